@@ -1,7 +1,9 @@
 package docs
 
 import (
+	"cmp"
 	"flag"
+	"fmt"
 	"go/ast"
 	goparser "go/parser"
 	"go/token"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"ldirectord/judge"
 	"ldirectord/parser"
 )
 
@@ -82,6 +85,16 @@ func TestTheListOfEvents(t *testing.T) {
 		t.Fatalf("%d kinds of events: is the code read?", kinds)
 	}
 	hold(t, "status.md", "<!-- events -->\n", list, "<!-- end events -->\n")
+}
+
+// The rules in judgement.md are those of package judge, in their order.
+func TestTheListOfRules(t *testing.T) {
+	list := "| | Rule | Who says it | What |\n|---|---|---|---|\n"
+	for i, rule := range judge.Rules {
+		who := cmp.Or(rule.Who, "–")
+		list += fmt.Sprintf("| %d | `%s` | %s | %s |\n", i+1, rule.Name, who, rule.Says)
+	}
+	hold(t, "judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
 }
 
 // constantsOf are the constants of a type in a file of Go.

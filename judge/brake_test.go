@@ -9,13 +9,13 @@ import (
 	"ldirectord/checker/health"
 )
 
-// Two servers, checked through the virtual address, by line 0. A row says what their checks did.
+// Two servers, checked through the virtual address, by line 0; a third one has gone. A row says what their checks did.
 
 const patience = 10 * time.Second
 
 func braked() Case {
-	c := inService(4, 4)
-	c.Brakes = make([]Brake, 1)
+	c := inService(4, 4, 4)
+	c.Brakes, c.Servers[2].Gone = make([]Brake, 1), true
 	for i := range c.Servers {
 		c.Servers[i].First.Took(Passage{Began: noon, OK: true, Passed: true}, time.Time{})
 	}
@@ -130,6 +130,8 @@ func TestWhatTheBrakeSettles(t *testing.T) {
 			one(c)
 			c.Servers[1].First.Line = 1
 		}, brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "both fail: a third one is asked", given: func(c *Case) { both(c); c.Servers[2].Gone = false },
+			brake: accuses, want: "false [] [3] []", after: "true false"},
 		{what: "both fail for as long as failures wait", given: both, brake: accuses, now: noon.Add(patience),
 			want: "false [] [] [1 2]", after: "true true"},
 		{what: "both fail for longer", given: both, brake: accuses, now: noon.Add(patience + 1), want: "false [1 2] [] []",
@@ -162,7 +164,7 @@ func TestWhatTheBrakeSettles(t *testing.T) {
 				t.Errorf("%s: %v is judged, and accused still", row.what, at)
 			}
 		}
-		if accused, _, _ := c.fellows(0); done.Over && (len(accused) > 0 || !b.Over.Equal(now)) {
+		if accused, _, _ := fellows(&c, 0); done.Over && (len(accused) > 0 || !b.Over.Equal(now)) {
 			t.Errorf("%s: %v are accused, over at %v", row.what, accused, b.Over)
 		}
 	}
@@ -180,12 +182,12 @@ func serversAt(spots []Spot) (list []int) {
 func TestTheProofIsTheNewestPass(t *testing.T) {
 	c := braked()
 	c.Servers[0].First.Began = noon.Add(time.Second)
-	_, open, proof := c.fellows(0)
+	_, open, proof := fellows(&c, 0)
 	if !proof.Equal(noon.Add(time.Second)) || !slices.Equal(serversAt(open), []int{1, 2}) {
 		t.Errorf("%v, %v", open, proof)
 	}
 	c.Servers[0].First.Passed = false
-	if _, _, proof := c.fellows(0); !proof.Equal(noon) {
+	if _, _, proof := fellows(&c, 0); !proof.Equal(noon) {
 		t.Errorf("%v", proof)
 	}
 }

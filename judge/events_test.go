@@ -82,7 +82,7 @@ func TestACheckThatOthersHadBefore(t *testing.T) {
 		s := &c.Servers[0]
 		c.KeepServing.N, s.Kept = 1, true
 		c.says(0, health.Unknown)
-		c.Learn(&s.First, ok, WrongAnswer)
+		s.First.Learn(c.Rule, ok, WrongAnswer)
 		c.Learned(s)
 		want := map[bool]string{true: "kept entered ", false: "held entered "}[ok]
 		if s.First.Loss != WrongAnswer || (s.Verdict() == health.Up) != ok || facts(s) != want {
@@ -370,7 +370,7 @@ func TestWhatAReloadKeeps(t *testing.T) {
 		was.FallbackIn, was.FallbackWanted, was.Strength.Up = true, true, 7
 		now.Servers[0] = Server{Member: now.Members[0]}
 		row.given(&was, &now)
-		now.Carry(&was, func(i int) int { return [...]int{0, -1}[i] }, func(int, int) *Check { return nil })
+		now.Carry(&was, true, func(i int) int { return [...]int{0, -1}[i] }, func(int, int) *Check { return nil })
 		if s := &now.Servers[0]; facts(s) != row.want || s.Name != Down || !s.Since.Equal(noon) {
 			t.Errorf("%s: %s, %v since %v", row.what, facts(s), s.Name, s.Since)
 		}
@@ -390,7 +390,7 @@ func TestAReloadKeepsChecks(t *testing.T) {
 		was.Servers[0].First = Check{Health: health.Assume(health.Down), Loss: WrongAnswer, Accused: accused, Line: 1}
 		was.Brakes, now.Brakes = []Brake{{}, {Holds: true}}, make([]Brake, 2)
 		now.Servers[0].More = []Check{{Loss: NoAnswer}}
-		now.Carry(&was, func(int) int { return 0 }, func(i, k int) *Check {
+		now.Carry(&was, true, func(int) int { return 0 }, func(i, k int) *Check {
 			return []*Check{&was.Servers[0].First, nil}[k]
 		})
 		s := &now.Servers[0]
@@ -404,21 +404,28 @@ func TestAReloadKeepsChecks(t *testing.T) {
 }
 
 func TestAReloadKeepsWhatWasFound(t *testing.T) {
-	was, now := inService(4), inService(4)
-	was.Found = map[netip.AddrPort]bool{at(1): true, at(5): true}
-	if now.CarryFound(&was, true); now.Found != nil {
-		t.Error("all servers have an address, and something is found")
-	}
-	now.Waiting = []uint32{1}
-	if now.CarryFound(&was, false); len(now.Found) != 1 || !now.Found[at(5)] {
-		t.Errorf("found: %v", now.Found)
-	}
-	was.Found, now.Found = nil, nil
-	if now.CarryFound(&was, false); now.Found != nil {
-		t.Error("what the table has of before the first reading has an owner")
-	}
-	if now.CarryFound(&was, true); now.Found == nil {
-		t.Error("what this director placed has no owner")
+	found := map[netip.AddrPort]bool{at(1): true, at(5): true}
+	for _, row := range []struct {
+		what   string
+		found  map[netip.AddrPort]bool
+		waits  bool
+		placed bool // the section was set up by this director
+		want   map[netip.AddrPort]bool
+	}{
+		{"all servers have an address", found, false, true, nil},
+		{"one has none, and one has got its own", found, true, false, map[netip.AddrPort]bool{at(5): true}},
+		{"the table was not read yet", nil, true, false, nil},
+		{"what this director placed has owners", nil, true, true, map[netip.AddrPort]bool{}},
+	} {
+		was, now := inService(4), inService(4)
+		was.Found = row.found
+		if row.waits {
+			now.Waiting = []uint32{1}
+		}
+		now.Carry(&was, row.placed, func(int) int { return 0 }, func(int, int) *Check { return nil })
+		if !maps.Equal(now.Found, row.want) || (now.Found == nil) != (row.want == nil) {
+			t.Errorf("%s: %v", row.what, now.Found)
+		}
 	}
 }
 
