@@ -173,7 +173,7 @@ func TestWhatTheBrakeSettles(t *testing.T) {
 func serversAt(spots []Spot) (list []int) {
 	list = []int{}
 	for _, at := range spots {
-		list = append(list, at.Server+1)
+		list = append(list, int(at.Server)+1)
 	}
 	return list
 }

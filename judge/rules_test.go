@@ -110,6 +110,7 @@ func TestRuleMoved(t *testing.T) {
 		testRule(t, rule, []ruleRow{
 			{"both are of the file", func(c *Case) {}, ""},
 			{"the new one is up", movedAway, "1"},
+			{"the new one is the first", func(c *Case) { c.Members[1].MovedTo = 0 }, "2"},
 			{"the new one has no result", func(c *Case) { movedAway(c); c.says(1, health.Unknown) }, ""},
 			{"the new one fails", func(c *Case) { movedAway(c); c.says(1, health.Down) }, ""},
 			{"… and so does the former", func(c *Case) { movedAway(c); c.says(0, health.Down); c.says(1, health.Down) },
@@ -481,11 +482,11 @@ func TestRuleRerouted(t *testing.T) {
 			h.says(0, health.Unknown)
 			h.places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
 		}},
-		{"… the first is drained", "1:0, 2:4", func(h *hearing) {
+		{"… and another server serves", "1:0, 2:4, 3:1", func(h *hearing) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
+			h.says(0, health.Unknown)
 			h.places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
-			h.places[at(2)] = lvs.Dest{Addr: at(2), Forward: lvs.Route, Weight: 4}
-			h.Servers[1].Held = true
+			h.places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
 		}},
 		{"the first has weight 0, the next one leaves", "1:0, 2:0, 3:1", func(h *hearing) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true

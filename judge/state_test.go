@@ -141,7 +141,7 @@ func TestMembersAtAnAddress(t *testing.T) {
 		c.Members[i].Dest.Addr = at(n)
 	}
 	c.Index()
-	for n, want := range map[byte][]int{3: {1}, 5: {3}, 7: {0, 2}, 4: {}, 9: {}} {
+	for n, want := range map[byte][]int32{3: {1}, 5: {3}, 7: {0, 2}, 4: {}, 9: {}} {
 		if got := c.AllAt(at(n)); !slices.Equal(got, want) {
 			t.Errorf("at %d: %v", n, got)
 		}
