@@ -169,3 +169,11 @@ func TestFindingsOfManyServices(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got.String(), want)
 	}
 }
+
+// The kernel sends a lost segment again after a second, which is not the end of the check.
+func TestServersHaveTimeForALostSegment(t *testing.T) {
+	ways := waysOf(servicesOf(t, byGate)[0])
+	if len(ways) == 0 || ways[0].Timeout < 3*time.Second/2 {
+		t.Errorf("asked: %+v", ways)
+	}
+}

@@ -170,6 +170,12 @@ func (l *lab) spoilFindAndMend(c doctorCase) {
 		}
 	}
 	left := l.doctor(path)
+	for range 2 { // a guest that stood still answered too late
+		if !slices.ContainsFunc(left, func(f fault) bool { return strings.Contains(f.Text, "(timeout)") }) {
+			break
+		}
+		left = l.doctor(path)
+	}
 	if slices.ContainsFunc(left, func(f fault) bool { return f.Kind == c.kind }) || len(left) >= len(found) {
 		l.t.Errorf("doctor found %v, and after %q %v", found, found[i].Command, left)
 	}
