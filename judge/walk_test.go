@@ -136,6 +136,7 @@ func (k *walk) rest(code words, id uint32) {
 		w = k.sl.decode(code)
 	}
 	was := *w
+	was.Case = w.clone()
 	if w.sync(mishap{}); len(w.did) > 0 && !w.lags(&was) {
 		k.complain(8, "without a cause: "+strings.Join(w.did, ", "), id, event{})
 	}
