@@ -60,21 +60,15 @@ func (t ftp) logIn(d *dialogue) (reply, error) {
 	if err == nil && r.code == 331 {
 		r, err = d.ask("FTP", "PASS "+t.passwd)
 	}
-	if err == nil && !r.good() {
-		err = fmt.Errorf("login rejected: %s", show(r.text))
-	}
-	return r, err
+	return r, agreed(err, r.good(), "login rejected", r.text)
 }
 
 // demand sends commands whose replies must be of a kind: 1 is preliminary, 2 is completion.
 func (d *dialogue) demand(kind int, commands ...string) error {
 	for _, command := range commands {
 		r, err := d.ask("FTP", command)
-		if err == nil && r.code/100 != kind {
-			verb, _, _ := strings.Cut(command, " ")
-			err = fmt.Errorf("%s rejected: %s", verb, show(r.text))
-		}
-		if err != nil {
+		verb, _, _ := strings.Cut(command, " ")
+		if err := agreed(err, r.code/100 == kind, verb+" rejected", r.text); err != nil {
 			return err
 		}
 	}
@@ -110,10 +104,7 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 			fmt.Sprintf("%s in its first %d bytes", file, maxFile), content[:maxFile])
 	}
 	done, err := d.reply("FTP", "the end of the transfer")
-	if err == nil && !done.good() {
-		err = fmt.Errorf("transfer failed: %s", show(done.text))
-	}
-	if err != nil {
+	if err := agreed(err, done.good(), "transfer failed", done.text); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s: %d bytes", file, len(content)), t.receive.want(ctx, file, content)

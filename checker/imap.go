@@ -68,10 +68,7 @@ func (t imap) logIn(d *dialogue) (string, error) {
 		command = text
 	}
 	said, err := d.askIMAP("LOGIN", command, "a")
-	if err == nil && imapStatus(said, "a") != "OK" {
-		err = fmt.Errorf("login rejected: %s", show(said))
-	}
-	return show(said), err
+	return show(said), agreed(err, imapStatus(said, "a") == "OK", "login rejected", said)
 }
 
 // askIMAP sends a line of a command and reads up to the line that answers it: one with a tag of those.

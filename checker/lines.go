@@ -99,10 +99,15 @@ func (d *dialogue) reply(protocol, awaited string) (r reply, err error) {
 // greeting reads the first reply, which must be good, and returns it as it is shown.
 func (d *dialogue) greeting(protocol string) (string, error) {
 	r, err := d.reply(protocol, "the greeting")
-	if err == nil && !r.good() {
-		err = fmt.Errorf("greeting: %s", show(r.text))
+	return show(r.text), agreed(err, r.good(), "greeting", r.text)
+}
+
+// agreed is the error of a question or, where the server does not agree in what it said, that it refused.
+func agreed(err error, agrees bool, refused, said string) error {
+	if err == nil && !agrees {
+		err = fmt.Errorf("%s: %s", refused, show(said))
 	}
-	return show(r.text), err
+	return err
 }
 
 // has reports whether a line after the first names an extension (RFC 5321, 4.1.1.1).

@@ -2,7 +2,6 @@ package checker
 
 import (
 	"context"
-	"fmt"
 	"strings"
 )
 
@@ -16,9 +15,7 @@ func newPOP(s Spec, e *Env) (Checker, error) {
 func (t pop) run(_ context.Context, d *dialogue) (string, error) {
 	defer d.quit("QUIT")
 	said, ok, err := d.replyPOP(d.line("the greeting"))
-	if err == nil && !ok {
-		err = fmt.Errorf("greeting: %s", show(said))
-	}
+	err = agreed(err, ok, "greeting", said)
 	if err == nil && d.offered != nil {
 		err = t.secure(d)
 	}
@@ -39,10 +36,7 @@ func (t pop) logIn(d *dialogue) (string, error) {
 	if err == nil && ok {
 		said, ok, err = d.askPOP("PASS " + t.passwd)
 	}
-	if err == nil && !ok {
-		err = fmt.Errorf("login rejected: %s", show(said))
-	}
-	return show(said), err
+	return show(said), agreed(err, ok, "login rejected", said)
 }
 
 // askPOP sends a command and reads its reply.

@@ -2,7 +2,6 @@ package checker
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strings"
 )
@@ -34,10 +33,7 @@ func (t smtp) hello(d *dialogue) (reply, error) {
 	if err == nil && answer.code/100 == 5 {
 		answer, err = d.ask("SMTP", "HELO "+name)
 	}
-	if err == nil && !answer.good() {
-		err = fmt.Errorf("hello rejected: %s", show(answer.text))
-	}
-	return answer, err
+	return answer, agreed(err, answer.good(), "hello rejected", answer.text)
 }
 
 // secure starts TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
