@@ -44,12 +44,11 @@ func newLogSink(o Options, global parser.Global) *logSink {
 	switch {
 	case o.Debug:
 		l.fixed = o.Stderr
-		l.header = func(time.Time) string { return "" }
 	case global.Supervised:
 		l.fixed = os.Stdout // not the command's writer: a lost line of the log is no failure of it
 		l.header = func(at time.Time) string { return fmt.Sprintf("[%s] ", at.Format(time.ANSIC)) }
 	}
-	if l.json {
+	if l.json || o.Debug {
 		l.header = func(time.Time) string { return "" }
 	}
 	return l

@@ -297,5 +297,5 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 
 func executable(path string) bool {
 	info, err := os.Stat(path)
-	return path != "" && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }

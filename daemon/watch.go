@@ -68,10 +68,7 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 type fileStamp struct{ os.FileInfo }
 
 func stamp(path string) fileStamp {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fileStamp{}
-	}
+	info, _ := os.Stat(path)
 	return fileStamp{info}
 }
 

@@ -68,7 +68,9 @@ func (i Instance) Find() Found {
 	}
 	for _, name := range i.names {
 		pid, _ := readPid(i.files(name).Pid)
-		if pid == 0 || pid == os.Getpid() || i.isOther(all, pid) || !i.isDirector(pid) {
+		// A pid in a file may be from before a boot, and that of another configuration's daemon.
+		has := func(r record) bool { return r.Pid == pid }
+		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(i.others(all), has) || !i.isDirector(pid) {
 			continue
 		}
 		if p, err := processOf(pid); err == nil {
@@ -153,11 +155,6 @@ func (i Instance) userOf(all []record, name string) (record, bool) {
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// isOther reports whether a process is the daemon of another configuration. A pid in a file may be from before a boot.
-func (i Instance) isOther(all []record, pid int) bool {
-	return slices.ContainsFunc(i.others(all), func(r record) bool { return r.Pid == pid })
 }
 
 // isDirector reports whether a process that our pid file names is a director: one of this program whose state is lost,
