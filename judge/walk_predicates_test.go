@@ -198,8 +198,9 @@ func passed(s *step) string {
 		slot := slotOf(w.addr(i))
 		was, _ := s.before.Have.At(addrs[slot]) // who is undone by repair served
 		comes := s.before.weightIn(slot) == 0 && was.Weight == 0 && w.weightIn(slot) > 0
-		// guard: who would be held while another has the section, or changes are refused, is held then
-		held := w.Servers[i].Held && (s.before.Theirs || s.before.failed)
+		// guard: who would be held while another has the section, or changes are refused, is held then; so is one that
+		// served until somebody removed the virtual service, once the first ones come together
+		held := w.Servers[i].Held && (s.before.Theirs || s.before.failed || s.before.comesTogether())
 		if comes && !(w.mayServe(i) && w.verdict(i) == health.Up) && !held && !w.excused(1, i) {
 			return w.who(i) + " comes into service"
 		}
