@@ -318,9 +318,14 @@ func TestQuota(t *testing.T) {
 		}
 	}
 	c.KeepServing = lvs.Share{N: 100, Percent: true}
-	if c.Members[0].MovedTo = 1; c.Quota() != 2 {
-		t.Errorf("a server that moved away counts: %d", c.Quota())
+	for i, to := range []int32{1, 0} {
+		c.Members[i].MovedTo = to
+		if c.Quota() != 2 {
+			t.Errorf("a server that moved to %d counts: %d", to, c.Quota())
+		}
+		c.Members[i].MovedTo = -1
 	}
+	c.Members[0].MovedTo = 1
 	if c.Servers[1].Gone = true; c.Quota() != 1 {
 		t.Errorf("a server that has gone counts: %d", c.Quota())
 	}
