@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -160,11 +161,24 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no daemon")
 	}
 	ts.Check(syscall.Kill(pid, unix.SignalNum("SIG"+args[0])))
-	for end := time.Now().Add(awaitLimit); args[0] == "KILL" && livesBy(pidFile) != 0; time.Sleep(time.Millisecond) {
+	until := map[string]func() bool{
+		"KILL": func() bool { return livesBy(pidFile) == 0 },
+		"STOP": func() bool { return hasStopped(pid) },
+	}[args[0]]
+	for end := time.Now().Add(awaitLimit); until != nil && !until(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			ts.Fatalf("pid %d is not dead", pid)
+			ts.Fatalf("pid %d does not take SIG%s", pid, args[0])
 		}
 	}
+}
+
+// hasStopped reports whether every thread of a process stands still: the signal reaches them one after the other.
+func hasStopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	return len(threads) > 0 && !slices.ContainsFunc(threads, func(file string) bool {
+		stat, _ := os.ReadFile(file)
+		return !bytes.Contains(stat, []byte(") T "))
+	})
 }
 
 // livesBy is the pid in a pid file, 0 when that process has ended.
