@@ -157,7 +157,7 @@ func (w *world) comesTogether() bool {
 			awaited = awaited || c.Pending
 		}
 	}
-	return w.Announce && w.Quiescent && len(w.table) == 0 && awaited
+	return w.Announce && w.Quiescent && len(w.Have) == 0 && awaited
 }
 
 // goesOn reports whether a server serves because no other does, and one is unknown.
