@@ -71,16 +71,19 @@ func (w *writer) send(ctx context.Context, batch []step) {
 		ops[i] = *s.op
 	}
 	for i, err := range w.do(ctx, ops...) {
-		switch c, op := batch[i].of, ops[i]; {
+		c, op := batch[i].of, ops[i]
+		switch {
+		case err == nil && op.Kind < ipvsctl.DelService:
+			c.v.written = op.Settings
 		case err == nil:
-			c.v.did(op)
+			c.v.Did(op.Dest, op.Kind == ipvsctl.DelDest)
 		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) &&
 			!ipvsctl.IsMissing(err):
 			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
 		default:
 			c.err = cmp.Or(c.err, err)
 		}
-		w.tell.op(batch[i].of.v, ops[i], err)
+		w.tell.op(c.v, op, err)
 	}
 }
 
@@ -95,16 +98,7 @@ func (w *writer) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	return results
 }
 
-// last is the virtual service as it was last written, in a table of its own.
-func (v *virtual) last() ipvsctl.Service {
-	return (&ipvsctl.Compact{Settings: v.written, Dests: v.Have}).Service(v.key)
-}
-
-// did notes a change that was made.
-func (v *virtual) did(op ipvsctl.Op) {
-	if op.Kind < ipvsctl.DelService {
-		v.written = op.Settings
-		return
-	}
-	v.Did(op.Dest, op.Kind == ipvsctl.DelDest)
+// last is the virtual service as it was last written.
+func (v *virtual) last() *ipvsctl.Compact {
+	return &ipvsctl.Compact{Settings: v.written, Dests: v.Have}
 }

@@ -59,8 +59,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	}
 	e.judgeAccused(v, done.Judged)
 	for _, at := range done.Asked {
-		x := v.user(at)
-		e.repeat(x.j.task, x.j.check, askedAgain)
+		e.repeat(v.user(at).j.check, askedAgain)
 	}
 	for _, at := range done.Holds {
 		x := v.user(at)
@@ -78,7 +77,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 	for _, at := range spots {
 		x := v.user(at)
-		e.judge(x.v, x.s, x.j, x.j.check.last)
-		e.hurry(x.j.task, x.j.check)
+		e.judge(x, x.j.check.last)
+		e.hurry(x.j.check)
 	}
 }

@@ -83,7 +83,8 @@ func (d *Director) recordOwned() {
 	}
 	var names []string
 	for _, v := range gained {
-		v.dirty, v.leftBehind = true, false
+		v.touch()
+		v.leftBehind = false
 		names = append(names, v.label())
 	}
 	d.teller.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})

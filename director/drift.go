@@ -26,36 +26,30 @@ func (w *writer) checkDrift(ctx context.Context, virtuals, ours []*virtual) {
 	if err != nil {
 		return
 	}
-	if noteCounters(virtuals, table) {
-		w.counted = time.Now()
-	}
+	w.noteCounters(virtuals, table)
 	var changes []*change
 	for _, v := range ours {
-		// its connections may have ended
-		v.dirty = v.dirty || slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted })
-		if have := table[v.key]; v.Known && (have.Key != v.key || !v.is(have)) {
+		if slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted }) {
+			v.touch() // its connections may have ended
+		}
+		if have := table[v.key]; v.Known && (have.Key != v.key || !v.last().Is(have)) {
 			changes = append(changes, w.found(ctx, v, have))
 		}
 	}
 	w.settle(ctx, changes)
 }
 
-// noteCounters notes what the servers carry, as the table was read, and reports whether that is known.
-func noteCounters(virtuals []*virtual, table ipvsctl.Table) (known bool) {
+// noteCounters notes what the servers carry, as the table was read, and when that was known.
+func (w *writer) noteCounters(virtuals []*virtual, table ipvsctl.Table) {
 	for _, v := range virtuals {
 		counters := table[v.key].Counters
-		known = known || counters != nil
+		if counters != nil {
+			w.counted = time.Now()
+		}
 		for _, s := range v.servers {
 			s.carries, s.counted = counters[s.Dest.Addr]
 		}
 	}
-	return known
-}
-
-// is reports whether a service is as it was last written.
-func (v *virtual) is(have ipvsctl.Service) bool {
-	last := ipvsctl.Compact{Settings: v.written, Dests: v.Have}
-	return last.Is(have)
 }
 
 // notice reports once what somebody else changed since the service was written. Such a change of a server is kept until

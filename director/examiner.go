@@ -27,6 +27,7 @@ type examiner struct {
 
 // check is what is known of a check that runs.
 type check struct {
+	task     *checker.Task
 	users    []user // the real servers that have it
 	last     checker.Result
 	at       time.Time     // of last, up to a second late; zero: there was none
@@ -50,12 +51,12 @@ func (e *examiner) enter(p *Plan) {
 	checks := make(map[*checker.Task]*check, len(p.tasks))
 	all := make([]check, len(p.tasks))
 	for i, t := range p.tasks {
-		checks[t] = &all[i]
+		c := &all[i]
 		if was := e.checks[t]; was != nil {
-			*checks[t] = *was
-			checks[t].users = nil
+			*c = *was
 		}
-		if !checks[t].reported {
+		c.task, c.users, checks[t] = t, nil, c
+		if !c.reported {
 			e.waiting++
 		}
 	}
@@ -67,9 +68,9 @@ func (e *examiner) enter(p *Plan) {
 		x.j.Pending, x.j.Tells = !c.reported, x.j.Tells || tells
 	}
 	e.checks = checks
-	for t, c := range checks {
+	for _, c := range checks {
 		if !c.at.IsZero() {
-			e.hurry(t, c)
+			e.hurry(c)
 		}
 	}
 }

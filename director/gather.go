@@ -18,7 +18,7 @@ func (e *examiner) gather(v *virtual, by *judgement) {
 			}
 			other.Gather(by.Began)
 			for x := range checked(other) {
-				e.hurry(x.j.task, x.j.check)
+				e.hurry(x.j.check)
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func (d *Director) obeyChecks(v *virtual, o Order) {
 	}
 	braking := v.IsBraking()
 	judged := v.Obey(!v.Obeys)
-	if v.dirty = true; !v.Obeys {
+	if v.touch(); !v.Obeys {
 		d.teller.guard(v, notify.GuardObeys, "Guard is back", "")
 		return
 	}

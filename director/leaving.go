@@ -104,7 +104,9 @@ func (all *leavers) look(ctx context.Context, t *table, virtuals []*virtual) {
 			if known {
 				v.note(l.Addr, departing{v.departing[l.Addr].name, carries})
 			}
-			v.dirty = v.Looked(l, known && carries.Idle(), time.Now()) || v.dirty
+			if v.Looked(l, known && carries.Idle(), time.Now()) {
+				v.touch()
+			}
 		}
 	}
 	all.record(virtuals)

@@ -55,7 +55,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	}
 	for _, v := range d.virtuals {
-		v.dirty = true
+		v.touch()
 	}
 	d.sync(ctx, have)
 }
@@ -78,7 +78,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	d.ours, _ = d.claimant.assign(p.virtuals, slices.Concat(owned, d.purges), d.standby)
 	p.adopt(d.virtuals, d.tls)
 	for _, v := range p.virtuals {
-		v.dirty = true
+		v.touch()
 		d.takeOver(v, before[v.key], refines)
 		if p.Config.Global.Webhook != d.global.Webhook {
 			v.told.state = nil // the new one is told how things are

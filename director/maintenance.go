@@ -101,7 +101,8 @@ func (m *maintainer) maintain(v *virtual) {
 			m.tell.note("maintenance ends", s)
 			m.tell.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
 		}
-		s.maintenance, v.dirty = file, true
+		s.maintenance = file
+		v.touch()
 		s.Maintained(file != "")
 	}
 	if up, known := v.Available(); taken != nil && !up && known {

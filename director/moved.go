@@ -91,7 +91,8 @@ func (d *Director) endMoved() {
 			continue
 		}
 		if moved = true; slices.ContainsFunc(before, gone) {
-			ended, v.servers, v.dirty = true, slices.DeleteFunc(slices.Clone(before), gone), true
+			ended, v.servers = true, slices.DeleteFunc(slices.Clone(before), gone)
+			v.touch()
 			v.depart(before)
 		}
 	}

@@ -211,7 +211,7 @@ func (d *Director) applyOrders() {
 				d.teller.ordered(s, o)
 				s.order = new(o)
 				s.Ordered(o.short())
-				v.dirty = true
+				v.touch()
 			}
 		}
 	}

@@ -17,7 +17,9 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 	for _, v := range d.virtuals {
 		if v.Gathers() {
 			v.Away = v.isElsewhere()
-			v.dirty = v.dirty || v.HasGathered()
+			if v.HasGathered() {
+				v.touch()
+			}
 		}
 		v.weighed = v.weighed && !v.dirty
 		if !v.dirty && !v.Obeys && !v.untold(now) {
@@ -28,7 +30,7 @@ func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
 		switch {
 		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || !d.writer.mayAsk(ctx):
 		case v.Known:
-			changes = append(changes, d.writer.newChange(v, v.last(), decision))
+			changes = append(changes, d.writer.newChange(v, v.last().Service(v.key), decision))
 		default:
 			unknown = append(unknown, v)
 		}

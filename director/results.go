@@ -51,18 +51,18 @@ func (e *examiner) results(updates []checker.Update) {
 		for _, x := range c.users {
 			e.tell.record(x, u.Result)
 			if !e.brake(x) {
-				e.judge(x.v, x.s, x.j, u.Result)
+				e.judge(x, u.Result)
 			}
 		}
 		e.said.follow(&u, c, now)
-		e.hurry(u.Task, c)
+		e.hurry(c)
 	}
 	e.settleBrakes()
 }
 
 // hurry asks for further checks while the last result speaks against the state of a server: by the shortest
 // fastinterval of those that use the check.
-func (e *examiner) hurry(t *checker.Task, c *check) {
+func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	for _, x := range c.users {
 		fast := x.v.cfg.FastInterval.Duration()
@@ -76,19 +76,20 @@ func (e *examiner) hurry(t *checker.Task, c *check) {
 			every = fast
 		}
 	}
-	e.repeat(t, c, every)
+	e.repeat(c, every)
 }
 
 // repeat has a check made again after that time; 0: at its interval.
-func (e *examiner) repeat(t *checker.Task, c *check, every time.Duration) {
+func (e *examiner) repeat(c *check, every time.Duration) {
 	if every != c.hurried {
 		c.hurried = every
-		e.pool.Hurry(t, every)
+		e.pool.Hurry(c.task, every)
 	}
 }
 
 // judge applies one result of one check to one server of one virtual service.
-func (e *examiner) judge(v *virtual, s *server, j *judgement, r checker.Result) {
+func (e *examiner) judge(x user, r checker.Result) {
+	v, s, j := x.v, x.s, x.j
 	was, before, rule := s.Verdict(), j.Health, v.Rule
 	turned := v.Result(s.Server, j.Check, r.OK, lossOf(r))
 	next, changed := j.Health, j.Health.State != before.State
@@ -116,8 +117,8 @@ func (e *examiner) judge(v *virtual, s *server, j *judgement, r checker.Result) 
 			s.label(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if turned {
-		v.dirty = true
-		e.tell.turn(user{v, s, j}, was, by)
+		v.touch()
+		e.tell.turn(x, was, by)
 		if was != health.Unknown {
 			s.tally.Transitions++
 		}
@@ -133,7 +134,9 @@ func (e *examiner) arrived(c *check) {
 		c.reported = true
 		e.waiting--
 		for _, x := range c.users {
-			x.j.Pending, x.v.weighed, x.v.dirty = false, false, x.v.dirty || x.v.cfg.Announce != ""
+			if x.j.Pending, x.v.weighed = false, false; x.v.cfg.Announce != "" {
+				x.v.touch()
+			}
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,22 +22,6 @@ func (v *virtual) hasPendingTransition() bool {
 	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
 }
 
-// conclude notes how the change of a virtual service ended.
-func (w *writer) conclude(ctx context.Context, c *change) {
-	if c.err == nil {
-		w.markWritten(c.v, c.want)
-	}
-	switch err := cmp.Or(c.err, c.refused); {
-	case err == nil:
-		c.v.dirty = false
-		w.succeeded(c.v)
-	case errors.Is(err, errSilent):
-		c.v.dirty = true
-	default:
-		w.failed(ctx, c.v, err)
-	}
-}
-
 // succeeded ends what failed began.
 func (w *writer) succeeded(v *virtual) {
 	if v.backoff == 0 {
@@ -52,7 +35,8 @@ func (w *writer) succeeded(v *virtual) {
 // time of the next try. That the table does not answer is reported for one virtual service alone. A change that the end
 // of the daemon cut off is no failure.
 func (w *writer) failed(ctx context.Context, v *virtual, err error) {
-	v.dirty, v.weighed = true, false
+	v.weighed = false
+	v.touch()
 	if ctx.Err() != nil {
 		return
 	}

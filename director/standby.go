@@ -42,7 +42,8 @@ func (d *Director) promote(ctx context.Context) {
 	d.recordOwned()
 	d.disown(nil)
 	for _, v := range d.virtuals {
-		v.dirty, v.leftBehind = true, false
+		v.touch()
+		v.leftBehind = false
 	}
 	d.recordOwned()
 	d.mark()

@@ -29,8 +29,8 @@ type virtual struct {
 	written   ipvsctl.Settings             // as last written to the table, while Known
 	departing map[netip.AddrPort]departing // what is to be told of the leavers
 
-	leftBehind       bool // cleanstop = no left it in the table of a director on standby
-	dirty            bool
+	leftBehind       bool          // cleanstop = no left it in the table of a director on standby
+	dirty            bool          // it is due, see touch
 	placed           bool          // the table has it, as far as is known
 	retry            time.Time     // not before this; zero when the last time went well
 	backoff          time.Duration // the next wait
@@ -108,6 +108,9 @@ func (v *virtual) enlist() {
 	}
 	v.Index()
 }
+
+// touch makes a virtual service due: sync decides it next, and has the table follow.
+func (v *virtual) touch() { v.dirty = true }
 
 // label, called and labelOf are how lines that the Perl ldirectord has not call the virtual service, by its id or its
 // name, and one of its servers.

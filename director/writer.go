@@ -1,7 +1,9 @@
 package director
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -65,7 +67,7 @@ func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have ipv
 
 // found takes what was read of a virtual service, if it was there, and returns what is to be changed.
 func (w *writer) found(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
-	was, known := v.last(), v.Known
+	was, known := v.last().Service(v.key), v.Known
 	if v.Read(lvs.DestsOf(have.Dests)); known {
 		w.notice(v, was, have)
 	}
@@ -96,15 +98,25 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 	}
 }
 
-// markWritten notes what the table now has of a virtual service, and runs the hooks that follow from it.
-func (w *writer) markWritten(v *virtual, service ipvsctl.Service) {
-	v.written, v.placed, v.weighed = service.Settings, true, false
-	v.Wrote(lvs.DestsOf(service.Dests))
-	maps.DeleteFunc(v.departing, func(addr netip.AddrPort, _ departing) bool { // the next look passes that on
-		return v.Leaver(addr) == nil
-	})
-	w.tell.fallback(v)
-	w.wrote(v)
+// conclude notes how the change of a virtual service ended, and runs the hooks that follow from what the table now has.
+func (w *writer) conclude(ctx context.Context, c *change) {
+	v, err := c.v, cmp.Or(c.err, c.refused)
+	if c.err == nil {
+		v.written, v.placed, v.weighed = c.want.Settings, true, false
+		v.Wrote(lvs.DestsOf(c.want.Dests))
+		// the next look passes that on
+		maps.DeleteFunc(v.departing, func(addr netip.AddrPort, _ departing) bool {
+			return v.Leaver(addr) == nil
+		})
+		w.tell.fallback(v)
+		w.wrote(v)
+	}
+	switch v.dirty = err != nil; {
+	case err == nil:
+		w.succeeded(v)
+	case !errors.Is(err, errSilent):
+		w.failed(ctx, v, err)
+	}
 }
 
 // purge removes those of these virtual services that go now, and returns the others.
@@ -117,12 +129,10 @@ func (w *writer) purge(ctx context.Context, virtuals []*virtual, stays func(*vir
 		if w.others.leaves(v) {
 			return true
 		}
-		op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
-		if err := w.do(ctx, op)[0]; err != nil {
+		if err := w.remove(ctx, v); err != nil {
 			w.failed(ctx, v, err)
 			return false
 		}
-		w.tell.op(v, op, nil)
 		w.succeeded(v)
 		return true
 	})
@@ -137,11 +147,17 @@ func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) er
 	if w.silent() {
 		return errSilent
 	}
+	v.told.stops = true
+	return w.remove(ctx, v, leaving...)
+}
+
+// remove takes a virtual service out of the table, and with it these servers, which are reported.
+func (w *writer) remove(ctx context.Context, v *virtual, leaving ...*server) error {
 	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
 	if err := w.do(ctx, op)[0]; err != nil {
 		return err
 	}
-	v.told.stops, v.placed = true, false
+	v.placed = false
 	for _, s := range leaving {
 		text := fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name)
 		w.tell.say(v, s, notify.Purged, text, "")
