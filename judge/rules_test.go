@@ -477,6 +477,10 @@ func TestRuleRerouted(t *testing.T) {
 		{"both have some: one after the other", "1:0, 2:4", func(h *hearing) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 		}},
+		{"… though another server serves", "1:0, 2:4, 3:1", func(h *hearing) {
+			h.Servers[0].Connected, h.Servers[1].Connected = true, true
+			h.places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
+		}},
 		{"… the first left before", "1:0, 2:4", func(h *hearing) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 			h.says(0, health.Unknown)
