@@ -43,12 +43,12 @@ func (s *scanner) classRange(set *byteSet) {
 	to := s.classMember(set)
 	switch {
 	case from < 0 || to < 0: // [\d-z]: Perl takes the hyphen as itself
-		set['-'] = true
+		set.add('-')
 	case from > to:
 		s.fail(begin, "invalid range %q", s.src[begin:s.pos])
 	default:
 		for b := from; b <= min(to, 0xff); b++ {
-			set[b] = true
+			set.add(byte(b))
 		}
 	}
 }
@@ -72,7 +72,7 @@ func (s *scanner) classMember(set *byteSet) (char int) {
 	}
 	switch {
 	case s.accept(`\b`):
-		set['\b'] = true
+		set.add('\b')
 		return '\b'
 	case s.ahead(`\N`) && !s.ahead(`\N{`):
 		s.fail(begin, `\N in a class must be \N{U+...}`)

@@ -63,7 +63,7 @@ func (s *scanner) character() (set byteSet, char int) {
 		s.unicodeRules = true
 		return set, char
 	}
-	set[char] = true
+	set.add(byte(char))
 	return set, char
 }
 
@@ -73,7 +73,10 @@ func (s *scanner) setEscape() (set byteSet, ok bool) {
 	lower := letter | 0x20
 	switch name := escapedClasses[lower]; {
 	case name != "":
-		set, _ = posixSet(name, s.latin1() || lower == 'h', false)
+		set = s.once(name+strconv.FormatBool(s.latin1()), func() byteSet {
+			set, _ := posixSet(name, s.latin1() || lower == 'h', false)
+			return set
+		})
 	case lower == 'v':
 		set = verticalSpace
 	case lower == 'p':
@@ -98,11 +101,24 @@ func (s *scanner) property() byteSet {
 		s.fail(begin, `\p without a property`)
 		return byteSet{}
 	}
-	set, ok := propertySet(strings.TrimSpace(m[2]+m[3]), s.flags.on['i'])
-	if !ok {
-		s.fail(begin, `\p{%s}: this property is not supported`, m[2]+m[3])
-	}
+	set := s.once(m[0]+strconv.FormatBool(s.flags.on['i']), func() byteSet {
+		set, ok := propertySet(strings.TrimSpace(m[2]+m[3]), s.flags.on['i'])
+		if !ok {
+			s.fail(begin, `\p{%s}: this property is not supported`, m[2]+m[3])
+		}
+		return set
+	})
 	return set.negatedIf(m[1] != "")
+}
+
+// once reads a set, unless one of this name was read.
+func (s *scanner) once(name string, read func() byteSet) byteSet {
+	set, found := s.sets[name]
+	if !found {
+		set = read()
+		s.sets[name] = set
+	}
+	return set
 }
 
 // charNumbers are the escapes of a character by its number: hexadecimal in 1, 2 and 3, octal in 4 and 5. Perl ignores

@@ -18,7 +18,7 @@ type part struct {
 	needs  []string // texts that every match contains, one after another
 	single bool     // it takes one byte, of those in bytes
 
-	heads    []byteSet // of the single bytes that it begins with
+	heads    []byteSet // of the single bytes that it begins with, where it is not one itself
 	branches []part    // of alternatives
 	endless  bool      // it is repeated without a bound
 	pos      int       // of what repeats it in the pattern
@@ -38,15 +38,22 @@ type danger struct {
 
 // one is a byte of a set. One of the empty set matches nothing.
 func one(set byteSet) part {
-	p := part{text: set.String(), alike: true, takes: true, bytes: set, single: true, heads: []byteSet{set}}
+	p := part{text: set.String(), alike: true, takes: true, bytes: set, single: true}
 	if set.size() != 1 {
 		return p
 	}
 	p.plain = true
-	for b, has := range set {
-		if has {
-			p.needs = []string{string([]byte{byte(b)})}
-		}
+	b, _ := set.span(0, true)
+	p.needs = []string{string([]byte{byte(b)})}
+	return p
+}
+
+// one is the same, made once for each set.
+func (s *scanner) one(set byteSet) part {
+	p, found := s.ones[set]
+	if !found {
+		p = one(set)
+		s.ones[set] = p
 	}
 	return p
 }
@@ -166,12 +173,20 @@ func (p part) repeated(q quantifier, pos int) part {
 func (p *part) ambiguous() bool {
 	for i, one := range p.branches[:min(maxCompared, len(p.branches))] {
 		for _, other := range p.branches[:i] {
-			if sameBegin(one.heads, other.heads) {
+			if sameBegin(one.begin(), other.begin()) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// begin are the sets of the single bytes that it begins with.
+func (p *part) begin() []byteSet {
+	if p.single {
+		return []byteSet{p.bytes}
+	}
+	return p.heads
 }
 
 func sameBegin(one, other []byteSet) bool {

@@ -26,7 +26,8 @@ func scan(pattern string) (part, error) {
 		return part{plain: true, needs: []string{pattern}}, nil
 	}
 	// The first pass counts and names the groups, which decides what \10 and \k<name> mean.
-	s := scanner{src: pattern, names: map[string][]int{}, referred: map[int]bool{}}
+	s := scanner{src: pattern, names: map[string][]int{}, referred: map[int]bool{}, sets: map[string]byteSet{},
+		ones: map[byteSet]part{}}
 	if s.pattern(); s.err != nil {
 		return part{}, s.err
 	}
@@ -53,7 +54,9 @@ type scanner struct {
 	own          int              // the last group that we added
 	unicodeRules bool             // something in the pattern puts all of it under the Unicode rules
 	nesting      int
-	lookaround   int  // depth of look-arounds
+	lookaround   int                // depth of look-arounds
+	sets         map[string]byteSet // of escapes, as they were read before
+	ones         map[byteSet]part
 	second       bool // pass: the names of all groups are known, and
 	total        int  // how many there are
 }
@@ -134,8 +137,12 @@ func (s *scanner) branches(reset bool) (all []part) {
 func (s *scanner) sequence() part {
 	var all []part
 	for s.skipComments(); !s.end() && !s.ahead("|") && !s.ahead(")"); s.skipComments() {
-		if atom := s.atom(); !atom.nothing {
-			all = append(all, s.quantified(atom))
+		atom := s.atom()
+		if atom.nothing {
+			continue
+		}
+		if member := s.quantified(atom); s.second {
+			all = append(all, member)
 		}
 	}
 	return inOrder(all)
@@ -195,7 +202,7 @@ func (s *scanner) atom() part {
 	case c == '(':
 		return s.group()
 	case c == '[':
-		return one(s.class())
+		return s.one(s.class())
 	case strings.IndexByte("*+?", c) >= 0:
 		return s.fail(begin, "quantifier %c follows nothing", c)
 	case c == '{' && begin > 1 && s.src[begin-2] == '\\' && isLetter(s.src[begin-1]):
@@ -220,7 +227,7 @@ func (s *scanner) atom() part {
 	atom, found := atoms[mode+name]
 	if !found || name == `\N` && namedCharacter.MatchString(s.src[begin:min(begin+maxToken, len(s.src))]) {
 		set, _ := s.character()
-		return one(s.folded(set))
+		return s.one(s.folded(set))
 	}
 	s.pos += len(name)
 	switch name {
@@ -247,6 +254,13 @@ var quantifiers = regexp.MustCompile(
 var shortQuantifiers = map[string]quantifier{"*": {0, -1, "*"}, "+": {1, -1, "+"}, "?": {0, 1, "?"}}
 
 func (s *scanner) quantifier() (q quantifier, found bool) {
+	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
+		return q, false
+	}
+	if inside := strings.TrimLeft(s.src[s.pos+1:], " \t"); s.ahead("{") &&
+		(inside == "" || strings.IndexByte(",0123456789", inside[0]) < 0) {
+		return q, false // as the expression says too, which takes its time
+	}
 	m := s.match(quantifiers)
 	if m == nil {
 		return q, false

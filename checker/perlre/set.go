@@ -1,7 +1,7 @@
 package perlre
 
 import (
-	"fmt"
+	"math/bits"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -10,45 +10,53 @@ import (
 
 // byteSet is a set of byte values. Perl matches the bytes of an answer, so every character class
 // of a pattern, whatever its notation, is such a set.
-type byteSet [256]bool
+type byteSet [4]uint64
 
 func bytesOf(members string) (s byteSet) {
 	for i := range len(members) {
-		s[members[i]] = true
+		s.add(members[i])
 	}
 	return s
 }
 
+func (s *byteSet) add(b byte) { s[b/64] |= 1 << (b % 64) }
+
+func (s *byteSet) has(b byte) bool { return s[b/64]>>(b%64)&1 != 0 }
+
 func (s *byteSet) union(other byteSet) {
-	for b, has := range other {
-		s[b] = s[b] || has
+	for i, part := range other {
+		s[i] |= part
 	}
 }
 
 func (s *byteSet) meets(other *byteSet) bool {
-	for b, has := range other {
-		if has && s[b] {
-			return true
-		}
-	}
-	return false
+	return s[0]&other[0]|s[1]&other[1]|s[2]&other[2]|s[3]&other[3] != 0
 }
 
 // negatedIf is the set, or what is not in it.
 func (s byteSet) negatedIf(negate bool) byteSet {
-	for b := range s {
-		s[b] = s[b] != negate
+	for i := range s {
+		if negate {
+			s[i] = ^s[i]
+		}
 	}
 	return s
 }
 
-func (s *byteSet) size() (n int) {
-	for _, has := range s {
-		if has {
-			n++
-		}
+func (s *byteSet) size() int {
+	return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) + bits.OnesCount64(s[2]) + bits.OnesCount64(s[3])
+}
+
+// span is the next run of bytes that are in the set, or are not, from one on; from is 256 when there is none.
+func (s *byteSet) span(from int, in bool) (first, end int) {
+	for from < 256 && s.has(byte(from)) != in {
+		from++
 	}
-	return n
+	end = from
+	for end < 256 && s.has(byte(end)) == in {
+		end++
+	}
+	return from, end
 }
 
 // folded returns the set with both cases of each letter: of ASCII letters, and under the Unicode
@@ -56,12 +64,12 @@ func (s *byteSet) size() (n int) {
 func (s byteSet) folded(unicodeRules bool) byteSet {
 	both := s
 	for r := range rune(256) {
-		if s[r] && (unicodeRules || r < 0x80) {
+		if s.has(byte(r)) && (unicodeRules || r < 0x80) {
 			other := unicode.SimpleFold(r)
 			for other > 0xff { // beyond the bytes, as the Kelvin sign of k
 				other = unicode.SimpleFold(other)
 			}
-			both[other] = true
+			both.add(byte(other))
 		}
 	}
 	return both
@@ -69,28 +77,25 @@ func (s byteSet) folded(unicodeRules bool) byteSet {
 
 // String writes the set as a character class, which both engines read in the same way.
 func (s byteSet) String() string {
+	const digits = "0123456789abcdef"
 	n := s.size()
-	if n == 0 {
+	switch n {
+	case 0:
 		return `[^\x00-\xff]`
-	}
-	var members strings.Builder
-	for from := 0; from < 256; from++ {
-		to := from
-		for to < 256 && s[to] == (n <= 128) {
-			to++
-		}
-		if to > from {
-			fmt.Fprintf(&members, `\x%02x-\x%02x`, from, to-1)
-			from = to
-		}
-	}
-	switch {
-	case n == 256:
+	case 256:
 		return `[\x00-\xff]`
-	case n > 128:
-		return "[^" + members.String() + "]"
 	}
-	return "[" + members.String() + "]"
+	members := []byte("[")
+	if n > 128 {
+		members = append(members, '^')
+	}
+	write := func(b int) { members = append(members, '\\', 'x', digits[b/16], digits[b%16]) }
+	for from, end := s.span(0, n <= 128); from < 256; from, end = s.span(end, n <= 128) {
+		write(from)
+		members = append(members, '-')
+		write(end - 1)
+	}
+	return string(append(members, ']'))
 }
 
 // beyondASCII is what a class of POSIX, as in [[:alpha:]], has in Latin-1 under the Unicode rules, as Go writes it.
@@ -130,7 +135,7 @@ func setOf(class string) (set byteSet, ok bool) {
 	}
 	for i := 0; i < len(parsed.Rune); i += 2 {
 		for r := parsed.Rune[i]; r <= min(parsed.Rune[i+1], 0xff); r++ {
-			set[r] = true
+			set.add(byte(r))
 		}
 	}
 	return set, true
