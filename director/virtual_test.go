@@ -2,6 +2,8 @@ package director
 
 import (
 	"net/netip"
+	"testing"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
@@ -30,4 +32,16 @@ func (v *virtual) seated(states ...health.State) *virtual {
 		v.Servers[i].AssumeAll(health.Assume(state))
 	}
 	return v
+}
+
+// A server that changes to gate keeps what it was read to carry while the table does not answer.
+func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
+	server := serverOf(lvs.Dest{Addr: someAddr, Forward: lvs.Route, Weight: 1})
+	v := virtualOf(&parser.Virtual{}, server)
+	v.Wrote(lvs.Dests{{Addr: someAddr, Forward: lvs.Masq, Weight: 1}})
+	server.Counted(1)
+	w := writer{table: table{until: time.Now().Add(time.Hour)}}
+	if w.countRerouted(t.Context(), v); !server.Connected {
+		t.Error("it seems to carry nothing")
+	}
 }

@@ -82,13 +82,14 @@ func (w *writer) settle(ctx context.Context, changes []*change) {
 	}
 }
 
-// countRerouted reads what servers carry, where some are to be reached by gate.
+// countRerouted reads what servers carry, where some are to be reached by gate. While the table is not asked, what was
+// read last counts: one that seems to carry nothing would be reached by gate.
 func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 	isRerouted := func(s *server) bool {
 		now, in := v.Have.At(s.Dest.Addr)
 		return in && s.Reroutes(now)
 	}
-	if !v.isOurs() || !slices.ContainsFunc(v.servers, isRerouted) {
+	if !v.isOurs() || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk(ctx) {
 		return
 	}
 	counters := w.counters(ctx, v.key)
