@@ -70,7 +70,7 @@ func shorten(text string) string {
 func (a *conversations) of(v *virtual, s *server) (list []Conversation) {
 	for j := &s.first; j != nil; j = j.next {
 		if said, has := a.kept[j.task]; has && j.Health.State == health.Down {
-			said.Check = v.checkName(s, j)
+			said.Check = user{v, s, j}.checkName()
 			list = append(list, said)
 		}
 	}

@@ -48,7 +48,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 			table = name
 		}
 		worst := s.worst()
-		e.Reason = v.named(s, worst, worst.reason)
+		e.Reason = user{v, s, worst}.named(worst.reason)
 		if why := s.suspended(); why != "" {
 			e.Reason = "maintenance: " + why
 		}
@@ -167,7 +167,7 @@ func (t *teller) unjudged(c *check, r checker.Result) {
 		if x.j.unjudged == nil {
 			x.j.unjudged = &unjudged{}
 		}
-		kind, detail := notify.CheckWarning, x.v.named(x.s, x.j, r.Detail)
+		kind, detail := notify.CheckWarning, x.named(r.Detail)
 		if x.v.isOurs() && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
@@ -193,7 +193,7 @@ func (t *teller) shortage(c *check, r checker.Result) (lasts bool) {
 		x.j.shortages++
 		lasts = lasts || x.j.shortages >= 3
 		if x.j.shortages == 3 {
-			detail := x.v.named(x.s, x.j, r.Detail)
+			detail := x.named(r.Detail)
 			text := fmt.Sprintf("Local resource shortage: cannot check %s, keeping its state %s: %s",
 				x.v.labelOf(x.s), x.j.Health.State, detail)
 			t.say(x.v, x.s, notify.LocalShortage, text, detail)
@@ -208,7 +208,7 @@ func (t *teller) warn(c *check, r checker.Result) {
 		return
 	}
 	for _, x := range c.users {
-		warning := x.v.named(x.s, x.j, r.Warning)
+		warning := x.named(r.Warning)
 		t.note("warning: "+warning, x.s)
 		t.say(x.v, x.s, notify.CheckWarning, "Check warning: "+x.v.labelOf(x.s)+": "+warning, warning)
 	}

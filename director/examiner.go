@@ -63,7 +63,7 @@ func (e *examiner) enter(p *Plan) {
 	for x := range checked(e.virtuals...) {
 		c := checks[x.j.task]
 		x.j.check, c.users = c, append(c.users, x)
-		tells := len(x.v.Brakes) > 0 && c.at.IsZero() && x.v.spec(x.s, x.j).Through.Virtual.IsValid()
+		tells := len(x.v.Brakes) > 0 && c.at.IsZero() && x.spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage, x.v.Back)
 		x.j.Pending, x.j.Tells = !c.reported, x.j.Tells || tells
 	}

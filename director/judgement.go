@@ -49,15 +49,13 @@ func (j *judgement) isWorseThan(other *judgement) bool {
 }
 
 // spec is what a check asks a server.
-func (v *virtual) spec(s *server, j *judgement) checker.Spec {
-	return specOf(v.cfg.Check(int(j.number)), s.real)
-}
+func (x user) spec() checker.Spec { return specOf(x.v.cfg.Check(int(x.j.number)), x.s.real) }
 
 // checkName is how a check of a server is called: https; among several https 443.
-func (v *virtual) checkName(s *server, j *judgement) string {
-	spec := v.spec(s, j)
+func (x user) checkName() string {
+	spec := x.spec()
 	name := spec.Kind()
-	if s.first.next == nil {
+	if x.s.first.next == nil {
 		return name
 	}
 	switch spec.Type {
@@ -70,21 +68,21 @@ func (v *virtual) checkName(s *server, j *judgement) string {
 }
 
 // named is what a check says of a server, with the name of the check where there are several.
-func (v *virtual) named(s *server, j *judgement, detail string) string {
-	if s.first.next == nil || detail == "" {
+func (x user) named(detail string) string {
+	if x.s.first.next == nil || detail == "" {
 		return detail
 	}
-	name := v.checkName(s, j) + ": "
+	name := x.checkName() + ": "
 	return name + strings.TrimPrefix(detail, name)
 }
 
 // about is a sentence about a check of a server, with the name of the check at its end where there are several.
-func (v *virtual) about(s *server, j *judgement, format string, args ...any) string {
+func (x user) about(format string, args ...any) string {
 	sentence := fmt.Sprintf(format, args...)
-	if s.first.next == nil {
+	if x.s.first.next == nil {
 		return sentence
 	}
-	return sentence + ": " + v.checkName(s, j)
+	return sentence + ": " + x.checkName()
 }
 
 // cantJudge is why the last answer of a check can't be judged; "" when it can.

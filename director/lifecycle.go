@@ -123,7 +123,7 @@ func (d *Director) takeOver(v, was *virtual, refines bool) {
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	adopted := make(map[*checker.Task]*checker.Task, len(p.tasks))
 	for x := range checked(virtuals...) {
-		if t := p.jobs[x.v.job(x.s, x.j, tls)]; t != nil {
+		if t := p.jobs[x.job(tls)]; t != nil {
 			adopted[t] = x.j.task
 		}
 	}
@@ -169,7 +169,7 @@ func (v *virtual) inherit(was *virtual) {
 	}, func(i, k int) *judge.Check {
 		s := v.members[i]
 		j := s.judgement(k)
-		o := was.judged(v, s, j)
+		o := was.judged(user{v, s, j})
 		if o == nil {
 			s.past.Retire()
 			return nil
@@ -204,11 +204,11 @@ func (s *server) judgement(k int) *judgement {
 
 // judged is what was known by the same check of the same server, nil where there was none. A renewed certificate makes
 // a new task, but not another check.
-func (v *virtual) judged(now *virtual, s *server, j *judgement) *judgement {
-	for _, old := range v.at(s.Dest.Addr) {
+func (v *virtual) judged(now user) *judgement {
+	asOften := v.cfg.CheckInterval == now.v.cfg.CheckInterval
+	for _, old := range v.at(now.s.Dest.Addr) {
 		for o := &old.first; o != nil; o = o.next {
-			if o.task == j.task ||
-				v.cfg.CheckInterval == now.cfg.CheckInterval && v.spec(old, o) == now.spec(s, j) {
+			if o.task == now.j.task || asOften && (user{v, old, o}).spec() == now.spec() {
 				return o
 			}
 		}

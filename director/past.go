@@ -29,7 +29,7 @@ func (t *teller) turn(x user, was health.State, why history.Verdict) {
 	if state == health.Down {
 		kind = history.Down
 	}
-	text := x.v.named(x.s, x.j, why.Words(state == health.Up, x.v.cfg.Window.Of))
+	text := x.named(why.Words(state == health.Up, x.v.cfg.Window.Of))
 	past.Do(history.At(t.now()), kind, 0, text)
 }
 
@@ -126,7 +126,7 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, er
 func (v *virtual) checkNames(s *server) map[uint8]string {
 	names := map[uint8]string{}
 	for j := &s.first; j != nil && j.task != nil; j = j.next {
-		names[j.number] = v.checkName(s, j)
+		names[j.number] = user{v, s, j}.checkName()
 	}
 	return names
 }

@@ -140,7 +140,7 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 			}
 			at := Check{Virtual: v.cfg.ID, Real: name}
 			for j := &s.first; j != nil; j = j.next {
-				at.Name, at.Spec, at.Task = v.checkName(s, j), v.spec(s, j), j.task
+				at.Name, at.Spec, at.Task = user{v, s, j}.checkName(), user{v, s, j}.spec(), j.task
 				list = append(list, at)
 			}
 		}
@@ -213,7 +213,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 				refused[err.Error()] = true
 				found = append(found, diagnose(check, cfg.Reals[i].At, err))
 			}
-			if doubt := doubted.look(v.spec(s, j), j); doubt != nil {
+			if doubt := doubted.look(user{v, s, j}.spec(), j); doubt != nil {
 				d := diagnose(check, cfg.Reals[i].At, doubt)
 				d.Severity, d.Kind = parser.Warning, "suspicious"
 				found = append(found, d)
@@ -265,7 +265,7 @@ func (b *planBuilder) judgement(v *virtual, s *server, number int) (j *judgement
 		j = &judgement{number: uint8(number)}
 	}
 	if v.cfg.CheckType != parser.Off {
-		j.task, err = b.task(v.job(s, j, b.TLS))
+		j.task, err = b.task(user{v, s, j}.job(b.TLS))
 	}
 	for last := &s.first; number > 0 && last.task != j.task; last = last.next {
 		if last.next == nil {

@@ -101,7 +101,7 @@ func (e *examiner) judge(x user, r checker.Result) {
 	}
 	if !r.OK {
 		j.reason = r.Detail
-		r.Detail = v.named(s, j, r.Detail)
+		r.Detail = x.named(r.Detail)
 	}
 	softly, _ := before.Soft(rule)
 	switch {
@@ -110,10 +110,10 @@ func (e *examiner) judge(x user, r checker.Result) {
 	case r.OK && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
 		next.Streak == 0):
 		e.tell.say(v, s, notify.SoftReset,
-			v.about(s, j, "Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
+			x.about("Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
 	case !r.OK && next.State == health.Up:
 		failed, limit := next.Soft(rule)
-		e.tell.say(v, s, notify.SoftFailure, v.about(s, j, "Soft failure real server: %s (%s) failure %d/%d",
+		e.tell.say(v, s, notify.SoftFailure, x.about("Soft failure real server: %s (%s) failure %d/%d",
 			s.label(), v.cfg.ID, failed, limit), r.Detail)
 	}
 	if turned {

@@ -341,9 +341,9 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 				now.Due = due
 			}
 		}
-		now.Unjudged = cmp.Or(now.Unjudged, v.named(s, j, j.cantJudge()))
+		now.Unjudged = cmp.Or(now.Unjudged, user{v, s, j}.named(j.cantJudge()))
 		if s.first.next != nil {
-			now.Checks = append(now.Checks, v.describeCheck(s, j))
+			now.Checks = append(now.Checks, user{v, s, j}.describe())
 		}
 	}
 	if now.Braked {
@@ -356,14 +356,15 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	}
 	switch now.State {
 	case "down":
-		now.Reason = v.named(s, worst, worst.reason)
+		now.Reason = user{v, s, worst}.named(worst.reason)
 	case "maintenance":
 		now.Reason = s.suspended()
 	}
 }
 
-func (v *virtual) describeCheck(s *server, j *judgement) CheckSnapshot {
-	now := CheckSnapshot{Name: v.checkName(s, j), State: j.Health.State.String(), Streak: j.Health.Streak,
+func (x user) describe() CheckSnapshot {
+	j := x.j
+	now := CheckSnapshot{Name: x.checkName(), State: j.Health.State.String(), Streak: j.Health.Streak,
 		Unjudged: j.cantJudge()}
 	if j.check != nil {
 		now.Checked, now.Last = j.check.at, j.check.last

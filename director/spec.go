@@ -18,10 +18,10 @@ type job struct {
 }
 
 // job returns a check of a real server. The sums are of the files that it reads.
-func (v *virtual) job(s *server, j *judgement, tls checker.TLSSums) job {
-	spec := v.spec(s, j)
+func (x user) job(tls checker.TLSSums) job {
+	spec := x.spec()
 	spec.TLSFiles = tls.Of(spec)
-	return job{spec, v.cfg.CheckInterval.Duration()}
+	return job{spec, x.v.cfg.CheckInterval.Duration()}
 }
 
 // specOf returns the check that a section alone has of a real server. It has only what the check uses, so that virtual
