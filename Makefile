@@ -1,31 +1,32 @@
-# make              the program: ./ldirectord
+# make              the program, ./ldirectord
 # make demo         see failover in a minute, in the foreground, nothing installed; KERNEL=1 uses the kernel's table
 # make test         unit, scenario and kernel tests. As root on Debian without IPVS it installs the lab's packages (user-mode-linux …)
 # make test-all     as root on Debian: also its real servers, cluster managers and systemd, which it installs
 # make long         before a release: the same for longer, with more seeds and kills, and the gaps of docs/managers.md
-# make long-chaos   of these, 1,000 seeds of random trouble for the director, with faked time
-# make long-walk    of these, what decides (judge) with every pair of its capabilities and many triples, to the last state: up to two hours
-# make long-judgement  of these, three times the rows of docs/judgement.md
-# make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 # make conformance  every scenario with ours and, where installed, with the Perl ldirectord; RUN=REGEXP chooses
-# make neighbours-test  as root on Debian: pairs of daemons with a virtual service in common, also beside the Perl ldirectord
-# make shadow-test  as root on Debian: the shadow beside the Perl ldirectord in twenty scenarios; long-shadow in all
-# make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
-# make directors-test  as root on Debian: several directors that announce addresses by BGP, with BIRD and FRR; long-directors plays it three times
-# make page-test    as root on Debian: the page for browsers with Chromium, and with axe-core where npm is; page-pictures makes those of docs
-# make systemd-test as root on Debian: the units with a real systemd
-# make package-test as root on Debian: the packages, on a clean Debian
-# make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
-# make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
-# make size        the Go tokens of each package of the program, wide lines, large types
-# make perl-cost    as root on Debian: what external-perl costs beside the Perl ldirectord, by fork=yes and no
-# make peers        as root: what a check costs beside keepalived and a small C program, in ten minutes; PEERS="http 1000" chooses
-# make bench-compare  what a change costs: the benchmarks of BASE=REVISION and of this tree
+# make size         the Go tokens of each package of the program, wide lines, large types
 # make fuzz bench   every fuzz target for FUZZTIME; the benchmarks
-# make deb rpm      the packages, in build/; they need nfpm and its modules from the network
 # make release      all that a release has, in build/release
 # make install      as root: everything where systemd and the cluster managers look for it; install-sysv the rest
-# make uninstall    takes away what make install and install-sysv put there
+# make help-all     the other targets
+## make long-chaos   of these, 1,000 seeds of random trouble for the director, with faked time
+## make long-walk    of these, what decides (judge) with every pair of its capabilities and many triples, to the last state: up to two hours
+## make long-judgement  of these, three times the rows of docs/judgement.md
+## make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
+## make neighbours-test  as root on Debian: pairs of daemons with a virtual service in common, also beside the Perl ldirectord
+## make shadow-test  as root on Debian: the shadow beside the Perl ldirectord in twenty scenarios; long-shadow in all
+## make manager-test as root on Debian: heartbeat, pacemaker and keepalived; RUN=REGEXP chooses
+## make directors-test  as root on Debian: several directors that announce addresses by BGP, with BIRD and FRR; long-directors plays it three times
+## make page-test    as root on Debian: the page for browsers with Chromium, and with axe-core where npm is; page-pictures makes those of docs
+## make systemd-test as root on Debian: the units with a real systemd
+## make package-test as root on Debian: the packages, on a clean Debian
+## make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
+## make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
+## make perl-cost    as root on Debian: what external-perl costs beside the Perl ldirectord, by fork=yes and no
+## make peers        as root: what a check costs beside keepalived and a small C program, in ten minutes; PEERS="http 1000" chooses
+## make bench-compare  what a change costs: the benchmarks of BASE=REVISION and of this tree
+## make deb rpm      the packages, in build/; they need nfpm and its modules from the network
+## make uninstall    takes away what make install and install-sysv put there
 
 # sudo drops Go's usual place from the search path.
 GO      ?= $(shell command -v go || echo /usr/local/go/bin/go)
@@ -68,7 +69,7 @@ export CGO_ENABLED = 0
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 # An older Go than 1.21 can't even read go.mod; a newer one gets the right one by itself.
-ifneq ($(filter-out help clean uninstall,$(or $(MAKECMDGOALS),build)),)
+ifneq ($(filter-out help help-all clean uninstall,$(or $(MAKECMDGOALS),build)),)
 ifneq ($(shell $(GO) version 2>/dev/null | sed -nE 's/.* go1\.(2[1-9]|[3-9][0-9]).*/enough/p'),enough)
 $(error Go 1.26 or later is needed: https://go.dev/dl/ has it, and GO=/usr/local/go/bin/go names it. Found: $(or $(shell $(GO) version 2>/dev/null),none at $(GO)))
 endif
@@ -76,7 +77,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help build test expected test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement \
+.PHONY: help help-all build test expected test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -84,6 +85,9 @@ build: ldirectord
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+help-all:
+	@sed -n 's/^##* \(make .*\)/\1/p' Makefile
 
 $(sort ldirectord $(PROGRAM)): $(SOURCES) build/version
 	GOARCH=$(GOARCH) $(GO) build -trimpath -buildvcs=false -o $@ \
