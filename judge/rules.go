@@ -57,7 +57,7 @@ var Rules = []Rule{
 	{"fallback", "the file", true, fallback,
 		"the fallback server serves while no other does"},
 	{"replaced", "a reload", true, replaced,
-		"while a server has no result and none serves, whatever served before continues"},
+		"while a server has no result and none serves, what left the file serves on"},
 	{"hand", "another program", true, byHand,
 		"what somebody changed in the table stays so"},
 	{"rerouted", "the kernel", true, rerouted,
@@ -274,13 +274,16 @@ func fallback(h *hearing) bool {
 }
 
 // replaced lets destinations that are no longer configured go on serving. It is for the moment after a reload replaced
-// all servers, when none of the new ones has passed a check yet.
+// all servers, when none of the new ones has passed a check yet. Of a member checks and orders have spoken: one that is
+// placed nowhere goes, also when no other serves.
 func replaced(h *hearing) bool {
 	if !h.unknown || h.serving() {
 		return false
 	}
 	for _, d := range h.Have {
-		if _, wanted := h.places[d.Addr]; d.Weight > 0 && (!wanted || h.Leaver(d.Addr) != nil) {
+		_, wanted := h.places[d.Addr]
+		left := len(h.AllAt(d.Addr)) == 0 && (!wanted || h.Leaver(d.Addr) != nil)
+		if left && d.Weight > 0 {
 			h.other(d, d.Weight)
 		}
 	}

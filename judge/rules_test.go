@@ -428,6 +428,8 @@ func TestRuleReplaced(t *testing.T) {
 		{"… or one serves", func(h *hearing) { h.places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1} }, "2:1"},
 		{"… not by weight 0", func(h *hearing) { h.places[at(2)] = lvs.Dest{Addr: at(2)} }, "2:0, 5:3"},
 		{"what has weight 0 doesn't", func(h *hearing) { h.has(6, 0) }, "5:3"},
+		{"one that is configured doesn't, where no rule places it", func(h *hearing) { h.has(1, 4) }, "5:3"},
+		{"… nor one that moved away and is done", func(h *hearing) { h.has(1, 4); h.Servers[0].Gone = true }, "5:3"},
 		{"what is placed stays so", func(h *hearing) { h.places[at(5)] = lvs.Dest{Addr: at(5)} }, "5:0"},
 		{"… but for a server that left", func(h *hearing) {
 			h.places[at(5)] = lvs.Dest{Addr: at(5)}

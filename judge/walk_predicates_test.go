@@ -57,12 +57,7 @@ var excuses = []struct {
 	{9, "rerouted", func(w *world, i int) bool { return w.sl.has(rerouted_) }},
 	{9, "together", func(w *world, i int) bool { return w.sl.has(together_) }},
 	{9, "moved", func(w *world, i int) bool { return w.Members[i].MovedTo >= 0 }},
-	// While a server is unknown, and no other serves, what served continues, whatever it is: replaced does not ask whether
-	// it left the file, as its words have it, or fails, or is in maintenance. With quiescent it goes.
 	{3, "together", func(w *world, i int) bool { return w.comesTogether() }},
-	{3, "replaced", (*world).goesOn},
-	{5, "replaced", (*world).goesOn},
-	{9, "replaced", (*world).goesOn},
 	{10, "moved", func(w *world, i int) bool { return w.Servers[i].Gone }},
 	{12, "drain", func(w *world, i int) bool { _, in := w.table.At(w.addr(i)); return w.drains(i) && !in }},
 	{12, "together", func(w *world, i int) bool { return w.comesTogether() }},
@@ -160,16 +155,6 @@ func (w *world) comesTogether() bool {
 	return w.Announce && w.Quiescent && len(w.Have) == 0 && awaited
 }
 
-// goesOn reports whether a server serves because no other does, and one is unknown.
-func (w *world) goesOn(i int) bool {
-	for o := range w.Servers {
-		if o != i && w.isGood(o) && w.weightIn(slotOf(w.addr(o))) > 0 && !w.Gathers() {
-			return false
-		}
-	}
-	return w.isUnknown() && !w.Quiescent && w.weightIn(slotOf(w.addr(i))) > 0
-}
-
 // isUnknown reports whether it is not known of one server that could serve whether it does.
 func (w *world) isUnknown() bool {
 	for i := range w.Servers {
@@ -229,12 +214,14 @@ func failing(w *world, d *Decision) string {
 			serving++
 		}
 	}
-	for i, s := range w.present() {
-		if w.verdict(i) != health.Down || !w.mayServe(i) || w.excused(3, i) {
+	for i := range w.Servers {
+		s := &w.Servers[i]
+		if w.verdict(i) != health.Down || !s.Gone && !w.mayServe(i) || w.excused(3, i) {
 			continue
 		}
 		got, in := w.table.At(w.addr(i))
 		switch {
+		case s.Gone && got.Weight == 0:
 		case s.Held && (!w.sl.has(guarded) || w.obey):
 			return w.who(i) + " is held without a guard"
 		case s.Held && serving > w.KeepServing.Of(w.servers()):
