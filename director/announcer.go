@@ -28,16 +28,15 @@ type Announcer interface {
 // what it must know of the virtual services, which it calls by their numbers in the file.
 type announcer struct {
 	aside[[]announce.Want, places]
+	*role
 	kernel Announcer // nil: it is only noted where they should be
 	marks  *marker
 	tell   *teller
 	of     func(virtual int) ability // what must be known of it now
 	moved  func(virtual int)         // called when an address of it is elsewhere than before
 
-	config   *parser.Config
-	orders   Orders
-	standby  bool // the director stands by …
-	demotion bool // … or is about to
+	config *parser.Config
+	orders Orders
 
 	changes <-chan struct{}
 	list    []*announcement // in the order of the file

@@ -33,18 +33,24 @@ func (v *virtual) belongsTo(owner string) { v.owner, v.Theirs = owner, owner != 
 
 // claimant claims virtual services, and knows what other daemons have.
 type claimant struct {
+	*services
+	*role
 	claims  Claims                         // nil: there are no others
 	through func(left map[netip.Addr]bool) // see Deps
 	tell    *teller
 	beside  map[lvs.Key]string // who else waits for a virtual service, or changes it as well
+
+	marker    *marker
+	announcer *announcer
 }
 
 // assign decides who has each virtual service. Left are those that are no longer configured and may be in the table.
-// It returns those that are ours, and which of them another daemon had.
-func (c *claimant) assign(virtuals, left []*virtual, standby bool) (ours, gained []*virtual) {
+// It returns those that another daemon had, and this one has now.
+func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	var theirs map[lvs.Key]string
+	var ours []*virtual
 	claimed := virtuals
-	if standby {
+	if c.standby {
 		claimed = nil
 	}
 	if c.claims != nil {
@@ -53,7 +59,7 @@ func (c *claimant) assign(virtuals, left []*virtual, standby bool) (ours, gained
 	aside := map[netip.Addr]bool{}
 	for _, v := range virtuals {
 		was := v.owner
-		if v.belongsTo(theirs[v.key]); standby {
+		if v.belongsTo(theirs[v.key]); c.standby {
 			v.belongsTo(activeDirector)
 		}
 		if v.isOurs() {
@@ -66,18 +72,18 @@ func (c *claimant) assign(virtuals, left []*virtual, standby bool) (ours, gained
 			aside[v.cfg.CheckVIP] = theirs[v.key] != ""
 		}
 	}
+	c.ours = ours
 	if c.through != nil {
 		c.through(aside)
 	}
-	return ours, gained
+	return gained
 }
 
-// recordOwned passes on which virtual services this director may have in the table. Those that another daemon does
-// not have any more it takes over, as they are found there.
-func (d *Director) recordOwned() {
-	left := slices.DeleteFunc(slices.Clone(d.virtuals), func(v *virtual) bool { return !v.leftBehind })
-	ours, gained := d.claimant.assign(d.virtuals, slices.Concat(left, d.purges), d.standby)
-	d.ours = ours
+// record passes on which virtual services this director may have in the table. Those that another daemon does not have
+// any more it takes over, as they are found there.
+func (c *claimant) record() {
+	left := slices.DeleteFunc(slices.Clone(c.virtuals), func(v *virtual) bool { return !v.leftBehind })
+	gained := c.assign(c.virtuals, slices.Concat(left, c.purges))
 	if len(gained) == 0 {
 		return
 	}
@@ -87,9 +93,9 @@ func (d *Director) recordOwned() {
 		v.leftBehind = false
 		names = append(names, v.label())
 	}
-	d.teller.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
-	d.announcer.stale = true
-	d.mark()
+	c.tell.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
+	c.announcer.stale = true
+	c.marker.order(c.rules())
 }
 
 // leaves leaves a virtual service in the table to another daemon that has it or waits for it.

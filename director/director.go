@@ -16,7 +16,6 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
-	"ldirectord/parser"
 )
 
 // ErrHandover is the cause of Run's context that makes it leave the table as it is, for a daemon that takes over.
@@ -82,20 +81,15 @@ type Director struct {
 	die     context.CancelFunc
 
 	// What follows belongs to the goroutine of Run.
-	teller   teller
-	writer   writer
-	examiner examiner
-	global   *parser.Global
-	tls      checker.TLSSums
-	virtuals []*virtual
-	ours     []*virtual      // of these, those that belong in the table
-	claims   <-chan struct{} // who has what may have changed; nil: there are no others
-	claimant claimant
-	purges   []*virtual // no longer configured, still in the table
-	ordered  orderBook
-	standby  bool
-	// closed when the commands of one under way have ended, or had their time; nil: there is none
-	demotion  <-chan struct{}
+	services
+	role
+	teller    teller
+	writer    writer
+	examiner  examiner
+	claims    <-chan struct{} // who has what may have changed; nil: there are no others
+	claimant  claimant
+	remover   remover
+	ordered   orderBook
 	leavers   leavers
 	folder    maintainer
 	marker    *marker
@@ -104,44 +98,46 @@ type Director struct {
 }
 
 // New returns a director that does nothing until Run.
-func New(d Deps) *Director {
-	life, die := context.WithCancel(context.Background())
-	director := &Director{
-		deps:    d,
-		life:    life,
-		die:     die,
-		standby: d.Standby,
+func New(deps Deps) *Director {
+	d := &Director{
+		deps:    deps,
+		role:    role{standby: deps.Standby},
 		orders:  make(chan func(context.Context)),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
-		leavers: leavers{last: d.Leavers, leave: d.Leave},
-		teller:  teller{journal: d.Journal, hooks: d.Hooks, webhook: d.Webhook, monitor: d.Monitor},
+		teller:  teller{journal: deps.Journal, hooks: deps.Hooks, webhook: deps.Webhook, monitor: deps.Monitor},
 	}
-	tell := &director.teller
-	director.marker = newMarker(d.Marks, tell)
-	pool := checker.NewPool()
-	director.examiner = examiner{pool: pool, tell: tell,
+	d.life, d.die = context.WithCancel(context.Background())
+	all, tell, pool := &d.services, &d.teller, checker.NewPool()
+	d.leavers = leavers{services: all, last: deps.Leavers, leave: deps.Leave}
+	d.folder = maintainer{services: all, folder: folder{end: func() {}}, tell: tell}
+	d.marker = newMarker(deps.Marks, tell)
+	d.announcer = &announcer{role: &d.role, kernel: deps.Announcer, marks: d.marker, tell: tell,
+		looked: !deps.Withdraw,
+		of:     func(i int) ability { return d.virtuals[i].ability() },
+		moved:  func(i int) { d.tellState(d.virtuals[i]) },
+	}
+	d.announcer.aside = newAside(d.announcer.put)
+	d.announcer.due = deps.Withdraw
+	d.examiner = examiner{services: all, pool: pool, tell: tell,
 		said: conversations{tape: pool.Tape, kept: map[*checker.Task]Conversation{}}}
-	a := &announcer{kernel: d.Announcer, marks: director.marker, tell: tell,
-		standby: d.Standby, looked: !d.Withdraw,
-		of:    func(i int) ability { return director.virtuals[i].ability() },
-		moved: func(i int) { director.tellState(director.virtuals[i]) },
+	d.ordered = orderBook{services: all, hold: deps.Orders, over: Orders{}, tell: tell,
+		examiner: &d.examiner, announcer: d.announcer}
+	d.claimant = claimant{services: all, role: &d.role, claims: deps.Claims, through: deps.Through, tell: tell,
+		marker: d.marker, announcer: d.announcer}
+	if deps.Claims != nil {
+		d.claims = deps.Claims.Changed()
 	}
-	a.aside = newAside(a.put)
-	a.due = d.Withdraw
-	director.announcer = a
-	director.writer = writer{
-		table: table{client: d.Table, alive: director.alive}, tell: tell, others: &director.claimant,
-		decide: director.decide, before: director.endMoved,
-		wrote: director.tellState,
+	d.writer = writer{services: all, tell: tell, others: &d.claimant, orders: &d.ordered, wrote: d.tellState}
+	d.writer.table = table{client: deps.Table, alive: d.alive}
+	d.writer.before = func() {
+		if d.examiner.endMoved() {
+			d.leavers.record()
+		}
 	}
-	director.ordered = orderBook{hold: d.Orders, over: Orders{}, tell: tell}
-	director.folder = maintainer{folder: folder{end: func() {}}, tell: tell}
-	director.claimant = claimant{claims: d.Claims, through: d.Through, tell: tell}
-	if d.Claims != nil {
-		director.claims = d.Claims.Changed()
-	}
-	return director
+	d.remover = remover{services: all, role: &d.role, claimant: &d.claimant, writer: &d.writer, marker: d.marker,
+		announcer: d.announcer}
+	return d
 }
 
 // alive shows that the director's goroutine is not stuck. Time has passed.
@@ -271,11 +267,10 @@ func (d *Director) loop(ctx context.Context) {
 		case <-d.examiner.pool.Results():
 			d.examiner.results(d.examiner.pool.Take())
 		case r := <-d.folder.readings:
-			d.folder.obey(r, d.virtuals)
+			d.folder.obey(r)
 		case order := <-d.orders:
 			order(ctx)
 		case <-d.demotion:
-			d.demotion = nil
 			d.demote(ctx)
 		case m := <-d.marker.reports:
 			d.marked(m)
@@ -285,31 +280,35 @@ func (d *Director) loop(ctx context.Context) {
 			d.announcer.recheck()
 		case <-d.claims:
 			if d.demotion == nil {
-				d.recordOwned()
+				d.claimant.record()
 			}
 			d.sync(ctx, nil)
-			d.writer.checkDrift(ctx, d.virtuals, d.ours) // what one took away that ended is back at once
+			d.writer.checkDrift(ctx) // what one took away that ended is back at once
 		case <-drift.C:
-			d.writer.checkDrift(ctx, d.virtuals, d.ours)
+			d.writer.checkDrift(ctx)
 			d.marker.recheck()
 			d.announcer.recheck()
 			drift.Reset(d.driftInterval())
 		case <-d.leavers.lookAt:
-			d.leavers.look(ctx, &d.writer.table, d.ours)
+			d.leavers.look(ctx, &d.writer.table)
 		case <-retry.C:
 		case <-pulse.C:
 			d.alive()
 		}
 		if !d.ordered.next.IsZero() && !d.ordered.next.After(time.Now()) {
-			d.applyOrders()
+			d.ordered.apply()
 		}
 		d.sync(ctx, nil)
 		d.announce()
 	}
 }
 
-// mark orders the rules of the virtual services that are served, also of those that left the file.
-func (d *Director) mark() { d.marker.order(rulesOf(slices.Concat(d.purges, d.ours))) }
+// sync makes the table follow what changed, and removes what is no longer configured. Have, if not nil, is the table as
+// it was just read.
+func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
+	d.writer.sync(ctx, have)
+	d.remover.purge(ctx)
+}
 
 // marked follows what became of an order of mark rules.
 func (d *Director) marked(r marked) {
@@ -350,7 +349,7 @@ func (d *Director) announce() {
 // nextLook is how long until a failed change is tried again, an address is decided anew, or the clock looked at for the
 // end of an order; never if there is none.
 func (d *Director) nextLook() time.Duration {
-	wait := d.writer.nextRetry(d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.mayNotGo))
+	wait := d.writer.nextRetry(d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.remover.mayNotGo))
 	if next := d.ordered.next; !next.IsZero() {
 		wait = min(wait, time.Until(next), clockLook)
 	}
@@ -358,13 +357,4 @@ func (d *Director) nextLook() time.Duration {
 		wait = min(wait, time.Until(look))
 	}
 	return wait
-}
-
-// driftInterval is the smallest checkinterval, less a tenth, so that what vanished is back within one interval.
-func (d *Director) driftInterval() time.Duration {
-	interval := d.global.CheckInterval
-	for _, v := range d.virtuals {
-		interval = min(interval, v.cfg.CheckInterval)
-	}
-	return max(interval.Duration(), minDrift) * 9 / 10
 }

@@ -13,7 +13,7 @@ import (
 
 // checkDrift compares the table with what was written last, and undoes what somebody else changed: the settings and
 // the removal of a virtual service always, real servers as repair says.
-func (w *writer) checkDrift(ctx context.Context, virtuals, ours []*virtual) {
+func (w *writer) checkDrift(ctx context.Context) {
 	if w.silent() {
 		return
 	}
@@ -26,9 +26,9 @@ func (w *writer) checkDrift(ctx context.Context, virtuals, ours []*virtual) {
 	if err != nil {
 		return
 	}
-	w.noteCounters(virtuals, table)
+	w.noteCounters(table)
 	var changes []*change
-	for _, v := range ours {
+	for _, v := range w.ours {
 		if slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted }) {
 			v.touch() // its connections may have ended
 		}
@@ -40,8 +40,8 @@ func (w *writer) checkDrift(ctx context.Context, virtuals, ours []*virtual) {
 }
 
 // noteCounters notes what the servers carry, as the table was read, and when that was known.
-func (w *writer) noteCounters(virtuals []*virtual, table ipvsctl.Table) {
-	for _, v := range virtuals {
+func (w *writer) noteCounters(table ipvsctl.Table) {
+	for _, v := range w.virtuals {
 		counters := table[v.key].Counters
 		if counters != nil {
 			w.counted = time.Now()

@@ -13,11 +13,11 @@ import (
 
 // examiner has the checks of a plan made, and judges servers by what they find.
 type examiner struct {
+	*services
 	pool *checker.Pool
 	tell *teller
 	said conversations
 
-	virtuals  []*virtual // of the plan
 	checks    map[*checker.Task]*check
 	tasks     []*checker.Task // of checks
 	held      bool            // some of them wait for a route
@@ -47,7 +47,7 @@ type user struct {
 
 // enter makes the checks of a plan the current ones.
 func (e *examiner) enter(p *Plan) {
-	e.virtuals, e.tasks, e.waiting = p.virtuals, p.tasks, 0
+	e.tasks, e.waiting = p.tasks, 0
 	checks := make(map[*checker.Task]*check, len(p.tasks))
 	all := make([]check, len(p.tasks))
 	for i, t := range p.tasks {

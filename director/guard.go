@@ -21,10 +21,10 @@ func lossOf(r checker.Result) judge.Loss {
 }
 
 // decide lets the rules decide a virtual service, and tells what they say of the guard.
-func (d *Director) decide(ctx context.Context, v *virtual) judge.Decision {
-	d.writer.countRerouted(ctx, v)
+func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
+	w.countRerouted(ctx, v)
 	obeyed := v.Obeys
-	decision := judge.Decide(v.Case, d.teller.now())
+	decision := judge.Decide(v.Case, w.tell.now())
 	for i, s := range v.members {
 		if next := &decision.State.Servers[i]; next.Name != s.Name {
 			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
@@ -32,13 +32,13 @@ func (d *Director) decide(ctx context.Context, v *virtual) judge.Decision {
 	}
 	v.Adopt(decision.State)
 	if obeyed && !v.Obeys {
-		d.ordered.drop(Backend{Virtual: v.cfg.ID})
-		d.teller.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
+		w.orders.drop(Backend{Virtual: v.cfg.ID})
+		w.tell.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
 	}
 	if v.isOurs() { // else nobody is in service
 		before, held := v.holds, v.which(decision.Held)
 		v.holds = len(held)
-		d.teller.holds(v, before, held)
+		w.tell.holds(v, before, held)
 	}
 	return decision
 }
@@ -51,20 +51,20 @@ func (v *virtual) which(places []int) (all []*server) {
 	return all
 }
 
-// obeyChecks carries the order for a virtual service out.
-func (d *Director) obeyChecks(v *virtual, o Order) {
+// obey carries the order for a virtual service out.
+func (e *examiner) obey(v *virtual, o Order) {
 	if v.Obeys == (o.Kind == Obey) {
 		return
 	}
 	braking := v.IsBraking()
 	judged := v.Obey(!v.Obeys)
 	if v.touch(); !v.Obeys {
-		d.teller.guard(v, notify.GuardObeys, "Guard is back", "")
+		e.tell.guard(v, notify.GuardObeys, "Guard is back", "")
 		return
 	}
-	d.teller.guard(v, notify.GuardObeys, "Guard lets the checks have their way", o.remark(": "))
+	e.tell.guard(v, notify.GuardObeys, "Guard lets the checks have their way", o.remark(": "))
 	if braking {
-		d.teller.guard(v, notify.GuardOver, "Brake is over", ": by order the checks have their way")
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": by order the checks have their way")
 	}
-	d.examiner.judgeAccused(v, judged)
+	e.judgeAccused(v, judged)
 }

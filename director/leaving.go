@@ -63,15 +63,38 @@ func (v *virtual) whyOver(l *judge.Leaver) string {
 
 // leavers are those of all virtual services.
 type leavers struct {
+	*services
 	last   []Leaver         // as last passed on
 	leave  func([]Leaver)   // see Deps
 	lookAt <-chan time.Time // when they are looked at next; nil while there are none
 }
 
+// resume has those leave on that the daemon before had, as their virtual service was found in the table.
+func (all *leavers) resume(v *virtual, found ipvsctl.Service) {
+	for _, l := range all.last {
+		if _, in := found.Dests[l.Addr]; in && l.Key == v.key && !l.Stays {
+			v.SendOff(judge.Leaver{Addr: l.Addr, Until: l.Until}, time.Now())
+			v.note(l.Addr, departing{name: l.Name})
+		}
+	}
+}
+
+// mayServe reports whether a server that moved away was in service when the daemon before ended, as the table was
+// found, or in maintenance.
+func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
+	_, serves := found.Dests[s.Dest.Addr]
+	for _, l := range all.last {
+		if l.Key == found.Key && l.Addr == s.Dest.Addr {
+			serves = l.Stays
+		}
+	}
+	return serves
+}
+
 // record passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
-func (all *leavers) record(virtuals []*virtual) {
+func (all *leavers) record() {
 	var now []Leaver
-	for _, v := range virtuals {
+	for _, v := range all.ours {
 		for i := range v.Leavers {
 			now = append(now, v.record(&v.Leavers[i]))
 		}
@@ -91,9 +114,9 @@ func (all *leavers) record(virtuals []*virtual) {
 }
 
 // look ends the stay of those whose connections have ended, or whose time is over.
-func (all *leavers) look(ctx context.Context, t *table, virtuals []*virtual) {
+func (all *leavers) look(ctx context.Context, t *table) {
 	all.lookAt = nil
-	for _, v := range virtuals {
+	for _, v := range all.ours {
 		if len(v.Leavers) == 0 {
 			continue
 		}
@@ -109,7 +132,7 @@ func (all *leavers) look(ctx context.Context, t *table, virtuals []*virtual) {
 			}
 		}
 	}
-	all.record(virtuals)
+	all.record()
 }
 
 // Carried is what a server carries, in words.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
-	"ldirectord/parser"
 )
 
 // begin puts the first plan into the table as it is found. Servers that are in with a weight are up until their checks
@@ -27,10 +25,10 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	for _, key := range d.deps.Former {
 		former = append(former, &virtual{key: key})
 	}
-	d.ours, _ = d.claimant.assign(p.virtuals, former, d.standby)
+	d.claimant.assign(p.virtuals, former)
 	for _, v := range p.virtuals {
 		found, there := have[v.key]
-		v.addEarlier(func(s *server) bool { return v.isOurs() && d.mayServeFrom(s, found) })
+		v.addEarlier(func(s *server) bool { return v.isOurs() && d.leavers.mayServe(s, found) })
 		if !there || !v.isOurs() {
 			continue
 		}
@@ -39,18 +37,13 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 				s.Assume()
 			}
 		}
-		for _, l := range d.deps.Leavers {
-			if _, in := found.Dests[l.Addr]; in && l.Key == v.key && !l.Stays {
-				v.SendOff(judge.Leaver{Addr: l.Addr, Until: l.Until}, time.Now())
-				v.note(l.Addr, departing{name: l.Name})
-			}
-		}
+		d.leavers.resume(v, found)
 	}
 	d.install(p, f)
-	d.disown(slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
-	d.mark()
-	d.recordOwned()
-	d.leavers.record(d.ours)
+	d.remover.disown(slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
+	d.marker.order(d.rules())
+	d.claimant.record()
+	d.leavers.record()
 	if d.standby {
 		d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	}
@@ -75,33 +68,33 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 			v.belongsTo(was.owner)
 		}
 	}
-	d.ours, _ = d.claimant.assign(p.virtuals, slices.Concat(owned, d.purges), d.standby)
+	d.claimant.assign(p.virtuals, slices.Concat(owned, d.purges))
 	p.adopt(d.virtuals, d.tls)
 	for _, v := range p.virtuals {
 		v.touch()
-		d.takeOver(v, before[v.key], refines)
+		takeOver(v, before[v.key], refines, &d.teller)
 		if p.Config.Global.Webhook != d.global.Webhook {
 			v.told.state = nil // the new one is told how things are
 		}
 		d.examiner.judgeKnown(v)
 	}
 	d.install(p, f)
-	d.disown(owned)
-	d.mark()
-	d.recordOwned()
-	d.leavers.record(d.ours)
-	d.purge(ctx)
+	d.remover.disown(owned)
+	d.marker.order(d.rules())
+	d.claimant.record()
+	d.leavers.record()
+	d.remover.purge(ctx)
 }
 
 // takeOver makes a virtual service what it was in the plan before; nil: it is new.
-func (d *Director) takeOver(v, was *virtual, refines bool) {
+func takeOver(v, was *virtual, refines bool, tell *teller) {
 	if was == nil {
 		return
 	}
 	v.inherit(was)
-	d.teller.reloaded(v)
+	tell.reloaded(v)
 	if was.IsBraking() && !v.IsBraking() {
-		d.teller.guard(v, notify.GuardOver, "Brake is over", ": no check that it kept is left")
+		tell.guard(v, notify.GuardOver, "Brake is over", ": no check that it kept is left")
 	}
 	if refines {
 		v.keepOverrides(was)
@@ -230,74 +223,9 @@ func (d *Director) install(p *Plan, f folder) {
 	for i, list := range d.announcer.enlist(p.Config, d.teller.now()) {
 		d.virtuals[i].addresses = list
 	}
-	d.applyOrders()
-	d.folder.enter(f, d.virtuals)
+	d.ordered.apply()
+	d.folder.enter(f)
 	d.examiner.run()
-}
-
-// disown queues for removal those of these virtual services that the plan does not keep in the table. This director, or
-// the daemon before, put them there.
-func (d *Director) disown(owned []*virtual) {
-	kept := byKey(d.virtuals)
-	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.isOurs() && v.cfg.CleanStop })
-	d.purges = slices.DeleteFunc(d.purges, func(p *virtual) bool {
-		if kept[p.key] == nil {
-			return false
-		}
-		owned = append(owned, p)
-		return true
-	})
-	announced := d.announcer.byKey()
-	for _, was := range owned {
-		if v := kept[was.key]; v != nil {
-			v.leftBehind = d.standby
-		} else {
-			d.purges = append(d.purges, d.newPurge(was, announced[was.key]))
-		}
-	}
-}
-
-func byKey(virtuals []*virtual) map[lvs.Key]*virtual {
-	all := make(map[lvs.Key]*virtual, len(virtuals))
-	for _, v := range virtuals {
-		all[v.key] = v
-	}
-	return all
-}
-
-// newPurge is a virtual service that is no longer configured, as the log names it. Of what it was, the key may be all
-// that is known. While it is announced, its mark rules stay.
-func (d *Director) newPurge(was *virtual, addresses []*announcement) *virtual {
-	cfg := &parser.Virtual{ID: KeyID(was.key), Settings: parser.Settings{CheckInterval: d.global.CheckInterval}}
-	if was.cfg != nil && slices.ContainsFunc(addresses, d.announcer.lingers) {
-		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
-	}
-	return &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: keyName(was.key), key: was.key,
-		addresses: addresses, dirty: true}
-}
-
-// mayNotGo reports whether a virtual service that is no longer configured serves on: until the mark rules that replace
-// it, if there are any, are set, and its addresses are not announced any more.
-func (d *Director) mayNotGo(v *virtual) bool {
-	return !d.announcer.atEnd && (d.marker.holds(v.key) || d.announcer.holds(v.addresses))
-}
-
-// purge removes the virtual services that are no longer configured, as soon as the table lets it.
-func (d *Director) purge(ctx context.Context) {
-	unmarked := false
-	for _, v := range d.purges {
-		if len(v.cfg.Marking) > 0 && !d.announcer.holds(v.addresses) {
-			v.cfg.Marking, unmarked = nil, true
-		}
-	}
-	if unmarked {
-		d.mark()
-	}
-	before := len(d.purges)
-	d.purges = d.writer.purge(ctx, d.purges, d.mayNotGo)
-	if len(d.purges) < before {
-		d.recordOwned()
-	}
 }
 
 // cleanup removes, at the end, the virtual services that cleanstop says.
@@ -308,11 +236,11 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
 	allow(ctx, d.demotion, demotionTimeout)
-	d.ours, _ = d.claimant.assign(d.ours, d.purges, d.standby) // who waits now
+	d.claimant.assign(d.ours, d.purges) // who waits now
 	hooks := d.teller.leaving(d.ours, d.claimant.beside, "the director stops")
-	d.announcer.withdrawAtEnd(ctx, d.alive)
+	d.announcer.withdrawAtEnd(ctx, d.writer.alive)
 	allow(ctx, hooks, demotionTimeout)
-	d.purge(ctx)
+	d.remover.purge(ctx)
 	told, left := map[string]bool{}, 0
 	for _, v := range d.ours {
 		err := d.writer.leave(ctx, v, told)

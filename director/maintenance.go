@@ -51,6 +51,7 @@ func (d *Deps) openFolder(ctx, life context.Context, p *Plan) folder {
 
 // maintainer takes servers out as the folder of the plan in force says.
 type maintainer struct {
+	*services
 	folder
 	out     map[netip.AddrPort]string // what it took out when it was last readable
 	trouble string                    // why it can't be read
@@ -58,25 +59,25 @@ type maintainer struct {
 }
 
 // enter makes the folder of another plan the current one.
-func (m *maintainer) enter(f folder, virtuals []*virtual) {
+func (m *maintainer) enter(f folder) {
 	m.end()
 	m.folder = f
 	if f.dir == "" {
 		m.trouble = "" // it is not asked for any more
 	}
-	m.obey(f.first, virtuals)
+	m.obey(f.first)
 }
 
 // obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once
 // for each reason.
-func (m *maintainer) obey(r maintenance.Reading, virtuals []*virtual) {
+func (m *maintainer) obey(r maintenance.Reading) {
 	if r.Err == nil {
 		m.out = r.Out
 	}
 	m.tell.trouble(&m.trouble, r.Err, notify.FolderError,
 		"Maintenance folder can't be read, servers in maintenance stay so: "+m.dir,
 		notify.FolderReadable, "Maintenance folder can be read again: "+m.dir)
-	for _, v := range virtuals {
+	for _, v := range m.virtuals {
 		m.maintain(v)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/parser"
 )
 
@@ -68,24 +67,11 @@ func (v *virtual) addEarlier(serves func(*server) bool) {
 // it is new.
 func (v *virtual) servesFrom(s *server) bool { return v != nil && v.WouldServe(s.Dest.Addr) }
 
-// mayServeFrom reports whether a server that moved away was in service when the daemon before ended, as the table was
-// found, or in maintenance.
-func (d *Director) mayServeFrom(s *server, found ipvsctl.Service) bool {
-	_, serves := found.Dests[s.Dest.Addr]
-	for _, l := range d.deps.Leavers {
-		if l.Key == found.Key && l.Addr == s.Dest.Addr {
-			serves = l.Stays
-		}
-	}
-	return serves
-}
-
-// endMoved ends the checks of what moved away and is done. With a draintime it drains, which is passed on before the
-// table follows.
-func (d *Director) endMoved() {
-	ended, moved := false, false
-	gone := func(s *server) bool { return s.Gone }
-	for _, v := range d.virtuals {
+// endMoved ends the checks of what moved away and is done. It reports whether something has moved: with a draintime it
+// drains, which is passed on before the table follows.
+func (e *examiner) endMoved() (moved bool) {
+	ended, gone := false, func(s *server) bool { return s.Gone }
+	for _, v := range e.virtuals {
 		before := v.servers
 		if n := len(before); n == 0 || before[n-1].moved == nil {
 			continue
@@ -96,13 +82,10 @@ func (d *Director) endMoved() {
 			v.depart(before)
 		}
 	}
-	if moved {
-		d.leavers.record(d.ours)
+	if ended {
+		e.endGone()
 	}
-	if !ended {
-		return
-	}
-	d.examiner.endGone()
+	return moved
 }
 
 // names are how a server is called, as the file does and with the configured port, and the other name by which orders

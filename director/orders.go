@@ -139,8 +139,8 @@ const clockSet = 2 * time.Second
 // done.
 func (d *Director) Order(ctx context.Context, all Orders) error {
 	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
-		d.ordered.replace(all, d.virtuals)
-		d.applyOrders()
+		d.ordered.replace(all)
+		d.ordered.apply()
 		d.sync(ctx, nil)
 		close(done)
 	})
@@ -148,15 +148,19 @@ func (d *Director) Order(ctx context.Context, all Orders) error {
 
 // orderBook has the orders that hold, and those that ended.
 type orderBook struct {
+	*services
 	hold Orders
 	over Orders    // that ended here, as long as they are still given
 	next time.Time // when the next one ends; zero: none does
 	tell *teller
+
+	examiner  *examiner
+	announcer *announcer
 }
 
 // replace tells which orders are new and which are undone. One that ended here stays so, though the sender may not know
 // yet.
-func (b *orderBook) replace(all Orders, virtuals []*virtual) {
+func (b *orderBook) replace(all Orders) {
 	maps.DeleteFunc(b.over, func(at Backend, o Order) bool { return all[at] != o })
 	all = maps.Clone(all)
 	maps.DeleteFunc(all, func(at Backend, o Order) bool { return b.over[at] == o })
@@ -164,18 +168,18 @@ func (b *orderBook) replace(all Orders, virtuals []*virtual) {
 	b.hold = all
 	for _, at := range all.Sorted() {
 		if o := all[at]; o != before[at] {
-			b.tell.order(virtuals, at, o, notify.Ordered, "Order")
+			b.tell.order(b.virtuals, at, o, notify.Ordered, "Order")
 		}
 	}
 	for _, at := range before.Sorted() {
 		if _, holds := all[at]; !holds {
-			b.tell.order(virtuals, at, before[at], notify.Ordered, "Order undone")
+			b.tell.order(b.virtuals, at, before[at], notify.Ordered, "Order undone")
 		}
 	}
 }
 
 // end drops the orders that are over, tells so, and notes when the next one ends.
-func (b *orderBook) end(now time.Time, virtuals []*virtual) {
+func (b *orderBook) end(now time.Time) {
 	b.next = time.Time{}
 	for _, at := range b.hold.Sorted() {
 		o := b.hold[at]
@@ -185,7 +189,7 @@ func (b *orderBook) end(now time.Time, virtuals []*virtual) {
 		}
 		if o.IsOver(now) {
 			b.over[at] = o
-			b.tell.order(virtuals, at, o, notify.OrderEnded, "Order ended")
+			b.tell.order(b.virtuals, at, o, notify.OrderEnded, "Order ended")
 		} else if !end.IsZero() && (b.next.IsZero() || end.Before(b.next)) {
 			b.next = end
 		}
@@ -199,16 +203,16 @@ func (b *orderBook) drop(at Backend) {
 	delete(b.hold, at)
 }
 
-// applyOrders carries the orders out that hold now. What is not in the plan is kept for a later one.
-func (d *Director) applyOrders() {
-	d.ordered.end(time.Now(), d.virtuals)
-	all := d.ordered.hold
-	d.announcer.orders, d.announcer.stale = all, true
-	for _, v := range d.virtuals {
-		d.obeyChecks(v, all[Backend{Virtual: v.cfg.ID}])
+// apply carries the orders out that hold now. What is not in the plan is kept for a later one.
+func (b *orderBook) apply() {
+	b.end(time.Now())
+	all := b.hold
+	b.announcer.orders, b.announcer.stale = all, true
+	for _, v := range b.virtuals {
+		b.examiner.obey(v, all[Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {
 			if o := all.of(v, s); o != s.ordered() {
-				d.teller.ordered(s, o)
+				b.tell.ordered(s, o)
 				s.order = new(o)
 				s.Ordered(o.short())
 				v.touch()

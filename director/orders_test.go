@@ -27,17 +27,17 @@ func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 		{noon.Add(-time.Minute), 1, noon.Add(time.Hour)},
 		{noon.Add(48 * time.Hour), 0, time.Time{}},
 	} {
-		d.ordered.end(step.clock, nil)
+		d.ordered.end(step.clock)
 		if len(d.ordered.hold) != step.left || !d.ordered.next.Equal(step.next) {
 			t.Errorf("at %v: %v hold, the next ends at %v; want %d, %v", step.clock, d.ordered.hold, d.ordered.next, step.left, step.next)
 		}
 	}
-	d.ordered.replace(given, nil)
+	d.ordered.replace(given)
 	if len(d.ordered.hold) != 0 {
 		t.Errorf("%v hold again", d.ordered.hold)
 	}
 	again := Orders{a: {Kind: Maint, Until: time.Now().Add(time.Hour)}}
-	d.ordered.replace(again, nil)
+	d.ordered.replace(again)
 	if len(d.ordered.hold) != 1 || len(d.ordered.over) != 0 {
 		t.Errorf("another order for the same server: %v, over: %v", d.ordered.hold, d.ordered.over)
 	}

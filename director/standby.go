@@ -10,6 +10,13 @@ import (
 	"ldirectord/notify"
 )
 
+// role is whether the director serves.
+type role struct {
+	standby bool // the table is left to others
+	// closed when the commands of a demotion under way have ended, or had their time; nil: there is none
+	demotion <-chan struct{}
+}
+
 // SetStandby puts the director on standby, or makes it serve. On standby it checks every server and leaves the table
 // alone; its virtual services have gone from it as cleanstop says. When it serves again, it puts into the table what
 // the checks say at that moment. SetStandby returns when the table and the mark rules follow, or ctx is done.
@@ -22,7 +29,7 @@ func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct
 	case standby && d.demotion != nil: // it is under way
 	case d.demotion != nil: // it is not to be
 		d.demotion = nil
-		d.announcer.setRole(false)
+		d.announcer.followRole()
 		d.tellState(d.virtuals...)
 	case standby == d.standby:
 	case standby:
@@ -36,17 +43,16 @@ func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct
 // promote puts everything into the table. Logs and mails show it as a start.
 func (d *Director) promote(ctx context.Context) {
 	d.standby = false
-	d.announcer.setRole(false)
+	d.announcer.followRole()
 	d.teller.status = lvs.StatusStarting
 	d.teller.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
-	d.recordOwned()
-	d.disown(nil)
+	d.claimant.record()
+	d.remover.disown(nil)
 	for _, v := range d.virtuals {
 		v.touch()
 		v.leftBehind = false
 	}
-	d.recordOwned()
-	d.mark()
+	d.marker.order(d.rules())
 	d.sync(ctx, nil)
 }
 
@@ -56,12 +62,11 @@ func (d *Director) demote(ctx context.Context) {
 	d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told, announced := map[string]bool{}, d.announcer.byKey()
 	d.writer.until = time.Time{}
-	d.ours, _ = d.claimant.assign(d.ours, d.purges, d.standby) // who waits now
+	d.claimant.assign(d.ours, d.purges) // who waits now
 	for _, v := range d.ours {
 		if err := d.writer.leave(ctx, v, told); err != nil {
-			rest := d.newPurge(v, announced[v.key])
+			rest := d.remover.add(v, announced[v.key])
 			rest.told.stops = true
-			d.purges = append(d.purges, rest)
 			if !errors.Is(err, errSilent) {
 				d.writer.failed(ctx, rest, err)
 			}
@@ -69,10 +74,10 @@ func (d *Director) demote(ctx context.Context) {
 		v.forget()
 		v.leftBehind = !v.cfg.CleanStop && d.claimant.beside[v.key] == ""
 	}
-	d.standby = true
-	d.announcer.setRole(true)
-	d.mark()
-	d.recordOwned()
+	d.role = role{standby: true}
+	d.announcer.followRole()
+	d.marker.order(d.rules())
+	d.claimant.record()
 	d.teller.status = lvs.StatusRunning
 }
 

@@ -24,7 +24,7 @@ func (a *announcer) withdrawal(one *announcement) string {
 		return "it left the file"
 	case a.atEnd && slices.ContainsFunc(one.virtuals, cleans):
 		return "the director stops"
-	case a.standby, a.demotion && !a.atEnd:
+	case a.standby, a.demotion != nil && !a.atEnd:
 		return "the director stands by"
 	case one.owner != "":
 		return "belongs to " + one.owner
@@ -39,7 +39,7 @@ func (a *announcer) withdrawal(one *announcement) string {
 // moment.
 func (a *announcer) withdrawWait() time.Duration {
 	wait := a.config.Global.WithdrawWait.Duration()
-	if a.standby || a.demotion {
+	if a.standby || a.demotion != nil {
 		wait = min(wait, maxDemotionWait)
 	}
 	return wait
@@ -77,17 +77,15 @@ func (a *announcer) lingers(one *announcement) bool {
 // demote withdraws all addresses, until the role says otherwise. The channel is closed when that is done; it is nil
 // when there are none.
 func (a *announcer) demote() <-chan struct{} {
-	a.demotion, a.gone, a.stale = true, nil, true
+	a.gone, a.stale = nil, true
 	if len(a.list) > 0 {
 		a.gone = make(chan struct{})
 	}
 	return a.gone
 }
 
-// setRole makes the role of the director the announcer's. No demotion is under way.
-func (a *announcer) setRole(standby bool) {
-	a.standby, a.demotion, a.gone, a.stale = standby, false, nil, true
-}
+// followRole decides anew for another role. No demotion is under way.
+func (a *announcer) followRole() { a.gone, a.stale = nil, true }
 
 // withdrawAtEnd withdraws the addresses whose virtual services are about to be removed, and waits for that.
 func (a *announcer) withdrawAtEnd(ctx context.Context, alive func()) {

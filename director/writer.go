@@ -11,20 +11,20 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
-	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
 // writer makes the table follow what was decided of virtual services, tries again what failed, and undoes what others
-// changed. It is handed the virtual services that it is about.
+// changed.
 type writer struct {
 	table
+	*services
 	tell   *teller
-	others *claimant                                      // who else has a virtual service, or waits for it
-	decide func(context.Context, *virtual) judge.Decision // called again where the table had to be read
-	before func()                                         // called before the table follows
-	wrote  func(...*virtual)                              // called when the table has what was decided
+	others *claimant // who else has a virtual service, or waits for it
+	orders *orderBook
+	before func()            // called before the table follows
+	wrote  func(...*virtual) // called when the table has what was decided
 
 	unread  string    // why the table could not be read the last time
 	counted time.Time // when the counters of the servers were read

@@ -1,0 +1,80 @@
+package director
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"ldirectord/judge"
+	"ldirectord/lvs"
+	"ldirectord/parser"
+)
+
+// remover removes virtual services that are no longer configured. They serve on until what replaces them is there.
+type remover struct {
+	*services
+	*role
+	claimant  *claimant
+	writer    *writer
+	marker    *marker
+	announcer *announcer
+}
+
+// disown queues for removal those of these virtual services that the plan does not keep in the table. This director, or
+// the daemon before, put them there.
+func (r *remover) disown(owned []*virtual) {
+	kept := byKey(r.virtuals)
+	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.isOurs() && v.cfg.CleanStop })
+	r.purges = slices.DeleteFunc(r.purges, func(p *virtual) bool {
+		if kept[p.key] == nil {
+			return false
+		}
+		owned = append(owned, p)
+		return true
+	})
+	announced := r.announcer.byKey()
+	for _, was := range owned {
+		if v := kept[was.key]; v != nil {
+			v.leftBehind = r.standby
+		} else {
+			r.add(was, announced[was.key])
+		}
+	}
+}
+
+// add queues a virtual service, as the log names it. Of what it was, the key may be all that is known. While it is
+// announced, its mark rules stay.
+func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
+	cfg := &parser.Virtual{ID: KeyID(was.key), Settings: parser.Settings{CheckInterval: r.global.CheckInterval}}
+	if was.cfg != nil && slices.ContainsFunc(addresses, r.announcer.lingers) {
+		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
+	}
+	v := &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: keyName(was.key), key: was.key,
+		addresses: addresses, dirty: true}
+	r.purges = append(r.purges, v)
+	return v
+}
+
+// mayNotGo reports whether a virtual service serves on: until the mark rules that replace it, if there are any, are
+// set, and its addresses are not announced any more.
+func (r *remover) mayNotGo(v *virtual) bool {
+	return !r.announcer.atEnd && (r.marker.holds(v.key) || r.announcer.holds(v.addresses))
+}
+
+// purge removes those that may go, as soon as the table lets it.
+func (r *remover) purge(ctx context.Context) {
+	unmarked := false
+	for _, v := range r.purges {
+		if len(v.cfg.Marking) > 0 && !r.announcer.holds(v.addresses) {
+			v.cfg.Marking, unmarked = nil, true
+		}
+	}
+	if unmarked {
+		r.marker.order(r.rules())
+	}
+	before := len(r.purges)
+	r.purges = r.writer.purge(ctx, r.purges, r.mayNotGo)
+	if len(r.purges) < before {
+		r.claimant.record()
+	}
+}

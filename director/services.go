@@ -1,0 +1,41 @@
+package director
+
+import (
+	"slices"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/fwmark"
+	"ldirectord/lvs"
+	"ldirectord/parser"
+)
+
+// services are the virtual services of the plan in force, and those that are left of former plans. All who need them
+// share them.
+type services struct {
+	global   *parser.Global
+	tls      checker.TLSSums
+	virtuals []*virtual // in the order of the file
+	ours     []*virtual // of these, those that belong in the table
+	purges   []*virtual // no longer configured, still in the table
+}
+
+// rules are the mark rules of the virtual services that are served, also of those that left the file.
+func (all *services) rules() []fwmark.Rule { return rulesOf(slices.Concat(all.purges, all.ours)) }
+
+// driftInterval is the smallest checkinterval, less a tenth, so that what vanished is back within one interval.
+func (all *services) driftInterval() time.Duration {
+	interval := all.global.CheckInterval
+	for _, v := range all.virtuals {
+		interval = min(interval, v.cfg.CheckInterval)
+	}
+	return max(interval.Duration(), minDrift) * 9 / 10
+}
+
+func byKey(virtuals []*virtual) map[lvs.Key]*virtual {
+	all := make(map[lvs.Key]*virtual, len(virtuals))
+	for _, v := range virtuals {
+		all[v.key] = v
+	}
+	return all
+}
