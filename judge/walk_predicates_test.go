@@ -15,50 +15,36 @@ type step struct {
 	event
 }
 
-// predicates always hold. Some speak of a step, others of a world in which the director has nothing left to do, and of
-// the decision that it takes there once more. Each says what is wrong, or nothing.
-var predicates = [...]struct {
-	says string
-	step func(*step) string
-	rest func(*world, *Decision) string
+// predicates are those that need to know what the walk alone does: what happened, what was decided, and which
+// operations were made. Some speak of a step, others of a world in which the director has nothing left to do, and of
+// the decision that it takes there once more. Each says what is wrong, or nothing. Those that need facts alone are in
+// package always.
+var predicates = []struct {
+	number int
+	step   func(*step) string
+	rest   func(*world, *Decision) string
 }{
-	1:  {"who comes into service has passed", passed, nil},
-	2:  {"who passes serves, with its weight", nil, passing},
-	3:  {"who fails does not serve", nil, failing},
-	4:  {"checks alone leave as many in service as the guard says", guardKeeps, nil},
-	5:  {"orders and maintenance are carried out", nil, ordersHold},
-	6:  {"the fallback server serves while no other does", fallbackStays, fallbackServes},
-	7:  {"a change by hand stays until the server's next change of state or a reload", handStays, handIsUndone},
-	8:  {"the same facts give the same decision, and no operation", standbyIsIdle, nil},
-	9:  {"a cause changes its own server alone", ownServer, nil},
-	10: {"the next daemon takes no healthy server out, and puts no unchecked one in", adopts, nil},
-	11: {"it settles in three rounds", nil, nil},
-	12: {"it tells why", nil, tellsWhy},
-	13: {"what a check said stays until it says something else", checksStay, nil},
-	14: {"servers that come or go together, or one after the other, do so", comesInOrder, leaves},
-	15: {"an order to obey ends when every server is up, and enough is enough by two numbers", endsInTime, nil},
+	{6, fallbackStays, nil},
+	{7, handStays, nil},
+	{8, standbyIsIdle, nil},
+	{9, ownServer, nil},
+	{12, nil, tellsWhy},
+	{13, checksStay, nil},
+	{14, comesInOrder, nil},
+	{15, endsInTime, nil},
 }
 
-// excuses are the rules that may give way to a predicate, each with the facts that it needs.
+// excuses are the rules that may give way to one of these, each with the facts that it needs.
 var excuses = []struct {
 	predicate int
 	rule      string
 	holds     func(w *world, i int) bool
 }{
-	{1, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
-	{2, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
-	{3, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
-	{5, "hand", func(w *world, i int) bool { return w.ByHand[w.addr(i)] }},
-	{2, "unknown", func(w *world, i int) bool { return w.Gathers() }},
-	{2, "rerouted", (*world).changesToGate},
-	{2, "together", func(w *world, i int) bool { return w.comesTogether() }},
 	{9, "guard", func(w *world, i int) bool { return w.sl.has(guarded) }},
 	{9, "unknown", func(w *world, i int) bool { return w.sl.has(strength) }},
 	{9, "rerouted", func(w *world, i int) bool { return w.sl.has(rerouted_) }},
 	{9, "together", func(w *world, i int) bool { return w.sl.has(together_) }},
 	{9, "moved", func(w *world, i int) bool { return w.Members[i].MovedTo >= 0 }},
-	{3, "together", func(w *world, i int) bool { return w.comesTogether() }},
-	{10, "moved", func(w *world, i int) bool { return w.Servers[i].Gone }},
 	{12, "drain", func(w *world, i int) bool { _, in := w.table.At(w.addr(i)); return w.drains(i) && !in }},
 	{12, "together", func(w *world, i int) bool { return w.comesTogether() }},
 	{12, "off", func(w *world, i int) bool { return w.Members[i].Unchecked }},
@@ -140,11 +126,6 @@ func (w *world) weightIn(slot int) uint32 {
 	return d.Weight
 }
 
-func (w *world) changesToGate(i int) bool {
-	d, in := w.table.At(w.addr(i))
-	return in && d.Forward != lvs.Route && w.Members[i].Dest.Forward == lvs.Route && w.Servers[i].Connected
-}
-
 func (w *world) comesTogether() bool {
 	awaited := false
 	for i := range w.Servers {
@@ -174,66 +155,6 @@ func (w *world) who(i int) string { return slotNames[slotOf(w.addr(i))] }
 
 // The predicates.
 
-func passed(s *step) string {
-	w := s.after
-	if w.dead || s.kind == change || s.kind == demote {
-		return ""
-	}
-	for i := range w.Servers {
-		slot := slotOf(w.addr(i))
-		was, _ := s.before.Have.At(addrs[slot]) // who is undone by repair served
-		comes := s.before.weightIn(slot) == 0 && was.Weight == 0 && w.weightIn(slot) > 0
-		// guard: who would be held while another has the section, or changes are refused, is held then; so is one that
-		// served until somebody removed the virtual service, once the first ones come together
-		held := w.Servers[i].Held && (s.before.Theirs || s.before.failed || s.before.comesTogether())
-		if comes && !(w.mayServe(i) && w.verdict(i) == health.Up) && !held && !w.excused(1, i) {
-			return w.who(i) + " comes into service"
-		}
-	}
-	return ""
-}
-
-func passing(w *world, d *Decision) string {
-	for i := range w.Servers {
-		if !w.mayServe(i) || w.verdict(i) != health.Up || w.excused(2, i) {
-			continue
-		}
-		want := w.Members[i].Dest
-		want.Weight = w.weightOf(i)
-		if got, in := w.table.At(want.Addr); !in || got != want {
-			return w.who(i) + " passes, and is not in as configured"
-		}
-	}
-	return ""
-}
-
-func failing(w *world, d *Decision) string {
-	serving := 0
-	for i := range w.Servers {
-		if w.isGood(i) && w.weightIn(slotOf(w.addr(i))) > 0 {
-			serving++
-		}
-	}
-	for i := range w.Servers {
-		s := &w.Servers[i]
-		if w.verdict(i) != health.Down || !s.Gone && !w.mayServe(i) || w.excused(3, i) {
-			continue
-		}
-		got, in := w.table.At(w.addr(i))
-		switch {
-		case s.Gone && got.Weight == 0:
-		case s.Held && (!w.sl.has(guarded) || w.obey):
-			return w.who(i) + " is held without a guard"
-		case s.Held && serving > w.KeepServing.Of(w.servers()):
-			return w.who(i) + " is held, and others suffice"
-		case s.Held:
-		case got.Weight > 0 || in != w.Quiescent && !w.changesToGate(i):
-			return w.who(i) + " fails, and is in the table as if it did not"
-		}
-	}
-	return ""
-}
-
 // servers are those with a weight.
 func (w *world) servers() (n int) {
 	for i := range w.Members {
@@ -243,63 +164,6 @@ func (w *world) servers() (n int) {
 		n += bit(weight > 0)
 	}
 	return n
-}
-
-func guardKeeps(s *step) string {
-	rechecked := s.kind == edit && s.b == editCheck && s.c == 0
-	if !rechecked && s.kind != result || !s.before.serves() || !s.after.serves() || !s.after.sl.has(guarded) || s.after.obey {
-		return ""
-	}
-	was, now := 0, 0
-	for i := range s.before.present() {
-		served := s.before.isGood(i) || s.before.Servers[i].Kept && s.before.verdict(i) == health.Unknown
-		was += bit(served && s.before.weightIn(slotOf(s.before.addr(i))) > 0)
-	}
-	for i := range s.after.present() {
-		now += bit(s.after.weightIn(slotOf(s.after.addr(i))) > 0)
-	}
-	if least := min(was, s.after.KeepServing.Of(s.after.servers())); now < least {
-		return fmt.Sprintf("%d in service, %d by the guard", now, least)
-	}
-	return ""
-}
-
-func ordersHold(w *world, d *Decision) string {
-	for i := range w.present() {
-		d, in := w.table.At(w.addr(i))
-		switch out := w.inMaintenance(i); {
-		case w.Members[i].Unchecked || w.excused(5, i):
-		case (out || w.drains(i)) && d.Weight > 0:
-			return w.who(i) + " serves in spite of an order or a file"
-		case out && in && !w.Quiescent && !w.changesToGate(i):
-			return w.who(i) + " is in the table in spite of maintenance"
-		}
-	}
-	return ""
-}
-
-func fallbackServes(w *world, d *Decision) string {
-	serves := w.weightIn(sorry) > 0
-	if !w.hasFallback() || w.ByHand[addrs[sorry]] {
-		return ""
-	}
-	good := false
-	for i := range w.Servers {
-		good = good || w.isGood(i)
-	}
-	for addr := range w.Found {
-		good = good || w.weightIn(slotOf(addr)) > 0
-	}
-	switch {
-	case w.NoFallback && serves:
-		return "it serves with checktype off"
-	case w.NoFallback || w.isUnknown() || w.comesTogether():
-	case good && serves:
-		return "it serves beside a server"
-	case !good && !serves:
-		return "it does not serve, and no other does"
-	}
-	return ""
 }
 
 // fallbackStays: while a server is unknown, and none is up, a check does not change where it is.
@@ -365,14 +229,6 @@ func handStays(s *step) string {
 	return ""
 }
 
-// handIsUndone: with repair nothing by hand is left, once it was seen.
-func handIsUndone(w *world, d *Decision) string {
-	if len(w.ByHand) > 0 && w.Repair && !w.sl.has(found_) { // what was found is the table's as it is
-		return "a change by hand is kept in spite of repair"
-	}
-	return ""
-}
-
 func standbyIsIdle(s *step) string {
 	if !s.after.dead && s.after.Theirs && len(s.after.did) > 0 {
 		return "it changes the table while it stands by"
@@ -399,35 +255,6 @@ func ownServer(s *step) string {
 		was, in := b.table.At(w.addr(i))
 		if now, still := w.table.At(w.addr(i)); was != now || in != still {
 			return w.who(i) + " changes for another server"
-		}
-	}
-	return ""
-}
-
-// adopts: a daemon that starts changes no server that its checks have not judged.
-func adopts(s *step) string {
-	b, w := s.before, s.after
-	if s.kind != start || !w.serves() {
-		return ""
-	}
-	for _, d := range b.table {
-		now, in := w.table.At(d.Addr)
-		if slot := slotOf(d.Addr); len(w.Waiting) > 0 && w.memberAt(slot) < 0 && slot != sorry && !b.left[slot].listed && (now != d || !in) {
-			return slotNames[slot] + " may be a server without an address, and is not as it was"
-		}
-	}
-	for i := range w.Servers {
-		slot := slotOf(w.addr(i))
-		was, now := b.weightIn(slot) > 0, w.weightIn(slot) > 0
-		speaks := w.inMaintenance(i) || w.drains(i) || w.weightOf(i) == 0 || w.changesToGate(i) || b.left[slot].listed
-		switch {
-		case w.Members[i].Unchecked || w.excused(10, i):
-		case was && w.verdict(i) != health.Up:
-			return w.who(i) + " was in service, and does not count as up"
-		case was && !now && !speaks:
-			return w.who(i) + " was in service, and is not"
-		case !was && now:
-			return w.who(i) + " was not in service, and is"
 		}
 	}
 	return ""
@@ -569,20 +396,6 @@ func (w *world) expects(i int, b *world) bool {
 		}
 	}
 	return false
-}
-
-// leaves: who left the file drains while another serves, and the file of leavers has it.
-func leaves(w *world, d *Decision) string {
-	for _, l := range w.Leavers {
-		served := false
-		for i := range w.present() {
-			served = served || w.isGood(i) && w.weightIn(slotOf(w.addr(i))) > 0
-		}
-		if slot := slotOf(l.Addr); served && w.weightIn(slot) > 0 && !w.ByHand[l.Addr] {
-			return slotNames[slot] + " left the file, and serves beside others"
-		}
-	}
-	return ""
 }
 
 func endsInTime(s *step) string {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/judge/always"
 )
 
 type addrPort = netip.AddrPort
@@ -27,6 +29,7 @@ type walk struct {
 	report  func(string)
 	sampled int
 	scratch []event
+	moments [2]always.Moment // the one before a step, and the last one
 }
 
 type edge struct{ from, event uint32 }
@@ -59,6 +62,7 @@ func (sl *slice) run(limit int, report func(string)) (*walk, bool) {
 // try makes all happen that can in a world.
 func (k *walk) try(from words, id uint32) {
 	before := k.sl.decode(from)
+	before.look(&k.moments[0])
 	k.scratch = before.events(k.scratch[:0])
 	for _, e := range k.scratch {
 		ops := k.step(before, from, e, id)
@@ -84,9 +88,15 @@ func (k *walk) step(before *world, from words, e event, id uint32) (ops int) {
 func (k *walk) meet(w, before *world, e event, from uint32) {
 	if before != nil {
 		s := &step{before, w, e}
-		for n := range predicates {
-			if holds := predicates[n].step; holds != nil {
-				k.complain(n, holds(s), from, e)
+		for _, p := range predicates {
+			if p.step != nil {
+				k.complain(p.number, p.step(s), from, e)
+			}
+		}
+		facts := &always.Step{Before: &k.moments[0], After: w.look(&k.moments[1]), Cause: e.cause()}
+		for _, p := range always.Predicates {
+			if p.Step != nil {
+				k.complain(p.Number, p.Step(facts), from, e)
 			}
 		}
 	}
@@ -146,9 +156,15 @@ func (k *walk) rest(code words, id uint32) {
 	if !w.serves() {
 		return
 	}
-	for n := range predicates {
-		if holds := predicates[n].rest; holds != nil {
-			k.complain(n, holds(w, &w.told), id, event{})
+	for _, p := range predicates {
+		if p.rest != nil {
+			k.complain(p.number, p.rest(w, &w.told), id, event{})
+		}
+	}
+	facts := w.look(&k.moments[1])
+	for _, p := range always.Predicates {
+		if p.Rest != nil {
+			k.complain(p.Number, p.Rest(facts), id, event{})
 		}
 	}
 }
@@ -172,7 +188,7 @@ func (k *walk) complain(predicate int, what string, from uint32, last event) {
 	if what == "" {
 		return
 	}
-	about := fmt.Sprintf("%d, %s: %s", predicate, predicates[predicate].says, what)
+	about := fmt.Sprintf("%d, %s: %s", predicate, always.Says[predicate], what)
 	if k.broken[about] {
 		return
 	}

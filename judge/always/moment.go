@@ -1,0 +1,125 @@
+// Package always says what always holds of a virtual service: the predicates of docs/judgement.md, over plain facts.
+// The walk of judge asks them of every state that there is, the chaos of director of a table in memory. Tests alone
+// import it.
+package always
+
+import (
+	"net/netip"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// Moment is a virtual service at one moment: what is configured, what is so, and what the table has.
+type Moment struct {
+	Servers     []Server  // real servers, in the order of the file, then those at former addresses
+	Waiting     []uint32  // the weights of servers whose names have no address yet
+	Fallback    lvs.Dest  // invalid address: none
+	NoFallback  bool      // … which never serves
+	KeepServing lvs.Share // zero: checks may take out all
+	Quiescent   bool
+	Repair      bool // changes by hand are undone
+
+	Dead     bool      // no daemon runs
+	Theirs   bool      // another director has it
+	Failed   bool      // the last change of the table did
+	Follows  bool      // the daemon has it, and knows the table as it is
+	Obeys    bool      // by an order checks may take out all
+	Gathers  bool      // servers that are back wait for others
+	Together bool      // the first servers wait for each other
+	Table    lvs.Dests // as it is
+	Have     lvs.Dests // as the daemon knows it
+
+	ByHand  map[netip.AddrPort]bool // changed by somebody else, and kept
+	Found   map[netip.AddrPort]bool // of nobody known, where servers have no address
+	Leavers []netip.AddrPort        // who left the file and drains
+	Passed  []netip.AddrPort        // who did so, or may stay, as the daemon before recorded it
+	Call    func(netip.AddrPort) string
+}
+
+// Server is what is so of a real server.
+type Server struct {
+	Dest      lvs.Dest // as configured
+	Weight    uint32   // by order, or as configured
+	Former    bool     // it is at a former address of a name …
+	To        int      // … of which this is the server now
+	Unchecked bool
+	Verdict   health.State // what its checks say
+	Drained   bool         // by order
+	Out       bool         // for maintenance
+	Connected bool
+	Held      bool // in service by the guard
+	Kept      bool // in service since before it was unknown
+	Gone      bool // it moved away, and is done: as if it were no server
+}
+
+// Step is one thing that happened, with the moments before and after it.
+type Step struct {
+	Before, After *Moment
+	Cause
+}
+
+// Cause is what made a step.
+type Cause uint8
+
+// The causes that predicates tell apart.
+const (
+	Other   Cause = iota
+	Checks        // a result of a check, or another check, and nothing else
+	Started       // a daemon did
+	Outside       // somebody else changed the table, or it is left to another director
+)
+
+// mayServe reports whether nothing but checks speaks against a server.
+func (m *Moment) mayServe(s *Server) bool { return !s.Gone && !s.Unchecked && !s.Out && !s.Drained }
+
+// isGood reports whether a server serves by its checks, or is held.
+func (m *Moment) isGood(s *Server) bool {
+	return m.mayServe(s) && (s.Verdict == health.Up || s.Held)
+}
+
+func (m *Moment) weightIn(addr netip.AddrPort) uint32 {
+	d, _ := m.Table.At(addr)
+	return d.Weight
+}
+
+func (m *Moment) servesIn(s *Server) bool { return m.weightIn(s.Dest.Addr) > 0 }
+
+// changesToGate reports whether connections keep a server from the forwarding method gate.
+func (m *Moment) changesToGate(s *Server) bool {
+	d, in := m.Table.At(s.Dest.Addr)
+	return in && d.Forward != lvs.Route && s.Dest.Forward == lvs.Route && s.Connected
+}
+
+// isUnknown reports whether it is not known of one server that could serve whether it does.
+func (m *Moment) isUnknown() bool {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; m.mayServe(s) && !s.Held && s.Verdict == health.Unknown {
+			return true
+		}
+	}
+	return m.Gathers
+}
+
+// weighted is how many servers have a weight.
+func (m *Moment) weighted() int {
+	n := 0
+	for _, weight := range m.Waiting {
+		n += int(min(weight, 1))
+	}
+	for i := range m.Servers {
+		if s := &m.Servers[i]; !s.Gone && !s.Former && s.Weight > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *Moment) serverAt(addr netip.AddrPort) *Server {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; !s.Gone && s.Dest.Addr == addr {
+			return s
+		}
+	}
+	return nil
+}
