@@ -14,13 +14,14 @@ import (
 // that is waited for.
 const askedAgain = 100 * time.Millisecond
 
-// passageOf is how a check went that began then.
-func passageOf(r *checker.Result, began time.Time) judge.Passage {
-	return judge.Passage{Began: began, OK: r.OK, Passed: r.OK && r.Way == checker.WayThrough, Own: r.OwnAnswers}
+// passage is how the last check went.
+func (c *check) passage() judge.Passage {
+	r := &c.last
+	return judge.Passage{Began: c.began, OK: r.OK, Passed: r.OK && r.Way == checker.WayThrough, Own: r.OwnAnswers}
 }
 
 // spot is where a check is in its virtual service.
-func (x user) spot() judge.Spot { return judge.Spot{Server: x.s.At, Check: x.j.k} }
+func (x user) spot() judge.Spot { return judge.Spot{Server: x.s.At, Check: int(x.j.k)} }
 
 // user is the check at a spot.
 func (v *virtual) user(at judge.Spot) user {

@@ -42,7 +42,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	kind, name, table := "real", "", op.Dest.Addr.String()
 	switch {
 	case v.isFallback(op, s):
-		kind, name, e.Fallback = "fallback", v.fallbackName, true
+		kind, name, e.Fallback = "fallback", v.cfg.Fallback.Addr.String(), true
 	case s != nil:
 		if name = s.label(); op.Dest.Addr == s.real.Addr {
 			table = name

@@ -8,7 +8,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/history"
-	"ldirectord/judge"
 )
 
 // examiner has the checks of a plan made, and judges servers by what they find.
@@ -30,12 +29,12 @@ type check struct {
 	task     *checker.Task
 	users    []user // the real servers that have it
 	last     checker.Result
-	at       time.Time     // of last, up to a second late; zero: there was none
-	passage  judge.Passage // of last
-	answered time.Time     // when the last check began that ended, whatever it said
-	begun    bool          // the pool has it
-	reported bool          // there was a result, or one that says nothing and is not to be waited for
-	hurried  time.Duration // what the pool was told: the fastinterval or askedAgain, 0 while nobody doubts
+	at       history.Moment // of last, up to a second late; zero: there was none
+	began    time.Time      // of last: when the check began
+	answered history.Moment // when the last check began that ended, whatever it said
+	hurried  time.Duration  // what the pool was told: the fastinterval or askedAgain, 0 while nobody doubts
+	begun    bool           // the pool has it
+	reported bool           // there was a result, or one that says nothing and is not to be waited for
 }
 
 // user is a real server of a virtual service with one of its checks.
@@ -63,13 +62,13 @@ func (e *examiner) enter(p *Plan) {
 	for x := range checked(e.virtuals...) {
 		c := checks[x.j.task]
 		x.j.check, c.users = c, append(c.users, x)
-		tells := len(x.v.Brakes) > 0 && c.at.IsZero() && x.spec().Through.Virtual.IsValid()
-		x.j.Took(c.passage, x.v.Back)
+		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.spec().Through.Virtual.IsValid()
+		x.j.Took(c.passage(), x.v.Back)
 		x.j.Pending, x.j.Tells = !c.reported, x.j.Tells || tells
 	}
 	e.checks = checks
 	for _, c := range checks {
-		if !c.at.IsZero() {
+		if c.at != 0 {
 			e.hurry(c)
 		}
 	}
@@ -112,7 +111,7 @@ func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.servers {
 		was := s.Verdict()
 		for j := &s.first; j != nil; j = j.next {
-			if c := e.checks[j.task]; c != nil && !c.at.IsZero() && j.Health.State == health.Unknown {
+			if c := e.checks[j.task]; c != nil && c.at != 0 && j.Health.State == health.Unknown {
 				j.Learn(v.Rule, c.last.OK, lossOf(c.last))
 				j.reason = c.last.Detail
 			}

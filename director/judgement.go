@@ -13,7 +13,6 @@ import (
 // judgement is what the results of one check say of one server.
 type judgement struct {
 	*judge.Check
-	k     int           // its place among the server's checks
 	next  *judgement    // of the server's next check
 	task  *checker.Task // nil with checktype=off
 	check *check        // of task, once it runs
@@ -21,6 +20,7 @@ type judgement struct {
 	reason    string    // of the last failure
 	unjudged  *unjudged // nil: all answers could be judged
 	shortages int32     // results in a row that failed by a shortage of this machine
+	k         uint8     // its place among the server's checks
 	number    uint8     // of its check in the section: 0, or the line of alsocheck
 }
 

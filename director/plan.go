@@ -36,9 +36,10 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	p := &Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: map[job]*checker.Task{}}
 	b := planBuilder{p, build}
 	var found parser.Diagnostics
-	for i := range cfg.Virtuals {
-		v, diags := b.virtual(&cfg.Virtuals[i])
-		found = append(found, diags...)
+	all := make([]virtual, len(cfg.Virtuals))
+	for i := range all {
+		v := &all[i]
+		found = append(found, b.virtual(v, &cfg.Virtuals[i])...)
 		p.virtuals = append(p.virtuals, v)
 	}
 	found = append(found, unreadablePatterns(cfg.Unsound, build)...)
@@ -54,8 +55,7 @@ func unreadablePatterns(sections []parser.Virtual, build Build) (found parser.Di
 		cfg := &sections[i]
 		cfg.Reals, cfg.Fallback = []parser.Real{{}}, nil
 		p := &Plan{Config: &parser.Config{}, TLS: checker.TLSSums{}, jobs: map[job]*checker.Task{}}
-		_, all := (&planBuilder{p, build}).virtual(cfg)
-		for _, d := range all.Errors() {
+		for _, d := range (&planBuilder{p, build}).virtual(&virtual{}, cfg).Errors() {
 			if strings.HasPrefix(d.Text, "receive: ") || strings.HasPrefix(d.Text, "expect: ") {
 				found = append(found, d)
 			}
@@ -179,7 +179,7 @@ func (p *Plan) Services(virtual string) []Service {
 			}
 			if v.cfg.Fallback != nil {
 				one.Members = append(one.Members,
-					Member{Name: v.fallbackName, Dest: v.Fallback, Fallback: true})
+					Member{Name: v.cfg.Fallback.Addr.String(), Dest: v.Fallback, Fallback: true})
 			}
 			found = append(found, one)
 		}
@@ -187,19 +187,16 @@ func (p *Plan) Services(virtual string) []Service {
 	return found
 }
 
-func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics) {
+// virtual makes a virtual service of its section.
+func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Diagnostics) {
 	key := KeyOf(cfg)
-	v := &virtual{cfg: cfg, name: keyName(key), key: key}
+	v.cfg, v.key, v.name = cfg, key, keyName(key)
 	v.Section = sectionOf(cfg, b.Config.Global.ReaddQuiescent)
-	var found parser.Diagnostics
 	settings, err := settingsOf(cfg)
 	if err != nil {
 		found = append(found, diagnose(cfg, cfg.At["virtual"], err))
 	}
 	v.settings = settings
-	if cfg.Fallback != nil {
-		v.fallbackName = cfg.Fallback.Addr.String()
-	}
 	checks, refused, doubted := cfg.Checks(), map[string]bool{}, doubts{}
 	if cfg.CheckVIP.IsValid() {
 		v.Brakes = make([]judge.Brake, len(checks))
@@ -223,7 +220,7 @@ func (b *planBuilder) virtual(cfg *parser.Virtual) (*virtual, parser.Diagnostics
 	v.enlist()
 	b.staying(v)
 	b.earlier(v)
-	return v, found
+	return found
 }
 
 // doubts are the questions of a virtual service that were looked at.

@@ -22,7 +22,7 @@ func (e *examiner) results(updates []checker.Update) {
 			e.tell.unbelieved(history.Stalled, &u.Result, c.users...)
 			continue
 		}
-		c.answered = u.Began
+		c.answered = history.At(u.Began)
 		for _, x := range c.users {
 			x.s.tally.count(u.Result)
 			x.v.took.count(u.Result.Took)
@@ -43,10 +43,10 @@ func (e *examiner) results(updates []checker.Update) {
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
-		c.last, c.at, c.passage = u.Result, now, passageOf(&u.Result, u.Began)
+		c.last, c.at, c.began = u.Result, history.At(now), u.Began
 		c.last.Body = "" // only monitorfiles need it
 		for _, x := range c.users {
-			x.j.Took(c.passage, x.v.Back)
+			x.j.Took(c.passage(), x.v.Back)
 		}
 		for _, x := range c.users {
 			e.tell.record(x, u.Result)

@@ -316,7 +316,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 		now.Host = s.real.Named.Host
 	}
 	worst := s.worst()
-	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, worst.Health.Streak
+	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, int(worst.Health.Streak)
 	now.Up, now.Held = s.State() == health.Up && !s.Held && !s.Drained(), s.Held && !s.Drained()
 	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
 	now.Order, now.Note = s.order, s.note()
@@ -335,8 +335,8 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 		if c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
 			now.CertEnd = c.last.CertEnd
 		}
-		if c != nil && !c.answered.IsZero() {
-			due := c.answered.Add(cmp.Or(c.hurried, j.task.Every))
+		if c != nil && c.answered != 0 {
+			due := c.answered.Time().Add(cmp.Or(c.hurried, j.task.Every))
 			if now.Due.IsZero() || due.Before(now.Due) {
 				now.Due = due
 			}
@@ -352,7 +352,7 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
 	if c := worst.check; c != nil {
-		now.Checked, now.Last = c.at, c.last
+		now.Checked, now.Last = c.at.Time(), c.last
 	}
 	switch now.State {
 	case "down":
@@ -364,10 +364,10 @@ func (v *virtual) describe(now *ServerSnapshot, s *server) {
 
 func (x user) describe() CheckSnapshot {
 	j := x.j
-	now := CheckSnapshot{Name: x.checkName(), State: j.Health.State.String(), Streak: j.Health.Streak,
+	now := CheckSnapshot{Name: x.checkName(), State: j.Health.State.String(), Streak: int(j.Health.Streak),
 		Unjudged: j.cantJudge()}
 	if j.check != nil {
-		now.Checked, now.Last = j.check.at, j.check.last
+		now.Checked, now.Last = j.check.at.Time(), j.check.last
 	}
 	return now
 }
@@ -376,7 +376,8 @@ func (v *virtual) describeFallback() *FallbackSnapshot {
 	if v.cfg.Fallback == nil {
 		return nil
 	}
-	now := &FallbackSnapshot{Server: v.fallbackName, Active: v.FallbackIn, ByHand: v.ByHand[v.Fallback.Addr]}
+	now := &FallbackSnapshot{Server: v.cfg.Fallback.Addr.String(), Active: v.FallbackIn,
+		ByHand: v.ByHand[v.Fallback.Addr]}
 	if weight, in := v.WeightAt(v.Fallback.Addr); in {
 		now.TableWeight = &weight
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/history"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
@@ -264,7 +265,7 @@ func BenchmarkSnapshot10k(b *testing.B) {
 		v.Wrote(lvs.DestsOf(service.Dests))
 		for _, s := range v.servers {
 			s.AssumeAll(health.Assume(health.Up))
-			s.first.check = &check{at: time.Now()}
+			s.first.check = &check{at: history.At(time.Now())}
 		}
 	}
 	b.ReportAllocs()

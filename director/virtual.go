@@ -15,36 +15,35 @@ import (
 // virtual is one virtual service: what is configured, what is known of it, and what the director does about it.
 type virtual struct {
 	judge.Case
-	cfg          *parser.Virtual
-	name         string // in the log: address:port, or the mark
-	key          lvs.Key
-	settings     ipvsctl.Settings
-	servers      []*server // those of the file, then those that stay without it, then those that moved away
-	members      []*server // as judge knows them: servers, and those that moved away and are done
-	earlier      []*server // of a plan: where its servers may have moved from
-	fallbackName string    // in the log, with the configured port
-	owner        string    // who else has it in the table, see assign; "": it is ours
-	told         told
+	cfg      *parser.Virtual
+	name     string // in the log: address:port, or the mark
+	key      lvs.Key
+	settings ipvsctl.Settings
+	servers  []*server // those of the file, then those that stay without it, then those that moved away
+	members  []*server // as judge knows them: servers, and those that moved away and are done
+	earlier  []*server // of a plan: where its servers may have moved from
+	owner    string    // who else has it in the table, see assign; "": it is ours
+	told     told
 
 	written   ipvsctl.Settings             // as last written to the table, while Known
 	departing map[netip.AddrPort]departing // what is to be told of the leavers
 
-	leftBehind       bool          // cleanstop = no left it in the table of a director on standby
-	dirty            bool          // it is due, see touch
-	placed           bool          // the table has it, as far as is known
-	retry            time.Time     // not before this; zero when the last time went well
-	backoff          time.Duration // the next wait
-	settingsRejected bool          // the table refuses the settings, and nothing else
-	refused          string        // why the table refused the last change; "" when it did not
+	retry   time.Time     // not before this; zero when the last time went well
+	backoff time.Duration // the next wait
+	refused string        // why the table refused the last change; "" when it did not
+
+	leftBehind       bool // cleanstop = no left it in the table of a director on standby
+	dirty            bool // it is due, see touch
+	placed           bool // the table has it, as far as is known
+	settingsRejected bool // the table refuses the settings, and nothing else
+	weighed          bool // its strength, since something changed
 
 	took   Durations // of the checks of its servers
 	stages StageTimes
 
-	weighed   bool            // its strength, since something changed
-	addresses []*announcement // that are announced for it
-
-	holds        int       // how many servers are held
-	waitingSince time.Time // servers have no address; zero when all have one
+	addresses    []*announcement // that are announced for it
+	holds        int             // how many servers are held
+	waitingSince time.Time       // servers have no address; zero when all have one
 }
 
 // server is one real server of a virtual service.
@@ -53,19 +52,19 @@ type server struct {
 	*judge.Server
 	real  *parser.Real
 	moved *server   // the server at the new address of the name that this one had; nil: this one is of the file
-	stays bool      // it has left the file, see parser.Virtual.Staying
 	first judgement // of its check; without a task with checktype=off: never in
 
 	maintenance string // the file that takes it out, "" for none
 	order       *Order // of the operator; nil, or without a kind: none
 
-	before judge.Name // the state before that which it has
-	lasted time.Duration
-	tally  Tally
-	past   history.History
+	lasted time.Duration // the state before
+	before judge.Name    // … that which it has
+	stays  bool          // it has left the file, see parser.Virtual.Staying
 
-	carries ipvsctl.Counters // when the table was read the last time …
-	counted bool             // … if it had the server and counts
+	counted bool             // the table had the server when it was read the last time, and counts …
+	carries ipvsctl.Counters // … these
+	tally   Tally
+	past    history.History
 }
 
 // sectionOf is what judge needs of a section.
@@ -102,7 +101,7 @@ func (v *virtual) enlist() {
 		}
 		s.More = make([]judge.Check, more)
 		for k, j := 0, &s.first; j != nil; k, j = k+1, j.next {
-			j.k, j.Check = k, s.Check(k)
+			j.k, j.Check = uint8(k), s.Check(k)
 			j.Line = j.number
 		}
 	}

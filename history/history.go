@@ -30,8 +30,13 @@ type Moment int64
 // At is the moment of a time.
 func At(t time.Time) Moment { return Moment(t.UnixNano()) }
 
-// Time is the moment in UTC.
-func (m Moment) Time() time.Time { return time.Unix(0, int64(m)).UTC() }
+// Time is the moment in UTC; of the zero moment the zero time.
+func (m Moment) Time() time.Time {
+	if m == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(m)).UTC()
+}
 
 // Kind is what happened: what a check found, or what was done about a server or to it.
 type Kind uint8

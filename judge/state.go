@@ -14,27 +14,25 @@ import (
 // State is what is known of a virtual service, and what former decisions left. It is a value: Clone it, change it,
 // compare it. The zero State knows nothing.
 type State struct {
-	Servers []Server // of the section's members
-
-	Theirs bool // another director has it in the table
-	// Obeys: by the operator's order checks may take out every server, until all are up.
-	Obeys   bool
-	Away    bool      // it is announced, and its addresses are elsewhere
+	Servers []Server  // of the section's members
 	Brakes  []Brake   // of its lines of checks; nil without checkvip
 	Back    time.Time // while servers that are back wait for others: when the check of the first began
 	Leavers []Leaver  // who left the file and drains
-
-	Have  lvs.Dests // the table, as it is to be changed
-	Known bool      // … and as this director wrote it, or noted it since
+	Have    lvs.Dests // the table, as it is to be changed
 	// ByHand are destinations that somebody else changed, which are kept.
 	ByHand map[netip.AddrPort]bool
 	// Found are destinations of no known server, from the first reading of a table while servers have no address;
 	// nil before.
-	Found map[netip.AddrPort]bool
+	Found    map[netip.AddrPort]bool
+	Strength Strength
 
+	Known  bool // Have is as this director wrote it, or noted it since
+	Theirs bool // another director has it in the table
+	// Obeys: by the operator's order checks may take out every server, until all are up.
+	Obeys          bool
+	Away           bool // it is announced, and its addresses are elsewhere
 	FallbackIn     bool // the fallback server serves
 	FallbackWanted bool // it was to serve when that was last known
-	Strength       Strength
 }
 
 // Server is what is known of one real server.

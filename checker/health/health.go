@@ -35,7 +35,7 @@ type Rule struct {
 type Health struct {
 	State  State
 	primed bool   // window is filled
-	Streak int    // results in a row that speak against State
+	Streak int32  // results in a row that speak against State
 	window uint64 // the last results, newest in bit 0, 1 for a success
 }
 
@@ -56,7 +56,7 @@ func (h Health) Next(ok bool, r Rule) (Health, bool) {
 		h.Streak = 0
 		return h, false
 	}
-	if h.Streak++; h.Streak < h.Turns(r) {
+	if h.Streak++; int(h.Streak) < h.Turns(r) {
 		return h, false
 	}
 	return Health{State: stateOf(ok)}, true
@@ -77,9 +77,9 @@ func (h Health) slide(ok bool, r Rule) (Health, bool) {
 		h.window |= 1
 	}
 	passed := bits.OnesCount64(h.window)
-	h.Streak = passed
+	h.Streak = int32(passed)
 	if h.State == Up {
-		h.Streak = r.Of - passed
+		h.Streak = int32(r.Of - passed)
 	}
 	now := stateOf(passed >= r.Need)
 	if now == h.State {
@@ -95,9 +95,9 @@ func (h Health) Doubted(ok bool) bool { return h.State != Unknown && ok != (h.St
 // Soft tells, for a server that is up, how many failures count against it and how many take it down.
 func (h Health) Soft(r Rule) (failures, limit int) {
 	if r.Of > 0 {
-		return h.Streak, r.Of - r.Need + 1
+		return int(h.Streak), r.Of - r.Need + 1
 	}
-	return h.Streak, r.Fall
+	return int(h.Streak), r.Fall
 }
 
 // Turns tells how many results against the state change it: failures of a server that is up, else successes.
