@@ -3,15 +3,16 @@ package ipvsctl
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"ldirectord/lvs"
@@ -111,92 +112,42 @@ func readLine(r *bufio.Reader) (line []byte, err error) {
 // parseConnection reads a line: protocol, three addresses and ports in hexadecimal, state, seconds, and
 // after a space each an engine and its data, if there is one.
 func parseConnection(line []byte) (c Connection, ok bool) {
-	w := words{rest: line}
-	c.Protocol = w.protocol()
-	c.Client, c.Virtual, c.Dest = w.addrPort(), w.addrPort(), w.addrPort()
-	c.State = string(w.next())
-	c.Expires = w.seconds()
-	if engine, data, has := bytes.Cut(w.rest, []byte(" ")); has && len(engine) == 0 {
-		engine, data, _ = bytes.Cut(data, []byte(" "))
-		c.Engine, c.EngineData = string(engine), string(data)
+	var words [9]string
+	rest := string(line)
+	for i := range words {
+		words[i], rest, _ = strings.Cut(strings.TrimLeft(rest, " "), " ")
 	}
+	var errs [5]error
+	c.Protocol, errs[0] = parseProtocol(words[0])
+	for i, to := range []*netip.AddrPort{&c.Client, &c.Virtual, &c.Dest} {
+		*to, errs[1+i] = parseHex(words[1+2*i], words[2+2*i])
+	}
+	seconds, err := strconv.ParseUint(words[8], 10, 32)
+	c.State, c.Expires, errs[4] = words[7], time.Duration(seconds)*time.Second, err
+	c.Engine, c.EngineData, _ = strings.Cut(rest, " ")
 	sameFamily := c.Client.Addr().Is4() == c.Virtual.Addr().Is4() // the destination's may be the other (tunnel)
-	return c, !w.bad && sameFamily && c.State != ""
+	return c, sameFamily && c.State != "" && errs == [5]error{}
 }
 
-// words takes a line apart; bad is set once something in it was not as it must be.
-type words struct {
-	rest []byte
-	bad  bool
-}
-
-func (w *words) next() []byte {
-	w.rest = bytes.TrimLeft(w.rest, " ")
-	end := bytes.IndexByte(w.rest, ' ')
-	if end < 0 {
-		end = len(w.rest)
+// parseProtocol reads a name of the kernel's ip_vs_proto_name: one of those below, or IP_47.
+func parseProtocol(name string) (lvs.Protocol, error) {
+	if p, ok := protocols[name]; ok {
+		return p, nil
 	}
-	word := w.rest[:end]
-	w.rest = w.rest[end:]
-	return word
-}
-
-// protocol reads a name of the kernel's ip_vs_proto_name: one of those below, or IP_47.
-func (w *words) protocol() lvs.Protocol {
-	name := w.next()
-	if p, ok := protocols[string(name)]; ok {
-		return p
-	}
-	number, ok := bytes.CutPrefix(name, []byte("IP_"))
-	n, err := strconv.ParseUint(string(number), 10, 8)
-	if !ok || err != nil {
-		w.bad = true
-	}
-	return lvs.Protocol(n)
+	n, err := strconv.ParseUint(strings.TrimPrefix(name, "IP_"), 10, 8)
+	return lvs.Protocol(n), err
 }
 
 var protocols = map[string]lvs.Protocol{"IP": lvs.Mark, "TCP": lvs.TCP, "UDP": lvs.UDP, "SCTP": lvs.SCTP, "ICMP": 1,
 	"ICMPv6": 58}
 
-func (w *words) addrPort() netip.AddrPort {
-	addr := w.addr()
-	var port [2]byte
-	if word := w.next(); len(word) != 4 || !unhex(port[:], word) {
-		w.bad = true
+// parseHex reads C000020A, or eight groups of four digits with colons, and a port.
+func parseHex(addr, port string) (netip.AddrPort, error) {
+	p, noPort := strconv.ParseUint(port, 16, 16)
+	if n, err := strconv.ParseUint(addr, 16, 32); err == nil && len(addr) == 8 {
+		four := [4]byte(binary.BigEndian.AppendUint32(nil, uint32(n)))
+		return netip.AddrPortFrom(netip.AddrFrom4(four), uint16(p)), noPort
 	}
-	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port[:]))
-}
-
-// addr reads C000020A, or eight groups of four digits with colons.
-func (w *words) addr() netip.Addr {
-	word := w.next()
-	var four [4]byte
-	if len(word) == 8 && unhex(four[:], word) {
-		return netip.AddrFrom4(four)
-	}
-	var sixteen [16]byte
-	if len(word) != 39 {
-		w.bad = true
-		return netip.Addr{}
-	}
-	for i := range 8 {
-		group := word[i*5:]
-		if !unhex(sixteen[i*2:i*2+2], group[:4]) || i < 7 && group[4] != ':' {
-			w.bad = true
-		}
-	}
-	return netip.AddrFrom16(sixteen)
-}
-
-func unhex(to, from []byte) bool {
-	_, err := hex.Decode(to, from)
-	return err == nil
-}
-
-func (w *words) seconds() time.Duration {
-	n, err := strconv.ParseUint(string(w.next()), 10, 32)
-	if err != nil {
-		w.bad = true
-	}
-	return time.Duration(n) * time.Second
+	a, noAddr := netip.ParseAddr(addr)
+	return netip.AddrPortFrom(a, uint16(p)), cmp.Or(noAddr, noPort)
 }
