@@ -37,7 +37,7 @@ func TestOptionsOfEveryCommand(t *testing.T) {
 	words := strings.Fields("a b c d")
 	for verb, c := range commands {
 		for _, option := range strings.Fields("-d --debug --rundir=/tmp/x --ipvs=memory --log-format=json") {
-			args := append([]string{option, "a.cf", verb}, words[:c.min]...)
+			args := append([]string{option, "a.cf", verb}, words[:c.Min]...)
 			if err := new(options).parse(args); err != nil {
 				t.Errorf("%v: %v", args, err)
 			}
@@ -47,9 +47,12 @@ func TestOptionsOfEveryCommand(t *testing.T) {
 
 // Each option of the table is one, and each option is in the table.
 func TestTheTableOfCommandsNamesEveryOption(t *testing.T) {
-	named := strings.Fields(everywhere)
+	named := slices.Clone(everywhere)
 	for verb, c := range commands {
-		for _, option := range strings.Fields(c.options) {
+		if c.run == nil || !slices.IsSorted(c.Options) {
+			t.Errorf("%s does nothing, or its options are not sorted", verb)
+		}
+		for _, option := range c.Options {
 			if new(options).flags().Lookup(option) == nil {
 				t.Errorf("%s: there is no --%s", verb, option)
 			}

@@ -103,14 +103,13 @@ func (o *options) parse(args []string) error {
 
 // refuseUseless refuses options that the command has no use for: a script would believe that they count.
 func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
-	own := strings.Fields(o.command.options)
+	own := o.command.Options
 	f.Visit(func(flag *pflag.Flag) {
-		if slices.Contains(own, flag.Name) || slices.Contains(strings.Fields(everywhere), flag.Name) {
+		if slices.Contains(slices.Concat(own, everywhere), flag.Name) {
 			return
 		}
 		err = fmt.Errorf("%s has no --%s", o.verb, flag.Name)
 		if len(own) > 0 {
-			slices.Sort(own)
 			err = fmt.Errorf("%w; it has --%s", err, strings.Join(own, ", --"))
 		}
 	})
@@ -148,7 +147,7 @@ func (o *options) leads(verb, next string) bool {
 	if strings.HasPrefix(next, "--") || isVerbose(verb, next) {
 		return true
 	}
-	if commands[verb].max == 0 {
+	if commands[verb].Max == 0 {
 		return false
 	}
 	if !isCommand(next) {
@@ -179,7 +178,7 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 		}
 	}
 	isLong := func(word string) bool { return strings.HasPrefix(word, "--") }
-	if o.command.takes == "" && !slices.ContainsFunc(rest, isLong) {
+	if o.command.Takes == "" && !slices.ContainsFunc(rest, isLong) {
 		return nil
 	}
 	f.SetInterspersed(true)
@@ -192,11 +191,11 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	}
 	o.args = f.Args()
 	switch {
-	case o.command.takes == "":
-	case len(o.args) < o.command.min:
-		return fmt.Errorf("%s: %s must come after it", o.verb, o.command.takes)
-	case len(o.args) > o.command.max:
-		return fmt.Errorf("%s %s: %s may come after %s", o.verb, strings.Join(o.args, " "), o.command.takes,
+	case o.command.Takes == "":
+	case len(o.args) < o.command.Min:
+		return fmt.Errorf("%s: %s must come after it", o.verb, o.command.Takes)
+	case len(o.args) > o.command.Max:
+		return fmt.Errorf("%s %s: %s may come after %s", o.verb, strings.Join(o.args, " "), o.command.Takes,
 			o.verb)
 	}
 	return nil
@@ -297,7 +296,7 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 
 // isVerbose reports whether a word after a command is -v for --verbose; before a command -v asks for the version.
 func isVerbose(verb, word string) bool {
-	return word == "-v" && slices.Contains(strings.Fields(commands[verb].options), "verbose")
+	return word == "-v" && slices.Contains(commands[verb].Options, "verbose")
 }
 
 // chooseRunDir chooses the folder of the daemon's files when --rundir does not: that of the two folders in which one

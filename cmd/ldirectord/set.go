@@ -44,7 +44,7 @@ func set(ctx context.Context, c *call) error {
 	servers, what := c.args[:at], strings.Join(c.args[at:], " ")
 	if len(servers) < 1 || len(servers) > 2 {
 		return exit{exitUsage,
-			fmt.Errorf("set %s: %s must come after set", strings.Join(c.args, " "), c.command.takes)}
+			fmt.Errorf("set %s: %s must come after set", strings.Join(c.args, " "), c.command.Takes)}
 	}
 	return setServers(ctx, c, servers, what)
 }
