@@ -2,6 +2,7 @@ package status
 
 import (
 	"bufio"
+	_ "embed" // the metrics' names and texts are part of the program
 	"fmt"
 	"strconv"
 	"strings"
@@ -24,8 +25,17 @@ type family struct {
 	name string
 }
 
-// family begins a metric. Help is one line.
-func (e exposition) family(name, kind, help string) family {
+//go:embed metrics.tsv
+var metricRows string
+
+// family begins a metric, of which metrics.tsv has the kind and the help.
+func (e exposition) family(name string) family {
+	_, row, _ := strings.Cut(metricRows, "\n"+name+"\t")
+	row, _, _ = strings.Cut(row, "\n")
+	kind, help, _ := strings.Cut(row, "\t")
+	if e.s.Small && kind == "histogram" {
+		kind = "summary" // without its buckets
+	}
 	fmt.Fprintf(e.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 	return family{e, name}
 }

@@ -29,74 +29,55 @@ func WriteMetrics(w io.Writer, s *director.Snapshot, p Process) error {
 }
 
 func (e exposition) process(p Process) {
-	e.family("ldirectord_build_info", "gauge", "Version of the daemon and of the Go that built it.").add(1,
+	e.family("ldirectord_build_info").add(1,
 		"version", p.Version, "goversion", runtime.Version())
-	e.family("process_start_time_seconds", "gauge",
-		"Start of the process in seconds since the epoch.").add(seconds(p.Started))
-	e.family("ldirectord_standby", "gauge", "1 while the table is left to others.").add(number(e.s.Standby))
-	e.family("ldirectord_config_last_reload_successful", "gauge",
-		"0 when the file was refused the last time it was read.").add(number(p.Reloads.Error == ""))
-	e.family("ldirectord_config_last_reload_success_timestamp_seconds", "gauge",
-		"When the configuration in force was taken over.").add(seconds(p.Reloads.Last))
-	reloads := e.family("ldirectord_config_reloads_total", "counter", "How often the file was read again.")
+	e.family("process_start_time_seconds").add(seconds(p.Started))
+	e.family("ldirectord_standby").add(number(e.s.Standby))
+	e.family("ldirectord_config_last_reload_successful").add(number(p.Reloads.Error == ""))
+	e.family("ldirectord_config_last_reload_success_timestamp_seconds").add(seconds(p.Reloads.Last))
+	reloads := e.family("ldirectord_config_reloads_total")
 	reloads.add(float64(p.Reloads.Succeeded), "result", "success")
 	reloads.add(float64(p.Reloads.Refused), "result", "refused")
-	e.family("ldirectord_check_overdue_seconds", "gauge",
-		"By how much the most overdue check is late.").add(e.s.Overdue.Seconds())
-	e.family("ldirectord_own_shortages_total", "counter",
-		"Checks that failed because this machine lacked descriptors, memory, ports or permissions.").add(
-		float64(e.s.Shortages))
-	events := e.family("ldirectord_events_total", "counter",
-		"Events of the journal, such as mail-failed and hook-failed.")
+	e.family("ldirectord_check_overdue_seconds").add(e.s.Overdue.Seconds())
+	e.family("ldirectord_own_shortages_total").add(float64(e.s.Shortages))
+	events := e.family("ldirectord_events_total")
 	for _, kind := range slices.Sorted(maps.Keys(p.Events)) {
 		events.add(float64(p.Events[kind]), "event", kind)
 	}
 }
 
 func (e exposition) table() {
-	e.family("ldirectord_table_readable", "gauge",
-		"0 while the table of IPVS can't be read.").add(number(e.s.Unread == ""))
-	e.family("ldirectord_mark_rules_set", "gauge",
-		"0 while the firewall rules that set marks can't be set.").add(number(e.s.Marks == ""))
-	done := e.family("ldirectord_table_operations_total", "counter",
-		"Operations on the table of IPVS that succeeded.")
+	e.family("ldirectord_table_readable").add(number(e.s.Unread == ""))
+	e.family("ldirectord_mark_rules_set").add(number(e.s.Marks == ""))
+	done := e.family("ldirectord_table_operations_total")
 	for kind, n := range e.s.Table.All() {
 		done.add(float64(n.Done), "operation", kind)
 	}
-	failed := e.family("ldirectord_table_errors_total", "counter",
-		"Operations on the table of IPVS that failed. They are tried again.")
+	failed := e.family("ldirectord_table_errors_total")
 	for kind, n := range e.s.Table.All() {
 		failed.add(float64(n.Failed), "operation", kind)
 	}
 }
 
 func (e exposition) virtuals() {
-	info := e.family("ldirectord_virtual_info", "gauge",
-		"Always 1; servicename is what the file calls the virtual service.")
+	info := e.family("ldirectord_virtual_info")
 	for i := range e.s.Virtuals {
 		info.add(1, "virtual", e.s.Virtuals[i].ID, "servicename", e.s.Virtuals[i].Title)
 	}
-	e.family("ldirectord_virtual_written", "gauge",
-		"1 when the table has the virtual service as it should be.").virtuals(
+	e.family("ldirectord_virtual_written").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Written), true })
-	elsewhere := "1 while the virtual service belongs to another daemon of this machine. Others are absent."
-	e.family("ldirectord_virtual_elsewhere", "gauge", elsewhere).virtuals(
+	e.family("ldirectord_virtual_elsewhere").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) { return 1, v.Owner != "" })
-	e.family("ldirectord_virtual_fallback_active", "gauge",
-		"1 while the fallback server serves the virtual service.").virtuals(
+	e.family("ldirectord_virtual_fallback_active").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return number(v.Fallback != nil && v.Fallback.Active), v.Fallback != nil
 		})
-	e.family("ldirectord_virtual_draining", "gauge",
-		"Real servers that left the file and keep their connections, see draintime. Virtual services without "+
-			"any are absent.").virtuals(
+	e.family("ldirectord_virtual_draining").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return float64(len(v.Leaving)),
 				len(v.Leaving) > 0
 		})
-	e.family("ldirectord_virtual_guard_held", "gauge",
-		"Real servers that keepserving, or the brake of checkvip, holds in service though their checks fail. "+
-			"Absent without keepserving while the brake holds none.").virtuals(
+	e.family("ldirectord_virtual_guard_held").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			held := v.Guard.Held
 			for i := range v.Servers {
@@ -106,17 +87,11 @@ func (e exposition) virtuals() {
 			}
 			return float64(held), v.Guard.Keeps > 0 || held > 0
 		})
-	e.family("ldirectord_virtual_minservers_met", "gauge",
-		"0 while fewer servers are up than minservers says. Absent without minservers.").virtuals(
+	e.family("ldirectord_virtual_minservers_met").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return number(v.Enough != nil && v.Enough.Enough), v.Enough != nil
 		})
-	kind := "histogram"
-	if e.s.Small {
-		kind = "summary"
-	}
-	took := e.family("ldirectord_check_duration_seconds", kind,
-		"How long the checks of a virtual service's servers took.")
+	took := e.family("ldirectord_check_duration_seconds")
 	bucket, sum, count := family{e, took.name + "_bucket"}, family{e, took.name + "_sum"},
 		family{e, took.name + "_count"}
 	for i := range e.s.Virtuals {
@@ -136,36 +111,29 @@ func (e exposition) announcements() {
 	if len(e.s.Announcements) == 0 {
 		return
 	}
-	announced := e.family("ldirectord_announced", "gauge",
-		"1 while the address is on the device of announce. Absent without announce.")
+	announced := e.family("ldirectord_announced")
 	for _, a := range e.s.Announcements {
 		announced.add(number(a.On == a.Device), "address", a.Address, "device", a.Device)
 	}
-	last := e.family("ldirectord_announced_last_resort", "gauge",
-		"1 while the address is on the device of lastresort. Absent without announce.")
+	last := e.family("ldirectord_announced_last_resort")
 	for _, a := range e.s.Announcements {
 		last.add(number(a.State == "last resort"), "address", a.Address)
 	}
-	changes := e.family("ldirectord_announcement_changes_total", "counter",
-		"How often the address came, went or moved to another device.")
+	changes := e.family("ldirectord_announcement_changes_total")
 	for _, a := range e.s.Announcements {
 		changes.add(float64(a.Changes), "address", a.Address)
 	}
 }
 
 func (e exposition) servers() {
-	e.family("ldirectord_server_up", "gauge", "1 while the real server passes its checks and may serve.").servers(
-		func(r *Server) (float64, bool) { return number(r.Up), true })
-	suspended := e.family("ldirectord_server_suspended", "gauge",
-		"1 for a real server that the operator took out: maintenance, drained or off. Others are absent.")
+	e.family("ldirectord_server_up").servers(func(r *Server) (float64, bool) { return number(r.Up), true })
+	suspended := e.family("ldirectord_server_suspended")
 	for v, r := range e.s.Each() {
 		if r.State == "maintenance" || r.State == "drained" || r.State == "off" {
 			suspended.add(1, "virtual", v.ID, "real", r.Real, "state", r.State)
 		}
 	}
-	orders := e.family("ldirectord_server_order", "gauge",
-		"1 for a real server, or without real for a virtual service, with an order of the operator; its end "+
-			"is set or none. Others are absent.")
+	orders := e.family("ldirectord_server_order")
 	for _, at := range e.s.Orders.Sorted() {
 		o, end := e.s.Orders[at], "set"
 		if o.Until.IsZero() {
@@ -173,12 +141,9 @@ func (e exposition) servers() {
 		}
 		orders.add(1, "virtual", at.Virtual, "real", at.Real, "order", string(o.Kind), "end", end)
 	}
-	e.family("ldirectord_server_unjudged", "gauge",
-		"1 for a real server whose last answer can't be compared with receive: its state is kept. Others are "+
-			"absent.").servers(
+	e.family("ldirectord_server_unjudged").servers(
 		func(r *Server) (float64, bool) { return 1, r.Unjudged != "" })
-	e.family("ldirectord_server_certificate_not_after_timestamp_seconds", "gauge",
-		"When the certificate ends that the real server showed a check. Absent without TLS.").servers(
+	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
 		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
 	if !e.s.Small {
 		e.stages()
@@ -189,11 +154,9 @@ func (e exposition) servers() {
 
 // stages are how long checks took by stage, where they got through it.
 func (e exposition) stages() {
-	took := "Time that checks of a virtual service's servers spent in a stage; a stage is absent until the first."
-	e.family("ldirectord_check_stage_seconds_total", "counter", took).stages(
+	e.family("ldirectord_check_stage_seconds_total").stages(
 		func(t director.StageTime) float64 { return t.Sum.Seconds() })
-	e.family("ldirectord_check_stages_total", "counter", "How often checks got through a stage.").stages(
-		func(t director.StageTime) float64 { return float64(t.Count) })
+	e.family("ldirectord_check_stages_total").stages(func(t director.StageTime) float64 { return float64(t.Count) })
 }
 
 // stages adds a sample for each stage of the checks of each virtual service.
@@ -209,19 +172,17 @@ func (f family) stages(value func(director.StageTime) float64) {
 
 // tallies are what is counted for each real server.
 func (e exposition) tallies() {
-	e.family("ldirectord_server_weight", "gauge", "Weight in the table; 0 when the server is not there.").servers(
+	e.family("ldirectord_server_weight").servers(
 		func(r *Server) (float64, bool) { return float64(r.Effective), true })
-	e.family("ldirectord_server_checks_total", "counter", "Checks of the real server.").servers(
+	e.family("ldirectord_server_checks_total").servers(
 		func(r *Server) (float64, bool) { return float64(r.Tally.Checks), true })
-	failures := e.family("ldirectord_server_check_failures_total", "counter",
-		"Checks that failed, by reason; a reason is absent until its first failure.")
+	failures := e.family("ldirectord_server_check_failures_total")
 	for v, r := range e.s.Each() {
 		for cause, n := range r.Tally.Failures() {
 			failures.add(float64(n), "virtual", v.ID, "real", r.Real, "reason", cause)
 		}
 	}
-	e.family("ldirectord_server_transitions_total", "counter",
-		"How often the real server went down or came back.").servers(
+	e.family("ldirectord_server_transitions_total").servers(
 		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
 }
 
@@ -230,25 +191,20 @@ func (e exposition) traffic() {
 	if e.s.Counted.IsZero() {
 		return
 	}
-	e.family("ldirectord_traffic_age_seconds", "gauge",
-		"How long ago the connections, packets and bytes of real servers were read from the kernel.").add(
-		e.s.Time.Sub(e.s.Counted).Seconds())
+	e.family("ldirectord_traffic_age_seconds").add(e.s.Time.Sub(e.s.Counted).Seconds())
 	add := func(f family, value func(*Server) uint64, label ...string) {
 		f.servers(func(r *Server) (float64, bool) { return float64(value(r)), r.Counted }, label...)
 	}
-	now := e.family("ldirectord_server_connections", "gauge",
-		"Connections of the real server now; persistent are clients that come back to it.")
+	now := e.family("ldirectord_server_connections")
 	add(now, func(r *Server) uint64 { return uint64(r.Carries.Active) }, "state", "active")
 	add(now, func(r *Server) uint64 { return uint64(r.Carries.Inactive) }, "state", "inactive")
 	add(now, func(r *Server) uint64 { return uint64(r.Carries.Persistent) }, "state", "persistent")
-	add(e.family("ldirectord_server_connections_total", "counter",
-		"Connections of the real server since it was put in the table."),
+	add(e.family("ldirectord_server_connections_total"),
 		func(r *Server) uint64 { return r.Carries.Traffic.Connections })
-	packets := e.family("ldirectord_server_packets_total", "counter",
-		"Packets to (in) and from (out) the real server since it was put in the table.")
+	packets := e.family("ldirectord_server_packets_total")
 	add(packets, func(r *Server) uint64 { return r.Carries.Traffic.PacketsIn }, "direction", "in")
 	add(packets, func(r *Server) uint64 { return r.Carries.Traffic.PacketsOut }, "direction", "out")
-	bytes := e.family("ldirectord_server_bytes_total", "counter", "Bytes of those packets.")
+	bytes := e.family("ldirectord_server_bytes_total")
 	add(bytes, func(r *Server) uint64 { return r.Carries.Traffic.BytesIn }, "direction", "in")
 	add(bytes, func(r *Server) uint64 { return r.Carries.Traffic.BytesOut }, "direction", "out")
 }
