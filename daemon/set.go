@@ -223,7 +223,7 @@ func (r SetOrder) guarded(now *director.Snapshot) (found []director.Backend, why
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
 		case v.Guard.Keeps == 0 && !v.Guard.Brake:
-			why = v.ID + " has no keepserving: its checks have their way"
+			why = v.ID + " has no keepserving: its checks decide already"
 		case r.Kind == director.Obey && v.Guard.Rests:
 			why = "every server of " + v.ID + " is up: the order would end at once"
 		default:

@@ -69,7 +69,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	if len(done.Holds) > 0 {
 		why := v.user(done.Holds[0]).j.check.last.Detail
 		e.tell.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
-			"fails, and only through %s, which is this machine's doing: they keep their states: %s",
+			"fails, and only through %s, which is a problem of this director: they keep their states: %s",
 			v.label(), v.cfg.CheckVIP, why), why)
 	}
 }

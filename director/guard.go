@@ -62,9 +62,9 @@ func (e *examiner) obey(v *virtual, o Order) {
 		e.tell.guard(v, notify.GuardObeys, "Guard is back", "")
 		return
 	}
-	e.tell.guard(v, notify.GuardObeys, "Guard lets the checks have their way", o.remark(": "))
+	e.tell.guard(v, notify.GuardObeys, "Guard is suspended by order", o.remark(": "))
 	if braking {
-		e.tell.guard(v, notify.GuardOver, "Brake is over", ": by order the checks have their way")
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": suspended by order")
 	}
 	e.judgeAccused(v, judged)
 }

@@ -17,7 +17,7 @@ func (t *teller) holds(v *virtual, before int, held []*server) {
 	case len(held) == 0 && told.guardAt.IsZero():
 		t.guard(v, notify.GuardOver, "Guard is over", ": no server is held any more")
 	case len(held) == 0:
-		t.guard(v, notify.GuardChanged, "Guard held for a moment",
+		t.guard(v, notify.GuardChanged, "Guard held servers for a moment",
 			": servers whose checks failed stayed in service")
 	case v.untold(t.now()):
 		told.guardAt = time.Time{}

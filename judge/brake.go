@@ -8,7 +8,7 @@ import (
 )
 
 // Brake is what is known of the way through the virtual address, for one line of checks in a section. When all servers
-// that were up fail only through it, that is the director's machine's doing, and their states stay. A pass through it
+// that were up fail only through it, the problem is the director's, and their states stay. A pass through it
 // shows that the way is fine. A server is accused while its failures by that way are not judged.
 type Brake struct {
 	Accuses bool      // servers are accused

@@ -201,20 +201,18 @@ var directives = chapters(
 				"connection and keeps those it has."},
 		{Name: "draintime", Form: Time, Value: "seconds, 0.1 or more, or 0", Default: "0", Extension: true,
 			either: setting(someSettings, &someSettings.DrainTime, timeOrNone),
-			Doc: "How long a server that leaves the file may keep its connections. It gets weight 0 and " +
-				"no new connections, and goes when it " +
-				"has none left, or when the time is over. With 0 it goes at once. A service that " +
-				"leaves the file goes at once."},
+			Doc: "How long a server that is removed from the file may keep its connections. It gets " +
+				"weight 0 and no new connections. It is removed from the table once it has none " +
+				"left, or when the time is over; at once with 0, or with its section."},
 		{Name: "keepserving", Value: "N or N%", Extension: true,
 			either: setting(someSettings, &someSettings.KeepServing, readKeepServing),
 			Doc: "How many servers checks must leave in service, as a number or as a percentage of the " +
 				"servers of the section that have a " +
 				"weight, rounded up. Those that fail beyond that are held: they stay in service as " +
-				"they are. Who cannot be connected goes first, who answers " +
-				"wrongly last. A server that is out comes back by a success alone. Maintenance and " +
-				"drain are not held back, and count as " +
-				"away. `ldirectord CONFIG obey VIRTUAL` lets the checks have their way. 0 is for a " +
-				"section that is not to follow the global one."},
+				"they are. Unreachable servers are removed first, servers with wrong answers last. A " +
+				"removed server returns only after a successful check. Maintenance and drain are " +
+				"always carried out. `ldirectord CONFIG obey VIRTUAL` lets checks remove every " +
+				"server. 0 is for a section that does not follow the global one."},
 		{Name: "cleanstop", Value: yesOrNo, Default: "yes",
 			either: setting(someSettings, &someSettings.CleanStop, yesNo),
 			Doc:    "Remove the virtual services, and the rules of `mark`, when the daemon stops."},
@@ -233,11 +231,11 @@ var directives = chapters(
 			Doc:    "The same for IPv6 services."},
 		{Name: "fallbackcommand", Form: Text, Value: "PROGRAM",
 			either: setting(someSettings, &someSettings.FallbackCommand, readFallbackCommand),
-			Doc: "Program to run when the fallback comes and goes. Its arguments: `start` when the last " +
-				"server goes down, `stop` when the first " +
-				"is back; the address and port of the service; its protocol. Quotes are optional."},
+			Doc: "Program to run when the fallback server is added or removed. Its arguments: `start` " +
+				"when the last server goes down, `stop` when the first is back; the address and " +
+				"port of the service; its protocol. Quotes are optional."},
 	}},
-	chapter{"Who is told", []Directive{
+	chapter{"Notifications", []Directive{
 		{Name: "onchange", Form: Text, Value: "COMMAND", Extension: true,
 			either: setting(someSettings, &someSettings.OnChange, optionallyQuoted),
 			Doc: "Command to run at each change of a server or of a virtual service. Its arguments: the " +
@@ -251,7 +249,7 @@ var directives = chapters(
 				"Quotes are optional."},
 		{Name: "emailalert", Form: Text, Value: "ADDRESS, …",
 			either: setting(someSettings, &someSettings.Mail.To, plainText),
-			Doc:    "Who gets mail when a server goes or comes."},
+			Doc:    "Who gets mail when a server goes down or comes up."},
 		{Name: "emailalertdetail", Value: "yes or no", Default: "no", Extension: true,
 			either: setting(someSettings, &someSettings.Mail.Detail, yesNo),
 			Doc: "After the Perl's lines mails say why, how long the state before lasted, how many " +
@@ -284,7 +282,7 @@ var directives = chapters(
 			either: setting(someSettings, &someSettings.LastResort, readDevice),
 			Doc: "Device on which the address is instead while its services serve and one of them is not " +
 				"healthy: the routing daemon announces it so that it is " +
-				"asked only if nobody else has the address."},
+				"used only if no other director announces the address."},
 		{Name: "minservers", Value: "LOW or LOW/HIGH, each N or N%", Extension: true,
 			either: setting(someSettings, &someSettings.MinServers, readMinServers),
 			Doc: "How many servers must be up for the service to be healthy, as a number or as a " +

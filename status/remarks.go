@@ -71,9 +71,9 @@ func (v *Virtual) Remarks() []string {
 	all.told("it is also of ", v.Beside)
 	switch g := v.Guard; {
 	case g.Obeys && g.Keeps == 0:
-		all.add("by order the checks have their way until every server is up: checkvip holds no server")
+		all.add("by order, until every server is up: checkvip holds no server")
 	case g.Obeys:
-		all.add("by order the checks have their way until every server is up: keepserving holds no server")
+		all.add("by order, until every server is up: keepserving holds no server")
 	case g.Held > 0:
 		all.add("keepserving holds %d in service though their checks fail: the least is %d", g.Held, g.Keeps)
 	}

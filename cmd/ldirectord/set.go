@@ -126,7 +126,7 @@ func printOrdered(c *call, order daemon.SetOrder, s daemon.OrderedServer) {
 	case order.Kind == director.Announce:
 		fmt.Fprintln(c.out, address, "is announced as its services serve")
 	case at.Real == "" && order.Kind == director.Obey:
-		fmt.Fprintf(c.out, "the checks of %s have their way until every server is up\n", at)
+		fmt.Fprintf(c.out, "the checks of %s may remove every server, until all are up\n", at)
 	case at.Real == "" && s.Brake:
 		fmt.Fprintf(c.out, "checkvip guards %s again\n", at)
 	case at.Real == "":
