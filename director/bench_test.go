@@ -281,7 +281,7 @@ func BenchmarkBrake10k(b *testing.B) {
 	<-d.Started()
 	bring := func(r checker.Result) {
 		for i := 0; i < len(tasks); i += len(tasks) / 100 {
-			err := d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
+			err := d.orders.submit(ctx, func(_ context.Context, done chan<- struct{}) {
 				var updates []checker.Update
 				for _, t := range tasks[i : i+len(tasks)/100] {
 					updates = append(updates, checker.Update{Task: t, Result: r, Began: time.Now()})

@@ -74,10 +74,10 @@ type Deps struct {
 // teller, marker, announcer, claimant, orderBook, maintainer, leavers, conversations.
 type Director struct {
 	deps    Deps
-	orders  chan func(context.Context) // for the goroutine of Run to carry out
-	started chan struct{}              // closed when every virtual service and its mark rules were set up once
-	settled chan struct{}              // closed when no server is unknown
-	life    context.Context            // ends with Run
+	orders  requests
+	started chan struct{}   // closed when every virtual service and its mark rules were set up once
+	settled chan struct{}   // closed when no server is unknown
+	life    context.Context // ends with Run
 	die     context.CancelFunc
 
 	// What follows belongs to the goroutine of Run.
@@ -102,7 +102,7 @@ func New(deps Deps) *Director {
 	d := &Director{
 		deps:    deps,
 		role:    role{standby: deps.Standby},
-		orders:  make(chan func(context.Context)),
+		orders:  make(requests),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
 		teller:  teller{journal: deps.Journal, hooks: deps.Hooks, webhook: deps.Webhook, monitor: deps.Monitor},
@@ -128,24 +128,22 @@ func New(deps Deps) *Director {
 	if deps.Claims != nil {
 		d.claims = deps.Claims.Changed()
 	}
-	d.writer = writer{services: all, tell: tell, others: &d.claimant, orders: &d.ordered, wrote: d.tellState}
-	d.writer.table = table{client: deps.Table, alive: d.alive}
+	d.remover = remover{services: all, role: &d.role, claimant: &d.claimant, writer: &d.writer, marker: d.marker,
+		announcer: d.announcer}
+	d.writer = writer{services: all, tell: tell, others: &d.claimant, orders: &d.ordered, remover: &d.remover,
+		wrote: d.tellState}
+	d.writer.table = table{client: deps.Table, alive: func() { // the director's goroutine is not stuck
+		d.teller.clock = time.Time{} // time has passed
+		if deps.Alive != nil {
+			deps.Alive()
+		}
+	}}
 	d.writer.before = func() {
 		if d.examiner.endMoved() {
 			d.leavers.record()
 		}
 	}
-	d.remover = remover{services: all, role: &d.role, claimant: &d.claimant, writer: &d.writer, marker: d.marker,
-		announcer: d.announcer}
 	return d
-}
-
-// alive shows that the director's goroutine is not stuck. Time has passed.
-func (d *Director) alive() {
-	d.teller.clock = time.Time{}
-	if d.deps.Alive != nil {
-		d.deps.Alive()
-	}
 }
 
 // Started is closed when every virtual service of the plan and its mark rules have been set up, or the failure has
@@ -168,7 +166,6 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	var pool sync.WaitGroup
 	pool.Go(func() { d.examiner.pool.Run(poolCtx) })
 	d.begin(ctx, p, f, have)
-	d.announce() // before the first order: one without them would withdraw the addresses of the daemon before
 	d.loop(ctx)
 	stopPool()
 	pool.Wait()
@@ -206,7 +203,7 @@ func (d *Director) Reload(ctx context.Context, p *Plan) error {
 // Refine.
 func (d *Director) replace(ctx context.Context, p *Plan, refines bool) error {
 	f := d.deps.openFolder(ctx, d.life, p)
-	err := d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
+	err := d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		d.reload(ctx, p, f, refines)
 		d.awaiting = append(d.awaiting, done)
 	})
@@ -219,11 +216,14 @@ func (d *Director) replace(ctx context.Context, p *Plan, refines bool) error {
 // errNotTaken is the error of an order that never reached the director.
 var errNotTaken = errors.New("the director did not take the order")
 
-// submit hands an order to the director's goroutine and waits until it closes done, or ctx is done.
-func (d *Director) submit(ctx context.Context, order func(ctx context.Context, done chan<- struct{})) error {
+// requests are for the goroutine of Run to carry out.
+type requests chan func(context.Context)
+
+// submit hands one to the director's goroutine and waits until it closes done, or ctx is done.
+func (r requests) submit(ctx context.Context, order func(ctx context.Context, done chan<- struct{})) error {
 	done := make(chan struct{})
 	select {
-	case d.orders <- func(ctx context.Context) { order(ctx, done) }:
+	case r <- func(ctx context.Context) { order(ctx, done) }:
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", errNotTaken, ctx.Err())
 	}
@@ -244,6 +244,7 @@ func (d *Director) loop(ctx context.Context) {
 	defer pulse.Stop()
 	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
 	for {
+		d.announce() // before the first order, which would else withdraw the addresses of the daemon before
 		d.marker.start(ctx)
 		d.announcer.start(ctx)
 		if d.marker.idle() && d.demotion == nil {
@@ -282,7 +283,7 @@ func (d *Director) loop(ctx context.Context) {
 			if d.demotion == nil {
 				d.claimant.record()
 			}
-			d.sync(ctx, nil)
+			d.writer.sync(ctx, nil)
 			d.writer.checkDrift(ctx) // what one took away that ended is back at once
 		case <-drift.C:
 			d.writer.checkDrift(ctx)
@@ -293,21 +294,13 @@ func (d *Director) loop(ctx context.Context) {
 			d.leavers.look(ctx, &d.writer.table)
 		case <-retry.C:
 		case <-pulse.C:
-			d.alive()
+			d.writer.alive()
 		}
 		if !d.ordered.next.IsZero() && !d.ordered.next.After(time.Now()) {
 			d.ordered.apply()
 		}
-		d.sync(ctx, nil)
-		d.announce()
+		d.writer.sync(ctx, nil)
 	}
-}
-
-// sync makes the table follow what changed, and removes what is no longer configured. Have, if not nil, is the table as
-// it was just read.
-func (d *Director) sync(ctx context.Context, have ipvsctl.Table) {
-	d.writer.sync(ctx, have)
-	d.remover.purge(ctx)
 }
 
 // marked follows what became of an order of mark rules.

@@ -2,9 +2,12 @@ package director
 
 import "slices"
 
-// isElsewhere reports whether the addresses of a virtual service are announced, and none is where it belongs.
-func (v *virtual) isElsewhere() bool {
-	return len(v.addresses) > 0 && !slices.ContainsFunc(v.addresses, (*announcement).isThere)
+// announced are the addresses of a virtual service.
+type announced []*announcement
+
+// areElsewhere reports whether they are announced, and none is where it belongs.
+func (all announced) areElsewhere() bool {
+	return len(all) > 0 && !slices.ContainsFunc(all, (*announcement).isThere)
 }
 
 // gather has every server asked at once when the first one is back, by a check: those of all virtual services of its
@@ -13,7 +16,7 @@ func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, i := range one.virtuals {
 			other := e.virtuals[i]
-			if other.Away = other.isElsewhere(); !other.IsAway() || other.Gathers() {
+			if other.Away = other.addresses.areElsewhere(); !other.IsAway() || other.Gathers() {
 				continue
 			}
 			other.Gather(by.Began)

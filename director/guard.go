@@ -36,15 +36,15 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		w.tell.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
 	}
 	if v.isOurs() { // else nobody is in service
-		before, held := v.holds, v.which(decision.Held)
+		before, held := v.holds, who(v, decision.Held)
 		v.holds = len(held)
 		w.tell.holds(v, before, held)
 	}
 	return decision
 }
 
-// which are the servers at these places among the members.
-func (v *virtual) which(places []int) (all []*server) {
+// who are the servers at these places among the members.
+func who(v *virtual, places []int) (all []*server) {
 	for _, i := range places {
 		all = append(all, v.members[i])
 	}

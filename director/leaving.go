@@ -9,6 +9,7 @@ import (
 
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 )
 
 // This file is about real servers that left the configuration, in virtual services with a draintime. They stay in the
@@ -45,9 +46,9 @@ func (v *virtual) note(addr netip.AddrPort, l departing) {
 	v.departing[addr] = l
 }
 
-// record is a leaver as it is passed on.
-func (v *virtual) record(l *judge.Leaver) Leaver {
-	return Leaver{Key: v.key, Addr: l.Addr, Name: v.departing[l.Addr].name, Until: l.Until}
+// leaver is one of a virtual service as it is passed on.
+func (d departing) leaver(of lvs.Key, l *judge.Leaver) Leaver {
+	return Leaver{Key: of, Addr: l.Addr, Name: d.name, Until: l.Until}
 }
 
 // whyOver is why a leaver goes now; "" while it stays.
@@ -96,7 +97,8 @@ func (all *leavers) record() {
 	var now []Leaver
 	for _, v := range all.ours {
 		for i := range v.Leavers {
-			now = append(now, v.record(&v.Leavers[i]))
+			l := &v.Leavers[i]
+			now = append(now, v.departing[l.Addr].leaver(v.key, l))
 		}
 		for _, s := range v.servers {
 			if s.moved != nil && s.Suspended() {
@@ -152,11 +154,12 @@ func plural(n uint32, what string) string {
 }
 
 // describeLeavers is what is known of those that are still in the table.
-func (v *virtual) describeLeavers() (list []LeaverSnapshot) {
+func describeLeavers(v *virtual) (list []LeaverSnapshot) {
 	for i := range v.Leavers {
 		l := &v.Leavers[i]
 		if weight, in := v.WeightAt(l.Addr); in {
-			list = append(list, LeaverSnapshot{Leaver: v.record(l), Carries: v.departing[l.Addr].carries,
+			one := v.departing[l.Addr]
+			list = append(list, LeaverSnapshot{Leaver: one.leaver(v.key, l), Carries: one.carries,
 				Effective: weight, ByHand: v.ByHand[l.Addr]})
 		}
 	}

@@ -50,7 +50,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	for _, v := range d.virtuals {
 		v.touch()
 	}
-	d.sync(ctx, have)
+	d.writer.sync(ctx, have)
 }
 
 // reload makes another plan the current one. A server whose check stays the same keeps its health. One whose check
@@ -63,8 +63,9 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	owned := slices.DeleteFunc(slices.Clone(d.virtuals),
 		func(v *virtual) bool { return !v.isOurs() && !v.leftBehind })
 	for _, v := range p.virtuals {
-		v.addEarlier(before[v.key].servesFrom)
-		if was := before[v.key]; was != nil {
+		was := before[v.key]
+		v.addEarlier(func(s *server) bool { return was != nil && was.WouldServe(s.Dest.Addr) })
+		if was != nil {
 			v.belongsTo(was.owner)
 		}
 	}
@@ -162,7 +163,7 @@ func (v *virtual) inherit(was *virtual) {
 	}, func(i, k int) *judge.Check {
 		s := v.members[i]
 		j := s.judgement(k)
-		o := was.judged(user{v, s, j})
+		o := user{v, s, j}.before(was)
 		if o == nil {
 			s.past.Retire()
 			return nil
@@ -170,7 +171,7 @@ func (v *virtual) inherit(was *virtual) {
 		j.inherit(o)
 		return o.Check
 	})
-	if v.waits() {
+	if len(v.cfg.Waiting) > 0 {
 		v.waitingSince = was.waitingSince
 	}
 }
@@ -195,13 +196,13 @@ func (s *server) judgement(k int) *judgement {
 	return j
 }
 
-// judged is what was known by the same check of the same server, nil where there was none. A renewed certificate makes
+// before is what was known by the same check of the same server, nil where there was none. A renewed certificate makes
 // a new task, but not another check.
-func (v *virtual) judged(now user) *judgement {
-	asOften := v.cfg.CheckInterval == now.v.cfg.CheckInterval
-	for _, old := range v.at(now.s.Dest.Addr) {
+func (x user) before(was *virtual) *judgement {
+	asOften := was.cfg.CheckInterval == x.v.cfg.CheckInterval
+	for _, old := range was.at(x.s.Dest.Addr) {
 		for o := &old.first; o != nil; o = o.next {
-			if o.task == now.j.task || asOften && (user{v, old, o}).spec() == now.spec() {
+			if o.task == x.j.task || asOften && (user{was, old, o}).spec() == x.spec() {
 				return o
 			}
 		}
@@ -215,7 +216,7 @@ func (d *Director) install(p *Plan, f folder) {
 	d.teller.posts, d.teller.readds = d.deps.Webhook != nil && d.global.Webhook != "", d.global.ReaddQuiescent
 	p.jobs = nil
 	for _, v := range d.virtuals {
-		if v.waits() && v.waitingSince.IsZero() {
+		if len(v.cfg.Waiting) > 0 && v.waitingSince.IsZero() {
 			v.waitingSince = time.Now()
 		}
 	}

@@ -63,10 +63,6 @@ func (v *virtual) addEarlier(serves func(*server) bool) {
 	v.earlier = nil
 }
 
-// servesFrom reports whether a server that moved away is in service, as the virtual service was before a reload; nil:
-// it is new.
-func (v *virtual) servesFrom(s *server) bool { return v != nil && v.WouldServe(s.Dest.Addr) }
-
 // endMoved ends the checks of what moved away and is done. It reports whether something has moved: with a draintime it
 // drains, which is passed on before the table follows.
 func (e *examiner) endMoved() (moved bool) {

@@ -138,10 +138,10 @@ const clockSet = 2 * time.Second
 // Order makes these the orders that hold. It returns when the table was told, which may have refused it, or ctx is
 // done.
 func (d *Director) Order(ctx context.Context, all Orders) error {
-	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
+	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		d.ordered.replace(all)
 		d.ordered.apply()
-		d.sync(ctx, nil)
+		d.writer.sync(ctx, nil)
 		close(done)
 	})
 }

@@ -89,7 +89,7 @@ func forgotten(now *Snapshot) (wrong []string) {
 // stall hands the director the result of a check that failed while this machine stood still, as the pool does.
 func (s *scenario) stall(at netip.AddrPort) {
 	d := s.director
-	_ = d.submit(s.t.Context(), func(_ context.Context, done chan<- struct{}) {
+	_ = d.orders.submit(s.t.Context(), func(_ context.Context, done chan<- struct{}) {
 		for task, c := range d.examiner.checks {
 			if c.users[0].s.real.Addr == at {
 				d.examiner.results([]checker.Update{{Task: task, Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}, Stalled: true}})

@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"ldirectord/ipvsctl"
@@ -9,14 +10,14 @@ import (
 
 // sync decides every virtual service that is due, and makes the table follow. It starts from what was written last, so
 // that one change is one request. It reads the table only where that is not known, and where a change shows that it is
-// wrong. Have, if not nil, is the table as it was just read.
+// wrong. Then it removes what is no longer configured. Have, if not nil, is the table as it was just read.
 func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 	var changes []*change
 	var unknown []*virtual
 	now := time.Now()
 	for _, v := range w.virtuals {
 		if v.Gathers() {
-			v.Away = v.isElsewhere()
+			v.Away = v.addresses.areElsewhere()
 			if v.HasGathered() {
 				v.touch()
 			}
@@ -28,7 +29,7 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 		v.dirty = v.dirty && v.isOurs() // who gets it makes it so
 		decision := w.decide(ctx, v)
 		switch {
-		case !v.dirty || v.retry.After(now) && !v.hasPendingTransition() || !w.mayAsk(ctx):
+		case !v.dirty || v.retry.After(now) && !hasPendingTransition(v) || !w.mayAsk(ctx):
 		case v.Known:
 			changes = append(changes, w.newChange(v, v.last().Service(v.key), decision))
 		default:
@@ -36,4 +37,10 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 		}
 	}
 	w.follow(ctx, changes, unknown, have)
+	w.remover.purge(ctx)
+}
+
+// hasPendingTransition reports whether a server changed its state while only the settings wait for another try.
+func hasPendingTransition(v *virtual) bool {
+	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
 }

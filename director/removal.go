@@ -50,7 +50,7 @@ func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
 	v := &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: keyName(was.key), key: was.key,
-		addresses: addresses, dirty: true}
+		addresses: addresses, writing: writing{dirty: true}}
 	r.purges = append(r.purges, v)
 	return v
 }

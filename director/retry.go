@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"ldirectord/notify"
@@ -16,11 +15,6 @@ const (
 	firstRetry   = 100 * time.Millisecond
 	minLastRetry = time.Second
 )
-
-// hasPendingTransition reports whether a server changed its state while only the settings wait for another try.
-func (v *virtual) hasPendingTransition() bool {
-	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
-}
 
 // succeeded ends what failed began.
 func (w *writer) succeeded(v *virtual) {

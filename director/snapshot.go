@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 )
 
@@ -223,7 +224,7 @@ func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
 // look takes a snapshot when the director has a moment.
 func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapshot, error) {
 	var now *Snapshot // no result: the director may still write it when ctx is done
-	err := d.submit(ctx, func(_ context.Context, done chan<- struct{}) {
+	err := d.orders.submit(ctx, func(_ context.Context, done chan<- struct{}) {
 		now = snapshot()
 		close(done)
 	})
@@ -265,14 +266,14 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 		n := v.size()
 		own := servers[:n:n]
 		servers = servers[n:]
-		v.describeServers(own)
+		describeServers(v, own)
 		list[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key,
 			Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(),
-			Fallback: v.describeFallback(),
-			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.refused, Added: v.added(),
+			Fallback: describeFallback(v),
+			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.refused, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
-			Leaving: v.describeLeavers(), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
+			Leaving: describeLeavers(v), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
 				len(v.Brakes) > 0},
 			Enough: v.minServers(), Beside: beside[v.key],
 		}
@@ -293,9 +294,9 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 func (v *virtual) size() int { return len(v.servers) + len(v.cfg.Waiting) }
 
 // describeServers fills in what is known of the servers, last those without an address.
-func (v *virtual) describeServers(list []ServerSnapshot) {
+func describeServers(v *virtual, list []ServerSnapshot) {
 	for i, s := range v.servers {
-		v.describe(&list[i], s)
+		list[i].describe(v, s)
 	}
 	for i := range v.cfg.Waiting {
 		w := &v.cfg.Waiting[i]
@@ -307,7 +308,7 @@ func (v *virtual) describeServers(list []ServerSnapshot) {
 }
 
 // describe fills in what is known of a server.
-func (v *virtual) describe(now *ServerSnapshot, s *server) {
+func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	now.Real, now.Alias = s.names()
 	now.Addr, now.Weight = s.Dest.Addr, int(s.Dest.Weight)
 	if now.Moved = s.moved != nil; s.followed() {
@@ -372,7 +373,7 @@ func (x user) describe() CheckSnapshot {
 	return now
 }
 
-func (v *virtual) describeFallback() *FallbackSnapshot {
+func describeFallback(v *virtual) *FallbackSnapshot {
 	if v.cfg.Fallback == nil {
 		return nil
 	}
@@ -385,7 +386,7 @@ func (v *virtual) describeFallback() *FallbackSnapshot {
 }
 
 // added are the destinations that somebody else put beside those that are configured.
-func (v *virtual) added() (list []string) {
+func added(v *judge.Case) (list []string) {
 	var addrs []netip.AddrPort
 	for addr := range v.ByHand {
 		if _, in := v.WeightAt(addr); in && v.IsNobodys(addr) {

@@ -21,23 +21,33 @@ type role struct {
 // alone; its virtual services have gone from it as cleanstop says. When it serves again, it puts into the table what
 // the checks say at that moment. SetStandby returns when the table and the mark rules follow, or ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
-	return d.submit(ctx, func(ctx context.Context, done chan<- struct{}) { d.setRole(ctx, standby, done) })
+	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
+		switch {
+		case standby && d.demotion != nil: // it is under way
+		case d.demotion != nil: // it is not to be
+			d.demotion = nil
+			d.announcer.followRole()
+			d.tellState(d.virtuals...)
+		case standby == d.standby:
+		case standby:
+			d.beginDemotion(ctx)
+		default:
+			d.promote(ctx)
+		}
+		d.awaiting = append(d.awaiting, done)
+	})
 }
 
-func (d *Director) setRole(ctx context.Context, standby bool, done chan<- struct{}) {
-	switch {
-	case standby && d.demotion != nil: // it is under way
-	case d.demotion != nil: // it is not to be
-		d.demotion = nil
-		d.announcer.followRole()
-		d.tellState(d.virtuals...)
-	case standby == d.standby:
-	case standby:
-		d.beginDemotion(ctx)
-	default:
-		d.promote(ctx)
+// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
+// nothing serves. Meanwhile the director continues.
+func (d *Director) beginDemotion(ctx context.Context) {
+	told := d.teller.leaving(d.ours, d.claimant.beside, "the director stands by")
+	gone := d.announcer.demote()
+	if told == nil && gone == nil {
+		d.demote(ctx)
+		return
 	}
-	d.awaiting = append(d.awaiting, done)
+	d.demotion = demoting(d.life, told, gone)
 }
 
 // promote puts everything into the table. Logs and mails show it as a start.
@@ -53,7 +63,7 @@ func (d *Director) promote(ctx context.Context) {
 		v.leftBehind = false
 	}
 	d.marker.order(d.rules())
-	d.sync(ctx, nil)
+	d.writer.sync(ctx, nil)
 }
 
 // demote takes everything out of the table. Logs and mails show it as a stop.
@@ -81,9 +91,9 @@ func (d *Director) demote(ctx context.Context) {
 	d.teller.status = lvs.StatusRunning
 }
 
-// leaving are the servers that a stop reports: those that are up. One that several virtual services have in the same
+// leavingOf are the servers that a stop reports: those that are up. One that several virtual services have in the same
 // way is reported for the first of them, as by the Perl ldirectord.
-func (v *virtual) leaving(told map[string]bool) (up []*server) {
+func leavingOf(v *virtual, told map[string]bool) (up []*server) {
 	for _, s := range v.servers {
 		if id := monitorID(v.cfg, s.real); s.State() == health.Up && !told[id] {
 			told[id] = true
@@ -96,8 +106,6 @@ func (v *virtual) leaving(told map[string]bool) (up []*server) {
 // forget drops what was known of a virtual service in the table, and what hooks were called with.
 func (v *virtual) forget() {
 	v.Left()
-	v.settingsRejected, v.departing, v.holds = false, nil, 0
+	v.writing, v.departing, v.holds, v.weighed = writing{dirty: v.dirty}, nil, 0, false
 	v.told = told{unjudgedAt: v.told.unjudgedAt}
-	v.placed, v.weighed = false, false
-	v.retry, v.backoff, v.refused = time.Time{}, 0, ""
 }

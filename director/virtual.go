@@ -25,25 +25,18 @@ type virtual struct {
 	owner    string    // who else has it in the table, see assign; "": it is ours
 	told     told
 
-	written   ipvsctl.Settings             // as last written to the table, while Known
-	departing map[netip.AddrPort]departing // what is to be told of the leavers
+	writing
 
-	retry   time.Time     // not before this; zero when the last time went well
-	backoff time.Duration // the next wait
-	refused string        // why the table refused the last change; "" when it did not
-
-	leftBehind       bool // cleanstop = no left it in the table of a director on standby
-	dirty            bool // it is due, see touch
-	placed           bool // the table has it, as far as is known
-	settingsRejected bool // the table refuses the settings, and nothing else
-	weighed          bool // its strength, since something changed
+	departing  map[netip.AddrPort]departing // what is to be told of the leavers
+	leftBehind bool                         // cleanstop = no left it in the table of a director on standby
+	weighed    bool                         // its strength, since something changed
 
 	took   Durations // of the checks of its servers
 	stages StageTimes
 
-	addresses    []*announcement // that are announced for it
-	holds        int             // how many servers are held
-	waitingSince time.Time       // servers have no address; zero when all have one
+	addresses    announced // that are announced for it
+	holds        int       // how many servers are held
+	waitingSince time.Time // servers have no address; zero when all have one
 }
 
 // server is one real server of a virtual service.
@@ -107,9 +100,6 @@ func (v *virtual) enlist() {
 	}
 	v.Index()
 }
-
-// touch makes a virtual service due: sync decides it next, and has the table follow.
-func (v *virtual) touch() { v.dirty = true }
 
 // label, called and labelOf are how lines that the Perl ldirectord has not call the virtual service, by its id or its
 // name, and one of its servers.

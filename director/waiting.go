@@ -17,9 +17,6 @@ func (d *Director) Refine(ctx context.Context, p *Plan) error {
 	return d.replace(ctx, p, true)
 }
 
-// waits reports whether a server of the virtual service has no address.
-func (v *virtual) waits() bool { return len(v.cfg.Waiting) > 0 }
-
 // noAddress is why a server has none.
 func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
 
@@ -27,7 +24,8 @@ func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " 
 // table refused of it.
 func (v *virtual) keepOverrides(was *virtual) {
 	v.CarryTable(&was.State)
-	v.written, v.retry, v.settingsRejected, v.refused = was.written, was.retry, was.settingsRejected, was.refused
+	v.writing = was.writing
+	v.touch()
 	for _, s := range v.servers {
 		if o := was.serverAt(s.Dest.Addr); o != nil && o.name() == s.name() {
 			s.order, s.maintenance = o.order, o.maintenance

@@ -20,15 +20,30 @@ import (
 type writer struct {
 	table
 	*services
-	tell   *teller
-	others *claimant // who else has a virtual service, or waits for it
-	orders *orderBook
-	before func()            // called before the table follows
-	wrote  func(...*virtual) // called when the table has what was decided
+	tell    *teller
+	others  *claimant // who else has a virtual service, or waits for it
+	orders  *orderBook
+	remover *remover
+	before  func()            // called before the table follows
+	wrote   func(...*virtual) // called when the table has what was decided
 
 	unread  string    // why the table could not be read the last time
 	counted time.Time // when the counters of the servers were read
 }
+
+// writing is what the writer notes of a virtual service.
+type writing struct {
+	written          ipvsctl.Settings // as last written to the table, while Known
+	retry            time.Time        // not before this; zero when the last time went well
+	backoff          time.Duration    // the next wait
+	refused          string           // why the table refused the last change; "" when it did not
+	dirty            bool             // it is due, see touch
+	placed           bool             // the table has it, as far as is known
+	settingsRejected bool             // the table refuses the settings, and nothing else
+}
+
+// touch makes a virtual service due: the writer decides it next, and has the table follow.
+func (n *writing) touch() { n.dirty = true }
 
 // follow makes the table follow, by changes of what is known of it, and virtual services of which it must be read
 // first. Have, if not nil, is the table as it was just read.
@@ -141,7 +156,7 @@ func (w *writer) purge(ctx context.Context, virtuals []*virtual, stays func(*vir
 
 // leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
 func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
-	leaving := v.leaving(told)
+	leaving := leavingOf(v, told)
 	if !v.cfg.CleanStop || w.others.leaves(v) {
 		return nil
 	}
