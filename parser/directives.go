@@ -1,6 +1,11 @@
 package parser
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+
+	"ldirectord/lvs"
+)
 
 // Directive is one row of the table of directives. The row says all there is to a directive: its default, how
 // it is read, what JSON shows, and whether a section takes it from the globals.
@@ -75,13 +80,6 @@ const (
 	alsoCheckForm  = `TYPE [PORT] ["REQUEST" ["RECEIVE"]]`
 )
 
-// The rows tell by these where a field is in every Global, Virtual and Settings. They are never written.
-var (
-	aGlobal      = new(Global)
-	aVirtual     = new(Virtual)
-	someSettings = new(Settings)
-)
-
 var directives = chapters(
 	chapter{"Sections", []Directive{
 		{Name: "virtual", Value: "ADDRESS:PORT or MARK",
@@ -93,27 +91,27 @@ var directives = chapters(
 	}},
 	chapter{"Global", []Directive{
 		{Name: "autoreload", Value: yesOrNo, Default: "no",
-			global: setting(aGlobal, &aGlobal.AutoReload, yesNo),
+			global: setting(func(g *Global) *bool { return &g.AutoReload }, yesNo),
 			Doc: "Read the file again when it changes, or when a certificate, key or authority that " +
 				"it names changes. A file with an error changes nothing."},
 		{Name: "callback", Form: QuotedText, Value: `"PROGRAM"`, empty: nullUnlessWritten,
-			global: setting(aGlobal, &aGlobal.Callback, inQuotes),
+			global: setting(func(g *Global) *string { return &g.Callback }, inQuotes),
 			Doc:    "Program to run when the file has changed, with its path as the argument."},
 		{Name: "logfile", Form: QuotedText, Value: `"PATH" or "FACILITY"`, Default: "/var/log/ldirectord.log",
-			global: setting(aGlobal, &aGlobal.LogFile, readLogFile),
+			global: setting(func(g *Global) *string { return &g.LogFile }, readLogFile),
 			Doc: "Where the log goes: a path, or a facility of syslog(3). What does not begin with a " +
 				"slash is a facility."},
 		{Name: "execute", Form: Text, Value: "CONFIG", Repeats: true,
 			global: field[Global]{read: readExecute, get: sortedExecutes},
 			Doc:    "Another configuration to start, reload and stop along with this one."},
 		{Name: "supervised", Value: yesOrNo, Default: "no",
-			global: setting(aGlobal, &aGlobal.Supervised, yesNo),
+			global: setting(func(g *Global) *bool { return &g.Supervised }, yesNo),
 			Doc:    "Stay in the foreground, log on standard output and write no pid file."},
 		{Name: "emailalertfrom", Form: Text, Value: "ADDRESS",
-			global: setting(aGlobal, &aGlobal.EmailAlertFrom, rawText),
+			global: setting(func(g *Global) *string { return &g.EmailAlertFrom }, rawText),
 			Doc:    "Sender of mails, without quotes. Default: USER@HOST."},
 		{Name: "maintenancedir", Form: Text, Value: "FOLDER",
-			global: setting(aGlobal, &aGlobal.MaintenanceDir, readMaintenanceDir),
+			global: setting(func(g *Global) *string { return &g.MaintenanceDir }, readMaintenanceDir),
 			Doc: "Folder whose files take servers out. A file takes out the server that it is named " +
 				"after: by address and port, address, host " +
 				"name and port, or host name, with or without its domain. The file may have the " +
@@ -123,14 +121,14 @@ var directives = chapters(
 				"maintenance. A start or a reload waits up to 3 seconds for a folder that hangs; " +
 				"then the checks alone decide until it answers."},
 		{Name: "resolve", Form: Time, Value: "seconds, 1 or more", Extension: true,
-			global: setting(aGlobal, &aGlobal.Resolve,
+			global: setting(func(g *Global) *Seconds { return &g.Resolve },
 				timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m")),
 			Doc: "Time after which the host names of `real` are looked up again. A changed address is a " +
 				"new server; the old one goes when the new one " +
 				"is up, or when it fails. Ranges keep the addresses that they had when the file was " +
 				"read. See [judgement.md](judgement.md#names-that-live)."},
 		{Name: "webhook", Form: Text, Value: "URL", Extension: true, Secret: true,
-			global: setting(aGlobal, &aGlobal.Webhook, readWebhook),
+			global: setting(func(g *Global) *string { return &g.Webhook }, readWebhook),
 			Doc: "Where the state of each virtual service is posted, at the start and at each change of " +
 				"a server or of the service: by POST, as the JSON that `onchange` gets. " +
 				"The certificate of an `https` URL is verified, a redirect is not followed, and the " +
@@ -139,55 +137,55 @@ var directives = chapters(
 				"part of the URL but the host is " +
 				"shown. See [judgement.md](judgement.md#told-by-webhook)."},
 		{Name: "listen", Value: "ADDRESS:PORT", Extension: true,
-			global: setting(aGlobal, &aGlobal.Listen, readListen),
+			global: setting(func(g *Global) *netip.AddrPort { return &g.Listen }, readListen),
 			Doc: "Where metrics and health are served by HTTP. Address and port are numbers; every " +
 				"address is `0.0.0.0` or `[::]`."},
 		{Name: "metrics", Value: "small or full", Default: "full", Extension: true,
-			global: setting(aGlobal, &aGlobal.Metrics, oneOf("small", "full")),
+			global: setting(func(g *Global) *string { return &g.Metrics }, oneOf("small", "full")),
 			Doc: "How much `listen` tells: small leaves out what is counted for each real server and " +
 				"the buckets of the histogram, for tables of thousands. " +
 				"See [status.md](status.md#metrics)."},
 		{Name: "statuspage", Value: yesOrNo, Default: "no", Extension: true,
-			global: setting(aGlobal, &aGlobal.StatusPage, yesNo),
+			global: setting(func(g *Global) *bool { return &g.StatusPage }, yesNo),
 			Doc: "A page for browsers at `listen`, and what it shows as JSON: `/`, `/status.json`, " +
 				"`/why.json`. Nothing can be changed there. See " +
 				"[status.md](status.md#a-page)."},
 		{Name: "statushost", Value: "NAME", Extension: true,
-			global: setting(aGlobal, &aGlobal.StatusHost, readStatusHost),
+			global: setting(func(g *Global) *string { return &g.StatusHost }, readStatusHost),
 			Doc: "Name by which browsers reach the page. Without it the page answers to addresses, to " +
 				"localhost and to the host name of the " +
 				"machine alone: a page of others cannot read it by a name that leads here."},
 		{Name: "statusgroup", Value: "GROUP", Extension: true,
-			global: setting(aGlobal, &aGlobal.StatusGroup, readGroup),
+			global: setting(func(g *Global) *string { return &g.StatusGroup }, readGroup),
 			Doc: "Group whose members may ask the running daemon for its state. Without it only root " +
 				"may. Its members give no orders."},
 	}},
 	chapter{"When a server is up", []Directive{
 		{Name: "checktimeout", Form: Time, Value: "seconds, 0.1 or more", Default: "5",
-			either: setting(someSettings, &someSettings.CheckTimeout, perlTime),
+			either: setting(func(s *Settings) *Seconds { return &s.CheckTimeout }, perlTime),
 			Doc:    "Limit of a connect, ping or external check."},
 		{Name: "negotiatetimeout", Form: Time, Value: "seconds, 0.1 or more", Default: "30",
-			either: setting(someSettings, &someSettings.NegotiateTimeout, perlTime),
+			either: setting(func(s *Settings) *Seconds { return &s.NegotiateTimeout }, perlTime),
 			Doc:    "Limit of a negotiate check, from the connect to the last byte."},
 		{Name: "checkinterval", Form: Time, Value: "seconds, 0.1 or more", Default: "10",
-			either: setting(someSettings, &someSettings.CheckInterval, perlTime),
+			either: setting(func(s *Settings) *Seconds { return &s.CheckInterval }, perlTime),
 			Doc: "Time from the start of one check of a server to the start of the next. The table is " +
 				"compared with what it should be as often, but at " +
 				"most once a second."},
 		{Name: "failurecount", Value: "1 or more", Default: "1",
-			either: setting(someSettings, &someSettings.FailureCount, number[int](1, 0)),
+			either: setting(func(s *Settings) *int { return &s.FailureCount }, number[int](1, 0)),
 			Doc:    "Failures in a row that take a server out."},
 		{Name: "risecount", Value: "1 or more", Default: "1", Extension: true,
-			either: setting(someSettings, &someSettings.RiseCount, number[int](1, 0)),
+			either: setting(func(s *Settings) *int { return &s.RiseCount }, number[int](1, 0)),
 			Doc: "Successes in a row that bring a server back. The first success of a new server is " +
 				"enough."},
 		{Name: "window", Value: "N/M, M up to 64", Extension: true,
-			either: setting(someSettings, &someSettings.Window, readWindow),
+			either: setting(func(s *Settings) *Window { return &s.Window }, readWindow),
 			Doc: "In service while at least N of the last M checks passed. It replaces `failurecount` " +
 				"and `risecount`; one place cannot have " +
 				"both."},
 		{Name: "fastinterval", Form: Time, Value: "seconds, 0.1 or more, or 0", Default: "0", Extension: true,
-			either: setting(someSettings, &someSettings.FastInterval, timeOrNone),
+			either: setting(func(s *Settings) *Seconds { return &s.FastInterval }, timeOrNone),
 			Doc: "Time from the end of a check whose result speaks against the state of its server, " +
 				"which is not enough to change it, to a further " +
 				"check: with `failurecount`, `risecount` or `window`. The checks of `checkinterval` " +
@@ -196,16 +194,16 @@ var directives = chapters(
 	}},
 	chapter{"What happens to the table", []Directive{
 		{Name: "quiescent", Value: yesOrNo, Default: "no",
-			either: setting(someSettings, &someSettings.Quiescent, yesNo),
+			either: setting(func(s *Settings) *bool { return &s.Quiescent }, yesNo),
 			Doc: "Give a server that is down weight 0 instead of removing it. It gets no new " +
 				"connection and keeps those it has."},
 		{Name: "draintime", Form: Time, Value: "seconds, 0.1 or more, or 0", Default: "0", Extension: true,
-			either: setting(someSettings, &someSettings.DrainTime, timeOrNone),
+			either: setting(func(s *Settings) *Seconds { return &s.DrainTime }, timeOrNone),
 			Doc: "How long a server that is removed from the file may keep its connections. It gets " +
 				"weight 0 and no new connections. It is removed from the table once it has none " +
 				"left, or when the time is over; at once with 0, or with its section."},
 		{Name: "keepserving", Value: "N or N%", Extension: true,
-			either: setting(someSettings, &someSettings.KeepServing, readKeepServing),
+			either: setting(func(s *Settings) *lvs.Share { return &s.KeepServing }, readKeepServing),
 			Doc: "How many servers checks must leave in service, as a number or as a percentage of the " +
 				"servers of the section that have a " +
 				"weight, rounded up. Those that fail beyond that are held: they stay in service as " +
@@ -214,10 +212,10 @@ var directives = chapters(
 				"always carried out. `ldirectord CONFIG obey VIRTUAL` lets checks remove every " +
 				"server. 0 is for a section that does not follow the global one."},
 		{Name: "cleanstop", Value: yesOrNo, Default: "yes",
-			either: setting(someSettings, &someSettings.CleanStop, yesNo),
+			either: setting(func(s *Settings) *bool { return &s.CleanStop }, yesNo),
 			Doc:    "Remove the virtual services, and the rules of `mark`, when the daemon stops."},
 		{Name: "repair", Value: yesOrNo, Default: "no", Extension: true,
-			either: setting(someSettings, &someSettings.Repair, yesNo),
+			either: setting(func(s *Settings) *bool { return &s.Repair }, yesNo),
 			Doc: "Undo changes made to real servers by hand within one `checkinterval`. With no, such a " +
 				"change counts until the next transition " +
 				"of that server or a reload. A server in maintenance is always repaired."},
@@ -230,14 +228,14 @@ var directives = chapters(
 			either: field[Settings]{read: readFallback},
 			Doc:    "The same for IPv6 services."},
 		{Name: "fallbackcommand", Form: Text, Value: "PROGRAM",
-			either: setting(someSettings, &someSettings.FallbackCommand, readFallbackCommand),
+			either: setting(func(s *Settings) *string { return &s.FallbackCommand }, readFallbackCommand),
 			Doc: "Program to run when the fallback server is added or removed. Its arguments: `start` " +
 				"when the last server goes down, `stop` when the first is back; the address and " +
 				"port of the service; its protocol. Quotes are optional."},
 	}},
 	chapter{"Notifications", []Directive{
 		{Name: "onchange", Form: Text, Value: "COMMAND", Extension: true,
-			either: setting(someSettings, &someSettings.OnChange, optionallyQuoted),
+			either: setting(func(s *Settings) *string { return &s.OnChange }, optionallyQuoted),
 			Doc: "Command to run at each change of a server or of a virtual service. Its arguments: the " +
 				"id of the service, `available` or " +
 				"`unavailable`, how many servers are up, how many there are. The same is on its " +
@@ -248,29 +246,29 @@ var directives = chapters(
 				"command runs at a time; when changes come faster, the latest of each service. " +
 				"Quotes are optional."},
 		{Name: "emailalert", Form: Text, Value: "ADDRESS, …",
-			either: setting(someSettings, &someSettings.Mail.To, plainText),
+			either: setting(func(s *Settings) *string { return &s.Mail.To }, plainText),
 			Doc:    "Who gets mail when a server goes down or comes up."},
 		{Name: "emailalertdetail", Value: "yes or no", Default: "no", Extension: true,
-			either: setting(someSettings, &someSettings.Mail.Detail, yesNo),
+			either: setting(func(s *Settings) *bool { return &s.Mail.Detail }, yesNo),
 			Doc: "After the Perl's lines mails say why, how long the state before lasted, how many " +
 				"servers are in service, and the command that tells " +
 				"more. With no they are as the Perl's, for programs that read them."},
 		{Name: "emailalertfreq", Form: WholeSeconds, Value: "seconds, 0 or more", Default: "0",
-			either: setting(someSettings, &someSettings.Mail.Freq, readMailFrequency),
+			either: setting(func(s *Settings) *Seconds { return &s.Mail.Freq }, readMailFrequency),
 			Doc:    "Time between reminders of a server that stays down; 0 for none."},
 		{Name: "emailalertstatus", Value: "all, none, or some of starting, running, stopping, reloading",
 			Default: "all",
-			either:  setting(someSettings, &someSettings.Mail.Status, readMailStatus),
+			either:  setting(func(s *Settings) *MailStatus { return &s.Mail.Status }, readMailStatus),
 			Doc: "In which states of the daemon mail is sent. A promotion counts as starting, a demotion " +
 				"as stopping. A daemon that stands by " +
 				"sends none."},
 		{Name: "smtp", Form: Text, Value: "HOST",
-			either: setting(someSettings, &someSettings.Mail.SMTP, readMailServer),
+			either: setting(func(s *Settings) *string { return &s.Mail.SMTP }, readMailServer),
 			Doc:    "Mail server, at port 25. Without one the local sendmail(8) is run."},
 	}},
 	chapter{"Many directors", []Directive{
 		{Name: "announce", Value: "DEVICE or no", Extension: true,
-			either: setting(someSettings, &someSettings.Announce, readDevice),
+			either: setting(func(s *Settings) *string { return &s.Announce }, readDevice),
 			Doc: "Device on which the virtual address is while the service is healthy, for a routing " +
 				"daemon to announce it: a dummy device, which is not made " +
 				"here. Checks of `gate` servers, but for external ones, do not pass a router then: a " +
@@ -279,26 +277,27 @@ var directives = chapters(
 				"this device. Without the directive, and with no, the " +
 				"address is left alone. See [directors.md](directors.md)."},
 		{Name: "lastresort", Value: "DEVICE or no", Extension: true,
-			either: setting(someSettings, &someSettings.LastResort, readDevice),
+			either: setting(func(s *Settings) *string { return &s.LastResort }, readDevice),
 			Doc: "Device on which the address is instead while its services serve and one of them is not " +
 				"healthy: the routing daemon announces it so that it is " +
 				"used only if no other director announces the address."},
 		{Name: "minservers", Value: "LOW or LOW/HIGH, each N or N%", Extension: true,
-			either: setting(someSettings, &someSettings.MinServers, readMinServers),
+			either: setting(func(s *Settings) *lvs.LowHigh { return &s.MinServers }, readMinServers),
 			Doc: "How many servers must be up for the service to be healthy, as a number or as a " +
 				"percentage of the servers that have a weight, rounded up: fewer " +
 				"than LOW are not enough, HIGH are again. Without it 1. It counts for `announce`, " +
 				"and is told by `onchange`, `status` and the metrics; the " +
 				"table and the fallback server do not follow it."},
 		{Name: "withdrawwait", Form: Time, Value: "seconds, up to 10, or 0", Default: "3", Extension: true,
-			global: setting(aGlobal, &aGlobal.WithdrawWait,
+			global: setting(func(g *Global) *Seconds { return &g.WithdrawWait },
 				timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
 			Doc: "How long an address that is withdrawn is served on: by the order `withdraw`, at a stop " +
 				"and, up to 4 seconds, at a demotion. The routers need that time to send " +
 				"its packets elsewhere."},
 		{Name: "announceaddress", Value: "ADDRESS, …", Extension: true,
-			section: setting(aVirtual, &aVirtual.AnnounceAddress, readAnnounceAddress),
-			Doc:     "What is announced for a firewall mark, if not the addresses of its `mark` lines."},
+			section: setting(func(v *Virtual) *[]netip.Addr { return &v.AnnounceAddress },
+				readAnnounceAddress),
+			Doc: "What is announced for a firewall mark, if not the addresses of its `mark` lines."},
 	}},
 	chapter{"The service and its servers", []Directive{
 		{Name: "real", Form: RealServer, Value: realServerForm, Repeats: true,
@@ -308,26 +307,26 @@ var directives = chapters(
 			section: field[Virtual]{read: readReal},
 			Doc:     "A real server of an IPv6 service, or a range of them."},
 		{Name: "protocol", Value: "tcp, udp or fwm",
-			section: setting(aVirtual, &aVirtual.Protocol, readProtocol),
+			section: setting(func(v *Virtual) *Protocol { return &v.Protocol }, readProtocol),
 			Doc: "Protocol of the service. Under a mark it is fwm. Without it: udp at port 53, else " +
 				"tcp."},
 		{Name: "scheduler", Value: "a name of the kernel", Default: "wrr",
-			section: setting(aVirtual, &aVirtual.Scheduler, readScheduler),
+			section: setting(func(v *Virtual) *string { return &v.Scheduler }, readScheduler),
 			Doc: "Scheduler of the kernel: rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, " +
 				"twos or another one, see ipvsadm(8). " +
 				"Its module is loaded when it is needed. `sh` and `mh` refuse the clients of a " +
 				"server with weight 0 unless `schedflags` has " +
 				"`sh-fallback` or `mh-fallback`."},
 		{Name: "schedflags", Form: Text, Value: "FLAG,FLAG",
-			section: setting(aVirtual, &aVirtual.SchedFlags, readSchedFlags),
+			section: setting(func(v *Virtual) *string { return &v.SchedFlags }, readSchedFlags),
 			Doc: "Flags of the scheduler, with commas and without blanks: `sh-fallback`, `sh-port`, " +
 				"`mh-fallback`, `mh-port`, or `flag-1` to " +
 				"`flag-3` for any other."},
 		{Name: "ops", Value: yesOrNo, Default: "no",
-			section: setting(aVirtual, &aVirtual.OnePacket, yesNo),
+			section: setting(func(v *Virtual) *bool { return &v.OnePacket }, yesNo),
 			Doc:     "Schedule each packet by itself; only for udp."},
 		{Name: "servicename", Form: FreeText, Value: "text", empty: nullUnlessWritten,
-			section: setting(aVirtual, &aVirtual.ServiceName, freeText),
+			section: setting(func(v *Virtual) *string { return &v.ServiceName }, freeText),
 			Doc:     "Name of the service in mails, status, log and alerts. Commands take it for VIRTUAL."},
 	}},
 	chapter{"Firewall marks", []Directive{
@@ -337,15 +336,16 @@ var directives = chapters(
 	}},
 	chapter{"Persistence", []Directive{
 		{Name: "persistent", Form: WholeSeconds, Value: "seconds, up to 31 days",
-			section: setting(aVirtual, &aVirtual.Persistent, number[int](1, maxPersistence)),
+			section: setting(func(v *Virtual) *int { return &v.Persistent },
+				number[int](1, maxPersistence)),
 			Doc: "How long a client stays with its server after its last connection. It does so for one " +
 				"port; under a mark for all that carries " +
 				"the mark; with port 0 for all ports of the address."},
 		{Name: "netmask", Value: "a.b.c.d, or 1 to 128 for IPv6",
-			section: setting(aVirtual, &aVirtual.Netmask, readNetmask),
+			section: setting(func(v *Virtual) *Netmask { return &v.Netmask }, readNetmask),
 			Doc:     "Which addresses are one client. Without it each address is one. Needs `persistent`."},
 		{Name: "pename", Value: "sip", Extension: true,
-			section: setting(aVirtual, &aVirtual.PEName, readEngine),
+			section: setting(func(v *Virtual) *string { return &v.PEName }, readEngine),
 			Doc: "Persistence engine, which recognises clients by the content of their packets. sip " +
 				"tells calls apart by their Call-ID, beside the network of " +
 				"the client. Needs `persistent`, and udp or a mark: the kernel drops all other " +
@@ -360,15 +360,15 @@ var directives = chapters(
 				"external runs `checkcommand`; on and off check nothing; N is one negotiate, then N " +
 				"connects."},
 		{Name: "service", Value: enumerate(serviceNames),
-			section: setting(aVirtual, &aVirtual.Service, oneOf(serviceNames...)),
+			section: setting(func(v *Virtual) *string { return &v.Service }, oneOf(serviceNames...)),
 			Doc: "What a negotiate check speaks. Without it the port of the virtual service decides. " +
 				"`none` is always up."},
 		{Name: "checkport", Value: "1 to 65535",
-			section: setting(aVirtual, &aVirtual.CheckPort, number[int](1, maxPort)),
+			section: setting(func(v *Virtual) *int { return &v.CheckPort }, number[int](1, maxPort)),
 			Doc: "Port that is checked, if not the port of the server. Under a mark it is needed " +
 				"where neither `real` nor the service has one."},
 		{Name: "checkvip", Value: "no, yes or ADDRESS", Default: "no", Extension: true,
-			section: setting(aVirtual, &aVirtual.checkVIP, readCheckVIP),
+			section: setting(func(v *Virtual) *string { return &v.checkVIP }, readCheckVIP),
 			Doc: "Check gate and ipip servers through the virtual address, or through ADDRESS, the way " +
 				"clients come: by a private service of IPVS for each server. " +
 				"With yes under a mark it is the first single address of the `mark` lines. masq " +
@@ -382,87 +382,89 @@ var directives = chapters(
 				"the server; under a mark it is needed. `request`, `receive` and the strings of a " +
 				"real server are for the check of the section alone."},
 		{Name: "request", Form: QuotedText, Value: `"TEXT"`, Default: "/",
-			section: setting(aVirtual, &aVirtual.Request, readRequest),
+			section: setting(func(v *Virtual) *string { return &v.Request }, readRequest),
 			Doc: "What a negotiate check asks for: a path (http, https), a URL (http_proxy), a name " +
 				"(dns), a query (mysql, pgsql, oracle), a " +
 				"file (ftp), a base (ldap), bytes (simpletcp)."},
 		{Name: "receive", Form: QuotedText, Value: `"REGEX"`, empty: emptyText,
 			appliesTo: forServices(receiveServices...),
-			section:   setting(aVirtual, &aVirtual.Receive, quoted),
+			section:   setting(func(v *Virtual) *string { return &v.Receive }, quoted),
 			Doc: "Perl regular expression that the answer must match. Without it every answer passes. It " +
 				"counts for dns, ftp, http, https, " +
 				"http_proxy, ldap, ldaps, redis and simpletcp. Where matching takes too long, the " +
 				"state of the server stays as it is."},
 		{Name: "httpmethod", Value: "GET or HEAD", Default: "GET",
-			section: setting(aVirtual, &aVirtual.HTTPMethod, readHTTPMethod),
+			section: setting(func(v *Virtual) *string { return &v.HTTPMethod }, readHTTPMethod),
 			Doc:     "Method of http checks. The answer to HEAD has no body that `receive` could match."},
 		{Name: "virtualhost", Form: Text, Value: `"NAME"`, empty: nullUnlessWritten,
-			section: setting(aVirtual, &aVirtual.VirtualHost, readVirtualHost),
+			section: setting(func(v *Virtual) *string { return &v.VirtualHost }, readVirtualHost),
 			Doc: "Host header and TLS server name of http checks. Without it both are the address of " +
 				"the server. Quotes are optional."},
 		{Name: "checkcommand", Form: Text, Value: `"PROGRAM"`, Default: "/bin/true",
-			section: setting(aVirtual, &aVirtual.CheckCommand, optionallyQuoted),
+			section: setting(func(v *Virtual) *string { return &v.CheckCommand }, optionallyQuoted),
 			Doc: "Program of external checks. Its arguments: virtual address or mark, virtual port, real " +
 				"address, real port. Exit status 0 is " +
 				"up. Quotes are optional."},
 		{Name: "login", Form: QuotedText, Value: `"NAME"`, empty: emptyText, Secret: true,
-			section: setting(aVirtual, &aVirtual.Login, quoted),
+			section: setting(func(v *Virtual) *string { return &v.Login }, quoted),
 			Doc: "User to log in as. Required for mysql, pgsql and oracle. Without it anonymous for " +
 				"ftp, ldirectord@HOST for sip."},
 		{Name: "passwd", Form: QuotedText, Value: `"PASSWORD"`, empty: emptyText, Secret: true,
-			section: setting(aVirtual, &aVirtual.Passwd, quoted),
+			section: setting(func(v *Virtual) *string { return &v.Passwd }, quoted),
 			Doc:     "Password to log in with. Without it ldirectord@HOST for ftp."},
 		{Name: "database", Form: QuotedText, Value: `"NAME"`, empty: emptyText,
-			section: setting(aVirtual, &aVirtual.Database, quoted),
+			section: setting(func(v *Virtual) *string { return &v.Database }, quoted),
 			Doc:     "Database to open."},
 		{Name: "secret", Form: QuotedText, Value: `"SECRET"`, empty: emptyText, Secret: true,
-			section: setting(aVirtual, &aVirtual.Secret, quoted),
+			section: setting(func(v *Virtual) *string { return &v.Secret }, quoted),
 			Doc:     "Shared secret of radius."},
 		{Name: "cleartext", Value: yesOrNo, Default: "yes", Extension: true,
 			appliesTo: forServices(clearTextServices...),
-			section:   setting(aVirtual, &aVirtual.ClearText, yesNo),
+			section:   setting(func(v *Virtual) *bool { return &v.ClearText }, yesNo),
 			Doc: "Whether a server that asks for the password in clear gets it. For mysql and pgsql. " +
 				"With yes it does, with a warning; with no " +
 				"the check fails."},
 	}},
 	chapter{"TLS", []Directive{
 		{Name: "sni", Form: Text, Value: `"NAME"`, Extension: true,
-			section: setting(aVirtual, &aVirtual.SNI, optionallyQuoted),
+			section: setting(func(v *Virtual) *string { return &v.SNI }, optionallyQuoted),
 			Doc:     "TLS server name, if not the `virtualhost`. Quotes are optional."},
 		{Name: "tlsverify", Value: yesOrNo, Default: "no", Extension: true, appliesTo: overTLS,
-			section: setting(aVirtual, &aVirtual.TLSVerify, yesNo),
+			section: setting(func(v *Virtual) *bool { return &v.TLSVerify }, yesNo),
 			Doc: "The certificate of a server must be valid, and for its TLS server name. Where there is " +
 				"no such name it must be for the " +
 				"address of the server."},
 		{Name: "tlsca", Form: Text, Value: "FILE", Extension: true, appliesTo: overTLS,
-			section: setting(aVirtual, &aVirtual.TLSCA, readableFile),
+			section: setting(func(v *Virtual) *string { return &v.TLSCA }, readableFile),
 			Doc: "File of the authorities to trust, as PEM, if not those of the system. Needs " +
 				"`tlsverify`. Quotes are optional."},
 		{Name: "tlscert", Form: Text, Value: "FILE", Extension: true, appliesTo: overTLS,
-			section: setting(aVirtual, &aVirtual.TLSCert, readableFile),
+			section: setting(func(v *Virtual) *string { return &v.TLSCert }, readableFile),
 			Doc: "File of the client certificate to show, as PEM. Needs `tlskey`. " +
 				"Quotes are optional."},
 		{Name: "tlskey", Form: Text, Value: "FILE", Extension: true, appliesTo: overTLS,
-			section: setting(aVirtual, &aVirtual.TLSKey, readableFile),
+			section: setting(func(v *Virtual) *string { return &v.TLSKey }, readableFile),
 			Doc:     "File of the key of the client certificate, as PEM. Quotes are optional."},
 		{Name: "tlsexpirywarn", Value: "days, 0 to 3650", Default: "14", Extension: true, appliesTo: overTLS,
-			section: setting(aVirtual, &aVirtual.TLSExpiryWarn, number[int](0, maxExpiryWarn)),
+			section: setting(func(v *Virtual) *int { return &v.TLSExpiryWarn },
+				number[int](0, maxExpiryWarn)),
 			Doc: "Warn of a server's certificate that ends within this number of days, or has ended: " +
 				"once in the log, in status and why. The server stays up. 0: never."},
 		{Name: "starttls", Value: yesOrNo, Default: "no", Extension: true,
 			appliesTo: forServices(startTLSServices...),
-			section:   setting(aVirtual, &aVirtual.StartTLS, yesNo),
+			section:   setting(func(v *Virtual) *bool { return &v.StartTLS }, yesNo),
 			Doc: "Switch to TLS before anything else is sent. For ftp, imap, ldap, pop, smtp and " +
 				"submission."},
 	}},
 	chapter{"HTTP", []Directive{
 		{Name: "followredirect", Value: "yes, server or no", Default: "yes", Extension: true,
-			section: setting(aVirtual, &aVirtual.FollowRedirect, oneOf("yes", "server", "no")),
+			section: setting(func(v *Virtual) *string { return &v.FollowRedirect },
+				oneOf("yes", "server", "no")),
 			Doc: "Redirects of http checks. yes: they are followed, with a warning if one leaves the " +
 				"server being checked. server: one that " +
 				"leaves it is a failure. no: each one is a failure."},
 		{Name: "httpstatus", Value: "200,204,300-399", Extension: true, appliesTo: overHTTP,
-			section: setting(aVirtual, &aVirtual.HTTPStatus, readStatuses),
+			section: setting(func(v *Virtual) *Statuses { return &v.HTTPStatus }, readStatuses),
 			Doc:     "Statuses that mean up, from 100 to 599; without it 200 to 299."},
 		{Name: "httpheader", Form: Text, Value: "Name: value", Extension: true, Repeats: true, Secret: true,
 			appliesTo: overHTTP,
@@ -472,11 +474,11 @@ var directives = chapters(
 				"Quotes are optional; with a `#` in the value they are needed."},
 		{Name: "httpuser", Form: QuotedText, Value: `"NAME"`, Extension: true, Secret: true,
 			appliesTo: overHTTP,
-			section:   setting(aVirtual, &aVirtual.HTTPUser, readHTTPUser),
+			section:   setting(func(v *Virtual) *string { return &v.HTTPUser }, readHTTPUser),
 			Doc:       "User of basic authentication. Needs `httppasswd`."},
 		{Name: "httppasswd", Form: QuotedText, Value: `"PASSWORD"`, Extension: true, Secret: true,
 			appliesTo: overHTTP,
-			section:   setting(aVirtual, &aVirtual.HTTPPasswd, readLogin),
+			section:   setting(func(v *Virtual) *string { return &v.HTTPPasswd }, readLogin),
 			Doc:       "Password of basic authentication."},
 	}},
 	chapter{"Dialogues and DNS", []Directive{
@@ -490,33 +492,33 @@ var directives = chapters(
 			Doc:       "Perl regular expression that the next answer of a dialogue must match."},
 		{Name: "dnstype", Value: "A, AAAA, MX, NS, TXT, SOA, CNAME, PTR or SRV", Extension: true,
 			appliesTo: forServices("dns"),
-			section: setting(aVirtual, &aVirtual.DNSType,
+			section: setting(func(v *Virtual) *string { return &v.DNSType },
 				upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV")),
 			Doc: "Record type that a dns check asks for. Without it A, or PTR for an address."},
 		{Name: "dnsrcode", Value: "NOERROR, NXDOMAIN, REFUSED, SERVFAIL or NOTAUTH", Extension: true,
 			appliesTo: forServices("dns"),
-			section: setting(aVirtual, &aVirtual.DNSRcode,
+			section: setting(func(v *Virtual) *string { return &v.DNSRcode },
 				upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH")),
 			Doc: "Answer code that means up in a dns check. Without it NOERROR."},
 	}},
 	chapter{"Accepted, no longer needed", []Directive{
 		{Name: "fork", Value: yesOrNo, Default: "no",
-			global: setting(aGlobal, &aGlobal.Fork, yesNo),
+			global: setting(func(g *Global) *bool { return &g.Fork }, yesNo),
 			Doc:    "No effect: checks run at the same time anyway."},
 		{Name: "readdquiescent", Value: yesOrNo, Default: "no",
-			global: setting(aGlobal, &aGlobal.ReaddQuiescent, yesNo),
+			global: setting(func(g *Global) *bool { return &g.ReaddQuiescent }, yesNo),
 			Doc:    "Put a server that was removed by hand back with weight 0 when it goes down."},
 		{Name: "checkcount", Value: "1 or more", Default: "1",
-			either: setting(someSettings, &someSettings.CheckCount, readCheckCount),
+			either: setting(func(s *Settings) *int { return &s.CheckCount }, readCheckCount),
 			Doc:    "Deprecated: tries of one ping check. `failurecount` is the number of failed checks."},
 		{Name: "comment", Form: FreeText, Value: "text", empty: nullUnlessWritten,
-			section: setting(aVirtual, &aVirtual.Comment, freeText),
+			section: setting(func(v *Virtual) *string { return &v.Comment }, freeText),
 			Doc:     "Note on the service in mails."},
 		{Name: "monitorfile", Form: Text, Value: `"PATH"`,
-			section: setting(aVirtual, &aVirtual.MonitorFile, readMonitorFile),
+			section: setting(func(v *Virtual) *string { return &v.MonitorFile }, readMonitorFile),
 			Doc:     "File that gets a line for each check. Quotes are optional."},
 		{Name: "load", Form: QuotedText, Value: `"TEXT"`,
-			section: setting(aVirtual, &aVirtual.Load, readLoad),
+			section: setting(func(v *Virtual) *string { return &v.Load }, readLoad),
 			Doc:     "No effect; accepted for old files."},
 	}},
 )

@@ -1,7 +1,5 @@
 package parser
 
-import "unsafe"
-
 // field is what a directive sets in a T: a Global, a Virtual, or the Settings that both have.
 type field[T any] struct {
 	read func(*T, *value) *problem
@@ -9,14 +7,8 @@ type field[T any] struct {
 	copy func(to, from *T)
 }
 
-// setting is a field with the value of one line: in each T it is where one is in all. A value that is refused changes
-// nothing.
-func setting[T, V any](all *T, one *V, read func(*value) (V, *problem)) field[T] {
-	place := uintptr(unsafe.Pointer(one)) - uintptr(unsafe.Pointer(all))
-	if place >= unsafe.Sizeof(*all) {
-		panic("a row of the table has a field of another type")
-	}
-	in := func(t *T) *V { return (*V)(unsafe.Add(unsafe.Pointer(t), place)) }
+// setting is a field with the value of one line. A value that is refused changes nothing.
+func setting[T, V any](in func(*T) *V, read func(*value) (V, *problem)) field[T] {
 	return field[T]{
 		read: func(t *T, v *value) *problem {
 			got, p := read(v)
