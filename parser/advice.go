@@ -239,7 +239,7 @@ func (a adviser) servers() {
 		}
 		addr, onTrial := real.Addr.Addr(), v.Addr.Addr().IsLoopback()
 		if real.Forward == Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
-			a.at(real.At, suspicious, "with masq clients of other machines do not reach %s: "+
+			a.at(real.At, suspicious, MasqLoopback+" %s: "+
 				"the kernel stops their packets; gate leads to this machine", addr)
 		}
 		if otherPort == 0 && a.keepsPort(real.Forward, real.Addr) {
@@ -250,6 +250,9 @@ func (a adviser) servers() {
 		}
 	}
 }
+
+// MasqLoopback begins what is said of a server that doctor finds too.
+const MasqLoopback = "with masq clients of other machines do not reach"
 
 // guard warns of a keepserving that lets checks take out no server, but for 100%, which says so.
 func (a adviser) guard() {

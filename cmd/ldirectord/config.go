@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"ldirectord/daemon"
 	"ldirectord/doctor"
@@ -30,6 +31,10 @@ func (c *call) load(ctx context.Context) (*daemon.Loaded, error) {
 
 // accept prints what there is to say of a configuration, and fails when it is refused.
 func (c *call) accept(l *daemon.Loaded) error {
+	if l.Plan != nil && c.verb == "doctor" { // which finds it itself
+		isFound := func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, parser.MasqLoopback) }
+		l.Found = slices.DeleteFunc(l.Found, isFound)
+	}
 	c.printFindings(l.Found)
 	if l.Plan == nil {
 		if c.answer != nil {
