@@ -32,9 +32,18 @@ type Moment struct {
 
 	ByHand  map[netip.AddrPort]bool // changed by somebody else, and kept
 	Found   map[netip.AddrPort]bool // of nobody known, where servers have no address
-	Leavers []netip.AddrPort        // who left the file and drains
-	Passed  []netip.AddrPort        // who did so, or may stay, as the daemon before recorded it
+	Leavers []Leaver
+	Passed  []netip.AddrPort // who did so, or may stay, as the daemon before recorded it
 	Call    func(netip.AddrPort) string
+
+	FallbackIn      bool // it served as the daemon left it
+	FallbackTouched bool // by somebody else, whether the daemon knows or not
+}
+
+// Leaver is a server that left the file and drains.
+type Leaver struct {
+	Addr  netip.AddrPort
+	Stays bool // it has connections, and time
 }
 
 // Server is what is so of a real server.
@@ -45,6 +54,8 @@ type Server struct {
 	To        int      // … of which this is the server now
 	Unchecked bool
 	Verdict   health.State // what its checks say
+	Unsure    bool         // the daemon may not know yet what is so
+	Touched   bool         // by somebody else, whether the daemon knows or not
 	Drained   bool         // by order
 	Out       bool         // for maintenance
 	Connected bool
@@ -115,10 +126,34 @@ func (m *Moment) weighted() int {
 	return n
 }
 
+// isSure reports whether the verdict of a server is this one, and nothing else speaks against it.
+func (m *Moment) isSure(s *Server, verdict health.State) bool {
+	return !s.Unsure && m.mayServe(s) && s.Verdict == verdict
+}
+
 func (m *Moment) serverAt(addr netip.AddrPort) *Server {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; !s.Gone && s.Dest.Addr == addr {
 			return s
+		}
+	}
+	return nil
+}
+
+// configured is the server at an address, also one that has gone.
+func (m *Moment) configured(addr netip.AddrPort) *Server {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; s.Dest.Addr == addr {
+			return s
+		}
+	}
+	return nil
+}
+
+func (m *Moment) leaver(addr netip.AddrPort) *Leaver {
+	for i := range m.Leavers {
+		if m.Leavers[i].Addr == addr {
+			return &m.Leavers[i]
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ldirectord/checker/health"
+	"ldirectord/lvs"
 )
 
 // Predicate always holds. Step speaks of a step, Rest of a moment in which the director has nothing left to do. Each
@@ -38,14 +39,18 @@ var Says = [...]string{
 // decision, and its own operations.
 var Predicates = []Predicate{
 	{1, passed, nil},
-	{2, nil, passing},
+	{2, staysIn, passing},
 	{3, nil, failing},
+	{3, nil, isSomebodys},
 	{4, guardKeeps, nil},
 	{5, nil, ordersHold},
-	{6, nil, fallbackServes},
+	{6, fallbackComes, fallbackServes},
+	{6, leavesNone, nil},
 	{7, nil, handIsUndone},
 	{10, adopts, nil},
-	{14, nil, leaves},
+	{14, drainsOn, leaves},
+	{14, nil, formerGoes},
+	{14, nil, changesInTurn},
 }
 
 // excuses are the rules that may give way to a predicate, each with the facts that it needs.
@@ -88,8 +93,24 @@ func passed(s *Step) string {
 		// guard: who would be held while another has the section, or changes are refused, is held then; so is
 		// one that served until somebody removed the virtual service, once the first ones come together
 		held := o.Held && (s.Before.Theirs || s.Before.Failed || s.Before.Together)
-		if comes && !(m.mayServe(o) && o.Verdict == health.Up) && !held && !m.excused(1, o) {
+		if comes && !o.Unsure && !m.isSure(o, health.Up) && !held && !m.excused(1, o) {
 			return m.Call(o.Dest.Addr) + " comes into service"
+		}
+	}
+	return ""
+}
+
+// staysIn: who passes is not taken out, not even for a moment.
+func staysIn(s *Step) string {
+	m := s.After
+	if m.Dead || m.Theirs || s.Cause == Outside {
+		return ""
+	}
+	for i := range m.Servers {
+		o := &m.Servers[i]
+		goes := s.Before.weightIn(o.Dest.Addr) > 0 && !m.servesIn(o)
+		if goes && m.isSure(o, health.Up) && o.Weight > 0 && !m.excused(2, o) {
+			return m.Call(o.Dest.Addr) + " passes, and is taken out"
 		}
 	}
 	return ""
@@ -137,6 +158,20 @@ func failing(m *Moment) string {
 	return ""
 }
 
+// isSomebodys: what is in the table is configured, or has a reason to be there.
+func isSomebodys(m *Moment) string {
+	for _, d := range m.Table {
+		s := m.serverAt(d.Addr)
+		switch {
+		case s != nil && !s.Unchecked, d.Addr == m.Fallback.Addr, m.leaver(d.Addr) != nil:
+		case m.ByHand[d.Addr], m.Found[d.Addr], m.isUnknown(), m.Together:
+		default:
+			return m.Call(d.Addr) + " is in the table, and is no server of the section"
+		}
+	}
+	return ""
+}
+
 func guardKeeps(s *Step) string {
 	b, m := s.Before, s.After
 	if s.Cause != Checks || !b.Follows || !m.Follows || m.KeepServing.N == 0 || m.Obeys {
@@ -168,8 +203,10 @@ func ordersHold(m *Moment) string {
 		case s.Gone || s.Unchecked || m.excused(5, s):
 		case (s.Out || s.Drained) && d.Weight > 0:
 			return m.Call(s.Dest.Addr) + " serves in spite of an order or a file"
-		case s.Out && in && !m.Quiescent && !m.changesToGate(s):
-			return m.Call(s.Dest.Addr) + " is in the table in spite of maintenance"
+		case s.Out && in != m.Quiescent && !m.changesToGate(s) && !m.Together:
+			return m.Call(s.Dest.Addr) + " is in maintenance, and is in the table as if it were not"
+		case s.Drained && !s.Out && !in && s.Verdict == health.Up && !m.Together:
+			return m.Call(s.Dest.Addr) + " is drained, and is taken out"
 		}
 	}
 	return ""
@@ -195,6 +232,53 @@ func fallbackServes(m *Moment) string {
 		return "it serves beside a server"
 	case !good && !serves:
 		return "it does not serve, and no other does"
+	}
+	return ""
+}
+
+// fallbackComes: it comes when no server serves, and none is unknown.
+func fallbackComes(s *Step) string {
+	b, m := s.Before, s.After
+	at := m.Fallback.Addr
+	if m.Dead || s.Cause == Outside || !at.IsValid() || b.weightIn(at) > 0 || m.weightIn(at) == 0 {
+		return ""
+	}
+	for i := range m.Servers {
+		switch o := &m.Servers[i]; {
+		case m.isSure(o, health.Up), o.Held && m.isSure(o, health.Down):
+			return "it comes, and " + m.Call(o.Dest.Addr) + " serves"
+		case m.isSure(o, health.Unknown) && !o.Held && !b.FallbackIn:
+			return "it comes, and " + m.Call(o.Dest.Addr) + " is unknown"
+		}
+	}
+	return ""
+}
+
+// leavesNone: the last one that serves is not taken out while another could serve, or while none of those that replace
+// it is known.
+func leavesNone(s *Step) string {
+	b, m := s.Before, s.After
+	if m.Dead || m.Theirs || s.Cause == Outside || !b.Table.Serve() || m.Table.Serve() {
+		return ""
+	}
+	left := slices.ContainsFunc(b.Table, func(d lvs.Dest) bool {
+		return d.Weight > 0 && d.Addr != m.Fallback.Addr && m.configured(d.Addr) == nil
+	}) && !m.Have.Serve() // it may not know yet that what it counts on was removed by somebody else
+	allDown := true
+	for i := range m.Servers {
+		o := &m.Servers[i]
+		if o.Touched || m.excused(2, o) {
+			allDown = false
+			continue
+		}
+		switch {
+		case o.Weight > 0 && m.isSure(o, health.Up), left && m.isSure(o, health.Unknown):
+			return "none serves, and " + m.Call(o.Dest.Addr) + " could, or is not known"
+		}
+		allDown = allDown && !o.Unsure && !o.Held && (!m.mayServe(o) || o.Verdict == health.Down)
+	}
+	if allDown && m.Fallback.Addr.IsValid() && !m.NoFallback && !m.FallbackTouched {
+		return "none serves, and the fallback server could"
 	}
 	return ""
 }
@@ -239,11 +323,26 @@ func adopts(s *Step) string {
 	return ""
 }
 
-// leaves: who left the file drains while another serves.
+// drainsOn: who left the file stays while it has connections, and time.
+func drainsOn(s *Step) string {
+	b, m := s.Before, s.After
+	if m.Dead || m.Theirs || s.Cause == Outside {
+		return ""
+	}
+	for _, l := range b.Leavers {
+		_, in := b.Table.At(l.Addr)
+		if _, still := m.Table.At(l.Addr); l.Stays && in && !still && m.serverAt(l.Addr) == nil {
+			return m.Call(l.Addr) + " left the file, and does not drain"
+		}
+	}
+	return ""
+}
+
+// leaves: who left the file has no weight, unless it serves until another is known.
 func leaves(m *Moment) string {
 	for _, l := range m.Leavers {
-		if m.serverServes() && m.weightIn(l) > 0 && !m.ByHand[l] {
-			return m.Call(l) + " left the file, and serves beside others"
+		if (m.serverServes() || !m.isUnknown()) && m.weightIn(l.Addr) > 0 && !m.ByHand[l.Addr] && !m.Together {
+			return m.Call(l.Addr) + " left the file, and serves beside others"
 		}
 	}
 	return ""
@@ -251,4 +350,44 @@ func leaves(m *Moment) string {
 
 func (m *Moment) serverServes() bool {
 	return slices.ContainsFunc(m.Servers, func(s Server) bool { return m.isGood(&s) && m.servesIn(&s) })
+}
+
+// formerGoes: the server at a former address goes when the one at the new address is up.
+func formerGoes(m *Moment) string {
+	for i := range m.Servers {
+		s := &m.Servers[i]
+		if !s.Former || s.Gone || s.Unchecked {
+			continue
+		}
+		now := &m.Servers[s.To]
+		passes := now.Verdict == health.Up
+		if !now.Out && (passes || now.Held) || s.Out && passes {
+			return m.Call(s.Dest.Addr) +
+				" is at a former address, and stays beside the one at the new address"
+		}
+	}
+	return ""
+}
+
+// changesInTurn: of the servers that wait for the end of their connections before they change to gate one gets no new
+// ones, if others serve; the others have their weights.
+func changesInTurn(m *Moment) string {
+	waits := 0
+	for i := range m.Servers {
+		s := &m.Servers[i]
+		if !m.changesToGate(s) || !m.isGood(s) || m.isByHand(s) || s.Weight == 0 {
+			continue
+		}
+		switch weight := m.weightIn(s.Dest.Addr); {
+		case weight == s.Weight || m.Gathers:
+		case weight > 0:
+			return m.Call(s.Dest.Addr) + " changes to gate, and has another weight"
+		default:
+			waits++
+		}
+	}
+	if waits > 1 || waits == 1 && !m.Table.Serve() {
+		return "more than one waits to change to gate, or none serves for it"
+	}
+	return ""
 }
