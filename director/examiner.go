@@ -64,7 +64,9 @@ func (e *examiner) enter(p *Plan) {
 		x.j.check, c.users = c, append(c.users, x)
 		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage(), x.v.Back)
-		x.j.Pending, x.j.Tells = !c.reported, x.j.Tells || tells
+		if x.j.Pending = !c.reported; tells {
+			x.j.Tells = true
+		}
 	}
 	e.checks = checks
 	for _, c := range checks {

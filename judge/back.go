@@ -32,7 +32,8 @@ func (c *Case) Gather(began time.Time) {
 
 // Awaits reports whether a check of a server is waited for.
 func (s *State) Awaits(one *Server, check *Check) bool {
-	return s.Gathers() && check.Awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
+	awaited := s.Gathers() && check.Way != nil && check.Awaited
+	return awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
 }
 
 // HasGathered reports whether no server is waited for any more.
@@ -60,6 +61,9 @@ func gathered(h *hearing) bool {
 
 // Took notes how a check went that says something of its server. Back is State's.
 func (c *Check) Took(p Passage, back time.Time) {
+	if c.Way == nil {
+		return
+	}
 	c.Passage = p
 	c.Tells = p.Passed || p.Own
 	c.Awaited = p.isMissed(back)
@@ -67,7 +71,9 @@ func (c *Check) Took(p Passage, back time.Time) {
 
 // Answered notes that a check ended that says nothing of its server.
 func (c *Check) Answered(began, back time.Time) {
-	c.Awaited = c.Awaited && began.Before(back.Add(stillAway))
+	if c.Way != nil {
+		c.Awaited = c.Awaited && began.Before(back.Add(stillAway))
+	}
 }
 
 // isMissed reports whether a check has not passed since servers are back, nor failed for good.

@@ -19,7 +19,7 @@ func TestWhichChecksAreAwaited(t *testing.T) {
 		{"it failed for almost two seconds", Passage{Began: noon.Add(stillAway - 1)}, true, true, false},
 		{"it failed for good", Passage{Began: noon.Add(stillAway)}, false, false, false},
 	} {
-		c := Check{}
+		c := Check{Way: &Way{}}
 		if c.Took(row.p, noon); c.Awaited != row.took || c.Passage != row.p {
 			t.Errorf("%s: awaited %v", row.what, c.Awaited)
 		}
@@ -39,7 +39,7 @@ func TestWhichChecksAreAwaited(t *testing.T) {
 
 func TestWhichChecksTell(t *testing.T) {
 	for p, want := range map[Passage]bool{{}: false, {OK: true}: false, {OK: true, Passed: true}: true, {Own: true}: true} {
-		var c Check
+		c := Check{Way: &Way{}}
 		if c.Took(p, noon); c.Tells != want {
 			t.Errorf("%+v: %v", p, c.Tells)
 		}
@@ -85,6 +85,7 @@ func TestWhoIsWaitedFor(t *testing.T) {
 		{"its check is awaited", func(c *Case, s *Server) {}, true},
 		{"no server is back", func(c *Case, s *Server) { c.Back = time.Time{} }, false},
 		{"its check is not awaited", func(c *Case, s *Server) { s.First.Awaited = false }, false},
+		{"its section was announced until the last reload", func(c *Case, s *Server) { s.First.Way = nil }, false},
 		{"it has no weight", func(c *Case, s *Server) { s.Dest.Weight = 0 }, false},
 		{"it has weight 1", func(c *Case, s *Server) { s.Dest.Weight = 1 }, true},
 		{"it is held", func(c *Case, s *Server) { s.Held = true }, false},
@@ -93,7 +94,7 @@ func TestWhoIsWaitedFor(t *testing.T) {
 		{"it is not checked", func(c *Case, s *Server) { s.Unchecked = true }, false},
 		{"it has gone", func(c *Case, s *Server) { s.Gone = true }, false},
 		{"another check of it is", func(c *Case, s *Server) {
-			s.First.Awaited, s.More = false, []Check{{Awaited: true}}
+			s.First.Awaited, s.More = false, []Check{{Way: &Way{Awaited: true}}}
 		}, true},
 	} {
 		c := inService(4, 4)

@@ -30,7 +30,9 @@ func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Che
 func (s *Server) mayBrake() bool { return s.Verdict() == health.Up && !s.Suspended() }
 
 // IsBraked reports whether the state of a server stays by the brake.
-func (s *State) IsBraked(c *Check) bool { return !c.Accused.IsZero() && s.Brakes[c.Line].Holds }
+func (s *State) IsBraked(c *Check) bool {
+	return len(s.Brakes) > 0 && !c.Accused.IsZero() && s.Brakes[c.Line].Holds
+}
 
 // IsBraking reports whether failures of one of the checks are kept.
 func (s *State) IsBraking() bool {
@@ -132,7 +134,7 @@ func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 // Obey notes the order to obey the checks, or that it ended. All failures count then: those that were not judged are
 // returned.
 func (c *Case) Obey(obeys bool) (judged []Spot) {
-	if c.Obeys = obeys; !obeys {
+	if c.Obeys = obeys; !obeys || len(c.Brakes) == 0 {
 		return nil
 	}
 	clear(c.Brakes)

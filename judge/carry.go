@@ -22,9 +22,13 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 		}
 		for k, now := range s.Checks() {
 			if before := check(i, k); before != nil {
-				line := now.Line
+				line, way := now.Line, now.Way
 				*now = *before
-				if now.Line = line; !now.Accused.IsZero() {
+				now.Line, now.Way = line, way
+				if way == nil || before.Way == nil {
+					continue
+				}
+				if *way = *before.Way; !way.Accused.IsZero() {
 					c.Brakes[line] = was.Brakes[before.Line]
 				}
 			}

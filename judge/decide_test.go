@@ -36,7 +36,7 @@ func caseOf(dests ...lvs.Dest) Case {
 	for _, d := range dests {
 		m := &Member{At: int32(len(c.Members)), Dest: d, MovedTo: -1}
 		c.Members = append(c.Members, m)
-		c.Servers = append(c.Servers, Server{Member: m, First: Check{Health: health.Assume(health.Up)}})
+		c.Servers = append(c.Servers, Server{Member: m, First: Check{Way: &Way{}, Health: health.Assume(health.Up)}})
 	}
 	c.Index()
 	return c

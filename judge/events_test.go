@@ -387,9 +387,9 @@ func TestWhatAReloadKeeps(t *testing.T) {
 func TestAReloadKeepsChecks(t *testing.T) {
 	for _, accused := range []time.Time{{}, noon} {
 		was, now := inService(4), inService(4)
-		was.Servers[0].First = Check{Health: health.Assume(health.Down), Loss: WrongAnswer, Accused: accused, Line: 1}
+		was.Servers[0].First = Check{Health: health.Assume(health.Down), Loss: WrongAnswer, Way: &Way{Accused: accused}, Line: 1}
 		was.Brakes, now.Brakes = []Brake{{}, {Holds: true}}, make([]Brake, 2)
-		now.Servers[0].More = []Check{{Loss: NoAnswer}}
+		now.Servers[0].More = []Check{{Way: &Way{}, Loss: NoAnswer}}
 		now.Carry(&was, true, func(int) int { return 0 }, func(i, k int) *Check {
 			return []*Check{&was.Servers[0].First, nil}[k]
 		})
@@ -400,6 +400,37 @@ func TestAReloadKeepsChecks(t *testing.T) {
 		if now.Brakes[0].Holds == accused.IsZero() || now.Brakes[1].Holds {
 			t.Errorf("accused since %v: %+v", accused, now.Brakes)
 		}
+		if !s.First.Accused.Equal(accused) || s.First.Way == was.Servers[0].First.Way {
+			t.Errorf("accused since %v: %+v is shared", accused, s.First.Way)
+		}
+	}
+}
+
+// What is known of the way of a check is only kept where both files have checkvip or announce.
+func TestAReloadWithoutWays(t *testing.T) {
+	for _, had := range []bool{true, false} {
+		was, now := inService(4), inService(4)
+		without := &was
+		if had {
+			without = &now
+		}
+		without.Servers[0].First.Way = nil
+		was.Servers[0].First.Loss = NoAnswer
+		now.Carry(&was, true, func(int) int { return 0 }, func(int, int) *Check { return &was.Servers[0].First })
+		if c := now.Servers[0].First; c.Loss != NoAnswer || (c.Way == nil) != had {
+			t.Errorf("had ways %v: %+v", had, c)
+		}
+	}
+}
+
+// A check that goes no way of interest takes notice of nothing, and so does the brake.
+func TestACheckWithoutAWay(t *testing.T) {
+	c := inService(4)
+	check := &c.Servers[0].First
+	check.Way = nil
+	check.Took(Passage{Began: noon, Own: true}, noon)
+	if check.Answered(noon, noon); check.Way != nil || c.IsBraked(check) || c.Obey(true) != nil || !c.Obeys {
+		t.Errorf("%+v, obeys %v", check, c.Obeys)
 	}
 }
 

@@ -78,7 +78,7 @@ func (c *Case) Recovered() bool {
 			continue
 		}
 		for _, check := range s.Checks() {
-			if check.Own || check.Health.State != health.Up {
+			if check.Way != nil && check.Own || check.Health.State != health.Up {
 				return false
 			}
 		}

@@ -164,6 +164,9 @@ func TestRuleObeyed(t *testing.T) {
 		{"one has no result", func(c *Case) { c.Obeys = true; c.says(0, health.Unknown) }, "true"},
 		{"one fails through the virtual address alone", func(c *Case) { c.Obeys, c.Servers[0].First.Own = true, true },
 			"true"},
+		{"all are up, without checkvip", func(c *Case) {
+			c.Obeys, c.Servers[0].First.Way, c.Servers[1].First.Way = true, nil, nil
+		}, "false"},
 		{"one fails that has no weight", func(c *Case) {
 			c.Obeys, c.Members[0].Dest.Weight = true, 0
 			c.says(0, health.Down)

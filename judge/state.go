@@ -57,12 +57,17 @@ type Server struct {
 
 // Check is what the results of one check say of one server.
 type Check struct {
-	Passage
+	*Way    // with checkvip or announce; else nil
 	Health  health.Health
+	Loss    Loss  // by the last failure
+	Line    uint8 // of the section's checks it is this one
+	Pending bool  // it had no result yet
+}
+
+// Way is what is known of the way by which a check goes.
+type Way struct {
+	Passage
 	Accused time.Time // since when its failures are not judged, see Brake; zero: they are
-	Loss    Loss      // by the last failure
-	Line    uint8     // of the section's checks it is this one
-	Pending bool      // it had no result yet
 	Tells   bool      // the next one may show whether the way through the virtual address is fine
 	Awaited bool      // since servers are back it has not passed, nor failed for good
 }
@@ -127,7 +132,13 @@ func (s *State) Clone() State {
 	c := s.cloneServers()
 	c.Have = slices.Clone(s.Have)
 	for i := range c.Servers {
-		c.Servers[i].More = slices.Clone(c.Servers[i].More)
+		one := &c.Servers[i]
+		one.More = slices.Clone(one.More)
+		for _, check := range one.Checks() {
+			if check.Way != nil {
+				check.Way = new(*check.Way)
+			}
+		}
 	}
 	c.Brakes = slices.Clone(s.Brakes)
 	return c

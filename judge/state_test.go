@@ -165,14 +165,18 @@ func TestMembersAtAnAddress(t *testing.T) {
 
 func TestACopySharesNothing(t *testing.T) {
 	c := inService(1)
-	c.Servers[0].More = make([]Check, 1)
+	c.Servers[0].More = []Check{{Way: &Way{}}, {}}
 	c.Leavers, c.Brakes, c.Found = make([]Leaver, 1), make([]Brake, 1), map[netip.AddrPort]bool{at(5): true}
 	c.byHand(1)
 	other := c.Clone()
 	other.Servers[0].Held, other.Servers[0].More[0].Pending, other.Have[0].Weight = true, true, 9
 	other.Leavers[0].Idle, other.Brakes[0].Due = true, true
+	other.Servers[0].First.Awaited, other.Servers[0].More[0].Tells = true, true
 	clear(other.ByHand)
 	clear(other.Found)
+	if s := c.Servers[0]; s.First.Awaited || s.More[0].Tells {
+		t.Errorf("the ways of checks are shared: %+v %+v", s.First.Way, s.More[0].Way)
+	}
 	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Leavers[0].Idle || c.Brakes[0].Due ||
 		len(c.ByHand) != 1 || len(c.Found) != 1 {
 		t.Errorf("%+v", c.State)

@@ -124,7 +124,9 @@ func (w *world) codeServer(c *codec, i int) {
 		num(c, &n, 6)
 		check.Health = w.sl.healths[n]
 		num(c, &check.Loss, 2)
-		c.flags(&check.Pending, &check.Awaited)
+		if c.flags(&check.Pending); check.Way != nil {
+			c.flags(&check.Awaited)
+		}
 	}
 	w.codeOrder(c, &s.Order)
 	c.flags(&s.File, &s.Turned, &s.Held, &s.Entered, &s.Kept, &s.Rerouted, &s.Connected, &s.Gone)
@@ -236,8 +238,8 @@ func (w *world) settle() {
 	}
 	for i := range w.Servers { // what counts of the last passage was noted
 		for _, check := range w.Servers[i].Checks() {
-			if check.Passage = (Passage{}); !w.sl.has(strength) || !w.Gathers() {
-				check.Awaited = false
+			if check.Way != nil {
+				*check.Way = Way{Awaited: check.Awaited && w.Gathers()}
 			}
 		}
 	}

@@ -151,6 +151,11 @@ func (w *world) unknownServers() []Server {
 		if w.sl.checks > 1 {
 			all[i].More = []Check{{Pending: !w.Members[i].Unchecked}}
 		}
+		for _, check := range all[i].Checks() {
+			if w.sl.has(strength) {
+				check.Way = &Way{}
+			}
+		}
 	}
 	return all
 }
