@@ -21,7 +21,7 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 			return since
 		}
 		var told []string
-		d := &daemon{journal: notify.NewJournal(func(e notify.Event) { told = append(told, e.Text) })}
+		d := &daemon{channels: channels{journal: notify.NewJournal(func(e notify.Event) { told = append(told, e.Text) })}}
 		ahead := wallClock() - boot()
 		for _, by := range []time.Duration{0, time.Second, 3 * time.Hour, 0, -90 * time.Minute} {
 			time.Sleep(pollInterval)

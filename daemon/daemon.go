@@ -23,8 +23,6 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
-	"ldirectord/notify/mail"
-	"ldirectord/notify/webhook"
 )
 
 // EndTimeout is how long a command waits for a daemon to end: longer than that may take.
@@ -70,13 +68,9 @@ type Options struct {
 // daemon is the running director and what surrounds it.
 type daemon struct {
 	Options
+	channels
 	lock     *instance.Lock
 	log      *logSink
-	journal  *notify.Journal
-	mailer   *mail.Mailer
-	monitor  *notify.Monitor
-	hooks    *notify.Hooks
-	webhook  *webhook.Poster
 	director *director.Director
 	tally    *tally
 	siblings *siblings
@@ -129,19 +123,13 @@ func (d *daemon) assemble(hangups <-chan os.Signal) {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
 	d.tally = newTally(d.Options)
 	d.log = newLogSink(d.Options, cfg.Global)
-	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
-	d.journal = notify.NewJournal(d.log.Notify, d.mailer.Notify, d.tally.Notify, d.tellStarter)
-	d.monitor = notify.NewMonitor(d.journal.Emit)
-	d.mailer.Set(mailRules(plan))
-	d.hooks = notify.NewHooks(d.journal)
-	d.webhook = webhook.New(d.journal.Emit)
-	d.webhook.Set(cfg.Global.Webhook)
+	receivers := d.openChannels()
 	d.orders, d.claims = newOrders(d), newClaims(d)
 	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
 	deps := director.Deps{
 		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby,
 		Withdraw: len(d.lock.Before.Announced) > 0,
-		Monitor:  d.monitor, Table: d.Table, Journal: d.journal, Hooks: d.hooks, Webhook: d.webhook,
+		Table:    d.Table, Tell: receivers,
 		Maintenance: maintenance.New(watch).Watch,
 		Former:      d.lock.Before.Virtuals, Claims: d.claims, Through: d.Config.Checks.through.Leave,
 		Leavers: d.lock.Before.Leavers,
@@ -267,23 +255,7 @@ func (d *daemon) finish(cause error) error {
 	case cause != nil:
 		d.say(notify.Terminated, fmt.Sprintf("Linux Director Daemon ended: %v", cause))
 	}
-	begun := cmp.Or(d.ending, time.Now())
-	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
-	defer cancel()
-	posting, cancel := context.WithTimeout(hooksCtx, closeTimeout) // while commands run
-	defer cancel()
-	d.failed(notify.PostFailed, "End", d.webhook.Close(posting))
-	d.hooks.Close(hooksCtx)
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	d.failed(notify.MonitorFailed, "Monitorfile", d.monitor.Close(ctx))
-	if err := d.journal.Close(ctx); err != nil && cause == nil {
-		fmt.Fprintf(d.Stderr, "ldirectord: %v\n", err)
-	}
-	if err := d.mailer.Close(ctx); err != nil { // the journal is closed: straight to the log
-		d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed,
-			Text: fmt.Sprintf("Mail was not sent: %v", err)})
-	}
+	d.closeChannels(cause)
 	return cause
 }
 

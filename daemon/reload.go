@@ -291,8 +291,7 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	}
 	d.metrics.follow(ctx, global)
 	d.Config.Checks.SetVirtuals(l.Plan)
-	d.mailer.Set(mailRules(l.Plan))
-	d.webhook.Set(global.Webhook)
+	d.setChannels(l.Plan)
 }
 
 func executable(path string) bool {

@@ -31,7 +31,7 @@ func maxSilence(t *testing.T, until func(context.Context)) (longest time.Duratio
 	defer end()
 	last := time.Now()
 	look := func() { longest, last = max(longest, time.Since(last)), time.Now() }
-	d := New(Deps{Table: &slowTable{s.table.Memory, until}, Journal: s.journal, Hooks: s, Alive: look, Pulse: 5 * time.Second})
+	d := New(Deps{Table: &slowTable{s.table.Memory, until}, Tell: s.receivers(), Alive: look, Pulse: 5 * time.Second})
 	if err := d.Run(ctx, s.plan("one")); err != nil {
 		t.Error(err)
 	}

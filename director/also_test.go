@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/history"
 	"ldirectord/lvs"
 	"ldirectord/parser"
 )
@@ -143,10 +144,10 @@ func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
 		t.Fatal(found)
 	}
 	var ids []string
-	d := New(Deps{Monitor: recordedIDs{&ids}})
+	d := New(Deps{Tell: []Receiver{Monitorfiles(recordedIDs{&ids}.Record)}})
 	v, s := p.virtuals[0], p.virtuals[0].servers[0]
 	for j := &s.first; j != nil; j = j.next {
-		d.teller.record(user{v, s, j}, checker.Result{OK: true, Detail: "200 OK"})
+		d.teller.found(history.Nothing, &checker.Result{OK: true, Detail: "200 OK"}, user{v, s, j})
 	}
 	const want = `combined http tcp 10.2.0.1 80 1 gate /own strings
 connect tcp 10.2.0.1 80 81 1 gate / 

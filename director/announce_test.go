@@ -170,7 +170,7 @@ func TestAddressesOfTheDaemonBeforeStay(t *testing.T) {
 			}
 			j := notify.NewJournal()
 			table := &slowTable{ipvsctl.NewMemory(nil), func(context.Context) { time.Sleep(time.Millisecond) }}
-			d := New(Deps{Table: table, Journal: j, Hooks: notify.NewHooks(j), Announcer: devices, Withdraw: true})
+			d := New(Deps{Table: table, Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}, Announcer: devices, Withdraw: true})
 			ctx, end := context.WithCancelCause(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- d.Run(ctx, p) }()

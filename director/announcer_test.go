@@ -24,7 +24,8 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 	} {
 		journal := notify.NewJournal()
 		moved := 0
-		a := &announcer{role: &role{}, marks: newMarker(nil, nil), tell: &teller{journal: journal},
+		a := &announcer{role: &role{}, marks: newMarker(nil, nil),
+			tell: &teller{receivers: []Receiver{Words(journal.Emit)}},
 			of: func(i int) ability {
 				return ability{owner: c.owners[i], placed: true, known: true, serves: true}
 			},

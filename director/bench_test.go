@@ -116,7 +116,7 @@ func BenchmarkCycle(b *testing.B) {
 		b.Run(fmt.Sprintf("%d@%ds", c.servers, c.interval), func(b *testing.B) {
 			p := planOf(b, many(c.servers, startServer(b), c.interval))
 			j := notify.NewJournal()
-			d := New(Deps{Table: ipvsctl.NewMemory(nil), Journal: j, Hooks: notify.NewHooks(j)})
+			d := New(Deps{Table: ipvsctl.NewMemory(nil), Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
 			ctx, end := context.WithCancel(b.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- d.Run(ctx, p) }()
@@ -174,7 +174,7 @@ func cpuTime() time.Duration {
 // a table in memory: the processor time of all of a reload.
 func BenchmarkReload(b *testing.B) {
 	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil), Journal: j, Hooks: notify.NewHooks(j)})
+	d := New(Deps{Table: ipvsctl.NewMemory(nil), Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	text := strings.ReplaceAll(many(10000, 80, 3600), "\treceive", "\tchecktype = on\n\treceive")
@@ -202,7 +202,7 @@ func BenchmarkAnnounceMarks(b *testing.B) {
 		text += fmt.Sprintf("virtual = %d\n\tmark = 10.1.%d.%d tcp 80\n\treal = 10.2.0.1 gate\n\tcheckport = 80\n\tchecktype = connect\n", i+1, i/250, i%250)
 	}
 	p := planOf(b, text)
-	d := New(Deps{Journal: notify.NewJournal()})
+	d := New(Deps{})
 	d.marker.marks = &markRecorder{}
 	d.virtuals, d.global = p.virtuals, &p.Config.Global
 	d.marked(marked{rules: p.Rules()})
@@ -220,7 +220,7 @@ func BenchmarkAnnounceMarks(b *testing.B) {
 func BenchmarkTenThousandLeave(b *testing.B) {
 	j := notify.NewJournal()
 	table := ipvsctl.NewMemory(nil)
-	d := New(Deps{Table: table, Journal: j, Hooks: notify.NewHooks(j)})
+	d := New(Deps{Table: table, Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	file := func(real string) *Plan {
@@ -273,7 +273,7 @@ func BenchmarkBrake10k(b *testing.B) {
 	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n\treal = 10.1.0.0->10.1.39.15:80 gate\n"
 	plan := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
 	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil), Journal: j, Hooks: notify.NewHooks(j)})
+	d := New(Deps{Table: ipvsctl.NewMemory(nil), Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	tasks := plan.tasks

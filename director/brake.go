@@ -33,7 +33,7 @@ func (v *virtual) user(at judge.Spot) user {
 func (e *examiner) brake(x user) bool {
 	kept, idle := x.v.Brake(x.spot(), e.tell.now())
 	if idle {
-		e.tell.unbelieved(history.Braked, &x.j.check.last, x)
+		e.tell.found(history.Braked, &x.j.check.last, x)
 	}
 	return kept
 }
@@ -64,7 +64,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	}
 	for _, at := range done.Holds {
 		x := v.user(at)
-		e.tell.unbelieved(history.Braked, &x.j.check.last, x)
+		e.tell.found(history.Braked, &x.j.check.last, x)
 	}
 	if len(done.Holds) > 0 {
 		why := v.user(done.Holds[0]).j.check.last.Detail

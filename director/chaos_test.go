@@ -390,7 +390,7 @@ func (c *chaos) start() {
 	c.devices.broken.Store(false)
 	c.director = New(Deps{
 		Announcer: c.devices, Withdraw: true,
-		Table: c.oracle.live(c.table), Journal: c.journal, Hooks: slowHooks{}, Webhook: slowHooks{},
+		Table: c.oracle.live(c.table), Tell: []Receiver{Words(c.journal.Emit), Posts(slowHooks{}.Post), Commands(slowHooks{}.Run)},
 		Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Claims: claimer(c.oracle.claim), Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,

@@ -82,7 +82,7 @@ func TestADirectorBesideAnother(t *testing.T) {
 		s.journal = s.newJournal()
 		theirs := map[lvs.Key]bool{keyFor(netip.MustParseAddrPort("10.1.0.1:80")): true}
 		n := &neighbour{changed: make(chan struct{}), has: theirs}
-		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Claims: n})
+		d := New(Deps{Table: s.table, Tell: s.receivers(), Claims: n})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("one")) }()

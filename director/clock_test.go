@@ -29,7 +29,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 		for checker.SinceBoot() < given[at("10.2.0.2:80")].Ends { // which is not the faked clock
 		}
 		journal := notify.NewJournal()
-		d := New(Deps{Journal: journal, Orders: given, Table: ipvsctl.NewMemory(nil)})
+		d := New(Deps{Tell: []Receiver{Words(journal.Emit)}, Orders: given, Table: ipvsctl.NewMemory(nil)})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, p) }()

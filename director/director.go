@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/history"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
 // ErrHandover is the cause of Run's context that makes it leave the table as it is, for a daemon that takes over.
@@ -28,11 +30,8 @@ const (
 
 // Deps are what a director works with.
 type Deps struct {
-	Table   ipvsctl.Client // owned by the director while it runs
-	Journal *notify.Journal
-	Hooks   Hooks
-	Webhook Webhook // nil: nobody is posted to
-	Monitor Monitor // nil: there are no monitorfiles in the plans
+	Table ipvsctl.Client // owned by the director while it runs
+	Tell  []Receiver     // of what happens
 	// Maintenance sends which of the servers the files of dir take out, first as soon as that is known, then
 	// when it changes, until ctx is done. It must not block, as maintenance.Watcher.Watch does not. It is only
 	// called for plans with a maintenancedir.
@@ -105,7 +104,7 @@ func New(deps Deps) *Director {
 		orders:  make(requests),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
-		teller:  teller{journal: deps.Journal, hooks: deps.Hooks, webhook: deps.Webhook, monitor: deps.Monitor},
+		teller:  teller{receivers: append([]Receiver{count, remember}, deps.Tell...), global: &parser.Global{}},
 	}
 	d.life, d.die = context.WithCancel(context.Background())
 	all, tell, pool := &d.services, &d.teller, checker.NewPool()
@@ -313,7 +312,8 @@ func (d *Director) marked(r marked) {
 		}
 		for _, what := range r.fixed {
 			if v.key.IPv6 == strings.HasPrefix(what, "IPv6") {
-				d.teller.note("changed externally: mark rules: "+what+"; restored", v.servers...)
+				what = "changed externally: mark rules: " + what + "; restored"
+				d.teller.note(history.Changed, what, v.servers...)
 			}
 		}
 		d.tellState(v)

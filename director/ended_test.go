@@ -40,7 +40,7 @@ func TestAnEndDuringTheStartIsNoFailure(t *testing.T) {
 				ctx, end := context.WithCancel(t.Context())
 				table := &endingTable{s.table.Memory, end, atChange}
 				s.journal = s.newJournal()
-				err := New(Deps{Table: table, Journal: s.journal, Hooks: s}).Run(ctx, s.plan("one"))
+				err := New(Deps{Table: table, Tell: s.receivers()}).Run(ctx, s.plan("one"))
 				if err != nil {
 					t.Error(err)
 				}
@@ -93,7 +93,7 @@ virtual = 10.1.0.2:80
 				s.journal = s.newJournal()
 				ended := make(chan error, 1)
 				go func() {
-					ended <- New(Deps{Table: hangingTable{s.table.Memory}, Marks: hangingMarks{}, Journal: s.journal, Hooks: s}).Run(ctx, s.plan("one"))
+					ended <- New(Deps{Table: hangingTable{s.table.Memory}, Marks: hangingMarks{}, Tell: s.receivers()}).Run(ctx, s.plan("one"))
 				}()
 				time.Sleep(2*tableTimeout + marksTimeout + time.Second) // it is at all of it again
 				begun := time.Now()

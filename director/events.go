@@ -16,22 +16,26 @@ import (
 
 // op records what the table was told of a virtual service and answered, a change in the words that log watchers know.
 func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
-	rememberOp(v, history.At(t.now()), op, err)
-	if err != nil {
-		return
+	c := Change{user: user{v: v, s: v.serverAt(op.Dest.Addr)}}
+	c.Virtual, c.Weight = v.cfg.ID, int(op.Dest.Weight)
+	if c.s != nil {
+		c.Past = [...]history.Kind{
+			ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
+		}[op.Kind]
 	}
-	e := notify.Event{Virtual: v.cfg.ID, Weight: int(op.Dest.Weight)}
-	switch op.Kind {
-	case ipvsctl.AddService:
-		e.Say(notify.AddedVirtual, "Added virtual server: %s", v.name)
-	case ipvsctl.EditService:
-		e.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.name)
-	case ipvsctl.DelService:
-		e.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.told.purge(), v.name)
+	switch {
+	case err != nil:
+		c.Note = err.Error()
+	case op.Kind == ipvsctl.AddService:
+		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.name)
+	case op.Kind == ipvsctl.EditService:
+		c.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.name)
+	case op.Kind == ipvsctl.DelService:
+		c.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.told.purge(), v.name)
 	default:
-		t.destOp(v, op, &e)
+		t.destOp(v, op, &c.Event)
 	}
-	t.emit(e)
+	t.tell(c)
 }
 
 func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
@@ -59,7 +63,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	switch op.Kind {
 	case ipvsctl.AddDest:
 		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
-		if kind == "real" && down && t.readds {
+		if kind == "real" && down && t.global.ReaddQuiescent {
 			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
 	case ipvsctl.EditDest:
@@ -129,13 +133,13 @@ func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 
 // override reports a change that somebody else made to a virtual service, or to the destination at addr.
 func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
-	e, whose, servers := notify.Event{Kind: notify.ChangedByHand, Virtual: v.cfg.ID}, v.called()+":", v.servers
+	e, whose, servers := notify.Event{Virtual: v.cfg.ID}, v.called()+":", v.servers
 	if addr.IsValid() {
 		e.Real = addr.String()
 		whose, servers = e.Real+" ("+v.called()+")", []*server{v.serverAt(addr)}
 	}
-	t.note("changed externally: "+what, servers...)
-	e.Text = "Changed externally: " + whose + " " + what
+	t.note(history.Changed, "changed externally: "+what, servers...)
+	e.Say(notify.ChangedByHand, "Changed externally: %s %s", whose, what)
 	t.emit(e)
 }
 
@@ -161,7 +165,7 @@ func (t *teller) order(virtuals []*virtual, at Backend, o Order, kind notify.Kin
 // unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
 // of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
 func (t *teller) unjudged(c *check, r checker.Result) {
-	t.unbelieved(history.Unjudged, &r, c.users...)
+	t.found(history.Unjudged, &r, c.users...)
 	now := time.Now()
 	for _, x := range c.users {
 		if x.j.unjudged == nil {
@@ -188,7 +192,7 @@ const unjudgedQuiet = time.Hour
 // shortage counts checks that failed by a shortage of this machine. The third in a row is reported; from then on the
 // shortage lasts.
 func (t *teller) shortage(c *check, r checker.Result) (lasts bool) {
-	t.unbelieved(history.Shortage, &r, c.users...)
+	t.found(history.Shortage, &r, c.users...)
 	for _, x := range c.users {
 		x.j.shortages++
 		lasts = lasts || x.j.shortages >= 3
@@ -209,7 +213,7 @@ func (t *teller) warn(c *check, r checker.Result) {
 	}
 	for _, x := range c.users {
 		warning := x.named(r.Warning)
-		t.note("warning: "+warning, x.s)
+		t.note(history.Changed, "warning: "+warning, x.s)
 		t.say(x.v, x.s, notify.CheckWarning, "Check warning: "+x.v.labelOf(x.s)+": "+warning, warning)
 	}
 }

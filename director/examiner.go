@@ -120,7 +120,7 @@ func (e *examiner) judgeKnown(v *virtual) {
 		}
 		if s.Verdict() != was {
 			v.Learned(s.Server)
-			e.tell.turn(user{v, s, s.worst()}, was, history.Verdict{})
+			e.tell.turned(user{v, s, s.worst()}, was, history.Verdict{})
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/history"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -25,7 +26,7 @@ func (r *ran) Run(h notify.Hook) { *r = append(*r, h.Argv[len(h.Argv)-1]) }
 // What becomes of mark rules is told of those virtual services that have some.
 func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	var hooks ran
-	d := New(Deps{Hooks: &hooks})
+	d := New(Deps{Tell: []Receiver{Commands(hooks.Run)}})
 	for _, marks := range []int{0, 1} {
 		v := virtualOf(&parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks],
 			Marking: make([]parser.Marking, marks)}, serverOf(lvs.Dest{Addr: someAddr})).seated(health.Up)
@@ -109,14 +110,14 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		{"on", "mon", checker.Spec{Type: "on"}, parser.TCP, "", true, nil},
 	} {
 		var lines recorded
-		d := New(Deps{Monitor: &lines})
+		d := New(Deps{Tell: []Receiver{Monitorfiles(lines.Record)}})
 		v := &virtual{cfg: &parser.Virtual{Protocol: c.protocol}}
 		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type),
 			c.spec.Service
 		result.OK = c.ok
 		s := serverOf(lvs.Dest{})
 		s.Server = &judge.Server{File: c.maintenance != ""}
-		d.teller.record(user{v, s, &s.first}, result)
+		d.teller.found(history.Nothing, &result, user{v, s, &s.first})
 		if !slices.Equal(lines, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, lines, c.want)
 		}
@@ -131,7 +132,7 @@ func (a *asked) Run(h notify.Hook) { *a = append(*a, h) }
 // A stop and a demotion wait until the last of the commands has ended, and no longer.
 func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	var hooks asked
-	d := New(Deps{Hooks: &hooks})
+	d := New(Deps{Tell: []Receiver{Commands(hooks.Run)}})
 	if ended := d.teller.leaving(d.ours, d.claimant.beside, "test"); ended != nil {
 		t.Error("waits for no command")
 	}

@@ -74,8 +74,8 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	for _, v := range p.virtuals {
 		v.touch()
 		takeOver(v, before[v.key], refines, &d.teller)
-		if p.Config.Global.Webhook != d.global.Webhook {
-			v.told.state = nil // the new one is told how things are
+		if p.Config.Global.Channels != d.global.Channels {
+			v.told.state.Text = nil // a new one is told how things are
 		}
 		d.examiner.judgeKnown(v)
 	}
@@ -213,7 +213,7 @@ func (x user) before(was *virtual) *judgement {
 // install makes the plan's virtual services and checks the current ones.
 func (d *Director) install(p *Plan, f folder) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
-	d.teller.posts, d.teller.readds = d.deps.Webhook != nil && d.global.Webhook != "", d.global.ReaddQuiescent
+	d.teller.global = d.global
 	p.jobs = nil
 	for _, v := range d.virtuals {
 		if len(v.cfg.Waiting) > 0 && v.waitingSince.IsZero() {

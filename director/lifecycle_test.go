@@ -24,7 +24,7 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 		var mu sync.Mutex // guards told
 		var told [][]lvs.Key
 		owned := func() [][]lvs.Key { mu.Lock(); defer mu.Unlock(); return told }
-		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Claims: claimer(func(keys []lvs.Key) {
+		d := New(Deps{Table: s.table, Tell: s.receivers(), Claims: claimer(func(keys []lvs.Key) {
 			mu.Lock()
 			defer mu.Unlock()
 			told = append(told, keys)

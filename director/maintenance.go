@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
+	"ldirectord/history"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 )
@@ -95,11 +96,11 @@ func (m *maintainer) maintain(v *virtual) {
 		}
 		switch {
 		case s.maintenance == "":
-			m.tell.note("maintenance begins by file "+file, s)
+			m.tell.note(history.Changed, "maintenance begins by file "+file, s)
 			text := "Maintenance begins: " + v.labelOf(s) + " by file " + file
 			m.tell.say(v, s, notify.MaintenanceOn, text, file)
 		case file == "":
-			m.tell.note("maintenance ends", s)
+			m.tell.note(history.Changed, "maintenance ends", s)
 			m.tell.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
 		}
 		s.maintenance = file

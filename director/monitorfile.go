@@ -14,26 +14,30 @@ import (
 // inMaintenance is the message for a server that maintenancedir takes down.
 const inMaintenance = "Server in maintenance"
 
-// record writes one result into the virtual service's monitorfile.
-func (t *teller) record(x user, r checker.Result) {
-	if x.v.cfg.MonitorFile == "" {
-		return
-	}
-	cfg := x.v.cfg.Check(int(x.j.number))
-	id := monitorID(cfg, x.s.real)
-	if x.s.Suspended() {
-		t.monitor.Record(cfg.MonitorFile, id, false, inMaintenance)
-		return
-	}
-	kind := string(cfg.CheckType)
-	switch {
-	case cfg.CheckType == parser.Negotiate, cfg.CheckType == parser.Combined:
-		kind = cfg.Service
-	case cfg.CheckType == parser.Connect && cfg.Protocol == parser.UDP:
-		kind = "ping"
-	}
-	if message, line := monitorMessage(kind, r); line {
-		t.monitor.Record(cfg.MonitorFile, id, r.OK, message)
+// Monitorfiles writes the results that say something of their servers into monitorfiles, where sections have one.
+func Monitorfiles(write func(file, id string, up bool, message string)) Receiver {
+	return func(c *Change) {
+		r := c.Result
+		if !c.isNew() || r.Cause == checker.Shortage || r.Cause == checker.Unjudged ||
+			c.v.cfg.MonitorFile == "" {
+			return
+		}
+		cfg := c.v.cfg.Check(int(c.j.number))
+		id := monitorID(cfg, c.s.real)
+		if c.s.Suspended() {
+			write(cfg.MonitorFile, id, false, inMaintenance)
+			return
+		}
+		kind := string(cfg.CheckType)
+		switch {
+		case cfg.CheckType == parser.Negotiate, cfg.CheckType == parser.Combined:
+			kind = cfg.Service
+		case cfg.CheckType == parser.Connect && cfg.Protocol == parser.UDP:
+			kind = "ping"
+		}
+		if message, line := monitorMessage(kind, *r); line {
+			write(cfg.MonitorFile, id, r.OK, message)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
 // message is a virtual service at one moment, as onchange and the webhook get it.
@@ -56,8 +57,10 @@ func (v *virtual) message() (m message, up int) {
 	return m, up
 }
 
-// tells reports whether anybody is told of the states of a virtual service: the operator's command, or the webhook.
-func (t *teller) tells(v *virtual) bool { return v.cfg.OnChange != "" || t.posts }
+// tells reports whether anybody is told of the states of a virtual service: the operator's command, or a channel.
+func (t *teller) tells(v *virtual) bool {
+	return v.cfg.OnChange != "" || t.global.Channels != parser.Channels{}
+}
 
 // tellState tells the states of virtual services that the table has, but not while a demotion is under way.
 func (d *Director) tellState(virtuals ...*virtual) {
@@ -75,76 +78,87 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 		return
 	}
 	now, up := v.message()
-	if now.Available && !v.told.available && !marked {
+	if now.Available && !v.told.state.Available && !marked {
 		if trouble == "" {
 			return // it is told when the rules are set, or can't be
 		}
 		now.Available, now.Reason = false, "mark rules can't be set: "+trouble
 	}
-	t.change(v, now, up, nil)
+	t.became(v, now, up, nil)
 }
 
 // leaving tells of those virtual services that are about to leave the table: by cleanstop, unless another daemon waits,
-// as in beside. The channel is closed when the commands have ended and the webhook was tried; it is nil when nobody is
-// told.
+// as in beside. The channel is closed when the receivers that are waited for are done; it is nil when there is nothing
+// to tell.
 func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why string) <-chan struct{} {
-	ended, any := make(chan struct{}), false
-	var left atomic.Int32 // commands, and this function
+	ended, waits := make(chan struct{}), false
+	var left atomic.Int32 // receivers, and this function
 	left.Store(1)
-	end := func() {
+	done := func() {
 		if left.Add(-1) == 0 {
 			close(ended)
 		}
 	}
-	begin := func() func() {
-		any = true
+	await := func() func() {
+		waits = true
 		left.Add(1)
-		return end
+		return done
 	}
 	for _, v := range virtuals {
 		goes := v.cfg.CleanStop && beside[v.key] == ""
-		if !goes || !t.tells(v) || v.told.state != nil && !v.told.available {
+		if !goes || !t.tells(v) || v.told.state.Text != nil && !v.told.state.Available {
 			continue
 		}
 		now, up := v.message()
 		now.Available, now.Reason = false, why
-		t.change(v, now, up, begin)
+		t.became(v, now, up, await)
 	}
-	if !any {
+	if !waits {
 		return nil
 	}
-	end()
+	done()
 	return ended
 }
 
-// change runs the command and posts to the webhook, unless they were last told the same. Begin, if not nil, is
-// called for each of the two, and what it returns when that one has ended.
-func (t *teller) change(v *virtual, now message, up int, begin func() (end func())) {
+// became tells what a virtual service is now, unless that was told last. Await, if not nil, is called for each receiver
+// that is to be waited for, and what it returns when that one is done.
+func (t *teller) became(v *virtual, now message, up int, await func() (done func())) {
 	text, err := json.Marshal(now)
-	if err != nil || bytes.Equal(text, v.told.state) {
+	if text = append(text, '\n'); err != nil || bytes.Equal(text, v.told.state.Text) {
 		return
 	}
-	if begin == nil {
-		begin = func() func() { return nil }
-	}
-	v.told.state, v.told.available = text, now.Available
-	input := append(text, '\n')
-	if t.posts {
-		t.webhook.Post(v.cfg.ID, input, begin())
-	}
-	if v.cfg.OnChange == "" {
-		return
-	}
-	word := "unavailable"
-	if now.Available {
-		word = "available"
-	}
-	line := fmt.Sprintf("%s %s %s %d %d", v.cfg.OnChange, v.cfg.ID, word, up, len(now.Servers))
-	t.hooks.Run(notify.Hook{Lane: "onchange", Key: v.cfg.ID, Argv: notify.Shell(line), Stdin: input,
-		Ended: begin()})
+	c := Change{user: user{v: v}, Before: v.told.state, await: await}
+	c.After = State{Text: text, Available: now.Available, Up: up, Servers: len(now.Servers)}
+	v.told.state, c.Virtual = c.After, v.cfg.ID
+	t.tell(c)
 }
 
-// fallback runs the fallbackcommand when the last server goes and when the first one is back.
+// Commands runs the operator's commands: fallbackcommand and onchange.
+func Commands(run func(notify.Hook)) Receiver {
+	return func(c *Change) {
+		if c.After.Fallback != c.Before.Fallback {
+			address := c.v.name
+			if c.v.key.Protocol == lvs.Mark {
+				address = ":0" // what the Perl ldirectord gives for a mark
+			}
+			line := fmt.Sprintf("%s %s %s %s", c.v.cfg.FallbackCommand, c.After.Fallback, address,
+				c.v.cfg.Protocol)
+			run(notify.Hook{Lane: c.Virtual, Key: c.Virtual, Argv: notify.Shell(line)})
+		}
+		if c.After.Text == nil || c.v.cfg.OnChange == "" {
+			return
+		}
+		word := "unavailable"
+		if c.After.Available {
+			word = "available"
+		}
+		line := fmt.Sprintf("%s %s %s %d %d", c.v.cfg.OnChange, c.Virtual, word, c.After.Up, c.After.Servers)
+		run(notify.Hook{Lane: "onchange", Key: c.Virtual, Argv: notify.Shell(line), Stdin: c.After.Text,
+			Ended: c.Await()})
+	}
+}
+
+// fallback tells when the last server goes and when the first one is back, where a fallbackcommand is run then.
 func (t *teller) fallback(v *virtual) {
 	up, known := v.Available()
 	state := "stop"
@@ -154,11 +168,7 @@ func (t *teller) fallback(v *virtual) {
 	if v.cfg.FallbackCommand == "" || !known || v.told.fallback == state {
 		return
 	}
-	v.told.fallback = state
-	address := v.name
-	if v.key.Protocol == lvs.Mark {
-		address = ":0" // what the Perl ldirectord gives for a mark
-	}
-	line := fmt.Sprintf("%s %s %s %s", v.cfg.FallbackCommand, state, address, v.cfg.Protocol)
-	t.hooks.Run(notify.Hook{Lane: v.cfg.ID, Key: v.cfg.ID, Argv: notify.Shell(line)})
+	c := Change{user: user{v: v}, Before: State{Fallback: v.told.fallback}, After: State{Fallback: state}}
+	v.told.fallback, c.Virtual = state, v.cfg.ID
+	t.tell(c)
 }

@@ -15,7 +15,7 @@ func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 	given := Orders{a: {Kind: Maint, Until: noon}, b: {Kind: Drain, Until: noon.Add(time.Hour)}}
 	var told []notify.Event
 	journal := notify.NewJournal(func(e notify.Event) { told = append(told, e) })
-	d := New(Deps{Journal: journal, Orders: given})
+	d := New(Deps{Tell: []Receiver{Words(journal.Emit)}, Orders: given})
 	for _, step := range []struct {
 		clock time.Time
 		left  int

@@ -7,37 +7,77 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/history"
-	"ldirectord/ipvsctl"
 )
 
 // This file is about what is remembered of each real server, for those who ask why it is what it is.
 
-// unbelieved remembers a result that changes no state.
-func (t *teller) unbelieved(k history.Kind, r *checker.Result, users ...user) {
+// remember is the receiver that does so.
+func remember(c *Change) {
+	switch now := history.At(c.Time); {
+	case c.Past == history.Nothing:
+	case c.Result != nil:
+		c.s.past.Result(now, c.j.number, c.Past, c.Result, c.By)
+	case c.Past == history.Order:
+		c.s.past.Order(now, c.Note)
+	default:
+		c.s.past.Do(now, c.Past, uint32(c.Weight), c.Note)
+	}
+}
+
+// found tells what a check found of servers, and what that counts as.
+func (t *teller) found(k history.Kind, r *checker.Result, users ...user) {
 	for _, x := range users {
-		x.s.past.Result(history.At(t.now()), x.j.number, k, r, history.Verdict{})
+		t.judged(Change{user: x, Cause: Cause{Past: k}}, r)
 	}
 }
 
-// turn remembers that the server changed its state, and by which rule.
-func (t *teller) turn(x user, was health.State, why history.Verdict) {
-	state, past := x.s.Verdict(), &x.s.past
-	if was == health.Unknown && state != health.Down && !past.IsDown() {
-		return // as it should be
-	}
-	kind := history.Up
-	if state == health.Down {
-		kind = history.Down
-	}
-	text := x.named(why.Words(state == health.Up, x.v.cfg.Window.Of))
-	past.Do(history.At(t.now()), kind, 0, text)
+// judged tells what came of a result.
+func (t *teller) judged(c Change, r *checker.Result) {
+	t.result = *r
+	c.Result = &t.result
+	t.tell(c)
 }
 
-// reloaded remembers that servers are up because the check that failed is not made any more.
+// turned tells that a server changed its state, and by which rule.
+func (t *teller) turned(x user, was health.State, by history.Verdict) {
+	c := Change{user: x, Before: State{Verdict: was}, After: State{Verdict: x.s.Verdict()}}
+	up := c.After.Verdict == health.Up
+	switch {
+	case c.After.Verdict == health.Down:
+		c.Past = history.Down
+	case was != health.Unknown || x.s.past.IsDown(): // else it is as it should be
+		c.Past = history.Up
+	}
+	c.Note = x.named(by.Words(up, x.v.cfg.Window.Of))
+	t.tell(c)
+}
+
+// note tells what was done to servers; nil is none.
+func (t *teller) note(k history.Kind, what string, servers ...*server) {
+	for _, s := range servers {
+		if s != nil {
+			t.tell(Change{user: user{s: s}, Cause: Cause{Past: k, Note: what}})
+		}
+	}
+}
+
+// held tells who is held now, and who not any more.
+func (t *teller) held(v *virtual) {
+	for _, s := range v.servers {
+		switch was := s.past.IsHeld(); {
+		case s.Held && !was:
+			t.note(history.Held, "", s)
+		case was && !s.Held:
+			t.note(history.LetGo, "", s)
+		}
+	}
+}
+
+// reloaded tells that servers are up because the check that failed is not made any more.
 func (t *teller) reloaded(v *virtual) {
 	for _, s := range v.servers {
 		if s.Verdict() == health.Up && s.past.IsDown() {
-			s.past.Do(history.At(t.now()), history.Up, 0, "the check that failed is not made any more")
+			t.note(history.Up, "the check that failed is not made any more", s)
 		}
 	}
 }
@@ -54,37 +94,7 @@ func counted(before, next health.Health, changed, ok bool, r health.Rule) (v his
 	return v
 }
 
-// rememberOp remembers what the table was told of a server, and what it answered.
-func rememberOp(v *virtual, now history.Moment, op ipvsctl.Op, err error) {
-	kinds := [...]history.Kind{
-		ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
-	}
-	why := ""
-	if err != nil {
-		why = err.Error()
-	}
-	if s := v.serverAt(op.Dest.Addr); s != nil && kinds[op.Kind] != 0 {
-		s.past.Do(now, kinds[op.Kind], op.Dest.Weight, why)
-	}
-}
-
-// held remembers who is held now, and who not any more.
-func (t *teller) held(v *virtual) {
-	for _, s := range v.servers {
-		s.past.Guard(history.At(t.now()), s.Held)
-	}
-}
-
-// note remembers what somebody did to servers; nil is none.
-func (t *teller) note(what string, servers ...*server) {
-	for _, s := range servers {
-		if s != nil {
-			s.past.Do(history.At(t.now()), history.Changed, 0, what)
-		}
-	}
-}
-
-// ordered remembers that the server has another order.
+// ordered tells that the server has another order.
 func (t *teller) ordered(s *server, o Order) {
 	was, what := s.ordered(), "order undone: "
 	switch {
@@ -93,7 +103,7 @@ func (t *teller) ordered(s *server, o Order) {
 	case was.IsOver(t.now()):
 		what = "order ended: "
 	}
-	s.past.Order(history.At(t.now()), what+was.String())
+	t.note(history.Order, what+was.String(), s)
 }
 
 // Why is a Snapshot of those servers alone that an operator means, with all that is remembered of each. It waits as

@@ -126,7 +126,7 @@ func startRack(t testing.TB, client ipvsctl.Client, quiescent string) *rack {
 	r.verdicts.turn(true)
 	p := planChecked(t, rackConfig(2500, quiescent), func(checker.Spec) (checker.Checker, error) { return r.verdicts.checker(), nil })
 	journal := notify.NewJournal(func(notify.Event) {})
-	d := New(Deps{Table: r.table, Journal: journal, Hooks: notify.NewHooks(journal)})
+	d := New(Deps{Table: r.table, Tell: []Receiver{Words(journal.Emit), Commands(notify.NewHooks(journal).Run)}})
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx, p) }()

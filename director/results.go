@@ -19,14 +19,12 @@ func (e *examiner) results(updates []checker.Update) {
 			continue
 		}
 		if u.Stalled {
-			e.tell.unbelieved(history.Stalled, &u.Result, c.users...)
+			e.tell.found(history.Stalled, &u.Result, c.users...)
 			continue
 		}
 		c.answered = history.At(u.Began)
+		e.tell.found(history.Nothing, &u.Result, c.users...)
 		for _, x := range c.users {
-			x.s.tally.count(u.Result)
-			x.v.took.count(u.Result.Took)
-			x.v.stages.count(&u.Result.Stages)
 			x.j.Answered(u.Began, x.v.Back)
 		}
 		e.tell.warn(c, u.Result)
@@ -49,7 +47,6 @@ func (e *examiner) results(updates []checker.Update) {
 			x.j.Took(c.passage(), x.v.Back)
 		}
 		for _, x := range c.users {
-			e.tell.record(x, u.Result)
 			if !e.brake(x) {
 				e.judge(x, u.Result)
 			}
@@ -95,7 +92,7 @@ func (e *examiner) judge(x user, r checker.Result) {
 	next, changed := j.Health, j.Health.State != before.State
 	j.shortages = 0
 	by := counted(before, next, changed, r.OK, rule)
-	s.past.Result(history.At(e.tell.now()), j.number, history.Believed(r.OK), &r, by)
+	e.tell.judged(Change{user: x, Cause: Cause{Past: history.Believed(r.OK), By: by}}, &r)
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
@@ -118,10 +115,7 @@ func (e *examiner) judge(x user, r checker.Result) {
 	}
 	if turned {
 		v.touch()
-		e.tell.turn(x, was, by)
-		if was != health.Unknown {
-			s.tally.Transitions++
-		}
+		e.tell.turned(x, was, by)
 		if s.Verdict() == health.Up {
 			e.gather(v, j)
 		}

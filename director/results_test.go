@@ -18,7 +18,7 @@ import (
 func kindsOf(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
 	t.Helper()
 	journal := notify.NewJournal(func(e notify.Event) { kinds = append(kinds, e.Kind) })
-	test(New(Deps{Journal: journal}))
+	test(New(Deps{Tell: []Receiver{Words(journal.Emit)}}))
 	if err := journal.Close(context.Background()); err != nil {
 		t.Error(err)
 	}

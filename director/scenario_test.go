@@ -356,7 +356,7 @@ func (s *scenario) start(name string, standby bool) {
 	s.dead = false
 	s.mu.Unlock()
 	s.director = New(Deps{
-		Table: s.client, Marks: s.marks, Announcer: s.devices, Journal: s.journal, Hooks: s, Webhook: s, Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
+		Table: s.client, Marks: s.marks, Announcer: s.devices, Tell: s.receivers(), Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
 		Leavers: s.leavers, Leave: s.record, Orders: s.orders,
 	})
 	ctx, end := context.WithCancelCause(context.Background())
@@ -365,6 +365,11 @@ func (s *scenario) start(name string, standby bool) {
 	s.current = nil
 	p := s.waitingPlan(name, false)
 	go func() { s.ended <- s.director.Run(ctx, p) }()
+}
+
+// receivers are the log, the operator's commands and the webhook.
+func (s *scenario) receivers() []Receiver {
+	return []Receiver{Words(s.journal.Emit), Posts(s.Post), Commands(s.Run)}
 }
 
 func (s *scenario) stop(cause error) {
@@ -434,7 +439,7 @@ func (s *scenario) planWith(name string, o parser.Options) *Plan {
 	return p
 }
 
-// Run implements Hooks.
+// Run runs a command.
 func (s *scenario) Run(h notify.Hook) {
 	s.say("hook: " + h.Argv[len(h.Argv)-1])
 	if h.Ended == nil {
@@ -446,7 +451,7 @@ func (s *scenario) Run(h notify.Hook) {
 	})
 }
 
-// Post implements Webhook. A state is posted as quickly as a command runs.
+// Post posts a state. It is posted as quickly as a command runs.
 func (s *scenario) Post(virtual string, state []byte, tried func()) {
 	s.say("post: " + strings.TrimSuffix(string(state), "\n"))
 	if tried != nil {

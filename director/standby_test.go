@@ -31,7 +31,7 @@ virtual = 10.1.0.2:80
 		}
 		s.journal = s.newJournal()
 		var ours []lvs.Key
-		d := New(Deps{Table: s.table, Journal: s.journal, Hooks: s, Standby: true, Former: former[:3],
+		d := New(Deps{Table: s.table, Tell: s.receivers(), Standby: true, Former: former[:3],
 			Claims: claimer(func(keys []lvs.Key) { ours = keys })})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

@@ -14,7 +14,6 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
-	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
@@ -321,7 +320,7 @@ func TestAWarningOfACheckIsToldOnce(t *testing.T) {
 
 func TestTheWaitForAnotherTryDoublesUpToTheInterval(t *testing.T) {
 	for interval, want := range map[parser.Seconds]time.Duration{0.1: time.Second, 5: 5 * time.Second} {
-		d := New(Deps{Journal: notify.NewJournal()})
+		d := New(Deps{})
 		v := virtualOf(&parser.Virtual{Settings: parser.Settings{CheckInterval: interval}})
 		for i := range 10 {
 			if d.writer.failed(t.Context(), v, errors.New("refused")); i == 0 && v.backoff != firstRetry {

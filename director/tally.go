@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 )
 
@@ -26,7 +27,19 @@ func (t *Tally) Failures() iter.Seq2[string, uint32] {
 	}
 }
 
-func (t *Tally) count(r checker.Result) {
+// count is the receiver that counts results as they come, and what became of servers.
+func count(c *Change) {
+	switch {
+	case c.Before.Verdict != health.Unknown: // it was another one
+		c.s.tally.Transitions++
+	case c.isNew():
+		c.s.tally.count(c.Result)
+		c.v.took.count(c.Result.Took)
+		c.v.stages.count(&c.Result.Stages)
+	}
+}
+
+func (t *Tally) count(r *checker.Result) {
 	t.Checks++
 	if !r.OK {
 		t.failures[r.Cause]++

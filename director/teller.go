@@ -3,42 +3,27 @@ package director
 import (
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
-// Hooks runs the operator's commands.
-type Hooks interface{ Run(notify.Hook) }
-
-// Webhook posts the state of a virtual service, and calls tried after the first try. It must not block, as
-// webhook.Poster does not.
-type Webhook interface {
-	Post(virtual string, state []byte, tried func())
-}
-
-// Monitor writes monitorfiles.
-type Monitor interface {
-	Record(file, id string, up bool, message string)
-}
-
-// teller passes on what happens, to the log, mail, commands, the webhook, monitorfiles and the history of each server.
-// It is told, and knows nothing of the director.
+// teller passes on what happens, as one stream of changes. It knows nothing of the director, and not to whom.
 type teller struct {
-	journal *notify.Journal
-	hooks   Hooks
-	webhook Webhook
-	monitor Monitor
-	status  lvs.Status // of the daemon
-	clock   time.Time  // see now
-	posts   bool       // the configuration has a webhook
-	readds  bool       // … and readdquiescent
+	receivers []Receiver
+	global    *parser.Global // the configuration in force
+	status    lvs.Status     // of the daemon
+	clock     time.Time      // see now
+
+	change Change // that is being told: none takes memory of its own
+	result checker.Result
 }
 
 // told is what was told of a virtual service. A reload carries it on.
 type told struct {
-	fallback   string    // what the fallbackcommand was last called with: start, stop, or nothing yet
-	state      []byte    // what onchange was last called with
-	available  bool      // … and that the service is available
+	fallback   string    // whether a fallbackcommand serves: start, stop, or nothing yet
+	state      State     // of the virtual service; without a text nothing yet
 	stops      bool      // it goes because the director stops, and not at a start or a reload
 	guardAt    time.Time // when it is to be reported that servers are held; zero: it was
 	unjudgedAt time.Time // when it was last reported that an answer of a server can't be judged
@@ -63,10 +48,17 @@ func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason strin
 	t.emit(e)
 }
 
-// emit records an event with the current status of the daemon.
-func (t *teller) emit(e notify.Event) {
-	e.Status, e.Time = t.status, t.now()
-	t.journal.Emit(e)
+// emit tells of something in words alone.
+func (t *teller) emit(e notify.Event) { t.tell(Change{Cause: Cause{Event: e}}) }
+
+// tell tells all receivers of a change, with the current status of the daemon.
+func (t *teller) tell(c Change) {
+	c.Status, c.Time, c.Global = t.status, t.now(), t.global
+	t.change = c
+	for _, receive := range t.receivers {
+		receive(&t.change)
+	}
+	t.change = Change{} // a plan that was replaced may go
 }
 
 // now is the time of what is reported. It is read once for all that a wake-up, or an answer of the table, leads to.

@@ -41,15 +41,16 @@ func (m Moment) Time() time.Time {
 // Kind is what happened: what a check found, or what was done about a server or to it.
 type Kind uint8
 
-// What can happen. Only the first two say something about the server, and the next four are results that were not
-// believed.
+// What can happen; Nothing is not noted. Only the next two say something about the server, and the four after them are
+// results that were not believed.
 const (
-	Passed   Kind = iota
-	Failed        // it counts
-	Shortage      // this machine lacked something
-	Unjudged      // the answer could not be compared with receive
-	Stalled       // this machine or the daemon did not run for a while: the check was made again
-	Braked        // every server that was up failed only through the virtual address
+	Nothing Kind = iota
+	Passed
+	Failed   // it counts
+	Shortage // this machine lacked something
+	Unjudged // the answer could not be compared with receive
+	Stalled  // this machine or the daemon did not run for a while: the check was made again
+	Braked   // every server that was up failed only through the virtual address
 
 	Up      // it is up now, by the rule in Text
 	Down    // it is down now
@@ -71,7 +72,7 @@ func Believed(ok bool) Kind {
 }
 
 func (k Kind) String() string {
-	return [...]string{"passed", "failed", "shortage", "unjudged", "stalled", "braked",
+	return [...]string{"", "passed", "failed", "shortage", "unjudged", "stalled", "braked",
 		"up", "down", "add", "edit", "remove", "held", "let-go", "order", "changed"}[k]
 }
 
@@ -171,17 +172,8 @@ func (h *History) Order(now Moment, text string) {
 	}
 }
 
-// Guard notes whether keepserving holds the server, where that is not what was noted last.
-func (h *History) Guard(now Moment, held bool) {
-	if wasHeld := h.lastOf(Held, LetGo).Kind == Held; wasHeld == held {
-		return
-	}
-	kind := LetGo
-	if held {
-		kind = Held
-	}
-	h.Do(now, kind, 0, "")
-}
+// IsHeld reports whether it was noted last that keepserving holds the server.
+func (h *History) IsHeld() bool { return h.lastOf(Held, LetGo).Kind == Held }
 
 // IsDown reports whether it was noted last that the server went down, not up.
 func (h *History) IsDown() bool { return h.lastOf(Down, Up).Kind == Down }

@@ -85,11 +85,19 @@ func TestWhatIsDoneAgainWithTheSameAnswerIsOneRecord(t *testing.T) {
 	h.Do(2, Edit, 0, "no answer")
 	h.Do(3, Edit, 0, "")
 	h.Do(3, Edit, 5, "")
-	h.Guard(4, false)
-	h.Guard(5, true)
-	h.Guard(6, true)
+	held := func(want bool) {
+		t.Helper()
+		if h.IsHeld() != want {
+			t.Errorf("held is not %v: %s", want, h.line())
+		}
+	}
+	held(false)
+	h.Do(5, Held, 0, "")
+	held(true)
 	h.Order(7, "order: drain")
-	h.Guard(8, false)
+	held(true)
+	h.Do(8, LetGo, 0, "")
+	held(false)
 	h.Order(9, "order: drain")
 	h.Order(9, "order undone: drain")
 	h.Order(10, "order: drain")
@@ -119,7 +127,7 @@ func TestAHistoryIsBounded(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		for i := range Moment(300) {
 			r := checker.Result{Detail: strings.Repeat(fmt.Sprint(random.IntN(20)), random.IntN(300)), Cause: checker.Cause(random.IntN(int(checker.Causes)))}
-			o := Kind(random.IntN(5))
+			o := Passed + Kind(random.IntN(5))
 			h.Result(i, uint8(random.IntN(3)), o, &r, Verdict{})
 			if !slices.ContainsFunc(h.records, func(r Record) bool { return r.Last == i }) {
 				t.Fatalf("seed %d: the last result is lost", seed)

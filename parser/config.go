@@ -98,6 +98,7 @@ func (w Window) String() string { return fmt.Sprintf("%d/%d", w.Need, w.Of) }
 // Global holds what is outside the virtual sections.
 type Global struct {
 	Settings
+	Channels
 	AutoReload     bool
 	Callback       string
 	Fallback       *GlobalFallback // nil: none
@@ -111,8 +112,6 @@ type Global struct {
 	Fork           bool
 	// extension: after which names of real servers are looked up again; 0: they are not
 	Resolve Seconds
-	// extension: a URL that states of virtual services are posted to, a secret; "" for none
-	Webhook string
 	// extension: how long an address that is withdrawn by order is served on; up to 10
 	WithdrawWait Seconds
 	Listen       netip.AddrPort // extension: where metrics are served; invalid: nowhere

@@ -80,6 +80,11 @@ const (
 	alsoCheckForm  = `TYPE [PORT] ["REQUEST" ["RECEIVE"]]`
 )
 
+// Channels are told the states of all virtual services. A reload that changes them tells all anew.
+type Channels struct {
+	Webhook string // extension: a URL that they are posted to, a secret; "" for none
+}
+
 var directives = chapters(
 	chapter{"Sections", []Directive{
 		{Name: "virtual", Value: "ADDRESS:PORT or MARK",

@@ -15,7 +15,6 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
-	"ldirectord/notify"
 )
 
 const (
@@ -80,17 +79,6 @@ func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table,
 	return t.live.Services(ctx, keys...)
 }
 
-// nobody runs no command, and writes no file.
-type nobody struct{}
-
-func (nobody) Run(h notify.Hook) {
-	if h.Ended != nil {
-		h.Ended()
-	}
-}
-
-func (nobody) Record(string, string, bool, string) {}
-
 // Run compares until ctx is done, and returns what it saw. It begins as a daemon does that starts over the live table.
 // An error means that it could not begin.
 func Run(ctx context.Context, o Options) (Report, error) {
@@ -110,17 +98,15 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	maps.DeleteFunc(ours,
 		func(key lvs.Key, _ ipvsctl.Service) bool { return !slices.Contains(o.Plan.Keys(), key) })
 	s.memory = ipvsctl.NewMemory(ours)
-	journal := notify.NewJournal() // nobody is told
 	s.director = director.New(director.Deps{
-		Table: ownTable{s.memory, &s.live}, Journal: journal, Hooks: nobody{}, Monitor: nobody{},
-		Maintenance: maintenance.New(nil).Watch,
+		Table: ownTable{s.memory, &s.live}, Maintenance: maintenance.New(nil).Watch,
 	})
 	directing, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- s.director.Run(directing, o.Plan) }()
 	s.watch(ctx)
 	end(director.ErrHandover)
-	err = errors.Join(<-ended, journal.Close(context.WithoutCancel(ctx)))
+	err = <-ended
 	s.report.Ended = true
 	return s.report, errors.Join(err, s.publish())
 }

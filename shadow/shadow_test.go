@@ -19,7 +19,6 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
-	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
@@ -134,8 +133,8 @@ func (f *farm) plan(text string) *director.Plan {
 // live starts a daemon over the table. The function that it returns ends it as kill -9 does.
 func (f *farm) live(text string) (kill func()) {
 	ctx, end := context.WithCancelCause(f.t.Context())
-	d := director.New(director.Deps{Table: carrying{f.table}, Journal: notify.NewJournal(), Hooks: nobody{},
-		Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
+	d := director.New(director.Deps{Table: carrying{f.table},
+		Maintenance: maintenance.New(nil).Watch})
 	done := make(chan error, 1)
 	plan := f.plan(text)
 	go func() { done <- d.Run(ctx, plan) }()
@@ -552,8 +551,8 @@ func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
 		plan, next := f.plan(text), f.plan(less)
 		ctx, end := context.WithCancelCause(t.Context())
-		d := director.New(director.Deps{Table: carrying{f.table}, Journal: notify.NewJournal(), Hooks: nobody{},
-			Monitor: nobody{}, Maintenance: maintenance.New(nil).Watch})
+		d := director.New(director.Deps{Table: carrying{f.table},
+			Maintenance: maintenance.New(nil).Watch})
 		done := make(chan error, 1)
 		go func() { done <- d.Run(ctx, plan) }()
 		time.Sleep(time.Second)

@@ -52,7 +52,7 @@ func TestEveryOverrideShows(t *testing.T) {
 		journal := notify.NewJournal()
 		until := time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC)
 		d := director.New(director.Deps{
-			Table: table, Journal: journal,
+			Table: table, Tell: []director.Receiver{director.Words(journal.Emit)},
 			Orders: director.Orders{
 				{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: director.Drain},
 				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: director.Weigh, Weight: 7,

@@ -17,7 +17,7 @@ import (
 // For the race detector: nothing that a scrape holds is changed by a reload.
 func TestScrapingWhileReloading(t *testing.T) {
 	journal := notify.NewJournal()
-	d := director.New(director.Deps{Table: ipvsctl.NewMemory(nil), Journal: journal})
+	d := director.New(director.Deps{Table: ipvsctl.NewMemory(nil), Tell: []director.Receiver{director.Words(journal.Emit)}})
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx, planOf(t, services(0))) }()

@@ -111,7 +111,7 @@ func observed(t *testing.T) (now *director.Snapshot) {
 	synctest.Test(t, func(t *testing.T) {
 		journal := notify.NewJournal()
 		d := director.New(director.Deps{
-			Table: refusing{ipvsctl.NewMemory(nil)}, Journal: journal, Maintenance: maintenance.New(nil).Watch,
+			Table: refusing{ipvsctl.NewMemory(nil)}, Tell: []director.Receiver{director.Words(journal.Emit)}, Maintenance: maintenance.New(nil).Watch,
 			Orders: director.Orders{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: director.Drain}},
 		})
 		p := planOf(t, source)

@@ -35,7 +35,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/maintenance":    {"ldirectord/parser", "ldirectord/printable"},
 		"ldirectord/director":       {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/health", "ldirectord/judge", "ldirectord/fwmark", "ldirectord/history", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
 		"ldirectord/doctor":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/parser", "ldirectord/printable", "ldirectord/through"},
-		"ldirectord/shadow":         {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/parser"},
+		"ldirectord/shadow":         {"ldirectord/checker", "ldirectord/director", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/parser"},
 		"ldirectord/through":        {"ldirectord/checker", "ldirectord/ipvsctl"},
 		"ldirectord/status":         {"ldirectord/checker", "ldirectord/director", "ldirectord/history", "ldirectord/printable"},
 		"ldirectord/daemon":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/notify/webhook", "ldirectord/page", "ldirectord/parser", "ldirectord/printable", "ldirectord/status", "ldirectord/through"},

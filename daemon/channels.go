@@ -1,0 +1,63 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"ldirectord/director"
+	"ldirectord/notify"
+	"ldirectord/notify/mail"
+	"ldirectord/notify/webhook"
+)
+
+// channels tell others what happens. A new one is made, set to what a configuration says and closed here.
+type channels struct {
+	journal *notify.Journal
+	mailer  *mail.Mailer
+	monitor *notify.Monitor
+	hooks   *notify.Hooks
+	webhook *webhook.Poster
+}
+
+// openChannels makes the channels, and returns what the director is to tell.
+func (d *daemon) openChannels() []director.Receiver {
+	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
+	d.journal = notify.NewJournal(d.log.Notify, d.mailer.Notify, d.tally.Notify, d.tellStarter)
+	d.monitor = notify.NewMonitor(d.journal.Emit)
+	d.hooks = notify.NewHooks(d.journal)
+	d.webhook = webhook.New(d.journal.Emit)
+	d.setChannels(d.Loaded.Plan)
+	return []director.Receiver{
+		director.Words(d.journal.Emit), director.Monitorfiles(d.monitor.Record),
+		director.Posts(d.webhook.Post), director.Commands(d.hooks.Run),
+	}
+}
+
+// setChannels has the channels tell whom a plan names.
+func (c *channels) setChannels(p *director.Plan) {
+	c.mailer.Set(mailRules(p))
+	c.webhook.Set(p.Config.Global.Webhook)
+}
+
+// closeChannels waits for what is still to be told, or run. The log is last.
+func (d *daemon) closeChannels(cause error) {
+	begun := cmp.Or(d.ending, time.Now())
+	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))
+	defer cancel()
+	posting, cancel := context.WithTimeout(hooksCtx, closeTimeout) // while commands run
+	defer cancel()
+	d.failed(notify.PostFailed, "End", d.webhook.Close(posting))
+	d.hooks.Close(hooksCtx)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	d.failed(notify.MonitorFailed, "Monitorfile", d.monitor.Close(ctx))
+	if err := d.journal.Close(ctx); err != nil && cause == nil {
+		fmt.Fprintf(d.Stderr, "ldirectord: %v\n", err)
+	}
+	if err := d.mailer.Close(ctx); err != nil { // the journal is closed: straight to the log
+		d.log.Notify(notify.Event{Time: time.Now(), Kind: notify.MailFailed,
+			Text: fmt.Sprintf("Mail was not sent: %v", err)})
+	}
+}
