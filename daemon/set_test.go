@@ -185,7 +185,7 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	addr := netip.MustParseAddrPort("10.2.0.1:80")
 	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: id, Servers: []director.ServerSnapshot{
-		{Real: "web:80", Address: "10.2.0.1", Addr: addr, Alias: addr.String()},
+		{Real: "web:80", Addr: addr, ServerNames: director.ServerNames{Address: "10.2.0.1", Alias: addr.String()}},
 	}}}}
 	for what, left := range map[string]int{"weight 3": 1, "ready": 0} {
 		all := director.Orders{{Virtual: id, Real: addr.String()}: {Kind: director.Maint}}

@@ -173,8 +173,10 @@ func TestTheBytesOfAMessage(t *testing.T) {
 			ID: "tcp:10.1.0.1:80", Title: "shop", Scheduler: "wrr", Fallback: &FallbackSnapshot{Active: true},
 			Announced: new(false), Enough: &MinServers{Up: 1, Needed: 2}, Written: true, Error: "no answer",
 			Servers: []ServerSnapshot{
-				{Real: "web1:80", Address: "10.2.0.1", State: "up", Weight: 1, InTable: true, Effective: 1, Note: "why"},
-				{Real: "10.2.0.2:80", Host: "web2", State: "down", Weight: 5, Reason: "refused", Held: true, Note: "held"},
+				{Real: "web1:80", ServerNames: ServerNames{Address: "10.2.0.1"}, State: "up", Weight: 1, InTable: true,
+					Effective: 1, Note: "why"},
+				{Real: "10.2.0.2:80", ServerNames: ServerNames{Host: "web2"}, State: "down", Weight: 5, Reason: "refused",
+					Held: true, Note: "held"},
 			},
 			Leaving: []LeaverSnapshot{{Leaver: Leaver{Name: "10.2.0.3:80"}}},
 		},

@@ -136,16 +136,13 @@ type FallbackSnapshot struct {
 
 // ServerSnapshot is a real server at one moment.
 type ServerSnapshot struct {
-	Real    string         `json:"real"`              // as configured: address:port, or host:port with resolve
-	Address string         `json:"address,omitempty"` // of that host, without a port; else ""
-	Host    string         `json:"name,omitempty"`    // where Real is its address
-	Waits   bool           `json:"-"`                 // it is one server that has no address yet
-	Moved   bool           `json:"-"`                 // the host has another address now
-	Addr    netip.AddrPort `json:"-"`                 // in the table
-	State   string         `json:"state"`             // unknown, up, down, drained, maintenance or off
-	Since   time.Time      `json:"since"`             // of that state
-	InState float64        `json:"seconds_in_state"`  // filled in later
-	Up      bool           `json:"-"`                 // it passes its checks and may serve
+	Real string `json:"real"` // as configured: address:port, or host:port with resolve
+	ServerNames
+	Addr    netip.AddrPort `json:"-"`                // in the table
+	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
+	Since   time.Time      `json:"since"`            // of that state
+	InState float64        `json:"seconds_in_state"` // filled in later
+	Up      bool           `json:"-"`                // it passes its checks and may serve
 	// why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
@@ -158,29 +155,48 @@ type ServerSnapshot struct {
 	Held        bool    `json:"held,omitempty"`            // down, and in service all the same: see keepserving
 	Order       *Order  `json:"-"`                         // of the operator; nil, or without a kind: none
 	Note        string  `json:"note,omitempty"`            // what else there is to its state: moved away, its order
+	ServerResult
+	ServerCounts
+	Connections *Connections `json:"connections"` // as just read, or null; filled in later
+	// of a server with several; ServerResult is of the worst one
+	Checks []CheckSnapshot `json:"each_check,omitempty"`
+	ServerPast
+}
 
-	Alias   string         `json:"-"`      // another name by which an order may mean it; "" for none
-	Braked  bool           `json:"-"`      // up, though its checks fail, by the brake of checkvip
+// ServerNames are what a server is called besides.
+type ServerNames struct {
+	Address string `json:"address,omitempty"` // of the host in Real, without a port; else ""
+	Host    string `json:"name,omitempty"`    // where Real is its address
+	Alias   string `json:"-"`                 // another name by which an order may mean it; "" for none
+	Waits   bool   `json:"-"`                 // it is one server that has no address yet
+	Moved   bool   `json:"-"`                 // the host has another address now
+}
+
+// ServerResult is what the last check found that says something about a server.
+type ServerResult struct {
 	Streak  int            `json:"streak"` // results in a row that speak against the state
+	Braked  bool           `json:"-"`      // up, though its checks fail, by the brake of checkvip
 	Checked time.Time      `json:"-"`      // up to a second late; zero before the first result
-	Last    checker.Result `json:"-"`      // of the last check that says something about the server
-
-	Check *LastCheck `json:"last_check"`          // the same; filled in later
-	Due   time.Time  `json:"next_check,omitzero"` // when it is checked next; zero where that is not known
-	Tally
-	Failures    map[string]uint32 `json:"failures,omitempty"` // by cause; filled in later
-	Carries     ipvsctl.Counters  `json:"-"`
-	Counted     bool              `json:"-"`           // Carries is known
-	Connections *Connections      `json:"connections"` // as just read, or null; filled in later
+	Last    checker.Result `json:"-"`
+	Check   *LastCheck     `json:"last_check"`          // the same; filled in later
+	Due     time.Time      `json:"next_check,omitzero"` // when it is checked next; zero where that is not known
 	// of all certificates that it showed the first to end, in seconds since the epoch; 0: none
 	CertEnd int64 `json:"-"`
-	// of a server with several; the fields above are of the worst one
-	Checks []CheckSnapshot `json:"each_check,omitempty"`
+}
 
-	Past       *history.History `json:"-"` // with Why alone
-	CheckNames map[uint8]string `json:"-"` // … by their numbers there
-	// with Why alone: the last ones of its checks that are down
-	Conversations []Conversation `json:"conversations,omitempty"`
+// ServerCounts is what is counted of a server.
+type ServerCounts struct {
+	Tally
+	Failures map[string]uint32 `json:"failures,omitempty"` // by cause; filled in later
+	Carries  ipvsctl.Counters  `json:"-"`
+	Counted  bool              `json:"-"` // Carries is known
+}
+
+// ServerPast is what is remembered of a server, with Why alone.
+type ServerPast struct {
+	Past          *history.History `json:"-"`
+	CheckNames    map[uint8]string `json:"-"`                       // by their numbers in Past
+	Conversations []Conversation   `json:"conversations,omitempty"` // the last ones of its checks that are down
 }
 
 // CheckSnapshot is one check of a server at one moment.
@@ -301,8 +317,8 @@ func describeServers(v *virtual, list []ServerSnapshot) {
 	for i := range v.cfg.Waiting {
 		w := &v.cfg.Waiting[i]
 		list[len(v.servers)+i] = ServerSnapshot{
-			Real: w.Name, Waits: !w.IsRange, State: health.Unknown.String(), Since: v.waitingSince,
-			Weight: w.Weight, Reason: noAddress(*w),
+			Real: w.Name, ServerNames: ServerNames{Waits: !w.IsRange}, State: health.Unknown.String(),
+			Since: v.waitingSince, Weight: w.Weight, Reason: noAddress(*w),
 		}
 	}
 }

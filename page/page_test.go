@@ -32,7 +32,8 @@ func newReport(virtuals ...status.Virtual) *status.Report {
 
 // newServer is one that has been in a state for a minute.
 func newServer(real, state string) status.Server {
-	s := status.Server{Real: real, State: state, Since: start.Add(-time.Minute), Weight: 1, Check: &status.Check{Time: start, OK: true, Seconds: 0.002, Detail: "200 OK"}}
+	s := status.Server{Real: real, State: state, Since: start.Add(-time.Minute), Weight: 1}
+	s.Check = &status.Check{Time: start, OK: true, Seconds: 0.002, Detail: "200 OK"}
 	switch state {
 	case "up":
 		s.TableWeight = new(uint32(1))

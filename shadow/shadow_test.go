@@ -514,7 +514,7 @@ func (f *flaky) Read(ctx context.Context) (ipvsctl.Table, error) {
 func TestWhatTheTimesExplain(t *testing.T) {
 	f := &farm{t: t}
 	took := func(d time.Duration) director.ServerSnapshot {
-		return director.ServerSnapshot{Last: checker.Result{Took: d}}
+		return director.ServerSnapshot{ServerResult: director.ServerResult{Last: checker.Result{Took: d}}}
 	}
 	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{Servers: []director.ServerSnapshot{took(
 		4 * time.Second)}}, {Servers: []director.ServerSnapshot{took(time.Second), took(time.Second)}}}}

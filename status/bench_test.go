@@ -19,7 +19,8 @@ func crowd() *director.Snapshot {
 		for j := range 4 {
 			v.Servers = append(v.Servers, director.ServerSnapshot{
 				Real: fmt.Sprintf("127.%d.%d.%d:80", i/250, i%250, j+1), State: "up", Since: now.Time, Up: true, Weight: 1,
-				Checked: now.Time, Last: checker.Result{OK: true, Detail: "200 OK"}, Tally: director.Tally{Checks: 123456}, Counted: true,
+				ServerResult: director.ServerResult{Checked: now.Time, Last: checker.Result{OK: true, Detail: "200 OK"}},
+				ServerCounts: director.ServerCounts{Tally: director.Tally{Checks: 123456}, Counted: true},
 			})
 		}
 		now.Virtuals = append(now.Virtuals, v)

@@ -148,7 +148,8 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 func TestWordsOfOthersMoveNothingOnTheScreen(t *testing.T) {
 	const evil = "\x1b]0;x\a\x1b[2J\u009b2J\r\n\b\u202e\xff"
 	at := time.Unix(1e9, 0).UTC()
-	down := Server{Real: evil, State: "down" + evil, Since: at, Reason: evil, Note: evil, Check: &Check{Cause: evil, Detail: evil, Time: at}}
+	down := Server{Real: evil, State: "down" + evil, Since: at, Reason: evil, Note: evil}
+	down.Check = &Check{Cause: evil, Detail: evil, Time: at}
 	s := &Screen{Title: "ld.cf"}
 	s.Take(&Report{
 		Time: &at, Started: &at, Version: evil, Phase: evil, MarkError: evil, Failures: []Failure{{Text: evil}}, Table: &Table{Error: evil}, Reloads: &Reloads{Last: at, Error: evil}, Checks: &Checks{},

@@ -281,7 +281,8 @@ func TestLabelValuesAreEscaped(t *testing.T) {
 
 // Who is held by keepserving and who by the brake of checkvip is one gauge, which the same alert watches.
 func TestBrakedServersAreHeld(t *testing.T) {
-	braked := []director.ServerSnapshot{{Real: "a", Braked: true}, {Real: "b", Braked: true}, {Real: "c"}}
+	held := director.ServerResult{Braked: true}
+	braked := []director.ServerSnapshot{{Real: "a", ServerResult: held}, {Real: "b", ServerResult: held}, {Real: "c"}}
 	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{
 		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked, Guard: director.GuardSnapshot{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
 	}}

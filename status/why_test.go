@@ -77,16 +77,17 @@ func night() *director.Snapshot {
 		{ID: "tcp:192.0.2.10:80", Servers: []director.ServerSnapshot{{
 			Real: "192.0.2.21:80", Addr: netip.MustParseAddrPort("192.0.2.21:80"), State: "down",
 			Since: at("3h2m11s").Time(), Weight: 3, InTable: true,
-			Drained: true, Order: &order, Note: "order: " + order.String(), Checked: at("3h9m59s").Time(),
-			Last: *failed, Reason: failed.Detail, Past: &first,
+			Drained: true, Order: &order, Note: "order: " + order.String(), Reason: failed.Detail,
+			ServerResult: director.ServerResult{Checked: at("3h9m59s").Time(), Last: *failed},
+			ServerPast:   director.ServerPast{Past: &first},
 		}}},
 		{
 			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: director.GuardSnapshot{Keeps: 1,
 				Held: 1}, Rule: health.Rule{Need: 3, Of: 5},
 			Servers: []director.ServerSnapshot{
 				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true,
-					Effective: 5, ByHand: true, Past: &second,
-					CheckNames: map[uint8]string{0: "https 443", 2: "ping"}},
+					Effective: 5, ByHand: true, ServerPast: director.ServerPast{Past: &second,
+						CheckNames: map[uint8]string{0: "https 443", 2: "ping"}}},
 				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1,
 					Reason: "no address: web9: no answer"},
 			},

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// A type has at most 25 methods, and a struct at most 25 lines of fields. Those that have more are these: they may
+// shrink, and none joins them. In director and judge there are none.
+func TestTypesAreSmall(t *testing.T) {
+	larger := map[string]int{
+		"checker.Spec lines of fields":           38,
+		"checker.loop methods":                   28,
+		"checker/perlre.scanner methods":         38,
+		"cmd/ldirectord.call methods":            34,
+		"cmd/ldirectord.options lines of fields": 34,
+		"daemon.daemon methods":                  28,
+		"instance.Instance methods":              34,
+		"parser.Virtual lines of fields":         58,
+		"parser.reader methods":                  48,
+	}
+	size := exec.Command("go", "run", "./testdata/size")
+	size.Dir = "../.."
+	out, err := size.CombinedOutput()
+	if err != nil {
+		t.Fatalf("counting: %v: %s", err, out)
+	}
+	if !regexp.MustCompile(`(?m)^ +\d+ tokens$`).Match(out) {
+		t.Fatalf("nothing is counted: %s", out)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^(\S+) has (\d+) (methods|lines of fields)$`).FindAllSubmatch(out, -1) {
+		name := string(m[1]) + " " + string(m[3])
+		n, err := strconv.Atoi(string(m[2]))
+		if most := larger[name]; err != nil || n > most {
+			t.Errorf("%s: %d, of at most %d", name, n, max(most, 25))
+		}
+		delete(larger, name)
+	}
+	for name := range larger {
+		t.Errorf("%s: there are at most 25: it is no exception any more", name)
+	}
+}
