@@ -164,8 +164,11 @@ func (s *State) Left() {
 	clear(s.ByHand)
 }
 
-// Counted notes how many connections a server carries, where it is to be reached by gate.
-func (s *Server) Counted(connections uint32) { s.Connected = connections > 0 }
+// Counted notes how many connections a server carries, where it is to be reached by gate. With none it waits no longer.
+func (s *Server) Counted(connections uint32) {
+	s.Connected = connections > 0
+	s.Rerouted = s.Rerouted && s.Connected
+}
 
 // SendOff notes that a server left the section. It drains if draintime says so. One that the table does not have is
 // forgotten with the next change.

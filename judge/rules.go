@@ -34,12 +34,14 @@ var Rules = []Rule{
 		"each server's state gets a name, and the time since when it has it"},
 	{"obeyed", "an operator", false, obeyed,
 		"an order to obey the checks ends when every server is up"},
+	{"released", "checks, orders", true, released,
+		"a change by hand ends with the server's next change of state"},
 	{"guard", "keepserving", false, guard,
 		"checks leave that many in service: of those that fail, first the ones go that can't be reached"},
 	{"given up", "keepserving", false, moved,
 		"the server at a former address goes when the guard lets it go"},
-	{"released", "checks, orders", true, released,
-		"a change by hand ends with the server's next change of state"},
+	{"let go", "keepserving", true, released,
+		"a change by hand ends when the guard lets that server go"},
 	{"together", "announce", true, together,
 		"the first servers come when each has a result: the order of entries counts"},
 	{"leaver", "the file", true, leaving,
@@ -149,8 +151,9 @@ func name(h *hearing) bool {
 	return false
 }
 
-// released ends the overrides of servers whose state has changed, and of the fallback server. A server that went down
-// and was removed by somebody else stays away, unless it is to be quiescent again (readdquiescent).
+// released ends the overrides of servers whose state has changed, and of the fallback server. It goes before guard, which
+// counts them as they are then. A server that went down and was removed by somebody else stays away, unless it is to be
+// quiescent again (readdquiescent).
 func released(h *hearing) bool {
 	for s := range h.all() {
 		addr := s.Dest.Addr

@@ -250,7 +250,7 @@ func TestWhoIsLetGoTurns(t *testing.T) {
 
 func TestRuleReleased(t *testing.T) {
 	turned := func(c *Case) { c.byHand(1); c.Servers[0].Turned = true }
-	testRule(t, "released", []ruleRow{
+	rows := []ruleRow{
 		{"it did not change its state", func(c *Case) { c.byHand(1) }, "by hand"},
 		{"it did", turned, ""},
 		{"another one did", func(c *Case) { c.byHand(1); c.Servers[1].Turned = true }, "by hand"},
@@ -278,7 +278,41 @@ func TestRuleReleased(t *testing.T) {
 			c.says(0, health.Unknown)
 			c.says(1, health.Unknown)
 		}, "by hand"},
-	}, func(h *hearing) string { return map[bool]string{true: "by hand"}[len(h.ByHand) > 0] })
+	}
+	for _, rule := range []string{"released", "let go"} {
+		testRule(t, rule, rows, func(h *hearing) string { return map[bool]string{true: "by hand"}[len(h.ByHand) > 0] })
+	}
+}
+
+// The guard counts who is back from a change by hand, and whom it lets go is not kept by one.
+func TestTheGuardAndChangesByHand(t *testing.T) {
+	for _, c := range []struct {
+		what  string
+		given func(*Case)
+		want  map[byte]uint32
+	}{
+		{"one by hand passes now: the other one goes", func(c *Case) {
+			c.hold(0)
+			c.has(2, 0)
+			c.byHand(2)
+			c.Servers[1].Turned = true
+		}, map[byte]uint32{2: 4}},
+		{"another weight by hand: it goes", func(c *Case) { c.hold(0); c.has(1, 7); c.byHand(1) },
+			map[byte]uint32{2: 4}},
+		{"one that changes to gate carries nothing any more: the other one goes", func(c *Case) {
+			c.hold(0)
+			c.has(2, 0)
+			c.Members[1].Dest.Forward, c.Servers[1].Rerouted = lvs.Route, true
+			c.Servers[1].Counted(0)
+		}, map[byte]uint32{2: 4}},
+	} {
+		decided := inService(4, 4)
+		decided.KeepServing.N = 1
+		c.given(&decided)
+		if got := weights(Decide(decided, noon).Places); !maps.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
+		}
+	}
 }
 
 func TestRuleTogether(t *testing.T) {

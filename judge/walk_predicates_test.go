@@ -339,12 +339,10 @@ func checksStay(s *step) string {
 	return ""
 }
 
-// lags reports whether a decision differs from the one before, with the same facts, because a rule heeds what a later
-// one only then made of them: guard what released and rerouted said, names what guard said.
+// lags reports whether a server has another name than before, with the same facts: names goes before guard.
 func (w *world) lags(was *world) bool {
 	for i := range w.Servers {
-		s, before := &w.Servers[i], &was.Servers[i]
-		if w.sl.has(guarded) && (before.Held && !s.Held || s.Name != before.Name && w.drains(i)) {
+		if w.Servers[i].Name != was.Servers[i].Name && w.drains(i) {
 			return true
 		}
 	}

@@ -147,7 +147,7 @@ func (k *walk) rest(code words, id uint32) {
 	}
 	was := *w
 	was.Case = w.clone()
-	if w.sync(mishap{}); len(w.did) > 0 && !w.lags(&was) {
+	if w.sync(mishap{}); len(w.did) > 0 {
 		k.complain(8, "without a cause: "+strings.Join(w.did, ", "), id, event{})
 	}
 	if w.settle(); w.encode() != code && !w.lags(&was) {
