@@ -89,7 +89,8 @@ func (c *Case) Recovered() bool {
 }
 
 // guard lets go of servers that are held until no more than the quota serve. A server whose check a reload changed is
-// held at least until the first result.
+// held at least until the first result. It heeds since when each fails, so names goes before it; who is let go may get
+// another name.
 func guard(h *hearing) bool {
 	serving, guards := 0, h.guards()
 	var held []*Server
@@ -119,7 +120,7 @@ func guard(h *hearing) bool {
 			h.why[s.At] = Why{By: h.by, N: int32(serving), Of: int32(quota)}
 		}
 	}
-	return false
+	return name(h)
 }
 
 // moved ends what moved away and is done. One in maintenance is when the server at the new address, in maintenance as
@@ -151,9 +152,9 @@ func name(h *hearing) bool {
 	return false
 }
 
-// released ends the overrides of servers whose state has changed, and of the fallback server. It goes before guard, which
-// counts them as they are then. A server that went down and was removed by somebody else stays away, unless it is to be
-// quiescent again (readdquiescent).
+// released ends the overrides of servers whose state has changed, and of the fallback server. It goes before guard,
+// which counts them as they are then. A server that went down and was removed by somebody else stays away, unless it is
+// to be quiescent again (readdquiescent).
 func released(h *hearing) bool {
 	for s := range h.all() {
 		addr := s.Dest.Addr

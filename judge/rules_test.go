@@ -284,6 +284,17 @@ func TestRuleReleased(t *testing.T) {
 	}
 }
 
+// A drained server that fails is held as drained, and down when the guard lets it go.
+func TestWhoIsLetGoGetsItsName(t *testing.T) {
+	c := inService(4, 4)
+	c.KeepServing.N, c.Obeys = 2, true
+	c.hold(0, 1)
+	c.Servers[0].Name, c.Servers[0].Order.Kind = Draining, Drain
+	if s := Decide(c, noon).State.Servers[0]; s.Name != Down || !s.Since.Equal(noon) {
+		t.Errorf("%v since %v", s.Name, s.Since)
+	}
+}
+
 // The guard counts who is back from a change by hand, and whom it lets go is not kept by one.
 func TestTheGuardAndChangesByHand(t *testing.T) {
 	for _, c := range []struct {

@@ -339,16 +339,6 @@ func checksStay(s *step) string {
 	return ""
 }
 
-// lags reports whether a server has another name than before, with the same facts: names goes before guard.
-func (w *world) lags(was *world) bool {
-	for i := range w.Servers {
-		if w.Servers[i].Name != was.Servers[i].Name && w.drains(i) {
-			return true
-		}
-	}
-	return false
-}
-
 // comesInOrder: the first servers of an announced section come in one, so do those that are back; who changes to gate
 // has no connections; who leaves the file drains; the server at a former address goes when it is not needed.
 func comesInOrder(s *step) string {

@@ -145,12 +145,10 @@ func (k *walk) rest(code words, id uint32) {
 		code = w.encode()
 		w = k.sl.decode(code)
 	}
-	was := *w
-	was.Case = w.clone()
 	if w.sync(mishap{}); len(w.did) > 0 {
 		k.complain(8, "without a cause: "+strings.Join(w.did, ", "), id, event{})
 	}
-	if w.settle(); w.encode() != code && !w.lags(&was) {
+	if w.settle(); w.encode() != code {
 		k.complain(8, "the same facts give another state", id, event{})
 	}
 	if !w.serves() {
