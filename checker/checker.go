@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 // Checker makes one check of one server. It keeps its own deadline (Spec.Timeout or
@@ -47,22 +49,23 @@ type Spec struct {
 	Secret         string
 
 	// Extensions, all opt-in.
-	TLSVerify     bool              // the certificate must be good for SNI or the address
-	TLSCA         string            // file of the authorities to trust; "" for the system's
-	TLSCert       string            // file of a client certificate
-	TLSKey        string            // file of its key
-	TLSFiles      string            // what TLSSums say of these files
-	TLSExpiryWarn int               // days before its end from which a certificate is warned about; 0 for never
-	StartTLS      bool              // smtp, submission, imap, pop, ldap, ftp
-	NoClearText   bool              // mysql, pgsql: the password is not sent so that who answers can read it
-	HTTPStatus    List[StatusRange] // statuses that are good; none for 2xx
-	HTTPHeaders   List[string]      // further request headers, each "Name: value"
-	HTTPUser      string            // basic authentication
+	TLSVerify     bool                  // the certificate must be good for SNI or the address
+	TLSCA         string                // file of the authorities to trust; "" for the system's
+	TLSCert       string                // file of a client certificate
+	TLSKey        string                // file of its key
+	TLSFiles      string                // what TLSSums say of these files
+	TLSExpiryWarn int                   // days before its end from which a certificate is warned about; 0 for never
+	StartTLS      bool                  // smtp, submission, imap, pop, ldap, ftp
+	NoClearText   bool                  // mysql, pgsql: the password is not sent so that who answers can read it
+	HTTPStatus    List[lvs.StatusRange] // statuses that are good; none for 2xx
+	HTTPHeaders   List[string]          // further request headers, each "Name: value"
+	HTTPUser      string                // basic authentication
 	HTTPPasswd    string
-	Steps         List[Step] // simpletcp: a conversation instead of Request and Receive
-	DNSType       string     // record type to ask for, which the parser has judged; "" for A, or PTR for an address
-	DNSRcode      string     // answer code that is good, which the parser has judged; "" for NOERROR
-	Through       Through    // zero: Target itself is asked
+	Steps         List[lvs.Step] // simpletcp: a conversation instead of Request and Receive
+	// record type to ask for, which the parser has judged; "" for A, or PTR for an address
+	DNSType  string
+	DNSRcode string  // answer code that is good, which the parser has judged; "" for NOERROR
+	Through  Through // zero: Target itself is asked
 }
 
 // Through is the way of a check that reaches a server as clients do: forwarded by IPVS, at the virtual address and
@@ -71,15 +74,6 @@ type Through struct {
 	Virtual netip.Addr
 	Server  netip.Addr
 	Tunnel  string // "" for gate, else the encapsulation: ipip
-}
-
-// StatusRange is a range of HTTP statuses, both included.
-type StatusRange struct{ First, Last int }
-
-// Step is one step of a conversation.
-type Step struct {
-	Send bool   // else expect
-	Text string // the bytes to send, or a Perl regular expression to expect
 }
 
 // Env is what the checkers of one reading of the configuration share: one ping socket a family, a bound on child

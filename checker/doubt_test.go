@@ -1,6 +1,10 @@
 package checker
 
-import "testing"
+import (
+	"testing"
+
+	"ldirectord/lvs"
+)
 
 // Who asks nobody is known before the first check; who asks is not.
 func TestChecksThatCanOnlyFail(t *testing.T) {
@@ -35,7 +39,7 @@ func TestPatternsThatMayTakeForeverAreDoubtful(t *testing.T) {
 	const why = "it repeats what is itself repeated, over the same characters, at character 10 of the pattern: " +
 		"an answer that nearly matches may take too long to be judged"
 	expect := func(pattern string) Spec {
-		return Spec{Receive: fine, Steps: ListOf(Step{Send: true, Text: slow}, Step{Text: fine}, Step{Text: pattern})}
+		return Spec{Receive: fine, Steps: ListOf(lvs.Step{Send: true, Text: slow}, lvs.Step{Text: fine}, lvs.Step{Text: pattern})}
 	}
 	for name, c := range map[string]struct {
 		spec Spec

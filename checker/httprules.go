@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // introduce takes what the configuration wants to be said of us: header fields, and a log-in.
@@ -79,24 +81,22 @@ func cleanField(value string) string {
 }
 
 // statuses are those of an answer that are good.
-type statuses List[StatusRange]
+type statuses List[lvs.StatusRange]
 
 // anySuccess is what the Perl ldirectord wants.
-var anySuccess = StatusRange{200, 299}
+var anySuccess = lvs.StatusRange{First: 200, Last: 299}
 
 func (s statuses) good(status int) bool {
 	if s == (statuses{}) {
-		return anySuccess.has(status)
+		return anySuccess.Has(status)
 	}
-	for r := range List[StatusRange](s).All() {
-		if r.has(status) {
+	for r := range List[lvs.StatusRange](s).All() {
+		if r.Has(status) {
 			return true
 		}
 	}
 	return false
 }
-
-func (r StatusRange) has(status int) bool { return r.First <= status && status <= r.Last }
 
 // String is the list as a message shows it, such as 200,300-399.
 func (s statuses) String() string {
@@ -104,12 +104,8 @@ func (s statuses) String() string {
 		return "2xx"
 	}
 	var texts []string
-	for r := range List[StatusRange](s).All() {
-		text := fmt.Sprint(r.First)
-		if r.Last != r.First {
-			text = fmt.Sprintf("%d-%d", r.First, r.Last)
-		}
-		texts = append(texts, text)
+	for r := range List[lvs.StatusRange](s).All() {
+		texts = append(texts, r.String())
 	}
 	return strings.Join(texts, ",")
 }

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 func TestHTTPStatusesThatAreGood(t *testing.T) {
@@ -58,8 +60,8 @@ func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
 }
 
 // statusList is a list of statuses such as 200,300-399.
-func statusList(text string) List[StatusRange] {
-	var list []StatusRange
+func statusList(text string) List[lvs.StatusRange] {
+	var list []lvs.StatusRange
 	for item := range strings.SplitSeq(text, ",") {
 		first, last, isRange := strings.Cut(item, "-")
 		if !isRange {
@@ -67,7 +69,7 @@ func statusList(text string) List[StatusRange] {
 		}
 		low, _ := strconv.Atoi(first)
 		high, _ := strconv.Atoi(last)
-		list = append(list, StatusRange{low, high})
+		list = append(list, lvs.StatusRange{First: low, Last: high})
 	}
 	return ListOf(list...)
 }

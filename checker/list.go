@@ -21,15 +21,6 @@ func ListOf[T comparable](values ...T) (l List[T]) {
 	return l
 }
 
-// Convert returns the list of what some values become.
-func Convert[A any, B comparable](values []A, become func(A) B) List[B] {
-	converted := make([]B, len(values))
-	for i, v := range values {
-		converted[i] = become(v)
-	}
-	return ListOf(converted...)
-}
-
 // All returns the elements in their order.
 func (l List[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {

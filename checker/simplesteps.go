@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker/perlre"
+	"ldirectord/lvs"
 )
 
 // maxHeard bounds what may come between two expected answers, in bytes.
@@ -39,7 +40,7 @@ func newSimpleSteps(s Spec, e *Env) (Checker, error) {
 	return c, nil
 }
 
-func (e *Env) simpleStep(s Step) (made simpleStep, err error) {
+func (e *Env) simpleStep(s lvs.Step) (made simpleStep, err error) {
 	if s.Send {
 		return simpleStep{send: s.Text}, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 // awaitBytes awaits exactly those.
@@ -27,11 +29,13 @@ func awaitBytes(want string) step {
 }
 
 // conversationOf is a conversation of lines "send TEXT" and "expect REGEX".
-func conversationOf(lines ...string) List[Step] {
-	return Convert(lines, func(line string) Step {
+func conversationOf(lines ...string) List[lvs.Step] {
+	var steps []lvs.Step
+	for _, line := range lines {
 		word, text, _ := strings.Cut(line, " ")
-		return Step{Send: word == "send", Text: text}
-	})
+		steps = append(steps, lvs.Step{Send: word == "send", Text: text})
+	}
+	return ListOf(steps...)
 }
 
 func TestSimpleTCPSteps(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 const maxSimpleAnswer = 256 << 10 // in bytes; of a longer answer the first ones decide
@@ -27,7 +29,7 @@ type simpleTCP struct {
 }
 
 func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
-	if s.Steps != (List[Step]{}) {
+	if s.Steps != (List[lvs.Step]{}) {
 		return newSimpleSteps(s, e)
 	}
 	// The leading slash is the configuration's; \n is the only escape there is.

@@ -230,7 +230,7 @@ type doubts map[question]bool
 type question struct {
 	number           uint8 // of the check
 	request, receive string
-	steps            checker.List[checker.Step]
+	steps            checker.List[lvs.Step]
 }
 
 // look finds what is doubtful in a check, once for all servers that have the same ones.

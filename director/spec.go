@@ -64,21 +64,13 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 		s.URL, s.Method, s.FollowRedirect = cfg.URL(r), cfg.HTTPMethod, cfg.FollowRedirect
 		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd
 		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
-		s.HTTPStatus = checker.Convert(cfg.HTTPStatus,
-			func(r parser.StatusRange) checker.StatusRange { return checker.StatusRange(r) })
+		s.HTTPStatus = checker.ListOf(cfg.HTTPStatus...)
 		return s
 	}
 	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret
 	s.StartTLS, s.NoClearText, s.DNSType, s.DNSRcode = cfg.StartTLS, !cfg.ClearText, cfg.DNSType, cfg.DNSRcode
-	s.Steps = checker.Convert(cfg.Steps, stepOf)
+	s.Steps = checker.ListOf(cfg.Steps...)
 	return s
-}
-
-func stepOf(s parser.Step) checker.Step {
-	if s.Send {
-		return checker.Step{Send: true, Text: s.Data}
-	}
-	return checker.Step{Text: s.Text}
 }
 
 // externalArgs are the four arguments of an external check: virtual address or mark, virtual port,

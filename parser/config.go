@@ -215,10 +215,10 @@ type Virtual struct {
 	HTTPHeaders    []string // "Name: value" of RFC 9110, in file order
 	HTTPUser       string   // without a colon; set together with HTTPPasswd
 	HTTPPasswd     string
-	Steps          []Step // simpletcp: send and expect lines in their order, instead of Request and Receive
-	DNSType        string // in upper case; "" for A, or PTR for an address
-	DNSRcode       string // in upper case; "" for NOERROR
-	FollowRedirect string // extension: yes, server or no
+	Steps          []lvs.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
+	DNSType        string     // in upper case; "" for A, or PTR for an address
+	DNSRcode       string     // in upper case; "" for NOERROR
+	FollowRedirect string     // extension: yes, server or no
 
 	Fallback    *Fallback // effective: own or global, with its port filled in; nil: none
 	OwnFallback bool      // Fallback was written in this section

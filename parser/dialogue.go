@@ -1,27 +1,24 @@
 package parser
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file reads the dialogue of a simpletcp check: its send and expect lines in their order.
 
-// Step is one line of a dialogue: what to send, or what to expect.
-type Step struct {
-	Send bool   // else expect
-	Text string // send: with its escapes as written; expect: a Perl regular expression, which the check judges
-	Data string // send: the bytes that Text means
-}
-
-// MarshalJSON has the step under the name of its directive.
-func (s Step) MarshalJSON() ([]byte, error) {
-	name := "expect"
-	if s.Send {
-		name = "send"
+// stepsJSON has each step under the name of its directive.
+func stepsJSON(steps []lvs.Step) (shown []map[string]text) {
+	for _, s := range steps {
+		name := "expect"
+		if s.Send {
+			name = "send"
+		}
+		shown = append(shown, map[string]text{name: text(s.Written)})
 	}
-	return json.Marshal(map[string]text{name: text(s.Text)})
+	return shown
 }
 
 func readSend(virtual *Virtual, v *value) *problem {
@@ -31,7 +28,7 @@ func readSend(virtual *Virtual, v *value) *problem {
 	}
 	data, p := unescape(text)
 	if p == nil {
-		virtual.Steps = append(virtual.Steps, Step{Send: true, Text: text, Data: data})
+		virtual.Steps = append(virtual.Steps, lvs.Step{Send: true, Text: data, Written: text})
 	}
 	return p
 }
@@ -39,7 +36,7 @@ func readSend(virtual *Virtual, v *value) *problem {
 func readExpect(virtual *Virtual, v *value) *problem {
 	text, p := quoted(v)
 	if p == nil {
-		virtual.Steps = append(virtual.Steps, Step{Text: text})
+		virtual.Steps = append(virtual.Steps, lvs.Step{Text: text, Written: text})
 	}
 	return p
 }

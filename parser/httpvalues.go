@@ -3,6 +3,8 @@ package parser
 import (
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file reads what http checks may send and accept beyond those of the Perl ldirectord.
@@ -14,19 +16,13 @@ const (
 )
 
 // Statuses are ranges of statuses of HTTP, in the order written.
-type Statuses []StatusRange
-
-// StatusRange is a range of statuses, both ends included, from 100 to 599.
-type StatusRange struct{ First, Last int }
+type Statuses []lvs.StatusRange
 
 // String is the list as the file has it, without blanks: 200,300-399.
 func (list Statuses) String() string {
 	items := make([]string, len(list))
 	for i, r := range list {
-		items[i] = strconv.Itoa(r.First)
-		if r.Last != r.First {
-			items[i] += "-" + strconv.Itoa(r.Last)
-		}
+		items[i] = r.String()
 	}
 	return strings.Join(items, ",")
 }
@@ -34,7 +30,7 @@ func (list Statuses) String() string {
 func readStatuses(v *value) (Statuses, *problem) { return readList(unquote(v.text), readStatusRange) }
 
 // readStatusRange reads one status or a range of them.
-func readStatusRange(item, _ string) (r StatusRange, p *problem) {
+func readStatusRange(item, _ string) (r lvs.StatusRange, p *problem) {
 	first, last, isRange := strings.Cut(item, "-")
 	if !isRange {
 		last = first

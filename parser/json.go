@@ -150,7 +150,7 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 	}
 	o["reals"] = reals
 	if v.Steps != nil {
-		o["steps"] = v.Steps
+		o["steps"] = stepsJSON(v.Steps)
 	}
 	for i := range directives {
 		if d := &directives[i]; d.section.get != nil {
