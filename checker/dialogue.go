@@ -20,8 +20,7 @@ const quitTimeout = time.Second
 
 // talk is a check that has a conversation with a server on one connection, in the clear or over TLS.
 type talk struct {
-	target   netip.AddrPort
-	timeout  time.Duration
+	told
 	tls      *tls.Config // nil: in the clear
 	rules    tlsRules
 	sessions *sessions // nil: each handshake is a full one
@@ -29,16 +28,33 @@ type talk struct {
 	protocol protocol
 }
 
-// protocol is the conversation of a protocol, from the greeting to the end. It returns what showed
-// that the server is healthy.
-type protocol interface {
-	run(ctx context.Context, d *dialogue) (seen string, err error)
+// told is what a protocol is told of a Spec.
+type told struct {
+	target                        netip.AddrPort
+	timeout                       time.Duration
+	login, passwd, asks, hostName string
+	receive                       *matcher // nil: the protocol compares nothing
+}
+
+// protocol has the conversation of a protocol, from the greeting to the end. It returns what showed that the server is
+// healthy.
+type protocol func(ctx context.Context, d *dialogue) (seen string, err error)
+
+// speaking makes the constructor of a check that compares nothing.
+func speaking(p protocol) constructor {
+	return func(s Spec, e *Env) (Checker, error) { return newTalk(s, e, nil, p) }
+}
+
+// listening makes the constructor of a check that compares an answer with receive.
+func listening(p protocol) constructor {
+	return comparing(func(s Spec, e *Env, receive *matcher) (Checker, error) { return newTalk(s, e, receive, p) })
 }
 
 // newTalk returns the check that has a conversation with a server: over TLS, with TLS from where the protocol asks
 // for it, or in the clear, as the Spec says.
-func newTalk(s Spec, e *Env, p protocol) (Checker, error) {
-	c := &talk{target: s.Target, timeout: s.NegotiateTimeout, protocol: p}
+func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
+	c := &talk{protocol: p,
+		told: told{s.Target, s.NegotiateTimeout, s.Login, s.Passwd, s.Request, e.HostName, receive}}
 	c.later = s.StartTLS && slices.Contains([]string{"ftp", "imap", "ldap", "pop", "smtp", "submission"}, s.Service)
 	if !c.later && !slices.Contains([]string{"tls", "pops", "imaps", "ldaps"}, s.Service) {
 		return c, nil
@@ -62,19 +78,13 @@ func (c *talk) Check(ctx context.Context) Result {
 		return failed(ctx, err)
 	}
 	defer d.close()
-	seen, err := c.protocol.run(ctx, d)
+	seen, err := c.protocol(ctx, d)
 	result := concluded(ctx, seen, err)
 	if d.conn.tls != nil {
 		result.Warning = c.rules.warning(d.conn.tls)
 	}
 	c.sessions.ended(err == nil && result.Warning == "")
 	return result
-}
-
-// conceals implements concealer.
-func (c *talk) conceals(sent bool, turn string) bool {
-	p, ok := c.protocol.(concealer)
-	return ok && p.conceals(sent, turn)
 }
 
 // dial connects to the server.
@@ -84,6 +94,7 @@ func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) 
 		return nil, err
 	}
 	d := newDialogue(tcp)
+	d.told = c.told
 	switch {
 	case c.later:
 		d.offered = c.tls
@@ -104,6 +115,7 @@ type dialogue struct {
 	bound   *bounded    // what is read of conn
 	in      *bufio.Reader
 	lost    bool // nothing more can be said or received
+	told
 }
 
 func newDialogue(c *conn) *dialogue {

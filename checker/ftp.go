@@ -10,55 +10,38 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 )
 
 const maxFile = 1 << 20 // of a longer file the first bytes decide
 
 // ftp logs in, fetches a file and compares it (RFC 959). Without a file the log-in is enough.
-type ftp struct {
-	server        netip.Addr
-	timeout       time.Duration
-	login, passwd string
-	file          string
-	receive       *matcher
-}
-
-func newFTP(s Spec, e *Env, receive *matcher) (Checker, error) {
-	if s.Request == "/" && s.Receive == "" {
-		s.Request = ""
-	}
-	return newTalk(s, e,
-		ftp{s.Target.Addr(), s.NegotiateTimeout, cmp.Or(s.Login, "anonymous"), s.Passwd, s.Request, receive})
-}
-
-func (t ftp) run(ctx context.Context, d *dialogue) (string, error) {
+func ftp(ctx context.Context, d *dialogue) (string, error) {
 	defer d.quit("QUIT")
 	if _, err := d.greeting("FTP"); err != nil {
 		return "", err
 	}
 	if d.offered != nil {
-		if err := t.secure(d); err != nil {
+		if err := d.secureFTP(); err != nil {
 			return "", err
 		}
 	}
-	welcome, err := t.logIn(d)
+	welcome, err := d.logInFTP()
 	if err != nil {
 		return "", AtLogin.of(err)
 	}
 	if err := d.demand(2, "CWD /", "TYPE I"); err != nil {
 		return "", err
 	}
-	if t.file == "" {
+	if d.asks == "" || d.asks == "/" && d.receive.pattern == "" {
 		return show(welcome.text), nil
 	}
-	return t.fetch(ctx, d)
+	return d.fetch(ctx)
 }
 
-func (t ftp) logIn(d *dialogue) (reply, error) {
-	r, err := d.ask("FTP", "USER "+t.login)
+func (d *dialogue) logInFTP() (reply, error) {
+	r, err := d.ask("FTP", "USER "+cmp.Or(d.login, "anonymous"))
 	if err == nil && r.code == 331 {
-		r, err = d.ask("FTP", "PASS "+t.passwd)
+		r, err = d.ask("FTP", "PASS "+d.passwd)
 	}
 	return r, agreed(err, r.good(), "login rejected", r.text)
 }
@@ -76,12 +59,12 @@ func (d *dialogue) demand(kind int, commands ...string) error {
 }
 
 // fetch gets the file and compares it.
-func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
-	port, err := t.passive(d)
+func (d *dialogue) fetch(ctx context.Context) (string, error) {
+	port, err := d.passive()
 	if err != nil {
 		return "", err
 	}
-	data, err := connect(ctx, netip.AddrPortFrom(t.server, port), d.conn.deadline, t.timeout)
+	data, err := connect(ctx, netip.AddrPortFrom(d.target.Addr(), port), d.conn.deadline, d.timeout)
 	if err != nil {
 		return "", &fault{"data " + err.Error(), err}
 	}
@@ -91,27 +74,27 @@ func (t ftp) fetch(ctx context.Context, d *dialogue) (string, error) {
 			return "", err
 		}
 	}
-	if err := d.demand(1, "RETR "+t.file); err != nil {
+	if err := d.demand(1, "RETR "+d.asks); err != nil {
 		return "", err
 	}
-	content, err := t.read(ctx, d, data)
+	content, err := d.readFile(ctx, data)
 	if err != nil {
 		return "", err
 	}
-	file := show(t.file)
+	file := show(d.asks)
 	if len(content) > maxFile {
-		return fmt.Sprintf("%s: %d bytes", file, maxFile), t.receive.want(ctx,
+		return fmt.Sprintf("%s: %d bytes", file, maxFile), d.receive.want(ctx,
 			fmt.Sprintf("%s in its first %d bytes", file, maxFile), content[:maxFile])
 	}
 	done, err := d.reply("FTP", "the end of the transfer")
 	if err := agreed(err, done.good(), "transfer failed", done.text); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s: %d bytes", file, len(content)), t.receive.want(ctx, file, content)
+	return fmt.Sprintf("%s: %d bytes", file, len(content)), d.receive.want(ctx, file, content)
 }
 
-// read reads the file up to its end, or beyond its limit.
-func (t ftp) read(ctx context.Context, d *dialogue, data *conn) ([]byte, error) {
+// readFile reads the file up to its end, or beyond its limit.
+func (d *dialogue) readFile(ctx context.Context, data *conn) ([]byte, error) {
 	if d.conn.tls != nil {
 		if err := data.openTLS(d.offered); err != nil {
 			return nil, &fault{"data: " + err.Error(), err}
@@ -120,7 +103,7 @@ func (t ftp) read(ctx context.Context, d *dialogue, data *conn) ([]byte, error) 
 	}
 	content, err := io.ReadAll(io.LimitReader(data, largeBody))
 	if err == nil && len(content) == largeBody {
-		content, err = t.readOn(ctx, d, data, content)
+		content, err = d.readOn(ctx, data, content)
 	}
 	// many servers end without a word of TLS; the reply tells
 	if err != nil && !(d.conn.tls != nil && isClosed(err)) {
@@ -130,12 +113,12 @@ func (t ftp) read(ctx context.Context, d *dialogue, data *conn) ([]byte, error) 
 }
 
 // readOn waits for a turn, and reads the rest of a large file.
-func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, content []byte) ([]byte, error) {
-	waited, err := acquireSlot(ctx, t.receive.limits.bodies)
+func (d *dialogue) readOn(ctx context.Context, data *conn, content []byte) ([]byte, error) {
+	waited, err := acquireSlot(ctx, d.receive.limits.bodies)
 	if err != nil {
 		return nil, err
 	}
-	defer releaseSlot(t.receive.limits.bodies)
+	defer releaseSlot(d.receive.limits.bodies)
 	for _, c := range []*conn{d.conn, data} {
 		if err := c.prolong(ctx, waited); err != nil {
 			return nil, err
@@ -147,7 +130,7 @@ func (t ftp) readOn(ctx context.Context, d *dialogue, data *conn, content []byte
 
 // passive asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.
 // The address that PASV tells is not used: behind address translation it is wrong.
-func (t ftp) passive(d *dialogue) (uint16, error) {
+func (d *dialogue) passive() (uint16, error) {
 	r, err := d.ask("FTP", "EPSV")
 	if err != nil {
 		return 0, err
@@ -193,8 +176,8 @@ func passivePort(text string) (uint16, error) {
 	return uint16(high<<8 | low), nil
 }
 
-// secure starts TLS (RFC 4217, 4).
-func (t ftp) secure(d *dialogue) error {
+// secureFTP starts TLS (RFC 4217, 4).
+func (d *dialogue) secureFTP() error {
 	d.offered = d.offered.Clone()
 	d.offered.ClientSessionCache = new(oneSession)
 	answer, err := d.ask("FTP", "AUTH TLS")

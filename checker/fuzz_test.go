@@ -173,7 +173,9 @@ func FuzzLDAP(f *testing.F) {
 	receive := pattern(f, "x")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		_, err := ldapTalk{base: "dc=a", receive: receive}.run(t.Context(), dialogueOf(string(text)))
+		d := dialogueOf(string(text))
+		d.told = told{asks: "/dc=a", receive: receive}
+		_, err := ldapTalk(t.Context(), d)
 		check.fails(err)
 		check.fails(judgeStartTLS(text))
 	})
@@ -187,7 +189,7 @@ type unplugged struct {
 }
 
 func (u unplugged) Check(ctx context.Context) Result {
-	seen, err := u.run(ctx, u.d)
+	seen, err := u.protocol(ctx, u.d)
 	return concluded(ctx, seen, err)
 }
 
@@ -196,9 +198,9 @@ func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") + myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		made, _ := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Target: loopback(1), NegotiateTimeout: time.Second}, nil, "select 1")
+		made, _ := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Target: loopback(1), NegotiateTimeout: time.Second}, &Env{}, "select 1")
 		c := made.(*clearText)
-		c.Checker = unplugged{c.Checker.(*talk).protocol, dialogueOf(string(text))}
+		c.Checker = unplugged{c.Checker.(*mysqlTalk).protocol, dialogueOf(string(text))}
 		r := (&sealed{Checker: c}).Check(t.Context())
 		fuzz(t).result(r)
 		if strings.Contains(r.Warning, ".logIn ") {
@@ -233,7 +235,9 @@ func FuzzRedis(f *testing.F) {
 	receive := pattern(f, "x")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		seen, err := redis{login: "u", passwd: "p", receive: receive}.run(t.Context(), dialogueOf(string(text)))
+		d := dialogueOf(string(text))
+		d.told = told{login: "u", passwd: "p", receive: receive}
+		seen, err := redis(t.Context(), d)
 		check.fails(err)
 		check.message(seen)
 	})

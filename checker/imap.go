@@ -9,13 +9,7 @@ import (
 )
 
 // imap logs in to a mail server (RFC 3501, 6.2.3). Without a log-in the greeting is enough.
-type imap struct{ login, passwd string }
-
-func newIMAP(s Spec, e *Env) (Checker, error) {
-	return newTalk(s, e, imap{s.Login, s.Passwd})
-}
-
-func (t imap) run(_ context.Context, d *dialogue) (string, error) {
+func imap(_ context.Context, d *dialogue) (string, error) {
 	defer d.quit("b LOGOUT")
 	greeting, err := d.line("the greeting")
 	if err != nil {
@@ -33,27 +27,23 @@ func (t imap) run(_ context.Context, d *dialogue) (string, error) {
 	case status != "OK":
 		return "", fmt.Errorf("greeting: %s", show(greeting))
 	case d.offered != nil:
-		err = t.secure(d)
-	case t.login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
+		var said string
+		said, err = d.askIMAP("STARTTLS", "s STARTTLS", "s")
+		err = d.startTLS(said, imapStatus(said, "s") == "OK", err)
+	case d.login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
 		err = AtLogin.of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
 	}
-	if err != nil || t.login == "" {
+	if err != nil || d.login == "" {
 		return show(greeting), err
 	}
-	seen, err := t.logIn(d)
+	seen, err := d.logInIMAP()
 	return seen, AtLogin.of(err)
 }
 
-// secure starts TLS.
-func (t imap) secure(d *dialogue) error {
-	said, err := d.askIMAP("STARTTLS", "s STARTTLS", "s")
-	return d.startTLS(said, imapStatus(said, "s") == "OK", err)
-}
-
-// logIn says LOGIN. What the server can't take quoted waits for its invitation (RFC 3501, 4.3).
-func (t imap) logIn(d *dialogue) (string, error) {
+// logInIMAP says LOGIN. What the server can't take quoted waits for its invitation (RFC 3501, 4.3).
+func (d *dialogue) logInIMAP() (string, error) {
 	command := "a LOGIN"
-	for _, text := range []string{t.login, t.passwd} {
+	for _, text := range []string{d.login, d.passwd} {
 		if isQuotable(text) {
 			command += " " + quoteIMAP(text)
 			continue

@@ -16,60 +16,45 @@ import (
 const maxLDAP = 64 << 10
 
 // ldapTalk logs in to a directory (RFC 4511) and asks for one entry by its name, which must match.
-type ldapTalk struct {
-	login, passwd string // "" is anonymous
-	base          string
-	receive       *matcher
-}
-
-func newLDAP(s Spec, e *Env, receive *matcher) (Checker, error) {
-	t := ldapTalk{base: strings.TrimPrefix(s.Request, "/"), receive: receive}
-	if s.Login != "" && s.Passwd != "" { // with one of them alone the Perl ldirectord is anonymous
-		t.login, t.passwd = s.Login, s.Passwd
-	}
-	return newTalk(s, e, t)
-}
-
-func (t ldapTalk) run(ctx context.Context, d *dialogue) (string, error) {
+func ldapTalk(ctx context.Context, d *dialogue) (string, error) {
 	if d.offered != nil {
-		if err := t.secure(d); err != nil {
+		if err := d.secureLDAP(); err != nil {
 			return "", AtTLS.of(err)
 		}
 	}
-	name, err := t.ask(newLibConn(d, maxLDAP, ldapHeader, ldapLength))
+	name, err := d.askLDAP(newLibConn(d, maxLDAP, ldapHeader, ldapLength))
 	if err != nil {
 		return "", err
 	}
-	return "entry " + excerpt(name), t.receive.want(ctx, "the entry's name", []byte(name))
+	return "entry " + excerpt(name), d.receive.want(ctx, "the entry's name", []byte(name))
 }
 
-// ask logs in, looks for the entry and logs out. It returns the entry's name as the server
+// askLDAP logs in, looks for the entry and logs out. It returns the entry's name as the server
 // writes it.
-func (t ldapTalk) ask(stream *libConn) (name string, err error) {
+func (d *dialogue) askLDAP(stream *libConn) (name string, err error) {
 	l := ldap.NewConn(stream, false)
 	l.Start()
 	defer l.Close()
 	defer l.Unbind()
-	if err := t.bind(l); err != nil {
+	if d.login == "" || d.passwd == "" { // with one of them alone the Perl ldirectord is anonymous
+		err = l.UnauthenticatedBind("")
+	} else {
+		err = l.Bind(d.login, d.passwd)
+	}
+	if err != nil {
 		return "", stream.fault(loginStep, ldapRefusal(err))
 	}
-	if name, err = t.search(l); err != nil {
-		err = stream.fault(libStep{AtAnswer, "search", "search of " + excerpt(t.base)},
+	base := strings.TrimPrefix(d.asks, "/")
+	if name, err = ldapSearch(l, base); err != nil {
+		err = stream.fault(libStep{AtAnswer, "search", "search of " + excerpt(base)},
 			ldapRefusal(err))
 	}
 	return name, err
 }
 
-func (t ldapTalk) bind(l *ldap.Conn) error {
-	if t.login == "" {
-		return l.UnauthenticatedBind("")
-	}
-	return l.Bind(t.login, t.passwd)
-}
-
-func (t ldapTalk) search(l *ldap.Conn) (name string, err error) {
+func ldapSearch(l *ldap.Conn, base string) (name string, err error) {
 	found, err := l.Search(&ldap.SearchRequest{
-		BaseDN:     t.base,
+		BaseDN:     base,
 		Scope:      ldap.ScopeBaseObject,
 		Filter:     "(objectClass=*)",
 		Attributes: []string{"1.1"}, // none (RFC 4511, 4.5.1.8)
@@ -132,9 +117,9 @@ const startTLSRequest = "\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20
 // maxStartTLS bounds the answer, in bytes.
 const maxStartTLS = 4 << 10
 
-// secure asks for TLS and starts it. (The library's own StartTLS reads in a goroutine, and may take what is said in the
-// clear.)
-func (t ldapTalk) secure(d *dialogue) error {
+// secureLDAP asks for TLS and starts it. (The library's own StartTLS reads in a goroutine, and may take what is said in
+// the clear.)
+func (d *dialogue) secureLDAP() error {
 	server := newLibConn(d, maxStartTLS, ldapHeader, ldapLength)
 	_, err := io.WriteString(server, startTLSRequest)
 	if err == nil {

@@ -41,22 +41,23 @@ func FuzzTalk(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, p := range []protocol{
-			smtp{"director"}, pop{"user", secret}, imap{"user", secret}, nntp{}, sip{"user"},
-			ftp{login: "user", passwd: secret},
+		for name, p := range map[string]protocol{
+			"smtp": smtp, "pop": pop, "imap": imap, "nntp": nntp, "sip": sip{"user"}.run, "ftp": ftp,
 		} {
-			seen, err := p.run(t.Context(), dialogueOf(text))
+			d := dialogueOf(text)
+			d.told = told{login: "user", passwd: secret, hostName: "director", receive: &matcher{}}
+			seen, err := p(t.Context(), d)
 			if err != nil {
 				seen = err.Error()
 			}
 			seen = hidden.hide(seen)
 			for _, r := range seen {
 				if !strconv.IsPrint(r) {
-					t.Errorf("%T on %q: %q holds what can't be printed", p, text, seen)
+					t.Errorf("%s on %q: %q holds what can't be printed", name, text, seen)
 				}
 			}
 			if strings.Contains(seen, secret) || strings.Contains(seen, quoteIMAP(secret)) {
-				t.Errorf("%T on %q: %q tells the password", p, text, seen)
+				t.Errorf("%s on %q: %q tells the password", name, text, seen)
 			}
 		}
 		extendedPort(text)

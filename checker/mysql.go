@@ -13,30 +13,32 @@ import (
 // not speak TLS: a handshake that fails counts towards the server's max_connect_errors, which locks
 // the director out.
 type mysqlTalk struct {
+	*talk
 	config *mysql.Config
 	query  string
 	clear  *clearText
 }
 
-func newMySQL(s Spec, e *Env, query string) (check Checker, err error) {
+func newMySQL(s Spec, e *Env, query string) (_ Checker, err error) {
 	config := mysql.NewConfig()
 	config.Logger = &mysql.NopLogger{}
 	config.Net, config.Addr = "tcp", s.Target.String()
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
 	config.ConnectionAttributes = "program_name:ldirectord"
-	c := &clearText{refused: s.NoClearText}
-	c.Checker, err = newTalk(s, e, mysqlTalk{config, query, c})
-	return c, err
+	t := &mysqlTalk{config: config, query: query, clear: &clearText{refused: s.NoClearText}}
+	t.clear.Checker = t
+	t.talk, err = newTalk(s, e, nil, t.run)
+	return t.clear, err
 }
 
-func (t mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
+func (t *mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
 	login := &mysqlLogin{server: newLibConn(d, maxSQL, mysqlHeader, nil), clear: t.clear}
 	login.server.length = login.length
 	return sqlAsk(t.query, func() (sqlSession, error) { return t.logIn(login.server) }, login.fault)
 }
 
 // conceals implements concealer. Each command begins with packet 0; those with a higher number are of the log-in.
-func (mysqlTalk) conceals(sent bool, turn string) bool { return sent && len(turn) > 3 && turn[3] > 0 }
+func (*mysqlTalk) conceals(sent bool, turn string) bool { return sent && len(turn) > 3 && turn[3] > 0 }
 
 var errNotMySQL = errors.New("this is not MySQL")
 
@@ -57,7 +59,7 @@ func mysqlLength(header []byte) (int, error) {
 }
 
 // logIn starts a session.
-func (t mysqlTalk) logIn(server *libConn) (sqlSession, error) {
+func (t *mysqlTalk) logIn(server *libConn) (sqlSession, error) {
 	defer func() { server.length = mysqlLength }()
 	config := t.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }

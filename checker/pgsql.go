@@ -32,7 +32,7 @@ func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 	kept := newSessions()
 	c := &clearText{refused: s.NoClearText}
 	c.Checker = &pgsqlCheck{
-		talk: talk{target: s.Target, timeout: s.NegotiateTimeout,
+		talk: talk{told: told{target: s.Target, timeout: s.NegotiateTimeout},
 			tls: tlsRules{}.config(kept, s.SNI, s.Host), sessions: kept, later: true},
 		login:    s.Login,
 		passwd:   s.Passwd,

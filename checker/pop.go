@@ -6,35 +6,24 @@ import (
 )
 
 // pop logs in to a mailbox (RFC 1939). Without a log-in the greeting is enough.
-type pop struct{ login, passwd string }
-
-func newPOP(s Spec, e *Env) (Checker, error) {
-	return newTalk(s, e, pop{s.Login, s.Passwd})
-}
-
-func (t pop) run(_ context.Context, d *dialogue) (string, error) {
+func pop(_ context.Context, d *dialogue) (string, error) {
 	defer d.quit("QUIT")
 	said, ok, err := d.replyPOP(d.line("the greeting"))
 	err = agreed(err, ok, "greeting", said)
 	if err == nil && d.offered != nil {
-		err = t.secure(d)
+		err = d.startTLS(d.askPOP("STLS")) // RFC 2595, 4
 	}
-	if err != nil || t.login == "" {
+	if err != nil || d.login == "" {
 		return show(said), err
 	}
-	seen, err := t.logIn(d)
+	seen, err := d.logInPOP()
 	return seen, AtLogin.of(err)
 }
 
-// secure starts TLS (RFC 2595, 4).
-func (t pop) secure(d *dialogue) error {
-	return d.startTLS(d.askPOP("STLS"))
-}
-
-func (t pop) logIn(d *dialogue) (string, error) {
-	said, ok, err := d.askPOP("USER " + t.login)
+func (d *dialogue) logInPOP() (string, error) {
+	said, ok, err := d.askPOP("USER " + d.login)
 	if err == nil && ok {
-		said, ok, err = d.askPOP("PASS " + t.passwd)
+		said, ok, err = d.askPOP("PASS " + d.passwd)
 	}
 	return show(said), agreed(err, ok, "login rejected", said)
 }

@@ -10,25 +10,16 @@ import (
 
 // redis logs in to a Redis server, if there is a password, and pings it. With `receive` its
 // role in a replication must match, as role:master.
-type redis struct {
-	login, passwd string
-	receive       *matcher // the empty pattern: any role
-}
-
-func newRedis(s Spec, e *Env, receive *matcher) (Checker, error) {
-	return newTalk(s, e, redis{s.Login, s.Passwd, receive})
-}
-
-func (t redis) run(ctx context.Context, d *dialogue) (string, error) {
+func redis(ctx context.Context, d *dialogue) (string, error) {
 	defer d.send("QUIT", redisCommand("QUIT"))
-	if err := t.logIn(d); err != nil {
+	if err := d.logInRedis(); err != nil {
 		return "", AtLogin.of(err)
 	}
 	pong, err := d.askRedis("PING refused", "PING")
 	if err == nil && pong != "PONG" {
 		err = fmt.Errorf("PING is answered by %s", excerpt(pong))
 	}
-	if err != nil || t.receive.pattern == "" {
+	if err != nil || d.receive.pattern == "" {
 		return show(pong), err
 	}
 	info, err := d.askRedis("INFO refused", "INFO", "replication")
@@ -36,15 +27,15 @@ func (t redis) run(ctx context.Context, d *dialogue) (string, error) {
 		return "", err
 	}
 	role := redisRole(info)
-	return show(role), t.receive.want(ctx, "the role", []byte(role))
+	return show(role), d.receive.want(ctx, "the role", []byte(role))
 }
 
-func (t redis) logIn(d *dialogue) (err error) {
+func (d *dialogue) logInRedis() (err error) {
 	switch {
-	case t.login != "":
-		_, err = d.askRedis("login rejected", "AUTH", t.login, t.passwd)
-	case t.passwd != "":
-		_, err = d.askRedis("login rejected", "AUTH", t.passwd)
+	case d.login != "":
+		_, err = d.askRedis("login rejected", "AUTH", d.login, d.passwd)
+	case d.passwd != "":
+		_, err = d.askRedis("login rejected", "AUTH", d.passwd)
 	}
 	return err
 }

@@ -24,7 +24,7 @@ func newSIP(s Spec, e *Env) (Checker, error) {
 		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend,
 			patience: maxStrays}}, nil
 	}
-	return newTalk(s, e, t)
+	return newTalk(s, e, nil, t.run)
 }
 
 // with asks by TCP.

@@ -7,28 +7,22 @@ import (
 )
 
 // smtp greets a mail server and is greeted back (RFC 5321, 3.1 and 3.2). No mail is begun.
-type smtp struct{ hostName string }
-
-func newSMTP(s Spec, e *Env) (Checker, error) {
-	return newTalk(s, e, smtp{cleanField(e.HostName)})
-}
-
-func (t smtp) run(_ context.Context, d *dialogue) (string, error) {
+func smtp(_ context.Context, d *dialogue) (string, error) {
 	defer d.quit("QUIT")
 	greeting, err := d.greeting("SMTP")
 	if err != nil {
 		return "", err
 	}
-	answer, err := t.hello(d)
+	answer, err := d.hello()
 	if err == nil && d.offered != nil {
-		err = t.secure(d, answer)
+		err = d.secureSMTP(answer)
 	}
 	return greeting, err
 }
 
 // hello says EHLO, and HELO to a server that does not know it.
-func (t smtp) hello(d *dialogue) (reply, error) {
-	name := t.name(d.conn.LocalAddr())
+func (d *dialogue) hello() (reply, error) {
+	name := smtpName(cleanField(d.hostName), d.conn.LocalAddr())
 	answer, err := d.ask("SMTP", "EHLO "+name)
 	if err == nil && answer.code/100 == 5 {
 		answer, err = d.ask("SMTP", "HELO "+name)
@@ -36,8 +30,8 @@ func (t smtp) hello(d *dialogue) (reply, error) {
 	return answer, agreed(err, answer.good(), "hello rejected", answer.text)
 }
 
-// secure starts TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
-func (t smtp) secure(d *dialogue, offers reply) error {
+// secureSMTP starts TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
+func (d *dialogue) secureSMTP(offers reply) error {
 	if !offers.has("STARTTLS") {
 		return AtTLS.of(errNotOffered)
 	}
@@ -45,15 +39,15 @@ func (t smtp) secure(d *dialogue, offers reply) error {
 	if err := d.startTLS(answer.text, answer.code == 220, err); err != nil {
 		return err
 	}
-	_, err = t.hello(d)
+	_, err = d.hello()
 	return err
 }
 
-// name is how we call ourselves: by a full host name, or else by our address (RFC 5321, 4.1.3), as
+// smtpName is how we call ourselves: by a full host name, or else by our address (RFC 5321, 4.1.3), as
 // servers may refuse half a name.
-func (t smtp) name(local net.Addr) string {
-	if strings.Contains(t.hostName, ".") && !strings.Contains(t.hostName, " ") {
-		return t.hostName
+func smtpName(hostName string, local net.Addr) string {
+	if strings.Contains(hostName, ".") && !strings.Contains(hostName, " ") {
+		return hostName
 	}
 	tcp, ok := local.(*net.TCPAddr)
 	switch {

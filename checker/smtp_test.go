@@ -51,7 +51,7 @@ func TestSMTPNameIsOneThatServersTake(t *testing.T) {
 		{"two words.org", v4, "[192.0.2.1]"},
 		{"", nil, "localhost"},
 	} {
-		if got := (smtp{c.host}).name(c.local); got != c.want {
+		if got := smtpName(c.host, c.local); got != c.want {
 			t.Errorf("%q at %v: %q, want %q", c.host, c.local, got, c.want)
 		}
 	}

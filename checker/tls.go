@@ -14,13 +14,7 @@ import (
 )
 
 // handshakeOnly wants a server that speaks TLS, with a certificate as the rules want it.
-type handshakeOnly struct{}
-
-func newTLS(s Spec, e *Env) (Checker, error) {
-	return newTalk(s, e, handshakeOnly{})
-}
-
-func (handshakeOnly) run(_ context.Context, d *dialogue) (string, error) {
+func handshakeOnly(_ context.Context, d *dialogue) (string, error) {
 	if err := d.verdict(); err != nil {
 		return "", err
 	}
