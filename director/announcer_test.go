@@ -24,7 +24,7 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 	} {
 		journal := notify.NewJournal()
 		moved := 0
-		a := &announcer{role: &role{}, marks: newMarker(nil, nil),
+		a := &announcer{role: &role{}, marks: newMarker(nil, nil, nil),
 			tell: &teller{receivers: []Receiver{Words(journal.Emit)}},
 			of: func(i int) ability {
 				return ability{owner: c.owners[i], placed: true, known: true, serves: true}

@@ -95,7 +95,7 @@ func (c *claimant) record() {
 	}
 	c.tell.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
 	c.announcer.stale = true
-	c.marker.order(c.rules())
+	c.marker.order()
 }
 
 // leaves leaves a virtual service in the table to another daemon that has it or waits for it.

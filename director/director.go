@@ -110,7 +110,7 @@ func New(deps Deps) *Director {
 	all, tell, pool := &d.services, &d.teller, checker.NewPool()
 	d.leavers = leavers{services: all, last: deps.Leavers, leave: deps.Leave}
 	d.folder = maintainer{services: all, folder: folder{end: func() {}}, tell: tell}
-	d.marker = newMarker(deps.Marks, tell)
+	d.marker = newMarker(all, deps.Marks, tell)
 	d.announcer = &announcer{role: &d.role, kernel: deps.Announcer, marks: d.marker, tell: tell,
 		looked: !deps.Withdraw,
 		of:     func(i int) ability { return d.virtuals[i].ability() },
@@ -127,8 +127,7 @@ func New(deps Deps) *Director {
 	if deps.Claims != nil {
 		d.claims = deps.Claims.Changed()
 	}
-	d.remover = remover{services: all, role: &d.role, claimant: &d.claimant, writer: &d.writer, marker: d.marker,
-		announcer: d.announcer}
+	d.remover = remover{claimant: &d.claimant, writer: &d.writer}
 	d.writer = writer{services: all, tell: tell, others: &d.claimant, orders: &d.ordered, remover: &d.remover,
 		wrote: d.tellState}
 	d.writer.table = table{client: deps.Table, alive: func() { // the director's goroutine is not stuck

@@ -143,25 +143,6 @@ func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 	t.emit(e)
 }
 
-// order tells what became of an order. Of one that only drains the change of the weight tells enough, of one to obey
-// the guard does.
-func (t *teller) order(virtuals []*virtual, at Backend, o Order, kind notify.Kind, what string) {
-	if o.Kind == Obey || o.isPlain() {
-		return
-	}
-	name := at.Virtual
-	for _, v := range virtuals {
-		if v.cfg.ID == name {
-			name = v.label()
-		}
-	}
-	if at.Real != "" {
-		name = at.Real + " (" + name + ")"
-	}
-	text := fmt.Sprintf("%s: %s: %s", what, name, o)
-	t.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
-}
-
 // unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
 // of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
 func (t *teller) unjudged(c *check, r checker.Result) {

@@ -100,14 +100,6 @@ func (e *examiner) run() {
 	maps.DeleteFunc(e.said.kept, func(t *checker.Task, _ Conversation) bool { return e.checks[t] == nil })
 }
 
-// endGone ends the checks of servers that have gone.
-func (e *examiner) endGone() {
-	for _, c := range e.checks {
-		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.Gone })
-	}
-	e.run()
-}
-
 // judgeKnown judges unknown servers by the results that their checks have already: another server may share them.
 func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.servers {

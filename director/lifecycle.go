@@ -39,11 +39,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 		}
 		d.leavers.resume(v, found)
 	}
-	d.install(p, f)
-	d.remover.disown(slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
-	d.marker.order(d.rules())
-	d.claimant.record()
-	d.leavers.record()
+	d.install(p, f, slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
 	if d.standby {
 		d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	}
@@ -79,11 +75,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 		}
 		d.examiner.judgeKnown(v)
 	}
-	d.install(p, f)
-	d.remover.disown(owned)
-	d.marker.order(d.rules())
-	d.claimant.record()
-	d.leavers.record()
+	d.install(p, f, owned)
 	d.remover.purge(ctx)
 }
 
@@ -210,8 +202,8 @@ func (x user) before(was *virtual) *judgement {
 	return nil
 }
 
-// install makes the plan's virtual services and checks the current ones.
-func (d *Director) install(p *Plan, f folder) {
+// install makes the plan's virtual services and checks the current ones. Owned are those that may be in the table.
+func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
 	d.teller.global = d.global
 	p.jobs = nil
@@ -227,6 +219,10 @@ func (d *Director) install(p *Plan, f folder) {
 	d.ordered.apply()
 	d.folder.enter(f)
 	d.examiner.run()
+	d.remover.disown(owned)
+	d.marker.order()
+	d.claimant.record()
+	d.leavers.record()
 }
 
 // cleanup removes, at the end, the virtual services that cleanstop says.

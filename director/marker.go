@@ -24,10 +24,10 @@ type Marks interface {
 	Sync(ctx context.Context, want []fwmark.Rule) ([]string, error)
 }
 
-// marker keeps the mark rules beside the director, because programs are run for them. It knows no virtual service but
-// by its section and its key.
+// marker keeps the mark rules beside the director, because programs are run for them.
 type marker struct {
 	aside[[]fwmark.Rule, marked]
+	*services
 	marks Marks // nil: there are none to keep
 	tell  *teller
 
@@ -43,8 +43,8 @@ type marked struct {
 	err   error
 }
 
-func newMarker(marks Marks, tell *teller) *marker {
-	m := &marker{marks: marks, tell: tell}
+func newMarker(all *services, marks Marks, tell *teller) *marker {
+	m := &marker{services: all, marks: marks, tell: tell}
 	m.aside = newAside(m.set)
 	return m
 }
@@ -56,11 +56,12 @@ func (m *marker) set(ctx context.Context, rules []fwmark.Rule) marked {
 	return marked{rules, fixed, err}
 }
 
-// order has the rules checked and set, now or when the marker is free. Where there are none it is left to recheck: a
-// start does not wait for programs that it does not need.
-func (m *marker) order(want []fwmark.Rule) {
-	m.want = want
-	m.due = m.marks != nil && (len(want) > 0 || len(m.current) > 0 || m.busy || m.trouble != "")
+// order has the rules of the virtual services that are served, also of those that left the file, checked and set, now
+// or when the marker is free. Where there are none it is left to recheck: a start does not wait for programs that it
+// does not need.
+func (m *marker) order() {
+	m.want = rulesOf(slices.Concat(m.purges, m.ours))
+	m.due = m.marks != nil && (len(m.want) > 0 || len(m.current) > 0 || m.busy || m.trouble != "")
 }
 
 // recheck has the rules checked again, if there are any, or may be some of a daemon before.

@@ -78,9 +78,13 @@ func (e *examiner) endMoved() (moved bool) {
 			v.depart(before)
 		}
 	}
-	if ended {
-		e.endGone()
+	if !ended {
+		return moved
 	}
+	for _, c := range e.checks {
+		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.Gone })
+	}
+	e.run()
 	return moved
 }
 

@@ -3,6 +3,7 @@ package director
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -168,12 +169,12 @@ func (b *orderBook) replace(all Orders) {
 	b.hold = all
 	for _, at := range all.Sorted() {
 		if o := all[at]; o != before[at] {
-			b.tell.order(b.virtuals, at, o, notify.Ordered, "Order")
+			b.say(at, o, notify.Ordered, "Order")
 		}
 	}
 	for _, at := range before.Sorted() {
 		if _, holds := all[at]; !holds {
-			b.tell.order(b.virtuals, at, before[at], notify.Ordered, "Order undone")
+			b.say(at, before[at], notify.Ordered, "Order undone")
 		}
 	}
 }
@@ -189,12 +190,31 @@ func (b *orderBook) end(now time.Time) {
 		}
 		if o.IsOver(now) {
 			b.over[at] = o
-			b.tell.order(b.virtuals, at, o, notify.OrderEnded, "Order ended")
+			b.say(at, o, notify.OrderEnded, "Order ended")
 		} else if !end.IsZero() && (b.next.IsZero() || end.Before(b.next)) {
 			b.next = end
 		}
 	}
 	b.hold = b.hold.At(now)
+}
+
+// say tells what became of an order. Of one that only drains the change of the weight tells enough, of one to obey the
+// guard does.
+func (b *orderBook) say(at Backend, o Order, kind notify.Kind, what string) {
+	if o.Kind == Obey || o.isPlain() {
+		return
+	}
+	name := at.Virtual
+	for _, v := range b.virtuals {
+		if v.cfg.ID == name {
+			name = v.label()
+		}
+	}
+	if at.Real != "" {
+		name = at.Real + " (" + name + ")"
+	}
+	text := fmt.Sprintf("%s: %s: %s", what, name, o)
+	b.tell.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
 }
 
 // drop ends an order without a word.

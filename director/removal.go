@@ -12,12 +12,8 @@ import (
 
 // remover removes virtual services that are no longer configured. They serve on until what replaces them is there.
 type remover struct {
-	*services
-	*role
-	claimant  *claimant
-	writer    *writer
-	marker    *marker
-	announcer *announcer
+	*claimant
+	writer *writer
 }
 
 // disown queues for removal those of these virtual services that the plan does not keep in the table. This director, or
@@ -70,11 +66,11 @@ func (r *remover) purge(ctx context.Context) {
 		}
 	}
 	if unmarked {
-		r.marker.order(r.rules())
+		r.marker.order()
 	}
 	before := len(r.purges)
 	r.purges = r.writer.purge(ctx, r.purges, r.mayNotGo)
 	if len(r.purges) < before {
-		r.claimant.record()
+		r.record()
 	}
 }

@@ -1,11 +1,9 @@
 package director
 
 import (
-	"slices"
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/fwmark"
 	"ldirectord/lvs"
 	"ldirectord/parser"
 )
@@ -19,9 +17,6 @@ type services struct {
 	ours     []*virtual // of these, those that belong in the table
 	purges   []*virtual // no longer configured, still in the table
 }
-
-// rules are the mark rules of the virtual services that are served, also of those that left the file.
-func (all *services) rules() []fwmark.Rule { return rulesOf(slices.Concat(all.purges, all.ours)) }
 
 // driftInterval is the smallest checkinterval, less a tenth, so that what vanished is back within one interval.
 func (all *services) driftInterval() time.Duration {

@@ -334,8 +334,8 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	}
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, int(worst.Health.Streak)
-	now.Up, now.Held = s.State() == health.Up && !s.Held && !s.Drained(), s.Held && !s.Drained()
 	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
+	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
 	now.Order, now.Note = s.order, s.note()
 	why := ""
 	switch {
@@ -403,15 +403,10 @@ func describeFallback(v *virtual) *FallbackSnapshot {
 
 // added are the destinations that somebody else put beside those that are configured.
 func added(v *judge.Case) (list []string) {
-	var addrs []netip.AddrPort
-	for addr := range v.ByHand {
+	for _, addr := range slices.SortedFunc(maps.Keys(v.ByHand), netip.AddrPort.Compare) {
 		if _, in := v.WeightAt(addr); in && v.IsNobodys(addr) {
-			addrs = append(addrs, addr)
+			list = append(list, addr.String())
 		}
-	}
-	slices.SortFunc(addrs, netip.AddrPort.Compare)
-	for _, addr := range addrs {
-		list = append(list, addr.String())
 	}
 	return list
 }

@@ -62,7 +62,7 @@ func (d *Director) promote(ctx context.Context) {
 		v.touch()
 		v.leftBehind = false
 	}
-	d.marker.order(d.rules())
+	d.marker.order()
 	d.writer.sync(ctx, nil)
 }
 
@@ -86,7 +86,7 @@ func (d *Director) demote(ctx context.Context) {
 	}
 	d.role = role{standby: true}
 	d.announcer.followRole()
-	d.marker.order(d.rules())
+	d.marker.order()
 	d.claimant.record()
 	d.teller.status = lvs.StatusRunning
 }
