@@ -2,14 +2,15 @@ package page
 
 import (
 	"cmp"
+	_ "embed" // the document is part of the program
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	g "maragu.dev/gomponents"
-	"maragu.dev/gomponents/components"
 	h "maragu.dev/gomponents/html"
 
 	"ldirectord/printable"
@@ -26,46 +27,30 @@ const (
 
 func classOf(t status.Trouble) string { return [...]string{good, rest, doubt, bad}[t] }
 
-// document is the HTML of a view. Every text and attribute is escaped where it is written; only style and script, which
-// are parts of the program, are not. The elements are functions: html/template would keep all methods of the program in
-// the binary, which makes it 4 MB larger.
-func document(v *view) g.Node {
+//go:embed page.html
+var shell string
+
+// document is the HTML of a view: page.html, whose words in braces are what a view brings. Every text and attribute is
+// escaped where it is written; only style and script, which are parts of the program, are not. The elements are
+// functions: html/template would keep all methods of the program in the binary, which makes it 4 MB larger.
+func document(v *view) string {
 	file := filepath.Base(v.Config)
-	return components.HTML5(components.HTML5Props{
-		Language:  "en",
-		HTMLAttrs: []g.Node{h.Data("version", printable.Line(v.Version))},
-		Title:     printable.Line(v.title()),
-		Head: []g.Node{
-			h.Meta(h.Name("color-scheme"), h.Content("light dark")),
-			h.Link(h.Rel("icon"), h.Href("data:,")),
-			h.StyleEl(g.Raw(style)),
-			h.NoScript(h.Meta(g.Attr("http-equiv", "refresh"), h.Content("10"))),
-		},
-		Body: []g.Node{
-			h.Header(
-				h.A(h.Class("home"), h.Href("?"), text(file)),
-				v.form(),
-				h.Button(h.ID("pause"), h.Type("button"), h.Aria("pressed", "false"), g.Attr("hidden"),
-					g.Text("Pause")),
-				h.P(h.ID("said"), h.Role("status")),
-			),
-			h.Main(v.daemon(), list(v.Remarks()), v.subject(file), v.totals(), g.Map(v.tables, v.table)),
-			h.Script(g.Raw(script)),
-		},
+	rest := g.Map([]string{"virtual", "state", "reason", "sort"}, func(name string) g.Node {
+		return g.If(v.asked.Get(name) != "",
+			h.Input(h.Type("hidden"), h.Name(name), h.Value(v.asked.Get(name))))
 	})
+	main := h.Main(v.daemon(), list(v.Remarks()), v.subject(file), v.totals(), g.Map(v.tables, v.table))
+	return strings.NewReplacer(
+		"{version}", html(text(v.Version)), "{title}", html(text(v.title())), "{file}", html(text(file)),
+		"{rest}", html(rest), "{words}", html(text(v.asked.Get("q"))), "{main}", html(main),
+		"{style}", style, "{script}", script,
+	).Replace(shell)
 }
 
-// form filters; the rest of the query stays.
-func (v *view) form() g.Node {
-	return h.Form(h.Role("search"),
-		g.Map([]string{"virtual", "state", "reason", "sort"}, func(name string) g.Node {
-			return g.If(v.asked.Get(name) != "",
-				h.Input(h.Type("hidden"), h.Name(name), h.Value(v.asked.Get(name))))
-		}),
-		h.Input(h.Type("search"), h.Name("q"), h.Value(printable.Line(v.asked.Get("q"))),
-			h.Aria("label", "Filter by words"), h.Placeholder("address, name, reason"),
-			h.AutoComplete("off"), g.Attr("spellcheck", "false")),
-		h.Button(g.Text("Filter")))
+func html(n g.Node) string {
+	var b strings.Builder
+	_ = n.Render(&b) // memory takes all
+	return b.String()
 }
 
 func (v *view) daemon() g.Node {
