@@ -25,7 +25,6 @@ require (
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 	layeh.com/radius v0.0.0-20231213012653-1006025d24f8
-	maragu.dev/gomponents v1.2.0
 )
 
 require (

@@ -4,16 +4,12 @@ import (
 	"cmp"
 	_ "embed" // the document is part of the program
 	"fmt"
+	"html"
 	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	g "maragu.dev/gomponents"
-	h "maragu.dev/gomponents/html"
-
-	"ldirectord/printable"
 	"ldirectord/status"
 )
 
@@ -30,89 +26,73 @@ func classOf(t status.Trouble) string { return [...]string{good, rest, doubt, ba
 //go:embed page.html
 var shell string
 
-// document is the HTML of a view: page.html, whose words in braces are what a view brings. Every text and attribute is
-// escaped where it is written; only style and script, which are parts of the program, are not. The elements are
-// functions: html/template would keep all methods of the program in the binary, which makes it 4 MB larger.
-func document(v *view) string {
+// document is the HTML of a view. Its form filters; the rest of the query stays.
+func document(v *view) markup {
 	file := filepath.Base(v.Config)
-	rest := g.Map([]string{"virtual", "state", "reason", "sort"}, func(name string) g.Node {
-		return g.If(v.asked.Get(name) != "",
-			h.Input(h.Type("hidden"), h.Name(name), h.Value(v.asked.Get(name))))
+	others := each([]string{"virtual", "state", "reason", "sort"}, func(name string) markup {
+		value := v.asked.Get(name)
+		return when(value != "", `<input type="hidden" name="%s" value="%s">`, name,
+			markup(html.EscapeString(value)))
 	})
-	main := h.Main(v.daemon(), list(v.Remarks()), v.subject(file), v.totals(), g.Map(v.tables, v.table))
-	return strings.NewReplacer(
-		"{version}", html(text(v.Version)), "{title}", html(text(v.title())), "{file}", html(text(file)),
-		"{rest}", html(rest), "{words}", html(text(v.asked.Get("q"))), "{main}", html(main),
-		"{style}", style, "{script}", script,
-	).Replace(shell)
+	main := fill("<main>%s%s%s%s%s</main>", v.daemon(), list(v.Remarks()), v.subject(file), v.totals(),
+		each(v.tables, v.table))
+	return fill(shell, v.Version, v.title(), markup(style), file, others, v.asked.Get("q"), main, markup(script))
 }
 
-func html(n g.Node) string {
-	var b strings.Builder
-	_ = n.Render(&b) // memory takes all
-	return b.String()
-}
-
-func (v *view) daemon() g.Node {
-	return h.P(h.Class("daemon"), h.Span(g.If(v.Role == "standby", h.Class("standby")), text(v.Doing())),
-		text(fmt.Sprintf(", version %s, up for %s, ", v.Version, status.Short(v.Time.Sub(*v.Started)))),
-		h.Span(h.Class("time"), text("as of "+v.Time.Format(time.TimeOnly)+" UTC")))
+func (v *view) daemon() markup {
+	return fill(`<p class="daemon"><span%s>%s</span>, version %s, up for %s, `+
+		`<span class="time">as of %s UTC</span></p>`,
+		class(map[bool]string{true: "standby"}[v.Role == "standby"]), v.Doing(), v.Version,
+		status.Short(v.Time.Sub(*v.Started)), v.Time.Format(time.TimeOnly))
 }
 
 // subject is what the page is about.
-func (v *view) subject(file string) g.Node {
+func (v *view) subject(file string) markup {
 	at := v.about.At
 	switch {
 	case v.missing != "":
-		return h.H1(text(v.missing))
+		return fill("<h1>%s</h1>", v.missing)
 	case v.about.Server != nil:
 		return v.one()
 	case at != nil:
-		scheduler := text(cmp.Or(at.Scheduler, "none") + ", " + at.OfAll() + " up")
-		return g.Group{h.H1(text(at.Label()+" "), h.Small(scheduler)), list(at.Remarks())}
+		return fill("<h1>%s <small>%s, %s up</small></h1>%s", at.Label(), cmp.Or(at.Scheduler, "none"),
+			at.OfAll(), list(at.Remarks()))
 	}
-	return h.H1(h.Class("hidden"), text("Virtual services of "+file))
+	return fill(`<h1 class="hidden">Virtual services of %s</h1>`, file)
 }
 
 // one is a server, and what happened to it. All times are in UTC.
-func (v *view) one() g.Node {
+func (v *view) one() markup {
 	at, s, now := v.about.At, v.about.Server, *v.Time
 	past := v.past()
-	return g.Group{
-		h.H1(text(s.Real+" "), h.Small(g.Text("of "), link(pageOf(at.ID, ""), at.Label()))),
-		h.P(h.Class("now "+classOf(v.about.Trouble)), data(&v.about),
-			h.B(h.Class("is"), text(s.State)),
-			text(" since "+s.Since.Format(time.DateTime)+", for "+status.For(s, now))),
-		list(status.ServerRemarks(s, now)),
-		h.P(text(fmt.Sprintf("Weight: %d; in the table: %s. Active connections: %s. Last check: %s.",
+	return fill(`<h1>%s <small>of %s</small></h1>`, s.Real, link(pageOf(at.ID, ""), at.Label())) +
+		fill(`<p class="now %s"%s><b class="is">%s</b> since %s, for %s</p>%s`,
+			classOf(v.about.Trouble), data(&v.about), s.State, s.Since.Format(time.DateTime),
+			status.For(s, now), list(status.ServerRemarks(s, now))) +
+		fill("<p>Weight: %v; in the table: %s. Active connections: %s. Last check: %s.</p>",
 			s.Weight, status.Number(v.about.Weight), status.Number(v.about.Active),
-			status.LastCheck(s, now)))),
-		h.Section(
-			h.H2(g.Text("What happened "), h.Small(g.Text("the latest first"))),
-			g.If(len(past) > 0, h.Table(
-				h.THead(h.Tr(heading("", text("first, UTC")), heading("n", text("last ago")),
-					heading("n", text("times")), heading("", text("what")))),
-				h.TBody(past),
-			)),
-			h.P(h.Class("none"), text("Nothing is known from before the start at "+
-				v.why.Started.Format(time.DateTime)+".")),
-		),
-	}
+			status.LastCheck(s, now)) +
+		"<section><h2>What happened <small>the latest first</small></h2>" +
+		when(past != "", `<table><thead><tr><th scope="col">first, UTC</th>`+
+			`<th scope="col" class="n">last ago</th><th scope="col" class="n">times</th>`+
+			`<th scope="col">what</th></tr></thead><tbody>%s</tbody></table>`, past) +
+		fill(`<p class="none">Nothing is known from before the start at %s.</p></section>`,
+			v.why.Started.Format(time.DateTime))
 }
 
 // past are the rows of what happened to the server, the latest first. One that left the file meanwhile has none.
-func (v *view) past() (rows g.Group) {
+func (v *view) past() (rows markup) {
 	for _, c := range v.why.Servers {
 		if c.Virtual != v.about.At.ID || c.Real != v.about.Server.Real {
 			continue
 		}
 		slices.Reverse(c.History)
 		slices.SortStableFunc(c.History, func(a, b status.Entry) int { return b.Last.Compare(a.Last) })
-		for _, e := range c.History {
-			rows = append(rows, h.Tr(h.Class("past "+cmp.Or(happened[e.What], rest)),
-				cell("", e.First.Format(time.DateTime)), cell("n", status.Short(
-					v.why.Time.Sub(e.Last))), cell("n", fmt.Sprint(e.Times)), cell("what", e.Text)))
-		}
+		rows += each(c.History, func(e status.Entry) markup {
+			return fill(`<tr class="past %s"><td>%s</td><td class="n">%s</td><td class="n">%v</td>`+
+				`<td class="what">%s</td></tr>`, cmp.Or(happened[e.What], rest),
+				e.First.Format(time.DateTime), status.Short(v.why.Time.Sub(e.Last)), e.Times, e.Text)
+		})
 	}
 	return rows
 }
@@ -124,50 +104,42 @@ var happened = map[string]string{
 }
 
 // totals are how many servers are in which state, each a link to those.
-func (v *view) totals() g.Node {
-	if v.asked.Get("virtual") != "" {
-		return nil
-	}
+func (v *view) totals() markup {
 	asked := v.asked.Get("state")
-	return h.Nav(h.Aria("label", "Servers by state"), h.Ul(h.Class("totals"),
-		g.Map([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest},
-			{"off", rest}, {"up", good}}, func(t [2]string) g.Node {
-			state, class := t[0], t[1]
-			return g.If(v.counts[state] > 0, h.Li(h.Class(class),
-				h.A(h.Href("?state="+state), g.If(state == asked, h.Aria("current", "true")),
-					h.B(text(fmt.Sprint(v.counts[state]))), g.Text(" "),
-					h.Span(h.Class("is"), text(state)))))
-		}),
-		g.If(asked != "", h.Li(h.Class("rest"), link("?", "all"))),
-	))
+	counts := each([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest},
+		{"off", rest}, {"up", good}}, func(t [2]string) markup {
+		state, class := t[0], t[1]
+		return when(v.counts[state] > 0,
+			`<li class="%s"><a href="?state=%[2]s"%[3]s><b>%[4]v</b> `+
+				`<span class="is">%[2]s</span></a></li>`,
+			class, state, when(state == asked, ` aria-current="true"`), v.counts[state])
+	})
+	return when(v.asked.Get("virtual") == "",
+		`<nav aria-label="Servers by state"><ul class="totals">%s%s</ul></nav>`, counts,
+		when(asked != "", `<li class="rest"><a href="?">all</a></li>`))
 }
 
-func (v *view) table(t *table) g.Node {
+func (v *view) table(t *table) markup {
 	to, isPart := t.from+len(t.groups), len(t.groups) < t.all
 	count := fmt.Sprint(len(t.rows))
 	if isPart {
 		count = fmt.Sprintf("%d to %d of %d", t.from+1, to, t.all)
 	}
-	caption := h.H2(g.Text(t.caption+" "), h.Small(g.Text(count)))
-	if len(t.groups) == 0 {
-		return h.Section(caption, h.P(h.Class("none"), g.Text(t.none)))
+	content := when(len(t.groups) == 0, `<p class="none">%s</p>`, t.none)
+	if content == "" {
+		content = fill(
+			`<table><thead><tr>%s<th scope="col">what is known</th></tr></thead><tbody>%s</tbody></table>`,
+			each(t.columns, v.head),
+			each(t.groups, func(rows []status.Row) markup { return v.group(t, rows) })) +
+			when(isPart, `<p class="pages">%s %s</p>`,
+				when(t.from > 0, "%s", link(v.link("skip", max(t.from-t.max, 0)), "Previous")),
+				when(to < t.all, "%s", link(v.link("skip", to), "Next")))
 	}
-	return h.Section(caption,
-		h.Table(
-			h.THead(h.Tr(g.Map(t.columns, v.head), heading("", text("what is known")))),
-			h.TBody(g.Map(t.groups, func(rows []status.Row) g.Node { return v.group(t, rows) })),
-		),
-		g.If(isPart, h.P(h.Class("pages"),
-			g.If(t.from > 0, link(v.link("skip", max(t.from-t.max, 0)), "Previous")), g.Text(" "),
-			g.If(to < t.all, link(v.link("skip", to), "Next")))),
-	)
+	return fill("<section><h2>%s <small>%s</small></h2>%s</section>", t.caption, count, content)
 }
 
 // head is the head of a column, with a link that sorts by it, or the other way.
-func (v *view) head(c column) g.Node {
-	if c.compare == nil {
-		return heading(c.class, text(c.name))
-	}
+func (v *view) head(c column) markup {
 	by, sorted := c.name, ""
 	switch v.asked.Get("sort") {
 	case c.name:
@@ -175,62 +147,59 @@ func (v *view) head(c column) g.Node {
 	case "-" + c.name:
 		sorted = "descending"
 	}
-	return heading(c.class, g.If(sorted != "", h.Aria("sort", sorted)), link(v.link("sort", by), c.name))
+	if c.compare == nil {
+		return fill(`<th scope="col"%s>%s</th>`, class(c.class), c.name)
+	}
+	return fill(`<th scope="col"%s%s>%s</th>`, class(c.class), when(sorted != "", ` aria-sort="%s"`, sorted),
+		link(v.link("sort", by), c.name))
 }
 
 // group is a row, or one that opens and has some of the rows in it, with a link to all.
-func (v *view) group(t *table, rows []status.Row) g.Node {
+func (v *view) group(t *table, rows []status.Row) markup {
 	r, n := &rows[0], len(rows)
 	if n == 1 {
 		return v.row(t, r)
 	}
 	shown := rows[:min(n, max(maxOpened/len(t.groups), 5))]
 	why := r.Reason()
-	return h.Tr(h.Class(classOf(r.Trouble)), h.Data("name", printable.Line(why)), h.Data("is", fmt.Sprint(n)),
-		h.Td(g.Attr("colspan", fmt.Sprint(len(t.columns)+1)), h.Details(
-			h.Summary(h.B(text(fmt.Sprint(n, " × "))), h.Span(h.Class("is"), text(why))),
-			h.Table(h.TBody(g.Map(shown, func(r status.Row) g.Node { return v.row(t, &r) }))),
-			g.If(len(shown) < n, h.P(link("?reason="+url.QueryEscape(why), fmt.Sprintf("all %d", n)))),
-		)))
+	return fill(`<tr class="%s" data-name="%s" data-is="%v"><td colspan="%v"><details><summary><b>%[3]v × </b>`+
+		`<span class="is">%[2]s</span></summary><table><tbody>%[5]s</tbody></table>%[6]s</details></td></tr>`,
+		classOf(r.Trouble), why, n, len(t.columns)+1,
+		each(shown, func(r status.Row) markup { return v.row(t, &r) }),
+		when(len(shown) < n, "<p>%s</p>", link("?reason="+url.QueryEscape(why), fmt.Sprintf("all %d", n))))
 }
 
-func (v *view) row(t *table, r *status.Row) g.Node {
-	cells := make(g.Group, len(t.columns))
+func (v *view) row(t *table, r *status.Row) markup {
+	var cells markup
 	for i, c := range t.columns {
-		content := text(c.text(r, *v.Time))
+		to := ""
 		if c.link != nil {
-			content = link(c.link(r), c.text(r, *v.Time))
+			to = c.link(r)
 		}
-		if cells[i] = h.Td(class(c.class), content); i == 0 {
-			cells[i] = h.Th(g.Attr("scope", "row"), content)
+		content := link(to, c.text(r, *v.Time))
+		if i == 0 {
+			cells += fill(`<th scope="row">%s</th>`, content)
+		} else {
+			cells += fill("<td%s>%s</td>", class(c.class), content)
 		}
 	}
-	return h.Tr(h.Class(classOf(r.Trouble)), data(r), cells, cell("what", known(r, *v.Time)))
+	return fill(`<tr class="%s"%s>%s<td class="what">%s</td></tr>`, classOf(r.Trouble), data(r), cells,
+		known(r, *v.Time))
 }
 
 // data is for the script.
-func data(r *status.Row) g.Node {
-	return g.Group{h.Data("name", printable.Line(r.Name())), h.Data("is", printable.Line(is(r)))}
+func data(r *status.Row) markup { return fill(` data-name="%s" data-is="%s"`, r.Name(), is(r)) }
+
+func list(texts []string) markup {
+	return when(len(texts) > 0, `<ul class="remarks">%s</ul>`,
+		each(texts, func(t string) markup { return fill("<li>%s</li>", t) }))
 }
 
-func text(t string) g.Node { return g.Text(printable.Line(t)) }
-
-func list(texts []string) g.Node {
-	return g.If(len(texts) > 0,
-		h.Ul(h.Class("remarks"), g.Map(texts, func(t string) g.Node { return h.Li(text(t)) })))
-}
-
-func link(to, t string) g.Node {
+func link(to, t string) markup {
 	if to == "" {
-		return text(t)
+		return fill("%s", t)
 	}
-	return h.A(h.Href(to), text(t))
+	return fill(`<a href="%s">%s</a>`, to, t)
 }
 
-func heading(kind string, content ...g.Node) g.Node {
-	return h.Th(g.Attr("scope", "col"), class(kind), g.Group(content))
-}
-
-func cell(kind, t string) g.Node { return h.Td(class(kind), text(t)) }
-
-func class(name string) g.Node { return g.If(name != "", h.Class(name)) }
+func class(name string) markup { return when(name != "", ` class="%s"`, name) }
