@@ -29,7 +29,9 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		if next := &decision.State.Servers[i]; next.Name != s.Name {
 			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
 		}
+		s.rule = decision.Why[i].By
 	}
+	v.rules = decision.Others
 	v.Adopt(decision.State)
 	if obeyed && !v.Obeys {
 		w.orders.drop(Backend{Virtual: v.cfg.ID})

@@ -88,6 +88,7 @@ type LeaverSnapshot struct {
 	Real        string           `json:"real"`
 	State       string           `json:"state"`
 	Note        string           `json:"note"`
+	Rule        string           `json:"rule,omitempty"`            // that decided its place
 	Effective   uint32           `json:"table_weight"`              // 0, but by hand, or while no other serves
 	ByHand      bool             `json:"changed_by_hand,omitempty"` // somebody else changed its entry
 	Connections Connections      `json:"connections"`
@@ -132,6 +133,7 @@ type FallbackSnapshot struct {
 	// as the director last wrote the table; null when it is not there
 	TableWeight *uint32 `json:"table_weight"`
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry
+	Rule        string  `json:"rule,omitempty"`            // that decided its place
 }
 
 // ServerSnapshot is a real server at one moment.
@@ -153,6 +155,7 @@ type ServerSnapshot struct {
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
 	Drained     bool    `json:"drained,omitempty"`         // by the operator's order, whatever its state is
 	Held        bool    `json:"held,omitempty"`            // down, and in service all the same: see keepserving
+	Rule        string  `json:"rule,omitempty"`            // that decided its place in the table
 	Order       *Order  `json:"-"`                         // of the operator; nil, or without a kind: none
 	Note        string  `json:"note,omitempty"`            // what else there is to its state: moved away, its order
 	ServerResult
@@ -336,7 +339,7 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, int(worst.Health.Streak)
 	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
-	now.Order, now.Note = s.order, s.note()
+	now.Order, now.Note, now.Rule = s.order, s.note(), s.rule.Decided()
 	why := ""
 	switch {
 	case now.Moved:
@@ -394,7 +397,7 @@ func describeFallback(v *virtual) *FallbackSnapshot {
 		return nil
 	}
 	now := &FallbackSnapshot{Server: v.cfg.Fallback.Addr.String(), Active: v.FallbackIn,
-		ByHand: v.ByHand[v.Fallback.Addr]}
+		ByHand: v.ByHand[v.Fallback.Addr], Rule: v.rules[v.Fallback.Addr].Decided()}
 	if weight, in := v.WeightAt(v.Fallback.Addr); in {
 		now.TableWeight = &weight
 	}

@@ -34,9 +34,10 @@ type virtual struct {
 	took   Durations // of the checks of its servers
 	stages StageTimes
 
-	addresses    announced // that are announced for it
-	holds        int       // how many servers are held
-	waitingSince time.Time // servers have no address; zero when all have one
+	addresses    announced                       // that are announced for it
+	holds        int                             // how many servers are held
+	rules        map[netip.AddrPort]judge.RuleID // that decided the places of others
+	waitingSince time.Time                       // servers have no address; zero when all have one
 }
 
 // server is one real server of a virtual service.
@@ -53,6 +54,7 @@ type server struct {
 	lasted time.Duration // the state before
 	before judge.Name    // … that which it has
 	stays  bool          // it has left the file, see parser.Virtual.Staying
+	rule   judge.RuleID  // that decided its place last
 
 	counted bool             // the table had the server when it was read the last time, and counts …
 	carries ipvsctl.Counters // … these

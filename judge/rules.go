@@ -24,6 +24,14 @@ type RuleID uint8
 // Name is the rule's name.
 func (id RuleID) String() string { return Rules[id].Name }
 
+// Decided is the name of the rule that decided where something is; "" for the first, which does not.
+func (id RuleID) Decided() string {
+	if id == 0 {
+		return ""
+	}
+	return id.String()
+}
+
 // Rules are all rules in the order in which they are applied.
 var Rules = []Rule{
 	{"back together", "announce", false, gathered,
