@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 // maxRedirects is how many redirects are followed, as by the Perl ldirectord (LWP's max_redirect).
@@ -71,7 +73,7 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	case c.proxy:
 		host = u.Host
 	case host == "":
-		host = hostOf(c.target.Addr())
+		host = lvs.FormatAddr(c.target.Addr())
 	}
 	to, ok := literalAddr(u)
 	c.direct = ok && to == c.target

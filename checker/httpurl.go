@@ -88,14 +88,6 @@ func showURL(u *url.URL) string {
 	return escape(shown.String(), 2*maxExcerpt)
 }
 
-// hostOf is an address in the form of a Host field.
-func hostOf(a netip.Addr) string {
-	if a = a.Unmap(); a.Is6() {
-		return "[" + a.String() + "]"
-	}
-	return a.String()
-}
-
 // literalAddr is the address and port that a URL names, when it names an address.
 func literalAddr(u *url.URL) (netip.AddrPort, bool) {
 	a, err := netip.ParseAddr(u.Hostname())

@@ -1,8 +1,8 @@
 package parser
 
 import (
+	"regexp"
 	"strconv"
-	"strings"
 
 	"ldirectord/lvs"
 )
@@ -41,27 +41,24 @@ func readExpect(virtual *Virtual, v *value) *problem {
 	return p
 }
 
+// escapes are those of a text to send; without any of them it may have all but a backslash and a double quote.
+var (
+	escapes   = regexp.MustCompile(`\\(?:[rnt0\\"]|x[0-9A-Fa-f]{2})`)
+	unescaped = regexp.MustCompile(`^(?:[^\\"]|` + escapes.String() + `)*`)
+)
+
 // unescape replaces escapes by the bytes that they mean. It refuses what is no escape, and quotes without one.
 func unescape(text string) (string, *problem) {
-	const allowed = `\r \n \t \0 \\ \" or \xNN with two hexadecimal digits`
-	data := make([]byte, 0, len(text))
-	for rest := text; rest != ""; {
-		switch {
-		case rest[0] == '"':
-			return "", bad(`a double quote in the text is written \"`).around(rest)
-		case rest[0] != '\\':
-			data, rest = append(data, rest[0]), rest[1:]
-			continue
-		case strings.HasPrefix(rest, `\0`):
-			data, rest = append(data, 0), rest[2:]
-			continue
-		}
-		b, _, after, err := strconv.UnquoteChar(rest, '"')
-		if err != nil || strings.IndexByte(`rnt\"x`, rest[1]) < 0 {
-			return "", bad("%s is not an escape; it is %s", quote(rest[:min(2, len(rest))]),
-				allowed).around(rest)
-		}
-		data, rest = append(data, byte(b)), after
+	switch rest := text[len(unescaped.FindString(text)):]; {
+	case rest == "":
+	case rest[0] == '"':
+		return "", bad(`a double quote in the text is written \"`).around(rest)
+	default:
+		return "", bad(`%s is not an escape; it is \r \n \t \0 \\ \" or \xNN with two hexadecimal digits`,
+			quote(rest[:min(2, len(rest))])).around(rest)
 	}
-	return string(data), nil
+	return escapes.ReplaceAllStringFunc(text, func(escape string) string {
+		b, _, _, _ := strconv.UnquoteChar(escape, '"') // 0 of \0, which it does not know
+		return string([]byte{byte(b)})
+	}), nil
 }

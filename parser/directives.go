@@ -156,12 +156,17 @@ var directives = chapters(
 				"`/why.json`. Nothing can be changed there. See " +
 				"[status.md](status.md#a-page)."},
 		{Name: "statushost", Value: "NAME", Extension: true,
-			global: setting(func(g *Global) *string { return &g.StatusHost }, readStatusHost),
+			global: setting(func(g *Global) *string { return &g.StatusHost }, matching(`^[\w.+-]{1,255}$`,
+				"is not a host name; it is a name such as lb.example.com, without http:// and "+
+					"without a port")),
 			Doc: "Name by which browsers reach the page. Without it the page answers to addresses, to " +
 				"localhost and to the host name of the " +
 				"machine alone: a page of others cannot read it by a name that leads here."},
 		{Name: "statusgroup", Value: "GROUP", Extension: true,
-			global: setting(func(g *Global) *string { return &g.StatusGroup }, readGroup),
+			global: setting(func(g *Global) *string { return &g.StatusGroup },
+				matching(`^[\w.][\w.-]{0,31}$`,
+					"is not a group; it is a name of letters, digits, _ - and . with at most 32 "+
+						"of them")),
 			Doc: "Group whose members may ask the running daemon for its state. Without it only root " +
 				"may. Its members give no orders."},
 	}},
@@ -350,7 +355,8 @@ var directives = chapters(
 			section: setting(func(v *Virtual) *Netmask { return &v.Netmask }, readNetmask),
 			Doc:     "Which addresses are one client. Without it each address is one. Needs `persistent`."},
 		{Name: "pename", Value: "sip", Extension: true,
-			section: setting(func(v *Virtual) *string { return &v.PEName }, readEngine),
+			section: setting(func(v *Virtual) *string { return &v.PEName },
+				matching(`^sip$`, "is not a persistence engine of a plain kernel; it is sip")),
 			Doc: "Persistence engine, which recognises clients by the content of their packets. sip " +
 				"tells calls apart by their Call-ID, beside the network of " +
 				"the client. Needs `persistent`, and udp or a mark: the kernel drops all other " +

@@ -94,16 +94,6 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 	return a, nil
 }
 
-func readStatusHost(v *value) (string, *problem) {
-	name := unquote(v.text)
-	if !all(name, isHostByte) || len(name) > maxHostLength {
-		return "", bad(
-			"%s is not a host name; it is a name such as lb.example.com, "+
-				"without http:// and without a port", quote(v.text))
-	}
-	return name, nil
-}
-
 // pageAdvice warns of a page that nobody can reach.
 func (r *reader) pageAdvice(g *Global) {
 	if g.StatusPage && !g.Listen.IsValid() {
@@ -119,19 +109,6 @@ func (r *reader) useless(directive, text string) {
 	if pos, written := r.globals.At[directive]; written {
 		r.warn(order{block: pos.Line}, noEffect, pos, "%s", text)
 	}
-}
-
-// maxGroupLength is the length of the longest name of a group (groupadd(8)).
-const maxGroupLength = 32
-
-func readGroup(v *value) (string, *problem) {
-	name := unquote(v.text)
-	if !all(name, func(c byte) bool { return isNameByte(c) || c == '.' }) || name[0] == '-' ||
-		len(name) > maxGroupLength {
-		return "", bad("%s is not a group; it is a name of letters, digits, _ - and . with at most %d of them",
-			quote(v.text), maxGroupLength)
-	}
-	return name, nil
 }
 
 // readFallbackCommand takes empty quotes for no value outside of the sections.

@@ -85,11 +85,3 @@ func readNetmask(v *value) (none Netmask, p *problem) {
 	}
 	return Netmask{bits, v.text}, nil
 }
-
-func readEngine(v *value) (string, *problem) {
-	name := unquote(v.text)
-	if name != "sip" {
-		return "", bad("%s is not a persistence engine of a plain kernel; it is sip", quote(name))
-	}
-	return name, nil
-}

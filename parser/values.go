@@ -323,6 +323,18 @@ func upperWord(list ...string) func(*value) (string, *problem) {
 	}
 }
 
+// matching reads a text that an expression describes. What says what another is not, and what is allowed.
+func matching(expression, what string) func(*value) (string, *problem) {
+	allowed := regexp.MustCompile(expression)
+	return func(v *value) (string, *problem) {
+		text := unquote(v.text)
+		if !allowed.MatchString(text) {
+			return "", bad("%s %s", quote(v.text), what)
+		}
+		return text, nil
+	}
+}
+
 // readList reads a list with commas and blanks around them. An item is given with the text from it on.
 func readList[T any](text string, read func(item, from string) (T, *problem)) (list []T, p *problem) {
 	for rest, more := text, true; more; {
