@@ -18,12 +18,12 @@ import (
 // announcement is one address.
 type announcement struct {
 	addr         netip.Addr
-	device, last string    // of announce and lastresort
-	virtuals     []int     // none: it left the file …
-	gone         bool      // … and is withdrawn
-	asked        bool      // checks go through it. Without a route to it none does
-	keys         []lvs.Key // of its virtual services, also while there are none
-	owner        string    // who else has all of them; "": nobody has
+	device, last string     // of announce and lastresort
+	virtuals     []*virtual // none: it left the file …
+	gone         bool       // … and is withdrawn
+	asked        bool       // checks go through it. Without a route to it none does
+	keys         []lvs.Key  // of its virtual services, also while there are none
+	owner        string     // who else has all of them; "": nobody has
 
 	decided bool // its first results are there, or were
 	want    announce.Want
@@ -117,9 +117,7 @@ func (a *announcer) found(one *announcement, p announce.Place) {
 			fmt.Sprintf("Announced %s on %s, the last resort: %s", one.addr, one.at, why)
 	}
 	a.tell.emit(e)
-	for _, i := range one.virtuals {
-		a.moved(i)
-	}
+	a.moved(one.virtuals...)
 }
 
 func (a *announcer) describe() (list []AnnouncementSnapshot) {
@@ -129,8 +127,8 @@ func (a *announcer) describe() (list []AnnouncementSnapshot) {
 			Since: one.since.UTC(),
 			Why:   cmp.Or(one.trouble, one.why), Fails: one.trouble != "", Changes: one.changes,
 		}
-		for _, i := range one.virtuals {
-			now.IDs = append(now.IDs, a.config.Virtuals[i].ID)
+		for _, v := range one.virtuals {
+			now.IDs = append(now.IDs, v.cfg.ID)
 		}
 		list = append(list, now)
 	}

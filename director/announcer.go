@@ -10,7 +10,6 @@ import (
 
 	"ldirectord/announce"
 	"ldirectord/lvs"
-	"ldirectord/parser"
 )
 
 const (
@@ -24,18 +23,15 @@ type Announcer interface {
 	Changes(ctx context.Context) <-chan struct{}
 }
 
-// announcer decides which addresses are announced, and has them put on their devices beside the director. It is handed
-// what it must know of the virtual services, which it calls by their numbers in the file.
+// announcer decides which addresses are announced, and has them put on their devices beside the director.
 type announcer struct {
 	aside[[]announce.Want, places]
+	*services
 	*role
 	kernel Announcer // nil: it is only noted where they should be
 	marks  *marker
 	tell   *teller
-	of     func(virtual int) ability // what must be known of it now
-	moved  func(virtual int)         // called when an address of it is elsewhere than before
-
-	config *parser.Config
+	moved  func(...*virtual) // called when an address of them is elsewhere than before
 	orders Orders
 
 	changes <-chan struct{}
@@ -48,30 +44,18 @@ type announcer struct {
 	looked  bool            // an order was carried out, so nothing of a daemon before is left
 }
 
-// ability is what must be known of a virtual service to decide about its addresses.
-type ability struct {
-	owner    string // who else has it in the table; "": it is ours
-	placed   bool   // the table has it
-	known    bool   // what its servers can do is known
-	serves   bool   // it is in the table and has a server
-	stays    bool   // … so that its addresses stay where there is no last resort
-	gathers  bool   // servers that are back wait for others
-	weakness string // why its addresses should be elsewhere; "" when it is healthy
-}
-
-// enlist takes over a configuration and returns the addresses of its virtual services. One that is not among them any
+// enlist takes over the virtual services of a plan and returns the addresses of each. One that is not among them any
 // more is withdrawn, and its virtual services serve on until then. First checks through one wait until it is known how
 // its local route came about: without a route they would pass at the servers' own addresses.
-func (a *announcer) enlist(cfg *parser.Config, now time.Time) (of [][]*announcement) {
-	a.config, a.stale = cfg, true
+func (a *announcer) enlist(virtuals []*virtual, now time.Time) (of [][]*announcement) {
+	a.stale = true
 	byAddr := a.byAddr()
 	for _, one := range a.list {
 		one.virtuals, one.asked = nil, false
 	}
-	of = make([][]*announcement, len(cfg.Virtuals))
-	for i := range cfg.Virtuals {
-		v := &cfg.Virtuals[i]
-		for _, addr := range v.Announced() {
+	of = make([][]*announcement, len(virtuals))
+	for i, v := range virtuals {
+		for _, addr := range v.cfg.Announced() {
 			one := byAddr[addr]
 			if one == nil {
 				one = &announcement{addr: addr, since: now}
@@ -81,10 +65,10 @@ func (a *announcer) enlist(cfg *parser.Config, now time.Time) (of [][]*announcem
 			if len(one.virtuals) == 0 {
 				one.keys = nil
 			}
-			one.device, one.last = v.Announce, v.LastResort
-			one.virtuals, one.keys = append(one.virtuals, i), append(one.keys, KeyOf(v))
+			one.device, one.last = v.cfg.Announce, v.cfg.LastResort
+			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.key)
 			of[i] = append(of[i], one)
-			if v.CheckVIP == addr {
+			if v.cfg.CheckVIP == addr {
 				one.asked, a.due = true, true
 				one.routeBy = cmp.Or(one.routeBy, now.Add(announceTimeout))
 			}
@@ -169,7 +153,7 @@ func (a *announcer) decide(now time.Time) {
 func (a *announcer) place(one *announcement, now time.Time) {
 	device, why, serves := a.belongs(one)
 	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !one.decided || !one.known,
-		Repair: a.config.Global.Repair}
+		Repair: a.global.Repair}
 	if len(one.virtuals) == 0 {
 		want.Local = one.want.Local
 	}
@@ -206,30 +190,29 @@ func (a *announcer) place(one *announcement, now time.Time) {
 func (a *announcer) belongs(one *announcement) (device, why string, serves bool) {
 	stays, healthy, awaited, decided, gathers := false, true, false, false, false
 	one.owner = ""
-	for k, i := range one.virtuals {
-		v, cfg := a.of(i), &a.config.Virtuals[i]
-		gathers = gathers || v.gathers
+	for k, v := range one.virtuals {
+		gathers = gathers || v.Gathers()
 		if k == 0 || v.owner == "" { // the first one's, unless one is ours
 			one.owner = v.owner
 		}
 		if v.owner != "" {
 			continue
 		}
-		marked, known := a.marks.serves(cfg, one)
-		in := marked && v.serves
+		marked, known := a.marks.serves(v.cfg, one)
+		in := marked && v.Strength.Serves && v.placed
 		serves = serves || in
-		if !known || !v.known {
+		if !known || !v.Strength.Known {
 			awaited = true
 			continue
 		}
 		decided = true
-		weakness := v.weakness
+		weakness := v.weakness()
 		if v.placed && !marked {
-			weakness = "the mark rules of " + Label(cfg.ID, cfg.ServiceName) + " are not set"
+			weakness = "the mark rules of " + v.label() + " are not set"
 		}
 		healthy = healthy && weakness == ""
 		why = cmp.Or(why, weakness)
-		stays = stays || in && v.stays
+		stays = stays || in && (v.Strength.Enough || v.Strength.Holds || v.FallbackIn)
 	}
 	if one.at != one.device && gathers {
 		return one.at, "waits for the servers that are back", serves

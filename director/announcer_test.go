@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/judge"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -25,20 +26,21 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 		journal := notify.NewJournal()
 		moved := 0
 		a := &announcer{role: &role{}, marks: newMarker(nil, nil, nil),
-			tell: &teller{receivers: []Receiver{Words(journal.Emit)}},
-			of: func(i int) ability {
-				return ability{owner: c.owners[i], placed: true, known: true, serves: true}
-			},
-			moved: func(int) { moved++ },
+			tell:     &teller{receivers: []Receiver{Words(journal.Emit)}},
+			services: &services{global: &parser.Global{}},
+			moved:    func(all ...*virtual) { moved += len(all) },
 		}
 		a.aside = newAside(a.put)
-		cfg := &parser.Config{Virtuals: make([]parser.Virtual, 2)}
-		for i := range cfg.Virtuals {
-			v := &cfg.Virtuals[i]
-			v.Addr = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.10"), uint16(80+i))
-			v.Announce = "lvs0"
+		var virtuals []*virtual
+		for i, owner := range c.owners {
+			cfg := &parser.Virtual{Settings: parser.Settings{Announce: "lvs0"}}
+			cfg.Addr = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.10"), uint16(80+i))
+			v := virtualOf(cfg)
+			v.owner, v.key, v.placed = owner, KeyOf(cfg), true
+			v.Strength = judge.Strength{Known: true, Serves: true, Enough: true}
+			virtuals = append(virtuals, v)
 		}
-		a.enlist(cfg, time.Now())
+		a.enlist(virtuals, time.Now())
 		for range 3 { // where it is, then where it is to be, then what is wanted since
 			a.settle(t.Context())
 		}

@@ -111,11 +111,8 @@ func New(deps Deps) *Director {
 	d.leavers = leavers{services: all, last: deps.Leavers, leave: deps.Leave}
 	d.folder = maintainer{services: all, folder: folder{end: func() {}}, tell: tell}
 	d.marker = newMarker(all, deps.Marks, tell)
-	d.announcer = &announcer{role: &d.role, kernel: deps.Announcer, marks: d.marker, tell: tell,
-		looked: !deps.Withdraw,
-		of:     func(i int) ability { return d.virtuals[i].ability() },
-		moved:  func(i int) { d.tellState(d.virtuals[i]) },
-	}
+	d.announcer = &announcer{services: all, role: &d.role, kernel: deps.Announcer, marks: d.marker, tell: tell,
+		looked: !deps.Withdraw, moved: d.tellState}
 	d.announcer.aside = newAside(d.announcer.put)
 	d.announcer.due = deps.Withdraw
 	d.examiner = examiner{services: all, pool: pool, tell: tell,

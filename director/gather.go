@@ -14,8 +14,7 @@ func (all announced) areElsewhere() bool {
 // addresses, which come back together.
 func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
-		for _, i := range one.virtuals {
-			other := e.virtuals[i]
+		for _, other := range one.virtuals {
 			if other.Away = other.addresses.areElsewhere(); !other.IsAway() || other.Gathers() {
 				continue
 			}

@@ -213,7 +213,7 @@ func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 		}
 	}
 	d.examiner.enter(p)
-	for i, list := range d.announcer.enlist(p.Config, d.teller.now()) {
+	for i, list := range d.announcer.enlist(d.virtuals, d.teller.now()) {
 		d.virtuals[i].addresses = list
 	}
 	d.ordered.apply()

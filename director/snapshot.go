@@ -257,7 +257,7 @@ func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapsh
 // Snapshot is what is known of the plan before any check, with nothing in the table.
 func (p *Plan) Snapshot() *Snapshot {
 	a := announcer{}
-	a.enlist(p.Config, time.Time{})
+	a.enlist(p.virtuals, time.Time{})
 	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals, nil), Announcements: a.describe()}
 }
 

@@ -22,17 +22,13 @@ func (v *virtual) minServers() *MinServers {
 	return &MinServers{now.Strength.Up, now.Strength.Needed, now.Strength.Enough}
 }
 
-// ability is what its addresses depend on.
-func (v *virtual) ability() ability {
-	n := &v.Strength
-	now := ability{owner: v.owner, placed: v.placed, known: n.Known, serves: n.Serves && v.placed,
-		stays: n.Enough || n.Holds || v.FallbackIn, gathers: v.Gathers()}
-	switch {
-	case !n.Known:
+// weakness is why its addresses should be elsewhere, while what its servers can do is known; "" when it is healthy.
+func (v *virtual) weakness() string {
+	switch n := &v.Strength; {
 	case !v.placed:
-		now.weakness = v.label() + " is not in the table" + cmp.Or(": "+v.refused, "")
+		return v.label() + " is not in the table" + cmp.Or(": "+v.refused, "")
 	case !n.Enough || !n.Serves:
-		now.weakness = fmt.Sprintf("%s: %d of %d up, %d needed", v.label(), n.Up, v.size(), n.Needed)
+		return fmt.Sprintf("%s: %d of %d up, %d needed", v.label(), n.Up, v.size(), n.Needed)
 	}
-	return now
+	return ""
 }

@@ -18,7 +18,7 @@ const EveryAddress = "*"
 
 // withdrawal is the order by which an address is on no device, "" for none.
 func (a *announcer) withdrawal(one *announcement) string {
-	cleans := func(i int) bool { return a.config.Virtuals[i].CleanStop }
+	cleans := func(v *virtual) bool { return v.cfg.CleanStop }
 	switch {
 	case len(one.virtuals) == 0:
 		return "it left the file"
@@ -38,7 +38,7 @@ func (a *announcer) withdrawal(one *announcement) string {
 // withdrawWait is how long what is withdrawn is served on. Who orders a demotion waits for it, and not longer than a
 // moment.
 func (a *announcer) withdrawWait() time.Duration {
-	wait := a.config.Global.WithdrawWait.Duration()
+	wait := a.global.WithdrawWait.Duration()
 	if a.standby || a.demotion != nil {
 		wait = min(wait, maxDemotionWait)
 	}
