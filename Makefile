@@ -1,4 +1,4 @@
-# make              the program, ./ldirectord
+# make              the programs: ./ldirectord, and ./ldirectord-oracle, which checks Oracle for it
 # make demo         see failover in a minute, in the foreground, nothing installed; KERNEL=1 uses the kernel's table
 # make test         unit, scenario and kernel tests. As root on Debian without IPVS it installs the lab's packages (user-mode-linux …)
 # make test-all     as root on Debian: also its real servers, cluster managers and systemd, which it installs
@@ -42,6 +42,8 @@ RUN      ?= .
 MUTATE   ?= ./judge ./director ./ipvsctl ./notify ./status ./parser ./instance ./checker
 GOARCH  ?= $(shell $(GO) env GOARCH)
 PROGRAM ?= ldirectord
+# With the one that checks Oracle for it.
+BINARIES = $(PROGRAM) $(PROGRAM)-oracle
 LDIRECTORD ?= $(CURDIR)/ldirectord
 REFERENCE  ?= $(wildcard /usr/sbin/ldirectord)
 GOTESTSUM_VERSION = v1.13.0
@@ -81,7 +83,7 @@ endif
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
-build: ldirectord
+build: ldirectord ldirectord-oracle
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -89,9 +91,13 @@ help:
 help-all:
 	@sed -n 's/^##* \(make .*\)/\1/p' Makefile
 
+BUILD = GOARCH=$(GOARCH) $(GO) build -trimpath -buildvcs=false -o $@ \
+	-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)'
 $(sort ldirectord $(PROGRAM)): $(SOURCES) build/version
-	GOARCH=$(GOARCH) $(GO) build -trimpath -buildvcs=false -o $@ \
-		-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)' ./cmd/ldirectord
+	$(BUILD) ./cmd/ldirectord
+
+$(sort ldirectord-oracle $(PROGRAM)-oracle): $(SOURCES) build/version
+	$(BUILD) ./cmd/ldirectord-oracle
 
 # Changes when the version does, and only then.
 build/version: always
@@ -285,4 +291,4 @@ demo: ldirectord
 	@exec build/demo -daemon ./ldirectord -ipvs $(if $(KERNEL),kernel,memory)
 
 clean:
-	rm -rf ldirectord build
+	rm -rf ldirectord ldirectord-oracle build

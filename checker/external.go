@@ -45,8 +45,16 @@ func newProgram(s Spec, e *Env, command ...string) *external {
 	return &external{argv: append(command, s.Args[:]...), timeout: s.Timeout, latest: latest, children: e.Children}
 }
 
-// Check implements Checker. Waiting until one more program may run is no part of its time.
+// Check implements Checker.
 func (c *external) Check(ctx context.Context) Result {
+	return c.bounded(ctx, func() Result {
+		said, err := c.run(ctx)
+		return c.judge(ctx, said, err)
+	})
+}
+
+// bounded makes a check by a program. Waiting until one more program may run is no part of its time.
+func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	if c.running != nil {
 		select {
 		case <-c.running:
@@ -60,9 +68,9 @@ func (c *external) Check(ctx context.Context) Result {
 	}
 	ended := make(chan Result, 1)
 	go func() {
-		said, err := c.run(ctx)
+		r := check()
 		releaseSlot(c.children)
-		ended <- c.judge(ctx, said, err)
+		ended <- r
 	}()
 	select {
 	case r := <-ended:

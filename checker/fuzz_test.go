@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
@@ -265,34 +264,5 @@ func FuzzDatagrams(f *testing.F) {
 		if err == nil {
 			check.fails(radius.rejected(answer))
 		}
-	})
-}
-
-// FuzzOracle goes by loopback: the driver connects by itself.
-func FuzzOracle(f *testing.F) {
-	if !hasOracle {
-		f.Skip("oracle is left out of this build")
-	}
-	f.Add([]byte("\x00\x20\x00\x00\x02\x00\x00\x00\x01\x3a\x0c\x41\x20\x00\xff\xff\x01\x00\x00\x00\x00\x20\x41\x41\x00\x00\x00\x00\x00\x00\x00\x00"))
-	f.Add([]byte("\x00\x0c\x00\x00\x04\x00\x00\x00\x22\x00\x00\x02ab"))
-	f.Add([]byte("\x00\x10\x00\x00\x05\x00\x00\x00\x00\x06(A=B)x"))
-	answers := make(chan []byte, 1)
-	server := serve(f, func(s *testServer, c net.Conn) {
-		select {
-		case answer := <-answers:
-			c.Write(answer)
-		default: // a redirect led here again
-		}
-		closing(s, c)
-	})
-	s := Spec{Type: "negotiate", Service: "oracle", Login: "u", Passwd: "p", Database: "d", Request: "/select 1", Target: netip.AddrPort(server.addr), NegotiateTimeout: 2 * time.Second}
-	oracle := build(f, s, &Env{HostName: "director"})
-	f.Fuzz(func(t *testing.T, text []byte) {
-		select {
-		case <-answers:
-		default:
-		}
-		answers <- text
-		fuzz(t).result(oracle.Check(t.Context()))
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/go-sql-driver/mysql"
+
+	"ldirectord/checker/query"
 )
 
 // mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It does
@@ -34,7 +36,7 @@ func newMySQL(s Spec, e *Env, query string) (_ Checker, err error) {
 func (t *mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
 	login := &mysqlLogin{server: newLibConn(d, maxSQL, mysqlHeader, nil), clear: t.clear}
 	login.server.length = login.length
-	return sqlAsk(t.query, func() (sqlSession, error) { return t.logIn(login.server) }, login.fault)
+	return sqlAsk(t.query, func() (query.Session, error) { return t.logIn(login.server) }, login.fault)
 }
 
 // conceals implements concealer. Each command begins with packet 0; those with a higher number are of the log-in.
@@ -59,7 +61,7 @@ func mysqlLength(header []byte) (int, error) {
 }
 
 // logIn starts a session.
-func (t *mysqlTalk) logIn(server *libConn) (sqlSession, error) {
+func (t *mysqlTalk) logIn(server *libConn) (query.Session, error) {
 	defer func() { server.length = mysqlLength }()
 	config := t.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
@@ -75,7 +77,7 @@ func (t *mysqlTalk) logIn(server *libConn) (sqlSession, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conn.(sqlSession), nil
+	return conn.(query.Session), nil
 }
 
 // fault explains an error: the server's own, or what went wrong in a step of the check.

@@ -77,7 +77,7 @@ var services = map[string]constructor{
 	"mysql":      ofQuery(newMySQL),
 	"nntp":       speaking(nntp),
 	"none":       without(Result{OK: true, Detail: "service none"}),
-	"oracle":     newOracle,
+	"oracle":     ofQuery(newOracle),
 	"pgsql":      ofQuery(newPgSQL),
 	"pop":        speaking(pop),
 	"pops":       speaking(pop),
@@ -110,10 +110,7 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 func Types() []string { return slices.Sorted(maps.Keys(types)) }
 
 // Services returns the services that New knows.
-func Services() []string {
-	all := slices.Sorted(maps.Keys(services))
-	return slices.DeleteFunc(all, func(service string) bool { return service == "oracle" && !hasOracle })
-}
+func Services() []string { return slices.Sorted(maps.Keys(services)) }
 
 // without makes a check that asks no server.
 func without(r Result) constructor {

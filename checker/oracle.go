@@ -1,170 +1,102 @@
-//go:build !nooracle
-
 package checker
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
-	"errors"
-	"net"
+	"encoding/json"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
-	oracle "github.com/sijms/go-ora/v2"
-	"github.com/sijms/go-ora/v2/configurations"
-	"github.com/sijms/go-ora/v2/network"
+	"ldirectord/checker/oracle"
+	"ldirectord/program"
 )
 
-// hasOracle reports whether this build can check Oracle.
-const hasOracle = true
-
-// oracleCheck logs in to an Oracle database and runs a query, which must return a row. docs/checks.md says
+// oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That
+// program speaks the protocol through sockets of this one, which has the connection and its bounds. docs/checks.md says
 // how far this was tried: there is no free server.
 type oracleCheck struct {
-	target  netip.AddrPort
-	timeout time.Duration
-	config  configurations.ConnectionConfig
-	query   string
+	external
+	target   netip.AddrPort
+	limit    time.Duration // of what the server may take
+	query    string
+	question string
 }
 
-// oracleUnit is the largest packet that we ask for, in bytes, and Oracle's default.
-const oracleUnit = 8192
-
-var newOracle = ofQuery(newOracleQuery)
-
-// newOracleQuery returns the check of a Spec whose database is a SID, or, after a slash, a service name.
-func newOracleQuery(s Spec, e *Env, query string) (Checker, error) {
-	c := &oracleCheck{target: s.Target, timeout: s.NegotiateTimeout, query: query}
-	// All of it is set here: the driver's own parser takes names from the environment.
-	c.config.UserID, c.config.Password = s.Login, s.Passwd
-	if name, ok := strings.CutPrefix(s.Database, "/"); ok {
-		c.config.ServiceName = name
-	} else {
-		c.config.SID = s.Database
-	}
-	c.config.Protocol = "tcp"
-	c.config.SessionDataUnitSize, c.config.TransportDataUnitSize = oracleUnit, 0xffff
-	c.config.PrefetchRows = 1
-	c.config.ClientInfo = configurations.ClientInfo{
-		ProgramPath: "ldirectord", ProgramName: "ldirectord", DriverName: "ldirectord",
-		OSUserName: "ldirectord",
-		HostName:   e.HostName, PID: os.Getpid(), Language: "AMERICAN", Territory: "AMERICA",
-	}
-	return c, nil
+// newOracle returns the check of a Spec whose database is a SID, or, after a slash, a service name.
+func newOracle(s Spec, e *Env, query string) (Checker, error) {
+	question, err := json.Marshal(oracle.Question{
+		Server: s.Target, HostName: e.HostName,
+		Login: []byte(s.Login), Password: []byte(s.Passwd), Database: []byte(s.Database), Query: []byte(query),
+	})
+	c := &oracleCheck{target: s.Target, limit: s.NegotiateTimeout, query: query, question: string(question)}
+	c.timeout = c.limit + killDelay // for the program, which ends when the connection does
+	c.argv = []string{oracle.Program}
+	c.latest, c.children = c.timeout+program.Patience+killDelay, e.Children
+	return c, err
 }
 
 // Check implements Checker.
 func (c *oracleCheck) Check(ctx context.Context) Result {
-	d := &oracleDialer{ctx: ctx, target: c.target, timeout: c.timeout, deadline: time.Now().Add(c.timeout)}
-	defer d.close()
-	seen, err := sqlAsk(c.query, func() (sqlSession, error) { return c.logIn(d) }, d.fault)
-	return concluded(ctx, seen, err)
+	return c.bounded(ctx, func() Result { return c.ask(ctx) })
 }
 
 // conceals implements concealer: a session's key, also the server's, is hidden by the password alone.
 func (*oracleCheck) conceals(bool, string) bool { return true }
 
-var errNotOracle = errors.New("this is not Oracle")
-
-func (c *oracleCheck) logIn(d *oracleDialer) (sqlSession, error) {
-	config := c.config
-	config.Dialer = d
-	config.Servers = []configurations.ServerAddr{{Addr: c.target.Addr().String(), Port: int(c.target.Port())}}
-	session, err := oracle.NewConnection("", &config)
+// ask runs the program. Without an answer of it nothing is known of the server.
+func (c *oracleCheck) ask(ctx context.Context) Result {
+	path, err := program.FindOwn(c.argv[0])
 	if err != nil {
-		return nil, err
+		return unable(oracle.Program + " is not installed")
 	}
-	return session, session.OpenWithContext(context.Background())
-}
-
-// oracleDialer connects the driver to the server, and again where its listener redirects to.
-type oracleDialer struct {
-	ctx      context.Context // of the check: the driver's own is never done
-	target   netip.AddrPort
-	timeout  time.Duration
-	deadline time.Time
-	dialled  int
-	server   *libConn // nil before the first connection
-	failed   error    // to connect
-}
-
-// maxOracleDials bounds how often a listener may redirect.
-const maxOracleDials = 3
-
-// DialContext implements configurations.DialerContext. A redirect gives another port of the server,
-// as of a dispatcher; the address stays that of the server, as its peers must not answer for it.
-func (d *oracleDialer) DialContext(_ context.Context, _, address string) (net.Conn, error) {
-	to := d.target
-	if d.dialled > 0 {
-		_, port, _ := net.SplitHostPort(address)
-		redirected, err := netip.ParseAddrPort(net.JoinHostPort(to.Addr().String(), port))
-		if err != nil || d.dialled == maxOracleDials {
-			d.failed = errors.New("login: the listener redirects to nowhere")
-			return nil, d.failed
-		}
-		to = redirected
-	}
-	d.dialled++
-	d.close()
-	tcp, err := connect(d.ctx, to, d.deadline, d.timeout)
+	relay, theirs, err := c.newRelay(ctx)
 	if err != nil {
-		d.failed = err
-		return nil, err
+		return failed(ctx, err)
 	}
-	d.server = newLibConn(newDialogue(tcp), maxSQL, oracleHeader, nil)
-	d.server.length = oracleLengths(d.server.in)
-	return d.server, nil
-}
-
-func (d *oracleDialer) close() {
-	if d.server != nil {
-		d.server.Close()
-	}
-}
-
-// fault explains an error: the server's own, or what went wrong in a stage of the check.
-func (d *oracleDialer) fault(s libStep, err error) error {
-	var said *network.OracleError
+	said, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxOutput}
+	err = program.Run(ctx, program.Command{
+		Argv: []string{path}, Env: []string{"GOTRACEBACK=single"}, Stdin: c.question, Files: theirs,
+		Limit: c.timeout, Stdout: said, Stderr: complaint,
+	})
+	relay.end(theirs)
 	switch {
-	case d.failed != nil:
-		return d.failed
-	case d.server == nil:
-		return s.stage.of(stageFault(s.name, err))
-	case errors.As(err, &said):
-		text, _, _ := strings.Cut(said.Error(), " error occur at position")
-		err = &refusal{text: strings.TrimSpace(text)}
+	case relay.failed != nil:
+		return failed(ctx, relay.failed)
+	case ctx.Err() != nil:
+		return failed(ctx, ctx.Err())
+	case err == nil:
+		return c.conclude(ctx, relay, said.Text)
 	}
-	return d.server.fault(s, err)
+	if crash, is := strings.CutPrefix(string(complaint.Text), "panic: "); is {
+		return crashed(crash)
+	}
+	return unable(oracle.Program + ": " + c.judge(ctx, complaint.Text, err).Detail)
 }
 
-// oracleHeader is the size of the header of a TNS packet.
-const oracleHeader = 8
+// conclude is the result of a program that said something.
+func (c *oracleCheck) conclude(ctx context.Context, relay *oracleRelay, said []byte) Result {
+	var answer oracle.Answer
+	if json.Unmarshal(said, &answer) != nil || !relay.believes(&answer) {
+		return unable(oracle.Program + " gave no answer, but " + excerpt(said))
+	}
+	rows := 0
+	if answer.Row {
+		rows = 1
+	}
+	seen, err := sqlSeen(c.query, rows, relay.fault(&answer))
+	return concluded(ctx, seen, err)
+}
 
-// tnsAccept is the type of the packet that accepts a connection.
-const tnsAccept = 2
+// unable is the result of a check that this machine can't make.
+func unable(why string) Result { return Result{Cause: Shortage, Stage: AtAnswer, Detail: why} }
 
-// oracleLengths returns what tells how many bytes of a TNS packet follow its header. Its length has
-// two bytes, or four once version 315 or later is agreed on.
-func oracleLengths(in *bufio.Reader) func(header []byte) (int, error) {
-	wide := false
-	return func(header []byte) (int, error) {
-		length := int(binary.BigEndian.Uint16(header))
-		if wide {
-			length = int(binary.BigEndian.Uint32(header))
-		}
-		if length < oracleHeader || header[4] == 0 || header[4] > 20 {
-			return 0, errNotOracle
-		}
-		if header[4] == tnsAccept && !wide {
-			version, err := in.Peek(2)
-			if err != nil {
-				return 0, err
-			}
-			wide = binary.BigEndian.Uint16(version) >= 315
-		}
-		return length - oracleHeader, nil
+// crashed is the result of our program when it ended by a panic, of which Go tells what and where.
+func crashed(told string) Result {
+	what, _, _ := strings.Cut(strings.TrimPrefix(told, "runtime error: "), "\n")
+	_, place, _ := strings.Cut(told, "\n\t")
+	place, _, _ = strings.Cut(place, " +0x")
+	return Result{
+		Detail:  "panic over the answer: " + escape(what, 2*maxExcerpt),
+		Warning: "a fault in " + oracle.Program + ": panic at " + escape(place, 4*maxExcerpt),
 	}
 }

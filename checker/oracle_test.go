@@ -1,5 +1,3 @@
-//go:build !nooracle
-
 package checker
 
 import (
@@ -8,9 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"ldirectord/checker/oracle"
 )
 
 // There is no free Oracle server: these tests speak TNS as far as a listener's answer and the begin of
@@ -18,6 +22,28 @@ import (
 var goodOracle = Spec{
 	Type: "negotiate", Service: "oracle", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
 	Request: "/SELECT 1 FROM dual", Login: "check", Passwd: "secret", Database: "XE",
+}
+
+// oracleBuilt builds the program, beside this one.
+var oracleBuilt = sync.OnceValue(func() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(filepath.Dir(self), oracle.Program),
+		"ldirectord/cmd/ldirectord-oracle")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+})
+
+func needsOracle(t *testing.T) {
+	t.Helper()
+	if err := oracleBuilt(); err != nil {
+		t.Fatal("building the program: ", err)
+	}
 }
 
 // tns puts a header before the body of a packet.
@@ -51,11 +77,11 @@ func tnsRedirect(words string) string {
 func tnsAccepted(version uint16) string {
 	body := make([]byte, 40)
 	binary.BigEndian.PutUint16(body, version)
-	binary.BigEndian.PutUint16(body[4:], oracleUnit)
+	binary.BigEndian.PutUint16(body[4:], oracle.Unit)
 	binary.BigEndian.PutUint16(body[6:], 0xffff)
 	binary.BigEndian.PutUint16(body[12:], 48) // where the data begins; there is none
 	body[15] = 4                              // no services to negotiate
-	binary.BigEndian.PutUint32(body[24:], oracleUnit)
+	binary.BigEndian.PutUint32(body[24:], oracle.Unit)
 	binary.BigEndian.PutUint32(body[28:], 0xffff)
 	return tns(2, string(body))
 }
@@ -75,6 +101,7 @@ func tnsUntilAnswer(then func(*testServer, net.Conn)) func(*testServer, net.Conn
 }
 
 func TestOracle(t *testing.T) {
+	needsOracle(t)
 	const unknown = "(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR=12514)(ERROR_STACK=(ERROR=(CODE=12514)(EMFI=4))))"
 	checkScenes(t, goodOracle, []scene{
 		{"unknown database", listener(tnsRefuse(unknown)), nil, false,
@@ -112,6 +139,7 @@ func TestOracle(t *testing.T) {
 }
 
 func TestOracleNamesTheDatabase(t *testing.T) {
+	needsOracle(t)
 	for database, want := range map[string]string{"XE": "(SID=XE)", "/pdb.example.org": "(SERVICE_NAME=pdb.example.org)"} {
 		t.Setenv("USER", "other")
 		server := serve(t, listener(tnsRefuse("")))
@@ -128,6 +156,7 @@ func TestOracleNamesTheDatabase(t *testing.T) {
 
 // A redirect to another port of the server, as to a dispatcher, is followed there.
 func TestOracleIsRedirectedOnTheServer(t *testing.T) {
+	needsOracle(t)
 	dispatcher := serve(t, listener(tnsRefuse("(DESCRIPTION=(ERR=12516))")))
 	s := goodOracle
 	s.Target = serve(t, listener(tnsRedirect(fmt.Sprintf("(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.1)(PORT=%d))", dispatcher.addr.Port())))).addr
@@ -138,6 +167,7 @@ func TestOracleIsRedirectedOnTheServer(t *testing.T) {
 }
 
 func TestOracleOverIPv6(t *testing.T) {
+	needsOracle(t)
 	s := goodOracle
 	s.Target = serveOn(t, "[::1]:0", listener(tnsRefuse("(DESCRIPTION=(ERR=12505))"))).addr
 	if r := build(t, s, nil).Check(t.Context()); r.Detail != "login rejected: ORA-12505" {
@@ -146,6 +176,7 @@ func TestOracleOverIPv6(t *testing.T) {
 }
 
 func TestOracleEndsWhenCancelled(t *testing.T) {
+	needsOracle(t)
 	leaks(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	s := goodOracle

@@ -2,12 +2,11 @@ package checker
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
+
+	"ldirectord/checker/query"
 )
 
 // maxSQL bounds what a database may say, in bytes. A query that finds more has found a row.
@@ -65,63 +64,23 @@ func (c *clearText) Check(ctx context.Context) Result {
 }
 
 // sqlVerb is the word that a query begins with.
-func sqlVerb(query string) string {
-	query = strings.ToUpper(strings.TrimLeft(query, " \t\r\n("))
-	verb := query[:len(query)-len(strings.TrimLeft(query, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))]
-	if verb == "" {
-		return "the query"
+func sqlVerb(text string) string {
+	if verb := query.Verb(text); verb != "" {
+		return show(verb)
 	}
-	return show(verb)
-}
-
-// sqlSession is a driver's connection, without the pool of database/sql, which would hide a dead
-// server. Its context is never done: the connection below it has the deadline.
-type sqlSession interface {
-	driver.Conn
-	driver.ExecerContext
-	driver.QueryerContext
+	return "the query"
 }
 
 // sqlAsk logs in, runs the query and logs out. fault explains what went wrong in a step.
-func sqlAsk(query string, logIn func() (sqlSession, error), fault func(libStep, error) error) (seen string, err error) {
+func sqlAsk(text string, logIn func() (query.Session, error), fault func(libStep, error) error) (string, error) {
 	session, err := logIn()
 	if err != nil {
 		return "", fault(loginStep, err)
 	}
 	defer session.Close()
-	rows, err := sqlRun(session, query)
+	rows, err := query.Run(session, text)
 	if err != nil {
 		err = fault(queryStep, err)
 	}
-	return sqlSeen(query, rows, err)
-}
-
-// sqlRun makes the query and reads its answer to the end, or to its limit. It returns how many rows
-// came, as far as it matters.
-func sqlRun(session sqlSession, query string) (rows int, err error) {
-	if sqlWrites(query) {
-		done, err := session.ExecContext(context.Background(), query, nil)
-		if err != nil {
-			return 0, err
-		}
-		touched, err := done.RowsAffected()
-		return int(touched), err
-	}
-	found, err := session.QueryContext(context.Background(), query, nil)
-	if err != nil {
-		return 0, err
-	}
-	switch err := found.Next(make([]driver.Value, len(found.Columns()))); {
-	case err == nil:
-		rows = 1
-	case err != io.EOF:
-		return 0, err
-	}
-	return rows, found.Close()
-}
-
-// sqlWrites reports whether a query changes rows instead of returning some. Those count, as in the
-// Perl ldirectord.
-func sqlWrites(query string) bool {
-	return slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, sqlVerb(query))
+	return sqlSeen(text, rows, err)
 }

@@ -87,11 +87,11 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loa
 	return l
 }
 
-// RefuseWhatNeedsAShell refuses a configuration of which some part can never work here, as in an image with the program
+// RefuseWhatNeverRuns refuses a configuration of which some part can't work here, as in an image with the program
 // alone. A daemon only warns of it: the rest works.
-func (l *Loaded) RefuseWhatNeedsAShell() {
+func (l *Loaded) RefuseWhatNeverRuns() {
 	for i := range l.Found {
-		if l.Found[i].Kind == doctor.NoShell {
+		if kind := l.Found[i].Kind; kind == doctor.NoShell || kind == doctor.NoOracle {
 			l.Found[i].Severity, l.Plan = parser.Error, nil
 		}
 	}

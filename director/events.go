@@ -177,6 +177,9 @@ func (t *teller) shortage(c *check, r checker.Result) (lasts bool) {
 	for _, x := range c.users {
 		x.j.shortages++
 		lasts = lasts || x.j.shortages >= 3
+		if x.j.Health.State == health.Unknown {
+			x.j.reason = r.Detail
+		}
 		if x.j.shortages == 3 {
 			detail := x.named(r.Detail)
 			text := fmt.Sprintf("Local resource shortage: cannot check %s, keeping its state %s: %s",

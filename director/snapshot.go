@@ -145,7 +145,8 @@ type ServerSnapshot struct {
 	Since   time.Time      `json:"since"`            // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
 	Up      bool           `json:"-"`                // it passes its checks and may serve
-	// why it is out: of the last failure while it is down, the file of its maintenance, the name without an address
+	// why it is out: of the last failure while it is down, the shortage that leaves it unknown, the file of its
+	// maintenance, the name without an address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
 	InTable     bool    `json:"-"`                         // as the director last wrote the table
@@ -377,6 +378,10 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	switch now.State {
 	case "down":
 		now.Reason = user{v, s, worst}.named(worst.reason)
+	case "unknown":
+		if worst.shortages > 0 {
+			now.Reason = user{v, s, worst}.named(worst.reason)
+		}
 	case "maintenance":
 		now.Reason = s.suspended()
 	}

@@ -192,6 +192,31 @@ func TestOwnShortagesAreCountedApart(t *testing.T) {
 	})
 }
 
+// A server that this machine has no program to check stays unknown, and says why.
+func TestAnUnknownServerTellsWhatItsCheckLacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		const why = "ldirectord-oracle is not installed"
+		addr := netip.MustParseAddrPort("10.2.0.1:80")
+		s.health[addr] = checker.Result{Cause: checker.Shortage, Detail: why}
+		s.configs["one"] = "checkinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
+		s.start("one", false)
+		for range 2 {
+			time.Sleep(1500 * time.Millisecond)
+			if is := snapshotOf(t, s.director).Virtuals[0].Servers[0]; is.State != "unknown" || is.Reason != why || is.InTable {
+				t.Errorf("%+v", is)
+			}
+		}
+		s.set(addr, "up")
+		time.Sleep(3 * time.Second)
+		if is := snapshotOf(t, s.director).Virtuals[0].Servers[0]; is.State != "up" || is.Reason != "" {
+			t.Errorf("checked: %+v", is)
+		}
+		s.stop(nil)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
 // Answers that nobody can judge, of all servers of a virtual service, are one mail; the checks go on at their own
 // times, and the states stay.
 func TestAnswersThatNobodyCanJudgeAreOneMail(t *testing.T) {

@@ -7,18 +7,43 @@ import (
 	"os/exec"
 	"strings"
 
+	"ldirectord/checker/oracle"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
 	"ldirectord/parser"
+	"ldirectord/program"
 )
 
-// NoShell is the kind of what JudgePrograms finds.
-const NoShell = "missing-shell"
+// The kinds of what JudgePrograms finds.
+const (
+	NoShell  = "missing-shell"
+	NoOracle = "missing-oracle"
+)
 
-// JudgePrograms finds what a configuration runs and this machine lacks, where it has no shell: an image with the
-// program alone will never have it. Elsewhere a program may still be installed. The daemon runs all the same.
+// JudgePrograms finds what a configuration runs and this machine lacks: a program of our own, and all of it where there
+// is no shell, since an image with the program alone will never have it. Elsewhere a program may still be installed.
+// The daemon runs all the same.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
-	return judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
+	_, err := program.FindOwn(oracle.Program)
+	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
+	return append(found, judgeOracle(cfg, err == nil)...)
+}
+
+func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
+	var f findings
+	for _, v := range cfg.Virtuals {
+		for _, check := range v.Checks() {
+			negotiates := check.CheckType == parser.Negotiate || check.CheckType == parser.Combined
+			if negotiates && check.Service == "oracle" && !installed {
+				f.warnAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, "", "there is no "+
+					oracle.Program+
+					" beside ldirectord or in PATH, so these servers can't be checked: they keep "+
+					"their places, "+
+					"and are unknown after a start")
+			}
+		}
+	}
+	return f.diagnostics(cfg.Name)
 }
 
 func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnostics {

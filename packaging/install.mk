@@ -26,8 +26,9 @@ UNITS     = ldirectord.service ldirectord@.service
 
 install: install-files install-terms
 
-install-files: $(PROGRAM)
+install-files: $(BINARIES)
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(SBINDIR)/ldirectord
+	install -D -m 0755 $(PROGRAM)-oracle $(DESTDIR)$(SBINDIR)/ldirectord-oracle
 	install -D -m 0755 packaging/ocf/ldirectord $(DESTDIR)$(AGENT)
 	install -d -m 0755 $(DESTDIR)/etc/ha.d/resource.d && ln -sf $(SBINDIR)/ldirectord $(DESTDIR)/etc/ha.d/resource.d/ldirectord
 	for unit in $(UNITS); do \
@@ -43,10 +44,10 @@ install-files: $(PROGRAM)
 	cd examples && find . -type f -not -path './demo/*' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)/)$(DOCDIR)/examples/{}' ';'
 	$(KEEP) 0644 packaging/logrotate $(DESTDIR)$(ETC)/logrotate.d/ldirectord
 
-# The licences: ours, and those of the modules in the binary.
+# The licences: ours, and those of the modules in the binaries.
 install-terms:
 	$(INSTALL) -t $(DESTDIR)$(TERMSDIR) LICENSE NOTICE
-	$(LICENCES) ./cmd/ldirectord >build/LICENSES && $(INSTALL) -t $(DESTDIR)$(TERMSDIR) build/LICENSES
+	$(LICENCES) ./cmd/ldirectord ./cmd/ldirectord-oracle >build/LICENSES && $(INSTALL) -t $(DESTDIR)$(TERMSDIR) build/LICENSES
 
 # What Debian demands besides: its form of the licence, and a changelog. And the sums of all that the package ever wrote
 # to /etc.
@@ -64,7 +65,7 @@ install-sysv:
 
 # Files of /etc that an operator changed stay, and so do ldirectord.cf and what is in /run and /var/log.
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
+	rm -f $(DESTDIR)$(SBINDIR)/ldirectord $(DESTDIR)$(SBINDIR)/ldirectord-oracle $(DESTDIR)$(AGENT) $(DESTDIR)/etc/ha.d/resource.d/ldirectord \
 		$(UNITS:%=$(DESTDIR)$(UNITDIR)/%) $(foreach page,$(wildcard man/*),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)).gz) \
 		$(DESTDIR)$(BASHDIR)/ldirectord $(DESTDIR)/etc/init.d/ldirectord
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TERMSDIR)
@@ -73,7 +74,7 @@ uninstall:
 		! cmp -s packaging/$${file%:*} $$there || rm -f $$there; done
 
 # A package: the same commit gives the same bytes, whenever and wherever it is built.
-deb rpm: $(PROGRAM)
+deb rpm: $(BINARIES)
 	rm -rf build/$@
 	$(MAKE) -s $(PARTS) DESTDIR=build/$@ $(LAYOUT)
 	find build/$@ -exec touch -h -d @$(SOURCE_DATE_EPOCH) '{}' +
@@ -86,11 +87,12 @@ deb: LAYOUT = TERMSDIR=/usr/share/doc/ldirectord UNITDIR=/lib/systemd/system AGE
 rpm: PARTS  = install
 rpm: LAYOUT = TERMSDIR=/terms
 
-# The program and all that belongs to it, to be unpacked anywhere.
+# The programs and all that belongs to them, to be unpacked anywhere.
 ARCHIVE = ldirectord-$(VERSION)-linux-$(GOARCH)
-archive: $(PROGRAM)
+archive: $(BINARIES)
 	rm -rf build/archive
 	install -D -m 0755 $(PROGRAM) build/archive/$(ARCHIVE)/ldirectord
+	install -D -m 0755 $(PROGRAM)-oracle build/archive/$(ARCHIVE)/ldirectord-oracle
 	$(MAKE) -s install-terms TERMSDIR=build/archive/$(ARCHIVE)
 	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md man/* packaging/*/* packaging/logrotate $$(find examples -type f -not -path 'examples/demo/*'); do \
 		case $$file in packaging/deb/* | packaging/rpm/* | packaging/licences/*) continue ;; esac; \
@@ -107,7 +109,7 @@ release: export GOARM64 = v8.0
 release:
 	rm -rf build/release && mkdir -p build/release
 	for arch in amd64 arm64; do \
-		rm -f build/$$arch/ldirectord && \
+		rm -f build/$$arch/ldirectord build/$$arch/ldirectord-oracle && \
 		$(MAKE) -s archive deb rpm GOARCH=$$arch PROGRAM=build/$$arch/ldirectord PACKAGES=build/release \
 			VERSION='$(VERSION)' COMMIT='$(COMMIT)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' || exit 1; done
 	cd build/release && sha256sum ldirectord* >SHA256SUMS && cat SHA256SUMS

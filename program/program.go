@@ -22,6 +22,7 @@ type Command struct {
 	Argv   []string      // its name or path, and its arguments; no shell reads them
 	Env    []string      // KEY=VALUE, in addition to the environment of this process
 	Stdin  string        // what it reads
+	Files  []*os.File    // its descriptors from 3 on; Run closes them here when it has started
 	Limit  time.Duration // how long it may run
 	Stdout *Output       // nil: thrown away
 	Stderr *Output       // may be the same as Stdout
@@ -56,6 +57,16 @@ func Find(name string) (string, error) {
 	return "", fmt.Errorf("%s: not installed", name)
 }
 
+// FindOwn is the path of a program that is installed with this one: beside it, or else as Find has it.
+func FindOwn(name string) (string, error) {
+	if self, err := os.Executable(); err == nil {
+		if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), name)); err == nil {
+			return path, nil
+		}
+	}
+	return Find(name)
+}
+
 // Run runs a program to its end, or until it is killed with all that it started: at its limit, or when ctx is done.
 // The error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause
 // of ctx when that is done, or says why the program could not be started. A script without #! is given to the shell,
@@ -69,6 +80,9 @@ func Run(ctx context.Context, c Command) error {
 	if errors.Is(err, syscall.ENOEXEC) {
 		cmd = c.prepare(append([]string{"/bin/sh", cmd.Path}, c.Argv[1:]...)...)
 		err = cmd.Start()
+	}
+	for _, file := range c.Files {
+		file.Close()
 	}
 	if err != nil {
 		return err
@@ -91,7 +105,7 @@ func Run(ctx context.Context, c Command) error {
 
 func (c *Command) prepare(argv ...string) *exec.Cmd {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env, cmd.ExtraFiles = append(os.Environ(), c.Env...), c.Files
 	if c.Stdin != "" {
 		cmd.Stdin = strings.NewReader(c.Stdin)
 	}

@@ -58,7 +58,7 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	} else if l.Draft != nil {
 		l.Found = append(l.Found, doctor.Advise(ctx, l.Draft, nil, doctor.Daemon{})...)
 	}
-	l.RefuseWhatNeedsAShell()
+	l.RefuseWhatNeverRuns()
 	return l, nil
 }
 

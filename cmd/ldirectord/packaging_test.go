@@ -239,12 +239,14 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "program") // newer than every source: nothing is built
-	if err := os.WriteFile(program, nil, 0o755); err != nil {
-		t.Fatal(err)
+	for _, file := range []string{program, program + "-oracle"} {
+		if err := os.WriteFile(file, nil, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	install := func(targets ...string) {
 		t.Helper()
-		cmd := exec.Command("make", append([]string{"-s", "-o", program, "PROGRAM=" + program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
+		cmd := exec.Command("make", append([]string{"-s", "-o", program, "-o", program + "-oracle", "PROGRAM=" + program, "VERSION=1.2.3", "DESTDIR=" + dir + "/root"}, targets...)...)
 		cmd.Dir = "../.."
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make %v: %v\n%s", targets, err, out)
@@ -265,6 +267,8 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 	install("install-files", "install-sysv")
 	if files := left(); len(files) < 50 {
 		t.Fatalf("only %d files are installed: %q", len(files), files)
+	} else if !slices.Contains(files, "/usr/sbin/ldirectord") || !slices.Contains(files, "/usr/sbin/ldirectord-oracle") {
+		t.Errorf("a program is missing: %q", files)
 	}
 	brokenLinks(t, dir+"/root/usr/share/doc/ldirectord")
 	install("uninstall")

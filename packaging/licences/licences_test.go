@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-const program = "../../cmd/ldirectord"
+var programs = []string{"../../cmd/ldirectord", "../../cmd/ldirectord-oracle"}
 
-// Every module of the binary may be given away with it, and no module is left out.
-func TestEveryModuleOfTheBinaryMayBeGivenAway(t *testing.T) {
+// Every module of the binaries may be given away with them, and no module is left out.
+func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
-		modules, err := linked(program, arch)
+		modules, err := linked(arch, programs...)
 		if err == nil {
 			err = check(modules)
 		}
@@ -29,31 +29,33 @@ func TestEveryModuleOfTheBinaryMayBeGivenAway(t *testing.T) {
 		if arch != runtime.GOARCH {
 			continue // to build for another takes minutes
 		}
-		if want := ofBinary(t); !slices.Equal(got, want) {
-			t.Errorf("modules\n%q\nthe binary has\n%q", got, want)
+		if want := ofBinaries(t); !slices.Equal(got, want) {
+			t.Errorf("modules\n%q\nthe binaries have\n%q", got, want)
 		}
 	}
 }
 
-// ofBinary asks a binary, which the linker told what is in it.
-func ofBinary(t *testing.T) (modules []string) {
-	binary := filepath.Join(t.TempDir(), "ldirectord")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, program)
+// ofBinaries asks the binaries, which the linker told what is in them.
+func ofBinaries(t *testing.T) (modules []string) {
+	dir := t.TempDir()
+	build := exec.Command("go", append([]string{"build", "-trimpath", "-o", dir}, programs...)...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	out, err := exec.Command("go", "version", "-m", binary).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(out)) {
-		if words := strings.Fields(line); len(words) > 2 && words[0] == "dep" {
-			modules = append(modules, words[1])
+	for _, program := range programs {
+		out, err := exec.Command("go", "version", "-m", filepath.Join(dir, filepath.Base(program))).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(out)) {
+			if words := strings.Fields(line); len(words) > 2 && words[0] == "dep" {
+				modules = append(modules, words[1])
+			}
 		}
 	}
 	slices.Sort(modules)
-	return modules
+	return slices.Compact(modules)
 }
 
 func TestALicenceIsKnownByItsText(t *testing.T) {
@@ -84,7 +86,7 @@ func TestALicenceIsKnownByItsText(t *testing.T) {
 
 // Each text that a module demands to be passed on is passed on.
 func TestEveryTextIsPassedOn(t *testing.T) {
-	modules, err := linked(program, "amd64")
+	modules, err := linked("amd64", programs...)
 	if err != nil {
 		t.Fatal(err)
 	}

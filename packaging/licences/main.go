@@ -1,8 +1,8 @@
-// Command licences collects the licences of all modules that a binary is made of, from the module cache, as the
+// Command licences collects the licences of all modules that binaries are made of, from the module cache, as the
 // packages must bring them along. It fails where a module has none, or one that the program may not be given
 // away with.
 //
-//	licences [-arch ARCH] PACKAGE
+//	licences [-arch ARCH] PACKAGE…
 package main
 
 import (
@@ -13,13 +13,13 @@ import (
 )
 
 func main() {
-	arch := flag.String("arch", runtime.GOARCH, "the processor that the binary is for")
+	arch := flag.String("arch", runtime.GOARCH, "the processor that the binaries are for")
 	flag.Parse()
-	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: licences [-arch ARCH] PACKAGE")
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: licences [-arch ARCH] PACKAGE…")
 		os.Exit(2)
 	}
-	modules, err := linked(flag.Arg(0), *arch)
+	modules, err := linked(*arch, flag.Args()...)
 	if err == nil {
 		err = check(modules)
 	}

@@ -26,14 +26,14 @@ type file struct {
 // ofPackage has go list print the module of a package, unless that is ours or Go's own.
 const ofPackage = `{{with .Module}}{{if not .Main}}{{.Path}}{{"\t"}}{{.Version}}{{"\t"}}{{.Dir}}{{"\t"}}{{$.Dir}}{{end}}{{end}}`
 
-// linked returns the modules of a package and of all that it imports, in order of their paths.
-func linked(name, arch string) ([]module, error) {
-	cmd := exec.Command("go", "list", "-deps", "-f", ofPackage, name)
+// linked returns the modules of packages and of all that they import, in order of their paths.
+func linked(arch string, packages ...string) ([]module, error) {
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-f", ofPackage}, packages...)...)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go list %s: %w", name, err)
+		return nil, fmt.Errorf("go list %s: %w", strings.Join(packages, " "), err)
 	}
 	found := map[string]*module{}
 	dirs := map[string]bool{}

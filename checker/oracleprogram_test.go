@@ -1,0 +1,134 @@
+package checker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fakeOracle is a check by a script in the place of the program, of a server that sends one packet.
+func fakeOracle(t *testing.T, script string, limit time.Duration) Result {
+	t.Helper()
+	s := goodOracle
+	s.NegotiateTimeout = limit
+	s.Target = serve(t, heedless(tns(11, ""))).addr
+	c := build(t, s, nil)
+	of := bare(c).(*oracleCheck)
+	of.argv[0] = script
+	if !strings.HasPrefix(script, "/") {
+		of.argv[0] = writeScript(t, "#!/bin/sh\n"+script+"\n")
+	}
+	return c.Check(t.Context())
+}
+
+// talked is the beginning of a script that has a connection opened, and waits until the server has said something.
+const talked = `printf '\0\0' >&3; head -c 8 <&3 >/dev/null; `
+
+// Whatever the program does without an answer, the server's state is kept.
+func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
+	const no = "ldirectord-oracle gave no answer, but "
+	for name, c := range map[string]struct {
+		script string
+		want   string
+	}{
+		"missing":            {"/does/not/exist", "ldirectord-oracle is not installed"},
+		"killed":             {"kill -9 $$", "ldirectord-oracle: died of signal 9 (killed)"},
+		"killed in the talk": {talked + "kill -9 $$", "ldirectord-oracle: died of signal 9 (killed)"},
+		"short of something": {"echo no memory >&2; exit 1", "ldirectord-oracle: exit status 1: no memory"},
+		"silent":             {"exit 0", no + `""`},
+		"something else":     {"echo hello", no + `"hello\n"`},
+		"another answer":     {talked + `echo '{"Verdict":"perhaps","Row":true}'`, no + `"{\"Verdict\":\"perhaps\",\"Row\":true}\n"`},
+		"nothing":            {talked + "echo null", no + `"null\n"`},
+		"two answers":        {talked + `echo '{"Verdict":"done"} {}'`, no + `"{\"Verdict\":\"done\"} {}\n"`},
+		"an endless answer":  {talked + `echo '{"Verdict":"done",'; yes | head -c 10000000`, no + `"{\"Verdict\":\"done\",\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny"…`},
+		"asked no server":    {`echo '{"Verdict":"done","Row":true}'`, no + `"{\"Verdict\":\"done\",\"Row\":true}\n"`},
+		"lost no server":     {`echo '{"Verdict":"failed","Lost":true}'`, no + `"{\"Verdict\":\"failed\",\"Lost\":true}\n"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			if r := fakeOracle(t, c.script, patient); r.OK || r.Cause != Shortage || r.Detail != c.want {
+				t.Errorf("%+v\nwant %s", r, c.want)
+			}
+		})
+	}
+}
+
+// A program that hangs is killed with what it started. That the server was silent too says nothing: it may wait.
+func TestOracleThatHangsIsKilled(t *testing.T) {
+	for name, begin := range map[string]string{"at once": "", "in the talk": talked, "with endless output": "yes & "} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			pids := filepath.Join(t.TempDir(), "pids")
+			var r Result
+			var written []string
+			for limit := 2 * short; limit < 10*patient; limit *= 5 { // a busy machine takes longer to start all
+				r = fakeOracle(t, begin+"sleep 60 & echo $! $$ >"+pids+"; sleep 60", limit)
+				text, _ := os.ReadFile(pids)
+				written = strings.Fields(string(text))
+				if len(written) == 2 && r.Detail == "ldirectord-oracle: no end in "+(limit+killDelay).String()+", killed" {
+					break
+				}
+			}
+			if r.OK || r.Cause != Shortage || !strings.HasSuffix(r.Detail, ", killed") || len(written) != 2 {
+				t.Errorf("%+v, processes %q", r, written)
+			}
+			for _, pid := range written {
+				if !gone(t, pid) {
+					t.Errorf("process %s lives", pid)
+				}
+			}
+		})
+	}
+}
+
+// What the program answers once it has asked the server is the result.
+func TestOracleTakesTheAnswer(t *testing.T) {
+	for answer, want := range map[string]Result{
+		`"Verdict":"done","Row":true`:                                         {OK: true, Stage: AtMatch, Detail: "SELECT returned a row"},
+		`"Verdict":"done"`:                                                    {Stage: AtAnswer, Cause: Answer, Detail: "SELECT returned no row"},
+		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`:                           {Stage: AtLogin, Cause: Answer, Detail: "login rejected: ORA-01017"},
+		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`:            {Stage: AtAnswer, Cause: Answer, Detail: "query failed: ORA-00942"},
+		`"Verdict":"failed","Row":true,"InQuery":true,"Text":"Ym9va+k="`:      {Stage: AtAnswer, Cause: Answer, Detail: `query: book\xe9`},
+		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {Stage: AtAnswer, Cause: Answer, Detail: "query: … and …"},
+	} {
+		r := fakeOracle(t, talked+"echo '{"+answer+"}'", patient)
+		if r.OK != want.OK || r.Stage != want.Stage || r.Cause != want.Cause || r.Detail != want.Detail {
+			t.Errorf("%s: %+v\nwant %+v", answer, r, want)
+		}
+	}
+}
+
+// A crash over what the server said is one, as of every protocol. It is told where it was.
+func TestOracleThatCrashes(t *testing.T) {
+	needsOracle(t)
+	s := goodOracle
+	s.Target = serve(t, listener(tns(4, ""))).addr
+	r := build(t, s, nil).Check(t.Context())
+	const where = "a fault in ldirectord-oracle: panic at "
+	if r.OK || r.Cause != Other || !strings.HasPrefix(r.Warning, where) || !strings.Contains(r.Warning, "refuse_packet.go:") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Others may read what a process was started with.
+func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
+	told := filepath.Join(t.TempDir(), "told")
+	fakeOracle(t, "cat /proc/$$/cmdline /proc/$$/environ >"+told+"; exit 1", patient)
+	text, err := os.ReadFile(told)
+	if err != nil || len(text) == 0 || strings.Contains(string(text), goodOracle.Passwd) || strings.Contains(string(text), "c2VjcmV0") {
+		t.Errorf("%v: %q", err, text)
+	}
+}
+
+// A program too many waits, as external ones do.
+func TestOraclesAreBounded(t *testing.T) {
+	s := goodOracle
+	s.Target, s.NegotiateTimeout = refusingPort(t), short // of the wait
+	e := &Env{Children: make(chan struct{}, 1)}
+	e.Children <- struct{}{}
+	if r := build(t, s, e).Check(t.Context()); r.Cause != Shortage || r.Detail != errCrowded.text {
+		t.Errorf("%+v", r)
+	}
+}

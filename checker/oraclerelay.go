@@ -1,0 +1,175 @@
+package checker
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"ldirectord/checker/oracle"
+)
+
+// oracleRelay connects ldirectord-oracle to the server, and again where its listener redirects to.
+type oracleRelay struct {
+	ctx      context.Context
+	target   netip.AddrPort
+	limit    time.Duration
+	deadline time.Time
+	sockets  []*net.UnixConn // the other ends are the program's
+	working  sync.WaitGroup
+	server   *libConn // nil before the first connection
+	failed   error    // to connect
+}
+
+// newRelay begins to wait for what the program says. Its sockets have to be closed.
+func (c *oracleCheck) newRelay(ctx context.Context) (r *oracleRelay, theirs []*os.File, err error) {
+	r = &oracleRelay{ctx: ctx, target: c.target, limit: c.limit}
+	for range oracle.Sockets {
+		ours, its, err := socketPair()
+		if err != nil {
+			r.end(theirs)
+			return nil, nil, err
+		}
+		r.sockets, theirs = append(r.sockets, ours), append(theirs, its)
+	}
+	r.working.Go(r.serve)
+	return r, theirs, nil
+}
+
+func socketPair() (*net.UnixConn, *os.File, error) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket")
+	defer ours.Close()
+	socket, err := net.FileConn(ours) // a copy
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return socket.(*net.UnixConn), theirs, nil
+}
+
+// end waits until nothing is relayed any more.
+func (r *oracleRelay) end(theirs []*os.File) {
+	for _, socket := range theirs {
+		socket.Close()
+	}
+	for _, socket := range r.sockets {
+		socket.Close()
+	}
+	r.working.Wait()
+}
+
+// serve connects one socket after the other. The time to start the program is no part of the server's.
+func (r *oracleRelay) serve() {
+	port := make([]byte, 2)
+	for i, program := range r.sockets {
+		if _, err := io.ReadFull(program, port); err != nil {
+			return // the program has ended
+		}
+		to := r.target
+		if i == 0 {
+			r.deadline = time.Now().Add(r.limit)
+		} else {
+			to = netip.AddrPortFrom(to.Addr(), binary.BigEndian.Uint16(port))
+		}
+		if r.failed = r.connect(to); r.failed != nil {
+			program.Close()
+			return
+		}
+		r.relay(program)
+	}
+}
+
+func (r *oracleRelay) connect(to netip.AddrPort) error {
+	tcp, err := connect(r.ctx, to, r.deadline, r.limit)
+	if err != nil {
+		return err
+	}
+	r.server = newLibConn(newDialogue(tcp), maxSQL, oracleHeader, nil)
+	r.server.length = oracleLengths(r.server.in)
+	return nil
+}
+
+// relay carries what the program and the server say, until the program has no more to say, or the
+// server takes no more.
+func (r *oracleRelay) relay(program *net.UnixConn) {
+	answered := make(chan struct{})
+	go func() {
+		io.Copy(program, r.server)
+		program.CloseWrite()
+		close(answered)
+	}()
+	io.Copy(r.server, program)
+	program.Close()
+	r.server.Close()
+	<-answered
+}
+
+// believes reports whether an answer can come of what was relayed.
+func (r *oracleRelay) believes(a *oracle.Answer) bool {
+	switch a.Verdict {
+	case oracle.Done, oracle.Refused:
+		return r.server != nil
+	case oracle.Failed:
+		return r.server != nil || !a.Lost
+	}
+	return false
+}
+
+// fault explains why a check failed: by the server's own words, or by what went wrong on the connection.
+func (r *oracleRelay) fault(a *oracle.Answer) error {
+	step, err := loginStep, errors.New(string(a.Text))
+	if a.InQuery {
+		step = queryStep
+	}
+	switch {
+	case a.Verdict == oracle.Done:
+		return nil
+	case a.Verdict == oracle.Refused:
+		err = &refusal{text: string(a.Text)}
+	case !a.Lost:
+		return step.stage.of(stageFault(step.name, err))
+	}
+	return r.server.fault(step, err)
+}
+
+var errNotOracle = errors.New("this is not Oracle")
+
+// oracleHeader is the size of the header of a TNS packet.
+const oracleHeader = 8
+
+// tnsAccept is the type of the packet that accepts a connection.
+const tnsAccept = 2
+
+// oracleLengths returns what tells how many bytes of a TNS packet follow its header. Its length has
+// two bytes, or four once version 315 or later is agreed on.
+func oracleLengths(in *bufio.Reader) func(header []byte) (int, error) {
+	wide := false
+	return func(header []byte) (int, error) {
+		length := int(binary.BigEndian.Uint16(header))
+		if wide {
+			length = int(binary.BigEndian.Uint32(header))
+		}
+		if length < oracleHeader || header[4] == 0 || header[4] > 20 {
+			return 0, errNotOracle
+		}
+		if header[4] == tnsAccept && !wide {
+			version, err := in.Peek(2)
+			if err != nil {
+				return 0, err
+			}
+			wide = binary.BigEndian.Uint16(version) >= 315
+		}
+		return length - oracleHeader, nil
+	}
+}

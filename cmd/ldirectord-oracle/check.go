@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+
+	driver "github.com/sijms/go-ora/v2"
+	"github.com/sijms/go-ora/v2/configurations"
+	"github.com/sijms/go-ora/v2/network"
+
+	"ldirectord/checker/oracle"
+	"ldirectord/checker/query"
+)
+
+// check logs in and runs the query.
+func check(q oracle.Question, sockets []net.Conn) oracle.Answer {
+	d := &dialer{sockets: sockets}
+	session, err := logIn(q, d)
+	if err != nil {
+		return d.failure(err)
+	}
+	defer session.Close()
+	rows, err := query.Run(session, string(q.Query))
+	answer := oracle.Answer{Verdict: oracle.Done}
+	if err != nil {
+		answer = d.failure(err)
+	}
+	answer.Row, answer.InQuery = rows > 0, true
+	return answer
+}
+
+func logIn(q oracle.Question, d *dialer) (query.Session, error) {
+	config := settings(q)
+	config.Dialer = d
+	session, err := driver.NewConnection("", config)
+	if err != nil {
+		return nil, err
+	}
+	return session, session.OpenWithContext(context.Background())
+}
+
+// settings has all of them: the driver's own parser takes names from the environment.
+func settings(q oracle.Question) *configurations.ConnectionConfig {
+	c := &configurations.ConnectionConfig{}
+	c.UserID, c.Password = string(q.Login), string(q.Password)
+	if name, ok := strings.CutPrefix(string(q.Database), "/"); ok {
+		c.ServiceName = name
+	} else {
+		c.SID = string(q.Database)
+	}
+	c.Protocol = "tcp"
+	c.SessionDataUnitSize, c.TransportDataUnitSize = oracle.Unit, 0xffff
+	c.PrefetchRows = 1
+	c.Servers = []configurations.ServerAddr{{Addr: q.Server.Addr().String(), Port: int(q.Server.Port())}}
+	c.ClientInfo = configurations.ClientInfo{
+		ProgramPath: "ldirectord", ProgramName: "ldirectord", DriverName: "ldirectord",
+		OSUserName: "ldirectord",
+		HostName:   q.HostName, PID: os.Getpid(), Language: "AMERICAN", Territory: "AMERICA",
+	}
+	return c
+}
+
+// failure tells the server's own error, or why the dialer failed, or else the driver's error.
+func (d *dialer) failure(err error) oracle.Answer {
+	answer := oracle.Answer{Verdict: oracle.Failed, Lost: d.lost.Load()}
+	var said *network.OracleError
+	text := err.Error()
+	switch {
+	case d.failed != nil:
+		text, answer.Lost = d.failed.Error(), false
+	case errors.As(err, &said):
+		answer.Verdict = oracle.Refused
+		text, _, _ = strings.Cut(said.Error(), " error occur at position")
+		text = strings.TrimSpace(text)
+	}
+	answer.Text = []byte(text[:min(len(text), oracle.MaxText)])
+	return answer
+}

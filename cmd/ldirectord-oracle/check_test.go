@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"ldirectord/checker/oracle"
+)
+
+var question = oracle.Question{
+	Server: netip.MustParseAddrPort("192.0.2.1:1521"), HostName: "director",
+	Login: []byte("check"), Password: []byte("se\xffcret"), Database: []byte("XE"), Query: []byte("SELECT 1 FROM dual"),
+}
+
+// served are sockets whose other ends get a port, say something and read until the end. It returns the ports.
+func served(says ...string) (sockets []net.Conn, ports func() []uint16) {
+	asked := make([]chan uint16, len(says))
+	for i, text := range says {
+		mine, its := net.Pipe()
+		sockets, asked[i] = append(sockets, its), make(chan uint16, 1)
+		go func() {
+			defer mine.Close()
+			port := make([]byte, 2)
+			if _, err := io.ReadFull(mine, port); err != nil {
+				return
+			}
+			asked[i] <- binary.BigEndian.Uint16(port)
+			go io.Copy(io.Discard, mine)
+			io.WriteString(mine, text)
+		}()
+	}
+	return sockets, func() (list []uint16) {
+		for _, from := range asked {
+			select {
+			case port := <-from:
+				list = append(list, port)
+			default:
+			}
+		}
+		return list
+	}
+}
+
+func packet(kind byte, words string) string {
+	body := string([]byte{byte(len(words) >> 8), byte(len(words))}) + words
+	if kind == 4 {
+		body = "\x22\x00" + body
+	}
+	return string([]byte{0, byte(8 + len(body)), 0, 0, kind, 0, 0, 0}) + body
+}
+
+func redirect(port string) string {
+	return packet(5, "(ADDRESS=(PROTOCOL=tcp)(HOST=192.0.2.9)(PORT="+port+"))")
+}
+
+func TestAnswers(t *testing.T) {
+	refusal := packet(4, "(DESCRIPTION=(ERR=12505))")
+	for name, c := range map[string]struct {
+		says  []string
+		want  oracle.Answer
+		ports []uint16
+	}{
+		"refusal":          {[]string{refusal, ""}, oracle.Answer{Verdict: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521}},
+		"end":              {[]string{"", ""}, oracle.Answer{Verdict: oracle.Failed, Lost: true, Text: []byte("EOF")}, []uint16{1521}},
+		"redirect":         {[]string{redirect("1522"), refusal}, oracle.Answer{Verdict: oracle.Refused, Text: []byte("ORA-12505")}, []uint16{1521, 1522}},
+		"a port too large": {[]string{redirect("99999"), refusal}, oracle.Answer{Verdict: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521}},
+		"redirect forever": {[]string{redirect("1522"), redirect("1523")}, oracle.Answer{Verdict: oracle.Failed, Text: []byte(errNowhere.Error())}, []uint16{1521, 1522}},
+	} {
+		sockets, ports := served(c.says...)
+		got := check(question, sockets)
+		if got.Verdict != c.want.Verdict || got.Lost != c.want.Lost || got.InQuery || !strings.HasPrefix(string(got.Text), string(c.want.Text)) {
+			t.Errorf("%s: %+v %q, want %+v %q", name, got, got.Text, c.want, c.want.Text)
+		}
+		if asked := ports(); !slices.Equal(asked, c.ports) {
+			t.Errorf("%s: connected to %v, want %v", name, asked, c.ports)
+		}
+	}
+}
+
+// A password of any bytes reaches the driver as it is, and a long text of the server is cut.
+func TestWhatIsAskedAndToldIsWhole(t *testing.T) {
+	text, err := json.Marshal(question)
+	var q oracle.Question
+	if err := json.Unmarshal(text, &q); err != nil {
+		t.Fatal(err)
+	}
+	if c := settings(q); err != nil || c.Password != "se\xffcret" || c.SID != "XE" || c.Servers[0].NetworkAddr() != "192.0.2.1:1521" {
+		t.Errorf("%v: %+v", err, c)
+	}
+	q.Database = []byte("/pdb.example")
+	if c := settings(q); c.ServiceName != "pdb.example" || c.SID != "" {
+		t.Errorf("%+v", c)
+	}
+	d := &dialer{failed: io.EOF}
+	if a := d.failure(io.ErrNoProgress); string(a.Text) != "EOF" || a.Lost {
+		t.Errorf("%+v", a)
+	}
+	d = &dialer{}
+	if a := d.failure(longError{}); len(a.Text) != oracle.MaxText {
+		t.Errorf("%d bytes", len(a.Text))
+	}
+}
+
+type longError struct{}
+
+func (longError) Error() string { return strings.Repeat("x", 5000) }
+
+// framed is as much of what a server says as ldirectord lets through: whole packets.
+func framed(text []byte) []byte {
+	for i, wide := 0, false; ; {
+		rest := text[i:]
+		if len(rest) < 8 {
+			return text[:i]
+		}
+		length := int(binary.BigEndian.Uint16(rest))
+		if wide {
+			length = int(binary.BigEndian.Uint32(rest))
+		}
+		if length < 8 || length > len(rest) || rest[4] == 0 || rest[4] > 20 {
+			return text[:i]
+		}
+		wide = wide || rest[4] == 2 && length >= 10 && binary.BigEndian.Uint16(rest[8:]) >= 315
+		i += length
+	}
+}
+
+// FuzzCheck: whatever a server says, the check ends, or crashes, which is told as a failure.
+func FuzzCheck(f *testing.F) {
+	f.Add([]byte("\x00\x20\x00\x00\x02\x00\x00\x00\x01\x3a\x0c\x41\x20\x00\xff\xff\x01\x00\x00\x00\x00\x20\x41\x41\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte("\x00\x0c\x00\x00\x04\x00\x00\x00\x22\x00\x00\x02ab"))
+	f.Add([]byte("\x00\x10\x00\x00\x05\x00\x00\x00\x00\x06(A=B)x"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		defer func() { _ = recover() }()
+		sockets, _ := served(string(framed(text)), "", "")
+		if a := check(question, sockets); a.Verdict == "" || len(a.Text) > oracle.MaxText {
+			t.Errorf("%+v", a)
+		}
+	})
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// dialer gives the driver a socket for each connection that it wants to open: the first, and those to where the
+// listener redirects.
+type dialer struct {
+	sockets []net.Conn // that are left
+	current net.Conn   // nil before the first connection
+	lost    atomic.Bool
+	failed  error // to open another
+}
+
+var errNowhere = errors.New("the listener redirects to nowhere")
+
+// DialContext implements configurations.DialerContext. Of the address the port alone counts, as of a dispatcher: the
+// server's peers must not answer for it.
+func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, error) {
+	_, text, _ := net.SplitHostPort(address)
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || len(d.sockets) == 0 {
+		d.failed = errNowhere
+		return nil, d.failed
+	}
+	if d.current != nil {
+		d.current.Close()
+	}
+	d.current, d.sockets = &socket{d.sockets[0], &d.lost}, d.sockets[1:]
+	_, err = d.current.Write(binary.BigEndian.AppendUint16(nil, uint16(port)))
+	return d.current, err
+}
+
+// socket is a connection that notes when it has ended.
+type socket struct {
+	net.Conn
+	lost *atomic.Bool
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	return n, s.note(err)
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	n, err := s.Conn.Write(p)
+	return n, s.note(err)
+}
+
+func (s *socket) note(err error) error {
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		s.lost.Store(true)
+	}
+	return err
+}
+
+// SetDeadline, SetReadDeadline and SetWriteDeadline change nothing: ldirectord has the deadline.
+func (*socket) SetDeadline(time.Time) error      { return nil }
+func (*socket) SetReadDeadline(time.Time) error  { return nil }
+func (*socket) SetWriteDeadline(time.Time) error { return nil }

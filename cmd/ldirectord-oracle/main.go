@@ -1,0 +1,57 @@
+// Command ldirectord-oracle makes one check of an Oracle database for ldirectord, which runs it for service = oracle.
+// It is a program of its own because Oracle's driver is as large as ldirectord itself.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+
+	"ldirectord/checker/oracle"
+)
+
+// version is set at the build.
+var version = "unknown"
+
+func main() {
+	if len(os.Args) > 1 {
+		fmt.Println(oracle.Program, version+": ldirectord runs it for service = oracle, see ldirectord.cf(5)")
+		return
+	}
+	if err := answer(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// answer makes the check. An error is one of this machine, and says nothing about the server.
+func answer() error {
+	var q oracle.Question
+	if err := json.NewDecoder(os.Stdin).Decode(&q); err != nil {
+		return fmt.Errorf("reading the question: %w", err)
+	}
+	sockets, err := inherited()
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(check(q, sockets)); err != nil {
+		return fmt.Errorf("answering: %w", err)
+	}
+	return nil
+}
+
+// inherited are the sockets that ldirectord connects.
+func inherited() ([]net.Conn, error) {
+	var sockets []net.Conn
+	for i := range oracle.Sockets {
+		file := os.NewFile(uintptr(oracle.FirstSocket+i), "socket")
+		socket, err := net.FileConn(file)
+		if err != nil {
+			return nil, fmt.Errorf("a socket of ldirectord: %w", err)
+		}
+		file.Close()
+		sockets = append(sockets, socket)
+	}
+	return sockets, nil
+}
