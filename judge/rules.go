@@ -181,17 +181,17 @@ func released(h *hearing) bool {
 }
 
 // together has the first servers of an announced section come in one: mh heeds the order of the entries, which must be
-// the same on all directors, whichever server answers first. Nothing is announced before.
+// the same on all directors, whichever server answers first. Nothing is announced before. Those that somebody took out
+// with the virtual service are not the first ones: they come back at once.
 func together(h *hearing) bool {
 	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
 		return false
 	}
+	awaited, entered := false, false
 	for s := range h.all() {
-		if s.isAwaited() {
-			return true
-		}
+		awaited, entered = awaited || s.isAwaited(), entered || s.Entered
 	}
-	return false
+	return awaited && !entered
 }
 
 // leaving keeps those that left the file at weight 0.

@@ -330,6 +330,7 @@ func TestRuleTogether(t *testing.T) {
 	first := func(c *Case) {
 		c.Announce, c.Quiescent, c.Have = true, true, lvs.Dests{}
 		c.Servers[1].First.Pending = true
+		c.Servers[0].Entered, c.Servers[1].Entered = false, false
 	}
 	for _, row := range []struct {
 		what  string
@@ -345,6 +346,8 @@ func TestRuleTogether(t *testing.T) {
 			c.says(1, health.Unknown)
 		}, true},
 		{"something is in the table", func(c *Case) { first(c); c.has(1, 0) }, false},
+		{"one served until somebody removed the virtual service",
+			func(c *Case) { first(c); c.Servers[0].Entered = true }, false},
 		{"its addresses are not announced", func(c *Case) { first(c); c.Announce = false }, false},
 		{"servers that fail are removed", func(c *Case) { first(c); c.Quiescent = false }, false},
 	} {

@@ -24,6 +24,7 @@ var predicates = []struct {
 	step   func(*step) string
 	rest   func(*world, *Decision) string
 }{
+	{2, comesBack, nil},
 	{6, fallbackStays, nil},
 	{7, handStays, nil},
 	{8, standbyIsIdle, nil},
@@ -133,6 +134,9 @@ func (w *world) comesTogether() bool {
 			awaited = awaited || c.Pending
 		}
 	}
+	for i := range w.Servers {
+		awaited = awaited && !w.Servers[i].Entered
+	}
 	return w.Announce && w.Quiescent && len(w.Have) == 0 && awaited
 }
 
@@ -164,6 +168,22 @@ func (w *world) servers() (n int) {
 		n += bit(weight > 0)
 	}
 	return n
+}
+
+// comesBack: a virtual service that somebody removed comes back with those that pass.
+func comesBack(s *step) string {
+	b, w := s.before, s.after
+	if s.kind != look || b.there || !w.serves() || w.Gathers() {
+		return ""
+	}
+	for i := range w.present() {
+		had, _ := b.Have.At(w.addr(i))
+		got, _ := w.table.At(w.addr(i))
+		if had.Weight > 0 && got.Weight == 0 && w.mayServe(i) && w.verdict(i) == health.Up && w.weightOf(i) > 0 {
+			return w.who(i) + " served until the virtual service was removed, and is not back"
+		}
+	}
+	return ""
 }
 
 // fallbackStays: while a server is unknown, and none is up, a check does not change where it is.
@@ -352,7 +372,7 @@ func comesInOrder(s *step) string {
 		now, _ := w.table.At(w.addr(i))
 		to := w.Members[i].MovedTo
 		switch {
-		case w.Announce && w.Quiescent && len(b.table) == 0 && now.Weight > 0 && w.isPending() && s.kind == result:
+		case w.Announce && w.Quiescent && len(b.table) == 0 && len(b.Have) == 0 && now.Weight > 0 && w.isPending() && s.kind == result:
 			return w.who(i) + " comes before the others had a result"
 		case s.kind == result && i == int(s.a) && !b.Gathers() && b.serves() && b.IsAway() && w.expects(i, b) && b.verdict(i) != health.Up && was.Weight == 0 && now.Weight > 0:
 			return w.who(i) + " is back before the others were asked"

@@ -90,9 +90,8 @@ func passed(s *Step) string {
 		o := &m.Servers[i]
 		was, _ := s.Before.Have.At(o.Dest.Addr) // who is undone by repair served
 		comes := s.Before.weightIn(o.Dest.Addr) == 0 && was.Weight == 0 && m.servesIn(o)
-		// guard: who would be held while another has the section, or changes are refused, is held then; so is
-		// one that served until somebody removed the virtual service, once the first ones come together
-		held := o.Held && (s.Before.Theirs || s.Before.Failed || s.Before.Together)
+		// guard: who would be held while another has the section, or changes are refused, is held then
+		held := o.Held && (s.Before.Theirs || s.Before.Failed)
 		if comes && !o.Unsure && !m.isSure(o, health.Up) && !held && !m.excused(1, o) {
 			return m.Call(o.Dest.Addr) + " comes into service"
 		}
