@@ -23,7 +23,7 @@ func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " 
 // keepOverrides takes over what somebody else did to a virtual service, which orders its servers follow, and what the
 // table refused of it.
 func (v *virtual) keepOverrides(was *virtual) {
-	v.CarryTable(&was.State)
+	v.CarryTable(&was.State, v.Repair)
 	v.writing = was.writing
 	v.touch()
 	for _, s := range v.servers {

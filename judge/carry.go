@@ -51,8 +51,15 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 }
 
 // CarryTable takes over what the table has, and what others did to it: the sections differ in nothing but servers whose
-// names have got an address.
-func (s *State) CarryTable(was *State) { s.Have, s.Known, s.ByHand = was.Have, was.Known, was.ByHand }
+// names have got an address. What was found is somebody's now, or goes: with repair no change of it is kept any more.
+func (s *State) CarryTable(was *State, repair bool) {
+	s.Have, s.Known, s.ByHand = was.Have, was.Known, was.ByHand
+	for addr := range was.Found {
+		if repair && !s.Found[addr] {
+			delete(s.ByHand, addr)
+		}
+	}
+}
 
 // CarryOrders takes over what an operator and others made of the same server, where the sections differ in nothing but
 // servers whose names have got an address.

@@ -496,7 +496,7 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, m mishap) {
 		return was.Servers[o].Check(k)
 	})
 	if refines {
-		w.CarryTable(&was.State)
+		w.CarryTable(&was.State, w.Repair)
 		for i := range w.Servers {
 			if o := before(i); o >= 0 {
 				w.Servers[i].CarryOrders(&was.Servers[o])

@@ -284,8 +284,10 @@ func leavesNone(s *Step) string {
 
 // handIsUndone: with repair nothing by hand is left, once it was seen.
 func handIsUndone(m *Moment) string {
-	if len(m.ByHand) > 0 && m.Repair && m.Found == nil { // what was found is the table's as it is
-		return "a change by hand is kept in spite of repair"
+	for addr := range m.ByHand {
+		if m.Repair && !m.Found[addr] { // what was found is the table's as it is
+			return m.Call(addr) + " was changed by hand, and that is kept in spite of repair"
+		}
 	}
 	return ""
 }
