@@ -147,7 +147,7 @@ func (v *view) head(c column) markup {
 	case "-" + c.name:
 		sorted = "descending"
 	}
-	if c.compare == nil {
+	if !c.sorts {
 		return fill(`<th scope="col"%s>%s</th>`, class(c.class), c.name)
 	}
 	return fill(`<th scope="col"%s%s>%s</th>`, class(c.class), when(sorted != "", ` aria-sort="%s"`, sorted),
@@ -172,11 +172,8 @@ func (v *view) group(t *table, rows []status.Row) markup {
 func (v *view) row(t *table, r *status.Row) markup {
 	var cells markup
 	for i, c := range t.columns {
-		to := ""
-		if c.link != nil {
-			to = c.link(r)
-		}
-		content := link(to, c.text(r, *v.Time))
+		text, to := c.text(r, *v.Time)
+		content := link(to, text)
 		if i == 0 {
 			cells += fill(`<th scope="row">%s</th>`, content)
 		} else {

@@ -49,54 +49,75 @@ func known(r *status.Row, now time.Time) string {
 	return strings.Join(what, "; ")
 }
 
-// column is one of a table. It may be sorted by compare.
+// column is one of a table.
 type column struct {
 	name, class string // n: numbers; opt: a narrow page leaves it out
-	text        func(r *status.Row, now time.Time) string
-	compare     func(a, b *status.Row) int
-	link        func(r *status.Row) string // where the text leads; nil or "": nowhere
+	sorts       bool   // the table may be sorted by it
 }
 
 // The tables' columns. All have what is known as the last one.
 var (
-	server = column{"server", "", func(r *status.Row, _ time.Time) string { return r.Server.Real },
-		func(a, b *status.Row) int { return byName(a.Server.Real, b.Server.Real) }, pageOfServer}
-	service = column{"service", "of", func(r *status.Row, _ time.Time) string { return r.At.Label() },
-		func(a, b *status.Row) int { return cmp.Compare(a.At.ID, b.At.ID) },
-		func(r *status.Row) string { return pageOf(r.At.ID, "") }}
-	active = column{"active", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Active) },
-		func(a, b *status.Row) int { return cmp.Compare(a.Active, b.Active) }, nil}
+	server  = column{"server", "", true}
+	service = column{"service", "of", true}
+	active  = column{"active", "n opt", true}
 
-	ofOne = []column{
-		server,
-		{"state", "is", func(r *status.Row, _ time.Time) string { return r.Server.State },
-			func(a, b *status.Row) int { return cmp.Compare(a.Server.State, b.Server.State) }, nil},
-		{"for", "n", func(r *status.Row, now time.Time) string { return status.For(r.Server, now) },
-			func(a, b *status.Row) int { return b.Server.Since.Compare(a.Server.Since) }, nil},
-		{"weight", "n opt", func(r *status.Row, _ time.Time) string { return status.Number(r.Weight) },
-			func(a, b *status.Row) int { return cmp.Compare(a.Weight, b.Weight) }, nil},
-		active,
-		{"last check", "opt",
-			func(r *status.Row, now time.Time) string { return status.LastCheck(r.Server, now) }, nil,
-			nil},
-	}
+	ofOne = []column{server, {"state", "is", true}, {"for", "n", true}, {"weight", "n opt", true}, active,
+		{"last check", "opt", false}}
 	ofAll      = slices.Insert(slices.Clone(ofOne), 1, service)
-	ofServices = []column{
-		service,
-		{"up", "n is", func(r *status.Row, _ time.Time) string { return r.At.OfAll() },
-			func(a, b *status.Row) int { return cmp.Compare(a.At.Up(), b.At.Up()) }, nil},
-		active,
-		{"scheduler", "opt", func(r *status.Row, _ time.Time) string { return cmp.Or(r.At.Scheduler, "none") },
-			nil, nil},
-	}
+	ofServices = []column{service, {"up", "n is", true}, active, {"scheduler", "opt", false}}
 )
+
+// text is what a row has in a column, and where that leads; "": nowhere.
+func (c column) text(r *status.Row, now time.Time) (text, to string) {
+	switch c.name {
+	case "server":
+		text, to = r.Server.Real, pageOfServer(r)
+	case "service":
+		text, to = r.At.Label(), pageOf(r.At.ID, "")
+	case "active":
+		text = status.Number(r.Active)
+	case "state":
+		text = r.Server.State
+	case "for":
+		text = status.For(r.Server, now)
+	case "weight":
+		text = status.Number(r.Weight)
+	case "last check":
+		text = status.LastCheck(r.Server, now)
+	case "up":
+		text = r.At.OfAll()
+	case "scheduler":
+		text = cmp.Or(r.At.Scheduler, "none")
+	}
+	return text, to
+}
+
+// compare compares rows by a column that sorts.
+func (c column) compare(a, b *status.Row) int {
+	switch c.name {
+	case "server":
+		return byName(a.Server.Real, b.Server.Real)
+	case "service":
+		return cmp.Compare(a.At.ID, b.At.ID)
+	case "active":
+		return cmp.Compare(a.Active, b.Active)
+	case "state":
+		return cmp.Compare(a.Server.State, b.Server.State)
+	case "for":
+		return b.Server.Since.Compare(a.Server.Since)
+	case "weight":
+		return cmp.Compare(a.Weight, b.Weight)
+	default: // up
+		return cmp.Compare(a.At.Up(), b.At.Up())
+	}
+}
 
 // add sorts a table, trouble first unless a column was asked for, and leaves the rows that are on this page.
 func (v *view) add(t *table) {
 	status.WorstFirst(t.rows)
 	by, backwards := strings.CutPrefix(v.asked.Get("sort"), "-")
 	for _, c := range t.columns {
-		if c.name == by && c.compare != nil {
+		if c.name == by && c.sorts {
 			t.joins = false
 			slices.SortStableFunc(t.rows, func(a, b status.Row) int {
 				if backwards {
