@@ -3,6 +3,7 @@ package ipvsctl
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -111,7 +112,7 @@ func (m *Memory) putService(op Op, exists bool) (changed bool, err error) {
 		return false, syscall.ESRCH
 	case exists && op.New:
 		return false, syscall.EEXIST
-	case !schedulers[op.Settings.Scheduler], !engines[op.Settings.PEName]:
+	case !slices.Contains(schedulers, op.Settings.Scheduler), !slices.Contains(engines, op.Settings.PEName):
 		return false, lacking(op.Settings, m.known)
 	case !exists:
 		m.table[op.Key] = &Compact{}
@@ -124,7 +125,7 @@ func (m *Memory) putService(op Op, exists bool) (changed bool, err error) {
 func (m *Memory) known(module string) bool {
 	name := strings.TrimPrefix(module, "ip_vs_")
 	engine, isEngine := strings.CutPrefix(name, "pe_")
-	return isEngine && engines[engine] || !isEngine && schedulers[name]
+	return isEngine && slices.Contains(engines, engine) || !isEngine && slices.Contains(schedulers, name)
 }
 
 // changeDest changes a destination of a virtual service, which is nil where there is none.
@@ -140,10 +141,7 @@ func changeDest(service *Compact, op Op) (changed bool, err error) {
 }
 
 // schedulers are those of Linux 6.1; a service may also have none.
-var schedulers = map[string]bool{
-	"rr": true, "wrr": true, "lc": true, "wlc": true, "lblc": true, "lblcr": true, "dh": true, "sh": true,
-	"mh": true, "sed": true, "nq": true, "fo": true, "ovf": true, "twos": true, "none": true,
-}
+var schedulers = strings.Fields("rr wrr lc wlc lblc lblcr dh sh mh sed nq fo ovf twos none")
 
 // engines are the persistence engines; most services have none.
-var engines = map[string]bool{"": true, "sip": true}
+var engines = []string{"", "sip"}
