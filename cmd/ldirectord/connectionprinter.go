@@ -53,7 +53,7 @@ func newConnectionsText(w io.Writer, warn func(string, ...any), services []*bala
 			t.clients = maxIPv6
 		}
 		for _, m := range s.servers {
-			t.names = max(t.names, len(m.name))
+			t.names = max(t.names, len(m.Server))
 		}
 	}
 	t.row("VIRTUAL", "CLIENT", "TO", "SERVER", "SERVER IS", "KIND", "PROTOCOL", "STATE", "EXPIRES")

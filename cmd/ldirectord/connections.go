@@ -12,7 +12,7 @@ import (
 )
 
 // connections shows the current connections and persistence templates in the order of the kernel, then
-// the counters of each server.
+// the counters of each server, the table's own, which also distinguish marks.
 func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	virtual := strings.Join(c.args, "")
 	if err := l.Plan.Snapshot().Called(&virtual); err != nil {
@@ -49,8 +49,12 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if err != nil {
 		return err
 	}
-	if err := printServers(ctx, c.table, owners.services, out); err != nil {
-		return err
+	for _, b := range owners.services {
+		for _, server := range b.servers {
+			if b.shown {
+				out.server(server.serverLine)
+			}
+		}
 	}
 	out.end(skipped)
 	return nil
@@ -74,25 +78,6 @@ func serverStates(ctx context.Context, c *call) (map[director.Backend]string, er
 			director.Maint: "maintenance"}[o.Kind]
 	}
 	return states, err
-}
-
-// printServers shows the table's own counters, which also distinguish marks.
-func printServers(ctx context.Context, table ipvsctl.Client, services []*balanced, out connectionPrinter) error {
-	for _, s := range services {
-		if !s.shown {
-			continue
-		}
-		found, err := table.Services(ctx, s.Key)
-		if err != nil {
-			return err
-		}
-		for _, m := range s.servers {
-			n := found[s.Key].Counters[m.addr]
-			out.server(serverLine{s.Config.ID, m.name, m.state, m.weight, n.Active, n.Inactive,
-				n.Persistent})
-		}
-	}
-	return nil
 }
 
 // connectionLine is an entry of the kernel's table of connections as it is shown.
@@ -138,7 +123,7 @@ func (o *owners) line(c ipvsctl.Connection) (connectionLine, bool) {
 		Virtual: strings.Join(ids, " or "),
 		Client:  c.Client.String(),
 		To:      c.Virtual.String(),
-		Server:  server.name, ServerState: server.state,
+		Server:  server.Server, ServerState: server.ServerState,
 		Kind:     "connection",
 		Protocol: c.Protocol.String(),
 		State:    c.State,

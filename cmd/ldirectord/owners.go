@@ -29,10 +29,8 @@ type balanced struct {
 
 // balancedServer is a server of a virtual service.
 type balancedServer struct {
-	name   string // address:port as configured
-	addr   netip.AddrPort
-	state  string
-	weight uint32
+	serverLine
+	addr netip.AddrPort
 }
 
 // newOwners takes the states of servers from the daemon's report, and from the table where that has none.
@@ -42,7 +40,8 @@ func newOwners(services []director.Service, table ipvsctl.Table, states map[dire
 		o.byKey[key] = nil
 	}
 	for _, s := range services {
-		b := &balanced{Service: s, servers: balancedServers(s, table[s.Key].Dests, states)}
+		b := &balanced{Service: s}
+		b.find(table[s.Key], states)
 		o.services = append(o.services, b)
 		o.byKey[s.Key] = b
 		if s.Key.Protocol == lvs.Mark {
@@ -58,29 +57,30 @@ func (o *owners) show(services []director.Service) {
 	}
 }
 
-// balancedServers are the configured servers in file order, then the others in the table.
-func balancedServers(s director.Service, dests map[netip.AddrPort]lvs.Dest,
-	states map[director.Backend]string) []balancedServer {
-	var list []balancedServer
+// find finds the configured servers in file order, then the others in the table.
+func (b *balanced) find(in ipvsctl.Service, states map[director.Backend]string) {
 	seen := map[netip.AddrPort]bool{}
-	for _, m := range s.Members {
+	add := func(name string, addr netip.AddrPort, state string) {
+		n := in.Counters[addr]
+		line := serverLine{b.Config.ID, name, state, in.Dests[addr].Weight, n.Active, n.Inactive, n.Persistent}
+		b.servers, seen[addr] = append(b.servers, balancedServer{line, addr}), true
+	}
+	for _, m := range b.Members {
 		if seen[m.Dest.Addr] {
 			continue
 		}
-		seen[m.Dest.Addr] = true
-		dest, in := dests[m.Dest.Addr]
-		state := states[director.Backend{Virtual: s.Config.ID, Real: m.Name}]
+		state := states[director.Backend{Virtual: b.Config.ID, Real: m.Name}]
 		if state == "" || m.Fallback {
-			state = memberState(m, dest, in)
+			dest, there := in.Dests[m.Dest.Addr]
+			state = memberState(m, dest, there)
 		}
-		list = append(list, balancedServer{m.Name, m.Dest.Addr, state, dest.Weight})
+		add(m.Name, m.Dest.Addr, state)
 	}
-	for _, addr := range slices.SortedFunc(maps.Keys(dests), netip.AddrPort.Compare) {
+	for _, addr := range slices.SortedFunc(maps.Keys(in.Dests), netip.AddrPort.Compare) {
 		if !seen[addr] {
-			list = append(list, balancedServer{addr.String(), addr, notConfigured, dests[addr].Weight})
+			add(addr.String(), addr, notConfigured)
 		}
 	}
-	return list
 }
 
 const notConfigured = "not configured"
@@ -108,13 +108,9 @@ func (b *balanced) server(dest netip.AddrPort) balancedServer {
 		i = slices.IndexFunc(b.servers, func(s balancedServer) bool { return s.addr.Addr() == dest.Addr() })
 	}
 	if i < 0 {
-		return balancedServer{name: dest.String(), addr: dest, state: notConfigured}
+		return balancedServer{serverLine: serverLine{Server: dest.String(), ServerState: notConfigured}}
 	}
 	return b.servers[i]
-}
-
-func (b *balanced) has(dest netip.Addr) bool {
-	return slices.ContainsFunc(b.servers, func(s balancedServer) bool { return s.addr.Addr() == dest })
 }
 
 // of returns the owner of an entry, none if it is not configured, and several if it may be any of them. The order is
@@ -138,7 +134,7 @@ func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	}
 	var may []*balanced
 	for _, b := range o.marks {
-		if b.Key.IPv6 == ipv6 && b.has(c.Dest.Addr()) {
+		if b.Key.IPv6 == ipv6 && b.server(c.Dest).addr.IsValid() {
 			may = append(may, b)
 		}
 	}

@@ -132,13 +132,13 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		"10.2.0.10:80": "not configured",
 		"10.2.0.1:0":   "up", // a template's
 	} {
-		if got := b.server(addrPort(addr)).state; got != want {
+		if got := b.server(addrPort(addr)).ServerState; got != want {
 			t.Errorf("%s is %s, want %s", addr, got, want)
 		}
 	}
 	dests[addrPort("10.2.0.6:80")] = lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1}
 	b = newOwners([]director.Service{s}, table, told).services[0]
-	if got := b.server(addrPort("10.2.0.6:80")).state; got != "fallback" {
+	if got := b.server(addrPort("10.2.0.6:80")).ServerState; got != "fallback" {
 		t.Errorf("the fallback server in the table is %s", got)
 	}
 }
