@@ -11,9 +11,7 @@ func TestConnectionsAsJSON(t *testing.T) {
 	for connections := range 3 {
 		for servers := range 3 {
 			var text strings.Builder
-			c := &call{options: options{jsonOut: true}}
-			out := c.connectionPrinter(nil).(*connectionsJSON)
-			out.w = &text
+			out := newConnectionPrinter(&text, true, nil)
 			for range connections {
 				out.connection(connectionLine{Client: "192.0.2.1:80"})
 			}

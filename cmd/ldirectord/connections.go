@@ -23,7 +23,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
 	if c.table.Live == nil { // a table in memory balances nothing
-		c.connectionPrinter(nil).end(0)
+		newConnectionPrinter(c.out, c.jsonOut, nil).end(0)
 		return nil
 	}
 	if err := c.table.Connect(ctx); err != nil {
@@ -39,7 +39,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	}
 	owners := newOwners(l.Plan.Services(""), table, states)
 	owners.show(shown)
-	out := c.connectionPrinter(owners.services)
+	out := newConnectionPrinter(c.out, c.jsonOut, owners.services)
 	skipped, err := c.table.Connections(ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {
 			out.connection(line)
@@ -57,6 +57,9 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 		}
 	}
 	out.end(skipped)
+	if skipped > 0 && !c.jsonOut {
+		c.warn("lines of the kernel's table of connections that could not be read: %d", skipped)
+	}
 	return nil
 }
 
