@@ -80,7 +80,7 @@ func bind(ctx context.Context, path string) (net.Listener, error) {
 			"the path %s is longer than %d bytes; --rundir names another folder", fresh, maxPath)
 	}
 	for _, way := range []string{path, fresh} {
-		if err := socketOrNothing(way); err != nil {
+		if _, err := isSocket(way); err != nil {
 			return nil, err
 		}
 	}
@@ -164,23 +164,23 @@ func (c *controlSocket) close() error {
 	return errors.Join(c.server.Close(), removeSocket(c.path))
 }
 
-func socketOrNothing(path string) error {
+// isSocket reports whether a socket is there. Anything else is in the way.
+func isSocket(path string) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s is in the way: it is not a socket", path)
+		return false, fmt.Errorf("%s is in the way: it is not a socket", path)
 	}
-	return nil
+	return true, nil
 }
 
 // removeSocket removes a socket, never anything else.
 func removeSocket(path string) error {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode().Type() != fs.ModeSocket {
+	if is, _ := isSocket(path); !is {
 		return nil
 	}
 	return os.Remove(path)

@@ -13,7 +13,7 @@ import (
 // both tables refuse the same. Its errors wrap EINVAL or ERANGE.
 func (op Op) Check() error {
 	if op.Kind > DelDest {
-		return fmt.Errorf("unknown operation: %w", syscall.EINVAL)
+		return invalid("unknown operation")
 	}
 	if err := checkKey(op.Key); err != nil {
 		return err
@@ -33,21 +33,25 @@ func (op Op) Check() error {
 	}
 }
 
+// invalid is the error of what ipvsadm or the kernel refuses.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, syscall.EINVAL)...)
+}
+
 func checkKey(k lvs.Key) error {
 	switch k.Protocol {
 	case lvs.Mark:
 		if k.Mark == 0 || k.Addr.IsValid() {
-			return fmt.Errorf("a mark service has a mark above 0 and no address: %w", syscall.EINVAL)
+			return invalid("a mark service has a mark above 0 and no address")
 		}
 		return nil
 	case lvs.TCP, lvs.UDP, lvs.SCTP:
 		if k.Mark != 0 || k.IPv6 != k.Addr.Addr().Is6() {
-			return fmt.Errorf("an address service has no mark, and the family of its address: %w",
-				syscall.EINVAL)
+			return invalid("an address service has no mark, and the family of its address")
 		}
 		return checkAddr("virtual service", k.Addr)
 	default:
-		return fmt.Errorf("protocol %d, want TCP, UDP or SCTP: %w", k.Protocol, syscall.EINVAL)
+		return invalid("protocol %d, want TCP, UDP or SCTP", k.Protocol)
 	}
 }
 
@@ -56,11 +60,11 @@ func checkAddr(of string, addr netip.AddrPort) error {
 	a := addr.Addr()
 	switch {
 	case !a.IsValid():
-		return fmt.Errorf("%s without an address: %w", of, syscall.EINVAL)
+		return invalid("%s without an address", of)
 	case a.Zone() != "":
-		return fmt.Errorf("address %s with a zone: %w", a, syscall.EINVAL)
+		return invalid("address %s with a zone", a)
 	case a.Is4In6():
-		return fmt.Errorf("IPv4 address %s in the form of IPv6: %w", a, syscall.EINVAL)
+		return invalid("IPv4 address %s in the form of IPv6", a)
 	default:
 		return nil
 	}
@@ -74,15 +78,15 @@ func (s Settings) check(k lvs.Key) error {
 	persistent := s.Flags&Persistent != 0
 	switch {
 	case len(s.Scheduler) > maxName || len(s.PEName) > maxName:
-		return fmt.Errorf("a name of more than %d characters: %w", maxName, syscall.EINVAL)
+		return invalid("a name of more than %d characters", maxName)
 	case persistent && (s.Timeout < 1 || s.Timeout > MaxTimeout):
-		return fmt.Errorf("persistence of %d s, want 1 to %d: %w", s.Timeout, MaxTimeout, syscall.EINVAL)
+		return invalid("persistence of %d s, want 1 to %d", s.Timeout, MaxTimeout)
 	case persistent && k.IPv6 && (s.Netmask < 1 || s.Netmask > 128):
-		return fmt.Errorf("granularity of a prefix of %d bits, want 1 to 128: %w", s.Netmask, syscall.EINVAL)
+		return invalid("granularity of a prefix of %d bits, want 1 to 128", s.Netmask)
 	case !persistent && k.Protocol != lvs.Mark && k.Addr.Port() == 0:
-		return fmt.Errorf("port 0, every port, needs persistence: %w", syscall.EINVAL)
+		return invalid("port 0, every port, needs persistence")
 	case s.Flags&OnePacket != 0 && k.Protocol != lvs.UDP && k.Protocol != lvs.Mark:
-		return fmt.Errorf("one-packet scheduling is for UDP: %w", syscall.EINVAL)
+		return invalid("one-packet scheduling is for UDP")
 	default:
 		return nil
 	}
@@ -92,17 +96,17 @@ func checkDest(d lvs.Dest, k lvs.Key) error {
 	a := d.Addr.Addr()
 	switch {
 	case a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return fmt.Errorf("destination %s is not one host: %w", a, syscall.EINVAL)
+		return invalid("destination %s is not one host", a)
 	case d.Forward > lvs.Route:
-		return fmt.Errorf("forwarding method %d: %w", d.Forward, syscall.EINVAL)
+		return invalid("forwarding method %d", d.Forward)
 	case a.Is6() != k.IPv6 && d.Forward != lvs.Tunnel:
-		return fmt.Errorf("a destination of the other address family needs a tunnel: %w", syscall.EINVAL)
+		return invalid("a destination of the other address family needs a tunnel")
 	case d.Weight > math.MaxInt32:
 		return fmt.Errorf("weight %d, want at most %d: %w", d.Weight, math.MaxInt32, syscall.ERANGE)
 	case d.Lower > d.Upper:
 		return fmt.Errorf("lower threshold %d above the upper one, %d: %w", d.Lower, d.Upper, syscall.ERANGE)
 	case d.Forward != lvs.Tunnel && d.Encap != (lvs.Encap{}):
-		return fmt.Errorf("encapsulation without a tunnel: %w", syscall.EINVAL)
+		return invalid("encapsulation without a tunnel")
 	default:
 		return nil
 	}

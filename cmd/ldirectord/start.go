@@ -66,14 +66,12 @@ func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bo
 	return c.launch(ctx, l)
 }
 
-// isEnding reports whether a daemon was told to end.
-func isEnding(daemon instance.Found) bool {
-	return daemon.Pid != 0 && (daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver)
-}
-
 // waitsForUs reports whether a daemon that ends may wait for this command: it was passed on by a daemon, and files
 // that name each other have both wait. It is left alone.
-func (c *call) waitsForUs(daemon instance.Found) bool { return len(c.via) > 0 && isEnding(daemon) }
+func (c *call) waitsForUs(daemon instance.Found) bool {
+	ends := daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver
+	return len(c.via) > 0 && daemon.Pid != 0 && ends
+}
 
 // runs reports whether the daemon runs and stays. That is an error for a process that was to be the one.
 func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
