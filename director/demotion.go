@@ -8,15 +8,22 @@ import (
 // demotionTimeout is how long virtual services stay in the table for the commands that are told that they leave it.
 const demotionTimeout = 3 * time.Second
 
-// demoting ends when the commands that are told, and the addresses that go, had their time.
-func demoting(life context.Context, told, gone <-chan struct{}) <-chan struct{} {
+// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
+// nothing serves. Meanwhile the director continues.
+func (d *Director) beginDemotion(ctx context.Context) {
+	told := d.teller.leaving(d.ours, d.claimant.beside, "the director stands by")
+	gone := d.announcer.demote()
+	if told == nil && gone == nil {
+		d.demote(ctx)
+		return
+	}
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		allow(life, told, demotionTimeout)
-		allow(life, gone, maxDemotionWait+announceTimeout)
+		allow(d.life, told, demotionTimeout)
+		allow(d.life, gone, maxDemotionWait+announceTimeout)
 	}()
-	return over
+	d.demotion = over
 }
 
 // allow waits for something, if it is there, for as long as it may take.

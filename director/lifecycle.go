@@ -27,6 +27,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	}
 	d.claimant.assign(p.virtuals, former)
 	for _, v := range p.virtuals {
+		v.touch()
 		found, there := have[v.key]
 		v.addEarlier(func(s *server) bool { return v.isOurs() && d.leavers.mayServe(s, found) })
 		if !there || !v.isOurs() {
@@ -42,9 +43,6 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	d.install(p, f, slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
 	if d.standby {
 		d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
-	}
-	for _, v := range d.virtuals {
-		v.touch()
 	}
 	d.writer.sync(ctx, have)
 }

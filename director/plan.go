@@ -33,8 +33,8 @@ type Build func(checker.Spec) (checker.Checker, error)
 // NewPlan prepares a configuration. What no checker or no table can carry out is returned as diagnostics with the
 // position in the file. The plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
-	p := &Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: map[job]*checker.Task{}}
-	b := planBuilder{p, build}
+	b := newBuilder(cfg, build)
+	p := b.Plan
 	var found parser.Diagnostics
 	all := make([]virtual, len(cfg.Virtuals))
 	for i := range all {
@@ -54,8 +54,7 @@ func unreadablePatterns(sections []parser.Virtual, build Build) (found parser.Di
 	for i := range sections {
 		cfg := &sections[i]
 		cfg.Reals, cfg.Fallback = []parser.Real{{}}, nil
-		p := &Plan{Config: &parser.Config{}, TLS: checker.TLSSums{}, jobs: map[job]*checker.Task{}}
-		for _, d := range (&planBuilder{p, build}).virtual(&virtual{}, cfg).Errors() {
+		for _, d := range newBuilder(&parser.Config{}, build).virtual(&virtual{}, cfg).Errors() {
 			if strings.HasPrefix(d.Text, "receive: ") || strings.HasPrefix(d.Text, "expect: ") {
 				found = append(found, d)
 			}
@@ -68,6 +67,10 @@ func unreadablePatterns(sections []parser.Virtual, build Build) (found parser.Di
 type planBuilder struct {
 	*Plan
 	build Build
+}
+
+func newBuilder(cfg *parser.Config, build Build) *planBuilder {
+	return &planBuilder{&Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: map[job]*checker.Task{}}, build}
 }
 
 // task is the check of a job.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -68,8 +69,21 @@ func (r *remover) purge(ctx context.Context) {
 	if unmarked {
 		r.marker.order()
 	}
-	before := len(r.purges)
-	r.purges = r.writer.purge(ctx, r.purges, r.mayNotGo)
+	now, before := time.Now(), len(r.purges)
+	r.purges = slices.DeleteFunc(r.purges, func(v *virtual) bool {
+		if r.mayNotGo(v) || v.retry.After(now) || !r.writer.mayAsk(ctx) {
+			return false
+		}
+		if r.leaves(v) {
+			return true
+		}
+		if err := r.writer.remove(ctx, v); err != nil {
+			r.writer.failed(ctx, v, err)
+			return false
+		}
+		r.writer.succeeded(v)
+		return true
+	})
 	if len(r.purges) < before {
 		r.record()
 	}

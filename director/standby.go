@@ -38,18 +38,6 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	})
 }
 
-// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
-// nothing serves. Meanwhile the director continues.
-func (d *Director) beginDemotion(ctx context.Context) {
-	told := d.teller.leaving(d.ours, d.claimant.beside, "the director stands by")
-	gone := d.announcer.demote()
-	if told == nil && gone == nil {
-		d.demote(ctx)
-		return
-	}
-	d.demotion = demoting(d.life, told, gone)
-}
-
 // promote puts everything into the table. Logs and mails show it as a start.
 func (d *Director) promote(ctx context.Context) {
 	d.standby = false

@@ -135,25 +135,6 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 	}
 }
 
-// purge removes those of these virtual services that go now, and returns the others.
-func (w *writer) purge(ctx context.Context, virtuals []*virtual, stays func(*virtual) bool) []*virtual {
-	now := time.Now()
-	return slices.DeleteFunc(virtuals, func(v *virtual) bool {
-		if stays(v) || v.retry.After(now) || !w.mayAsk(ctx) {
-			return false
-		}
-		if w.others.leaves(v) {
-			return true
-		}
-		if err := w.remove(ctx, v); err != nil {
-			w.failed(ctx, v, err)
-			return false
-		}
-		w.succeeded(v)
-		return true
-	})
-}
-
 // leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
 func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	leaving := leavingOf(v, told)
