@@ -62,6 +62,8 @@ var Rules = []Rule{
 		"a server without a result stays as it is; so does one that is back, while it waits for others"},
 	{"up", "checks", true, up,
 		"a server that passes serves with its weight"},
+	{"off", "the file", true, unchecked,
+		"a server with checktype = off is not there"},
 	{"found", "a host name", true, found,
 		"what the table has stays while a server has no address"},
 	{"fallback", "the file", true, fallback,
@@ -191,7 +193,13 @@ func together(h *hearing) bool {
 	for s := range h.all() {
 		awaited, entered = awaited || s.isAwaited(), entered || s.Entered
 	}
-	return awaited && !entered
+	if !awaited || entered {
+		return false
+	}
+	for s := range h.all() {
+		h.why[s.At].By = h.by
+	}
+	return true
 }
 
 // leaving keeps those that left the file at weight 0.
@@ -210,6 +218,7 @@ func drained(h *hearing) bool {
 		if !s.IsDraining() {
 			continue
 		}
+		h.why[s.At].By = h.by
 		if _, in := h.Have.At(s.Dest.Addr); in || s.State() == health.Up {
 			h.member(s, 0)
 		}
@@ -256,6 +265,16 @@ func up(h *hearing) bool {
 		why := h.why[s.At]
 		if h.member(s, s.Weight()); s.Held {
 			h.why[s.At] = why // the guard's
+		}
+	}
+	return false
+}
+
+// unchecked says of servers that are not checked that they are in by hand alone.
+func unchecked(h *hearing) bool {
+	for s := range h.all() {
+		if s.Unchecked {
+			h.why[s.At].By = h.by
 		}
 	}
 	return false

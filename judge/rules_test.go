@@ -359,6 +359,29 @@ func TestRuleTogether(t *testing.T) {
 	}
 }
 
+// Each server's place has a rule, also where that is none.
+func TestWhoIsNotThereHasARule(t *testing.T) {
+	for want, given := range map[string]func(*Case){
+		"together": func(c *Case) {
+			c.Announce, c.Quiescent, c.Have = true, true, lvs.Dests{}
+			c.Servers[0].First.Pending, c.Servers[0].Entered, c.Servers[1].Entered = true, false, false
+		},
+		"drain": func(c *Case) {
+			c.says(1, health.Unknown)
+			c.Servers[1].Order.Kind = Drain
+			c.Have.Remove(at(2))
+		},
+		"off":  func(c *Case) { c.Members[1].Unchecked = true },
+		"hand": func(c *Case) { c.Members[1].Unchecked = true; c.byHand(2) },
+	} {
+		c := inService(4, 4)
+		given(&c)
+		if by := Decide(c, noon).Why[1].By.String(); by != want {
+			t.Errorf("rule %s, want %s", by, want)
+		}
+	}
+}
+
 func TestRuleLeaver(t *testing.T) {
 	leaves := func(c *Case) { c.has(5, 3); c.Leavers = []Leaver{{Addr: at(5)}} }
 	testRule(t, "leaver", []ruleRow{

@@ -46,9 +46,6 @@ var excuses = []struct {
 	{9, "rerouted", func(w *world, i int) bool { return w.sl.has(rerouted_) }},
 	{9, "together", func(w *world, i int) bool { return w.sl.has(together_) }},
 	{9, "moved", func(w *world, i int) bool { return w.Members[i].MovedTo >= 0 }},
-	{12, "drain", func(w *world, i int) bool { _, in := w.table.At(w.addr(i)); return w.drains(i) && !in }},
-	{12, "together", func(w *world, i int) bool { return w.comesTogether() }},
-	{12, "off", func(w *world, i int) bool { return w.Members[i].Unchecked }},
 }
 
 func (w *world) excused(predicate, i int) bool {
@@ -288,9 +285,6 @@ func tellsWhy(w *world, d *Decision) string {
 		}
 	}
 	for i, s := range w.present() {
-		if w.excused(12, i) {
-			continue
-		}
 		if d.Why[i].By == 0 {
 			return w.who(i) + " has no rule"
 		}

@@ -30,7 +30,7 @@ const (
 	crashes
 	standby
 	windows
-	unchecked
+	off_
 	capabilities = iota
 )
 
@@ -98,7 +98,7 @@ func (sl *slice) section() *Section {
 	s := &Section{Rule: sl.rule, Quiescent: sl.has(quiescent | together_), Announce: sl.has(together_ | strength),
 		Repair: sl.has(repair)}
 	if sl.has(fallback_) {
-		s.Fallback, s.NoFallback = destAt(sorry, false, 1), sl.has(unchecked)
+		s.Fallback, s.NoFallback = destAt(sorry, false, 1), sl.has(off_)
 	}
 	if sl.has(guarded) {
 		s.KeepServing = lvs.Share{N: 50, Percent: true}

@@ -85,7 +85,7 @@ func (sl *slice) configOf(s shape) *config {
 	add := func(server, slot, movedTo int) {
 		l := &s.lines[server]
 		c.server = append(c.server, server)
-		c.Members = append(c.Members, &Member{At: int32(len(c.Members)), Dest: destAt(slot, l.gate, uint32(l.weight)), Unchecked: sl.has(unchecked), MovedTo: int32(movedTo)})
+		c.Members = append(c.Members, &Member{At: int32(len(c.Members)), Dest: destAt(slot, l.gate, uint32(l.weight)), Unchecked: sl.has(off_), MovedTo: int32(movedTo)})
 	}
 	for server := range s.lines {
 		switch l := &s.lines[server]; {
