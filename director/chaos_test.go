@@ -395,6 +395,7 @@ func (c *chaos) start() {
 		Former: c.oracle.claimed(), Claims: claimer(c.oracle.claim), Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
 	})
+	c.oracle.director = c.director // before it runs, and when the one before has ended
 	ctx, end := context.WithCancelCause(context.Background())
 	c.end, c.ended = end, make(chan error, 1)
 	go func(d *Director) { c.ended <- d.Run(ctx, p) }(c.director)
@@ -478,19 +479,16 @@ func (c *chaos) read() ipvsctl.Table {
 
 func (c *chaos) compare() {
 	c.t.Helper()
-	c.oracle.settle(c.read())
+	knows := c.beliefs()
+	c.oracle.settle(c.read(), knows)
 	now, err := c.director.Why(c.t.Context(), "", "")
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for _, wrong := range forgotten(now) {
-		c.complain("%s", wrong)
+	for _, wrong := range slices.Concat(forgotten(now), c.oracle.atRest(c.read(), knows)) {
+		c.complain("at rest: %s, in\n%s", wrong, ipvsctl.Format(c.read()))
 	}
 	c.compareAddresses(c.read())
-	want, have := c.oracle.expected(c.read(), now), c.oracle.withoutLeavers(c.oracle.judged(c.read()))
-	if got := ipvsctl.Format(have); got != ipvsctl.Format(want) {
-		c.complain("after %v of quiet the table is\n%sand should be\n%s", quietTime, got, ipvsctl.Format(want))
-	}
 }
 
 func (c *chaos) server() netip.AddrPort  { return everyone[c.rand.IntN(len(everyone))] }

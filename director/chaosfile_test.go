@@ -231,3 +231,14 @@ func (f file) text(maintenanceDir string) string {
 	}
 	return out.String()
 }
+
+func (s section) entry(a netip.AddrPort) (entry, bool) { return entryAt(s.servers, a) }
+
+func entryAt(list []entry, a netip.AddrPort) (entry, bool) {
+	for _, e := range list {
+		if e.addr == a {
+			return e, true
+		}
+	}
+	return entry{}, false
+}

@@ -8,16 +8,13 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file is what the oracle knows of checkvip and its brake. Who is up at rest when all that were up fail only through the
-// virtual address depends on who was up, so it does not say; it says who may be held: nobody where a check passes by that way.
-// And it says who must be: whoever goes out so while another server is surely up, and no check has passed since.
+// This file is what the oracle knows of checkvip and its brake. Who is up at rest when all that were up fail only
+// through the virtual address depends on who was up, so it does not say; it says who may be held: nobody where a check
+// passes by that way. And it says who must be: whoever goes out so while another server is surely up, and no check has
+// passed since.
 
-// passesThrough reports whether a check of the section by the same line as p passes through the virtual address.
-func (o *oracle) passesThrough(s section, p probe) bool {
-	return o.anyAlike(s, p, func(q probe) bool { return o.conditions[q.addr] != voided && o.passes(q) })
-}
-
-// anyAlike reports whether something holds for a check of the section through the virtual address by the same line as p.
+// anyAlike reports whether something holds for a check of the section through the virtual address by the same line as
+// p.
 func (o *oracle) anyAlike(s section, p probe, holds func(probe) bool) bool {
 	for _, e := range s.servers {
 		for _, q := range s.probes(e) {
@@ -29,22 +26,18 @@ func (o *oracle) anyAlike(s section, p probe, holds func(probe) bool) bool {
 	return false
 }
 
-// failsOnlyThrough reports whether a check fails through the virtual address alone.
-func (o *oracle) failsOnlyThrough(p probe) bool {
-	return p.through.IsValid() && o.conditions[p.addr] == unreached
-}
-
-// isBraked reports whether a server that fails only through the virtual address is in the table as if it were up, and may be:
-// not where the operator has the checks obeyed.
+// isBraked reports whether a server that fails only through the virtual address is in the table as if it were up, and
+// may be: not where the operator has the checks obeyed.
 func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 	only := false
 	if o.mayObey(key) {
 		return false
 	}
+	passesThrough := func(q probe) bool { return o.conditions[q.addr] != voided && o.passes(q) }
 	for _, p := range s.probes(e) {
 		switch {
 		case o.passes(p):
-		case !o.failsOnlyThrough(p) || o.passesThrough(s, p):
+		case !o.failsOnlyThrough(p) || o.anyAlike(s, p, passesThrough):
 			return false
 		default:
 			only = true
@@ -54,11 +47,12 @@ func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 	return only && in && (have.Weight > 0 || o.orderFor(key, e, 0).Kind == Drain || o.weightOf(key, e, 0) == 0)
 }
 
-// mustBrake reports whether a server that is taken out failed only through the virtual address, while another one was surely
-// up until it failed so too, and no check passed by that way since.
+// mustBrake reports whether a server that is taken out failed only through the virtual address, while another one was
+// surely up until it failed so too, and no check passed by that way since.
 func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
-	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (Order{}) || o.disturbedLately(addr) || o.mayObey(key) {
+	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (Order{}) ||
+		o.disturbedLately(addr) || o.mayObey(key) {
 		return false
 	}
 	failed := false
@@ -67,14 +61,17 @@ func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 		if last.ok && o.verdictOf(p, s, false, 0) == up {
 			continue
 		}
-		if !last.only || o.found[spot{key, addr}] != nil || o.changed[spot{key, addr}] || o.countsAs(p, s, false, 0, false) != up {
+		if !last.only || o.found[spot{key, addr}] != nil || o.changed[spot{key, addr}] ||
+			o.countsAs(p, s, false, 0, false) != up {
 			return false
 		}
 		passed := o.passedAlike(s, p)
 		other := o.anyAlike(s, p, func(q probe) bool {
 			f, _ := s.entry(netip.AddrPortFrom(q.addr.Addr(), 80))
 			at := spot{key, f.addr}
-			return q != p && o.lastOf(q).only && time.Since(o.lastOf(q).at) > grace && o.countsAs(q, s, false, 0, false) == up && !o.isMaintained(key, f) && !o.changed[at] && !o.disturbedLately(f.addr) &&
+			return q != p && o.lastOf(q).only && time.Since(o.lastOf(q).at) > grace &&
+				o.countsAs(q, s, false, 0, false) == up && !o.isMaintained(key, f) && !o.changed[at] &&
+				!o.disturbedLately(f.addr) &&
 				len(s.probes(f)) == 1 && !passed.After(o.onlySince(q))
 		})
 		if !other || passed.After(o.onlySince(p).Add(-time.Second)) {
@@ -103,8 +100,8 @@ func (o *oracle) onlySince(p probe) (began time.Time) {
 	return began
 }
 
-// passedAlike is when the last check began that passed through the virtual address by the same line as p: failures of before
-// count, and their servers may be down.
+// passedAlike is when the last check began that passed through the virtual address by the same line as p: failures of
+// before count, and their servers may be down.
 func (o *oracle) passedAlike(s section, p probe) (began time.Time) {
 	o.anyAlike(s, p, func(q probe) bool {
 		if history := o.results[q]; history != nil {

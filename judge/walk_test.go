@@ -94,11 +94,7 @@ func (k *walk) meet(w, before *world, e event, from uint32) {
 			}
 		}
 		facts := &always.Step{Before: &k.moments[0], After: w.look(&k.moments[1]), Cause: e.cause()}
-		for _, p := range always.Predicates {
-			if p.Step != nil {
-				k.complain(p.Number, p.Step(facts), from, e)
-			}
-		}
+		facts.Ask(func(n int, what string) { k.complain(n, what, from, e) })
 	}
 	code := w.encode()
 	if !k.seen.add(code.hash()) {
@@ -159,12 +155,7 @@ func (k *walk) rest(code words, id uint32) {
 			k.complain(p.number, p.rest(w, &w.told), id, event{})
 		}
 	}
-	facts := w.look(&k.moments[1])
-	for _, p := range always.Predicates {
-		if p.Rest != nil {
-			k.complain(p.Number, p.Rest(facts), id, event{})
-		}
-	}
+	w.look(&k.moments[1]).Ask(func(n int, what string) { k.complain(n, what, id, event{}) })
 }
 
 // calm is a round in which nothing is in the way.

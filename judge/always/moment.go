@@ -96,6 +96,13 @@ func (m *Moment) weightIn(addr netip.AddrPort) uint32 {
 
 func (m *Moment) servesIn(s *Server) bool { return m.weightIn(s.Dest.Addr) > 0 }
 
+func (m *Moment) isAsConfigured(s *Server) bool {
+	want := s.Dest
+	want.Weight = s.Weight
+	got, in := m.Table.At(want.Addr)
+	return in && got == want
+}
+
 // changesToGate reports whether connections keep a server from the forwarding method gate.
 func (m *Moment) changesToGate(s *Server) bool {
 	d, in := m.Table.At(s.Dest.Addr)

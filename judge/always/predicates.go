@@ -53,6 +53,30 @@ var Predicates = []Predicate{
 	{14, nil, changesInTurn},
 }
 
+// Ask reports what is wrong with a step.
+func (s *Step) Ask(report func(number int, what string)) {
+	for _, p := range Predicates {
+		if p.Step == nil {
+			continue
+		}
+		if what := p.Step(s); what != "" {
+			report(p.Number, what)
+		}
+	}
+}
+
+// Ask reports what is wrong with a moment in which the director has nothing left to do.
+func (m *Moment) Ask(report func(number int, what string)) {
+	for _, p := range Predicates {
+		if p.Rest == nil {
+			continue
+		}
+		if what := p.Rest(m); what != "" {
+			report(p.Number, what)
+		}
+	}
+}
+
 // excuses are the rules that may give way to a predicate, each with the facts that it needs.
 var excuses = []struct {
 	predicate int
@@ -86,6 +110,13 @@ func passed(s *Step) string {
 	if m.Dead || s.Cause == Outside {
 		return ""
 	}
+	for _, d := range m.Table {
+		was, _ := s.Before.Have.At(d.Addr)
+		comes := d.Weight > 0 && s.Before.weightIn(d.Addr) == 0 && was.Weight == 0
+		if comes && m.configured(d.Addr) == nil && d.Addr != m.Fallback.Addr && !m.ByHand[d.Addr] {
+			return m.Call(d.Addr) + " comes into service, and is not configured"
+		}
+	}
 	for i := range m.Servers {
 		o := &m.Servers[i]
 		was, _ := s.Before.Have.At(o.Dest.Addr) // who is undone by repair served
@@ -94,6 +125,9 @@ func passed(s *Step) string {
 		held := o.Held && (s.Before.Theirs || s.Before.Failed)
 		if comes && !o.Unsure && !m.isSure(o, health.Up) && !held && !m.excused(1, o) {
 			return m.Call(o.Dest.Addr) + " comes into service"
+		}
+		if comes && !o.Unsure && !m.isAsConfigured(o) && !m.changesToGate(o) && !m.excused(1, o) {
+			return m.Call(o.Dest.Addr) + " comes into service, and not as configured"
 		}
 	}
 	return ""
@@ -121,10 +155,8 @@ func passing(m *Moment) string {
 		if !m.mayServe(s) || s.Verdict != health.Up || m.excused(2, s) {
 			continue
 		}
-		want := s.Dest
-		want.Weight = s.Weight
-		if got, in := m.Table.At(want.Addr); !in || got != want {
-			return m.Call(want.Addr) + " passes, and is not in as configured"
+		if !m.isAsConfigured(s) {
+			return m.Call(s.Dest.Addr) + " passes, and is not in as configured"
 		}
 	}
 	return ""
@@ -149,6 +181,8 @@ func failing(m *Moment) string {
 			return m.Call(s.Dest.Addr) + " is held without a guard"
 		case s.Held && serving > m.KeepServing.Of(m.weighted()):
 			return m.Call(s.Dest.Addr) + " is held, and others suffice"
+		case s.Held && !m.isAsConfigured(s) && !m.changesToGate(s) && !m.Gathers:
+			return m.Call(s.Dest.Addr) + " is held, and is not in as configured"
 		case s.Held:
 		case got.Weight > 0 || in != m.Quiescent && !m.changesToGate(s):
 			return m.Call(s.Dest.Addr) + " fails, and is in the table as if it did not"
@@ -162,7 +196,9 @@ func isSomebodys(m *Moment) string {
 	for _, d := range m.Table {
 		s := m.serverAt(d.Addr)
 		switch {
-		case s != nil && !s.Unchecked, d.Addr == m.Fallback.Addr, m.leaver(d.Addr) != nil:
+		case s != nil && d.Forward != s.Dest.Forward && !m.changesToGate(s) && !m.isByHand(s):
+			return m.Call(d.Addr) + " is in the table by another forwarding method"
+		case s != nil && !s.Unchecked, d == m.Fallback && !m.NoFallback, m.leaver(d.Addr) != nil:
 		case m.ByHand[d.Addr], m.Found[d.Addr], m.isUnknown(), m.Together:
 		default:
 			return m.Call(d.Addr) + " is in the table, and is no server of the section"
@@ -204,8 +240,9 @@ func ordersHold(m *Moment) string {
 			return m.Call(s.Dest.Addr) + " serves in spite of an order or a file"
 		case s.Out && in != m.Quiescent && !m.changesToGate(s) && !m.Together:
 			return m.Call(s.Dest.Addr) + " is in maintenance, and is in the table as if it were not"
-		case s.Drained && !s.Out && !in && s.Verdict == health.Up && !m.Together:
-			return m.Call(s.Dest.Addr) + " is drained, and is taken out"
+		case s.Out || !s.Drained || s.Verdict == health.Unknown || m.Together || m.changesToGate(s):
+		case in != (m.Quiescent || s.Held || s.Verdict == health.Up):
+			return m.Call(s.Dest.Addr) + " is drained, and is in the table as if it were not"
 		}
 	}
 	return ""
@@ -266,13 +303,16 @@ func leavesNone(s *Step) string {
 	allDown := true
 	for i := range m.Servers {
 		o := &m.Servers[i]
-		if o.Touched || m.excused(2, o) {
+		if o.Touched || m.isByHand(o) || m.Gathers || m.Together {
 			allDown = false
 			continue
 		}
 		switch {
 		case o.Weight > 0 && m.isSure(o, health.Up), left && m.isSure(o, health.Unknown):
 			return "none serves, and " + m.Call(o.Dest.Addr) + " could, or is not known"
+		}
+		if o.Former {
+			continue
 		}
 		allDown = allDown && !o.Unsure && !o.Held && (!m.mayServe(o) || o.Verdict == health.Down)
 	}

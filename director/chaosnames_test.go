@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/ipvsctl"
-	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -91,73 +89,6 @@ func (s section) places() []entry {
 		}
 	}
 	return list
-}
-
-// movedOracle is what the oracle knows of names that move. Whether who moved away serves on depends on when it was up,
-// and the new one was not. The oracle says only who may not: who fails, and anybody while the new one is up.
-type movedOracle struct {
-	moved    map[string]bool // names, since this daemon started: it may have asked their addresses before
-	servesOn map[spot]bool   // found at rest
-}
-
-func newMovedOracle() movedOracle {
-	return movedOracle{moved: map[string]bool{}, servesOn: map[spot]bool{}}
-}
-
-// move makes this the only file. Other than by a reload, what was done by hand stays.
-func (o *oracle) move(f file, host string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.troubled = time.Now()
-	o.files = []file{f}
-	o.moved[host] = true
-}
-
-// findMoved finds those that moved away and serve on, and may.
-func (o *oracle) findMoved(have ipvsctl.Table) {
-	clear(o.servesOn)
-	for addr, s := range o.files[0] {
-		for _, e := range s.places() {
-			at := spot{keyFor(addr), e.addr}
-			if !e.elsewhere || s.check == "off" {
-				continue
-			}
-			d, in := have[at.key].Dests[e.addr] // one at weight 0 that is neither drained nor in maintenance left already
-			may := in && (d.Weight > 0 || o.orderFor(at.key, e, 0).Kind == Drain)
-			if o.isMaintained(at.key, e) {
-				may = in && s.quiescent
-			}
-			may = may && !o.putIn[at] && !o.isInPlace(at.key, s, e)
-			o.servesOn[at] = may && (o.passesAll(s, e) || o.held[at] || o.heldAndDrained[at])
-			delete(o.held, at)
-			delete(o.heldAndDrained, at)
-		}
-	}
-}
-
-// isInPlace reports whether the server at the new address of a name is up, or held, or as the old one in maintenance and
-// well.
-func (o *oracle) isInPlace(key lvs.Key, s section, old entry) bool {
-	return slices.ContainsFunc(s.servers, func(e entry) bool {
-		out := o.isMaintained(key, e) && !o.isMaintained(key, old)
-		return e.name == old.name && !out && (o.passesAll(s, e) || o.held[spot{key, e.addr}])
-	})
-}
-
-// withoutMoved is a table without those that moved away and drain. When they began to is not known.
-func (o *oracle) withoutMoved(table ipvsctl.Table) {
-	for addr, s := range o.files[0] {
-		for _, host := range hosts {
-			for _, a := range homes[host] {
-				_, configured := s.entry(a)
-				at := spot{keyFor(addr), a}
-				d, in := table[at.key].Dests[a]
-				if in && !configured && !o.servesOn[at] && d.Weight == 0 && o.busy[a] && time.Duration(s.drain)*time.Second > quietTime {
-					delete(table[at.key].Dests, a)
-				}
-			}
-		}
-	}
 }
 
 // isHome reports whether an address is that of a name.

@@ -1,0 +1,154 @@
+package director
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ldirectord/checker/health"
+	"ldirectord/ipvsctl"
+	"ldirectord/judge"
+	"ldirectord/judge/always"
+	"ldirectord/lvs"
+)
+
+// This file makes the moments of which the predicates of judge/always speak, as the world and the oracle have it. Who
+// is held, went from a former address, leaves, or was changed by hand and is kept so depends on the order in which
+// things came to the daemon: there the daemon's word is taken, where the oracle says that the past allows it.
+
+// believed is what the daemon knows of its virtual services.
+type believed map[lvs.Key]*judge.Case
+
+// beliefs are the daemon's, while it does nothing.
+func (c *chaos) beliefs() believed {
+	all := believed{}
+	d := c.director
+	err := d.orders.submit(c.t.Context(), func(_ context.Context, done chan<- struct{}) {
+		for _, v := range d.virtuals {
+			all[v.key] = &judge.Case{Section: v.Section, State: v.Clone()}
+		}
+		close(done)
+	})
+	if err != nil {
+		c.t.Error(err)
+	}
+	return all
+}
+
+// believes is what a daemon that is at work knows of a virtual service.
+func (o *oracle) believes(key lvs.Key) *judge.Case {
+	if o.director != nil {
+		for _, v := range o.director.virtuals {
+			if v.key == key {
+				return &v.Case
+			}
+		}
+	}
+	return &judge.Case{Section: &judge.Section{}}
+}
+
+// serverAt is what a daemon knows of a server, nil if it has none there.
+func serverAt(c *judge.Case, addr netip.AddrPort) *judge.Server {
+	for i, m := range c.Members {
+		if s := &c.Servers[i]; m.Dest.Addr == addr && !s.Gone {
+			return s
+		}
+	}
+	return nil
+}
+
+// moment is a virtual service as the file has it.
+func (o *oracle) moment(key lvs.Key, s section, table dests) *always.Moment {
+	m := &always.Moment{Quiescent: s.quiescent, Repair: s.repair, KeepServing: s.share(), Obeys: o.mayObey(key),
+		Failed: true, Follows: true, Table: lvs.DestsOf(table), Call: netip.AddrPort.String,
+		FallbackIn: o.sorryIn[key], FallbackTouched: o.isByHand(spot{key, sorry})}
+	if s.fallback {
+		m.Fallback = lvs.Dest{Addr: sorry, Forward: lvs.Route, Weight: 1}
+	}
+	for _, e := range s.places() {
+		m.Servers = append(m.Servers, always.Server{Dest: e.dest(e.weight), Weight: o.weightOf(key, e, 0),
+			Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
+			To: slices.IndexFunc(s.servers,
+				func(now entry) bool { return e.elsewhere && now.name == e.name }),
+			Drained: o.orderFor(key, e, 0).Kind == Drain, Out: o.isMaintained(key, e)})
+	}
+	return m
+}
+
+func (s section) share() lvs.Share {
+	digits, percent := strings.CutSuffix(s.keep, "%")
+	n, _ := strconv.Atoi(digits)
+	return lvs.Share{N: n, Percent: percent}
+}
+
+// quota is how many servers checks must leave in service.
+func (o *oracle) quota(key lvs.Key, s section) int {
+	n := 0
+	for _, e := range s.servers {
+		if o.weightOf(key, e, 0) > 0 {
+			n++
+		}
+	}
+	return s.share().Of(n)
+}
+
+// step is one change with the moments around it.
+func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *always.Step {
+	step := &always.Step{Before: o.moment(op.Key, s, before.Dests), After: o.moment(op.Key, s, after.Dests)}
+	knows := o.believes(op.Key)
+	for i, e := range s.places() {
+		b, a, at := &step.Before.Servers[i], &step.After.Servers[i], spot{op.Key, e.addr}
+		b.Held = true // who serves did so rightly, or that was told
+		b.Gone = o.mustDrain(op.Key, s, e.addr)
+		a.Gone = b.Gone
+		a.Connected = before.Dests[e.addr].Forward == lvs.Masq && before.Dests[e.addr].Addr == e.addr
+		known := o.known(op.Key, s, e)
+		a.Unsure = known == uncertain
+		a.Verdict = map[verdict]health.State{up: health.Up, down: health.Down}[known]
+		now := serverAt(knows, e.addr)
+		a.Held = now != nil && now.Held && o.mayBeHeld(op.Key, s, e) && (known != unknown || o.rechecked[at])
+	}
+	for at := range o.mustStay {
+		if at.key == op.Key {
+			leaver := always.Leaver{Addr: at.addr, Stays: o.mustDrain(op.Key, s, at.addr)}
+			step.Before.Leavers = append(step.Before.Leavers, leaver)
+		}
+	}
+	if o.isByChecks(op, s) {
+		step.Cause = always.Checks
+	}
+	return step
+}
+
+// restMoment is a virtual service after a quiet time: the daemon has every result.
+func (o *oracle) restMoment(key lvs.Key, s section, table dests, knows *judge.Case) *always.Moment {
+	if !knows.Obeys {
+		delete(o.obeyed, Backend{Virtual: "tcp:" + key.Addr.String()})
+	}
+	m := o.moment(key, s, table)
+	for i, e := range s.places() {
+		f, now := &m.Servers[i], serverAt(knows, e.addr)
+		if f.Verdict = health.Down; o.passesAll(s, e) || o.isBraked(key, s, e, table[e.addr]) {
+			f.Verdict = health.Up
+		}
+		if f.Verdict == health.Up && !e.elsewhere {
+			delete(o.putIn, spot{key, e.addr})
+		}
+		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
+		f.Held = f.Verdict == health.Down && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
+	}
+	m.ByHand = map[netip.AddrPort]bool{}
+	for addr := range knows.ByHand {
+		if _, may := o.byHand[spot{key, addr}]; may {
+			m.ByHand[addr] = true
+		}
+	}
+	for _, l := range knows.Leavers {
+		if o.mayLeave(key, s, l.Addr) {
+			m.Leavers = append(m.Leavers, always.Leaver{Addr: l.Addr})
+		}
+	}
+	return m
+}

@@ -1,0 +1,469 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
+)
+
+// This file is the world that chaos plays: servers in their conditions, the checks of them, and a table that may
+// refuse.
+
+// world is what is so, whatever the daemon knows: the file, the servers, what the operator did, and what daemons
+// recorded.
+type world struct {
+	mu         sync.Mutex // guards all of it, and the oracle
+	files      []file     // the current one; two while a reload is under way
+	conditions map[netip.AddrPort]condition
+	results    map[probe]*[]outcome // since this daemon started or began to make this check
+	orders     Orders               // also those that are over
+	obeyed     Orders               // of which no end was seen
+	maintained map[netip.AddrPort]bool
+	busy       map[netip.AddrPort]bool      // servers with connections
+	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
+	troubled   time.Time                    // something but a check changed what serves
+	foreign    bool                         // somebody else's virtual service is there
+	refusal    refusal
+	changes    int
+	left       int // changes until the daemon dies, negative for never
+	role       part
+	claims     []lvs.Key // what the daemon says may be in the table by it
+	recorded   []Leaver  // by the daemon for the next one
+	lines      []string  // of the story
+}
+
+func newWorld() world {
+	return world{conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: Orders{},
+		obeyed: Orders{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
+		disturbed: map[netip.AddrPort]time.Time{}, left: -1}
+}
+
+// spot is a place in the table.
+type spot struct {
+	key  lvs.Key
+	addr netip.AddrPort
+}
+
+type outcome struct {
+	ok    bool
+	only  bool // a failure through the virtual address alone
+	at    time.Time
+	began time.Time
+}
+
+// condition of a server.
+type condition int
+
+const (
+	healthy condition = iota
+	slow
+	wrongPage // bad for a negotiate check only
+	refusing
+	hanging
+	short     // the check fails by our own shortage
+	unreached // fails through the virtual address alone
+	voided    // the way through it can't be judged
+	conditions
+)
+
+func (c condition) String() string {
+	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short", "unreached", "voided"}[c]
+}
+
+// refusal is what the table refuses.
+type refusal int
+
+const (
+	nothing refusal = iota
+	everyChange
+	someChanges
+	everything
+	refusals
+)
+
+func (r refusal) String() string {
+	return "refuses " + []string{"nothing", "every change", "some changes", "everything"}[r]
+}
+
+// part is what the daemon plays.
+type part int
+
+const (
+	inService part = iota
+	leaving
+	resting
+	returning
+)
+
+// probe is one check as the oracle tells them apart.
+type probe struct {
+	check    string
+	addr     netip.AddrPort
+	interval int
+	through  netip.Addr // the virtual address; not valid: its own is asked
+	onLink   bool       // without a router: announced, and not by masq
+}
+
+// probes are the checks of a server.
+func (s section) probes(e entry) []probe {
+	through := netip.Addr{}
+	if s.vip && !e.masq {
+		through = s.at
+	}
+	onLink := s.announce != "" && !e.masq
+	list := []probe{{s.check, e.addr, s.interval, through, onLink}}
+	for _, f := range s.also {
+		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval, through,
+			onLink}); !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+type asking struct {
+	w *world
+	probe
+}
+
+// Check answers after a time that is the server's own, so that results come in the same order in each run.
+func (a asking) Check(ctx context.Context) checker.Result {
+	history, began := a.w.history(a.probe), time.Now()
+	octets := a.addr.Addr().As4()
+	wait := time.Duration(octets[3])*time.Millisecond + time.Duration(
+		a.addr.Port()-80+uint16(len(a.check)))*10*time.Microsecond
+	switch a.w.condition(a.addr) {
+	case slow:
+		wait += 700 * time.Millisecond
+	case hanging:
+		wait += 1500 * time.Millisecond
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		return checker.Result{Detail: "ended"}
+	}
+	return a.w.answer(a.probe, history, began)
+}
+
+// watched is a table of which the oracle sees every change.
+type watched struct {
+	*ipvsctl.Memory
+	o *oracle
+}
+
+var errRefused = errors.New("refused")
+
+func (w *watched) Read(ctx context.Context) (ipvsctl.Table, error) {
+	if err := w.o.refuses(false); err != nil {
+		return nil, err
+	}
+	return w.Memory.Read(ctx)
+}
+
+func (w *watched) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+	return each(ops, func(op ipvsctl.Op) error { return w.do(ctx, op) })
+}
+
+func (w *watched) do(ctx context.Context, op ipvsctl.Op) error {
+	if err := w.o.refuses(true); err != nil {
+		return err
+	}
+	if on := w.o.on(op.Key.Addr.Addr()); op.Kind == ipvsctl.DelService && on != "" {
+		w.o.complain("%v: it is announced on %s", op, on)
+	}
+	before, _ := w.Memory.Read(ctx)
+	if err := w.Memory.Do(ctx, op)[0]; err != nil {
+		return err
+	}
+	after, _ := w.Memory.Read(ctx)
+	if wrong := w.o.judge(op, before[op.Key], after[op.Key]); wrong != "" {
+		w.o.complain("%v: %s", op, wrong)
+	}
+	return nil
+}
+
+// Services tells the connections of those that are busy.
+func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+	if err := w.o.refuses(false); err != nil {
+		return nil, err
+	}
+	table, err := w.Memory.Services(ctx, keys...)
+	w.o.mu.Lock()
+	defer w.o.mu.Unlock()
+	for _, service := range table {
+		dests := service.Counters
+		for a := range dests {
+			if w.o.busy[a] {
+				dests[a] = ipvsctl.Counters{Active: 1}
+			}
+		}
+	}
+	return table, err
+}
+
+func (w *world) passesAll(s section, e entry) bool {
+	return !slices.ContainsFunc(s.probes(e), func(p probe) bool { return !w.passes(p) })
+}
+
+func (w *world) passes(p probe) bool {
+	switch w.conditions[p.addr] {
+	case healthy, slow, voided:
+		return true
+	case unreached:
+		return !p.through.IsValid()
+	case wrongPage:
+		return p.check == "connect"
+	default:
+		return false
+	}
+}
+
+func (w *world) refuses(change bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left == 0 || w.refusal == everything {
+		return errRefused
+	}
+	if !change {
+		return nil
+	}
+	w.changes++
+	if w.refusal == everyChange || w.refusal == someChanges && w.changes%3 == 0 {
+		return errRefused
+	}
+	if w.left > 0 {
+		w.left--
+	}
+	return nil
+}
+
+// failsOnlyThrough reports whether a check fails through the virtual address alone.
+func (w *world) failsOnlyThrough(p probe) bool {
+	return p.through.IsValid() && w.conditions[p.addr] == unreached
+}
+
+// file is the current configuration.
+func (w *world) file() file {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.files[len(w.files)-1]
+}
+
+func (w *world) set(a netip.AddrPort, c condition) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conditions[a] = c
+}
+
+func (w *world) condition(a netip.AddrPort) condition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conditions[a]
+}
+
+// maintain notes that maintenance of a server begins or ends, and tells which.
+func (w *world) maintain(a netip.AddrPort) (begins bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = time.Now()
+	w.maintained[a] = !w.maintained[a]
+	w.disturbed[a] = time.Now()
+	return w.maintained[a]
+}
+
+// order gives an order, or takes back the one that there is.
+func (w *world) order(at Backend, order Order) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = time.Now()
+	if _, given := w.orders[at]; given {
+		delete(w.orders, at)
+	} else {
+		w.orders[at] = order
+	}
+	if real, err := netip.ParseAddrPort(at.Real); err == nil {
+		w.disturbed[real] = time.Now()
+	}
+	for _, a := range homes[strings.TrimSuffix(at.Real, ":80")] {
+		w.disturbed[a] = time.Now()
+	}
+}
+
+// given are the orders of which no end was seen.
+func (w *world) given() Orders {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := maps.Clone(w.orders)
+	maps.Copy(all, w.obeyed)
+	return all
+}
+
+// orderFor is the order for a server that holds, some time ago.
+func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) Order {
+	called := []string{e.addr.String()}
+	if e.name != "" {
+		called = append(called, e.name+":80")
+	}
+	if !e.elsewhere {
+		slices.Reverse(called)
+	}
+	for _, name := range called {
+		if order, given := w.orders[Backend{Virtual: "tcp:" + key.Addr.String(), Real: name}]; given &&
+			!order.IsOver(time.Now().Add(-ago)) {
+			return order
+		}
+	}
+	return Order{}
+}
+
+// weightOf is the weight that a server has when it is up.
+func (w *world) weightOf(key lvs.Key, e entry, ago time.Duration) uint32 {
+	if order := w.orderFor(key, e, ago); order.Kind == Weigh {
+		return uint32(order.Weight)
+	}
+	return e.weight
+}
+
+func (w *world) isMaintained(key lvs.Key, e entry) bool {
+	return w.maintained[e.addr] || w.orderFor(key, e, 0).Kind == Maint
+}
+
+func (w *world) refuse(r refusal) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = time.Now()
+	w.refusal = r
+}
+
+// dieAfter lets the daemon make n more changes.
+func (w *world) dieAfter(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = time.Now()
+	if w.left < 0 || n < w.left {
+		w.left = n
+	}
+}
+
+// claim is what a daemon records for the next one, as long as it lives.
+func (w *world) claim(keys []lvs.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left != 0 {
+		w.claims = keys
+	}
+}
+
+// claimed is what the daemon before left behind; one that stopped left nothing that it must remember.
+func (w *world) claimed() []lvs.Key {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.claims
+}
+
+func (w *world) rests() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.role == resting
+}
+
+func (w *world) story(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note(line)
+}
+
+func (w *world) note(line string) {
+	const kept = 150
+	if w.lines = append(w.lines, line); len(w.lines) > 2*kept {
+		w.lines = slices.Delete(w.lines, 0, len(w.lines)-kept)
+	}
+}
+
+func (w *world) told() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.lines, "\n")
+}
+
+func (e entry) dest(weight uint32) lvs.Dest {
+	d := lvs.Dest{Addr: e.addr, Forward: lvs.Route, Weight: weight}
+	if e.masq {
+		d.Forward = lvs.Masq
+	}
+	return d
+}
+
+// checker makes the check of a real server.
+func (w *world) checker(s checker.Spec) (checker.Checker, error) {
+	timeout := max(s.Timeout, s.NegotiateTimeout)
+	return asking{w, probe{s.Type, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink}}, nil
+}
+
+func (w *world) history(p probe) *[]outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.results[p] == nil {
+		w.results[p] = new([]outcome)
+	}
+	return w.results[p]
+}
+
+func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Result {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conditions[p.addr] == short {
+		return checker.Result{Cause: checker.Shortage, Detail: "too many open files"}
+	}
+	ok := w.passes(p)
+	r := checker.Result{OK: ok, Detail: w.conditions[p.addr].String(), OwnAnswers: w.failsOnlyThrough(p)}
+	if p.through.IsValid() {
+		r.Way = map[bool]checker.Way{true: checker.WayVoid,
+			false: checker.WayThrough}[w.conditions[p.addr] == voided]
+	}
+	*history = append(*history, outcome{ok, r.OwnAnswers, time.Now(), began})
+	return r
+}
+
+// recordLeavers is what a daemon records for the next one, as long as it lives.
+func (w *world) recordLeavers(all []Leaver) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left != 0 {
+		w.recorded = slices.Clone(all)
+	}
+}
+
+func (w *world) recordedLeavers() []Leaver {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.recorded
+}
+
+// obey replaces the orders to obey.
+func (w *world) obey(all Orders) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.obeyed = all
+}
+
+// mayObey reports whether the checks of a virtual service may have their way by order.
+func (w *world) mayObey(key lvs.Key) bool {
+	_, may := w.obeyed[Backend{Virtual: "tcp:" + key.Addr.String()}]
+	return may
+}
+
+func (w *world) disturbedLately(a netip.AddrPort) bool {
+	at, ever := w.disturbed[a]
+	return ever && time.Since(at) < grace
+}

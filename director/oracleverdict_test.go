@@ -1,0 +1,104 @@
+package director
+
+import (
+	"slices"
+	"time"
+
+	"ldirectord/lvs"
+)
+
+// isByHand reports whether a server may be out because somebody else took it out.
+func (o *oracle) isByHand(at spot) bool {
+	_, kept := o.byHand[at]
+	return kept || o.unseen[at]
+}
+
+// verdict of a server in one virtual service.
+type verdict int
+
+const (
+	// a reload gave it other rules or a check that runs already, or it changed just now
+	uncertain verdict = iota - 1
+	unknown
+	up
+	down
+)
+
+// known is the verdict that the daemon must know: by all results, and also without those of the last moment. One that
+// can't serve by an order, for maintenance or without a check has one, whatever that says.
+func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
+	order := o.orderFor(key, e, 0)
+	now := o.verdict(key, s, e, 0)
+	switch {
+	case o.disturbedLately(e.addr) || order != o.orderFor(key, e, grace):
+		return uncertain
+	case s.check == "off" || o.isMaintained(key, e) || order.Kind == Drain:
+		return down
+	case e.elsewhere || o.moved[e.name] || now != o.verdict(key, s, e, grace):
+		return uncertain
+	}
+	return now
+}
+
+// verdict is what the results until some time ago say of a server: it is down when one check says so, and up when all
+// do.
+func (o *oracle) verdict(key lvs.Key, s section, e entry, ago time.Duration) verdict {
+	at := spot{key, e.addr}
+	var all []verdict
+	for _, p := range s.probes(e) {
+		now := o.verdictOf(p, s, slices.Contains(o.found[at], p), ago)
+		if o.changed[at] && now != unknown {
+			return uncertain
+		}
+		all = append(all, now)
+	}
+	for _, decides := range []verdict{down, uncertain, unknown} {
+		if slices.Contains(all, decides) {
+			return decides
+		}
+	}
+	return up
+}
+
+// verdictOf is what the results of one check say.
+func (o *oracle) verdictOf(p probe, s section, found bool, ago time.Duration) verdict {
+	if counted := o.countsAs(p, s, found, ago, true); counted == o.countsAs(p, s, found, ago, false) {
+		return counted
+	}
+	return uncertain
+}
+
+// countsAs is the verdict with or without the failures through the virtual address alone, of which some may not count.
+func (o *oracle) countsAs(p probe, s section, found bool, ago time.Duration, all bool) verdict {
+	now, streak := unknown, 0
+	if found {
+		now = up
+	}
+	if history := o.results[p]; history != nil {
+		for _, r := range *history {
+			if time.Since(r.at) < ago {
+				break
+			}
+			if r.only && !all && now == up {
+				continue
+			}
+			now, streak = s.next(now, streak, r.ok)
+		}
+	}
+	return now
+}
+
+// next is failurecount and risecount.
+func (s section) next(now verdict, streak int, ok bool) (verdict, int) {
+	says, limit := down, s.fall
+	if ok {
+		says, limit = up, s.rise
+	}
+	switch {
+	case now == says:
+		return now, 0
+	case now != unknown && streak+1 < limit:
+		return now, streak + 1
+	}
+	return says, 0
+}
