@@ -2,9 +2,7 @@ package daemon
 
 import (
 	"ldirectord/director"
-	"ldirectord/lvs"
 	"ldirectord/notify/mail"
-	"ldirectord/parser"
 	"ldirectord/printable"
 )
 
@@ -18,7 +16,7 @@ func mailRules(plan *director.Plan) map[string]mail.Rule {
 		}
 		rule := mail.Rule{
 			To: v.Mail.To, From: plan.Config.Global.EmailAlertFrom, SMTP: v.Mail.SMTP,
-			Freq:        v.Mail.Freq.Duration(),
+			Freq: v.Mail.Freq.Duration(), Statuses: v.Mail.Status,
 			ServiceName: v.ServiceName, Comment: v.Comment,
 		}
 		for _, m := range s.Members {
@@ -28,14 +26,6 @@ func mailRules(plan *director.Plan) map[string]mail.Rule {
 		}
 		if v.Mail.Detail {
 			rule.Why = "ldirectord " + printable.ShellWord(plan.Config.Name) + " why"
-		}
-		for bit, status := range map[parser.MailStatus]lvs.Status{
-			parser.MailStarting: lvs.StatusStarting, parser.MailRunning: lvs.StatusRunning,
-			parser.MailStopping: lvs.StatusStopping, parser.MailReloading: lvs.StatusReloading,
-		} {
-			if v.Mail.Status&bit != 0 {
-				rule.Statuses = append(rule.Statuses, status)
-			}
 		}
 		rules[v.ID] = rule
 	}

@@ -10,3 +10,6 @@ const (
 	StatusStopping  Status = "stopping"
 	StatusReloading Status = "reloading" // until every new check had its first result
 )
+
+// Statuses are all of them, in the order in which they come.
+var Statuses = []Status{StatusStarting, StatusRunning, StatusStopping, StatusReloading}

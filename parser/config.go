@@ -327,21 +327,9 @@ type Fallback struct {
 
 // Mail says who gets mail about changes, and when.
 type Mail struct {
-	To     string  // "" for none; as written
-	Freq   Seconds // between reminders; 0: none
-	Status MailStatus
-	SMTP   string // server; "" means the local sendmail
-	Detail bool   // extension: it says more than the Perl's
+	To     string       // "" for none; as written
+	Freq   Seconds      // between reminders; 0: none
+	Status []lvs.Status // of the daemon, in which mail is sent; in the order of lvs.Statuses
+	SMTP   string       // server; "" means the local sendmail
+	Detail bool         // extension: it says more than the Perl's
 }
-
-// MailStatus is the set of daemon states in which mail is sent.
-type MailStatus uint8
-
-// The states of emailalertstatus.
-const (
-	MailStarting MailStatus = 1 << iota
-	MailRunning
-	MailStopping
-	MailReloading
-	MailAll = MailStarting | MailRunning | MailStopping | MailReloading
-)

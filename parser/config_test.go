@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 func mustParse(t *testing.T, src string) *Config {
@@ -26,7 +28,7 @@ func TestDefaults(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2 gate\n").Virtuals[0]
 	got := fmt.Sprintln(v.CheckTimeout, v.NegotiateTimeout, v.CheckInterval, v.CheckCount, v.FailureCount, v.RiseCount, v.Window.Of,
 		v.Scheduler, v.CheckType, v.Service, v.Protocol, v.Request, v.HTTPMethod, v.FollowRedirect, v.CheckCommand,
-		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, v.Mail.Status == MailAll, v.Reals[0].Weight)
+		v.Persistent, v.Quiescent, v.CleanStop, v.Repair, slices.Equal(v.Mail.Status, lvs.Statuses), v.Reals[0].Weight)
 	const want = "5 30 10 1 1 1 0 wrr negotiate http tcp / GET yes /bin/true 0 false true false true 1\n"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

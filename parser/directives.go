@@ -268,7 +268,7 @@ var directives = chapters(
 			Doc:    "Time between reminders of a server that stays down; 0 for none."},
 		{Name: "emailalertstatus", Value: "all, none, or some of starting, running, stopping, reloading",
 			Default: "all",
-			either:  setting(func(s *Settings) *MailStatus { return &s.Mail.Status }, readMailStatus),
+			either:  setting(func(s *Settings) *[]lvs.Status { return &s.Mail.Status }, readMailStatus),
 			Doc: "In which states of the daemon mail is sent. A promotion counts as starting, a demotion " +
 				"as stopping. A daemon that stands by " +
 				"sends none."},

@@ -119,17 +119,6 @@ func (f *Fallback) json() jsonObject {
 		"weight": f.Weight}
 }
 
-// MarshalJSON is a list of the states.
-func (s MailStatus) MarshalJSON() ([]byte, error) {
-	names := []string{}
-	for i, name := range []string{"starting", "running", "stopping", "reloading"} {
-		if s&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return json.Marshal(names)
-}
-
 func (v *Virtual) json(hideSecrets bool) jsonObject {
 	o := jsonObject{
 		"id": v.ID, "server": nil, "port": v.Addr.Port(), "fwm": nil, "addressfamily": "inet",

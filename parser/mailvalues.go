@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file reads the values that are about mail.
@@ -16,28 +18,24 @@ func readMailFrequency(v *value) (Seconds, *problem) {
 	return number[Seconds](0, 0)(v)
 }
 
-var mailStates = map[string]MailStatus{
-	"starting": MailStarting, "running": MailRunning, "stopping": MailStopping, "reloading": MailReloading,
-	"all": MailAll, "none": 0,
-}
-
-func readMailStatus(v *value) (status MailStatus, p *problem) {
+func readMailStatus(v *value) ([]lvs.Status, *problem) {
 	const allowed = "it is a list of starting, running, stopping and reloading with commas, or all, or none"
 	states := splitList(v.text)
 	if len(states) == 0 {
 		v.warn(suspicious, "an empty list means none; "+allowed)
 	}
 	for _, state := range states {
-		bit, ok := mailStates[state]
-		if !ok {
-			return 0, bad("%s is not a state of the daemon; %s", quote(state), allowed)
+		if state != "all" && state != "none" && !slices.Contains(lvs.Statuses, lvs.Status(state)) {
+			return nil, bad("%s is not a state of the daemon; %s", quote(state), allowed)
 		}
-		status |= bit
 	}
-	if status != 0 && slices.Contains(states, "none") {
-		return 0, bad("none excludes all others; %s", allowed)
+	list := slices.DeleteFunc(slices.Clone(lvs.Statuses), func(s lvs.Status) bool {
+		return !slices.Contains(states, string(s)) && !slices.Contains(states, "all")
+	})
+	if len(list) > 0 && slices.Contains(states, "none") {
+		return nil, bad("none excludes all others; %s", allowed)
 	}
-	return status, nil
+	return list, nil
 }
 
 var comma = regexp.MustCompile(`[\s\v]*,[\s\v]*`)
