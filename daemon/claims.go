@@ -192,7 +192,7 @@ func (c *claims) renew(cfg *parser.Config) {
 func (c *claims) follows(virtuals []parser.Virtual) {
 	c.marking, c.names = virtuals, map[lvs.Key]string{}
 	for i := range virtuals {
-		c.names[director.KeyOf(&virtuals[i])] = virtuals[i].ServiceName
+		c.names[virtuals[i].Key()] = virtuals[i].ServiceName
 	}
 }
 
@@ -207,7 +207,7 @@ func (s keySet) sorted() []lvs.Key { return slices.SortedFunc(maps.Keys(s), lvs.
 func (c *claims) called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
 	for _, k := range keys {
 		if isMeant(k) {
-			ids = append(ids, director.Label(director.KeyID(k), c.names[k]))
+			ids = append(ids, director.Label(k.ID(), c.names[k]))
 		}
 	}
 	return ids

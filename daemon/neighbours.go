@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ldirectord/announce"
-	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/instance"
 	"ldirectord/lvs"
@@ -119,7 +118,7 @@ func (p *perl) follow(ctx context.Context, s Source) {
 	if cfg, _ := parser.Parse(ctx, p.path, text, s.parserOptions()); cfg != nil {
 		p.has = nil
 		for i := range cfg.Virtuals {
-			p.has = append(p.has, director.KeyOf(&cfg.Virtuals[i]))
+			p.has = append(p.has, cfg.Virtuals[i].Key())
 		}
 	}
 }

@@ -3,7 +3,6 @@ package director
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -13,43 +12,11 @@ import (
 
 // This file turns the configuration of a virtual service into keys, settings and destinations of the table.
 
-// keyName is how the log names a virtual service: address:port, or the mark.
-func keyName(k lvs.Key) string {
-	if k.Protocol == lvs.Mark {
-		return strconv.FormatUint(uint64(k.Mark), 10)
-	}
-	return k.Addr.String()
-}
-
-// KeyID is the parser's id of a virtual service.
-func KeyID(k lvs.Key) string {
-	kind := k.Protocol.String()
-	if k.Protocol == lvs.Mark {
-		kind = "fwm"
-		if k.IPv6 {
-			kind = "fwm6"
-		}
-	}
-	return kind + ":" + keyName(k)
-}
-
 // Catches reports whether a mark rule of a section gives its mark to packets of another virtual service.
 func Catches(cfg *parser.Virtual, other lvs.Key) bool {
 	return slices.ContainsFunc(cfg.Marking, func(m parser.Marking) bool {
 		return other.Addr.IsValid() && m.Catches(other.Addr, other.Protocol.String())
 	})
-}
-
-// KeyOf is the virtual service of a section in the table.
-func KeyOf(cfg *parser.Virtual) lvs.Key {
-	if cfg.Protocol == parser.FWM {
-		return lvs.Key{Protocol: lvs.Mark, Mark: cfg.Mark, IPv6: cfg.IPv6}
-	}
-	proto := lvs.TCP
-	if cfg.Protocol == parser.UDP {
-		proto = lvs.UDP
-	}
-	return lvs.Key{Protocol: proto, Addr: cfg.Addr, IPv6: cfg.IPv6}
 }
 
 func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {

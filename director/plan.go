@@ -192,8 +192,8 @@ func (p *Plan) Services(virtual string) []Service {
 
 // virtual makes a virtual service of its section.
 func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Diagnostics) {
-	key := KeyOf(cfg)
-	v.cfg, v.key, v.name = cfg, key, keyName(key)
+	key := cfg.Key()
+	v.cfg, v.key, v.name = cfg, key, key.Name()
 	v.Section = sectionOf(cfg, b.Config.Global.ReaddQuiescent)
 	settings, err := settingsOf(cfg)
 	if err != nil {

@@ -64,8 +64,8 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if got := ipvsctl.Format(p.Preview(nil)); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
-			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != KeyID(key) {
-				t.Errorf("%v is named %s, want %s", key, KeyID(key), p.virtuals[0].cfg.ID)
+			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != key.ID() {
+				t.Errorf("%v is named %s, want %s", key, key.ID(), p.virtuals[0].cfg.ID)
 			}
 			if p.virtuals[0].servers[0].first.Health != (health.Health{}) {
 				t.Error("a preview changes the plan")

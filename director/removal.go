@@ -42,11 +42,11 @@ func (r *remover) disown(owned []*virtual) {
 // add queues a virtual service, as the log names it. Of what it was, the key may be all that is known. While it is
 // announced, its mark rules stay.
 func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
-	cfg := &parser.Virtual{ID: KeyID(was.key), Settings: parser.Settings{CheckInterval: r.global.CheckInterval}}
+	cfg := &parser.Virtual{ID: was.key.ID(), Settings: parser.Settings{CheckInterval: r.global.CheckInterval}}
 	if was.cfg != nil && slices.ContainsFunc(addresses, r.announcer.lingers) {
 		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
 	}
-	v := &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: keyName(was.key), key: was.key,
+	v := &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: was.key.Name(), key: was.key,
 		addresses: addresses, writing: writing{dirty: true}}
 	r.purges = append(r.purges, v)
 	return v

@@ -76,7 +76,7 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 // externalArgs are the four arguments of an external check: virtual address or mark, virtual port,
 // real address, real port; 0 for no port.
 func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
-	virtual, port := keyName(KeyOf(cfg)), "0"
+	virtual, port := cfg.Key().Name(), "0"
 	if cfg.Protocol != parser.FWM {
 		virtual = lvs.FormatAddr(cfg.Addr.Addr())
 		port = strconv.Itoa(int(cfg.Addr.Port()))

@@ -189,13 +189,13 @@ const Waits = "; the daemon of this file waits for it"
 
 // shared: who else has the virtual service, or one whose packets get its mark.
 func (x one) shared() {
-	if who := x.daemon.Shared[x.Key]; who != "" {
+	if who := x.daemon.Shared[x.Virtual.Key()]; who != "" {
 		x.tell(warning, "two-daemons", "", "%s", who)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {
 		if director.Catches(x.Virtual, k) {
 			x.tell(warning, "mark-catches", "", "%s has the packets of %s (%s)", markOf(x.Virtual),
-				director.KeyID(k), strings.TrimSuffix(x.daemon.Shared[k], Waits))
+				k.ID(), strings.TrimSuffix(x.daemon.Shared[k], Waits))
 		}
 	}
 }

@@ -56,6 +56,26 @@ func family(ipv6 bool) int {
 	return 0
 }
 
+// Name is how the log names a virtual service: address:port, or the mark.
+func (k Key) Name() string {
+	if k.Protocol == Mark {
+		return strconv.FormatUint(uint64(k.Mark), 10)
+	}
+	return k.Addr.String()
+}
+
+// ID is the virtual service as the Perl ldirectord logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3.
+func (k Key) ID() string {
+	kind := k.Protocol.String()
+	if k.Protocol == Mark {
+		kind = "fwm"
+		if k.IPv6 {
+			kind = "fwm6"
+		}
+	}
+	return kind + ":" + k.Name()
+}
+
 // String is the key as arguments of ipvsadm: "-t 10.1.0.1:80", "-f 7", "-f 7 -6".
 func (k Key) String() string {
 	switch k.Protocol {

@@ -66,7 +66,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	v.IPv6, v.Mark = s.ipv6, s.mark
 	v.Protocol = s.effectiveProtocol()
 	v.Addr = r.address(s, v.Protocol)
-	v.ID = s.id(v)
+	v.ID = v.Key().ID()
 
 	v.inherit(&s.v.Settings, &global.Settings)
 	v.fillTimeouts()
@@ -95,15 +95,16 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 // hasHeader reports whether the header was not refused.
 func (v *Virtual) hasHeader() bool { return v.Mark > 0 || v.Addr.IsValid() }
 
-func (s *section) id(v *Virtual) string {
-	switch {
-	case s.mark > 0 && s.ipv6:
-		return "fwm6:" + strconv.FormatUint(uint64(s.mark), 10)
-	case s.mark > 0:
-		return "fwm:" + strconv.FormatUint(uint64(s.mark), 10)
-	default:
-		return string(v.Protocol) + ":" + v.Addr.String()
+// Key is the virtual service in the kernel's table.
+func (v *Virtual) Key() lvs.Key {
+	k := lvs.Key{Protocol: lvs.TCP, Addr: v.Addr, Mark: v.Mark, IPv6: v.IPv6}
+	switch v.Protocol {
+	case FWM:
+		k.Protocol = lvs.Mark
+	case UDP:
+		k.Protocol = lvs.UDP
 	}
+	return k
 }
 
 // fillTimeouts uses the timeout that is written for the other one, too, if that is not written.

@@ -174,15 +174,12 @@ func (v *Virtual) own() jsonObject {
 // ipvsadm are the arguments that describe the service to ipvsadm(8), after -A or -E.
 func (v *Virtual) ipvsadm() string {
 	var b strings.Builder
+	b.WriteString(v.Key().String())
 	add := func(condition bool, word, value string) {
 		if condition {
 			b.WriteString(word + value)
 		}
 	}
-	add(v.Protocol == TCP, "-t ", v.Addr.String())
-	add(v.Protocol == UDP, "-u ", v.Addr.String())
-	add(v.Protocol == FWM, "-f ", strconv.FormatUint(uint64(v.Mark), 10))
-	add(v.Protocol == FWM && v.IPv6, " -6", "")
 	add(v.Protocol == UDP && v.OnePacket, " -o", "")
 	add(true, " -s ", v.Scheduler)
 	add(v.Persistent > 0, " -p ", strconv.Itoa(v.Persistent))
