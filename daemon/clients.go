@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log"
 	"net"
@@ -184,44 +183,38 @@ func (a *clients) remove(c *client) {
 	a.all = slices.DeleteFunc(a.all, func(other *client) bool { return other == c })
 }
 
-// slots let some requests be answered at once, and one more of the owner.
-type slots struct{ common, reserved chan struct{} }
-
-func newSlots(n int) *slots {
-	return &slots{make(chan struct{}, n), make(chan struct{}, 1)}
+// limiter limits, for the handlers that it is applied to, how many requests are answered at once, with one more of the
+// owner, and how long each may take.
+func limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
+	common, reserved := make(chan struct{}, most), make(chan struct{}, 1)
+	return func(handler http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
+			defer cancel()
+			slot := clientOf(r).waitFor(ctx, common, reserved)
+			if slot == nil {
+				http.Error(w, "too many ask at once", http.StatusServiceUnavailable)
+				return
+			}
+			defer func() { <-slot }()
+			handler(w, r.WithContext(ctx))
+		}
+	}
 }
 
-var errCrowded = errors.New("too many ask at once")
-
-// take waits for a slot until ctx is done.
-func (s *slots) take(ctx context.Context, who *client) (release func(), err error) {
-	who.waits.Store(true)
-	defer who.waits.Store(false)
-	reserved := s.reserved
-	if !who.isOwner() {
+// waitFor waits until ctx is done for room in common, or in what is reserved for the owner, and takes it.
+func (c *client) waitFor(ctx context.Context, common, reserved chan struct{}) (slot chan struct{}) {
+	c.waits.Store(true)
+	defer c.waits.Store(false)
+	if !c.isOwner() {
 		reserved = nil
 	}
 	select {
-	case s.common <- struct{}{}:
-		return func() { <-s.common }, nil
+	case common <- struct{}{}:
+		return common
 	case reserved <- struct{}{}:
-		return func() { <-s.reserved }, nil
+		return reserved
 	case <-ctx.Done():
-		return nil, errCrowded
-	}
-}
-
-// limited limits how many requests are answered at once, and how long a handler may take.
-func limited(s *slots, handler http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
-		defer cancel()
-		release, err := s.take(ctx, clientOf(r))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		defer release()
-		handler(w, r.WithContext(ctx))
+		return nil
 	}
 }

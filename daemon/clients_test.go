@@ -23,8 +23,8 @@ func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
 			say := func(text []byte) http.HandlerFunc {
 				return func(w http.ResponseWriter, _ *http.Request) { w.Write(text) }
 			}
-			routes.HandleFunc("GET /large", limited(newSlots(8), say(text)))
-			routes.HandleFunc("GET /probe", limited(newSlots(1), say([]byte("ok"))))
+			routes.HandleFunc("GET /large", limiter(8)(say(text)))
+			routes.HandleFunc("GET /probe", limiter(1)(say([]byte("ok"))))
 			l, err := net.Listen("tcp4", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
@@ -160,19 +160,19 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 
 // One answer at a time is the owner's own, whoever has the others.
 func TestASlotIsReservedForTheOwner(t *testing.T) {
-	s := newSlots(1)
+	common, reserved := make(chan struct{}, 1), make(chan struct{}, 1)
 	stranger, root := &client{uid: -1}, &client{uid: 0}
-	if _, err := s.take(t.Context(), stranger); err != nil {
-		t.Fatal(err)
+	if slot := stranger.waitFor(t.Context(), common, reserved); slot == nil {
+		t.Fatal("a stranger got none")
 	}
-	release, err := s.take(t.Context(), root)
-	if err != nil {
-		t.Fatal(err)
+	slot := root.waitFor(t.Context(), common, reserved)
+	if slot == nil {
+		t.Fatal("the owner got none")
 	}
-	release()
+	<-slot
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.take(ctx, stranger); err == nil {
+	if slot := stranger.waitFor(ctx, common, reserved); slot != nil {
 		t.Error("a stranger got the owner's slot")
 	}
 }

@@ -40,10 +40,10 @@ type metricsServer struct {
 
 // openMetrics begins to serve, until ctx is done.
 func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
-	routes, scrapes, probes := http.NewServeMux(), newSlots(maxScrapes), newSlots(maxProbes)
-	routes.HandleFunc("GET /metrics", limited(scrapes, d.answerMetrics))
-	routes.HandleFunc("GET /healthz", limited(probes, answerProbe(d.alive)))
-	routes.HandleFunc("GET /readyz", limited(probes, answerProbe(d.ready)))
+	routes, scrapes, probes := http.NewServeMux(), limiter(maxScrapes), limiter(maxProbes)
+	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
+	routes.HandleFunc("GET /healthz", probes(answerProbe(d.alive)))
+	routes.HandleFunc("GET /readyz", probes(answerProbe(d.ready)))
 	m := &metricsServer{end: func() {}, emit: d.journal.Emit}
 	m.handler = m.withPage(d, routes)
 	m.follow(ctx, d.Loaded.Config.Global)
@@ -52,13 +52,13 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 
 // withPage adds the page, which is there while statuspage says so.
 func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
-	all, readers := http.NewServeMux(), newSlots(maxReaders)
+	all, readers := http.NewServeMux(), limiter(maxReaders)
 	pages := page.New(
 		page.Source{Report: d.report, Why: d.why, Host: func() string { return m.global.Load().StatusHost }})
 	all.Handle("/", routes)
-	all.HandleFunc("GET /{$}", limited(readers, pages.Page))
-	all.HandleFunc("GET /status.json", limited(readers, pages.Status))
-	all.HandleFunc("GET /why.json", limited(readers, pages.Because))
+	all.HandleFunc("GET /{$}", readers(pages.Page))
+	all.HandleFunc("GET /status.json", readers(pages.Status))
+	all.HandleFunc("GET /why.json", readers(pages.Because))
 	return func(w http.ResponseWriter, r *http.Request) {
 		if m.global.Load().StatusPage {
 			all.ServeHTTP(w, r)

@@ -42,8 +42,8 @@ type controlSocket struct {
 // openSocket makes the control socket. A daemon without one runs all the same.
 func (d *daemon) openSocket(ctx context.Context) {
 	routes := http.NewServeMux()
-	routes.HandleFunc("GET /status", limited(newSlots(maxAnswers), d.answerStatus))
-	routes.HandleFunc("GET /why", limited(newSlots(maxAnswers), d.answerWhy))
+	routes.HandleFunc("GET /status", limiter(maxAnswers)(d.answerStatus))
+	routes.HandleFunc("GET /why", limiter(maxAnswers)(d.answerWhy))
 	routes.HandleFunc("POST /reload", answerOrder(ReloadTimeout, d.config.answerReload))
 	routes.HandleFunc("POST /role",
 		answerOrder(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
