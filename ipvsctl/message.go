@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The commands of linux/ip_vs.h (IPVS_CMD_*).
+// The commands of linux/ip_vs.h (IPVS_CMD_*), in the order of its enumeration, as all that follow.
 const (
-	cmdGetService = 4
-	cmdNewDest    = 5
-	cmdSetDest    = 6
-	cmdDelDest    = 7
-	cmdGetDest    = 8
+	cmdGetService = iota + 4
+	cmdNewDest
+	cmdSetDest
+	cmdDelDest
+	cmdGetDest
 )
 
 // The numbers of linux/genetlink.h.
@@ -30,47 +30,49 @@ const (
 
 // The attributes of linux/ip_vs.h (IPVS_CMD_ATTR_*, IPVS_SVC_ATTR_*, IPVS_DEST_ATTR_*).
 const (
-	cmdAttrService = 1
-	cmdAttrDest    = 2
+	cmdAttrService = iota + 1
+	cmdAttrDest
 )
 
 const (
-	svcAttrFamily    = 1
-	svcAttrProtocol  = 2
-	svcAttrAddr      = 3
-	svcAttrPort      = 4
-	svcAttrMark      = 5
-	svcAttrScheduler = 6
-	svcAttrFlags     = 7
-	svcAttrTimeout   = 8
-	svcAttrNetmask   = 9
-	svcAttrEngine    = 11
+	svcAttrFamily = iota + 1
+	svcAttrProtocol
+	svcAttrAddr
+	svcAttrPort
+	svcAttrMark
+	svcAttrScheduler
+	svcAttrFlags
+	svcAttrTimeout
+	svcAttrNetmask
+	_ // IPVS_SVC_ATTR_STATS
+	svcAttrEngine
 )
 
 const (
-	destAttrAddr        = 1
-	destAttrPort        = 2
-	destAttrForward     = 3
-	destAttrWeight      = 4
-	destAttrUpper       = 5
-	destAttrLower       = 6
-	destAttrActive      = 7
-	destAttrInactive    = 8
-	destAttrPersistent  = 9
-	destAttrFamily      = 11
-	destAttrStats       = 12 // IPVS_DEST_ATTR_STATS64, since Linux 4.1
-	destAttrTunnelType  = 13
-	destAttrTunnelPort  = 14
-	destAttrTunnelFlags = 15
+	destAttrAddr = iota + 1
+	destAttrPort
+	destAttrForward
+	destAttrWeight
+	destAttrUpper
+	destAttrLower
+	destAttrActive
+	destAttrInactive
+	destAttrPersistent
+	_ // IPVS_DEST_ATTR_STATS, of 32 bits
+	destAttrFamily
+	destAttrStats // IPVS_DEST_ATTR_STATS64, since Linux 4.1
+	destAttrTunnelType
+	destAttrTunnelPort
+	destAttrTunnelFlags
 )
 
 // The attributes of linux/ip_vs.h in destAttrStats (IPVS_STATS_ATTR_*).
 const (
-	statsConnections = 1
-	statsPacketsIn   = 2
-	statsPacketsOut  = 3
-	statsBytesIn     = 4
-	statsBytesOut    = 5
+	statsConnections = iota + 1
+	statsPacketsIn
+	statsPacketsOut
+	statsBytesIn
+	statsBytesOut
 )
 
 const (
