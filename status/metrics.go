@@ -148,7 +148,7 @@ func (e exposition) servers() {
 	if !e.s.Small {
 		e.stages()
 		e.tallies()
-		e.traffic()
+		e.carried()
 	}
 }
 
@@ -186,25 +186,36 @@ func (e exposition) tallies() {
 		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
 }
 
-// traffic is what the kernel counts, as the table was read the last time: a scrape asks it nothing.
-func (e exposition) traffic() {
+// carried is what the kernel counts, as the table was read the last time: a scrape asks it nothing.
+func (e exposition) carried() {
 	if e.s.Counted.IsZero() {
 		return
 	}
 	e.family("ldirectord_traffic_age_seconds").add(e.s.Time.Sub(e.s.Counted).Seconds())
-	add := func(f family, value func(*Server) uint64, label ...string) {
-		f.servers(func(r *Server) (float64, bool) { return float64(value(r)), r.Counted }, label...)
+	for i, row := range traffic {
+		f := family{e, row[0]}
+		if i == 0 || row[0] != traffic[i-1][0] {
+			f = e.family(row[0])
+		}
+		f.servers(func(r *Server) (float64, bool) { return numbersOf(r)[i], r.Counted }, row[1:]...)
 	}
-	now := e.family("ldirectord_server_connections")
-	add(now, func(r *Server) uint64 { return uint64(r.Carries.Active) }, "state", "active")
-	add(now, func(r *Server) uint64 { return uint64(r.Carries.Inactive) }, "state", "inactive")
-	add(now, func(r *Server) uint64 { return uint64(r.Carries.Persistent) }, "state", "persistent")
-	add(e.family("ldirectord_server_connections_total"),
-		func(r *Server) uint64 { return r.Carries.Traffic.Connections })
-	packets := e.family("ldirectord_server_packets_total")
-	add(packets, func(r *Server) uint64 { return r.Carries.Traffic.PacketsIn }, "direction", "in")
-	add(packets, func(r *Server) uint64 { return r.Carries.Traffic.PacketsOut }, "direction", "out")
-	bytes := e.family("ldirectord_server_bytes_total")
-	add(bytes, func(r *Server) uint64 { return r.Carries.Traffic.BytesIn }, "direction", "in")
-	add(bytes, func(r *Server) uint64 { return r.Carries.Traffic.BytesOut }, "direction", "out")
+}
+
+// traffic are the metrics of what a real server carries, with their labels.
+var traffic = [][]string{
+	{"ldirectord_server_connections", "state", "active"},
+	{"ldirectord_server_connections", "state", "inactive"},
+	{"ldirectord_server_connections", "state", "persistent"},
+	{"ldirectord_server_connections_total"},
+	{"ldirectord_server_packets_total", "direction", "in"},
+	{"ldirectord_server_packets_total", "direction", "out"},
+	{"ldirectord_server_bytes_total", "direction", "in"},
+	{"ldirectord_server_bytes_total", "direction", "out"},
+}
+
+// numbersOf are those of a real server, in the order of traffic.
+func numbersOf(r *Server) [8]float64 {
+	c, all := &r.Carries, &r.Carries.Traffic
+	return [...]float64{float64(c.Active), float64(c.Inactive), float64(c.Persistent), float64(all.Connections),
+		float64(all.PacketsIn), float64(all.PacketsOut), float64(all.BytesIn), float64(all.BytesOut)}
 }
