@@ -70,7 +70,13 @@ type planBuilder struct {
 }
 
 func newBuilder(cfg *parser.Config, build Build) *planBuilder {
-	return &planBuilder{&Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: map[job]*checker.Task{}}, build}
+	servers := 0
+	for i := range cfg.Virtuals {
+		servers += len(cfg.Virtuals[i].Reals)
+	}
+	// all at once: where a map grows, every job is hashed again
+	jobs := make(map[job]*checker.Task, servers)
+	return &planBuilder{&Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: jobs}, build}
 }
 
 // task is the check of a job.
