@@ -94,7 +94,7 @@ func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 
 // record passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
 func (all *leavers) record() {
-	var now []Leaver
+	now := make([]Leaver, 0, len(all.last))
 	for _, v := range all.ours {
 		for i := range v.Leavers {
 			l := &v.Leavers[i]

@@ -342,6 +342,12 @@ func byHand(h *hearing) bool {
 // then on it asks the network for the virtual address, and no new client is answered, also when that connection has
 // ended.
 func rerouted(h *hearing) bool {
+	for s := range h.all() {
+		s.Rerouted = false
+	}
+	if !h.MayReroute() {
+		return false
+	}
 	left := false
 	for s := range h.all() {
 		now, in := h.Have.At(s.Dest.Addr)
@@ -362,6 +368,12 @@ func rerouted(h *hearing) bool {
 		h.places[now.Addr], h.why[s.At].By = now, h.by
 	}
 	return false
+}
+
+// MayReroute reports whether a server may be in the table by another forwarding method than gate, which it is to have.
+func (c *Case) MayReroute() bool {
+	return slices.ContainsFunc(c.Members, func(m *Member) bool { return m.Dest.Forward == lvs.Route }) &&
+		slices.ContainsFunc(c.Have, func(now lvs.Dest) bool { return now.Forward != lvs.Route })
 }
 
 // Reroutes reports whether the member is in the table by another forwarding method than gate, which it is to have.
