@@ -104,7 +104,7 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 		now, in := v.Have.At(s.Dest.Addr)
 		return in && s.Reroutes(now)
 	}
-	if !v.isOurs() || !v.MayReroute() || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk(ctx) {
+	if !v.isOurs() || !v.MayReroute(v.Have) || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk(ctx) {
 		return
 	}
 	counters := w.counters(ctx, v.key)

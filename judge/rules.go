@@ -345,7 +345,7 @@ func rerouted(h *hearing) bool {
 	for s := range h.all() {
 		s.Rerouted = false
 	}
-	if !h.MayReroute() {
+	if !h.MayReroute(h.Have) {
 		return false
 	}
 	left := false
@@ -371,9 +371,9 @@ func rerouted(h *hearing) bool {
 }
 
 // MayReroute reports whether a server may be in the table by another forwarding method than gate, which it is to have.
-func (c *Case) MayReroute() bool {
-	return slices.ContainsFunc(c.Members, func(m *Member) bool { return m.Dest.Forward == lvs.Route }) &&
-		slices.ContainsFunc(c.Have, func(now lvs.Dest) bool { return now.Forward != lvs.Route })
+func (s *Section) MayReroute(have lvs.Dests) bool {
+	return slices.ContainsFunc(s.Members, func(m *Member) bool { return m.Dest.Forward == lvs.Route }) &&
+		slices.ContainsFunc(have, func(now lvs.Dest) bool { return now.Forward != lvs.Route })
 }
 
 // Reroutes reports whether the member is in the table by another forwarding method than gate, which it is to have.

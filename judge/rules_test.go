@@ -543,6 +543,26 @@ func TestRuleHand(t *testing.T) {
 	}
 }
 
+// Only a section that is to have gate, and has something else in the table, is looked through.
+func TestWhichSectionsMayReroute(t *testing.T) {
+	for _, row := range []struct {
+		wanted, has lvs.Forward
+		want        bool
+	}{{lvs.Route, lvs.Masq, true}, {lvs.Route, lvs.Route, false}, {lvs.Masq, lvs.Masq, false}, {lvs.Masq, lvs.Route, false}} {
+		c := inService(4, 4)
+		c.Members[0].Dest.Forward, c.Members[1].Dest.Forward = lvs.Masq, row.wanted
+		c.Have = lvs.Dests{{Addr: at(1), Forward: lvs.Route}, {Addr: at(2), Forward: row.has}}
+		if got := c.MayReroute(c.Have); got != row.want {
+			t.Errorf("%+v: %v", row, got)
+		}
+	}
+	c := inService(4)
+	c.Servers[0].Rerouted = true
+	if d := Decide(c, noon); d.State.Servers[0].Rerouted {
+		t.Error("a server is rerouted where none may be")
+	}
+}
+
 func TestRuleRerouted(t *testing.T) {
 	for _, row := range []struct {
 		what, want string
