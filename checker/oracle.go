@@ -49,16 +49,17 @@ func (c *oracleCheck) ask(ctx context.Context) Result {
 	if err != nil {
 		return unable(oracle.Program + " is not installed")
 	}
-	relay, theirs, err := c.newRelay(ctx)
-	if err != nil {
+	relay := &oracleRelay{ctx: ctx, target: c.target, limit: c.limit}
+	defer relay.end()
+	if err := relay.begin(); err != nil {
 		return failed(ctx, err)
 	}
 	said, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxOutput}
 	err = program.Run(ctx, program.Command{
-		Argv: []string{path}, Env: []string{"GOTRACEBACK=single"}, Stdin: c.question, Files: theirs,
+		Argv: []string{path}, Env: []string{"GOTRACEBACK=single"}, Stdin: c.question, Files: relay.theirs,
 		Limit: c.timeout, Stdout: said, Stderr: complaint,
 	})
-	relay.end(theirs)
+	relay.end()
 	switch {
 	case relay.failed != nil:
 		return failed(ctx, relay.failed)
@@ -73,17 +74,13 @@ func (c *oracleCheck) ask(ctx context.Context) Result {
 	return unable(oracle.Program + ": " + c.judge(ctx, complaint.Text, err).Detail)
 }
 
-// conclude is the result of a program that said something.
+// conclude is the result of a program that said something. Without a connection it knows nothing of the server.
 func (c *oracleCheck) conclude(ctx context.Context, relay *oracleRelay, said []byte) Result {
 	var answer oracle.Answer
-	if json.Unmarshal(said, &answer) != nil || !relay.believes(&answer) {
+	if json.Unmarshal(said, &answer) != nil || !answer.Verdict.IsKnown() || relay.server == nil {
 		return unable(oracle.Program + " gave no answer, but " + excerpt(said))
 	}
-	rows := 0
-	if answer.Row {
-		rows = 1
-	}
-	seen, err := sqlSeen(c.query, rows, relay.fault(&answer))
+	seen, err := sqlSeen(c.query, answer.Rows, relay.fault(&answer))
 	return concluded(ctx, seen, err)
 }
 

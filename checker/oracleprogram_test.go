@@ -39,11 +39,11 @@ func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
 		"short of something": {"echo no memory >&2; exit 1", "ldirectord-oracle: exit status 1: no memory"},
 		"silent":             {"exit 0", no + `""`},
 		"something else":     {"echo hello", no + `"hello\n"`},
-		"another answer":     {talked + `echo '{"Verdict":"perhaps","Row":true}'`, no + `"{\"Verdict\":\"perhaps\",\"Row\":true}\n"`},
+		"another answer":     {talked + `echo '{"Verdict":"perhaps","Rows":1}'`, no + `"{\"Verdict\":\"perhaps\",\"Rows\":1}\n"`},
 		"nothing":            {talked + "echo null", no + `"null\n"`},
 		"two answers":        {talked + `echo '{"Verdict":"done"} {}'`, no + `"{\"Verdict\":\"done\"} {}\n"`},
 		"an endless answer":  {talked + `echo '{"Verdict":"done",'; yes | head -c 10000000`, no + `"{\"Verdict\":\"done\",\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny\ny"…`},
-		"asked no server":    {`echo '{"Verdict":"done","Row":true}'`, no + `"{\"Verdict\":\"done\",\"Row\":true}\n"`},
+		"asked no server":    {`echo '{"Verdict":"done","Rows":1}'`, no + `"{\"Verdict\":\"done\",\"Rows\":1}\n"`},
 		"lost no server":     {`echo '{"Verdict":"failed","Lost":true}'`, no + `"{\"Verdict\":\"failed\",\"Lost\":true}\n"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,11 +86,11 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 // What the program answers once it has asked the server is the result.
 func TestOracleTakesTheAnswer(t *testing.T) {
 	for answer, want := range map[string]Result{
-		`"Verdict":"done","Row":true`:                                         {OK: true, Stage: AtMatch, Detail: "SELECT returned a row"},
+		`"Verdict":"done","Rows":1`:                                           {OK: true, Stage: AtMatch, Detail: "SELECT returned a row"},
 		`"Verdict":"done"`:                                                    {Stage: AtAnswer, Cause: Answer, Detail: "SELECT returned no row"},
 		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`:                           {Stage: AtLogin, Cause: Answer, Detail: "login rejected: ORA-01017"},
 		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`:            {Stage: AtAnswer, Cause: Answer, Detail: "query failed: ORA-00942"},
-		`"Verdict":"failed","Row":true,"InQuery":true,"Text":"Ym9va+k="`:      {Stage: AtAnswer, Cause: Answer, Detail: `query: book\xe9`},
+		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`:        {Stage: AtAnswer, Cause: Answer, Detail: `query: book\xe9`},
 		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {Stage: AtAnswer, Cause: Answer, Detail: "query: … and …"},
 	} {
 		r := fakeOracle(t, talked+"echo '{"+answer+"}'", patient)

@@ -22,45 +22,42 @@ type oracleRelay struct {
 	target   netip.AddrPort
 	limit    time.Duration
 	deadline time.Time
-	sockets  []*net.UnixConn // the other ends are the program's
+	sockets  []*net.UnixConn
+	theirs   []*os.File // the other ends, for the program
 	working  sync.WaitGroup
 	server   *libConn // nil before the first connection
 	failed   error    // to connect
 }
 
-// newRelay begins to wait for what the program says. Its sockets have to be closed.
-func (c *oracleCheck) newRelay(ctx context.Context) (r *oracleRelay, theirs []*os.File, err error) {
-	r = &oracleRelay{ctx: ctx, target: c.target, limit: c.limit}
+// begin makes the sockets, and waits for what the program says. Also after an error they have to be closed.
+func (r *oracleRelay) begin() error {
 	for range oracle.Sockets {
-		ours, its, err := socketPair()
-		if err != nil {
-			r.end(theirs)
-			return nil, nil, err
+		if err := r.addSocket(); err != nil {
+			return err
 		}
-		r.sockets, theirs = append(r.sockets, ours), append(theirs, its)
 	}
 	r.working.Go(r.serve)
-	return r, theirs, nil
+	return nil
 }
 
-func socketPair() (*net.UnixConn, *os.File, error) {
+func (r *oracleRelay) addSocket() error {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket")
+	r.theirs = append(r.theirs, os.NewFile(uintptr(pair[1]), "socket"))
+	ours := os.NewFile(uintptr(pair[0]), "socket")
 	defer ours.Close()
 	socket, err := net.FileConn(ours) // a copy
-	if err != nil {
-		theirs.Close()
-		return nil, nil, err
+	if err == nil {
+		r.sockets = append(r.sockets, socket.(*net.UnixConn))
 	}
-	return socket.(*net.UnixConn), theirs, nil
+	return err
 }
 
 // end waits until nothing is relayed any more.
-func (r *oracleRelay) end(theirs []*os.File) {
-	for _, socket := range theirs {
+func (r *oracleRelay) end() {
+	for _, socket := range r.theirs {
 		socket.Close()
 	}
 	for _, socket := range r.sockets {
@@ -113,17 +110,6 @@ func (r *oracleRelay) relay(program *net.UnixConn) {
 	program.Close()
 	r.server.Close()
 	<-answered
-}
-
-// believes reports whether an answer can come of what was relayed.
-func (r *oracleRelay) believes(a *oracle.Answer) bool {
-	switch a.Verdict {
-	case oracle.Done, oracle.Refused:
-		return r.server != nil
-	case oracle.Failed:
-		return r.server != nil || !a.Lost
-	}
-	return false
 }
 
 // fault explains why a check failed: by the server's own words, or by what went wrong on the connection.

@@ -33,7 +33,7 @@ type Question struct {
 // Answer is what came of it. Without a Verdict it is none.
 type Answer struct {
 	Verdict Verdict
-	Row     bool // the query returned a row, or changed one
+	Rows    int  // that the query changed; 1 where it returned some
 	InQuery bool // refused or failed after the log-in
 	Lost    bool // failed when the connection had ended
 	Text    []byte
@@ -48,3 +48,6 @@ const (
 	Refused Verdict = "refused" // by the server, with the Text
 	Failed  Verdict = "failed"  // the Text says why
 )
+
+// IsKnown reports whether it is one of these.
+func (v Verdict) IsKnown() bool { return v == Done || v == Refused || v == Failed }

@@ -28,7 +28,7 @@ func check(q oracle.Question, sockets []net.Conn) oracle.Answer {
 	if err != nil {
 		answer = d.failure(err)
 	}
-	answer.Row, answer.InQuery = rows > 0, true
+	answer.Rows, answer.InQuery = rows, true
 	return answer
 }
 
