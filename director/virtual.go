@@ -67,8 +67,7 @@ func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 	s := &judge.Section{
 		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,
 			Of: cfg.Window.Of},
-		Quiescent: cfg.Quiescent, Announce: cfg.Announce != "", KeepServing: cfg.KeepServing,
-		MinServers: cfg.MinServers, DrainTime: cfg.DrainTime.Duration(), Repair: cfg.Repair, Readd: readd,
+		Policy: cfg.Policy, Announce: cfg.Announce != "", DrainTime: cfg.DrainTime.Duration(), Readd: readd,
 	}
 	if cfg.Fallback != nil {
 		s.Fallback = destOf(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward, cfg.Fallback.Weight)

@@ -15,18 +15,15 @@ import (
 
 // Section is what is configured of one virtual service. It is never changed: a reload makes another one.
 type Section struct {
-	Members     []*Member // real servers, in the order of the file
-	Waiting     []uint32  // the weights of servers whose names have no address yet
-	Fallback    lvs.Dest  // the fallback server; invalid address: none
-	Rule        health.Rule
-	KeepServing lvs.Share // zero: checks may take out all
-	MinServers  lvs.LowHigh
-	DrainTime   time.Duration // 0: who leaves goes at once
-	Quiescent   bool
-	Announce    bool // its addresses are announced
-	Repair      bool // changes by hand are undone
-	Readd       bool // readdquiescent
-	NoFallback  bool // the fallback server never serves: checktype=off, where the section has none of its own
+	Members  []*Member // real servers, in the order of the file
+	Waiting  []uint32  // the weights of servers whose names have no address yet
+	Fallback lvs.Dest  // the fallback server; invalid address: none
+	Rule     health.Rule
+	lvs.Policy
+	DrainTime  time.Duration // 0: who leaves goes at once
+	Announce   bool          // its addresses are announced
+	Readd      bool          // readdquiescent
+	NoFallback bool          // the fallback server never serves: checktype=off, and the section has none of its own
 
 	byAddr []int32 // members in the order of their addresses
 }

@@ -95,8 +95,8 @@ func (sl *slice) note(h health.Health) {
 
 // section is the slice's, without members.
 func (sl *slice) section() *Section {
-	s := &Section{Rule: sl.rule, Quiescent: sl.has(quiescent | together_), Announce: sl.has(together_ | strength),
-		Repair: sl.has(repair)}
+	s := &Section{Rule: sl.rule, Announce: sl.has(together_ | strength)}
+	s.Quiescent, s.Repair = sl.has(quiescent|together_), sl.has(repair)
 	if sl.has(fallback_) {
 		s.Fallback, s.NoFallback = destAt(sorry, false, 1), sl.has(off_)
 	}

@@ -53,20 +53,17 @@ type Settings struct {
 	FastInterval     Seconds // extension: in doubt of a server's state; 0: as ever
 	CheckCount       int
 	FailureCount     int
-	RiseCount        int       // extension: successes before a down server is up again, >= 1
-	Window           Window    // extension; zero when not set
-	KeepServing      lvs.Share // extension; zero when not set
-	Quiescent        bool
+	RiseCount        int    // extension: successes before a down server is up again, >= 1
+	Window           Window // extension; zero when not set
 	CleanStop        bool
+	lvs.Policy
 	// extension: how long a server that left the file may keep its connections; 0: not at all
 	DrainTime       Seconds
-	Repair          bool // extension: undo changes made by hand at once
 	FallbackCommand string
 	OnChange        string // extension: a command line to run at each change
 	Announce        string // extension: the device on which the address is announced; "" for none
 	// extension: the device where it is instead while others had better have it; "" for none
 	LastResort string
-	MinServers lvs.LowHigh // extension; zero when not set
 	Mail       Mail
 
 	// At is where the value that counts of each directive was written, of a section "virtual" for its header.
