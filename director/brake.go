@@ -78,7 +78,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 	for _, at := range spots {
 		x := v.user(at)
-		e.judge(x, x.j.check.last)
+		e.judge(x, &x.j.check.last)
 		e.hurry(x.j.check)
 	}
 }

@@ -15,8 +15,10 @@ type Change struct {
 	Cause
 	Global *parser.Global // the configuration in force
 
-	user                       // what it is about; without a server all of the virtual service
-	await func() (done func()) // see Await
+	user // what it is about, if it is one of these
+	// Await makes those wait who must not go on before a receiver is done, where there are some. What it returns ends
+	// that.
+	Await func() (done func())
 }
 
 // State is what a change may be the difference of. What it does not concern is zero, before and after.
@@ -46,15 +48,6 @@ type Receiver func(*Change)
 
 // isNew reports whether it is a result that has just come. What it counts as follows.
 func (c *Change) isNew() bool { return c.Result != nil && c.Past == history.Nothing }
-
-// Await makes those wait who must not go on before a receiver is done, where there are some. Done, if not nil, ends
-// that.
-func (c *Change) Await() (done func()) {
-	if c.await == nil {
-		return nil
-	}
-	return c.await()
-}
 
 // Words passes on what is said of changes: to log, mail and counts of events.
 func Words(emit func(notify.Event)) Receiver {

@@ -124,8 +124,7 @@ func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 	e.Real = l.Addr.String()
 	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(v.whyOver(l), v.told.purge()), l.Addr, v.name)
 	if drains {
-		e.Kind = notify.Drained
-		e.Text = fmt.Sprintf("Draining real server: %s (%s) (Weight set to 0) since it is not configured",
+		e.Say(notify.Drained, "Draining real server: %s (%s) (Weight set to 0) since it is not configured",
 			l.Addr, v.called())
 	}
 	return true
@@ -145,8 +144,8 @@ func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 
 // unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
 // of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
-func (t *teller) unjudged(c *check, r checker.Result) {
-	t.found(history.Unjudged, &r, c.users...)
+func (t *teller) unjudged(c *check, r *checker.Result) {
+	t.found(history.Unjudged, r, c.users...)
 	now := time.Now()
 	for _, x := range c.users {
 		if x.j.unjudged == nil {
@@ -172,8 +171,8 @@ const unjudgedQuiet = time.Hour
 
 // shortage counts checks that failed by a shortage of this machine. The third in a row is reported; from then on the
 // shortage lasts.
-func (t *teller) shortage(c *check, r checker.Result) (lasts bool) {
-	t.found(history.Shortage, &r, c.users...)
+func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
+	t.found(history.Shortage, r, c.users...)
 	for _, x := range c.users {
 		x.j.shortages++
 		lasts = lasts || x.j.shortages >= 3
@@ -191,7 +190,7 @@ func (t *teller) shortage(c *check, r checker.Result) (lasts bool) {
 }
 
 // warn reports the warning of a check when it is another one than last time.
-func (t *teller) warn(c *check, r checker.Result) {
+func (t *teller) warn(c *check, r *checker.Result) {
 	if r.Warning == "" || c.last.Warning == r.Warning {
 		return
 	}

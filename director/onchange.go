@@ -84,7 +84,7 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 		}
 		now.Available, now.Reason = false, "mark rules can't be set: "+trouble
 	}
-	t.became(v, now, up, nil)
+	t.became(v, now, up, func() func() { return nil })
 }
 
 // leaving tells of those virtual services that are about to leave the table: by cleanstop, unless another daemon waits,
@@ -120,14 +120,14 @@ func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why str
 	return ended
 }
 
-// became tells what a virtual service is now, unless that was told last. Await, if not nil, is called for each receiver
-// that is to be waited for, and what it returns when that one is done.
+// became tells what a virtual service is now, unless that was told last. Await is called for each receiver that is to be
+// waited for.
 func (t *teller) became(v *virtual, now message, up int, await func() (done func())) {
 	text, err := json.Marshal(now)
 	if text = append(text, '\n'); err != nil || bytes.Equal(text, v.told.state.Text) {
 		return
 	}
-	c := Change{user: user{v: v}, Before: v.told.state, await: await}
+	c := Change{user: user{v: v}, Before: v.told.state, Await: await}
 	c.After = State{Text: text, Available: now.Available, Up: up, Servers: len(now.Servers)}
 	v.told.state, c.Virtual = c.After, v.cfg.ID
 	t.tell(c)

@@ -27,15 +27,8 @@ func remember(c *Change) {
 // found tells what a check found of servers, and what that counts as.
 func (t *teller) found(k history.Kind, r *checker.Result, users ...user) {
 	for _, x := range users {
-		t.judged(Change{user: x, Cause: Cause{Past: k}}, r)
+		t.tell(Change{user: x, Cause: Cause{Result: r, Past: k}})
 	}
-}
-
-// judged tells what came of a result.
-func (t *teller) judged(c Change, r *checker.Result) {
-	t.result = *r
-	c.Result = &t.result
-	t.tell(c)
 }
 
 // turned tells that a server changed its state, and by which rule.

@@ -106,8 +106,8 @@ func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 		Settings: parser.Settings{FailureCount: 1, RiseCount: 1}}, s)
 	kindsOf(t, func(d *Director) {
 		success := checker.Result{OK: true, Took: 1}
-		d.examiner.judge(user{v, s, &s.first}, success)
-		if n := testing.AllocsPerRun(100, func() { d.examiner.judge(user{v, s, &s.first}, success) }); n > 0 {
+		d.examiner.judge(user{v, s, &s.first}, &success)
+		if n := testing.AllocsPerRun(100, func() { d.examiner.judge(user{v, s, &s.first}, &success) }); n > 0 {
 			t.Errorf("%v allocations", n)
 		}
 	})

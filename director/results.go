@@ -13,7 +13,8 @@ import (
 // results takes what the checks found. Each virtual service judges it by its own thresholds.
 func (e *examiner) results(updates []checker.Update) {
 	now := time.Now()
-	for _, u := range updates {
+	for i := range updates {
+		u := &updates[i]
 		c, ok := e.checks[u.Task]
 		if !ok {
 			continue
@@ -27,17 +28,17 @@ func (e *examiner) results(updates []checker.Update) {
 		for _, x := range c.users {
 			x.j.Answered(u.Began, x.v.Back)
 		}
-		e.tell.warn(c, u.Result)
+		e.tell.warn(c, &u.Result)
 		if u.Result.Cause == checker.Shortage {
 			e.shortages++
-			if e.tell.shortage(c, u.Result) {
+			if e.tell.shortage(c, &u.Result) {
 				e.arrived(c)
 			}
 			continue
 		}
 		e.arrived(c)
 		if u.Result.Cause == checker.Unjudged {
-			e.tell.unjudged(c, u.Result)
+			e.tell.unjudged(c, &u.Result)
 			continue
 		}
 		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
@@ -48,10 +49,10 @@ func (e *examiner) results(updates []checker.Update) {
 		}
 		for _, x := range c.users {
 			if !e.brake(x) {
-				e.judge(x, u.Result)
+				e.judge(x, &u.Result)
 			}
 		}
-		e.said.follow(&u, c, now)
+		e.said.follow(u, c, now)
 		e.hurry(c)
 	}
 	e.settleBrakes()
@@ -85,25 +86,25 @@ func (e *examiner) repeat(c *check, every time.Duration) {
 }
 
 // judge applies one result of one check to one server of one virtual service.
-func (e *examiner) judge(x user, r checker.Result) {
+func (e *examiner) judge(x user, r *checker.Result) {
 	v, s, j := x.v, x.s, x.j
 	was, before, rule := s.Verdict(), j.Health, v.Rule
-	turned := v.Result(s.Server, j.Check, r.OK, lossOf(r))
+	turned := v.Result(s.Server, j.Check, r.OK, lossOf(*r))
 	next, changed := j.Health, j.Health.State != before.State
 	j.shortages = 0
 	by := counted(before, next, changed, r.OK, rule)
-	e.tell.judged(Change{user: x, Cause: Cause{Past: history.Believed(r.OK), By: by}}, &r)
+	e.tell.tell(Change{user: x, Cause: Cause{Result: r, Past: history.Believed(r.OK), By: by}})
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
+	detail := ""
 	if !r.OK {
-		j.reason = r.Detail
-		r.Detail = x.named(r.Detail)
+		j.reason, detail = r.Detail, x.named(r.Detail)
 	}
 	softly, _ := before.Soft(rule)
 	switch {
 	case changed && !r.OK:
-		e.tell.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+r.Detail, r.Detail)
+		e.tell.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+detail, detail)
 	case r.OK && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
 		next.Streak == 0):
 		e.tell.say(v, s, notify.SoftReset,
@@ -111,7 +112,7 @@ func (e *examiner) judge(x user, r checker.Result) {
 	case !r.OK && next.State == health.Up:
 		failed, limit := next.Soft(rule)
 		e.tell.say(v, s, notify.SoftFailure, x.about("Soft failure real server: %s (%s) failure %d/%d",
-			s.label(), v.cfg.ID, failed, limit), r.Detail)
+			s.label(), v.cfg.ID, failed, limit), detail)
 	}
 	if turned {
 		v.touch()

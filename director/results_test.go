@@ -39,7 +39,7 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 				for _, s := range servers {
 					c.users = append(c.users, user{v, s, &s.first})
 				}
-				d.teller.unjudged(c, result)
+				d.teller.unjudged(c, &result)
 			}
 			unjudged(one, two)
 			unjudged(one, two)

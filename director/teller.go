@@ -3,7 +3,6 @@ package director
 import (
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -17,7 +16,6 @@ type teller struct {
 	clock     time.Time      // see now
 
 	change Change // that is being told: none takes memory of its own
-	result checker.Result
 }
 
 // told is what was told of a virtual service. A reload carries it on.
