@@ -120,8 +120,8 @@ func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why str
 	return ended
 }
 
-// became tells what a virtual service is now, unless that was told last. Await is called for each receiver that is to be
-// waited for.
+// became tells what a virtual service is now, unless that was told last. Await is called for each receiver that is to
+// be waited for.
 func (t *teller) became(v *virtual, now message, up int, await func() (done func())) {
 	text, err := json.Marshal(now)
 	if text = append(text, '\n'); err != nil || bytes.Equal(text, v.told.state.Text) {

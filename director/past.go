@@ -41,7 +41,7 @@ func (t *teller) turned(x user, was health.State, by history.Verdict) {
 	case was != health.Unknown || x.s.past.IsDown(): // else it is as it should be
 		c.Past = history.Up
 	}
-	c.Note = x.named(by.Words(up, x.v.cfg.Window.Of))
+	c.By, c.Note = by, x.named(by.Words(up, x.v.cfg.Window.Of))
 	t.tell(c)
 }
 

@@ -97,6 +97,7 @@ func TestScenarios(t *testing.T) {
 }
 
 type scenario struct {
+	channels []Receiver // further ones
 	t        *testing.T
 	configs  map[string]string
 	folder   string // maintenancedir
@@ -369,7 +370,7 @@ func (s *scenario) start(name string, standby bool) {
 
 // receivers are the log, the operator's commands and the webhook.
 func (s *scenario) receivers() []Receiver {
-	return []Receiver{Words(s.journal.Emit), Posts(s.Post), Commands(s.Run)}
+	return append([]Receiver{Words(s.journal.Emit), Posts(s.Post), Commands(s.Run)}, s.channels...)
 }
 
 func (s *scenario) stop(cause error) {

@@ -1,0 +1,51 @@
+package director
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A channel is a receiver alone: what it has to know is in the changes, in the order in which it happens.
+func TestAReceiverIsToldOfEachChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = strings.Replace(threeAndOne, "= connect\n", "= connect\n\tonchange = tell\n", 1)
+		var told []string
+		s.channels = []Receiver{func(c *Change) {
+			if c.Status == "" || c.Time.IsZero() || c.Global != s.director.global {
+				t.Errorf("%s: status %q at %v", c.Kind, c.Status, c.Time)
+			}
+			switch {
+			case c.isNew():
+			case c.Kind != "":
+				told = append(told, string(c.Kind))
+			case c.After.Text != nil:
+				told = append(told, fmt.Sprintf("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers,
+					c.Before.Up))
+			case c.Before.Verdict != c.After.Verdict:
+				told = append(told, fmt.Sprintf("%s is %s, was %s, by %d of %d", c.s.name(), c.After.Verdict,
+					c.Before.Verdict, c.By.Count, c.By.Needed))
+			case c.Result != nil && !c.Result.OK:
+				told = append(told, fmt.Sprintf("%s failed, %d of %d", c.s.name(), c.By.Count, c.By.Needed))
+			}
+		}}
+		s.start("one", false)
+		time.Sleep(5 * time.Second)
+		told = nil
+		s.set(servers[0], "down")
+		time.Sleep(5 * time.Second)
+		want := []string{
+			"10.2.0.1:80 failed, 1 of 2", "soft-failure", "10.2.0.1:80 failed, 2 of 2", "check-failed",
+			"10.2.0.1:80 is down, was up, by 2 of 2", "deleted", "tcp:10.1.0.1:80 has 2 of 3 up, before 3",
+		}
+		if len(told) < len(want) || !slices.Equal(told[:len(want)], want) {
+			t.Errorf("%q, want %q", told, want)
+		}
+		s.stop(ErrHandover)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
