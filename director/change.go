@@ -16,8 +16,8 @@ type Change struct {
 	Global *parser.Global // the configuration in force
 
 	user // what it is about, if it is one of these
-	// Await has those wait who must not go on before a receiver is done, where there are some. What it returns, if not
-	// nil, ends that.
+	// Await has those wait who must not go on before a receiver is done, where there are some. What it returns,
+	// if not nil, ends that.
 	Await func() (done func())
 }
 
