@@ -16,6 +16,8 @@ func TestAReceiverIsToldOfEachChange(t *testing.T) {
 		s.configs["one"] = strings.Replace(threeAndOne, "= connect\n", "= connect\n\tonchange = tell\n", 1)
 		var told []string
 		s.channels = []Receiver{func(c *Change) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			if c.Status == "" || c.Time.IsZero() || c.Global != s.director.global {
 				t.Errorf("%s: status %q at %v", c.Kind, c.Status, c.Time)
 			}
@@ -35,15 +37,20 @@ func TestAReceiverIsToldOfEachChange(t *testing.T) {
 		}}
 		s.start("one", false)
 		time.Sleep(5 * time.Second)
+		s.mu.Lock()
 		told = nil
+		s.mu.Unlock()
 		s.set(servers[0], "down")
 		time.Sleep(5 * time.Second)
+		s.mu.Lock()
+		got := slices.Clone(told)
+		s.mu.Unlock()
 		want := []string{
 			"10.2.0.1:80 failed, 1 of 2", "soft-failure", "10.2.0.1:80 failed, 2 of 2", "check-failed",
 			"10.2.0.1:80 is down, was up, by 2 of 2", "deleted", "tcp:10.1.0.1:80 has 2 of 3 up, before 3",
 		}
-		if len(told) < len(want) || !slices.Equal(told[:len(want)], want) {
-			t.Errorf("%q, want %q", told, want)
+		if len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
+			t.Errorf("%q, want %q", got, want)
 		}
 		s.stop(ErrHandover)
 		time.Sleep(time.Second) // checks in flight end
