@@ -3,6 +3,7 @@ package checker
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"runtime"
 	"strconv"
@@ -264,5 +265,21 @@ func FuzzDatagrams(f *testing.F) {
 		if err == nil {
 			check.fails(radius.rejected(answer))
 		}
+	})
+}
+
+// FuzzOraclePackets: the program gets what the server says, in whole headers, and no more than is allowed.
+func FuzzOraclePackets(f *testing.F) {
+	f.Add([]byte(tnsAccepted(319) + "\x00\x00\x00\x0a\x06\x00\x00\x00ab"))
+	f.Add([]byte(tnsAccepted(314)[:9]))
+	f.Add([]byte(tns(6, "ab") + "\x00\x07\x00\x00\x06\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		server := newLibConn(dialogueOf(string(text)), maxSQL, oracleHeader, nil)
+		server.length = oracleLengths(server.in)
+		got, err := io.ReadAll(server)
+		if !bytes.HasPrefix(text, got) || len(got) > maxSQL {
+			t.Errorf("got %q of %q", got, text)
+		}
+		fuzz(t).fails(err)
 	})
 }
