@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge/always"
 	"ldirectord/lvs"
 )
 
@@ -110,9 +112,9 @@ func playChaos(t *testing.T, seed uint64, length time.Duration) {
 		c.pause()
 		c.event()
 	}
-	c.becomes(c.expected(), chaosQuiet)
+	c.becomes(chaosQuiet)
 	c.intrude()
-	c.becomes(c.expected(), repairTime)
+	c.becomes(repairTime)
 	c.run(0, c.path, "stop")
 }
 
@@ -308,16 +310,16 @@ func (c *chaos) suspendDaemon() {
 }
 
 // becomes waits until the table is right, and sees that it stays so.
-func (c *chaos) becomes(want string, limit time.Duration) {
+func (c *chaos) becomes(limit time.Duration) {
 	c.t.Helper()
 	c.say("quiet")
-	for begin := time.Now(); c.table() != want && time.Since(begin)-c.idle.since(begin) < limit; {
+	for begin := time.Now(); len(c.wrong()) > 0 && time.Since(begin)-c.idle.since(begin) < limit; {
 		time.Sleep(100 * time.Millisecond)
 	}
 	c.say("right")
 	time.Sleep(2 * time.Second)
-	if got := c.table(); got != want {
-		c.t.Errorf("the table is\n%sand should be\n%s\nlog:\n%s", got, want, c.logText())
+	if wrong := c.wrong(); len(wrong) > 0 {
+		c.t.Errorf("%s\nthe table is\n%slog:\n%s", strings.Join(wrong, "\n"), c.table(), c.logText())
 	}
 }
 
@@ -366,50 +368,59 @@ func (c *chaos) text() string {
 	return out.String()
 }
 
-// expected is the table that the file, the servers' health and the operator's orders lead to.
-func (c *chaos) expected() string {
-	table := ipvsctl.Table{}
-	add := func(vip, scheduler string) ipvsctl.Service {
+// wrong is what is wrong with the table, as the file, the servers' health and the operator's orders have it: a virtual
+// service too many, too few or with other settings, and what the predicates of judge say of its servers.
+func (c *chaos) wrong() (all []string) {
+	have, want := c.read(), ipvsctl.Table{}
+	add := func(vip, scheduler string) (lvs.Key, map[netip.AddrPort]lvs.Dest) {
 		key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(vip + ":80")}
-		table[key] = ipvsctl.Service{Key: key, Settings: ipvsctl.Settings{Scheduler: scheduler},
-			Dests: map[netip.AddrPort]lvs.Dest{}}
-		return table[key]
+		want[key] = ipvsctl.Service{Key: key, Settings: ipvsctl.Settings{Scheduler: scheduler}}
+		return key, have[key].Dests
 	}
 	if c.foreign {
 		add("192.0.2.200", "rr")
 	}
 	for _, v := range c.services {
-		if v.in {
-			c.fill(add(v.vip, v.scheduler).Dests, v)
+		if !v.in {
+			continue
 		}
+		key, dests := add(v.vip, v.scheduler)
+		c.moment(v, dests).Ask(func(n int, what string) {
+			all = append(all, fmt.Sprintf("%s: %d, %s: %s", v.vip, n, always.Says[n], what))
+		})
+		service := want[key]
+		service.Dests = dests
+		want[key] = service
 	}
-	return ipvsctl.Format(table)
+	if got, settings := ipvsctl.Format(have), ipvsctl.Format(want); got != settings {
+		all = append(all, "the virtual services should be\n"+settings)
+	}
+	return all
 }
 
-func (c *chaos) fill(dests map[netip.AddrPort]lvs.Dest, v *chaosService) {
-	put := func(addr string, forward lvs.Forward, weight int) {
-		a := netip.MustParseAddrPort(addr)
-		dests[a] = lvs.Dest{Addr: a, Forward: forward, Weight: uint32(weight)}
-	}
+// moment is a virtual service as it should be, with what it has.
+func (c *chaos) moment(v *chaosService, has map[netip.AddrPort]lvs.Dest) *always.Moment {
+	m := &always.Moment{Quiescent: v.quiescent, Repair: true, Follows: true, Table: lvs.DestsOf(has),
+		Call: netip.AddrPort.String}
 	forward := lvs.Route
 	if v.masq {
 		forward = lvs.Masq
 	}
-	available := false
 	for name, weight := range v.weights {
 		order := v.ordered[name]
+		d := lvs.Dest{Addr: netip.MustParseAddrPort(address(name)), Forward: forward, Weight: uint32(weight)}
+		s := always.Server{Dest: d, Weight: d.Weight, Verdict: health.Down, Drained: order == "drain",
+			Out: c.maintained[name] || order == "maint"}
 		if order == "weight 4" {
-			weight = 4
+			s.Weight = 4
 		}
-		switch up := c.health[name] && !c.maintained[name] && order != "maint"; {
-		case up && order != "drain":
-			available = true
-			put(address(name), forward, weight)
-		case up, v.quiescent:
-			put(address(name), forward, 0)
+		if c.health[name] {
+			s.Verdict = health.Up
 		}
+		m.Servers = append(m.Servers, s)
 	}
-	if v.fallback && !available {
-		put("127.0.0.1:80", lvs.Route, 1)
+	if v.fallback {
+		m.Fallback = lvs.Dest{Addr: netip.MustParseAddrPort("127.0.0.1:80"), Forward: lvs.Route, Weight: 1}
 	}
+	return m
 }

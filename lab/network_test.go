@@ -150,8 +150,10 @@ func (l *lab) ask(vip string) string {
 }
 
 // table is the director's table in the form of ipvsadm -Sn.
-func (l *lab) table() string {
-	var table ipvsctl.Table
+func (l *lab) table() string { return ipvsctl.Format(l.read()) }
+
+// read reads the director's table.
+func (l *lab) read() (table ipvsctl.Table) {
 	var err error
 	l.in("dir", func() {
 		var k ipvsctl.Access
@@ -164,7 +166,7 @@ func (l *lab) table() string {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return ipvsctl.Format(table)
+	return table
 }
 
 // until waits for a table that has these lines and not those after "no ", and returns how long it took.
