@@ -411,6 +411,9 @@ func describeFallback(v *virtual) *FallbackSnapshot {
 
 // added are the destinations that somebody else put beside those that are configured.
 func added(v *judge.Case) (list []string) {
+	if len(v.ByHand) == 0 { // mostly: nothing is allocated
+		return nil
+	}
 	for _, addr := range slices.SortedFunc(maps.Keys(v.ByHand), netip.AddrPort.Compare) {
 		if _, in := v.WeightAt(addr); in && v.IsNobodys(addr) {
 			list = append(list, addr.String())
