@@ -57,11 +57,8 @@ func (t *teller) note(k history.Kind, what string, servers ...*server) {
 // held tells who is held now, and who not any more.
 func (t *teller) held(v *virtual) {
 	for _, s := range v.servers {
-		switch was := s.past.IsHeld(); {
-		case s.Held && !was:
-			t.note(history.Held, "", s)
-		case was && !s.Held:
-			t.note(history.LetGo, "", s)
+		if s.Held != s.past.IsHeld() {
+			t.note(map[bool]history.Kind{true: history.Held, false: history.LetGo}[s.Held], "", s)
 		}
 	}
 }
