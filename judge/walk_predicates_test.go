@@ -27,6 +27,7 @@ var predicates = []struct {
 	{2, comesBack, nil},
 	{6, fallbackStays, nil},
 	{7, handStays, nil},
+	{7, handEnds, nil},
 	{8, standbyIsIdle, nil},
 	{9, ownServer, nil},
 	{12, nil, tellsWhy},
@@ -119,6 +120,13 @@ func (w *world) isGood(i int) bool {
 	return w.mayServe(i) && (w.verdict(i) == health.Up || w.Servers[i].Held)
 }
 
+func (w *world) someIsGood() (is bool) {
+	for i := range w.Servers {
+		is = is || w.isGood(i)
+	}
+	return is
+}
+
 func (w *world) weightIn(slot int) uint32 {
 	d, _ := w.table.At(addrs[slot])
 	return d.Weight
@@ -193,15 +201,8 @@ func fallbackStays(s *step) string {
 	if (s.kind != result || !s.before.serves()) && s.kind != start || !w.serves() || !w.hasFallback() || !w.isUnknown() || w.Gathers() || w.ByHand[addrs[sorry]] {
 		return ""
 	}
-	for i := range w.Servers {
-		if w.isGood(i) {
-			return ""
-		}
-	}
-	for i := range s.before.Servers {
-		if s.before.isGood(i) {
-			return ""
-		}
+	if w.someIsGood() || s.before.someIsGood() {
+		return ""
 	}
 	if (w.weightIn(sorry) > 0) != (s.before.weightIn(sorry) > 0) && (s.before.isUnknown() || s.kind == start) {
 		return "it comes or goes while a server is unknown"
@@ -218,10 +219,16 @@ func handStays(s *step) string {
 	refined := s.kind == edit && (s.b == editName || s.b == editAddress && !w.lines[s.a].waits)
 	switch s.kind {
 	case look:
-		for addr := range w.ByHand {
+		for slot, addr := range addrs {
+			had, placed := b.Have.At(addr)
 			was, in := b.table.At(addr)
+			i := w.memberAt(slot)
+			undone := w.Repair && !b.Found[addr] || i >= 0 && (w.inMaintenance(i) || w.Servers[i].Rerouted)
+			if undone || was == had && in == placed && !w.ByHand[addr] {
+				continue
+			}
 			if now, still := w.table.At(addr); was != now || in != still {
-				return slotNames[slotOf(addr)] + " was changed by hand, and is undone"
+				return slotNames[slot] + " was changed by hand, and is undone"
 			}
 		}
 		fallthrough
@@ -242,6 +249,27 @@ func handStays(s *step) string {
 		if now, still := w.table.At(addr); !turns && (was != now || in != still) {
 			return slotNames[slot] + " was changed by hand, and is not so any more"
 		}
+	}
+	return ""
+}
+
+// handEnds: a change by hand ends with the server's next change of state, and with an order or a file for it; of the
+// fallback server when it is to come or to go.
+func handEnds(s *step) string {
+	b, w := s.before, s.after
+	if !b.serves() || !w.serves() || s.kind != result && s.kind != order && s.kind != file {
+		return ""
+	}
+	for i, now := range w.present() {
+		addr := w.addr(i)
+		turns := b.Servers[i].State() != now.State() || s.kind != result && w.server(i) == int(s.a)
+		if _, in := b.table.At(addr); turns && b.ByHand[addr] && w.ByHand[addr] && (in || now.State() != health.Down) {
+			return w.who(i) + " has another state, and what was changed by hand is still kept"
+		}
+	}
+	turns := b.someIsGood() != w.someIsGood() && !b.isUnknown() && !w.isUnknown() && !w.NoFallback && w.Found == nil
+	if turns && b.ByHand[addrs[sorry]] && w.ByHand[addrs[sorry]] {
+		return "the fallback server is to come or to go, and what was changed by hand is still kept"
 	}
 	return ""
 }

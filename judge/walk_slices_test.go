@@ -142,7 +142,8 @@ func (sl *slice) isQuick() bool {
 		return n < 2 && !sl.has(guarded|hand|reload|moved_|rerouted_)
 	case n == 2:
 		return !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
-			slices.Contains([]capability{guarded | reload, guarded | moved_, fallback_ | reload, hand | found_}, sl.has_)
+			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand, guarded | ordering, guarded | rerouted_,
+				fallback_ | reload, fallback_ | hand, hand | found_, hand | together_}, sl.has_)
 	}
 	return false
 }
