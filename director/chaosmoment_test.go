@@ -80,7 +80,7 @@ func (o *oracle) moment(key lvs.Key, s section, table dests) *always.Moment {
 func (s section) share() lvs.Share {
 	digits, percent := strings.CutSuffix(s.keep, "%")
 	n, _ := strconv.Atoi(digits)
-	return lvs.Share{N: n, Percent: percent}
+	return lvs.Share{N: int32(n), Percent: percent}
 }
 
 // quota is how many servers checks must leave in service.

@@ -26,7 +26,6 @@ type examiner struct {
 
 // check is what is known of a check that runs.
 type check struct {
-	task     *checker.Task
 	users    []user // the real servers that have it
 	last     checker.Result
 	at       history.Moment // of last, up to a second late; zero: there was none
@@ -54,7 +53,7 @@ func (e *examiner) enter(p *Plan) {
 		if was := e.checks[t]; was != nil {
 			*c = *was
 		}
-		c.task, c.users, checks[t] = t, nil, c
+		c.users, checks[t] = nil, c
 		if !c.reported {
 			e.waiting++
 		}

@@ -79,9 +79,9 @@ func (e *examiner) hurry(c *check) {
 
 // repeat has a check made again after that time; 0: at its interval.
 func (e *examiner) repeat(c *check, every time.Duration) {
-	if every != c.hurried {
+	if every != c.hurried && len(c.users) > 0 {
 		c.hurried = every
-		e.pool.Hurry(c.task, every)
+		e.pool.Hurry(c.users[0].j.task, every)
 	}
 }
 

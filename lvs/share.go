@@ -4,16 +4,16 @@ import "fmt"
 
 // Share is a number of servers, or a part of them.
 type Share struct {
-	N       int  // 0 or more; up to 100 as a percentage
-	Percent bool // of the servers that have a weight
+	N       int32 // 0 or more; up to 100 as a percentage
+	Percent bool  // of the servers that have a weight
 }
 
 // Of is the number of servers, where N have a weight. A percentage is rounded up.
 func (k Share) Of(servers int) int {
 	if k.Percent {
-		return (k.N*servers + 99) / 100
+		return (int(k.N)*servers + 99) / 100
 	}
-	return k.N
+	return int(k.N)
 }
 
 // String is the number as the file has it: 2 or 50%.

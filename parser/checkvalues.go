@@ -47,7 +47,7 @@ func readKeepServing(v *value) (lvs.Share, *problem) {
 func parsePart(text string) (k lvs.Share, ok bool) {
 	digits, percent := strings.CutSuffix(text, "%")
 	n, err := strconv.ParseUint(digits, 10, 31)
-	return lvs.Share{N: int(n), Percent: percent && n > 0}, err == nil && (!percent || n <= 100)
+	return lvs.Share{N: int32(n), Percent: percent && n > 0}, err == nil && (!percent || n <= 100)
 }
 
 var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl),
