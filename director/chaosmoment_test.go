@@ -10,11 +10,11 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
-	"ldirectord/judge/always"
+	"ldirectord/lab/always"
 	"ldirectord/lvs"
 )
 
-// This file makes the moments of which the predicates of judge/always speak, as the world and the oracle have it. Who
+// This file makes the moments of which the predicates of lab/always speak, as the world and the oracle have it. Who
 // is held, went from a former address, leaves, or was changed by hand and is kept so depends on the order in which
 // things came to the daemon: there the daemon's word is taken, where the oracle says that the past allows it.
 

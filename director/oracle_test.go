@@ -13,7 +13,7 @@ import (
 )
 
 // oracle knows what is so, from the file, the servers' conditions, the results of their checks and what the operator
-// did, and asks the predicates of judge/always about it: after each change of the table, and when all is quiet. What
+// did, and asks the predicates of lab/always about it: after each change of the table, and when all is quiet. What
 // remains here is what they can't say, because it is the past of a daemon that is watched from outside:
 //
 //   - which facts the daemon must know by now, and which it may not know yet (known, settle),

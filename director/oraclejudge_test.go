@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
-	"ldirectord/judge/always"
+	"ldirectord/lab/always"
 	"ldirectord/lvs"
 )
 

@@ -1,7 +1,7 @@
 package judge
 
 import (
-	"ldirectord/judge/always"
+	"ldirectord/lab/always"
 )
 
 // look makes a moment of the world, for predicates that speak of facts alone.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/judge/always"
+	"ldirectord/lab/always"
 )
 
 type addrPort = netip.AddrPort

@@ -14,7 +14,7 @@ import (
 
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
-	"ldirectord/judge/always"
+	"ldirectord/lab/always"
 	"ldirectord/lvs"
 )
 

@@ -18,7 +18,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/printable":      nil,
 		"ldirectord/checker/health": nil,
 		"ldirectord/judge":          {"ldirectord/checker/health"},
-		"ldirectord/judge/always":   {"ldirectord/checker/health"},
+		"ldirectord/lab/always":     {"ldirectord/checker/health"},
 		"ldirectord/program":        nil,
 		"ldirectord/parser":         {"ldirectord/printable"},
 		"ldirectord/checker":        {"ldirectord/checker/icmp", "ldirectord/checker/oracle", "ldirectord/checker/perlre", "ldirectord/checker/query", "ldirectord/checker/transcript", "ldirectord/printable", "ldirectord/program"},

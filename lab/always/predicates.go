@@ -297,6 +297,9 @@ func leavesNone(s *Step) string {
 	if m.Dead || m.Theirs || s.Cause == Outside || !b.Table.Serve() || m.Table.Serve() {
 		return ""
 	}
+	if m.Failed { // what was to follow did not
+		return ""
+	}
 	left := slices.ContainsFunc(b.Table, func(d lvs.Dest) bool {
 		return d.Weight > 0 && d.Addr != m.Fallback.Addr && m.configured(d.Addr) == nil
 	}) && !m.Have.Serve() // it may not know yet that what it counts on was removed by somebody else
