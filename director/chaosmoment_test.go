@@ -100,9 +100,10 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 	knows := o.believes(op.Key)
 	for i, e := range s.places() {
 		b, a, at := &step.Before.Servers[i], &step.After.Servers[i], spot{op.Key, e.addr}
-		b.Held = true // who serves did so rightly, or that was told
-		b.Gone = o.mustDrain(op.Key, s, e.addr)
-		a.Gone = b.Gone
+		b.Held = true                            // who serves did so rightly, or that was told
+		drains := o.mustDrain(op.Key, s, e.addr) // or serves on, at a former address
+		b.Gone = drains && (!e.elsewhere || before.Dests[e.addr].Weight == 0)
+		a.Gone = drains && (!e.elsewhere || after.Dests[e.addr].Weight == 0)
 		a.Connected = before.Dests[e.addr].Forward == lvs.Masq && before.Dests[e.addr].Addr == e.addr
 		known := o.known(op.Key, s, e)
 		a.Unsure = known == uncertain

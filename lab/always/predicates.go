@@ -165,7 +165,7 @@ func passing(m *Moment) string {
 func failing(m *Moment) string {
 	serving := 0
 	for i := range m.Servers {
-		if s := &m.Servers[i]; m.isGood(s) && m.servesIn(s) {
+		if s := &m.Servers[i]; s.Weight > 0 && m.isGood(s) && m.servesIn(s) {
 			serving++
 		}
 	}
