@@ -88,7 +88,7 @@ func (s *stage) do(ctx context.Context, line string) bool {
 	case "weight":
 		err = s.weight(rest)
 	case "edit":
-		s.say("Edit %s: when it is saved, the daemon takes it over.", s.conf)
+		s.say("Edit %s; the daemon reloads it when you save it.", s.conf)
 	case "status":
 		err = s.tell(ctx, "status", "-v")
 	case "why":
@@ -117,7 +117,7 @@ func (s *stage) do(ctx context.Context, line string) bool {
 // each does something to the web server with a number, or to "all".
 func (s *stage) each(which string, do func(*web) error) error {
 	if which != "all" {
-		n, err := strconv.Atoi(which)
+		n, err := strconv.Atoi(strings.TrimPrefix(which, "web"))
 		if err != nil || n < 1 || n > len(s.webs) {
 			return fmt.Errorf("which web server? 1 to %d, or all", len(s.webs))
 		}

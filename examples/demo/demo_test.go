@@ -75,7 +75,7 @@ func (d *playing) steps() {
 	d.typeIn("stop 1")
 	d.answers("web2 16, web3 8")
 	d.says("web1 failed its check")
-	d.typeIn("fail 2")
+	d.typeIn("fail web2")
 	d.answers("web3 24")
 	d.typeIn("stop all")
 	d.answers("fallback server 24")
