@@ -3,6 +3,7 @@ package lab
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -264,6 +265,25 @@ func (g *guardLab) unplugged(keep string) {
 	g.areIn(all...)
 }
 
+// removals are the lines of the log about servers that failed, with the second and the server.
+var removals = regexp.MustCompile(`\[(.{24})\|.* Deleted real server: (\S+) `)
+
+const clock = "15:04:05.000"
+
+// cut reports whether a request was under way to a server when that was removed, which ends its connections.
+func (g *guardLab) cut(q *request) bool {
+	for _, m := range removals.FindAllStringSubmatch(g.logText(), -1) {
+		at, err := time.ParseInLocation(time.ANSIC, m[1], time.Local)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		if q.sentTo != "" && m[2] == address(q.sentTo) && !at.Before(q.start.Truncate(time.Second)) && at.Before(q.end) {
+			return true
+		}
+	}
+	return false
+}
+
 func (g *guardLab) report() {
 	requests := g.traffic.end()
 	var out strings.Builder
@@ -277,8 +297,15 @@ func (g *guardLab) report() {
 			}
 			n++
 			if q.failure != "" {
-				failed++
 				kinds[cmp.Or(q.sentTo, "?")+" "+q.failure]++
+			}
+			switch {
+			case q.failure == "":
+			case r.may < 0:
+				failed++
+			case !g.cut(q):
+				failed++
+				g.t.Logf("%s to %q from %s to %s", q.failure, q.sentTo, q.start.Format(clock), q.end.Format(clock))
 			}
 			if q.server == sorryServer {
 				sorry++
