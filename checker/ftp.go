@@ -21,11 +21,11 @@ func ftp(ctx context.Context, d *dialogue) (string, error) {
 		return "", err
 	}
 	if d.offered != nil {
-		if err := d.secureFTP(); err != nil {
+		if err := secureFTP(d); err != nil {
 			return "", err
 		}
 	}
-	welcome, err := d.logInFTP()
+	welcome, err := logInFTP(d)
 	if err != nil {
 		return "", AtLogin.of(err)
 	}
@@ -35,10 +35,10 @@ func ftp(ctx context.Context, d *dialogue) (string, error) {
 	if d.asks == "" || d.asks == "/" && d.receive.pattern == "" {
 		return show(welcome.text), nil
 	}
-	return d.fetch(ctx)
+	return fetchFTP(ctx, d)
 }
 
-func (d *dialogue) logInFTP() (reply, error) {
+func logInFTP(d *dialogue) (reply, error) {
 	r, err := d.ask("FTP", "USER "+cmp.Or(d.login, "anonymous"))
 	if err == nil && r.code == 331 {
 		r, err = d.ask("FTP", "PASS "+d.passwd)
@@ -58,9 +58,9 @@ func (d *dialogue) demand(kind int, commands ...string) error {
 	return nil
 }
 
-// fetch gets the file and compares it.
-func (d *dialogue) fetch(ctx context.Context) (string, error) {
-	port, err := d.passive()
+// fetchFTP gets the file and compares it.
+func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
+	port, err := passiveFTP(d)
 	if err != nil {
 		return "", err
 	}
@@ -77,7 +77,7 @@ func (d *dialogue) fetch(ctx context.Context) (string, error) {
 	if err := d.demand(1, "RETR "+d.asks); err != nil {
 		return "", err
 	}
-	content, err := d.readFile(ctx, data)
+	content, err := readFTP(ctx, d, data)
 	if err != nil {
 		return "", err
 	}
@@ -93,8 +93,8 @@ func (d *dialogue) fetch(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%s: %d bytes", file, len(content)), d.receive.want(ctx, file, content)
 }
 
-// readFile reads the file up to its end, or beyond its limit.
-func (d *dialogue) readFile(ctx context.Context, data *conn) ([]byte, error) {
+// readFTP reads the file up to its end, or beyond its limit.
+func readFTP(ctx context.Context, d *dialogue, data *conn) ([]byte, error) {
 	if d.conn.tls != nil {
 		if err := data.openTLS(d.offered); err != nil {
 			return nil, &fault{"data: " + err.Error(), err}
@@ -103,7 +103,7 @@ func (d *dialogue) readFile(ctx context.Context, data *conn) ([]byte, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(data, largeBody))
 	if err == nil && len(content) == largeBody {
-		content, err = d.readOn(ctx, data, content)
+		content, err = readOnFTP(ctx, d, data, content)
 	}
 	// many servers end without a word of TLS; the reply tells
 	if err != nil && !(d.conn.tls != nil && isClosed(err)) {
@@ -112,8 +112,8 @@ func (d *dialogue) readFile(ctx context.Context, data *conn) ([]byte, error) {
 	return content, nil
 }
 
-// readOn waits for a turn, and reads the rest of a large file.
-func (d *dialogue) readOn(ctx context.Context, data *conn, content []byte) ([]byte, error) {
+// readOnFTP waits for a turn, and reads the rest of a large file.
+func readOnFTP(ctx context.Context, d *dialogue, data *conn, content []byte) ([]byte, error) {
 	waited, err := acquireSlot(ctx, d.receive.limits.bodies)
 	if err != nil {
 		return nil, err
@@ -128,9 +128,9 @@ func (d *dialogue) readOn(ctx context.Context, data *conn, content []byte) ([]by
 	return append(content, rest...), err
 }
 
-// passive asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.
+// passiveFTP asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.
 // The address that PASV tells is not used: behind address translation it is wrong.
-func (d *dialogue) passive() (uint16, error) {
+func passiveFTP(d *dialogue) (uint16, error) {
 	r, err := d.ask("FTP", "EPSV")
 	if err != nil {
 		return 0, err
@@ -177,7 +177,7 @@ func passivePort(text string) (uint16, error) {
 }
 
 // secureFTP starts TLS (RFC 4217, 4).
-func (d *dialogue) secureFTP() error {
+func secureFTP(d *dialogue) error {
 	d.offered = d.offered.Clone()
 	d.offered.ClientSessionCache = new(oneSession)
 	answer, err := d.ask("FTP", "AUTH TLS")

@@ -36,12 +36,12 @@ func imap(_ context.Context, d *dialogue) (string, error) {
 	if err != nil || d.login == "" {
 		return show(greeting), err
 	}
-	seen, err := d.logInIMAP()
+	seen, err := logInIMAP(d)
 	return seen, AtLogin.of(err)
 }
 
 // logInIMAP says LOGIN. What the server can't take quoted waits for its invitation (RFC 3501, 4.3).
-func (d *dialogue) logInIMAP() (string, error) {
+func logInIMAP(d *dialogue) (string, error) {
 	command := "a LOGIN"
 	for _, text := range []string{d.login, d.passwd} {
 		if isQuotable(text) {

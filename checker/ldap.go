@@ -18,11 +18,11 @@ const maxLDAP = 64 << 10
 // ldapTalk logs in to a directory (RFC 4511) and asks for one entry by its name, which must match.
 func ldapTalk(ctx context.Context, d *dialogue) (string, error) {
 	if d.offered != nil {
-		if err := d.secureLDAP(); err != nil {
+		if err := secureLDAP(d); err != nil {
 			return "", AtTLS.of(err)
 		}
 	}
-	name, err := d.askLDAP(newLibConn(d, maxLDAP, ldapHeader, ldapLength))
+	name, err := askLDAP(d, newLibConn(d, maxLDAP, ldapHeader, ldapLength))
 	if err != nil {
 		return "", err
 	}
@@ -31,7 +31,7 @@ func ldapTalk(ctx context.Context, d *dialogue) (string, error) {
 
 // askLDAP logs in, looks for the entry and logs out. It returns the entry's name as the server
 // writes it.
-func (d *dialogue) askLDAP(stream *libConn) (name string, err error) {
+func askLDAP(d *dialogue, stream *libConn) (name string, err error) {
 	l := ldap.NewConn(stream, false)
 	l.Start()
 	defer l.Close()
@@ -119,7 +119,7 @@ const maxStartTLS = 4 << 10
 
 // secureLDAP asks for TLS and starts it. (The library's own StartTLS reads in a goroutine, and may take what is said in
 // the clear.)
-func (d *dialogue) secureLDAP() error {
+func secureLDAP(d *dialogue) error {
 	server := newLibConn(d, maxStartTLS, ldapHeader, ldapLength)
 	_, err := io.WriteString(server, startTLSRequest)
 	if err == nil {

@@ -16,11 +16,11 @@ func pop(_ context.Context, d *dialogue) (string, error) {
 	if err != nil || d.login == "" {
 		return show(said), err
 	}
-	seen, err := d.logInPOP()
+	seen, err := logInPOP(d)
 	return seen, AtLogin.of(err)
 }
 
-func (d *dialogue) logInPOP() (string, error) {
+func logInPOP(d *dialogue) (string, error) {
 	said, ok, err := d.askPOP("USER " + d.login)
 	if err == nil && ok {
 		said, ok, err = d.askPOP("PASS " + d.passwd)

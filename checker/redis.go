@@ -12,7 +12,7 @@ import (
 // role in a replication must match, as role:master.
 func redis(ctx context.Context, d *dialogue) (string, error) {
 	defer d.send("QUIT", redisCommand("QUIT"))
-	if err := d.logInRedis(); err != nil {
+	if err := logInRedis(d); err != nil {
 		return "", AtLogin.of(err)
 	}
 	pong, err := d.askRedis("PING refused", "PING")
@@ -30,7 +30,7 @@ func redis(ctx context.Context, d *dialogue) (string, error) {
 	return show(role), d.receive.want(ctx, "the role", []byte(role))
 }
 
-func (d *dialogue) logInRedis() (err error) {
+func logInRedis(d *dialogue) (err error) {
 	switch {
 	case d.login != "":
 		_, err = d.askRedis("login rejected", "AUTH", d.login, d.passwd)
