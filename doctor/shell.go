@@ -30,16 +30,18 @@ func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 }
 
 func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
+	if installed {
+		return nil
+	}
 	var f findings
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {
 			negotiates := check.CheckType == parser.Negotiate || check.CheckType == parser.Combined
-			if negotiates && check.Service == "oracle" && !installed {
-				f.warnAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, "", "there is no "+
-					oracle.Program+
-					" beside ldirectord or in PATH, so these servers can't be checked: they keep "+
-					"their places, "+
-					"and are unknown after a start")
+			if negotiates && check.Service == "oracle" {
+				f.warnAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, "",
+					"there is no "+oracle.Program+" beside ldirectord or in PATH, so these "+
+						"servers can't be checked: they keep their places, and are unknown "+
+						"after a start")
 			}
 		}
 	}
