@@ -3,6 +3,7 @@ package checker
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"html"
 	"net/url"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"ldirectord/checker/transcript"
+	"ldirectord/printable"
 )
 
 const (
@@ -111,26 +113,40 @@ func (s secrets) sorted() secrets {
 	return slices.Clip(slices.Compact(s))
 }
 
-// add adds the forms of a user's password: as it is, as messages quote it, as in HTML, in a URL, and in base64, alone
-// or after the user (RFC 7617).
+// encoders write a password as a server may repeat it: quoted, in JSON (as Python, PHP and Go do), in a URL, in HTML,
+// and in base64.
+var encoders = []func(string) string{
+	quote,
+	func(s string) string { return inner(strconv.QuoteToASCII(s)) },
+	func(s string) string { return strings.ReplaceAll(inner(strconv.QuoteToASCII(s)), "/", `\/`) },
+	func(s string) string {
+		text, _ := json.Marshal(s) // any string can be written
+		return inner(string(text))
+	},
+	url.QueryEscape,
+	url.PathEscape,
+	html.EscapeString,
+	func(s string) string { return strings.ReplaceAll(html.EscapeString(s), "&#34;", "&quot;") },
+	inBase64,
+}
+
+// add adds the forms of a user's password, each also as our messages show it: quoted, escaped, or in a URL.
 func (s *secrets) add(user, password string) {
 	if password == "" {
 		return
 	}
-	page := html.EscapeString(password)
-	forms := []string{
-		password, page, strings.ReplaceAll(page, "&#34;", "&quot;"), escape(password, len(password)),
-		forgive(password), forgive(inner(strconv.Quote(password))),
-		url.QueryEscape(password), url.PathEscape(password), url.UserPassword("", password).String()[1:],
+	forms := []string{password, inBase64(user + ":" + password)} // RFC 7617
+	for _, encode := range encoders {
+		forms = append(forms, encode(password))
 	}
 	for _, form := range forms {
-		quoted := inner(strconv.Quote(form))
-		*s = append(*s, form, quoted, inner(strconv.Quote(quoted)))
-	}
-	for _, login := range []string{password, user + ":" + password} {
-		*s = append(*s, base64.RawStdEncoding.EncodeToString([]byte(login)))
+		*s = append(*s, form, quote(form), printable.Text(form), forgive(form))
 	}
 }
+
+func inBase64(text string) string { return base64.RawStdEncoding.EncodeToString([]byte(text)) }
+
+func quote(text string) string { return inner(strconv.Quote(text)) }
 
 // inner is a quoted text without its quotes.
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }

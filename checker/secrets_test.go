@@ -27,6 +27,7 @@ func repeated() map[string]string {
 		"as it is":              testPassword,
 		"between quotes":        "'" + testPassword + "'",
 		"quoted":                strconv.Quote(testPassword),
+		"JSON of PHP":           `s3cr\"t\\w+x\/7`,
 		"in a word":             "x" + testPassword + "x",
 		"in a query":            "q=" + url.QueryEscape(testPassword),
 		"in a path":             "/" + url.PathEscape(testPassword),
@@ -206,6 +207,35 @@ func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 	two := e.untoldOf(Spec{Passwd: testPassword, Target: loopback(2)})
 	if one != two {
 		t.Error("made twice")
+	}
+}
+
+// Each form in which a server may repeat a password, as it is and as our messages show it.
+func TestEachFormOfAPasswordIsHidden(t *testing.T) {
+	const password = `é<b&"d\e/f+g h`
+	hidden := newSecrets(Spec{Login: "me", Passwd: password})
+	for form, said := range map[string]string{
+		"as written":              password,
+		"quoted":                  `é<b&\"d\\e/f+g h`,
+		"JSON of Go":              `é\u003cb\u0026\"d\\e/f+g h`,
+		"JSON of Python":          `\u00e9<b&\"d\\e/f+g h`,
+		"JSON of PHP":             `\u00e9<b&\"d\\e\/f+g h`,
+		"in a query":              `%C3%A9%3Cb%26%22d%5Ce%2Ff%2Bg+h`,
+		"in a path":               `%C3%A9%3Cb&%22d%5Ce%2Ff+g%20h`,
+		"in a URL":                `%C3%A9%3Cb&%22d%5Ce/f+g%20h`,
+		"HTML":                    `é&lt;b&amp;&quot;d\e/f+g h`,
+		"HTML by number":          `é&lt;b&amp;&#34;d\e/f+g h`,
+		"base64":                  `w6k8YiYiZFxlL2YrZyBo`,
+		"base64, after the login": `bWU6w6k8YiYiZFxlL2YrZyBo`,
+	} {
+		for shown, text := range map[string]string{
+			"as it is": said, "quoted": strconv.Quote(said), "escaped": escape(said, 100), "in a URL": forgive(said),
+			"cut": excerpt([]byte(strings.Repeat(".", maxExcerpt-8) + said + said)),
+		} {
+			if told := hidden.hide(text); strings.ContainsAny(told, "bdegZ") || !strings.Contains(told, "…") {
+				t.Errorf("%s, %s: %s is told as %s", form, shown, text, told)
+			}
+		}
 	}
 }
 
