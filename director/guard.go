@@ -29,7 +29,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		if next := &decision.State.Servers[i]; next.Name != s.Name {
 			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
 		}
-		s.rule = decision.Why[i].By
+		s.rule = decision.Why[i]
 	}
 	v.rules = decision.Others
 	v.Adopt(decision.State)

@@ -160,7 +160,7 @@ func describeLeavers(v *virtual) (list []LeaverSnapshot) {
 		if weight, in := v.WeightAt(l.Addr); in {
 			one := v.departing[l.Addr]
 			list = append(list, LeaverSnapshot{Leaver: one.leaver(v.key, l), Carries: one.carries,
-				Rule: v.rules[l.Addr].Decided(), Effective: weight, ByHand: v.ByHand[l.Addr]})
+				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr]})
 		}
 	}
 	return list

@@ -340,7 +340,7 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, int(worst.Health.Streak)
 	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
-	now.Order, now.Note, now.Rule = s.order, s.note(), s.rule.Decided()
+	now.Order, now.Note, now.Rule = s.order, s.note(), s.rule.String()
 	why := ""
 	switch {
 	case now.Moved:
@@ -402,7 +402,7 @@ func describeFallback(v *virtual) *FallbackSnapshot {
 		return nil
 	}
 	now := &FallbackSnapshot{Server: v.cfg.Fallback.Addr.String(), Active: v.FallbackIn,
-		ByHand: v.ByHand[v.Fallback.Addr], Rule: v.rules[v.Fallback.Addr].Decided()}
+		ByHand: v.ByHand[v.Fallback.Addr], Rule: v.rules[v.Fallback.Addr].String()}
 	if weight, in := v.WeightAt(v.Fallback.Addr); in {
 		now.TableWeight = &weight
 	}

@@ -14,28 +14,22 @@ type Decision struct {
 	// Places are the destinations that the table should have, by their addresses; nil where nobody knows
 	// what it has now.
 	Places map[netip.AddrPort]lvs.Dest
-	Why    []Why                     // of each member: the rule that decided its place last
+	Why    []RuleID                  // of each member: the rule that decided its place last
 	Others map[netip.AddrPort]RuleID // of places that are no member's
 	Held   []int                     // members that are in service by the guard alone
-}
-
-// Why is the rule that decided where a member is, with its operands.
-type Why struct {
-	By    RuleID
-	N, Of int32 // of the guard: servers in service, and how many it leaves there
 }
 
 // Decide applies the rules to a case. It changes nothing but what it returns: the same case and time give the same
 // decision.
 func Decide(c Case, now time.Time) Decision {
 	c.State = c.cloneServers()
-	h := &hearing{Case: c, now: now, why: make([]Why, len(c.Servers))}
+	h := &hearing{Case: c, now: now, why: make([]RuleID, len(c.Servers))}
 	if c.Have != nil {
 		h.places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
 	}
 	for id := range Rules {
 		if rule := &Rules[id]; h.places != nil || !rule.places {
-			h.by = RuleID(id)
+			h.by = RuleID(id + 1)
 			if rule.step(h) {
 				break
 			}
@@ -51,7 +45,7 @@ type hearing struct {
 	by     RuleID // whose turn it is
 	places map[netip.AddrPort]lvs.Dest
 	others map[netip.AddrPort]RuleID
-	why    []Why
+	why    []RuleID
 	held   []int
 
 	up      bool // a server is up, or what was found serves
@@ -60,7 +54,7 @@ type hearing struct {
 
 // member places a member.
 func (h *hearing) member(s *Server, weight uint32) {
-	h.why[s.At].By = h.by
+	h.why[s.At] = h.by
 	d := s.Dest
 	d.Weight = weight
 	h.places[d.Addr] = d

@@ -18,18 +18,15 @@ type Rule struct {
 	Says string // for people
 }
 
-// RuleID is a rule by its place in Rules.
+// RuleID is a rule by its place in Rules, counted from 1; 0: none.
 type RuleID uint8
 
-// Name is the rule's name.
-func (id RuleID) String() string { return Rules[id].Name }
-
-// Decided is the name of the rule that decided where something is; "" for the first, which does not.
-func (id RuleID) Decided() string {
+// String is the rule's name; "" for none.
+func (id RuleID) String() string {
 	if id == 0 {
 		return ""
 	}
-	return id.String()
+	return Rules[id-1].Name
 }
 
 // Rules are all rules in the order in which they are applied.
@@ -117,17 +114,17 @@ func guard(h *hearing) bool {
 			serving++
 		}
 	}
-	quota, inOrder := h.Quota(), slices.Clone(held)
+	inOrder := slices.Clone(held)
 	slices.SortStableFunc(inOrder, less)
 	inOrder = slices.DeleteFunc(inOrder, func(s *Server) bool { return s.Verdict() == health.Unknown })
-	for _, s := range inOrder[:min(len(inOrder), max(0, serving-quota))] {
+	for _, s := range inOrder[:min(len(inOrder), max(0, serving-h.Quota()))] {
 		s.letGo()
 		serving--
 	}
 	for _, s := range held {
 		if s.Held {
 			h.held = append(h.held, int(s.At))
-			h.why[s.At] = Why{By: h.by, N: int32(serving), Of: int32(quota)}
+			h.why[s.At] = h.by
 		}
 	}
 	return name(h)
@@ -145,7 +142,7 @@ func moved(h *hearing) bool {
 		if s.Gone = replaced || !s.works(); !s.Gone {
 			continue
 		}
-		if h.why[s.At].By = h.by; !h.Theirs {
+		if h.why[s.At] = h.by; !h.Theirs {
 			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
 		}
 	}
@@ -197,7 +194,7 @@ func together(h *hearing) bool {
 		return false
 	}
 	for s := range h.all() {
-		h.why[s.At].By = h.by
+		h.why[s.At] = h.by
 	}
 	return true
 }
@@ -218,7 +215,7 @@ func drained(h *hearing) bool {
 		if !s.IsDraining() {
 			continue
 		}
-		h.why[s.At].By = h.by
+		h.why[s.At] = h.by
 		if _, in := h.Have.At(s.Dest.Addr); in || s.State() == health.Up {
 			h.member(s, 0)
 		}
@@ -232,7 +229,7 @@ func down(h *hearing) bool {
 		if s.State() != health.Down {
 			continue
 		}
-		if h.why[s.At].By = h.by; h.Quiescent {
+		if h.why[s.At] = h.by; h.Quiescent {
 			h.member(s, 0)
 		}
 	}
@@ -247,7 +244,7 @@ func unknown(h *hearing) bool {
 		if s.IsDraining() || state != health.Unknown && (state != health.Up || !h.Gathers()) {
 			continue
 		}
-		h.unknown, h.why[s.At].By = true, h.by
+		h.unknown, h.why[s.At] = true, h.by
 		if d, in := h.Have.At(s.Dest.Addr); in {
 			h.member(s, min(d.Weight, 1)*s.Weight())
 		}
@@ -274,7 +271,7 @@ func up(h *hearing) bool {
 func unchecked(h *hearing) bool {
 	for s := range h.all() {
 		if s.Unchecked {
-			h.why[s.At].By = h.by
+			h.why[s.At] = h.by
 		}
 	}
 	return false
@@ -330,7 +327,7 @@ func byHand(h *hearing) bool {
 			delete(h.places, addr)
 		}
 		if s := h.At(addr); s != nil {
-			h.why[s.At].By = h.by
+			h.why[s.At] = h.by
 		}
 	}
 	return false
@@ -365,7 +362,7 @@ func rerouted(h *hearing) bool {
 			wanted.Weight = 0
 		}
 		now.Weight = wanted.Weight
-		h.places[now.Addr], h.why[s.At].By = now, h.by
+		h.places[now.Addr], h.why[s.At] = now, h.by
 	}
 	return false
 }

@@ -43,7 +43,7 @@ func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} 
 func hearRule(rule string, c Case) (h *hearing, last bool) {
 	id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == rule })
 	c.State = c.cloneServers()
-	h = &hearing{Case: c, now: noon, by: RuleID(id), places: dests{}, why: make([]Why, len(c.Servers))}
+	h = &hearing{Case: c, now: noon, by: RuleID(id + 1), places: dests{}, why: make([]RuleID, len(c.Servers))}
 	return h, Rules[id].step(h)
 }
 
@@ -227,9 +227,12 @@ func TestRuleGuard(t *testing.T) {
 			c.hold(0)
 		}, "1 kept"},
 	}, func(h *hearing) string {
-		text := ""
+		text, serving := "", 0
+		for s := range h.all() {
+			serving += bit(h.Serves(s))
+		}
 		for _, i := range h.held {
-			text += fmt.Sprintf("%d %d/%d", i+1, h.why[i].N, h.why[i].Of)
+			text += fmt.Sprintf("%d %d/%d", i+1, serving, h.Quota())
 		}
 		if text == "" && h.Servers[0].Held {
 			text = "1 kept"
@@ -376,7 +379,7 @@ func TestWhoIsNotThereHasARule(t *testing.T) {
 	} {
 		c := inService(4, 4)
 		given(&c)
-		if by := Decide(c, noon).Why[1].By.String(); by != want {
+		if by := Decide(c, noon).Why[1].String(); by != want {
 			t.Errorf("rule %s, want %s", by, want)
 		}
 	}
@@ -420,7 +423,7 @@ func TestRuleDown(t *testing.T) {
 	}, placed)
 	c := inService(4, 4)
 	c.says(0, health.Down)
-	if h, _ := hearRule("down", c); h.why[0].By.String() != "down" || h.why[1].By != 0 {
+	if h, _ := hearRule("down", c); h.why[0].String() != "down" || h.why[1] != 0 {
 		t.Errorf("why: %v", h.why)
 	}
 }
@@ -525,19 +528,19 @@ func TestRuleHand(t *testing.T) {
 		what, want, by string
 		given          func(*Case)
 	}{
-		{"nothing is changed", "1:4", "back together", func(c *Case) {}},
+		{"nothing is changed", "1:4", "", func(c *Case) {}},
 		{"another weight", "1:7", "hand", func(c *Case) { c.byHand(1); c.has(1, 7) }},
 		{"weight 0", "1:0", "hand", func(c *Case) { c.byHand(1); c.has(1, 0) }},
 		{"removed", "", "hand", func(c *Case) { c.byHand(1); c.Have.Remove(at(1)) }},
-		{"of no server", "1:4, 5:3", "back together", func(c *Case) { c.byHand(5); c.has(5, 3) }},
+		{"of no server", "1:4, 5:3", "", func(c *Case) { c.byHand(5); c.has(5, 3) }},
 	} {
 		c := inService(4, 4)
 		row.given(&c)
 		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == "hand" })
-		h := &hearing{Case: c, by: RuleID(id), why: make([]Why, 2)}
+		h := &hearing{Case: c, by: RuleID(id + 1), why: make([]RuleID, 2)}
 		h.places = dests{at(1): {Addr: at(1), Weight: 4}}
 		byHand(h)
-		if by := h.why[0].By.String(); placed(h) != row.want || by != row.by {
+		if by := h.why[0].String(); placed(h) != row.want || by != row.by {
 			t.Errorf("%s: %q by %s, want %q by %s", row.what, placed(h), by, row.want, row.by)
 		}
 	}
@@ -612,7 +615,7 @@ func TestRuleRerouted(t *testing.T) {
 		}},
 	} {
 		c := inService(4, 4)
-		h := &hearing{Case: c, places: maps.Clone(dests{}), why: make([]Why, 2)}
+		h := &hearing{Case: c, places: maps.Clone(dests{}), why: make([]RuleID, 2)}
 		for _, m := range c.Members {
 			m.Dest.Forward = lvs.Route
 			h.places[m.Dest.Addr] = m.Dest
@@ -631,7 +634,7 @@ func TestEachPlaceHasARule(t *testing.T) {
 	c.says(0, health.Down)
 	c.says(1, health.Down)
 	d := Decide(c, noon)
-	if a, b := d.Why[0].By.String(), d.Others[at(9)].String(); a != "down" || b != "fallback" {
+	if a, b := d.Why[0].String(), d.Others[at(9)].String(); a != "down" || b != "fallback" {
 		t.Errorf("server: %s, fallback server: %s", a, b)
 	}
 }

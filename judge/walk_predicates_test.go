@@ -308,20 +308,20 @@ func ownServer(s *step) string {
 // tellsWhy: a rule with a name decided each place, and who sees the name of the state and the rule knows the cause.
 func tellsWhy(w *world, d *Decision) string {
 	for addr := range d.Places {
-		if by, other := d.Others[addr]; w.At(addr) == nil && !(other && Rules[by].places) {
+		if by, other := d.Others[addr]; w.At(addr) == nil && !(other && Rules[by-1].places) {
 			return "a place has no rule"
 		}
 	}
 	for i, s := range w.present() {
-		if d.Why[i].By == 0 {
+		if d.Why[i] == 0 {
 			return w.who(i) + " has no rule"
 		}
-		cause, told := w.cause(i), &w.sl.causes[s.Name][d.Why[i].By]
+		cause, told := w.cause(i), &w.sl.causes[s.Name][d.Why[i]]
 		if *told == "" {
 			*told = cause
 		}
 		if *told != cause {
-			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", w.who(i), s.Name, d.Why[i].By, *told, cause)
+			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", w.who(i), s.Name, d.Why[i], *told, cause)
 		}
 	}
 	return ""
