@@ -291,7 +291,7 @@ func (d *Director) loop(ctx context.Context) {
 		case <-pulse.C:
 			d.writer.alive()
 		}
-		if !d.ordered.next.IsZero() && !d.ordered.next.After(time.Now()) {
+		if until(d.ordered.next) <= 0 {
 			d.ordered.apply()
 		}
 		d.writer.sync(ctx, nil)
@@ -339,11 +339,8 @@ func (d *Director) announce() {
 // end of an order; never if there is none.
 func (d *Director) nextLook() time.Duration {
 	wait := d.writer.nextRetry(d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.remover.mayNotGo))
-	if next := d.ordered.next; !next.IsZero() {
-		wait = min(wait, time.Until(next), clockLook)
+	if next := until(d.ordered.next); next < never {
+		wait = min(wait, next, clockLook)
 	}
-	if look := d.announcer.look; !look.IsZero() {
-		wait = min(wait, time.Until(look))
-	}
-	return wait
+	return min(wait, until(d.announcer.look))
 }

@@ -31,7 +31,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		}
 		s.rule = decision.Why[i]
 	}
-	v.rules = decision.Others
+	v.rules, v.again = decision.Others, decision.Again
 	v.Adopt(decision.State)
 	if obeyed && !v.Obeys {
 		w.orders.drop(Backend{Virtual: v.cfg.ID})

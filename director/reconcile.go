@@ -22,6 +22,9 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 				v.touch()
 			}
 		}
+		if until(v.again) <= 0 {
+			v.touch()
+		}
 		v.weighed = v.weighed && !v.dirty
 		if !v.dirty && !v.Obeys && !v.untold(now) {
 			continue

@@ -54,9 +54,21 @@ func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 // never is longer than anything is waited for.
 const never time.Duration = math.MaxInt64
 
-// nextRetry is how long until a failed change of one of these is tried again; never if there is none.
+// until is how long it is until then; never for the zero time.
+func until(then time.Time) time.Duration {
+	if then.IsZero() {
+		return never
+	}
+	return time.Until(then)
+}
+
+// nextRetry is how long until a virtual service is due by time alone, or a failed change of one of these is tried
+// again; never if there is none.
 func (w *writer) nextRetry(lists ...[]*virtual) time.Duration {
 	wait := never
+	for _, v := range w.virtuals {
+		wait = min(wait, until(v.again))
+	}
 	for _, list := range lists {
 		for _, v := range list {
 			if v.dirty {

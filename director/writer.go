@@ -36,6 +36,7 @@ type writing struct {
 	written          ipvsctl.Settings // as last written to the table, while Known
 	retry            time.Time        // not before this; zero when the last time went well
 	backoff          time.Duration    // the next wait
+	again            time.Time        // it is due then though nothing happens; zero: never
 	refused          string           // why the table refused the last change; "" when it did not
 	dirty            bool             // it is due, see touch
 	placed           bool             // the table has it, as far as is known

@@ -17,6 +17,7 @@ type Decision struct {
 	Why    []RuleID                  // of each member: the rule that decided its place last
 	Others map[netip.AddrPort]RuleID // of places that are no member's
 	Held   []int                     // members that are in service by the guard alone
+	Again  time.Time                 // when a rule says something else though nothing happens; zero: never
 }
 
 // Decide applies the rules to a case. It changes nothing but what it returns: the same case and time give the same
@@ -35,7 +36,8 @@ func Decide(c Case, now time.Time) Decision {
 			}
 		}
 	}
-	return Decision{State: h.State, Places: h.places, Why: h.why, Others: h.others, Held: h.held}
+	return Decision{State: h.State, Places: h.places, Why: h.why, Others: h.others, Held: h.held,
+		Again: h.again}
 }
 
 // hearing is a decision on its way from rule to rule.
@@ -47,6 +49,7 @@ type hearing struct {
 	others map[netip.AddrPort]RuleID
 	why    []RuleID
 	held   []int
+	again  time.Time
 
 	up      bool // a server is up, or what was found serves
 	unknown bool // of one it is not known yet
@@ -68,6 +71,13 @@ func (h *hearing) other(d lvs.Dest, weight uint32) {
 	h.others[d.Addr] = h.by
 	d.Weight = weight
 	h.places[d.Addr] = d
+}
+
+// askAgain notes when the rule whose turn it is says something else though nothing happens. What is past doesn't count.
+func (h *hearing) askAgain(at time.Time) {
+	if at.After(h.now) && (h.again.IsZero() || at.Before(h.again)) {
+		h.again = at
+	}
 }
 
 // serving reports whether a destination takes new connections so far.

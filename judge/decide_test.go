@@ -1,8 +1,10 @@
 package judge
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -103,5 +105,72 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+// slowStart is a rule that moves with time: who comes up gets a small weight, which grows to the configured one in this
+// time. Who has more in the table keeps it.
+const slowStart = 8 * time.Second
+
+func slowly(h *hearing) bool {
+	for s := range h.all() {
+		age, full := h.now.Sub(s.Since), s.Weight()
+		had, _ := h.WeightAt(s.Dest.Addr)
+		weight := max(1, had, uint32(time.Duration(full)*age/slowStart))
+		if !s.IsUp() || weight >= full {
+			continue
+		}
+		h.member(s, weight)
+		h.askAgain(s.Since.Add(time.Duration(weight+1) * slowStart / time.Duration(full)))
+	}
+	return false
+}
+
+// A decision says when a rule makes something else of the same facts: the earliest time of all that rules name, and
+// never one that is past.
+func TestARuleThatMovesWithTime(t *testing.T) {
+	all := Rules
+	defer func() { Rules = all }()
+	after := 1 + slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == "up" })
+	Rules = slices.Insert(slices.Clone(Rules), after, Rule{Name: "slow start", places: true, step: slowly})
+
+	c := inService(4, 4)
+	c.has(1, 0) // … is back, and the other one a second later
+	c.has(2, 0)
+	decide := func(now time.Time) (said string) {
+		d := Decide(c, now)
+		c.Adopt(d.State)
+		c.Wrote(lvs.DestsOf(d.Places))
+		said = fmt.Sprint(weights(d.Places), " by ", d.Why[0], ", again ")
+		if d.Again.IsZero() {
+			return said + "never"
+		}
+		return said + d.Again.Sub(noon).String()
+	}
+	c.Servers[0].Name, c.Servers[0].Since = Up, noon
+	c.Servers[1].Name, c.Servers[1].Since = Up, noon.Add(time.Second)
+	for _, row := range []struct {
+		at   time.Duration
+		want string
+	}{
+		{0, "map[1:1 2:1] by slow start, again 4s"},
+		{3999 * time.Millisecond, "map[1:1 2:1] by slow start, again 4s"},
+		{4 * time.Second, "map[1:2 2:1] by slow start, again 5s"},
+		{5 * time.Second, "map[1:2 2:2] by slow start, again 6s"},
+		{8 * time.Second, "map[1:4 2:3] by up, again 9s"},
+		{8 * time.Second, "map[1:4 2:3] by up, again 9s"},
+		{9 * time.Second, "map[1:4 2:4] by up, again never"},
+		{10 * time.Second, "map[1:4 2:4] by up, again never"},
+	} {
+		if got := decide(noon.Add(row.at)); got != row.want {
+			t.Errorf("after %v: %s, want %s", row.at, got, row.want)
+		}
+	}
+	h := &hearing{now: noon}
+	for _, at := range []time.Duration{-1, 0, 5, 3, 4} {
+		h.askAgain(noon.Add(at * time.Second))
+	}
+	if h.again != noon.Add(3*time.Second) {
+		t.Errorf("asked again at %v", h.again)
 	}
 }
