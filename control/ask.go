@@ -1,4 +1,6 @@
-package instance
+// Package control is the control socket, both ends of it: where the daemon takes questions and orders, by HTTP, and how
+// commands ask.
+package control
 
 import (
 	"context"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"ldirectord/printable"
+	"ldirectord/run"
 )
 
 // AskTimeout is how long the daemon may take to answer a question at the control socket.
@@ -49,7 +52,7 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	case dial != nil:
 		return nil, fmt.Errorf("asking the daemon: nothing answers at %s: %w", s, dial.Err)
 	}
-	return text, While("asking the daemon", err)
+	return text, run.While("asking the daemon", err)
 }
 
 // Order gives the running daemon an order and reads its answer, which is JSON, into answer. The daemon may take as long
@@ -68,7 +71,7 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 	case err != nil:
 		return err
 	}
-	return While("reading the daemon's answer", json.Unmarshal(text, answer))
+	return run.While("reading the daemon's answer", json.Unmarshal(text, answer))
 }
 
 // Refusal is an answer other than 200.
@@ -93,7 +96,7 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 	answer, err := s.send(ctx, method, path)
 	if err == nil {
 		defer answer.Body.Close()
-		text, err = readUpTo(answer.Body, "its answer", maxAnswer)
+		text, err = run.ReadUpTo(answer.Body, "its answer", maxAnswer)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w after %v", ErrNoAnswer, limit)
@@ -119,7 +122,7 @@ func (s Socket) send(ctx context.Context, method, path string) (*http.Response, 
 			return nil, fmt.Errorf("%w: it closed its socket", ErrEnding)
 		case !unread:
 			return answer, err
-		case time.Since(begun) > patience-pauseAfter || !Pause(ctx, pauseAfter):
+		case time.Since(begun) > patience-pauseAfter || !run.Pause(ctx, pauseAfter):
 			const why = "no request came in time, for %v: this machine is busy"
 			return nil, fmt.Errorf("%w: "+why, ErrNoAnswer, patience)
 		}

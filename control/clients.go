@@ -1,4 +1,4 @@
-package daemon
+package control
 
 import (
 	"context"
@@ -13,27 +13,25 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"ldirectord/instance"
 )
 
 // Limits of a server that commands or monitoring ask.
 const (
-	headTimeout    = 500 * time.Millisecond      // for the head of a request
-	requestTimeout = instance.AskTimeout         // for a whole request, as its sender sees it
-	handlerTimeout = instance.AskTimeout * 3 / 4 // until the answer begins
-	writeTimeout   = 5 * time.Second             // until the sender has read the answer
-	stallTimeout   = 2 * time.Second             // until it has read some more of it
-	maxPart        = 4 << 10                     // bytes that are written at once
-	maxHeader      = 8 << 10                     // bytes
-	maxBody        = 64 << 10                    // bytes of a request
-	maxClients     = 256                         // connections at once; fewer of them are answered at once
-	crowdPause     = time.Millisecond            // after a client from the network for whom another had to go
+	headTimeout    = 500 * time.Millisecond // for the head of a request
+	requestTimeout = AskTimeout             // for a whole request, as its sender sees it
+	handlerTimeout = AskTimeout * 3 / 4     // until the answer begins
+	writeTimeout   = 5 * time.Second        // until the sender has read the answer
+	stallTimeout   = 2 * time.Second        // until it has read some more of it
+	maxPart        = 4 << 10                // bytes that are written at once
+	maxHeader      = 8 << 10                // bytes
+	maxBody        = 64 << 10               // bytes of a request
+	MaxClients     = 256                    // connections at once; fewer of them are answered at once
+	crowdPause     = time.Millisecond       // after a client from the network for whom another had to go
 )
 
-// newServer returns an HTTP server that no client can occupy for long. When too many are connected, the one that has
+// NewServer returns an HTTP server that no client can occupy for long. When too many are connected, the one that has
 // been silent, or waits for its turn, for longest is disconnected. Requests end with ctx.
-func newServer(ctx context.Context, handler http.Handler) *http.Server {
+func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 	all := &clients{}
 	s := &http.Server{
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -84,11 +82,25 @@ func (c *client) Write(p []byte) (n int, err error) {
 
 type clientKey struct{}
 
-// clientOf is who sent a request.
-func clientOf(r *http.Request) *client { return r.Context().Value(clientKey{}).(*client) }
+// clientOf is the client that a context is of; nil where nobody asked.
+func clientOf(ctx context.Context) *client {
+	c, _ := ctx.Value(clientKey{}).(*client)
+	return c
+}
+
+// UserOf is the user who asked; -1 where nobody did, or it is not known.
+func UserOf(ctx context.Context) int {
+	if c := clientOf(ctx); c != nil {
+		return c.uid
+	}
+	return -1
+}
 
 // isOwner reports whether orders are taken from this client: it is root, or who runs the daemon.
 func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
+
+// Serve has a server of NewServer answer the connections that a listener takes.
+func Serve(s *http.Server, l net.Listener) error { return s.Serve(listener{l}) }
 
 // listener is one whose connections are clients.
 type listener struct{ net.Listener }
@@ -135,7 +147,7 @@ type clients struct {
 }
 
 // follow is called by the server when a connection changes its state, for a new one before the next is accepted. In a
-// flood from the network that one waits a moment: so each has maxClients moments to ask before its turn to go.
+// flood from the network that one waits a moment: so each has MaxClients moments to ask before its turn to go.
 func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	c := conn.(*client)
 	if crowded := a.change(c, state); crowded && c.uid < 0 {
@@ -162,7 +174,7 @@ func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 // makeRoom disconnects, when there are too many, the oldest client that is silent or waits for its turn, or else the
 // newest. The owner is never disconnected.
 func (a *clients) makeRoom(newest *client) (crowded bool) {
-	if len(a.all) <= maxClients {
+	if len(a.all) <= MaxClients {
 		return false
 	}
 	goes := newest
@@ -183,15 +195,15 @@ func (a *clients) remove(c *client) {
 	a.all = slices.DeleteFunc(a.all, func(other *client) bool { return other == c })
 }
 
-// limiter limits, for the handlers that it is applied to, how many requests are answered at once, with one more of the
+// Limiter limits, for the handlers that it is applied to, how many requests are answered at once, with one more of the
 // owner, and how long each may take.
-func limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
+func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 	common, reserved := make(chan struct{}, most), make(chan struct{}, 1)
 	return func(handler http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), handlerTimeout)
 			defer cancel()
-			slot := clientOf(r).waitFor(ctx, common, reserved)
+			slot := clientOf(ctx).waitFor(ctx, common, reserved)
 			if slot == nil {
 				http.Error(w, "too many ask at once", http.StatusServiceUnavailable)
 				return

@@ -1,4 +1,4 @@
-package daemon
+package control
 
 import (
 	"context"
@@ -23,14 +23,14 @@ func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
 			say := func(text []byte) http.HandlerFunc {
 				return func(w http.ResponseWriter, _ *http.Request) { w.Write(text) }
 			}
-			routes.HandleFunc("GET /large", limiter(8)(say(text)))
-			routes.HandleFunc("GET /probe", limiter(1)(say([]byte("ok"))))
+			routes.HandleFunc("GET /large", Limiter(8)(say(text)))
+			routes.HandleFunc("GET /probe", Limiter(1)(say([]byte("ok"))))
 			l, err := net.Listen("tcp4", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}
-			server := newServer(t.Context(), routes)
-			go server.Serve(listener{l})
+			server := NewServer(t.Context(), routes)
+			go Serve(server, l)
 			t.Cleanup(func() { server.Close() })
 			flood(t, l.Addr().String(), request, 300)
 			for range 30 {
@@ -41,6 +41,21 @@ func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
 }
 
 // flood keeps n connections open that send this and read nothing.
@@ -120,20 +135,20 @@ func isOpen(c net.Conn) bool {
 // The oldest that is silent or waits for its turn goes, then the newest; the owner's never.
 func TestWhoGoesFromTheCrowd(t *testing.T) {
 	all := &clients{}
-	mine, theirs := strangers(maxClients + 4)
-	for _, c := range mine[:maxClients] {
+	mine, theirs := strangers(MaxClients + 4)
+	for _, c := range mine[:MaxClients] {
 		all.follow(c, http.StateNew)
 	}
 	all.follow(mine[0], http.StateActive)
-	all.follow(mine[maxClients], http.StateNew)
-	if !isOpen(theirs[0]) || isOpen(theirs[1]) || !isOpen(theirs[maxClients]) {
+	all.follow(mine[MaxClients], http.StateNew)
+	if !isOpen(theirs[0]) || isOpen(theirs[1]) || !isOpen(theirs[MaxClients]) {
 		t.Error("with a silent one: the oldest that is silent goes")
 	}
 	all.follow(mine[1], http.StateClosed)
 	all.follow(mine[3], http.StateActive)
 	all.follow(mine[2], http.StateActive)
 	mine[2].waits.Store(true)
-	all.follow(mine[maxClients+3], http.StateNew)
+	all.follow(mine[MaxClients+3], http.StateNew)
 	if isOpen(theirs[2]) || !isOpen(theirs[3]) {
 		t.Error("one that waits for its turn stays")
 	}
@@ -141,13 +156,13 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 	for _, c := range mine {
 		all.follow(c, http.StateActive)
 	}
-	all.follow(mine[maxClients+1], http.StateNew)
-	if isOpen(theirs[maxClients+1]) || !isOpen(theirs[3]) {
+	all.follow(mine[MaxClients+1], http.StateNew)
+	if isOpen(theirs[MaxClients+1]) || !isOpen(theirs[3]) {
 		t.Error("with none silent: the newest goes")
 	}
-	mine[maxClients+2].uid = 0
-	all.follow(mine[maxClients+2], http.StateNew)
-	if !isOpen(theirs[maxClients+2]) {
+	mine[MaxClients+2].uid = 0
+	all.follow(mine[MaxClients+2], http.StateNew)
+	if !isOpen(theirs[MaxClients+2]) {
 		t.Error("the owner was sent away")
 	}
 	for _, c := range mine {

@@ -1,4 +1,4 @@
-package daemon
+package control
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/user"
 	"strconv"
@@ -15,14 +14,10 @@ import (
 	"syscall"
 	"time"
 
-	"ldirectord/instance"
-	"ldirectord/notify"
+	"ldirectord/run"
 
 	"golang.org/x/sys/unix"
 )
-
-// maxAnswers is how many questions are answered at once.
-const maxAnswers = 16
 
 // maxPath is what a socket's address holds of a path, unix(7).
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
@@ -30,8 +25,8 @@ const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 // lastWords is how long answers may take when the socket ends.
 const lastWords = 100 * time.Millisecond
 
-// controlSocket is where commands talk to the running daemon, by HTTP.
-type controlSocket struct {
+// Server is where commands talk to the running daemon, by HTTP.
+type Server struct {
 	path   string
 	server *http.Server
 
@@ -39,79 +34,51 @@ type controlSocket struct {
 	group string     // that may use it as well
 }
 
-// openSocket makes the control socket. A daemon without one runs all the same.
-func (d *daemon) openSocket(ctx context.Context) {
-	routes := http.NewServeMux()
-	routes.HandleFunc("GET /status", limiter(maxAnswers)(d.answerStatus))
-	routes.HandleFunc("GET /why", limiter(maxAnswers)(d.answerWhy))
-	routes.HandleFunc("POST /reload", answerOrder(ReloadTimeout, d.config.answerReload))
-	routes.HandleFunc("POST /role",
-		answerOrder(OrderTimeout, func(asked context.Context, words url.Values) (any, error) {
-			return d.orders.answerRole(ctx, asked, words)
-		}))
-	routes.HandleFunc("POST /set", answerOrder(OrderTimeout, d.orders.set))
-	s, err := listenAt(ctx, d.lock.Socket, routes)
-	if err == nil {
-		d.socket = s
-		err = s.allow(d.Loaded.Config.Global.StatusGroup)
-	}
-	d.failed(notify.ListenFailed, notListening, err)
+// Listen makes the control socket. Only the daemon of the instance may: the socket that a daemon before it left is
+// replaced in one step. Root alone may use it until Allow says otherwise. Requests end with ctx.
+func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
+	c := &Server{path: path, server: NewServer(ctx, handler)}
+	return c, run.While("making the control socket", c.bind(ctx))
 }
 
-// notListening says that commands or metrics can't reach the daemon as configured.
-const notListening = "Not listening"
-
-// listenAt makes the control socket. Only the daemon of the instance may: the socket that a daemon before it left is
-// replaced in one step. Root alone may use it until allow says otherwise. Requests end with ctx.
-func listenAt(ctx context.Context, path string, handler http.Handler) (*controlSocket, error) {
-	l, err := bind(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("making the control socket: %w", err)
-	}
-	c := &controlSocket{path: path, server: newServer(ctx, handler)}
-	go c.server.Serve(listener{l})
-	return c, nil
-}
-
-func bind(ctx context.Context, path string) (net.Listener, error) {
-	fresh := path + ".new"
+// bind makes the socket and begins to serve there.
+func (c *Server) bind(ctx context.Context) error {
+	fresh := c.path + ".new"
 	if len(fresh) > maxPath {
-		return nil, fmt.Errorf(
-			"the path %s is longer than %d bytes; --rundir names another folder", fresh, maxPath)
+		return fmt.Errorf("the path %s is longer than %d bytes; --rundir names another folder", fresh, maxPath)
 	}
-	for _, way := range []string{path, fresh} {
+	for _, way := range []string{c.path, fresh} {
 		if _, err := isSocket(way); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := removeSocket(fresh); err != nil {
-		return nil, err
+		return err
 	}
 	l, err := (&net.ListenConfig{Control: ownerOnly}).Listen(ctx, "unix", fresh)
 	if err != nil {
-		return nil, err
-	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := os.Rename(fresh, path); err != nil {
-		return nil, errors.Join(err, l.Close(), removeSocket(fresh))
-	}
-	return l, nil
-}
-
-// restore makes the socket again when it was lost.
-func (c *controlSocket) restore(ctx context.Context) error {
-	if instance.Exists(c.path) {
-		return nil
-	}
-	l, err := bind(ctx, c.path)
-	if err != nil {
 		return err
 	}
-	go c.server.Serve(listener{l})
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := os.Rename(fresh, c.path); err != nil {
+		return errors.Join(err, l.Close(), removeSocket(fresh))
+	}
+	go Serve(c.server, l)
+	return nil
+}
+
+// Restore makes the socket again when it was lost.
+func (c *Server) Restore(ctx context.Context) error {
+	if run.Exists(c.path) {
+		return nil
+	}
+	if err := c.bind(ctx); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	group := c.group
 	c.mu.Unlock()
-	return c.allow(group)
+	return c.Allow(group)
 }
 
 // ownerOnly sets the mode that the socket will have in the file system: unix(7) takes it from here, so
@@ -122,9 +89,9 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 	return errors.Join(err, mode)
 }
 
-// allow lets the members of a group, by name or number, use the socket as well; "" and a group that
+// Allow lets the members of a group, by name or number, use the socket as well; "" and a group that
 // there isn't leave it to its owner.
-func (c *controlSocket) allow(group string) error {
+func (c *Server) Allow(group string) error {
 	c.mu.Lock()
 	c.group = group
 	c.mu.Unlock()
@@ -141,7 +108,7 @@ func (c *controlSocket) allow(group string) error {
 	if err == nil {
 		err = os.Chmod(c.path, 0o660)
 	}
-	return instance.While("statusgroup", err)
+	return run.While("statusgroup", err)
 }
 
 func groupID(name string) (int, error) {
@@ -155,9 +122,9 @@ func groupID(name string) (int, error) {
 	return int(id), nil
 }
 
-// close ends the socket and removes it. An answer that is being written, as to the order to leave, has lastWords for
+// Close ends the socket and removes it. An answer that is being written, as to the order to leave, has lastWords for
 // that.
-func (c *controlSocket) close() error {
+func (c *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
 	_ = c.server.Shutdown(ctx) // what it leaves, Close ends

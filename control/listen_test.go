@@ -1,4 +1,4 @@
-package daemon
+package control
 
 import (
 	"bufio"
@@ -12,23 +12,21 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"ldirectord/instance"
 )
 
 // inFolder is a control socket in a folder of its own.
-func inFolder(t *testing.T) instance.Socket {
-	return instance.Socket(filepath.Join(t.TempDir(), "a.sock"))
+func inFolder(t *testing.T) Socket {
+	return Socket(filepath.Join(t.TempDir(), "a.sock"))
 }
 
 // listening is a control socket with these routes.
-func listening(t *testing.T, s instance.Socket, routes http.Handler) *controlSocket {
+func listening(t *testing.T, s Socket, routes http.Handler) *Server {
 	t.Helper()
-	c, err := listenAt(t.Context(), string(s), routes)
+	c, err := Listen(t.Context(), string(s), routes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.close() })
+	t.Cleanup(func() { c.Close() })
 	return c
 }
 
@@ -56,7 +54,7 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 	if _, err := s.Ask(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "the daemon says: 404") {
 		t.Errorf("unknown path: %v", err)
 	}
-	if err := c.close(); err != nil {
+	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(string(s)); !os.IsNotExist(err) {
@@ -73,13 +71,13 @@ func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
 	if mode := modeOf(t, c.path); mode != fs.ModeSocket|0o600 {
 		t.Errorf("mode %v", mode)
 	}
-	if err := c.allow("0"); err != nil && os.Getuid() == 0 {
+	if err := c.Allow("0"); err != nil && os.Getuid() == 0 {
 		t.Error(err)
 	}
 	if mode := modeOf(t, c.path); os.Getuid() == 0 && mode != fs.ModeSocket|0o660 {
 		t.Errorf("mode with a group %v", mode)
 	}
-	if err := c.allow("no-such-group"); err == nil || !strings.Contains(err.Error(), "there is no group no-such-group") {
+	if err := c.Allow("no-such-group"); err == nil || !strings.Contains(err.Error(), "there is no group no-such-group") {
 		t.Errorf("unknown group: %v", err)
 	}
 	if mode := modeOf(t, c.path); mode != fs.ModeSocket|0o600 {
@@ -89,7 +87,7 @@ func TestTheControlSocketIsForItsOwnerOrOneGroup(t *testing.T) {
 
 func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	s := inFolder(t)
-	first, err := listenAt(t.Context(), string(s), hello())
+	first, err := Listen(t.Context(), string(s), hello())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +108,7 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 			if err := put(victim, string(s)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := listenAt(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "is in the way") {
+			if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "is in the way") {
 				t.Errorf("listening: %v", err)
 			}
 			if text, err := os.ReadFile(string(s)); string(text) != "kept" {
@@ -125,12 +123,12 @@ func TestAFolderThatCantBeWrittenIsAnError(t *testing.T) {
 	if _, err := s.Ask(t.Context(), "/hello"); err == nil || !strings.Contains(err.Error(), "it has no socket "+string(s)) {
 		t.Errorf("asking without a socket: %v", err)
 	}
-	s = instance.Socket(filepath.Join(t.TempDir(), strings.Repeat("x", maxPath)))
-	if _, err := listenAt(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "--rundir names another folder") {
+	s = Socket(filepath.Join(t.TempDir(), strings.Repeat("x", maxPath)))
+	if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "--rundir names another folder") {
 		t.Errorf("a long path: %v", err)
 	}
-	s = instance.Socket(filepath.Join(t.TempDir(), "missing", "s"))
-	if _, err := listenAt(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
+	s = Socket(filepath.Join(t.TempDir(), "missing", "s"))
+	if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "making the control socket") {
 		t.Errorf("listening: %v", err)
 	}
 }
@@ -171,7 +169,7 @@ func TestRequestsAreLimited(t *testing.T) {
 // A new daemon answers where the old one did, after a restart and after a crash.
 func TestTheControlSocketIsTakenOver(t *testing.T) {
 	s := inFolder(t)
-	old, err := listenAt(t.Context(), string(s), hello())
+	old, err := Listen(t.Context(), string(s), hello())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +178,7 @@ func TestTheControlSocketIsTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer idle.Close()
-	if err := old.close(); err != nil {
+	if err := old.Close(); err != nil {
 		t.Fatal(err)
 	}
 	idle.SetReadDeadline(time.Now().Add(10 * time.Second))

@@ -15,6 +15,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/run"
 )
 
 const (
@@ -155,7 +156,7 @@ func (c *claims) addresses(ctx context.Context) (theirs map[netip.Addr]string, r
 
 // follow tells the director, until ctx is done, when others may have something else than before.
 func (c *claims) follow(ctx context.Context) {
-	for wait := waitInterval; instance.Pause(ctx, wait); {
+	for wait := waitInterval; run.Pause(ctx, wait); {
 		wait = c.lookAgain(ctx)
 	}
 }

@@ -17,12 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/announce"
+	"ldirectord/control"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
+	"ldirectord/run"
 )
 
 // EndTimeout is how long a command waits for a daemon to end: longer than that may take.
@@ -77,7 +79,7 @@ type daemon struct {
 	orders   *orders
 	claims   *claims
 	config   *configFile
-	socket   *controlSocket // nil when it could not be made
+	socket   *control.Server // nil when it could not be made
 	metrics  *metricsServer
 	ending   time.Time // it was told to end; zero before
 }
@@ -172,7 +174,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	cause := d.attend(signals, ended, end)
 	d.Config.Checks.through.Close(context.Background()) // whatever becomes of the table
 	if d.socket != nil {
-		d.failed(notify.ListenFailed, notListening, d.socket.close())
+		d.failed(notify.ListenFailed, notListening, d.socket.Close())
 	}
 	return cause
 }
@@ -196,7 +198,7 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 				d.orders.keep(saving)
 				cancel()
 				d.record(func(s *instance.State) {
-					s.Phase, s.Kept = instance.HandedOver, instance.SinceBoot()+instance.Handover
+					s.Phase, s.Kept = instance.HandedOver, run.SinceBoot()+instance.Handover
 				})
 				end(director.ErrHandover)
 				return d.awaitEnd(ended, "USR1")
@@ -329,12 +331,12 @@ func (d *daemon) settle(ctx context.Context, summary string) {
 // keepFiles makes again, until ctx is done, what was lost in the run folder, and saves orders that could not be saved.
 // What fails is tried again; the commands that miss it say so.
 func (d *daemon) keepFiles(ctx context.Context) {
-	ahead := wallClock() - instance.SinceBoot()
-	for instance.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that ends makes nothing again
-		ahead = d.followClock(ahead, instance.SinceBoot)
+	ahead := wallClock() - run.SinceBoot()
+	for run.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that ends makes nothing again
+		ahead = d.followClock(ahead, run.SinceBoot)
 		_ = d.lock.Restore()
 		if d.socket != nil {
-			_ = d.socket.restore(ctx)
+			_ = d.socket.Restore(ctx)
 		}
 		d.orders.keep(ctx)
 	}

@@ -18,6 +18,7 @@ import (
 	"ldirectord/doctor"
 	"ldirectord/instance"
 	"ldirectord/parser"
+	"ldirectord/run"
 )
 
 // folderTimeout is how long the file system may take to say that a folder is there.
@@ -55,8 +56,8 @@ func Load(ctx context.Context, s Source) (*Loaded, error) {
 
 // Read returns the text of the file.
 func (s Source) Read() ([]byte, error) {
-	text, err := instance.ReadFile(s.Path, parser.MaxSize)
-	return text, instance.While("reading the configuration", err)
+	text, err := run.ReadFile(s.Path, parser.MaxSize)
+	return text, run.While("reading the configuration", err)
 }
 
 // prepare makes a configuration ready to run.
@@ -129,7 +130,7 @@ func (s Source) parserOptions() parser.Options {
 		Own:      ownAddress(),
 		Wait:     s.Wait,
 		TryFile:  tryFile,
-		TryRead:  instance.TryRead,
+		TryRead:  run.TryRead,
 		User:     s.Checks.lacksRights,
 		DirExist: isFolder,
 		LogFile:  logOfUnit(),

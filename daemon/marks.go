@@ -13,6 +13,7 @@ import (
 	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/run"
 )
 
 // markInterval is the time between two looks at rules that are not the daemon's own: programs are run for that.
@@ -42,7 +43,7 @@ func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
 
 func (w *markWatch) run(ctx context.Context, virtuals []parser.Virtual) {
 	unset := map[string]bool{}
-	for open := true; open; open = instance.Pause(ctx, markInterval) {
+	for open := true; open; open = run.Pause(ctx, markInterval) {
 		w.look(ctx, virtuals, unset)
 	}
 }

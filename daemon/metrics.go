@@ -11,12 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ldirectord/control"
 	"ldirectord/director"
-	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/page"
 	"ldirectord/parser"
 	"ldirectord/printable"
+	"ldirectord/run"
 	"ldirectord/status"
 )
 
@@ -40,7 +41,7 @@ type metricsServer struct {
 
 // openMetrics begins to serve, until ctx is done.
 func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
-	routes, scrapes, probes := http.NewServeMux(), limiter(maxScrapes), limiter(maxProbes)
+	routes, scrapes, probes := http.NewServeMux(), control.Limiter(maxScrapes), control.Limiter(maxProbes)
 	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
 	routes.HandleFunc("GET /healthz", probes(answerProbe(d.alive)))
 	routes.HandleFunc("GET /readyz", probes(answerProbe(d.ready)))
@@ -52,7 +53,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 
 // withPage adds the page, which is there while statuspage says so.
 func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
-	all, readers := http.NewServeMux(), limiter(maxReaders)
+	all, readers := http.NewServeMux(), control.Limiter(maxReaders)
 	pages := page.New(
 		page.Source{Report: d.report, Why: d.why, Host: func() string { return m.global.Load().StatusHost }})
 	all.Handle("/", routes)
@@ -90,9 +91,9 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 	for reported := false; ; reported = true {
 		l, err := net.Listen("tcp", addr.String())
 		if err == nil {
-			server := newServer(ctx, m.handler)
+			server := control.NewServer(ctx, m.handler)
 			server.WriteTimeout = scrapeTimeout
-			go server.Serve(listener{l})
+			go control.Serve(server, l)
 			m.emit(notify.Event{Kind: notify.Listening,
 				Text: fmt.Sprintf("Metrics are served on %s", addr)})
 			<-ctx.Done()
@@ -104,7 +105,7 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 				err)
 			m.emit(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
 		}
-		if !instance.Pause(ctx, listenRetry) {
+		if !run.Pause(ctx, listenRetry) {
 			return
 		}
 	}

@@ -17,6 +17,12 @@ import (
 	"ldirectord/status"
 )
 
+func hello() *http.ServeMux {
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) })
+	return routes
+}
+
 const awaitLimit = 10 * time.Second
 
 // fetch returns the status and the body of a page.

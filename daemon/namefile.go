@@ -7,8 +7,8 @@ import (
 	"slices"
 	"sync"
 
-	"ldirectord/instance"
 	"ldirectord/parser"
+	"ldirectord/run"
 )
 
 // nameFile keeps the last address of each host name of a configuration, and after it those that it had before and that
@@ -27,7 +27,7 @@ type keptNames struct {
 }
 
 func (f nameFile) read() (addrs map[string][]netip.Addr, err error) {
-	text, err := instance.Read(string(f))
+	text, err := run.Read(string(f))
 	if err != nil {
 		return nil, err
 	}
@@ -53,13 +53,13 @@ func (f nameFile) write(names []parser.Name) error {
 		}
 	}
 	if len(kept.Names) == 0 {
-		return instance.Remove(string(f))
+		return run.Remove(string(f))
 	}
 	text, err := json.Marshal(kept)
 	if err != nil {
 		return err
 	}
-	return instance.Write(string(f), append(text, '\n'), 0o644)
+	return run.Write(string(f), append(text, '\n'), 0o644)
 }
 
 // last returns the addresses in the file, which is read when the first one is asked for. A file that can't be read

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/run"
 )
 
 // Names without an answer are looked up again after minLookupRetry, then after twice as long, and so on.
@@ -27,7 +27,7 @@ func awaitChange(ctx context.Context, lookUp lookUp, names []parser.Name, wait t
 	next func(time.Duration) time.Duration) []parser.Name {
 	before := known(names)
 	for ; ; wait = next(wait) {
-		if !instance.Pause(ctx, wait) {
+		if !run.Pause(ctx, wait) {
 			return nil
 		}
 		found := lookUp(ctx, names)

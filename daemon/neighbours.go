@@ -14,6 +14,7 @@ import (
 	"ldirectord/instance"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/run"
 )
 
 // crashWait is how long the virtual services of a daemon that was seen and has crashed are left to its next one.
@@ -86,7 +87,7 @@ func (n *neighbours) findPerls(known map[int]bool) {
 		path, _ := n.source.Dirs.Find(s.Config)
 		switch {
 		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its next one is the daemon here
-		case s.Proved && instance.TryRead(path) == nil:
+		case s.Proved && run.TryRead(path) == nil:
 			n.perls[s.Process] = &perl{Stranger: s, path: path}
 		case !n.everybody:
 		case s.RunDir != "":
@@ -111,7 +112,7 @@ func (p *perl) follow(ctx context.Context, s Source) {
 	if now.same(p.read) {
 		return
 	}
-	text, err := instance.ReadFile(p.path, parser.MaxSize)
+	text, err := run.ReadFile(p.path, parser.MaxSize)
 	if p.read = now; err != nil {
 		return
 	}

@@ -10,13 +10,14 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/instance"
+	"ldirectord/run"
 	"ldirectord/status"
 )
 
 // Ordered are the orders that hold for a daemon, as their file has them.
 func Ordered(i instance.Instance) (director.Orders, error) {
 	all, err := orderFile(i.Files().Drain).read()
-	if errors.Is(err, instance.ErrForeign) {
+	if errors.Is(err, run.ErrForeign) {
 		return director.Orders{}, nil
 	}
 	return all.At(time.Now()), err
@@ -29,7 +30,7 @@ type orderFile string
 
 // read returns the orders; none when there is no file. Those that it can't read leave the servers drained.
 func (f orderFile) read() (director.Orders, error) {
-	text, err := instance.Read(string(f))
+	text, err := run.Read(string(f))
 	if err != nil {
 		return nil, fmt.Errorf("reading the orders: %w", err)
 	}
@@ -46,7 +47,7 @@ func (f orderFile) read() (director.Orders, error) {
 				err = fmt.Errorf("reading the orders: %s: %w", f, bad)
 				continue
 			}
-			if o.Boot != instance.BootID() {
+			if o.Boot != run.BootID() {
 				o.Ends = 0 // from now on the wall clock decides
 			}
 			all[o.Backend] = o.Order
@@ -70,6 +71,6 @@ func (f orderFile) write(all director.Orders) error {
 		}
 	}
 	slices.Sort(lines[1:]) // the comments come first
-	err := instance.Write(string(f), []byte(strings.Join(lines, "")), 0o600)
-	return instance.While("recording the orders", err)
+	err := run.Write(string(f), []byte(strings.Join(lines, "")), 0o600)
+	return run.While("recording the orders", err)
 }

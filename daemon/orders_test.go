@@ -3,12 +3,9 @@ package daemon
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,84 +14,12 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/control"
 	"ldirectord/director"
-	"ldirectord/instance"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
 	"ldirectord/notify/webhook"
 )
-
-// Orders are the owner's; the members of statusgroup, and whoever is not known, may only ask.
-func TestOrdersAreTheOwnersAlone(t *testing.T) {
-	carriedOut := false
-	routes := http.NewServeMux()
-	routes.HandleFunc("POST /order", answerOrder(OrderTimeout, func(context.Context, url.Values) (any, error) { carriedOut = true; return "done", nil }))
-	l, err := net.Listen("tcp4", "127.0.0.1:0") // nobody is known there
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := newServer(t.Context(), routes)
-	go server.Serve(listener{l})
-	t.Cleanup(func() { server.Close() })
-	answer, err := http.Post("http://"+l.Addr().String()+"/order", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, _ := io.ReadAll(answer.Body)
-	if answer.StatusCode != http.StatusForbidden || !strings.Contains(string(text), "the members of statusgroup may ask") || carriedOut {
-		t.Errorf("%d %q, carried out: %v", answer.StatusCode, text, carriedOut)
-	}
-
-	s := inFolder(t)
-	listening(t, s, routes) // here we are the owner
-	var said string
-	if err := s.Order(t.Context(), OrderTimeout, "/order", nil, &said); err != nil || said != "done" || !carriedOut {
-		t.Errorf("%q, %v", said, err)
-	}
-}
-
-// What a command does next depends on why it has no answer.
-func TestWhyAnOrderHasNoAnswer(t *testing.T) {
-	ending, end := context.WithCancelCause(t.Context())
-	end(endedBy("TERM"))
-	for what, c := range map[string]struct {
-		serve func(w http.ResponseWriter, r *http.Request) // nil: no socket
-		ctx   context.Context
-		want  error
-	}{
-		"no daemon":        {nil, t.Context(), instance.ErrNoListener},
-		"one that ends":    {answerOrder(time.Second, func(ctx context.Context, _ url.Values) (any, error) { return nil, context.Cause(ctx) }), ending, instance.ErrEnding},
-		"one that dies":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, t.Context(), instance.ErrEnding},
-		"one that hangs":   {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, t.Context(), instance.ErrNoAnswer},
-		"one that refuses": {answerOrder(time.Second, func(context.Context, url.Values) (any, error) { return nil, refusal("no") }), t.Context(), &instance.Refusal{Status: http.StatusConflict}},
-		"one that is late": {answerOrder(time.Nanosecond, func(ctx context.Context, _ url.Values) (any, error) { <-ctx.Done(); return nil, ctx.Err() }), t.Context(), &instance.Refusal{Status: http.StatusGatewayTimeout}},
-	} {
-		t.Run(what, func(t *testing.T) {
-			s := inFolder(t)
-			if c.serve != nil {
-				socket, err := listenAt(c.ctx, string(s), http.HandlerFunc(c.serve))
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { socket.close() })
-			}
-			limit := awaitLimit
-			if c.want == instance.ErrNoAnswer {
-				limit = -time.Second / 2 // a second is added
-			}
-			err := s.Order(t.Context(), limit, "/order", nil, new(struct{}))
-			var got, want *instance.Refusal
-			if errors.As(c.want, &want) {
-				if !errors.As(err, &got) || got.Status != want.Status || got.IsFinal() != (want.Status == http.StatusConflict) {
-					t.Errorf("%v, want %v", err, want)
-				}
-			} else if !errors.Is(err, c.want) {
-				t.Errorf("%v, want %v", err, c.want)
-			}
-		})
-	}
-}
 
 // An order to drain whose sender has given up is not carried out any more: he recorded it, and later ones may be
 // recorded by now. Here the daemon is at another order, and then free again.
@@ -105,12 +30,16 @@ func TestAnOrderOfSomebodyWhoHasGoneIsDropped(t *testing.T) {
 	routes.HandleFunc("POST /order", func(_ http.ResponseWriter, r *http.Request) {
 		ctx := context.WithoutCancel(r.Context()) // that he has gone may not be known yet
 		_, err := o.inTurn(ctx)
-		carriedOut <- cmp.Or(err, isAwaited(ctx))
+		carriedOut <- cmp.Or(err, control.IsAwaited(ctx))
 	})
-	s := inFolder(t)
-	listening(t, s, routes)
+	s := filepath.Join(t.TempDir(), "a.sock")
+	socket, err := control.Listen(t.Context(), s, routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
 	o.turn <- struct{}{}
-	c, err := net.Dial("unix", string(s))
+	c, err := net.Dial("unix", s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/control"
 	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/notify"
@@ -48,7 +49,8 @@ type request struct {
 func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
 	return &configFile{
 		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text), hangups: hangups,
-		requests: make(chan request, maxClients), found: make(chan []parser.Name), endLookups: func() {},
+		requests: make(chan request, control.MaxClients),
+		found:    make(chan []parser.Name), endLookups: func() {},
 		marks: markWatch{machine: d.Table.Machine, journal: d.journal, stop: func() {}},
 	}
 }
@@ -168,7 +170,7 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 			asking = nil
 		case why := <-answer:
 			if why != "" {
-				return nil, refusal("the file is refused: " + why)
+				return nil, control.Refused("the file is refused: " + why)
 			}
 			return struct{}{}, nil
 		case <-ctx.Done():
@@ -287,7 +289,7 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	d, global := f.d, l.Config.Global
 	d.log.setTarget(global.LogFile)
 	if d.socket != nil {
-		d.failed(notify.ListenFailed, notListening, d.socket.allow(global.StatusGroup))
+		d.failed(notify.ListenFailed, notListening, d.socket.Allow(global.StatusGroup))
 	}
 	d.metrics.follow(ctx, global)
 	d.Config.Checks.SetVirtuals(l.Plan)

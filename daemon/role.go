@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"ldirectord/control"
 	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 // RoleAnswer is the outcome of an order that concerns the role.
@@ -19,15 +21,15 @@ type RoleAnswer struct {
 
 func (o *orders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
-// answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile: run
+// answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile: running
 // ends later than the request's ctx. An order that ends the daemon is answered before its end.
-func (o *orders) answerRole(run, ctx context.Context, words url.Values) (any, error) {
+func (o *orders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
-		return nil, refusal(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", change, instance.ToServe,
-			instance.ToLeave, instance.ToStayUp))
+		return nil, control.Refused(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", change,
+			instance.ToServe, instance.ToLeave, instance.ToStayUp))
 	}
-	given := instance.SinceBoot()
+	given := run.SinceBoot()
 	if ns, err := strconv.ParseInt(words.Get("given"), 10, 64); err == nil {
 		given = min(given, time.Duration(ns))
 	}
@@ -36,14 +38,14 @@ func (o *orders) answerRole(run, ctx context.Context, words url.Values) (any, er
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		answer, err = o.changeRole(run, change, given, words["via"])
+		answer, err = o.changeRole(running, change, given, words["via"])
 	}()
 	select {
 	case <-done:
 		return answer, err
 	case <-ctx.Done():
 	}
-	if run.Err() != nil { // the daemon ends, perhaps by this order: then so does the order
+	if running.Err() != nil { // the daemon ends, perhaps by this order: then so does the order
 		<-done
 		return answer, err
 	}
@@ -104,7 +106,7 @@ func (o *orders) setRole(ctx context.Context, now instance.RoleOrder, via Via) e
 
 // followRole carries out what a command recorded, unless a later order came before it.
 func (o *orders) followRole(ctx context.Context) bool {
-	if !instance.Exists(o.d.lock.Role) {
+	if !run.Exists(o.d.lock.Role) {
 		return true // lost, and no order
 	}
 	last, err := o.roleFile().Read()
@@ -112,7 +114,7 @@ func (o *orders) followRole(ctx context.Context) bool {
 		o.d.recorded(err)
 		return true // until it is another file
 	}
-	last.Given = cmp.Or(last.Given, instance.SinceBoot()) // 0: the file does not say
+	last.Given = cmp.Or(last.Given, run.SinceBoot()) // 0: the file does not say
 	if last.Given < o.role.Given {
 		o.unsaved = o.role.Role != last.Role
 		return true

@@ -13,12 +13,14 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/control"
 	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/parser"
 	"ldirectord/printable"
+	"ldirectord/run"
 )
 
 // SetOrder is an order for real servers, or for the virtual services of a name. One to be ready takes back what was
@@ -82,7 +84,7 @@ func NewSetOrder(what, why, until, last string) (r SetOrder, err error) {
 	}
 	r.last = last
 	if r.Until, err = endOf(until, last, now); last != "" {
-		r.Boot, r.Ends = instance.BootID(), instance.SinceBoot()+r.Until.Sub(now)
+		r.Boot, r.Ends = run.BootID(), run.SinceBoot()+r.Until.Sub(now)
 	}
 	return r, err
 }
@@ -115,8 +117,8 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 // second is a time in the form of an order's.
 func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
 
-// Send gives the order to the running daemon. Errors are those of instance.Socket.Order.
-func (r SetOrder) Send(ctx context.Context, s instance.Socket) (answer SetAnswer, err error) {
+// Send gives the order to the running daemon. Errors are those of control.Socket.Order.
+func (r SetOrder) Send(ctx context.Context, s control.Socket) (answer SetAnswer, err error) {
 	words := url.Values{"virtual": {r.Virtual}, "server": {r.Real}, "order": {r.What()}, "why": {r.Why}}
 	if r.last != "" {
 		words.Set("for", r.last)
@@ -168,18 +170,18 @@ func (r SetOrder) carryOut(now *director.Snapshot, all director.Orders, path str
 		}
 	}
 	if err := file.write(all); err != nil {
-		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
+		return nil, control.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	return meant, nil
 }
 
 // lastServers refuses an order for the last servers of virtual services.
-func lastServers(last []director.Backend, what string) refusal {
+func lastServers(last []director.Backend, what string) error {
 	names := make([]string, len(last))
 	for i, at := range last {
 		names[i] = fmt.Sprintf("%s is the last server of %s", at.Real, at.Virtual)
 	}
-	return refusal(fmt.Sprintf("%s; --force orders %s all the same", strings.Join(names, ", "), what))
+	return control.Refused(fmt.Sprintf("%s; --force orders %s all the same", strings.Join(names, ", "), what))
 }
 
 const howCalled = "a virtual service is called ADDRESS:PORT, as status has it, by its mark or by its servicename"
@@ -191,7 +193,7 @@ func (r SetOrder) meant(now *director.Snapshot, all director.Orders, path string
 		virtual = &r.Real
 	}
 	if err := now.Called(virtual); err != nil {
-		return nil, refusal(err.Error())
+		return nil, control.Refused(err.Error())
 	}
 	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
 	switch {
@@ -210,7 +212,7 @@ func (r SetOrder) meant(now *director.Snapshot, all director.Orders, path string
 		}
 	}
 	if len(found) == 0 {
-		return nil, refusal(why)
+		return nil, control.Refused(why)
 	}
 	return found, nil
 }
@@ -258,18 +260,18 @@ func (r SetOrder) announced(now *director.Snapshot, all director.Orders, path st
 func (o *orders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := NewSetOrder(words.Get("order"), words.Get("why"), words.Get("until"), words.Get("for"))
 	if err != nil {
-		return nil, refusal(err.Error())
+		return nil, control.Refused(err.Error())
 	}
 	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
-	if who, asked := ctx.Value(clientKey{}).(*client); asked {
-		r.By = instance.UserName(who.uid)
+	if uid := control.UserOf(ctx); uid >= 0 {
+		r.By = instance.UserName(uid)
 	}
 	release, err := o.inTurn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := isAwaited(ctx); err != nil {
+	if err := control.IsAwaited(ctx); err != nil {
 		return nil, err
 	}
 	now, err := o.d.director.Snapshot(ctx)
@@ -294,7 +296,7 @@ func (o *orders) set(ctx context.Context, words url.Values) (any, error) {
 func (o *orders) give(ctx context.Context, r SetOrder, now *director.Snapshot) ([]director.Backend, error) {
 	all, err := o.recorded()
 	if err != nil {
-		return nil, refusal(fmt.Sprintf("nothing is changed: %v", err))
+		return nil, control.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	all = all.At(time.Now())
 	meant, err := r.carryOut(now, all, o.d.Config.Path, o.orderFile())
@@ -314,7 +316,7 @@ func (o *orders) isOut(ctx context.Context, servers []director.Backend) error {
 		return fmt.Errorf("the order is recorded: %w", err)
 	}
 	if p, why, any := now.Undrained(servers); any {
-		return refusal(
+		return control.Refused(
 			fmt.Sprintf(
 				"the order is recorded, but %s still gets new connections of %s, and it is tried "+
 					"again: %s", p.Real, p.Virtual, why))
@@ -357,7 +359,7 @@ func (o *orders) orderFile() orderFile { return orderFile(o.d.lock.Drain) }
 // runs is no order.
 func (o *orders) recorded() (director.Orders, error) {
 	all, err := o.orderFile().read()
-	if !instance.Exists(o.d.lock.Drain) || errors.Is(err, instance.ErrForeign) {
+	if !run.Exists(o.d.lock.Drain) || errors.Is(err, run.ErrForeign) {
 		return o.given, nil
 	}
 	return all, err
@@ -390,7 +392,7 @@ func (o *orders) keepGiven(ctx context.Context) {
 		return now != nil && now.Over[at] == given
 	})
 	over := len(held) < len(o.given)
-	lost := len(held) > 0 && !instance.Exists(o.d.lock.Drain)
+	lost := len(held) > 0 && !run.Exists(o.d.lock.Drain)
 	if !over && !lost {
 		return
 	}

@@ -12,13 +12,14 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 // An order for a time is one of this boot. After another one the wall clock decides, and so it does for one without a boot.
 func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	file := orderFile(filepath.Join(t.TempDir(), "drain"))
 	r, err := NewSetOrder("maint", "", "", "2h")
-	if left := r.Ends - instance.SinceBoot(); err != nil || left < time.Hour || left > 2*time.Hour || r.Boot == "" {
+	if left := r.Ends - run.SinceBoot(); err != nil || left < time.Hour || left > 2*time.Hour || r.Boot == "" {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	until, _ := NewSetOrder("maint", "", "23:59", "")
@@ -83,14 +84,14 @@ func TestTheFileOfOrders(t *testing.T) {
 		"# ldirectord 2\n# a word\n\nnothing\nfwm:3":                {},
 		"# ldirectord 2\n# {\"virtual\":\"fwm\nfwm:3 10.2.0.1:25\n": {mail: {Kind: director.Drain}},
 	} {
-		if err := instance.Write(string(file), []byte(text), 0o600); err != nil {
+		if err := run.Write(string(file), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := file.read(); !maps.Equal(got, want) || (err != nil) != strings.Contains(text, "{") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
-	if err := instance.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600); err != nil {
+	if err := run.Write(string(file), []byte("fwm:3 10.2.0.1:25\nfwm:3 10.2.0.2:25\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := file.read(); len(all) != 0 || err == nil || !strings.HasSuffix(err.Error(), "again: fwm:3 10.2.0.1:25; fwm:3 10.2.0.2:25; ") {

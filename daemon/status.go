@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ldirectord/control"
 	"ldirectord/director"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -21,7 +22,7 @@ const connectionsTimeout = time.Second
 // answerStatus answers a command with the report of this moment.
 func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
 	report, err := d.report(r.Context())
-	writeAnswer(w, report, err, http.StatusServiceUnavailable)
+	control.Write(w, report, err, http.StatusServiceUnavailable)
 }
 
 // report is that of this moment.
@@ -39,11 +40,11 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 // pages may be confidential.
 func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
 	asked := d.why
-	if clientOf(r).uid == 0 {
+	if control.UserOf(r.Context()) == 0 {
 		asked = d.wholeWhy
 	}
 	why, err := asked(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
-	writeAnswer(w, why, err, http.StatusServiceUnavailable)
+	control.Write(w, why, err, http.StatusServiceUnavailable)
 }
 
 // why is what everybody who may ask is told.

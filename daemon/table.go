@@ -5,8 +5,8 @@ import (
 	"os"
 	"strings"
 
-	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/run"
 )
 
 // showTable has a table in memory written to the file that --ipvs names, after each change and by show.
@@ -23,7 +23,7 @@ func showTable(table ipvsctl.Access, name string) (show func(), err error) {
 			_ = os.WriteFile(file, text, 0) // a pipe or a device is never replaced
 			return
 		}
-		_ = instance.Replace(file, text, 0o644)
+		_ = run.Replace(file, text, 0o644)
 	}
 	return m.OnChange, tryFile(file)
 }

@@ -17,7 +17,6 @@ func TestTypesAreSmall(t *testing.T) {
 		"cmd/ldirectord.call methods":            33,
 		"cmd/ldirectord.options lines of fields": 34,
 		"daemon.daemon methods":                  30,
-		"instance.Instance methods":              34,
 		"parser.Virtual lines of fields":         58,
 		"parser.reader methods":                  48,
 	}

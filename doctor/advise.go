@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"ldirectord/director"
-	"ldirectord/instance"
 	"ldirectord/parser"
 	"ldirectord/printable"
+	"ldirectord/run"
 )
 
 // inspectTime is for all programs that show who sets and uses marks.
@@ -112,7 +112,7 @@ func (f *findings) programs(cfg *parser.Config) {
 			_, err = exec.LookPath(v.CheckCommand)
 			err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
 		case runs(&v, parser.ExternalPerl):
-			must, err = "read", instance.TryRead(v.CheckCommand)
+			must, err = "read", run.TryRead(v.CheckCommand)
 		}
 		if err != nil {
 			f.warnAt(at, "missing-program", "",

@@ -18,10 +18,10 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/director"
 	"ldirectord/fwmark"
-	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
+	"ldirectord/run"
 )
 
 const (
@@ -91,13 +91,13 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 	_, noShell := exec.LookPath(notify.Shell("")[0])
 	f.noMail = noShell == nil && !mail.HasProgram()
 	// one that is built in shows only if it has parameters, as this one has
-	f.ftpLoaded = instance.Exists("/sys/module/" + ftpModule)
+	f.ftpLoaded = run.Exists("/sys/module/" + ftpModule)
 	return f
 }
 
 // privateHere are the marks of private services, whoever made them (/proc/net/ip_vs).
 func privateHere() (marks []uint32) {
-	text, _ := instance.ReadFile("/proc/net/ip_vs", maxTable) // not there without IPVS
+	text, _ := run.ReadFile("/proc/net/ip_vs", maxTable) // not there without IPVS
 	for line := range strings.Lines(string(text)) {
 		var mark uint32
 		if _, err := fmt.Sscanf(line, "FWM %X rr ops", &mark); err == nil && mark >= ipvsctl.FirstPrivate &&
@@ -194,7 +194,7 @@ func (f *facts) readSettings() {
 		}
 	}
 	for _, name := range names {
-		text, err := instance.ReadFile("/proc/sys/"+inProc.Replace(name), maxSetting)
+		text, err := run.ReadFile("/proc/sys/"+inProc.Replace(name), maxSetting)
 		switch {
 		case err == nil:
 			f.settings[name] = strings.TrimSpace(string(text))

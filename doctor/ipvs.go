@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/run"
 )
 
 // withoutIPVS returns the finding that the kernel has no IPVS; it is zero where the kernel has it, or has a module that
@@ -17,7 +17,7 @@ func withoutIPVS(ctx context.Context, kernel kernelModules,
 	if kernel.lacks("ip_vs") {
 		return noIPVS("it has no module ip_vs; install the package that has it", "")
 	}
-	if len(kernel.listed) > 0 || instance.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
+	if len(kernel.listed) > 0 || run.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
 		return Finding{}
 	}
 	err := table.Connect(ctx)

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"golang.org/x/sys/unix"
+	"ldirectord/run"
 
-	"ldirectord/instance"
+	"golang.org/x/sys/unix"
 )
 
 // kernelModules are the modules of the running kernel.
@@ -35,7 +35,7 @@ func modulesHere() kernelModules {
 // read reads both lists of a folder, or none: with one of them the modules of the other would seem to be missing.
 func (m kernelModules) read(folder string) kernelModules {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
-		text, err := instance.ReadFile(filepath.Join(folder, list), maxModuleList)
+		text, err := run.ReadFile(filepath.Join(folder, list), maxModuleList)
 		if err != nil {
 			m.listed = nil
 			return m

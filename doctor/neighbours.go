@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 // question is a request on a device for the owner of an address.
@@ -91,7 +91,7 @@ func sendTwice(ctx context.Context, questions []question, send func(question) er
 				return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.Name, err)
 			}
 		}
-		if !instance.Pause(ctx, resendAfter) {
+		if !run.Pause(ctx, resendAfter) {
 			return nil
 		}
 	}

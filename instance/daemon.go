@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"strconv"
 	"syscall"
 
 	"ldirectord/ipvsctl"
@@ -47,6 +48,12 @@ func (d Daemon) compare(other Daemon) likeness {
 		return sameFile
 	}
 	return another
+}
+
+// sharesNetNS reports whether a process is in our network namespace. So it is when that can't be read.
+func (d Daemon) sharesNetNS(pid int) bool {
+	n := netNSOf(strconv.Itoa(pid))
+	return n == 0 || n == d.NetNS
 }
 
 // suffix makes a name unique that another daemon has as well.

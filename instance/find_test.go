@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/run"
 )
 
 // forge writes a state as another process would have, which holds the lock. Who releases it ends the daemon.
@@ -22,7 +23,7 @@ func forge(t *testing.T, i Instance, home string, s State) (release func()) {
 	t.Helper()
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = Write(i.files(home).State, text, 0o644)
+		err = run.Write(i.files(home).State, text, 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +103,7 @@ func TestADaemonIsFoundByItsState(t *testing.T) {
 	release := forge(t, i, "ldirectord", s)
 	pager := pretend(t, "less", "/var/log/ldirectord.log")
 	for _, names := range [][]string{{"ldirectord", "ldirectord.cf"}, {"ldirectord.cf", "ldirectord"}} {
-		other := New(i.dir, i.Daemon, names...)
+		other := New(string(i.folder), i.Daemon, names...)
 		for _, pid := range []int{0, pager.Process.Pid, 1} {
 			os.Remove(other.PidFile())
 			if pid != 0 {
@@ -176,19 +177,19 @@ func TestWhoMayReadWhat(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]os.FileMode{
-		h.State: 0o644, h.Pid: 0o644, h.Lock: 0o600, filepath.Join(i.dir, "ldirectord.lock"): 0o600,
+		h.State: 0o644, h.Pid: 0o644, h.Lock: 0o600, filepath.Join(string(i.folder), "ldirectord.lock"): 0o600,
 	} {
 		if info, err := os.Lstat(path); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, %v", path, info, err)
 		}
 	}
 	h.RemovePid()
-	if Exists(h.Pid) {
+	if run.Exists(h.Pid) {
 		t.Error("the pid file is left")
 	}
 	putPid(t, h.Pid, 1)
 	h.RemovePid()
-	if !Exists(h.Pid) {
+	if !run.Exists(h.Pid) {
 		t.Error("another one's pid file was removed")
 	}
 }
@@ -223,7 +224,7 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		release()
-		next := New(i.dir, i.Daemon, "ldirectord.cf", "ldirectord")
+		next := New(string(i.folder), i.Daemon, "ldirectord.cf", "ldirectord")
 		h, err := next.Acquire(soon(t), "")
 		if err != nil {
 			t.Fatal(err)
@@ -342,7 +343,7 @@ func TestANameIsLeft(t *testing.T) {
 func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
 	role := i.files("ldirectord.cf").Role
-	if err := Write(role, []byte("standby\n"), 0o600); err != nil {
+	if err := run.Write(role, []byte("standby\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := i.Files().Role; got != role {

@@ -6,8 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
+
+	"ldirectord/run"
 )
 
 const prefix = "ldirectord."
@@ -21,31 +22,20 @@ const (
 // Instance is the daemon of a command line, whether it runs or not.
 type Instance struct {
 	Daemon
-	dir   string
+	folder
 	names []string // that its pid file may have: first the one of this command line
 }
 
 // New is the daemon whose files are in the folder dir. The names are those that its pid file may have, one for each
 // spelling of the configuration. The first is the one of this command line.
 func New(dir string, d Daemon, names ...string) Instance {
-	return Instance{Daemon: d, dir: dir, names: names}
-}
-
-// Files are the files of a daemon in the run folder.
-type Files struct{ Pid, State, Lock, Socket, Role, Drain, Names string }
-
-func (i Instance) files(name string) Files {
-	base := filepath.Join(i.dir, prefix+name)
-	return Files{
-		Pid: base + ".pid", State: base + ".state", Lock: base + ".lock", Socket: base + ".sock",
-		Role: base + ".role", Drain: base + ".drain", Names: base + ".names",
-	}
+	return Instance{d, folder(dir), names}
 }
 
 // Files are those of the daemon, whichever spelling of its configuration made them. The pid file is the one of this
 // command line.
 func (i Instance) Files() Files {
-	f := i.files(i.baseName(i.records()))
+	f := i.files(i.baseName(i.records(nil)))
 	f.Pid = i.PidFile()
 	return f
 }
@@ -62,7 +52,7 @@ type Found struct {
 
 // Find finds the daemon that runs for the file: one of this program, or the Perl ldirectord.
 func (i Instance) Find() Found {
-	all := i.records()
+	all := i.records(nil)
 	if r, lives := i.own(all); lives && r.Pid != os.Getpid() {
 		return Found{Process: r.Process, State: r.State}
 	}
@@ -110,7 +100,7 @@ func (i Instance) baseName(all []record) string {
 		return r.base
 	}
 	for _, name := range i.names {
-		if f := i.files(name); !i.isTaken(all, name) && (Exists(f.Role) || Exists(f.Drain)) {
+		if f := i.files(name); !i.isTaken(all, name) && (run.Exists(f.Role) || run.Exists(f.Drain)) {
 			return name
 		}
 	}
@@ -151,12 +141,6 @@ func (i Instance) userOf(all []record, name string) (record, bool) {
 	return record{}, false
 }
 
-// Exists reports whether there is a file of this name, a link that leads to nothing included.
-func Exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
 // isDirector reports whether a process that our pid file names is a director: one of this program whose state is lost,
 // or the Perl ldirectord of this configuration.
 func (i Instance) isDirector(pid int) bool {
@@ -169,27 +153,6 @@ func (i Instance) isDirector(pid int) bool {
 	}
 	config, is := isPerl(line)
 	return is && i.Table == Kernel && i.perlMeans(config)
-}
-
-// mayName reports whether the files here may name a process as the daemon. In a folder that is not root's they may name
-// only processes of its owner: otherwise a user could make root's commands end any process.
-func (i Instance) mayName(pid int) bool {
-	info, err := os.Stat(i.dir)
-	if err != nil {
-		return false
-	}
-	owner := ownerOf(info)
-	if owner == 0 || os.Geteuid() != 0 {
-		return true
-	}
-	ids := statusOf(pid, "Uid")
-	return len(ids) > 0 && ids[0] == strconv.FormatUint(uint64(owner), 10)
-}
-
-// sharesNetNS reports whether a process is in our network namespace. So it is when that can't be read.
-func (i Instance) sharesNetNS(pid int) bool {
-	n := netNSOf(strconv.Itoa(pid))
-	return n == 0 || n == i.NetNS
 }
 
 // perlMeans reports whether the Perl ldirectord with this word in its command line has our configuration. A word that
@@ -220,8 +183,8 @@ func (i Instance) Stays(p Process) bool {
 // Chains is the name of the daemon's mark rules. It changes only with the name of its files. It is the same in both run
 // folders, so that a daemon that gets a user of its own takes over the rules.
 func (i Instance) Chains() string {
-	pid := i.files(i.baseName(i.records())).Pid
-	if i.dir == UnitFolder {
+	pid := i.files(i.baseName(i.records(nil))).Pid
+	if i.folder == UnitFolder {
 		return filepath.Join(Folder, filepath.Base(pid))
 	}
 	return pid
@@ -229,7 +192,7 @@ func (i Instance) Chains() string {
 
 // Elsewhere are the daemons of this file that run on another table or in another network namespace.
 func (i Instance) Elsewhere() (states []State) {
-	for _, r := range i.others(i.records()) {
+	for _, r := range i.others(i.records(nil)) {
 		here := Daemon{Path: r.Path, Table: i.Table, NetNS: i.NetNS}
 		if i.compare(here) != another {
 			states = append(states, r.State)
@@ -240,7 +203,7 @@ func (i Instance) Elsewhere() (states []State) {
 
 // State is what is recorded of the daemon, whether it runs or not.
 func (i Instance) State() (State, error) {
-	r, _ := i.own(i.records())
+	r, _ := i.own(i.records(nil))
 	if r.base == "" {
 		return State{}, fmt.Errorf("nothing is recorded of a daemon for %s: %w", i.Path, os.ErrNotExist)
 	}

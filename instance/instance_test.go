@@ -2,13 +2,14 @@ package instance
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/run"
 )
 
 func TestMain(m *testing.M) {
@@ -61,7 +62,7 @@ func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := daemonOf(t.TempDir(), "/ld.cf")
 			f := i.Files()
-			for path, limit := range map[string]int64{f.Pid: MaxFile, f.State: MaxFile, f.Drain: MaxFile} {
+			for path, limit := range map[string]int64{f.Pid: run.MaxFile, f.State: run.MaxFile, f.Drain: run.MaxFile} {
 				if err := put(path, limit); err != nil {
 					t.Fatal(err)
 				}
@@ -73,56 +74,13 @@ func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 			if _, err := i.State(); err == nil {
 				t.Error("the state file was read")
 			}
-			if _, err := Read(f.Drain); err == nil {
+			if _, err := run.Read(f.Drain); err == nil {
 				t.Error("the orders to drain were read")
 			}
 			if took := time.Since(start); took > 5*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
-	}
-}
-
-// What was there under the name of the fresh file is gone, and what a link there leads to is as it was.
-func TestNoLinkIsWrittenThrough(t *testing.T) {
-	dir := t.TempDir()
-	path, victim := filepath.Join(dir, "file"), filepath.Join(dir, "victim")
-	if err := os.WriteFile(victim, []byte("kept"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, link := range []string{path, fmt.Sprintf("%s.%d.new", path, os.Getpid())} {
-		if err := os.Symlink(victim, link); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := Write(path, []byte("text"), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if text, _ := os.ReadFile(victim); string(text) != "kept" {
-		t.Errorf("the link's target is now %q", text)
-	}
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode() != 0o640 {
-		t.Errorf("the file is %v, %v", info, err)
-	}
-	if text, _ := os.ReadFile(path); string(text) != "text" {
-		t.Errorf("the file holds %q", text)
-	}
-}
-
-// A file that can't be written leaves the old one, and nothing beside it.
-func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "file")
-	if err := os.Mkdir(path, 0o700); err != nil { // no rename replaces a folder
-		t.Fatal(err)
-	}
-	if err := Write(path, []byte("text"), 0o600); err == nil {
-		t.Error("a folder was replaced")
-	}
-	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 1 {
-		t.Errorf("left: %v, %v", left, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/run"
 )
 
 // Who left the configuration is known to the next daemon, also after a clean end. The time that is left is kept by a clock
@@ -30,7 +31,7 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left := time.Duration(kept.Leavers[0].Until.UnixNano()) - SinceBoot(); (left - time.Until(who.Until)).Abs() > time.Second {
+		if left := time.Duration(kept.Leavers[0].Until.UnixNano()) - run.SinceBoot(); (left - time.Until(who.Until)).Abs() > time.Second {
 			t.Errorf("the file has %v, which is %v from now since the boot", kept.Leavers[0].Until, left)
 		}
 		for range 2 { // also one that is killed before it has recorded anything

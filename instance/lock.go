@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"sync"
+
+	"ldirectord/run"
 )
 
 // ErrRunning: the daemon is running already.
@@ -34,7 +36,7 @@ type Lock struct {
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
 		l, err := i.tryAcquire(ctx, by)
-		if !errors.Is(err, errEnding) || !Pause(ctx, pollInterval) {
+		if !errors.Is(err, errEnding) || !run.Pause(ctx, pollInterval) {
 			return l, err
 		}
 	}
@@ -48,10 +50,10 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		return nil, err
 	}
 	defer folder.Close()
-	if err := i.checkFolderOwner(); err != nil {
+	if err := i.checkOwner(); err != nil {
 		return nil, err
 	}
-	all := i.records()
+	all := i.records(nil)
 	before, lives := i.own(all) // it is zero when there is none
 	if lives && before.Pid != os.Getpid() {
 		if before.Phase == Running && !isKilled(before.Pid) {
@@ -99,10 +101,10 @@ func taken(name, path string, pid int) error {
 // MayStart returns why a daemon may not start for this file, nil if it may. It tries to write as much as the next
 // daemon's state takes: on a full disk that daemon would not start.
 func (i Instance) MayStart() error {
-	if err := i.checkFolderOwner(); err != nil {
+	if err := i.checkOwner(); err != nil {
 		return err
 	}
-	all := i.records()
+	all := i.records(nil)
 	if _, err := i.name(all); err != nil {
 		return err
 	}
@@ -112,25 +114,10 @@ func (i Instance) MayStart() error {
 		size += info.Size()
 	}
 	trial := state + ".trial"
-	if err := Write(trial, make([]byte, size), 0o600); err != nil {
-		return While("trying to write in the run folder", err)
+	if err := run.Write(trial, make([]byte, size), 0o600); err != nil {
+		return run.While("trying to write in the run folder", err)
 	}
-	return Remove(trial) // which another start at the same time may have removed
-}
-
-// checkFolderOwner refuses to start a daemon of root in a folder of another user. Files there name only processes of
-// that user, see mayName: no command would find the daemon.
-func (i Instance) checkFolderOwner() error {
-	info, err := os.Stat(i.dir)
-	if err != nil { // Acquire reports it
-		return nil
-	}
-	if owner := ownerOf(info); os.Geteuid() == 0 && owner != 0 {
-		return fmt.Errorf(
-			"the run folder %s belongs to the user %d: start the daemon as that user, or --rundir names "+
-				"another", i.dir, owner)
-	}
-	return nil
+	return run.Remove(trial) // which another start at the same time may have removed
 }
 
 // name is the one that the pid file will have. A daemon on another table or in another network namespace may have the
@@ -153,11 +140,11 @@ func (i Instance) name(all []record) (string, error) {
 }
 
 func takeLock(path string) (*os.File, error) {
-	f, err := openLock(path)
+	f, err := run.OpenLock(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := tryLock(f); err != nil {
+	if err := run.TryLock(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%w: %s is locked", errEnding, path)
 	}
@@ -176,9 +163,9 @@ func (l *Lock) Update(change func(*State)) error {
 func (l *Lock) write() error {
 	text, err := json.Marshal(l.now)
 	if err == nil {
-		err = Replace(l.State, append(text, '\n'), 0o644)
+		err = run.Replace(l.State, append(text, '\n'), 0o644)
 	}
-	return While("recording the state", err)
+	return run.While("recording the state", err)
 }
 
 // Restore makes the state and the lock again when they were removed: without them nobody finds the daemon, and another
@@ -186,12 +173,12 @@ func (l *Lock) write() error {
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !Exists(l.State) {
+	if !run.Exists(l.State) {
 		if err := l.write(); err != nil {
 			return err
 		}
 	}
-	if Exists(l.Lock) {
+	if run.Exists(l.Lock) {
 		return nil
 	}
 	lock, err := takeLock(l.Lock)
@@ -205,7 +192,7 @@ func (l *Lock) Restore() error {
 
 // WritePid makes the pid file.
 func (l *Lock) WritePid() error {
-	return While("the pid file", Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644))
+	return run.While("the pid file", run.Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644))
 }
 
 // RemovePid removes the pid file, if it is ours.

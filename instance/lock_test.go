@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/run"
 )
 
 // The folder is locked by one process at a time, and others wait for it.
@@ -55,7 +56,7 @@ func TestRestore(t *testing.T) {
 		if err != nil || !slices.Equal(s.Execute, []string{"y.cf"}) {
 			t.Errorf("%v: %+v, %v", lost, s, err)
 		}
-		if locked, err := IsLocked(l.Lock); !locked || err != nil {
+		if locked, err := run.IsLocked(l.Lock); !locked || err != nil {
 			t.Errorf("%v: locked: %v, %v", lost, locked, err)
 		}
 	}
@@ -73,7 +74,7 @@ func TestRestore(t *testing.T) {
 func TestRestoreSaysWhatFails(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
-	if err := os.Chmod(i.dir, 0o777); err != nil {
+	if err := os.Chmod(string(i.folder), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Update(func(s *State) { s.Phase = Ending }); err != nil { // only the folder's lock asks who may write there
@@ -100,7 +101,7 @@ func TestWhatIsRecorded(t *testing.T) {
 	if err != nil || !slices.Equal(s.Virtuals, keys) || !slices.Equal(s.Execute, []string{"y.cf"}) || s.Phase != HandedOver || s.Pid != os.Getpid() {
 		t.Errorf("%+v, %v", s, err)
 	}
-	if _, err := daemonOf(i.dir, "/y.cf").State(); !errors.Is(err, os.ErrNotExist) {
+	if _, err := daemonOf(string(i.folder), "/y.cf").State(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("of another daemon: %v", err)
 	}
 }
@@ -118,7 +119,7 @@ func TestMayStartTriesToWrite(t *testing.T) {
 	if err := i.MayStart(); err != nil {
 		t.Error(err)
 	}
-	if left, err := os.ReadDir(i.dir); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(string(i.folder)); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	if err := os.Mkdir(i.files("x.cf").State+".trial", 0o700); err != nil { // no file replaces it
@@ -127,7 +128,7 @@ func TestMayStartTriesToWrite(t *testing.T) {
 	if err := i.MayStart(); err == nil || !strings.HasPrefix(err.Error(), "trying to write in the run folder: ") {
 		t.Errorf("got %v", err)
 	}
-	if err := New(filepath.Join(i.dir, "none"), i.Daemon, "x.cf").MayStart(); err == nil || !strings.Contains(err.Error(), "--rundir names another") {
+	if err := New(filepath.Join(string(i.folder), "none"), i.Daemon, "x.cf").MayStart(); err == nil || !strings.Contains(err.Error(), "--rundir names another") {
 		t.Errorf("without a folder: %v", err)
 	}
 }
@@ -148,7 +149,7 @@ func TestStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(i.Files().State, text, 0o644); err != nil {
+	if err := run.Write(i.Files().State, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if i.Stays(s.Process) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/run"
 )
 
 // This file finds the other daemons of this program on the same table: those of other files, in every run folder.
@@ -34,7 +35,7 @@ func (o *Other) Has() []lvs.Key {
 
 // IsHandedOver reports whether it left its virtual services to its next daemon a moment ago.
 func (s *State) IsHandedOver() bool {
-	left := s.Kept - SinceBoot()
+	left := s.Kept - run.SinceBoot()
 	return s.Phase == HandedOver && left > 0 && left <= Handover
 }
 
@@ -42,12 +43,11 @@ func (s *State) IsHandedOver() bool {
 // strangers: this one, its parent, and those that a record names and that run.
 func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
-	there := i
-	for _, there.dir = range i.folders() {
-		for _, r := range there.recordsBy(kept) {
+	for _, there := range i.folders() {
+		for _, r := range there.records(kept) {
 			o := Other{r.State, isProved(r.Process, there.files(r.base).Lock)}
 			known[r.Pid] = known[r.Pid] || o.Lives
-			if i.shares(&o, there.dir) {
+			if i.shares(&o, there) {
 				all = append(all, o)
 			}
 		}
@@ -57,37 +57,39 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 
 // shares reports whether the daemon of a record is another one on the same table. With the same file it is, in
 // another run folder, as long as it lives.
-func (i Instance) shares(o *Other, dir string) bool {
+func (i Instance) shares(o *Other, there folder) bool {
 	same := o.Table == i.Table && o.NetNS == i.NetNS && i.Table != private
-	return same && (i.compare(o.Daemon) == another || dir != i.dir && o.Lives)
+	return same && (i.compare(o.Daemon) == another || there != i.folder && o.Lives)
 }
 
 // isProved reports whether a daemon is proved to run: by its lock, whatever this process sees of others. Where that
 // is not to be looked at, the process with its number and its time of start proves it.
 func isProved(p Process, lock string) bool {
-	locked, err := IsLocked(lock)
+	locked, err := run.IsLocked(lock)
 	return locked || err != nil && p.Lives()
 }
 
 // folders are the run folders of daemons on the same table, each once, in one order.
-func (i Instance) folders() (list []string) {
-	own, err := filepath.EvalSymlinks(i.dir)
+func (i Instance) folders() []folder {
+	list := []folder{i.folder}
+	own, err := filepath.EvalSymlinks(string(i.folder))
 	if i.Table != Kernel || err != nil {
-		return []string{i.dir}
+		return list
 	}
 	for _, dir := range []string{Folder, UnitFolder} {
-		if dir != own && CheckFolder(dir) == nil {
-			list = append(list, dir)
+		if dir != own && run.CheckFolder(dir) == nil {
+			list = append(list, folder(dir))
 		}
 	}
-	return slices.Sorted(slices.Values(append(list, i.dir)))
+	slices.Sort(list)
+	return list
 }
 
 // LockFolders keeps others from changing the run folders, those that can be locked in time, until unlock is called.
 func (i Instance) LockFolders(ctx context.Context) (unlock func()) {
 	var locks []*os.File
-	for _, i.dir = range i.folders() {
-		if f, err := i.LockFolder(ctx); err == nil {
+	for _, there := range i.folders() {
+		if f, err := there.LockFolder(ctx); err == nil {
 			locks = append(locks, f)
 		}
 	}

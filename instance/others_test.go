@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/run"
 )
 
 // The lock proves that a daemon lives, whatever its pid is. A record that was written again in the same moment is
@@ -49,7 +50,7 @@ func TestAHandOverIsKeptForAWhile(t *testing.T) {
 		{Running, time.Second, false},
 		{HandedOver, time.Hour, false}, // of another boot
 	} {
-		if s := (State{Phase: c.phase, Kept: SinceBoot() + c.left}); s.IsHandedOver() != c.is {
+		if s := (State{Phase: c.phase, Kept: run.SinceBoot() + c.left}); s.IsHandedOver() != c.is {
 			t.Errorf("%s, %v left", c.phase, c.left)
 		}
 	}
@@ -61,7 +62,7 @@ func TestARecordIsReadOnceUntilItChanges(t *testing.T) {
 	path := filepath.Join(dir, "ldirectord.x.cf.state")
 	put := func(pid int, age time.Duration) {
 		text := fmt.Sprintf(`{"Format": 1, "Pid": %d}`, pid)
-		if err := Replace(path, []byte(text), 0o600); err != nil {
+		if err := run.Replace(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		when := time.Now().Add(-age)

@@ -41,7 +41,7 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 		line := argv(pid)
 		config, perl := isPerl(line)
 		dir := optionOf(line, "--rundir", "")
-		recorded := dir == "" || slices.Contains(i.folders(), filepath.Clean(dir))
+		recorded := dir == "" || slices.Contains(i.folders(), folder(filepath.Clean(dir)))
 		elsewhere := !recorded && isOurs(line) && onKernel(line)
 		if known[pid] || !perl && !elsewhere || !i.sharesNetNS(pid) || !isTrusted(pid) {
 			continue
@@ -63,7 +63,7 @@ func isTrusted(pid int) bool {
 // pids are the processes that pid files name.
 func (i Instance) pids() (list []int) {
 	for _, dir := range i.folders() {
-		files, _ := filepath.Glob(filepath.Join(dir, prefix+"*.pid")) // the pattern is good
+		files, _ := filepath.Glob(filepath.Join(string(dir), prefix+"*.pid")) // the pattern is good
 		for _, path := range files {
 			pid, _ := readPid(path)
 			list = append(list, pid)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ldirectord/run"
 )
 
 // pollInterval is how often another process is looked at.
@@ -47,21 +49,11 @@ func (p Process) Lives() bool {
 // Await waits until the process is gone.
 func (p Process) Await(ctx context.Context) error {
 	for p.Lives() {
-		if !Pause(ctx, pollInterval) {
+		if !run.Pause(ctx, pollInterval) {
 			return fmt.Errorf("the daemon with pid %d does not end", p.Pid)
 		}
 	}
 	return nil
-}
-
-// Pause reports whether ctx is still open after a time: before another look at a process, a file or a table.
-func Pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }
 
 // isKilled reports whether a process was sent SIGKILL: it is running no more, even if the kernel has not removed it

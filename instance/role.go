@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"ldirectord/run"
 )
 
 // OrdersFormat is the line that says how a file of orders is written.
@@ -62,28 +62,13 @@ type RoleOrder struct {
 	Given time.Duration
 }
 
-// SinceBoot is the time since the boot: a clock that all processes share and nobody sets.
-func SinceBoot() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		return 0
-	}
-	return time.Duration(t.Nano())
-}
-
-// BootID tells this boot from others; "" where that is not known.
-func BootID() string {
-	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
-	return strings.TrimSpace(string(text))
-}
-
 // RoleFile is the path of the file with the last order: the role in the first line, then the format, and when it was
 // given. The file survives the daemon, but not a boot.
 type RoleFile string
 
 // Read returns the last order. Without a file it is the zero value.
 func (f RoleFile) Read() (RoleOrder, error) {
-	text, err := Read(string(f))
+	text, err := run.Read(string(f))
 	if err != nil {
 		return RoleOrder{}, fmt.Errorf("reading the role: %w", err)
 	}
@@ -99,7 +84,7 @@ func (f RoleFile) Read() (RoleOrder, error) {
 // which is of a former boot.
 func givenIn(line string) time.Duration {
 	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, OrdersFormat)), 10, 64)
-	if given := time.Duration(ns); err == nil && given <= SinceBoot() {
+	if given := time.Duration(ns); err == nil && given <= run.SinceBoot() {
 		return given
 	}
 	return 0
@@ -108,10 +93,10 @@ func givenIn(line string) time.Duration {
 // Write makes an order the last one.
 func (f RoleFile) Write(last RoleOrder) error {
 	text := fmt.Sprintf("%s\n%s %d\n", last.Role, OrdersFormat, last.Given)
-	return While("recording the role", Write(string(f), []byte(text), 0o600))
+	return run.While("recording the role", run.Write(string(f), []byte(text), 0o600))
 }
 
 // Clear removes the last order.
 func (f RoleFile) Clear() error {
-	return While("clearing the role", Remove(string(f)))
+	return run.While("clearing the role", run.Remove(string(f)))
 }

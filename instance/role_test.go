@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/run"
 )
 
 func TestTheRoleAfterAChange(t *testing.T) {
@@ -49,7 +51,7 @@ func TestRoleFile(t *testing.T) {
 		}
 		read(RoleOrder{r, 7})
 	}
-	if err := f.Write(RoleOrder{Active, SinceBoot() + time.Hour}); err != nil {
+	if err := f.Write(RoleOrder{Active, run.SinceBoot() + time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	read(RoleOrder{Active, 0})                                    // it is of a former boot

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/run"
 )
 
 // format is the format of the state files that are written. Those without a number name no file, and are not read.
@@ -54,7 +53,7 @@ type State struct {
 func (s *State) SetLeavers(all []ipvsctl.Leaver) {
 	s.Leavers = slices.Clone(all)
 	for i := range s.Leavers {
-		s.Leavers[i].Until = time.Unix(0, int64(SinceBoot()+time.Until(s.Leavers[i].Until)))
+		s.Leavers[i].Until = time.Unix(0, int64(run.SinceBoot()+time.Until(s.Leavers[i].Until)))
 	}
 }
 
@@ -62,14 +61,14 @@ func (s *State) SetLeavers(all []ipvsctl.Leaver) {
 func (s *State) leavers() []ipvsctl.Leaver {
 	all := slices.Clone(s.Leavers)
 	for i := range all {
-		all[i].Until = time.Now().Add(time.Duration(all[i].Until.UnixNano()) - SinceBoot())
+		all[i].Until = time.Now().Add(time.Duration(all[i].Until.UnixNano()) - run.SinceBoot())
 	}
 	return all
 }
 
 func readState(path string) (State, error) {
 	var s State
-	text, err := Read(path)
+	text, err := run.Read(path)
 	if err != nil {
 		return s, err
 	}
@@ -109,43 +108,8 @@ func (all Kept) read(path string) (State, error) {
 	return s, err
 }
 
-// records are all that are there.
-func (i Instance) records() []record { return i.recordsBy(nil) }
-
-func (i Instance) recordsBy(all Kept) (found []record) {
-	entries, _ := os.ReadDir(i.dir)
-	for _, e := range entries {
-		name, isOurs := strings.CutPrefix(e.Name(), prefix)
-		base, isState := strings.CutSuffix(name, ".state")
-		if !isOurs || !isState {
-			continue
-		}
-		if s, err := all.read(filepath.Join(i.dir, e.Name())); err == nil && s.Format > 0 {
-			found = append(found, record{State: s, base: base})
-		}
-	}
-	return found
-}
-
 // hasServices reports whether only this record names services that may be in the kernel's table, for a file that is
 // still there.
 func (r record) hasServices() bool {
-	return r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && Exists(r.Path)
-}
-
-// lives reports whether the daemon that wrote a record is running.
-func (i Instance) lives(r record) bool {
-	return i.mayName(r.Pid) && r.Process.Lives() && isProved(r.Process, i.files(r.base).Lock)
-}
-
-// PrivateMarks are those of the private services that running daemons of the run folder may have in the table.
-func (i Instance) PrivateMarks() map[uint32]bool {
-	marks := map[uint32]bool{}
-	for _, r := range i.records() {
-		lives := i.lives(r)
-		for _, p := range r.Private {
-			marks[p.Key.Mark] = marks[p.Key.Mark] || lives
-		}
-	}
-	return marks
+	return r.Table == Kernel && r.Phase != Ending && len(r.Virtuals) > 0 && run.Exists(r.Path)
 }

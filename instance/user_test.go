@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"ldirectord/run"
 )
 
 const nobody = 65534
@@ -31,10 +33,10 @@ func TestRootShutsNoUserOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	lock.Close()
-	if err := Write(i.Files().Drain, []byte("x"), 0o600); err != nil {
+	if err := run.Write(i.Files().Drain, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(i.dir + "/*")
+	files, err := filepath.Glob(string(i.folder) + "/*")
 	if err != nil || len(files) != 2 {
 		t.Fatalf("%q, %v", files, err)
 	}

@@ -1,4 +1,5 @@
-package instance
+// Package run reads, writes and locks the files of the run folder, which daemons and commands share.
+package run
 
 import (
 	"errors"
@@ -6,8 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -29,10 +28,11 @@ func readAll(f *os.File, limit int64) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.Size() > limit {
 		return nil, tooLarge(f.Name(), limit)
 	}
-	return readUpTo(f, f.Name(), limit)
+	return ReadUpTo(f, f.Name(), limit)
 }
 
-func readUpTo(r io.Reader, what string, limit int64) ([]byte, error) {
+// ReadUpTo reads what has at most limit bytes.
+func ReadUpTo(r io.Reader, what string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(text)) > limit {
 		return nil, tooLarge(what, limit)
@@ -89,16 +89,8 @@ func Read(path string) ([]byte, error) {
 	return readAll(f, MaxFile)
 }
 
-// readPid returns the number in a pid file's first line, 0 if there is none. The file is there when it has any text.
-func readPid(path string) (pid int, there bool) {
-	text, err := Read(path)
-	if err != nil || len(text) == 0 {
-		return 0, false
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	pid, err = strconv.Atoi(strings.TrimSpace(line))
-	if err != nil || pid < 1 {
-		return 0, true
-	}
-	return pid, true
+// Exists reports whether there is a file of this name, a link that leads to nothing included.
+func Exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

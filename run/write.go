@@ -1,19 +1,12 @@
-package instance
+package run
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
-
-// lockWait is how long another process may hold the lock on the run folder. It takes milliseconds.
-const lockWait = 5 * time.Second
 
 // Write replaces a file of the run folder atomically: a reader sees the old one or the new one, and on a full disk the
 // old one stays. It follows no link.
@@ -69,7 +62,15 @@ func CheckFolder(dir string) error {
 			"another", dir, info.Mode())
 }
 
-// ownerOf is the owner of a file or a folder.
+// Owner is the owner of a file or a folder.
+func Owner(path string) (uint32, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return ownerOf(info), nil
+}
+
 func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
 
 // trusted refuses a file of the run folder that is another user's.
@@ -78,32 +79,16 @@ func trusted(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	folder, err := os.Stat(filepath.Dir(f.Name()))
+	folders, err := Owner(filepath.Dir(f.Name()))
 	if err != nil {
 		return err
 	}
 	switch owner := ownerOf(info); {
-	case owner == 0, int(owner) == os.Geteuid(), owner == ownerOf(folder):
+	case owner == 0, int(owner) == os.Geteuid(), owner == folders:
 		return nil
 	default:
 		return fmt.Errorf("%s belongs to the user %d: %w", f.Name(), owner, ErrForeign)
 	}
-}
-
-// openLock opens a lock file. Only its owner can: who can open it can hold the lock forever.
-func openLock(path string) (*os.File, error) {
-	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if err == nil {
-		err = trusted(f)
-	}
-	if err == nil {
-		err = giveToFolder(f)
-	}
-	if err != nil {
-		f.Close() // nil where it was not opened
-		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
-	}
-	return f, nil
 }
 
 // giveToFolder gives a file of root to the owner of its folder: a daemon with a user of its own could not open it
@@ -121,49 +106,6 @@ func giveToFolder(f *os.File) error {
 		return nil
 	}
 	return f.Chown(int(owner.Uid), int(owner.Gid))
-}
-
-// tryLock takes the lock on an open file, unless another one has it; closing the file gives it back.
-func tryLock(f *os.File) error {
-	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
-}
-
-// IsLocked reports whether somebody has the lock on a file. It fails when the file is not there, or we may not open it.
-func IsLocked(path string) (bool, error) {
-	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	l := unix.Flock_t{Type: unix.F_WRLCK}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &l); err != nil {
-		return false, err
-	}
-	return l.Type != unix.F_UNLCK, nil
-}
-
-// LockFolder keeps others from changing the run folder until the returned file is closed. It is for milliseconds, to
-// read what is there and write it again.
-func (i Instance) LockFolder(ctx context.Context) (*os.File, error) {
-	if err := CheckFolder(i.dir); err != nil {
-		return nil, err
-	}
-	f, err := openLock(filepath.Join(i.dir, "ldirectord.lock"))
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	for {
-		err := tryLock(f)
-		if err == nil {
-			return f, nil
-		}
-		if !Pause(ctx, 5*time.Millisecond) {
-			f.Close()
-			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-		}
-	}
 }
 
 // While is an error with what was being done, nil for none.

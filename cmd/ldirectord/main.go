@@ -47,7 +47,7 @@ var version, commit, date = "unknown", "unknown", "unknown"
 var configDirs = instance.ConfigDirs{"/etc/ha.d", "/etc/ha.d/conf"}
 
 func main() {
-	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr, configDirs))
+	os.Exit(runCommand(context.Background(), os.Args, os.Stdout, os.Stderr, configDirs))
 }
 
 // call is one run of the program.
@@ -75,8 +75,8 @@ func (e exit) Error() string {
 	return e.err.Error()
 }
 
-// run runs the command of a command line, prints its error, and returns the exit status.
-func run(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
+// runCommand runs the command of a command line, prints its error, and returns the exit status.
+func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
 	c := &call{options: options{dirs: dirs}, argv: argv, out: bufio.NewWriter(stdout), stdout: stdout,
 		stderr: stderr, via: daemon.PassedOn()}
 	err := c.run(ctx)

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 			if dir := os.Getenv("TEST_CONFIGS"); dir != "" {
 				dirs = []string{dir}
 			}
-			os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr, dirs))
+			os.Exit(runCommand(context.Background(), os.Args, os.Stdout, os.Stderr, dirs))
 		},
 	})
 }

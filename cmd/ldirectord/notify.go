@@ -15,8 +15,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/control"
 	"ldirectord/daemon"
 	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 const (
@@ -75,10 +77,10 @@ type given struct {
 // true as far as it goes: an order may be carried out and not be recorded.
 func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given, error) {
 	var answer daemon.RoleAnswer
-	begun := instance.SinceBoot()
+	begun := run.SinceBoot()
 	words := url.Values{"to": {string(change)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": c.via}
 	err := c.socket().Order(ctx, daemon.OrderTimeout, "/role", words, &answer)
-	var refused *instance.Refusal
+	var refused *control.Refusal
 	switch {
 	case err == nil && answer.Unsaved != "":
 		return given{answer.Role, answer.Role.StaysUp(),
@@ -91,7 +93,7 @@ func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given,
 	now, unsaved := c.recordRole(ctx, begun, change.After)
 	found := c.found()
 	follows := now.StaysUp() && found.Pid != 0 && c.instance().Stays(found.Process)
-	switch silent := !errors.Is(err, instance.ErrNoListener) && !errors.Is(err, instance.ErrEnding); {
+	switch silent := !errors.Is(err, control.ErrNoListener) && !errors.Is(err, control.ErrEnding); {
 	case follows && unsaved != nil:
 		return given{}, errors.Join(err, unsaved)
 	case follows && silent:

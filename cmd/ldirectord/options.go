@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ldirectord/control"
 	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/instance"
@@ -355,7 +356,7 @@ func (o *options) instanceName() string {
 }
 
 // socket is that of the daemon which this command line means.
-func (o *options) socket() instance.Socket { return instance.Socket(o.instance().Files().Socket) }
+func (o *options) socket() control.Socket { return control.Socket(o.instance().Files().Socket) }
 
 // roleFile is that of the daemon which this command line means.
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }

@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/daemon"
 	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 // A reload that comes while another file is being read gets the outcome of its own reading, not of that one.
@@ -92,7 +93,7 @@ func TestTheLatestRoleWins(t *testing.T) {
 	d := launched(t, "standby", twoServers)
 	s := d.options().socket()
 	var answer daemon.RoleAnswer
-	now := instance.SinceBoot()
+	now := run.SinceBoot()
 	for _, o := range []struct {
 		to    instance.RoleChange
 		given time.Duration

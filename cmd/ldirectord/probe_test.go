@@ -70,7 +70,7 @@ func runProgram(t *testing.T, status int, args ...string) string {
 	var out bytes.Buffer
 	dir := t.TempDir()
 	argv := append([]string{"ldirectord", "--ipvs", "memory", "--rundir", dir}, args...)
-	if got := run(context.Background(), argv, &out, &out, configDirs); got != status {
+	if got := runCommand(context.Background(), argv, &out, &out, configDirs); got != status {
 		t.Errorf("%v: exit status %d, want %d\n%s", args, got, status, out.String())
 	}
 	return out.String()

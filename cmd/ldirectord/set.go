@@ -10,11 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/control"
 	"ldirectord/daemon"
 	"ldirectord/director"
-	"ldirectord/instance"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/run"
 )
 
 // idleInterval is the time between two looks at the connections of servers.
@@ -62,8 +63,8 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		order.Virtual = servers[0]
 	}
 	answer, err := order.Send(ctx, c.socket())
-	if errors.Is(err, instance.ErrNoListener) || errors.Is(err, instance.ErrEnding) ||
-		errors.Is(err, instance.ErrNoAnswer) {
+	if errors.Is(err, control.ErrNoListener) || errors.Is(err, control.ErrEnding) ||
+		errors.Is(err, control.ErrNoAnswer) {
 		l, refused := c.load(ctx)
 		if refused != nil {
 			return refused
@@ -143,9 +144,9 @@ func printOrdered(c *call, order daemon.SetOrder, s daemon.OrderedServer) {
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
-	case found.Pid == 0 || errors.Is(unanswered, instance.ErrEnding):
+	case found.Pid == 0 || errors.Is(unanswered, control.ErrEnding):
 		return fmt.Errorf("no daemon runs for %s: the order counts from its next start", c.path)
-	case errors.Is(unanswered, instance.ErrNoAnswer):
+	case errors.Is(unanswered, control.ErrNoAnswer):
 		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
 			unanswered, found.Pid)
 	case found.State.Pid == 0:
@@ -187,7 +188,7 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 		if done(carry) {
 			return nil
 		}
-		if !instance.Pause(ctx, idleInterval) {
+		if !run.Pause(ctx, idleInterval) {
 			return fmt.Errorf("%s after %v", left, c.timeout)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 
 	"ldirectord/daemon"
 	"ldirectord/director"
-	"ldirectord/instance"
 	"ldirectord/parser"
+	"ldirectord/run"
 	"ldirectord/shadow"
 )
 
@@ -76,7 +76,7 @@ func (c *call) writeReport(r shadow.Report) error {
 	if err != nil {
 		return err
 	}
-	return instance.Replace(c.reportTo, append(text, '\n'), 0o644)
+	return run.Replace(c.reportTo, append(text, '\n'), 0o644)
 }
 
 // followedFile is the configuration while a shadow runs.

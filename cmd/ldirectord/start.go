@@ -8,8 +8,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/control"
 	"ldirectord/daemon"
 	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 // start starts the daemon to serve, unless it runs.
@@ -36,7 +38,7 @@ func standby(ctx context.Context, c *call) error {
 			_, err := c.giveRole(ctx, instance.ToStayUp)
 			return err
 		}
-		_, err := c.recordRole(ctx, instance.SinceBoot(), func(last instance.Role) instance.Role {
+		_, err := c.recordRole(ctx, run.SinceBoot(), func(last instance.Role) instance.Role {
 			if last.StaysUp() {
 				return last
 			}
@@ -113,9 +115,9 @@ func reload(ctx context.Context, c *call) error {
 	}
 	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", map[string][]string{"via": c.via}, new(struct{}))
 	switch {
-	case errors.Is(err, instance.ErrEnding) && c.waitsForUs(c.found()):
+	case errors.Is(err, control.ErrEnding) && c.waitsForUs(c.found()):
 		return nil
-	case errors.Is(err, instance.ErrNoListener):
+	case errors.Is(err, control.ErrNoListener):
 		return send(found.Pid, unix.SIGHUP)
 	}
 	return err
@@ -129,6 +131,6 @@ func (c *call) tellRefusal(ctx context.Context, l *daemon.Loaded, why error) {
 		text = l.Found.Errors()[0].String()
 	}
 	if c.found().Pid != 0 {
-		_ = c.socket().Order(ctx, instance.AskTimeout, "/reload", url.Values{"refused": {text}}, new(struct{}))
+		_ = c.socket().Order(ctx, control.AskTimeout, "/reload", url.Values{"refused": {text}}, new(struct{}))
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"ldirectord/instance"
+	"ldirectord/run"
 	"ldirectord/status"
 )
 
@@ -29,7 +29,7 @@ func waitFor(ctx context.Context, c *call) error {
 		if len(awaited) == 0 {
 			return nil
 		}
-		if !instance.Pause(ending, idleInterval) {
+		if !run.Pause(ending, idleInterval) {
 			s := awaited[0]
 			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.timeout)
 			return exit{exitLate, late}

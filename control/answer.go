@@ -1,0 +1,64 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Refused says why an order is not carried out, in words for who gave it.
+type Refused string
+
+func (r Refused) Error() string { return string(r) }
+
+// IsAwaited returns an error when who gave an order has given up. The order was recorded then, and later ones of others
+// may be in the file by now.
+func IsAwaited(ctx context.Context) error {
+	if c := clientOf(ctx); c != nil && c.hasGone() {
+		return errors.New("nobody waits for it any more")
+	}
+	return nil
+}
+
+// Answer answers an order with its outcome.
+func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !clientOf(r.Context()).isOwner() {
+			http.Error(w,
+				"orders are taken from root and who runs the daemon alone; the members of "+
+					"statusgroup may ask for its status", http.StatusForbidden)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit + writeTimeout)) // a socket can
+		answer, err := carryOut(ctx, r.URL.Query())
+		Write(w, answer, err, statusOf(ctx, err))
+	}
+}
+
+// Write answers with JSON, or says with an HTTP status why there is none.
+func Write(w http.ResponseWriter, answer any, err error, failure int) {
+	if err != nil {
+		http.Error(w, err.Error(), failure)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // an error is the client's
+}
+
+// statusOf is the HTTP status of an order that was refused, came too late, or takes too long.
+func statusOf(ctx context.Context, err error) int {
+	_, refused := errors.AsType[Refused](err)
+	switch {
+	case refused:
+		return http.StatusConflict
+	case ctx.Err() == context.Canceled:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusGatewayTimeout
+	}
+}

@@ -1,0 +1,34 @@
+package run
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Pause reports whether ctx is still open after a time: before another look at a process, a file or a table.
+func Pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// SinceBoot is the time since the boot: a clock that all processes share and nobody sets.
+func SinceBoot() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// BootID tells this boot from others; "" where that is not known.
+func BootID() string {
+	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
+	return strings.TrimSpace(string(text))
+}
