@@ -27,7 +27,8 @@ const maxAlsoChecks = 16
 
 var alsoTypes = append([]string{string(Connect), string(Ping), string(External)}, serviceNames...)
 
-func readAlsoCheck(virtual *Virtual, v *value) *problem {
+func readAlsoCheck(v *value) *problem {
+	virtual := &v.section.v
 	if len(virtual.AlsoChecks) == maxAlsoChecks {
 		return refuse(tooLarge, "the section has more than %d lines of alsocheck", maxAlsoChecks)
 	}

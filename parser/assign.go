@@ -7,7 +7,7 @@ func (r *reader) assign(at order, l line, d *Directive, s *section) {
 	v := &r.value
 	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
 	v.takeMeant()
-	p := d.read(v)
+	p := r.read(d, v)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
 		r.compare(at, d, v, literal, p)
 	}
@@ -38,11 +38,11 @@ func (r *reader) written(at order, l line, d *Directive, s *section) {
 // meant. What only the Perl ldirectord refuses is a matter of layout; what both refuse is reported as the
 // latter's kind of error.
 func (r *reader) compare(at order, d *Directive, v *value, literal string, p *problem) {
-	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
+	trial := value{line: v.line, text: literal, trial: true, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
 		trial.section = &section{header: v.section.header}
 	}
-	refused := d.read(&trial)
+	refused := r.read(d, &trial)
 	switch {
 	case refused == nil:
 	case p != nil:

@@ -55,7 +55,8 @@ var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), stri
 
 // readCheckType takes a value that is a number for the number of connects. The Perl ldirectord does so
 // for any value with a digit in it.
-func readCheckType(virtual *Virtual, v *value) *problem {
+func readCheckType(v *value) *problem {
+	virtual := &v.section.v
 	text := unquote(v.text)
 	first, _ := cutWord(text)
 	if all(first, isDigit) {

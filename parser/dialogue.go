@@ -21,25 +21,27 @@ func stepsJSON(steps []lvs.Step) (shown []map[string]text) {
 	return shown
 }
 
-func readSend(virtual *Virtual, v *value) *problem {
+func readSend(v *value) *problem {
 	text, p := quoted(v)
 	if p != nil {
 		return p
 	}
 	data, p := unescape(text)
 	if p == nil {
-		virtual.Steps = append(virtual.Steps, lvs.Step{Send: true, Text: data, Written: text})
+		v.add(lvs.Step{Send: true, Text: data, Written: text})
 	}
 	return p
 }
 
-func readExpect(virtual *Virtual, v *value) *problem {
+func readExpect(v *value) *problem {
 	text, p := quoted(v)
 	if p == nil {
-		virtual.Steps = append(virtual.Steps, lvs.Step{Text: text, Written: text})
+		v.add(lvs.Step{Text: text, Written: text})
 	}
 	return p
 }
+
+func (v *value) add(s lvs.Step) { v.section.v.Steps = append(v.section.v.Steps, s) }
 
 // escapes are those of a text to send; without any of them it may have all but a backslash and a double quote.
 var (

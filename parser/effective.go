@@ -68,7 +68,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	v.Addr = r.address(s, v.Protocol)
 	v.ID = v.Key().ID()
 
-	v.inherit(&s.v.Settings, &global.Settings)
+	r.inherit(v)
 	v.fillTimeouts()
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)

@@ -12,7 +12,7 @@ type fallbackLine struct {
 
 // readFallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves
 // the earlier one.
-func readFallback(_ *Settings, v *value) *problem {
+func readFallback(v *value) *problem {
 	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: Gate}
 	if len(list) == 0 {

@@ -1,84 +1,100 @@
 package parser
 
-// field is what a directive sets in a T: a Global, a Virtual, or the Settings that both have.
-type field[T any] struct {
-	read func(*T, *value) *problem
-	get  func(*T) any // the value for JSON; nil: JSON has none under the directive's name
-	copy func(to, from *T)
+// field is what a directive sets.
+type field struct {
+	read func(*value) *problem
+	get  func() any // the value for JSON; nil: JSON has none under the directive's name
+	set  func(any)  // takes over what another field has
 }
 
-// setting is a field with the value of one line. A value that is refused changes nothing.
-func setting[T, V any](in func(*T) *V, read func(*value) (V, *problem)) field[T] {
-	return field[T]{
-		read: func(t *T, v *value) *problem {
+// to is a field with the value of one line, which is kept in a variable. A value that is refused changes nothing.
+func to[V any](kept *V, read func(*value) (V, *problem)) field {
+	return field{
+		read: func(v *value) *problem {
 			got, p := read(v)
-			if p == nil {
-				*in(t) = got
+			if p == nil && !v.trial {
+				*kept = got
 			}
 			return p
 		},
-		get:  func(t *T) any { return *in(t) },
-		copy: func(to, from *T) { *in(to) = *in(from) },
+		get: func() any { return *kept },
+		set: func(got any) { *kept = got.(V) },
 	}
-}
-
-// within is a field of the Settings in a T.
-func within[T any](f field[Settings], in func(*T) *Settings) field[T] {
-	of := field[T]{read: func(t *T, v *value) *problem { return f.read(in(t), v) }}
-	if f.get != nil {
-		of.get = func(t *T) any { return f.get(in(t)) }
-	}
-	return of
 }
 
 // Global reports whether the directive may be written outside the sections.
-func (d *Directive) Global() bool { return d.global.read != nil }
+func (d *Directive) Global() bool { return d.global.read != nil || d.either.read != nil }
 
 // Section reports whether the directive may be written in a section, where it outranks a global one.
-func (d *Directive) Section() bool { return d.section.read != nil }
+func (d *Directive) Section() bool { return d.section.read != nil || d.either.read != nil }
 
-// read reads a value, and sets it in the value's section or, without one, in the globals.
-func (d *Directive) read(v *value) *problem {
-	if v.section != nil {
-		return d.section.read(&v.section.v, v)
-	}
-	return d.global.read(&v.globals.Global, v)
+// draft has variables for the globals and for one section, and what each row of the table sets of them.
+type draft struct {
+	globals   globals
+	section   section
+	ofGlobals []field // zero for what may not be written there
+	ofSection []field
 }
 
-// defaults are the globals and a section in which nothing is written.
-func defaults() (Global, Virtual) {
-	var g globals
-	var s section
+func newDraft() *draft {
+	d := &draft{}
+	for _, row := range tableOf(&d.globals.Global, &Virtual{}, &d.globals.Settings) {
+		d.ofGlobals = append(d.ofGlobals, row.global.or(row.either))
+	}
+	for _, row := range tableOf(&Global{}, &d.section.v, &d.section.v.Settings) {
+		d.ofSection = append(d.ofSection, row.section.or(row.either))
+	}
+	return d
+}
+
+func (f field) or(other field) field {
+	if f.read == nil {
+		return other
+	}
+	return f
+}
+
+// read reads a value of a directive, and sets it in the section or, if the value is in none, in the globals.
+func (d *draft) read(directive *Directive, v *value) *problem {
+	if v.section != nil {
+		return d.ofSection[directive.row].read(v)
+	}
+	return d.ofGlobals[directive.row].read(v)
+}
+
+// defaults makes the globals and the section those in which nothing is written.
+func (d *draft) defaults() {
 	for i := range directives {
-		d := &directives[i]
-		if d.Default == "" {
+		row := &directives[i]
+		if row.Default == "" {
 			continue
 		}
-		v := &value{text: d.Default, opts: &Options{}, globals: &g}
-		if d.Form == QuotedText {
-			v.text = `"` + d.Default + `"`
+		v := &value{text: row.Default, opts: &Options{}, globals: &d.globals}
+		if row.Form == QuotedText {
+			v.text = `"` + row.Default + `"`
 		}
-		if d.Global() {
-			d.read(v)
+		if row.Global() {
+			d.read(row, v)
 		}
-		if d.Section() {
-			v.section = &s
-			d.read(v)
+		if row.Section() {
+			v.section = &d.section
+			d.read(row, v)
 		}
 	}
-	return g.Global, s.v
 }
 
 // inherit takes from the globals what a section does not say on its own.
-func (s *Settings) inherit(own, global *Settings) {
-	*s = *global
-	s.At = own.At
-	for name := range own.At {
-		if d := byName[name]; d.either.copy != nil {
-			d.either.copy(s, own)
+func (d *draft) inherit(v *Virtual) {
+	at, global := v.At, d.globals.Settings
+	d.section.v.Settings = v.Settings
+	for name := range at {
+		if row := byName[name]; row.either.set != nil {
+			d.ofGlobals[row.row].set(d.ofSection[row.row].get())
 		}
 	}
-	if !s.has("window") && (s.has("failurecount") || s.has("risecount")) {
-		s.Window = Window{}
+	v.Settings, d.globals.Settings = d.globals.Settings, global
+	v.At = at
+	if !v.has("window") && (v.has("failurecount") || v.has("risecount")) {
+		v.Window = Window{}
 	}
 }

@@ -48,7 +48,7 @@ func SyslogFacility(name string) (number int, ok bool) {
 }
 
 // readExecute adds the name of another configuration, unless it is there.
-func readExecute(g *Global, v *value) *problem {
+func readExecute(v *value) *problem {
 	name, p := textOrNone(v)
 	switch {
 	case p != nil || name == "":
@@ -60,13 +60,8 @@ func readExecute(g *Global, v *value) *problem {
 		v.globals.executes = map[string]bool{}
 	}
 	v.globals.executes[name] = true
-	g.Execute = append(g.Execute, name)
+	v.globals.Execute = append(v.globals.Execute, name)
 	return nil
-}
-
-// sortedExecutes is what JSON shows of them.
-func sortedExecutes(g *Global) any {
-	return append([]string{}, slices.Sorted(slices.Values(g.Execute))...)
 }
 
 func readMaintenanceDir(v *value) (string, *problem) {

@@ -59,7 +59,7 @@ func statusNumber(s string) int {
 
 // readHTTPHeader takes a field as RFC 9110, section 5, has it, with one blank after its colon. As it
 // may be a secret, no message repeats its value.
-func readHTTPHeader(virtual *Virtual, v *value) *problem {
+func readHTTPHeader(v *value) *problem {
 	name, content, found := strings.Cut(v.withoutQuotes(), ":")
 	switch {
 	case !found || !all(name, isTokenByte):
@@ -70,6 +70,7 @@ func readHTTPHeader(virtual *Virtual, v *value) *problem {
 	if hint := ownHeaders[strings.ToLower(name)]; hint != "" {
 		return bad("%s can't be given as a header: %s", name, hint)
 	}
+	virtual := &v.section.v
 	virtual.HTTPHeaders = append(virtual.HTTPHeaders, name+": "+trim(content))
 	return nil
 }

@@ -14,17 +14,33 @@ import (
 // MarshalJSON gives the effective configuration under the names of the file: "global" and
 // "virtuals", the latter with their "reals". What is not set is null, passwords are included; see WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
+	s := shown{newDraft(), c.hidesSecrets}
 	virtuals := make([]jsonObject, len(c.Virtuals))
 	for i := range c.Virtuals {
-		virtuals[i] = c.Virtuals[i].json(c.hidesSecrets)
+		virtuals[i] = s.virtual(&c.Virtuals[i])
 	}
-	return json.Marshal(jsonObject{"global": c.Global.json(c.hidesSecrets), "virtuals": virtuals})
+	return json.Marshal(jsonObject{"global": s.global(&c.Global), "virtuals": virtuals})
 }
 
 type jsonObject map[string]any
 
+// shown makes JSON of what its draft has.
+type shown struct {
+	*draft
+	hidesSecrets bool
+}
+
+// addAll adds the values of all directives.
+func (s *shown) addAll(o jsonObject, values []field, of *Settings) {
+	for i, f := range values {
+		if d := &directives[i]; f.get != nil {
+			s.add(o, d, f.get(), of.has(d.Name))
+		}
+	}
+}
+
 // add adds a directive's value under its name. An extension is there only when it is used.
-func (o jsonObject) add(d *Directive, value any, written, hideSecrets bool) {
+func (s *shown) add(o jsonObject, d *Directive, value any, written bool) {
 	shown := jsonValue(value)
 	none := d.Default == "" && reflect.ValueOf(value).IsZero()
 	switch {
@@ -32,7 +48,7 @@ func (o jsonObject) add(d *Directive, value any, written, hideSecrets bool) {
 		return
 	case none && (d.empty == null || d.empty == nullUnlessWritten && !written):
 		shown = nil
-	case d.Secret && written && hideSecrets:
+	case d.Secret && written && s.hidesSecrets:
 		shown = jsonValue(withoutSecret(value))
 	}
 	o[d.Name] = shown
@@ -84,13 +100,10 @@ func orNull(n int, set bool) any {
 	return n
 }
 
-func (g *Global) json(hideSecrets bool) jsonObject {
+func (s *shown) global(g *Global) jsonObject {
+	s.globals.Global = *g
 	o := jsonObject{"fallback": g.Fallback.json(), "fallback6": g.Fallback6.json()}
-	for i := range directives {
-		if d := &directives[i]; d.global.get != nil {
-			o.add(d, d.global.get(g), g.has(d.Name), hideSecrets)
-		}
-	}
+	s.addAll(o, s.ofGlobals, &g.Settings)
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
 		o["effective_"+name] = o[name]
 		if !g.has(name) {
@@ -119,11 +132,12 @@ func (f *Fallback) json() jsonObject {
 		"weight": f.Weight}
 }
 
-func (v *Virtual) json(hideSecrets bool) jsonObject {
+func (s *shown) virtual(v *Virtual) jsonObject {
+	s.section.v = *v
 	o := jsonObject{
 		"id": v.ID, "server": nil, "port": v.Addr.Port(), "fwm": nil, "addressfamily": "inet",
 		"num_connects": v.NumConnects,
-		"fallback":     v.Fallback.json(), "own": v.own(), "ipvsadm": v.ipvsadm(),
+		"fallback":     v.Fallback.json(), "own": s.own(v), "ipvsadm": v.ipvsadm(),
 	}
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
@@ -135,18 +149,14 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 	}
 	reals := make([]jsonObject, len(v.Reals))
 	for i := range v.Reals {
-		reals[i] = v.realJSON(&v.Reals[i], hideSecrets)
+		reals[i] = s.real(v, &v.Reals[i])
 	}
 	o["reals"] = reals
 	if v.Steps != nil {
 		o["steps"] = stepsJSON(v.Steps)
 	}
-	for i := range directives {
-		if d := &directives[i]; d.section.get != nil {
-			o.add(d, d.section.get(v), v.has(d.Name), hideSecrets)
-		}
-	}
-	if hideSecrets {
+	s.addAll(o, s.ofSection, &v.Settings)
+	if s.hidesSecrets {
 		o["request"] = text(withoutLogin(v.Request))
 		if list, written := o["alsocheck"].([]text); written {
 			for i, line := range list {
@@ -158,11 +168,11 @@ func (v *Virtual) json(hideSecrets bool) jsonObject {
 }
 
 // own is what the section says itself of what could be global.
-func (v *Virtual) own() jsonObject {
+func (s *shown) own(v *Virtual) jsonObject {
 	own := jsonObject{}
 	for name := range v.At {
 		if d := byName[name]; d.either.get != nil && !d.Extension {
-			own[name] = jsonValue(d.either.get(&v.Settings))
+			own[name] = jsonValue(s.ofSection[d.row].get())
 		}
 	}
 	if v.OwnFallback {
@@ -189,10 +199,10 @@ func (v *Virtual) ipvsadm() string {
 	return b.String()
 }
 
-func (v *Virtual) realJSON(r *Real, hideSecrets bool) jsonObject {
+func (s *shown) real(v *Virtual, r *Real) jsonObject {
 	request, receive := v.Asks(r)
 	url, port := v.URL(r), v.PortOf(r)
-	if hideSecrets {
+	if s.hidesSecrets {
 		request, url = withoutLogin(request), withoutLogin(url)
 	}
 	return jsonObject{

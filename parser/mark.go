@@ -31,7 +31,7 @@ var markProtocols = []string{"tcp", "udp", "sctp", "all"}
 
 const allPorts = "all"
 
-func readMark(_ *Virtual, v *value) *problem {
+func readMark(v *value) *problem {
 	s := v.section
 	if s.host != "" {
 		return refuse(conflict,

@@ -14,8 +14,9 @@ const MaxSize = 64 << 20
 // file is reported at once. It is nil when there is nothing to examine. Time and memory are linear in the size of the
 // file and of its ranges; the look-ups of names take no more than five seconds together.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
-	r := &reader{report: report{file: name, strict: o.Strict}, opts: o}
-	r.globals.Global, r.unwritten = defaults()
+	r := &reader{report: report{file: name, strict: o.Strict}, draft: newDraft(), opts: o}
+	r.defaults()
+	r.unwritten = r.section.v
 	r.globals.At = map[string]Position{}
 	r.names = newNames(o)
 	if len(src) > MaxSize {
@@ -23,7 +24,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 			MaxSize)
 		return nil, r.diagnostics()
 	}
-	r.read(string(src))
+	r.readAll(string(src))
 	r.names.stay = r.globals.Resolve > 0
 	found := r.report
 	cfg := r.config() // which notes the names in it
@@ -62,9 +63,9 @@ func (r *reader) sort(all []Virtual) (sound, unsound []Virtual) {
 // what it finds in the same list, and continues.
 type reader struct {
 	report
+	*draft    // with the section at hand
 	opts      Options
 	unwritten Virtual // a section in which nothing is written
-	globals   globals
 	sections  []*section
 	names     names
 
@@ -80,7 +81,7 @@ type reader struct {
 	reals  int   // real servers so far
 }
 
-func (r *reader) read(text string) {
+func (r *reader) readAll(text string) {
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
 		text = rest
 		r.layout(order{}, unknownDirective, Position{r.file, 1, 1},
@@ -152,17 +153,21 @@ func (r *reader) header(l line) {
 func (r *reader) openSection(l line, ipv6 bool) *section {
 	r.leave(l.number)
 	r.closeSection()
-	s := &section{header: header{line: l, ipv6: ipv6}, v: r.unwritten}
+	s := &r.section
+	*s = section{header: header{line: l, ipv6: ipv6}, v: r.unwritten}
 	s.v.At = map[string]Position{}
-	r.sections = append(r.sections, s)
 	r.current, r.open, r.gap = s, true, 0
 	return s
 }
 
-// closeSection reports the layout of a section that is complete.
+// closeSection keeps a section that is complete, and reports its layout.
 func (r *reader) closeSection() {
-	s := r.current
-	if s == nil || s.underIndent.Line == 0 {
+	if r.current == nil {
+		return
+	}
+	s := *r.current
+	r.sections = append(r.sections, &s)
+	if s.underIndent.Line == 0 {
 		return
 	}
 	const text = "a directive of the section is not indented"

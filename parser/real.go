@@ -40,7 +40,7 @@ func (r *realLine) name() string {
 // usualReals is how many lines of real servers a section has for a start.
 const usualReals = 4
 
-func readReal(_ *Virtual, v *value) *problem {
+func readReal(v *value) *problem {
 	s := v.section
 	r := realLine{line: v.line}
 	if r.problem = r.readEndpoint(v); r.problem == nil {

@@ -16,6 +16,7 @@ type value struct {
 	line      line
 	form      Form
 	commented bool // a comment follows
+	trial     bool // it is only read
 	notes     []*problem
 
 	opts    *Options
