@@ -79,7 +79,6 @@ func (w *world) code(c *codec) {
 		c.flags(&l.in, &l.waits, &l.gate)
 		num(c, &l.at, 1)
 		num(c, &l.weight, 2)
-		num(c, &l.check, 1)
 		w.codeOrder(c, &w.orders[i])
 		c.flags(&w.files[i])
 	}

@@ -144,8 +144,10 @@ func (w *world) fileEvents(add func(eventKind, ...int)) {
 		if w.sl.has(rerouted_) {
 			add(edit, i, editGate)
 		}
-		if w.sl.has(reload) {
+		if w.sl.has(reload) && (i == 0 || !w.sl.isTriple()) {
 			add(edit, i, editWeight)
+		}
+		if w.sl.has(reload) {
 			add(edit, i, editCheck)
 			add(edit, i, editCheck, 1)
 			add(edit, i, editCheck, 2)
@@ -305,7 +307,7 @@ func (w *world) change(slot int, to uint8) {
 }
 
 func (w *world) edit(e event) {
-	lines := w.lines
+	lines, other := w.lines, -1
 	l := &lines[e.a]
 	switch e.b {
 	case editIn:
@@ -313,7 +315,7 @@ func (w *world) edit(e event) {
 	case editWeight:
 		l.weight = [...]uint8{1, 2, 0}[l.weight]
 	case editCheck:
-		l.check ^= 1
+		other = int(e.a)
 	case editGate:
 		l.gate = !l.gate
 	case editName:
@@ -326,7 +328,7 @@ func (w *world) edit(e event) {
 		w.use()
 		return
 	}
-	w.reload(lines, e.b == editAddress && !l.waits || e.b == editName, e.c, e.mishap)
+	w.reload(lines, e.b == editAddress && !l.waits || e.b == editName, e.c, other, e.mishap)
 }
 
 func (w *world) lookAtLeavers() {

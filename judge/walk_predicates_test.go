@@ -366,8 +366,10 @@ func checksStay(s *step) string {
 				}
 			}
 			switch {
-			case want == nil || k == 0 && b.lines[b.server(min(i, len(b.Servers)-1))].check != w.lines[w.server(i)].check:
+			case want == nil:
 				continue
+			case s.kind == edit && s.b == editCheck && k == 0 && w.server(i) == int(s.a):
+				continue // it is another check
 			case s.kind == result && i == int(s.a) && k == int(s.b):
 				*want, _ = want.Next(s.c == 0, w.sl.rule)
 			case s.kind == edit && want.State == health.Unknown && s.c > 0:

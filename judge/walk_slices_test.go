@@ -133,6 +133,9 @@ func (sl *slice) roots() (all []*world) {
 	return all
 }
 
+// isTriple: three capabilities are more than can be walked with all weights of both servers.
+func (sl *slice) isTriple() bool { return bits.OnesCount32(uint32(sl.has_)) > 2 }
+
 // isQuick reports whether a slice is walked by go test: each capability alone, and the pairs of a few.
 func (sl *slice) isQuick() bool {
 	switch n := bits.OnesCount32(uint32(sl.has_)); {

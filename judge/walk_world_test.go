@@ -46,7 +46,6 @@ type line struct {
 	at     uint8 // 1: its name leads to the second address
 	weight uint8
 	gate   bool
-	check  uint8 // another check than before
 }
 
 // shape is what a section is made of: the file, and the place from which the first server moved (1: A, 2: A').
@@ -469,9 +468,10 @@ func (w *world) obeyFiles() {
 }
 
 // reload makes another file the current one. Refines: names have got an address, and nothing else differs. Known, if
-// not 0, is what a check says already that another section has: 1 it passes, 2 it fails.
-func (w *world) reload(lines [2]line, refines bool, known uint8, m mishap) {
-	was, old := w.Case.clone(), *w
+// not 0, is what a check says already that another section has: 1 it passes, 2 it fails. The server at line other, if
+// there is one, has another check than before.
+func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mishap) {
+	was := w.Case.clone()
 	w.shape = shape{lines: lines}
 	if a := &lines[0]; w.sl.has(moved_) && a.in {
 		if from := atA + 1 - int(a.at); was.WouldServe(addrs[from]) {
@@ -490,7 +490,7 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, m mishap) {
 	}
 	w.Carry(&was, w.placed, before, func(i, k int) *Check {
 		o := before(i)
-		if o < 0 || k == 0 && old.lines[old.server(o)].check != lines[w.server(i)].check {
+		if o < 0 || k == 0 && w.server(i) == other {
 			return nil
 		}
 		return was.Servers[o].Check(k)
