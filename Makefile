@@ -48,18 +48,19 @@ LDIRECTORD ?= $(CURDIR)/ldirectord
 REFERENCE  ?= $(wildcard /usr/sbin/ldirectord)
 GOTESTSUM_VERSION = v1.13.0
 GOTESTSUM   = $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname --format-hide-empty-pkg --hide-summary skipped
-# With REPLAY, which .ci/run sets, a test that fails is played once more, alone (lab/replay).
-replayed    = $(if $(REPLAY),$(GO) run ./lab/replay build/$(1).json )
-tests       = $(if $(REPLAY),$(call replayed,$(1))$(GOTESTSUM) --format $(2) --jsonfile build/$(1).json --,$(GO) test)
-script      = $(if $(REPLAY),$(GO) run ./lab/replay -script build/$(1).log )
+# With REPLAY, which .ci/run sets, a test that fails is played once more, alone (tools/replay).
+EVENTS      = $(CURDIR)/build/$(1).json
+replayed    = $(if $(REPLAY),$(CURDIR)/build/replay $(EVENTS) )
+tests       = $(if $(REPLAY),$(call replayed,$(1))$(GOTESTSUM) --format $(2) --jsonfile $(EVENTS) --,$(GO) test)
+script      = $(if $(REPLAY),$(CURDIR)/build/replay -script $(CURDIR)/build/$(1).log )
 GREMLINS    = github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.8.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 EMBEDDED = $(wildcard checker/*.pl page/page.* cmd/ldirectord/*.sh cmd/ldirectord/help/*.txt)
-SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') $(EMBEDDED) go.mod $(wildcard go.sum)
-packages_with = $(sort $(dir $(shell grep -rl --include='*_test.go' '^func $(1)' .)))
+SOURCES := $(shell find . -path ./tools -prune -o -name '*.go' -not -name '*_test.go' -print) $(EMBEDDED) go.mod $(wildcard go.sum)
+packages_with = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=tools '^func $(1)' .)))
 # The race detector needs a C compiler; everything else is built without.
 RACE = $(shell command -v gcc >/dev/null && $(GO) env GOOS GOARCH | paste -sd/ | grep -qxE 'linux/(amd64|arm64|ppc64le|s390x)' && echo -race)
 
@@ -79,7 +80,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help help-all build test expected test-all long unit-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement \
+.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -106,13 +107,13 @@ build/version: always
 # Unit tests leave the processors to the guests, whose tests measure times. What fails in one part hides nothing of the
 # others.
 test: expected vet ldirectord
-	@$(MAKE) -j3 -k --no-print-directory $(TESTED); ended=$$?; testdata/skipped build/unit-test.json; \
-		testdata/sum $(TESTED:%=build/%); exit $$ended
+	@$(MAKE) -j4 -k --no-print-directory $(TESTED); ended=$$?; testdata/skipped build/unit-test.json build/tools-test.json; \
+		testdata/sum $(TESTED:%=build/%) build/kernel-test-tools; exit $$ended
 
-TESTED = unit-test kernel-test-1 kernel-test-2
+TESTED = unit-test tools-test kernel-test-1 kernel-test-2
 expected:
 	@echo 'make test takes ten to twenty minutes on two processors. The first lines come after the build.'
-	@rm -f $(TESTED:%=build/%.json) $(TESTED:%=build/%.again-*.json)
+	@rm -f build/unit-test*.json build/tools-test*.json build/kernel-test*.json
 
 # The Perl program is left out of the scenarios here: what it did is recorded. The faults come alone, since their clients must
 # not wait for a processor; then two parts at a time, a processor each.
@@ -120,6 +121,7 @@ test-all: ldirectord
 	@testdata/servers/install
 	@$(MAKE) staticcheck misspell
 	LDIRECTORD=$(CURDIR)/ldirectord REAL_TESTS=required $(call tests,real-tests,standard-quiet) -count=1 -run '^TestReal' $(call packages_with,TestReal)
+	cd tools && REAL_TESTS=required $(call tests,real-tools,standard-quiet) -count=1 -run '^TestReal' ./...
 	LONG_TESTS=20s $(call tests,long-tests,standard-quiet) -count=1 -run '^TestLong' ./checker
 	@PEERS='http 10' REPEATS=1 WINDOW=2s $(MAKE) --no-print-directory peers
 	@$(MAKE) --no-print-directory page-test
@@ -134,15 +136,26 @@ unit-test:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
 	@$(if $(RACE),nice -n 19 $(GO) test -count=1 -run '^TestWalk$$' ./judge)
 	@mkdir -p build
-	@$(if $(RACE),CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 )nice -n 19 $(call replayed,unit-test)$(GOTESTSUM) --jsonfile build/unit-test.json -- $(RACE) -skip '^TestKernel' ./...; \
+	@$(RACED) $(call replayed,$@)$(GOTESTSUM) --jsonfile $(call EVENTS,$@) -- $(RACE) -skip '^TestKernel' ./...; \
 		ended=$$?; [ "$(MAKELEVEL)" != 0 ] || testdata/skipped build/unit-test.json; exit $$ended
 
-# Two guests, a processor each.
+# The programs that are not in the binary are a module of their own.
+tools-test:
+	@mkdir -p build
+	@cd tools && $(RACED) $(call replayed,$@)$(GOTESTSUM) --jsonfile $(call EVENTS,$@) -- $(RACE) -skip '^TestKernel' ./...
+
+RACED = $(if $(RACE),CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 )nice -n 19
+
+# Two guests, a processor each. The second has the demo as well, which is in the module tools.
 KERNEL_TEST_1 = ^TestKernel(Failures|Chaos|Doctor|Tutorial)
+KERNEL_TEST = LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(call replayed,$(1))$(GOTESTSUM) --format testname --jsonfile $(call EVENTS,$(1)) --' \
+	testdata/lab/kernel-test
 kernel-test: kernel-test-1 kernel-test-2
-kernel-test-1 kernel-test-2: ldirectord
-	@mkdir -p build; LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(call replayed,$@)$(GOTESTSUM) --format testname --jsonfile build/$@.json --' \
-		testdata/lab/kernel-test $(if $(filter %-1,$@),-run '$(KERNEL_TEST_1)' ./lab,-skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel))
+kernel-test-1: ldirectord
+	@mkdir -p build; $(call KERNEL_TEST,$@) -run '$(KERNEL_TEST_1)' ./lab
+kernel-test-2: ldirectord
+	@mkdir -p build; ended=0; $(call KERNEL_TEST,$@) -skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel) || ended=$$?; \
+		$(call KERNEL_TEST,kernel-test-tools) -C tools ./demo || ended=$$?; exit $$ended
 
 # Every row of docs/failures.md and docs/night.md, and the time until a failure is seen.
 JUDGEMENT = LongGuard|LongGroup|LongRemovals|LongFastDetection|OrdersEnd
@@ -186,7 +199,7 @@ traffic: ldirectord
 
 # The first binary decides: LDIRECTORD=/usr/sbin/ldirectord tries the Perl program alone.
 conformance: ldirectord
-	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) build -o $$suite ./cmd/conformance && \
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && $(GO) build -C tools -o $$suite ./conformance && \
 		$(call script,$@)testdata/lab/kernel-test -c $$suite/conformance -run '$(RUN)' $(LDIRECTORD) $(filter-out $(LDIRECTORD),$(REFERENCE))
 
 # The shadow beside the Perl ldirectord of Debian's package: no difference in a table at rest.
@@ -196,7 +209,7 @@ SHADOWED = connect default-quiescent external-exit-codes failurecount fallback-g
 	simpletcp-needs-end-of-request start-finds-old-fallback udp-and-ops weight-zero-is-up weights-and-zero
 shadow-test long-shadow: ldirectord
 	@testdata/servers/install
-	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && testdata/servers/perl $$suite && $(GO) build -o $$suite ./cmd/conformance && \
+	@suite=$$(mktemp -d) && trap "rm -r $$suite" EXIT && testdata/servers/perl $$suite && $(GO) build -C tools -o $$suite ./conformance && \
 		$(call script,$@)testdata/lab/kernel-test -c $$suite/conformance -p 6 -shadow $(LDIRECTORD) \
 		-run '$(if $(filter long-%,$@),$(RUN),^($(shell echo $(SHADOWED) | tr ' ' '|'))$$)' $$suite/usr/sbin/ldirectord
 
@@ -246,10 +259,11 @@ bare-test:
 
 # What the tests use of Go's modules besides the program's own.
 modules:
-	@$(GO) mod download && $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --version >/dev/null
+	@$(GO) mod download && $(GO) mod download -C tools && $(GO) run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --version >/dev/null
 
 vet:
 	$(GO) vet ./...
+	$(GO) vet -C tools ./...
 
 # Two mistakes are what tests are about.
 misspell:
@@ -257,6 +271,7 @@ misspell:
 
 staticcheck:
 	@$(GO) run $(STATICCHECK) ./...
+	@cd tools && $(GO) run $(STATICCHECK) ./...
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
@@ -281,14 +296,18 @@ fuzz:
 	done
 
 size:
-	@$(GO) run ./testdata/size
+	@$(GO) run -C tools ./size ..
 
 mutate:
-	@GREMLINS=$(GREMLINS) testdata/mutate/mutate $(MUTATE)
+	@GREMLINS=$(GREMLINS) tools/mutate/mutate $(MUTATE)
 
 demo: ldirectord
-	@$(GO) build -trimpath -buildvcs=false -o build/demo ./examples/demo
+	@$(GO) build -C tools -trimpath -o ../build/demo ./demo
 	@exec build/demo -daemon ./ldirectord -ipvs $(if $(KERNEL),kernel,memory)
+
+# What .ci/run plays tests by.
+build/replay: always
+	@$(GO) build -C tools -o ../$@ ./replay
 
 clean:
 	rm -rf ldirectord ldirectord-oracle build

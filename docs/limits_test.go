@@ -20,8 +20,8 @@ func TestTypesAreSmall(t *testing.T) {
 		"parser.Virtual lines of fields":         58,
 		"parser.reader methods":                  48,
 	}
-	size := exec.Command("go", "run", "./testdata/size")
-	size.Dir = ".."
+	size := exec.Command("go", "run", "./size", "..")
+	size.Dir = "../tools"
 	out, err := size.CombinedOutput()
 	if err != nil {
 		t.Fatalf("counting: %v: %s", err, out)

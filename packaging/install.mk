@@ -19,7 +19,9 @@ PACKAGER ?= ldirectord <ldirectord@localhost>
 NFPM      = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 # What runs here is for this machine, whatever is built.
 HERE      = env -u GOOS -u GOARCH $(GO) run
-LICENCES  = $(HERE) ./packaging/licences -arch $(GOARCH)
+LICENCES  = $(HERE) -C tools ./licences -C .. -arch $(GOARCH)
+# Of tools, this alone is for operators.
+BRIDGE    = tools/alertmanager/README.md tools/alertmanager/main.go
 UNITS     = ldirectord.service ldirectord@.service
 
 .PHONY: install install-files install-terms install-copyright install-sysv uninstall deb rpm archive release
@@ -41,7 +43,8 @@ install-files: $(BINARIES)
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs docs/*.md docs/*.png
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/*.conf
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/container packaging/container/*
-	cd examples && find . -type f -not -path './demo/*' -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)/)$(DOCDIR)/examples/{}' ';'
+	cd examples && find . -type f -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)/)$(DOCDIR)/examples/{}' ';'
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/tools/alertmanager $(BRIDGE)
 	$(KEEP) 0644 packaging/logrotate $(DESTDIR)$(ETC)/logrotate.d/ldirectord
 
 # The licences: ours, and those of the modules in the binaries.
@@ -94,8 +97,8 @@ archive: $(BINARIES)
 	install -D -m 0755 $(PROGRAM) build/archive/$(ARCHIVE)/ldirectord
 	install -D -m 0755 $(PROGRAM)-oracle build/archive/$(ARCHIVE)/ldirectord-oracle
 	$(MAKE) -s install-terms TERMSDIR=build/archive/$(ARCHIVE)
-	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md man/* packaging/*/* packaging/logrotate $$(find examples -type f -not -path 'examples/demo/*'); do \
-		case $$file in packaging/deb/* | packaging/rpm/* | packaging/licences/*) continue ;; esac; \
+	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
+		case $$file in packaging/deb/* | packaging/rpm/*) continue ;; esac; \
 		$(INSTALL) $$file build/archive/$(ARCHIVE)/$$file || exit 1; done
 	chmod 0755 build/archive/$(ARCHIVE)/packaging/ocf/ldirectord build/archive/$(ARCHIVE)/packaging/init/ldirectord
 	tar -C build/archive --sort=name --format=gnu --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"os/exec"
@@ -43,27 +44,22 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/daemon":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/control", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/notify/webhook", "ldirectord/page", "ldirectord/parser", "ldirectord/printable", "ldirectord/run", "ldirectord/status", "ldirectord/through"},
 		"ldirectord/page":           {"ldirectord/printable", "ldirectord/status"},
 		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/checker/transcript", "ldirectord/control", "ldirectord/daemon", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/parser", "ldirectord/printable", "ldirectord/run", "ldirectord/shadow", "ldirectord/status"},
-		"ldirectord/examples/demo":  nil,
 		"ldirectord/docs":           nil,
 
 		"ldirectord/checker/oracle":        nil,
 		"ldirectord/checker/query":         nil,
 		"ldirectord/checker/transcript":    {"ldirectord/printable"},
 		"ldirectord/cmd/ldirectord-oracle": {"ldirectord/checker/oracle", "ldirectord/checker/query"},
-		"ldirectord/examples/alertmanager": nil,
 
-		"ldirectord/cmd/conformance":    nil,
-		"ldirectord/lab":                nil,
-		"ldirectord/lab/managers":       nil,
-		"ldirectord/lab/peers":          nil,
-		"ldirectord/lab/replay":         nil,
-		"ldirectord/packaging/licences": nil,
+		"ldirectord/lab":          nil,
+		"ldirectord/lab/managers": nil,
+		"ldirectord/lab/peers":    nil,
 	}
 	libraries := map[string][]string{
 		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
 		"github.com/vishvananda/":       {"ldirectord/announce", "ldirectord/doctor", "ldirectord/through"},
 		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
-		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/cmd/conformance", "ldirectord/doctor"},
+		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/doctor"},
 		"github.com/miekg/dns":          {"ldirectord/checker"},
 		"layeh.com/radius":              {"ldirectord/checker"},
 		"github.com/go-ldap/ldap":       {"ldirectord/checker"},
@@ -98,6 +94,39 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What the program and tools both need is of one version, and one Go builds both.
+func TestModulesHaveOneVersion(t *testing.T) {
+	program, tools := versions(t, "../../go.mod"), versions(t, "../../tools/go.mod")
+	if len(program) < 10 || len(tools) < 3 {
+		t.Fatalf("too few versions are read: %v, %v", program, tools)
+	}
+	for name, version := range tools {
+		if of := program[name]; of != "" && of != version {
+			t.Errorf("%s: the program has %s, tools %s", name, of, version)
+		}
+	}
+}
+
+// versions are those that a go.mod asks for, with that of Go.
+func versions(t *testing.T, file string) map[string]string {
+	out, err := exec.Command("go", "mod", "edit", "-json", file).Output()
+	if err != nil {
+		t.Fatalf("go mod edit %s: %v", file, err)
+	}
+	var mod struct {
+		Go, Toolchain string
+		Require       []struct{ Path, Version string }
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{"go": mod.Go, "toolchain": mod.Toolchain}
+	for _, r := range mod.Require {
+		found[r.Path] = r.Version
+	}
+	return found
 }
 
 // The kernel's table is opened in one place, by the name of --ipvs, and what a table has is asked of ipvsctl.Access: another

@@ -66,7 +66,8 @@ const (
 // alerts are the alerts of a state at a moment: those that fire, then those that are over.
 func alerts(s state, director string, now time.Time) (firing, over []alert) {
 	add := func(fires bool, name, severity string, labels map[string]string, summary, why string) {
-		a := alert{Labels: map[string]string{"alertname": name, "severity": severity, "instance": director, "virtual": s.Virtual}}
+		a := alert{Labels: map[string]string{"alertname": name, "severity": severity, "instance": director,
+			"virtual": s.Virtual}}
 		maps.Copy(a.Labels, labels)
 		if !fires {
 			a.EndsAt = now
@@ -210,7 +211,8 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, a := range before { // of servers that are no longer in the service
-		if !slices.ContainsFunc(slices.Concat(firing, over), func(told alert) bool { return maps.Equal(told.Labels, a.Labels) }) {
+		if !slices.ContainsFunc(slices.Concat(firing, over),
+			func(told alert) bool { return maps.Equal(told.Labels, a.Labels) }) {
 			over = append(over, alert{Labels: a.Labels, EndsAt: now})
 		}
 	}
@@ -287,7 +289,8 @@ func (b *bridge) post(ctx context.Context, all []alert) error {
 func (b *bridge) ask(ctx context.Context, method, query string, text []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
-	q, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(b.to, "/")+"/api/v2/alerts"+query, bytes.NewReader(text))
+	q, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(b.to, "/")+"/api/v2/alerts"+query,
+		bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("asking Alertmanager: %w", err)
 	}

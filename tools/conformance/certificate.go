@@ -22,8 +22,9 @@ func (p *play) certificate(s step) (*observation, error) {
 		return nil, fmt.Errorf("needs a file and names")
 	}
 	template := x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: args[1]}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: args[1]}, IsCA: true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 	}
 	for _, name := range args[1:] {
 		if ip := net.ParseIP(name); ip != nil {

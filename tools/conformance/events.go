@@ -96,7 +96,8 @@ func daemonEvent(message string) (event, bool) {
 			return event{kind: simple.kind, text: simple.kind}, true
 		}
 	}
-	if m := terminated.FindStringSubmatch(message); m != nil && !strings.HasPrefix(strings.ToLower(message), "exiting") {
+	if m := terminated.FindStringSubmatch(message); m != nil &&
+		!strings.HasPrefix(strings.ToLower(message), "exiting") {
 		return event{kind: "terminated", text: "terminated " + strings.ToUpper(m[1])}, true
 	}
 	if m := configMessage.FindStringSubmatch(message); m != nil {

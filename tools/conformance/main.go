@@ -104,7 +104,8 @@ func (s *suite) load(folder, pattern string, paths []string) error {
 		if err != nil {
 			return err
 		}
-		if chosen.MatchString(sc.name) && (s.shadow == "" || s.known[sc.name] == "" && sc.has("ldirectord") && sc.has("table")) {
+		if chosen.MatchString(sc.name) &&
+			(s.shadow == "" || s.known[sc.name] == "" && sc.has("ldirectord") && sc.has("table")) {
 			s.scenarios = append(s.scenarios, sc)
 		}
 	}
@@ -139,7 +140,8 @@ func (s *suite) run(ctx context.Context, parallel int) {
 func (s *suite) try(ctx context.Context, r run) outcome {
 	ctx, cancel := context.WithTimeout(ctx, scenarioLimit)
 	defer cancel()
-	o := inWorld(ctx, job{Path: r.scenario.path, Binary: r.binary, Record: s.record, Verbose: s.verbose, Shadow: s.shadow})
+	o := inWorld(ctx,
+		job{Path: r.scenario.path, Binary: r.binary, Record: s.record, Verbose: s.verbose, Shadow: s.shadow})
 	if s.record && o.Failure == "" {
 		if err := os.WriteFile(r.scenario.path, []byte(o.Recorded), 0o644); err != nil {
 			o.Failure = err.Error()

@@ -27,7 +27,8 @@ func dnsAnswer(request []byte, s *server) []byte {
 	host, address, _ := strings.Cut(s.get("a", "-/"), "/")
 	if q.Type == dnsmessage.TypeA && strings.EqualFold(name, host) {
 		if ip := net.ParseIP(address).To4(); ip != nil {
-			m.Answers = append(m.Answers, dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: [4]byte(ip)}})
+			m.Answers = append(m.Answers,
+				dnsmessage.Resource{Header: head, Body: &dnsmessage.AResource{A: [4]byte(ip)}})
 		}
 	}
 	address, host, _ = strings.Cut(s.get("ptr", "-/"), "/")
@@ -85,7 +86,8 @@ func sipAnswer(request []byte, s *server) []byte {
 		}
 	}
 	s.log("%s | %s", lines[0], to)
-	return fmt.Appendf(nil, "SIP/2.0 %s\r\nCSeq: 63104 OPTIONS\r\nContent-Length: 0\r\n\r\n", s.get("status", "200 OK"))
+	return fmt.Appendf(nil, "SIP/2.0 %s\r\nCSeq: 63104 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+		s.get("status", "200 OK"))
 }
 
 func sipStream(conn net.Conn, s *server) error {
@@ -110,7 +112,8 @@ func radiusAnswer(request []byte, s *server) []byte {
 	}
 	authenticator, secret := request[4:headerSize], []byte(s.get("secret", "s"))
 	attributes := map[byte][]byte{}
-	for rest := request[headerSize:]; len(rest) >= 2 && rest[1] >= 2 && int(rest[1]) <= len(rest); rest = rest[rest[1]:] {
+	for rest := request[headerSize:]; len(rest) >= 2 && rest[1] >= 2 &&
+		int(rest[1]) <= len(rest); rest = rest[rest[1]:] {
 		attributes[rest[0]] = rest[2:rest[1]]
 	}
 	const userName, userPassword = 1, 2

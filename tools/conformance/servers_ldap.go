@@ -34,7 +34,8 @@ func serveLDAP(conn net.Conn, s *server) error {
 		id, operation := ber(berInteger, fields[0].body), fields[1]
 		body := berFields(operation.body)
 		answer := func(tag byte, code byte) []byte {
-			result := append(ber(berEnumerated, []byte{code}), append(ber(berOctets, nil), ber(berOctets, nil)...)...)
+			result := append(ber(berEnumerated, []byte{code}),
+				append(ber(berOctets, nil), ber(berOctets, nil)...)...)
 			return ber(berSequence, append(id, ber(tag, result)...))
 		}
 		switch operation.tag {

@@ -150,7 +150,8 @@ func servePgSQL(conn net.Conn, s *server) error {
 		return err
 	}
 	hello := pgMessage('R', "\x00\x00\x00\x00")
-	for _, p := range []string{"server_version\x0013.0", "client_encoding\x00UTF8", "standard_conforming_strings\x00on",
+	for _, p := range []string{"server_version\x0013.0", "client_encoding\x00UTF8",
+		"standard_conforming_strings\x00on",
 		"integer_datetimes\x00on", "DateStyle\x00ISO, MDY"} {
 		hello = append(hello, pgMessage('S', p+"\x00")...)
 	}

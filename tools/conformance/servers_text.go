@@ -43,7 +43,8 @@ func serveHTTP(conn net.Conn, s *server) error {
 		location = "Location: " + to + "\r\n"
 	}
 	code, _ := strconv.Atoi(status) // a status that is no number has no text
-	fmt.Fprintf(conn, "HTTP/1.1 %s %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n",
+	fmt.Fprintf(conn,
+		"HTTP/1.1 %s %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n",
 		status, http.StatusText(code), len(body), location)
 	if request.Method == http.MethodHead {
 		return nil
@@ -114,7 +115,8 @@ func dialogue(next func(*session, []string) (answer string, last bool)) func(net
 			_, err := io.Copy(io.Discard, conn)
 			return err
 		}
-		greeting := map[string]string{"smtp": "220 test ESMTP", "pop": "+OK ready", "imap": "* OK ready", "nntp": "200 ready", "ftp": "220 ready"}
+		greeting := map[string]string{"smtp": "220 test ESMTP", "pop": "+OK ready", "imap": "* OK ready",
+			"nntp": "200 ready", "ftp": "220 ready"}
 		fmt.Fprintf(conn, "%s\r\n", s.get("banner", greeting[s.kind]))
 		lines := bufio.NewScanner(conn)
 		inMail := false

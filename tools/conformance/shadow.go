@@ -58,13 +58,14 @@ func (s *shadowing) agrees(limit time.Duration) error {
 	}
 }
 
-// end ends the shadow as Ctrl-C does. Differences may have lasted while the Perl ldirectord ran a program for each change,
-// which takes long in the lab; but nothing was written.
+// end ends the shadow as Ctrl-C does. Differences may have lasted while the Perl ldirectord ran a program for each
+// change, which takes long in the lab; but nothing was written.
 func (s *shadowing) end() error {
 	s.cmd.Process.Signal(syscall.SIGINT)
 	result := finish(s.cmd, 30*time.Second)
 	said, err := os.ReadFile(scratch + "/shadow.output")
-	if err != nil || (result == "exit 0" || result == "exit 1") && strings.Contains(string(said), "requests that write: 0\n") {
+	if err != nil || (result == "exit 0" || result == "exit 1") &&
+		strings.Contains(string(said), "requests that write: 0\n") {
 		return err
 	}
 	return fmt.Errorf("the shadow ended with %s: %s", result, said)

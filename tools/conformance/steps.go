@@ -200,7 +200,8 @@ func (p *play) end(s step) (*observation, error) {
 }
 
 var signals = map[string]syscall.Signal{
-	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM, "PIPE": syscall.SIGPIPE,
+	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM,
+	"PIPE": syscall.SIGPIPE,
 	"KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "USR1": syscall.SIGUSR1,
 }
 
@@ -238,7 +239,8 @@ func (p *play) pid(s step) (*observation, error) {
 		}
 		return []string{"pid file, process alive"}, nil
 	}
-	return (&observation{look: look, usual: []string{"pid file, process alive"}, limit: 12 * time.Second}).timing(options)
+	return (&observation{look: look, usual: []string{"pid file, process alive"}, limit: 12 * time.Second}).timing(
+		options)
 }
 
 func (p *play) showTable(s step) (*observation, error) {
@@ -308,7 +310,8 @@ func (p *play) showLines(s step) (*observation, error) {
 		return nil, err
 	}
 	look := func() ([]string, error) {
-		lines := slices.DeleteFunc(readLines(s.rest, p.marks[s.rest]), func(l string) bool { return !match.MatchString(l) })
+		lines := slices.DeleteFunc(readLines(s.rest, p.marks[s.rest]),
+			func(l string) bool { return !match.MatchString(l) })
 		if last > 0 {
 			return lines[max(0, len(lines)-last):], nil
 		}

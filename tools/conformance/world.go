@@ -118,7 +118,8 @@ func buildWorld() error {
 			return fmt.Errorf("mounting %s: %w", dir, err)
 		}
 	}
-	for _, dir := range []string{scratch + "/bin", configDir + "/conf", "/run/netns", "/run/lock/subsys", "/dev/shm"} {
+	for _, dir := range []string{scratch + "/bin", configDir + "/conf", "/run/netns", "/run/lock/subsys",
+		"/dev/shm"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}

@@ -42,7 +42,8 @@ func (s *stage) ldirectord(ctx context.Context, args ...string) *exec.Cmd {
 	if s.inKernel() {
 		table = "kernel"
 	}
-	return exec.CommandContext(ctx, s.daemon, append([]string{"--ipvs", table, "--rundir", s.dir, s.conf}, args...)...)
+	return exec.CommandContext(ctx, s.daemon,
+		append([]string{"--ipvs", table, "--rundir", s.dir, s.conf}, args...)...)
 }
 
 // logLines is the writer that parts the daemon's log into lines.

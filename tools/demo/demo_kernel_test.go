@@ -13,7 +13,7 @@ func TestKernelDemo(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	d := play(t, options{daemon: buildDaemon(t), config: "../demo.cf", ipvs: "kernel"})
+	d := play(t, options{daemon: buildDaemon(t), config: "../../examples/demo.cf", ipvs: "kernel"})
 	d.answers("web1 6, web2 12, web3 6")
 	d.steps()
 	d.typeIn("quit")

@@ -23,7 +23,7 @@ const (
 // TestDemo plays the demo with the real daemon, as a person would who closes standard input before
 // Ctrl-C.
 func TestDemo(t *testing.T) {
-	d := play(t, options{daemon: buildDaemon(t), config: "../demo.cf", ipvs: "memory"})
+	d := play(t, options{daemon: buildDaemon(t), config: "../../examples/demo.cf", ipvs: "memory"})
 	d.answers("web1 6, web2 12, web3 6")
 	d.steps()
 	d.edit(`(masq) 2`, `$1 6`)
@@ -199,7 +199,9 @@ func buildDaemon(t *testing.T) string {
 		return path
 	}
 	path := filepath.Join(t.TempDir(), "ldirectord")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "ldirectord/cmd/ldirectord").CombinedOutput(); err != nil {
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/ldirectord")
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
 		first, _, _ := bytes.Cut(out, []byte("\n"))
 		t.Skipf("the daemon can't be built: %v: %s", err, first)
 	}

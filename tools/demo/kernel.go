@@ -18,7 +18,9 @@ func kernelReady() error {
 		return errors.New("the kernel's table needs root: sudo KERNEL=1 make demo")
 	}
 	if _, err := os.Stat(procTable); err != nil {
-		return fmt.Errorf("no IPVS in this kernel (%s is missing): load it with `modprobe ip_vs`, or run `make demo` without KERNEL=1", procTable)
+		return fmt.Errorf(
+			"no IPVS in this kernel (%s is missing): load it with `modprobe ip_vs`, or run `make demo` "+
+				"without KERNEL=1", procTable)
 	}
 	return nil
 }

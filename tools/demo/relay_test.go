@@ -40,7 +40,7 @@ func TestTurnSharesByWeight(t *testing.T) {
 // relayed is a stage without a daemon: the test writes the table.
 func relayed(t *testing.T) *stage {
 	t.Helper()
-	s, err := newStage(options{config: "../demo.cf"}, io.Discard)
+	s, err := newStage(options{config: "../../examples/demo.cf"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestCloseCutsAnOpenConnection(t *testing.T) {
 
 func TestFailedStartLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
-	if _, err := newStage(options{config: "../demo.cf"}, io.Discard); err == nil {
+	if _, err := newStage(options{config: "../../examples/demo.cf"}, io.Discard); err == nil {
 		t.Fatal("started without a temporary folder")
 	}
 }

@@ -6,17 +6,19 @@ import (
 	"strings"
 )
 
-// licences are those with which the program, under Apache-2.0, may be distributed as one binary, and a sentence by which
-// each is known. The first in this list that a text has counts. Those without a name ask more of a whole program; MPL-2.0 speaks of
-// them.
+// licences are those with which the program, under Apache-2.0, may be distributed as one binary, and a sentence by
+// which each is known. The first in this list that a text has counts. Those without a name ask more of a whole program;
+// MPL-2.0 speaks of them.
 var licences = []struct{ name, sentence string }{
 	{"MPL-2.0", "mozilla public license version 2.0"},
 	{"", "gnu general public license"}, {"", "gnu affero"}, {"", "gnu lesser"},
 	{"", "server side public license"}, {"", "business source license"},
 	{"Apache-2.0", "apache license version 2.0, january 2004"},
 	{"BSD-3-Clause", "this software without specific prior written permission"},
-	{"BSD-2-Clause", "redistribution and use in source and binary forms, with or without modification, are permitted"},
-	{"Expat", "permission is hereby granted, free of charge, to any person obtaining a copy"}, // MIT, as Debian calls it
+	{"BSD-2-Clause",
+		"redistribution and use in source and binary forms, with or without modification, are permitted"},
+	// MIT, as Debian calls it
+	{"Expat", "permission is hereby granted, free of charge, to any person obtaining a copy"},
 }
 
 // name is the licence's short name, empty where it is none of those allowed.
@@ -41,7 +43,8 @@ func check(modules []module) error {
 		case len(m.files) == 0:
 			failed = append(failed, fmt.Errorf("%s %s has no licence", m.path, m.version))
 		case m.name() == "":
-			failed = append(failed, fmt.Errorf("%s %s: %s is not one of the allowed licences", m.path, m.version, m.files[0].name))
+			failed = append(failed, fmt.Errorf("%s %s: %s is not one of the allowed licences", m.path,
+				m.version, m.files[0].name))
 		}
 	}
 	return errors.Join(failed...)

@@ -10,12 +10,14 @@ import (
 	"testing"
 )
 
-var programs = []string{"../../cmd/ldirectord", "../../cmd/ldirectord-oracle"}
+const product = "../.."
+
+var programs = []string{"./cmd/ldirectord", "./cmd/ldirectord-oracle"}
 
 // Every module of the binaries may be given away with them, and no module is left out.
 func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
-		modules, err := linked(arch, programs...)
+		modules, err := linked(product, arch, programs...)
 		if err == nil {
 			err = check(modules)
 		}
@@ -39,6 +41,7 @@ func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {
 func ofBinaries(t *testing.T) (modules []string) {
 	dir := t.TempDir()
 	build := exec.Command("go", append([]string{"build", "-trimpath", "-o", dir}, programs...)...)
+	build.Dir = product
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -86,7 +89,7 @@ func TestALicenceIsKnownByItsText(t *testing.T) {
 
 // Each text that a module demands to be passed on is passed on.
 func TestEveryTextIsPassedOn(t *testing.T) {
-	modules, err := linked("amd64", programs...)
+	modules, err := linked(product, "amd64", programs...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@
 // packages must bring them along. It fails where a module has none, or one that the program may not be given
 // away with.
 //
-//	licences [-arch ARCH] PACKAGE…
+//	licences [-C FOLDER] [-arch ARCH] PACKAGE…
 package main
 
 import (
@@ -13,13 +13,14 @@ import (
 )
 
 func main() {
+	folder := flag.String("C", ".", "the `folder` of the module that has the packages")
 	arch := flag.String("arch", runtime.GOARCH, "the processor that the binaries are for")
 	flag.Parse()
 	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: licences [-arch ARCH] PACKAGE…")
+		fmt.Fprintln(os.Stderr, "usage: licences [-C FOLDER] [-arch ARCH] PACKAGE…")
 		os.Exit(2)
 	}
-	modules, err := linked(*arch, flag.Args()...)
+	modules, err := linked(*folder, *arch, flag.Args()...)
 	if err == nil {
 		err = check(modules)
 	}

@@ -24,13 +24,14 @@ type file struct {
 }
 
 // ofPackage has go list print the module of a package, unless that is ours or Go's own.
-const ofPackage = `{{with .Module}}{{if not .Main}}{{.Path}}{{"\t"}}{{.Version}}{{"\t"}}{{.Dir}}{{"\t"}}{{$.Dir}}{{end}}{{end}}`
+const ofPackage = `{{with .Module}}{{if not .Main}}` +
+	`{{.Path}}{{"\t"}}{{.Version}}{{"\t"}}{{.Dir}}{{"\t"}}{{$.Dir}}{{end}}{{end}}`
 
-// linked returns the modules of packages and of all that they import, in order of their paths.
-func linked(arch string, packages ...string) ([]module, error) {
+// linked returns the modules of packages, which are in a folder, and of all that they import, in order of their paths.
+func linked(folder, arch string, packages ...string) ([]module, error) {
 	cmd := exec.Command("go", append([]string{"list", "-deps", "-f", ofPackage}, packages...)...)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch)
-	cmd.Stderr = os.Stderr
+	cmd.Dir, cmd.Stderr = folder, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list %s: %w", strings.Join(packages, " "), err)
@@ -73,7 +74,8 @@ func library() module {
 }
 
 var (
-	terms    = regexp.MustCompile(`(?i)^(licen[cs]e|copying|copyright|notice|patents|attrib|authors)(-.*|\.txt|\.md)?$`)
+	terms = regexp.MustCompile(
+		`(?i)^(licen[cs]e|copying|copyright|notice|patents|attrib|authors)(-.*|\.txt|\.md)?$`)
 	lineEnds = regexp.MustCompile(`(?m)[ \t\f]+$`)
 	source   = regexp.MustCompile(`(?i)^(licen[cs]e|copying)`)
 )

@@ -10,8 +10,10 @@ const rule = "==================================================================
 // plain has every text in full.
 func plain(modules []module) string {
 	var b strings.Builder
-	b.WriteString("ldirectord is under the Apache License, Version 2.0. The program holds what follows, each under its own\n" +
-		"terms. The source of a module is what `go mod download MODULE@VERSION` brings, unchanged.\n\n")
+	b.WriteString(
+		"ldirectord is under the Apache License, Version 2.0. The program holds what follows, each under its " +
+			"own\n" +
+			"terms. The source of a module is what `go mod download MODULE@VERSION` brings, unchanged.\n\n")
 	for _, m := range modules {
 		fmt.Fprintf(&b, "  %s %s: %s\n", m.path, m.version, m.name())
 	}

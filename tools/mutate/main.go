@@ -67,7 +67,8 @@ func addBlocks(path string) error {
 	}
 	for name, blocks := range reached {
 		for _, b := range unblocked(name, blocks) {
-			fmt.Fprintf(profile, "%s:%d.%d,%d.%d 1 1\n", name, b.fromLine, b.fromColumn, b.toLine, b.toColumn)
+			fmt.Fprintf(profile, "%s:%d.%d,%d.%d 1 1\n", name, b.fromLine, b.fromColumn, b.toLine,
+				b.toColumn)
 		}
 	}
 	return profile.Close()
@@ -86,7 +87,8 @@ func readProfile(path string) (map[string][]block, error) {
 		name, rest, _ := strings.Cut(lines.Text(), ":")
 		var b block
 		var statements, count int
-		n, _ := fmt.Sscanf(rest, "%d.%d,%d.%d %d %d", &b.fromLine, &b.fromColumn, &b.toLine, &b.toColumn, &statements, &count)
+		n, _ := fmt.Sscanf(rest, "%d.%d,%d.%d %d %d", &b.fromLine, &b.fromColumn, &b.toLine, &b.toColumn,
+			&statements, &count)
 		if n == 6 && count > 0 {
 			reached[name] = append(reached[name], b)
 		}

@@ -1,5 +1,8 @@
 // Size prints the Go tokens of each package of the program, the lines of more than 120 columns, and the largest types:
-// those with more than 25 methods, and the structs with more than 25 lines of fields.
+// those with more than 25 methods, and the structs with more than 25 lines of fields. Of the programs in tools, it
+// prints the tokens and the lines.
+//
+//	size FOLDER    where go.mod is
 //
 // Tokens measure code where lines measure width. Comments don't count, nor does what the program does not have.
 package main
@@ -33,28 +36,58 @@ type size struct {
 }
 
 func main() {
-	files, err := programFiles()
-	if err != nil {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: size FOLDER")
+		os.Exit(2)
+	}
+	if err := count(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "size:", err)
 		os.Exit(1)
 	}
-	s := size{tokens: map[string]int{}, methods: map[string]int{}, lines: map[string]int{}}
-	for _, file := range files {
-		if err := s.count(file); err != nil {
-			fmt.Fprintln(os.Stderr, "size:", err)
-			os.Exit(1)
-		}
-	}
-	s.print()
 }
 
-// programFiles are the Go files of the program's packages.
-func programFiles() (files []string, err error) {
+func count(folder string) error {
+	if err := os.Chdir(folder); err != nil {
+		return err
+	}
+	program, err := measure(".", "-deps", "./cmd/ldirectord")
+	if err != nil {
+		return err
+	}
+	tools, err := measure("tools", "./...")
+	if err != nil {
+		return err
+	}
+	program.wide = append(program.wide, tools.wide...)
+	program.print()
+	fmt.Printf("%d tokens in tools, which the program does not have\n", tools.sum())
+	return nil
+}
+
+// measure counts the packages of a module that go list finds by args.
+func measure(module string, args ...string) (*size, error) {
+	files, err := goFiles(module, args)
+	if err != nil {
+		return nil, err
+	}
+	s := &size{tokens: map[string]int{}, methods: map[string]int{}, lines: map[string]int{}}
+	for _, file := range files {
+		if err := s.count(file); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// goFiles are the Go files of the packages that go list finds, without those of other modules.
+func goFiles(module string, args []string) (files []string, err error) {
 	const format = `{{if not .Standard}}{{if .Module.Main}}` +
 		`{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}{{end}}{{end}}`
-	out, err := exec.Command("go", "list", "-deps", "-f", format, "./cmd/ldirectord").Output()
+	list := exec.Command("go", append([]string{"list", "-f", format}, args...)...)
+	list.Dir = module
+	out, err := list.Output()
 	if err != nil {
-		return nil, fmt.Errorf("asking for the packages of the program: %w", err)
+		return nil, fmt.Errorf("asking for the packages in %s: %w", module, err)
 	}
 	here, err := os.Getwd()
 	for _, file := range strings.Fields(string(out)) {
@@ -124,11 +157,7 @@ func receiver(e ast.Expr) string {
 }
 
 func (s *size) print() {
-	total := 0
-	for _, n := range s.tokens {
-		total += n
-	}
-	fmt.Printf("%7d tokens\n", total)
+	fmt.Printf("%7d tokens\n", s.sum())
 	for _, folder := range largest(s.tokens) {
 		fmt.Printf("%7d %s\n", s.tokens[folder], folder)
 	}
@@ -145,6 +174,13 @@ func (s *size) print() {
 		fmt.Printf(", the first %s", s.wide[0])
 	}
 	fmt.Println()
+}
+
+func (s *size) sum() (total int) {
+	for _, n := range s.tokens {
+		total += n
+	}
+	return total
 }
 
 func largest(counts map[string]int) (names []string) {
