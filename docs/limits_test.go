@@ -15,7 +15,6 @@ func TestTypesAreSmall(t *testing.T) {
 		"checker.loop methods":                   28,
 		"checker/perlre.scanner methods":         38,
 		"cmd/ldirectord.call methods":            33,
-		"cmd/ldirectord.options lines of fields": 34,
 		"daemon.daemon methods":                  30,
 		"parser.Virtual lines of fields":         58,
 		"parser.reader methods":                  48,

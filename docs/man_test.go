@@ -57,20 +57,26 @@ func TestManPageExamples(t *testing.T) {
 
 // The pages are without a warning of the programs that show them, where they are installed.
 func TestManPagesAreClean(t *testing.T) {
-	for _, command := range []string{"mandoc -Tlint -Wwarning", "man --warnings -E UTF-8 -l -Tutf8 -Z"} {
-		argv := append(strings.Fields(command), configPage)
-		if _, err := exec.LookPath(argv[0]); err != nil {
-			t.Logf("%s is not installed", argv[0])
-			continue
+	for _, page := range []string{configPage, "../man/ldirectord.8", "../man/ldirectord-oracle.8"} {
+		for _, command := range []string{"mandoc -Tlint -Wwarning", "man --warnings -E UTF-8 -l -Tutf8 -Z"} {
+			judgePage(t, append(strings.Fields(command), page))
 		}
-		cmd := exec.Command(argv[0], argv[1:]...)
-		var said strings.Builder
-		cmd.Stderr = &said
-		if argv[0] == "mandoc" {
-			cmd.Stdout = &said
-		}
-		if err := cmd.Run(); err != nil || said.Len() > 0 {
-			t.Errorf("%s: %v\n%s", command, err, said.String())
-		}
+	}
+}
+
+func judgePage(t *testing.T, argv []string) {
+	t.Helper()
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		t.Logf("%s is not installed", argv[0])
+		return
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	if argv[0] == "mandoc" {
+		cmd.Stdout = &said
+	}
+	if err := cmd.Run(); err != nil || said.Len() > 0 {
+		t.Errorf("%s: %v\n%s", strings.Join(argv, " "), err, said.String())
 	}
 }

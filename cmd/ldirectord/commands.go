@@ -2,37 +2,33 @@ package main
 
 import (
 	"context"
-	_ "embed" // the rows are part of the program
-	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 
 	"ldirectord/daemon"
 	"ldirectord/director"
 )
 
-// command is what the program can be told: a row of help/commands.json, and its function.
+// command is what the program can be told: a row of help/commands.txt, and its function.
 type command struct {
+	entry
 	run func(context.Context, *call) error
 
 	// What may come after it, options aside. The commands of the Perl ldirectord have none: they ignore what comes,
 	// as its own do.
 	Takes    string
 	Min, Max int
-	Options  []string // the long ones that it has a use for, but for those of every command
-
-	Perls  bool // it is one of the Perl's, or of a cluster manager; others print findings as file:line:column
-	ByFile bool // the file must be there; to others its name is enough where a daemon runs
-
-	OwnJSON bool // with --json it answers in a shape of its own, see answered
+	Options  []string // its own, without those of every command
 }
 
-// everywhere are the options of every command: the Perl ldirectord's, and where and for which table it works.
-var everywhere = []string{"debug", "help", "version", "ipvs", "log-format", "rundir"}
-
-//go:embed help/commands.json
-var commandRows []byte
+// is reports whether its row has a word after "is": perls (it is one of the Perl's, or of a cluster manager; others
+// print findings as file:line:column), by-file (the file must be there; to others its name is enough where a daemon
+// runs), or own-json (with --json it answers in a shape of its own, see answered).
+func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
 // commands are all of them.
-var commands = readCommands(map[string]func(context.Context, *call) error{
+var commands = commandsOf(map[string]func(context.Context, *call) error{
 	"start":             start,
 	"stop":              stop,
 	"restart":           loaded(restart),
@@ -61,13 +57,14 @@ var commands = readCommands(map[string]func(context.Context, *call) error{
 	"doctor":            loaded(examine),
 })
 
-func readCommands(run map[string]func(context.Context, *call) error) (all map[string]command) {
-	if err := json.Unmarshal(commandRows, &all); err != nil {
-		panic(err) // they are part of the program
-	}
-	for verb, c := range all {
-		c.run = run[verb]
-		all[verb] = c
+func commandsOf(run map[string]func(context.Context, *call) error) map[string]command {
+	all := map[string]command{}
+	for _, e := range commandEntries {
+		c := command{entry: e, run: run[e.name], Takes: e.argument, Options: strings.Fields(e.head["options"])}
+		if n, _ := fmt.Sscanf(e.head["words"], "%d-%d", &c.Min, &c.Max); n > 0 && c.Takes == "" {
+			c.Takes = "only options"
+		}
+		all[e.name] = c
 	}
 	return all
 }

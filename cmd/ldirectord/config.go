@@ -13,7 +13,7 @@ import (
 // source is the configuration of this call. A name without an address refuses it to check, and to status and stop
 // where no daemon runs, as by the Perl ldirectord. All else takes it as start does.
 func (c *call) source() daemon.Source {
-	judges := c.verb == "check" || c.command.Perls && !c.command.ByFile
+	judges := c.verb == "check" || c.command.is("perls") && !c.command.is("by-file")
 	return daemon.Source{
 		Path: c.path, Names: c.instance().Files().Names, Strict: c.strict, Wait: !judges,
 		Alone: c.noLookup, Checks: c.env, Dirs: c.dirs,
@@ -84,7 +84,7 @@ func (c *call) printFindings(found parser.Diagnostics) {
 	}
 	advice := c.verb != "status" && c.verb != "stop"
 	ordered, worded := slices.Concat(found.Errors(), found.Warnings()).ForLog(), daemon.Message
-	if !c.command.Perls {
+	if !c.command.is("perls") {
 		ordered, worded = found.ByPosition().Brief(), parser.Diagnostic.String
 	}
 	for _, d := range ordered {

@@ -116,7 +116,7 @@ func (c *call) run(ctx context.Context) error {
 			runtime.GOARCH)
 		return nil
 	}
-	shaped := c.jsonOut && !c.command.OwnJSON
+	shaped := c.jsonOut && !c.command.is("own-json")
 	if err := c.find(); err != nil {
 		fmt.Fprintln(c.stderr, err)
 		if first, _, _ := strings.Cut(err.Error(), "\n"); shaped {
@@ -135,7 +135,7 @@ func (c *call) run(ctx context.Context) error {
 	c.env = daemon.NewEnvironment(pinger)
 	defer c.env.Close()
 	defer c.table.Close()
-	if uid := os.Geteuid(); !c.command.Perls && uid != 0 {
+	if uid := os.Geteuid(); !c.command.is("perls") && uid != 0 {
 		c.env.User = instance.UserName(uid)
 	}
 	if shaped {
@@ -146,7 +146,7 @@ func (c *call) run(ctx context.Context) error {
 
 // find finds the configuration. For what a running daemon is asked or told its name is enough, wherever its file went.
 func (c *call) find() (err error) {
-	if c.path, err = c.dirs.Find(c.config); err == nil || c.command.ByFile {
+	if c.path, err = c.dirs.Find(c.config); err == nil || c.command.is("by-file") {
 		return err
 	}
 	for _, path := range c.dirs.Paths(c.config) {

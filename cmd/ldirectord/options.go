@@ -25,34 +25,24 @@ import (
 
 // options are the command line.
 type options struct {
-	debug      bool
-	help       bool
-	version    bool
-	ipvs       string // kernel, memory or memory:FILE
-	table      ipvsctl.Access
-	logFormat  string // text or json
-	runDir     string // without --rundir: what chooseRunDir finds
-	jsonOut    bool
-	verbose    bool
-	watch      time.Duration // 0: once
-	strict     bool
-	secrets    bool // --with-secrets
-	noLookup   bool
-	exitCode   bool
-	noWarnings bool // --warnings-are-errors
-	wait       bool
-	force      bool
-	why        string
-	until      string
-	last       string // --for
-	lines      int    // -n
-	keep       bool
-	off        bool
-	stay       bool // --foreground
-	programs   bool // --with-programs
-	reportTo   string
-	timeout    time.Duration
-	args       []string // after the command
+	debug     bool
+	help      bool
+	version   bool
+	ipvs      string // kernel, memory or memory:FILE
+	table     ipvsctl.Access
+	logFormat string // text or json
+	runDir    string // without --rundir: what chooseRunDir finds
+	jsonOut   bool
+	verbose   bool
+	watch     time.Duration // 0: once
+	lines     int
+	keep      bool
+	stay      bool // --foreground
+	programs  bool // --with-programs
+	reportTo  string
+	reading
+	ordering
+	args []string // after the command
 
 	topic  string // of --help; "" without one
 	config string // as given; "" without one
@@ -61,6 +51,26 @@ type options struct {
 
 	command command // that verb names
 	dirs    instance.ConfigDirs
+}
+
+// reading is how the file is read and shown.
+type reading struct {
+	strict     bool
+	secrets    bool // --with-secrets
+	noLookup   bool
+	exitCode   bool
+	noWarnings bool // --warnings-are-errors
+}
+
+// ordering goes with an order.
+type ordering struct {
+	wait    bool
+	timeout time.Duration
+	force   bool
+	off     bool
+	why     string
+	until   string
+	last    string // --for
 }
 
 const (
@@ -102,11 +112,15 @@ func (o *options) parse(args []string) error {
 	return o.validate(f)
 }
 
+// everyCommand is the chapter of the options that every command has.
+const everyCommand = "Every command"
+
 // refuseUseless refuses options that the command has no use for: a script would believe that they count.
 func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
 	own := o.command.Options
 	f.Visit(func(flag *pflag.Flag) {
-		if slices.Contains(slices.Concat(own, everywhere), flag.Name) {
+		isFlags := func(e entry) bool { return e.name == flag.Name && e.chapter == everyCommand }
+		if slices.Contains(own, flag.Name) || slices.ContainsFunc(optionEntries, isFlags) {
 			return
 		}
 		err = fmt.Errorf("%s has no --%s", o.verb, flag.Name)
@@ -213,48 +227,39 @@ func badOption(err error) error {
 		allowed[bad.GetFlag().Value.Type()])
 }
 
+// flags are the rows of help/options.txt, with where their values go.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
-	f.BoolVarP(&o.debug, "debug", "d", false, "")
-	f.BoolVarP(&o.help, "help", "h", false, "")
 	f.BoolVarP(&o.help, "?", "?", false, "") // the Perl ldirectord's other -h
 	f.Lookup("?").Hidden = true
-	f.BoolVarP(&o.version, "version", "v", false, "")
-	f.StringVar(&o.ipvs, "ipvs", defaultIPVS, "")
-	f.StringVar(&o.logFormat, "log-format", defaultLogFormat, "")
-	f.DurationVar(&o.watch, "watch", 0, "")
+	into := map[string]any{
+		"debug": &o.debug, "help": &o.help, "version": &o.version,
+		"ipvs": &o.ipvs, "log-format": &o.logFormat, "rundir": &o.runDir,
+		"foreground": &o.stay, "keep": &o.keep,
+		"json": &o.jsonOut, "verbose": &o.verbose, "watch": &o.watch, "lines": &o.lines,
+		"strict": &o.strict, "no-lookup": &o.noLookup, "with-secrets": &o.secrets,
+		"warnings-are-errors": &o.noWarnings, "exit-code": &o.exitCode,
+		"wait": &o.wait, "timeout": &o.timeout, "force": &o.force, "off": &o.off,
+		"why": &o.why, "until": &o.until, "for": &o.last,
+		"report": &o.reportTo, "with-programs": &o.programs,
+	}
+	o.ipvs, o.logFormat, o.lines, o.timeout = defaultIPVS, defaultLogFormat, 20, 10*time.Minute
+	for _, e := range optionEntries {
+		switch to := into[e.name].(type) {
+		case *bool:
+			f.BoolVarP(to, e.name, e.short, false, "")
+		case *string:
+			f.StringVarP(to, e.name, e.short, *to, "")
+		case *int:
+			f.IntVarP(to, e.name, e.short, *to, "")
+		case *time.Duration:
+			f.DurationVarP(to, e.name, e.short, *to, "")
+		}
+	}
 	f.Lookup("watch").NoOptDefVal = defaultWatch
-	f.IntVarP(&o.lines, "lines", "n", 20, "")
-	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "")
-	for name, to := range map[string]*bool{
-		"strict":              &o.strict,
-		"json":                &o.jsonOut,
-		"with-secrets":        &o.secrets,
-		"no-lookup":           &o.noLookup,
-		"verbose":             &o.verbose,
-		"exit-code":           &o.exitCode,
-		"warnings-are-errors": &o.noWarnings,
-		"wait":                &o.wait,
-		"force":               &o.force,
-		"keep":                &o.keep,
-		"off":                 &o.off,
-		"foreground":          &o.stay,
-		"with-programs":       &o.programs,
-	} {
-		f.BoolVar(to, name, false, "")
-	}
-	for name, to := range map[string]*string{
-		"rundir": &o.runDir,
-		"why":    &o.why,
-		"until":  &o.until,
-		"for":    &o.last,
-		"report": &o.reportTo,
-	} {
-		f.StringVar(to, name, "", "")
-	}
 	return f
 }
 

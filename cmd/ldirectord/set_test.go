@@ -43,7 +43,7 @@ func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			table := emptying{ipvsctl.NewMemory(nil), began.Add(after), server.Addr}
-			c := &call{options: options{table: ipvsctl.Access{Client: table, Live: table}, timeout: 10 * time.Second}}
+			c := &call{options: options{table: ipvsctl.Access{Client: table, Live: table}, ordering: ordering{timeout: 10 * time.Second}}}
 			text := ""
 			if err := awaitCarried(t.Context(), c, []daemon.OrderedServer{server}, "connections are left", idle); err != nil {
 				text = err.Error()

@@ -23,38 +23,78 @@ _ldirectord_offer() {
 		COMPREPLY+=("$value")
 	done
 }
+
+# What may follow a command, or "" where none is there yet: variables of the caller. They are written from the rows of
+# cmd/ldirectord/help by `go test ./cmd/ldirectord -run TestWritten -update`.
+# rows
+_ldirectord_row() {
+	commands='start stop restart try-restart reload force-reload status why orders connections check plan probe shadow doctor drain undrain set undo wait obey standby notify withdraw announce realserver-script'
+	topics='commands options files directives checks marks exit'
+	options='--debug --help --version --ipvs --log-format --rundir' takes=''
+	case $1 in
+	'') options+=' --foreground --keep --strict --verbose --watch --warnings-are-errors --no-lookup --exit-code --json --lines --with-secrets --wait --timeout --force --why --until --for --report --with-programs --off' ;;
+	start) options+=' --foreground --strict' ;;
+	stop) options+=' --keep' ;;
+	restart) options+=' --foreground --strict' ;;
+	try-restart) options+=' --foreground --strict' ;;
+	reload) options+=' --json --strict' ;;
+	force-reload) options+=' --json --strict' ;;
+	status) options+=' --json --verbose --watch' ;;
+	why) takes='REAL' options+=' --json --lines --verbose' ;;
+	orders) options+=' --json' ;;
+	connections) takes='VIRTUAL' options+=' --json' ;;
+	check) options+=' --json --no-lookup --strict --warnings-are-errors --with-secrets' ;;
+	plan) options+=' --exit-code --json --strict' ;;
+	probe) takes='VIRTUAL REAL' options+=' --json --strict --verbose' ;;
+	shadow) options+=' --for --report --strict --with-programs' ;;
+	doctor) options+=' --json' ;;
+	drain) takes='REAL' options+=' --for --force --json --timeout --until --wait --why' ;;
+	undrain) takes='REAL' options+=' --json' ;;
+	set) takes='REAL drain maint ready weight' options+=' --for --force --json --timeout --until --wait --why' ;;
+	undo) takes='REAL' options+=' --json' ;;
+	wait) takes='REAL up out' options+=' --json --timeout' ;;
+	obey) takes='VIRTUAL' options+=' --for --json --off --until --why' ;;
+	standby) options+=' --foreground --strict' ;;
+	notify) takes='master backup fault stop' ;;
+	withdraw) takes='ADDRESS' options+=' --for --json --timeout --until --wait --why' ;;
+	announce) takes='ADDRESS' options+=' --json' ;;
+	realserver-script) ;;
+	esac
+}
+# end
+
 _ldirectord() {
-	local commands='start stop restart try-restart reload force-reload status check plan probe shadow standby notify
-		drain undrain wait set undo orders obey withdraw announce why realserver-script connections doctor'
-	local options='--debug --help --version --ipvs --log-format --rundir --strict --no-lookup --json --exit-code --warnings-are-errors --verbose --watch --wait --force
-		--keep --off --foreground --timeout --with-secrets --why --until --for --lines --report --with-programs'
+	local commands topics options takes word given= command=
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	_ldirectord_row ''
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		if [[ -z $command && $commands =~ (^|[[:space:]])"$word"([[:space:]]|$) ]]; then
+			command=$word
+			_ldirectord_row "$command"
+		fi
+		[[ -n $command || $word == -* ]] || given+=$word
+	done
 	case $previous in
 	--ipvs) COMPREPLY=($(compgen -W 'kernel memory' -- "$current")) && return ;;
 	--log-format) COMPREPLY=($(compgen -W 'text json' -- "$current")) && return ;;
 	--rundir) COMPREPLY=($(compgen -d -- "$current")) && return ;;
-	--help | -h)
-		COMPREPLY=($(compgen -W "commands options files directives checks marks exit $commands" -- "$current"))
-		return
-		;;
-	notify) COMPREPLY=($(compgen -W 'master backup fault stop' -- "$current")) && return ;;
+	--help | -h) COMPREPLY=($(compgen -W "$topics $commands" -- "$current")) && return ;;
 	esac
 	if [[ $current == -* ]]; then
 		COMPREPLY=($(compgen -W "$options" -- "$current"))
 		return
 	fi
-	local word given=
-	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-		case $word in
-		set) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' drain maint ready weight) && return ;;
-		wait) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u; printf '%s\n' up out) && return ;;
-		drain | undrain | undo | why) _ldirectord_offer < <(_ldirectord_values real "$given" | sort -u) && return ;;
-		withdraw | announce) _ldirectord_offer < <(_ldirectord_addresses "$given") && return ;;
-		connections | obey | probe) _ldirectord_offer < <(_ldirectord_values virtual "$given" | sort -u) && return ;;
-		esac
-		[[ $commands =~ (^|[[:space:]])"$word"([[:space:]]|$) ]] && return
-		[[ $word == -* ]] || given+=$word
-	done
+	if [[ -n $command ]]; then
+		_ldirectord_offer < <(for word in $takes; do
+			case $word in
+			REAL) _ldirectord_values real "$given" | sort -u ;;
+			VIRTUAL) _ldirectord_values virtual "$given" | sort -u ;;
+			ADDRESS) _ldirectord_addresses "$given" ;;
+			*) printf '%s\n' "$word" ;;
+			esac
+		done)
+		return
+	fi
 	COMPREPLY=($(compgen -W "$commands" -- "$current"))
 	if [[ -z $given ]]; then # the file comes before the command
 		local name

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"cmp"
+	"flag"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write what the man page, running.md and the completion have of the commands")
+
+// What the man page, running.md and the completion have of commands and options is written from their rows.
+func TestWrittenFromTheRows(t *testing.T) {
+	const man = "../../man/ldirectord.8"
+	written(t, man, ".\\\" commands\n", manChapters(commandEntries, manCommand), ".\\\" end\n")
+	written(t, man, ".\\\" options\n", manChapters(optionEntries, manOption), ".\\\" end\n")
+	written(t, "../../docs/running.md", "<!-- commands -->\n", markdownCommands(), "<!-- end commands -->\n")
+	written(t, "../../packaging/completion/ldirectord.bash", "# rows\n", bashRows(), "# end\n")
+}
+
+// written compares what a file has between two lines with what it should have, and with -update writes it.
+func written(t *testing.T, file, begin, want, end string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	has, after, ended := strings.Cut(rest, end)
+	switch {
+	case !found || !ended:
+		t.Fatalf("%s has no part that begins with %q", file, begin)
+	case has == want:
+	case !*update:
+		t.Errorf("%s does not have what the rows have: write it with go test ./cmd/ldirectord -run TestWritten -update", file)
+	default:
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Each row has what is written of it, and fits a terminal.
+func TestRowsAreWhole(t *testing.T) {
+	heads := []string{"line", "words", "options", "is", "complete", "docs"}
+	for _, e := range slices.Concat(commandEntries, optionEntries) {
+		for key, value := range e.head {
+			if !slices.Contains(heads, key) || value == "" {
+				t.Errorf("%s has a head %q: %q", e.name, key, value)
+			}
+		}
+		if e.head["line"] == "" || strings.HasSuffix(e.head["line"], ".") {
+			t.Errorf("%s has the line %q", e.name, e.head["line"])
+		}
+		if is := strings.Fields(e.head["is"]); !subset(is, []string{"perls", "by-file", "own-json"}) {
+			t.Errorf("%s is %q", e.name, is)
+		}
+	}
+	for topic := range strings.FieldsSeq("commands options " + strings.Join(names(commandEntries), " ")) {
+		var text strings.Builder
+		if err := showHelp(&text, topic); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(text.String()) {
+			if n := len(line); n > 96 || strings.Contains(line, "`") {
+				t.Errorf("--help %s: %d columns: %s", topic, n, line)
+			}
+		}
+	}
+}
+
+func subset(words, of []string) bool {
+	return !slices.ContainsFunc(words, func(word string) bool { return !slices.Contains(of, word) })
+}
+
+func names(entries []entry) (list []string) {
+	for _, e := range entries {
+		list = append(list, e.name)
+	}
+	return list
+}
+
+// manChapters are the rows as lists of mdoc.
+func manChapters(entries []entry, one func(entry) string) string {
+	var b strings.Builder
+	for i, e := range entries {
+		if i == 0 || e.chapter != entries[i-1].chapter {
+			if i > 0 {
+				b.WriteString(".El\n")
+			}
+			b.WriteString(".Ss " + e.chapter + "\n.Bl -tag -width Ds\n")
+		}
+		b.WriteString(one(e))
+	}
+	return b.String() + ".El\n"
+}
+
+func manCommand(e entry) string {
+	item := ".It Ic " + e.name
+	for word := range strings.FieldsSeq(e.argument) {
+		item += " " + manWord(word)
+	}
+	for _, option := range optionEntries {
+		if slices.Contains(commands[e.name].Options, option.name) {
+			item += " Oo " + manOptionWords(option) + " Oc"
+		}
+	}
+	return item + "\n" + manSentences(e)
+}
+
+// manWord is an argument in mdoc.
+func manWord(word string) string {
+	inner, optional := strings.CutPrefix(strings.TrimSuffix(word, "]"), "[")
+	switch {
+	case optional:
+		return "Oo Ar " + inner + " Oc"
+	case word == "or":
+		return "No or"
+	case word == strings.ToUpper(word):
+		return "Ar " + word
+	default:
+		return "Cm " + strings.ReplaceAll(word, "|", " | ")
+	}
+}
+
+func manOption(e entry) string {
+	item := ".It "
+	if e.short != "" {
+		item += "Fl " + e.short + " , "
+	}
+	return item + manOptionWords(e) + "\n" + manSentences(e) + e.of()
+}
+
+func manOptionWords(e entry) string {
+	words := "Fl -" + e.name
+	switch {
+	case strings.HasPrefix(e.argument, "[="):
+		return words + " Ns Oo = Ns Ar " + strings.Trim(e.argument, "[=]") + " Oc"
+	case e.argument != "":
+		return words + " " + manWord(e.argument)
+	}
+	return words
+}
+
+var (
+	literal  = regexp.MustCompile("`([^`]*)`")
+	sentence = regexp.MustCompile(`([.:]) `)
+)
+
+// manSentences are a row's line and its text: a line for each sentence, and indented lines as they are.
+func manSentences(e entry) string {
+	line := e.head["line"]
+	text := manText(strings.ToUpper(line[:1])+line[1:]) + ".\n"
+	for part := range strings.SplitSeq(strings.Trim(e.text, "\n"), "\n\n") {
+		switch {
+		case part == "":
+		case strings.HasPrefix(part, "    "):
+			lines := strings.ReplaceAll("\n"+manText(part), "\n    ", "\n")
+			text += ".Bd -literal" + lines + "\n.Ed\n"
+		default:
+			words := strings.Join(strings.Fields(part), " ")
+			text += ".Pp\n" + sentence.ReplaceAllString(manText(words), "$1\n") + "\n"
+		}
+	}
+	return strings.TrimSuffix(text, "\n") + "\n"
+}
+
+func manText(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, `"`, `\(dq`, "--", `\-\-`).Replace(text)
+	return literal.ReplaceAllString(text, `\fB$1\fR`)
+}
+
+func markdownCommands() string {
+	var b strings.Builder
+	b.WriteString("| Command | What it does | Options |\n|---|---|---|\n")
+	for _, e := range commandEntries {
+		what := e.head["line"]
+		if page := e.head["docs"]; page != "" {
+			name, _, _ := strings.Cut(page, ".")
+			what += "; see [" + name + "](" + page + ")"
+		}
+		var options []string
+		for _, option := range commands[e.name].Options {
+			options = append(options, "`--"+option+"`")
+		}
+		cells := []string{"`" + e.title + "`", what, strings.Join(options, " ")}
+		for i, cell := range cells {
+			cells[i] = strings.ReplaceAll(cell, "|", `\|`)
+		}
+		b.WriteString("| " + strings.ReplaceAll(strings.Join(cells, " | ")+" |", "|  |", "| |") + "\n")
+	}
+	return b.String()
+}
+
+// bashRows is the function of the completion that has, for a command, or "" for none yet, what may follow.
+func bashRows() string {
+	all, some := "", ""
+	for _, e := range optionEntries {
+		if e.chapter == everyCommand {
+			all += " --" + e.name
+		} else {
+			some += " --" + e.name
+		}
+	}
+	var b strings.Builder
+	b.WriteString("_ldirectord_row() {\n")
+	b.WriteString("\tcommands='" + strings.Join(names(commandEntries), " ") + "'\n")
+	b.WriteString("\ttopics='" + strings.Join(topics, " ") + "'\n")
+	b.WriteString("\toptions='" + strings.TrimSpace(all) + "' takes=''\n\tcase $1 in\n")
+	b.WriteString("\t'') options+='" + some + "' ;;\n")
+	for _, e := range commandEntries {
+		b.WriteString("\t" + e.name + ")")
+		if takes := bashTakes(e); takes != "" {
+			b.WriteString(" takes='" + takes + "'")
+		}
+		for i, option := range commands[e.name].Options {
+			b.WriteString([]string{" options+='", ""}[min(i, 1)] + " --" + option)
+		}
+		if len(commands[e.name].Options) > 0 {
+			b.WriteString("'")
+		}
+		b.WriteString(" ;;\n")
+	}
+	b.WriteString("\tesac\n}\n")
+	return b.String()
+}
+
+// bashTakes is what the completion offers after a command: REAL, VIRTUAL where REAL need not follow, ADDRESS, and words.
+func bashTakes(e entry) string {
+	var list []string
+	words := strings.Fields(cmp.Or(e.head["complete"], strings.ReplaceAll(e.argument, "|", " ")))
+	for _, word := range words {
+		name := strings.Trim(word, "[]")
+		isWord := word == strings.ToLower(word)
+		isPlace := name == "REAL" || name == "ADDRESS" || name == "VIRTUAL" && !slices.Contains(words, "REAL")
+		if isWord || isPlace {
+			list = append(list, name)
+		}
+	}
+	return strings.Join(list, " ")
+}
