@@ -88,14 +88,13 @@ func trimZeros(s string) string {
 
 // number reads a whole number within bounds. A bound of 0 at the top is none.
 func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
-	allowed := fmt.Sprintf("a whole number of at least %d", low)
-	if high > 0 {
-		allowed = fmt.Sprintf("a whole number from %d to %d", low, high)
-	}
 	return func(v *value) (N, *problem) {
-		allowed := allowed
-		if v.form == Time {
+		allowed := fmt.Sprintf("a whole number of at least %d", low)
+		switch {
+		case v.form == Time:
 			allowed = timeAllowed
+		case high > 0:
+			allowed = fmt.Sprintf("a whole number from %d to %d", low, high)
 		}
 		text := trimZeros(firstRun(v.text, isDigit)) // as the Perl ldirectord does
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -326,10 +325,9 @@ func upperWord(list ...string) func(*value) (string, *problem) {
 
 // matching reads a text that an expression describes. What says what another is not, and what is allowed.
 func matching(expression, what string) func(*value) (string, *problem) {
-	allowed := regexp.MustCompile(expression)
 	return func(v *value) (string, *problem) {
 		text := unquote(v.text)
-		if !allowed.MatchString(text) {
+		if !regexp.MustCompile(expression).MatchString(text) {
 			return "", bad("%s %s", quote(v.text), what)
 		}
 		return text, nil
