@@ -157,7 +157,7 @@ kernel-test-2: ldirectord
 	@mkdir -p build; ended=0; $(call KERNEL_TEST,$@) -skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel) || ended=$$?; \
 		$(call KERNEL_TEST,kernel-test-tools) -C tools ./demo || ended=$$?; exit $$ended
 
-# Every row of docs/failures.md and docs/night.md, and the time until a failure is seen.
+# Every row of docs/measured/failures.md and docs/night.md, and the time until a failure is seen.
 JUDGEMENT = LongGuard|LongGroup|LongRemovals|LongFastDetection|OrdersEnd
 all-faults: ldirectord
 	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
@@ -276,7 +276,7 @@ staticcheck:
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
-# docs/performance.md says how to read these.
+# docs/measured/performance.md says how to read these.
 perl-cost: ldirectord
 	@LDIRECTORD=$(LDIRECTORD) testdata/perl-cost
 

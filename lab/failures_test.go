@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The faults of docs/failures.md, with a client that never stops asking. The rule: no request fails while a
+// The faults of docs/measured/failures.md, with a client that never stops asking. The rule: no request fails while a
 // server whose last check passed is configured, apart from those sent to the server that fails, until it is
 // seen; and no request goes to a server that has not passed a check.
 func TestKernelFailures(t *testing.T) {

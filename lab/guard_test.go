@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The rows of keepserving in docs/failures.md, each beside the same fault without it.
+// The rows of keepserving in docs/measured/failures.md, each beside the same fault without it.
 func TestKernelLongGuard(t *testing.T) {
 	onlyLong(t)
 	g := &guardLab{lab: newLabOf(t, 4), webs: map[string]*web{}}

@@ -19,7 +19,7 @@ import (
 // drainTime is the draintime of the rows about servers that leave the file.
 const drainTime = 10 * time.Second
 
-// Servers that leave the file, under clients of every kind: see docs/failures.md.
+// Servers that leave the file, under clients of every kind: see docs/measured/failures.md.
 func TestKernelLongRemovals(t *testing.T) {
 	onlyLong(t)
 	l := newLeavingLab(t)

@@ -41,6 +41,7 @@ install-files: $(BINARIES)
 	$(INSTALL) packaging/completion/ldirectord.bash $(DESTDIR)$(BASHDIR)/ldirectord
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md CONTRIBUTING.md LICENSE NOTICE
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs docs/*.md docs/*.png
+	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/docs/measured docs/measured/*
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/systemd packaging/systemd/*.conf
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR)/packaging/container packaging/container/*
 	cd examples && find . -type f -exec $(INSTALL) '{}' '$(abspath $(DESTDIR)/)$(DOCDIR)/examples/{}' ';'
@@ -97,7 +98,7 @@ archive: $(BINARIES)
 	install -D -m 0755 $(PROGRAM) build/archive/$(ARCHIVE)/ldirectord
 	install -D -m 0755 $(PROGRAM)-oracle build/archive/$(ARCHIVE)/ldirectord-oracle
 	$(MAKE) -s install-terms TERMSDIR=build/archive/$(ARCHIVE)
-	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
+	for file in README.md CHANGELOG.md CONTRIBUTING.md docs/*.md docs/measured/* man/* packaging/*/* packaging/logrotate $$(find examples -type f) $(BRIDGE); do \
 		case $$file in packaging/deb/* | packaging/rpm/*) continue ;; esac; \
 		$(INSTALL) $$file build/archive/$(ARCHIVE)/$$file || exit 1; done
 	chmod 0755 build/archive/$(ARCHIVE)/packaging/ocf/ldirectord build/archive/$(ARCHIVE)/packaging/init/ldirectord
