@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"ldirectord/parser"
 )
@@ -14,21 +13,6 @@ func answered(ctx context.Context, c *call) error {
 	err := c.command.run(ctx, c)
 	c.conclude(err)
 	return err
-}
-
-// conclude answers, with how the command ended.
-func (c *call) conclude(err error) {
-	status := exitOK
-	if e, ok := errors.AsType[exit](err); ok {
-		status = e.status
-	} else if err != nil {
-		status = exitFailure
-	}
-	if err != nil && err.Error() != "" {
-		c.answer["error"] = err.Error()
-	}
-	c.answer["ok"], c.answer["exit"] = status == exitOK, status
-	c.printJSON(c.answer)
 }
 
 // finding is a diagnostic in the JSON form.

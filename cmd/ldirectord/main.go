@@ -11,7 +11,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,13 +52,11 @@ func main() {
 // call is one run of the program.
 type call struct {
 	options
-	argv           []string
-	out            *bufio.Writer // the answer of a command, for stdout
-	stdout, stderr io.Writer
-	env            *daemon.Environment
-	manager        *daemon.ServiceManager
-	via            daemon.Via
-	answer         map[string]any // with --json; nil without, and where a command has a shape of its own
+	output
+	argv    []string
+	env     *daemon.Environment
+	manager *daemon.ServiceManager
+	via     daemon.Via
 }
 
 // exit is how a command ends that did not succeed, or fail in the usual way. Everything was said, unless err is set.
@@ -77,27 +74,13 @@ func (e exit) Error() string {
 
 // runCommand runs the command of a command line, prints its error, and returns the exit status.
 func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
-	c := &call{options: options{dirs: dirs}, argv: argv, out: bufio.NewWriter(stdout), stdout: stdout,
-		stderr: stderr, via: daemon.PassedOn()}
+	c := &call{options: options{dirs: dirs}, argv: argv, via: daemon.PassedOn()}
+	c.output = output{out: bufio.NewWriter(stdout), stdout: stdout, stderr: stderr}
 	err := c.run(ctx)
 	if lost := c.out.Flush(); lost != nil && err == nil {
 		err = fmt.Errorf("writing the answer: %w", lost)
 	}
 	return c.complain(err)
-}
-
-// complain prints an error and returns the exit status for it, that for nil included.
-func (c *call) complain(err error) int {
-	if err == nil {
-		return exitOK
-	}
-	if text := err.Error(); text != "" {
-		c.warn("%s", text)
-	}
-	if e, ok := errors.AsType[exit](err); ok {
-		return e.status
-	}
-	return exitFailure
 }
 
 func (c *call) run(ctx context.Context) error {
@@ -160,20 +143,3 @@ func (c *call) find() (err error) {
 	}
 	return err
 }
-
-// printJSON answers with a value.
-func (c *call) printJSON(value any) {
-	e := json.NewEncoder(c.out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	_ = e.Encode(value) // c.out remembers an error itself
-}
-
-// say prints a line to standard error, after what was answered so far.
-func (c *call) say(line string) {
-	c.out.Flush() // which remembers an error
-	fmt.Fprintln(c.stderr, line)
-}
-
-// warn is say in the name of the program.
-func (c *call) warn(format string, args ...any) { c.say("ldirectord: " + fmt.Sprintf(format, args...)) }

@@ -54,16 +54,6 @@ func plan(ctx context.Context, c *call) error {
 	return nil
 }
 
-// note says something of the whole plan.
-func (c *call) note(text string) {
-	if c.answer == nil {
-		fmt.Fprintln(c.out, "#", text)
-		return
-	}
-	notes, _ := c.answer["notes"].([]string)
-	c.answer["notes"] = append(notes, text)
-}
-
 // change is what a configuration would change, as a command.
 type change struct {
 	Command string `json:"command"`

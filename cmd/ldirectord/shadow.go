@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -59,12 +58,6 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 		return exit{status: exitFailure}
 	}
 	return nil
-}
-
-// sayNow prints a line of what happens, with its time.
-func (c *call) sayNow(line string) {
-	fmt.Fprintf(c.out, "%s %s\n", time.Now().Format(time.DateTime), line)
-	c.out.Flush() // which remembers an error
 }
 
 // writeReport writes the file that --report names.

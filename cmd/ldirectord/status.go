@@ -89,19 +89,19 @@ func showReport(ctx context.Context, c *call, pid int) error {
 }
 
 // perlRuns is the error where the Perl ldirectord runs, which answers no questions.
-func (c *call) perlRuns() error {
-	if p := c.found(); p.IsPerl() {
+func (o *options) perlRuns() error {
+	if p := o.found(); p.IsPerl() {
 		return fmt.Errorf("pid %d is the Perl ldirectord; \"ldirectord %s restart\" takes over from it, "+
-			"no connection ends", p.Pid, cmp.Or(c.config, c.path))
+			"no connection ends", p.Pid, cmp.Or(o.config, o.path))
 	}
 	return nil
 }
 
 // report asks the running daemon for its status.
-func (c *call) report(ctx context.Context) (*status.Report, error) {
-	text, err := c.socket().Ask(ctx, "/status")
+func (o *options) report(ctx context.Context) (*status.Report, error) {
+	text, err := o.socket().Ask(ctx, "/status")
 	if err != nil {
-		return nil, cmp.Or(c.perlRuns(), err)
+		return nil, cmp.Or(o.perlRuns(), err)
 	}
 	return status.ReadReport(text)
 }

@@ -47,10 +47,10 @@ func waitFor(ctx context.Context, c *call) error {
 
 // isAs reports whether a server is up, with a weight in the table, or out: not there, or with neither weight nor
 // connections.
-func (c *call) isAs(s status.Case, word string) bool {
+func (o *options) isAs(s status.Case, word string) bool {
 	if s.TableWeight == nil || *s.TableWeight > 0 {
 		return (s.TableWeight == nil) == (word == "out")
 	}
-	isIdle := c.table.Live == nil || s.Connections != nil && s.Connections.Active == 0
+	isIdle := o.table.Live == nil || s.Connections != nil && s.Connections.Active == 0
 	return word == "out" && isIdle
 }

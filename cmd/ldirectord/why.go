@@ -29,14 +29,14 @@ func why(ctx context.Context, c *call) error {
 
 // askWhy asks the running daemon for what it knows of [VIRTUAL] REAL. A server that it does not have is an error,
 // with an empty answer.
-func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
-	asked := c.server()
-	if c.found().Pid == 0 {
-		return nil, fmt.Errorf("no daemon runs for %s: only one that runs knows how its servers are", c.path)
+func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
+	asked := o.server()
+	if o.found().Pid == 0 {
+		return nil, fmt.Errorf("no daemon runs for %s: only one that runs knows how its servers are", o.path)
 	}
-	text, err := c.socket().Ask(ctx, "/why?"+asked.Encode())
+	text, err := o.socket().Ask(ctx, "/why?"+asked.Encode())
 	if err != nil {
-		return nil, cmp.Or(c.perlRuns(), err)
+		return nil, cmp.Or(o.perlRuns(), err)
 	}
 	found := &status.Why{}
 	if err := json.Unmarshal(text, found); err != nil {
@@ -49,16 +49,16 @@ func (c *call) askWhy(ctx context.Context) (*status.Why, error) {
 		}
 		return found, fmt.Errorf("%s has no real server %s%s; "+
 			"the last word is a real server, as status -v has it",
-			c.path, asked.Get("server"), of)
+			o.path, asked.Get("server"), of)
 	}
 	return found, nil
 }
 
 // server are the words [VIRTUAL] REAL, as the daemon is asked.
-func (c *call) server() url.Values {
-	asked := url.Values{"server": {c.args[len(c.args)-1]}}
-	if len(c.args) == 2 {
-		asked.Set("virtual", c.args[0])
+func (o *options) server() url.Values {
+	asked := url.Values{"server": {o.args[len(o.args)-1]}}
+	if len(o.args) == 2 {
+		asked.Set("virtual", o.args[0])
 	}
 	return asked
 }
