@@ -17,6 +17,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/instance"
+	"ldirectord/names"
 	"ldirectord/parser"
 	"ldirectord/run"
 )
@@ -110,7 +111,7 @@ func (l *Loaded) Summary() string {
 // forget drops what only messages about the file need: a large one has more positions than settings. While names
 // have no answer, or are looked up again, its text is needed.
 func (l *Loaded) forget() {
-	if len(unanswered(l.Config.Names)) == 0 && len(followed(l.Config.Names)) == 0 {
+	if len(names.Unanswered(l.Config.Names)) == 0 && len(names.Followed(l.Config.Names)) == 0 {
 		l.Text = nil
 	}
 	l.Found = nil
@@ -126,7 +127,7 @@ func (l *Loaded) forget() {
 func (s Source) parserOptions() parser.Options {
 	o := parser.Options{
 		Resolver: systemNames{},
-		Last:     nameFile(s.Names).last(),
+		Last:     names.File(s.Names).Last(),
 		Own:      ownAddress(),
 		Wait:     s.Wait,
 		TryFile:  tryFile,

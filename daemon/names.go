@@ -7,9 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/names"
 	"ldirectord/notify"
-	"ldirectord/parser"
-	"ldirectord/run"
 )
 
 // Names without an answer are looked up again after minLookupRetry, then after twice as long, and so on.
@@ -17,35 +16,6 @@ const (
 	minLookupRetry = time.Second
 	maxLookupRetry = time.Minute
 )
-
-// lookUp looks names of a configuration up again.
-type lookUp func(ctx context.Context, names []parser.Name) []parser.Name
-
-// awaitChange looks names up, first after wait and then after what next makes of the last wait, until at least one has
-// another address, or has an answer and had none, or the other way round. It returns those.
-func awaitChange(ctx context.Context, lookUp lookUp, names []parser.Name, wait time.Duration,
-	next func(time.Duration) time.Duration) []parser.Name {
-	before := known(names)
-	for ; ; wait = next(wait) {
-		if !run.Pause(ctx, wait) {
-			return nil
-		}
-		found := lookUp(ctx, names)
-		found = slices.DeleteFunc(found, func(n parser.Name) bool {
-			was := before[nameKey{n.Host, n.IPv6}]
-			if n.Why != "" || was.Why != "" {
-				return n.Why != "" && was.Why != "" // it has no answer yet
-			}
-			return n.Addr == was.Addr
-		})
-		if ctx.Err() != nil {
-			return nil // what failed did so because it was ended
-		}
-		if len(found) > 0 {
-			return found
-		}
-	}
-}
 
 // followNames looks names up again, beside everything else, and ends the search before: those that have no answer first
 // after wait, and with resolve the others at its intervals, which begin when the file was taken over.
@@ -55,28 +25,23 @@ func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	cfg, longest := f.current.Config, maxLookupRetry
 	if every := cfg.Global.Resolve.Duration(); every > 0 {
 		longest = min(longest, every)
-		f.search(ctx, followed(cfg.Names), every-time.Since(f.adopted)%every,
+		f.search(ctx, names.Followed(cfg.Names), every-time.Since(f.adopted)%every,
 			func(time.Duration) time.Duration { return every })
 	}
-	f.search(ctx, unanswered(cfg.Names), wait, upTo(longest))
+	f.search(ctx, names.Unanswered(cfg.Names), wait, names.UpTo(longest))
 }
 
-// upTo doubles a wait, up to the longest.
-func upTo(longest time.Duration) func(time.Duration) time.Duration {
-	return func(wait time.Duration) time.Duration { return min(2*wait, longest) }
-}
-
-func (f *configFile) search(ctx context.Context, names []parser.Name, wait time.Duration,
+func (f *configFile) search(ctx context.Context, list []names.Name, wait time.Duration,
 	next func(time.Duration) time.Duration) {
-	if len(names) == 0 {
+	if len(list) == 0 {
 		return
 	}
 	cfg := f.current.Config
-	lookUp := func(ctx context.Context, names []parser.Name) []parser.Name {
-		return cfg.LookUp(ctx, parser.Options{Resolver: systemNames{}, Own: ownAddress()}, names)
+	lookUp := func(ctx context.Context) []names.Name {
+		return names.Source{Resolver: systemNames{}, Own: ownAddress()}.LookUp(ctx, list, cfg.OwnAddresses())
 	}
 	go func() {
-		found := awaitChange(ctx, lookUp, names, wait, next)
+		found := names.Await(ctx, lookUp, list, wait, next)
 		if found == nil {
 			return
 		}
@@ -88,32 +53,32 @@ func (f *configFile) search(ctx context.Context, names []parser.Name, wait time.
 }
 
 // adoptNames adopts what became of names that were looked up again.
-func (f *configFile) adoptNames(ctx context.Context, found []parser.Name) {
-	now := known(found)
-	names := slices.Clone(f.current.Config.Names)
+func (f *configFile) adoptNames(ctx context.Context, found []names.Name) {
+	now := names.Index(found)
+	list := slices.Clone(f.current.Config.Names)
 	moved := false
-	for i, before := range names {
-		n, ok := now[nameKey{before.Host, before.IPv6}]
+	for i, before := range list {
+		n, ok := now[before.Key]
 		if !ok {
 			continue
 		}
-		names[i] = n
+		list[i] = n
 		moved = moved || n.Addr != before.Addr
 		f.d.say(news(before, n))
 	}
 	wait := minLookupRetry
 	switch {
 	case !moved:
-		f.current.Config.Names = names
+		f.current.Config.Names = list
 		f.remember()
-	case !f.refine(ctx, names):
+	case !f.refine(ctx, list):
 		wait = maxLookupRetry // it would be refused again
 	}
 	f.followNames(ctx, wait)
 }
 
 // news is what became of a name.
-func news(before, now parser.Name) (kind notify.Kind, text string) {
+func news(before, now names.Name) (kind notify.Kind, text string) {
 	switch {
 	case now.Why != "":
 		return notify.NameLost, fmt.Sprintf("The name %s cannot be looked up, its last address %s stays: %s",
@@ -134,9 +99,9 @@ func news(before, now parser.Name) (kind notify.Kind, text string) {
 
 // refine puts the configuration with these addresses in force. The file is not read again: whether it has changed does
 // not matter here. It reports whether the director has taken the addresses.
-func (f *configFile) refine(ctx context.Context, names []parser.Name) bool {
+func (f *configFile) refine(ctx context.Context, list []names.Name) bool {
 	o := f.d.Config.parserOptions()
-	o.Resolver, o.Last = known(names), known(f.inService(ctx)).last(o.Last)
+	o.Resolver, o.Last = knownNames{Known: names.Index(list)}, f.inService(ctx).Last(o.Last)
 	o.Before, o.Refines = f.current.Config, true
 	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
@@ -155,29 +120,29 @@ func (f *configFile) refine(ctx context.Context, names []parser.Name) bool {
 
 // remember keeps the addresses of the names for the next time that they can't be looked up.
 func (f *configFile) remember() {
-	names := f.current.Config.Names
-	f.d.tally.setNames(names)
-	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", nameFile(f.d.lock.Names).write(names))
+	list := f.current.Config.Names
+	f.d.tally.setNames(list)
+	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", names.File(f.d.lock.Names).Write(list))
 }
 
 // inService are the names of the configuration in force. Of their earlier addresses they have those at which servers
 // are in service yet; when that can't be known, all.
-func (f *configFile) inService(ctx context.Context) []parser.Name {
-	names := slices.Clone(f.current.Config.Names)
-	if len(followed(names)) == 0 {
-		return names
+func (f *configFile) inService(ctx context.Context) names.Known {
+	list := slices.Clone(f.current.Config.Names)
+	if len(names.Followed(list)) == 0 {
+		return names.Index(list)
 	}
 	now, err := f.d.director.Snapshot(ctx)
 	if err != nil {
-		return names
+		return names.Index(list)
 	}
 	serves := map[netip.Addr]bool{}
 	for _, s := range now.Each() {
 		serves[s.Addr.Addr()] = serves[s.Addr.Addr()] || s.Moved
 	}
-	for i := range names {
-		names[i].Earlier = slices.DeleteFunc(slices.Clone(names[i].Earlier),
+	for i := range list {
+		list[i].Earlier = slices.DeleteFunc(slices.Clone(list[i].Earlier),
 			func(a netip.Addr) bool { return !serves[a] })
 	}
-	return names
+	return names.Index(list)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/names"
 	"ldirectord/parser"
 )
 
@@ -74,17 +75,18 @@ func moves(t *testing.T, server *os.Process, zone string) {
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	look := func(ctx context.Context, names []parser.Name) []parser.Name {
-		return cfg.LookUp(ctx, parser.Options{Resolver: systemNames{}}, names)
+	followed := names.Followed(cfg.Names)
+	look := func(ctx context.Context) []names.Name {
+		return names.Source{Resolver: systemNames{}}.LookUp(ctx, followed, cfg.OwnAddresses())
 	}
-	change := func(what string) []parser.Name {
+	change := func(what string) []names.Name {
 		ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
 		defer cancel()
-		names := awaitChange(ctx, look, followed(cfg.Names), 0, func(time.Duration) time.Duration { return 20 * time.Millisecond })
-		if len(names) == 0 {
+		list := names.Await(ctx, look, followed, 0, func(time.Duration) time.Duration { return 20 * time.Millisecond })
+		if len(list) == 0 {
 			t.Fatalf("%s: nothing changed", what)
 		}
-		return names
+		return list
 	}
 	text, err := os.ReadFile(zone)
 	if err != nil {

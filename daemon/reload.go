@@ -17,6 +17,7 @@ import (
 	"ldirectord/control"
 	"ldirectord/director"
 	"ldirectord/instance"
+	"ldirectord/names"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -32,7 +33,7 @@ type configFile struct {
 	sum        [sha256.Size]byte // of the file when it was read last
 	hangups    <-chan os.Signal
 	requests   chan request
-	found      chan []parser.Name // names of which something is new
+	found      chan []names.Name  // names of which something is new
 	endLookups context.CancelFunc // ends the search for them
 	adopted    time.Time          // when the file in force was taken over …
 	auto       bool               // … or read again, and nobody had asked for it
@@ -50,7 +51,7 @@ func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
 	return &configFile{
 		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text), hangups: hangups,
 		requests: make(chan request, control.MaxClients),
-		found:    make(chan []parser.Name), endLookups: func() {},
+		found:    make(chan []names.Name), endLookups: func() {},
 		marks: markWatch{machine: d.Table.Machine, journal: d.journal, stop: func() {}},
 	}
 }
@@ -229,7 +230,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 // prepare makes a text ready to run, and returns why it is refused, "" if it is not.
 func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
 	o := f.d.Config.parserOptions()
-	o.Last, o.Before = known(f.inService(ctx)).last(o.Last), f.current.Config
+	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	// A certificate is new, or somebody asks for what autoreload has just taken.
 	o.Refines = (auto || f.auto) && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)

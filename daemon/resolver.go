@@ -14,7 +14,7 @@ import (
 	"strings"
 	"sync"
 
-	"ldirectord/parser"
+	"ldirectord/names"
 )
 
 // systemNames looks names up as the system does: hosts file, resolver, services database.
@@ -57,7 +57,7 @@ func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, 
 // noNames leaves names alone: each has an address of its own, of those that nothing has.
 type noNames struct{ systemNames }
 
-// Host implements parser.Resolver.
+// Host implements names.Resolver.
 func (noNames) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
 	a := sha256.Sum256([]byte(name))
 	a[0] = 240
@@ -94,26 +94,15 @@ func ownAddress() func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return own()[a] }
 }
 
-// nameKey identifies a name.
-type nameKey struct {
-	host string
-	ipv6 bool
-}
-
 // knownNames is a Resolver that knows the addresses that were found before, and asks nobody for them.
-type knownNames map[nameKey]parser.Name
-
-func known(names []parser.Name) knownNames {
-	k := make(knownNames, len(names))
-	for _, n := range names {
-		k[nameKey{n.Host, n.IPv6}] = n
-	}
-	return k
+type knownNames struct {
+	systemNames
+	names.Known
 }
 
-// Host implements parser.Resolver.
+// Host implements names.Resolver.
 func (k knownNames) Host(_ context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
-	n, ok := k[nameKey{name, ipv6}]
+	n, ok := k.Known[names.Key{Host: name, IPv6: ipv6}]
 	switch {
 	case !ok:
 		return nil, errors.New("it was not looked up")
@@ -121,29 +110,4 @@ func (k knownNames) Host(_ context.Context, name string, ipv6 bool) ([]netip.Add
 		return nil, errors.New(n.Why)
 	}
 	return []netip.Addr{n.Addr}, nil
-}
-
-// Port implements parser.Resolver.
-func (k knownNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
-	return systemNames{}.Port(ctx, service, protocol)
-}
-
-// last returns the addresses that names have or had. Other names are passed to otherwise.
-func (k knownNames) last(otherwise parser.Last) parser.Last {
-	return func(host string, ipv6 bool) []netip.Addr {
-		if n, ok := k[nameKey{host, ipv6}]; ok && n.Addr.IsValid() {
-			return append([]netip.Addr{n.Addr}, n.Earlier...)
-		}
-		return otherwise(host, ipv6)
-	}
-}
-
-// unanswered are the names whose look-up failed.
-func unanswered(names []parser.Name) []parser.Name {
-	return slices.DeleteFunc(slices.Clone(names), func(n parser.Name) bool { return n.Why == "" })
-}
-
-// followed are the names with an answer that are looked up again all the same.
-func followed(names []parser.Name) []parser.Name {
-	return slices.DeleteFunc(slices.Clone(names), func(n parser.Name) bool { return n.Why != "" || !n.Followed })
 }

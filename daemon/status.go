@@ -11,8 +11,8 @@ import (
 
 	"ldirectord/control"
 	"ldirectord/director"
+	"ldirectord/names"
 	"ldirectord/notify"
-	"ldirectord/parser"
 	"ldirectord/status"
 )
 
@@ -195,11 +195,11 @@ func (t *tally) reread(why string) {
 }
 
 // setNames notes which names of the configuration in force can't be looked up.
-func (t *tally) setNames(names []parser.Name) {
+func (t *tally) setNames(list []names.Name) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.is.Names = nil // others have the list before
-	for _, n := range unanswered(names) {
+	for _, n := range names.Unanswered(list) {
 		t.is.Names = append(t.is.Names, status.Name{Name: n.Host, Address: n.Addr, Error: n.Why})
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/parser"
+	known "ldirectord/names"
 )
 
 // hosts are the names of the file, and homes the addresses that each of them may have. No other server has those.
@@ -26,7 +26,7 @@ func newNames() names {
 	return names{at: map[string]netip.AddrPort{"web1": homes["web1"][0], "web2": homes["web2"][0]}, past: map[string][]netip.Addr{}}
 }
 
-// Host and Port implement parser.Resolver.
+// Host and Port implement names.Resolver.
 func (n names) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
 	return []netip.Addr{n.at[name].Addr()}, nil
 }
@@ -35,9 +35,9 @@ func (n names) Port(context.Context, string, string) (uint16, error) {
 	return 0, errors.New("no such service")
 }
 
-func (n names) last(host string, _ bool) []netip.Addr { return n.past[host] }
+func (n names) last(key known.Key) []netip.Addr { return n.past[key.Host] }
 
-func (n names) remember(all []parser.Name) {
+func (n names) remember(all []known.Name) {
 	for _, name := range all {
 		n.past[name.Host] = append([]netip.Addr{name.Addr}, name.Earlier...)
 	}

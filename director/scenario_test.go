@@ -23,6 +23,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
+	known "ldirectord/names"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -423,7 +424,7 @@ func (s *scenario) waitingPlan(name string, refines bool) *Plan {
 }
 
 func (s *scenario) planWith(name string, o parser.Options) *Plan {
-	o.Last = func(host string, _ bool) []netip.Addr { return s.past[host] }
+	o.Last = func(key known.Key) []netip.Addr { return s.past[key.Host] }
 	cfg, found := parser.Parse(s.t.Context(), name, []byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
 	if found.HasErrors() {
 		s.t.Fatal(found)

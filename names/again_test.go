@@ -1,4 +1,4 @@
-package daemon
+package names
 
 import (
 	"context"
@@ -13,8 +13,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"ldirectord/parser"
 )
 
 // addrs are addresses from their texts.
@@ -50,17 +48,16 @@ func (l *later) Port(context.Context, string, string) (uint16, error) {
 	return 0, errors.New("no service")
 }
 
-// asking looks names up with a resolver.
-func asking(r parser.Resolver) lookUp {
-	return func(ctx context.Context, names []parser.Name) []parser.Name {
-		return (&parser.Config{}).LookUp(ctx, parser.Options{Resolver: r}, names)
-	}
+// await looks names up with a resolver, less and less often.
+func await(ctx context.Context, r Resolver, list ...Name) []Name {
+	lookUp := func(ctx context.Context) []Name { return Source{Resolver: r}.LookUp(ctx, list, nil) }
+	return Await(ctx, lookUp, list, time.Second, UpTo(time.Minute))
 }
 
 func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &later{begun: time.Now(), names: map[string]time.Duration{"web1": 3 * time.Minute}, addrs: addrs("192.0.2.7")}
-		found := awaitChange(t.Context(), asking(l), []parser.Name{{Host: "web1", Why: "no answer"}}, minLookupRetry, upTo(maxLookupRetry))
+		found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Why: "no answer"})
 		if len(found) != 1 || found[0].Addr != l.addrs[0] || found[0].Why != "" {
 			t.Errorf("found %v", found)
 		}
@@ -77,7 +74,7 @@ func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {
 func TestOneNameDoesNotWaitForTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &later{begun: time.Now(), names: map[string]time.Duration{"web2": 0}, addrs: addrs("192.0.2.7")}
-		found := awaitChange(t.Context(), asking(l), []parser.Name{{Host: "web1", Why: "no answer"}, {Host: "web2", Why: "no answer"}}, minLookupRetry, upTo(maxLookupRetry))
+		found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Why: "no answer"}, Name{Key: Key{Host: "web2"}, Why: "no answer"})
 		if len(found) != 1 || found[0].Host != "web2" {
 			t.Errorf("found %v, want web2 alone", found)
 		}
@@ -89,7 +86,7 @@ func TestAnAddressInUseStays(t *testing.T) {
 	for _, c := range []struct{ last, want string }{{"192.0.2.8", "192.0.2.8"}, {"192.0.2.9", "192.0.2.7"}} {
 		l := &later{names: map[string]time.Duration{"web1": 0}, addrs: addrs("192.0.2.7", "192.0.2.8")}
 		synctest.Test(t, func(t *testing.T) {
-			found := awaitChange(t.Context(), asking(l), []parser.Name{{Host: "web1", Addr: netip.MustParseAddr(c.last), Why: "no answer"}}, minLookupRetry, upTo(maxLookupRetry))
+			found := await(t.Context(), l, Name{Key: Key{Host: "web1"}, Addr: netip.MustParseAddr(c.last), Why: "no answer"})
 			if len(found) != 1 || found[0].Addr.String() != c.want {
 				t.Errorf("%s: found %v, want %s", c.last, found, c.want)
 			}
@@ -101,33 +98,33 @@ func TestTheSearchEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if found := awaitChange(ctx, asking(&later{}), []parser.Name{{Host: "web1", Why: "no answer"}}, minLookupRetry, upTo(maxLookupRetry)); found != nil {
+		if found := await(ctx, &later{}, Name{Key: Key{Host: "web1"}, Why: "no answer"}); found != nil {
 			t.Errorf("found %v", found)
 		}
 	})
 }
 
 func TestNamesAreKept(t *testing.T) {
-	f := nameFile(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
-	if a := f.last()("web1", false); len(a) > 0 {
+	f := File(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
+	if a := f.Last()(Key{Host: "web1"}); len(a) > 0 {
 		t.Errorf("without a file: %v", a)
 	}
-	names := []parser.Name{
-		{Host: "web1", Addr: netip.MustParseAddr("192.0.2.7")},
-		{Host: "web1", IPv6: true, Addr: netip.MustParseAddr("2001:db8::7")},
-		{Host: "web2", Addr: netip.MustParseAddr("192.0.2.8"), Why: "no answer", Earlier: addrs("192.0.2.10", "192.0.2.9")},
-		{Host: "web3", Why: "no answer"},
+	names := []Name{
+		{Key: Key{Host: "web1"}, Addr: netip.MustParseAddr("192.0.2.7")},
+		{Key: Key{"web1", true}, Addr: netip.MustParseAddr("2001:db8::7")},
+		{Key: Key{Host: "web2"}, Addr: netip.MustParseAddr("192.0.2.8"), Why: "no answer", Earlier: addrs("192.0.2.10", "192.0.2.9")},
+		{Key: Key{Host: "web3"}, Why: "no answer"},
 	}
-	if err := f.write(names); err != nil {
+	if err := f.Write(names); err != nil {
 		t.Fatal(err)
 	}
-	last := f.last()
-	for _, n := range append(names, parser.Name{Host: "web4"}) {
-		if a := last(n.Host, n.IPv6); len(a) > 0 != n.Addr.IsValid() || len(a) > 0 && !slices.Equal(a, append([]netip.Addr{n.Addr}, n.Earlier...)) {
+	last := f.Last()
+	for _, n := range append(names, Name{Key: Key{Host: "web4"}}) {
+		if a := last(n.Key); len(a) > 0 != n.Addr.IsValid() || len(a) > 0 && !slices.Equal(a, append([]netip.Addr{n.Addr}, n.Earlier...)) {
 			t.Errorf("%s: %v, want %v", n.Host, a, n)
 		}
 	}
-	if err := f.write(nil); err != nil {
+	if err := f.Write(nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(string(f)); err == nil {
@@ -136,7 +133,7 @@ func TestNamesAreKept(t *testing.T) {
 }
 
 func TestADamagedFileOfNamesKnowsNone(t *testing.T) {
-	f := nameFile(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
+	f := File(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
 	for _, text := range []string{
 		"", "{", `{"Format":2,"Names":{"web1":["192.0.2.300"]}}`, `{"Format":9,"Names":{"web1":["192.0.2.7"]}}`,
 		strings.Repeat("x", 100_000),
@@ -144,19 +141,19 @@ func TestADamagedFileOfNamesKnowsNone(t *testing.T) {
 		if err := os.WriteFile(string(f), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if a := f.last()("web1", false); len(a) > 0 {
+		if a := f.Last()(Key{Host: "web1"}); len(a) > 0 {
 			t.Errorf("%.40q: %v", text, a)
 		}
 	}
 }
 
 func TestNoMoreNamesAreKeptThanCanBeRead(t *testing.T) {
-	f := nameFile(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
-	var names []parser.Name
+	f := File(filepath.Join(t.TempDir(), "ldirectord.ld.cf.names"))
+	var names []Name
 	for i := range maxNames + 1 {
-		names = append(names, parser.Name{Host: fmt.Sprintf("%020d", i), Addr: netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666"), IPv6: true})
+		names = append(names, Name{Key: Key{fmt.Sprintf("%020d", i), true}, Addr: netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666")})
 	}
-	if err := f.write(names); err != nil {
+	if err := f.Write(names); err != nil {
 		t.Fatal(err)
 	}
 	if kept, err := f.read(); err != nil || len(kept) != maxNames {

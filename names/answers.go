@@ -1,56 +1,50 @@
-package parser
+package names
 
 import (
 	"net/netip"
 	"slices"
 )
 
-// This file is about names that are looked up again while the daemon runs, see Global.Resolve.
+// This file is about which answers count.
 
-// role is what a name is used for.
-type role uint8
+// Role is what a name is used for.
+type Role uint8
 
 const (
-	ofReal    role = 1 << iota // a line of one real server
-	ofRange                    // a range, whose addresses stay what they were
-	ofVirtual                  // a virtual service, whose address stays as well
+	OfReal    Role = 1 << iota // a line of one real server
+	OfRange                    // a range, whose addresses stay what they were
+	OfVirtual                  // a virtual service, whose address stays as well
 )
 
-// note notes what texts are used for, those of them that are names. Only names that may be looked up again need it.
-func (n *names) note(ipv6 bool, r role, texts ...string) {
-	if !n.stay {
-		return
-	}
-	for _, text := range texts {
-		n.host(text, ipv6)
-		if key := (hostName{text, ipv6}); n.hosts[key] != nil {
-			n.roles[key] |= r
-		}
+// Use notes what a text is used for, if it is a name. Only names that may be looked up again need it.
+func (t *Table) Use(text string, ipv6 bool, r Role) {
+	if key := (Key{text, ipv6}); t.hosts[key] != nil {
+		t.roles[key] |= r
 	}
 }
 
 // follows reports whether a name is looked up again.
-func (n *names) follows(key hostName) bool { return n.stay && n.roles[key] == ofReal }
+func (t *Table) follows(key Key) bool { return t.Again && t.roles[key] == OfReal }
 
 // earlier are the addresses that a name had before the one it has now.
-func (n *names) earlier(key hostName) []netip.Addr {
-	if !n.follows(key) {
+func (t *Table) earlier(key Key) []netip.Addr {
+	if !t.follows(key) {
 		return nil
 	}
-	return slices.DeleteFunc(n.lastOf(key), func(a netip.Addr) bool { return a == n.hosts[key].value })
+	return slices.DeleteFunc(t.lastOf(key), func(a netip.Addr) bool { return a == t.hosts[key].Value })
 }
 
 // refusal is why a name may not have an address; "" when it may. One that is looked up again leads to this machine only
 // where it did so when it was read.
-func (n *names) refusal(key hostName, a netip.Addr) string {
-	what := noHost(a)
-	if last := n.lastOf(key); what == "" && n.follows(key) {
+func (t *Table) refusal(key Key, a netip.Addr) string {
+	what := NoHost(a)
+	if last := t.lastOf(key); what == "" && t.follows(key) {
 		switch {
-		case n.refused[a]:
+		case t.refused[a]:
 			what = "a virtual address of the file"
-		case slices.Contains(last, a), !n.again && (len(last) == 0 || n.near(last[0]) != ""):
+		case slices.Contains(last, a), !t.read && (len(last) == 0 || t.near(last[0]) != ""):
 		default:
-			what = n.near(a)
+			what = t.near(a)
 		}
 	}
 	if what != "" {
@@ -60,20 +54,20 @@ func (n *names) refusal(key hostName, a netip.Addr) string {
 }
 
 // near is how an address leads to this machine, or to no other network; "" for others.
-func (n *names) near(a netip.Addr) string {
+func (t *Table) near(a netip.Addr) string {
 	switch {
 	case a.IsLoopback():
 		return "a loopback address"
 	case a.IsLinkLocalUnicast():
 		return "a link-local address"
-	case n.Own != nil && n.Own(a):
+	case t.Own != nil && t.Own(a):
 		return "an address of this machine"
 	}
 	return ""
 }
 
-// noHost is what an address is that no server can have; "" for others. The kernel's table refuses it.
-func noHost(a netip.Addr) string {
+// NoHost is what an address is that no server can have; "" for others. The kernel's table refuses it.
+func NoHost(a netip.Addr) string {
 	switch {
 	case a.IsUnspecified():
 		return "no address of a host"
@@ -87,32 +81,21 @@ func noHost(a netip.Addr) string {
 	return ""
 }
 
-// refuseOwn takes back the answers that lead a real server to a virtual address of the configuration: packets for it
-// would come back. The addresses of the virtual services are known by now.
-func (n *names) refuseOwn(cfg *Config) {
-	if !n.stay {
+// Refuse takes back the answers that lead a real server to one of these addresses, those of the configuration itself,
+// or of a virtual service: packets for it would come back.
+func (t *Table) Refuse(own map[netip.Addr]bool) {
+	if !t.Again {
 		return
 	}
-	n.refused = cfg.ownAddresses()
-	for key, r := range n.roles {
-		if r&ofVirtual != 0 {
-			n.refused[n.hosts[key].value] = true
+	t.refused = own
+	for key, r := range t.roles {
+		if r&OfVirtual != 0 {
+			t.refused[t.hosts[key].Value] = true
 		}
 	}
-	for key, l := range n.hosts {
-		if why := n.refusal(key, l.value); l.value.IsValid() && why != "" {
-			*l = n.failed(key, why)
+	for key, l := range t.hosts {
+		if why := t.refusal(key, l.Value); l.Value.IsValid() && why != "" {
+			*l = t.failed(key, why)
 		}
 	}
-}
-
-// ownAddresses are those that packets for the virtual services go to.
-func (c *Config) ownAddresses() map[netip.Addr]bool {
-	own := map[netip.Addr]bool{}
-	for i := range c.Virtuals {
-		for _, p := range c.Virtuals[i].Addresses() {
-			own[p.Addr()] = own[p.Addr()] || p.IsSingleIP()
-		}
-	}
-	return own
 }

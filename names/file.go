@@ -1,4 +1,4 @@
-package daemon
+package names
 
 import (
 	"encoding/json"
@@ -7,13 +7,12 @@ import (
 	"slices"
 	"sync"
 
-	"ldirectord/parser"
 	"ldirectord/run"
 )
 
-// nameFile keeps the last address of each host name of a configuration, and after it those that it had before and that
+// File keeps the last address of each host name of a configuration, and after it those that it had before and that
 // may be in service yet. It outlives the daemon, not a boot.
-type nameFile string
+type File string
 
 const (
 	nameFormat = 2
@@ -26,7 +25,7 @@ type keptNames struct {
 	Names  map[string][]netip.Addr // of both families
 }
 
-func (f nameFile) read() (addrs map[string][]netip.Addr, err error) {
+func (f File) read() (addrs map[string][]netip.Addr, err error) {
 	text, err := run.Read(string(f))
 	if err != nil {
 		return nil, err
@@ -41,11 +40,11 @@ func (f nameFile) read() (addrs map[string][]netip.Addr, err error) {
 	return kept.Names, nil
 }
 
-// write keeps these names and no others.
-func (f nameFile) write(names []parser.Name) error {
+// Write keeps these names and no others.
+func (f File) Write(list []Name) error {
 	kept, left := keptNames{nameFormat, map[string][]netip.Addr{}}, maxNames
-	for _, n := range names {
-		for _, a := range append([]netip.Addr{n.Addr}, n.Earlier...) {
+	for _, n := range list {
+		for _, a := range n.addrs() {
 			if a.IsValid() && left > 0 {
 				kept.Names[n.Host] = append(kept.Names[n.Host], a)
 				left--
@@ -62,14 +61,15 @@ func (f nameFile) write(names []parser.Name) error {
 	return run.Write(string(f), append(text, '\n'), 0o644)
 }
 
-// last returns the addresses in the file, which is read when the first one is asked for. A file that can't be read
+// Last returns the addresses in the file, which is read when the first one is asked for. A file that can't be read
 // has none.
-func (f nameFile) last() parser.Last {
+func (f File) Last() Last {
 	read := sync.OnceValue(func() map[string][]netip.Addr {
 		addrs, _ := f.read()
 		return addrs
 	})
-	return func(host string, ipv6 bool) []netip.Addr {
-		return slices.DeleteFunc(slices.Clone(read()[host]), func(a netip.Addr) bool { return a.Is6() != ipv6 })
+	return func(key Key) []netip.Addr {
+		isOther := func(a netip.Addr) bool { return a.Is6() != key.IPv6 }
+		return slices.DeleteFunc(slices.Clone(read()[key.Host]), isOther)
 	}
 }

@@ -1,4 +1,4 @@
-package parser
+package names
 
 import (
 	"cmp"
@@ -13,39 +13,35 @@ import (
 	"ldirectord/printable"
 )
 
-// All look-ups of a file together take no longer than this, and no more run at once. One that waits for its
-// answer for long makes room for the next: names of the hosts file must not queue for a dead name server.
+// LookupDeadline is how long all look-ups of a file together may take.
+const LookupDeadline = 5 * time.Second
+
+// No more look-ups run at once. One that waits for its answer for long makes room for the next: names of the hosts file
+// must not queue for a dead name server.
 const (
-	lookupDeadline = 5 * time.Second
-	lookupsAtOnce  = 32
-	lookupRoom     = 100 * time.Millisecond
+	lookupsAtOnce = 32
+	lookupRoom    = 100 * time.Millisecond
 )
 
-// names are the names of a file, each distinct one once. They are noted as they are asked for, and then all looked up.
-type names struct {
-	Options
-	stay    bool                // an answer that has the last address too means it
-	again   bool                // the names were read before
+// Table has the names of a file, each distinct one once. They are noted as they are asked for, and then all looked up.
+type Table struct {
+	Source
+	Again   bool                // names are looked up again: an answer that has the last address too means it
+	read    bool                // the names were read before
 	refused map[netip.Addr]bool // where a name that is looked up again may not lead to
-	roles   map[hostName]role
-	hosts   map[hostName]*lookup[netip.Addr]
-	ports   map[portName]*lookup[uint16]
-	warned  map[hostName]bool // there was a warning about its look-up
+	roles   map[Key]Role
+	hosts   map[Key]*Lookup[netip.Addr]
+	ports   map[portName]*Lookup[uint16]
 }
 
-func newNames(o Options) names {
-	return names{
-		Options: o,
-		roles:   map[hostName]role{},
-		hosts:   map[hostName]*lookup[netip.Addr]{},
-		ports:   map[portName]*lookup[uint16]{},
-		warned:  map[hostName]bool{},
+// NewTable is an empty one.
+func NewTable(s Source) *Table {
+	return &Table{
+		Source: s,
+		roles:  map[Key]Role{},
+		hosts:  map[Key]*Lookup[netip.Addr]{},
+		ports:  map[portName]*Lookup[uint16]{},
 	}
-}
-
-type hostName struct {
-	name string
-	ipv6 bool
 }
 
 type portName struct {
@@ -53,89 +49,46 @@ type portName struct {
 	protocol string // "" for any
 }
 
-// lookup is the value of a host or a port as written, or what became of its look-up.
-type lookup[T any] struct {
-	value   T
-	reason  string // there is no value
-	failure string // why the look-up failed; value may be the last one that is known then
+// Lookup is the value of a host or a port as written, or what became of its look-up.
+type Lookup[T any] struct {
+	Value   T
+	Reason  string // there is no value
+	Failure string // why the look-up failed; Value may be the last one that is known then
 }
 
-// host reads an address, IPv6 in brackets, or notes a name to look up.
-func (n *names) host(text string, ipv6 bool) (l lookup[netip.Addr]) {
-	inner, bracketed := strings.CutPrefix(text, "[")
-	inner, closed := strings.CutSuffix(inner, "]")
-	a, err := netip.ParseAddr(inner)
-	switch {
-	case bracketed && !(closed && isIPv6(a)):
-		l.reason = "only an IPv6 address takes brackets, and this is none"
-	case err != nil || closed && !bracketed:
-		return n.hostName(text, ipv6)
-	case a.Is6() && !ipv6:
-		l.reason = "it is an IPv6 address; IPv4 is needed"
-	case a.Is4() && ipv6:
-		l.reason = "it is an IPv4 address; IPv6 is needed"
-	case a.Is6() && !bracketed:
-		l.reason = bracketsMissing
-	default:
-		l.value = a
-	}
-	return l
+// Host is what is known of a host name, which is noted.
+func (t *Table) Host(name string, ipv6 bool) Lookup[netip.Addr] {
+	return noted(t.hosts, Key{name, ipv6})
 }
 
-const bracketsMissing = "an IPv6 address is written in brackets"
-
-func (n *names) hostName(text string, ipv6 bool) lookup[netip.Addr] {
-	if reason := notLookedUp(text); reason != "" {
-		return lookup[netip.Addr]{reason: reason}
-	}
-	return noted(n.hosts, hostName{text, ipv6})
+// Port is what is known of a service name, which is noted.
+func (t *Table) Port(name, protocol string) Lookup[uint16] {
+	return noted(t.ports, portName{name, protocol})
 }
 
-// noted is what is known of a name, which is noted.
-func noted[K comparable, T any](list map[K]*lookup[T], name K) lookup[T] {
+func noted[K comparable, T any](list map[K]*Lookup[T], name K) Lookup[T] {
 	if list[name] == nil {
-		list[name] = &lookup[T]{reason: "names are not looked up here"}
+		list[name] = &Lookup[T]{Reason: "names are not looked up here"}
 	}
 	return *list[name]
 }
 
-// notLookedUp says why a text is no host name, "" when it may be one.
-func notLookedUp(text string) string {
-	switch {
-	case numeric.MatchString(text):
-		return "an IPv4 address is four numbers from 0 to 255 without leading zeros"
-	case looksLikeIPv6(text):
-		return bracketsMissing
-	case len(text) > maxHostLength || !all(text, isHostByte):
-		return "it is not a host name"
+// Name is what became of the look-up of a host name; nil where a text was not noted as one.
+func (t *Table) Name(text string, ipv6 bool) *Name {
+	key := Key{text, ipv6}
+	if l := t.hosts[key]; l != nil {
+		return &Name{key, l.Value, l.Failure, t.follows(key), t.earlier(key)}
 	}
-	if first, _, ok := strings.Cut(text, "-"); ok {
-		if _, ok := parseIPv4(first); ok {
-			return "it is not a host name; a range is written FIRST->LAST"
-		}
-	}
-	return ""
+	return nil
 }
 
-// port reads a port number, 0 where none is written, or notes a service name to look up.
-func (n *names) port(text, protocol string) lookup[uint16] {
-	if text != "" && !all(text, isDigit) {
-		return noted(n.ports, portName{text, protocol})
-	}
-	v, err := strconv.ParseUint("0"+text, 10, 16)
-	if err != nil {
-		return lookup[uint16]{reason: "it is out of range; a port is a number from 0 to 65535"}
-	}
-	return lookup[uint16]{value: uint16(v)}
-}
-
-// lookUp answers everything that was noted. It returns when all answers are in or the deadline is over, and reports
+// LookUp answers everything that was noted. It returns when all answers are in or the deadline is over, and reports
 // whether there was anything to look up.
-func (n *names) lookUp(ctx context.Context) bool {
-	if n.Resolver == nil || len(n.hosts)+len(n.ports) == 0 {
+func (t *Table) LookUp(ctx context.Context) bool {
+	if t.Resolver == nil || len(t.hosts)+len(t.ports) == 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupDeadline)
+	ctx, cancel := context.WithTimeout(ctx, LookupDeadline)
 	defer cancel()
 	free := make(chan struct{}, lookupsAtOnce)
 	var running sync.WaitGroup
@@ -149,65 +102,64 @@ func (n *names) lookUp(ctx context.Context) bool {
 			}
 		})
 	}
-	for key, l := range n.hosts {
-		start(func() { *l = n.lookUpHost(ctx, key) })
+	for key, l := range t.hosts {
+		start(func() { *l = t.lookUpHost(ctx, key) })
 	}
-	for key, l := range n.ports {
-		start(func() { *l = n.lookUpPort(ctx, key) })
+	for key, l := range t.ports {
+		start(func() { *l = t.lookUpPort(ctx, key) })
 	}
 	running.Wait()
 	return true
 }
 
-func (n *names) lookUpHost(ctx context.Context, key hostName) lookup[netip.Addr] {
-	addrs, err := n.Resolver.Host(ctx, key.name, key.ipv6)
+func (t *Table) lookUpHost(ctx context.Context, key Key) Lookup[netip.Addr] {
+	addrs, err := t.Resolver.Host(ctx, key.Host, key.IPv6)
 	if err != nil {
-		return n.failed(key, printable.Text(err.Error()))
+		return t.failed(key, printable.Text(err.Error()))
 	}
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap().WithZone("")
 	}
-	if a := n.lastOf(key); n.stay && len(a) > 0 && slices.Contains(addrs, a[0]) && n.refusal(key, a[0]) == "" {
-		return lookup[netip.Addr]{value: a[0]}
+	if a := t.lastOf(key); t.Again && len(a) > 0 && slices.Contains(addrs, a[0]) && t.refusal(key, a[0]) == "" {
+		return Lookup[netip.Addr]{Value: a[0]}
 	}
 	why := "it has no IPv4 address"
-	if key.ipv6 {
+	if key.IPv6 {
 		why = "it has no IPv6 address"
 	}
 	for _, a := range addrs {
-		if a.Is6() != key.ipv6 {
+		if a.Is6() != key.IPv6 {
 			continue
 		}
-		if why = n.refusal(key, a); why == "" {
-			return lookup[netip.Addr]{value: a}
+		if why = t.refusal(key, a); why == "" {
+			return Lookup[netip.Addr]{Value: a}
 		}
 	}
-	return n.failed(key, why)
+	return t.failed(key, why)
 }
 
 // failed is a look-up that failed: the last address that is known counts, if there is one.
-func (n *names) failed(key hostName, why string) lookup[netip.Addr] {
-	l := lookup[netip.Addr]{reason: why, failure: why}
-	if a := n.lastOf(key); len(a) > 0 && n.refusal(key, a[0]) == "" {
-		l.value, l.reason = a[0], ""
+func (t *Table) failed(key Key, why string) Lookup[netip.Addr] {
+	l := Lookup[netip.Addr]{Reason: why, Failure: why}
+	if a := t.lastOf(key); len(a) > 0 && t.refusal(key, a[0]) == "" {
+		l.Value, l.Reason = a[0], ""
 	}
 	return l
 }
 
 // lastOf are the addresses that a name had, the last one first.
-func (n *names) lastOf(key hostName) []netip.Addr {
-	if n.Last == nil {
+func (t *Table) lastOf(key Key) []netip.Addr {
+	if t.Last == nil {
 		return nil
 	}
-	isOther := func(a netip.Addr) bool { return !a.IsValid() || a.Is6() != key.ipv6 }
-	return slices.DeleteFunc(slices.Clone(n.Last(key.name, key.ipv6)), isOther)
+	isOther := func(a netip.Addr) bool { return !a.IsValid() || a.Is6() != key.IPv6 }
+	return slices.DeleteFunc(slices.Clone(t.Last(key)), isOther)
 }
 
-// list is what became of the look-ups of host names.
-func (n *names) list() (list []Name) {
-	for key, l := range n.hosts {
-		list = append(list, Name{Host: key.name, IPv6: key.ipv6, Addr: l.value, Why: l.failure,
-			Followed: n.follows(key), Earlier: n.earlier(key)})
+// List is what became of the look-ups of host names, sorted.
+func (t *Table) List() (list []Name) {
+	for key := range t.hosts {
+		list = append(list, *t.Name(key.Host, key.IPv6))
 	}
 	slices.SortFunc(list, func(a, b Name) int {
 		return cmp.Or(strings.Compare(a.Host, b.Host),
@@ -216,33 +168,10 @@ func (n *names) list() (list []Name) {
 	return list
 }
 
-func (n *names) lookUpPort(ctx context.Context, key portName) lookup[uint16] {
-	p, err := n.Resolver.Port(ctx, key.name, key.protocol)
+func (t *Table) lookUpPort(ctx context.Context, key portName) Lookup[uint16] {
+	p, err := t.Resolver.Port(ctx, key.name, key.protocol)
 	if err != nil {
-		return lookup[uint16]{reason: printable.Text(err.Error())}
+		return Lookup[uint16]{Reason: printable.Text(err.Error())}
 	}
-	return lookup[uint16]{value: p}
-}
-
-// LookUp looks the names of a configuration up again, with the deadline that the names of a file have. A name whose
-// answer has the address that it had keeps that one: the order of an answer means nothing. One that fails keeps it as
-// well, and has Why.
-// Of the options the resolver and the own addresses count.
-func (c *Config) LookUp(ctx context.Context, o Options, list []Name) []Name {
-	before := make(map[hostName]Name, len(list))
-	o.Last = func(host string, ipv6 bool) []netip.Addr {
-		name := before[hostName{host, ipv6}]
-		return append([]netip.Addr{name.Addr}, name.Earlier...)
-	}
-	n := newNames(o)
-	n.stay, n.again, n.refused = true, true, c.ownAddresses()
-	for _, name := range list {
-		key := hostName{name.Host, name.IPv6}
-		before[key], n.hosts[key] = name, &lookup[netip.Addr]{}
-		if name.Followed {
-			n.roles[key] = ofReal
-		}
-	}
-	n.lookUp(ctx)
-	return n.list()
+	return Lookup[uint16]{Value: p}
 }

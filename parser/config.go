@@ -12,29 +12,18 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/names"
 )
 
 // Config is one configuration file, resolved and with every default filled in.
 type Config struct {
 	Name     string // file name as given to Parse, used in diagnostics
 	Global   Global
-	Virtuals []Virtual // in file order
-	Names    []Name    // the host names that were looked up, sorted
-	Unsound  []Virtual // of sections with an error, as far as they could be read: for what else is wrong in them
+	Virtuals []Virtual    // in file order
+	Names    []names.Name // the host names that were looked up, sorted
+	Unsound  []Virtual    // of sections with an error, as far as they could be read: for what else is wrong in them
 
 	hidesSecrets bool // in its JSON
-}
-
-// Name is a host name of the file and what became of its look-up.
-type Name struct {
-	Host string
-	IPv6 bool
-	Addr netip.Addr // not valid: there is none. With Why it is the last one that is known
-	Why  string     // the look-up failed; "" when it did not
-
-	Followed bool // it is looked up again, see Global.Resolve
-	// that it had before, the latest first: a server there may still be in service; none unless Followed
-	Earlier []netip.Addr
 }
 
 // Position is a place in a file. Line and column count from 1; with line 0 it is the file as a whole.

@@ -34,7 +34,7 @@ func (r *reader) config() *Config {
 	r.announcesNothing(c)
 	r.neverFast(c)
 	r.pageAdvice(&c.Global)
-	c.Names = r.names.list()
+	c.Names = r.names.List()
 	return c
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"ldirectord/names"
 )
 
 // Names of real servers are followed, unless a range or a virtual service has the same one. An address that is still in
@@ -24,7 +26,7 @@ func TestNamesThatAreFollowed(t *testing.T) {
 		"moved": addrs("192.0.2.31", "192.0.2.32"), "several": addrs("192.0.2.14"), "lost": addrs("192.0.2.34", "192.0.2.35"),
 		"own": addrs("192.0.2.36"), "next": addrs("192.0.2.1"),
 	}
-	last := func(host string, _ bool) []netip.Addr { return known[host] }
+	last := func(key names.Key) []netip.Addr { return known[key.Host] }
 	const src = `virtual = vip:80
 	real = web:80 masq
 	real = moved:80 masq
@@ -108,15 +110,15 @@ func TestAnswersThatAreRefused(t *testing.T) {
 			before = netip.MustParseAddr("2001:db8::11")
 		}
 		o := Options{Resolver: answers{"web": {answer}}, Own: isOwn, Wait: true}
-		read := func(last ...netip.Addr) Name {
-			o.Last = func(string, bool) []netip.Addr { return last }
+		read := func(last ...netip.Addr) names.Name {
+			o.Last = func(names.Key) []netip.Addr { return last }
 			cfg, found := parse(t.Context(), "", []byte("resolve=1\n"+src), o)
 			if cfg == nil || len(cfg.Names) != 1 {
 				t.Fatal(c.answer, found)
 			}
-			lookUp := func(had netip.Addr) Name {
-				names := []Name{{Host: "web", IPv6: six, Addr: had, Followed: true}}
-				return cfg.LookUp(t.Context(), o, names)[0]
+			lookUp := func(had netip.Addr) names.Name {
+				list := []names.Name{{Key: names.Key{Host: "web", IPv6: six}, Addr: had, Followed: true}}
+				return names.Source{Resolver: o.Resolver, Own: o.Own}.LookUp(t.Context(), list, cfg.OwnAddresses())[0]
 			}
 			again := lookUp(before)
 			if wants := c.why != ""; (again.Why != "") != wants || wants && again.Addr != before {

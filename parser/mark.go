@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ldirectord/lvs"
+	"ldirectord/names"
 )
 
 // This file reads the rules that give packets their firewall mark.
@@ -158,7 +159,7 @@ func (r *reader) markings(s *section) (list []Marking) {
 		m := Marking{Dest: line.dest, Protocol: line.protocol, At: line.line.position()}
 		good := true
 		for _, ports := range line.ports {
-			one, p := ports.resolve(&r.names, line.protocol)
+			one, p := ports.resolve(r.names, line.protocol)
 			if p != nil {
 				good = false
 				r.error(at, p.kind, line.line.at(min(line.line.value+line.length-ports.length,
@@ -174,12 +175,12 @@ func (r *reader) markings(s *section) (list []Marking) {
 }
 
 // resolve looks names up for the protocol. Service names of sctp are rare: those of any protocol do.
-func (p *markPorts) resolve(n *names, protocol string) (lvs.Ports, *problem) {
+func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *problem) {
 	if protocol == "sctp" {
 		protocol = ""
 	}
-	first, bad1 := packetPort(p.first, n.port(p.first, protocol))
-	last, bad2 := packetPort(p.last, n.port(p.last, protocol))
+	first, bad1 := packetPort(p.first, readPort(t, p.first, protocol))
+	last, bad2 := packetPort(p.last, readPort(t, p.last, protocol))
 	switch {
 	case bad1 != nil || bad2 != nil:
 		return lvs.Ports{}, cmp.Or(bad1, bad2)
@@ -190,15 +191,15 @@ func (p *markPorts) resolve(n *names, protocol string) (lvs.Ports, *problem) {
 }
 
 // packetPort is a port that a packet may have.
-func packetPort(name string, port lookup[uint16]) (uint16, *problem) {
+func packetPort(name string, port names.Lookup[uint16]) (uint16, *problem) {
 	switch {
-	case port.value == 0 && all(name, isDigit):
+	case port.Value == 0 && all(name, isDigit):
 		return 0, bad("the port %s is out of range; it is a number from 1 to %d, and every port is all",
 			quote(name), maxPort)
-	case port.reason != "":
-		return 0, bad("the port %s cannot be used: %s", quote(name), port.reason)
+	case port.Reason != "":
+		return 0, bad("the port %s cannot be used: %s", quote(name), port.Reason)
 	}
-	return port.value, nil
+	return port.Value, nil
 }
 
 // AllPorts reports whether every port is marked, however that is written.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"ldirectord/names"
 )
 
 // This file replaces names by addresses, and reports those without one.
@@ -11,41 +13,41 @@ import (
 // hostAddress is the address of a host as written, if it has one. It warns, once for each name, when that is the last
 // address that was known.
 func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
-	host := r.names.host(text, ipv6)
-	if host.reason != "" {
-		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.reason).around(text)
-		if p.lookup = host.failure != ""; p.lookup && kind == realHost && !r.opts.Wait {
+	host := readHost(r.names, text, ipv6)
+	if host.Reason != "" {
+		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.Reason).around(text)
+		if p.lookup = host.Failure != ""; p.lookup && kind == realHost && !r.opts.Wait {
 			p.text += "; start and reload take the file, and the server waits for an address"
 		}
 		r.problem(at, l, p)
 		return none, false
 	}
-	if what := noHost(host.value); what != "" && kind != badVirtualAddress {
+	if what := names.NoHost(host.Value); what != "" && kind != badVirtualAddress {
 		p := refuse(kind, "the address %s cannot be a server's: it is %s", quote(text), what)
 		r.problem(at, l, p.around(text))
 		return none, false
 	}
-	if host.failure != "" {
-		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address "+host.value.String()+" is used",
-			host.failure)
+	if host.Failure != "" {
+		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address "+host.Value.String()+" is used",
+			host.Failure)
 	}
-	return host.value, true
+	return host.Value, true
 }
 
 // warnOfName warns of a look-up that failed, once for each name.
 func (r *reader) warnOfName(at order, l line, text string, ipv6 bool, follows, why string) {
-	if name := (hostName{text, ipv6}); !r.names.warned[name] {
-		r.names.warned[name] = true
+	if name := (names.Key{Host: text, IPv6: ipv6}); !r.warned[name] {
+		r.warned[name] = true
 		r.warn(at, nameInVain, l.around(text), "the name %s %s: %s", quote(text), follows, why)
 	}
 }
 
 // hasNumber reports whether a port as written has a number; otherwise that is an error.
-func (r *reader) hasNumber(at order, kind string, l line, text string, port lookup[uint16]) bool {
-	if port.reason != "" {
-		r.problem(at, l, refuse(kind, "the port %s cannot be used: %s", quote(text), port.reason).around(text))
+func (r *reader) hasNumber(at order, kind string, l line, text string, port names.Lookup[uint16]) bool {
+	if port.Reason != "" {
+		r.problem(at, l, refuse(kind, "the port %s cannot be used: %s", quote(text), port.Reason).around(text))
 	}
-	return port.reason == ""
+	return port.Reason == ""
 }
 
 // address of a section's header. It is not valid when there is none.
@@ -53,13 +55,13 @@ func (r *reader) address(s *section, protocol Protocol) (none netip.AddrPort) {
 	if s.host == "" {
 		return none
 	}
-	at, port := s.order(headerNames), r.names.port(s.port, string(protocol))
+	at, port := s.order(headerNames), readPort(r.names, s.port, string(protocol))
 	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.ipv6)
-	r.names.note(s.ipv6, ofVirtual, s.host)
+	note(r.names, s.ipv6, names.OfVirtual, s.host)
 	if !ok || !r.hasNumber(at, badVirtualAddress, s.line, s.port, port) {
 		return none
 	}
-	return netip.AddrPortFrom(addr, port.value)
+	return netip.AddrPortFrom(addr, port.Value)
 }
 
 // effectiveProtocol is udp by default where the port is that of dns.
@@ -86,9 +88,9 @@ func (r *reader) ownFallback(s *section, v *Virtual) *Fallback {
 	if s.mark > 0 {
 		protocol = ""
 	}
-	port := r.names.port(f.port, protocol)
+	port := readPort(r.names, f.port, protocol)
 	if f.port == "" {
-		port.value = v.Addr.Port()
+		port.Value = v.Addr.Port()
 	}
 	return r.fallbackServer(s.order(fallbackNames), f, s.ipv6, port)
 }
@@ -99,8 +101,8 @@ func (r *reader) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 	if f == nil {
 		return nil
 	}
-	tcp, udp := r.names.port(f.port, "tcp"), r.names.port(f.port, "udp")
-	if tcp.reason != "" && udp.reason == "" {
+	tcp, udp := readPort(r.names, f.port, "tcp"), readPort(r.names, f.port, "udp")
+	if tcp.Reason != "" && udp.Reason == "" {
 		tcp = udp
 	}
 	server := r.fallbackServer(order{block: f.line.number}, f, ipv6, tcp)
@@ -108,30 +110,30 @@ func (r *reader) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 		return nil
 	}
 	g := &GlobalFallback{TCP: *server, UDP: *server, HasPort: f.port != ""}
-	if udp.reason == "" {
-		g.UDP.Addr = netip.AddrPortFrom(server.Addr.Addr(), udp.value)
+	if udp.Reason == "" {
+		g.UDP.Addr = netip.AddrPortFrom(server.Addr.Addr(), udp.Value)
 	}
 	return g
 }
 
 // fallbackServer is a fallback server with its address, nil when it has none.
-func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port lookup[uint16]) *Fallback {
+func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port names.Lookup[uint16]) *Fallback {
 	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, ipv6)
 	if !ok || !r.hasNumber(at, fallbackPort, f.line, f.port, port) {
 		return nil
 	}
-	return &Fallback{Addr: netip.AddrPortFrom(addr, port.value), Forward: f.forward, Weight: 1,
+	return &Fallback{Addr: netip.AddrPortFrom(addr, port.Value), Forward: f.forward, Weight: 1,
 		At: f.line.position()}
 }
 
 // servers makes the real servers of a line: one, or those of a range.
 func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	at := s.order(realNames)
-	used := ofReal
+	used := names.OfReal
 	if line.last != "" {
-		used = ofRange
+		used = names.OfRange
 	}
-	r.names.note(s.ipv6, used, line.hosts()...)
+	note(r.names, s.ipv6, used, line.hosts()...)
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := r.waiting(at, line, s.ipv6); ok {
 			v.Waiting = append(v.Waiting, waiting)
@@ -146,7 +148,7 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	if !ok {
 		return
 	}
-	isName := func(text string) bool { return r.names.hosts[hostName{text, s.ipv6}] != nil }
+	isName := func(text string) bool { return r.names.Name(text, s.ipv6) != nil }
 	if r.opts.Alone && slices.ContainsFunc(line.hosts(), isName) {
 		last = first
 	}
@@ -175,12 +177,12 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 
 // named is what the server of a line has besides its address, nil without a host name. A range has none.
 func (r *reader) named(line *realLine, ipv6 bool, server Real, port uint16) *Named {
-	key := hostName{line.first, ipv6}
-	if line.last != "" || r.names.hosts[key] == nil {
+	name := r.names.Name(line.first, ipv6)
+	if line.last != "" || name == nil {
 		return nil
 	}
-	n := &Named{Host: line.first, Followed: r.names.follows(key)}
-	for _, a := range r.names.earlier(key) {
+	n := &Named{Host: line.first, Followed: name.Followed}
+	for _, a := range name.Earlier {
 		server.Addr = netip.AddrPortFrom(a, port)
 		n.Earlier = append(n.Earlier, server)
 	}
@@ -212,25 +214,25 @@ func (v *Virtual) keepLeaving(before *Config, refines bool) {
 
 // waiting is a line whose only trouble is a look-up that failed.
 func (r *reader) waiting(at order, line *realLine, ipv6 bool) (w Waiting, ok bool) {
-	port := r.names.port(line.port, "")
-	if port.reason != "" {
+	port := readPort(r.names, line.port, "")
+	if port.Reason != "" {
 		return w, false
 	}
 	w = Waiting{Name: line.name(), Weight: line.server.Weight, At: line.line.position()}
 	if w.IsRange = line.last != ""; !w.IsRange {
-		w.Name = fmt.Sprint(line.first, ":", port.value)
+		w.Name = fmt.Sprint(line.first, ":", port.Value)
 	}
 	for _, text := range line.hosts() {
-		host := r.names.host(text, ipv6)
+		host := readHost(r.names, text, ipv6)
 		switch {
-		case host.reason == "":
+		case host.Reason == "":
 			continue
-		case host.failure == "":
+		case host.Failure == "":
 			return w, false
 		case w.Host == "":
-			w.Host, w.Why = text, host.reason
+			w.Host, w.Why = text, host.Reason
 		}
-		r.warnOfName(at, line.line, text, ipv6, "has no address, its servers wait for one", host.reason)
+		r.warnOfName(at, line.line, text, ipv6, "has no address, its servers wait for one", host.Reason)
 	}
 	return w, w.Host != ""
 }
@@ -241,11 +243,11 @@ func (r *reader) endpoints(at order, line *realLine, ipv6 bool) (first, last net
 		return first, last, 0, false // it was no server
 	}
 	first, ok = r.hostAddress(at, realHost, line.line, line.first, ipv6)
-	port := r.names.port(line.port, "")
+	port := readPort(r.names, line.port, "")
 	hasPort := r.hasNumber(at, realPort, line.line, line.port, port)
 	last, hasLast := first, true
 	if line.last != "" {
 		last, hasLast = r.hostAddress(at, realHost, line.line, line.last, ipv6)
 	}
-	return first, last, port.value, ok && hasLast && hasPort
+	return first, last, port.Value, ok && hasLast && hasPort
 }

@@ -1,29 +1,17 @@
 package parser
 
 import (
-	"context"
 	"net/netip"
+
+	"ldirectord/names"
 )
-
-// Resolver looks up names; the daemon gives the system's, tests give tables.
-// It must be safe for use by several goroutines.
-type Resolver interface {
-	// Host returns the addresses of a host name in the wanted family, the first one counts.
-	Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error)
-	// Port returns the port of a service name; protocol is "tcp", "udp", or "" for the first entry of any.
-	Port(ctx context.Context, service, protocol string) (uint16, error)
-}
-
-// Last returns the address that a host name had when it was looked up last, and after it those of Name.Earlier. There
-// are none when it has never had one.
-type Last func(host string, ipv6 bool) []netip.Addr
 
 // Options are what the parser needs from outside. The zero value resolves nothing and opens nothing.
 type Options struct {
-	Resolver Resolver // nil: only numeric addresses and ports
-	Alone    bool     // it makes addresses up: what lies between two names is not known
+	Resolver names.Resolver // nil: only numeric addresses and ports
+	Alone    bool           // it makes addresses up: what lies between two names is not known
 	// counts, with a warning, where the look-up of a host name fails; nil: nothing is known
-	Last Last
+	Last names.Last
 	Own  func(netip.Addr) bool // is it an address of this machine; nil: not asked
 	// a real server whose host name has no address waits for one, see Virtual.Waiting
 	Wait    bool

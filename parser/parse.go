@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"ldirectord/names"
 )
 
 // MaxSize is the size in bytes of the largest file that is read.
@@ -18,18 +20,19 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.defaults()
 	r.unwritten = r.section.v
 	r.globals.At = map[string]Position{}
-	r.names = newNames(o)
+	r.names = names.NewTable(names.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
+	r.warned = map[names.Key]bool{}
 	if len(src) > MaxSize {
 		r.error(order{}, tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src),
 			MaxSize)
 		return nil, r.diagnostics()
 	}
 	r.readAll(string(src))
-	r.names.stay = r.globals.Resolve > 0
+	r.names.Again = r.globals.Resolve > 0
 	found := r.report
 	cfg := r.config() // which notes the names in it
-	if r.names.lookUp(ctx) {
-		r.names.refuseOwn(cfg)
+	if r.names.LookUp(ctx) {
+		r.names.Refuse(cfg.OwnAddresses())
 		r.report = found
 		cfg = r.config()
 	}
@@ -67,7 +70,8 @@ type reader struct {
 	opts      Options
 	unwritten Virtual // a section in which nothing is written
 	sections  []*section
-	names     names
+	names     *names.Table
+	warned    map[names.Key]bool // there was a warning about its look-up
 
 	current      *section // the last one; a blank line or a global does not end it here
 	open         bool     // it has not ended for the Perl ldirectord either

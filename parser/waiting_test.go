@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/names"
 )
 
 // hosts is a Resolver with a hosts file. Every other name is one for a name server that does not answer.
@@ -27,11 +29,11 @@ func (h hosts) Port(context.Context, string, string) (uint16, error) {
 }
 
 func TestNamesWithoutAnAnswer(t *testing.T) {
-	known := func(host string, ipv6 bool) []netip.Addr {
+	known := func(key names.Key) []netip.Addr {
 		switch {
-		case host == "old" && !ipv6:
+		case key.Host == "old" && !key.IPv6:
 			return []netip.Addr{netip.MustParseAddr("192.0.2.9")}
-		case host == "wrong":
+		case key.Host == "wrong":
 			return []netip.Addr{netip.MustParseAddr("2001:db8::9")}
 		}
 		return nil
@@ -110,8 +112,8 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 func TestTheNamesOfAConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const src = "virtual=here:80\n\treal=new:80 masq\n\treal=old:80 masq\n\treal=192.0.2.3:80 masq\n"
-		last := func(host string, _ bool) []netip.Addr {
-			if host == "old" {
+		last := func(key names.Key) []netip.Addr {
+			if key.Host == "old" {
 				return []netip.Addr{netip.MustParseAddr("192.0.2.9")}
 			}
 			return nil
@@ -120,10 +122,10 @@ func TestTheNamesOfAConfiguration(t *testing.T) {
 		if cfg == nil {
 			t.Fatal(found)
 		}
-		want := []Name{
-			{Host: "here", Addr: netip.MustParseAddr("192.0.2.7")},
-			{Host: "new", Why: "no answer"},
-			{Host: "old", Addr: netip.MustParseAddr("192.0.2.9"), Why: "no answer"},
+		want := []names.Name{
+			{Key: names.Key{Host: "here"}, Addr: netip.MustParseAddr("192.0.2.7")},
+			{Key: names.Key{Host: "new"}, Why: "no answer"},
+			{Key: names.Key{Host: "old"}, Addr: netip.MustParseAddr("192.0.2.9"), Why: "no answer"},
 		}
 		if fmt.Sprint(cfg.Names) != fmt.Sprint(want) {
 			t.Errorf("got %v\nwant %v", cfg.Names, want)
@@ -149,7 +151,7 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 		if v := cfg.Virtuals[0]; len(v.Reals) != 500 || len(v.Waiting) != 500 {
 			t.Errorf("%d servers have an address and %d wait, want 500 of each", len(v.Reals), len(v.Waiting))
 		}
-		if d := time.Since(start); d > lookupDeadline {
+		if d := time.Since(start); d > names.LookupDeadline {
 			t.Errorf("it took %v", d)
 		}
 	})

@@ -1,0 +1,61 @@
+package names
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"ldirectord/run"
+)
+
+// LookUp looks names of a file up again, with the deadline that the names of a file have. A name whose answer has the
+// address that it had keeps that one: the order of an answer means nothing. One that fails keeps it as well, and has
+// Why. A name that is followed may not lead to what is refused.
+func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]bool) []Name {
+	before := Index(list)
+	s.Last = func(key Key) []netip.Addr {
+		n := before[key]
+		return n.addrs()
+	}
+	t := NewTable(s)
+	t.Again, t.read, t.refused = true, true, refused
+	for _, n := range list {
+		t.Host(n.Host, n.IPv6)
+		if n.Followed {
+			t.Use(n.Host, n.IPv6, OfReal)
+		}
+	}
+	t.LookUp(ctx)
+	return t.List()
+}
+
+// Await looks names up by lookUp, first after wait and then after what next makes of the last wait, until at least one
+// has another address, or has an answer and had none, or the other way round. It returns those.
+func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name, wait time.Duration,
+	next func(time.Duration) time.Duration) []Name {
+	before := Index(list)
+	for ; ; wait = next(wait) {
+		if !run.Pause(ctx, wait) {
+			return nil
+		}
+		found := slices.DeleteFunc(lookUp(ctx), func(n Name) bool {
+			was := before[n.Key]
+			if n.Why != "" || was.Why != "" {
+				return n.Why != "" && was.Why != "" // it has no answer yet
+			}
+			return n.Addr == was.Addr
+		})
+		if ctx.Err() != nil {
+			return nil // what failed did so because it was ended
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+}
+
+// UpTo doubles a wait, up to the longest.
+func UpTo(longest time.Duration) func(time.Duration) time.Duration {
+	return func(wait time.Duration) time.Duration { return min(2*wait, longest) }
+}

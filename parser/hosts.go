@@ -1,0 +1,87 @@
+package parser
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"ldirectord/names"
+)
+
+// readHost reads an address, IPv6 in brackets, or notes a name to look up.
+func readHost(t *names.Table, text string, ipv6 bool) (l names.Lookup[netip.Addr]) {
+	inner, bracketed := strings.CutPrefix(text, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	a, err := netip.ParseAddr(inner)
+	switch {
+	case bracketed && !(closed && isIPv6(a)):
+		l.Reason = "only an IPv6 address takes brackets, and this is none"
+	case err != nil || closed && !bracketed:
+		if l.Reason = notLookedUp(text); l.Reason == "" {
+			l = t.Host(text, ipv6)
+		}
+	case a.Is6() && !ipv6:
+		l.Reason = "it is an IPv6 address; IPv4 is needed"
+	case a.Is4() && ipv6:
+		l.Reason = "it is an IPv4 address; IPv6 is needed"
+	case a.Is6() && !bracketed:
+		l.Reason = bracketsMissing
+	default:
+		l.Value = a
+	}
+	return l
+}
+
+const bracketsMissing = "an IPv6 address is written in brackets"
+
+// notLookedUp says why a text is no host name, "" when it may be one.
+func notLookedUp(text string) string {
+	switch {
+	case numeric.MatchString(text):
+		return "an IPv4 address is four numbers from 0 to 255 without leading zeros"
+	case looksLikeIPv6(text):
+		return bracketsMissing
+	case len(text) > maxHostLength || !all(text, isHostByte):
+		return "it is not a host name"
+	}
+	if first, _, ok := strings.Cut(text, "-"); ok {
+		if _, ok := parseIPv4(first); ok {
+			return "it is not a host name; a range is written FIRST->LAST"
+		}
+	}
+	return ""
+}
+
+// readPort reads a port number, 0 where none is written, or notes a service name to look up.
+func readPort(t *names.Table, text, protocol string) names.Lookup[uint16] {
+	if text != "" && !all(text, isDigit) {
+		return t.Port(text, protocol)
+	}
+	v, err := strconv.ParseUint("0"+text, 10, 16)
+	if err != nil {
+		return names.Lookup[uint16]{Reason: "it is out of range; a port is a number from 0 to 65535"}
+	}
+	return names.Lookup[uint16]{Value: uint16(v)}
+}
+
+// note notes what texts are used for, those of them that are names. Only names that may be looked up again need it.
+func note(t *names.Table, ipv6 bool, r names.Role, texts ...string) {
+	if !t.Again {
+		return
+	}
+	for _, text := range texts {
+		readHost(t, text, ipv6)
+		t.Use(text, ipv6, r)
+	}
+}
+
+// OwnAddresses are those that packets for the virtual services go to.
+func (c *Config) OwnAddresses() map[netip.Addr]bool {
+	own := map[netip.Addr]bool{}
+	for i := range c.Virtuals {
+		for _, p := range c.Virtuals[i].Addresses() {
+			own[p.Addr()] = own[p.Addr()] || p.IsSingleIP()
+		}
+	}
+	return own
+}
