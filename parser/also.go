@@ -35,7 +35,7 @@ func readAlsoCheck(v *value) *problem {
 	plain, _, _ := strings.Cut(v.text, `"`)
 	strs, list := v.text[len(plain):], words(plain)
 	if len(list) == 0 {
-		return bad("%s has no check; it is %s", quote(v.text), alsoCheckForm)
+		return v.bad("has no check; it is %s", alsoCheckForm)
 	}
 	c := AlsoCheck{Type: list[0], At: v.line.position()}
 	if !slices.Contains(alsoTypes, c.Type) {

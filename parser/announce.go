@@ -24,8 +24,8 @@ func readDevice(v *value) (string, *problem) {
 	case name == "no":
 		return "", nil
 	case name == "" || len(name) > maxDevice || name == "." || name == ".." || strings.Trim(name, inDevice) != "":
-		return "", bad("%s is not a device; it is the name of a dummy device such as lvs0, or no; a name has "+
-			"at most %d letters, digits, dots, hyphens and underscores", quote(v.text), maxDevice)
+		return "", v.bad("is not a device; it is the name of a dummy device such as lvs0, or no; a name has "+
+			"at most %d letters, digits, dots, hyphens and underscores", maxDevice)
 	}
 	return name, nil
 }
@@ -41,9 +41,8 @@ func readMinServers(v *value) (none lvs.LowHigh, p *problem) {
 	m.High, ok2 = parsePart(high)
 	if !ok || !ok2 || m.Low.N == 0 || m.High.N == 0 {
 		return none,
-			bad(
-				"%s is not allowed; it is a number of servers, such as 2, or a percentage from 1%% "+
-					"to 100%%, or two of them as LOW/HIGH, such as 1/2", quote(v.text))
+			v.bad("is not allowed; it is a number of servers, such as 2, or a percentage from 1%% " +
+				"to 100%%, or two of them as LOW/HIGH, such as 1/2")
 	}
 	return m, nil
 }

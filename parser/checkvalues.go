@@ -26,7 +26,7 @@ func readWindow(v *value) (none Window, p *problem) {
 	n, err := strconv.ParseInt(strings.TrimRight(need, " "), 10, 16)
 	m, err2 := strconv.ParseInt(strings.TrimLeft(size, " "), 10, 16)
 	if !found || err != nil || err2 != nil || n < 1 || n > m || m > maxWindow {
-		return none, bad("%s is not a window; it is N/M with 1 <= N <= M <= %d, such as 7/10", quote(v.text),
+		return none, v.bad("is not a window; it is N/M with 1 <= N <= M <= %d, such as 7/10",
 			maxWindow)
 	}
 	return Window{Need: int(n), Of: int(m)}, nil
@@ -36,9 +36,8 @@ func readKeepServing(v *value) (lvs.Share, *problem) {
 	k, ok := parsePart(v.text)
 	if !ok {
 		return k,
-			bad(
-				"%s is not allowed; it is a number of servers, such as 2, or a percentage from 0%% "+
-					"to 100%%, such as 50%%", quote(v.text))
+			v.bad("is not allowed; it is a number of servers, such as 2, or a percentage from 0%% " +
+				"to 100%%, such as 50%%")
 	}
 	return k, nil
 }
@@ -72,10 +71,8 @@ func readCheckType(v *value) *problem {
 	}
 	word := firstRun(v.text, isNameByte)
 	if !slices.Contains(checkTypes, word) {
-		return bad(
-			"%s is not a check type%s; it is one of %s, or the number of connects between two negotiate "+
-				"checks",
-			quote(v.text), DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
+		return v.bad("is not a check type%s; it is one of %s, or the number of connects between two negotiate "+
+			"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
 	}
 	v.only(word)
 	virtual.CheckType, virtual.NumConnects = CheckType(word), 0
@@ -99,7 +96,7 @@ func readHTTPMethod(v *value) (string, *problem) {
 	word := v.word()
 	method := strings.ToUpper(word)
 	if method != "GET" && method != "HEAD" {
-		return "", bad("%s is not allowed; it is GET or HEAD", quote(v.text))
+		return "", v.bad("is not allowed; it is GET or HEAD")
 	}
 	v.only(word)
 	return method, nil
@@ -121,7 +118,7 @@ func readLoad(v *value) (string, *problem) {
 	}
 	word := (&value{text: text}).word()
 	if word == "" {
-		return "", bad("%s holds no word", quote(v.text))
+		return "", v.bad("holds no word")
 	}
 	v.warn(noEffect, "load has no effect; it is only accepted for old files")
 	return word, nil

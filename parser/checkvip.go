@@ -16,8 +16,7 @@ func readCheckVIP(v *value) (string, *problem) {
 	case p != nil:
 		p.text += "; checkvip is no, yes or an address"
 	case !dest.IsSingleIP() || dest.Addr().IsMulticast():
-		p = bad("%s is not the address of one service; checkvip is no, yes or an address such as 192.0.2.10",
-			quote(v.text))
+		p = v.bad("is not the address of one service; checkvip is no, yes or an address such as 192.0.2.10")
 	}
 	return dest.Addr().String(), p
 }

@@ -12,8 +12,7 @@ import (
 
 func readMailFrequency(v *value) (Seconds, *problem) {
 	if v.text == "" || !isDigit(v.text[0]) {
-		return 0, bad("%s does not begin with a digit; it is a number of seconds, 0 for no reminders",
-			quote(v.text))
+		return 0, v.bad("does not begin with a digit; it is a number of seconds, 0 for no reminders")
 	}
 	return number[Seconds](0, 0)(v)
 }
@@ -54,8 +53,7 @@ func readMailServer(v *value) (string, *problem) {
 		return isLetter(c) || isDigit(c) || strings.IndexByte("._+-", c) >= 0
 	})
 	if host == "" {
-		return "", bad("%s is not a mail server; it is a host name or IPv4 address without quotes",
-			quote(v.text))
+		return "", v.bad("is not a mail server; it is a host name or IPv4 address without quotes")
 	}
 	if host != v.text {
 		v.warn(loose, "of %s only the host %s counts; mail goes to port 25", quote(v.text), quote(host))

@@ -43,7 +43,7 @@ func readMark(v *value) *problem {
 	rest = trim(rest)
 	protocol, ports := cutWord(rest)
 	if protocol == "" {
-		return bad("%s is not complete; it is %s", quote(v.text), markForm)
+		return v.bad("is not complete; it is %s", markForm)
 	}
 	dest, p := s.destination(address)
 	if p != nil {

@@ -23,9 +23,9 @@ func readProtocol(v *value) (Protocol, *problem) {
 		p.tolerated = true
 		return "", p
 	case isMark:
-		return "", bad("%s is not allowed under a firewall mark; it is fwm", quote(v.text))
+		return "", v.bad("is not allowed under a firewall mark; it is fwm")
 	default:
-		return "", bad("%s is not allowed for an address and port; it is tcp or udp", quote(v.text))
+		return "", v.bad("is not allowed for an address and port; it is tcp or udp")
 	}
 }
 
@@ -35,7 +35,7 @@ var schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh",
 func readScheduler(v *value) (string, *problem) {
 	name := firstRun(v.text, isLower)
 	if name == "" {
-		return "", bad("%s is not a scheduler; it is a name in lower case such as wrr", quote(v.text))
+		return "", v.bad("is not a scheduler; it is a name in lower case such as wrr")
 	}
 	v.only(name)
 	if !slices.Contains(schedulers, name) {
@@ -69,15 +69,14 @@ func readNetmask(v *value) (none Netmask, p *problem) {
 	if v.section.ipv6 {
 		n, err := strconv.ParseUint(v.text, 10, 8)
 		if err != nil || n < 1 || n > 128 {
-			return none, bad("%s is not a prefix length; it is a number from 1 to 128", quote(v.text))
+			return none, v.bad("is not a prefix length; it is a number from 1 to 128")
 		}
 		return Netmask{uint32(n), strconv.FormatUint(n, 10)}, nil
 	}
 	mask, ok := parseIPv4(v.text)
 	if !ok {
 		return none,
-			bad("%s is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0",
-				quote(v.text))
+			v.bad("is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0")
 	}
 	bits := binary.BigEndian.Uint32(mask.AsSlice())
 	if bits|(bits-1) != math.MaxUint32 {

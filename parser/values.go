@@ -63,6 +63,11 @@ func refuse(kind, format string, args ...any) *problem {
 
 func bad(format string, args ...any) *problem { return refuse(badValue, format, args...) }
 
+// bad is why a value is refused: what it is not, and what is allowed.
+func (v *value) bad(format string, args ...any) *problem {
+	return bad("%s %s", quote(v.text), fmt.Sprintf(format, args...))
+}
+
 func yesNo(v *value) (bool, *problem) {
 	switch v.text {
 	case "yes":
@@ -70,8 +75,7 @@ func yesNo(v *value) (bool, *problem) {
 	case "no":
 		return false, nil
 	}
-	return false, bad("%s is neither yes nor no; it is one of them, in lower case and without quotes",
-		quote(v.text))
+	return false, v.bad("is neither yes nor no; it is one of them, in lower case and without quotes")
 }
 
 // maxDigits is the length of the largest number that is read.
@@ -100,7 +104,7 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 		n, err := strconv.ParseInt(text, 10, 64)
 		switch {
 		case text == "":
-			return 0, bad("%s is not a number; it is %s", quote(v.text), allowed)
+			return 0, v.bad("is not a number; it is %s", allowed)
 		case len(text) > maxDigits:
 			return 0, bad("the number %s is too large; it has at most %d digits", quote(text), maxDigits)
 		case err != nil || n < low || high > 0 && n > high:
@@ -150,7 +154,7 @@ func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem
 	return func(v *value) (Seconds, *problem) {
 		s, unit, ok := ParseSeconds(unquote(v.text))
 		if !ok || unit == "h" || unit == "d" || s < low || s > high {
-			return 0, bad("%s is not allowed; it is %s", quote(v.text), allowed)
+			return 0, v.bad("is not allowed; it is %s", allowed)
 		}
 		return s, nil
 	}
@@ -161,7 +165,7 @@ func exactTime(v *value) (Seconds, *problem) {
 	s, unit, ok := ParseSeconds(unquote(v.text))
 	switch {
 	case !ok || unit == "h" || unit == "d":
-		return 0, bad("%s is not a time; it is %s", quote(v.text), timeAllowed)
+		return 0, v.bad("is not a time; it is %s", timeAllowed)
 	case s < minTime || s > maxTime:
 		return 0, bad("%s is out of range; it is %s", v.text, timeAllowed)
 	}
@@ -304,7 +308,7 @@ func oneOf(list ...string) func(*value) (string, *problem) {
 	return func(v *value) (string, *problem) {
 		word := v.word()
 		if !slices.Contains(list, word) {
-			return "", bad("%s is not allowed%s; it is one of %s", quote(v.text), DidYouMean(word, list),
+			return "", v.bad("is not allowed%s; it is one of %s", DidYouMean(word, list),
 				strings.Join(list, ", "))
 		}
 		v.only(word)
@@ -317,7 +321,7 @@ func upperWord(list ...string) func(*value) (string, *problem) {
 	return func(v *value) (string, *problem) {
 		word := strings.ToUpper(unquote(v.text))
 		if !slices.Contains(list, word) {
-			return "", bad("%s is not allowed; it is one of %s", quote(v.text), strings.Join(list, ", "))
+			return "", v.bad("is not allowed; it is one of %s", strings.Join(list, ", "))
 		}
 		return word, nil
 	}
@@ -328,7 +332,7 @@ func matching(expression, what string) func(*value) (string, *problem) {
 	return func(v *value) (string, *problem) {
 		text := unquote(v.text)
 		if !regexp.MustCompile(expression).MatchString(text) {
-			return "", bad("%s %s", quote(v.text), what)
+			return "", v.bad("%s", what)
 		}
 		return text, nil
 	}
