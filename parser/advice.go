@@ -292,7 +292,7 @@ func (a adviser) asksElsewhere() {
 }
 
 func (a adviser) at(pos Position, kind, format string, args ...any) {
-	a.reader.warn(a.s.order(advice), kind, pos, format, args...)
+	a.in(a.s, advice).warn(kind, pos, format, args...)
 }
 
 // keepsPort reports whether the kernel does not use a server's port: direct routing and tunnelling leave the packet as

@@ -99,17 +99,17 @@ func (c *AlsoCheck) hasPort() bool { return c.Type != string(Ping) && c.Type != 
 
 // furtherChecks makes the checks of the alsocheck lines, when all else of the section is known.
 func (r *reader) furtherChecks(v *Virtual, s *section) {
-	at := s.order(wholeSection)
+	at := r.in(s, wholeSection)
 	for i := range v.AlsoChecks {
 		c := &v.AlsoChecks[i]
 		switch {
 		case v.CheckType == On || v.CheckType == Off:
-			r.error(at, conflict, c.At,
+			at.error(conflict, c.At,
 				"alsocheck is given with checktype=%s, which checks nothing; a section has one of them",
 				v.CheckType)
 		case c.Port == 0 && c.hasPort() && (v.Mark > 0 ||
 			slices.ContainsFunc(v.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):
-			r.error(at, incomplete, c.At,
+			at.error(incomplete, c.At,
 				"%s has no port, which it needs under a firewall mark and where real servers have "+
 					"none; it is %s",
 				c.Type, alsoCheckForm)

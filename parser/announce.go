@@ -65,7 +65,7 @@ func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 
 // announceable refuses a section whose addresses cannot be announced, and a minservers that its servers cannot reach.
 func (r *reader) announceable(v *Virtual, s *section, global *Global) {
-	at := s.order(wholeSection)
+	at := r.in(s, wholeSection)
 	where := func(directive string) Position {
 		return cmp.Or(v.At[directive], global.At[directive], v.At["virtual"])
 	}
@@ -73,11 +73,11 @@ func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 	switch low, high := v.MinServers.Of(servers); {
 	case v.MinServers == lvs.LowHigh{} || servers == 0:
 	case high > servers:
-		r.error(at, badValue, where("minservers"),
+		at.error(badValue, where("minservers"),
 			"minservers = %s needs %d servers, and %s has %d; it is at most that, or a percentage",
 			v.MinServers, high, v.ID, servers)
 	case v.MinServers.High.Of(servers) < low:
-		r.error(at, badValue, where("minservers"),
+		at.error(badValue, where("minservers"),
 			"minservers = %s is %d/%d of the %d servers of %s; LOW is not above HIGH", v.MinServers, low,
 			v.MinServers.High.Of(servers), servers, v.ID)
 	}
@@ -85,19 +85,19 @@ func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 		return
 	}
 	if v.Announce == v.LastResort {
-		r.error(at, conflict, where("lastresort"),
+		at.error(conflict, where("lastresort"),
 			"lastresort is the device of announce, %s; it is another one, which is announced as the last "+
 				"resort", v.Announce)
 	}
 	if v.Mark > 0 && len(v.AnnounceAddress) == 0 {
 		if len(v.Marking) == 0 && !v.has("announceaddress") {
-			r.error(at, incomplete, where("announce"),
+			at.error(incomplete, where("announce"),
 				"%s has no address to announce; it has mark lines, "+
 					"or announceaddress, or announce = no", v.ID)
 		}
 		for _, m := range v.Marking {
 			if !m.Dest.IsSingleIP() {
-				r.error(at, conflict, m.At,
+				at.error(conflict, m.At,
 					"%s is a network, which the routing daemon itself announces; with announce a "+
 						"mark line has a single address, or the section has announceaddress",
 					m.Dest)
@@ -107,7 +107,7 @@ func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 	}
 	for _, a := range v.Announced() {
 		if !a.IsGlobalUnicast() {
-			r.error(at, badValue, where("announce"),
+			at.error(badValue, where("announce"),
 				"%s of %s cannot be announced; it is an address that others can reach", a, v.ID)
 		}
 	}
@@ -122,7 +122,7 @@ func (r *reader) oneDevice(c *Config) {
 			n, known := first[a]
 			if other := &c.Virtuals[n]; known &&
 				(other.Announce != v.Announce || other.LastResort != v.LastResort) {
-				r.error(r.sections[i].order(wholeSection), conflict, v.At["virtual"],
+				r.in(r.sections[i], wholeSection).error(conflict, v.At["virtual"],
 					"%s has other devices in line %d; an address has one announce and one "+
 						"lastresort", a, other.At["virtual"].Line)
 			} else if !known {

@@ -3,7 +3,7 @@ package parser
 import "strings"
 
 // assign reads a value and sets it, in the globals when s is nil.
-func (r *reader) assign(at order, l line, d *Directive, s *section) {
+func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	v := &r.value
 	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
 	v.takeMeant()
@@ -11,24 +11,24 @@ func (r *reader) assign(at order, l line, d *Directive, s *section) {
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
 		r.compare(at, d, v, literal, p)
 	}
-	r.notes(at, v)
+	at.notes(v)
 	if p != nil && r.reportedLine == l.number {
 		p.kind = r.refusal
 	}
 	if p != nil && d.Form != RealServer { // reported with the names
-		r.problem(at, l, p)
+		at.problem(l, p)
 	}
 	r.written(at, l, d, s)
 }
 
 // written notes where a directive was written, and warns when it was written before.
-func (r *reader) written(at order, l line, d *Directive, s *section) {
+func (r *reader) written(at finder, l line, d *Directive, s *section) {
 	written := r.globals.At
 	if s != nil {
 		written = s.v.At
 	}
 	if before, again := written[d.Name]; again && !d.Repeats {
-		r.warn(at, repeated, l.at(l.start), "%s is given again; the one in line %d does not count", d.Name,
+		at.warn(repeated, l.at(l.start), "%s is given again; the one in line %d does not count", d.Name,
 			before.Line)
 	}
 	written[d.Name] = l.position()
@@ -37,7 +37,7 @@ func (r *reader) written(at order, l line, d *Directive, s *section) {
 // compare reads the value once more, the way the Perl ldirectord does, where that differs from what is
 // meant. What only the Perl ldirectord refuses is a matter of layout; what both refuse is reported as the
 // latter's kind of error.
-func (r *reader) compare(at order, d *Directive, v *value, literal string, p *problem) {
+func (r *reader) compare(at finder, d *Directive, v *value, literal string, p *problem) {
 	trial := value{line: v.line, text: literal, trial: true, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
 		trial.section = &section{header: v.section.header}
@@ -50,7 +50,7 @@ func (r *reader) compare(at order, d *Directive, v *value, literal string, p *pr
 	case literal == v.text+"\r" && r.crTold && !r.strict:
 	default:
 		r.crTold = r.crTold || literal == v.text+"\r"
-		r.tolerate(at, v.line, refused.kind, v.line.position(), layoutOf(v, literal))
+		at.tolerate(v.line, refused.kind, v.line.position(), layoutOf(v, literal))
 	}
 }
 
@@ -69,31 +69,31 @@ func layoutOf(v *value, literal string) string {
 }
 
 // tolerate reports a layout that the Perl ldirectord refuses, one for a line.
-func (r *reader) tolerate(at order, l line, refusal string, pos Position, text string) {
-	if r.reportedLine != l.number {
-		r.reportedLine, r.refusal = l.number, refusal
-		r.layout(at, refusal, pos, text)
+func (f finder) tolerate(l line, refusal string, pos Position, text string) {
+	if f.reportedLine != l.number {
+		f.reportedLine, f.refusal = l.number, refusal
+		f.layout(refusal, pos, text)
 	}
 }
 
-func (r *reader) notes(at order, v *value) {
+func (f finder) notes(v *value) {
 	for _, n := range v.notes {
 		severity := Warning
-		if n.tolerated && r.strict {
+		if n.tolerated && f.strict {
 			severity = Error
 		}
 		text := v.line.named(n.text)
-		r.add(at, Diagnostic{Severity: severity, Kind: n.kind, Pos: v.line.position(), Text: text})
+		f.add(Diagnostic{Severity: severity, Kind: n.kind, Pos: v.line.position(), Text: text})
 	}
 }
 
-func (r *reader) problem(at order, l line, p *problem) {
+func (f finder) problem(l line, p *problem) {
 	if p.tolerated {
-		r.tolerate(at, l, p.kind, l.position(), p.text)
+		f.tolerate(l, p.kind, l.position(), p.text)
 		return
 	}
 	text := l.named(p.text)
-	r.add(at, Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: text, lookup: p.lookup})
+	f.add(Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: text, lookup: p.lookup})
 }
 
 // named says of which directive a text speaks that begins with the value.

@@ -35,18 +35,18 @@ func (r *reader) fillCheckVIP(v *Virtual, s *section) {
 	default:
 		v.CheckVIP = netip.MustParseAddr(v.checkVIP)
 	}
-	at, pos := s.order(wholeSection), s.v.At["checkvip"]
+	at, pos := r.in(s, wholeSection), s.v.At["checkvip"]
 	if v.hasHeader() && !v.CheckVIP.IsValid() {
-		r.error(at, incomplete, pos,
+		at.error(incomplete, pos,
 			"checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS")
 	}
 	if v.CheckVIP.IsLoopback() {
-		r.error(at, badValue, pos,
+		at.error(badValue, pos,
 			"checkvip leads to %s, which never leaves this machine; "+
 				"it is an address that clients can reach", v.CheckVIP)
 	}
 	if why := v.WhyNotVIP(); why != "" {
-		r.error(at, conflict, pos,
+		at.error(conflict, pos,
 			"checkvip is given with checktype=%s, but %s; it is for connect (of tcp), negotiate and N",
 			v.CheckType, why)
 	}

@@ -8,24 +8,24 @@ import (
 // This file refuses directives of a section that exclude each other, or of which one is missing.
 
 func (r *reader) conflicts(v *Virtual, s *section) {
-	at := s.order(wholeSection)
-	r.oneRule(&v.Settings, at)
-	r.oneDialogue(v, s, at)
+	at := r.in(s, wholeSection)
+	at.oneRule(&v.Settings)
+	at.oneDialogue(v, s)
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}} {
 		if v.has(pair[0]) && !v.has(pair[1]) {
-			r.error(at, incomplete, v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0],
+			at.error(incomplete, v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0],
 				pair[1])
 		}
 	}
 	if v.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn) {
-		r.error(at, conflict, v.At["httpuser"],
+		at.error(conflict, v.At["httpuser"],
 			"httpuser and an httpheader Authorization both log in; it is one of them")
 	}
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 	if v.PEName != "" && v.Protocol == TCP {
-		r.error(at, conflict, v.At["pename"],
+		at.error(conflict, v.At["pename"],
 			"pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or "+
 				"a firewall mark")
 	}
@@ -37,13 +37,13 @@ func logsIn(header string) bool {
 }
 
 // oneRule refuses a window and a count in the same place.
-func (r *reader) oneRule(s *Settings, at order) {
+func (f finder) oneRule(s *Settings) {
 	if !s.has("window") {
 		return
 	}
 	for _, other := range []string{"failurecount", "risecount"} {
 		if pos, ok := s.At[other]; ok {
-			r.error(at, conflict, s.At["window"],
+			f.error(conflict, s.At["window"],
 				"window and %s (line %d) both say when a server is down; it is one of them", other,
 				pos.Line)
 		}
@@ -51,7 +51,7 @@ func (r *reader) oneRule(s *Settings, at order) {
 }
 
 // oneDialogue refuses a single request and its answer beside a dialogue, also those of a real server.
-func (r *reader) oneDialogue(v *Virtual, s *section, at order) {
+func (f finder) oneDialogue(v *Virtual, s *section) {
 	const both = "%s and %s (line %d) both say what a check speaks; with send and expect there is no request or " +
 		"receive"
 	step := "send"
@@ -63,12 +63,12 @@ func (r *reader) oneDialogue(v *Virtual, s *section, at order) {
 	}
 	for _, other := range []string{"request", "receive"} {
 		if pos, ok := v.At[other]; ok {
-			r.error(at, conflict, pos, both, other, step, v.At[step].Line)
+			f.error(conflict, pos, both, other, step, v.At[step].Line)
 		}
 	}
 	for i := range s.reals {
 		if real := &s.reals[i]; real.server.OwnRequest {
-			r.error(at, conflict, real.line.position(), both, "the strings of this real server", step,
+			f.error(conflict, real.line.position(), both, "the strings of this real server", step,
 				v.At[step].Line)
 		}
 	}

@@ -141,6 +141,9 @@ type report struct {
 	strict  bool
 	entries []entry
 	count   [Error + 1]int // by severity, also of those that are not kept
+
+	reportedLine int    // the last line with a layout that was reported
+	refusal      string // how the Perl ldirectord refuses that line
 }
 
 // maxFindings bounds the errors and the warnings that are kept. A file with more is no configuration.
@@ -169,28 +172,39 @@ type order struct {
 	phase phase
 }
 
-func (r *report) add(at order, d Diagnostic) {
-	if r.count[d.Severity]++; r.count[d.Severity] > maxFindings {
-		return
+// finder reports what is found at a place in the order of reading.
+type finder struct {
+	*report
+	order
+}
+
+// in reports what is found in a section.
+func (r *report) in(s *section, p phase) finder { return finder{r, order{s.line.number, p}} }
+
+// on reports what is found on a line outside of the sections, or with 0 in the file.
+func (r *report) on(line int) finder { return finder{r, order{block: line}} }
+
+func (f finder) add(d Diagnostic) {
+	if f.count[d.Severity]++; f.count[d.Severity] <= maxFindings {
+		f.entries = append(f.entries, entry{d, f.order})
 	}
-	r.entries = append(r.entries, entry{d, at})
 }
 
-func (r *report) error(at order, kind string, pos Position, format string, args ...any) {
-	r.add(at, Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
+func (f finder) error(kind string, pos Position, format string, args ...any) {
+	f.add(Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
 }
 
-func (r *report) warn(at order, kind string, pos Position, format string, args ...any) {
-	r.add(at, Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
+func (f finder) warn(kind string, pos Position, format string, args ...any) {
+	f.add(Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
 }
 
 // layout reports what is accepted although the Perl ldirectord refuses it, as the kind given.
-func (r *report) layout(at order, refusal string, pos Position, text string) {
-	if r.strict {
-		r.error(at, refusal, pos, "%s", text)
+func (f finder) layout(refusal string, pos Position, text string) {
+	if f.strict {
+		f.error(refusal, pos, "%s", text)
 		return
 	}
-	r.warn(at, layout, pos, "%s", text)
+	f.warn(layout, pos, "%s", text)
 }
 
 func (r *report) diagnostics() Diagnostics {

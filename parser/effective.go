@@ -40,7 +40,7 @@ func (r *reader) config() *Config {
 
 // duplicate reports a virtual service that exists already, at the line where the Perl ldirectord notices.
 func (r *reader) duplicate(s *section, id string, first int) {
-	r.add(s.order(wholeSection), Diagnostic{
+	r.in(s, wholeSection).add(Diagnostic{
 		Severity: Error, Kind: duplicateVirtual, Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
 		Text: fmt.Sprintf(
 			"the virtual in line %d is the same as the one in line %d, %s; each protocol, address and "+
@@ -55,7 +55,7 @@ func (r *reader) globalConfig() Global {
 		g.LogFile = cmp.Or(r.opts.LogFile, g.LogFile)
 	}
 	g.fillTimeouts()
-	r.oneRule(&g.Settings, order{block: g.At["window"].Line})
+	r.on(g.At["window"].Line).oneRule(&g.Settings)
 	g.Fallback = r.globalFallback(r.globals.fallback, false)
 	g.Fallback6 = r.globalFallback(r.globals.fallback6, true)
 	return *g

@@ -102,7 +102,7 @@ func (r *reader) pageAdvice(g *Global) {
 // useless warns of a directive outside the sections that changes nothing, if it is written.
 func (r *reader) useless(directive, text string) {
 	if pos, written := r.globals.At[directive]; written {
-		r.warn(order{block: pos.Line}, noEffect, pos, "%s", text)
+		r.on(pos.Line).warn(noEffect, pos, "%s", text)
 	}
 }
 

@@ -145,13 +145,13 @@ const maxMarkPorts = 1 << 14
 
 // markings are the rules of a section.
 func (r *reader) markings(s *section) (list []Marking) {
-	at := s.order(wholeSection)
+	at := r.in(s, wholeSection)
 	for i := range s.marks {
 		line := &s.marks[i]
 		count := max(len(line.ports), 1)
 		if r.marked += count; r.marked > maxMarkPorts {
 			if r.marked-count <= maxMarkPorts {
-				r.problem(at, line.line, refuse(tooLarge,
+				at.problem(line.line, refuse(tooLarge,
 					"the mark lines of the file have more than %d ports and ranges", maxMarkPorts))
 			}
 			return list
@@ -162,7 +162,7 @@ func (r *reader) markings(s *section) (list []Marking) {
 			one, p := ports.resolve(r.names, line.protocol)
 			if p != nil {
 				good = false
-				r.error(at, p.kind, line.line.at(min(line.line.value+line.length-ports.length,
+				at.error(p.kind, line.line.at(min(line.line.value+line.length-ports.length,
 					len(line.line.text))), "%s", p.text)
 			}
 			m.Ports = append(m.Ports, one)

@@ -12,19 +12,19 @@ import (
 
 // hostAddress is the address of a host as written, if it has one. It warns, once for each name, when that is the last
 // address that was known.
-func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
+func (r *reader) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
 	host := readHost(r.names, text, ipv6)
 	if host.Reason != "" {
 		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.Reason).around(text)
 		if p.lookup = host.Failure != ""; p.lookup && kind == realHost && !r.opts.Wait {
 			p.text += "; start and reload take the file, and the server waits for an address"
 		}
-		r.problem(at, l, p)
+		at.problem(l, p)
 		return none, false
 	}
 	if what := names.NoHost(host.Value); what != "" && kind != badVirtualAddress {
 		p := refuse(kind, "the address %s cannot be a server's: it is %s", quote(text), what)
-		r.problem(at, l, p.around(text))
+		at.problem(l, p.around(text))
 		return none, false
 	}
 	if host.Failure != "" {
@@ -35,17 +35,17 @@ func (r *reader) hostAddress(at order, kind string, l line, text string, ipv6 bo
 }
 
 // warnOfName warns of a look-up that failed, once for each name.
-func (r *reader) warnOfName(at order, l line, text string, ipv6 bool, follows, why string) {
+func (r *reader) warnOfName(at finder, l line, text string, ipv6 bool, follows, why string) {
 	if name := (names.Key{Host: text, IPv6: ipv6}); !r.warned[name] {
 		r.warned[name] = true
-		r.warn(at, nameInVain, l.around(text), "the name %s %s: %s", quote(text), follows, why)
+		at.warn(nameInVain, l.around(text), "the name %s %s: %s", quote(text), follows, why)
 	}
 }
 
 // hasNumber reports whether a port as written has a number; otherwise that is an error.
-func (r *reader) hasNumber(at order, kind string, l line, text string, port names.Lookup[uint16]) bool {
+func (f finder) hasNumber(kind string, l line, text string, port names.Lookup[uint16]) bool {
 	if port.Reason != "" {
-		r.problem(at, l, refuse(kind, "the port %s cannot be used: %s", quote(text), port.Reason).around(text))
+		f.problem(l, refuse(kind, "the port %s cannot be used: %s", quote(text), port.Reason).around(text))
 	}
 	return port.Reason == ""
 }
@@ -55,10 +55,10 @@ func (r *reader) address(s *section, protocol Protocol) (none netip.AddrPort) {
 	if s.host == "" {
 		return none
 	}
-	at, port := s.order(headerNames), readPort(r.names, s.port, string(protocol))
+	at, port := r.in(s, headerNames), readPort(r.names, s.port, string(protocol))
 	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.ipv6)
 	note(r.names, s.ipv6, names.OfVirtual, s.host)
-	if !ok || !r.hasNumber(at, badVirtualAddress, s.line, s.port, port) {
+	if !ok || !at.hasNumber(badVirtualAddress, s.line, s.port, port) {
 		return none
 	}
 	return netip.AddrPortFrom(addr, port.Value)
@@ -92,7 +92,7 @@ func (r *reader) ownFallback(s *section, v *Virtual) *Fallback {
 	if f.port == "" {
 		port.Value = v.Addr.Port()
 	}
-	return r.fallbackServer(s.order(fallbackNames), f, s.ipv6, port)
+	return r.fallbackServer(r.in(s, fallbackNames), f, s.ipv6, port)
 }
 
 // globalFallback is the fallback server for all sections of a family. A service name that is known for
@@ -105,7 +105,7 @@ func (r *reader) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 	if tcp.Reason != "" && udp.Reason == "" {
 		tcp = udp
 	}
-	server := r.fallbackServer(order{block: f.line.number}, f, ipv6, tcp)
+	server := r.fallbackServer(r.on(f.line.number), f, ipv6, tcp)
 	if server == nil {
 		return nil
 	}
@@ -117,9 +117,9 @@ func (r *reader) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 }
 
 // fallbackServer is a fallback server with its address, nil when it has none.
-func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port names.Lookup[uint16]) *Fallback {
+func (r *reader) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port names.Lookup[uint16]) *Fallback {
 	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, ipv6)
-	if !ok || !r.hasNumber(at, fallbackPort, f.line, f.port, port) {
+	if !ok || !at.hasNumber(fallbackPort, f.line, f.port, port) {
 		return nil
 	}
 	return &Fallback{Addr: netip.AddrPortFrom(addr, port.Value), Forward: f.forward, Weight: 1,
@@ -128,7 +128,7 @@ func (r *reader) fallbackServer(at order, f *fallbackLine, ipv6 bool, port names
 
 // servers makes the real servers of a line: one, or those of a range.
 func (r *reader) servers(s *section, line *realLine, v *Virtual) {
-	at := s.order(realNames)
+	at := r.in(s, realNames)
 	used := names.OfReal
 	if line.last != "" {
 		used = names.OfRange
@@ -142,7 +142,7 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 	}
 	first, last, number, ok := r.endpoints(at, line, s.ipv6)
 	if line.problem != nil {
-		r.problem(at, line.line, line.problem)
+		at.problem(line.line, line.problem)
 		return
 	}
 	if !ok {
@@ -157,12 +157,12 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 		p := refuse(badRealRange,
 			"the range from %s to %s is not allowed; it goes upwards and has at most %d addresses", first,
 			last, maxRange)
-		r.problem(at, line.line, p)
+		at.problem(line.line, p)
 		return
 	}
 	if r.reals += count; r.reals > maxReals {
 		if r.reals-count <= maxReals {
-			r.error(at, tooLarge, line.line.position(), "the file has more than %d real servers", maxReals)
+			at.error(tooLarge, line.line.position(), "the file has more than %d real servers", maxReals)
 		}
 		return
 	}
@@ -213,7 +213,7 @@ func (v *Virtual) keepLeaving(before *Config, refines bool) {
 }
 
 // waiting is a line whose only trouble is a look-up that failed.
-func (r *reader) waiting(at order, line *realLine, ipv6 bool) (w Waiting, ok bool) {
+func (r *reader) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok bool) {
 	port := readPort(r.names, line.port, "")
 	if port.Reason != "" {
 		return w, false
@@ -238,13 +238,13 @@ func (r *reader) waiting(at order, line *realLine, ipv6 bool) (w Waiting, ok boo
 }
 
 // endpoints are the addresses and the port of a line of real servers.
-func (r *reader) endpoints(at order, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
+func (r *reader) endpoints(at finder, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
 	if line.first == "" {
 		return first, last, 0, false // it was no server
 	}
 	first, ok = r.hostAddress(at, realHost, line.line, line.first, ipv6)
 	port := readPort(r.names, line.port, "")
-	hasPort := r.hasNumber(at, realPort, line.line, line.port, port)
+	hasPort := at.hasNumber(realPort, line.line, line.port, port)
 	last, hasLast := first, true
 	if line.last != "" {
 		last, hasLast = r.hostAddress(at, realHost, line.line, line.last, ipv6)

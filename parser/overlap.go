@@ -85,15 +85,15 @@ func warnOfOverlap(r *reader, a, b markedLine) {
 	if a.At.Line < b.At.Line {
 		a, b = b, a
 	}
-	at := a.order(advice)
+	at := r.in(a.section, advice)
 	switch {
 	case a.Marking == b.Marking:
-		r.warn(at, repeated, a.At, "a port appears twice in the list")
+		at.warn(repeated, a.At, "a port appears twice in the list")
 	case a.section == b.section:
-		r.warn(at, repeated, a.At, "some of these packets have the mark already, by line %d: %s", b.At.Line,
+		at.warn(repeated, a.At, "some of these packets have the mark already, by line %d: %s", b.At.Line,
 			b.Marking)
 	default:
-		r.warn(at, suspicious, a.At,
+		at.warn(suspicious, a.At,
 			"some of these packets have mark %d too, by line %d: %s; they get %d, as the later line counts",
 			b.mark, b.At.Line, b.Marking, a.mark)
 	}
@@ -108,7 +108,7 @@ func (m *markedPackets) warnOfAddress(r *reader, v *Virtual) {
 	}
 	addr := v.Addr.Addr()
 	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), string(v.Protocol), ports); ok {
-		r.warn(line.order(advice), suspicious, line.At,
+		r.in(line.section, advice).warn(suspicious, line.At,
 			"packets to the virtual service %s of line %d get the mark, which comes first: that service "+
 				"never sees them",
 			v.ID, v.At["virtual"].Line)

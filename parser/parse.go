@@ -23,7 +23,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.names = names.NewTable(names.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
 	r.warned = map[names.Key]bool{}
 	if len(src) > MaxSize {
-		r.error(order{}, tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src),
+		r.on(0).error(tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src),
 			MaxSize)
 		return nil, r.diagnostics()
 	}
@@ -73,12 +73,10 @@ type reader struct {
 	names     *names.Table
 	warned    map[names.Key]bool // there was a warning about its look-up
 
-	current      *section // the last one; a blank line or a global does not end it here
-	open         bool     // it has not ended for the Perl ldirectord either
-	gap          int      // the blank or global line that ended it; 0 when none did, or lines of it followed
-	reportedLine int      // the last line with a layout that was reported
-	refusal      string   // how the Perl ldirectord refuses that line
-	crTold       bool     // the carriage returns were
+	current *section // the last one; a blank line or a global does not end it here
+	open    bool     // it has not ended for the Perl ldirectord either
+	gap     int      // the blank or global line that ended it; 0 when none did, or lines of it followed
+	crTold  bool     // the carriage returns were
 
 	value  value // of the line at hand
 	marked int   // ports and ranges of mark lines so far
@@ -88,7 +86,7 @@ type reader struct {
 func (r *reader) readAll(text string) {
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
 		text = rest
-		r.layout(order{}, unknownDirective, Position{r.file, 1, 1},
+		r.on(0).layout(unknownDirective, Position{r.file, 1, 1},
 			"a byte-order mark is before the first line; the Perl ldirectord refuses that")
 	}
 	number := 0
@@ -126,7 +124,7 @@ func (r *reader) leave(number int) {
 // them for a directive without a name.
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
-		r.tolerate(r.current.order(inLines), l, unknownDirective, l.at(0),
+		r.in(r.current, inLines).tolerate(l, unknownDirective, l.at(0),
 			"a line of blanks is in the section; it is empty or has at most four blanks")
 		return
 	}
@@ -137,20 +135,20 @@ func (r *reader) blank(l line) {
 func (r *reader) header(l line) {
 	s := r.openSection(l, l.name == "virtual6")
 	if l.indent > 0 {
-		r.tolerate(s.order(inLines), l, unknownDirective, l.at(l.start), l.name+
+		r.in(s, inLines).tolerate(l, unknownDirective, l.at(l.start), l.name+
 			" is indented; a section begins in the first column")
 	}
 	if !l.equals {
-		r.error(s.order(inLines), unknownDirective, l.at(l.start), "%s", describeOdd(l))
+		r.in(s, inLines).error(unknownDirective, l.at(l.start), "%s", describeOdd(l))
 		return
 	}
 	s.v.At["virtual"] = l.position()
 	v := &r.value
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
 	if p := s.header.read(v); p != nil {
-		r.problem(s.order(inLines), l, p)
+		r.in(s, inLines).problem(l, p)
 	}
-	r.notes(s.order(inLines), v)
+	r.in(s, inLines).notes(v)
 }
 
 // openSection ends the last section and begins one.
@@ -176,13 +174,13 @@ func (r *reader) closeSection() {
 	}
 	const text = "a directive of the section is not indented"
 	if s.unclear {
-		r.error(s.order(inLines), unknownDirective, s.underIndent,
+		r.in(&s, inLines).error(unknownDirective, s.underIndent,
 			text+
 				", and neither are others that may be global; the lines of a section are indented by "+
 				"four blanks or a tab")
 		return
 	}
-	r.layout(s.order(inLines), unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
+	r.in(&s, inLines).layout(unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
 }
 
 func (r *reader) directive(l line) {
@@ -199,13 +197,13 @@ func (r *reader) directive(l line) {
 		r.global(l, d)
 	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
 		r.current.unclear = true
-		r.error(r.current.order(inLines), ambiguousLayout, l.at(l.start),
+		r.in(r.current, inLines).error(ambiguousLayout, l.at(l.start),
 			"%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
 				"indent it or move it above the first virtual", l.name, r.current.line.number)
 	case d.Global() && (l.indent == 0 || r.current == nil):
 		r.global(l, d)
 	case r.current == nil:
-		r.error(order{block: l.number}, unknownDirective, l.at(l.start),
+		r.on(l.number).error(unknownDirective, l.at(l.start),
 			"%s is outside of a section; it belongs below a virtual, indented by four blanks or a tab",
 			l.name)
 	default:
@@ -214,12 +212,12 @@ func (r *reader) directive(l line) {
 }
 
 func (r *reader) global(l line, d *Directive) {
-	at := order{block: l.number}
+	at := r.on(l.number)
 	if l.indent > 0 {
 		if r.current != nil {
-			at = r.current.order(inLines)
+			at = r.in(r.current, inLines)
 		}
-		r.tolerate(at, l, unknownDirective, l.at(l.start), l.name+
+		at.tolerate(l, unknownDirective, l.at(l.start), l.name+
 			" is indented; a global directive begins in the first column")
 	} else if r.current != nil {
 		r.leave(l.number)
@@ -230,7 +228,7 @@ func (r *reader) global(l line, d *Directive) {
 
 func (r *reader) inSection(l line, d *Directive) {
 	s := r.current
-	at := s.order(inLines)
+	at := r.in(s, inLines)
 	switch {
 	case l.indent == 0:
 		r.reportedLine, r.refusal = l.number, unknownDirective // closeSection reports it
@@ -238,16 +236,16 @@ func (r *reader) inSection(l line, d *Directive) {
 			s.underIndent = l.at(0)
 		}
 	case r.gap > 0:
-		r.tolerate(at, l, unknownDirective, l.at(l.start), fmt.Sprintf(
+		at.tolerate(l, unknownDirective, l.at(l.start), fmt.Sprintf(
 			"the section continues after line %d, which ends it for the Perl ldirectord", r.gap))
 	case l.indent < sectionIndent && !s.littleIndent:
 		s.littleIndent = true
-		r.tolerate(at, l, unknownDirective, l.at(l.start),
+		at.tolerate(l, unknownDirective, l.at(l.start),
 			"a directive of the section is indented by less than four blanks; it is four or more, or a tab")
 	}
 	r.gap = 0
 	if right, mixed := ofOtherFamily(s, d.Name); mixed {
-		r.error(at, familyMix, l.at(l.start), "%s is not for this address family; under %s it is %s", d.Name,
+		at.error(familyMix, l.at(l.start), "%s is not for this address family; under %s it is %s", d.Name,
 			s.line.name, right)
 		return
 	}

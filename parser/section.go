@@ -21,6 +21,3 @@ type section struct {
 	unclear      bool     // a later line could be global or the section's
 	littleIndent bool     // one with less than four blanks was reported
 }
-
-// order is where the section's diagnostics belong.
-func (s *section) order(p phase) order { return order{block: s.line.number, phase: p} }

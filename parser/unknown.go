@@ -4,25 +4,25 @@ import "strings"
 
 // oddDirective handles a line that no directive of the table begins, or one without its =.
 func (r *reader) oddDirective(l line) {
-	at := order{block: l.number}
+	at := r.on(l.number)
 	inside := r.current != nil && l.indent > 0
 	if inside {
-		at = r.current.order(inLines)
+		at = r.in(r.current, inLines)
 	}
 	if !inside && strings.HasPrefix(l.name, "supervised") {
 		r.supervised(at, l)
 		return
 	}
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
-		r.error(at, removedDirective, l.at(l.start), "%s is not a directive any more; it is %s", l.name,
+		at.error(removedDirective, l.at(l.start), "%s is not a directive any more; it is %s", l.name,
 			was.instead)
 		return
 	}
 	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
 		// What follows belongs to it, not to the section before.
-		at = r.openSection(l, best == "virtual6").order(inLines)
+		at = r.in(r.openSection(l, best == "virtual6"), inLines)
 	}
-	r.error(at, unknownDirective, l.at(l.start), "%s", describeOdd(l))
+	at.error(unknownDirective, l.at(l.start), "%s", describeOdd(l))
 }
 
 var headers = []string{"virtual", "virtual6"}
@@ -45,18 +45,18 @@ func describeOdd(l line) string {
 
 // supervised handles the only directive that may be written without a value, and that the Perl ldirectord knows
 // by its first letters.
-func (r *reader) supervised(at order, l line) {
+func (r *reader) supervised(at finder, l line) {
 	rest := l.text[l.value:]
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {
-		r.error(at, badValue, l.at(l.start),
+		at.error(badValue, l.at(l.start),
 			"%s is not followed by = and a value; it is supervised=yes or supervised=no", quote(l.name))
 		return
 	}
 	if rest != "" {
-		r.tolerate(at, l, badValue, l.at(l.value),
+		at.tolerate(l, badValue, l.at(l.value),
 			"a comment follows the directive; it belongs on a line of its own")
 	}
-	r.warn(at, deprecated, l.at(l.start), "supervised has no value; it is supervised=yes")
+	at.warn(deprecated, l.at(l.start), "supervised has no value; it is supervised=yes")
 	r.globals.Supervised = true
 	r.globals.At[l.name] = l.at(l.start)
 }
