@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"ldirectord/director"
@@ -39,6 +40,23 @@ func (d *daemon) openChannels() []director.Receiver {
 func (c *channels) setChannels(p *director.Plan) {
 	c.mailer.Set(mailRules(p))
 	c.webhook.Set(p.Config.Global.Webhook)
+}
+
+// say records what happened.
+func (c *channels) say(kind notify.Kind, text string) {
+	c.journal.Emit(notify.Event{Kind: kind, Text: text})
+}
+
+// refused records why a configuration is not taken over.
+func (c *channels) refused(why string) {
+	c.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
+}
+
+// failed records an error of the daemon's own, if there is one.
+func (c *channels) failed(kind notify.Kind, what string, err error) {
+	if err != nil {
+		c.journal.Emit(notify.Event{Kind: kind, Text: fmt.Sprintf("%s: %v", what, err), Reason: err.Error()})
+	}
 }
 
 // closeChannels waits for what is still to be told, or run. The log is last.

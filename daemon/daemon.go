@@ -261,23 +261,6 @@ func (d *daemon) finish(cause error) error {
 	return cause
 }
 
-// say records what happened.
-func (d *daemon) say(kind notify.Kind, text string) {
-	d.journal.Emit(notify.Event{Kind: kind, Text: text})
-}
-
-// refused records why a configuration is not taken over.
-func (d *daemon) refused(why string) {
-	d.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
-}
-
-// failed records an error of the daemon's own, if there is one.
-func (d *daemon) failed(kind notify.Kind, what string, err error) {
-	if err != nil {
-		d.journal.Emit(notify.Event{Kind: kind, Text: fmt.Sprintf("%s: %v", what, err), Reason: err.Error()})
-	}
-}
-
 // record changes what the state file says.
 func (d *daemon) record(change func(*instance.State)) { d.recorded(d.lock.Update(change)) }
 
@@ -285,9 +268,9 @@ func (d *daemon) record(change func(*instance.State)) { d.recorded(d.lock.Update
 func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
 
 // tellStarter shows who waits for the start which changes of the table fail. The daemon tries them again.
-func (d *daemon) tellStarter(e notify.Event) {
-	if d.Ready != nil && e.Kind == notify.TableError {
-		fmt.Fprintln(d.Ready, e.Text) // an error: the start is over
+func (o *Options) tellStarter(e notify.Event) {
+	if o.Ready != nil && e.Kind == notify.TableError {
+		fmt.Fprintln(o.Ready, e.Text) // an error: the start is over
 	}
 }
 

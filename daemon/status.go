@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/control"
 	"ldirectord/director"
+	"ldirectord/ipvsctl"
 	"ldirectord/names"
 	"ldirectord/notify"
 	"ldirectord/status"
@@ -33,7 +34,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	}
 	process := d.tally.process()
 	process.Failures = append(d.tally.failures(), d.log.failures()...)
-	return status.NewReport(now, process, d.connections(ctx, now)), nil
+	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
 }
 
 // answerWhy answers with what is remembered of the servers that a question means. Root alone has the conversations:
@@ -62,20 +63,21 @@ func (d *daemon) wholeWhy(ctx context.Context, virtual, real string) (*status.Wh
 	if err != nil {
 		return nil, err
 	}
-	return status.NewWhy(now, d.tally.process().Started, d.connections(ctx, now)), nil
+	return status.NewWhy(now, d.tally.process().Started, connections(ctx, d.Table.Live, now)), nil
 }
 
 // connections reads the counters of all servers from the kernel, with a client of its own: the director's is never
 // waited for. What can't be read in time is left out.
-func (d *daemon) connections(ctx context.Context, now *director.Snapshot) map[director.Backend]status.Connections {
-	if d.Table.Live == nil {
+func connections(ctx context.Context, table ipvsctl.Client,
+	now *director.Snapshot) map[director.Backend]status.Connections {
+	if table == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
 	defer cancel()
 	all := map[director.Backend]status.Connections{}
 	for _, v := range now.Virtuals {
-		found, err := d.Table.Live.Services(ctx, v.Key)
+		found, err := table.Services(ctx, v.Key)
 		if err != nil {
 			return all
 		}
