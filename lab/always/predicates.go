@@ -300,9 +300,12 @@ func leavesNone(s *Step) string {
 	if m.Failed { // what was to follow did not
 		return ""
 	}
+	if b.Have != nil && !b.Have.Serve() || m.Have.Serve() { // what somebody else did to the table is not known yet
+		return ""
+	}
 	left := slices.ContainsFunc(b.Table, func(d lvs.Dest) bool {
 		return d.Weight > 0 && d.Addr != m.Fallback.Addr && m.configured(d.Addr) == nil
-	}) && !m.Have.Serve() // it may not know yet that what it counts on was removed by somebody else
+	})
 	allDown := true
 	for i := range m.Servers {
 		o := &m.Servers[i]
