@@ -175,9 +175,6 @@ var references = regexp.MustCompile(`^\\(?:([1-9][0-9]*)|g(-?[0-9]+)|g\{[ \t]*(-
 // reference reads a back-reference. \10 upwards are octal numbers where there are fewer groups.
 func (s *scanner) reference() (ref part, ok bool) {
 	begin := s.pos
-	if rest := s.src[begin+1:]; rest == "" || strings.IndexByte("123456789gk", rest[0]) < 0 {
-		return ref, false // as the expression says too, which takes its time
-	}
 	m := s.match(references)
 	if m == nil {
 		return ref, false

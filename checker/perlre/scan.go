@@ -257,10 +257,6 @@ func (s *scanner) quantifier() (q quantifier, found bool) {
 	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
 		return q, false
 	}
-	if inside := strings.TrimLeft(s.src[s.pos+1:], " \t"); s.ahead("{") &&
-		(inside == "" || strings.IndexByte(",0123456789", inside[0]) < 0) {
-		return q, false // as the expression says too, which takes its time
-	}
 	m := s.match(quantifiers)
 	if m == nil {
 		return q, false
