@@ -3,12 +3,9 @@ package checker
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"ldirectord/checker/transcript"
@@ -49,68 +46,6 @@ func (c *conn) openTLS(cfg *tls.Config) error {
 		c.watch.remark("%s", tlsFacts(t.ConnectionState()))
 	}
 	return err
-}
-
-// watch is the context of a check that wants to know when its stages were done. Libraries may read in goroutines that
-// outlive the check.
-type watch struct {
-	context.Context
-	began time.Time
-	done  [Marks]atomic.Uint32 // as Stages
-	tape  *transcript.Tape     // nil: nobody wants to read what is said
-	ends  atomic.Int64         // as Result.CertEnd
-}
-
-// watching returns the context of a check that begins.
-func watching(ctx context.Context) *watch {
-	tape, _ := ctx.Value(tapeKey{}).(*transcript.Tape)
-	return &watch{Context: ctx, began: time.Now(), tape: tape}
-}
-
-// watchOf is that of a check which runs with a context; nil without one.
-func watchOf(ctx context.Context) *watch {
-	w, _ := ctx.(*watch)
-	return w
-}
-
-// mark notes that a stage is done. Only its first end counts.
-func (w *watch) mark(m Mark) {
-	if w != nil && w.done[m].Load() == 0 {
-		w.done[m].Store(micros(time.Since(w.began)))
-	}
-}
-
-// said takes down what one side said, which is the end of a stage.
-func (w *watch) said(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
-	if w != nil && len(p) > 0 {
-		w.mark(m)
-		w.tape.Say(kind, on, p)
-	}
-}
-
-func (w *watch) isTaped() bool { return w != nil && w.tape != nil }
-
-// remark takes down what the check itself has to say.
-func (w *watch) remark(format string, args ...any) {
-	if w.isTaped() {
-		w.tape.Say(transcript.Note, nil, fmt.Appendf(nil, format, args...))
-	}
-}
-
-// certified notes when the server's certificate ends: that of the first server, where a redirect leads to others.
-func (w *watch) certified(t *tls.Conn) {
-	if shown := t.ConnectionState().PeerCertificates; w != nil && len(shown) > 0 {
-		w.ends.CompareAndSwap(0, shown[0].NotAfter.Unix())
-	}
-}
-
-// conclude gives the result of the check its stages.
-func (w *watch) conclude(r *Result) {
-	r.CertEnd = w.ends.Load()
-	for m := range w.done {
-		r.Stages[m] = w.done[m].Load()
-	}
-	r.conclude(time.Since(w.began))
 }
 
 // guard bounds a connection by the deadline of its check and by ctx.
@@ -176,53 +111,6 @@ func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 	return c, nil
 }
 
-// Via is how packets of a check reach the server that a private service of IPVS has, though they go to a virtual
-// address. Or, with OnLink and To alone, it is without a router to a server: a route over one is as good as none.
-type Via struct {
-	OnLink bool
-	To     netip.Addr // the virtual address; packets to others go there as ever
-	Mark   uint32     // of the service, 1 or more
-	Source netip.Addr // of this machine, of To's family, and not a virtual one: to that answers would not come
-	MSS    int        // the longest TCP segment, in bytes: the route to an address of this machine knows none
-}
-
-// Astray is said of a way by which packets don't come to the private service.
-const Astray = "packets with its mark don't come to its private service"
-
-// Knock begins a TCP connection by a way, and leaves it.
-func Knock(v Via, to netip.AddrPort) error {
-	fd, err := startTCP(to, &v)
-	if err == nil {
-		closeSocket(fd)
-	}
-	return err
-}
-
-type viaKey struct{}
-
-// WithVia makes the checks of a context go that way.
-func WithVia(ctx context.Context, v Via) context.Context { return context.WithValue(ctx, viaKey{}, &v) }
-
-// viaTo is the way to an address, nil for the usual one.
-func viaTo(ctx context.Context, to netip.AddrPort) *Via {
-	if v, ok := ctx.Value(viaKey{}).(*Via); ok && v.To == to.Addr().Unmap() {
-		return v
-	}
-	return nil
-}
-
-// openUDP opens a socket for datagrams to and from a server.
-func openUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	v := viaTo(ctx, to)
-	if v == nil {
-		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
-	}
-	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
-		return errors.Join(c.Control(func(fd uintptr) { err = v.prepare(int(fd), false) }), err)
-	}}
-	return d.DialContext(ctx, "udp", to.String())
-}
-
 // resolve looks a host name up; a literal address is itself.
 func resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
@@ -241,4 +129,12 @@ func resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr
 		addrs[i] = a.Unmap()
 	}
 	return addrs, nil
+}
+
+// connectFault is a connection that did not come about in the time for it, in the operator's words.
+func connectFault(err error, timeout time.Duration) error {
+	if isTimeout(err) {
+		return AtConnect.of(&fault{fmt.Sprintf("connect: no answer in %v", timeout), err})
+	}
+	return AtConnect.of(stageFault("connect", err))
 }

@@ -88,7 +88,7 @@ func (c *external) stuck() Result {
 }
 
 // errCrowded is a shortage of this machine.
-var errCrowded = &fault{"too many programs are running already", syscall.ENOMEM}
+var errCrowded = newFault("too many programs are running already", syscall.ENOMEM)
 
 // runProgram runs the program to its end, or kills it and what it started at the timeout.
 func (c *external) runProgram(ctx context.Context) ([]byte, error) {
@@ -130,7 +130,7 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 	if !errors.Is(err, exec.ErrNotFound) {
 		why = reason(err)
 	}
-	r := failed(ctx, &fault{fmt.Sprintf("can't run %s: %s", escape(c.argv[0], 2*maxExcerpt), why), err})
+	r := failed(ctx, newFault(fmt.Sprintf("can't run %s: %s", escape(c.argv[0], 2*maxExcerpt), why), err))
 	switch {
 	case errors.Is(err, syscall.EAGAIN): // no more processes
 		r.Cause = Shortage

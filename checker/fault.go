@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"ldirectord/checker/icmp"
 	"ldirectord/printable"
 )
 
@@ -27,6 +26,9 @@ type fault struct {
 func (f *fault) Error() string { return f.text }
 func (f *fault) Unwrap() error { return f.err }
 
+// newFault puts an error into words.
+func newFault(text string, err error) error { return &fault{text, err} }
+
 // stageFault says in which stage of a check an error came.
 func stageFault(stage string, err error) error {
 	return &fault{stage + ": " + reason(err), err}
@@ -34,36 +36,6 @@ func stageFault(stage string, err error) error {
 
 // errStopped marks a check that was cancelled, not answered.
 var errStopped = errors.New("stopped")
-
-// passed is the result of a check that found what it wants.
-func passed(detail string) Result { return Result{OK: true, Stage: AtMatch, Detail: detail} }
-
-// concluded is the result of a check that found that, or ended with an error.
-func concluded(ctx context.Context, seen string, err error) Result {
-	if err != nil {
-		return failed(ctx, err)
-	}
-	return passed(seen)
-}
-
-// failed is the result of a check that ended with an error: the server's failure, unless the check
-// was cancelled or our own machine was short of something.
-func failed(ctx context.Context, err error) Result {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		err = errStopped
-	}
-	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: stageOf(err)}
-}
-
-// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is
-// left.) No route to the server is none: the server can't be reached.
-//
-// EPERM is one: a firewall rule of this machine, or its full table of connections, dropped what was sent, and no
-// network says so. EACCES is none but for a ping socket: with IPv6 a router, or the server, says it.
-func isShortage(err error) bool {
-	return isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
-		syscall.EPERM, icmp.ErrDenied)
-}
 
 // isOneOf is errors.Is for several errors.
 func isOneOf(err error, of ...error) bool {

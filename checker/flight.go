@@ -92,7 +92,7 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 }
 
 // mark notes that a stage is done, at the time when the loop looked last: it looks at many checks at once.
-func (l *loop) mark(f *flight, m Mark) { f.stages[m] = micros(l.now.Sub(f.began)) }
+func (l *loop) mark(f *flight, m Mark) { f.stages.Set(m, l.now.Sub(f.began)) }
 
 // receive reads what has come, and finishes the check when that is enough.
 func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
@@ -143,19 +143,17 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	}
 	s := &socket{os.NewFile(uintptr(f.fd), "tcp"), f.to}
 	t, check, began, end, head := f.task, f.check, f.began, f.end, f.head
-	w := &watch{Context: ctx, began: began}
 	guided, isGuided := t.Checker.(Guided)
+	way := ctx
 	if isGuided {
-		w.Context = WithVia(ctx, *f.via)
+		way = WithVia(ctx, *f.via)
 	}
-	for m, after := range f.stages {
-		w.done[m].Store(after)
-	}
+	w := watchingOn(way, began, f.stages)
 	f.head = nil
 	l.release(f)
 	l.pool.running.Go(func() {
 		u := Update{Task: t, Result: goOn(w, check, s, request, head, end), Began: began}
-		w.conclude(&u.Result)
+		u.Result.watched(w)
 		if isGuided {
 			l.pool.finishGuided(ctx, guided, u)
 			return

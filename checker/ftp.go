@@ -66,7 +66,7 @@ func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
 	}
 	data, err := connect(ctx, netip.AddrPortFrom(d.target.Addr(), port), d.conn.deadline, d.timeout)
 	if err != nil {
-		return "", &fault{"data " + err.Error(), err}
+		return "", newFault("data "+err.Error(), err)
 	}
 	defer data.Close()
 	if d.conn.tls != nil { // files go over TLS as well (RFC 4217, 9)
@@ -97,7 +97,7 @@ func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
 func readFTP(ctx context.Context, d *dialogue, data *conn) ([]byte, error) {
 	if d.conn.tls != nil {
 		if err := data.openTLS(d.offered); err != nil {
-			return nil, &fault{"data: " + err.Error(), err}
+			return nil, newFault("data: "+err.Error(), err)
 		}
 		defer data.tls.CloseWrite()
 	}
@@ -107,7 +107,7 @@ func readFTP(ctx context.Context, d *dialogue, data *conn) ([]byte, error) {
 	}
 	// many servers end without a word of TLS; the reply tells
 	if err != nil && !(d.conn.tls != nil && isClosed(err)) {
-		return nil, &fault{reason(err) + " in the file", err}
+		return nil, newFault(reason(err)+" in the file", err)
 	}
 	return content, nil
 }

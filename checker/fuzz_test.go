@@ -216,7 +216,7 @@ func FuzzPgSQL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		c := &pgsqlCheck{login: "u", passwd: "p", query: "select 1", clear: &clearText{}}
-		server := newLibConn(dialogueOf(string(text)), maxSQL, 5, pgsqlLengths())
+		server := newLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
 		if err == nil {
@@ -274,7 +274,7 @@ func FuzzOraclePackets(f *testing.F) {
 	f.Add([]byte(tnsAccepted(314)[:9]))
 	f.Add([]byte(tns(6, "ab") + "\x00\x07\x00\x00\x06\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		server := newLibConn(dialogueOf(string(text)), maxSQL, oracleHeader, nil)
+		server := newLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, oracleHeader, nil)
 		server.length = oracleLengths(server.in)
 		got, err := io.ReadAll(server)
 		if !bytes.HasPrefix(text, got) || len(got) > maxSQL {

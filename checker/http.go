@@ -209,9 +209,9 @@ func (at *trail) withoutForeignText(err error) error {
 	case Timeout, Refused, Closed, Unreachable, Shortage:
 		return err
 	case TLS:
-		return &fault{"no TLS there, or a certificate that is not trusted", err}
+		return newFault("no TLS there, or a certificate that is not trusted", err)
 	}
-	return &fault{"the answer there can't be used", err}
+	return newFault("the answer there can't be used", err)
 }
 
 // walk follows redirects as far as it may, judges the last answer, and returns its status line.

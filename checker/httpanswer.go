@@ -168,7 +168,7 @@ func (r *answerReader) broken(part string, err error) error {
 	case r.waited > longTurn && !isTimeout(err): // a server may not wait that long
 		text := fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", reason(err), part,
 			r.waited.Round(time.Millisecond))
-		return &fault{text, errUnjudged}
+		return newFault(text, errUnjudged)
 	}
 	return readFault(part, r.total > 0, r.timeout, err)
 }

@@ -22,7 +22,7 @@ func ldapTalk(ctx context.Context, d *dialogue) (string, error) {
 			return "", AtTLS.of(err)
 		}
 	}
-	name, err := askLDAP(d, newLibConn(d, maxLDAP, ldapHeader, ldapLength))
+	name, err := askLDAP(d, newLibConn(&d.Dialogue, maxLDAP, ldapHeader, ldapLength))
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +46,7 @@ func askLDAP(d *dialogue, stream *libConn) (name string, err error) {
 	}
 	base := strings.TrimPrefix(d.asks, "/")
 	if name, err = ldapSearch(l, base); err != nil {
-		err = stream.fault(libStep{AtAnswer, "search", "search of " + excerpt(base)},
+		err = stream.fault(libStep{stage: AtAnswer, name: "search", refused: "search of " + excerpt(base)},
 			ldapRefusal(err))
 	}
 	return name, err
@@ -120,7 +120,7 @@ const maxStartTLS = 4 << 10
 // secureLDAP asks for TLS and starts it. (The library's own StartTLS reads in a goroutine, and may take what is said in
 // the clear.)
 func secureLDAP(d *dialogue) error {
-	server := newLibConn(d, maxStartTLS, ldapHeader, ldapLength)
+	server := newLibConn(&d.Dialogue, maxStartTLS, ldapHeader, ldapLength)
 	_, err := io.WriteString(server, startTLSRequest)
 	if err == nil {
 		err = server.next()

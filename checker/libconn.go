@@ -29,7 +29,7 @@ type libConn struct {
 
 // newLibConn lets a library have a connection, and at most limit bytes more from its server, in packets with a header
 // of that size that satisfies length.
-func newLibConn(d *dialogue, limit, header int, length func(header []byte) (int, error)) *libConn {
+func newLibConn(d *Dialogue, limit, header int, length func(header []byte) (int, error)) *libConn {
 	d.bound.left = limit
 	return &libConn{Conn: d.conn, in: d.in, bound: d.bound, length: length, header: make([]byte, header)}
 }
@@ -128,3 +128,5 @@ func (c *libConn) fault(s libStep, err error) error {
 	}
 	return s.stage.of(stageFault(s.name, err))
 }
+
+var errClearText = errors.New("the server asks for the password in clear, which cleartext=no refuses")

@@ -122,7 +122,8 @@ func checkStopped(t *testing.T, pid int, s Spec, detail string) {
 // libConnOn is a library's connection to a server that may say limit bytes, in packets of two bytes and as many as the
 // second of them says.
 func libConnOn(c net.Conn, limit int) *libConn {
-	return newLibConn(newDialogue(&conn{Conn: c}), limit, 2, func(header []byte) (int, error) {
+	d := newDialogue(&conn{Conn: c})
+	return newLibConn(&d, limit, 2, func(header []byte) (int, error) {
 		if header[0] != 'p' {
 			return 0, errors.New("odd")
 		}

@@ -14,7 +14,7 @@ import (
 const maxLine = 4 << 10
 
 // send sends a command. Messages call it what, as it may contain a password.
-func (d *dialogue) send(what, command string) error {
+func (d *Dialogue) send(what, command string) error {
 	if _, err := io.WriteString(d.conn, command+"\r\n"); err != nil {
 		d.lost = true
 		return stageFault("sending "+what, err)
@@ -23,7 +23,7 @@ func (d *dialogue) send(what, command string) error {
 }
 
 // request sends a command and reads the first line of its answer. Messages call it what.
-func (d *dialogue) request(what, command string) (answer string, err error) {
+func (d *Dialogue) request(what, command string) (answer string, err error) {
 	if err := d.send(what, command); err != nil {
 		return "", err
 	}
@@ -31,7 +31,7 @@ func (d *dialogue) request(what, command string) (answer string, err error) {
 }
 
 // line reads a line, without its end. The messages call it what is awaited.
-func (d *dialogue) line(awaited string) (string, error) {
+func (d *Dialogue) line(awaited string) (string, error) {
 	line, err := d.in.ReadSlice('\n')
 	if err == nil {
 		return strings.TrimRight(string(line), "\r\n"), nil
@@ -47,14 +47,14 @@ func (d *dialogue) line(awaited string) (string, error) {
 }
 
 // notProtocol is the error of a server that speaks something else. It would not understand the command to quit.
-func (d *dialogue) notProtocol(protocol, said string) error {
+func (d *Dialogue) notProtocol(protocol, said string) error {
 	d.lost = true
 	return fmt.Errorf("not %s: %s", protocol, excerpt(said))
 }
 
 // quit ends a conversation in the protocol's way. The server closes first, as who does so keeps
 // the port busy for a minute: here ports would run out.
-func (d *dialogue) quit(command string) {
+func (d *Dialogue) quit(command string) {
 	if d.lost {
 		return
 	}
@@ -75,7 +75,7 @@ type reply struct {
 func (r reply) good() bool { return r.code/100 == 2 }
 
 // reply reads a numbered reply of one line or more. The lines in between may be anything (RFC 959).
-func (d *dialogue) reply(protocol, awaited string) (r reply, err error) {
+func (d *Dialogue) reply(protocol, awaited string) (r reply, err error) {
 	for {
 		line, err := d.line(awaited)
 		if err != nil {
@@ -97,7 +97,7 @@ func (d *dialogue) reply(protocol, awaited string) (r reply, err error) {
 }
 
 // greeting reads the first reply, which must be good, and returns it as it is shown.
-func (d *dialogue) greeting(protocol string) (string, error) {
+func (d *Dialogue) greeting(protocol string) (string, error) {
 	r, err := d.reply(protocol, "the greeting")
 	return show(r.text), agreed(err, r.good(), "greeting", r.text)
 }
@@ -127,7 +127,7 @@ func parseReply(line string) (code int, more bool) {
 }
 
 // ask sends a command and reads its numbered reply.
-func (d *dialogue) ask(protocol, command string) (reply, error) {
+func (d *Dialogue) ask(protocol, command string) (reply, error) {
 	verb, _, _ := strings.Cut(command, " ")
 	if err := d.send(verb, command); err != nil {
 		return reply{}, err

@@ -23,7 +23,9 @@ func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
 // havingSaid is a connection on which that is all that the server will ever say.
 func havingSaid(text io.Reader) *conn { return &conn{Conn: said{Reader: text}} }
 
-func dialogueOf(text string) *dialogue { return newDialogue(havingSaid(strings.NewReader(text))) }
+func dialogueOf(text string) *dialogue {
+	return &dialogue{Dialogue: newDialogue(havingSaid(strings.NewReader(text)))}
+}
 
 // Whatever a server says, a check ends, and tells one printable line without the password in it.
 func FuzzTalk(f *testing.F) {

@@ -50,8 +50,8 @@ var errUnjudged = errors.New("cannot be judged")
 // acquireSlot waits for a free slot to match an answer, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
 	return acquire(ctx, slots, maxSlotWait,
-		&fault{"cannot be judged: no turn for it in " + maxSlotWait.String() +
-			": too many answers are being matched", errUnjudged})
+		newFault("cannot be judged: no turn for it in "+maxSlotWait.String()+
+			": too many answers are being matched", errUnjudged))
 }
 
 // acquire waits for a free slot, no longer than patience allows, and returns how long it waited. Nil has slots for all.
@@ -168,7 +168,7 @@ func inBudget[T any](ctx context.Context, s *search, text []byte, run engine[T])
 	}
 	found, err = inTurn(ctx, s, s.limits.thorough, text, run)
 	if errors.Is(err, perlre.ErrBudget) {
-		err = &fault{"cannot be judged: " + err.Error() + " with " + s.String(), errUnjudged}
+		err = newFault("cannot be judged: "+err.Error()+" with "+s.String(), errUnjudged)
 	}
 	return found, err
 }

@@ -34,7 +34,7 @@ func newMySQL(s Spec, e *Env, query string) (_ Checker, err error) {
 }
 
 func (t *mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
-	login := &mysqlLogin{server: newLibConn(d, maxSQL, mysqlHeader, nil), clear: t.clear}
+	login := &mysqlLogin{server: newLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: t.clear}
 	login.server.length = login.length
 	return sqlAsk(t.query, func() (query.Session, error) { return t.logIn(login.server) }, login.fault)
 }
@@ -84,10 +84,10 @@ func (t *mysqlTalk) logIn(server *libConn) (query.Session, error) {
 func (l *mysqlLogin) fault(s libStep, err error) error {
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {
-		err = &refusal{said.Message, strconv.Itoa(int(said.Number))}
+		err = &refusal{text: said.Message, code: strconv.Itoa(int(said.Number))}
 	}
 	if !l.greeted {
-		s = libStep{AtAnswer, "greeting", ""}
+		s = libStep{stage: AtAnswer, name: "greeting"}
 	}
 	return l.server.fault(s, err)
 }

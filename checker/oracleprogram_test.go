@@ -128,7 +128,7 @@ func TestOraclesAreBounded(t *testing.T) {
 	s.Target, s.NegotiateTimeout = refusingPort(t), short // of the wait
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
-	if r := build(t, s, e).Check(t.Context()); r.Cause != Shortage || r.Detail != errCrowded.text {
+	if r := build(t, s, e).Check(t.Context()); r.Cause != Shortage || r.Detail != errCrowded.Error() {
 		t.Errorf("%+v", r)
 	}
 }

@@ -92,7 +92,8 @@ func (r *oracleRelay) connect(to netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	r.server = newLibConn(newDialogue(tcp), maxSQL, oracleHeader, nil)
+	d := newDialogue(tcp)
+	r.server = newLibConn(&d, maxSQL, oracleHeader, nil)
 	r.server.length = oracleLengths(r.server.in)
 	return nil
 }

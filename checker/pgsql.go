@@ -78,7 +78,7 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 			return 0, err
 		}
 	}
-	server := newLibConn(d, maxSQL, 5, pgsqlLengths())
+	server := newLibConn(&d.Dialogue, maxSQL, 5, pgsqlLengths())
 	f := pgproto3.NewFrontend(server, server)
 	if err := c.logIn(f, d.conn.tls != nil); err != nil {
 		return 0, server.fault(loginStep, err)
@@ -145,7 +145,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 		case *pgproto3.ReadyForQuery:
 			return nil
 		case *pgproto3.ErrorResponse:
-			return &refusal{m.Message, m.Code}
+			return &refusal{text: m.Message, code: m.Code}
 		case pgproto3.AuthenticationResponseMessage:
 			if _, clear := m.(*pgproto3.AuthenticationCleartextPassword); clear && !hidden &&
 				c.passwd != "" {
@@ -225,7 +225,7 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
 		case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse:
 			return 0, errors.New("the request asks for data instead of giving some")
 		case *pgproto3.ErrorResponse:
-			failure = &refusal{m.Message, m.Code}
+			failure = &refusal{text: m.Message, code: m.Code}
 			if m.SeverityUnlocalized == "FATAL" {
 				return 0, failure
 			}

@@ -54,5 +54,5 @@ func (c *pingCheck) result(ctx context.Context, took time.Duration, err error) R
 	if c.attempts > 1 {
 		silence = fmt.Sprintf("ping: no answer in %d times %v", c.attempts, c.timeout)
 	}
-	return failed(ctx, AtConnect.of(&fault{silence, os.ErrDeadlineExceeded}))
+	return failed(ctx, AtConnect.of(newFault(silence, os.ErrDeadlineExceeded)))
 }

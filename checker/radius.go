@@ -48,7 +48,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	err = q.ask(ctx, time.Now().Add(q.timeout), func(net.Addr) []byte { return request })
 	switch {
 	case isTimeout(err) && q.strays == 0: // RFC 2865, 3: a server is silent to whom it does not know
-		err = &fault{err.Error() + " (a server is also silent when it does not know us or the secret)", err}
+		err = newFault(err.Error()+" (a server is also silent when it does not know us or the secret)", err)
 	case err == nil && answer.Code != radius.CodeAccessAccept:
 		err = c.rejected(answer)
 	}

@@ -1,16 +1,15 @@
 package checker
 
 import (
-	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"net"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
+
+	"ldirectord/checker/icmp"
 )
 
 // Result is the answer of one check.
@@ -109,45 +108,12 @@ func causeOf(err error) Cause {
 	}
 }
 
-// Stage is how far a check got.
-type Stage uint8
-
-// The stages of a check, in their order. A check of a protocol without one of them skips it.
-const (
-	AtStart   Stage = iota // no server was asked
-	AtConnect              // to open a connection
-	AtTLS                  // the handshake, and the server's certificate
-	AtLogin                // to log in
-	AtAnswer               // to read the answer
-	AtMatch                // to compare the answer with receive
-)
-
-// Stages are when each stage of a check was done for the first time, in µs since its start; 0: it was not, or a check
-// of that protocol has none. They need not come in this order: a server that greets says something before anything is
-// sent to it.
-type Stages [Marks]uint32
-
-// Mark is the end of a stage of a check, for those who measure. Its names are stable.
-type Mark uint8
-
-// The marks of a check.
-const (
-	MarkLookup    Mark = iota // a name was looked up
-	MarkConnect               // there is a connection
-	MarkTLS                   // the handshake is over
-	MarkSent                  // the first request was sent
-	MarkFirstByte             // the first of what the server says came
-	MarkAnswer                // the whole answer came, or as much as decides
-	MarkMatch                 // it was compared
-	Marks                     // how many there are
-)
-
-func (m Mark) String() string {
-	return [Marks]string{"lookup", "connect", "TLS", "sent", "first byte", "whole answer", "match"}[m]
+// watched gives the result of a check what was seen of it.
+func (r *Result) watched(w *watch) {
+	var took time.Duration
+	r.Stages, r.CertEnd, took = w.seen()
+	r.conclude(took)
 }
-
-// micros is a duration as in Stages.
-func micros(d time.Duration) uint32 { return uint32(min(max(d.Microseconds(), 1), math.MaxUint32)) }
 
 // conclude marks the end of a check that took so long. An answer that was judged is whole.
 func (r *Result) conclude(took time.Duration) {
@@ -155,9 +121,9 @@ func (r *Result) conclude(took time.Duration) {
 		return
 	}
 	if r.Stages[MarkAnswer] == 0 {
-		r.Stages[MarkAnswer] = micros(took)
+		r.Stages.Set(MarkAnswer, took)
 	}
-	r.Stages[MarkMatch] = micros(took)
+	r.Stages.Set(MarkMatch, took)
 }
 
 // verdict is the result in words.
@@ -173,46 +139,35 @@ func (r *Result) verdict() string {
 	return text
 }
 
-// String is the stages that were done, in the order of their ends: connect 0.3 ms, sent 0.4 ms.
-func (s Stages) String() string {
-	var done []Mark
-	for m := range Marks {
-		if s[m] > 0 {
-			done = append(done, m)
-		}
-	}
-	slices.SortStableFunc(done, func(a, b Mark) int { return cmp.Compare(s[a], s[b]) })
-	texts := make([]string, len(done))
-	for i, m := range done {
-		texts[i] = fmt.Sprintf("%v %.1f ms", m, float64(s[m])/1000)
-	}
-	return strings.Join(texts, ", ")
-}
-
-// staged is an error with the stage in which it came.
-type staged struct {
-	error
-	stage Stage
-}
-
-func (s *staged) Unwrap() error { return s.error }
-
-// of marks an error as one of a stage.
-func (s Stage) of(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &staged{err, s}
-}
-
 // mismatch is an answer that receive does not match.
 func mismatch(format string, args ...any) error { return AtMatch.of(fmt.Errorf(format, args...)) }
 
-// stageOf is the stage of an error: the first one that it was marked with, from outside.
-func stageOf(err error) Stage {
-	var at *staged
-	if errors.As(err, &at) {
-		return at.stage
+// passed is the result of a check that found what it wants.
+func passed(detail string) Result { return Result{OK: true, Stage: AtMatch, Detail: detail} }
+
+// concluded is the result of a check that found that, or ended with an error.
+func concluded(ctx context.Context, seen string, err error) Result {
+	if err != nil {
+		return failed(ctx, err)
 	}
-	return AtAnswer
+	return passed(seen)
+}
+
+// failed is the result of a check that ended with an error: the server's failure, unless the check
+// was cancelled or our own machine was short of something.
+func failed(ctx context.Context, err error) Result {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		err = errStopped
+	}
+	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: stageOf(err)}
+}
+
+// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is
+// left.) No route to the server is none: the server can't be reached.
+//
+// EPERM is one: a firewall rule of this machine, or its full table of connections, dropped what was sent, and no
+// network says so. EACCES is none but for a ping socket: with IPv6 a router, or the server, says it.
+func isShortage(err error) bool {
+	return isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
+		syscall.EPERM, icmp.ErrDenied)
 }

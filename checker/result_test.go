@@ -24,8 +24,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		Refused:     {connect(syscall.ECONNREFUSED)},
 		Closed:      {connect(syscall.ECONNRESET), connect(syscall.EPIPE)},
 		Unreachable: {connect(syscall.EHOSTUNREACH), connect(syscall.ENETUNREACH)},
-		Lookup:      {&fault{"look-up", &net.DNSError{Err: "no such host", IsNotFound: true}}, &net.DNSError{Err: "late", IsTimeout: true}},
-		TLS:         {&fault{"no TLS", tls.RecordHeaderError{}}, stageFault("TLS handshake", &handshakeError{errors.New("tls: bad certificate")})},
+		Lookup:      {newFault("look-up", &net.DNSError{Err: "no such host", IsNotFound: true}), &net.DNSError{Err: "late", IsTimeout: true}},
+		TLS:         {newFault("no TLS", tls.RecordHeaderError{}), stageFault("TLS handshake", &handshakeError{errors.New("tls: bad certificate")})},
 		Shortage:    {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), errStopped},
 	} {
 		for _, err := range errs {

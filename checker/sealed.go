@@ -32,7 +32,7 @@ func (c *sealed) Check(ctx context.Context) (r Result) {
 
 // conclude ends a check and its transcript.
 func (c *sealed) conclude(w *watch, r *Result) {
-	w.conclude(r)
+	r.watched(w)
 	if w.isTaped() {
 		w.remark("%s\n%s", r.verdict(), r.Stages)
 		w.tape.Close(func(kind transcript.Kind, text string, cut bool) string {
@@ -40,13 +40,6 @@ func (c *sealed) conclude(w *watch, r *Result) {
 		})
 	}
 }
-
-// Taped lets checks that are made with a context take down what is said.
-func Taped(ctx context.Context, t *transcript.Tape) context.Context {
-	return context.WithValue(ctx, tapeKey{}, t)
-}
-
-type tapeKey struct{}
 
 func (c *sealed) opening() (o opening, ok bool) {
 	if l, ok := c.Checker.(lightCheck); ok {

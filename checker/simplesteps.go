@@ -67,7 +67,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 	h := session{server: server, buf: make([]byte, maxHeard)}
 	for i, step := range c.steps {
 		if err := h.take(ctx, step); err != nil {
-			return failed(ctx, &fault{fmt.Sprintf("step %d: %v", i+1, err), err})
+			return failed(ctx, newFault(fmt.Sprintf("step %d: %v", i+1, err), err))
 		}
 	}
 	return passed(h.seen())
@@ -176,7 +176,7 @@ func (h *session) broken(step simpleStep, err error) error {
 	if len(h.received) > 0 {
 		text += ": got " + excerpt(h.received)
 	}
-	return &fault{text, err}
+	return newFault(text, err)
 }
 
 // seen is what showed that the server is healthy.

@@ -43,8 +43,6 @@ type clearText struct {
 	asked   bool // at least once: it is reported as long as the check is the same
 }
 
-var errClearText = errors.New("the server asks for the password in clear, which cleartext=no refuses")
-
 // ask is the server's demand.
 func (c *clearText) ask() error {
 	if c.refused {

@@ -1,16 +1,9 @@
 package checker
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"net"
-	"slices"
-	"strings"
-	"time"
 )
 
 // handshakeOnly wants a server that speaks TLS, with a certificate as the rules want it.
@@ -23,70 +16,3 @@ func handshakeOnly(_ context.Context, d *dialogue) (string, error) {
 	return fmt.Sprintf("%s, %s until %s", tls.VersionName(state.Version), certificateText(leaf),
 		day(leaf.NotAfter)), nil
 }
-
-// verdict closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
-// before the server has judged its certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
-func (d *dialogue) verdict() error {
-	d.conn.tls.CloseWrite()
-	d.hurry()
-	_, err := d.in.ReadByte()
-	var alert *net.OpError
-	if errors.As(err, &alert) && alert.Op == "remote error" {
-		return AtTLS.of(stageFault("TLS handshake", alert))
-	}
-	return nil
-}
-
-// warning tells of a certificate that ends soon, or has ended.
-func (r tlsRules) warning(t *tls.Conn) string {
-	shown := t.ConnectionState().PeerCertificates
-	if r.warnDays == 0 || len(shown) == 0 {
-		return ""
-	}
-	return expiry(shown[0], time.Now(), r.warnDays)
-}
-
-// expiry is the warning about a certificate that ends within that many days, or "". It changes once, when that ends.
-func expiry(c *x509.Certificate, now time.Time, within int) string {
-	switch left := c.NotAfter.Sub(now); {
-	case left < 0:
-		return fmt.Sprintf("%s ended on %s", certificateText(c), day(c.NotAfter))
-	case left <= time.Duration(within)*24*time.Hour:
-		return fmt.Sprintf("%s ends on %s", certificateText(c), day(c.NotAfter))
-	}
-	return ""
-}
-
-// certificateText names a certificate for a message.
-func certificateText(c *x509.Certificate) string {
-	name := c.Subject.CommonName
-	if len(c.DNSNames) > 0 {
-		name = c.DNSNames[0]
-	}
-	return "certificate of " + show(cmp.Or(name, "no name"))
-}
-
-// tlsFacts is what a transcript has of a handshake.
-func tlsFacts(s tls.ConnectionState) string {
-	if s.Version == 0 {
-		return "no TLS"
-	}
-	text := tls.VersionName(s.Version) + ", " + tls.CipherSuiteName(s.CipherSuite)
-	if s.DidResume {
-		text += ", session resumed"
-	}
-	if len(s.PeerCertificates) == 0 {
-		return text
-	}
-	leaf := s.PeerCertificates[0]
-	names := append([]string{leaf.Subject.CommonName}, leaf.DNSNames...)
-	for _, a := range leaf.IPAddresses {
-		names = append(names, a.String())
-	}
-	slices.Sort(names)
-	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
-	return fmt.Sprintf("%s, certificate of %s until %s", text, escape(strings.Join(names, " "), 10*maxExcerpt),
-		day(leaf.NotAfter))
-}
-
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

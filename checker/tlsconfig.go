@@ -48,20 +48,6 @@ type tlsRules struct {
 	warnDays int              // before its end from which a certificate is warned about; 0: never
 }
 
-// tlsRules returns those of a Spec. Its files are read here.
-func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
-	r.verify, r.warnDays = s.TLSVerify, s.TLSExpiryWarn
-	if s.TLSVerify {
-		if r.roots, err = e.authorities(s.TLSCA); err != nil {
-			return r, &SpecError{"tlsca", err}
-		}
-	}
-	if s.TLSCert != "" || s.TLSKey != "" {
-		r.own, err = clientCertificate(s.TLSCert, s.TLSKey)
-	}
-	return r, err
-}
-
 // config returns how to speak TLS with a server that is called by the first of some host[:port], the
 // last of which may be its address. By default a check asks whether a server is healthy, not who it is:
 // the certificate is not verified, and old versions and cipher suites are taken as well. Each checker
@@ -163,9 +149,6 @@ func serverName(hosts ...string) string {
 	}
 	return ""
 }
-
-// addressName is what a certificate must be good for when nothing is said of a name.
-func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }
 
 // certificateName is the first of some host[:port], which a certificate must be good for.
 func certificateName(hosts ...string) string { return withoutPort(cmp.Or(hosts...)) }

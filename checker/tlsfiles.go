@@ -118,3 +118,20 @@ func readPEM(path string) ([]byte, error) {
 	}
 	return os.ReadFile(path)
 }
+
+// tlsRules returns those of a Spec. Its files are read here.
+func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
+	r.verify, r.warnDays = s.TLSVerify, s.TLSExpiryWarn
+	if s.TLSVerify {
+		if r.roots, err = e.authorities(s.TLSCA); err != nil {
+			return r, &SpecError{"tlsca", err}
+		}
+	}
+	if s.TLSCert != "" || s.TLSKey != "" {
+		r.own, err = clientCertificate(s.TLSCert, s.TLSKey)
+	}
+	return r, err
+}
+
+// addressName is what a certificate must be good for when nothing is said of a name.
+func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }

@@ -1,0 +1,79 @@
+package checker
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// connectTo starts to connect a socket that does not block, or tells how that goes (connect(2)).
+func connectTo(fd int, to netip.AddrPort) error { return withAddress(unix.SYS_CONNECT, fd, to) }
+
+// bind gives a socket its own address.
+func bind(fd int, at netip.AddrPort) error { return withAddress(unix.SYS_BIND, fd, at) }
+
+// withAddress is a system call with a socket and an address.
+func withAddress(call uintptr, fd int, at netip.AddrPort) (err error) {
+	if a := at.Addr().Unmap(); a.Is4() {
+		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(at.Port()), Addr: a.As4()}
+		_, err = rawCall(call, fd, unsafe.Pointer(&sa), unix.SizeofSockaddrInet4)
+		return err
+	}
+	sa := unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: networkOrder(at.Port()), Addr: at.Addr().As16()}
+	_, err = rawCall(call, fd, unsafe.Pointer(&sa), unix.SizeofSockaddrInet6)
+	return err
+}
+
+// setOption sets an option of a socket to a number.
+func setOption(fd, level, name int, value int32) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
+		uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func networkOrder(port uint16) uint16 {
+	return binary.NativeEndian.Uint16([]byte{byte(port >> 8), byte(port)})
+}
+
+// rawCall is a system call with three arguments, or with more that are 0.
+func rawCall(call uintptr, fd int, p unsafe.Pointer, n int) (int, error) {
+	done, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(p), uintptr(n), 0, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(done), nil
+}
+
+// read and write take a buffer that is not empty.
+func read(fd int, p []byte) (int, error) {
+	return rawCall(unix.SYS_READ, fd, unsafe.Pointer(&p[0]), len(p))
+}
+
+func write(fd int, p []byte) (int, error) {
+	return rawCall(unix.SYS_WRITE, fd, unsafe.Pointer(&p[0]), len(p))
+}
+
+func closeSocket(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+// epollWait asks for events without waiting for them.
+func epollWait(fd int, events []syscall.EpollEvent) (int, error) {
+	return rawCall(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(&events[0]), len(events))
+}
+
+// clock is the time of a kernel's clock since the machine's boot; 0 where that is not known.
+func clock(id int) time.Duration {
+	var t unix.Timespec
+	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(id), uintptr(unsafe.Pointer(&t)), 0)
+	return time.Duration(t.Nano())
+}
+
+func inProgress(err error) bool {
+	return err == syscall.EINPROGRESS || err == syscall.EALREADY || err == syscall.EINTR
+}

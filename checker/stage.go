@@ -1,0 +1,95 @@
+package checker
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Stage is how far a check got.
+type Stage uint8
+
+// The stages of a check, in their order. A check of a protocol without one of them skips it.
+const (
+	AtStart   Stage = iota // no server was asked
+	AtConnect              // to open a connection
+	AtTLS                  // the handshake, and the server's certificate
+	AtLogin                // to log in
+	AtAnswer               // to read the answer
+	AtMatch                // to compare the answer with receive
+)
+
+// staged is an error with the stage in which it came.
+type staged struct {
+	error
+	stage Stage
+}
+
+func (s *staged) Unwrap() error { return s.error }
+
+// of marks an error as one of a stage.
+func (s Stage) of(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &staged{err, s}
+}
+
+// stageOf is the stage of an error: the first one that it was marked with, from outside.
+func stageOf(err error) Stage {
+	var at *staged
+	if errors.As(err, &at) {
+		return at.stage
+	}
+	return AtAnswer
+}
+
+// Stages are when each stage of a check was done for the first time, in µs since its start; 0: it was not, or a check
+// of that protocol has none. They need not come in this order: a server that greets says something before anything is
+// sent to it.
+type Stages [Marks]uint32
+
+// Mark is the end of a stage of a check, for those who measure. Its names are stable.
+type Mark uint8
+
+// The marks of a check.
+const (
+	MarkLookup    Mark = iota // a name was looked up
+	MarkConnect               // there is a connection
+	MarkTLS                   // the handshake is over
+	MarkSent                  // the first request was sent
+	MarkFirstByte             // the first of what the server says came
+	MarkAnswer                // the whole answer came, or as much as decides
+	MarkMatch                 // it was compared
+	Marks                     // how many there are
+)
+
+func (m Mark) String() string {
+	return [Marks]string{"lookup", "connect", "TLS", "sent", "first byte", "whole answer", "match"}[m]
+}
+
+// micros is a duration as in Stages.
+func micros(d time.Duration) uint32 { return uint32(min(max(d.Microseconds(), 1), math.MaxUint32)) }
+
+// Set notes when a stage was done.
+func (s *Stages) Set(m Mark, after time.Duration) { s[m] = micros(after) }
+
+// String is the stages that were done, in the order of their ends: connect 0.3 ms, sent 0.4 ms.
+func (s Stages) String() string {
+	var done []Mark
+	for m := range Marks {
+		if s[m] > 0 {
+			done = append(done, m)
+		}
+	}
+	slices.SortStableFunc(done, func(a, b Mark) int { return cmp.Compare(s[a], s[b]) })
+	texts := make([]string, len(done))
+	for i, m := range done {
+		texts[i] = fmt.Sprintf("%v %.1f ms", m, float64(s[m])/1000)
+	}
+	return strings.Join(texts, ", ")
+}

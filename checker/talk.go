@@ -1,0 +1,103 @@
+package checker
+
+import (
+	"context"
+	"crypto/tls"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// talk is a check that has a conversation with a server on one connection, in the clear or over TLS.
+type talk struct {
+	told
+	tls      *tls.Config // nil: in the clear
+	rules    tlsRules
+	sessions *sessions // nil: each handshake is a full one
+	later    bool      // TLS begins when the protocol asks for it, not at once
+	protocol protocol
+}
+
+// told is what a protocol is told of a Spec.
+type told struct {
+	target                        netip.AddrPort
+	timeout                       time.Duration
+	login, passwd, asks, hostName string
+	receive                       *matcher // nil: the protocol compares nothing
+}
+
+// protocol has the conversation of a protocol, from the greeting to the end. It returns what showed that the server is
+// healthy.
+type protocol func(ctx context.Context, d *dialogue) (seen string, err error)
+
+// speaking makes the constructor of a check that compares nothing.
+func speaking(p protocol) constructor {
+	return func(s Spec, e *Env) (Checker, error) { return newTalk(s, e, nil, p) }
+}
+
+// listening makes the constructor of a check that compares an answer with receive.
+func listening(p protocol) constructor {
+	return comparing(func(s Spec, e *Env, receive *matcher) (Checker, error) { return newTalk(s, e, receive, p) })
+}
+
+// newTalk returns the check that has a conversation with a server: over TLS, with TLS from where the protocol asks
+// for it, or in the clear, as the Spec says.
+func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
+	c := &talk{protocol: p,
+		told: told{s.Target, s.NegotiateTimeout, s.Login, s.Passwd, s.Request, e.HostName, receive}}
+	c.later = s.StartTLS && slices.Contains([]string{"ftp", "imap", "ldap", "pop", "smtp", "submission"}, s.Service)
+	if !c.later && !slices.Contains([]string{"tls", "pops", "imaps", "ldaps"}, s.Service) {
+		return c, nil
+	}
+	var err error
+	if c.rules, err = e.tlsRules(s); err != nil {
+		return nil, err
+	}
+	if s.Service != "tls" {
+		c.sessions = newSessions()
+	}
+	c.tls = c.rules.config(c.sessions, s.SNI, s.Host, addressName(s))
+	return c, nil
+}
+
+// Check implements Checker.
+func (c *talk) Check(ctx context.Context) Result {
+	d, err := c.dial(ctx, time.Now().Add(c.timeout))
+	if err != nil {
+		c.sessions.ended(false)
+		return failed(ctx, err)
+	}
+	defer d.close()
+	seen, err := c.protocol(ctx, d)
+	result := concluded(ctx, seen, err)
+	if d.conn.tls != nil {
+		result.Warning = c.rules.warning(d.conn.tls)
+	}
+	c.sessions.ended(err == nil && result.Warning == "")
+	return result
+}
+
+// dialogue is a conversation with a server, and what the protocol is told for it.
+type dialogue struct {
+	Dialogue
+	told
+}
+
+// dial connects to the server.
+func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) {
+	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialogue{newDialogue(tcp), c.told}
+	switch {
+	case c.later:
+		d.offered = c.tls
+	case c.tls != nil:
+		if err := d.openTLS(c.tls); err != nil {
+			tcp.Close()
+			return nil, err
+		}
+	}
+	return d, nil
+}
