@@ -329,7 +329,7 @@ func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort 
 	c := listenUDPAlone(t, host)
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		buf := make([]byte, maxDatagram)
+		buf := make([]byte, 1<<16-1)
 		for n := 0; ; n++ {
 			length, from, err := c.ReadFrom(buf)
 			if err != nil {

@@ -4,7 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"io"
-	"os"
+	"net"
 	"syscall"
 	"time"
 
@@ -141,7 +141,7 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	if l.forget(f) {
 		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
 	}
-	s := &socket{os.NewFile(uintptr(f.fd), "tcp"), f.to}
+	s := newSocket(f.fd, f.to)
 	t, check, began, end, head := f.task, f.check, f.began, f.end, f.head
 	guided, isGuided := t.Checker.(Guided)
 	way := ctx
@@ -163,7 +163,7 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	})
 }
 
-func goOn(ctx context.Context, check lightCheck, s *socket, request, head []byte, end time.Time) Result {
+func goOn(ctx context.Context, check lightCheck, s net.Conn, request, head []byte, end time.Time) Result {
 	c, err := guard(ctx, &received{Conn: s, head: head}, end)
 	if err != nil {
 		return failed(ctx, err)

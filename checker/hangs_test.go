@@ -100,7 +100,7 @@ func TestAHangIsNamedByItsStage(t *testing.T) {
 				s.Timeout, s.NegotiateTimeout = limit, limit
 				r := build(t, s, e).Check(t.Context())
 				stage := [...]string{"start", "connect", "TLS", "login", "answer", "match"}[r.Stage]
-				got = fmt.Sprintf("%s; %s; %s", stage, r.Stages.reached(), strings.ReplaceAll(r.Detail, limit.String(), tooLate.String()))
+				got = fmt.Sprintf("%s; %s; %s", stage, reached(r.Stages), strings.ReplaceAll(r.Detail, limit.String(), tooLate.String()))
 				return r, got == want && !r.OK && (r.Cause == Timeout || r.Cause == Unjudged)
 			}, func(r Result) { t.Errorf("%v, %s\nwant %s", r.Cause, got, want) })
 		})

@@ -1,71 +1,6 @@
 package checker
 
-import (
-	"io"
-	"net"
-	"strconv"
-	"strings"
-	"testing"
-	"time"
-)
-
-// said is a connection on which all that the server will ever say has been said.
-type said struct {
-	net.Conn
-	io.Reader
-}
-
-func (s said) Read(b []byte) (int, error) { return s.Reader.Read(b) }
-func (said) Write(b []byte) (int, error)  { return len(b), nil }
-func (said) SetDeadline(time.Time) error  { return nil }
-func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
-
-// havingSaid is a connection on which that is all that the server will ever say.
-func havingSaid(text io.Reader) *conn { return &conn{Conn: said{Reader: text}} }
-
-func dialogueOf(text string) *dialogue {
-	return &dialogue{Dialogue: newDialogue(havingSaid(strings.NewReader(text)))}
-}
-
-// Whatever a server says, a check ends, and tells one printable line without the password in it.
-func FuzzTalk(f *testing.F) {
-	const secret = "pa\"ss\\word"
-	hidden := newSecrets(Spec{Login: "user", Passwd: secret})
-	for _, text := range []string{
-		"220 mx\r\n250-mx\r\n250 x\r\n221 bye\r\n",
-		"+OK\r\n+OK\r\n-ERR pa\"ss\\word\r\n",
-		"* OK\r\n* x\r\na NO \"pa\\\"ss\\\\word\"\r\n",
-		"+OK\r\n+OK\r\n-ERR papa\"ss\\wo\"ss\\word\r\n",
-		"220 a\r\n331 b\r\n530 pa\"ss\\word\r\n",
-		"SIP/2.0 100 Trying\r\n\r\nSIP/2.0 200 OK\r\n\r\n",
-		"200 \x1b\xff\r\n",
-	} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		for name, p := range map[string]protocol{
-			"smtp": smtp, "pop": pop, "imap": imap, "nntp": nntp, "sip": sip{"user"}.run, "ftp": ftp,
-		} {
-			d := dialogueOf(text)
-			d.told = told{login: "user", passwd: secret, hostName: "director", receive: &matcher{}}
-			seen, err := p(t.Context(), d)
-			if err != nil {
-				seen = err.Error()
-			}
-			seen = hidden.hide(seen)
-			for _, r := range seen {
-				if !strconv.IsPrint(r) {
-					t.Errorf("%s on %q: %q holds what can't be printed", name, text, seen)
-				}
-			}
-			if strings.Contains(seen, secret) || strings.Contains(seen, quoteIMAP(secret)) {
-				t.Errorf("%s on %q: %q tells the password", name, text, seen)
-			}
-		}
-		extendedPort(text)
-		passivePort("227" + text)
-	})
-}
+import "testing"
 
 func TestReplyNumbers(t *testing.T) {
 	for _, c := range []struct {
@@ -89,21 +24,6 @@ func TestReplyNumbers(t *testing.T) {
 	} {
 		if code, more := parseReply(c.line); code != c.code || more != c.more {
 			t.Errorf("%q: %d, %v; want %d, %v", c.line, code, more, c.code, c.more)
-		}
-	}
-}
-
-func TestQuotingIsUndoneByNoPassword(t *testing.T) {
-	for text, want := range map[string]string{
-		`plain`: `"plain"`, `say "x"`: `"say \"x\""`, `back\slash`: `"back\\slash"`, `\"`: `"\\\""`, ``: `""`,
-	} {
-		if got := quoteIMAP(text); got != want {
-			t.Errorf("%s: %s, want %s", text, got, want)
-		}
-	}
-	for _, text := range []string{"ü", "a\r\nb LOGOUT", "\x00", "\n"} {
-		if isQuotable(text) {
-			t.Errorf("%q can't be quoted", text)
 		}
 	}
 }

@@ -69,34 +69,22 @@ func TestLongLightProtocolsLeakNothing(t *testing.T) {
 func checkForLong(t *testing.T, checks map[string][]Checker, last time.Duration) (made map[string]int) {
 	t.Helper()
 	made = map[string]int{}
-	var tasks []*Task
-	services := map[*Task]string{}
+	var timed []Timed
+	var services []string
 	for service, all := range checks {
 		for _, c := range all {
-			tasks = append(tasks, &Task{Every: time.Second, Checker: c})
-			services[tasks[len(tasks)-1]] = service
+			timed = append(timed, Timed{time.Second, c})
+			services = append(services, service)
 		}
 	}
-	pool := NewPool()
-	pool.Set(tasks)
 	ctx, stop := context.WithTimeout(t.Context(), last)
 	defer stop()
-	ended := make(chan struct{})
-	go func() { defer close(ended); pool.Run(ctx) }()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-pool.Results():
+	RunPool(ctx, timed, func(which int, r Result) {
+		made[services[which]]++
+		if !r.OK && r.Detail != errStopped.Error() {
+			t.Errorf("%s: %+v", services[which], r)
 		}
-		for _, u := range pool.Take() {
-			service := services[u.Task]
-			made[service]++
-			if !u.Result.OK && u.Result.Detail != errStopped.Error() {
-				t.Errorf("%s: %+v", service, u.Result)
-			}
-		}
-	}
-	<-ended
+	})
 	return made
 }
 
@@ -176,38 +164,27 @@ func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 	large := httpSpec(serve(t, func(s *testServer, c net.Conn) { s.request(c); c.Write(page) }).addr, "status.*ok")
 	small := httpSpec(serve(t, saying(okHead+"\r\nOK")).addr, "OK")
 	var e Env
-	var tasks []*Task
+	var timed []Timed
 	for range 500 {
-		tasks = append(tasks, &Task{Every: 2 * every, Checker: build(t, large, &e)})
+		timed = append(timed, Timed{2 * every, build(t, large, &e)})
 	}
 	var others []*punctual
 	for range 50 {
 		others = append(others, &punctual{Checker: build(t, small, &e), every: every})
-		tasks = append(tasks, &Task{Every: every, Checker: others[len(others)-1]})
+		timed = append(timed, Timed{every, others[len(others)-1]})
 	}
-	pool := NewPool()
-	pool.Set(tasks)
 	ctx, stop := context.WithTimeout(t.Context(), last)
 	defer stop()
-	ended := make(chan struct{})
-	go func() { defer close(ended); pool.Run(ctx) }()
-	seen, peak := map[*Task]bool{}, uint64(0)
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-pool.Results():
-		}
+	seen, peak := map[int]bool{}, uint64(0)
+	RunPool(ctx, timed, func(which int, r Result) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		peak = max(peak, m.HeapInuse+m.StackInuse)
-		for _, u := range pool.Take() {
-			seen[u.Task] = true
-			if u.Result.OK != (u.Task.Every == every) || !u.Result.Conclusive() {
-				t.Errorf("%+v", u.Result)
-			}
+		seen[which] = true
+		if r.OK != (timed[which].Every == every) || !r.Conclusive() {
+			t.Errorf("%+v", r)
 		}
-	}
-	<-ended
+	})
 	var late time.Duration
 	for _, p := range others {
 		late = max(late, p.late)
@@ -216,8 +193,8 @@ func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 	if late > every/10 {
 		t.Errorf("a check was late by %v", late)
 	}
-	if len(seen) != len(tasks) {
-		t.Errorf("%d of %d were checked", len(seen), len(tasks))
+	if len(seen) != len(timed) {
+		t.Errorf("%d of %d were checked", len(seen), len(timed))
 	}
 	if peak > 120<<20 {
 		t.Errorf("%d MiB were in use", peak>>20)

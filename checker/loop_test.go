@@ -2,15 +2,9 @@ package checker
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
-	"net/netip"
-	"os"
-	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,82 +12,6 @@ import (
 
 	"ldirectord/checker/icmp"
 )
-
-// What a check finds does not depend on how it is made.
-func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
-	byLoop.Store(true)
-	t.Cleanup(func() { byLoop.Store(false) })
-	for name, test := range map[string]func(*testing.T){
-		"answers":                TestHTTPAnswers,
-		"no answer in time":      TestHTTPServersThatDoNotAnswerInTime,
-		"endless answers":        TestEndlessAnswersAreCutNotWaitedFor,
-		"connection failures":    TestHTTPConnectionFailures,
-		"requests":               TestHTTPRequests,
-		"HEAD":                   TestHTTPHeadHasNoBodyToMatch,
-		"IPv6":                   TestHTTPOverIPv6,
-		"redirects":              TestRedirects,
-		"redirect to ourselves":  TestRedirectToOurVirtualServiceIsAskedOfTheServer,
-		"proxy":                  TestProxyIsAskedWhatItRedirectsTo,
-		"HTTPS":                  TestHTTPS,
-		"cancelled":              TestCancelledCheckEndsAtOnceAndBlamesNobody,
-		"connect":                TestConnect,
-		"a panic":                TestAPanicIsOneFailedCheckWithItsPlace,
-		"connect, no answer":     TestConnectToServerThatDoesNotAnswer,
-		"secrets":                TestSecretsOfHTTPAreHidden,
-		"a page with secrets":    TestAPageThatRepeatsSecretsIsNotRepeated,
-		"a redirect and secrets": TestARedirectLeadsNoSecretAway,
-	} {
-		t.Run(name, test)
-	}
-}
-
-// An answer in pieces is judged when it is complete, in the loop or by a goroutine.
-func TestTheLoopTakesAnswersInPieces(t *testing.T) {
-	leaks(t)
-	whole := okHead + "Content-Length: 11\r\n\r\nOK-perf now"
-	large := okHead + "Content-Length: 40000\r\n\r\n" + strings.Repeat("x", 39993) + "OK-perf"
-	for name, pieces := range map[string][]string{
-		"two":                {whole[:20], whole[20:]},
-		"more than maxLooks": {whole[:5], whole[5:9], whole[9:20], whole[20:50], whole[50:]},
-		"a large one":        {large[:30], large[30:]},
-		"ended by a close":   {okHead + "\r\nOK", "-perf"},
-		"in chunks":          {okHead + "Transfer-Encoding: chunked\r\n\r\n3\r\nOK-\r\n", "4\r\nperf\r\n0\r\n\r\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := serve(t, func(s *testServer, c net.Conn) {
-				s.request(c)
-				for _, piece := range pieces {
-					io.WriteString(c, piece)
-					time.Sleep(2 * maxLooks * lookEvery)
-				}
-			})
-			if r := (looped{build(t, httpSpec(s.addr, "OK-perf"), nil)}).Check(t.Context()); !r.OK {
-				t.Errorf("%+v", r)
-			}
-			if asked := s.asked(); len(asked) != 1 {
-				t.Errorf("the server was asked %d times", len(asked))
-			}
-		})
-	}
-}
-
-// A request that does not fit into the socket is sent by a goroutine.
-func TestTheLoopSendsLongRequests(t *testing.T) {
-	leaks(t)
-	long := "X-Long: " + strings.Repeat("x", 8<<20)
-	s := serve(t, func(_ *testServer, c net.Conn) {
-		time.Sleep(20 * time.Millisecond)
-		if n, _ := io.Copy(io.Discard, io.LimitReader(c, 8<<20)); n == 8<<20 {
-			io.WriteString(c, benchAnswer)
-		}
-		io.Copy(io.Discard, c)
-	})
-	spec := httpSpec(s.addr, "OK-perf")
-	spec.HTTPHeaders = ListOf(long)
-	if r := (looped{build(t, spec, nil)}).Check(t.Context()); !r.OK {
-		t.Errorf("%+v", r)
-	}
-}
 
 // Many servers of all kinds at once: each has its own result, each time.
 func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
@@ -146,13 +64,13 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 			twice++
 		}
 		if u.Result.OK != want[u.Task] || u.Result.Took <= 0 {
-			t.Errorf("%s: %+v", u.Task.Checker.(*sealed).Checker, u.Result)
+			t.Errorf("%T: %+v", u.Task.Checker, u.Result)
 		}
 		return twice == len(want)
 	})
 	for task := range want {
 		if seen[task] < 2 {
-			t.Errorf("%T was checked %d times", task.Checker.(*sealed).Checker, seen[task])
+			t.Errorf("%+v was checked %d times", task.Checker, seen[task])
 		}
 	}
 }
@@ -175,64 +93,6 @@ func runUntil(t *testing.T, p *Pool, take func(Update) (enough bool)) {
 	}
 	cancel()
 	<-ran
-}
-
-// echoes is a pinger whose servers answer after a time, or never.
-type echoes struct {
-	answers time.Duration // 0: never
-	err     error         // of Rest
-	sent    atomic.Int32
-	onLink  atomic.Bool // the last one
-	waiting sync.Map
-}
-
-func (e *echoes) Ping(context.Context, netip.Addr, bool, time.Duration) (time.Duration, error) {
-	return 0, errors.New("a goroutine pings")
-}
-
-func (e *echoes) Send(batch []*icmp.Echo) {
-	for _, echo := range batch {
-		e.sent.Add(1)
-		e.onLink.Store(echo.OnLink)
-		e.waiting.Store(echo, true)
-		if e.answers > 0 {
-			time.AfterFunc(e.answers, func() {
-				if e.Forget(echo) {
-					echo.Done(echo, e.answers, nil)
-				}
-			})
-		}
-	}
-}
-
-func (e *echoes) Forget(echo *icmp.Echo) bool {
-	_, waits := e.waiting.LoadAndDelete(echo)
-	return waits
-}
-
-func (e *echoes) Rest(*icmp.Echo, time.Duration) (time.Duration, error) { return 0, e.err }
-
-func TestTheLoopPings(t *testing.T) {
-	leaks(t)
-	for name, c := range map[string]*struct {
-		pinger echoes
-		ok     bool
-		sent   int32
-		want   string
-	}{
-		"an answer":       {echoes{answers: 20 * time.Millisecond}, true, 1, "echo reply after 20ms"},
-		"silence":         {echoes{err: os.ErrDeadlineExceeded}, false, 3, "ping: no answer in 3 times 50ms"},
-		"no room to send": {echoes{err: syscall.ENOBUFS}, false, 1, "ping: no buffer space available"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			spec := anySpec("ping")
-			spec.Timeout, spec.Attempts, spec.OnLink = map[bool]time.Duration{true: inTime, false: 50 * time.Millisecond}[c.ok], 3, c.ok
-			r := looped{build(t, spec, &Env{Pinger: &c.pinger})}.Check(t.Context())
-			if r.OK != c.ok || r.Detail != c.want || c.pinger.sent.Load() != c.sent || (r.Cause == Shortage) != (c.pinger.err == syscall.ENOBUFS) || c.pinger.onLink.Load() != spec.OnLink {
-				t.Errorf("%d sent: %+v", c.pinger.sent.Load(), r)
-			}
-		})
-	}
 }
 
 // openLoop opens the loop of a pool that does not run.

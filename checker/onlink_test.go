@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A server that only a router leads to is not reached when it has to be on the link, one on the link is: by TCP and UDP, by IPv4,
@@ -66,16 +64,5 @@ func TestKernelOnLink(t *testing.T) {
 				t.Errorf("%s %s: the loop goes another way than the check", c.service, c.to)
 			}
 		}
-	}
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(fd)
-	if err := (&Via{OnLink: true, To: netip.MustParseAddr("2001:db8::1")}).prepare(fd, true); err != nil {
-		t.Fatal(err)
-	}
-	if hops, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS); hops != 1 || err != nil {
-		t.Errorf("%d hops, %v", hops, err)
 	}
 }

@@ -294,7 +294,7 @@ func answers(c Checker) func(context.Context) error {
 	return func(ctx context.Context) error {
 		r := c.Check(ctx)
 		if !r.OK {
-			return &fault{text: r.Detail}
+			return newFault(r.Detail, nil)
 		}
 		return nil
 	}

@@ -2,7 +2,6 @@ package checker
 
 import (
 	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -17,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -176,28 +174,6 @@ func build(t testing.TB, s Spec, e *Env) Checker {
 	}
 	return c
 }
-
-// looped makes each check in a pool of its own, and so a light one in a loop.
-type looped struct{ Checker }
-
-// Check implements Checker.
-func (l looped) Check(ctx context.Context) Result {
-	p := NewPool()
-	p.Set([]*Task{{Every: time.Minute, Checker: l.Checker}})
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() { defer close(ended); p.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
-	select {
-	case <-p.Results():
-		return p.Take()[0].Result
-	case <-ctx.Done():
-		return failed(ctx, errStopped)
-	}
-}
-
-// byLoop makes build give looped checkers.
-var byLoop atomic.Bool
 
 // leaks fails the test when goroutines or descriptors are left when it ends. It must be called
 // first, so that it looks last.

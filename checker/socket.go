@@ -21,7 +21,7 @@ func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn,
 		syscall.Close(fd)
 		return nil, err
 	}
-	s := &socket{os.NewFile(uintptr(fd), "tcp"), to}
+	s := newSocket(fd, to)
 	c, err := guard(ctx, s, deadline)
 	if err != nil {
 		return nil, err
@@ -38,6 +38,9 @@ type socket struct {
 	*os.File
 	to netip.AddrPort
 }
+
+// newSocket puts a socket into Go's poller.
+func newSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(uintptr(fd), "tcp"), to} }
 
 // startTCP makes a socket that does not block, and starts to connect it. A nil via is the usual way.
 func startTCP(to netip.AddrPort, via *Via) (int, error) {

@@ -10,7 +10,7 @@ import (
 )
 
 // reached are the marks of a check, in their order.
-func (s Stages) reached() string {
+func reached(s Stages) string {
 	var names []string
 	for m, at := range s {
 		if at > 0 {
@@ -47,8 +47,8 @@ func TestStagesOfGoodServers(t *testing.T) {
 			continue
 		}
 		for way, made := range map[string]Checker{"in a goroutine": build(t, c.spec, &Env{HostName: "x"}), "in the loop": looped{build(t, c.spec, &Env{HostName: "x"})}} {
-			if r := made.Check(t.Context()); !r.OK || r.Stages.reached() != c.want {
-				t.Errorf("%s %s: %v %s: %s\nwant %s", name, way, r.OK, r.Detail, r.Stages.reached(), c.want)
+			if r := made.Check(t.Context()); !r.OK || reached(r.Stages) != c.want {
+				t.Errorf("%s %s: %v %s: %s\nwant %s", name, way, r.OK, r.Detail, reached(r.Stages), c.want)
 			} else if left := time.Until(time.Unix(r.CertEnd, 0)); (r.CertEnd != 0) != (name == "https") || r.CertEnd != 0 && (left < time.Minute || left > 25*time.Hour) {
 				t.Errorf("%s %s: its certificate ends at %d", name, way, r.CertEnd)
 			}

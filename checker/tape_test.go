@@ -11,11 +11,11 @@ import (
 func TestOneCheckIsTakenDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		wanted := task(time.Second, &sealed{Checker: checkFunc(func(ctx context.Context) Result {
+		wanted := task(time.Second, checkFunc(func(ctx context.Context) Result {
 			watching(ctx).remark("asked")
 			return Result{Detail: "no"}
-		})})
-		other := task(time.Second, &sealed{Checker: checkFunc(func(context.Context) Result { return Result{} })})
+		}))
+		other := task(time.Second, checkFunc(func(context.Context) Result { return Result{} }))
 		p.Set([]*Task{wanted, other})
 		seen := func() (taped int, last Update) {
 			t.Helper()

@@ -2,10 +2,7 @@ package checker
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,29 +142,8 @@ func TestTLSDoesNotWaitForALongGoodbye(t *testing.T) {
 	leaks(t)
 	s := serveTLS(t, "127.0.0.1", serverTLS(t), stay)
 	r, took := timed(t, build(t, s, nil))
-	if !r.OK || took > quitTimeout+tooLate {
+	if !r.OK || took > time.Second+tooLate {
 		t.Errorf("%+v after %v", r, took)
-	}
-}
-
-func TestAWarningOfACertificateChangesOnlyWhenItEnds(t *testing.T) {
-	now := time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
-	const oneDay = 24 * time.Hour
-	for left, want := range map[time.Duration]string{
-		15 * oneDay:             "",
-		14*oneDay + time.Second: "",
-		14 * oneDay:             "certificate of www.example.org ends on 2026-12-04",
-		14*oneDay - time.Second: "certificate of www.example.org ends on 2026-12-04",
-		13*oneDay + time.Second: "certificate of www.example.org ends on 2026-12-03",
-		2*oneDay - time.Second:  "certificate of www.example.org ends on 2026-11-22",
-		oneDay - time.Second:    "certificate of www.example.org ends on 2026-11-21",
-		-time.Second:            "certificate of www.example.org ended on 2026-11-20",
-		-400 * oneDay:           "certificate of www.example.org ended on 2025-10-16",
-	} {
-		c := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"www.example.org"}, NotAfter: now.Add(left)}
-		if got := expiry(c, now, 14); got != want {
-			t.Errorf("%v: %q, want %q", left, got, want)
-		}
 	}
 }
 
@@ -311,25 +287,5 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	}
 	if sum := sumOf(Spec{TLSCA: spec.TLSCA}); sum != "" {
 		t.Errorf("without files: %q", sum)
-	}
-}
-
-func TestNamesForTLS(t *testing.T) {
-	for _, c := range []struct {
-		hosts             []string
-		sent, certificate string
-	}{
-		{[]string{"", "www.example.org:443", "192.0.2.1"}, "www.example.org", "www.example.org"},
-		{[]string{"", "", "192.0.2.1:443"}, "", "192.0.2.1"},
-		{[]string{"", "[2001:db8::1]:443"}, "", "2001:db8::1"},
-		{[]string{"192.0.2.80", "www.example.org"}, "www.example.org", "192.0.2.80"},
-		{nil, "", ""},
-	} {
-		if sent, certificate := serverName(c.hosts...), certificateName(c.hosts...); sent != c.sent || certificate != c.certificate {
-			t.Errorf("%q: %q, %q", c.hosts, sent, certificate)
-		}
-	}
-	if got := addressName(Spec{Target: loopback6(1)}); net.ParseIP(got) == nil {
-		t.Errorf("%s is no address", got)
 	}
 }

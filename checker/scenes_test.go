@@ -1,0 +1,117 @@
+package checker
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// scene is one case of a check: how a server treats its connections, and what comes of it.
+type scene struct {
+	name   string
+	treat  func(*testServer, net.Conn)
+	change func(*Spec)
+	up     bool
+	detail string // all of Result.Detail
+}
+
+// soon makes a check end early, for servers that let it wait.
+func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
+
+// checkScenes makes the check of each case. Nothing may be left of it, nor last longer than allowed.
+func checkScenes(t *testing.T, good Spec, scenes []scene) {
+	t.Helper()
+	for _, c := range scenes {
+		t.Run(c.name, func(t *testing.T) {
+			leaks(t)
+			s := good
+			s.Target = serve(t, c.treat).addr
+			if c.change != nil {
+				c.change(&s)
+			}
+			inItsTime(t, s, nil, c.up, c.detail)
+		})
+	}
+}
+
+// inItsTime makes a check and compares its result. A check that is to meet its deadline in some stage may meet it in
+// an earlier one, when the machine is busy: then it gets more time.
+func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.Duration, of time.Duration) {
+	t.Helper()
+	first := s.NegotiateTimeout
+	moreTime(first, func(limit time.Duration) (Result, bool) {
+		s.NegotiateTimeout = limit
+		begin := time.Now()
+		r := build(t, s, e).Check(t.Context())
+		took, of = time.Since(begin), limit
+		if took > limit+late {
+			t.Errorf("took %v of %v", took, limit)
+		}
+		return r, r.OK == up && r.Detail == strings.ReplaceAll(detail, first.String(), limit.String()) && r.Cause != Shortage
+	}, func(r Result) {
+		t.Errorf("up %v (local %v): %s\nwant %v: %s, in %v", r.OK, r.Cause == Shortage, r.Detail, up, detail, first)
+	})
+	return took, of
+}
+
+// moreTime makes a check that is to fit, with a limit, and with more as long as it only lacks time.
+func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fits bool), wrong func(Result)) {
+	for ; ; limit *= 5 {
+		r, fits := check(limit)
+		if !fits && r.Cause == Timeout && limit < inTime {
+			continue
+		}
+		if !fits {
+			wrong(r)
+		}
+		return
+	}
+}
+
+// heedless sends at once, whatever it is asked, and closes when the client does.
+func heedless(says string) func(*testServer, net.Conn) {
+	return func(s *testServer, c net.Conn) {
+		c.Write([]byte(says))
+		silence(s, c)
+	}
+}
+
+// closing ends each connection in order at once.
+func closing(s *testServer, c net.Conn) {
+	c.(*net.TCPConn).CloseWrite()
+	silence(s, c)
+}
+
+// trickle sends a byte at a time.
+func trickle(says string) func(*testServer, net.Conn) {
+	return func(_ *testServer, c net.Conn) {
+		for _, b := range []byte(says) {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// chatter sends the same forever.
+func chatter(c net.Conn, says []byte) {
+	for {
+		if _, err := c.Write(says); err != nil {
+			return
+		}
+	}
+}
+
+// checkStopped makes a check of a real server whose processes do nothing any more.
+func checkStopped(t *testing.T, pid int, s Spec, detail string) {
+	t.Helper()
+	t.Run("stopped processes", func(t *testing.T) {
+		freeze(t, pid)
+		soon(&s)
+		if r := build(t, s, nil).Check(t.Context()); r.OK || r.Detail != detail {
+			t.Errorf("up %v: %s\nwant: %s", r.OK, r.Detail, detail)
+		}
+	})
+}

@@ -1,0 +1,23 @@
+package checker
+
+import (
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Where the kernel does not know the option that keeps to the link, a router drops the packet.
+func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := (&Via{OnLink: true, To: netip.MustParseAddr("2001:db8::1")}).prepare(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	if hops, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS); hops != 1 || err != nil {
+		t.Errorf("%d hops, %v", hops, err)
+	}
+}
