@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
 )
 
 // benchmark makes one check in a loop. The server of the benchmark runs in the same process:
@@ -95,12 +96,12 @@ func BenchmarkAnswerOwn(b *testing.B) {
 
 // BenchmarkJudge is all that a check of HTTP does after its answer has come, as the loop of light checks does it.
 func BenchmarkJudge(b *testing.B) {
-	c := build(b, httpSpec(netip.MustParseAddrPort("192.0.2.1:80"), "OK-perf"), nil).(lightCheck)
+	c := build(b, httpSpec(netip.MustParseAddrPort("192.0.2.1:80"), "OK-perf"), nil).(Light)
 	deadline := time.Now().Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {
-		part := received{head: []byte(benchAnswer)}
-		if r := c.resume(b.Context(), &conn{Conn: &part}, deadline); !r.OK {
+		part := wire.Received{Head: []byte(benchAnswer)}
+		if r := c.Resume(b.Context(), &wire.Conn{Conn: &part}, deadline); !r.OK {
 			b.Fatalf("%+v", r)
 		}
 	}

@@ -1,5 +1,4 @@
-// Package checker checks whether real servers are healthy: a file for each protocol, a pool that makes the checks on
-// time, and the rules that make a state of their results.
+// Package checker checks whether real servers are healthy: a file for each protocol.
 package checker
 
 import (

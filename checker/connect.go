@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // connectCheck asks whether a server accepts a TCP connection. Nothing is sent.
@@ -24,20 +26,20 @@ func newConnect(s Spec, e *Env) (Checker, error) {
 // Check implements Checker.
 func (c *connectCheck) Check(ctx context.Context) Result {
 	deadline := time.Now().Add(c.timeout)
-	conn, err := connect(ctx, c.target, deadline, c.timeout)
+	conn, err := wire.Connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
-		return failed(ctx, err)
+		return Failed(ctx, err)
 	}
 	conn.Close()
-	return c.resume(ctx, conn, deadline)
+	return c.Resume(ctx, conn, deadline)
 }
 
-func (c *connectCheck) opening() (opening, bool) {
-	return opening{to: c.target, timeout: c.timeout}, c.target.Port() != 0
+func (c *connectCheck) Opening() (Opening, bool) {
+	return Opening{To: c.target, Timeout: c.timeout}, c.target.Port() != 0
 }
 
-func (c *connectCheck) resume(context.Context, *conn, time.Time) Result {
-	return Result{OK: true, Stage: AtConnect, Detail: "connected"}
+func (c *connectCheck) Resume(context.Context, *wire.Conn, time.Time) Result {
+	return Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
 }
 
 // routeCheck is what connecting means for UDP: there is a route to the server. As in the Perl
@@ -46,12 +48,12 @@ type routeCheck struct{ target netip.AddrPort }
 
 // Check implements Checker.
 func (c *routeCheck) Check(ctx context.Context) Result {
-	conn, err := openUDP(ctx, c.target)
+	conn, err := wire.OpenUDP(ctx, c.target)
 	if err != nil {
-		return failed(ctx, AtConnect.of(stageFault("connect", err)))
+		return Failed(ctx, wire.AtConnect.Of(wire.StageFault("connect", err)))
 	}
 	conn.Close()
-	return Result{OK: true, Stage: AtConnect, Detail: fmt.Sprintf("route to %s", c.target.Addr())}
+	return Result{OK: true, Stage: wire.AtConnect, Detail: fmt.Sprintf("route to %s", c.target.Addr())}
 }
 
 // combined makes a full check, then connects that many times, then a full check again. A failed

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 func connectSpec(to netip.AddrPort) Spec {
@@ -121,8 +123,8 @@ func TestBlame(t *testing.T) {
 		syscall.ECONNREFUSED: false, syscall.EHOSTUNREACH: false, syscall.ENETUNREACH: false, syscall.EPERM: true, syscall.EACCES: false,
 		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
 	} {
-		wrapped := stageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
-		if r := failed(t.Context(), wrapped); r.Cause == Shortage != local || r.OK {
+		wrapped := wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
+		if r := Failed(t.Context(), wrapped); r.Cause == Shortage != local || r.OK {
 			t.Errorf("%v: %+v", err, r)
 		}
 	}
@@ -132,7 +134,7 @@ func TestBlame(t *testing.T) {
 		&os.PathError{Op: "read", Path: "tcp", Err: os.ErrDeadlineExceeded}:                "connect: timeout",
 		errors.New("odd\nthing\x1b"): `connect: odd\nthing\x1b`,
 	} {
-		if got := stageFault("connect", err).Error(); got != want {
+		if got := wire.StageFault("connect", err).Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -147,11 +149,11 @@ func TestExcerptsAreShortAndEscaped(t *testing.T) {
 		strings.Repeat("\x80", 70):     `"` + strings.Repeat(`\x80`, 60) + `"…`,
 		`say "hi" C:\`:                 `"say \"hi\" C:\\"`,
 	} {
-		if got := excerpt([]byte(said)); got != want {
+		if got := wire.Excerpt([]byte(said)); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	if got, want := escape("a\\d \"é\"\x1b\n"+strings.Repeat("x", 100), 70), `a\d "é"\x1b\n`+strings.Repeat("x", 60)+"…"; got != want {
+	if got, want := wire.Escape("a\\d \"é\"\x1b\n"+strings.Repeat("x", 100), 70), `a\d "é"\x1b\n`+strings.Repeat("x", 60)+"…"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"ldirectord/checker/wire"
 )
 
 // dnsResend is after how long a question is asked again.
@@ -44,7 +46,7 @@ func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 	case name == "":
 		return always{Detail: "request names nothing to look up"}, nil
 	case s.Receive == "" && s.DNSType == "" && s.DNSRcode == "":
-		return always{Stage: AtMatch, Detail: "receive is empty: no answer can match it"}, nil
+		return always{Stage: wire.AtMatch, Detail: "receive is empty: no answer can match it"}, nil
 	}
 	question, err := lookup(name, dns.StringToType[s.DNSType])
 	if err != nil {
@@ -63,7 +65,7 @@ func lookup(name string, qtype uint16) (dns.Question, error) {
 		return q, err
 	}
 	if _, ok := dns.IsDomainName(q.Name); !ok {
-		return q, fmt.Errorf("%s is not a domain name", show(name))
+		return q, fmt.Errorf("%s is not a domain name", wire.Show(name))
 	}
 	return q, nil
 }
@@ -81,7 +83,7 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	}
 	packed, err := m.Pack()
 	if err != nil {
-		return failed(ctx, err)
+		return Failed(ctx, err)
 	}
 	answer, err := ask(ctx, m, packed, deadline)
 	if err == nil && answer.Truncated && !c.tcp {
@@ -96,50 +98,50 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 
 func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (answer *dns.Msg,
 	err error) {
-	q := question{to: c.target, timeout: c.timeout, resend: dnsResend, patience: maxStrays,
-		accept: func(_ *conn, datagram []byte) error {
+	q := wire.Question{To: c.target, Timeout: c.timeout, Resend: dnsResend, Patience: wire.MaxStrays,
+		Accept: func(_ *wire.Conn, datagram []byte) error {
 			answer, err = parseDNS(datagram, m)
 			return err
 		}}
-	err = q.ask(ctx, deadline, func(net.Addr) []byte { return packed })
+	err = q.Ask(ctx, deadline, func(net.Addr) []byte { return packed })
 	return answer, err
 }
 
 // overTCP asks with the length in front of the message (RFC 1035, 4.2.2).
 func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (*dns.Msg, error) {
-	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	tcp, err := wire.Connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
 		return nil, err
 	}
 	defer tcp.Close()
 	if _, err := tcp.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...)); err != nil {
-		return nil, stageFault("sending the question", err)
+		return nil, wire.StageFault("sending the question", err)
 	}
 	var length [2]byte
 	if n, err := io.ReadFull(tcp, length[:]); err != nil {
-		return nil, readFault("the answer", n > 0, c.timeout, err)
+		return nil, wire.ReadFault("the answer", n > 0, c.timeout, err)
 	}
 	raw := make([]byte, binary.BigEndian.Uint16(length[:]))
 	if _, err := io.ReadFull(tcp, raw); err != nil {
-		return nil, readFault("the answer", true, c.timeout, err)
+		return nil, wire.ReadFault("the answer", true, c.timeout, err)
 	}
 	answer, err := parseDNS(raw, m)
-	if errors.Is(err, errNotYet) {
+	if errors.Is(err, wire.ErrNotYet) {
 		err = errors.New("not an answer to our question")
 	}
 	return answer, err
 }
 
-// parseDNS reads the answer to a message. With errNotYet it is the answer to another: it is not read further, as its
-// records may be thousands of long names.
+// parseDNS reads the answer to a message. With wire.ErrNotYet it is the answer to another: it is not read further, as
+// its records may be thousands of long names.
 func parseDNS(raw []byte, asked *dns.Msg) (*dns.Msg, error) {
 	err := beginsDNS(raw, asked)
-	if errors.Is(err, errNotYet) {
+	if errors.Is(err, wire.ErrNotYet) {
 		return nil, err
 	}
 	m := new(dns.Msg)
 	if err != nil || m.Unpack(raw) != nil && !m.Truncated {
-		return nil, fmt.Errorf("not DNS: %s", excerpt(raw))
+		return nil, fmt.Errorf("not DNS: %s", wire.Excerpt(raw))
 	}
 	return m, nil
 }
@@ -155,7 +157,7 @@ func beginsDNS(raw []byte, asked *dns.Msg) error {
 	case questions > 1:
 		return errors.New("several questions")
 	case binary.BigEndian.Uint16(raw) != asked.Id, raw[2]&response == 0:
-		return errNotYet
+		return wire.ErrNotYet
 	case questions == 0:
 		return nil
 	}
@@ -166,7 +168,7 @@ func beginsDNS(raw []byte, asked *dns.Msg) error {
 	q := asked.Question[0]
 	if !strings.EqualFold(name, q.Name) || binary.BigEndian.Uint16(raw[end:]) != q.Qtype ||
 		binary.BigEndian.Uint16(raw[end+2:]) != q.Qclass {
-		return errNotYet
+		return wire.ErrNotYet
 	}
 	return nil
 }
@@ -193,7 +195,7 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 			return "", err
 		}
 		if ok {
-			return c.name() + " is " + show(text), nil
+			return c.name() + " is " + wire.Show(text), nil
 		}
 		got = append(got, text)
 	}
@@ -201,12 +203,12 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 		return "", fmt.Errorf("no %s record for %s", dns.TypeToString[c.question.Qtype], c.name())
 	}
 	return "", mismatch("%s does not match %s: got %s", c.name(), c.receive,
-		show(strings.Join(got, ", ")))
+		wire.Show(strings.Join(got, ", ")))
 }
 
 // name is what is looked up, for messages.
 func (c *dnsCheck) name() string {
-	return escape(strings.TrimSuffix(c.question.Name, "."), 2*maxExcerpt)
+	return wire.Escape(strings.TrimSuffix(c.question.Name, "."), 2*wire.MaxExcerpt)
 }
 
 // dnsText is what receive is compared with: a record's data as a zone file has it (RFC 1035, 5.1), but

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"ldirectord/checker/wire"
 )
 
 // zone is a fake name server's answer: records, or a response code.
@@ -138,7 +140,7 @@ func TestDNSAnswersToOthersAreNotReadFurther(t *testing.T) {
 		raw := bytes.Clone(raw)
 		change(raw)
 		allocations := testing.AllocsPerRun(10, func() { _, err = parseDNS(raw, asked) })
-		if err != errNotYet || allocations > 10 {
+		if err != wire.ErrNotYet || allocations > 10 {
 			t.Errorf("%s: %v, %v allocations", name, err, allocations)
 		}
 	}

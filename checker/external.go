@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
 	"ldirectord/program"
 )
 
@@ -64,7 +65,7 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 		}
 	}
 	if _, err := acquire(ctx, c.children, c.timeout, errCrowded); err != nil {
-		return failed(ctx, err)
+		return Failed(ctx, err)
 	}
 	ended := make(chan Result, 1)
 	go func() {
@@ -84,11 +85,11 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 // stuck is the result of a program that this machine's kernel does not start, or not end when it is killed.
 func (c *external) stuck() Result {
 	why := fmt.Sprintf("not started, or not ended when it was killed, in %v", c.latest)
-	return Result{Cause: Shortage, Stage: AtAnswer, Detail: why}
+	return Result{Cause: Shortage, Stage: wire.AtAnswer, Detail: why}
 }
 
 // errCrowded is a shortage of this machine.
-var errCrowded = newFault("too many programs are running already", syscall.ENOMEM)
+var errCrowded = wire.NewFault("too many programs are running already", syscall.ENOMEM)
 
 // runProgram runs the program to its end, or kills it and what it started at the timeout.
 func (c *external) runProgram(ctx context.Context) ([]byte, error) {
@@ -99,14 +100,14 @@ func (c *external) runProgram(ctx context.Context) ([]byte, error) {
 
 // judge is the result of a program that said something, and ended with an error or not.
 func (c *external) judge(ctx context.Context, said []byte, err error) Result {
-	if w := watchOf(ctx); w.isTaped() {
-		w.remark("ran %q", c.argv)
-		w.tape.Say(transcript.Received, c, said)
+	if w := wire.WatchOf(ctx); w.IsTaped() {
+		w.Remark("ran %q", c.argv)
+		w.Tape.Say(transcript.Received, c, said)
 	}
 	if exit, is := errors.AsType[*exec.ExitError](err); is {
 		err = ending(exit.Sys().(syscall.WaitStatus))
 	}
-	failure := Result{Cause: Program, Stage: AtAnswer}
+	failure := Result{Cause: Program, Stage: wire.AtAnswer}
 	switch err := err.(type) {
 	case nil:
 		return passed(withOutput("exit status 0", said))
@@ -117,8 +118,8 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 		if err.Starved {
 			failure.Cause = Shortage
 		}
-	case *fault:
-		return failed(ctx, err)
+	case *wire.Fault:
+		return Failed(ctx, err)
 	default:
 		return c.notStarted(ctx, err)
 	}
@@ -128,9 +129,10 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 func (c *external) notStarted(ctx context.Context, err error) Result {
 	why := "not found"
 	if !errors.Is(err, exec.ErrNotFound) {
-		why = reason(err)
+		why = wire.Reason(err)
 	}
-	r := failed(ctx, newFault(fmt.Sprintf("can't run %s: %s", escape(c.argv[0], 2*maxExcerpt), why), err))
+	r := Failed(ctx,
+		wire.NewFault(fmt.Sprintf("can't run %s: %s", wire.Escape(c.argv[0], 2*wire.MaxExcerpt), why), err))
 	switch {
 	case errors.Is(err, syscall.EAGAIN): // no more processes
 		r.Cause = Shortage
@@ -155,7 +157,7 @@ func (e ending) Error() string {
 func withOutput(text string, output []byte) string {
 	for line := range bytes.Lines(output) {
 		if line = bytes.TrimSpace(line); len(line) > 0 {
-			return text + ": " + escape(string(line), 4*maxExcerpt)
+			return text + ": " + wire.Escape(string(line), 4*wire.MaxExcerpt)
 		}
 	}
 	return text

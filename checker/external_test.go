@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/checker/wire"
 )
 
 // writeScript writes a program and returns its path.
@@ -144,7 +146,7 @@ func TestExternalMayFloodItsOutput(t *testing.T) {
 	leaks(t)
 	path := writeScript(t, "#!/bin/sh\nhead -c 5000000 /dev/zero | tr '\\0' x\nexit 1\n")
 	r := build(t, externalSpec(path), nil).Check(t.Context())
-	if want := "exit status 1: " + strings.Repeat("x", 4*maxExcerpt) + "…"; r.OK || r.Detail != want {
+	if want := "exit status 1: " + strings.Repeat("x", 4*wire.MaxExcerpt) + "…"; r.OK || r.Detail != want {
 		t.Errorf("%.400q", r.Detail)
 	}
 }

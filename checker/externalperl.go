@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"ldirectord/checker/wire"
 	"ldirectord/program"
 )
 
@@ -76,7 +77,7 @@ func (p *Perls) ask(argv []string, check ...string) (*program.Helper, <-chan str
 }
 
 // errPerl is a shortage of this machine, or somebody killed it.
-var errPerl = newFault("the perl that compiled the file ended, does not answer or can't fork", syscall.ENOMEM)
+var errPerl = wire.NewFault("the perl that compiled the file ended, does not answer or can't fork", syscall.ENOMEM)
 
 // runPerl has the file's perl fork, waits for the end of that process, or kills it at the timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {

@@ -10,48 +10,50 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"ldirectord/checker/wire"
 )
 
 const maxFile = 1 << 20 // of a longer file the first bytes decide
 
 // ftp logs in, fetches a file and compares it (RFC 959). Without a file the log-in is enough.
 func ftp(ctx context.Context, d *dialogue) (string, error) {
-	defer d.quit("QUIT")
-	if _, err := d.greeting("FTP"); err != nil {
+	defer d.Quit("QUIT")
+	if _, err := d.Greeting("FTP"); err != nil {
 		return "", err
 	}
-	if d.offered != nil {
+	if d.Offered != nil {
 		if err := secureFTP(d); err != nil {
 			return "", err
 		}
 	}
 	welcome, err := logInFTP(d)
 	if err != nil {
-		return "", AtLogin.of(err)
+		return "", wire.AtLogin.Of(err)
 	}
 	if err := d.demand(2, "CWD /", "TYPE I"); err != nil {
 		return "", err
 	}
 	if d.asks == "" || d.asks == "/" && d.receive.pattern == "" {
-		return show(welcome.text), nil
+		return wire.Show(welcome.Text), nil
 	}
 	return fetchFTP(ctx, d)
 }
 
-func logInFTP(d *dialogue) (reply, error) {
-	r, err := d.ask("FTP", "USER "+cmp.Or(d.login, "anonymous"))
-	if err == nil && r.code == 331 {
-		r, err = d.ask("FTP", "PASS "+d.passwd)
+func logInFTP(d *dialogue) (wire.Reply, error) {
+	r, err := d.Ask("FTP", "USER "+cmp.Or(d.login, "anonymous"))
+	if err == nil && r.Code == 331 {
+		r, err = d.Ask("FTP", "PASS "+d.passwd)
 	}
-	return r, agreed(err, r.good(), "login rejected", r.text)
+	return r, wire.Agreed(err, r.Good(), "login rejected", r.Text)
 }
 
 // demand sends commands whose replies must be of a kind: 1 is preliminary, 2 is completion.
 func (d *dialogue) demand(kind int, commands ...string) error {
 	for _, command := range commands {
-		r, err := d.ask("FTP", command)
+		r, err := d.Ask("FTP", command)
 		verb, _, _ := strings.Cut(command, " ")
-		if err := agreed(err, r.code/100 == kind, verb+" rejected", r.text); err != nil {
+		if err := wire.Agreed(err, r.Code/100 == kind, verb+" rejected", r.Text); err != nil {
 			return err
 		}
 	}
@@ -64,12 +66,12 @@ func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := connect(ctx, netip.AddrPortFrom(d.target.Addr(), port), d.conn.deadline, d.timeout)
+	data, err := wire.Connect(ctx, netip.AddrPortFrom(d.target.Addr(), port), d.Conn.Deadline, d.timeout)
 	if err != nil {
-		return "", newFault("data "+err.Error(), err)
+		return "", wire.NewFault("data "+err.Error(), err)
 	}
 	defer data.Close()
-	if d.conn.tls != nil { // files go over TLS as well (RFC 4217, 9)
+	if d.Conn.TLS != nil { // files go over TLS as well (RFC 4217, 9)
 		if err := d.demand(2, "PBSZ 0", "PROT P"); err != nil {
 			return "", err
 		}
@@ -81,46 +83,46 @@ func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file := show(d.asks)
+	file := wire.Show(d.asks)
 	if len(content) > maxFile {
 		return fmt.Sprintf("%s: %d bytes", file, maxFile), d.receive.want(ctx,
 			fmt.Sprintf("%s in its first %d bytes", file, maxFile), content[:maxFile])
 	}
-	done, err := d.reply("FTP", "the end of the transfer")
-	if err := agreed(err, done.good(), "transfer failed", done.text); err != nil {
+	done, err := d.Reply("FTP", "the end of the transfer")
+	if err := wire.Agreed(err, done.Good(), "transfer failed", done.Text); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s: %d bytes", file, len(content)), d.receive.want(ctx, file, content)
 }
 
 // readFTP reads the file up to its end, or beyond its limit.
-func readFTP(ctx context.Context, d *dialogue, data *conn) ([]byte, error) {
-	if d.conn.tls != nil {
-		if err := data.openTLS(d.offered); err != nil {
-			return nil, newFault("data: "+err.Error(), err)
+func readFTP(ctx context.Context, d *dialogue, data *wire.Conn) ([]byte, error) {
+	if d.Conn.TLS != nil {
+		if err := data.OpenTLS(d.Offered); err != nil {
+			return nil, wire.NewFault("data: "+err.Error(), err)
 		}
-		defer data.tls.CloseWrite()
+		defer data.TLS.CloseWrite()
 	}
 	content, err := io.ReadAll(io.LimitReader(data, largeBody))
 	if err == nil && len(content) == largeBody {
 		content, err = readOnFTP(ctx, d, data, content)
 	}
 	// many servers end without a word of TLS; the reply tells
-	if err != nil && !(d.conn.tls != nil && isClosed(err)) {
-		return nil, newFault(reason(err)+" in the file", err)
+	if err != nil && !(d.Conn.TLS != nil && wire.IsClosed(err)) {
+		return nil, wire.NewFault(wire.Reason(err)+" in the file", err)
 	}
 	return content, nil
 }
 
 // readOnFTP waits for a turn, and reads the rest of a large file.
-func readOnFTP(ctx context.Context, d *dialogue, data *conn, content []byte) ([]byte, error) {
+func readOnFTP(ctx context.Context, d *dialogue, data *wire.Conn, content []byte) ([]byte, error) {
 	waited, err := acquireSlot(ctx, d.receive.limits.bodies)
 	if err != nil {
 		return nil, err
 	}
 	defer releaseSlot(d.receive.limits.bodies)
-	for _, c := range []*conn{d.conn, data} {
-		if err := c.prolong(ctx, waited); err != nil {
+	for _, c := range []*wire.Conn{d.Conn, data} {
+		if err := c.Prolong(ctx, waited); err != nil {
 			return nil, err
 		}
 	}
@@ -131,20 +133,20 @@ func readOnFTP(ctx context.Context, d *dialogue, data *conn, content []byte) ([]
 // passiveFTP asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.
 // The address that PASV tells is not used: behind address translation it is wrong.
 func passiveFTP(d *dialogue) (uint16, error) {
-	r, err := d.ask("FTP", "EPSV")
+	r, err := d.Ask("FTP", "EPSV")
 	if err != nil {
 		return 0, err
 	}
-	if r.code == 229 {
-		return extendedPort(r.text)
+	if r.Code == 229 {
+		return extendedPort(r.Text)
 	}
-	if r, err = d.ask("FTP", "PASV"); err != nil {
+	if r, err = d.Ask("FTP", "PASV"); err != nil {
 		return 0, err
 	}
-	if r.code != 227 {
-		return 0, fmt.Errorf("PASV rejected: %s", show(r.text))
+	if r.Code != 227 {
+		return 0, fmt.Errorf("PASV rejected: %s", wire.Show(r.Text))
 	}
-	return passivePort(r.text)
+	return passivePort(r.Text)
 }
 
 var errNoPort = errors.New("the server names no port to fetch from")
@@ -178,10 +180,10 @@ func passivePort(text string) (uint16, error) {
 
 // secureFTP starts TLS (RFC 4217, 4).
 func secureFTP(d *dialogue) error {
-	d.offered = d.offered.Clone()
-	d.offered.ClientSessionCache = new(oneSession)
-	answer, err := d.ask("FTP", "AUTH TLS")
-	return d.startTLS(answer.text, answer.code == 234, err)
+	d.Offered = d.Offered.Clone()
+	d.Offered.ClientSessionCache = new(oneSession)
+	answer, err := d.Ask("FTP", "AUTH TLS")
+	return d.StartTLS(answer.Text, answer.Code == 234, err)
 }
 
 // oneSession is the session of a conversation. Files are fetched with it, as servers want to see that it

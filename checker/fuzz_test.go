@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/miekg/dns"
+
+	"ldirectord/checker/wire"
 )
 
 // Each target feeds one parser of servers' answers. Whatever a server says, there is no panic but where a library is
@@ -70,7 +72,7 @@ func (f fuzzing) message(text string) {
 
 func (f fuzzing) fails(err error) {
 	f.Helper()
-	if err != nil && err != errNotYet {
+	if err != nil && err != wire.ErrNotYet {
 		f.message(err.Error())
 	}
 }
@@ -216,14 +218,14 @@ func FuzzPgSQL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		c := &pgsqlCheck{login: "u", passwd: "p", query: "select 1", clear: &clearText{}}
-		server := newLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
+		server := wire.NewLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
 		if err == nil {
 			_, err = c.run(front)
 		}
 		if err != nil {
-			check.fails(server.fault(loginStep, err))
+			check.fails(server.Fault(wire.LoginStep, err))
 		}
 	})
 }
@@ -274,8 +276,8 @@ func FuzzOraclePackets(f *testing.F) {
 	f.Add([]byte(tnsAccepted(314)[:9]))
 	f.Add([]byte(tns(6, "ab") + "\x00\x07\x00\x00\x06\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		server := newLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, oracleHeader, nil)
-		server.length = oracleLengths(server.in)
+		server := wire.NewLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, oracleHeader, nil)
+		server.Length = oracleLengths(server.In)
 		got, err := io.ReadAll(server)
 		if !bytes.HasPrefix(text, got) || len(got) > maxSQL {
 			t.Errorf("got %q of %q", got, text)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/checker/wire"
 	"ldirectord/lvs"
 )
 
@@ -22,7 +23,7 @@ const maxRedirects = 7
 type httpCheck struct {
 	*httpRules
 	target   netip.AddrPort
-	sessions *sessions // nil for http
+	sessions *wire.Sessions // nil for http
 
 	// The first request.
 	url    string // judged
@@ -40,7 +41,7 @@ type httpRules struct {
 	wanted    statuses
 	fields    []string // of the configuration, for the request's header
 	login     string   // field with the user and password; "" for none
-	rules     tlsRules
+	rules     wire.TLSRules
 	receive   *matcher
 	isVirtual func(netip.AddrPort) bool
 }
@@ -131,41 +132,41 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	h.request = requestBytes(c.method, target, host, c.fieldsFor(h.url, home))
 	if h.url.Scheme == "https" {
 		if c.sessions == nil {
-			c.sessions = newSessions()
+			c.sessions = wire.NewSessions()
 		}
 		rules := c.rules
 		if !home {
-			rules.own = nil
+			rules.Own = nil
 		}
-		h.tls = rules.config(c.sessions, names...)
+		h.tls = rules.Config(c.sessions, names...)
 	}
 }
 
 // Check implements Checker.
 func (c *httpCheck) Check(ctx context.Context) Result {
-	return c.resume(ctx, nil, time.Now().Add(c.timeout))
+	return c.Resume(ctx, nil, time.Now().Add(c.timeout))
 }
 
-func (c *httpCheck) opening() (opening, bool) {
-	return opening{to: c.target, request: c.text, timeout: c.timeout}, c.tls == nil && c.direct &&
+func (c *httpCheck) Opening() (Opening, bool) {
+	return Opening{To: c.target, Request: c.text, Timeout: c.timeout}, c.tls == nil && c.direct &&
 		c.target.Port() != 0
 }
 
-func (c *httpCheck) resume(ctx context.Context, begun *conn, deadline time.Time) Result {
+func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn, deadline time.Time) Result {
 	r := newAnswerReader(ctx, c.timeout, c.receive.limits)
 	defer r.close()
 	result := c.ask(ctx, &r, begun, deadline)
-	c.sessions.ended(result.OK && result.Warning == "")
+	c.sessions.Ended(result.OK && result.Warning == "")
 	return result
 }
 
 // ask makes the request and those that redirects lead to.
-func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *conn, deadline time.Time) Result {
+func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *wire.Conn, deadline time.Time) Result {
 	at := trail{hop: c.first()}
 	seen, err := c.walk(ctx, &at, r, begun, deadline)
 	result := passed(seen)
 	if err != nil {
-		result = failed(ctx, err)
+		result = Failed(ctx, err)
 		result.Detail = at.via + result.Detail
 	}
 	result.Body = at.said
@@ -209,13 +210,14 @@ func (at *trail) withoutForeignText(err error) error {
 	case Timeout, Refused, Closed, Unreachable, Shortage:
 		return err
 	case TLS:
-		return newFault("no TLS there, or a certificate that is not trusted", err)
+		return wire.NewFault("no TLS there, or a certificate that is not trusted", err)
 	}
-	return newFault("the answer there can't be used", err)
+	return wire.NewFault("the answer there can't be used", err)
 }
 
 // walk follows redirects as far as it may, judges the last answer, and returns its status line.
-func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun *conn, deadline time.Time) (seen string,
+func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun *wire.Conn,
+	deadline time.Time) (seen string,
 	err error) {
 	if err := c.locate(ctx, &at.hop, deadline); err != nil {
 		return "", err
@@ -227,10 +229,10 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 	for followed := 0; ; followed++ {
 		at.foreign = at.hop.away && followed > 0
 		a, err := c.exchange(ctx, &at.hop, r, begun, deadline)
-		if part := begun.inLoop(); part != nil && err == nil &&
+		if part := begun.InLoop(); part != nil && err == nil &&
 			(c.redirects(&a, followed) || c.receive.re.Heavy(a.body)) {
-			part.waits = true
-			return "", errWaits
+			part.Waits = true
+			return "", wire.ErrWaits
 		}
 		begun = nil
 		at.ending = cmp.Or(at.ending, at.hop.ending)
@@ -269,7 +271,7 @@ func (c *httpCheck) locate(ctx context.Context, h *hop, deadline time.Time) erro
 	if err != nil {
 		return err
 	}
-	addrs, err := resolve(ctx, c.address(h).Hostname(), deadline)
+	addrs, err := wire.Resolve(ctx, c.address(h).Hostname(), deadline)
 	if err != nil {
 		return err
 	}
@@ -301,7 +303,8 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 
 // exchange sends a request, unless begun has it sent, and reads the answer, with its body when the status is the wanted
 // one.
-func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun *conn, deadline time.Time) (httpAnswer,
+func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun *wire.Conn,
+	deadline time.Time) (httpAnswer,
 	error) {
 	server := begun
 	if begun == nil {
@@ -311,8 +314,8 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 		}
 	}
 	defer server.Close()
-	if server.tls != nil {
-		defer server.tls.CloseWrite()
+	if server.TLS != nil {
+		defer server.TLS.CloseWrite()
 	}
 	r.reset(server)
 	a, err := r.answer()
@@ -324,21 +327,21 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 }
 
 // request connects to a server and sends the request.
-func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (*conn, error) {
-	server, err := connect(ctx, h.to, deadline, c.timeout)
+func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (*wire.Conn, error) {
+	server, err := wire.Connect(ctx, h.to, deadline, c.timeout)
 	if err != nil {
 		return nil, err
 	}
 	if h.tls != nil {
-		if err := server.openTLS(h.tls); err != nil {
+		if err := server.OpenTLS(h.tls); err != nil {
 			server.Close()
 			return nil, err
 		}
-		h.ending = c.rules.warning(server.tls)
+		h.ending = c.rules.Warning(server.TLS)
 	}
 	if _, err := server.Write(h.request); err != nil {
 		server.Close()
-		return nil, stageFault("sending the request", err)
+		return nil, wire.StageFault("sending the request", err)
 	}
 	return server, nil
 }
@@ -381,7 +384,7 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 		at.said = firstWords(a.statusSaid())
 		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted)
 	}
-	watchOf(ctx).mark(MarkAnswer)
+	wire.WatchOf(ctx).Mark(wire.MarkAnswer)
 	ok, err := c.receive.match(ctx, a.body)
 	switch {
 	case err != nil:
@@ -397,7 +400,7 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 	at.said = cmp.Or(page, firstWords(a.statusSaid()))
 	if a.cut {
 		return "", mismatch("body does not match %s in its first %d bytes: got %s", c.receive, maxBody,
-			excerpt(page))
+			wire.Excerpt(page))
 	}
-	return "", mismatch("body does not match %s: got %s", c.receive, excerpt(page))
+	return "", mismatch("body does not match %s: got %s", c.receive, wire.Excerpt(page))
 }

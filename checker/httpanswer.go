@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // Limits of what is read of an answer, in bytes. Of a longer body the first part decides.
@@ -36,7 +38,7 @@ func (a *httpAnswer) statusLine() string {
 	if a.status == 200 && string(a.reason) == "OK" {
 		return "200 OK"
 	}
-	return show(string(a.statusSaid()))
+	return wire.Show(string(a.statusSaid()))
 }
 
 // statusSaid is the status as it came, with the usual words where the server has none.
@@ -50,7 +52,7 @@ func (a *httpAnswer) statusSaid() []byte {
 // (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
 	ctx     context.Context // of the check
-	src     *conn
+	src     *wire.Conn
 	timeout time.Duration // of the check, for the messages
 	buf     []byte
 	kept    int // the decoded body ends here
@@ -104,7 +106,7 @@ var answerPool = sync.Pool{New: func() any {
 }}
 
 // reset makes the reader ready for another answer.
-func (r *answerReader) reset(src *conn) {
+func (r *answerReader) reset(src *wire.Conn) {
 	r.src, r.buf, r.kept, r.pos, r.total, r.extra = src, r.buf[:0], 0, 0, 0, 0
 }
 
@@ -146,7 +148,7 @@ func (r *answerReader) enlarge() error {
 	if err != nil {
 		return err
 	}
-	if err := r.src.prolong(r.ctx, waited); err != nil {
+	if err := r.src.Prolong(r.ctx, waited); err != nil {
 		releaseSlot(r.limits.bodies)
 		return err
 	}
@@ -163,14 +165,15 @@ const longTurn = time.Second
 // broken explains an error while reading one part of the answer.
 func (r *answerReader) broken(part string, err error) error {
 	switch {
-	case errors.Is(err, errUnjudged), errors.Is(err, errStopped):
+	case errors.Is(err, errUnjudged), errors.Is(err, wire.ErrStopped):
 		return err
-	case r.waited > longTurn && !isTimeout(err): // a server may not wait that long
-		text := fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", reason(err), part,
+	case r.waited > longTurn && !wire.IsTimeout(err): // a server may not wait that long
+		text := fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", wire.Reason(err),
+			part,
 			r.waited.Round(time.Millisecond))
-		return newFault(text, errUnjudged)
+		return wire.NewFault(text, errUnjudged)
 	}
-	return readFault(part, r.total > 0, r.timeout, err)
+	return wire.ReadFault(part, r.total > 0, r.timeout, err)
 }
 
 // answer reads the header of the final answer.
@@ -217,7 +220,7 @@ func notHTTP(said []byte) error {
 	if len(said) > 1 && (said[0] == 0x15 || said[0] == 0x16) && said[1] == 3 {
 		return errors.New("not HTTP: the port speaks TLS")
 	}
-	return fmt.Errorf("not HTTP: %s", excerpt(said))
+	return fmt.Errorf("not HTTP: %s", wire.Excerpt(said))
 }
 
 // headEnd returns the length of a header with its empty line, or 0. Lines end with LF or CR LF.
@@ -280,7 +283,7 @@ func (a *httpAnswer) parseStatus(line []byte) error {
 	a.reason = reason
 	status, err := strconv.ParseUint(string(code), 10, 16)
 	if err != nil || len(code) != 3 {
-		return fmt.Errorf("bad status line %s", excerpt(line))
+		return fmt.Errorf("bad status line %s", wire.Excerpt(line))
 	}
 	a.status = int(status)
 	return nil
@@ -291,7 +294,7 @@ func (a *httpAnswer) parseField(name, value []byte) error {
 	case fieldIs(name, "content-length"):
 		n, err := strconv.ParseUint(string(value), 10, 62)
 		if err != nil || a.length >= 0 && a.length != int(n) {
-			return fmt.Errorf("bad Content-Length %s", excerpt(value))
+			return fmt.Errorf("bad Content-Length %s", wire.Excerpt(value))
 		}
 		a.length = int(n)
 	case fieldIs(name, "transfer-encoding"):
@@ -375,7 +378,7 @@ func (r *answerReader) chunks() (body []byte, cut bool, err error) {
 		if line, err := r.chunkLine(); err != nil {
 			return nil, false, err
 		} else if len(line) > 0 {
-			return nil, false, fmt.Errorf("bad chunk: %s after its data", excerpt(line))
+			return nil, false, fmt.Errorf("bad chunk: %s after its data", wire.Excerpt(line))
 		}
 	}
 }
@@ -391,7 +394,7 @@ func (r *answerReader) chunkSize() (int, error) {
 	}
 	size, err := strconv.ParseUint(string(bytes.TrimRight(digits, " \t")), 16, 62)
 	if err != nil {
-		return 0, fmt.Errorf("bad chunk size %s", excerpt(line))
+		return 0, fmt.Errorf("bad chunk size %s", wire.Excerpt(line))
 	}
 	return int(size), nil
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker/wire"
 	"ldirectord/lvs"
 )
 
@@ -281,7 +282,7 @@ func TestWarningsOfHTTPSStandTogether(t *testing.T) {
 	s.Service, s.URL, s.TLSExpiryWarn = "https", "https://"+addr.String()+"/", 30
 	want := fmt.Sprintf("redirect to http://%s/there leaves the server being checked; "+
 		"certificate of 127.0.0.1 ends on %s",
-		other.addr, day(time.Now().Add(80*time.Hour)))
+		other.addr, wire.Day(time.Now().Add(80*time.Hour)))
 	if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != want {
 		t.Errorf("%+v\nwant %s", r, want)
 	}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"ldirectord/checker/wire"
 )
 
 // parseURL reads an address as LWP does: forgivingly.
@@ -85,7 +87,7 @@ func showURL(u *url.URL) string {
 	if at := strings.LastIndexByte(u.Opaque, '@'); at >= 0 { // before it may be a log-in
 		shown.Opaque = "…" + u.Opaque[at:]
 	}
-	return escape(shown.String(), 2*maxExcerpt)
+	return wire.Escape(shown.String(), 2*wire.MaxExcerpt)
 }
 
 // literalAddr is the address and port that a URL names, when it names an address.

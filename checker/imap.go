@@ -6,38 +6,40 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ldirectord/checker/wire"
 )
 
 // imap logs in to a mail server (RFC 3501, 6.2.3). Without a log-in the greeting is enough.
 func imap(_ context.Context, d *dialogue) (string, error) {
-	defer d.quit("b LOGOUT")
-	greeting, err := d.line("the greeting")
+	defer d.Quit("b LOGOUT")
+	greeting, err := d.Line("the greeting")
 	if err != nil {
 		return "", err
 	}
 	status := imapStatus(greeting, "*")
 	switch {
 	case status == "":
-		return "", d.notProtocol("IMAP", greeting)
-	case status == "PREAUTH" && d.offered != nil:
+		return "", d.NotProtocol("IMAP", greeting)
+	case status == "PREAUTH" && d.Offered != nil:
 		// It is too late for TLS, and anybody may have said so in the server's name (RFC 3501, 6.2.1).
-		return "", notOffered(greeting)
+		return "", wire.NotOffered(greeting)
 	case status == "PREAUTH":
-		return show(greeting), nil
+		return wire.Show(greeting), nil
 	case status != "OK":
-		return "", fmt.Errorf("greeting: %s", show(greeting))
-	case d.offered != nil:
+		return "", fmt.Errorf("greeting: %s", wire.Show(greeting))
+	case d.Offered != nil:
 		var said string
 		said, err = d.askIMAP("STARTTLS", "s STARTTLS", "s")
-		err = d.startTLS(said, imapStatus(said, "s") == "OK", err)
+		err = d.StartTLS(said, imapStatus(said, "s") == "OK", err)
 	case d.login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
-		err = AtLogin.of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
+		err = wire.AtLogin.Of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
 	}
 	if err != nil || d.login == "" {
-		return show(greeting), err
+		return wire.Show(greeting), err
 	}
 	seen, err := logInIMAP(d)
-	return seen, AtLogin.of(err)
+	return seen, wire.AtLogin.Of(err)
 }
 
 // logInIMAP says LOGIN. What the server can't take quoted waits for its invitation (RFC 3501, 4.3).
@@ -53,24 +55,24 @@ func logInIMAP(d *dialogue) (string, error) {
 		case err != nil:
 			return "", err
 		case !strings.HasPrefix(said, "+"):
-			return "", fmt.Errorf("login rejected: %s", show(said))
+			return "", fmt.Errorf("login rejected: %s", wire.Show(said))
 		}
 		command = text
 	}
 	said, err := d.askIMAP("LOGIN", command, "a")
-	return show(said), agreed(err, imapStatus(said, "a") == "OK", "login rejected", said)
+	return wire.Show(said), wire.Agreed(err, imapStatus(said, "a") == "OK", "login rejected", said)
 }
 
 // askIMAP sends a line of a command and reads up to the line that answers it: one with a tag of those.
 func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error) {
-	answer, err := d.request(command, line)
-	for ; err == nil; answer, err = d.line("the answer to " + command) {
+	answer, err := d.Request(command, line)
+	for ; err == nil; answer, err = d.Line("the answer to " + command) {
 		tag, _, _ := strings.Cut(answer, " ")
 		switch {
 		case slices.Contains(tags, tag):
 			return answer, nil
 		case tag != "*":
-			return "", d.notProtocol("IMAP", answer)
+			return "", d.NotProtocol("IMAP", answer)
 		}
 	}
 	return "", err

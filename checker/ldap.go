@@ -9,6 +9,8 @@ import (
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
+
+	"ldirectord/checker/wire"
 )
 
 // maxLDAP bounds what a directory may say, in bytes: of an entry only its name is asked for, and in
@@ -17,21 +19,21 @@ const maxLDAP = 64 << 10
 
 // ldapTalk logs in to a directory (RFC 4511) and asks for one entry by its name, which must match.
 func ldapTalk(ctx context.Context, d *dialogue) (string, error) {
-	if d.offered != nil {
+	if d.Offered != nil {
 		if err := secureLDAP(d); err != nil {
-			return "", AtTLS.of(err)
+			return "", wire.AtTLS.Of(err)
 		}
 	}
-	name, err := askLDAP(d, newLibConn(&d.Dialogue, maxLDAP, ldapHeader, ldapLength))
+	name, err := askLDAP(d, wire.NewLibConn(&d.Dialogue, maxLDAP, ldapHeader, ldapLength))
 	if err != nil {
 		return "", err
 	}
-	return "entry " + excerpt(name), d.receive.want(ctx, "the entry's name", []byte(name))
+	return "entry " + wire.Excerpt(name), d.receive.want(ctx, "the entry's name", []byte(name))
 }
 
 // askLDAP logs in, looks for the entry and logs out. It returns the entry's name as the server
 // writes it.
-func askLDAP(d *dialogue, stream *libConn) (name string, err error) {
+func askLDAP(d *dialogue, stream *wire.LibConn) (name string, err error) {
 	l := ldap.NewConn(stream, false)
 	l.Start()
 	defer l.Close()
@@ -42,11 +44,12 @@ func askLDAP(d *dialogue, stream *libConn) (name string, err error) {
 		err = l.Bind(d.login, d.passwd)
 	}
 	if err != nil {
-		return "", stream.fault(loginStep, ldapRefusal(err))
+		return "", stream.Fault(wire.LoginStep, ldapRefusal(err))
 	}
 	base := strings.TrimPrefix(d.asks, "/")
 	if name, err = ldapSearch(l, base); err != nil {
-		err = stream.fault(libStep{stage: AtAnswer, name: "search", refused: "search of " + excerpt(base)},
+		err = stream.Fault(wire.LibStep{Stage: wire.AtAnswer, Name: "search", Refused: "search of " +
+			wire.Excerpt(base)},
 			ldapRefusal(err))
 	}
 	return name, err
@@ -64,11 +67,11 @@ func ldapSearch(l *ldap.Conn, base string) (name string, err error) {
 	}
 	switch n := len(found.Entries); n {
 	case 0:
-		return "", &refusal{text: "no entry"}
+		return "", &wire.Refusal{Text: "no entry"}
 	case 1:
 		return found.Entries[0].DN, nil
 	default:
-		return "", &refusal{text: fmt.Sprintf("%d entries", n)}
+		return "", &wire.Refusal{Text: fmt.Sprintf("%d entries", n)}
 	}
 }
 
@@ -107,7 +110,7 @@ func ldapRefusal(err error) error {
 	if said.Err != nil && said.Err.Error() != "" {
 		text += ": " + said.Err.Error()
 	}
-	return &refusal{text: text}
+	return &wire.Refusal{Text: text}
 }
 
 // startTLSRequest is the extended request 1.3.6.1.4.1.1466.20037 with the message number 1 (RFC 4511,
@@ -120,32 +123,32 @@ const maxStartTLS = 4 << 10
 // secureLDAP asks for TLS and starts it. (The library's own StartTLS reads in a goroutine, and may take what is said in
 // the clear.)
 func secureLDAP(d *dialogue) error {
-	server := newLibConn(&d.Dialogue, maxStartTLS, ldapHeader, ldapLength)
+	server := wire.NewLibConn(&d.Dialogue, maxStartTLS, ldapHeader, ldapLength)
 	_, err := io.WriteString(server, startTLSRequest)
 	if err == nil {
-		err = server.next()
+		err = server.Next()
 	}
-	answer := append(server.header, make([]byte, server.left)...)
+	answer := append(server.Header, make([]byte, server.Left)...)
 	if err == nil {
-		_, err = io.ReadFull(d.in, answer[ldapHeader:])
+		_, err = io.ReadFull(d.In, answer[ldapHeader:])
 	}
 	if err != nil {
-		return stageFault("STARTTLS", err)
+		return wire.StageFault("STARTTLS", err)
 	}
 	if err := judgeStartTLS(answer); err != nil {
 		return err
 	}
-	return d.upgrade()
+	return d.Upgrade()
 }
 
 // judgeStartTLS reads an answer: success, or the directory's word for why not.
 func judgeStartTLS(answer []byte) error {
 	packet, err := ber.DecodePacketErr(answer)
 	if err != nil || len(packet.Children) < 2 || packet.Children[1].Tag != ldap.ApplicationExtendedResponse {
-		return fmt.Errorf("STARTTLS: %w: got %s", errNotLDAP, excerpt(answer))
+		return fmt.Errorf("STARTTLS: %w: got %s", errNotLDAP, wire.Excerpt(answer))
 	}
 	if err := ldap.GetLDAPError(packet); err != nil {
-		return fmt.Errorf("%w: %w", errNotOffered, ldapRefusal(err))
+		return fmt.Errorf("%w: %w", wire.ErrNotOffered, ldapRefusal(err))
 	}
 	return nil
 }

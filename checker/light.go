@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
 )
 
-// lightCheck is a check that begins with a connection and at most one request. The loop makes it without a goroutine of
+// Light is a check that begins with a connection and at most one request. The loop makes it without a goroutine of
 // its own, unless something in it has to wait.
-type lightCheck interface {
+type Light interface {
 	Checker
-	// opening is how the check begins; ok is false for one that needs a goroutine.
-	opening() (o opening, ok bool)
-	// resume is the rest of the check, over a connection on which the request was sent.
-	resume(ctx context.Context, c *conn, deadline time.Time) Result
+	// Opening is how the check begins; ok is false for one that needs a goroutine.
+	Opening() (o Opening, ok bool)
+	// Resume is the rest of the check, over a connection on which the request was sent.
+	Resume(ctx context.Context, c *wire.Conn, deadline time.Time) Result
 }
 
 // Guided is a check that begins with another one, which goes its own way, and whose answer may not count. If that one
@@ -25,7 +26,7 @@ type Guided interface {
 	// First is the check that it begins with.
 	First() Checker
 	// Way is how that one goes from now on, as far as that is known without waiting: if not, Check makes it all.
-	Way(now time.Time) (via *Via, ok bool)
+	Way(now time.Time) (via *wire.Via, ok bool)
 	// Confirm reports for each of these checks, of which it is one, whether its answer, a success, counts. One of
 	// them speaks for all of a Pool. It takes a moment.
 	Confirm(ctx context.Context, all []Guided) []bool
@@ -33,26 +34,26 @@ type Guided interface {
 	Finish(ctx context.Context, r Result) Result
 }
 
-// lightOf is the light check that a check is, or begins with; nil if there is none.
-func lightOf(c Checker) lightCheck {
+// LightOf is the light check that a check is, or begins with; nil if there is none.
+func LightOf(c Checker) Light {
 	if g, ok := c.(Guided); ok {
 		c = g.First()
 	}
-	l, _ := c.(lightCheck)
+	l, _ := c.(Light)
 	return l
 }
 
-// opening is how a light check begins.
-type opening struct {
-	ping    *pingCheck // instead of a connection, if not nil
-	to      netip.AddrPort
-	request []byte // none: the check is made when there is a connection
-	timeout time.Duration
-	via     *Via // of the first connection; nil: the usual way
+// Opening is how a light check begins.
+type Opening struct {
+	Ping    *pingCheck // instead of a connection, if not nil
+	To      netip.AddrPort
+	Request []byte // none: the check is made when there is a connection
+	Timeout time.Duration
+	Via     *wire.Via // of the first connection; nil: the usual way
 }
 
-// echoer sends many echo requests at once (icmp.Pinger).
-type echoer interface {
+// Echoer sends many echo requests at once (icmp.Pinger).
+type Echoer interface {
 	Send([]*icmp.Echo)
 	Forget(*icmp.Echo) bool
 	Rest(*icmp.Echo, time.Duration) (time.Duration, error)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // Each protocol is checked often, at many servers: a port that ended a connection is busy for a
@@ -81,7 +83,7 @@ func checkForLong(t *testing.T, checks map[string][]Checker, last time.Duration)
 	defer stop()
 	RunPool(ctx, timed, func(which int, r Result) {
 		made[services[which]]++
-		if !r.OK && r.Detail != errStopped.Error() {
+		if !r.OK && r.Detail != wire.ErrStopped.Error() {
 			t.Errorf("%s: %+v", services[which], r)
 		}
 	})

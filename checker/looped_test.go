@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
 )
 
 // What a check finds does not depend on how it is made.
@@ -158,7 +159,7 @@ type looped struct{ Checker }
 func (l looped) Check(ctx context.Context) Result {
 	stopped, stop := context.WithCancel(ctx)
 	defer stop()
-	r := failed(stopped, errStopped)
+	r := Failed(stopped, wire.ErrStopped)
 	RunPool(stopped, []Timed{{time.Minute, l.Checker}}, func(_ int, got Result) {
 		if stopped.Err() == nil {
 			r = got

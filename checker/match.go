@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker/perlre"
+	"ldirectord/checker/wire"
 )
 
 // What matching may cost. All matching of one check has one budget of processor time. When that is spent the check
@@ -50,7 +51,7 @@ var errUnjudged = errors.New("cannot be judged")
 // acquireSlot waits for a free slot to match an answer, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
 	return acquire(ctx, slots, maxSlotWait,
-		newFault("cannot be judged: no turn for it in "+maxSlotWait.String()+
+		wire.NewFault("cannot be judged: no turn for it in "+maxSlotWait.String()+
 			": too many answers are being matched", errUnjudged))
 }
 
@@ -70,7 +71,7 @@ func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, c
 	case slots <- struct{}{}:
 		return time.Since(begin), nil
 	case <-ctx.Done():
-		return time.Since(begin), errStopped
+		return time.Since(begin), wire.ErrStopped
 	case <-time.After(patience):
 		return time.Since(begin), crowded
 	}
@@ -125,13 +126,13 @@ func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 func (m *matcher) want(ctx context.Context, what string, text []byte) error {
 	ok, err := m.match(ctx, text)
 	if err == nil && !ok {
-		err = mismatch("%s does not match %s: got %s", what, m, excerpt(text))
+		err = mismatch("%s does not match %s: got %s", what, m, wire.Excerpt(text))
 	}
 	return err
 }
 
 // String is the pattern as a message shows it.
-func (m *matcher) String() string { return "/" + show(m.pattern) + "/" }
+func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 
 // search is all matching of one check.
 type search struct {
@@ -168,7 +169,7 @@ func inBudget[T any](ctx context.Context, s *search, text []byte, run engine[T])
 	}
 	found, err = inTurn(ctx, s, s.limits.thorough, text, run)
 	if errors.Is(err, perlre.ErrBudget) {
-		err = newFault("cannot be judged: "+err.Error()+" with "+s.String(), errUnjudged)
+		err = wire.NewFault("cannot be judged: "+err.Error()+" with "+s.String(), errUnjudged)
 	}
 	return found, err
 }
@@ -185,8 +186,8 @@ func inTurn[T any](ctx context.Context, s *search, l lane, text []byte, run engi
 }
 
 // prolong gives a connection the time for which the search has waited for slots since the last call.
-func (s *search) prolong(ctx context.Context, c *conn) error {
+func (s *search) prolong(ctx context.Context, c *wire.Conn) error {
 	waited := s.waited
 	s.waited = 0
-	return c.prolong(ctx, waited)
+	return c.Prolong(ctx, waited)
 }

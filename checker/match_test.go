@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // slow is a pattern that needs the backtracking engine forever on slowText.
@@ -79,7 +81,7 @@ func TestWaitForATurnEndsWithTheCheck(t *testing.T) {
 	limits.thorough.slots <- struct{}{}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := acquireSlot(ctx, limits.thorough.slots); !errors.Is(err, errStopped) {
+	if _, err := acquireSlot(ctx, limits.thorough.slots); !errors.Is(err, wire.ErrStopped) {
 		t.Errorf("%v", err)
 	}
 }
@@ -119,7 +121,7 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := session{server: &conn{Conn: here, deadline: time.Now().Add(inTime)}, buf: make([]byte, maxHeard)}
+	h := session{server: &wire.Conn{Conn: here, Deadline: time.Now().Add(inTime)}, buf: make([]byte, maxHeard)}
 	if err := h.expect(t.Context(), simpleStep{expect: m}); err == nil {
 		t.Error("found")
 	}
@@ -136,7 +138,7 @@ func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
 	}
 	a := simpleAnswer{search: search{matcher: m}}
 	flood := []byte(strings.Repeat("status\n", 1000))
-	for err = errNotYet; errors.Is(err, errNotYet); {
+	for err = wire.ErrNotYet; errors.Is(err, wire.ErrNotYet); {
 		err = a.datagram(t.Context(), nil, flood)
 	}
 	if a.received > maxSimpleAnswer+len(flood) || !strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {
@@ -188,7 +190,7 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err = r.body(&a); !isClosed(err) {
+	if _, _, err = r.body(&a); !wire.IsClosed(err) {
 		t.Errorf("%v", err)
 	}
 	if cap(r.buf) > held {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"ldirectord/checker/query"
+	"ldirectord/checker/wire"
 )
 
 // mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It does
@@ -34,8 +35,8 @@ func newMySQL(s Spec, e *Env, query string) (_ Checker, err error) {
 }
 
 func (t *mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
-	login := &mysqlLogin{server: newLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: t.clear}
-	login.server.length = login.length
+	login := &mysqlLogin{server: wire.NewLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: t.clear}
+	login.server.Length = login.length
 	return sqlAsk(t.query, func() (query.Session, error) { return t.logIn(login.server) }, login.fault)
 }
 
@@ -61,8 +62,8 @@ func mysqlLength(header []byte) (int, error) {
 }
 
 // logIn starts a session.
-func (t *mysqlTalk) logIn(server *libConn) (query.Session, error) {
-	defer func() { server.length = mysqlLength }()
+func (t *mysqlTalk) logIn(server *wire.LibConn) (query.Session, error) {
+	defer func() { server.Length = mysqlLength }()
 	config := t.config.Clone()
 	config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return server, nil }
 	connector, err := mysql.NewConnector(config)
@@ -81,13 +82,13 @@ func (t *mysqlTalk) logIn(server *libConn) (query.Session, error) {
 }
 
 // fault explains an error: the server's own, or what went wrong in a step of the check.
-func (l *mysqlLogin) fault(s libStep, err error) error {
+func (l *mysqlLogin) fault(s wire.LibStep, err error) error {
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {
-		err = &refusal{text: said.Message, code: strconv.Itoa(int(said.Number))}
+		err = &wire.Refusal{Text: said.Message, Code: strconv.Itoa(int(said.Number))}
 	}
 	if !l.greeted {
-		s = libStep{stage: AtAnswer, name: "greeting"}
+		s = wire.LibStep{Stage: wire.AtAnswer, Name: "greeting"}
 	}
-	return l.server.fault(s, err)
+	return l.server.Fault(s, err)
 }

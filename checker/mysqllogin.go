@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"encoding/pem"
+
+	"ldirectord/checker/wire"
 )
 
 // The packets of a log-in, by the first byte of their body ("Connection Phase Packets" in the manual of MySQL's
@@ -22,7 +24,7 @@ const mysqlSeed = 20
 // mysqlLogin looks at the packets of a log-in before the driver does: the driver panics over some
 // that are cut short, and leaks a goroutine then.
 type mysqlLogin struct {
-	server  *libConn
+	server  *wire.LibConn
 	clear   *clearText
 	greeted bool
 }
@@ -36,10 +38,10 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 		return 0, err
 	case greeting && header[mysqlHeader-2] != 0:
 		return 0, errNotMySQL
-	case left > l.server.in.Size():
-		return 0, errTooMuch
+	case left > l.server.In.Size():
+		return 0, wire.ErrTooMuch
 	}
-	body, err := l.server.in.Peek(left)
+	body, err := l.server.In.Peek(left)
 	if err != nil {
 		return 0, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"ldirectord/checker/wire"
 )
 
 // SpecError is a setting that no check can be made with.
@@ -28,7 +30,7 @@ func New(s Spec, e *Env) (Checker, error) {
 	}
 	sealed := &sealed{Checker: c, hidden: e.untoldOf(s)}
 	if s.OnLink {
-		sealed.via = &Via{OnLink: true, To: s.Target.Addr().Unmap()}
+		sealed.via = &wire.Via{OnLink: true, To: s.Target.Addr().Unmap()}
 	}
 	return sealed, nil
 }

@@ -59,8 +59,8 @@ func TestKernelOnLink(t *testing.T) {
 		if r := check.Check(t.Context()); r.OK || !strings.Contains(r.Detail, c.says) {
 			t.Errorf("%s %s on link %v: %q, want %q", c.service, c.to, c.onLink, r.Detail, c.says)
 		}
-		if light, ok := check.(lightCheck); ok && c.service != "dns" {
-			if o, _ := light.opening(); (o.via != nil) != c.onLink {
+		if light, ok := check.(Light); ok && c.service != "dns" {
+			if o, _ := light.Opening(); (o.Via != nil) != c.onLink {
 				t.Errorf("%s %s: the loop goes another way than the check", c.service, c.to)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/checker/oracle"
+	"ldirectord/checker/wire"
 	"ldirectord/program"
 )
 
@@ -52,7 +53,7 @@ func (c *oracleCheck) ask(ctx context.Context) Result {
 	relay := &oracleRelay{ctx: ctx, target: c.target, limit: c.limit}
 	defer relay.end()
 	if err := relay.begin(); err != nil {
-		return failed(ctx, err)
+		return Failed(ctx, err)
 	}
 	said, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxOutput}
 	err = program.Run(ctx, program.Command{
@@ -62,9 +63,9 @@ func (c *oracleCheck) ask(ctx context.Context) Result {
 	relay.end()
 	switch {
 	case relay.failed != nil:
-		return failed(ctx, relay.failed)
+		return Failed(ctx, relay.failed)
 	case ctx.Err() != nil:
-		return failed(ctx, ctx.Err())
+		return Failed(ctx, ctx.Err())
 	case err == nil:
 		return c.conclude(ctx, relay, said.Text)
 	}
@@ -78,14 +79,14 @@ func (c *oracleCheck) ask(ctx context.Context) Result {
 func (c *oracleCheck) conclude(ctx context.Context, relay *oracleRelay, said []byte) Result {
 	var answer oracle.Answer
 	if json.Unmarshal(said, &answer) != nil || !answer.Verdict.IsKnown() || relay.server == nil {
-		return unable(oracle.Program + " gave no answer, but " + excerpt(said))
+		return unable(oracle.Program + " gave no answer, but " + wire.Excerpt(said))
 	}
 	seen, err := sqlSeen(c.query, answer.Rows, relay.fault(&answer))
 	return concluded(ctx, seen, err)
 }
 
 // unable is the result of a check that this machine can't make.
-func unable(why string) Result { return Result{Cause: Shortage, Stage: AtAnswer, Detail: why} }
+func unable(why string) Result { return Result{Cause: Shortage, Stage: wire.AtAnswer, Detail: why} }
 
 // crashed is the result of our program when it ended by a panic, of which Go tells what and where.
 func crashed(told string) Result {
@@ -93,7 +94,7 @@ func crashed(told string) Result {
 	_, place, _ := strings.Cut(told, "\n\t")
 	place, _, _ = strings.Cut(place, " +0x")
 	return Result{
-		Detail:  "panic over the answer: " + escape(what, 2*maxExcerpt),
-		Warning: "a fault in " + oracle.Program + ": panic at " + escape(place, 4*maxExcerpt),
+		Detail:  "panic over the answer: " + wire.Escape(what, 2*wire.MaxExcerpt),
+		Warning: "a fault in " + oracle.Program + ": panic at " + wire.Escape(place, 4*wire.MaxExcerpt),
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // fakeOracle is a check by a script in the place of the program, of a server that sends one packet.
@@ -86,12 +88,12 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 // What the program answers once it has asked the server is the result.
 func TestOracleTakesTheAnswer(t *testing.T) {
 	for answer, want := range map[string]Result{
-		`"Verdict":"done","Rows":1`:                                           {OK: true, Stage: AtMatch, Detail: "SELECT returned a row"},
-		`"Verdict":"done"`:                                                    {Stage: AtAnswer, Cause: Answer, Detail: "SELECT returned no row"},
-		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`:                           {Stage: AtLogin, Cause: Answer, Detail: "login rejected: ORA-01017"},
-		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`:            {Stage: AtAnswer, Cause: Answer, Detail: "query failed: ORA-00942"},
-		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`:        {Stage: AtAnswer, Cause: Answer, Detail: `query: book\xe9`},
-		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {Stage: AtAnswer, Cause: Answer, Detail: "query: … and …"},
+		`"Verdict":"done","Rows":1`:                                           {OK: true, Stage: wire.AtMatch, Detail: "SELECT returned a row"},
+		`"Verdict":"done"`:                                                    {Stage: wire.AtAnswer, Cause: Answer, Detail: "SELECT returned no row"},
+		`"Verdict":"refused","Text":"T1JBLTAxMDE3"`:                           {Stage: wire.AtLogin, Cause: Answer, Detail: "login rejected: ORA-01017"},
+		`"Verdict":"refused","InQuery":true,"Text":"T1JBLTAwOTQy"`:            {Stage: wire.AtAnswer, Cause: Answer, Detail: "query failed: ORA-00942"},
+		`"Verdict":"failed","Rows":1,"InQuery":true,"Text":"Ym9va+k="`:        {Stage: wire.AtAnswer, Cause: Answer, Detail: `query: book\xe9`},
+		`"Verdict":"failed","InQuery":true,"Text":"c2VjcmV0IGFuZCBzZWNyZXQ="`: {Stage: wire.AtAnswer, Cause: Answer, Detail: "query: … and …"},
 	} {
 		r := fakeOracle(t, talked+"echo '{"+answer+"}'", patient)
 		if r.OK != want.OK || r.Stage != want.Stage || r.Cause != want.Cause || r.Detail != want.Detail {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/checker/oracle"
+	"ldirectord/checker/wire"
 )
 
 // oracleRelay connects ldirectord-oracle to the server, and again where its listener redirects to.
@@ -25,8 +26,8 @@ type oracleRelay struct {
 	sockets  []*net.UnixConn
 	theirs   []*os.File // the other ends, for the program
 	working  sync.WaitGroup
-	server   *libConn // nil before the first connection
-	failed   error    // to connect
+	server   *wire.LibConn // nil before the first connection
+	failed   error         // to connect
 }
 
 // begin makes the sockets, and waits for what the program says. Also after an error they have to be closed.
@@ -88,13 +89,13 @@ func (r *oracleRelay) serve() {
 }
 
 func (r *oracleRelay) connect(to netip.AddrPort) error {
-	tcp, err := connect(r.ctx, to, r.deadline, r.limit)
+	tcp, err := wire.Connect(r.ctx, to, r.deadline, r.limit)
 	if err != nil {
 		return err
 	}
-	d := newDialogue(tcp)
-	r.server = newLibConn(&d, maxSQL, oracleHeader, nil)
-	r.server.length = oracleLengths(r.server.in)
+	d := wire.NewDialogue(tcp)
+	r.server = wire.NewLibConn(&d, maxSQL, oracleHeader, nil)
+	r.server.Length = oracleLengths(r.server.In)
 	return nil
 }
 
@@ -115,19 +116,19 @@ func (r *oracleRelay) relay(program *net.UnixConn) {
 
 // fault explains why a check failed: by the server's own words, or by what went wrong on the connection.
 func (r *oracleRelay) fault(a *oracle.Answer) error {
-	step, err := loginStep, errors.New(string(a.Text))
+	step, err := wire.LoginStep, errors.New(string(a.Text))
 	if a.InQuery {
-		step = queryStep
+		step = wire.QueryStep
 	}
 	switch {
 	case a.Verdict == oracle.Done:
 		return nil
 	case a.Verdict == oracle.Refused:
-		err = &refusal{text: string(a.Text)}
+		err = &wire.Refusal{Text: string(a.Text)}
 	case !a.Lost:
-		return step.stage.of(stageFault(step.name, err))
+		return step.Stage.Of(wire.StageFault(step.Name, err))
 	}
-	return r.server.fault(step, err)
+	return r.server.Fault(step, err)
 }
 
 var errNotOracle = errors.New("this is not Oracle")

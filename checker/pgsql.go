@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"ldirectord/checker/wire"
 )
 
 // pgsqlCheck logs in to a PostgreSQL server, or what speaks its protocol, and runs a query, which
@@ -29,11 +31,11 @@ type pgsqlCheck struct {
 }
 
 func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
-	kept := newSessions()
+	kept := wire.NewSessions()
 	c := &clearText{refused: s.NoClearText}
 	c.Checker = &pgsqlCheck{
 		talk: talk{told: told{target: s.Target, timeout: s.NegotiateTimeout},
-			tls: tlsRules{}.config(kept, s.SNI, s.Host), sessions: kept, later: true},
+			tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host), sessions: kept, later: true},
 		login:    s.Login,
 		passwd:   s.Passwd,
 		database: s.Database,
@@ -51,7 +53,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 		rows, err = c.ask(ctx, deadline, false)
 	}
 	seen, err := sqlSeen(c.query, rows, err)
-	c.sessions.ended(err == nil)
+	c.sessions.Ended(err == nil)
 	return concluded(ctx, seen, err)
 }
 
@@ -62,8 +64,9 @@ func (c *pgsqlCheck) conceals(sent bool, turn string) bool {
 
 // wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that, too.
 func wantsPlain(err error) bool {
-	var refused *refusal
-	return stageOf(err) == AtTLS && !isTimeout(err) || errors.As(err, &refused) && refused.code == "28000"
+	var refused *wire.Refusal
+	return wire.StageOf(err) == wire.AtTLS && !wire.IsTimeout(err) ||
+		errors.As(err, &refused) && refused.Code == "28000"
 }
 
 // ask logs in, runs the query and logs out. It returns how many rows came.
@@ -72,19 +75,19 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 	if err != nil {
 		return 0, err
 	}
-	defer d.close()
+	defer d.Close()
 	if secure {
 		if err := c.secure(d); err != nil {
 			return 0, err
 		}
 	}
-	server := newLibConn(&d.Dialogue, maxSQL, 5, pgsqlLengths())
+	server := wire.NewLibConn(&d.Dialogue, maxSQL, 5, pgsqlLengths())
 	f := pgproto3.NewFrontend(server, server)
-	if err := c.logIn(f, d.conn.tls != nil); err != nil {
-		return 0, server.fault(loginStep, err)
+	if err := c.logIn(f, d.Conn.TLS != nil); err != nil {
+		return 0, server.Fault(wire.LoginStep, err)
 	}
 	if rows, err = c.run(f); err != nil {
-		return rows, server.fault(queryStep, err)
+		return rows, server.Fault(wire.QueryStep, err)
 	}
 	f.Send(&pgproto3.Terminate{})
 	f.Flush()
@@ -95,20 +98,20 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 // server does.
 func (c *pgsqlCheck) secure(d *dialogue) error {
 	request, _ := new(pgproto3.SSLRequest).Encode(nil)
-	_, err := d.conn.Write(request)
+	_, err := d.Conn.Write(request)
 	if err != nil {
-		return AtLogin.of(stageFault("login", err))
+		return wire.AtLogin.Of(wire.StageFault("login", err))
 	}
-	answer, err := d.in.ReadByte()
+	answer, err := d.In.ReadByte()
 	switch {
 	case err != nil:
-		return AtLogin.of(stageFault("login", err))
+		return wire.AtLogin.Of(wire.StageFault("login", err))
 	case answer == 'N':
 		return nil
 	case answer != 'S':
-		return d.in.UnreadByte()
+		return d.In.UnreadByte()
 	}
-	return d.upgrade()
+	return d.Upgrade()
 }
 
 // pgsqlLengths returns what tells how many bytes of a message follow its header. The first one must
@@ -145,7 +148,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 		case *pgproto3.ReadyForQuery:
 			return nil
 		case *pgproto3.ErrorResponse:
-			return &refusal{text: m.Message, code: m.Code}
+			return &wire.Refusal{Text: m.Message, Code: m.Code}
 		case pgproto3.AuthenticationResponseMessage:
 			if _, clear := m.(*pgproto3.AuthenticationCleartextPassword); clear && !hidden &&
 				c.passwd != "" {
@@ -225,7 +228,7 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
 		case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse:
 			return 0, errors.New("the request asks for data instead of giving some")
 		case *pgproto3.ErrorResponse:
-			failure = &refusal{text: m.Message, code: m.Code}
+			failure = &wire.Refusal{Text: m.Message, Code: m.Code}
 			if m.SeverityUnlocalized == "FATAL" {
 				return 0, failure
 			}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/checker/wire"
 )
 
 const scramSHA256 = "SCRAM-SHA-256"
@@ -56,7 +58,7 @@ const scramPlain = "n,,"
 // first returns the first message. The name is empty: the one that started the session counts.
 func (l *scramLogin) first(mechanisms []string) ([]byte, error) {
 	if !slices.Contains(mechanisms, scramSHA256) {
-		return nil, fmt.Errorf("the server wants one of %s", show(strings.Join(mechanisms, ", ")))
+		return nil, fmt.Errorf("the server wants one of %s", wire.Show(strings.Join(mechanisms, ", ")))
 	}
 	l.nonce = rand.Text()
 	l.said = "n=,r=" + l.nonce

@@ -7,15 +7,17 @@ import (
 	"net/netip"
 	"os"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // pingCheck asks whether a server answers an ICMP echo request.
 type pingCheck struct {
-	target   netip.Addr
-	onLink   bool
+	Target   netip.Addr
+	OnLink   bool
 	timeout  time.Duration // of one attempt
-	attempts int
-	pinger   Pinger
+	Attempts int
+	Pinger   Pinger
 }
 
 func newPing(s Spec, e *Env) (Checker, error) {
@@ -28,31 +30,31 @@ func newPing(s Spec, e *Env) (Checker, error) {
 // Check implements Checker. Silence is asked again, up to checkcount times; any other failure is
 // final.
 func (c *pingCheck) Check(ctx context.Context) Result {
-	watchOf(ctx).remark("echo request to %v", c.target)
-	took, err := c.pinger.Ping(ctx, c.target, c.onLink, c.timeout)
-	for again := c.attempts - 1; again > 0 && isTimeout(err) && ctx.Err() == nil; again-- {
-		took, err = c.pinger.Ping(ctx, c.target, c.onLink, c.timeout)
+	wire.WatchOf(ctx).Remark("echo request to %v", c.Target)
+	took, err := c.Pinger.Ping(ctx, c.Target, c.OnLink, c.timeout)
+	for again := c.Attempts - 1; again > 0 && wire.IsTimeout(err) && ctx.Err() == nil; again-- {
+		took, err = c.Pinger.Ping(ctx, c.Target, c.OnLink, c.timeout)
 	}
-	return c.result(ctx, took, err)
+	return c.Result(ctx, took, err)
 }
 
-func (c *pingCheck) opening() (opening, bool) {
-	_, ok := c.pinger.(echoer)
-	return opening{ping: c, timeout: c.timeout}, ok
+func (c *pingCheck) Opening() (Opening, bool) {
+	_, ok := c.Pinger.(Echoer)
+	return Opening{Ping: c, Timeout: c.timeout}, ok
 }
 
-func (c *pingCheck) resume(context.Context, *conn, time.Time) Result { return Result{} }
+func (c *pingCheck) Resume(context.Context, *wire.Conn, time.Time) Result { return Result{} }
 
-func (c *pingCheck) result(ctx context.Context, took time.Duration, err error) Result {
+func (c *pingCheck) Result(ctx context.Context, took time.Duration, err error) Result {
 	switch {
 	case err == nil:
 		return passed(fmt.Sprintf("echo reply after %v", took.Round(time.Microsecond)))
-	case !isTimeout(err) || ctx.Err() != nil:
-		return failed(ctx, AtConnect.of(stageFault("ping", err)))
+	case !wire.IsTimeout(err) || ctx.Err() != nil:
+		return Failed(ctx, wire.AtConnect.Of(wire.StageFault("ping", err)))
 	}
 	silence := fmt.Sprintf("ping: no answer in %v", c.timeout)
-	if c.attempts > 1 {
-		silence = fmt.Sprintf("ping: no answer in %d times %v", c.attempts, c.timeout)
+	if c.Attempts > 1 {
+		silence = fmt.Sprintf("ping: no answer in %d times %v", c.Attempts, c.timeout)
 	}
-	return failed(ctx, AtConnect.of(newFault(silence, os.ErrDeadlineExceeded)))
+	return Failed(ctx, wire.AtConnect.Of(wire.NewFault(silence, os.ErrDeadlineExceeded)))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
 )
 
 // fakePinger answers with the errors it was given, in turn.
@@ -34,21 +35,21 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 		asked int
 		want  Result
 	}{
-		"first":       {[]error{nil}, 1, Result{OK: true, Stage: AtMatch, Detail: "echo reply after 1.235ms"}},
-		"third":       {[]error{silent, silent, nil}, 3, Result{OK: true, Stage: AtMatch, Detail: "echo reply after 1.235ms"}},
-		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: AtConnect, Cause: Timeout, Detail: "ping: no answer in 3 times 5s"}},
-		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2, Result{Stage: AtConnect, Cause: Unreachable, Detail: "ping: network is unreachable"}},
-		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: AtConnect, Cause: Shortage,
+		"first":       {[]error{nil}, 1, Result{OK: true, Stage: wire.AtMatch, Detail: "echo reply after 1.235ms"}},
+		"third":       {[]error{silent, silent, nil}, 3, Result{OK: true, Stage: wire.AtMatch, Detail: "echo reply after 1.235ms"}},
+		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: wire.AtConnect, Cause: Timeout, Detail: "ping: no answer in 3 times 5s"}},
+		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2, Result{Stage: wire.AtConnect, Cause: Unreachable, Detail: "ping: network is unreachable"}},
+		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: wire.AtConnect, Cause: Shortage,
 			Detail: "ping: forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range"}},
-		"dropped here":        {[]error{syscall.EPERM}, 1, Result{Stage: AtConnect, Cause: Shortage, Detail: "ping: operation not permitted"}},
-		"refused by a router": {[]error{syscall.EACCES}, 1, Result{Stage: AtConnect, Detail: "ping: permission denied"}},
-		"shortage":            {[]error{syscall.ENOBUFS}, 1, Result{Stage: AtConnect, Cause: Shortage, Detail: "ping: no buffer space available"}},
+		"dropped here":        {[]error{syscall.EPERM}, 1, Result{Stage: wire.AtConnect, Cause: Shortage, Detail: "ping: operation not permitted"}},
+		"refused by a router": {[]error{syscall.EACCES}, 1, Result{Stage: wire.AtConnect, Detail: "ping: permission denied"}},
+		"shortage":            {[]error{syscall.ENOBUFS}, 1, Result{Stage: wire.AtConnect, Cause: Shortage, Detail: "ping: no buffer space available"}},
 	} {
 		p := &fakePinger{errs: c.errs}
 		spec := anySpec("ping")
 		spec.Attempts, spec.Timeout, spec.OnLink = 3, patient, name == "third"
 		r := build(t, spec, &Env{Pinger: p}).Check(t.Context())
-		if r.Stages = (Stages{}); r != c.want || p.asked != c.asked || p.timeouts[0] != patient || p.onLink != spec.OnLink {
+		if r.Stages = (wire.Stages{}); r != c.want || p.asked != c.asked || p.timeouts[0] != patient || p.onLink != spec.OnLink {
 			t.Errorf("%s: %+v after %d, want %+v after %d", name, r, p.asked, c.want, c.asked)
 		}
 	}

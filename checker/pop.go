@@ -3,21 +3,23 @@ package checker
 import (
 	"context"
 	"strings"
+
+	"ldirectord/checker/wire"
 )
 
 // pop logs in to a mailbox (RFC 1939). Without a log-in the greeting is enough.
 func pop(_ context.Context, d *dialogue) (string, error) {
-	defer d.quit("QUIT")
-	said, ok, err := d.replyPOP(d.line("the greeting"))
-	err = agreed(err, ok, "greeting", said)
-	if err == nil && d.offered != nil {
-		err = d.startTLS(d.askPOP("STLS")) // RFC 2595, 4
+	defer d.Quit("QUIT")
+	said, ok, err := d.replyPOP(d.Line("the greeting"))
+	err = wire.Agreed(err, ok, "greeting", said)
+	if err == nil && d.Offered != nil {
+		err = d.StartTLS(d.askPOP("STLS")) // RFC 2595, 4
 	}
 	if err != nil || d.login == "" {
-		return show(said), err
+		return wire.Show(said), err
 	}
 	seen, err := logInPOP(d)
-	return seen, AtLogin.of(err)
+	return seen, wire.AtLogin.Of(err)
 }
 
 func logInPOP(d *dialogue) (string, error) {
@@ -25,13 +27,13 @@ func logInPOP(d *dialogue) (string, error) {
 	if err == nil && ok {
 		said, ok, err = d.askPOP("PASS " + d.passwd)
 	}
-	return show(said), agreed(err, ok, "login rejected", said)
+	return wire.Show(said), wire.Agreed(err, ok, "login rejected", said)
 }
 
 // askPOP sends a command and reads its reply.
 func (d *dialogue) askPOP(command string) (said string, ok bool, err error) {
 	verb, _, _ := strings.Cut(command, " ")
-	return d.replyPOP(d.request(verb, command))
+	return d.replyPOP(d.Request(verb, command))
 }
 
 // replyPOP looks at a line that was read: ok is its +OK.
@@ -45,5 +47,5 @@ func (d *dialogue) replyPOP(line string, failed error) (said string, ok bool, er
 	case "-ERR":
 		return line, false, nil
 	}
-	return "", false, d.notProtocol("POP", line)
+	return "", false, d.NotProtocol("POP", line)
 }

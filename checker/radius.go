@@ -13,6 +13,8 @@ import (
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2869"
+
+	"ldirectord/checker/wire"
 )
 
 // radiusResend is after how long a request is sent again (RFC 5080, 2.2.1).
@@ -22,7 +24,7 @@ const radiusResend = time.Second
 type radiusCheck struct {
 	login, passwd string
 	secret        []byte
-	question      question
+	question      wire.Question
 }
 
 func newRADIUS(s Spec, _ *Env) (Checker, error) {
@@ -30,7 +32,8 @@ func newRADIUS(s Spec, _ *Env) (Checker, error) {
 		return always{Detail: "secret is not set"}, nil
 	}
 	return &radiusCheck{s.Login, s.Passwd, []byte(s.Secret),
-		question{to: s.Target, timeout: s.NegotiateTimeout, resend: radiusResend, patience: maxStrays}}, nil
+		wire.Question{To: s.Target, Timeout: s.NegotiateTimeout, Resend: radiusResend,
+			Patience: wire.MaxStrays}}, nil
 }
 
 // Check implements Checker.
@@ -41,19 +44,20 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	}
 	var answer *radius.Packet
 	q := c.question
-	q.accept = func(_ *conn, datagram []byte) (err error) {
+	q.Accept = func(_ *wire.Conn, datagram []byte) (err error) {
 		answer, err = c.parse(datagram, request)
 		return err
 	}
-	err = q.ask(ctx, time.Now().Add(q.timeout), func(net.Addr) []byte { return request })
+	err = q.Ask(ctx, time.Now().Add(q.Timeout), func(net.Addr) []byte { return request })
 	switch {
-	case isTimeout(err) && q.strays == 0: // RFC 2865, 3: a server is silent to whom it does not know
-		err = newFault(err.Error()+" (a server is also silent when it does not know us or the secret)", err)
+	case wire.IsTimeout(err) && q.Strays == 0: // RFC 2865, 3: a server is silent to whom it does not know
+		err = wire.NewFault(err.Error()+" (a server is also silent when it does not know us or the secret)",
+			err)
 	case err == nil && answer.Code != radius.CodeAccessAccept:
 		err = c.rejected(answer)
 	}
 	if err != nil {
-		return failed(ctx, err)
+		return Failed(ctx, err)
 	}
 	return passed(answer.Code.String())
 }
@@ -91,12 +95,12 @@ func (c *radiusCheck) request() ([]byte, error) {
 func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 	answer, err := radius.Parse(datagram, c.secret)
 	if err != nil {
-		return nil, fmt.Errorf("not RADIUS: %s", excerpt(datagram))
+		return nil, fmt.Errorf("not RADIUS: %s", wire.Excerpt(datagram))
 	}
 	datagram = datagram[:binary.BigEndian.Uint16(datagram[2:4])] // what follows is padding (RFC 2865, 3)
 	switch {
 	case answer.Identifier != request[1]:
-		return nil, errNotYet
+		return nil, wire.ErrNotYet
 	case !radius.IsAuthenticResponse(datagram, request, c.secret):
 		return nil, errors.New("the answer is not signed with our secret")
 	}
@@ -107,7 +111,7 @@ func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 func (c *radiusCheck) rejected(answer *radius.Packet) error {
 	text := answer.Code.String()
 	if message := rfc2865.ReplyMessage_GetString(answer); message != "" {
-		text += ": " + show(message)
+		text += ": " + wire.Show(message)
 	}
-	return AtLogin.of(fmt.Errorf("login rejected: %s", text))
+	return wire.AtLogin.Of(fmt.Errorf("login rejected: %s", text))
 }

@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // Real servers: tests named TestReal… start programs of Debian packages on loopback and check them.
@@ -294,7 +296,7 @@ func answers(c Checker) func(context.Context) error {
 	return func(ctx context.Context) error {
 		r := c.Check(ctx)
 		if !r.OK {
-			return newFault(r.Detail, nil)
+			return wire.NewFault(r.Detail, nil)
 		}
 		return nil
 	}

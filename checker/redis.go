@@ -6,28 +6,30 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"ldirectord/checker/wire"
 )
 
 // redis logs in to a Redis server, if there is a password, and pings it. With `receive` its
 // role in a replication must match, as role:master.
 func redis(ctx context.Context, d *dialogue) (string, error) {
-	defer d.send("QUIT", redisCommand("QUIT"))
+	defer d.Send("QUIT", redisCommand("QUIT"))
 	if err := logInRedis(d); err != nil {
-		return "", AtLogin.of(err)
+		return "", wire.AtLogin.Of(err)
 	}
 	pong, err := d.askRedis("PING refused", "PING")
 	if err == nil && pong != "PONG" {
-		err = fmt.Errorf("PING is answered by %s", excerpt(pong))
+		err = fmt.Errorf("PING is answered by %s", wire.Excerpt(pong))
 	}
 	if err != nil || d.receive.pattern == "" {
-		return show(pong), err
+		return wire.Show(pong), err
 	}
 	info, err := d.askRedis("INFO refused", "INFO", "replication")
 	if err != nil {
 		return "", err
 	}
 	role := redisRole(info)
-	return show(role), d.receive.want(ctx, "the role", []byte(role))
+	return wire.Show(role), d.receive.want(ctx, "the role", []byte(role))
 }
 
 func logInRedis(d *dialogue) (err error) {
@@ -62,7 +64,7 @@ func redisCommand(words ...string) string {
 // askRedis sends a command and reads its reply: a line, or a bulk string. The message of an error that the server
 // reports begins with refused.
 func (d *dialogue) askRedis(refused string, words ...string) (string, error) {
-	line, err := d.request(words[0], redisCommand(words...))
+	line, err := d.Request(words[0], redisCommand(words...))
 	if err != nil {
 		return "", err
 	}
@@ -70,23 +72,23 @@ func (d *dialogue) askRedis(refused string, words ...string) (string, error) {
 	case "+":
 		return text, nil
 	case "-":
-		return "", fmt.Errorf("%s: %s", refused, escape(text, 4*maxExcerpt))
+		return "", fmt.Errorf("%s: %s", refused, wire.Escape(text, 4*wire.MaxExcerpt))
 	case "$":
 		if n, err := strconv.ParseUint(text, 10, 31); err == nil {
 			return d.bulk(words[0], int(n))
 		}
 	}
-	return "", d.notProtocol("Redis", line)
+	return "", d.NotProtocol("Redis", line)
 }
 
 // bulk reads a string of that length.
 func (d *dialogue) bulk(command string, length int) (string, error) {
-	if length > maxTalk {
+	if length > wire.MaxTalk {
 		return "", fmt.Errorf("the answer to %s is too long", command)
 	}
 	text := make([]byte, length+len("\r\n"))
-	if _, err := io.ReadFull(d.in, text); err != nil {
-		return "", awaitFault("the answer to "+command, true, err)
+	if _, err := io.ReadFull(d.In, text); err != nil {
+		return "", wire.AwaitFault("the answer to "+command, true, err)
 	}
 	return string(text[:length]), nil
 }

@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
 )
 
 // Result is the answer of one check.
 type Result struct {
 	OK    bool
-	Cause Cause // of a failure
-	Stage Stage // where a failure came; of a success AtConnect when it connected only, else AtMatch or AtStart
-	Way   Way   // by which the answer came
+	Cause Cause      // of a failure
+	Stage wire.Stage // where a failure came; of a success AtConnect when it connected only, else AtMatch or AtStart
+	Way   Way        // by which the answer came
 	// OwnAnswers is of a failure through the virtual address: the server answers at its own.
 	OwnAnswers bool
 	Detail     string // one line: why it failed, or what was seen; control characters escaped, no secrets
@@ -28,7 +29,7 @@ type Result struct {
 	Body string
 	Took time.Duration
 	// Stages are when each stage was done.
-	Stages Stages
+	Stages wire.Stages
 	// CertEnd is when the certificate ends that the server showed, in seconds since the epoch; 0 where it showed
 	// none.
 	CertEnd int64
@@ -80,24 +81,24 @@ func causeOf(err error) Cause {
 	var (
 		lookup  *net.DNSError
 		record  tls.RecordHeaderError
-		failed  *handshakeError
+		failed  *wire.HandshakeError
 		refusal *tls.CertificateVerificationError
 		errno   syscall.Errno
 	)
 	switch {
-	case errors.Is(err, errStopped), isShortage(err):
+	case errors.Is(err, wire.ErrStopped), isShortage(err):
 		return Shortage
 	case errors.Is(err, errUnjudged):
 		return Unjudged
 	case errors.As(err, &lookup):
 		return Lookup
-	case isTimeout(err), errors.Is(err, syscall.ETIMEDOUT):
+	case wire.IsTimeout(err), errors.Is(err, syscall.ETIMEDOUT):
 		return Timeout
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Refused
-	case isClosed(err), isOneOf(err, syscall.EPIPE, syscall.ECONNRESET):
+	case wire.IsClosed(err), wire.IsOneOf(err, syscall.EPIPE, syscall.ECONNRESET):
 		return Closed
-	case isOneOf(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN):
+	case wire.IsOneOf(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN):
 		return Unreachable
 	case errors.As(err, &record), errors.As(err, &failed), errors.As(err, &refusal):
 		return TLS
@@ -108,22 +109,22 @@ func causeOf(err error) Cause {
 	}
 }
 
-// watched gives the result of a check what was seen of it.
-func (r *Result) watched(w *watch) {
+// Watched gives the result of a check what was seen of it.
+func (r *Result) Watched(w *wire.Watch) {
 	var took time.Duration
-	r.Stages, r.CertEnd, took = w.seen()
-	r.conclude(took)
+	r.Stages, r.CertEnd, took = w.Seen()
+	r.Conclude(took)
 }
 
-// conclude marks the end of a check that took so long. An answer that was judged is whole.
-func (r *Result) conclude(took time.Duration) {
-	if r.Stage != AtMatch {
+// Conclude marks the end of a check that took so long. An answer that was judged is whole.
+func (r *Result) Conclude(took time.Duration) {
+	if r.Stage != wire.AtMatch {
 		return
 	}
-	if r.Stages[MarkAnswer] == 0 {
-		r.Stages.Set(MarkAnswer, took)
+	if r.Stages[wire.MarkAnswer] == 0 {
+		r.Stages.Set(wire.MarkAnswer, took)
 	}
-	r.Stages.Set(MarkMatch, took)
+	r.Stages.Set(wire.MarkMatch, took)
 }
 
 // verdict is the result in words.
@@ -140,26 +141,26 @@ func (r *Result) verdict() string {
 }
 
 // mismatch is an answer that receive does not match.
-func mismatch(format string, args ...any) error { return AtMatch.of(fmt.Errorf(format, args...)) }
+func mismatch(format string, args ...any) error { return wire.AtMatch.Of(fmt.Errorf(format, args...)) }
 
 // passed is the result of a check that found what it wants.
-func passed(detail string) Result { return Result{OK: true, Stage: AtMatch, Detail: detail} }
+func passed(detail string) Result { return Result{OK: true, Stage: wire.AtMatch, Detail: detail} }
 
 // concluded is the result of a check that found that, or ended with an error.
 func concluded(ctx context.Context, seen string, err error) Result {
 	if err != nil {
-		return failed(ctx, err)
+		return Failed(ctx, err)
 	}
 	return passed(seen)
 }
 
-// failed is the result of a check that ended with an error: the server's failure, unless the check
+// Failed is the result of a check that ended with an error: the server's failure, unless the check
 // was cancelled or our own machine was short of something.
-func failed(ctx context.Context, err error) Result {
+func Failed(ctx context.Context, err error) Result {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		err = errStopped
+		err = wire.ErrStopped
 	}
-	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: stageOf(err)}
+	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }
 
 // isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is
@@ -168,6 +169,6 @@ func failed(ctx context.Context, err error) Result {
 // EPERM is one: a firewall rule of this machine, or its full table of connections, dropped what was sent, and no
 // network says so. EACCES is none but for a ping socket: with IPv6 a router, or the server, says it.
 func isShortage(err error) bool {
-	return isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
+	return wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
 		syscall.EPERM, icmp.ErrDenied)
 }

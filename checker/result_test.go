@@ -12,24 +12,35 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/checker/wire"
 )
+
+// refusedHandshake is what a server causes that answers with an alert: handshake_failure (RFC 8446, 6).
+func refusedHandshake() error {
+	return havingSaid(strings.NewReader("\x15\x03\x03\x00\x02\x02\x28")).OpenTLS(
+		&tls.Config{InsecureSkipVerify: true})
+}
 
 func TestEachFailureHasItsCause(t *testing.T) {
 	connect := func(errno syscall.Errno) error {
-		return stageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
+		return wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
 	}
 	for want, errs := range map[Cause][]error{
-		Answer:      {errors.New("status 500, want 2xx"), stageFault("greeting", errors.New("not SMTP"))},
-		Timeout:     {stageFault("connect", context.DeadlineExceeded), connect(syscall.ETIMEDOUT), os.ErrDeadlineExceeded},
+		Answer: {errors.New("status 500, want 2xx"), wire.StageFault("greeting", errors.New("not SMTP"))},
+		Timeout: {wire.StageFault("connect", context.DeadlineExceeded), connect(syscall.ETIMEDOUT),
+			os.ErrDeadlineExceeded},
 		Refused:     {connect(syscall.ECONNREFUSED)},
 		Closed:      {connect(syscall.ECONNRESET), connect(syscall.EPIPE)},
 		Unreachable: {connect(syscall.EHOSTUNREACH), connect(syscall.ENETUNREACH)},
-		Lookup:      {newFault("look-up", &net.DNSError{Err: "no such host", IsNotFound: true}), &net.DNSError{Err: "late", IsTimeout: true}},
-		TLS:         {newFault("no TLS", tls.RecordHeaderError{}), stageFault("TLS handshake", &handshakeError{errors.New("tls: bad certificate")})},
-		Shortage:    {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), errStopped},
+		Lookup: {wire.NewFault("look-up", &net.DNSError{Err: "no such host", IsNotFound: true}),
+			&net.DNSError{Err: "late", IsTimeout: true}},
+		TLS:      {wire.NewFault("no TLS", tls.RecordHeaderError{}), refusedHandshake()},
+		Shortage: {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), wire.ErrStopped},
 	} {
 		for _, err := range errs {
-			if r := failed(t.Context(), err); r.Cause != want || (r.Cause == Shortage) != (want == Shortage) {
+			if r := Failed(t.Context(), err); r.Cause != want ||
+				(r.Cause == Shortage) != (want == Shortage) {
 				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Cause == Shortage, want)
 			}
 		}
@@ -37,7 +48,8 @@ func TestEachFailureHasItsCause(t *testing.T) {
 }
 
 func TestProgramsFailByTheirStatusOrInTime(t *testing.T) {
-	for command, want := range map[string]Cause{"/bin/false": Program, "/no/such/program": Program, "/bin/sleep 9": Timeout} {
+	for command, want := range map[string]Cause{"/bin/false": Program, "/no/such/program": Program,
+		"/bin/sleep 9": Timeout} {
 		c := &external{argv: strings.Fields(command), timeout: 50 * time.Millisecond, latest: time.Minute}
 		c.run = c.runProgram
 		if r := c.Check(t.Context()); r.OK || r.Cause != want {
@@ -57,7 +69,8 @@ func TestEachCauseHasANameOfItsOwn(t *testing.T) {
 }
 
 func TestARefusedConnectionIsCountedAsThat(t *testing.T) {
-	c, err := New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: time.Second}, &Env{})
+	c, err := New(Spec{Type: "connect", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: time.Second},
+		&Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,20 +86,25 @@ func TestAFailureNamesItsStage(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec   Spec
 		server []step // nil: nothing listens
-		want   Stage
+		want   wire.Stage
 	}{
-		"nothing to ask":       {Spec{Service: "radius"}, nil, AtStart},
-		"refused":              {pop, nil, AtConnect},
-		"no TLS":               {Spec{Service: "tls"}, []step{say("+OK ready"), silent}, AtTLS},
-		"no STARTTLS":          {secured, []step{say("+OK ready"), await("STLS"), say("-ERR"), silent}, AtTLS},
-		"not ready":            {pop, []step{say("-ERR"), silent}, AtAnswer},
-		"silent in the log-in": {pop, []step{say("+OK ready"), silent}, AtLogin},
-		"wrong user":           {pop, []step{say("+OK ready"), await("USER monitor"), say("-ERR"), silent}, AtLogin},
-		"log-in of a library":  {Spec{Service: "redis", Passwd: "secret"}, []step{say("-WRONGPASS no"), silent}, AtLogin},
-		"query of a library":   {Spec{Service: "redis"}, []step{say("-LOADING wait"), silent}, AtAnswer},
-		"status":               {Spec{Service: "http", URL: "http://x/"}, []step{raw("HTTP/1.0 503 No\r\n\r\n")}, AtAnswer},
-		"no match":             {Spec{Service: "http", URL: "http://x/", Receive: "right"}, []step{raw(page), silent}, AtMatch},
-		"dns without receive":  {Spec{Service: "dns", Request: "/name"}, nil, AtMatch},
+		"nothing to ask": {Spec{Service: "radius"}, nil, wire.AtStart},
+		"refused":        {pop, nil, wire.AtConnect},
+		"no TLS":         {Spec{Service: "tls"}, []step{say("+OK ready"), silent}, wire.AtTLS},
+		"no STARTTLS": {secured, []step{say("+OK ready"), await("STLS"), say("-ERR"), silent},
+			wire.AtTLS},
+		"not ready":            {pop, []step{say("-ERR"), silent}, wire.AtAnswer},
+		"silent in the log-in": {pop, []step{say("+OK ready"), silent}, wire.AtLogin},
+		"wrong user": {pop, []step{say("+OK ready"), await("USER monitor"), say("-ERR"), silent},
+			wire.AtLogin},
+		"log-in of a library": {Spec{Service: "redis", Passwd: "secret"}, []step{say("-WRONGPASS no"), silent},
+			wire.AtLogin},
+		"query of a library": {Spec{Service: "redis"}, []step{say("-LOADING wait"), silent}, wire.AtAnswer},
+		"status": {Spec{Service: "http", URL: "http://x/"},
+			[]step{raw("HTTP/1.0 503 No\r\n\r\n")}, wire.AtAnswer},
+		"no match": {Spec{Service: "http", URL: "http://x/", Receive: "right"},
+			[]step{raw(page), silent}, wire.AtMatch},
+		"dns without receive": {Spec{Service: "dns", Request: "/name"}, nil, wire.AtMatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,7 +130,7 @@ func TestASuccessNamesHowFarItWent(t *testing.T) {
 	s.Type, s.Connects, s.Timeout = "combined", 1, patient
 	s.HTTPStatus = statusList("404")
 	c := build(t, s, nil)
-	for _, want := range []Stage{AtMatch, AtConnect} {
+	for _, want := range []wire.Stage{wire.AtMatch, wire.AtConnect} {
 		if r := c.Check(t.Context()); !r.OK || r.Stage != want {
 			t.Errorf("stage %d, want %d: %+v", r.Stage, want, r)
 		}

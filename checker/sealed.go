@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
 )
 
 // sealed is a checker as New gives it: a panic of a protocol over unexpected bytes is one failed
@@ -16,43 +17,43 @@ import (
 type sealed struct {
 	Checker
 	hidden *untold
-	via    *Via // nil: the usual way
+	via    *wire.Via // nil: the usual way
 }
 
 // Check implements Checker.
 func (c *sealed) Check(ctx context.Context) (r Result) {
 	if c.via != nil {
-		ctx = WithVia(ctx, *c.via)
+		ctx = wire.WithVia(ctx, *c.via)
 	}
-	w := watching(ctx)
+	w := wire.Watching(ctx)
 	defer c.conclude(w, &r)
 	defer c.seal(&r)
 	return c.Checker.Check(w)
 }
 
 // conclude ends a check and its transcript.
-func (c *sealed) conclude(w *watch, r *Result) {
-	r.watched(w)
-	if w.isTaped() {
-		w.remark("%s\n%s", r.verdict(), r.Stages)
-		w.tape.Close(func(kind transcript.Kind, text string, cut bool) string {
+func (c *sealed) conclude(w *wire.Watch, r *Result) {
+	r.Watched(w)
+	if w.IsTaped() {
+		w.Remark("%s\n%s", r.verdict(), r.Stages)
+		w.Tape.Close(func(kind transcript.Kind, text string, cut bool) string {
 			return c.hidden.mask(c.Checker, kind, text, cut)
 		})
 	}
 }
 
-func (c *sealed) opening() (o opening, ok bool) {
-	if l, ok := c.Checker.(lightCheck); ok {
-		o, ok = l.opening()
-		o.via = c.via
+func (c *sealed) Opening() (o Opening, ok bool) {
+	if l, ok := c.Checker.(Light); ok {
+		o, ok = l.Opening()
+		o.Via = c.via
 		return o, ok
 	}
 	return o, false
 }
 
-func (c *sealed) resume(ctx context.Context, conn *conn, deadline time.Time) (r Result) {
+func (c *sealed) Resume(ctx context.Context, conn *wire.Conn, deadline time.Time) (r Result) {
 	defer c.seal(&r)
-	return c.Checker.(lightCheck).resume(ctx, conn, deadline)
+	return c.Checker.(Light).Resume(ctx, conn, deadline)
 }
 
 // seal ends a check, whether it panics or not.
@@ -70,7 +71,7 @@ func panicked(p any) Result {
 		text = strings.TrimPrefix(err.Error(), "runtime error: ")
 	}
 	return Result{
-		Detail:  "panic over the answer: " + escape(text, 2*maxExcerpt),
+		Detail:  "panic over the answer: " + wire.Escape(text, 2*wire.MaxExcerpt),
 		Warning: "a fault in ldirectord: panic at " + panicPlace(),
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"ldirectord/checker/wire"
 )
 
 const (
@@ -163,13 +165,13 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 // Wherever a message is cut, no part of a password is left before the cut.
 func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 	hidden := newSecrets(Spec{Login: testLogin, Passwd: testPassword})
-	for pad := range maxExcerpt + 2 {
+	for pad := range wire.MaxExcerpt + 2 {
 		for name, show := range map[string]func(string) string{
-			"excerpt": func(said string) string { return excerpt([]byte(said)) },
-			"escape":  func(said string) string { return escape(said, maxExcerpt) },
+			"excerpt": func(said string) string { return wire.Excerpt([]byte(said)) },
+			"escape":  func(said string) string { return wire.Escape(said, wire.MaxExcerpt) },
 		} {
 			for how, words := range repeated() {
-				text := hidden.hide(show(strings.Repeat(".", pad) + words + strings.Repeat(".", maxExcerpt)))
+				text := hidden.hide(show(strings.Repeat(".", pad) + words + strings.Repeat(".", wire.MaxExcerpt)))
 				if tells(text) || strings.Contains(text, "s3c") && how != "after what is like it" {
 					t.Errorf("%s, %s after %d: %s", name, how, pad, text)
 				}
@@ -229,8 +231,8 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 		"base64, after the login": `bWU6w6k8YiYiZFxlL2YrZyBo`,
 	} {
 		for shown, text := range map[string]string{
-			"as it is": said, "quoted": strconv.Quote(said), "escaped": escape(said, 100), "in a URL": forgive(said),
-			"cut": excerpt([]byte(strings.Repeat(".", maxExcerpt-8) + said + said)),
+			"as it is": said, "quoted": strconv.Quote(said), "escaped": wire.Escape(said, 100), "in a URL": forgive(said),
+			"cut": wire.Excerpt([]byte(strings.Repeat(".", wire.MaxExcerpt-8) + said + said)),
 		} {
 			if told := hidden.hide(text); strings.ContainsAny(told, "bdegZ") || !strings.Contains(told, "…") {
 				t.Errorf("%s, %s: %s is told as %s", form, shown, text, told)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/checker/perlre"
+	"ldirectord/checker/wire"
 	"ldirectord/lvs"
 )
 
@@ -61,28 +62,28 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 	deadline := time.Now().Add(c.timeout)
 	server, err := c.dial(ctx, deadline)
 	if err != nil {
-		return failed(ctx, err)
+		return Failed(ctx, err)
 	}
 	defer server.Close()
 	h := session{server: server, buf: make([]byte, maxHeard)}
 	for i, step := range c.steps {
 		if err := h.take(ctx, step); err != nil {
-			return failed(ctx, newFault(fmt.Sprintf("step %d: %v", i+1, err), err))
+			return Failed(ctx, wire.NewFault(fmt.Sprintf("step %d: %v", i+1, err), err))
 		}
 	}
 	return passed(h.seen())
 }
 
-func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*conn, error) {
+func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*wire.Conn, error) {
 	if c.udp {
-		return dialUDP(ctx, c.target, deadline)
+		return wire.DialUDP(ctx, c.target, deadline)
 	}
-	return connect(ctx, c.target, deadline, c.timeout)
+	return wire.Connect(ctx, c.target, deadline, c.timeout)
 }
 
 // session is the state of a conversation with a server.
 type session struct {
-	server   *conn
+	server   *wire.Conn
 	buf      []byte
 	received []byte // and not matched yet
 	matched  []byte // last
@@ -102,7 +103,7 @@ func (h *session) take(ctx context.Context, step simpleStep) error {
 		return h.expect(ctx, step)
 	}
 	if _, err := h.server.Write([]byte(step.send)); err != nil {
-		return stageFault("sending", err)
+		return wire.StageFault("sending", err)
 	}
 	return nil
 }
@@ -116,7 +117,7 @@ func (h *session) expect(ctx context.Context, step simpleStep) error {
 		}
 		if len(h.received) >= maxHeard {
 			return mismatch("no match for %s in %d bytes: got %s", step.expect.String(), maxHeard,
-				excerpt(h.received))
+				wire.Excerpt(h.received))
 		}
 		if err := h.read(); err != nil {
 			return h.broken(step, err)
@@ -150,15 +151,15 @@ func (h *session) gather(ctx context.Context) error {
 		return nil
 	}
 	end := time.Now().Add(gatherTime)
-	if end.After(h.server.deadline) {
-		end = h.server.deadline
+	if end.After(h.server.Deadline) {
+		end = h.server.Deadline
 	}
-	if err := h.server.until(ctx, end); err != nil {
+	if err := h.server.Until(ctx, end); err != nil {
 		return err
 	}
 	for len(h.received) < maxHeard && h.read() == nil {
 	}
-	return h.server.until(ctx, h.server.deadline)
+	return h.server.Until(ctx, h.server.Deadline)
 }
 
 func (h *session) read() error {
@@ -172,11 +173,11 @@ func (h *session) read() error {
 
 // broken explains an error while waiting for an answer.
 func (h *session) broken(step simpleStep, err error) error {
-	text := awaitFault(step.expect.String(), false, err).Error()
+	text := wire.AwaitFault(step.expect.String(), false, err).Error()
 	if len(h.received) > 0 {
-		text += ": got " + excerpt(h.received)
+		text += ": got " + wire.Excerpt(h.received)
 	}
-	return newFault(text, err)
+	return wire.NewFault(text, err)
 }
 
 // seen is what showed that the server is healthy.
@@ -184,5 +185,5 @@ func (h *session) seen() string {
 	if h.matched == nil {
 		return "all sent"
 	}
-	return "got " + excerpt(h.matched)
+	return "got " + wire.Excerpt(h.matched)
 }

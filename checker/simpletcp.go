@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"ldirectord/checker/wire"
 	"ldirectord/lvs"
 )
 
@@ -45,17 +46,17 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 	}
 	a := simpleAnswer{search: search{matcher: c.receive}}
 	err := ask(ctx, &a, time.Now().Add(c.timeout))
-	return concluded(ctx, "got "+excerpt(a.found), err)
+	return concluded(ctx, "got "+wire.Excerpt(a.found), err)
 }
 
 func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer, deadline time.Time) error {
-	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	tcp, err := wire.Connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
 		return err
 	}
 	defer tcp.Close()
 	if _, err := tcp.Write(c.request); err != nil && len(c.request) > 0 {
-		return stageFault("sending the request", err)
+		return wire.StageFault("sending the request", err)
 	}
 	closeWrite(tcp) // a server that has gone already may have answered before
 	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
@@ -63,7 +64,7 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer, deadline time.
 		line, err := lines.ReadBytes('\n')
 		ended := errors.Is(err, io.EOF)
 		if err != nil && !ended {
-			return readFault("the answer", a.received > 0 || len(line) > 0, c.timeout, err)
+			return wire.ReadFault("the answer", a.received > 0 || len(line) > 0, c.timeout, err)
 		}
 		found, err := a.look(ctx, line)
 		if err == nil {
@@ -79,17 +80,17 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer, deadline time.
 }
 
 // closeWrite ends our side of a connection: some servers answer only then.
-func closeWrite(c *conn) {
+func closeWrite(c *wire.Conn) {
 	if raw, err := c.Conn.(syscall.Conn).SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_WR) })
 	}
 }
 
 func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer, deadline time.Time) error {
-	q := question{to: c.target, timeout: c.timeout,
-		accept: func(from *conn, datagram []byte) error { return a.datagram(ctx, from, datagram) }}
-	err := q.ask(ctx, deadline, func(net.Addr) []byte { return c.request })
-	if isTimeout(err) && a.received > 0 {
+	q := wire.Question{To: c.target, Timeout: c.timeout,
+		Accept: func(from *wire.Conn, datagram []byte) error { return a.datagram(ctx, from, datagram) }}
+	err := q.Ask(ctx, deadline, func(net.Addr) []byte { return c.request })
+	if wire.IsTimeout(err) && a.received > 0 {
 		return a.mismatch()
 	}
 	return err
@@ -109,18 +110,18 @@ func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err e
 		return false, nil
 	}
 	if a.received == 0 {
-		a.first = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
+		a.first = bytes.Clone(line[:min(len(line), 2*wire.MaxExcerpt)])
 	}
 	a.received += len(line)
 	found, err = a.search.match(ctx, line)
 	if found {
-		a.found = bytes.Clone(line[:min(len(line), 2*maxExcerpt)])
+		a.found = bytes.Clone(line[:min(len(line), 2*wire.MaxExcerpt)])
 	}
 	return found, err
 }
 
 // datagram searches the lines of one datagram. Without a match more of them are waited for, up to a limit.
-func (a *simpleAnswer) datagram(ctx context.Context, from *conn, datagram []byte) error {
+func (a *simpleAnswer) datagram(ctx context.Context, from *wire.Conn, datagram []byte) error {
 	for line := range bytes.Lines(datagram) {
 		if found, err := a.look(ctx, line); err != nil || found {
 			return err
@@ -129,7 +130,7 @@ func (a *simpleAnswer) datagram(ctx context.Context, from *conn, datagram []byte
 	if a.received >= maxSimpleAnswer {
 		return a.mismatch()
 	}
-	return cmp.Or(a.search.prolong(ctx, from), errNotYet)
+	return cmp.Or(a.search.prolong(ctx, from), wire.ErrNotYet)
 }
 
 // mismatch says that the whole answer was searched.
@@ -139,7 +140,7 @@ func (a *simpleAnswer) mismatch() error {
 		return errors.New("connection closed without an answer")
 	case a.received >= maxSimpleAnswer:
 		return mismatch("no line matches %s in the first %d bytes: got %s", a.search, maxSimpleAnswer,
-			excerpt(a.first))
+			wire.Excerpt(a.first))
 	}
-	return mismatch("no line matches %s: got %s", a.search, excerpt(a.first))
+	return mismatch("no line matches %s: got %s", a.search, wire.Excerpt(a.first))
 }

@@ -10,6 +10,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // sipResend is after how long a request is sent again by UDP: T1 of RFC 3261, 17.1.1.1.
@@ -21,30 +23,30 @@ type sip struct{ user string }
 func newSIP(s Spec, e *Env) (Checker, error) {
 	t := sip{cleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
 	if s.Protocol == "udp" {
-		return &sipUDP{t, question{to: s.Target, timeout: s.NegotiateTimeout, resend: sipResend,
-			patience: maxStrays}}, nil
+		return &sipUDP{t, wire.Question{To: s.Target, Timeout: s.NegotiateTimeout, Resend: sipResend,
+			Patience: wire.MaxStrays}}, nil
 	}
 	return newTalk(s, e, nil, t.run)
 }
 
 // with asks by TCP.
 func (t sip) run(_ context.Context, d *dialogue) (string, error) {
-	if err := d.send("the request",
-		strings.TrimSuffix(t.request("TCP", d.conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {
+	if err := d.Send("the request",
+		strings.TrimSuffix(t.request("TCP", d.Conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {
 		return "", err
 	}
 	for {
-		status, err := d.line("the answer")
+		status, err := d.Line("the answer")
 		if err != nil {
 			return "", err
 		}
 		for line := status; line != ""; {
-			if line, err = d.line("the answer"); err != nil {
+			if line, err = d.Line("the answer"); err != nil {
 				return "", err
 			}
 		}
-		if err := judgeSIP(status); !errors.Is(err, errNotYet) {
-			return show(status), err
+		if err := judgeSIP(status); !errors.Is(err, wire.ErrNotYet) {
+			return wire.Show(status), err
 		}
 	}
 }
@@ -52,7 +54,7 @@ func (t sip) run(_ context.Context, d *dialogue) (string, error) {
 // sipUDP asks by UDP.
 type sipUDP struct {
 	sip
-	question question
+	question wire.Question
 }
 
 // Check implements Checker.
@@ -60,11 +62,11 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	token := rand.Text() // new for each check: proxies take what they saw before for a repetition
 	var status string
 	q := c.question
-	q.accept = func(_ *conn, datagram []byte) error {
+	q.Accept = func(_ *wire.Conn, datagram []byte) error {
 		head, _, whole := bytes.Cut(datagram, []byte("\r\n\r\n"))
 		line, fields, _ := strings.Cut(string(head), "\r\n")
 		if callID, ok := sipField(fields, "call-id", "i"); ok && callID != token {
-			return errNotYet
+			return wire.ErrNotYet
 		}
 		status = line
 		if err := judgeSIP(line); err != nil || whole {
@@ -72,10 +74,10 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 		}
 		return errors.New("the answer is cut off")
 	}
-	err := q.ask(ctx, time.Now().Add(q.timeout), func(from net.Addr) []byte {
+	err := q.Ask(ctx, time.Now().Add(q.Timeout), func(from net.Addr) []byte {
 		return []byte(c.request("UDP", from, token))
 	})
-	return concluded(ctx, show(status), err)
+	return concluded(ctx, wire.Show(status), err)
 }
 
 func (t sip) request(transport string, from net.Addr, token string) string {
@@ -96,13 +98,13 @@ func judgeSIP(line string) error {
 	status, ok := strings.CutPrefix(line, "SIP/2.0 ")
 	switch {
 	case !ok:
-		return fmt.Errorf("not SIP: %s", excerpt(line))
+		return fmt.Errorf("not SIP: %s", wire.Excerpt(line))
 	case strings.HasPrefix(status, "200 OK"):
 		return nil
 	case len(status) > 2 && status[0] == '1':
-		return errNotYet
+		return wire.ErrNotYet
 	}
-	return fmt.Errorf("status %s, want 200 OK", show(status))
+	return fmt.Errorf("status %s, want 200 OK", wire.Show(status))
 }
 
 // sipField finds a header field by its name or its short name, in any case.

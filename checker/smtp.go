@@ -4,39 +4,41 @@ import (
 	"context"
 	"net"
 	"strings"
+
+	"ldirectord/checker/wire"
 )
 
 // smtp greets a mail server and is greeted back (RFC 5321, 3.1 and 3.2). No mail is begun.
 func smtp(_ context.Context, d *dialogue) (string, error) {
-	defer d.quit("QUIT")
-	greeting, err := d.greeting("SMTP")
+	defer d.Quit("QUIT")
+	greeting, err := d.Greeting("SMTP")
 	if err != nil {
 		return "", err
 	}
 	answer, err := d.hello()
-	if err == nil && d.offered != nil {
+	if err == nil && d.Offered != nil {
 		err = d.secureSMTP(answer)
 	}
 	return greeting, err
 }
 
 // hello says EHLO, and HELO to a server that does not know it.
-func (d *dialogue) hello() (reply, error) {
-	name := smtpName(cleanField(d.hostName), d.conn.LocalAddr())
-	answer, err := d.ask("SMTP", "EHLO "+name)
-	if err == nil && answer.code/100 == 5 {
-		answer, err = d.ask("SMTP", "HELO "+name)
+func (d *dialogue) hello() (wire.Reply, error) {
+	name := smtpName(cleanField(d.hostName), d.Conn.LocalAddr())
+	answer, err := d.Ask("SMTP", "EHLO "+name)
+	if err == nil && answer.Code/100 == 5 {
+		answer, err = d.Ask("SMTP", "HELO "+name)
 	}
-	return answer, agreed(err, answer.good(), "hello rejected", answer.text)
+	return answer, wire.Agreed(err, answer.Good(), "hello rejected", answer.Text)
 }
 
 // secureSMTP starts TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
-func (d *dialogue) secureSMTP(offers reply) error {
-	if !offers.has("STARTTLS") {
-		return AtTLS.of(errNotOffered)
+func (d *dialogue) secureSMTP(offers wire.Reply) error {
+	if !offers.Has("STARTTLS") {
+		return wire.AtTLS.Of(wire.ErrNotOffered)
 	}
-	answer, err := d.ask("SMTP", "STARTTLS")
-	if err := d.startTLS(answer.text, answer.code == 220, err); err != nil {
+	answer, err := d.Ask("SMTP", "STARTTLS")
+	if err := d.StartTLS(answer.Text, answer.Code == 220, err); err != nil {
 		return err
 	}
 	_, err = d.hello()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ldirectord/checker/query"
+	"ldirectord/checker/wire"
 )
 
 // maxSQL bounds what a database may say, in bytes. A query that finds more has found a row.
@@ -30,7 +31,7 @@ func sqlSeen(query string, rows int, err error) (string, error) {
 	switch {
 	case rows == 0 && err == nil:
 		err = fmt.Errorf("%s returned no row", sqlVerb(query))
-	case rows > 0 && errors.Is(err, errTooMuch):
+	case rows > 0 && errors.Is(err, wire.ErrTooMuch):
 		err = nil
 	}
 	return sqlVerb(query) + " returned a row", err
@@ -46,7 +47,7 @@ type clearText struct {
 // ask is the server's demand.
 func (c *clearText) ask() error {
 	if c.refused {
-		return errClearText
+		return wire.ErrClearText
 	}
 	c.asked = true
 	return nil
@@ -64,21 +65,21 @@ func (c *clearText) Check(ctx context.Context) Result {
 // sqlVerb is the word that a query begins with.
 func sqlVerb(text string) string {
 	if verb := query.Verb(text); verb != "" {
-		return show(verb)
+		return wire.Show(verb)
 	}
 	return "the query"
 }
 
 // sqlAsk logs in, runs the query and logs out. fault explains what went wrong in a step.
-func sqlAsk(text string, logIn func() (query.Session, error), fault func(libStep, error) error) (string, error) {
+func sqlAsk(text string, logIn func() (query.Session, error), fault func(wire.LibStep, error) error) (string, error) {
 	session, err := logIn()
 	if err != nil {
-		return "", fault(loginStep, err)
+		return "", fault(wire.LoginStep, err)
 	}
 	defer session.Close()
 	rows, err := query.Run(session, text)
 	if err != nil {
-		err = fault(queryStep, err)
+		err = fault(wire.QueryStep, err)
 	}
 	return sqlSeen(text, rows, err)
 }

@@ -7,14 +7,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // reached are the marks of a check, in their order.
-func reached(s Stages) string {
+func reached(s wire.Stages) string {
 	var names []string
 	for m, at := range s {
 		if at > 0 {
-			names = append(names, Mark(m).String())
+			names = append(names, wire.Mark(m).String())
 		}
 	}
 	return strings.Join(names, ", ")
@@ -77,12 +79,12 @@ func TestStagesAreInOrder(t *testing.T) {
 	last := uint32(0)
 	for m, at := range r.Stages {
 		if at < last {
-			t.Errorf("%v at %d µs, before %d", Mark(m), at, last)
+			t.Errorf("%v at %d µs, before %d", wire.Mark(m), at, last)
 		}
 		last = at
 	}
 	marks := r.Stages
-	if marks[MarkFirstByte]-marks[MarkSent] < uint32(slow.Microseconds()) || marks[MarkAnswer]-marks[MarkFirstByte] < uint32(slow.Microseconds()) {
+	if marks[wire.MarkFirstByte]-marks[wire.MarkSent] < uint32(slow.Microseconds()) || marks[wire.MarkAnswer]-marks[wire.MarkFirstByte] < uint32(slow.Microseconds()) {
 		t.Errorf("%v: each took %v", marks, slow)
 	}
 	if took := uint32(r.Took.Microseconds()); last > took+1 {

@@ -6,15 +6,17 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // talk is a check that has a conversation with a server on one connection, in the clear or over TLS.
 type talk struct {
 	told
 	tls      *tls.Config // nil: in the clear
-	rules    tlsRules
-	sessions *sessions // nil: each handshake is a full one
-	later    bool      // TLS begins when the protocol asks for it, not at once
+	rules    wire.TLSRules
+	sessions *wire.Sessions // nil: each handshake is a full one
+	later    bool           // TLS begins when the protocol asks for it, not at once
 	protocol protocol
 }
 
@@ -54,9 +56,9 @@ func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 		return nil, err
 	}
 	if s.Service != "tls" {
-		c.sessions = newSessions()
+		c.sessions = wire.NewSessions()
 	}
-	c.tls = c.rules.config(c.sessions, s.SNI, s.Host, addressName(s))
+	c.tls = c.rules.Config(c.sessions, s.SNI, s.Host, addressName(s))
 	return c, nil
 }
 
@@ -64,37 +66,37 @@ func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 func (c *talk) Check(ctx context.Context) Result {
 	d, err := c.dial(ctx, time.Now().Add(c.timeout))
 	if err != nil {
-		c.sessions.ended(false)
-		return failed(ctx, err)
+		c.sessions.Ended(false)
+		return Failed(ctx, err)
 	}
-	defer d.close()
+	defer d.Close()
 	seen, err := c.protocol(ctx, d)
 	result := concluded(ctx, seen, err)
-	if d.conn.tls != nil {
-		result.Warning = c.rules.warning(d.conn.tls)
+	if d.Conn.TLS != nil {
+		result.Warning = c.rules.Warning(d.Conn.TLS)
 	}
-	c.sessions.ended(err == nil && result.Warning == "")
+	c.sessions.Ended(err == nil && result.Warning == "")
 	return result
 }
 
 // dialogue is a conversation with a server, and what the protocol is told for it.
 type dialogue struct {
-	Dialogue
+	wire.Dialogue
 	told
 }
 
 // dial connects to the server.
 func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) {
-	tcp, err := connect(ctx, c.target, deadline, c.timeout)
+	tcp, err := wire.Connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
 		return nil, err
 	}
-	d := &dialogue{newDialogue(tcp), c.told}
+	d := &dialogue{wire.NewDialogue(tcp), c.told}
 	switch {
 	case c.later:
-		d.offered = c.tls
+		d.Offered = c.tls
 	case c.tls != nil:
-		if err := d.openTLS(c.tls); err != nil {
+		if err := d.OpenTLS(c.tls); err != nil {
 			tcp.Close()
 			return nil, err
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // said is a connection on which all that the server will ever say has been said.
@@ -21,10 +23,10 @@ func (said) SetDeadline(time.Time) error  { return nil }
 func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
 
 // havingSaid is a connection on which that is all that the server will ever say.
-func havingSaid(text io.Reader) *conn { return &conn{Conn: said{Reader: text}} }
+func havingSaid(text io.Reader) *wire.Conn { return &wire.Conn{Conn: said{Reader: text}} }
 
 func dialogueOf(text string) *dialogue {
-	return &dialogue{Dialogue: newDialogue(havingSaid(strings.NewReader(text)))}
+	return &dialogue{Dialogue: wire.NewDialogue(havingSaid(strings.NewReader(text)))}
 }
 
 // Whatever a server says, a check ends, and tells one printable line without the password in it.

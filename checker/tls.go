@@ -4,15 +4,17 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+
+	"ldirectord/checker/wire"
 )
 
 // handshakeOnly wants a server that speaks TLS, with a certificate as the rules want it.
 func handshakeOnly(_ context.Context, d *dialogue) (string, error) {
-	if err := d.verdict(); err != nil {
+	if err := d.Verdict(); err != nil {
 		return "", err
 	}
-	state := d.conn.tls.ConnectionState()
+	state := d.Conn.TLS.ConnectionState()
 	leaf := state.PeerCertificates[0]
-	return fmt.Sprintf("%s, %s until %s", tls.VersionName(state.Version), certificateText(leaf),
-		day(leaf.NotAfter)), nil
+	return fmt.Sprintf("%s, %s until %s", tls.VersionName(state.Version), wire.CertificateText(leaf),
+		wire.Day(leaf.NotAfter)), nil
 }

@@ -3,12 +3,15 @@ package checker
 import (
 	"crypto/tls"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"ldirectord/checker/wire"
 )
 
 // serveTLS makes handshakes and then does as a script says. A handshake may fail.
@@ -33,7 +36,7 @@ func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spe
 func TestTLSJudgesTheCertificate(t *testing.T) {
 	leaks(t)
 	a, other := newAuthority(t), newAuthority(t)
-	until := day(time.Now().Add(time.Hour))
+	until := wire.Day(time.Now().Add(time.Hour))
 	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, a.file }
 	called := func(host string) func(*Spec) {
 		return func(s *Spec) { verify(s); s.Host = host }
@@ -46,22 +49,45 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 		up     bool
 		detail string
 	}{
-		"no rules":                    {server: a.serves(t, "www.example.org"), up: true, detail: "TLS 1.3, certificate of www.example.org until " + until},
-		"old server":                  {server: oldTLS(t), up: true, detail: "TLS 1.0, certificate of localhost until " + day(time.Now().Add(24*time.Hour))},
-		"good for the address":        {server: a.serves(t, "127.0.0.1"), change: verify, up: true, detail: "TLS 1.3, certificate of 127.0.0.1 until " + until},
-		"good for the IPv6 address":   {server: a.serves(t, "::1"), change: verify, host: "::1", up: true, detail: "TLS 1.3, certificate of ::1 until " + until},
-		"good for virtualhost":        {server: a.serves(t, "www.example.org"), change: called("www.example.org:443"), up: true, detail: "TLS 1.3, certificate of www.example.org until " + until},
-		"virtualhost is an address":   {server: a.serves(t, "192.0.2.80"), change: called("192.0.2.80"), up: true, detail: "TLS 1.3, certificate of 192.0.2.80 until " + until},
-		"sni before virtualhost":      {server: a.serves(t, "sni.example.org"), change: func(s *Spec) { called("www.example.org")(s); s.SNI = "sni.example.org" }, up: true, detail: "TLS 1.3, certificate of sni.example.org until " + until},
-		"not for the address":         {server: a.serves(t, "www.example.org"), change: verify, detail: "certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs"},
-		"not for the name":            {server: a.serves(t, "www.example.org"), change: called("www.example.net"), detail: "certificate refused: certificate is valid for www.example.org, not www.example.net"},
-		"for the address, not sni":    {server: a.serves(t, "127.0.0.1"), change: called("www.example.org"), detail: "certificate refused: certificate is not valid for any names, but wanted to match www.example.org"},
-		"of another authority":        {server: other.serves(t, "127.0.0.1"), change: verify, detail: "certificate refused: certificate signed by unknown authority"},
-		"of no authority":             {server: serverTLS(t), change: verify, detail: "certificate refused: certificate signed by unknown authority"},
-		"not of the system's":         {server: a.serves(t, "127.0.0.1"), change: func(s *Spec) { s.TLSVerify = true }, detail: "certificate refused: certificate signed by unknown authority"},
-		"ended":                       {server: ended, change: verify, detail: "certificate refused: certificate of 127.0.0.1 ended on " + day(time.Now().Add(-time.Hour))},
-		"ended, and nobody looks":     {server: ended, up: true, detail: "TLS 1.3, certificate of 127.0.0.1 until " + day(time.Now().Add(-time.Hour))},
-		"name with control character": {server: a.serves(t, "www\x1b.example.org"), up: true, detail: `TLS 1.3, certificate of www\x1b.example.org until ` + until},
+		"no rules": {server: a.serves(t, "www.example.org"), up: true,
+			detail: "TLS 1.3, certificate of www.example.org until " + until},
+		"old server": {server: oldTLS(t), up: true,
+			detail: "TLS 1.0, certificate of localhost until " + wire.Day(time.Now().Add(24*time.Hour))},
+		"good for the address": {server: a.serves(t, "127.0.0.1"), change: verify, up: true,
+			detail: "TLS 1.3, certificate of 127.0.0.1 until " + until},
+		"good for the IPv6 address": {server: a.serves(t, "::1"), change: verify, host: "::1", up: true,
+			detail: "TLS 1.3, certificate of ::1 until " + until},
+		"good for virtualhost": {server: a.serves(t, "www.example.org"),
+			change: called("www.example.org:443"), up: true,
+			detail: "TLS 1.3, certificate of www.example.org until " + until},
+		"virtualhost is an address": {server: a.serves(t, "192.0.2.80"), change: called("192.0.2.80"),
+			up: true, detail: "TLS 1.3, certificate of 192.0.2.80 until " + until},
+		"sni before virtualhost": {server: a.serves(t, "sni.example.org"),
+			change: func(s *Spec) { called("www.example.org")(s); s.SNI = "sni.example.org" }, up: true,
+			detail: "TLS 1.3, certificate of sni.example.org until " + until},
+		"not for the address": {server: a.serves(t, "www.example.org"), change: verify,
+			detail: "certificate refused: cannot validate certificate for 127.0.0.1 because it doesn't " +
+				"contain any IP SANs"},
+		"not for the name": {server: a.serves(t, "www.example.org"),
+			change: called("www.example.net"),
+			detail: "certificate refused: certificate is valid for www.example.org, not www.example.net"},
+		"for the address, not sni": {server: a.serves(t, "127.0.0.1"), change: called("www.example.org"),
+			detail: "certificate refused: certificate is not valid for any names, but wanted to match " +
+				"www.example.org"},
+		"of another authority": {server: other.serves(t, "127.0.0.1"), change: verify,
+			detail: "certificate refused: certificate signed by unknown authority"},
+		"of no authority": {server: serverTLS(t), change: verify,
+			detail: "certificate refused: certificate signed by unknown authority"},
+		"not of the system's": {server: a.serves(t, "127.0.0.1"),
+			change: func(s *Spec) { s.TLSVerify = true },
+			detail: "certificate refused: certificate signed by unknown authority"},
+		"ended": {server: ended, change: verify,
+			detail: "certificate refused: certificate of 127.0.0.1 ended on " +
+				wire.Day(time.Now().Add(-time.Hour))},
+		"ended, and nobody looks": {server: ended, up: true,
+			detail: "TLS 1.3, certificate of 127.0.0.1 until " + wire.Day(time.Now().Add(-time.Hour))},
+		"name with control character": {server: a.serves(t, "www\x1b.example.org"), up: true,
+			detail: `TLS 1.3, certificate of www\x1b.example.org until ` + until},
 	} {
 		t.Run(name, func(t *testing.T) {
 			host := "127.0.0.1"
@@ -73,7 +99,8 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 				c.change(&s)
 			}
 			r := build(t, s, nil).Check(t.Context())
-			if r.OK != c.up || r.Detail != c.detail && !strings.HasPrefix(r.Detail, c.detail+" (") || r.Cause == Shortage || r.Warning != "" {
+			if r.OK != c.up || r.Detail != c.detail && !strings.HasPrefix(r.Detail, c.detail+" (") ||
+				r.Cause == Shortage || r.Warning != "" {
 				t.Errorf("%+v\nwant %v: %s", r, c.up, c.detail)
 			}
 		})
@@ -94,14 +121,17 @@ func TestTLSShowsItsCertificate(t *testing.T) {
 				cert, key string
 				detail    string
 			}{
-				"good":  {cert, key, tls.VersionName(version) + ", certificate of 127.0.0.1 until " + day(time.Now().Add(time.Hour))},
-				"none":  {"", "", none},
-				"other": {otherCert, otherKey, "TLS handshake: remote error: tls: unknown certificate authority"},
+				"good": {cert, key, tls.VersionName(version) + ", certificate of 127.0.0.1 until " +
+					wire.Day(time.Now().Add(time.Hour))},
+				"none": {"", "", none},
+				"other": {otherCert, otherKey,
+					"TLS handshake: remote error: tls: unknown certificate authority"},
 			} {
 				t.Run(name, func(t *testing.T) {
 					s := serveTLS(t, "127.0.0.1", a.demands(t, version))
 					s.TLSCert, s.TLSKey = c.cert, c.key
-					if r := build(t, s, nil).Check(t.Context()); r.OK != (name == "good") || r.Detail != c.detail {
+					if r := build(t, s, nil).Check(t.Context()); r.OK != (name == "good") ||
+						r.Detail != c.detail {
 						t.Errorf("%+v\nwant %s", r, c.detail)
 					}
 				})
@@ -117,17 +147,21 @@ func TestTLSServersThatAreNotWell(t *testing.T) {
 		late   bool
 		detail string
 	}{
-		"silent":       {silent, true, "timeout in TLS handshake"},
-		"slow drip":    {drip("\x16\x03\x03\x40\x00 a slow server says hello"), true, "timeout in TLS handshake"},
-		"closed":       {hangUp, false, "TLS handshake: closed by the server"},
-		"no TLS":       {say("220 mx.example.org ESMTP"), false, "TLS handshake: the port does not speak TLS"},
-		"endless":      {endless("\x16\x03\x03\x40\x00"), false, "TLS handshake: "},
-		"reset":        {func(c *client) bool { c.read.Peek(1); return reset(c) }, false, "TLS handshake: reset by the server"},
-		"wants no TLS": {raw("\x15\x03\x03\x00\x02\x02\x28"), false, "TLS handshake: remote error: tls: handshake failure"},
+		"silent": {silent, true, "timeout in TLS handshake"},
+		"slow drip": {drip("\x16\x03\x03\x40\x00 a slow server says hello"), true,
+			"timeout in TLS handshake"},
+		"closed":  {hangUp, false, "TLS handshake: closed by the server"},
+		"no TLS":  {say("220 mx.example.org ESMTP"), false, "TLS handshake: the port does not speak TLS"},
+		"endless": {endless("\x16\x03\x03\x40\x00"), false, "TLS handshake: "},
+		"reset": {func(c *client) bool { c.read.Peek(1); return reset(c) }, false,
+			"TLS handshake: reset by the server"},
+		"wants no TLS": {raw("\x15\x03\x03\x00\x02\x02\x28"), false,
+			"TLS handshake: remote error: tls: handshake failure"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := Spec{Type: "negotiate", Service: "tls", NegotiateTimeout: inTime, Target: serveScript(t, "127.0.0.1", nil, c.server)}
+			s := Spec{Type: "negotiate", Service: "tls", NegotiateTimeout: inTime,
+				Target: serveScript(t, "127.0.0.1", nil, c.server)}
 			if c.late {
 				s.NegotiateTimeout = tooLate
 			}
@@ -151,7 +185,7 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 	leaks(t)
 	a := newAuthority(t)
 	soon := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour)}}
-	want := "certificate of 127.0.0.1 ends on " + day(time.Now().Add(80*time.Hour))
+	want := "certificate of 127.0.0.1 ends on " + wire.Day(time.Now().Add(80*time.Hour))
 	s := serveTLS(t, "127.0.0.1", soon)
 	for days, want := range map[int]string{0: "", 3: "", 4: want} {
 		s.TLSExpiryWarn = days
@@ -216,16 +250,21 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*Spec){
-		"tlsca: stat /nowhere: no such file or directory":                      func(s *Spec) { s.TLSVerify, s.TLSCA = true, "/nowhere" },
-		"tlsca: " + none + ": no certificate in it":                            func(s *Spec) { s.TLSVerify, s.TLSCA = true, none },
-		"tlsca: " + pipe + ": not a file":                                      func(s *Spec) { s.TLSVerify, s.TLSCA = true, pipe },
-		"tlsca: " + huge + ": more than 4194304 bytes":                         func(s *Spec) { s.TLSVerify, s.TLSCA = true, huge },
-		"tlscert: stat /nowhere: no such file or directory":                    func(s *Spec) { s.TLSCert, s.TLSKey = "/nowhere", key },
-		"tlscert: " + key + ": no certificate in it":                           func(s *Spec) { s.TLSCert, s.TLSKey = key, key },
-		"tlscert: stat : no such file or directory":                            func(s *Spec) { s.TLSKey = key },
-		"tlskey: stat : no such file or directory":                             func(s *Spec) { s.TLSCert = cert },
-		"tlskey: stat /nowhere: no such file or directory":                     func(s *Spec) { s.TLSCert, s.TLSKey = cert, "/nowhere" },
-		"tlskey: " + otherKey + ": tls: private key does not match public key": func(s *Spec) { s.TLSCert, s.TLSKey = cert, otherKey },
+		"tlsca: stat /nowhere: no such file or directory": func(s *Spec) { s.TLSVerify, s.TLSCA = true, "/nowhere" },
+		"tlsca: " + none +
+			": no certificate in it": func(s *Spec) { s.TLSVerify, s.TLSCA = true, none },
+		"tlsca: " + pipe +
+			": not a file": func(s *Spec) { s.TLSVerify, s.TLSCA = true, pipe },
+		"tlsca: " + huge +
+			": more than 4194304 bytes": func(s *Spec) { s.TLSVerify, s.TLSCA = true, huge },
+		"tlscert: stat /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = "/nowhere", key },
+		"tlscert: " + key +
+			": no certificate in it": func(s *Spec) { s.TLSCert, s.TLSKey = key, key },
+		"tlscert: stat : no such file or directory":        func(s *Spec) { s.TLSKey = key },
+		"tlskey: stat : no such file or directory":         func(s *Spec) { s.TLSCert = cert },
+		"tlskey: stat /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = cert, "/nowhere" },
+		"tlskey: " + otherKey +
+			": tls: private key does not match public key": func(s *Spec) { s.TLSCert, s.TLSKey = cert, otherKey },
 	} {
 		for _, service := range []string{"https", "imaps", "ldaps", "tls"} {
 			s := anySpec("negotiate")
@@ -253,7 +292,8 @@ func TestAuthoritiesAreReadOnceForAllServers(t *testing.T) {
 func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	sumOf := func(s Spec) string { return TLSSums{}.Of(s) }
 	dir := t.TempDir()
-	spec := Spec{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}
+	spec := Spec{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"),
+		TLSKey: filepath.Join(dir, "key")}
 	now, when := map[string]string{"ca": "1", "cert": "1", "key": "1"}, time.Now()
 	seen := map[string]string{sumOf(spec): "files that are not there"}
 	look := func(what string) {
@@ -287,5 +327,11 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	}
 	if sum := sumOf(Spec{TLSCA: spec.TLSCA}); sum != "" {
 		t.Errorf("without files: %q", sum)
+	}
+}
+
+func TestACertificateIsGoodForAnAddress(t *testing.T) {
+	if got := addressName(Spec{Target: loopback6(1)}); net.ParseIP(got) == nil {
+		t.Errorf("%s is no address", got)
 	}
 }

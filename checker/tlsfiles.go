@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"ldirectord/checker/wire"
 )
 
 // maxPEM bounds a file of certificates, in bytes. All authorities of a system have 220 kB.
@@ -120,15 +122,15 @@ func readPEM(path string) ([]byte, error) {
 }
 
 // tlsRules returns those of a Spec. Its files are read here.
-func (e *Env) tlsRules(s Spec) (r tlsRules, err error) {
-	r.verify, r.warnDays = s.TLSVerify, s.TLSExpiryWarn
+func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
+	r.Verify, r.WarnDays = s.TLSVerify, s.TLSExpiryWarn
 	if s.TLSVerify {
-		if r.roots, err = e.authorities(s.TLSCA); err != nil {
+		if r.Roots, err = e.authorities(s.TLSCA); err != nil {
 			return r, &SpecError{"tlsca", err}
 		}
 	}
 	if s.TLSCert != "" || s.TLSKey != "" {
-		r.own, err = clientCertificate(s.TLSCert, s.TLSKey)
+		r.Own, err = clientCertificate(s.TLSCert, s.TLSKey)
 	}
 	return r, err
 }

@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
 )
 
 // tape makes a check and returns its transcript.
 func tape(t *testing.T, s Spec, e *Env) string {
 	t.Helper()
 	taken := transcript.New()
-	build(t, s, e).Check(Taped(t.Context(), taken))
+	build(t, s, e).Check(wire.Taped(t.Context(), taken))
 	return taken.String()
 }
 

@@ -5,6 +5,8 @@ import (
 	"net"
 	"slices"
 	"testing"
+
+	"ldirectord/checker/wire"
 )
 
 // Who answers questions that nobody asked keeps a check busy, but not forever.
@@ -37,8 +39,8 @@ func TestStraysAreLookedAtForAWhile(t *testing.T) {
 		{radius, other.answer, server.answer, "Access-Accept"},
 	} {
 		cases = append(cases,
-			datagramCase{name: c.spec.Service + " some", spec: c.spec, server: first(maxStrays-1, c.stray, c.answer), up: true, detail: c.detail},
-			datagramCase{name: c.spec.Service + " many", spec: c.spec, server: first(maxStrays, c.stray, c.answer), detail: fmt.Sprintf("no answer, but %d other datagrams", maxStrays)})
+			datagramCase{name: c.spec.Service + " some", spec: c.spec, server: first(wire.MaxStrays-1, c.stray, c.answer), up: true, detail: c.detail},
+			datagramCase{name: c.spec.Service + " many", spec: c.spec, server: first(wire.MaxStrays, c.stray, c.answer), detail: fmt.Sprintf("no answer, but %d other datagrams", wire.MaxStrays)})
 	}
 	checkDatagrams(t, cases)
 }

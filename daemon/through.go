@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
@@ -34,7 +35,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 	}
 	services.Start(through.Options{
 		Table: d.Table.Private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks,
-		Knock: checker.Knock, Diverts: diverters(),
+		Knock: wire.Knock, Diverts: diverters(),
 		Config: printable.ShellWord(d.Instance.Path),
 	})
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
@@ -81,7 +82,7 @@ func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *di
 	defer stop()
 	e.through.Start(through.Options{
 		Table: table, Save: func([]ipvsctl.PrivateService) error { return nil }, Taken: routedMarks,
-		Knock: checker.Knock, Diverts: diverters(), Config: printable.ShellWord(p.Config.Name),
+		Knock: wire.Knock, Diverts: diverters(), Config: printable.ShellWord(p.Config.Name),
 	})
 	e.through.Set(checks, ways, p.Keys())
 	do(checks)

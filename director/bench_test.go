@@ -15,6 +15,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -282,9 +283,9 @@ func BenchmarkBrake10k(b *testing.B) {
 	bring := func(r checker.Result) {
 		for i := 0; i < len(tasks); i += len(tasks) / 100 {
 			err := d.orders.submit(ctx, func(_ context.Context, done chan<- struct{}) {
-				var updates []checker.Update
+				var updates []schedule.Update
 				for _, t := range tasks[i : i+len(tasks)/100] {
-					updates = append(updates, checker.Update{Task: t, Result: r, Began: time.Now()})
+					updates = append(updates, schedule.Update{Task: t, Result: r, Began: time.Now()})
 				}
 				d.examiner.results(updates)
 				close(done)

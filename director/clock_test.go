@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/checker"
+	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
 )
@@ -16,7 +16,7 @@ import (
 func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lasts := func(wall, boot time.Duration) Order {
-			return Order{Kind: Maint, Until: time.Now().Add(wall), Ends: checker.SinceBoot() + boot}
+			return Order{Kind: Maint, Until: time.Now().Add(wall), Ends: schedule.SinceBoot() + boot}
 		}
 		at := func(real string) Backend { return Backend{"tcp:10.1.0.1:80", real} }
 		p, _ := planned(t, "checkinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n"+
@@ -26,7 +26,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 			at("10.2.0.2:80"): lasts(10*time.Hour, time.Millisecond), // over: put back by ten hours
 			at("10.2.0.3:80"): {Kind: Maint, Until: time.Now().Add(2 * time.Hour)},
 		}
-		for checker.SinceBoot() < given[at("10.2.0.2:80")].Ends { // which is not the faked clock
+		for schedule.SinceBoot() < given[at("10.2.0.2:80")].Ends { // which is not the faked clock
 		}
 		journal := notify.NewJournal()
 		d := New(Deps{Tell: []Receiver{Words(journal.Emit)}, Orders: given, Table: ipvsctl.NewMemory(nil)})
@@ -75,7 +75,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 // As long as nobody sets the clock an order ends when it was said to, to the second.
 func TestAnEndStaysWhereNobodySetsTheClock(t *testing.T) {
 	until := time.Now().Add(time.Hour)
-	o := Order{Kind: Drain, Until: until, Ends: checker.SinceBoot() + time.Hour + time.Second}
+	o := Order{Kind: Drain, Until: until, Ends: schedule.SinceBoot() + time.Hour + time.Second}
 	if !o.End().Equal(until) || o.IsOver(time.Now()) {
 		t.Errorf("%v, not %v", o.End(), until)
 	}

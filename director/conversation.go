@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 )
 
 // Bounds of what is kept of failed checks, and of what it costs: each one that is taken down needs a goroutine.
@@ -26,13 +26,13 @@ type Conversation struct {
 
 // conversations are the last ones of checks that are down. Others cost nothing.
 type conversations struct {
-	tape func(*checker.Task) // has the next check taken down
-	kept map[*checker.Task]Conversation
+	tape func(*schedule.Task) // has the next check taken down
+	kept map[*schedule.Task]Conversation
 	free time.Time // when the next check may be taken down
 }
 
 // follow takes a result that is believed. While its check is down it asks for a conversation that is newer.
-func (a *conversations) follow(u *checker.Update, c *check, now time.Time) {
+func (a *conversations) follow(u *schedule.Update, c *check, now time.Time) {
 	if u.Result.OK && len(a.kept) == 0 {
 		return
 	}

@@ -5,15 +5,15 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 	"ldirectord/checker/transcript"
 	"ldirectord/judge"
 )
 
 // said is a failed check that was taken down.
-func said(task *checker.Task, what string) *checker.Update {
-	u := &checker.Update{Task: task, Tape: transcript.New()}
+func said(task *schedule.Task, what string) *schedule.Update {
+	u := &schedule.Update{Task: task, Tape: transcript.New()}
 	for range 100 { // as much as a tape has
 		u.Tape.Say(transcript.Note, nil, []byte(what))
 	}
@@ -23,13 +23,13 @@ func said(task *checker.Task, what string) *checker.Update {
 
 // The last failed conversation of a check is kept while it is down, bounded in every way.
 func TestConversationsOfChecksThatAreDown(t *testing.T) {
-	var asked []*checker.Task
-	a := conversations{tape: func(t *checker.Task) { asked = append(asked, t) }, kept: map[*checker.Task]Conversation{}}
+	var asked []*schedule.Task
+	a := conversations{tape: func(t *schedule.Task) { asked = append(asked, t) }, kept: map[*schedule.Task]Conversation{}}
 	down := func() *check {
 		return &check{users: []user{{j: &judgement{Check: &judge.Check{Health: health.Health{State: health.Down}}}}}}
 	}
-	now, task, c := time.Now(), &checker.Task{}, down()
-	expect := func(what string, u *checker.Update, asks bool, text string) {
+	now, task, c := time.Now(), &schedule.Task{}, down()
+	expect := func(what string, u *schedule.Update, asks bool, text string) {
 		t.Helper()
 		asked = nil
 		a.follow(u, c, now)
@@ -40,13 +40,13 @@ func TestConversationsOfChecksThatAreDown(t *testing.T) {
 			t.Errorf("%s: %d bytes: %.80q", what, len(got), got)
 		}
 	}
-	expect("a failure", &checker.Update{Task: task}, true, "")
-	expect("another one within a moment", &checker.Update{Task: task}, false, "")
+	expect("a failure", &schedule.Update{Task: task}, true, "")
+	expect("another one within a moment", &schedule.Update{Task: task}, false, "")
 	now = now.Add(time.Second)
 	expect("a conversation", said(task, strings.Repeat("ö", 200)), false, "ö…\n")
-	expect("the next failure", &checker.Update{Task: task}, false, "ö…\n")
+	expect("the next failure", &schedule.Update{Task: task}, false, "ö…\n")
 	now = now.Add(conversationLasts)
-	expect("an old conversation", &checker.Update{Task: task}, true, "ö…\n")
+	expect("an old conversation", &schedule.Update{Task: task}, true, "ö…\n")
 	expect("one that failed otherwise", said(task, "other"), false, "other")
 	now = now.Add(conversationLasts)
 	u := said(task, "passed")
@@ -58,7 +58,7 @@ func TestConversationsOfChecksThatAreDown(t *testing.T) {
 
 	c = down()
 	for range maxConversations + 10 {
-		a.follow(said(new(checker.Task), "down"), c, now)
+		a.follow(said(new(schedule.Task), "down"), c, now)
 	}
 	expect("one more than are kept", said(task, "late"), false, "")
 	if len(a.kept) != maxConversations {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"ldirectord/checker"
+	"ldirectord/checker/schedule"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -107,7 +107,7 @@ func New(deps Deps) *Director {
 		teller:  teller{receivers: append([]Receiver{count, remember}, deps.Tell...), global: &parser.Global{}},
 	}
 	d.life, d.die = context.WithCancel(context.Background())
-	all, tell, pool := &d.services, &d.teller, checker.NewPool()
+	all, tell, pool := &d.services, &d.teller, schedule.NewPool()
 	d.leavers = leavers{services: all, last: deps.Leavers, leave: deps.Leave}
 	d.folder = maintainer{services: all, folder: folder{end: func() {}}, tell: tell}
 	d.marker = newMarker(all, deps.Marks, tell)
@@ -116,7 +116,7 @@ func New(deps Deps) *Director {
 	d.announcer.aside = newAside(d.announcer.put)
 	d.announcer.due = deps.Withdraw
 	d.examiner = examiner{services: all, pool: pool, tell: tell,
-		said: conversations{tape: pool.Tape, kept: map[*checker.Task]Conversation{}}}
+		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]Conversation{}}}
 	d.ordered = orderBook{services: all, hold: deps.Orders, over: Orders{}, tell: tell,
 		examiner: &d.examiner, announcer: d.announcer}
 	d.claimant = claimant{services: all, role: &d.role, claims: deps.Claims, through: deps.Through, tell: tell,

@@ -7,20 +7,21 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 	"ldirectord/history"
 )
 
 // examiner has the checks of a plan made, and judges servers by what they find.
 type examiner struct {
 	*services
-	pool *checker.Pool
+	pool *schedule.Pool
 	tell *teller
 	said conversations
 
-	checks    map[*checker.Task]*check
-	tasks     []*checker.Task // of checks
-	held      bool            // some of them wait for a route
-	waiting   int             // checks without a result yet
+	checks    map[*schedule.Task]*check
+	tasks     []*schedule.Task // of checks
+	held      bool             // some of them wait for a route
+	waiting   int              // checks without a result yet
 	shortages uint64
 }
 
@@ -46,7 +47,7 @@ type user struct {
 // enter makes the checks of a plan the current ones.
 func (e *examiner) enter(p *Plan) {
 	e.tasks, e.waiting = p.tasks, 0
-	checks := make(map[*checker.Task]*check, len(p.tasks))
+	checks := make(map[*schedule.Task]*check, len(p.tasks))
 	all := make([]check, len(p.tasks))
 	for i, t := range p.tasks {
 		c := &all[i]
@@ -77,7 +78,7 @@ func (e *examiner) enter(p *Plan) {
 
 // run makes those of the checks that somebody uses, and that have a way.
 func (e *examiner) run() {
-	maps.DeleteFunc(e.checks, func(_ *checker.Task, c *check) bool {
+	maps.DeleteFunc(e.checks, func(_ *schedule.Task, c *check) bool {
 		if len(c.users) == 0 && !c.reported {
 			e.waiting--
 		}
@@ -85,7 +86,8 @@ func (e *examiner) run() {
 	})
 	tasks := e.tasks
 	if len(e.checks) < len(tasks) {
-		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return e.checks[t] == nil })
+		tasks = slices.DeleteFunc(slices.Clone(tasks),
+			func(t *schedule.Task) bool { return e.checks[t] == nil })
 	}
 	e.tasks, e.held = tasks, false
 	for _, c := range e.checks {
@@ -93,10 +95,11 @@ func (e *examiner) run() {
 		e.held = e.held || !c.begun
 	}
 	if e.held {
-		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *checker.Task) bool { return !e.checks[t].begun })
+		tasks = slices.DeleteFunc(slices.Clone(tasks),
+			func(t *schedule.Task) bool { return !e.checks[t].begun })
 	}
 	e.pool.Set(tasks)
-	maps.DeleteFunc(e.said.kept, func(t *checker.Task, _ Conversation) bool { return e.checks[t] == nil })
+	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
 }
 
 // judgeKnown judges unknown servers by the results that their checks have already: another server may share them.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/judge"
 	"ldirectord/notify"
 )
@@ -11,7 +12,7 @@ import (
 // lossOf says how a check failed.
 func lossOf(r checker.Result) judge.Loss {
 	switch {
-	case r.Stage == checker.AtConnect, r.Cause == checker.Refused, r.Cause == checker.Unreachable:
+	case r.Stage == wire.AtConnect, r.Cause == checker.Refused, r.Cause == checker.Unreachable:
 		return judge.NotReached
 	case r.Cause == checker.Answer:
 		return judge.WrongAnswer

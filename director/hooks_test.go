@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/wire"
 	"ldirectord/history"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -85,7 +86,7 @@ func (r *recorded) Record(file, id string, up bool, message string) {
 }
 
 func TestWhatGoesIntoAMonitorfile(t *testing.T) {
-	result := checker.Result{OK: true, Stage: checker.AtMatch, Detail: "200 OK"}
+	result := checker.Result{OK: true, Stage: wire.AtMatch, Detail: "200 OK"}
 	for _, c := range []struct {
 		what        string
 		file        string

@@ -7,15 +7,16 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 	"ldirectord/judge"
 )
 
 // judgement is what the results of one check say of one server.
 type judgement struct {
 	*judge.Check
-	next  *judgement    // of the server's next check
-	task  *checker.Task // nil with checktype=off
-	check *check        // of task, once it runs
+	next  *judgement     // of the server's next check
+	task  *schedule.Task // nil with checktype=off
+	check *check         // of task, once it runs
 
 	reason    string    // of the last failure
 	unjudged  *unjudged // nil: all answers could be judged

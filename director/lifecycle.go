@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -105,7 +106,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 
 // adopt makes the plan continue the checks that run already.
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
-	adopted := make(map[*checker.Task]*checker.Task, len(p.tasks))
+	adopted := make(map[*schedule.Task]*schedule.Task, len(p.tasks))
 	for x := range checked(virtuals...) {
 		if t := p.jobs[x.job(tls)]; t != nil {
 			adopted[t] = x.j.task

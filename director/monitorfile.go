@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/lvs"
 	"ldirectord/parser"
 )
@@ -65,7 +66,7 @@ func monitorMessage(kind string, r checker.Result) (message string, line bool) {
 // Perl, though in other words.
 func httpMessage(r checker.Result) string {
 	switch {
-	case r.OK && r.Stage == checker.AtConnect: // a connect between two full checks
+	case r.OK && r.Stage == wire.AtConnect: // a connect between two full checks
 		return ""
 	case r.OK:
 		return r.Detail
@@ -76,7 +77,7 @@ func httpMessage(r checker.Result) string {
 }
 
 // messageOf is success, or what there is to say of a failure at its stage.
-func messageOf(r checker.Result, failures map[checker.Stage]string, other string) string {
+func messageOf(r checker.Result, failures map[wire.Stage]string, other string) string {
 	if r.OK {
 		return "Success"
 	}
@@ -88,12 +89,12 @@ var (
 	urlPassword = regexp.MustCompile(`(//[^/?#:@\s]*:)[^/?#@\s]*@`)
 	colons      = regexp.MustCompile(`:+`)
 
-	dnsFailures  = map[checker.Stage]string{checker.AtMatch: "Response mismatch"}
-	ldapFailures = map[checker.Stage]string{
-		checker.AtConnect: "Connection failed",
-		checker.AtTLS:     "Connection failed",
-		checker.AtLogin:   "Bind failed",
-		checker.AtMatch:   "Response mismatch",
+	dnsFailures  = map[wire.Stage]string{wire.AtMatch: "Response mismatch"}
+	ldapFailures = map[wire.Stage]string{
+		wire.AtConnect: "Connection failed",
+		wire.AtTLS:     "Connection failed",
+		wire.AtLogin:   "Bind failed",
+		wire.AtMatch:   "Response mismatch",
 	}
 )
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/parser"
 )
 
@@ -107,9 +108,9 @@ func TestMonitorID(t *testing.T) {
 }
 
 func TestMonitorMessage(t *testing.T) {
-	down := func(at checker.Stage) checker.Result { return checker.Result{Stage: at, Detail: "why"} }
-	up := checker.Result{OK: true, Stage: checker.AtMatch, Detail: "seen"}
-	connected := checker.Result{OK: true, Stage: checker.AtConnect, Detail: "connected"}
+	down := func(at wire.Stage) checker.Result { return checker.Result{Stage: at, Detail: "why"} }
+	up := checker.Result{OK: true, Stage: wire.AtMatch, Detail: "seen"}
+	connected := checker.Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
 	for _, c := range []struct {
 		kind   string
 		result checker.Result
@@ -119,26 +120,26 @@ func TestMonitorMessage(t *testing.T) {
 		{"http", up, "seen", true},
 		{"http", connected, "", true},
 		{"https", checker.Result{Detail: "status 503, want 2xx", Body: "503 Gone fishing"}, "503 Gone fishing", true},
-		{"http_proxy", down(checker.AtConnect), "500 why", true},
+		{"http_proxy", down(wire.AtConnect), "500 why", true},
 		{"dns", up, "Success", true},
-		{"dns", down(checker.AtMatch), "Response mismatch", true},
-		{"dns", down(checker.AtConnect), "Connection timed out", true},
-		{"dns", down(checker.AtAnswer), "Connection timed out", true},
+		{"dns", down(wire.AtMatch), "Response mismatch", true},
+		{"dns", down(wire.AtConnect), "Connection timed out", true},
+		{"dns", down(wire.AtAnswer), "Connection timed out", true},
 		{"ldap", up, "Success", true},
-		{"ldap", down(checker.AtConnect), "Connection failed", true},
-		{"ldaps", down(checker.AtTLS), "Connection failed", true},
-		{"ldap", down(checker.AtLogin), "Bind failed", true},
-		{"ldap", down(checker.AtMatch), "Response mismatch", true},
-		{"ldap", down(checker.AtAnswer), "No answer received", true},
+		{"ldap", down(wire.AtConnect), "Connection failed", true},
+		{"ldaps", down(wire.AtTLS), "Connection failed", true},
+		{"ldap", down(wire.AtLogin), "Bind failed", true},
+		{"ldap", down(wire.AtMatch), "Response mismatch", true},
+		{"ldap", down(wire.AtAnswer), "No answer received", true},
 		{"connect", connected, "", true},
-		{"connect", down(checker.AtConnect), "", true},
-		{"smtp", down(checker.AtAnswer), "", true},
-		{"external", down(checker.AtStart), "", true},
+		{"connect", down(wire.AtConnect), "", true},
+		{"smtp", down(wire.AtAnswer), "", true},
+		{"external", down(wire.AtStart), "", true},
 		{"ping", up, "", true},
-		{"ping", down(checker.AtAnswer), "", false},
+		{"ping", down(wire.AtAnswer), "", false},
 		{"external-perl", up, "", false},
 		{"on", up, "", false},
-		{"off", down(checker.AtStart), "", false},
+		{"off", down(wire.AtStart), "", false},
 	} {
 		if got, line := monitorMessage(c.kind, c.result); got != c.want || line != c.line {
 			t.Errorf("%s, %+v: %q, %v; want %q, %v", c.kind, c.result, got, line, c.want, c.line)

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"ldirectord/checker"
+	"ldirectord/checker/schedule"
 	"ldirectord/judge"
 	"ldirectord/notify"
 )
@@ -73,7 +73,7 @@ func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 
 // End is when the order ends by the wall clock as it is now. Until is right until somebody sets that.
 func (o Order) End() time.Time {
-	left := o.Ends - checker.SinceBoot() // first: who stands still between ends no order early
+	left := o.Ends - schedule.SinceBoot() // first: who stands still between ends no order early
 	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {
 		return o.Until.Add(by.Round(time.Second))
 	}

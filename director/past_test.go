@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/checker/schedule"
 	"ldirectord/history"
 	"ldirectord/lvs"
 	"ldirectord/parser"
@@ -92,7 +93,7 @@ func (s *scenario) stall(at netip.AddrPort) {
 	_ = d.orders.submit(s.t.Context(), func(_ context.Context, done chan<- struct{}) {
 		for task, c := range d.examiner.checks {
 			if c.users[0].s.real.Addr == at {
-				d.examiner.results([]checker.Update{{Task: task, Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}, Stalled: true}})
+				d.examiner.results([]schedule.Update{{Task: task, Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}, Stalled: true}})
 			}
 		}
 		close(done)

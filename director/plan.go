@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -23,8 +24,8 @@ type Plan struct {
 	TLS      checker.TLSSums   // of the files that the checks read
 	Ways     []checker.Through // of the checks through virtual addresses
 	virtuals []*virtual
-	tasks    []*checker.Task       // every check once, in the order of the file
-	jobs     map[job]*checker.Task // the same, until the plan is in force
+	tasks    []*schedule.Task       // every check once, in the order of the file
+	jobs     map[job]*schedule.Task // the same, until the plan is in force
 }
 
 // Build makes the checker of a spec, as checker.New does.
@@ -75,12 +76,12 @@ func newBuilder(cfg *parser.Config, build Build) *planBuilder {
 		servers += len(cfg.Virtuals[i].Reals)
 	}
 	// all at once: where a map grows, every job is hashed again
-	jobs := make(map[job]*checker.Task, servers)
+	jobs := make(map[job]*schedule.Task, servers)
 	return &planBuilder{&Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: jobs}, build}
 }
 
 // task is the check of a job.
-func (b *planBuilder) task(j job) (*checker.Task, error) {
+func (b *planBuilder) task(j job) (*schedule.Task, error) {
 	if t, ok := b.jobs[j]; ok {
 		return t, nil
 	}
@@ -88,7 +89,7 @@ func (b *planBuilder) task(j job) (*checker.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &checker.Task{Every: j.every, Checker: check}
+	t := &schedule.Task{Every: j.every, Checker: check}
 	b.jobs[j] = t
 	b.tasks = append(b.tasks, t)
 	if j.spec.Through != (checker.Through{}) {
@@ -129,8 +130,8 @@ type Check struct {
 	Virtual, Real string
 	Name          string // http; with its port where the server has several checks: http 80
 	Spec          checker.Spec
-	Task          *checker.Task // nil with checktype=off, and without an address
-	Waits         string        // why the server has no address; "" when it has one
+	Task          *schedule.Task // nil with checktype=off, and without an address
+	Waits         string         // why the server has no address; "" when it has one
 }
 
 // Checks lists every check of the plan in the order of the file.

@@ -6,12 +6,13 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 	"ldirectord/history"
 	"ldirectord/notify"
 )
 
 // results takes what the checks found. Each virtual service judges it by its own thresholds.
-func (e *examiner) results(updates []checker.Update) {
+func (e *examiner) results(updates []schedule.Update) {
 	now := time.Now()
 	for i := range updates {
 		u := &updates[i]

@@ -19,6 +19,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -533,10 +534,10 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 	defer s.mu.Unlock()
 	s.health[a] = map[string]checker.Result{
 		"up":       {OK: true},
-		"down":     {Detail: "connect: refused", Cause: checker.Refused, Stage: checker.AtConnect},
-		"through":  {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout, Stage: checker.AtConnect, OwnAnswers: true},
+		"down":     {Detail: "connect: refused", Cause: checker.Refused, Stage: wire.AtConnect},
+		"through":  {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout, Stage: wire.AtConnect, OwnAnswers: true},
 		"void":     {OK: true, Way: checker.WayVoid, Warning: "its private service was gone"},
-		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: checker.AtMatch},
+		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: wire.AtMatch},
 		"short":    {Cause: checker.Shortage, Detail: "too many open files"},
 		"unjudged": {Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
 	}[how]

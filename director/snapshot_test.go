@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 	"ldirectord/history"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -91,7 +92,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 		if n := web.Took.Count; n != 19 {
 			t.Errorf("%d durations, want those of 19 checks", n)
 		}
-		if now.Overdue > 2*checker.Tick {
+		if now.Overdue > 2*schedule.Tick {
 			t.Errorf("%v overdue", now.Overdue)
 		}
 		if done := maps.Collect(now.Table.All()); done["add-service"] != (Counts{2, 0}) || done["delete-destination"] != (Counts{1, 0}) {
@@ -263,7 +264,7 @@ func TestWhoGivesUpWaitingHoldsNobodyUp(t *testing.T) {
 			s.director.Snapshot(gone)
 		}
 		time.Sleep(3 * time.Second)
-		if now := snapshotOf(t, s.director); now.Overdue > 2*checker.Tick {
+		if now := snapshotOf(t, s.director); now.Overdue > 2*schedule.Tick {
 			t.Errorf("checks are late by %v", now.Overdue)
 		}
 	})

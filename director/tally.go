@@ -6,6 +6,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/wire"
 	"ldirectord/ipvsctl"
 )
 
@@ -81,7 +82,7 @@ func (d *Durations) count(took time.Duration) {
 }
 
 // StageTimes counts how long each stage of checks took, of those that got through it.
-type StageTimes [checker.Marks]StageTime
+type StageTimes [wire.Marks]StageTime
 
 // StageTime is how often checks got through a stage, and how long that took in all.
 type StageTime struct {
@@ -90,7 +91,7 @@ type StageTime struct {
 }
 
 // count adds a check. A stage began when the last one before it was done, whatever their order in that protocol.
-func (all *StageTimes) count(s *checker.Stages) {
+func (all *StageTimes) count(s *wire.Stages) {
 	for m, done := range s {
 		if done == 0 {
 			continue

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/parser"
@@ -23,7 +23,7 @@ func virtualOf(cfg *parser.Virtual, servers ...*server) *virtual {
 
 // serverOf is a real server with one check.
 func serverOf(d lvs.Dest) *server {
-	return &server{real: &parser.Real{}, Member: judge.Member{Dest: d}, first: judgement{task: &checker.Task{}}}
+	return &server{real: &parser.Real{}, Member: judge.Member{Dest: d}, first: judgement{task: &schedule.Task{}}}
 }
 
 // seated makes the states of a virtual service's servers these.

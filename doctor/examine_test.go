@@ -17,6 +17,7 @@ import (
 	"ldirectord/announce"
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/parser"
@@ -271,7 +272,7 @@ var examineCases = map[string]examineCase{
 	"checks that a rule sends elsewhere": {
 		config: through(byGate), spoil: func(f *facts) {
 			toCheck(f)
-			why := "not checked through 192.0.2.10: " + checker.Astray + ": a rule restores marks"
+			why := "not checked through 192.0.2.10: " + wire.Astray + ": a rule restores marks"
 			answered(f, through(byGate), checker.Result{OK: true, Way: checker.WayVoid, Warning: why, Detail: "connected"})
 		}, want: "broken check-mark",
 	},

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -73,7 +74,7 @@ func (x one) reaches() {
 		}
 		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
 		why := cmp.Or(r.Warning, r.Detail)
-		if r.Way == checker.WayVoid && strings.Contains(why, checker.Astray) {
+		if r.Way == checker.WayVoid && strings.Contains(why, wire.Astray) {
 			x.tell(broken, "check-mark", "", "%s; the rule has to leave out what checks send: "+
 				"-m mark ! --mark %#x/%#x", why, ipvsctl.FirstPrivate, reserved)
 		}

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/printable"
 )
 
@@ -87,7 +88,7 @@ type Event struct {
 	Kind   Kind
 	Check  uint8
 	Cause  checker.Cause // of a failure
-	Stage  checker.Stage // where the failure came
+	Stage  wire.Stage    // where the failure came
 	Weight uint32
 	Text   string // as Kind says; of a result why it failed
 }
@@ -97,9 +98,9 @@ type Record struct {
 	Event
 	First, Last Moment
 	Times       uint32
-	Took        uint32         // µs, of the last result
-	Stages      checker.Stages // of the last result
-	Verdict                    // with the last result
+	Took        uint32      // µs, of the last result
+	Stages      wire.Stages // of the last result
+	Verdict                 // with the last result
 }
 
 // Verdict is how many results count against the state of a server, and how many change it; zero: none does.

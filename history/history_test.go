@@ -11,11 +11,12 @@ import (
 	"unsafe"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 )
 
 var (
 	passed  = checker.Result{OK: true, Took: 2 * time.Millisecond}
-	refused = checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: refused", Took: time.Millisecond}
+	refused = checker.Result{Cause: checker.Refused, Stage: wire.AtConnect, Detail: "connect: refused", Took: time.Millisecond}
 )
 
 // line is a history as text, a word or two for each record.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/parser"
@@ -20,7 +21,7 @@ type follower struct {
 // Check asks the live table as it was read last.
 func (f follower) Check(context.Context) checker.Result {
 	if f.at.serves(*f.table.Load()) {
-		return checker.Result{OK: true, Stage: checker.AtMatch,
+		return checker.Result{OK: true, Stage: wire.AtMatch,
 			Detail: "in service in the live table, which is followed"}
 	}
 	return checker.Result{Cause: checker.Program, Detail: "not in service in the live table, which is followed"}

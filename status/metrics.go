@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"slices"
 
-	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/director"
 )
 
@@ -164,7 +164,7 @@ func (f family) stages(value func(director.StageTime) float64) {
 	for i := range f.s.Virtuals {
 		for mark, t := range f.s.Virtuals[i].Stages {
 			if t.Count > 0 {
-				f.add(value(t), "virtual", f.s.Virtuals[i].ID, "stage", checker.Mark(mark).String())
+				f.add(value(t), "virtual", f.s.Virtuals[i].ID, "stage", wire.Mark(mark).String())
 			}
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -46,7 +47,7 @@ func answer(spec checker.Spec) checkFunc {
 		case spec.Target.Port() == 25:
 			return checker.Result{
 				OK: true, Detail: "220 mail", Warning: "the certificate ends in 5 days", CertEnd: time.Date(2000, 1, 6, 0, 0, 0, 0, time.UTC).Unix(),
-				Stages: checker.Stages{checker.MarkConnect: 1000, checker.MarkFirstByte: 3000, checker.MarkSent: 3500, checker.MarkAnswer: 4000, checker.MarkMatch: 4000},
+				Stages: wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000, wire.MarkSent: 3500, wire.MarkAnswer: 4000, wire.MarkMatch: 4000},
 			}
 		case last == 22:
 			return checker.Result{Cause: checker.Answer, Detail: `body does not match "ready": got "<h1>starting up, please come back in a minute or two</h1>\x1b[31m"`}
@@ -54,7 +55,7 @@ func answer(spec checker.Spec) checkFunc {
 			if time.Now().Minute() < 5 {
 				return checker.Result{OK: true, Detail: "connected", CertEnd: time.Now().Unix()}
 			}
-			return checker.Result{Cause: checker.Answer, Stage: checker.AtMatch, Detail: "status 500"}
+			return checker.Result{Cause: checker.Answer, Stage: wire.AtMatch, Detail: "status 500"}
 		case last == 26:
 			return checker.Result{Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
 		case last == 25: // forever

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/history"
 )
@@ -123,7 +123,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	}
 	for mark, at := range r.Stages {
 		if at > 0 {
-			e.Stages[checker.Mark(mark).String()] = inMS(at)
+			e.Stages[wire.Mark(mark).String()] = inMS(at)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/history"
 )
@@ -29,15 +30,15 @@ func night() *director.Snapshot {
 	}
 	passed := func(took uint32) *checker.Result {
 		return &checker.Result{OK: true, Took: time.Duration(took) * time.Microsecond,
-			Stages: checker.Stages{checker.MarkConnect: 310, checker.MarkFirstByte: took - 50,
-				checker.MarkMatch: took}}
+			Stages: wire.Stages{wire.MarkConnect: 310, wire.MarkFirstByte: took - 50,
+				wire.MarkMatch: took}}
 	}
 	failed := &checker.Result{
-		Cause: checker.Answer, Stage: checker.AtMatch, Detail: `body does not match /ready/: got "starting up"`,
+		Cause: checker.Answer, Stage: wire.AtMatch, Detail: `body does not match /ready/: got "starting up"`,
 		Took:   5200 * time.Microsecond,
-		Stages: checker.Stages{checker.MarkConnect: 300, checker.MarkFirstByte: 5100, checker.MarkMatch: 5200},
+		Stages: wire.Stages{wire.MarkConnect: 300, wire.MarkFirstByte: 5100, wire.MarkMatch: 5200},
 	}
-	refused := &checker.Result{Cause: checker.Refused, Stage: checker.AtConnect, Detail: "connect: refused",
+	refused := &checker.Result{Cause: checker.Refused, Stage: wire.AtConnect, Detail: "connect: refused",
 		Took: 400 * time.Microsecond}
 	none, one := history.Verdict{}, history.Verdict{Count: 1, Needed: 3}
 	var first, second history.History

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 )
 
 // overtime is how much longer than its timeout a failed check may take, to find out whether the server answers at its
@@ -56,7 +57,7 @@ func (c *check) Check(ctx context.Context) checker.Result {
 		return c.finish(ctx, c.ask(ctx))
 	}
 	own := make(chan checker.Result, 1)
-	go func() { own <- c.own.Check(checker.Taped(ctx, nil)) }()
+	go func() { own <- c.own.Check(wire.Taped(ctx, nil)) }()
 	r, there := c.ask(ctx), <-own
 	if c.void == "" {
 		return c.count(ctx, r)
@@ -76,7 +77,7 @@ func (c *check) ask(ctx context.Context) (r checker.Result) {
 		c.void = err.Error()
 		return r
 	}
-	r = c.through.Check(checker.WithVia(ctx, c.now.via))
+	r = c.through.Check(wire.WithVia(ctx, c.now.via))
 	c.void = c.judge(ctx, &c.now, r)
 	return r
 }
@@ -85,7 +86,7 @@ func (c *check) ask(ctx context.Context) (r checker.Result) {
 func (c *check) First() checker.Checker { return c.through }
 
 // Way implements checker.Guided. It is that of the check before, as long as nothing is known against it.
-func (c *check) Way(now time.Time) (via *checker.Via, ok bool) {
+func (c *check) Way(now time.Time) (via *wire.Via, ok bool) {
 	c.began = now
 	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*wayRenewed
 }
@@ -123,7 +124,7 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 		r = c.ask(ctx)
 	}
 	if c.void != "" {
-		return c.instead(c.own.Check(checker.Taped(ctx, nil)))
+		return c.instead(c.own.Check(wire.Taped(ctx, nil)))
 	}
 	return c.count(ctx, r)
 }
@@ -136,7 +137,7 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 		c.missing = c.missing && !r.OK
 		return r
 	}
-	beside, cancel := context.WithCancel(checker.Taped(ctx, nil))
+	beside, cancel := context.WithCancel(wire.Taped(ctx, nil))
 	defer cancel()
 	left := max(c.timeout-time.Since(c.began), 0)
 	defer time.AfterFunc(left+overtime, cancel).Stop()

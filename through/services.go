@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 )
@@ -43,7 +44,7 @@ type Options struct {
 	Former []ipvsctl.PrivateService                     // what the daemon before may have left
 	Save   func([]ipvsctl.PrivateService) error         // writes all down that may be in the table, before it is
 	Taken  func(context.Context) func(mark uint32) bool // which marks others use; asked only when one is chosen
-	Knock  func(checker.Via, netip.AddrPort) error      // sends one packet by a way: checker.Knock
+	Knock  func(wire.Via, netip.AddrPort) error         // sends one packet by a way: wire.Knock
 	Config string                                       // the configuration, as a word of a shell
 	// Diverts names what may send packets with a mark elsewhere.
 	Diverts func(ctx context.Context, mark uint32, ipv6 bool) string
@@ -86,7 +87,7 @@ type entry struct {
 // passage is how a check reaches its server, by a service as that was when the check began.
 type passage struct {
 	service
-	via    checker.Via
+	via    wire.Via
 	port   uint16
 	looked time.Time // when the source was found, and that packets come to the service
 	before Kernel    // at the end of the check before, if that failed
@@ -366,7 +367,7 @@ func (s *Services) knock(ctx context.Context, p *passage) error {
 			return nil
 		}
 	}
-	p.seen, p.stray = time.Now(), fmt.Errorf("%s: %s", checker.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6))
+	p.seen, p.stray = time.Now(), fmt.Errorf("%s: %s", wire.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6))
 	return p.stray
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/wire"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 )
@@ -84,7 +85,7 @@ func (c counting) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table,
 }
 
 // knock is one packet of a check. The kernel sums up the packets later.
-func (f *fake) knock(_ checker.Via, to netip.AddrPort) error {
+func (f *fake) knock(_ wire.Via, to netip.AddrPort) error {
 	f.knocks++
 	if !f.astray || f.only != 0 && f.only != to.Port() {
 		f.count.Inactive++
@@ -133,7 +134,7 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	if err := f.ready(t.Context(), w, &now); err != nil {
 		return err.Error()
 	}
-	want := checker.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400}
+	want := wire.Via{To: virtual, Mark: now.Key.Mark, Source: netip.MustParseAddr("127.0.0.1"), MSS: 1400}
 	if now.via != want {
 		t.Errorf("the way is %+v, want %+v", now.via, want)
 	}
@@ -544,7 +545,7 @@ func TestAWayThatLeadsElsewhere(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			r := c.Check(t.Context())
 			void := r.Warning + r.Detail
-			const why = "not checked through 127.0.0.9: " + checker.Astray + ": a rule"
+			const why = "not checked through 127.0.0.9: " + wire.Astray + ": a rule"
 			if r.OK != want.OK || (r.Way == checker.WayThrough) != counts || !counts && void != why {
 				t.Errorf("%s: %+v", when, r)
 			}
@@ -599,7 +600,7 @@ func TestAWayThatLeadsElsewhere(t *testing.T) {
 func TestAConnectionThatEnds(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	f.Set(t.Context(), []checker.Through{way("127.0.0.2", "")}, nil)
-	f.Options.Knock = func(checker.Via, netip.AddrPort) error {
+	f.Options.Knock = func(wire.Via, netip.AddrPort) error {
 		if f.knocks++; f.knocks > 1 {
 			f.count.Active++
 		}
@@ -608,7 +609,7 @@ func TestAConnectionThatEnds(t *testing.T) {
 	if void := f.use(t, way("127.0.0.2", "")); void != "" || f.knocks != 2 {
 		t.Errorf("%q after %d", void, f.knocks)
 	}
-	f.Options.Knock = func(checker.Via, netip.AddrPort) error { return errors.New("not permitted") }
+	f.Options.Knock = func(wire.Via, netip.AddrPort) error { return errors.New("not permitted") }
 	if void := f.use(t, way("127.0.0.2", "")); void != "no packet can be sent there: not permitted" {
 		t.Errorf("%q", void)
 	}

@@ -1,4 +1,6 @@
-package checker
+// Package raw is system calls that never block. Made raw, they are not told to Go's scheduler: it would wake its
+// monitor thread for each group of checks, which costs a third of a check by connect at 100 servers.
+package raw
 
 import (
 	"encoding/binary"
@@ -10,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connectTo starts to connect a socket that does not block, or tells how that goes (connect(2)).
-func connectTo(fd int, to netip.AddrPort) error { return withAddress(unix.SYS_CONNECT, fd, to) }
+// Connect starts to connect a socket that does not block, or tells how that goes (connect(2)).
+func Connect(fd int, to netip.AddrPort) error { return withAddress(unix.SYS_CONNECT, fd, to) }
 
-// bind gives a socket its own address.
-func bind(fd int, at netip.AddrPort) error { return withAddress(unix.SYS_BIND, fd, at) }
+// Bind gives a socket its own address.
+func Bind(fd int, at netip.AddrPort) error { return withAddress(unix.SYS_BIND, fd, at) }
 
 // withAddress is a system call with a socket and an address.
 func withAddress(call uintptr, fd int, at netip.AddrPort) (err error) {
@@ -28,8 +30,8 @@ func withAddress(call uintptr, fd int, at netip.AddrPort) (err error) {
 	return err
 }
 
-// setOption sets an option of a socket to a number.
-func setOption(fd, level, name int, value int32) error {
+// SetOption sets an option of a socket to a number.
+func SetOption(fd, level, name int, value int32) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(name),
 		uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
 	if errno != 0 {
@@ -51,29 +53,29 @@ func rawCall(call uintptr, fd int, p unsafe.Pointer, n int) (int, error) {
 	return int(done), nil
 }
 
-// read and write take a buffer that is not empty.
-func read(fd int, p []byte) (int, error) {
+// Read and Write take a buffer that is not empty.
+func Read(fd int, p []byte) (int, error) {
 	return rawCall(unix.SYS_READ, fd, unsafe.Pointer(&p[0]), len(p))
 }
 
-func write(fd int, p []byte) (int, error) {
+func Write(fd int, p []byte) (int, error) {
 	return rawCall(unix.SYS_WRITE, fd, unsafe.Pointer(&p[0]), len(p))
 }
 
-func closeSocket(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+func Close(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// epollWait asks for events without waiting for them.
-func epollWait(fd int, events []syscall.EpollEvent) (int, error) {
+// EpollWait asks for events without waiting for them.
+func EpollWait(fd int, events []syscall.EpollEvent) (int, error) {
 	return rawCall(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(&events[0]), len(events))
 }
 
-// clock is the time of a kernel's clock since the machine's boot; 0 where that is not known.
-func clock(id int) time.Duration {
+// Clock is the time of a kernel's clock since the machine's boot; 0 where that is not known.
+func Clock(id int) time.Duration {
 	var t unix.Timespec
 	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(id), uintptr(unsafe.Pointer(&t)), 0)
 	return time.Duration(t.Nano())
 }
 
-func inProgress(err error) bool {
+func InProgress(err error) bool {
 	return err == syscall.EINPROGRESS || err == syscall.EALREADY || err == syscall.EINTR
 }

@@ -1,4 +1,4 @@
-package checker
+package schedule
 
 import (
 	"container/heap"
@@ -8,7 +8,10 @@ import (
 	"syscall"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/raw"
+	"ldirectord/checker/wire"
 )
 
 // maxHeld and maxPieces bound what the loop reads of an answer, in bytes and in reads. A longer one gets a goroutine.
@@ -19,9 +22,9 @@ const (
 
 // flight is a light check while it is made.
 type flight struct {
-	opening
+	checker.Opening
 	task  *Task
-	check lightCheck
+	check checker.Light
 	began time.Time
 	end   time.Time // its deadline
 	index int       // in the loop's ends
@@ -31,7 +34,7 @@ type flight struct {
 	sent   bool
 	head   []byte // what was read so far
 	pieces int    // in how many reads
-	stages Stages
+	stages wire.Stages
 
 	echo  icmp.Echo
 	asked int // how many echo requests were sent
@@ -42,7 +45,7 @@ func (f *flight) moved(index int) { f.index = index }
 
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
 func (l *loop) step(ctx context.Context, f *flight) bool {
-	if !f.sent && len(f.request) == 0 {
+	if !f.sent && len(f.Request) == 0 {
 		return l.connected(ctx, f)
 	}
 	if !f.sent {
@@ -55,49 +58,49 @@ func (l *loop) step(ctx context.Context, f *flight) bool {
 
 // connected asks for the connection again, which tells how it went (connect(2)).
 func (l *loop) connected(ctx context.Context, f *flight) bool {
-	err := connectTo(f.fd, f.to)
+	err := raw.Connect(f.fd, f.To)
 	switch {
-	case inProgress(err):
+	case raw.InProgress(err):
 		return false
 	case err == nil || err == syscall.EISCONN:
-		l.mark(f, MarkConnect)
-		l.finish(ctx, f, f.check.resume(ctx, nil, f.end))
+		l.mark(f, wire.MarkConnect)
+		l.finish(ctx, f, f.check.Resume(ctx, nil, f.end))
 	default:
-		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
+		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
 	}
 	return true
 }
 
 // send sends the request as soon as there is a connection. It reports whether that is so.
 func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
-	n, err := write(f.fd, f.request)
+	n, err := raw.Write(f.fd, f.Request)
 	switch {
 	case err == syscall.EAGAIN: // no connection yet
 		return false, false
 	case err == syscall.EPIPE || err == syscall.ECONNRESET:
-		l.finish(ctx, f, failed(ctx, stageFault("sending the request", err)))
+		l.finish(ctx, f, checker.Failed(ctx, wire.StageFault("sending the request", err)))
 		return false, true
 	case err != nil: // how the connection went
-		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
+		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
 		return false, true
-	case n < len(f.request):
-		l.mark(f, MarkConnect)
-		l.handOver(ctx, f, f.request[n:])
+	case n < len(f.Request):
+		l.mark(f, wire.MarkConnect)
+		l.handOver(ctx, f, f.Request[n:])
 		return false, true
 	}
-	l.mark(f, MarkConnect)
-	l.mark(f, MarkSent)
+	l.mark(f, wire.MarkConnect)
+	l.mark(f, wire.MarkSent)
 	f.sent = true
 	return true, false
 }
 
 // mark notes that a stage is done, at the time when the loop looked last: it looks at many checks at once.
-func (l *loop) mark(f *flight, m Mark) { f.stages.Set(m, l.now.Sub(f.began)) }
+func (l *loop) mark(f *flight, m wire.Mark) { f.stages.Set(m, l.now.Sub(f.began)) }
 
 // receive reads what has come, and finishes the check when that is enough.
 func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 	for {
-		n, err := read(f.fd, l.buf[:])
+		n, err := raw.Read(f.fd, l.buf[:])
 		switch {
 		case err == syscall.EAGAIN:
 			return false
@@ -105,8 +108,8 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 			continue
 		case n == 0:
 			err = io.EOF
-		case n > 0 && f.stages[MarkFirstByte] == 0:
-			l.mark(f, MarkFirstByte)
+		case n > 0 && f.stages[wire.MarkFirstByte] == 0:
+			l.mark(f, wire.MarkFirstByte)
 		}
 		said := l.buf[:max(n, 0)]
 		if len(f.head) > 0 {
@@ -127,10 +130,10 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 
 // judge finishes the check if what was received is enough for that. Else it reports whether more of it would do.
 func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
-	part := received{head: said, err: err}
-	r := f.check.resume(ctx, &conn{Conn: &part}, f.end)
-	if part.short || part.waits {
-		return part.short, false
+	part := wire.Received{Head: said, Err: err}
+	r := f.check.Resume(ctx, &wire.Conn{Conn: &part}, f.end)
+	if part.Short || part.Waits {
+		return part.Short, false
 	}
 	l.finish(ctx, f, r)
 	return false, true
@@ -141,19 +144,19 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	if l.forget(f) {
 		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
 	}
-	s := newSocket(f.fd, f.to)
+	s := wire.NewSocket(f.fd, f.To)
 	t, check, began, end, head := f.task, f.check, f.began, f.end, f.head
-	guided, isGuided := t.Checker.(Guided)
+	guided, isGuided := t.Checker.(checker.Guided)
 	way := ctx
 	if isGuided {
-		way = WithVia(ctx, *f.via)
+		way = wire.WithVia(ctx, *f.Via)
 	}
-	w := watchingOn(way, began, f.stages)
+	w := wire.WatchingOn(way, began, f.stages)
 	f.head = nil
 	l.release(f)
 	l.pool.running.Go(func() {
 		u := Update{Task: t, Result: goOn(w, check, s, request, head, end), Began: began}
-		u.Result.watched(w)
+		u.Result.Watched(w)
 		if isGuided {
 			l.pool.finishGuided(ctx, guided, u)
 			return
@@ -163,18 +166,18 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	})
 }
 
-func goOn(ctx context.Context, check lightCheck, s net.Conn, request, head []byte, end time.Time) Result {
-	c, err := guard(ctx, &received{Conn: s, head: head}, end)
+func goOn(ctx context.Context, check checker.Light, s net.Conn, request, head []byte, end time.Time) checker.Result {
+	c, err := wire.Guard(ctx, &wire.Received{Conn: s, Head: head}, end)
 	if err != nil {
-		return failed(ctx, err)
+		return checker.Failed(ctx, err)
 	}
 	if len(request) > 0 {
 		if _, err := c.Write(request); err != nil {
 			c.Close()
-			return failed(ctx, stageFault("sending the request", err))
+			return checker.Failed(ctx, wire.StageFault("sending the request", err))
 		}
 	}
-	return check.resume(ctx, c, end)
+	return check.Resume(ctx, c, end)
 }
 
 // echoed is how an echo request of a flight ended.
@@ -186,10 +189,10 @@ type echoed struct {
 
 // ping asks a server for an echo, together with all others that are asked now.
 func (l *loop) ping(f *flight) {
-	f.echo.To, f.echo.OnLink = f.ping.target, f.ping.onLink
+	f.echo.To, f.echo.OnLink = f.Ping.Target, f.Ping.OnLink
 	f.asked++
 	l.echoes = append(l.echoes, &f.echo)
-	l.pinger = f.ping.pinger.(echoer)
+	l.pinger = f.Ping.Pinger.(checker.Echoer)
 }
 
 // sendEchoes sends the echo requests. All checks share one pinger.
@@ -208,7 +211,7 @@ func (l *loop) noteEcho(e echoed) {
 	l.echoed = append(l.echoed, e)
 	if l.asleep {
 		l.asleep = false
-		l.poll.SetReadDeadline(longAgo)
+		l.poll.SetReadDeadline(wire.LongAgo)
 	}
 }
 
@@ -218,21 +221,21 @@ func (l *loop) takeEchoes(ctx context.Context) {
 	l.mu.Unlock()
 	l.pinged = false
 	for _, e := range l.taken {
-		l.finish(ctx, e.flight, e.flight.ping.result(ctx, e.took, e.err))
+		l.finish(ctx, e.flight, e.flight.Ping.Result(ctx, e.took, e.err))
 	}
 	clear(l.taken)
 }
 
 // endOfPing continues a ping whose deadline has passed: silence is asked again, up to checkcount times.
 func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
-	rest, err := l.pinger.Rest(&f.echo, f.timeout)
+	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {
-		if !isTimeout(err) || f.asked == f.ping.attempts {
-			l.finish(ctx, f, f.ping.result(ctx, 0, err))
+		if !wire.IsTimeout(err) || f.asked == f.Ping.Attempts {
+			l.finish(ctx, f, f.Ping.Result(ctx, 0, err))
 			return
 		}
 		l.ping(f)
-		rest = f.timeout
+		rest = f.Timeout
 	}
 	f.end = now.Add(max(rest, lookEvery)) // without rest its end was just told
 	heap.Fix(&l.ends, f.index)
@@ -240,7 +243,7 @@ func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
 
 // pings is what the loop has of them.
 type pings struct {
-	pinger echoer
+	pinger checker.Echoer
 	echoes []*icmp.Echo // to be sent
 	taken  []echoed
 	pinged bool // since the last wait

@@ -1,4 +1,4 @@
-package checker
+package schedule
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/checker/health"
 )
 
@@ -20,20 +21,20 @@ type starts struct {
 	at    []time.Duration
 }
 
-func (s *starts) check(took time.Duration, ok bool) Checker {
-	return checkFunc(func(ctx context.Context) Result {
+func (s *starts) check(took time.Duration, ok bool) checker.Checker {
+	return checkFunc(func(ctx context.Context) checker.Result {
 		s.mu.Lock()
 		s.at = append(s.at, time.Since(s.begin))
 		s.mu.Unlock()
 		if took == 0 {
 			// no timer: Go's own code for many of them breaks under the race detector, once in many runs
-			return Result{OK: ok}
+			return checker.Result{OK: ok}
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(took):
 		}
-		return Result{OK: ok}
+		return checker.Result{OK: ok}
 	})
 }
 
@@ -131,7 +132,7 @@ func TestAnotherHurryCountsFromNow(t *testing.T) {
 func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		tk := task(10*time.Second, checkFunc(func(context.Context) Result { return Result{OK: true} }))
+		tk := task(10*time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))
 		p.Set([]*Task{tk})
 		<-p.Results()
 		p.Take()
@@ -250,15 +251,15 @@ func TestAVerdictComesInTime(t *testing.T) {
 			p := run(t)
 			var up atomic.Bool
 			up.Store(true)
-			tk := task(c.every, checkFunc(func(ctx context.Context) Result {
+			tk := task(c.every, checkFunc(func(ctx context.Context) checker.Result {
 				if up.Load() {
-					return Result{OK: true}
+					return checker.Result{OK: true}
 				}
 				select {
 				case <-ctx.Done():
 				case <-time.After(c.took):
 				}
-				return Result{}
+				return checker.Result{}
 			}))
 			p.Set([]*Task{tk})
 			changed := judging(t.Context(), p, []*Task{tk}, c.fast, health.Rule{Fall: count, Rise: count})
@@ -295,11 +296,11 @@ func TestADeadRackIsNoStorm(t *testing.T) {
 		var dead atomic.Bool
 		var tasks []*Task
 		for range servers {
-			tasks = append(tasks, task(every, checkFunc(func(context.Context) Result {
+			tasks = append(tasks, task(every, checkFunc(func(context.Context) checker.Result {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				s.at = append(s.at, time.Since(s.begin))
-				return Result{OK: !dead.Load()}
+				return checker.Result{OK: !dead.Load()}
 			})))
 		}
 		p.Set(tasks)

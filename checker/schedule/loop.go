@@ -1,4 +1,4 @@
-package checker
+package schedule
 
 import (
 	"container/heap"
@@ -11,7 +11,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/raw"
+	"ldirectord/checker/wire"
 )
 
 const (
@@ -77,7 +80,7 @@ func newLoop(p *Pool) (*loop, error) {
 
 func (l *loop) close() {
 	for _, f := range l.ends {
-		if f.ping != nil {
+		if f.Ping != nil {
 			l.pinger.Forget(&f.echo)
 			continue
 		}
@@ -92,7 +95,7 @@ func (l *loop) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.woken = true
-	l.poll.SetReadDeadline(longAgo)
+	l.poll.SetReadDeadline(wire.LongAgo)
 }
 
 // run begins checks, and continues all that are under way, until a time or until it is woken. It continues them once if
@@ -138,7 +141,7 @@ func (l *loop) setTimer(until time.Time) {
 // wait waits for events. The timer is one of them, which belongs to no check.
 func (l *loop) wait() (n int, woken bool) {
 	ask := func(fd uintptr) bool {
-		n, _ = epollWait(int(fd), l.events[:])
+		n, _ = raw.EpollWait(int(fd), l.events[:])
 		return n != 0
 	}
 	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: what has come until now?
@@ -163,8 +166,8 @@ func (l *loop) fallAsleep() bool {
 
 func (l *loop) begin(ctx context.Context, t *Task) {
 	now := time.Now()
-	var via *Via
-	if g, ok := t.Checker.(Guided); ok {
+	var via *wire.Via
+	if g, ok := t.Checker.(checker.Guided); ok {
 		if via, ok = g.Way(now); !ok {
 			l.pool.running.Go(func() { l.pool.run(ctx, Update{Task: t, Began: now}) })
 			return
@@ -172,15 +175,15 @@ func (l *loop) begin(ctx context.Context, t *Task) {
 	}
 	f := l.newFlight(t, now)
 	if via != nil {
-		f.via = via
+		f.Via = via
 	}
-	if f.ping != nil {
+	if f.Ping != nil {
 		l.ping(f)
 		return
 	}
-	fd, err := startTCP(f.to, f.via)
+	fd, err := wire.StartTCP(f.To, f.Via)
 	if err != nil {
-		l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
+		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
 		return
 	}
 	f.fd = fd
@@ -196,9 +199,9 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 		f = &flight{}
 		f.echo.Done = func(_ *icmp.Echo, took time.Duration, err error) { l.noteEcho(echoed{f, took, err}) }
 	}
-	check := lightOf(t.Checker)
-	o, _ := check.opening()
-	*f = flight{opening: o, task: t, check: check, began: now, end: now.Add(o.timeout), fd: -1, head: f.head[:0],
+	check := checker.LightOf(t.Checker)
+	o, _ := check.Opening()
+	*f = flight{Opening: o, task: t, check: check, began: now, end: now.Add(o.Timeout), fd: -1, head: f.head[:0],
 		echo: icmp.Echo{Done: f.echo.Done}}
 	heap.Push(&l.ends, f)
 	return f
@@ -218,7 +221,7 @@ func (l *loop) look(ctx context.Context) {
 		if f.looks++; f.looks < maxLooks {
 			l.fresh = append(l.fresh, f)
 		} else if err := l.watch(f.fd, f); err != nil {
-			l.finish(ctx, f, failed(ctx, connectFault(err, f.timeout)))
+			l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
 		}
 	}
 	clear(looked[len(l.fresh):])
@@ -245,17 +248,17 @@ func (l *loop) forget(f *flight) bool {
 	return true
 }
 
-func (l *loop) finish(ctx context.Context, f *flight, r Result) {
+func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
 	l.forget(f)
 	if f.fd >= 0 {
-		closeSocket(f.fd)
+		raw.Close(f.fd)
 	}
 	r.Took, r.Stages = time.Since(f.began), f.stages
-	r.conclude(r.Took)
+	r.Conclude(r.Took)
 	t, began := f.task, f.began
 	l.release(f)
 	u := Update{Task: t, Result: r, Began: began}
-	if g, guided := t.Checker.(Guided); guided {
+	if g, guided := t.Checker.(checker.Guided); guided {
 		l.finishGuided(ctx, g, u)
 		return
 	}
@@ -264,7 +267,7 @@ func (l *loop) finish(ctx context.Context, f *flight, r Result) {
 
 // finishGuided continues a check that began with one that is done. In finish the update of every check would be
 // allocated.
-func (l *loop) finishGuided(ctx context.Context, g Guided, u Update) {
+func (l *loop) finishGuided(ctx context.Context, g checker.Guided, u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
 		return
@@ -291,9 +294,9 @@ func (l *loop) confirm(ctx context.Context) {
 func (p *Pool) confirm(ctx context.Context, passed []Update) {
 	limited, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
-	checks := make([]Guided, len(passed))
+	checks := make([]checker.Guided, len(passed))
 	for i, u := range passed {
-		checks[i] = u.Task.Checker.(Guided)
+		checks[i] = u.Task.Checker.(checker.Guided)
 	}
 	counts := checks[0].Confirm(limited, checks)
 	now := time.Now()
@@ -304,13 +307,13 @@ func (p *Pool) confirm(ctx context.Context, passed []Update) {
 			p.running.Go(func() { p.finishGuided(ctx, checks[i], u) })
 			continue
 		}
-		u.Result.Way = WayThrough
+		u.Result.Way = checker.WayThrough
 		p.put(ctx, u, now)
 	}
 }
 
 // finishGuided finishes a check that begins with another one, whose answer is not confirmed.
-func (p *Pool) finishGuided(ctx context.Context, g Guided, u Update) {
+func (p *Pool) finishGuided(ctx context.Context, g checker.Guided, u Update) {
 	u.Result = g.Finish(ctx, u.Result)
 	u.Result.Took = time.Since(u.Began)
 	p.finish(ctx, u)
@@ -329,7 +332,7 @@ func (l *loop) expire(ctx context.Context) {
 	now := l.now // the timer has woken the loop since: what ends later ends with the next one
 	for len(l.ends) > 0 && !l.ends[0].end.After(now) {
 		f := l.ends[0]
-		if f.ping != nil {
+		if f.Ping != nil {
 			l.endOfPing(ctx, f, now)
 			continue
 		}
@@ -340,18 +343,19 @@ func (l *loop) expire(ctx context.Context) {
 			continue
 		}
 		if !f.sent {
-			l.finish(ctx, f, failed(ctx, connectFault(os.ErrDeadlineExceeded, f.timeout)))
+			l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(os.ErrDeadlineExceeded, f.Timeout)))
 			continue
 		}
 		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
-			l.finish(ctx, f, failed(ctx, readFault("the answer", true, f.timeout, os.ErrDeadlineExceeded)))
+			l.finish(ctx, f, checker.Failed(ctx,
+				wire.ReadFault("the answer", true, f.Timeout, os.ErrDeadlineExceeded)))
 		}
 	}
 }
 
 // suspended is how long the machine has been suspended since its boot: what CLOCK_BOOTTIME counts and
 // CLOCK_MONOTONIC does not (clock_gettime(2)).
-func suspended() time.Duration { return SinceBoot() - clock(unix.CLOCK_MONOTONIC) }
+func suspended() time.Duration { return SinceBoot() - raw.Clock(unix.CLOCK_MONOTONIC) }
 
 // SinceBoot is the time since the boot, which nobody sets.
-func SinceBoot() time.Duration { return clock(unix.CLOCK_BOOTTIME) }
+func SinceBoot() time.Duration { return raw.Clock(unix.CLOCK_BOOTTIME) }

@@ -1,23 +1,26 @@
-package checker
+package schedule
 
 import (
 	"context"
 	"io"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/checker"
 	"ldirectord/checker/icmp"
+	"ldirectord/checker/wire"
 )
 
 // Many servers of all kinds at once: each has its own result, each time.
 func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 	leaks(t)
 	good := serve(t, answering(benchAnswer))
-	slow := serve(t, func(_ *testServer, c net.Conn) {
+	slow := serve(t, func(c net.Conn) {
 		time.Sleep(30 * time.Millisecond)
 		io.WriteString(c, benchAnswer)
 		io.Copy(io.Discard, c)
@@ -27,23 +30,23 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 	pinger := icmp.NewPinger()
 	t.Cleanup(func() { pinger.Close() })
 	kinds := []struct {
-		spec Spec
+		spec checker.Spec
 		ok   bool
 	}{
-		{httpSpec(good.addr, "OK-perf"), true},
-		{httpSpec(slow.addr, "OK-perf"), true},
-		{httpSpec(bad.addr, "OK-perf"), false},
-		{httpSpec(mute.addr, "OK-perf"), false},
-		{httpSpec(refusingPort(t), "OK-perf"), false},
-		{httpSpec(deafPort(t), "OK-perf"), false},
+		{httpSpec(good.addr), true},
+		{httpSpec(slow.addr), true},
+		{httpSpec(bad.addr), false},
+		{httpSpec(mute.addr), false},
+		{httpSpec(refusingPort(t)), false},
+		{httpSpec(deafPort(t)), false},
 		{connectSpec(good.addr), true},
 		{connectSpec(refusingPort(t)), false},
 	}
-	if _, err := pinger.Ping(t.Context(), loopbacks[0], false, patient); err == nil {
-		ping := anySpec("ping")
-		ping.Timeout = patient
+	if _, err := pinger.Ping(t.Context(), netip.MustParseAddr("127.0.0.1"), false, patient); err == nil {
+		ping := checker.Spec{Type: "ping", Target: netip.MustParseAddrPort("127.0.0.1:1"), Timeout: patient,
+			Attempts: 1}
 		kinds = append(kinds, struct {
-			spec Spec
+			spec checker.Spec
 			ok   bool
 		}{ping, true})
 	}
@@ -51,8 +54,10 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 	var tasks []*Task
 	for range 30 {
 		for _, k := range kinds {
-			k.spec.NegotiateTimeout = map[bool]time.Duration{true: inTime, false: 200 * time.Millisecond}[k.ok]
-			task := &Task{Every: 300 * time.Millisecond, Checker: build(t, k.spec, &Env{Pinger: pinger})}
+			k.spec.NegotiateTimeout = map[bool]time.Duration{true: inTime,
+				false: 200 * time.Millisecond}[k.ok]
+			task := &Task{Every: 300 * time.Millisecond,
+				Checker: build(t, k.spec, &checker.Env{Pinger: pinger})}
 			tasks, want[task] = append(tasks, task), k.ok
 		}
 	}
@@ -111,14 +116,15 @@ func openLoop(t *testing.T) (*Pool, *loop) {
 func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
-	for _, spec := range []Spec{httpSpec(s.addr, "OK-perf"), connectSpec(s.addr)} {
+	for _, spec := range []checker.Spec{httpSpec(s.addr), connectSpec(s.addr)} {
 		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, index: -1})
 		f, has := l.fresh[0], int16(unix.POLLOUT)
 		for spec.Type != "connect" && !f.sent {
 			f.sent, _ = l.send(t.Context(), f)
 			has = unix.POLLIN
 		}
-		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.fd), Events: has}}, int(patient.Milliseconds())); n != 1 {
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.fd), Events: has}},
+			int(patient.Milliseconds())); n != 1 {
 			t.Fatal(n, err)
 		}
 		f.end = time.Now()
@@ -165,8 +171,8 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 			p := NewPool()
 			var connections, at atomic.Int32
 			ended := make(chan struct{}, 100)
-			s := serve(t, func(s *testServer, conn net.Conn) {
-				s.request(conn)
+			s := serve(t, func(conn net.Conn) {
+				conn.Read(make([]byte, 1024))
 				if at.Add(1) > 1 {
 					t.Error("a check overlaps itself")
 				}
@@ -176,7 +182,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 				io.Copy(io.Discard, conn) // until the loop has seen it
 				ended <- struct{}{}
 			})
-			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s.addr, "OK-perf"), nil)}})
+			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s.addr), nil)}})
 			ctx, cancel := context.WithTimeout(t.Context(), patient)
 			defer cancel()
 			ran := make(chan struct{})
@@ -199,7 +205,8 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 			<-ran
 			checks += len(ended)
 			more := c.every < time.Minute
-			if told := told(); checks < c.checks || told < c.told || !more && (checks > c.checks || told > c.told) {
+			if told := told(); checks < c.checks || told < c.told ||
+				!more && (checks > c.checks || told > c.told) {
 				t.Errorf("%d checks, %d told; want %d and %d", checks, told, c.checks, c.told)
 			}
 		})
@@ -210,7 +217,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
-	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr, "OK-perf"), nil), in: true, index: -1}}
+	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr), nil), in: true, index: -1}}
 	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
 		l.run(t.Context(), tasks, time.Now().Add(-time.Second))
 	}
@@ -221,20 +228,22 @@ func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 
 // guided is a check whose answer counts or not.
 type guided struct {
-	first  Checker
+	first  checker.Checker
 	counts bool
 	asked  *atomic.Int32 // how often any was asked to confirm
 }
 
-func (g *guided) First() Checker               { return g.first }
-func (g *guided) Way(time.Time) (*Via, bool)   { return nil, true }
-func (g *guided) Check(context.Context) Result { return Result{Detail: "made without the loop"} }
-func (g *guided) Finish(_ context.Context, r Result) Result {
+func (g *guided) First() checker.Checker          { return g.first }
+func (g *guided) Way(time.Time) (*wire.Via, bool) { return nil, true }
+func (g *guided) Check(context.Context) checker.Result {
+	return checker.Result{Detail: "made without the loop"}
+}
+func (g *guided) Finish(_ context.Context, r checker.Result) checker.Result {
 	r.Detail += ", finished"
 	return r
 }
 
-func (g *guided) Confirm(_ context.Context, all []Guided) (counts []bool) {
+func (g *guided) Confirm(_ context.Context, all []checker.Guided) (counts []bool) {
 	g.asked.Add(1)
 	for _, other := range all {
 		counts = append(counts, other.(*guided).counts)
@@ -247,7 +256,8 @@ func TestACheckOfTheLoopAllocatesNothing(t *testing.T) {
 	_, l := openLoop(t)
 	task := &Task{Every: time.Hour, Checker: build(t, connectSpec(refusingPort(t)), nil)}
 	now := time.Now()
-	if n := testing.AllocsPerRun(100, func() { l.finish(t.Context(), l.newFlight(task, now), Result{OK: true}) }); n > 0 {
+	if n := testing.AllocsPerRun(100,
+		func() { l.finish(t.Context(), l.newFlight(task, now), checker.Result{OK: true}) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -261,10 +271,11 @@ func TestTheLoopConfirmsWhatPasses(t *testing.T) {
 	var tasks []*Task
 	for range 10 {
 		for _, row := range []struct {
-			spec   Spec
+			spec   checker.Spec
 			counts bool
 			want   string
-		}{{good, true, "connected"}, {good, false, "connected, finished"}, {bad, true, "connect: refused, finished"}} {
+		}{{good, true, "connected"}, {good, false, "connected, finished"},
+			{bad, true, "connect: refused, finished"}} {
 			task := &Task{Every: time.Hour, Checker: &guided{build(t, row.spec, nil), row.counts, &asked}}
 			tasks, want[task] = append(tasks, task), row.want
 		}
@@ -274,7 +285,8 @@ func TestTheLoopConfirmsWhatPasses(t *testing.T) {
 	var all []Update
 	runUntil(t, p, func(u Update) bool { all = append(all, u); return len(all) == len(tasks) })
 	for _, u := range all {
-		if through := u.Result.Way == WayThrough; u.Result.Detail != want[u.Task] || through != (want[u.Task] == "connected") {
+		if through := u.Result.Way == checker.WayThrough; u.Result.Detail != want[u.Task] ||
+			through != (want[u.Task] == "connected") {
 			t.Errorf("%+v, want %s", u.Result, want[u.Task])
 		}
 	}
@@ -283,19 +295,22 @@ func TestTheLoopConfirmsWhatPasses(t *testing.T) {
 	}
 }
 
-// Answers that came in several looks are confirmed together, however slow the last server is: after maxLooks nobody waits for it.
+// Answers that came in several looks are confirmed together, however slow the last server is: after maxLooks nobody
+// waits for it.
 func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	p, l := openLoop(t)
 	g := &guided{counts: true, asked: new(atomic.Int32)}
 	pass := func() {
-		l.passed = append(l.passed, Update{Task: &Task{Every: time.Hour, Checker: g, in: true, index: -1}, Result: Result{OK: true}})
+		l.passed = append(l.passed, Update{Task: &Task{Every: time.Hour, Checker: g, in: true, index: -1},
+			Result: checker.Result{OK: true}})
 		l.confirm(t.Context())
 		p.running.Wait()
 	}
 	expect := func(when string, asked int32, confirmed int) {
 		t.Helper()
 		if got := len(p.Take()); g.asked.Load() != asked || got != confirmed {
-			t.Errorf("%s: asked %d times in all, %d confirmed; want %d, %d", when, g.asked.Load(), got, asked, confirmed)
+			t.Errorf("%s: asked %d times in all, %d confirmed; want %d, %d", when, g.asked.Load(), got,
+				asked, confirmed)
 		}
 	}
 	l.fresh = []*flight{{}}

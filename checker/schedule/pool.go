@@ -1,4 +1,6 @@
-package checker
+// Package schedule makes checks on time: a pool that knows when each is due, and one loop over all sockets that makes
+// light checks without a goroutine for each. Its benchmarks, and those of package checker, say what that saves.
+package schedule
 
 import (
 	"container/heap"
@@ -7,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"ldirectord/checker"
 	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
 )
 
 // Tick is the finest grid of wake-ups.
@@ -41,7 +45,7 @@ const (
 // Task is one check and how often it is made. Its Spec is not kept: it is larger than all else that a server takes.
 type Task struct {
 	Every   time.Duration
-	Checker Checker
+	Checker checker.Checker
 
 	// What follows is guarded by the pool's mu.
 	due  time.Time
@@ -64,7 +68,7 @@ func (t *Task) moved(index int) { t.index = index }
 // Update is the result of one check of a task.
 type Update struct {
 	Task   *Task
-	Result Result
+	Result checker.Result
 	Began  time.Time        // the check
 	Tape   *transcript.Tape // what was said; nil: it was not taken down
 	// a failure from a time when the process or the machine did not run: it says nothing, and the check is made
@@ -319,7 +323,7 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 func (p *Pool) run(ctx context.Context, u Update) {
 	made := ctx
 	if u.Tape != nil {
-		made = Taped(ctx, u.Tape)
+		made = wire.Taped(ctx, u.Tape)
 	}
 	u.Result = u.Task.Checker.Check(made)
 	u.Result.Took = time.Since(u.Began)
@@ -328,11 +332,11 @@ func (p *Pool) run(ctx context.Context, u Update) {
 
 // isLight reports whether the loop makes the check of a task. It is opened for the first one.
 func (p *Pool) isLight(t *Task) bool {
-	l := lightOf(t.Checker)
+	l := checker.LightOf(t.Checker)
 	if l == nil {
 		return false
 	}
-	if _, ok := l.opening(); !ok {
+	if _, ok := l.Opening(); !ok {
 		return false
 	}
 	if p.loop == nil {
@@ -362,7 +366,7 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 	if !t.in || ctx.Err() != nil {
 		return
 	}
-	if !r.OK && r.Cause != Shortage && !t.doubted && (p.stalled.After(start) || p.isLate(now, p.asleep())) {
+	if !r.OK && r.Cause != checker.Shortage && !t.doubted && (p.stalled.After(start) || p.isLate(now, p.asleep())) {
 		t.ran, t.doubted, t.due, t.late = true, true, now, 0
 		u.Stalled = true
 		p.pending = append(p.pending, u)
@@ -385,12 +389,12 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 }
 
 // next is when a task is due again after a check from start to now.
-func (p *Pool) next(t *Task, r Result, start, now time.Time) time.Time {
-	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Cause == Shortage && wait < t.Every {
+func (p *Pool) next(t *Task, r checker.Result, start, now time.Time) time.Time {
+	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Cause == checker.Shortage && wait < t.Every {
 		t.shortages++
 		return now.Add(wait)
 	}
-	if r.Cause != Shortage {
+	if r.Cause != checker.Shortage {
 		t.shortages = 0
 	}
 	if !t.ran {

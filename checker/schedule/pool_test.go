@@ -1,4 +1,4 @@
-package checker
+package schedule
 
 import (
 	"context"
@@ -10,13 +10,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
 )
 
-type checkFunc func(context.Context) Result
+type checkFunc func(context.Context) checker.Result
 
-func (f checkFunc) Check(ctx context.Context) Result { return f(ctx) }
+func (f checkFunc) Check(ctx context.Context) checker.Result { return f(ctx) }
 
-func task(every time.Duration, c Checker) *Task {
+func task(every time.Duration, c checker.Checker) *Task {
 	return &Task{Checker: c, Every: every}
 }
 
@@ -35,7 +38,10 @@ func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
 		p := run(t)
 		begin := time.Now()
 		var at []time.Duration
-		check := checkFunc(func(context.Context) Result { at = append(at, time.Since(begin)); return Result{OK: true} })
+		check := checkFunc(func(context.Context) checker.Result {
+			at = append(at, time.Since(begin))
+			return checker.Result{OK: true}
+		})
 		p.Set([]*Task{task(time.Second, check)})
 		time.Sleep(4500 * time.Millisecond)
 		synctest.Wait()
@@ -57,7 +63,7 @@ func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		var flying, quick atomic.Int32
-		slow := checkFunc(func(ctx context.Context) Result {
+		slow := checkFunc(func(ctx context.Context) checker.Result {
 			if flying.Add(1) > 1 {
 				t.Error("a check overlaps itself")
 			}
@@ -66,9 +72,9 @@ func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 			case <-time.After(3500 * time.Millisecond):
 			}
 			flying.Add(-1)
-			return Result{}
+			return checker.Result{}
 		})
-		ok := checkFunc(func(context.Context) Result { quick.Add(1); return Result{OK: true} })
+		ok := checkFunc(func(context.Context) checker.Result { quick.Add(1); return checker.Result{OK: true} })
 		p.Set([]*Task{task(time.Second, slow), task(time.Second, ok)})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
@@ -84,11 +90,11 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 		const n, every = 2000, time.Second
 		begin := time.Now()
 		perInstant := map[time.Duration]int{}
-		check := checkFunc(func(context.Context) Result {
+		check := checkFunc(func(context.Context) checker.Result {
 			if since := time.Since(begin); since >= 2*every && since < 3*every {
 				perInstant[since]++
 			}
-			return Result{OK: true}
+			return checker.Result{OK: true}
 		})
 		var tasks []*Task
 		for range n {
@@ -112,8 +118,12 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 }
 
 // serial makes a check of many servers safe to count in.
-func serial(c Checker) Checker {
-	return checkFunc(func(ctx context.Context) Result { mu <- struct{}{}; defer func() { <-mu }(); return c.Check(ctx) })
+func serial(c checker.Checker) checker.Checker {
+	return checkFunc(func(ctx context.Context) checker.Result {
+		mu <- struct{}{}
+		defer func() { <-mu }()
+		return c.Check(ctx)
+	})
 }
 
 var mu = make(chan struct{}, 1)
@@ -122,8 +132,8 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		counts := [3]atomic.Int32{}
-		check := func(i int) Checker {
-			return checkFunc(func(context.Context) Result { counts[i].Add(1); return Result{OK: true} })
+		check := func(i int) checker.Checker {
+			return checkFunc(func(context.Context) checker.Result { counts[i].Add(1); return checker.Result{OK: true} })
 		}
 		a, b, c := task(time.Second, check(0)), task(time.Second, check(1)), task(time.Second, check(2))
 		p.Set([]*Task{a, b})
@@ -152,9 +162,9 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 func TestResultOfADroppedJobIsNotTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) Result {
+		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) checker.Result {
 			time.Sleep(time.Second)
-			return Result{}
+			return checker.Result{}
 		}))})
 		time.Sleep(Tick)
 		p.Set(nil)
@@ -170,11 +180,11 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		var n atomic.Int32
-		p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) Result {
+		p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) checker.Result {
 			if n.Add(1) < 3 {
-				return Result{Cause: Shortage}
+				return checker.Result{Cause: checker.Shortage}
 			}
-			return Result{OK: true}
+			return checker.Result{OK: true}
 		}))})
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -182,7 +192,7 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 			t.Errorf("%d checks in the first second, want two repeats", n.Load())
 		}
 		u := p.Take()
-		if len(u) != 3 || u[0].Result.Cause != Shortage || u[2].Result.Cause == Shortage {
+		if len(u) != 3 || u[0].Result.Cause != checker.Shortage || u[2].Result.Cause == checker.Shortage {
 			t.Errorf("told %+v", u)
 		}
 	})
@@ -193,12 +203,12 @@ func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, begin := run(t), time.Now()
 		var at []time.Duration
-		p.Set([]*Task{task(3*time.Second, checkFunc(func(context.Context) Result {
+		p.Set([]*Task{task(3*time.Second, checkFunc(func(context.Context) checker.Result {
 			at = append(at, time.Since(begin))
 			if len(at) != 9 {
-				return Result{Cause: Shortage}
+				return checker.Result{Cause: checker.Shortage}
 			}
-			return Result{OK: true}
+			return checker.Result{OK: true}
 		}))})
 		time.Sleep(22 * time.Second)
 		synctest.Wait()
@@ -221,14 +231,14 @@ func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := run(t)
 				var n atomic.Int32
-				p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) Result {
+				p.Set([]*Task{task(time.Minute, checkFunc(func(context.Context) checker.Result {
 					if n.Add(1) == 1 {
 						p.mu.Lock()
 						sleep(p)
 						p.mu.Unlock()
-						return Result{}
+						return checker.Result{}
 					}
-					return Result{OK: true}
+					return checker.Result{OK: true}
 				}))})
 				time.Sleep(time.Second)
 				synctest.Wait()
@@ -255,7 +265,7 @@ func BenchmarkPool(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			p := NewPool()
 			p.planned = time.Now().Add(time.Hour)
-			ok := Result{OK: true}
+			ok := checker.Result{OK: true}
 			var tasks []*Task
 			for range n {
 				tasks = append(tasks, task(time.Second, nil))
@@ -282,13 +292,13 @@ func TestACheckThatTakesItsWholeIntervalIsMadeAgainAtOnce(t *testing.T) {
 		p := run(t)
 		begin := time.Now()
 		var ends []time.Duration
-		p.Set([]*Task{task(time.Second, checkFunc(func(ctx context.Context) Result {
+		p.Set([]*Task{task(time.Second, checkFunc(func(ctx context.Context) checker.Result {
 			select {
 			case <-ctx.Done():
 			case <-time.After(time.Second):
 			}
 			ends = append(ends, time.Since(begin))
-			return Result{}
+			return checker.Result{}
 		}))})
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
@@ -308,10 +318,10 @@ func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := NewPool()
-				p.Set([]*Task{task(time.Second, checkFunc(func(ctx context.Context) Result {
+				p.Set([]*Task{task(time.Second, checkFunc(func(ctx context.Context) checker.Result {
 					<-ctx.Done()
 					time.Sleep(c.ends)
-					return Result{}
+					return checker.Result{}
 				}))})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -330,8 +340,8 @@ func TestOverdueIsTheAgeOfTheLatestCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		end := make(chan struct{})
-		hangs := checkFunc(func(context.Context) Result { <-end; return Result{OK: true} })
-		fine := checkFunc(func(context.Context) Result { return Result{OK: true} })
+		hangs := checkFunc(func(context.Context) checker.Result { <-end; return checker.Result{OK: true} })
+		fine := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
 		p.Set([]*Task{task(time.Second, fine), task(2*time.Second, hangs)})
 		time.Sleep(1900 * time.Millisecond)
 		synctest.Wait()
@@ -357,7 +367,7 @@ func TestNewJobsStartInBatches(t *testing.T) {
 		p := run(t)
 		begin := time.Now()
 		batches := map[time.Duration]int{}
-		check := serial(checkFunc(func(context.Context) Result { batches[time.Since(begin)]++; return Result{OK: true} }))
+		check := serial(checkFunc(func(context.Context) checker.Result { batches[time.Since(begin)]++; return checker.Result{OK: true} }))
 		var tasks []*Task
 		for range 2*firstPerTick + 20 {
 			tasks = append(tasks, task(time.Minute, check))
@@ -387,7 +397,7 @@ func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) Result { return Result{OK: true} }))})
+		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))})
 		begin := time.Now()
 		for got := 0; got < 5; got += len(p.Take()) {
 			<-p.Results()
@@ -420,7 +430,7 @@ func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 		time.Second + 1: begin.Add(time.Second + 1),
 	} {
 		tk := &Task{Every: time.Second, ran: true, due: begin.Add(-500 * time.Millisecond)}
-		if got := p.next(tk, Result{OK: true}, begin, begin.Add(took)); !got.Equal(want) {
+		if got := p.next(tk, checker.Result{OK: true}, begin, begin.Add(took)); !got.Equal(want) {
 			t.Errorf("took %v: due after %v, want %v", took, got.Sub(begin), want.Sub(begin))
 		}
 	}
@@ -502,12 +512,14 @@ type lightly struct {
 	ok bool
 }
 
-func (l lightly) opening() (opening, bool)                        { return opening{}, l.ok }
-func (l lightly) resume(context.Context, *conn, time.Time) Result { return Result{} }
+func (l lightly) Opening() (checker.Opening, bool) { return checker.Opening{}, l.ok }
+func (l lightly) Resume(context.Context, *wire.Conn, time.Time) checker.Result {
+	return checker.Result{}
+}
 
 func TestLightChecksShareALoop(t *testing.T) {
 	p := NewPool()
-	for _, c := range []Checker{checkFunc(nil), lightly{ok: false}} {
+	for _, c := range []checker.Checker{checkFunc(nil), lightly{ok: false}} {
 		if p.isLight(&Task{Checker: c}) || p.loop != nil {
 			t.Errorf("%T is light", c)
 		}

@@ -1,21 +1,29 @@
-package checker
+package schedule
 
 import (
 	"context"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
 )
 
 // One check is taken down each time that it is asked for, at the instant at which it is due anyway.
 func TestOneCheckIsTakenDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		wanted := task(time.Second, checkFunc(func(ctx context.Context) Result {
-			watching(ctx).remark("asked")
-			return Result{Detail: "no"}
+		wanted := task(time.Second, checkFunc(func(ctx context.Context) checker.Result {
+			w := wire.Watching(ctx)
+			w.Remark("asked")
+			if w.IsTaped() {
+				w.Tape.Close(func(_ transcript.Kind, text string, _ bool) string { return text })
+			}
+			return checker.Result{Detail: "no"}
 		}))
-		other := task(time.Second, checkFunc(func(context.Context) Result { return Result{} }))
+		other := task(time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{} }))
 		p.Set([]*Task{wanted, other})
 		seen := func() (taped int, last Update) {
 			t.Helper()
@@ -44,7 +52,8 @@ func TestOneCheckIsTakenDown(t *testing.T) {
 			if n != 1 {
 				t.Errorf("%d checks were taken down, want 1", n)
 			}
-			if off := after.Began.Sub(before.Began) % time.Second; off > 2*Tick && off < time.Second-2*Tick {
+			if off := after.Began.Sub(before.Began) % time.Second; off > 2*Tick &&
+				off < time.Second-2*Tick {
 				t.Errorf("the schedule moved by %v", off)
 			}
 		}

@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"cmp"
@@ -12,46 +12,46 @@ import (
 	"time"
 )
 
-// verdict closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
+// Verdict closes TLS and waits for the server to do so. From TLS 1.3 on the client's handshake is over
 // before the server has judged its certificate, and a refusal comes as an alert (RFC 8446, 4.4.2.4).
-func (d *Dialogue) verdict() error {
-	d.conn.tls.CloseWrite()
+func (d *Dialogue) Verdict() error {
+	d.Conn.TLS.CloseWrite()
 	d.hurry()
-	_, err := d.in.ReadByte()
+	_, err := d.In.ReadByte()
 	var alert *net.OpError
 	if errors.As(err, &alert) && alert.Op == "remote error" {
-		return AtTLS.of(stageFault("TLS handshake", alert))
+		return AtTLS.Of(StageFault("TLS handshake", alert))
 	}
 	return nil
 }
 
-// warning tells of a certificate that ends soon, or has ended.
-func (r tlsRules) warning(t *tls.Conn) string {
+// Warning tells of a certificate that ends soon, or has ended.
+func (r TLSRules) Warning(t *tls.Conn) string {
 	shown := t.ConnectionState().PeerCertificates
-	if r.warnDays == 0 || len(shown) == 0 {
+	if r.WarnDays == 0 || len(shown) == 0 {
 		return ""
 	}
-	return expiry(shown[0], time.Now(), r.warnDays)
+	return expiry(shown[0], time.Now(), r.WarnDays)
 }
 
 // expiry is the warning about a certificate that ends within that many days, or "". It changes once, when that ends.
 func expiry(c *x509.Certificate, now time.Time, within int) string {
 	switch left := c.NotAfter.Sub(now); {
 	case left < 0:
-		return fmt.Sprintf("%s ended on %s", certificateText(c), day(c.NotAfter))
+		return fmt.Sprintf("%s ended on %s", CertificateText(c), Day(c.NotAfter))
 	case left <= time.Duration(within)*24*time.Hour:
-		return fmt.Sprintf("%s ends on %s", certificateText(c), day(c.NotAfter))
+		return fmt.Sprintf("%s ends on %s", CertificateText(c), Day(c.NotAfter))
 	}
 	return ""
 }
 
-// certificateText names a certificate for a message.
-func certificateText(c *x509.Certificate) string {
+// CertificateText names a certificate for a message.
+func CertificateText(c *x509.Certificate) string {
 	name := c.Subject.CommonName
 	if len(c.DNSNames) > 0 {
 		name = c.DNSNames[0]
 	}
-	return "certificate of " + show(cmp.Or(name, "no name"))
+	return "certificate of " + Show(cmp.Or(name, "no name"))
 }
 
 // tlsFacts is what a transcript has of a handshake.
@@ -73,8 +73,8 @@ func tlsFacts(s tls.ConnectionState) string {
 	}
 	slices.Sort(names)
 	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
-	return fmt.Sprintf("%s, certificate of %s until %s", text, escape(strings.Join(names, " "), 10*maxExcerpt),
-		day(leaf.NotAfter))
+	return fmt.Sprintf("%s, certificate of %s until %s", text, Escape(strings.Join(names, " "), 10*MaxExcerpt),
+		Day(leaf.NotAfter))
 }
 
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

@@ -1,4 +1,6 @@
-package checker
+// Package wire is what checks of all protocols need to talk with a server: connections and datagrams, the ways they go,
+// TLS, conversations with deadlines and limits, and the words of what goes wrong on them.
+package wire
 
 import (
 	"context"
@@ -11,130 +13,130 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// conn is a connection to a server being checked. All that happens on it ends at the deadline of the
+// Conn is a connection to a server being checked. All that happens on it ends at the deadline of the
 // check, and at once when the check is cancelled.
-type conn struct {
+type Conn struct {
 	net.Conn
-	tls      *tls.Conn // is Conn, once there is TLS; else nil
-	deadline time.Time
+	TLS      *tls.Conn // is Conn, once there is TLS; else nil
+	Deadline time.Time
 	unguard  func() bool
-	watch    *watch // nil: nobody wants to know when what was done
+	watch    *Watch // nil: nobody wants to know when what was done
 }
 
-func (c *conn) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.watch.said(transcript.Received, c, p[:max(n, 0)], MarkFirstByte)
 	return n, err
 }
 
-func (c *conn) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.watch.said(transcript.Sent, c, p[:max(n, 0)], MarkSent)
 	return n, err
 }
 
-// openTLS opens TLS on a connection, whose deadline bounds it.
-func (c *conn) openTLS(cfg *tls.Config) error {
+// OpenTLS opens TLS on a connection, whose deadline bounds it.
+func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	t := tls.Client(c.Conn, cfg)
 	err := handshake(t)
 	if err == nil {
-		c.Conn, c.tls = t, t
-		c.watch.mark(MarkTLS)
+		c.Conn, c.TLS = t, t
+		c.watch.Mark(MarkTLS)
 		c.watch.certified(t)
 	}
-	if c.watch.isTaped() {
-		c.watch.remark("%s", tlsFacts(t.ConnectionState()))
+	if c.watch.IsTaped() {
+		c.watch.Remark("%s", tlsFacts(t.ConnectionState()))
 	}
 	return err
 }
 
-// guard bounds a connection by the deadline of its check and by ctx.
-func guard(ctx context.Context, c net.Conn, deadline time.Time) (*conn, error) {
+// Guard bounds a connection by the deadline of its check and by ctx.
+func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 	if err := c.SetDeadline(deadline); err != nil {
 		c.Close()
 		return nil, err
 	}
-	g := &conn{Conn: c, deadline: deadline, watch: watchOf(ctx)}
+	g := &Conn{Conn: c, Deadline: deadline, watch: WatchOf(ctx)}
 	if ctx.Done() != nil {
-		g.unguard = context.AfterFunc(ctx, func() { c.SetDeadline(longAgo) })
+		g.unguard = context.AfterFunc(ctx, func() { c.SetDeadline(LongAgo) })
 	}
 	return g, nil
 }
 
-// longAgo is a deadline that has passed.
-var longAgo = time.Unix(1, 0)
+// LongAgo is a deadline that has passed.
+var LongAgo = time.Unix(1, 0)
 
-// prolong moves the deadline by what the check has waited for: that is no part of its time.
-func (c *conn) prolong(ctx context.Context, waited time.Duration) error {
+// Prolong moves the deadline by what the check has waited for: that is no part of its time.
+func (c *Conn) Prolong(ctx context.Context, waited time.Duration) error {
 	if waited == 0 {
 		return nil
 	}
-	c.deadline = c.deadline.Add(waited)
-	return c.until(ctx, c.deadline)
+	c.Deadline = c.Deadline.Add(waited)
+	return c.Until(ctx, c.Deadline)
 }
 
-// until bounds what happens on the connection. It must not replace the deadline of a cancellation.
-func (c *conn) until(ctx context.Context, end time.Time) error {
+// Until bounds what happens on the connection. It must not replace the deadline of a cancellation.
+func (c *Conn) Until(ctx context.Context, end time.Time) error {
 	if err := c.SetDeadline(end); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
-		return errStopped
+		return ErrStopped
 	}
 	return nil
 }
 
-func (c *conn) Close() error {
+func (c *Conn) Close() error {
 	if c.unguard != nil {
 		c.unguard()
 	}
-	if c.tls != nil {
-		return c.tls.NetConn().Close() // a last word of TLS could block
+	if c.TLS != nil {
+		return c.TLS.NetConn().Close() // a last word of TLS could block
 	}
 	return c.Conn.Close()
 }
 
-// connect opens a TCP connection to a server. Its errors tell what went wrong in the operator's words.
-func connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*conn, error) {
+// Connect opens a TCP connection to a server. Its errors tell what went wrong in the operator's words.
+func Connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*Conn, error) {
 	if to.Port() == 0 {
-		return nil, AtConnect.of(
+		return nil, AtConnect.Of(
 			fmt.Errorf("no port to connect to: neither the real server nor checkport gives one"))
 	}
 	c, err := dialTCP(ctx, to, deadline)
 	if err != nil {
-		return nil, connectFault(err, timeout)
+		return nil, ConnectFault(err, timeout)
 	}
-	c.watch.mark(MarkConnect)
-	if c.watch.isTaped() {
-		c.watch.remark("connected to %s", to)
+	c.watch.Mark(MarkConnect)
+	if c.watch.IsTaped() {
+		c.watch.Remark("connected to %s", to)
 	}
 	return c, nil
 }
 
-// resolve looks a host name up; a literal address is itself.
-func resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr, error) {
+// Resolve looks a host name up; a literal address is itself.
+func Resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
-	w := watchOf(ctx)
+	w := WatchOf(ctx)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, &fault{"look-up of " + show(host) + " failed: " + lookupReason(err), err}
+		return nil, &Fault{"look-up of " + Show(host) + " failed: " + lookupReason(err), err}
 	}
-	w.mark(MarkLookup)
-	w.remark("%s has %v", host, addrs)
+	w.Mark(MarkLookup)
+	w.Remark("%s has %v", host, addrs)
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()
 	}
 	return addrs, nil
 }
 
-// connectFault is a connection that did not come about in the time for it, in the operator's words.
-func connectFault(err error, timeout time.Duration) error {
-	if isTimeout(err) {
-		return AtConnect.of(&fault{fmt.Sprintf("connect: no answer in %v", timeout), err})
+// ConnectFault is a connection that did not come about in the time for it, in the operator's words.
+func ConnectFault(err error, timeout time.Duration) error {
+	if IsTimeout(err) {
+		return AtConnect.Of(&Fault{fmt.Sprintf("connect: no answer in %v", timeout), err})
 	}
-	return AtConnect.of(stageFault("connect", err))
+	return AtConnect.Of(StageFault("connect", err))
 }

@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"bufio"
@@ -10,76 +10,76 @@ import (
 	"time"
 )
 
-// libConn is the connection that a protocol library works on. The library decides about bytes only:
+// LibConn is the connection that a protocol library works on. The library decides about bytes only:
 // the deadline stays that of the check, what the server may say is bounded, and the first error of
 // the network is kept, as libraries wrap, replace or log it. Each packet's header is looked at before the library has
 // it, as libraries allocate what a header promises, or wait for it.
-type libConn struct {
+type LibConn struct {
 	net.Conn
-	in     *bufio.Reader // what the server sends
+	In     *bufio.Reader // what the server sends
 	bound  *bounded
-	length func(header []byte) (int, error) // of what follows the header
-	header []byte                           // of the current packet
+	Length func(header []byte) (int, error) // of what follows the header
+	Header []byte                           // of the current packet
 	unread int                              // bytes of header not handed out yet
-	left   int                              // bytes to come after it
+	Left   int                              // bytes to come after it
 
 	mu  sync.Mutex // guards what follows: some libraries read in a goroutine of their own
 	err error
 }
 
-// newLibConn lets a library have a connection, and at most limit bytes more from its server, in packets with a header
+// NewLibConn lets a library have a connection, and at most limit bytes more from its server, in packets with a header
 // of that size that satisfies length.
-func newLibConn(d *Dialogue, limit, header int, length func(header []byte) (int, error)) *libConn {
+func NewLibConn(d *Dialogue, limit, header int, length func(header []byte) (int, error)) *LibConn {
 	d.bound.left = limit
-	return &libConn{Conn: d.conn, in: d.in, bound: d.bound, length: length, header: make([]byte, header)}
+	return &LibConn{Conn: d.Conn, In: d.In, bound: d.bound, Length: length, Header: make([]byte, header)}
 }
 
-func (c *libConn) Read(b []byte) (int, error) {
-	if c.unread == 0 && c.left == 0 {
-		if err := c.next(); err != nil {
+func (c *LibConn) Read(b []byte) (int, error) {
+	if c.unread == 0 && c.Left == 0 {
+		if err := c.Next(); err != nil {
 			return 0, c.note(err)
 		}
 	}
 	if c.unread > 0 {
-		n := copy(b, c.header[len(c.header)-c.unread:])
+		n := copy(b, c.Header[len(c.Header)-c.unread:])
 		c.unread -= n
 		return n, nil
 	}
-	n, err := c.in.Read(b[:min(len(b), c.left)])
-	c.left -= n
+	n, err := c.In.Read(b[:min(len(b), c.Left)])
+	c.Left -= n
 	return n, c.note(err)
 }
 
-// next reads the header of a packet.
-func (c *libConn) next() error {
-	if _, err := io.ReadFull(c.in, c.header); err != nil {
+// Next reads the header of a packet.
+func (c *LibConn) Next() error {
+	if _, err := io.ReadFull(c.In, c.Header); err != nil {
 		return err
 	}
-	left, err := c.length(c.header)
+	left, err := c.Length(c.Header)
 	switch {
-	case errors.Is(err, errClearText), errors.Is(err, errTooMuch):
+	case errors.Is(err, ErrClearText), errors.Is(err, ErrTooMuch):
 		return err
 	case err != nil:
-		return fmt.Errorf("%w: got %s", err, excerpt(c.header))
-	case left > c.in.Buffered()+c.bound.left:
-		return errTooMuch
+		return fmt.Errorf("%w: got %s", err, Excerpt(c.Header))
+	case left > c.In.Buffered()+c.bound.left:
+		return ErrTooMuch
 	}
-	c.unread, c.left = len(c.header), left
+	c.unread, c.Left = len(c.Header), left
 	return nil
 }
 
-func (c *libConn) Write(b []byte) (int, error) {
+func (c *LibConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	return n, c.note(err)
 }
 
 // SetDeadline, SetReadDeadline and SetWriteDeadline change nothing.
-func (c *libConn) SetDeadline(time.Time) error      { return nil }
-func (c *libConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *libConn) SetWriteDeadline(time.Time) error { return nil }
+func (c *LibConn) SetDeadline(time.Time) error      { return nil }
+func (c *LibConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *LibConn) SetWriteDeadline(time.Time) error { return nil }
 
 // note keeps the first error.
-func (c *libConn) note(err error) error {
+func (c *LibConn) note(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -91,42 +91,42 @@ func (c *libConn) note(err error) error {
 	return err
 }
 
-// libStep is one thing that a check does by a library.
-type libStep struct {
-	stage   Stage
-	name    string // for messages
-	refused string // what a message says when the server refuses
+// LibStep is one thing that a check does by a library.
+type LibStep struct {
+	Stage   Stage
+	Name    string // for messages
+	Refused string // what a message says when the server refuses
 }
 
 var (
-	loginStep = libStep{AtLogin, "login", "login rejected"}
-	queryStep = libStep{AtAnswer, "query", "query failed"}
+	LoginStep = LibStep{AtLogin, "login", "login rejected"}
+	QueryStep = LibStep{AtAnswer, "query", "query failed"}
 )
 
-// refusal is an error that a server reports.
-type refusal struct{ text, code string }
+// Refusal is an error that a server reports.
+type Refusal struct{ Text, Code string }
 
-func (r *refusal) Error() string {
-	text := escape(r.text, 4*maxExcerpt)
-	if r.code != "" {
-		text += " (" + escape(r.code, 5) + ")"
+func (r *Refusal) Error() string {
+	text := Escape(r.Text, 4*MaxExcerpt)
+	if r.Code != "" {
+		text += " (" + Escape(r.Code, 5) + ")"
 	}
 	return text
 }
 
-// fault explains an error of a library: by the server's refusal if it is one, else by the error of the network if
+// Fault explains an error of a library: by the server's refusal if it is one, else by the error of the network if
 // there was one.
-func (c *libConn) fault(s libStep, err error) error {
-	var said *refusal
+func (c *LibConn) Fault(s LibStep, err error) error {
+	var said *Refusal
 	if errors.As(err, &said) {
-		return s.stage.of(&fault{s.refused + ": " + said.Error(), err})
+		return s.Stage.Of(&Fault{s.Refused + ": " + said.Error(), err})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		err = c.err
 	}
-	return s.stage.of(stageFault(s.name, err))
+	return s.Stage.Of(StageFault(s.Name, err))
 }
 
-var errClearText = errors.New("the server asks for the password in clear, which cleartext=no refuses")
+var ErrClearText = errors.New("the server asks for the password in clear, which cleartext=no refuses")

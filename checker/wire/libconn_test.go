@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 
 // libConnOn is a library's connection to a server that may say limit bytes, in packets of two bytes and as many as the
 // second of them says.
-func libConnOn(c net.Conn, limit int) *libConn {
-	d := newDialogue(&conn{Conn: c})
-	return newLibConn(&d, limit, 2, func(header []byte) (int, error) {
+func libConnOn(c net.Conn, limit int) *LibConn {
+	d := NewDialogue(&Conn{Conn: c})
+	return NewLibConn(&d, limit, 2, func(header []byte) (int, error) {
 		if header[0] != 'p' {
 			return 0, errors.New("odd")
 		}
@@ -25,15 +25,15 @@ func libConnOn(c net.Conn, limit int) *libConn {
 func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
-	ours.SetDeadline(longAgo)
+	ours.SetDeadline(LongAgo)
 	c := libConnOn(ours, 10)
 	c.SetDeadline(time.Time{})
 	c.SetReadDeadline(time.Time{})
 	c.SetWriteDeadline(time.Time{})
-	if _, err := c.Read(make([]byte, 1)); !isTimeout(err) {
+	if _, err := c.Read(make([]byte, 1)); !IsTimeout(err) {
 		t.Errorf("read: %v", err)
 	}
-	if _, err := c.Write([]byte{1}); !isTimeout(err) {
+	if _, err := c.Write([]byte{1}); !IsTimeout(err) {
 		t.Errorf("write: %v", err)
 	}
 }
@@ -41,18 +41,18 @@ func TestCarrierKeepsTheDeadlineOfTheCheck(t *testing.T) {
 func TestCarrierBoundsWhatIsRead(t *testing.T) {
 	c := libConnOn(conversation{strings.NewReader("p0p1ap1b")}, 5)
 	got, err := io.ReadAll(c)
-	if string(got) != "p0p1a" || err != errTooMuch {
+	if string(got) != "p0p1a" || err != ErrTooMuch {
 		t.Errorf("%q, %v", got, err)
 	}
 }
 
 func TestCarrierBlamesTheNetworkFirst(t *testing.T) {
 	c := libConnOn(conversation{strings.NewReader("")}, 5)
-	if got := c.fault(loginStep, errors.New("odd")).Error(); got != "login: odd" {
+	if got := c.Fault(LoginStep, errors.New("odd")).Error(); got != "login: odd" {
 		t.Error(got)
 	}
 	c.Read(make([]byte, 1))
-	if got := c.fault(loginStep, errors.New("odd")).Error(); got != "login: closed by the server" {
+	if got := c.Fault(LoginStep, errors.New("odd")).Error(); got != "login: closed by the server" {
 		t.Error(got)
 	}
 }

@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"bufio"
@@ -13,26 +13,26 @@ import (
 // maxLine bounds a line of a server, in bytes.
 const maxLine = 4 << 10
 
-// send sends a command. Messages call it what, as it may contain a password.
-func (d *Dialogue) send(what, command string) error {
-	if _, err := io.WriteString(d.conn, command+"\r\n"); err != nil {
+// Send sends a command. Messages call it what, as it may contain a password.
+func (d *Dialogue) Send(what, command string) error {
+	if _, err := io.WriteString(d.Conn, command+"\r\n"); err != nil {
 		d.lost = true
-		return stageFault("sending "+what, err)
+		return StageFault("sending "+what, err)
 	}
 	return nil
 }
 
-// request sends a command and reads the first line of its answer. Messages call it what.
-func (d *Dialogue) request(what, command string) (answer string, err error) {
-	if err := d.send(what, command); err != nil {
+// Request sends a command and reads the first line of its answer. Messages call it what.
+func (d *Dialogue) Request(what, command string) (answer string, err error) {
+	if err := d.Send(what, command); err != nil {
 		return "", err
 	}
-	return d.line("the answer to " + what)
+	return d.Line("the answer to " + what)
 }
 
-// line reads a line, without its end. The messages call it what is awaited.
-func (d *Dialogue) line(awaited string) (string, error) {
-	line, err := d.in.ReadSlice('\n')
+// Line reads a line, without its end. The messages call it what is awaited.
+func (d *Dialogue) Line(awaited string) (string, error) {
+	line, err := d.In.ReadSlice('\n')
 	if err == nil {
 		return strings.TrimRight(string(line), "\r\n"), nil
 	}
@@ -40,78 +40,78 @@ func (d *Dialogue) line(awaited string) (string, error) {
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 		return "", fmt.Errorf("a line of more than %d bytes in %s", maxLine, awaited)
-	case errors.Is(err, errTooMuch):
-		return "", fmt.Errorf("more than %d bytes said up to %s", maxTalk, awaited)
+	case errors.Is(err, ErrTooMuch):
+		return "", fmt.Errorf("more than %d bytes said up to %s", MaxTalk, awaited)
 	}
-	return "", awaitFault(awaited, len(line) > 0, err)
+	return "", AwaitFault(awaited, len(line) > 0, err)
 }
 
-// notProtocol is the error of a server that speaks something else. It would not understand the command to quit.
-func (d *Dialogue) notProtocol(protocol, said string) error {
+// NotProtocol is the error of a server that speaks something else. It would not understand the command to quit.
+func (d *Dialogue) NotProtocol(protocol, said string) error {
 	d.lost = true
-	return fmt.Errorf("not %s: %s", protocol, excerpt(said))
+	return fmt.Errorf("not %s: %s", protocol, Excerpt(said))
 }
 
-// quit ends a conversation in the protocol's way. The server closes first, as who does so keeps
+// Quit ends a conversation in the protocol's way. The server closes first, as who does so keeps
 // the port busy for a minute: here ports would run out.
-func (d *Dialogue) quit(command string) {
+func (d *Dialogue) Quit(command string) {
 	if d.lost {
 		return
 	}
 	d.hurry()
-	if d.send(command, command) == nil {
-		io.Copy(io.Discard, d.in)
+	if d.Send(command, command) == nil {
+		io.Copy(io.Discard, d.In)
 	}
 }
 
-// reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1).
-type reply struct {
-	code int
-	text string   // its first line, with the number
+// Reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1).
+type Reply struct {
+	Code int
+	Text string   // its first line, with the number
 	more []string // the lines after it
 }
 
-// good reports whether the server agrees.
-func (r reply) good() bool { return r.code/100 == 2 }
+// Good reports whether the server agrees.
+func (r Reply) Good() bool { return r.Code/100 == 2 }
 
-// reply reads a numbered reply of one line or more. The lines in between may be anything (RFC 959).
-func (d *Dialogue) reply(protocol, awaited string) (r reply, err error) {
+// Reply reads a numbered reply of one line or more. The lines in between may be anything (RFC 959).
+func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
 	for {
-		line, err := d.line(awaited)
+		line, err := d.Line(awaited)
 		if err != nil {
-			return reply{}, err
+			return Reply{}, err
 		}
 		code, more := parseReply(line)
 		switch {
-		case r.code != 0:
+		case r.Code != 0:
 			r.more = append(r.more, line)
 		case code == 0:
-			return reply{}, d.notProtocol(protocol, line)
+			return Reply{}, d.NotProtocol(protocol, line)
 		default:
-			r = reply{code: code, text: line}
+			r = Reply{Code: code, Text: line}
 		}
-		if code == r.code && !more {
+		if code == r.Code && !more {
 			return r, nil
 		}
 	}
 }
 
-// greeting reads the first reply, which must be good, and returns it as it is shown.
-func (d *Dialogue) greeting(protocol string) (string, error) {
-	r, err := d.reply(protocol, "the greeting")
-	return show(r.text), agreed(err, r.good(), "greeting", r.text)
+// Greeting reads the first reply, which must be good, and returns it as it is shown.
+func (d *Dialogue) Greeting(protocol string) (string, error) {
+	r, err := d.Reply(protocol, "the greeting")
+	return Show(r.Text), Agreed(err, r.Good(), "greeting", r.Text)
 }
 
-// agreed is the error of a question or, where the server does not agree in what it said, that it refused.
-func agreed(err error, agrees bool, refused, said string) error {
+// Agreed is the error of a question or, where the server does not agree in what it said, that it refused.
+func Agreed(err error, agrees bool, refused, said string) error {
 	if err == nil && !agrees {
-		err = fmt.Errorf("%s: %s", refused, show(said))
+		err = fmt.Errorf("%s: %s", refused, Show(said))
 	}
 	return err
 }
 
-// has reports whether a line after the first names an extension (RFC 5321, 4.1.1.1).
-func (r reply) has(keyword string) bool {
+// Has reports whether a line after the first names an extension (RFC 5321, 4.1.1.1).
+func (r Reply) Has(keyword string) bool {
 	return slices.ContainsFunc(r.more, func(line string) bool {
 		return len(line) > 4 && strings.EqualFold(line[4:], keyword)
 	})
@@ -126,11 +126,11 @@ func parseReply(line string) (code int, more bool) {
 	return code, strings.HasPrefix(line[3:], "-")
 }
 
-// ask sends a command and reads its numbered reply.
-func (d *Dialogue) ask(protocol, command string) (reply, error) {
+// Ask sends a command and reads its numbered reply.
+func (d *Dialogue) Ask(protocol, command string) (Reply, error) {
 	verb, _, _ := strings.Cut(command, " ")
-	if err := d.send(verb, command); err != nil {
-		return reply{}, err
+	if err := d.Send(verb, command); err != nil {
+		return Reply{}, err
 	}
-	return d.reply(protocol, "the answer to "+verb)
+	return d.Reply(protocol, "the answer to "+verb)
 }

@@ -1,52 +1,52 @@
-package checker
+package wire
 
 import (
 	"errors"
 	"net"
 )
 
-// received is a connection of which a part was read. The loop has no more than that part, and must not wait.
-type received struct {
+// Received is a connection of which a part was read. The loop has no more than that part, and must not wait.
+type Received struct {
 	net.Conn        // where more comes from; nil in the loop
-	head     []byte // what was read
-	err      error  // after head, in the loop: io.EOF, or why no more comes; nil if more may come
-	short    bool   // the check needs more than head
-	waits    bool   // the check would wait for something else: a slot, or another connection
+	Head     []byte // what was read
+	Err      error  // after head, in the loop: io.EOF, or why no more comes; nil if more may come
+	Short    bool   // the check needs more than head
+	Waits    bool   // the check would wait for something else: a slot, or another connection
 }
 
-// errWaits ends what would wait in the loop. Nobody sees it: a goroutine makes the check again from what was received.
-var errWaits = errors.New("not without a goroutine")
+// ErrWaits ends what would wait in the loop. Nobody sees it: a goroutine makes the check again from what was received.
+var ErrWaits = errors.New("not without a goroutine")
 
 // Read implements net.Conn.
-func (r *received) Read(p []byte) (int, error) {
+func (r *Received) Read(p []byte) (int, error) {
 	switch {
-	case len(r.head) > 0:
-		n := copy(p, r.head)
-		r.head = r.head[n:]
+	case len(r.Head) > 0:
+		n := copy(p, r.Head)
+		r.Head = r.Head[n:]
 		return n, nil
 	case r.Conn != nil:
 		return r.Conn.Read(p)
-	case r.err != nil:
-		return 0, r.err
+	case r.Err != nil:
+		return 0, r.Err
 	}
-	r.short = true
-	return 0, errWaits
+	r.Short = true
+	return 0, ErrWaits
 }
 
 // Close implements net.Conn.
-func (r *received) Close() error {
+func (r *Received) Close() error {
 	if r.Conn == nil {
 		return nil
 	}
 	return r.Conn.Close()
 }
 
-// inLoop is what was received of a connection, if there is no more than that; else nil.
-func (c *conn) inLoop() *received {
+// InLoop is what was received of a connection, if there is no more than that; else nil.
+func (c *Conn) InLoop() *Received {
 	if c == nil {
 		return nil
 	}
-	if r, ok := c.Conn.(*received); ok && r.Conn == nil {
+	if r, ok := c.Conn.(*Received); ok && r.Conn == nil {
 		return r
 	}
 	return nil

@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"context"
@@ -7,12 +7,14 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"ldirectord/checker/raw"
 )
 
 // dialTCP connects without net.Dialer, which takes twice as long, with twice as many allocations (BenchmarkDialOwn,
 // BenchmarkDialNet): it starts a goroutine and a timer for each connection, and asks the kernel for both addresses.
-func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn, error) {
-	fd, err := startTCP(to, viaTo(ctx, to))
+func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn, error) {
+	fd, err := StartTCP(to, viaTo(ctx, to))
 	if err != nil {
 		return nil, err
 	}
@@ -21,8 +23,8 @@ func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*conn,
 		syscall.Close(fd)
 		return nil, err
 	}
-	s := newSocket(fd, to)
-	c, err := guard(ctx, s, deadline)
+	s := NewSocket(fd, to)
+	c, err := Guard(ctx, s, deadline)
 	if err != nil {
 		return nil, err
 	}
@@ -39,11 +41,11 @@ type socket struct {
 	to netip.AddrPort
 }
 
-// newSocket puts a socket into Go's poller.
-func newSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(uintptr(fd), "tcp"), to} }
+// NewSocket puts a socket into Go's poller.
+func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(uintptr(fd), "tcp"), to} }
 
-// startTCP makes a socket that does not block, and starts to connect it. A nil via is the usual way.
-func startTCP(to netip.AddrPort, via *Via) (int, error) {
+// StartTCP makes a socket that does not block, and starts to connect it. A nil via is the usual way.
+func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	family := syscall.AF_INET6
 	if to.Addr().Unmap().Is4() {
 		family = syscall.AF_INET
@@ -56,9 +58,9 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 		err = via.prepare(fd, true)
 	}
 	if err == nil {
-		err = connectTo(fd, to)
+		err = raw.Connect(fd, to)
 	}
-	if err != nil && !inProgress(err) {
+	if err != nil && !raw.InProgress(err) {
 		syscall.Close(fd)
 		return -1, err
 	}
@@ -74,8 +76,8 @@ func (s *socket) connect() error {
 	}
 	var answer error
 	err = c.Write(func(fd uintptr) bool {
-		answer = connectTo(int(fd), s.to)
-		return !inProgress(answer)
+		answer = raw.Connect(int(fd), s.to)
+		return !raw.InProgress(answer)
 	})
 	switch {
 	case err != nil:

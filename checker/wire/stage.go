@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"cmp"
@@ -31,16 +31,16 @@ type staged struct {
 
 func (s *staged) Unwrap() error { return s.error }
 
-// of marks an error as one of a stage.
-func (s Stage) of(err error) error {
+// Of marks an error as one of a stage.
+func (s Stage) Of(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &staged{err, s}
 }
 
-// stageOf is the stage of an error: the first one that it was marked with, from outside.
-func stageOf(err error) Stage {
+// StageOf is the stage of an error: the first one that it was marked with, from outside.
+func StageOf(err error) Stage {
 	var at *staged
 	if errors.As(err, &at) {
 		return at.stage

@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"cmp"
@@ -21,58 +21,58 @@ const (
 	tlsSessions = 4 // how many sessions a checker keeps: one for its server, and some for redirects
 )
 
-// sessions are those of one checker, as one must not be offered to another server of the same name. It implements
+// Sessions are those of one checker, as one must not be offered to another server of the same name. It implements
 // tls.ClientSessionCache.
-type sessions struct {
+type Sessions struct {
 	tls.ClientSessionCache
 	left int // checks that may still resume one
 }
 
-func newSessions() *sessions { return &sessions{tls.NewLRUClientSessionCache(tlsSessions), maxResumed} }
+func NewSessions() *Sessions { return &Sessions{tls.NewLRUClientSessionCache(tlsSessions), maxResumed} }
 
-// ended notes how a check ended. After a failure or a warning, and in turn, the next one makes a full handshake.
-func (s *sessions) ended(ok bool) {
+// Ended notes how a check ended. After a failure or a warning, and in turn, the next one makes a full handshake.
+func (s *Sessions) Ended(ok bool) {
 	if s == nil {
 		return
 	}
 	if s.left--; !ok || s.left < 0 {
-		*s = *newSessions()
+		*s = *NewSessions()
 	}
 }
 
-// tlsRules are what a check asks of TLS beyond that it is spoken.
-type tlsRules struct {
-	verify   bool
-	roots    *x509.CertPool   // that verify trusts
-	own      *tls.Certificate // to show to a server that asks for one; nil: none
-	warnDays int              // before its end from which a certificate is warned about; 0: never
+// TLSRules are what a check asks of TLS beyond that it is spoken.
+type TLSRules struct {
+	Verify   bool
+	Roots    *x509.CertPool   // that verify trusts
+	Own      *tls.Certificate // to show to a server that asks for one; nil: none
+	WarnDays int              // before its end from which a certificate is warned about; 0: never
 }
 
-// config returns how to speak TLS with a server that is called by the first of some host[:port], the
+// Config returns how to speak TLS with a server that is called by the first of some host[:port], the
 // last of which may be its address. By default a check asks whether a server is healthy, not who it is:
 // the certificate is not verified, and old versions and cipher suites are taken as well. Each checker
 // keeps its own sessions; none are kept where the server's certificate or ours decides, as a resumed session shows an
 // old one.
-func (r tlsRules) config(kept *sessions, hosts ...string) *tls.Config {
+func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
-		InsecureSkipVerify: !r.verify,
-		RootCAs:            r.roots,
+		InsecureSkipVerify: !r.Verify,
+		RootCAs:            r.Roots,
 		MinVersion:         tls.VersionTLS10,
 		CipherSuites:       allCipherSuites(),
 		// Without the post-quantum groups a handshake costs a third less and its hello fits into one packet.
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
 	}
-	if r.verify {
+	if r.Verify {
 		c.ServerName = certificateName(hosts...)
 		c.VerifyConnection = refuseShortKeys
 	}
-	if kept != nil && !r.verify && r.own == nil {
+	if kept != nil && !r.Verify && r.Own == nil {
 		c.ClientSessionCache = kept
 	}
-	if r.own != nil { // shown whatever authorities the server names: it may know more than those
+	if r.Own != nil { // shown whatever authorities the server names: it may know more than those
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return r.own, nil
+			return r.Own, nil
 		}
 	}
 	return c
@@ -105,31 +105,31 @@ func handshake(t *tls.Conn) error {
 	switch {
 	case err == nil:
 		return nil
-	case isTimeout(err):
-		return AtTLS.of(&fault{"timeout in TLS handshake", err})
+	case IsTimeout(err):
+		return AtTLS.Of(&Fault{"timeout in TLS handshake", err})
 	case errors.As(err, &notTLS):
-		return AtTLS.of(&fault{"TLS handshake: the port does not speak TLS", err})
+		return AtTLS.Of(&Fault{"TLS handshake: the port does not speak TLS", err})
 	case errors.As(err, &untrusted):
-		return AtTLS.of(&fault{"certificate refused: " + distrust(untrusted.Err), err})
+		return AtTLS.Of(&Fault{"certificate refused: " + distrust(untrusted.Err), err})
 	}
-	return AtTLS.of(stageFault("TLS handshake", &handshakeError{err}))
+	return AtTLS.Of(StageFault("TLS handshake", &HandshakeError{err}))
 }
 
-// handshakeError marks what went wrong in a handshake: crypto/tls has no type for an alert.
-type handshakeError struct{ error }
+// HandshakeError marks what went wrong in a handshake: crypto/tls has no type for an alert.
+type HandshakeError struct{ error }
 
-func (e *handshakeError) Unwrap() error { return e.error }
+func (e *HandshakeError) Unwrap() error { return e.error }
 
 // distrust is why a certificate is not trusted, in words that are the same at each check.
 func distrust(err error) string {
 	var invalid x509.CertificateInvalidError
 	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired || invalid.Cert == nil {
-		return escape(strings.TrimPrefix(err.Error(), "x509: "), 4*maxExcerpt)
+		return Escape(strings.TrimPrefix(err.Error(), "x509: "), 4*MaxExcerpt)
 	}
 	if time.Now().Before(invalid.Cert.NotBefore) {
-		return certificateText(invalid.Cert) + " begins on " + day(invalid.Cert.NotBefore)
+		return CertificateText(invalid.Cert) + " begins on " + Day(invalid.Cert.NotBefore)
 	}
-	return certificateText(invalid.Cert) + " ended on " + day(invalid.Cert.NotAfter)
+	return CertificateText(invalid.Cert) + " ended on " + Day(invalid.Cert.NotAfter)
 }
 
 var allCipherSuites = sync.OnceValue(func() (ids []uint16) {

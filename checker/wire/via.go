@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"cmp"
@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"ldirectord/checker/raw"
 )
 
 // Via is how packets of a check reach the server that a private service of IPVS has, though they go to a virtual
@@ -26,9 +28,9 @@ const Astray = "packets with its mark don't come to its private service"
 
 // Knock begins a TCP connection by a way, and leaves it.
 func Knock(v Via, to netip.AddrPort) error {
-	fd, err := startTCP(to, &v)
+	fd, err := StartTCP(to, &v)
 	if err == nil {
-		closeSocket(fd)
+		raw.Close(fd)
 	}
 	return err
 }
@@ -46,8 +48,8 @@ func viaTo(ctx context.Context, to netip.AddrPort) *Via {
 	return nil
 }
 
-// openUDP opens a socket for datagrams to and from a server.
-func openUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+// OpenUDP opens a socket for datagrams to and from a server.
+func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	v := viaTo(ctx, to)
 	if v == nil {
 		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
@@ -63,14 +65,14 @@ func openUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 func (v *Via) prepare(fd int, tcp bool) error {
 	switch {
 	case v.OnLink && v.To.Is4():
-		return setOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
+		return raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
 	case v.OnLink: // where the kernel does not know that option (socket(7), ipv6(7)): a router drops the packet
-		return setOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
+		return raw.SetOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
 	}
-	err := setOption(fd, unix.SOL_SOCKET, unix.SO_MARK, int32(v.Mark))
+	err := raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_MARK, int32(v.Mark))
 	if err == nil && tcp {
-		err = errors.Join(setOption(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
-			setOption(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, int32(v.MSS)))
+		err = errors.Join(raw.SetOption(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
+			raw.SetOption(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, int32(v.MSS)))
 	}
-	return cmp.Or(err, bind(fd, netip.AddrPortFrom(v.Source, 0)))
+	return cmp.Or(err, raw.Bind(fd, netip.AddrPortFrom(v.Source, 0)))
 }

@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"net/netip"

@@ -1,4 +1,4 @@
-package checker
+package wire
 
 import (
 	"context"
@@ -11,70 +11,70 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// watch is the context of a check that wants to know when its stages were done. Libraries may read in goroutines that
+// Watch is the context of a check that wants to know when its stages were done. Libraries may read in goroutines that
 // outlive the check.
-type watch struct {
+type Watch struct {
 	context.Context
 	began time.Time
 	done  [Marks]atomic.Uint32 // as Stages
-	tape  *transcript.Tape     // nil: nobody wants to read what is said
+	Tape  *transcript.Tape     // nil: nobody wants to read what is said
 	ends  atomic.Int64         // as Result.CertEnd
 }
 
-// watching returns the context of a check that begins.
-func watching(ctx context.Context) *watch {
+// Watching returns the context of a check that begins.
+func Watching(ctx context.Context) *Watch {
 	tape, _ := ctx.Value(tapeKey{}).(*transcript.Tape)
-	return &watch{Context: ctx, began: time.Now(), tape: tape}
+	return &Watch{Context: ctx, began: time.Now(), Tape: tape}
 }
 
-// watchingOn is watching for a check that has begun.
-func watchingOn(ctx context.Context, began time.Time, done Stages) *watch {
-	w := &watch{Context: ctx, began: began}
+// WatchingOn is watching for a check that has begun.
+func WatchingOn(ctx context.Context, began time.Time, done Stages) *Watch {
+	w := &Watch{Context: ctx, began: began}
 	for m, after := range done {
 		w.done[m].Store(after)
 	}
 	return w
 }
 
-// watchOf is that of a check which runs with a context; nil without one.
-func watchOf(ctx context.Context) *watch {
-	w, _ := ctx.(*watch)
+// WatchOf is that of a check which runs with a context; nil without one.
+func WatchOf(ctx context.Context) *Watch {
+	w, _ := ctx.(*Watch)
 	return w
 }
 
-// mark notes that a stage is done. Only its first end counts.
-func (w *watch) mark(m Mark) {
+// Mark notes that a stage is done. Only its first end counts.
+func (w *Watch) Mark(m Mark) {
 	if w != nil && w.done[m].Load() == 0 {
 		w.done[m].Store(micros(time.Since(w.began)))
 	}
 }
 
 // said takes down what one side said, which is the end of a stage.
-func (w *watch) said(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
+func (w *Watch) said(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
 	if w != nil && len(p) > 0 {
-		w.mark(m)
-		w.tape.Say(kind, on, p)
+		w.Mark(m)
+		w.Tape.Say(kind, on, p)
 	}
 }
 
-func (w *watch) isTaped() bool { return w != nil && w.tape != nil }
+func (w *Watch) IsTaped() bool { return w != nil && w.Tape != nil }
 
-// remark takes down what the check itself has to say.
-func (w *watch) remark(format string, args ...any) {
-	if w.isTaped() {
-		w.tape.Say(transcript.Note, nil, fmt.Appendf(nil, format, args...))
+// Remark takes down what the check itself has to say.
+func (w *Watch) Remark(format string, args ...any) {
+	if w.IsTaped() {
+		w.Tape.Say(transcript.Note, nil, fmt.Appendf(nil, format, args...))
 	}
 }
 
 // certified notes when the server's certificate ends: that of the first server, where a redirect leads to others.
-func (w *watch) certified(t *tls.Conn) {
+func (w *Watch) certified(t *tls.Conn) {
 	if shown := t.ConnectionState().PeerCertificates; w != nil && len(shown) > 0 {
 		w.ends.CompareAndSwap(0, shown[0].NotAfter.Unix())
 	}
 }
 
-// seen is what the check has done until now, when the server's certificate ends, and how long that took.
-func (w *watch) seen() (done Stages, certEnd int64, took time.Duration) {
+// Seen is what the check has done until now, when the server's certificate ends, and how long that took.
+func (w *Watch) Seen() (done Stages, certEnd int64, took time.Duration) {
 	for m := range w.done {
 		done[m] = w.done[m].Load()
 	}

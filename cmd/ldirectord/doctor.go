@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/checker/schedule"
 	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/doctor"
@@ -43,7 +44,7 @@ func (c *call) reach(p *director.Plan) doctor.Reach {
 		build := c.env.Builder()
 		for _, s := range specs {
 			check, _ := build(s) // it only connects
-			checks = append(checks, director.Check{Spec: s, Task: &checker.Task{Checker: check}})
+			checks = append(checks, director.Check{Spec: s, Task: &schedule.Task{Checker: check}})
 		}
 		results, err := c.probeThrough(ctx, p, checks)
 		answers := map[checker.Spec]checker.Result{}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/schedule"
 	"ldirectord/checker/transcript"
+	"ldirectord/checker/wire"
 	"ldirectord/daemon"
 	"ldirectord/director"
 )
@@ -69,7 +71,7 @@ func (c *call) bothWays(checks []director.Check) (both []director.Check) {
 		if c.goesThrough(check) {
 			check.Spec.Through, check.Name = checker.Through{}, check.Name+", own address"
 			own, _ := build(check.Spec) // the plan has built one
-			check.Task = &checker.Task{Checker: own}
+			check.Task = &schedule.Task{Checker: own}
 			both = append(both, check)
 		}
 	}
@@ -83,7 +85,7 @@ func (c *call) goesThrough(check director.Check) bool {
 
 // probeThrough makes every check once, those through a virtual address by private services of this call.
 func (c *call) probeThrough(ctx context.Context, p *director.Plan,
-	checks []director.Check) (results map[*checker.Task]probed, err error) {
+	checks []director.Check) (results map[*schedule.Task]probed, err error) {
 	var ways []checker.Through
 	for _, check := range checks {
 		if c.goesThrough(check) {
@@ -119,7 +121,7 @@ type row struct {
 	Said    string  `json:"said,omitempty"` // with --verbose
 }
 
-func rowsOf(checks []director.Check, results map[*checker.Task]probed) []row {
+func rowsOf(checks []director.Check, results map[*schedule.Task]probed) []row {
 	rows := []row{}
 	for _, c := range checks {
 		one := row{Virtual: c.Virtual, Real: c.Real, Check: c.Name, State: "off", Detail: c.Waits}
@@ -166,12 +168,12 @@ func printResults(c *call, rows []row) {
 }
 
 // probeAll makes every check once, equal ones together.
-func probeAll(ctx context.Context, checks []director.Check, taped bool) map[*checker.Task]probed {
-	results := map[*checker.Task]probed{}
+func probeAll(ctx context.Context, checks []director.Check, taped bool) map[*schedule.Task]probed {
+	results := map[*schedule.Task]probed{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, maxProbes)
-	asked := map[*checker.Task]bool{nil: true}
+	asked := map[*schedule.Task]bool{nil: true}
 	for _, c := range checks {
 		if asked[c.Task] {
 			continue
@@ -183,7 +185,7 @@ func probeAll(ctx context.Context, checks []director.Check, taped bool) map[*che
 			ctx, r := ctx, probed{}
 			if taped {
 				r.tape = transcript.New()
-				ctx = checker.Taped(ctx, r.tape)
+				ctx = wire.Taped(ctx, r.tape)
 			}
 			start := time.Now()
 			r.Result = c.Task.Checker.Check(ctx)
