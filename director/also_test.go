@@ -147,7 +147,7 @@ func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
 	d := New(Deps{Tell: []Receiver{Monitorfiles(recordedIDs{&ids}.Record)}})
 	v, s := p.virtuals[0], p.virtuals[0].servers[0]
 	for j := &s.first; j != nil; j = j.next {
-		d.teller.found(history.Nothing, &checker.Result{OK: true, Detail: "200 OK"}, user{v, s, j})
+		d.tell.found(history.Nothing, &checker.Result{OK: true, Detail: "200 OK"}, user{v, s, j})
 	}
 	const want = `combined http tcp 10.2.0.1 80 1 gate /own strings
 connect tcp 10.2.0.1 80 81 1 gate / 

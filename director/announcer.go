@@ -27,10 +27,8 @@ type Announcer interface {
 type announcer struct {
 	aside[[]announce.Want, places]
 	*services
-	*role
 	kernel Announcer // nil: it is only noted where they should be
 	marks  *marker
-	tell   *teller
 	moved  func(...*virtual) // called when an address of them is elsewhere than before
 	orders Orders
 

@@ -25,9 +25,9 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 	} {
 		journal := notify.NewJournal()
 		moved := 0
-		a := &announcer{role: &role{}, marks: newMarker(nil, nil, nil),
-			tell:     &teller{receivers: []Receiver{Words(journal.Emit)}},
-			services: &services{global: &parser.Global{}},
+		tell := teller{receivers: []Receiver{Words(journal.Emit)}}
+		a := &announcer{marks: newMarker(nil, nil),
+			services: &services{tell: tell, global: &parser.Global{}},
 			moved:    func(all ...*virtual) { moved += len(all) },
 		}
 		a.aside = newAside(a.put)

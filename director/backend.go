@@ -119,14 +119,14 @@ func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
 	if now.Standby || v.Error != "" {
 		return (s.Up || s.Held) && (s.Weight > 0 || s.Order != nil && s.Order.Kind == Weigh)
 	}
-	return s.InTable && s.Effective > 0
+	return s.Effective > 0
 }
 
 // Undrained finds one of these servers that still gets new connections, and why.
 func (now *Snapshot) Undrained(backends []Backend) (left Backend, why string, any bool) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {
-		if at := (Backend{v.ID, s.Real}); asked[at] && s.InTable && s.Effective > 0 {
+		if at := (Backend{v.ID, s.Real}); asked[at] && s.Effective > 0 {
 			return at, cmp.Or(v.Error,
 				"its entry of the table is another server's too, or was changed externally"), true
 		}

@@ -34,11 +34,9 @@ func (v *virtual) belongsTo(owner string) { v.owner, v.Theirs = owner, owner != 
 // claimant claims virtual services, and knows what other daemons have.
 type claimant struct {
 	*services
-	*role
 	claims  Claims                         // nil: there are no others
 	through func(left map[netip.Addr]bool) // see Deps
-	tell    *teller
-	beside  map[lvs.Key]string // who else waits for a virtual service, or changes it as well
+	beside  map[lvs.Key]string             // who else waits for a virtual service, or changes it as well
 
 	marker    *marker
 	announcer *announcer

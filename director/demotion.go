@@ -11,7 +11,7 @@ const demotionTimeout = 3 * time.Second
 // beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
 // nothing serves. Meanwhile the director continues.
 func (d *Director) beginDemotion(ctx context.Context) {
-	told := d.teller.leaving(d.ours, d.claimant.beside, "the director stands by")
+	told := d.tell.leaving(d.ours, d.claimant.beside, "the director stands by")
 	gone := d.announcer.demote()
 	if told == nil && gone == nil {
 		d.demote(ctx)

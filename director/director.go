@@ -81,8 +81,6 @@ type Director struct {
 
 	// What follows belongs to the goroutine of Run.
 	services
-	role
-	teller    teller
 	writer    writer
 	examiner  examiner
 	claims    <-chan struct{} // who has what may have changed; nil: there are no others
@@ -100,35 +98,35 @@ type Director struct {
 func New(deps Deps) *Director {
 	d := &Director{
 		deps:    deps,
-		role:    role{standby: deps.Standby},
 		orders:  make(requests),
 		started: make(chan struct{}),
 		settled: make(chan struct{}),
-		teller:  teller{receivers: append([]Receiver{count, remember}, deps.Tell...), global: &parser.Global{}},
 	}
 	d.life, d.die = context.WithCancel(context.Background())
-	all, tell, pool := &d.services, &d.teller, schedule.NewPool()
+	all, pool := &d.services, schedule.NewPool()
+	d.standby = deps.Standby
+	d.tell = teller{receivers: append([]Receiver{count, remember}, deps.Tell...), global: &parser.Global{}}
 	d.leavers = leavers{services: all, last: deps.Leavers, leave: deps.Leave}
-	d.folder = maintainer{services: all, folder: folder{end: func() {}}, tell: tell}
-	d.marker = newMarker(all, deps.Marks, tell)
-	d.announcer = &announcer{services: all, role: &d.role, kernel: deps.Announcer, marks: d.marker, tell: tell,
+	d.folder = maintainer{services: all, folder: folder{end: func() {}}}
+	d.marker = newMarker(all, deps.Marks)
+	d.announcer = &announcer{services: all, kernel: deps.Announcer, marks: d.marker,
 		looked: !deps.Withdraw, moved: d.tellState}
 	d.announcer.aside = newAside(d.announcer.put)
 	d.announcer.due = deps.Withdraw
-	d.examiner = examiner{services: all, pool: pool, tell: tell,
+	d.examiner = examiner{services: all, pool: pool,
 		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]Conversation{}}}
-	d.ordered = orderBook{services: all, hold: deps.Orders, over: Orders{}, tell: tell,
+	d.ordered = orderBook{services: all, hold: deps.Orders, over: Orders{},
 		examiner: &d.examiner, announcer: d.announcer}
-	d.claimant = claimant{services: all, role: &d.role, claims: deps.Claims, through: deps.Through, tell: tell,
+	d.claimant = claimant{services: all, claims: deps.Claims, through: deps.Through,
 		marker: d.marker, announcer: d.announcer}
 	if deps.Claims != nil {
 		d.claims = deps.Claims.Changed()
 	}
 	d.remover = remover{claimant: &d.claimant, writer: &d.writer}
-	d.writer = writer{services: all, tell: tell, others: &d.claimant, orders: &d.ordered, remover: &d.remover,
+	d.writer = writer{services: all, others: &d.claimant, orders: &d.ordered, remover: &d.remover,
 		wrote: d.tellState}
 	d.writer.table = table{client: deps.Table, alive: func() { // the director's goroutine is not stuck
-		d.teller.clock = time.Time{} // time has passed
+		d.tell.clock = time.Time{} // time has passed
 		if deps.Alive != nil {
 			deps.Alive()
 		}
@@ -179,7 +177,7 @@ func (d *Director) leaveTable(ended context.Context) {
 		d.announcer.settle(ctx)
 	}
 	if !d.marker.isOver(ctx) {
-		d.teller.emit(notify.Event{Kind: notify.TableError,
+		d.tell.emit(notify.Event{Kind: notify.TableError,
 			Text: "Mark rules can't be removed: a change of them does not end"})
 		return
 	}
@@ -250,10 +248,10 @@ func (d *Director) loop(ctx context.Context) {
 			d.awaiting = nil
 		}
 		if d.examiner.waiting == 0 {
-			d.teller.status = lvs.StatusRunning
+			d.tell.status = lvs.StatusRunning
 			settled()
 		}
-		d.teller.clock = time.Time{}
+		d.tell.clock = time.Time{}
 		if wait := d.nextLook(); wait < never {
 			retry.Reset(wait)
 		}
@@ -309,7 +307,7 @@ func (d *Director) marked(r marked) {
 		for _, what := range r.fixed {
 			if v.key.IPv6 == strings.HasPrefix(what, "IPv6") {
 				what = "changed externally: mark rules: " + what + "; restored"
-				d.teller.note(history.Changed, what, v.servers...)
+				d.tell.note(history.Changed, what, v.servers...)
 			}
 		}
 		d.tellState(v)

@@ -15,7 +15,6 @@ import (
 type examiner struct {
 	*services
 	pool *schedule.Pool
-	tell *teller
 	said conversations
 
 	checks    map[*schedule.Task]*check

@@ -118,7 +118,7 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		result.OK = c.ok
 		s := serverOf(lvs.Dest{})
 		s.Server = &judge.Server{File: c.maintenance != ""}
-		d.teller.found(history.Nothing, &result, user{v, s, &s.first})
+		d.tell.found(history.Nothing, &result, user{v, s, &s.first})
 		if !slices.Equal(lines, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, lines, c.want)
 		}
@@ -134,7 +134,7 @@ func (a *asked) Run(h notify.Hook) { *a = append(*a, h) }
 func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	var hooks asked
 	d := New(Deps{Tell: []Receiver{Commands(hooks.Run)}})
-	if ended := d.teller.leaving(d.ours, d.claimant.beside, "test"); ended != nil {
+	if ended := d.tell.leaving(d.ours, d.claimant.beside, "test"); ended != nil {
 		t.Error("waits for no command")
 	}
 	for range 2 {
@@ -143,7 +143,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals
-	ended := d.teller.leaving(d.ours, d.claimant.beside, "test")
+	ended := d.tell.leaving(d.ours, d.claimant.beside, "test")
 	for i, hook := range hooks {
 		select {
 		case <-ended:

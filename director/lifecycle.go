@@ -21,7 +21,7 @@ import (
 // begin puts the first plan into the table as it is found. Servers that are in with a weight are up until their checks
 // say otherwise. Destinations of our virtual services that are not configured are purged.
 func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
-	d.teller.status = lvs.StatusStarting
+	d.tell.status = lvs.StatusStarting
 	var former []*virtual
 	for _, key := range d.deps.Former {
 		former = append(former, &virtual{key: key})
@@ -43,7 +43,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	}
 	d.install(p, f, slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
 	if d.standby {
-		d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+		d.tell.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	}
 	d.writer.sync(ctx, have)
 }
@@ -52,7 +52,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 // changed stays in the table as it is until the first result of the new check.
 func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) {
 	if !refines {
-		d.teller.status = lvs.StatusReloading
+		d.tell.status = lvs.StatusReloading
 	}
 	before := byKey(d.virtuals)
 	owned := slices.DeleteFunc(slices.Clone(d.virtuals),
@@ -68,7 +68,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	p.adopt(d.virtuals, d.tls)
 	for _, v := range p.virtuals {
 		v.touch()
-		takeOver(v, before[v.key], refines, &d.teller)
+		takeOver(v, before[v.key], refines, &d.tell)
 		if p.Config.Global.Channels != d.global.Channels {
 			v.told.state.Text = nil // a new one is told how things are
 		}
@@ -204,7 +204,7 @@ func (x user) before(was *virtual) *judgement {
 // install makes the plan's virtual services and checks the current ones. Owned are those that may be in the table.
 func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
-	d.teller.global = d.global
+	d.tell.global = d.global
 	p.jobs = nil
 	for _, v := range d.virtuals {
 		if len(v.cfg.Waiting) > 0 && v.waitingSince.IsZero() {
@@ -212,7 +212,7 @@ func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 		}
 	}
 	d.examiner.enter(p)
-	for i, list := range d.announcer.enlist(d.virtuals, d.teller.now()) {
+	for i, list := range d.announcer.enlist(d.virtuals, d.tell.now()) {
 		d.virtuals[i].addresses = list
 	}
 	d.ordered.apply()
@@ -226,14 +226,14 @@ func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 
 // cleanup removes, at the end, the virtual services that cleanstop says.
 func (d *Director) cleanup(ctx context.Context) {
-	d.teller.status = lvs.StatusStopping
+	d.tell.status = lvs.StatusStopping
 	d.writer.until, d.writer.timeout = time.Time{}, 0
 	for _, v := range d.purges {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
 	allow(ctx, d.demotion, demotionTimeout)
 	d.claimant.assign(d.ours, d.purges) // who waits now
-	hooks := d.teller.leaving(d.ours, d.claimant.beside, "the director stops")
+	hooks := d.tell.leaving(d.ours, d.claimant.beside, "the director stops")
 	d.announcer.withdrawAtEnd(ctx, d.writer.alive)
 	allow(ctx, hooks, demotionTimeout)
 	d.remover.purge(ctx)
@@ -248,7 +248,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		}
 	}
 	if left > 0 {
-		d.teller.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
+		d.tell.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
 			Text: fmt.Sprintf("Table change failed: %d more virtual services stay: %v", left, errSilent)})
 	}
 }

@@ -56,7 +56,6 @@ type maintainer struct {
 	folder
 	out     map[netip.AddrPort]string // what it took out when it was last readable
 	trouble string                    // why it can't be read
-	tell    *teller
 }
 
 // enter makes the folder of another plan the current one.

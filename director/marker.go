@@ -29,7 +29,6 @@ type marker struct {
 	aside[[]fwmark.Rule, marked]
 	*services
 	marks Marks // nil: there are none to keep
-	tell  *teller
 
 	current []fwmark.Rule            // as of the last report without an error …
 	byMark  map[uint32][]fwmark.Rule // … by their marks
@@ -43,8 +42,8 @@ type marked struct {
 	err   error
 }
 
-func newMarker(all *services, marks Marks, tell *teller) *marker {
-	m := &marker{services: all, marks: marks, tell: tell}
+func newMarker(all *services, marks Marks) *marker {
+	m := &marker{services: all, marks: marks}
 	m.aside = newAside(m.set)
 	return m
 }

@@ -66,7 +66,7 @@ func (t *teller) tells(v *virtual) bool {
 func (d *Director) tellState(virtuals ...*virtual) {
 	for _, v := range virtuals {
 		if d.demotion == nil && v.Known {
-			d.teller.state(v, d.marker.has(v.cfg), d.marker.trouble)
+			d.tell.state(v, d.marker.has(v.cfg), d.marker.trouble)
 		}
 	}
 }

@@ -153,7 +153,6 @@ type orderBook struct {
 	hold Orders
 	over Orders    // that ended here, as long as they are still given
 	next time.Time // when the next one ends; zero: none does
-	tell *teller
 
 	examiner  *examiner
 	announcer *announcer

@@ -39,7 +39,7 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 				for _, s := range servers {
 					c.users = append(c.users, user{v, s, &s.first})
 				}
-				d.teller.unjudged(c, &result)
+				d.tell.unjudged(c, &result)
 			}
 			unjudged(one, two)
 			unjudged(one, two)
@@ -122,7 +122,7 @@ func TestTheReasonOfAChange(t *testing.T) {
 		s.maintenance = file
 		s.Maintained(file != "")
 		e := notify.Event{}
-		d.teller.destOp(v, ipvsctl.Op{Kind: ipvsctl.EditDest, Dest: s.Dest}, &e)
+		d.tell.destOp(v, ipvsctl.Op{Kind: ipvsctl.EditDest, Dest: s.Dest}, &e)
 		if e.Reason != want {
 			t.Errorf("with file %q: %q, want %q", file, e.Reason, want)
 		}

@@ -8,9 +8,11 @@ import (
 	"ldirectord/parser"
 )
 
-// services are the virtual services of the plan in force, and those that are left of former plans. All who need them
-// share them.
+// services are the virtual services of the plan in force, and those that are left of former plans; whether they are
+// served, and what tells of them. All who need them share them.
 type services struct {
+	role
+	tell     teller
 	global   *parser.Global
 	tls      checker.TLSSums
 	virtuals []*virtual // in the order of the file

@@ -265,7 +265,7 @@ func (p *Plan) Snapshot() *Snapshot {
 // snapshot copies what is known: one to three milliseconds for 10,000 servers.
 func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
-		Time: time.Now(), Status: d.teller.status, Standby: d.standby,
+		Time: time.Now(), Status: d.tell.status, Standby: d.standby,
 		Orders: d.ordered.hold, Over: maps.Clone(d.ordered.over),
 		Table: d.writer.asked, Unread: d.writer.unread, Marks: d.marker.trouble, Folder: d.folder.trouble,
 		Shortages: d.examiner.shortages, Purging: len(d.purges),

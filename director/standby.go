@@ -42,8 +42,8 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 func (d *Director) promote(ctx context.Context) {
 	d.standby = false
 	d.announcer.followRole()
-	d.teller.status = lvs.StatusStarting
-	d.teller.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
+	d.tell.status = lvs.StatusStarting
+	d.tell.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
 	d.claimant.record()
 	d.remover.disown(nil)
 	for _, v := range d.virtuals {
@@ -56,8 +56,8 @@ func (d *Director) promote(ctx context.Context) {
 
 // demote takes everything out of the table. Logs and mails show it as a stop.
 func (d *Director) demote(ctx context.Context) {
-	d.teller.status = lvs.StatusStopping
-	d.teller.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+	d.tell.status = lvs.StatusStopping
+	d.tell.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told, announced := map[string]bool{}, d.announcer.byKey()
 	d.writer.until = time.Time{}
 	d.claimant.assign(d.ours, d.purges) // who waits now
@@ -76,7 +76,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.announcer.followRole()
 	d.marker.order()
 	d.claimant.record()
-	d.teller.status = lvs.StatusRunning
+	d.tell.status = lvs.StatusRunning
 }
 
 // leavingOf are the servers that a stop reports: those that are up. One that several virtual services have in the same

@@ -20,7 +20,6 @@ import (
 type writer struct {
 	table
 	*services
-	tell    *teller
 	others  *claimant // who else has a virtual service, or waits for it
 	orders  *orderBook
 	remover *remover
