@@ -83,8 +83,9 @@ func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given,
 	var refused *control.Refusal
 	switch {
 	case err == nil && answer.Unsaved != "":
-		return given{answer.Role, answer.Role.StaysUp(),
-			true}, fmt.Errorf("it is carried out, but the next daemon will not know: %s", answer.Unsaved)
+		unsaved := fmt.Errorf("the role has changed, but it is not saved for the next daemon: %s",
+			answer.Unsaved)
+		return given{answer.Role, answer.Role.StaysUp(), true}, unsaved
 	case err == nil:
 		return given{answer.Role, answer.Role.StaysUp(), false}, nil
 	case errors.As(err, &refused) && refused.IsFinal():
@@ -206,7 +207,8 @@ func carryOut(ctx context.Context, c *call, role instance.Role) error {
 func (c *call) mayStart(l *daemon.Loaded, runs bool) error {
 	c.debug, c.stay = false, false
 	if !runs && l.Config.Global.Supervised {
-		return errors.New("supervised: only its supervisor starts it; started by standby it can be promoted")
+		return errors.New("supervised = yes: only the supervisor starts the daemon; " +
+			"one that standby started can be promoted")
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func TestThePerlDaemonIsNamed(t *testing.T) {
 		{"status", 0, ""},
 		{"status -v", 4, ""},
 		{"why 10.2.0.1", 1, ""},
-		{"drain 10.2.0.1:7000 --force", 1, "; the order counts from the next start of this program"},
+		{"drain 10.2.0.1:7000 --force", 1, "; the order applies from the next start of this program"},
 	} {
 		args := append([]string{"--rundir", dir, file}, strings.Fields(c.words)...)
 		out, err := exec.Command(program(t), args...).CombinedOutput()

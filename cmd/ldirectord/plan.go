@@ -103,7 +103,7 @@ func planned(ops []ipvsctl.Op) []change {
 func machine(ctx context.Context, c *call, p *director.Plan, orders director.Orders) (have ipvsctl.Table,
 	commands []string, err error) {
 	if c.table.Live == nil {
-		c.note("compared with an empty table: one in memory is its daemon's own")
+		c.note("compared with an empty table: one in memory belongs to its daemon")
 		return nil, nil, nil
 	}
 	if err := c.table.Connect(ctx); err != nil {

@@ -91,7 +91,7 @@ func (s *realServer) serve(v *parser.Virtual, forward lvs.Forward, all []*realSe
 	}
 	addresses := v.Addresses()
 	if len(addresses) == 0 {
-		s.manual = with(s.manual, v.ID+", whose addresses no mark directive tells")
+		s.manual = with(s.manual, v.ID+", whose addresses are unknown without a mark line")
 	}
 	for _, p := range addresses {
 		switch {

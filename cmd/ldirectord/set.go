@@ -83,16 +83,16 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 			printOrdered(c, order, s)
 		}
 		if s.Waits {
-			c.warn("%s waits for an address; the order counts then", s.Real)
+			c.warn("%s has no address yet; the order applies when it has one", s.Real)
 		}
 		if s.Owner != "" {
-			c.warn("%s belongs to %s; the order counts when this daemon has it", s.Virtual, s.Owner)
+			c.warn("%s belongs to %s; the order applies when this daemon has it", s.Virtual, s.Owner)
 		}
 	}
 	for _, id := range answer.Refusing {
 		c.warn(
-			"warning: %s refuses the clients of a server that is drained; its scheduler does not with "+
-				"schedflags=sh-fallback or mh-fallback", id)
+			"warning: %s refuses the clients of a drained server: "+
+				"its scheduler needs schedflags=sh-fallback or mh-fallback", id)
 	}
 	if c.answer != nil {
 		c.answer["servers"] = list
@@ -104,7 +104,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" }
 	answer.Servers = slices.DeleteFunc(answer.Servers, isOthers)
 	if order.Kind == director.Withdraw {
-		return awaitCarried(ctx, c, answer.Servers, "packets still come", quiet())
+		return awaitCarried(ctx, c, answer.Servers, "packets still arrive", quiet())
 	}
 	return awaitCarried(ctx, c, answer.Servers, "connections are left",
 		func(carry ipvsctl.Counters) bool { return carry.Active == 0 })
@@ -125,7 +125,7 @@ func printOrdered(c *call, order daemon.SetOrder, s daemon.OrderedServer) {
 	case withdraws:
 		fmt.Fprintln(c.out, address, "is withdrawn")
 	case order.Kind == director.Announce:
-		fmt.Fprintln(c.out, address, "is announced as its services serve")
+		fmt.Fprintln(c.out, address, "is announced while its services serve")
 	case at.Real == "" && order.Kind == director.Obey:
 		fmt.Fprintf(c.out, "the checks of %s may remove every server, until all are up\n", at)
 	case at.Real == "" && s.Brake:
@@ -145,16 +145,16 @@ func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
 	case found.Pid == 0 || errors.Is(unanswered, control.ErrEnding):
-		return fmt.Errorf("no daemon runs for %s: the order counts from its next start", c.path)
+		return fmt.Errorf("no daemon runs for %s: the order applies from its next start", c.path)
 	case errors.Is(unanswered, control.ErrNoAnswer):
 		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
 			unanswered, found.Pid)
 	case found.State.Pid == 0:
 		why := cmp.Or(c.perlRuns(), fmt.Errorf("the daemon with pid %d takes no orders for servers", found.Pid))
-		return fmt.Errorf("%w; the order counts from the next start of this program", why)
+		return fmt.Errorf("%w; the order applies from the next start of this program", why)
 	case c.wait:
 		return fmt.Errorf(
-			"the daemon with pid %d follows the order, but does not say when: --wait can't wait for it",
+			"the daemon with pid %d follows the order, but does not report it: --wait is not possible",
 			found.Pid)
 	}
 	return nil

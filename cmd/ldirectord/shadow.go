@@ -21,7 +21,7 @@ import (
 // runShadow compares the table with what the daemon would make of it, until a signal or --for ends it.
 func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if c.table.Live == nil {
-		return errors.New("a table in memory is its daemon's own: shadow compares with the kernel's")
+		return errors.New("shadow compares with the kernel's table; one in memory belongs to its daemon")
 	}
 	if err := c.table.Absent(); err != nil { // opening the table would load the module
 		return fmt.Errorf("no daemon has a table here: %w", err)
@@ -89,10 +89,10 @@ func (f *followedFile) changed(ctx context.Context) *director.Plan {
 	f.inForce = text
 	l, err := f.c.load(ctx)
 	if err != nil {
-		f.c.sayNow(cmp.Or(err.Error(), "The file has changed and is refused"))
+		f.c.sayNow(cmp.Or(err.Error(), "The file has changed; it is refused"))
 		return nil
 	}
 	f.c.env.SetVirtuals(l.Plan)
-	f.c.sayNow("The file has changed and is followed")
+	f.c.sayNow("The file has changed; the new one is compared from now on")
 	return l.Plan
 }

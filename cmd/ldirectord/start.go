@@ -21,7 +21,7 @@ func start(ctx context.Context, c *call) error {
 		case isDaemon():
 		case runs:
 			if last, err := c.roleFile().Read(); err == nil && last.Role == instance.Standby {
-				c.warn("it runs and stands by; notify master promotes it")
+				c.warn("the daemon runs and stands by; notify master promotes it")
 			}
 		default:
 			return c.roleFile().Clear()

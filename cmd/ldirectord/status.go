@@ -62,7 +62,7 @@ func sayElsewhere(c *call) {
 		if s.NetNS != instance.NetNS() {
 			where = fmt.Sprintf("the network namespace of pid %d", s.Pid)
 		}
-		c.warn("another one, with %s, is running with pid: %d", where, s.Pid)
+		c.warn("another daemon of this file, with %s, is running with pid: %d", where, s.Pid)
 	}
 }
 

@@ -42,7 +42,7 @@ func unitOf(groups string) instance.Supervisor {
 // restartSupervised has the supervisor restart its daemon. The unit's ExecStop leaves the table in place then.
 func restartSupervised(ctx context.Context, c *call, by instance.Supervisor) error {
 	if by == somebody {
-		return errors.New("the daemon runs in the foreground: who started it there must restart it")
+		return errors.New("the daemon runs in the foreground: restart it where it was started")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*daemon.EndTimeout)
 	defer cancel()

@@ -74,7 +74,7 @@ func watch(ctx context.Context, c *call) error {
 }
 
 var errNotRedrawn = exit{exitUsage, errors.New(
-	"--watch draws on a terminal, and standard output is none that can be redrawn: status -v shows the table once")}
+	"--watch needs a terminal as standard output; status -v shows the table once")}
 
 // takeTerminal begins to draw, with each key at once, and returns what ends that.
 func takeTerminal(terminal *os.File) (giveBack func(), err error) {

@@ -320,7 +320,7 @@ func TestWatchGivesTheTerminalBack(t *testing.T) {
 func TestWatchWhereNothingCanBeRedrawn(t *testing.T) {
 	d, _ := watched(t)
 	said, err := exec.Command(program(t), append(d.args, "status", "-v", "--watch")...).CombinedOutput()
-	if code := err.(*exec.ExitError).ExitCode(); code != exitUsage || !strings.Contains(string(said), "--watch draws on a terminal") || bytes.Contains(said, []byte{0x1b}) {
+	if code := err.(*exec.ExitError).ExitCode(); code != exitUsage || !strings.Contains(string(said), "--watch needs a terminal") || bytes.Contains(said, []byte{0x1b}) {
 		t.Errorf("status %d\n%s", code, said)
 	}
 	term := newTerminal(t, 80, 24)

@@ -32,7 +32,8 @@ func why(ctx context.Context, c *call) error {
 func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
 	asked := o.server()
 	if o.found().Pid == 0 {
-		return nil, fmt.Errorf("no daemon runs for %s: only one that runs knows how its servers are", o.path)
+		return nil, fmt.Errorf("no daemon runs for %s: only a running daemon knows the state of its servers",
+			o.path)
 	}
 	text, err := o.socket().Ask(ctx, "/why?"+asked.Encode())
 	if err != nil {

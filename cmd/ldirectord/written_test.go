@@ -12,11 +12,14 @@ import (
 
 var update = flag.Bool("update", false, "write what the man page, running.md and the completion have of the commands")
 
-// What the man page, running.md and the completion have of commands and options is written from their rows.
+// What the man page, running.md and the completion have of commands and options is written from their rows, and what the
+// page has of files and exit statuses from the help on them.
 func TestWrittenFromTheRows(t *testing.T) {
 	const man = "../../man/ldirectord.8"
 	written(t, man, ".\\\" commands\n", manChapters(commandEntries, manCommand), ".\\\" end\n")
 	written(t, man, ".\\\" options\n", manChapters(optionEntries, manOption), ".\\\" end\n")
+	written(t, man, ".\\\" files\n", manTopic(t, "files", "Pa "), ".\\\" end\n")
+	written(t, man, ".\\\" exit\n", manTopic(t, "exit", ""), ".\\\" end\n")
 	written(t, "../../docs/running.md", "<!-- commands -->\n", markdownCommands(), "<!-- end commands -->\n")
 	written(t, "../../packaging/completion/ldirectord.bash", "# rows\n", bashRows(), "# end\n")
 }
@@ -171,6 +174,33 @@ func manSentences(e entry) string {
 func manText(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, `"`, `\(dq`, "--", `\-\-`).Replace(text)
 	return literal.ReplaceAllString(text, `\fB$1\fR`)
+}
+
+// manTopic is the help on a topic, in mdoc: its list, and sentences before and after it. A title is left out.
+func manTopic(t *testing.T, topic, mark string) (page string) {
+	t.Helper()
+	text, err := helpTexts.ReadFile("help/" + topic + ".txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentences := func(text string) string {
+		return sentence.ReplaceAllString(manText(strings.Join(strings.Fields(text), " ")), "$1\n") + "\n"
+	}
+	item := regexp.MustCompile(`(?m)^  (\S+)\s+(.*(?:\n {4}.*)*)`)
+	for part := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n\n") {
+		items := item.FindAllStringSubmatch(part, -1)
+		switch {
+		case len(items) == 0 && strings.HasSuffix(part, "."):
+			page += sentences(part)
+		case len(items) > 0:
+			page += ".Bl -tag -width Ds\n"
+			for _, i := range items {
+				page += ".It " + mark + i[1] + "\n" + sentences(i[2]+".")
+			}
+			page += ".El\n"
+		}
+	}
+	return page
 }
 
 func markdownCommands() string {
