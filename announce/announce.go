@@ -33,7 +33,7 @@ type Place struct {
 }
 
 // Announcer keeps the addresses of one daemon on devices. Its own are known by the label DEVICE:ldir (IPv4), or by the
-// record and because they are never a source (IPv6): an address of somebody else is left alone.
+// record and because they are never a source (IPv6): an address of another program is left alone.
 type Announcer struct {
 	claims Claims
 	save   func(Record) error
@@ -45,8 +45,8 @@ type Announcer struct {
 	placed   map[netip.Addr]int // where Sync put or found it, by index: if it is gone, it was removed by hand
 }
 
-// Claims tell which addresses other daemons of this machine have, and by whom. None writes its record before release
-// is called.
+// Claims tell which addresses other daemons of this machine have, and which daemons. None writes its record before
+// release is called.
 type Claims func(context.Context) (theirs map[netip.Addr]string, release func())
 
 // Record has the devices on which an address may be by a daemon and those before it, for the next one. It is written
@@ -59,11 +59,11 @@ func New(before Record, claims Claims, save func(Record) error) *Announcer {
 	return &Announcer{claims: claims, save: save, open: openKernel, recorded: before, placed: map[netip.Addr]int{}}
 }
 
-// Sync compares what is wanted with what the kernel says, and changes what differs: routes before addresses that come,
-// addresses before routes that go, removal from one device before the other gets it. It returns a place for each
-// address that is wanted, in this order. An address that was removed by hand comes back only with Repair, or after it
-// was wanted elsewhere; one whose new device is missing or down stays where it is. What the record has and nobody wants
-// is withdrawn; if that fails, its place follows the others. ctx ends Sync between two addresses.
+// Sync compares what is wanted with what the kernel says, and changes what differs: routes before addresses that
+// come, addresses before routes that go, removal from one device before the other gets it. It returns a place for
+// each address that is wanted, in this order. An address that was removed by hand comes back only with Repair, or
+// after it was wanted elsewhere; one whose new device is missing or down stays where it is. What the record has and
+// no service wants is withdrawn; if that fails, its place follows the others. ctx ends Sync between two addresses.
 func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -114,7 +114,7 @@ func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []Want) 
 	return all, next, unrecorded
 }
 
-// leftovers are the addresses of the record that nobody wants.
+// leftovers are the addresses of the record that no service wants.
 func (a *Announcer) leftovers(want []Want) (list []Want) {
 	left := maps.Clone(a.recorded)
 	for _, w := range want {

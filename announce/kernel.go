@@ -114,7 +114,7 @@ func readState(k kernel) (state, error) {
 }
 
 // find finds an address on the devices where it may be: at which of those that are up, ours by their devices, and that
-// it is there by somebody else.
+// another program put it there.
 func (s state) find(w Want, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {

@@ -21,7 +21,7 @@ type settling struct {
 	wanted   bool                    // it is not left over
 	owner    string                  // the other daemon that has it; "": none
 	obstacle error                   // why it can't come to its device
-	foreign  error                   // it is somewhere by somebody else
+	foreign  error                   // something else put it on a device
 	gone     bool                    // nothing of us is left
 }
 

@@ -55,7 +55,7 @@ type Spec struct {
 	TLSFiles      string                // what TLSSums say of these files
 	TLSExpiryWarn int                   // days before its end from which a certificate is warned about; 0 for never
 	StartTLS      bool                  // smtp, submission, imap, pop, ldap, ftp
-	NoClearText   bool                  // mysql, pgsql: the password is not sent so that who answers can read it
+	NoClearText   bool                  // mysql, pgsql: the password is not sent so that the server could read it
 	HTTPStatus    List[lvs.StatusRange] // statuses that are good; none for 2xx
 	HTTPHeaders   List[string]          // further request headers, each "Name: value"
 	HTTPUser      string                // basic authentication

@@ -76,7 +76,7 @@ func (p *Perls) ask(argv []string, check ...string) (*program.Helper, <-chan str
 	return h, answers, err
 }
 
-// errPerl is a shortage of this machine, or somebody killed it.
+// errPerl is a shortage of this machine, or it was killed.
 var errPerl = wire.NewFault("the perl that compiled the file ended, does not answer or can't fork", syscall.ENOMEM)
 
 // runPerl has the file's perl fork, waits for the end of that process, or kills it at the timeout.

@@ -48,7 +48,7 @@ type httpRules struct {
 
 // hop is one request of a check: the first, or one that a redirect asked for.
 type hop struct {
-	url     *url.URL       // nil: the check's own, which nobody has asked for yet
+	url     *url.URL       // nil: the check's own, which was not asked for yet
 	to      netip.AddrPort // where it is asked; invalid while the name is not looked up
 	request []byte
 	tls     *tls.Config // nil for http

@@ -22,7 +22,7 @@ func imap(_ context.Context, d *dialogue) (string, error) {
 	case status == "":
 		return "", d.NotProtocol("IMAP", greeting)
 	case status == "PREAUTH" && d.Offered != nil:
-		// It is too late for TLS, and anybody may have said so in the server's name (RFC 3501, 6.2.1).
+		// It is too late for TLS, and an attacker may have said so in the server's name (RFC 3501, 6.2.1).
 		return "", wire.NotOffered(greeting)
 	case status == "PREAUTH":
 		return wire.Show(greeting), nil

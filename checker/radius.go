@@ -50,7 +50,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 	}
 	err = q.Ask(ctx, time.Now().Add(q.Timeout), func(net.Addr) []byte { return request })
 	switch {
-	case wire.IsTimeout(err) && q.Strays == 0: // RFC 2865, 3: a server is silent to whom it does not know
+	case wire.IsTimeout(err) && q.Strays == 0: // RFC 2865, 3: a server ignores unknown clients
 		err = wire.NewFault(err.Error()+" (a server is also silent when it does not know us or the secret)",
 			err)
 	case err == nil && answer.Code != radius.CodeAccessAccept:
@@ -91,7 +91,7 @@ func (c *radiusCheck) request() ([]byte, error) {
 	return p.Encode()
 }
 
-// parse reads the answer to a request, which only who knows the secret can give.
+// parse reads the answer to a request, which only a server that knows the secret can give.
 func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 	answer, err := radius.Parse(datagram, c.secret)
 	if err != nil {

@@ -37,7 +37,7 @@ func sqlSeen(query string, rows int, err error) (string, error) {
 	return sqlVerb(query) + " returned a row", err
 }
 
-// clearText is a check whose server may ask for the password in a way that lets the one who answers read it.
+// clearText is a check whose server may ask for the password in a way that lets it read the password.
 type clearText struct {
 	Checker
 	refused bool

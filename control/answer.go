@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Refused says why an order is not carried out, in words for who gave it.
+// Refused says why an order is not carried out, in words for the operator.
 type Refused string
 
 func (r Refused) Error() string { return string(r) }

@@ -26,7 +26,7 @@ const (
 	maxHeader      = 8 << 10                // bytes
 	maxBody        = 64 << 10               // bytes of a request
 	MaxClients     = 256                    // connections at once; fewer of them are answered at once
-	crowdPause     = time.Millisecond       // after a client from the network for whom another had to go
+	crowdPause     = time.Millisecond       // after a client from the network replaced another
 )
 
 // NewServer returns an HTTP server that no client can occupy for long. When too many are connected, the one that has
@@ -82,7 +82,7 @@ func (c *client) Write(p []byte) (n int, err error) {
 
 type clientKey struct{}
 
-// clientOf is the client that a context is of; nil where nobody asked.
+// clientOf is the client that a context is of; nil without one.
 func clientOf(ctx context.Context) *client {
 	c, _ := ctx.Value(clientKey{}).(*client)
 	return c

@@ -32,8 +32,8 @@ type claims struct {
 	mu         sync.Mutex // guards what follows
 	neighbours neighbours
 	mine       keySet             // that no other one takes
-	has, waits keySet             // as recorded …
-	yields     bool               // … and that others may take what it has
+	has, waits keySet             // as recorded
+	yields     bool               // recorded: others may take what it has
 	last       []neighbour        // as they were seen
 	contested  bool               // another one changes what is ours: the table is looked at
 	marking    []parser.Virtual   // of the file

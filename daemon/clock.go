@@ -12,8 +12,8 @@ const clockSet = 2 * time.Second
 
 func wallClock() time.Duration { return time.Duration(time.Now().UnixNano()) }
 
-// followClock tells when somebody has set the wall clock. It returns by how much that is ahead of the boot's, which was
-// the same as before where nobody did.
+// followClock tells when the wall clock was set. It returns by how much that is ahead of the boot's, which was
+// the same as before where it was not set.
 func (d *daemon) followClock(was time.Duration, boot func() time.Duration) time.Duration {
 	since := boot()
 	ahead := wallClock() - since

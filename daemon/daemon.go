@@ -51,7 +51,7 @@ const ReadyLine = "ready"
 type Options struct {
 	Instance   instance.Instance
 	Table      ipvsctl.Access
-	Supervisor instance.Supervisor // who runs it in the foreground; "" in the background
+	Supervisor instance.Supervisor // what runs it in the foreground; "" in the background
 	Config     Source
 	Loaded     *Loaded // the configuration to begin with
 	Manager    *ServiceManager
@@ -103,7 +103,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	show() // the file may show the table of another daemon
-	// Before anybody can know our pid. PIPE is caught and not ignored: children would inherit that.
+	// Before a command can know our pid. PIPE is caught and not ignored: children would inherit that.
 	signals, hangups := make(chan os.Signal, 8), make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
 	signal.Notify(hangups, unix.SIGHUP)
@@ -163,7 +163,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	d.startThrough(ctx)
 	go func() {
 		ended <- d.director.Run(ctx, plan)
-		end(nil) // nobody waits for it any more
+		end(nil) // no command waits for it any more
 	}()
 	go d.settle(ctx, d.Loaded.Summary())
 	go d.orders.follow(ctx)
@@ -267,7 +267,7 @@ func (d *daemon) record(change func(*instance.State)) { d.recorded(d.lock.Update
 // recorded says that the file of the state, or of the role, is not as it should be.
 func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
 
-// tellStarter shows who waits for the start which changes of the table fail. The daemon tries them again.
+// tellStarter shows the command that waits for the start which changes of the table fail. The daemon tries them again.
 func (o *Options) tellStarter(e notify.Event) {
 	if o.Ready != nil && e.Kind == notify.TableError {
 		fmt.Fprintln(o.Ready, e.Text) // an error: the start is over

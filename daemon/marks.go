@@ -19,7 +19,7 @@ import (
 // markInterval is the time between two looks at rules that are not the daemon's own: programs are run for that.
 const markInterval = time.Minute
 
-// markTimeout is for all programs that show who sets marks.
+// markTimeout is for all programs that show what sets marks.
 const markTimeout = 20 * time.Second
 
 // markWatch notices when nothing sets a mark that the file leaves to others, as after a firewall's restart.

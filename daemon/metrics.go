@@ -69,7 +69,7 @@ func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerF
 	}
 }
 
-// follow serves what a configuration says. When it returns nobody listens on another address than its own.
+// follow serves what a configuration says. When it returns the daemon listens on no other address.
 func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 	before := m.global.Swap(&global)
 	if before != nil && before.Listen == global.Listen {

@@ -47,7 +47,7 @@ func (o *orders) follow(ctx context.Context) {
 	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
 }
 
-// inOwnTurn carries out what nobody waits for, and reports whether that succeeded.
+// inOwnTurn carries out what no command waits for, and reports whether that succeeded.
 func (o *orders) inOwnTurn(ctx context.Context, order func(context.Context) bool) bool {
 	release, err := o.inTurn(ctx)
 	if err != nil {

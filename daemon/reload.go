@@ -26,7 +26,8 @@ import (
 const settleInterval = 200 * time.Millisecond
 
 // configFile keeps in force what the file on disk says. Everything happens in the goroutine of run: the file, its
-// certificates and the names in it are watched there, and the file is read when it has changed or somebody asks.
+// certificates and the names in it are watched there, and the file is read when it has changed or a command asks for
+// it.
 type configFile struct {
 	d          *daemon
 	current    *Loaded           // in force
@@ -35,8 +36,8 @@ type configFile struct {
 	requests   chan request
 	found      chan []names.Name  // names of which something is new
 	endLookups context.CancelFunc // ends the search for them
-	adopted    time.Time          // when the file in force was taken over …
-	auto       bool               // … or read again, and nobody had asked for it
+	adopted    time.Time          // when the file in force was taken over or read again
+	auto       bool               // that was without a command
 	tls        tlsWatch
 	marks      markWatch
 }
@@ -140,7 +141,7 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	f.read(ctx, nil, true)
 }
 
-// answer reads the file for all who ask for it now. Who asks later gets a reading of his own: the file may have
+// answer reads the file for all who ask for it now. A later request gets a reading of its own: the file may have
 // changed.
 func (f *configFile) answer(ctx context.Context, r request) {
 	via, answers := r.via, []chan<- string{r.answer}
@@ -183,7 +184,7 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 	}
 }
 
-// reload reads the file because somebody asked for it. It returns why the file was refused, "" if it was not.
+// reload reads the file because a command asked for it. It returns why the file was refused, "" if it was not.
 func (f *configFile) reload(ctx context.Context, via Via) (why string) {
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
 	return f.read(ctx, via, false)
@@ -196,7 +197,7 @@ func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) 
 }
 
 // take puts the file's configuration in force, whole or not at all. err is why it could not be read. take returns why
-// the file was refused, "" if it was not. auto says that nobody asked for it.
+// the file was refused, "" if it was not. auto says that no command asked for it.
 func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, auto bool) (why string) {
 	f.d.Manager.reloading()
 	growFreely()
@@ -231,7 +232,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
 	o := f.d.Config.parserOptions()
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
-	// A certificate is new, or somebody asks for what autoreload has just taken.
+	// A certificate is new, or a command asks for what autoreload has just taken.
 	o.Refines = (auto || f.auto) && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {

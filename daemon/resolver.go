@@ -94,7 +94,7 @@ func ownAddress() func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return own()[a] }
 }
 
-// knownNames is a Resolver that knows the addresses that were found before, and asks nobody for them.
+// knownNames is a Resolver that knows the addresses that were found before, and looks none up.
 type knownNames struct {
 	systemNames
 	names.Known

@@ -48,7 +48,7 @@ func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
 	control.Write(w, why, err, http.StatusServiceUnavailable)
 }
 
-// why is what everybody who may ask is told.
+// why is what every user that may ask is told.
 func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
 	why, err := d.wholeWhy(ctx, virtual, real)
 	if err != nil {
@@ -107,10 +107,10 @@ type failure struct {
 	open int
 }
 
-// failureLasts is how long a failure is shown whose end nobody tells.
+// failureLasts is how long a failure is shown whose end is not told.
 const failureLasts = 24 * time.Hour
 
-// newTally begins those counters with 0 that somebody may want to be told of: their first event is a change then.
+// newTally begins those counters with 0 of which an alert may tell: their first event is a change then.
 func newTally(o Options) *tally {
 	now := time.Now()
 	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{

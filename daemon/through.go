@@ -20,7 +20,7 @@ import (
 	"ldirectord/through"
 )
 
-// rulesTimeout is for the programs that show who uses firewall marks.
+// rulesTimeout is for the programs that show what uses firewall marks.
 const rulesTimeout = 5 * time.Second
 
 // startThrough lets checks go through virtual addresses, by private services of the kernel's table. Those of a daemon

@@ -21,7 +21,7 @@ import (
 	"ldirectord/run"
 )
 
-// inspectTime is for all programs that show who sets and uses marks.
+// inspectTime is for all programs that show what sets and uses marks.
 const inspectTime = 20 * time.Second
 
 // kernel looks at what a table in the kernel needs.

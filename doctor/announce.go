@@ -47,7 +47,7 @@ func announcerRuns() bool {
 	})
 }
 
-// client is an address of nobody here: its route is that of answers to clients.
+// client is an address that no machine here has: its route is that of answers to clients.
 func client() netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, 1}) }
 
 const bgpPort = 179

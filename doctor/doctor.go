@@ -112,7 +112,7 @@ func (r Report) IsBroken() bool {
 }
 
 // Daemon is what daemons here have on this machine for a configuration, and how that is looked at. The functions are
-// nil with a table in memory: it needs no IPVS in the kernel, nobody can be asked at its virtual addresses, and it
+// nil with a table in memory: it needs no IPVS in the kernel, no server can be asked at its virtual addresses, and it
 // announces nothing.
 type Daemon struct {
 	Table ipvsctl.Client            // of this machine; nil for one in memory
@@ -122,7 +122,7 @@ type Daemon struct {
 	Reach   Reach
 	Inspect Inspect
 	Shared  map[lvs.Key]string // what other directors on the table have or wait for, in words
-	Unknown []string           // of whom that is not known
+	Unknown []string           // daemons of which that is not known
 }
 
 // Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
@@ -148,7 +148,7 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 }
 
 // Advise looks at what the file can't show: who may read its passwords and change what root runs, which programs,
-// addresses and kernel modules are there, and what else sets and uses its marks. It asks nobody on the network. The
+// addresses and kernel modules are there, and what else sets and uses its marks. It asks nothing on the network. The
 // services are those of cfg. The diagnostics are in the order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, own Daemon) parser.Diagnostics {
 	e := newExamination(services, gather(ctx, services, own), cfg.Name)
@@ -187,7 +187,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 // Waits ends what is said of a virtual service in the file that belongs to another daemon.
 const Waits = "; the daemon of this file waits for it"
 
-// shared: who else has the virtual service, or one whose packets get its mark.
+// shared: which other daemons have the virtual service, or one whose packets get its mark.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Virtual.Key()]; who != "" {
 		x.tell(warning, "two-daemons", "", "%s", who)

@@ -41,13 +41,13 @@ type facts struct {
 	// the module ip_vs_ftp is loaded: the kernel does not load it by itself
 	ftpLoaded  bool
 	listening  listeners                       // nil when they are not known
-	neighbours neighbours                      // who answers for which address on the network
+	neighbours neighbours                      // which hardware answers for which address on the network
 	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
 	reached    map[checker.Spec]checker.Result // of real servers at virtual addresses
 	noPing     bool                            // this program may send no pings
 	noMail     bool                            // there is a shell and no mail program
 	nat        string                          // a rule that translates the sources of packets, "" for none
-	marks      *fwmark.Machine                 // who sets and uses marks; nil when nobody asked
+	marks      *fwmark.Machine                 // what sets and uses marks; nil when that was not asked
 	unsettable map[bool]Finding                // why marks can't be set, by IPv6; a zero Finding where they can
 	daemon     Daemon
 	private    []uint32         // marks of the table's private services

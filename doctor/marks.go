@@ -18,7 +18,7 @@ func usesMarks(services []director.Service) bool {
 	return slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 })
 }
 
-// inspectMarks finds who sets and uses marks. What could not be looked at is in Unread.
+// inspectMarks finds what sets and uses marks. What could not be looked at is in Unread.
 func inspectMarks(ctx context.Context) *fwmark.Machine {
 	machine, err := fwmark.Inspect(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ func SourceNAT(ctx context.Context) (rule string, err error) {
 		for _, ipv6 := range []bool{false, true} {
 			path, err := program.Find(programOf(b, ipv6))
 			if err != nil || b == NFT && noNFT != nil {
-				continue // nobody here sets such rules
+				continue // no daemon here sets such rules
 			}
 			table, err := listPresent(ctx, path, b, "nat", ipv6)
 			if err != nil {

@@ -12,7 +12,7 @@ import (
 // For that it makes a chain to which nothing leads, and removes it.
 func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
 	name := iptablesOf(ipv6)
-	if err = try(ctx, name, ipv6); err == nil || passing(err) { // who has the lock may be setting marks
+	if err = try(ctx, name, ipv6); err == nil || passing(err) { // another program may be setting marks
 		return "", nil
 	}
 	for _, b := range []BackEnd{Legacy, NFT} {

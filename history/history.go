@@ -56,12 +56,12 @@ const (
 	Up      // it is up now, by the rule in Text
 	Down    // it is down now
 	Add     // the table was told to add it, with Weight; Text is why it refused, "" when it did not
-	Edit    // … to give it Weight
-	Remove  // … to remove it
+	Edit    // the table was asked to give it Weight
+	Remove  // the table was asked to remove it
 	Held    // keepserving keeps it in service though it is down
 	LetGo   // … and not any more
 	Order   // Text is the order that it has now, or which one ended
-	Changed // Text says what else somebody did to it
+	Changed // Text says what else was done to it by hand
 )
 
 // Believed is the kind of a result that counts.

@@ -168,8 +168,8 @@ func (l *Lock) write() error {
 	return run.While("recording the state", err)
 }
 
-// Restore makes the state and the lock again when they were removed: without them nobody finds the daemon, and another
-// one may start. Files of others in their place are left alone.
+// Restore makes the state and the lock again when they were removed: without them no command finds the daemon, and
+// another one may start. Files of others in their place are left alone.
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -25,8 +25,8 @@ const (
 	HandedOver Phase = "handed over" // it ended and left its table to the next one
 )
 
-// Supervisor is who has a daemon in the foreground, and so must start the next one: a unit of systemd by its name, or
-// somebody. A daemon in the background has none.
+// Supervisor is the program that has a daemon in the foreground, and so must start the next one: a unit of systemd by
+// its name, or somebody. A daemon in the background has none.
 type Supervisor string
 
 // State is what a state file says. Every user may read it.
@@ -42,14 +42,14 @@ type State struct {
 	Waits      []lvs.Key     `json:",omitempty"` // what it takes over from another daemon, as soon as it may
 	Yields     bool          `json:",omitempty"` // others may take over what it has in the table: it stands by
 	Kept       time.Duration `json:",omitempty"` // by SinceBoot: so long Virtuals are for its next daemon
-	// of those virtual services; Until is by SinceBoot, which nobody sets
+	// of those virtual services; Until is by SinceBoot, which can't be set
 	Leavers []ipvsctl.Leaver `json:",omitempty"`
 
 	Private   []ipvsctl.PrivateService `json:",omitempty"` // for checks, that it may have in the table
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetLeavers sets who leaves the configuration, whose Until is by the clock as it is now.
+// SetLeavers sets the servers that leave the configuration. Their Until is by the clock as it is now.
 func (s *State) SetLeavers(all []ipvsctl.Leaver) {
 	s.Leavers = slices.Clone(all)
 	for i := range s.Leavers {

@@ -24,7 +24,7 @@ type Connection struct {
 	Protocol   lvs.Protocol   // 0 in the template of a mark service
 	Client     netip.AddrPort // in a template: port 0, and the address as the granularity masks it
 	Virtual    netip.AddrPort // what the client asked; see Mark for the template of a mark service
-	Dest       netip.AddrPort // who answers
+	Dest       netip.AddrPort // the server that answers
 	State      string         // as the kernel names it: ESTABLISHED, UDP, NONE, ASSURED
 	Expires    time.Duration  // whole seconds
 	Engine     string         // persistence engine of a template, "" for none

@@ -6,7 +6,7 @@ import (
 )
 
 // Diff lists the changes that make have's services as want describes them. Services that want does not
-// name are somebody else's and stay.
+// name belong to others and stay.
 //
 // In each service what adds capacity comes before what takes it away, so that a service with a serving
 // destination before and after has one after every single change. The order is the same for equal tables.

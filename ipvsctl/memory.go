@@ -48,7 +48,7 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	return t, nil
 }
 
-// Services returns the destinations of these services. Their counters are zero, because nobody connects.
+// Services returns the destinations of these services. Their counters are zero: it has no connections.
 func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (Table, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -14,7 +14,7 @@ const Kernel = "kernel"
 // What a table does not have is nil.
 type Access struct {
 	Client         // the director's, or a command's
-	Live    Client // reads counters, for several goroutines; nil: nobody else sees the table
+	Live    Client // reads counters, for several goroutines; nil: the table is this process's alone
 	Private Client // for the private services of a daemon's checks; nil with Live
 	// Connections is EachConnection; nil with Live.
 	Connections func(context.Context, func(Connection) error) (skipped int, err error)

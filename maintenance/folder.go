@@ -53,7 +53,7 @@ func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher 
 }
 
 // Watch sends which of the servers the folder takes out: first as soon as that is known, then when it changes, until
-// ctx is done. A folder that is not there takes nobody out, and may appear later.
+// ctx is done. A folder that is not there takes no server out, and may appear later.
 func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-chan Reading {
 	f := &folder{
 		Watcher: w, dir: dir, servers: servers, turn: w.turnOf(dir),
@@ -82,7 +82,7 @@ type folder struct {
 	turn     chan struct{}
 	readings chan Reading
 	asked    bool          // names are being looked up
-	answered chan struct{} // … and are known
+	answered chan struct{} // the servers' names are known
 }
 
 func (f *folder) run(ctx context.Context) {

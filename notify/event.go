@@ -66,7 +66,7 @@ const (
 	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
 	Withdrawn      Kind = "withdrawn"       // an address is on no device
 	AnnounceFailed Kind = "announce-failed" // an address is not where it should be
-	ClockSet       Kind = "clock-set"       // somebody set the clock of this machine
+	ClockSet       Kind = "clock-set"       // the clock of this machine was set
 	LastServer     Kind = "last-server"     // the last server of a virtual service is in maintenance
 	FolderError    Kind = "folder-error"    // maintenancedir can't be read
 	FolderReadable Kind = "folder-readable" // maintenancedir can be read again
@@ -95,10 +95,10 @@ type Event struct {
 
 	// What a mail adds about a real server.
 	Name    string        // as commands call it; "" for a fallback server
-	Before  string        // its state before; "" when it had none that says something …
-	Lasted  time.Duration // … and how long that lasted
-	Left    int           // how many servers of the virtual service are in service now …
-	Servers int           // … of how many; 0: that is not counted
+	Before  string        // its state before; "" when it had none worth a word
+	Lasted  time.Duration // how long the state before lasted
+	Left    int           // servers of the virtual service that are in service now
+	Servers int           // all servers of the virtual service; 0: not counted
 }
 
 // Say makes the event one of a kind, in words.

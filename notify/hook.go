@@ -32,7 +32,7 @@ func (h Hook) ended() {
 	}
 }
 
-// Hooks runs the operator's commands (fallbackcommand, callback, onchange), and nobody waits for them. A lane runs one
+// Hooks runs the operator's commands (fallbackcommand, callback, onchange) beside the director. A lane runs one
 // at a time, in order. When changes come faster than commands end, only the latest of each key is run.
 type Hooks struct {
 	journal *Journal

@@ -17,8 +17,8 @@ const (
 	maxMessage = 1000  // bytes of a message that are kept
 )
 
-// Monitor writes the monitorfiles: a line for every result of a check, in the form of the Perl ldirectord. Nobody waits
-// for it. Files are opened for each batch of lines, so that they may be rotated.
+// Monitor writes the monitorfiles: a line for every result of a check, in the form of the Perl ldirectord. The
+// director never waits for it. Files are opened for each batch of lines, so that they may be rotated.
 type Monitor struct {
 	report  func(Event)
 	queue   *queue[result]

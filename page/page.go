@@ -141,7 +141,7 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType strin
 	_ = z.Close()
 }
 
-// foreign is why a request is not meant for this machine, "" when it is. Somebody else's name that leads here (DNS
+// foreign is why a request is not meant for this machine, "" when it is. A foreign name that leads here (DNS
 // rebinding) would let that site's script read the page.
 func (p *Pages) foreign(host string) string {
 	name := strings.ToLower(strings.TrimSuffix((&url.URL{Host: host}).Hostname(), "."))

@@ -12,7 +12,7 @@ import (
 	"ldirectord/status"
 )
 
-// view is what somebody sees of a report.
+// view is what a browser shows of a report.
 type view struct {
 	*status.Report
 	// The query: virtual, real, state, reason, q (words), sort (a column, - before it: from the end), skip (rows).

@@ -311,7 +311,7 @@ type Fallback struct {
 	At      Position
 }
 
-// Mail says who gets mail about changes, and when.
+// Mail says to which addresses mail about changes goes, and when.
 type Mail struct {
 	To     string       // "" for none; as written
 	Freq   Seconds      // between reminders; 0: none

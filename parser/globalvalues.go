@@ -89,7 +89,7 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 	return a, nil
 }
 
-// pageAdvice warns of a page that nobody can reach.
+// pageAdvice warns of a page that can't be reached.
 func (r *reader) pageAdvice(g *Global) {
 	if g.StatusPage && !g.Listen.IsValid() {
 		r.useless("statuspage", "statuspage has no effect without listen")

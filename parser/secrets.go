@@ -8,7 +8,7 @@ import (
 // hidden is shown instead of a secret.
 const hidden = "…"
 
-// login is who asks, within a URL.
+// login is the user and password within a URL.
 var login = regexp.MustCompile(`://[^/?#\s]*@`)
 
 // WithoutSecrets is the configuration to be shown: in its JSON the written values of secret directives are hidden,

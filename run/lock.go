@@ -14,7 +14,7 @@ import (
 // lockWait is how long another process may hold the lock on the run folder. It takes milliseconds.
 const lockWait = 5 * time.Second
 
-// OpenLock opens a lock file. Only its owner can: who can open it can hold the lock forever.
+// OpenLock opens a lock file. Only its owner can: a user who can open it can hold the lock forever.
 func OpenLock(path string) (*os.File, error) {
 	f, err := OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err == nil {
@@ -35,7 +35,8 @@ func TryLock(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 }
 
-// IsLocked reports whether somebody has the lock on a file. It fails when the file is not there, or we may not open it.
+// IsLocked reports whether a process has the lock on a file. It fails when the file is not there, or we may not open
+// it.
 func IsLocked(path string) (bool, error) {
 	f, err := OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {

@@ -99,7 +99,7 @@ func (s *shadow) note(p place, live, ours bool, now pair) {
 	s.open[p] = d
 }
 
-// close ends a difference: either who was second followed, or who was first went back.
+// close ends a difference: the second daemon followed, or the first one went back.
 func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	if now.live[p.key].Key != now.ours[p.key].Key {
 		return // it is not compared any more

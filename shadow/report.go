@@ -40,12 +40,12 @@ type Difference struct {
 	Real    string    `json:"real,omitempty"` // "": the virtual service itself
 	Live    string    `json:"live"`           // what it is there, as ipvsadm has it
 	Shadow  string    `json:"shadow"`
-	// who changed when it began; "" when both did, or it was there from the start
+	// which of the two changed when it began; "" when both did, or it was there from the start
 	First  Side   `json:"first,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// Sightings count changes of servers, and who made them first.
+// Sightings count changes of servers, and which of the two made them first.
 type Sightings struct {
 	Together int  `json:"together"` // within one second
 	Shadow   Lead `json:"shadow"`

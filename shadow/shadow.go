@@ -52,10 +52,10 @@ type shadow struct {
 // pair are both tables as they were read last; nil before.
 type pair struct{ live, ours ipvsctl.Table }
 
-// readOnly is a table that nobody can change through it.
+// readOnly is a table without its changes: they are counted and not made.
 type readOnly struct {
 	ipvsctl.Client
-	refused atomic.Int64 // changes that somebody asked for
+	refused atomic.Int64 // changes that were asked for
 }
 
 // Do makes no change.
@@ -68,7 +68,7 @@ func (r *readOnly) Do(_ context.Context, ops ...ipvsctl.Op) []error {
 	return results
 }
 
-// ownTable is the director's. Who leaves the file drains by the connections of the live one.
+// ownTable is the director's. A server that leaves the file drains by its connections in the live table.
 type ownTable struct {
 	*ipvsctl.Memory
 	live *readOnly

@@ -113,7 +113,7 @@ func (r *Row) serves() bool {
 	return s.State == "up" || s.State == "off" || strings.HasPrefix(s.Note, "held")
 }
 
-// Trouble is that of a virtual service. It is broken only where nobody serves, or the table refuses it.
+// Trouble is that of a virtual service. It is broken only where no server serves, or the table refuses it.
 func (v *Virtual) Trouble() Trouble {
 	worst, serves := Fine, false
 	for _, r := range v.Rows() {

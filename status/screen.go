@@ -62,9 +62,9 @@ func (s *Screen) Draw(at time.Time, columns, rows int) string {
 // line is one line of the screen.
 type line struct {
 	text, style string
-	server      bool // it is the line of a server, …
-	fine        bool // … of which there is nothing to say …
-	besides     bool // … where others are not
+	server      bool // the line is that of a server
+	fine        bool // a server without anything to report
+	besides     bool // a fine server whose virtual service has others that are not
 }
 
 const (

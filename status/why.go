@@ -36,9 +36,9 @@ type Entry struct {
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
 	Times uint32    `json:"times"`
-	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged, stalled,
-	// braked. What came of them: up, down, held, let-go. What the table was told: add, edit, remove. What somebody
-	// did: order, changed.
+	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged,
+	// stalled, braked. What came of them: up, down, held, let-go. What the table was told: add, edit, remove.
+	// What an operator did: order, changed.
 	What   string `json:"what"`
 	Text   string `json:"text"`             // a sentence without its time, with words of others: escape them
 	Check  string `json:"check,omitempty"`  // of several: https 443

@@ -24,7 +24,7 @@ const (
 	checkTimeout = 2 * time.Second  // how long a check waits for the table
 	setTimeout   = 5 * time.Second  // and a reload
 	wayRenewed   = time.Minute      // after which the way of a check is looked at again; at once after a failure
-	eachRenewed  = 20 * time.Second // … where several checks go by one service
+	eachRenewed  = 20 * time.Second // the same where several checks go by one service
 	summedUp     = 5 * time.Second  // the kernel sums its counters up every two, and a check may come just before
 )
 
@@ -54,7 +54,7 @@ type Options struct {
 type Services struct {
 	on   atomic.Bool
 	left atomic.Pointer[map[netip.Addr]bool] // virtual addresses whose virtual services are left to others
-	line chan struct{}                       // has room for the one who uses the table and what follows
+	line chan struct{}                       // has room for the one goroutine that uses the table and what follows
 
 	Options
 	all     map[ipvsctl.PrivateService]*service // by themselves, without their marks
@@ -91,8 +91,8 @@ type passage struct {
 	port   uint16
 	looked time.Time // when the source was found, and that packets come to the service
 	before Kernel    // at the end of the check before, if that failed
-	stray  error     // they don't …
-	seen   time.Time // … as was found then
+	stray  error     // why they don't; nil when they do
+	seen   time.Time // when that was found
 }
 
 // lose notes that a service may not be in the table.

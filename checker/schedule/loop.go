@@ -357,5 +357,5 @@ func (l *loop) expire(ctx context.Context) {
 // CLOCK_MONOTONIC does not (clock_gettime(2)).
 func suspended() time.Duration { return SinceBoot() - raw.Clock(unix.CLOCK_MONOTONIC) }
 
-// SinceBoot is the time since the boot, which nobody sets.
+// SinceBoot is the time since the boot, by a clock that can't be set.
 func SinceBoot() time.Duration { return raw.Clock(unix.CLOCK_BOOTTIME) }

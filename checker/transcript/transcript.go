@@ -1,5 +1,5 @@
 // Package transcript takes down what a check and its server say to each other, for a person to read. It knows no
-// protocol and no secret: who closes a tape hides what must not be read.
+// protocol and no secret: closing a tape hides what must not be read.
 package transcript
 
 import (
@@ -18,7 +18,7 @@ const (
 	maxTurns = 100
 )
 
-// Kind is who said something.
+// Kind is the side that said something, or the tape itself.
 type Kind byte
 
 // The kinds of a turn.

@@ -20,7 +20,7 @@ type Conn struct {
 	TLS      *tls.Conn // is Conn, once there is TLS; else nil
 	Deadline time.Time
 	unguard  func() bool
-	watch    *Watch // nil: nobody wants to know when what was done
+	watch    *Watch // nil: the times of the stages are not wanted
 }
 
 func (c *Conn) Read(p []byte) (int, error) {

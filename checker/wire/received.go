@@ -14,7 +14,8 @@ type Received struct {
 	Waits    bool   // the check would wait for something else: a slot, or another connection
 }
 
-// ErrWaits ends what would wait in the loop. Nobody sees it: a goroutine makes the check again from what was received.
+// ErrWaits ends what would wait in the loop. It is never seen: a goroutine makes the check again from what was
+// received.
 var ErrWaits = errors.New("not without a goroutine")
 
 // Read implements net.Conn.

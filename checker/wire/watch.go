@@ -17,7 +17,7 @@ type Watch struct {
 	context.Context
 	began time.Time
 	done  [Marks]atomic.Uint32 // as Stages
-	Tape  *transcript.Tape     // nil: nobody wants to read what is said
+	Tape  *transcript.Tape     // nil: the conversation is not kept
 	ends  atomic.Int64         // as Result.CertEnd
 }
 

@@ -63,8 +63,8 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	return nil
 }
 
-// serverStates are what the running daemon says of its servers. Where none answers they are who is out by order: the
-// table shows the rest.
+// serverStates are what the running daemon says of its servers. Without an answer they are the servers that are out
+// by order: the table shows the rest.
 func serverStates(ctx context.Context, c *call) (map[director.Backend]string, error) {
 	states := map[director.Backend]string{}
 	if report, err := c.report(ctx); err == nil {

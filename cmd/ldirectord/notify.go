@@ -147,8 +147,8 @@ func vrrpServes(args []string) (serve bool, err error) {
 }
 
 // detach carries the order out in a process of a session of its own, and waits for it. That reads the order again,
-// unless it could not be saved. A daemon in the foreground that crashed is left to its supervisor, who starts the next
-// one in this role.
+// unless it could not be saved. A daemon in the foreground that crashed is left to its supervisor, which starts the
+// next one in this role.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s, err := c.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running &&
 		s.Supervisor != "" {

@@ -16,7 +16,7 @@ import (
 // somebody runs a daemon in the foreground that no unit of systemd runs.
 const somebody instance.Supervisor = "somebody"
 
-// supervisor is who runs this process in the foreground.
+// supervisor is the program that runs this process in the foreground.
 func supervisor(c *call) instance.Supervisor {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if unit := unitOf(string(groups)); err == nil && c.manager.Listens() && unit != "" {

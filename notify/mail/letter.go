@@ -25,7 +25,7 @@ const maxMailLine = 900
 type letter struct {
 	via      string   // SMTP server, "" for sendmail
 	sender   string   // of the envelope
-	to       []string // of the envelope: who has not got it yet
+	to       []string // of the envelope: recipients that have not got it yet
 	about    string   // what happened
 	reminder bool     // of a server that is still down
 	count    int      // how many alerts it reports
@@ -179,7 +179,7 @@ func plain(s string) string {
 	return strings.TrimSpace(line)
 }
 
-// userName is who runs the daemon, from the user database: a resource agent may start it without USER.
+// userName is the user that runs the daemon, from the user database: a resource agent may start it without USER.
 func userName() string {
 	uid := strconv.Itoa(os.Getuid())
 	if u, err := user.LookupId(uid); err == nil {

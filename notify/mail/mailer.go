@@ -16,7 +16,7 @@ import (
 
 // Rule says who gets mail about one virtual service, and how. The fields are directives of the ldirectord manual.
 type Rule struct {
-	To          string        // emailalert: addresses separated by commas; "" for nobody
+	To          string        // emailalert: addresses separated by commas; "" for none
 	From        string        // emailalertfrom: the From line; "" for USER@HOST
 	SMTP        string        // smtp: server, at port 25 unless it says host:port; "" for the local sendmail
 	Freq        time.Duration // emailalertfreq: between reminders of a server that is still down; 0 for none
@@ -29,7 +29,7 @@ type Rule struct {
 	Reals []string // the real servers by the names of Event.Real; nil when that is not known
 }
 
-// mails reports whether anybody gets mail about what happens in a state of the daemon.
+// mails reports whether mail is sent about what happens in a state of the daemon.
 func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
 // Mailer sends mail about servers that are added and removed, and reminders of those that are still down. What
@@ -87,7 +87,7 @@ func (m *Mailer) Notify(e notify.Event) {
 		m.mail(e)
 	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
 		m.mail(e)
-	case notify.StandingBy: // who serves now sends mail
+	case notify.StandingBy: // the director that serves now sends mail
 		clear(m.down)
 	case notify.Lost:
 		m.mailAll(e)
@@ -116,7 +116,7 @@ func (m *Mailer) mail(e notify.Event) {
 	m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
 }
 
-// mailAll sends mail to everybody who gets mail at all, once to each.
+// mailAll sends mail to every recipient of any rule, once to each.
 func (m *Mailer) mailAll(e notify.Event) {
 	e.Status = cmp.Or(e.Status, lvs.StatusRunning)
 	done := map[string]bool{}

@@ -16,8 +16,8 @@ import (
 const (
 	maxWaiting     = 100              // mails in a box; all after them are dropped, and one mail says how many
 	maxSending     = 8                // at once
-	firstMailRetry = 5 * time.Second  // after a temporary failure; doubles …
-	lastMailRetry  = 10 * time.Minute // … up to this
+	firstMailRetry = 5 * time.Second  // after the first temporary failure; then it doubles
+	lastMailRetry  = 10 * time.Minute // the longest pause between two tries
 	mailLifetime   = 24 * time.Hour   // after which no further try is made
 )
 
@@ -155,7 +155,7 @@ func (o *outbox) send(l *letter) (again []string, err error) {
 	}
 }
 
-// settle removes a letter from its box, unless nobody got it and it is to be tried again.
+// settle removes a letter from its box, unless no recipient got it and it is to be tried again.
 func (o *outbox) settle(b *box, l *letter, again []string, err error) (done bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -75,7 +75,7 @@ func (s *smtpSession) step(name string, exchange func() error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// send says who we are, and is the transaction of one mail. It goes to the recipients whom the server accepts.
+// send introduces this host and delivers one mail, to those recipients that the server accepts.
 func (s *smtpSession) send(l *letter) (again []string, err error) {
 	err = s.step("EHLO", func() error { return s.client.Hello(hostName()) })
 	if err == nil {

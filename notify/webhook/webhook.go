@@ -19,14 +19,14 @@ const (
 )
 
 // Poster posts one state at a time. Of each virtual service the latest waits, so there are never more than there are
-// services. A receiver that fails is tried again, and nobody waits for it.
+// services. A receiver that fails is tried again; the daemon does not wait for it.
 type Poster struct {
 	report func(notify.Event)
 	client *http.Client
 	tries  *notify.Tries
 
 	mu     sync.Mutex // guards what follows
-	url    string     // "": nobody is told
+	url    string     // "": nothing is posted
 	latest map[string]*state
 	turns  []string // the virtual services of latest, in order
 	busy   bool     // a goroutine works on them
@@ -48,7 +48,7 @@ func New(report func(notify.Event)) *Poster {
 	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), latest: map[string]*state{}}
 }
 
-// Set makes url the receiver, of what waits as well. Without one nobody is told.
+// Set makes url the receiver, of what waits as well. Without one nothing is posted.
 func (p *Poster) Set(url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,9 +57,9 @@ func (p *Poster) Set(url string) {
 	}
 }
 
-// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits.
-// Tried, if not nil, is called after the first try, or at once where nobody should wait for that. It must not block or
-// call the Poster.
+// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. Tried, if
+// not nil, is called after the first try, or at once where that should not be waited for. It must not block or call
+// the Poster.
 func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +113,7 @@ func (p *Poster) work() {
 	}
 }
 
-// next is the state whose turn it is. If there is none, nobody works any more.
+// next returns the next state to post. If there is none, the sender has ended.
 func (p *Poster) next() (s *state, url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
