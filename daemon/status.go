@@ -37,33 +37,23 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
 }
 
-// answerWhy answers with what is remembered of the servers that a question means. Root alone has the conversations:
-// pages may be confidential.
+// answerWhy answers with what is remembered of the servers that a question means.
 func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
-	asked := d.why
-	if control.UserOf(r.Context()) == 0 {
-		asked = d.wholeWhy
-	}
-	why, err := asked(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
+	why, err := d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
 	control.Write(w, why, err, http.StatusServiceUnavailable)
 }
 
-// why is what every user that may ask is told.
+// why is what is remembered. Root alone has the conversations: pages may be confidential.
 func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
-	why, err := d.wholeWhy(ctx, virtual, real)
-	if err != nil {
-		return nil, err
-	}
-	why.DropConversations()
-	return why, nil
-}
-
-func (d *daemon) wholeWhy(ctx context.Context, virtual, real string) (*status.Why, error) {
 	now, err := d.director.Why(ctx, virtual, real)
 	if err != nil {
 		return nil, err
 	}
-	return status.NewWhy(now, d.tally.process().Started, connections(ctx, d.Table.Live, now)), nil
+	why := status.NewWhy(now, d.tally.process().Started, connections(ctx, d.Table.Live, now))
+	if control.UserOf(ctx) != 0 {
+		why.DropConversations()
+	}
+	return why, nil
 }
 
 // connections reads the counters of all servers from the kernel, with a client of its own: the director's is never

@@ -126,7 +126,7 @@ func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
 func (now *Snapshot) Undrained(backends []Backend) (left Backend, why string, any bool) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {
-		if at := (Backend{v.ID, s.Real}); asked[at] && s.Effective > 0 {
+		if at := (Backend{v.ID, s.Real}); asked[at] && s.InTable && s.Effective > 0 {
 			return at, cmp.Or(v.Error,
 				"its entry of the table is another server's too, or was changed externally"), true
 		}

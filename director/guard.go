@@ -39,19 +39,11 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		w.tell.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
 	}
 	if v.isOurs() { // else nobody is in service
-		before, held := v.holds, who(v, decision.Held)
-		v.holds = len(held)
-		w.tell.holds(v, before, held)
+		before := v.holds
+		v.holds = len(decision.Held)
+		w.tell.holds(v, before, decision.Held)
 	}
 	return decision
-}
-
-// who are the servers at these places among the members.
-func who(v *virtual, places []int) (all []*server) {
-	for _, i := range places {
-		all = append(all, v.members[i])
-	}
-	return all
 }
 
 // obey carries the order for a virtual service out.

@@ -8,7 +8,7 @@ import (
 
 // holds reports once that servers are held, after a checkinterval, when it is known which, and once that none is any
 // more. Before is how many were held.
-func (t *teller) holds(v *virtual, before int, held []*server) {
+func (t *teller) holds(v *virtual, before int, held []int) {
 	told := &v.told
 	switch {
 	case before == 0 && len(held) == 0:
@@ -22,9 +22,9 @@ func (t *teller) holds(v *virtual, before int, held []*server) {
 	case v.untold(t.now()):
 		told.guardAt = time.Time{}
 		t.guard(v, notify.GuardHolds, "Guard holds", ": checks fail, and keepserving = "+
-			v.cfg.KeepServing.String()+" keeps in service: "+listed(held))
+			v.cfg.KeepServing.String()+" keeps in service: "+listed(v, held))
 	case told.guardAt.IsZero() && len(held) > before:
-		t.guard(v, notify.GuardChanged, "Guard holds more", ": "+listed(held))
+		t.guard(v, notify.GuardChanged, "Guard holds more", ": "+listed(v, held))
 	}
 }
 
@@ -38,11 +38,11 @@ func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.say(v, nil, kind, does+": "+v.label()+more, "")
 }
 
-// listed are servers in one line, not too many of them.
-func listed(servers []*server) string {
+// listed are the members at these places in one line, not too many of them.
+func listed(v *virtual, places []int) string {
 	var names []string
-	for _, s := range servers {
-		names = append(names, s.name())
+	for _, i := range places {
+		names = append(names, v.members[i].name())
 	}
 	return Listed(names)
 }
