@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"net/netip"
-	"slices"
 	"time"
 
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 // talk is a check that has a conversation with a server on one connection, in the clear or over TLS.
@@ -47,8 +47,9 @@ func listening(p protocol) constructor {
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
 		told: told{s.Target, s.NegotiateTimeout, s.Login, s.Passwd, s.Request, e.HostName, receive}}
-	c.later = s.StartTLS && slices.Contains([]string{"ftp", "imap", "ldap", "pop", "smtp", "submission"}, s.Service)
-	if !c.later && !slices.Contains([]string{"tls", "pops", "imaps", "ldaps"}, s.Service) {
+	service := lvs.ServiceOf(s.Service)
+	c.later = s.StartTLS && service.Is(lvs.StartsTLS)
+	if !c.later && !service.Is(lvs.OverTLS) {
 		return c, nil
 	}
 	var err error

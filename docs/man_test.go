@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"ldirectord/checker"
-	"ldirectord/parser"
+	"ldirectord/lvs"
 )
 
 const configPage = "../man/ldirectord.cf.5"
@@ -35,7 +35,7 @@ func TestManPageHasTheChecks(t *testing.T) {
 	}
 	sameNames(t, "check types", append(names(types), "combined"), checker.Types()) // which is written as a number
 	var want []string
-	for _, s := range parser.Services() {
+	for _, s := range lvs.Services() {
 		if s.Port > 0 {
 			s.Name += fmt.Sprintf(" Pq %d", s.Port)
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // advise warns of what is accepted but surely a mistake.
@@ -50,7 +52,7 @@ func (a adviser) when(condition bool, directive, kind, text string) {
 
 func (a adviser) check() {
 	v := a.v
-	negotiates := v.negotiates()
+	negotiates, service := v.negotiates(), lvs.ServiceOf(v.Service)
 	if v.runsCommand() && !v.has("checkcommand") {
 		directive := "checktype"
 		if v.isAlso {
@@ -68,7 +70,7 @@ func (a adviser) check() {
 		suspicious,
 		"the URL is asked for as a path of each server; only http_proxy and the strings of a real server "+
 			"take a whole URL")
-	if negotiates && v.Protocol == UDP && !slices.Contains(overUDP, v.Service) && v.CheckPort == 0 {
+	if negotiates && v.Protocol == UDP && !service.Is(lvs.ByUDP) && v.CheckPort == 0 {
 		a.warn("service", suspicious,
 			"service=%s is asked by TCP, which says nothing of what clients reach by udp; another "+
 				"service of the machine is asked at its checkport", v.Service)
@@ -78,7 +80,7 @@ func (a adviser) check() {
 		"checktype", suspicious,
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// A password may be asked for in clear, unless the file says that this is intended.
-	if negotiates && v.Passwd != "" && !v.has("cleartext") && slices.Contains(clearTextServices, v.Service) {
+	if negotiates && v.Passwd != "" && !v.has("cleartext") && service.Is(lvs.ClearText) {
 		a.warn("passwd", suspicious, "a %s server may ask for this password unencrypted, and gets it: it can "+
 			"be read on the way; cleartext=no forbids that, cleartext=yes allows it without this warning; "+
 			"the Perl ldirectord knows neither", v.Service)
@@ -126,10 +128,6 @@ func (r *reader) neverFast(c *Config) {
 func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }
 
 func (v *Virtual) negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
-
-// overUDP are the services that may be in a virtual service of udp: they are asked by UDP, a server has both at one
-// port (https), or anything may be there. All others are TCP alone.
-var overUDP = []string{"dns", "https", "none", "radius", "simpletcp", "sip", "tls"}
 
 // ports warns of marked ports that no check asks. Where there is one check, its checkport may choose one.
 func (a adviser) ports() {

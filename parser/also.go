@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file is about further checks of a section, all of which must pass.
@@ -86,9 +88,9 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 	default:
 		request = unquote(text)
 	}
-	if receive != "" && !slices.Contains(receiveServices, c.Type) {
+	if receive != "" && !lvs.ServiceOf(c.Type).Is(lvs.Compares) {
 		return bad("%s compares no answer; \"RECEIVE\" counts only for %s", c.Type,
-			enumerate(receiveServices)).around(`"` + receive + `"`)
+			enumerate(lvs.ServicesThat(lvs.Compares))).around(`"` + receive + `"`)
 	}
 	c.Request, c.Receive = withSlash(request), receive
 	return nil
@@ -156,3 +158,10 @@ func (v *Virtual) Check(n int) *Virtual {
 	}
 	return v.also[n-1]
 }
+
+var serviceNames = func() (names []string) {
+	for _, s := range lvs.Services() {
+		names = append(names, s.Name)
+	}
+	return names
+}()

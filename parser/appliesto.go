@@ -3,6 +3,8 @@ package parser
 import (
 	"slices"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // appliesTo says in which checks a directive counts; in others it gets a warning. A nil one is for all checks.
@@ -12,25 +14,18 @@ type appliesTo struct {
 }
 
 var (
-	tlsServices      = []string{"https", "imaps", "ldaps", "pops", "tls"}
-	startTLSServices = []string{"ftp", "imap", "ldap", "pop", "smtp", "submission"}
-	// receiveServices are those that compare an answer with receive.
-	receiveServices = []string{"dns", "ftp", "http", "http_proxy", "https", "ldap", "ldaps", "redis", "simpletcp"}
-	// clearTextServices are those whose server chooses how a password is sent.
-	clearTextServices = []string{"mysql", "pgsql"}
-)
-
-var (
 	overHTTP = forServices("http", "https", "http_proxy")
 	overTLS  = &appliesTo{
 		counts: (*Virtual).OverTLS,
-		where:  enumerate(tlsServices) + ", and with starttls=yes for " + enumerate(startTLSServices),
+		where: enumerate(lvs.ServicesThat(lvs.OverTLS)) + ", and with starttls=yes for " +
+			enumerate(lvs.ServicesThat(lvs.StartsTLS)),
 	}
 )
 
 // OverTLS reports whether the service is spoken over TLS.
 func (v *Virtual) OverTLS() bool {
-	return slices.Contains(tlsServices, v.Service) || v.StartTLS && slices.Contains(startTLSServices, v.Service)
+	s := lvs.ServiceOf(v.Service)
+	return s.Is(lvs.OverTLS) || v.StartTLS && s.Is(lvs.StartsTLS)
 }
 
 func forServices(names ...string) *appliesTo {

@@ -350,22 +350,21 @@ func says(t *testing.T, src, words string) bool {
 }
 
 func TestServicesHaveTheirUsualPort(t *testing.T) {
-	for _, s := range Services() {
-		if usualPort(s.Name) != int(s.Port) {
-			t.Errorf("the port of %s is %d, want %d", s.Name, usualPort(s.Name), s.Port)
+	for _, s := range lvs.Services() {
+		if got := lvs.ServiceOf(s.Name); got != s {
+			t.Errorf("%s is %+v, want %+v", s.Name, got, s)
 		}
-	}
-	for _, s := range perlServices {
-		if got := guessService(s.Port); s.Port > 0 && got != s.Name {
+		extension := s.Name == "redis" || s.Name == "tls"
+		switch got := guessService(s.Port); {
+		case extension != s.Is(lvs.Extension):
+			t.Errorf("%s is an extension: %v", s.Name, !extension)
+		case extension && got != "none":
+			t.Errorf("port %d suggests %s, which the Perl ldirectord does not know", s.Port, got)
+		case !extension && s.Port > 0 && got != s.Name:
 			t.Errorf("port %d suggests %s, want %s", s.Port, got, s.Name)
 		}
 	}
-	for _, s := range extensionServices {
-		if got := guessService(s.Port); got != "none" {
-			t.Errorf("port %d suggests %s, which the Perl ldirectord does not know", s.Port, got)
-		}
-	}
-	if guessService(0) != "none" || guessService(465) != "none" || usualPort("simpletcp") != 0 {
+	if guessService(0) != "none" || guessService(465) != "none" || lvs.ServiceOf("simpletcp").Port != 0 {
 		t.Error("a service was guessed where there is none")
 	}
 }

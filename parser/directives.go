@@ -4,6 +4,8 @@ import (
 	_ "embed" // the text of each directive
 	"slices"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // Directive is one row of the table of directives. The row says all there is to a directive: its default, how
@@ -211,7 +213,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "request", Form: QuotedText, Value: `"TEXT"`, Default: "/",
 			section: to(&v.Request, readRequest)},
 		{Name: "receive", Form: QuotedText, Value: `"REGEX"`, empty: emptyText,
-			appliesTo: forServices(receiveServices...),
+			appliesTo: forServices(lvs.ServicesThat(lvs.Compares)...),
 			section:   to(&v.Receive, quoted)},
 		{Name: "httpmethod", Value: "GET or HEAD", Default: "GET",
 			section: to(&v.HTTPMethod, readHTTPMethod)},
@@ -228,7 +230,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "secret", Form: QuotedText, Value: `"SECRET"`, empty: emptyText, Secret: true,
 			section: to(&v.Secret, quoted)},
 		{Name: "cleartext", Value: yesOrNo, Default: "yes", Extension: true,
-			appliesTo: forServices(clearTextServices...),
+			appliesTo: forServices(lvs.ServicesThat(lvs.ClearText)...),
 			section:   to(&v.ClearText, yesNo)},
 		// TLS
 		{Name: "sni", Form: Text, Value: `"NAME"`, Extension: true,
@@ -245,7 +247,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []Directive {
 			appliesTo: overTLS,
 			section:   to(&v.TLSExpiryWarn, number[int](0, maxExpiryWarn))},
 		{Name: "starttls", Value: yesOrNo, Default: "no", Extension: true,
-			appliesTo: forServices(startTLSServices...),
+			appliesTo: forServices(lvs.ServicesThat(lvs.StartsTLS)...),
 			section:   to(&v.StartTLS, yesNo)},
 		// HTTP
 		{Name: "followredirect", Value: "yes, server or no", Default: "yes", Extension: true,
@@ -298,7 +300,8 @@ var directives = documented(tableOf(&Global{}, &Virtual{}, &Settings{}))
 //go:embed directives.txt
 var documents string
 
-// documented gives each row its place, its chapter and its paragraph, which begins with its name.
+// documented gives each row its place, its chapter and its paragraph, which begins with its name. SERVICES is those
+// for which the directive counts.
 func documented(rows []Directive) []Directive {
 	chapter, chapters, docs := "", map[string]string{}, map[string]string{}
 	for paragraph := range strings.SplitSeq(documents, "\n\n") {
@@ -311,6 +314,9 @@ func documented(rows []Directive) []Directive {
 	for i := range rows {
 		d := &rows[i]
 		d.row, d.Chapter, d.Doc = i, chapters[d.Name], docs[d.Name]
+		if d.appliesTo != nil {
+			d.Doc = strings.ReplaceAll(d.Doc, "SERVICES", d.appliesTo.where)
+		}
 	}
 	return rows
 }

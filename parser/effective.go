@@ -151,7 +151,7 @@ func (g *Global) fallbackOf(v *Virtual) *Fallback {
 
 // PortOf is the port of a real server that the check asks, 0 when there is none.
 func (v *Virtual) PortOf(real *Real) int {
-	return cmp.Or(v.CheckPort, int(real.Addr.Port()), usualPort(v.Service))
+	return cmp.Or(v.CheckPort, int(real.Addr.Port()), int(lvs.ServiceOf(v.Service).Port))
 }
 
 // EntryOf is where the kernel's table has a server. With direct routing and tunnelling the kernel keeps the packet's
@@ -191,4 +191,14 @@ func (v *Virtual) URL(real *Real) string {
 		port = strconv.Itoa(number)
 	}
 	return scheme + "://" + lvs.FormatAddr(real.Addr.Addr()) + ":" + port + "/" + path
+}
+
+// guessService names the service that usually is at a port, none when there is none, as the Perl ldirectord does.
+func guessService(port uint16) string {
+	for _, s := range lvs.Services() {
+		if s.Port == port && port != 0 && !s.Is(lvs.Extension) {
+			return s.Name
+		}
+	}
+	return "none"
 }

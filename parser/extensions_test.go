@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 // Each section is a file's only one; the JSON is what it has beyond a section without the lines.
@@ -106,7 +108,7 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 			line += "=yes"
 		}
 		var got []string
-		for _, s := range Services() {
+		for _, s := range lvs.Services() {
 			src := "virtual=192.0.2.1:99\n\tservice=" + s.Name + "\n\t" + line + "\n"
 			if !says(t, src, name+" counts only") {
 				got = append(got, s.Name)

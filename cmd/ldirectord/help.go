@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ldirectord/checker"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -164,7 +165,7 @@ const checksPage = "/usr/share/doc/ldirectord/docs/checks.md"
 func showChecks(w io.Writer) {
 	known := checker.Services()
 	var services strings.Builder
-	for _, s := range parser.Services() {
+	for _, s := range lvs.Services() {
 		switch {
 		case !slices.Contains(known, s.Name):
 		case s.Port == 0:

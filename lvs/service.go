@@ -1,0 +1,78 @@
+package lvs
+
+import "slices"
+
+// Service is a protocol that negotiate checks may speak: all that is to be known of it, but how it is spoken.
+type Service struct {
+	Name   string
+	Port   uint16 // where it usually is; 0 for none
+	Traits Trait
+}
+
+// Trait is what is true of some services.
+type Trait uint8
+
+// The traits.
+const (
+	OverTLS   Trait = 1 << iota // it is spoken over TLS
+	StartsTLS                   // it goes over to TLS with starttls=yes
+	Compares                    // its answer is compared with receive
+	// ByUDP is that it may be in a virtual service of udp: it is asked by UDP, a server has both at one port
+	// (https), or anything may be there. All others are TCP alone.
+	ByUDP
+	ClearText // its server chooses how a password is sent
+	Extension // it must be named: a file without it means the same to the Perl ldirectord
+)
+
+var services = []Service{
+	{"dns", 53, Compares | ByUDP},
+	{"ftp", 21, StartsTLS | Compares},
+	{"http", 80, Compares},
+	{"https", 443, OverTLS | Compares | ByUDP},
+	{"http_proxy", 3128, Compares},
+	{"imap", 143, StartsTLS},
+	{"imaps", 993, OverTLS},
+	{"ldap", 389, StartsTLS | Compares},
+	{"ldaps", 636, OverTLS | Compares},
+	{"mysql", 3306, ClearText},
+	{"nntp", 119, 0},
+	{"none", 0, ByUDP},
+	{"oracle", 1521, 0},
+	{"pgsql", 5432, ClearText},
+	{"pop", 110, StartsTLS},
+	{"pops", 995, OverTLS},
+	{"radius", 1812, ByUDP},
+	{"simpletcp", 0, Compares | ByUDP},
+	{"sip", 5060, ByUDP},
+	{"smtp", 25, StartsTLS},
+	{"submission", 587, StartsTLS},
+	{"redis", 6379, Compares | Extension},
+	{"tls", 0, OverTLS | ByUDP | Extension},
+}
+
+// Services returns every service that a configuration may name.
+func Services() []Service { return slices.Clone(services) }
+
+// ServiceOf returns the service of a name.
+func ServiceOf(name string) (found Service) {
+	for _, s := range services {
+		if s.Name == name {
+			found = s
+		}
+	}
+	return found
+}
+
+// Is reports whether a trait is true of a service.
+func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
+
+// ServicesThat returns the names of the services of which a trait is true, sorted.
+func ServicesThat(are Trait) (names []string) {
+	for _, s := range services {
+		if s.Is(are) {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
