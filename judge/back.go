@@ -52,11 +52,10 @@ func (c *Case) HasGathered() bool {
 }
 
 // gathered lets servers that are back come into the table.
-func gathered(h *hearing) bool {
+func gathered(h *hearing) {
 	if h.HasGathered() {
 		h.Back = time.Time{}
 	}
-	return false
 }
 
 // Took notes how a check went that says something of its server. Back is State's.

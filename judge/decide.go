@@ -31,7 +31,7 @@ func Decide(c Case, now time.Time) Decision {
 	for id := range Rules {
 		if rule := &Rules[id]; h.places != nil || !rule.places {
 			h.by = RuleID(id + 1)
-			if rule.step(h) {
+			if rule.step(h); h.over {
 				break
 			}
 		}
@@ -53,6 +53,7 @@ type hearing struct {
 
 	up      bool // a server is up, or what was found serves
 	unknown bool // of one it is not known yet
+	over    bool // the rules after this one have nothing to say
 }
 
 // member places a member.

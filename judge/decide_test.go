@@ -112,7 +112,7 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 // time. Who has more in the table keeps it.
 const slowStart = 8 * time.Second
 
-func slowly(h *hearing) bool {
+func slowly(h *hearing) {
 	for s := range h.all() {
 		age, full := h.now.Sub(s.Since), s.Weight()
 		had, _ := h.WeightAt(s.Dest.Addr)
@@ -123,7 +123,6 @@ func slowly(h *hearing) bool {
 		h.member(s, weight)
 		h.askAgain(s.Since.Add(time.Duration(weight+1) * slowStart / time.Duration(full)))
 	}
-	return false
 }
 
 // A decision says when a rule makes something else of the same facts: the earliest time of all that rules name, and

@@ -13,9 +13,8 @@ type Rule struct {
 	Who  string // whose word it is
 	// places: it places destinations, for which it must be known what the table has.
 	places bool
-	// step applies it. It reports whether the rules after it have nothing to say.
-	step func(*hearing) (last bool)
-	Says string // for people
+	step   func(*hearing) // applies it
+	Says   string         // for people
 }
 
 // RuleID is a rule by its place in Rules, counted from 1; 0: none.
@@ -74,9 +73,8 @@ var Rules = []Rule{
 }
 
 // obeyed ends the order to obey the checks when nobody is left whom a guard could hold.
-func obeyed(h *hearing) bool {
+func obeyed(h *hearing) {
 	h.Obeys = h.Obeys && !h.Recovered()
-	return false
 }
 
 // Recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an
@@ -98,7 +96,7 @@ func (c *Case) Recovered() bool {
 // guard lets go of servers that are held until no more than the quota serve. A server whose check a reload changed is
 // held at least until the first result. It heeds since when each fails, so names goes before it; who is let go may get
 // another name.
-func guard(h *hearing) bool {
+func guard(h *hearing) {
 	serving, guards := 0, h.guards()
 	var held []*Server
 	for s := range h.all() {
@@ -127,12 +125,12 @@ func guard(h *hearing) bool {
 			h.why[s.At] = h.by
 		}
 	}
-	return name(h)
+	name(h)
 }
 
 // moved ends what moved away and is done. One in maintenance is when the server at the new address, in maintenance as
 // well, passes its checks.
-func moved(h *hearing) bool {
+func moved(h *hearing) {
 	for s := range h.all() {
 		if s.MovedTo < 0 {
 			continue
@@ -146,23 +144,21 @@ func moved(h *hearing) bool {
 			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
 		}
 	}
-	return false
 }
 
 // name notes since when each server is in the state that it has.
-func name(h *hearing) bool {
+func name(h *hearing) {
 	for s := range h.all() {
 		if name := s.StateName(); name != s.Name {
 			s.Name, s.Since = name, h.now
 		}
 	}
-	return false
 }
 
 // released ends the overrides of servers whose state has changed, and of the fallback server. It goes before guard,
 // which counts them as they are then. A server that went down and was removed by somebody else stays away, unless it is
 // to be quiescent again (readdquiescent).
-func released(h *hearing) bool {
+func released(h *hearing) {
 	for s := range h.all() {
 		addr := s.Dest.Addr
 		if !s.Turned || !h.ByHand[addr] {
@@ -176,41 +172,39 @@ func released(h *hearing) bool {
 	if wanted, known := h.fallbackWanted(); known && wanted != h.FallbackWanted {
 		delete(h.ByHand, h.Fallback.Addr)
 	}
-	return false
 }
 
 // together has the first servers of an announced section come in one: mh heeds the order of the entries, which must be
 // the same on all directors, whichever server answers first. Nothing is announced before. Those that somebody took out
 // with the virtual service are not the first ones: they come back at once.
-func together(h *hearing) bool {
+func together(h *hearing) {
 	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
-		return false
+		return
 	}
 	awaited, entered := false, false
 	for s := range h.all() {
 		awaited, entered = awaited || s.isAwaited(), entered || s.Entered
 	}
 	if !awaited || entered {
-		return false
+		return
 	}
 	for s := range h.all() {
 		h.why[s.At] = h.by
 	}
-	return true
+	h.over = true
 }
 
 // leaving keeps those that left the file at weight 0.
-func leaving(h *hearing) bool {
+func leaving(h *hearing) {
 	for _, l := range h.Leavers {
 		if d, in := h.Have.At(l.Addr); in && l.Over == Stays {
 			h.other(d, 0)
 		}
 	}
-	return false
 }
 
 // drained keeps the connections of a drained server, whatever quiescent says. It does not count as available.
-func drained(h *hearing) bool {
+func drained(h *hearing) {
 	for s := range h.all() {
 		if !s.IsDraining() {
 			continue
@@ -220,11 +214,10 @@ func drained(h *hearing) bool {
 			h.member(s, 0)
 		}
 	}
-	return false
 }
 
 // down takes a server out of service.
-func down(h *hearing) bool {
+func down(h *hearing) {
 	for s := range h.all() {
 		if s.State() != health.Down {
 			continue
@@ -233,12 +226,11 @@ func down(h *hearing) bool {
 			h.member(s, 0)
 		}
 	}
-	return false
 }
 
 // unknown keeps a server as it is found: it gets no traffic before its first success, and keeps what it has until its
 // first failure. So are servers that are back, while they wait for others.
-func unknown(h *hearing) bool {
+func unknown(h *hearing) {
 	for s := range h.all() {
 		state := s.State()
 		if s.IsDraining() || state != health.Unknown && (state != health.Up || !h.Gathers()) {
@@ -249,11 +241,10 @@ func unknown(h *hearing) bool {
 			h.member(s, min(d.Weight, 1)*s.Weight())
 		}
 	}
-	return false
 }
 
 // up has servers serve with their weights.
-func up(h *hearing) bool {
+func up(h *hearing) {
 	for s := range h.all() {
 		if !s.IsUp() || h.Gathers() {
 			continue
@@ -264,49 +255,45 @@ func up(h *hearing) bool {
 			h.why[s.At] = why // the guard's
 		}
 	}
-	return false
 }
 
 // unchecked says of servers that are not checked that they are in by hand alone.
-func unchecked(h *hearing) bool {
+func unchecked(h *hearing) {
 	for s := range h.all() {
 		if s.Unchecked {
 			h.why[s.At] = h.by
 		}
 	}
-	return false
 }
 
 // found keeps what was found as it is.
-func found(h *hearing) bool {
+func found(h *hearing) {
 	for addr := range h.Found {
 		if d, in := h.Have.At(addr); in {
 			h.other(d, d.Weight)
 			h.up = h.up || d.Weight > 0
 		}
 	}
-	return false
 }
 
 // fallback has the fallback server serve while every real server is down and none is unknown. While one is unknown and
 // none is up, it stays as it is.
-func fallback(h *hearing) bool {
+func fallback(h *hearing) {
 	if !h.hasFallback() || h.up || h.NoFallback {
-		return false
+		return
 	}
 	d, _ := h.Have.At(h.Fallback.Addr)
 	if !h.unknown || d.Weight > 0 || h.FallbackIn {
 		h.other(h.Fallback, h.Fallback.Weight)
 	}
-	return false
 }
 
 // replaced lets destinations that are no longer configured go on serving. It is for the moment after a reload replaced
 // all servers, when none of the new ones has passed a check yet. Of a member checks and orders have spoken: one that is
 // placed nowhere goes, also when no other serves.
-func replaced(h *hearing) bool {
+func replaced(h *hearing) {
 	if !h.unknown || h.serving() {
-		return false
+		return
 	}
 	for _, d := range h.Have {
 		_, wanted := h.places[d.Addr]
@@ -315,11 +302,10 @@ func replaced(h *hearing) bool {
 			h.other(d, d.Weight)
 		}
 	}
-	return false
 }
 
 // byHand keeps what somebody else changed.
-func byHand(h *hearing) bool {
+func byHand(h *hearing) {
 	for addr := range h.ByHand {
 		if d, in := h.Have.At(addr); in {
 			h.other(d, d.Weight)
@@ -330,7 +316,6 @@ func byHand(h *hearing) bool {
 			h.why[s.At] = h.by
 		}
 	}
-	return false
 }
 
 // rerouted leaves servers that have connections as they are reached, where that is to be gate. One of them gets no new
@@ -338,12 +323,12 @@ func byHand(h *hearing) bool {
 // one route for a destination. The next packet of a connection of before puts one there that is no good for gate: from
 // then on it asks the network for the virtual address, and no new client is answered, also when that connection has
 // ended.
-func rerouted(h *hearing) bool {
+func rerouted(h *hearing) {
 	for s := range h.all() {
 		s.Rerouted = false
 	}
 	if !h.MayReroute(h.Have) {
-		return false
+		return
 	}
 	left := false
 	for s := range h.all() {
@@ -364,7 +349,6 @@ func rerouted(h *hearing) bool {
 		now.Weight = wanted.Weight
 		h.places[now.Addr], h.why[s.At] = now, h.by
 	}
-	return false
 }
 
 // MayReroute reports whether a server may be in the table by another forwarding method than gate, which it is to have.

@@ -40,11 +40,12 @@ func (c *Case) has(n byte, weight uint32) { c.Have.Put(lvs.Dest{Addr: at(n), Wei
 func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} }
 
 // hearRule has one rule decide a case.
-func hearRule(rule string, c Case) (h *hearing, last bool) {
+func hearRule(rule string, c Case) *hearing {
 	id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == rule })
 	c.State = c.cloneServers()
-	h = &hearing{Case: c, now: noon, by: RuleID(id + 1), places: dests{}, why: make([]RuleID, len(c.Servers))}
-	return h, Rules[id].step(h)
+	h := &hearing{Case: c, now: noon, by: RuleID(id + 1), places: dests{}, why: make([]RuleID, len(c.Servers))}
+	Rules[id].step(h)
+	return h
 }
 
 // placed is what a table is to have: 1:4 is the server at 1 with weight 4.
@@ -82,11 +83,11 @@ func testRule(t *testing.T, rule string, rows []ruleRow, got func(*hearing) stri
 	for _, row := range rows {
 		c := inService(4, 4)
 		row.given(&c)
-		h, last := hearRule(rule, c)
+		h := hearRule(rule, c)
 		if got := got(h); got != row.want {
 			t.Errorf("%s: %q, want %q", row.what, got, row.want)
 		}
-		if last && rule != "together" {
+		if h.over && rule != "together" {
 			t.Errorf("%s: the rules after it are not asked", row.what)
 		}
 	}
@@ -138,7 +139,7 @@ func TestTheFormerAddressDrains(t *testing.T) {
 		c := inService(4, 4)
 		movedAway(&c)
 		c.DrainTime, c.Theirs = time.Minute, theirs
-		h, _ := hearRule("moved", c)
+		h := hearRule("moved", c)
 		if drains := h.Leaver(at(1)) != nil; drains == theirs {
 			t.Errorf("another director has the table: %v; it drains: %v", theirs, drains)
 		}
@@ -245,7 +246,7 @@ func TestWhoIsLetGoTurns(t *testing.T) {
 	c := inService(4, 4)
 	c.KeepServing.N = 1
 	c.hold(0)
-	h, _ := hearRule("guard", c)
+	h := hearRule("guard", c)
 	if s := h.Servers[0]; s.Held || s.Entered || !s.Turned {
 		t.Errorf("held %v, entered %v, turned %v", s.Held, s.Entered, s.Turned)
 	}
@@ -356,8 +357,8 @@ func TestRuleTogether(t *testing.T) {
 	} {
 		c := inService(4, 4)
 		row.given(&c)
-		if _, last := hearRule("together", c); last != row.last {
-			t.Errorf("%s: waits %v", row.what, last)
+		if h := hearRule("together", c); h.over != row.last {
+			t.Errorf("%s: waits %v", row.what, h.over)
 		}
 	}
 }
@@ -423,7 +424,7 @@ func TestRuleDown(t *testing.T) {
 	}, placed)
 	c := inService(4, 4)
 	c.says(0, health.Down)
-	if h, _ := hearRule("down", c); h.why[0].String() != "down" || h.why[1] != 0 {
+	if h := hearRule("down", c); h.why[0].String() != "down" || h.why[1] != 0 {
 		t.Errorf("why: %v", h.why)
 	}
 }
