@@ -59,6 +59,17 @@ func (c *codec) when(t *time.Time) {
 	}
 }
 
+// age is a time that counts by its ticks until now, 0 to 6.
+func (c *codec) age(t *time.Time) {
+	n := uint8(0)
+	if !t.IsZero() {
+		n = uint8(1 + instant.Sub(*t)/tick)
+	}
+	if num(c, &n, 3); n > 0 {
+		*t = instant.Add(time.Duration(1-int(n)) * tick)
+	}
+}
+
 func (w *world) encode() words {
 	c := codec{}
 	w.code(&c)
@@ -101,7 +112,7 @@ func (w *world) code(c *codec) {
 		return
 	}
 	if c.reads {
-		w.Servers = w.unknownServers()
+		w.State = w.unknown()
 	}
 	for i := range w.Servers {
 		w.codeServer(c, i)
@@ -126,17 +137,16 @@ func (w *world) codeServer(c *codec, i int) {
 		if c.flags(&check.Pending); check.Way != nil {
 			c.flags(&check.Awaited)
 		}
+		if w.sl.has(brake) {
+			c.flags(&check.Own, &check.Passed, &check.Tells)
+			c.age(&check.Began)
+			c.age(&check.Accused)
+		}
 	}
 	w.codeOrder(c, &s.Order)
 	c.flags(&s.File, &s.Turned, &s.Held, &s.Entered, &s.Kept, &s.Rerouted, &s.Connected, &s.Gone)
 	num(c, &s.Name, 3)
-	rank := uint8(0)
-	if !s.Since.IsZero() {
-		rank = uint8(instant.Sub(s.Since) / tick)
-	}
-	if num(c, &rank, 3); rank > 0 {
-		s.Since = instant.Add(-time.Duration(rank) * tick)
-	}
+	c.age(&s.Since)
 }
 
 func (w *world) codeState(c *codec) {
@@ -151,6 +161,10 @@ func (w *world) codeState(c *codec) {
 	}
 	if c.reads && known && w.Have == nil {
 		w.Have = lvs.Dests{}
+	}
+	for i := range w.Brakes {
+		c.flags(&w.Brakes[i].Accuses, &w.Brakes[i].Holds)
+		c.age(&w.Brakes[i].Over)
 	}
 	c.when(&w.Back)
 	codeSet(c, &w.ByHand)
@@ -238,10 +252,14 @@ func (w *world) settle() {
 	for i := range w.Servers { // what counts of the last passage was noted
 		for _, check := range w.Servers[i].Checks() {
 			if check.Way != nil {
-				*check.Way = Way{Awaited: check.Awaited && w.Gathers()}
+				check.Awaited = check.Awaited && w.Gathers()
+				if !w.sl.has(brake) {
+					*check.Way = Way{Awaited: check.Awaited}
+				}
 			}
 		}
 	}
+	w.settleWays()
 	if len(w.ByHand) == 0 {
 		w.ByHand = nil
 	}

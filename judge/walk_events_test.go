@@ -28,6 +28,7 @@ const (
 	time_        // a tick
 	demote       // a: the table keeps what it has
 	promote
+	wakeUp // of two members at once: a and b say what their checks (c) find
 )
 
 const (
@@ -78,7 +79,7 @@ func (w *world) events(all []event) []event {
 		}
 		all = append(all, e)
 	}
-	if w.sl.has(leavers) {
+	if w.sl.has(leavers | brake) {
 		add(time_)
 	}
 	w.fileEvents(add)
@@ -87,6 +88,13 @@ func (w *world) events(all []event) []event {
 		return all
 	}
 	w.checkEvents(add)
+	if first := w.pair(); w.sl.has(brake) && len(first) == 2 {
+		for k := range w.sl.checks {
+			add(wakeUp, ownOnly, ownOnly, k)
+			add(wakeUp, ownOnly, 0, k)
+			add(wakeUp, 0, ownOnly, k)
+		}
+	}
 	w.handEvents(add)
 	if w.failed {
 		add(retry)
@@ -122,12 +130,26 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 			if w.sl.has(guarded) {
 				add(result, i, k, 1+int(WrongAnswer))
 			}
+			if w.sl.has(brake) {
+				add(result, i, k, ownOnly)
+				add(result, i, k, void)
+				if check.Began.IsZero() || check.Began.Before(instant.Add(-tick)) { // one check after the other
+					add(result, i, k, ownLate)
+				}
+			}
 			if check.Pending && w.sl.has(together_|strength) {
 				add(shortage, i, k)
 			}
 		}
 	}
 }
+
+// found are what a check may find, besides a success (0) and a loss and 1.
+const (
+	ownOnly = 4 + iota // it fails through the virtual address alone
+	ownLate            // … and began a tick ago
+	void               // it passes, and says nothing of that way
+)
 
 // fileEvents are changes of files: the configuration, orders, maintenance.
 func (w *world) fileEvents(add func(eventKind, ...int)) {
@@ -223,6 +245,12 @@ func (w *world) apply(e event) {
 		w.end()
 	case result, shortage:
 		w.result(e)
+	case wakeUp:
+		for n, i := range w.pair() {
+			w.take(i, int(e.c), [2]uint8{e.a, e.b}[n])
+		}
+		w.settleBrakes()
+		w.sync(e.mishap)
 	case order:
 		w.orders[a] = Order{Kind: OrderKind(e.b)}
 		if w.orders[a].Kind == Weigh {
@@ -278,14 +306,41 @@ func (w *world) result(e event) {
 	if e.kind == shortage {
 		check.Answered(instant, w.Back)
 	} else {
-		check.Took(Passage{Began: instant, OK: e.c == 0}, w.Back)
-		turned := w.Result(&w.Servers[i], check, e.c == 0, Loss(max(e.c, 1)-1))
-		w.Away = w.sl.has(strength) && !w.Theirs
-		if turned && w.Servers[i].Verdict() == health.Up && w.IsAway() && !w.Gathers() {
-			w.Gather(instant)
+		w.take(i, k, e.c)
+		if w.settleBrakes(); e.c == ownLate && check.Accused.IsZero() {
+			check.Began = instant // the next one does not begin before
 		}
 	}
 	w.sync(e.mishap)
+}
+
+// take notes what a check found.
+func (w *world) take(i, k int, found uint8) {
+	check := w.Servers[i].Check(k)
+	check.Pending = false
+	p := Passage{Began: instant, OK: found == 0 || found == void, Passed: found == 0, Own: found == ownOnly || found == ownLate}
+	if found == ownLate {
+		p.Began = instant.Add(-tick)
+	}
+	check.Took(p, w.Back)
+	loss := NotReached
+	if found > 0 && found < ownOnly {
+		loss = Loss(found - 1)
+	}
+	at := Spot{int32(i), k}
+	if kept, _ := w.Brake(at, instant); !kept {
+		w.judge(at, p.OK, loss)
+	}
+}
+
+// judge makes a result count.
+func (w *world) judge(at Spot, ok bool, loss Loss) {
+	s := &w.Servers[at.Server]
+	turned := w.Result(s, s.Check(at.Check), ok, loss)
+	w.Away = w.sl.has(strength) && !w.Theirs
+	if turned && s.Verdict() == health.Up && w.IsAway() && !w.Gathers() {
+		w.Gather(instant)
+	}
 }
 
 func (w *world) change(slot int, to uint8) {
@@ -358,13 +413,20 @@ func (w *world) pass() {
 			s.Since = s.Since.Add(-tick)
 		}
 	}
+	w.passBrakes()
 }
+
+var foundWords = [...]string{"passes", "can't connect", "no answer", "wrong answer", "fails through the virtual address alone",
+	"fails through the virtual address alone, and began a tick ago", "passes at its own address"}
 
 // describe is an event in words.
 func (e event) describe(w *world) string {
 	member := func() string { return slotNames[slotOf(w.Members[e.a].Dest.Addr)] }
 	server := [2]string{"A", "B"}[e.a%2]
 	switch e.kind {
+	case wakeUp:
+		return fmt.Sprintf("check %d of the first server: %s, and of the second: %s, at once", e.c+1,
+			foundWords[e.a], foundWords[e.b])
 	case start:
 		return "a daemon starts"
 	case kill:
@@ -373,7 +435,7 @@ func (e event) describe(w *world) string {
 		return fmt.Sprintf("check %d of %s can't be made", e.b+1, member())
 	case result:
 		return fmt.Sprintf("check %d of %s: %s", e.b+1, member(),
-			[...]string{"passes", "can't connect", "no answer", "wrong answer"}[e.c])
+			foundWords[e.c])
 	case order:
 		return "order for " + server + ": " + [...]string{"ready", "drain", "maint", "weight 3"}[e.b]
 	case obey:

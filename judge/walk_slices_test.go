@@ -31,11 +31,12 @@ const (
 	standby
 	windows
 	off_
+	brake
 	capabilities = iota
 )
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
-	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off"}
+	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake"}
 
 // slice is a world of some capabilities, which is walked to its end.
 type slice struct {
@@ -142,11 +143,11 @@ func (sl *slice) isQuick() bool {
 	case sl.has_ == hand|repair && sl.checks == 1, n < 2 && sl.checks == 1:
 		return true
 	case sl.checks > 1:
-		return n < 2 && !sl.has(guarded|hand|reload|moved_|rerouted_)
+		return n < 2 && !sl.has(guarded|hand|reload|moved_|rerouted_|brake)
 	case n == 2:
 		return !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
 			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand, guarded | ordering, guarded | rerouted_,
-				fallback_ | reload, fallback_ | hand, hand | found_, hand | together_}, sl.has_)
+				fallback_ | reload, fallback_ | hand, hand | found_, hand | together_, ordering | brake}, sl.has_)
 	}
 	return false
 }

@@ -148,15 +148,23 @@ func (w *world) unknownServers() []Server {
 		all[i].Member = w.Members[i]
 		all[i].First.Pending = !w.Members[i].Unchecked
 		if w.sl.checks > 1 {
-			all[i].More = []Check{{Pending: !w.Members[i].Unchecked}}
+			all[i].More = []Check{{Pending: !w.Members[i].Unchecked, Line: 1}}
 		}
 		for _, check := range all[i].Checks() {
-			if w.sl.has(strength) {
-				check.Way = &Way{}
+			if w.sl.has(strength | brake) {
+				check.Way = &Way{Tells: w.sl.has(brake)}
 			}
 		}
 	}
 	return all
+}
+
+// unknown is the state of a section of which nothing is known.
+func (w *world) unknown() (s State) {
+	if s.Servers = w.unknownServers(); w.sl.has(brake) {
+		s.Brakes = make([]Brake, w.sl.checks)
+	}
+	return s
 }
 
 // mishap is what becomes of one operation of a step.
@@ -434,7 +442,7 @@ func (w *world) begin(m mishap) {
 		}
 	}
 	w.use()
-	w.State = State{Servers: w.unknownServers()}
+	w.State = w.unknown()
 	for i := range w.Servers {
 		if d, in := w.table.At(w.Members[i].Dest.Addr); in && d.Weight > 0 {
 			w.Servers[i].Assume()
@@ -453,7 +461,9 @@ func (w *world) begin(m mishap) {
 // obeyFiles carries out what orders and files say.
 func (w *world) obeyFiles() {
 	if w.Obeys != w.obey {
-		w.Obey(w.obey)
+		for _, at := range w.Obey(w.obey) {
+			w.judge(at, false, NotReached)
+		}
 	}
 	for i := range w.Servers {
 		if o := w.orders[w.server(i)]; o != w.Servers[i].Order {
@@ -479,7 +489,8 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 		}
 	}
 	w.use()
-	w.State = State{Servers: w.unknownServers(), Theirs: was.Theirs}
+	w.State = w.unknown()
+	w.Theirs = was.Theirs
 	before := func(i int) int {
 		for o := range was.Servers {
 			if !was.Servers[o].Gone && was.Members[o].Dest.Addr == w.Members[i].Dest.Addr {

@@ -33,6 +33,7 @@ var Says = [...]string{
 	13: "what a check said stays until it says something else",
 	14: "servers that come or go together, or one after the other, do so",
 	15: "an order to obey ends when every server is up, and enough is enough by two numbers",
+	16: "failures through the virtual address alone wait for proof, and are kept while there can be none",
 }
 
 // Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
