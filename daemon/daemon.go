@@ -76,7 +76,7 @@ type daemon struct {
 	director *director.Director
 	tally    *tally
 	siblings *siblings
-	orders   *orders
+	orders   *standingOrders
 	claims   *claims
 	config   *configFile
 	socket   *control.Server // nil when it could not be made

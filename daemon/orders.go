@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/notify"
+	"ldirectord/orders"
 	"ldirectord/run"
 )
 
@@ -17,24 +17,25 @@ const (
 	ReloadTimeout = time.Minute     // a file: looking names up and a slow table may take their time
 )
 
-// orders are what the daemon was told beside its configuration: its role, and what is ordered for servers. One order is
-// carried out after the other. The files of the orders are for the next daemon, and for commands that got no answer.
-type orders struct {
+// standingOrders are what the daemon was told beside its configuration: its role, and what is ordered for servers. One
+// order is carried out after the other. The files of the orders are for the next daemon, and for commands that got no
+// answer.
+type standingOrders struct {
 	d     *daemon
 	turn  chan struct{} // full while an order is carried out, see inTurn
 	leave chan struct{} // gets one when the daemon is to end
 
 	// What follows belongs to who has the turn.
 	role    instance.RoleOrder
-	unsaved bool            // the role is not in its file
-	given   director.Orders // that the director has
+	unsaved bool       // the role is not in its file
+	given   orders.All // that the director has
 }
 
 // newOrders returns the orders that a daemon before left. A daemon whose role can't be read serves.
-func newOrders(d *daemon) *orders {
-	o := &orders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{})}
+func newOrders(d *daemon) *standingOrders {
+	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{})}
 	var err error
-	o.given, err = o.orderFile().read()
+	o.given, err = o.orderFile().Read()
 	d.failed(notify.HookFailed, "Orders for servers can't be read", err)
 	o.role, err = o.roleFile().Read()
 	d.recorded(err)
@@ -42,13 +43,13 @@ func newOrders(d *daemon) *orders {
 }
 
 // follow carries out, until ctx is done, what commands recorded that got no answer.
-func (o *orders) follow(ctx context.Context) {
+func (o *standingOrders) follow(ctx context.Context) {
 	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followGiven) })
 	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
 }
 
 // inOwnTurn carries out what no command waits for, and reports whether that succeeded.
-func (o *orders) inOwnTurn(ctx context.Context, order func(context.Context) bool) bool {
+func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Context) bool) bool {
 	release, err := o.inTurn(ctx)
 	if err != nil {
 		return false
@@ -58,7 +59,7 @@ func (o *orders) inOwnTurn(ctx context.Context, order func(context.Context) bool
 }
 
 // keep saves again what could not be saved or was lost, and drops orders for servers that are over.
-func (o *orders) keep(ctx context.Context) {
+func (o *standingOrders) keep(ctx context.Context) {
 	o.inOwnTurn(ctx, func(ctx context.Context) bool {
 		if o.unsaved || o.role.Role != instance.NoRole && !run.Exists(o.d.lock.Role) {
 			_ = o.saveRole(o.role) // reported before
@@ -69,7 +70,7 @@ func (o *orders) keep(ctx context.Context) {
 }
 
 // inTurn waits until no other order is carried out.
-func (o *orders) inTurn(ctx context.Context) (release func(), err error) {
+func (o *standingOrders) inTurn(ctx context.Context) (release func(), err error) {
 	select {
 	case o.turn <- struct{}{}:
 		return func() { <-o.turn }, nil

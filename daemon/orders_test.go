@@ -19,12 +19,13 @@ import (
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
 	"ldirectord/notify/webhook"
+	"ldirectord/orders"
 )
 
 // An order to drain whose sender has given up is not carried out any more: he recorded it, and later ones may be
 // recorded by now. Here the daemon is at another order, and then free again.
 func TestAnOrderOfSomebodyWhoHasGoneIsDropped(t *testing.T) {
-	o := &orders{turn: make(chan struct{}, 1)}
+	o := &standingOrders{turn: make(chan struct{}, 1)}
 	carriedOut := make(chan error, 1)
 	routes := http.NewServeMux()
 	routes.HandleFunc("POST /order", func(_ http.ResponseWriter, r *http.Request) {
@@ -101,7 +102,7 @@ func TestWhoIsNotThereToDrain(t *testing.T) {
 		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; " +
 			"a virtual service is called ADDRESS:PORT, as status has it, by its mark or by its servicename",
 	} {
-		if _, err := (SetOrder{Virtual: virtual, Real: "10.0.0.1"}).meant(&director.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
+		if _, err := meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &director.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
 			t.Error(err)
 		}
 	}

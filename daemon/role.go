@@ -19,11 +19,11 @@ type RoleAnswer struct {
 	Unsaved string        `json:"unsaved,omitempty"` // why the next daemon will not know it
 }
 
-func (o *orders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
+func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
 // answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile: running
 // ends later than the request's ctx. An order that ends the daemon is answered before its end.
-func (o *orders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
+func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
 		return nil, control.Refused(fmt.Sprintf("%q is not a role: %s, %s and %s are allowed", change,
@@ -53,8 +53,8 @@ func (o *orders) answerRole(running, ctx context.Context, words url.Values) (any
 }
 
 // changeRole carries an order out in its turn, unless a later one came before it.
-func (o *orders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration, via Via) (RoleAnswer,
-	error) {
+func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration,
+	via Via) (RoleAnswer, error) {
 	release, err := o.inTurn(ctx)
 	if err != nil {
 		return RoleAnswer{}, err
@@ -74,7 +74,7 @@ func (o *orders) changeRole(ctx context.Context, change instance.RoleChange, giv
 }
 
 // saveRole keeps an order for the next daemon.
-func (o *orders) saveRole(now instance.RoleOrder) error {
+func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	err := o.roleFile().Write(now)
 	if err != nil && !o.unsaved {
 		o.d.recorded(err)
@@ -84,7 +84,7 @@ func (o *orders) saveRole(now instance.RoleOrder) error {
 }
 
 // setRole carries an order out, here and in the siblings. It fails with ctx alone.
-func (o *orders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
+func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
 	before := o.role.Role
 	o.role = now
 	if now.Role == before {
@@ -105,7 +105,7 @@ func (o *orders) setRole(ctx context.Context, now instance.RoleOrder, via Via) e
 }
 
 // followRole carries out what a command recorded, unless a later order came before it.
-func (o *orders) followRole(ctx context.Context) bool {
+func (o *standingOrders) followRole(ctx context.Context) bool {
 	if !run.Exists(o.d.lock.Role) {
 		return true // lost, and no order
 	}

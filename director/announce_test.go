@@ -16,7 +16,9 @@ import (
 	"ldirectord/announce"
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -128,7 +130,7 @@ func (c *chaos) compareAddresses(table ipvsctl.Table) {
 		for _, e := range s.servers {
 			surely = surely || s.check != "off" && c.oracle.passesAll(s, e) && !c.oracle.isByHand(spot{key, e.addr}) && table[key].Dests[e.addr].Weight > 0
 		}
-		withdrawn := c.oracle.orders[Backend{Virtual: EveryAddress}].Kind == Withdraw
+		withdrawn := c.oracle.orders[lvs.Backend{Virtual: orders.EveryAddress}].Kind == orders.Withdraw
 		switch {
 		case on != "" && s.announce == "":
 			wrong = append(wrong, fmt.Sprintf("%s is on %s, and is not to be announced", addr, on))
@@ -148,7 +150,7 @@ func (c *chaos) compareAddresses(table ipvsctl.Table) {
 
 // withdraw gives the order to withdraw every address, or takes it back.
 func (c *chaos) withdraw() {
-	c.oracle.order(Backend{Virtual: EveryAddress}, Order{Kind: Withdraw, Since: time.Unix(time.Now().Unix(), 0).UTC()})
+	c.oracle.order(lvs.Backend{Virtual: orders.EveryAddress}, orders.Order{Kind: orders.Withdraw, Since: time.Unix(time.Now().Unix(), 0).UTC()})
 	c.say("orders: %v", c.oracle.given())
 	c.director.Order(c.t.Context(), c.oracle.given())
 }

@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/announce"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 const (
@@ -30,7 +31,7 @@ type announcer struct {
 	kernel Announcer // nil: it is only noted where they should be
 	marks  *marker
 	moved  func(...*virtual) // called when an address of them is elsewhere than before
-	orders Orders
+	orders orders.All
 
 	changes <-chan struct{}
 	list    []*announcement // in the order of the file

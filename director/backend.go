@@ -5,41 +5,28 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ldirectord/lvs"
+	"ldirectord/orders"
 )
-
-// Backend is one real server of one virtual service, named as the log names them.
-type Backend struct {
-	Virtual string `json:"virtual"`        // the configuration's id: tcp:192.0.2.1:80, fwm:3
-	Real    string `json:"real,omitempty"` // address:port as configured; "" for the virtual service itself
-}
-
-// String is the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
-func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
-
-// IsMeant reports whether an operator's words mean it: a server as by Snapshot.Backends; a virtual service by its name
-// alone.
-func (b Backend) IsMeant(virtual, real string) bool {
-	return isNamed(b.Virtual, virtual) && isMeant(b.Real, real) ||
-		virtual == "" && b.Real == "" && isNamed(b.Virtual, real)
-}
 
 // Backends finds the servers that an operator means: real is address:port, address alone or the name, virtual an id,
 // address:port or mark; "" means any. A range whose names have no address yet is not among them.
-func (now *Snapshot) Backends(virtual, real string) (found []Backend) {
+func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	for v, s := range now.Each() {
-		if isNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.isMeant(real) {
-			found = append(found, Backend{v.ID, s.Real})
+		if lvs.IsNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.isMeant(real) {
+			found = append(found, lvs.At(v.ID, s.Real))
 		}
 	}
 	return found
 }
 
 // Aliases are other names of these servers by which they may have orders.
-func (now *Snapshot) Aliases(servers []Backend) (others []Backend) {
+func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
 	meant := setOf(servers)
 	for v, s := range now.Each() {
-		if s.Alias != "" && meant[Backend{v.ID, s.Real}] {
-			others = append(others, Backend{v.ID, s.Alias})
+		if s.Alias != "" && meant[lvs.At(v.ID, s.Real)] {
+			others = append(others, lvs.At(v.ID, s.Alias))
 		}
 	}
 	return others
@@ -58,7 +45,7 @@ func Label(id, servicename string) string {
 func (now *Snapshot) Called(word *string) error {
 	var ids []string
 	for _, v := range now.Virtuals {
-		if isNamed(v.ID, *word) {
+		if lvs.IsNamed(v.ID, *word) {
 			return nil
 		}
 		if v.Title == *word {
@@ -73,41 +60,30 @@ func (now *Snapshot) Called(word *string) error {
 	return nil
 }
 
-// isNamed reports whether an operator's word for a virtual service means the one with this id.
-func isNamed(id, word string) bool {
-	_, name, _ := strings.Cut(id, ":")
-	return word == "" || word == id || word == name
-}
-
 // isMeant reports whether an operator's word for a real server means this one, by its name or its address.
 func (s *ServerSnapshot) isMeant(word string) bool {
-	return word == "" || isMeant(s.Real, word) || isMeant(s.Alias, word)
-}
-
-// isMeant reports whether an operator's word for a real server means the one of this name.
-func isMeant(name, word string) bool {
-	return name == word || strings.HasPrefix(name, word+":")
+	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word)
 }
 
 // Last finds, of each virtual service that none serves without these servers, and without all that orders take out, one
 // of them. Where none serves it as it is, that is a server without which none is left that could.
-func (now *Snapshot) Last(backends []Backend, orders Orders) (last []Backend) {
+func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.Backend) {
 	goes := setOf(backends)
 	for _, v := range now.Virtuals {
 		var serve, others, othersServe bool
-		asked := Backend{}
+		asked := lvs.Backend{}
 		for _, s := range v.Servers {
-			switch at := (Backend{v.ID, s.Real}); {
+			switch at := lvs.At(v.ID, s.Real); {
 			case s.Moved, !s.Addr.IsValid(): // it goes, or has no address
 			case goes[at]:
 				asked = at
 				serve = serve || now.serves(v, s)
-			case !orders[at].TakesOut():
+			case !given[at].TakesOut():
 				others = true
 				othersServe = othersServe || now.serves(v, s)
 			}
 		}
-		if asked != (Backend{}) && !othersServe && (serve || !others) {
+		if asked != (lvs.Backend{}) && !othersServe && (serve || !others) {
 			last = append(last, asked)
 		}
 	}
@@ -117,36 +93,36 @@ func (now *Snapshot) Last(backends []Backend, orders Orders) (last []Backend) {
 // serves reports whether a server gets new connections. Where the table does not say, its checks do.
 func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
 	if now.Standby || v.Error != "" {
-		return (s.Up || s.Held) && (s.Weight > 0 || s.Order != nil && s.Order.Kind == Weigh)
+		return (s.Up || s.Held) && (s.Weight > 0 || s.Order != nil && s.Order.Kind == orders.Weigh)
 	}
 	return s.Effective > 0
 }
 
 // Undrained finds one of these servers that still gets new connections, and why.
-func (now *Snapshot) Undrained(backends []Backend) (left Backend, why string, any bool) {
+func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why string, any bool) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {
-		if at := (Backend{v.ID, s.Real}); asked[at] && s.InTable && s.Effective > 0 {
+		if at := lvs.At(v.ID, s.Real); asked[at] && s.InTable && s.Effective > 0 {
 			return at, cmp.Or(v.Error,
 				"its entry of the table is another server's too, or was changed externally"), true
 		}
 	}
-	return Backend{}, "", false
+	return lvs.Backend{}, "", false
 }
 
 // Refusing are the virtual services of these servers that refuse their clients as long as they are drained.
-func (now *Snapshot) Refusing(backends []Backend) (ids []string) {
+func (now *Snapshot) Refusing(backends []lvs.Backend) (ids []string) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {
-		if v.Refuses && asked[Backend{v.ID, s.Real}] && !slices.Contains(ids, v.ID) {
+		if v.Refuses && asked[lvs.At(v.ID, s.Real)] && !slices.Contains(ids, v.ID) {
 			ids = append(ids, v.ID)
 		}
 	}
 	return ids
 }
 
-func setOf(backends []Backend) map[Backend]bool {
-	set := make(map[Backend]bool, len(backends))
+func setOf(backends []lvs.Backend) map[lvs.Backend]bool {
+	set := make(map[lvs.Backend]bool, len(backends))
 	for _, b := range backends {
 		set[b] = true
 	}

@@ -8,6 +8,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -38,7 +39,7 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 		{what: "it stands by, and the other one has weight 0", other: ServerSnapshot{Addr: someAddr, Up: true},
 			standby: true, last: true},
 		{what: "it stands by, and the other one has weight 0 in the file and another by order", standby: true,
-			other: ServerSnapshot{Addr: someAddr, Up: true, Order: &Order{Kind: Weigh, Weight: 5}}},
+			other: ServerSnapshot{Addr: someAddr, Up: true, Order: &orders.Order{Kind: orders.Weigh, Weight: 5}}},
 		{what: "the table refuses changes", other: upOnly, err: "no"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -46,8 +47,8 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 			first.Real, second.Real = "10.2.0.1:80", "10.2.0.2:80"
 			now := &Snapshot{Standby: c.standby, Virtuals: []VirtualSnapshot{{ID: id, Error: c.err,
 				Servers: []ServerSnapshot{first, second}}}}
-			order := []Backend{{id, "10.2.0.1:80"}}
-			last := now.Last(order, ordersIf(c.drained, Backend{id, "10.2.0.2:80"}))
+			order := []lvs.Backend{lvs.At(id, "10.2.0.1:80")}
+			last := now.Last(order, ordersIf(c.drained, lvs.At(id, "10.2.0.2:80")))
 			if slices.Equal(last, order) != c.last || len(last) > 0 != c.last {
 				t.Errorf("%v, want %v", last, c.last)
 			}
@@ -59,30 +60,30 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 }
 
 // ordersIf is an order to drain a server, if there is one.
-func ordersIf(drained bool, at Backend) Orders {
+func ordersIf(drained bool, at lvs.Backend) orders.All {
 	if !drained {
 		return nil
 	}
-	return Orders{at: {Kind: Drain}}
+	return orders.All{at: {Kind: orders.Drain}}
 }
 
 // Where all servers are down, each may be drained but the last that could come back.
 func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
-	a, b := Backend{id, "10.2.0.1:80"}, Backend{id, "10.2.0.2:80"}
+	a, b := lvs.At(id, "10.2.0.1:80"), lvs.At(id, "10.2.0.2:80")
 	now := &Snapshot{Virtuals: []VirtualSnapshot{
 		{ID: id, Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: b.Real, Addr: someAddr}}},
 		{ID: "tcp:10.1.0.2:80", Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}}},
 	}}
 	for _, c := range []struct {
 		what    string
-		order   []Backend
+		order   []lvs.Backend
 		drained bool
 		last    bool
 	}{
-		{"one of two", []Backend{a}, false, false},
-		{"the other one is drained already", []Backend{a}, true, true},
-		{"both", []Backend{a, b}, false, true},
+		{"one of two", []lvs.Backend{a}, false, false},
+		{"the other one is drained already", []lvs.Backend{a}, true, true},
+		{"both", []lvs.Backend{a, b}, false, true},
 	} {
 		last := now.Last(c.order, ordersIf(c.drained, b))
 		if len(last) > 0 != c.last || c.last && last[0].Virtual != id {
@@ -93,10 +94,10 @@ func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 
 // A server without an address can't be left over, with a daemon or without one.
 func TestTheLastServerBesideOneWithoutAddress(t *testing.T) {
-	a := Backend{"tcp:10.1.0.1:80", "10.2.0.1:80"}
+	a := lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")
 	now := &Snapshot{Standby: true, Virtuals: []VirtualSnapshot{{ID: a.Virtual,
 		Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: "web1:80"}}}}}
-	if last := now.Last([]Backend{a}, nil); !slices.Equal(last, []Backend{a}) {
+	if last := now.Last([]lvs.Backend{a}, nil); !slices.Equal(last, []lvs.Backend{a}) {
 		t.Error(last)
 	}
 }
@@ -124,29 +125,29 @@ func TestWhoRefusesTheClientsOfADrainedServer(t *testing.T) {
 		{ID: "fwm:2", Refuses: true, Servers: []ServerSnapshot{{Real: "10.2.0.1:80"}}},
 		{ID: "fwm:3", Servers: []ServerSnapshot{{Real: "10.2.0.2:80"}}},
 	}}
-	if got := now.Refusing([]Backend{{"fwm:1", "10.2.0.2:80"}, {"fwm:3", "10.2.0.2:80"}}); len(got) != 1 ||
+	if got := now.Refusing([]lvs.Backend{lvs.At("fwm:1", "10.2.0.2:80"), lvs.At("fwm:3", "10.2.0.2:80")}); len(got) != 1 ||
 		got[0] != "fwm:1" {
 		t.Errorf("%v, want fwm:1", got)
 	}
 }
 
 func TestWhichServerIsNotDrainedYet(t *testing.T) {
-	a, b := Backend{"fwm:1", "10.2.0.1:80"}, Backend{"fwm:1", "10.2.0.2:80"}
+	a, b := lvs.At("fwm:1", "10.2.0.1:80"), lvs.At("fwm:1", "10.2.0.2:80")
 	for what, c := range map[string]struct {
 		first ServerSnapshot
-		order []Backend
-		left  Backend
+		order []lvs.Backend
+		left  lvs.Backend
 	}{
-		"it serves":          {ServerSnapshot{InTable: true, Effective: 1}, []Backend{a}, a},
-		"it has weight 0":    {ServerSnapshot{InTable: true}, []Backend{a}, Backend{}},
-		"it is not in":       {ServerSnapshot{Effective: 1}, []Backend{a}, Backend{}},
-		"another one serves": {ServerSnapshot{InTable: true, Effective: 1}, []Backend{b}, Backend{}},
+		"it serves":          {ServerSnapshot{InTable: true, Effective: 1}, []lvs.Backend{a}, a},
+		"it has weight 0":    {ServerSnapshot{InTable: true}, []lvs.Backend{a}, lvs.Backend{}},
+		"it is not in":       {ServerSnapshot{Effective: 1}, []lvs.Backend{a}, lvs.Backend{}},
+		"another one serves": {ServerSnapshot{InTable: true, Effective: 1}, []lvs.Backend{b}, lvs.Backend{}},
 	} {
 		c.first.Real = a.Real
 		now := &Snapshot{Virtuals: []VirtualSnapshot{{ID: "fwm:1", Error: "no answer",
 			Servers: []ServerSnapshot{c.first, {Real: b.Real}}}}}
 		left, why, any := now.Undrained(c.order)
-		if left != c.left || any != (c.left != Backend{}) || any && why != "no answer" {
+		if left != c.left || any != (c.left != lvs.Backend{}) || any && why != "no answer" {
 			t.Errorf("%s: %v %q, want %v", what, left, why, c.left)
 		}
 		now.Virtuals[0].Error = ""
@@ -173,7 +174,7 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 		!web[2].Fallback || web[2].Name != "127.0.0.1:80" || len(mark) != 1 {
 		t.Errorf("%+v, %+v", web, mark)
 	}
-	if got := p.Snapshot().Backends("3", ""); len(got) != 1 || got[0] != (Backend{"fwm:3", "10.2.0.1:80"}) {
+	if got := p.Snapshot().Backends("3", ""); len(got) != 1 || got[0] != (lvs.At("fwm:3", "10.2.0.1:80")) {
 		t.Errorf("%v", got)
 	}
 	if got := p.Snapshot().Backends("", "10.2.0.1"); len(got) != 2 {
@@ -207,7 +208,7 @@ func TestWhoseChangeItIs(t *testing.T) {
 		v := virtualOf(&parser.Virtual{})
 		if c.real != nil {
 			v = virtualOf(&parser.Virtual{}, c.real).seated(c.state)
-			v.Servers[0].Ordered(ordersIf(c.drained, Backend{})[Backend{}].short())
+			v.Servers[0].Ordered(decisive(ordersIf(c.drained, lvs.Backend{})[lvs.Backend{}]))
 		}
 		v.Fallback, v.FallbackIn = fallback, c.fallbackIn
 		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},

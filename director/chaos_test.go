@@ -18,6 +18,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -260,14 +261,14 @@ func (c *chaos) maintenance() {
 
 // obey lets the checks of some virtual services have their way.
 func (c *chaos) obey() {
-	all := Orders{}
+	all := orders.All{}
 	for _, v := range virtuals {
-		o := Order{Kind: Obey, Since: time.Unix(time.Now().Unix(), 0).UTC()}
+		o := orders.Order{Kind: orders.Obey, Since: time.Unix(time.Now().Unix(), 0).UTC()}
 		if c.coin() {
 			o.Until = o.Since.Add(time.Duration(1+c.rand.IntN(60)) * time.Second)
 		}
 		if c.rand.IntN(3) == 0 {
-			all[Backend{Virtual: "tcp:" + v.String()}] = o
+			all[lvs.Backend{Virtual: "tcp:" + v.String()}] = o
 		}
 	}
 	c.say("obey: %v", all)
@@ -277,9 +278,9 @@ func (c *chaos) obey() {
 
 // order gives an order for a server, or takes it back.
 func (c *chaos) order() {
-	at := Backend{Virtual: "tcp:" + c.virtual().String(), Real: c.server().String()}
-	o := Order{Kind: []OrderKind{Drain, Maint, Weigh}[c.rand.IntN(3)], Since: time.Unix(time.Now().Unix(), 0).UTC()}
-	if o.Kind == Weigh {
+	at := lvs.Backend{Virtual: "tcp:" + c.virtual().String(), Real: c.server().String()}
+	o := orders.Order{Kind: []orders.Kind{orders.Drain, orders.Maint, orders.Weigh}[c.rand.IntN(3)], Since: time.Unix(time.Now().Unix(), 0).UTC()}
+	if o.Kind == orders.Weigh {
 		o.Weight = 1 + c.rand.IntN(5)
 	}
 	if c.coin() {

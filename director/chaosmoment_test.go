@@ -12,6 +12,7 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lab/always"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // This file makes the moments of which the predicates of lab/always speak, as the world and the oracle have it. Who
@@ -72,7 +73,7 @@ func (o *oracle) moment(key lvs.Key, s section, table dests) *always.Moment {
 			Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
 			To: slices.IndexFunc(s.servers,
 				func(now entry) bool { return e.elsewhere && now.name == e.name }),
-			Drained: o.orderFor(key, e, 0).Kind == Drain, Out: o.isMaintained(key, e)})
+			Drained: o.orderFor(key, e, 0).Kind == orders.Drain, Out: o.isMaintained(key, e)})
 	}
 	return m
 }
@@ -126,7 +127,7 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 // restMoment is a virtual service after a quiet time: the daemon has every result.
 func (o *oracle) restMoment(key lvs.Key, s section, table dests, knows *judge.Case) *always.Moment {
 	if !knows.Obeys {
-		delete(o.obeyed, Backend{Virtual: "tcp:" + key.Addr.String()})
+		delete(o.obeyed, lvs.Backend{Virtual: "tcp:" + key.Addr.String()})
 	}
 	m := o.moment(key, s, table)
 	for i, e := range s.places() {

@@ -13,6 +13,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // This file is the world that chaos plays: servers in their conditions, the checks of them, and a table that may
@@ -25,8 +26,8 @@ type world struct {
 	files      []file     // the current one; two while a reload is under way
 	conditions map[netip.AddrPort]condition
 	results    map[probe]*[]outcome // since this daemon started or began to make this check
-	orders     Orders               // also those that are over
-	obeyed     Orders               // of which no end was seen
+	orders     orders.All           // also those that are over
+	obeyed     orders.All           // of which no end was seen
 	maintained map[netip.AddrPort]bool
 	busy       map[netip.AddrPort]bool      // servers with connections
 	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
@@ -42,8 +43,8 @@ type world struct {
 }
 
 func newWorld() world {
-	return world{conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: Orders{},
-		obeyed: Orders{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
+	return world{conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: orders.All{},
+		obeyed: orders.All{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
 		disturbed: map[netip.AddrPort]time.Time{}, left: -1}
 }
 
@@ -282,7 +283,7 @@ func (w *world) maintain(a netip.AddrPort) (begins bool) {
 }
 
 // order gives an order, or takes back the one that there is.
-func (w *world) order(at Backend, order Order) {
+func (w *world) order(at lvs.Backend, order orders.Order) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.troubled = time.Now()
@@ -300,7 +301,7 @@ func (w *world) order(at Backend, order Order) {
 }
 
 // given are the orders of which no end was seen.
-func (w *world) given() Orders {
+func (w *world) given() orders.All {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := maps.Clone(w.orders)
@@ -309,7 +310,7 @@ func (w *world) given() Orders {
 }
 
 // orderFor is the order for a server that holds, some time ago.
-func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) Order {
+func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
 	called := []string{e.addr.String()}
 	if e.name != "" {
 		called = append(called, e.name+":80")
@@ -318,24 +319,24 @@ func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) Order {
 		slices.Reverse(called)
 	}
 	for _, name := range called {
-		if order, given := w.orders[Backend{Virtual: "tcp:" + key.Addr.String(), Real: name}]; given &&
+		if order, given := w.orders[lvs.Backend{Virtual: "tcp:" + key.Addr.String(), Real: name}]; given &&
 			!order.IsOver(time.Now().Add(-ago)) {
 			return order
 		}
 	}
-	return Order{}
+	return orders.Order{}
 }
 
 // weightOf is the weight that a server has when it is up.
 func (w *world) weightOf(key lvs.Key, e entry, ago time.Duration) uint32 {
-	if order := w.orderFor(key, e, ago); order.Kind == Weigh {
+	if order := w.orderFor(key, e, ago); order.Kind == orders.Weigh {
 		return uint32(order.Weight)
 	}
 	return e.weight
 }
 
 func (w *world) isMaintained(key lvs.Key, e entry) bool {
-	return w.maintained[e.addr] || w.orderFor(key, e, 0).Kind == Maint
+	return w.maintained[e.addr] || w.orderFor(key, e, 0).Kind == orders.Maint
 }
 
 func (w *world) refuse(r refusal) {
@@ -451,7 +452,7 @@ func (w *world) recordedLeavers() []Leaver {
 }
 
 // obey replaces the orders to obey.
-func (w *world) obey(all Orders) {
+func (w *world) obey(all orders.All) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.obeyed = all
@@ -459,7 +460,7 @@ func (w *world) obey(all Orders) {
 
 // mayObey reports whether the checks of a virtual service may have their way by order.
 func (w *world) mayObey(key lvs.Key) bool {
-	_, may := w.obeyed[Backend{Virtual: "tcp:" + key.Addr.String()}]
+	_, may := w.obeyed[lvs.Backend{Virtual: "tcp:" + key.Addr.String()}]
 	return may
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -101,7 +102,7 @@ func TestADirectorBesideAnother(t *testing.T) {
 		if err != nil || now.Virtuals[0].Owner != "b.cf, pid 7" || now.Virtuals[0].Servers[0].State != "up" {
 			t.Errorf("%v %+v", err, now)
 		}
-		order := Orders{Backend{"tcp:10.1.0.1:80", "10.2.0.1:80"}: {Kind: Weigh, Weight: 7}}
+		order := orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {Kind: orders.Weigh, Weight: 7}}
 		if err := d.Order(ctx, order); err != nil {
 			t.Error(err)
 		}

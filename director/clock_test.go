@@ -6,27 +6,29 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/orders"
+	"ldirectord/run"
 )
 
 // An order for two hours lasts two hours of the boot clock, wherever somebody puts the other one. The wall clock of
 // this test is not the machine's, so every sleep puts it forward.
 func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lasts := func(wall, boot time.Duration) Order {
-			return Order{Kind: Maint, Until: time.Now().Add(wall), Ends: schedule.SinceBoot() + boot}
+		lasts := func(wall, boot time.Duration) orders.Order {
+			return orders.Order{Kind: orders.Maint, Until: time.Now().Add(wall), Ends: run.SinceBoot() + boot}
 		}
-		at := func(real string) Backend { return Backend{"tcp:10.1.0.1:80", real} }
+		at := func(real string) lvs.Backend { return lvs.At("tcp:10.1.0.1:80", real) }
 		p, _ := planned(t, "checkinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n"+
 			"\treal = 10.2.0.2:80 gate\n\treal = 10.2.0.3:80 gate\n\tchecktype = connect\n", neverChecked)
-		given := Orders{
+		given := orders.All{
 			at("10.2.0.1:80"): lasts(2*time.Hour, 2*time.Hour),
 			at("10.2.0.2:80"): lasts(10*time.Hour, time.Millisecond), // over: put back by ten hours
-			at("10.2.0.3:80"): {Kind: Maint, Until: time.Now().Add(2 * time.Hour)},
+			at("10.2.0.3:80"): {Kind: orders.Maint, Until: time.Now().Add(2 * time.Hour)},
 		}
-		for schedule.SinceBoot() < given[at("10.2.0.2:80")].Ends { // which is not the faked clock
+		for run.SinceBoot() < given[at("10.2.0.2:80")].Ends { // which is not the faked clock
 		}
 		journal := notify.NewJournal()
 		d := New(Deps{Tell: []Receiver{Words(journal.Emit)}, Orders: given, Table: ipvsctl.NewMemory(nil)})
@@ -48,7 +50,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 				t.Fatalf("after %v: %v, %v; want %v", step.wait, now.Orders, err, step.left)
 			}
 			for _, real := range step.left {
-				if now.Orders[at(real)].Kind != Maint {
+				if now.Orders[at(real)].Kind != orders.Maint {
 					t.Errorf("after %v: %v, want %v", step.wait, now.Orders, step.left)
 				}
 			}
@@ -75,7 +77,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 // As long as nobody sets the clock an order ends when it was said to, to the second.
 func TestAnEndStaysWhereNobodySetsTheClock(t *testing.T) {
 	until := time.Now().Add(time.Hour)
-	o := Order{Kind: Drain, Until: until, Ends: schedule.SinceBoot() + time.Hour + time.Second}
+	o := orders.Order{Kind: orders.Drain, Until: until, Ends: run.SinceBoot() + time.Hour + time.Second}
 	if !o.End().Equal(until) || o.IsOver(time.Now()) {
 		t.Errorf("%v, not %v", o.End(), until)
 	}

@@ -17,6 +17,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -57,7 +58,7 @@ type Deps struct {
 	// begins to leave. What it was told last is Leavers of the next daemon.
 	Leave func([]Leaver)
 	// Orders hold from the start on.
-	Orders Orders
+	Orders orders.All
 	// Standby makes the director start on standby, see SetStandby.
 	Standby bool
 	// Alive, if not nil, is called by the director's goroutine at least once in Pulse and after each answer of
@@ -115,7 +116,7 @@ func New(deps Deps) *Director {
 	d.announcer.due = deps.Withdraw
 	d.examiner = examiner{services: all, pool: pool,
 		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]Conversation{}}}
-	d.ordered = orderBook{services: all, hold: deps.Orders, over: Orders{},
+	d.ordered = orderBook{services: all, hold: deps.Orders, over: orders.All{},
 		examiner: &d.examiner, announcer: d.announcer}
 	d.claimant = claimant{services: all, claims: deps.Claims, through: deps.Through,
 		marker: d.marker, announcer: d.announcer}

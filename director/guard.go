@@ -6,7 +6,9 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/orders"
 )
 
 // lossOf says how a check failed.
@@ -35,7 +37,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	v.rules, v.again = decision.Others, decision.Again
 	v.Adopt(decision.State)
 	if obeyed && !v.Obeys {
-		w.orders.drop(Backend{Virtual: v.cfg.ID})
+		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
 	}
 	if v.isOurs() { // else nobody is in service
@@ -47,8 +49,8 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 }
 
 // obey carries the order for a virtual service out.
-func (e *examiner) obey(v *virtual, o Order) {
-	if v.Obeys == (o.Kind == Obey) {
+func (e *examiner) obey(v *virtual, o orders.Order) {
+	if v.Obeys == (o.Kind == orders.Obey) {
 		return
 	}
 	braking := v.IsBraking()
@@ -57,7 +59,7 @@ func (e *examiner) obey(v *virtual, o Order) {
 		e.tell.guard(v, notify.GuardObeys, "Guard is back", "")
 		return
 	}
-	e.tell.guard(v, notify.GuardObeys, "Guard is suspended by order", o.remark(": "))
+	e.tell.guard(v, notify.GuardObeys, "Guard is suspended by order", o.Remark(": "))
 	if braking {
 		e.tell.guard(v, notify.GuardOver, "Brake is over", ": suspended by order")
 	}

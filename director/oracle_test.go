@@ -10,6 +10,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // oracle knows what is so, from the file, the servers' conditions, the results of their checks and what the operator
@@ -162,7 +163,7 @@ func (o *oracle) restOf(key lvs.Key, s section, e entry) rest {
 		return nowhere
 	case !o.passesAll(s, e) || o.isMaintained(key, e):
 		return outOfUse
-	case o.orderFor(key, e, 0).Kind == Drain:
+	case o.orderFor(key, e, 0).Kind == orders.Drain:
 		return draining
 	}
 	return inUse

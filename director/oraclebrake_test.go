@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // This file is what the oracle knows of checkvip and its brake. Who is up at rest when all that were up fail only
@@ -44,14 +45,14 @@ func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 		}
 	}
 	in := have.Addr == e.addr
-	return only && in && (have.Weight > 0 || o.orderFor(key, e, 0).Kind == Drain || o.weightOf(key, e, 0) == 0)
+	return only && in && (have.Weight > 0 || o.orderFor(key, e, 0).Kind == orders.Drain || o.weightOf(key, e, 0) == 0)
 }
 
 // mustBrake reports whether a server that is taken out failed only through the virtual address, while another one was
 // surely up until it failed so too, and no check passed by that way since.
 func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
-	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (Order{}) ||
+	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (orders.Order{}) ||
 		o.disturbedLately(addr) || o.mayObey(key) {
 		return false
 	}

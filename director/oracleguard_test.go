@@ -5,6 +5,7 @@ import (
 
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // Who is held depends on the order in which results came, so the oracle does not say who. It says who may not be: who
@@ -44,5 +45,5 @@ func (o *oracle) isByChecks(op ipvsctl.Op, s section) bool {
 	}
 	e, in := s.entry(op.Dest.Addr)
 	return in && o.weightOf(op.Key, e, 0) > 0 && o.verdict(op.Key, s, e, 0) == down && !o.isMaintained(op.Key, e) &&
-		o.orderFor(op.Key, e, 0) == (Order{})
+		o.orderFor(op.Key, e, 0) == (orders.Order{})
 }

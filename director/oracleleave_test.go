@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // carry notes that connections of a server begin or end, and tells which.
@@ -51,7 +52,7 @@ func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 	case known && !e.elsewhere:
 		return false
 	case known && !s.quiescent &&
-		(o.isMaintained(key, e) || o.orderFor(key, e, grace).Kind == Maint || o.disturbedLately(addr)):
+		(o.isMaintained(key, e) || o.orderFor(key, e, grace).Kind == orders.Maint || o.disturbedLately(addr)):
 		return false
 	}
 	return s.drain > 0 && time.Now().Before(o.mustStay[spot{key, addr}])

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // isByHand reports whether a server may be out because somebody else took it out.
@@ -32,7 +33,7 @@ func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 	switch {
 	case o.disturbedLately(e.addr) || order != o.orderFor(key, e, grace):
 		return uncertain
-	case s.check == "off" || o.isMaintained(key, e) || order.Kind == Drain:
+	case s.check == "off" || o.isMaintained(key, e) || order.Kind == orders.Drain:
 		return down
 	case e.elsewhere || o.moved[e.name] || now != o.verdict(key, s, e, grace):
 		return uncertain

@@ -5,140 +5,27 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
-	"slices"
-	"strconv"
 	"time"
 
-	"ldirectord/checker/schedule"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/orders"
 )
 
-// OrderKind is what the operator makes of a real server, or of a virtual service.
-type OrderKind string
-
-const (
-	Drain OrderKind = "drain"  // no new connections; those it has go on at weight 0
-	Maint OrderKind = "maint"  // it is out, as by a file in maintenancedir
-	Weigh OrderKind = "weight" // it has another weight than in the file
-	Ready OrderKind = "ready"  // it has no order
-	// of a virtual service: keepserving and checkvip hold nobody, until every server is up
-	Obey OrderKind = "obey"
-
-	Withdraw OrderKind = "withdraw" // of an address, or of EveryAddress: it is not announced
-	Announce OrderKind = "announce" // … it has no such order
-)
-
-// Order is what the operator ordered beside the file. Times are whole seconds in UTC, so that equal orders are the same
-// one.
-type Order struct {
-	Kind   OrderKind `json:"order"`
-	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
-	Why    string    `json:"why,omitempty"`
-	By     string    `json:"by,omitempty"` // the user who gave it, where that is known
-	Since  time.Time `json:"since,omitzero"`
-	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
-
-	// Of an order for a time: when it ends since the boot, see End. Its file may outlive that.
-	Ends time.Duration `json:"boot_end,omitempty"`
-	Boot string        `json:"boot,omitempty"`
-}
-
-// What is the order without who gave it and why: "weight 20".
-func (o Order) What() string {
-	if o.Kind == Weigh {
-		return string(o.Kind) + " " + strconv.Itoa(o.Weight)
-	}
-	return string(o.Kind)
-}
-
-// String is the whole order in words, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
-func (o Order) String() string {
-	text := o.What()
-	if end := o.End(); !end.IsZero() {
-		text += " until " + end.Local().Format(time.DateTime)
-	}
-	if o.By != "" {
-		text += " by " + o.By
-	}
-	if o.Why != "" {
-		text += ": " + o.Why
-	}
-	return text
-}
-
-// TakesOut reports whether a server with the order gets no new connections.
-func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
-
-// End is when the order ends by the wall clock as it is now. Until is right until somebody sets that.
-func (o Order) End() time.Time {
-	left := o.Ends - schedule.SinceBoot() // first: who stands still between ends no order early
-	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {
-		return o.Until.Add(by.Round(time.Second))
-	}
-	return o.Until
-}
-
-// IsOver reports whether the order has ended.
-func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
-
-// isPlain reports whether there is nothing to tell but what a state says: drained, or that the guard obeys.
-func (o Order) isPlain() bool {
-	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
-}
-
-// remark is what there is to tell of an order besides, after other words; "" for nothing.
-func (o Order) remark(after string) string {
-	if o.Kind == "" || o.isPlain() {
-		return ""
-	}
-	return after + o.String()
-}
-
-// Orders are all that hold, also those for what the file does not have now. One for a virtual service has no Real.
-type Orders map[Backend]Order
-
-// Sorted is what has an order: by virtual service, then by name.
-func (all Orders) Sorted() []Backend {
-	return slices.SortedFunc(maps.Keys(all), func(a, b Backend) int {
-		return cmp.Or(cmp.Compare(a.Virtual, b.Virtual), cmp.Compare(a.Real, b.Real))
-	})
-}
-
-// At is a copy of the orders that have not ended.
-func (all Orders) At(now time.Time) Orders {
-	held := Orders{}
-	maps.Copy(held, all)
-	maps.DeleteFunc(held, func(_ Backend, o Order) bool { return o.IsOver(now) })
-	return held
-}
-
-// of is the order for a server. It may have been given while resolve was not in the file, or before the server moved.
-func (all Orders) of(v *virtual, s *server) Order {
+// orderOf is the order for a server. It may have been given while resolve was not in the file, or before the server
+// moved.
+func orderOf(all orders.All, v *virtual, s *server) orders.Order {
 	name, other := s.names()
-	return cmp.Or(all[Backend{v.cfg.ID, name}], all[Backend{v.cfg.ID, cmp.Or(other, name)}])
-}
-
-// Withdrawal is the order by which an address is not announced, also with all others; the zero Order for none.
-func (all Orders) Withdrawal(addr netip.Addr) Order {
-	for _, at := range []string{EveryAddress, addr.String()} {
-		if o := all[Backend{Virtual: at}]; o.Kind == Withdraw {
-			return o
-		}
-	}
-	return Order{}
+	return cmp.Or(all[lvs.At(v.cfg.ID, name)], all[lvs.At(v.cfg.ID, cmp.Or(other, name))])
 }
 
 // clockLook is how often the wall clock is looked at while an order has an end: somebody may set it.
 const clockLook = 10 * time.Second
 
-// clockSet is more than two readings of the clocks differ by, unless somebody set one.
-const clockSet = 2 * time.Second
-
 // Order makes these the orders that hold. It returns when the table was told, which may have refused it, or ctx is
 // done.
-func (d *Director) Order(ctx context.Context, all Orders) error {
+func (d *Director) Order(ctx context.Context, all orders.All) error {
 	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		d.ordered.replace(all)
 		d.ordered.apply()
@@ -150,9 +37,9 @@ func (d *Director) Order(ctx context.Context, all Orders) error {
 // orderBook has the orders that hold, and those that ended.
 type orderBook struct {
 	*services
-	hold Orders
-	over Orders    // that ended here, as long as they are still given
-	next time.Time // when the next one ends; zero: none does
+	hold orders.All
+	over orders.All // that ended here, as long as they are still given
+	next time.Time  // when the next one ends; zero: none does
 
 	examiner  *examiner
 	announcer *announcer
@@ -160,10 +47,10 @@ type orderBook struct {
 
 // replace tells which orders are new and which are undone. One that ended here stays so, though the sender may not know
 // yet.
-func (b *orderBook) replace(all Orders) {
-	maps.DeleteFunc(b.over, func(at Backend, o Order) bool { return all[at] != o })
+func (b *orderBook) replace(all orders.All) {
+	maps.DeleteFunc(b.over, func(at lvs.Backend, o orders.Order) bool { return all[at] != o })
 	all = maps.Clone(all)
-	maps.DeleteFunc(all, func(at Backend, o Order) bool { return b.over[at] == o })
+	maps.DeleteFunc(all, func(at lvs.Backend, o orders.Order) bool { return b.over[at] == o })
 	before := b.hold
 	b.hold = all
 	for _, at := range all.Sorted() {
@@ -199,8 +86,8 @@ func (b *orderBook) end(now time.Time) {
 
 // say tells what became of an order. Of one that only drains the change of the weight tells enough, of one to obey the
 // guard does.
-func (b *orderBook) say(at Backend, o Order, kind notify.Kind, what string) {
-	if o.Kind == Obey || o.isPlain() {
+func (b *orderBook) say(at lvs.Backend, o orders.Order, kind notify.Kind, what string) {
+	if o.Kind == orders.Obey || o.IsPlain() {
 		return
 	}
 	name := at.Virtual
@@ -217,7 +104,7 @@ func (b *orderBook) say(at Backend, o Order, kind notify.Kind, what string) {
 }
 
 // drop ends an order without a word.
-func (b *orderBook) drop(at Backend) {
+func (b *orderBook) drop(at lvs.Backend) {
 	b.over[at], b.hold = b.hold[at], maps.Clone(b.hold)
 	delete(b.hold, at)
 }
@@ -228,35 +115,37 @@ func (b *orderBook) apply() {
 	all := b.hold
 	b.announcer.orders, b.announcer.stale = all, true
 	for _, v := range b.virtuals {
-		b.examiner.obey(v, all[Backend{Virtual: v.cfg.ID}])
+		b.examiner.obey(v, all[lvs.Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {
-			if o := all.of(v, s); o != s.ordered() {
+			if o := orderOf(all, v, s); o != s.ordered() {
 				b.tell.ordered(s, o)
 				s.order = new(o)
-				s.Ordered(o.short())
+				s.Ordered(decisive(o))
 				v.touch()
 			}
 		}
 	}
 }
 
-// short is what decides of an order for a server.
-func (o Order) short() judge.Order {
-	kinds := map[OrderKind]judge.OrderKind{Drain: judge.Drain, Maint: judge.Maint, Weigh: judge.Weigh}
+// decisive is what decides of an order for a server.
+func decisive(o orders.Order) judge.Order {
+	kinds := map[orders.Kind]judge.OrderKind{
+		orders.Drain: judge.Drain, orders.Maint: judge.Maint, orders.Weigh: judge.Weigh,
+	}
 	return judge.Order{Kind: kinds[o.Kind], Weight: uint32(o.Weight)}
 }
 
 // ordered is the server's order, zero without one.
-func (s *server) ordered() Order {
+func (s *server) ordered() orders.Order {
 	if s.order == nil {
-		return Order{}
+		return orders.Order{}
 	}
 	return *s.order
 }
 
 // suspended is what takes the server out for maintenance, a file or an order; "" for none.
 func (s *server) suspended() string {
-	if s.maintenance == "" && s.ordered().Kind == Maint {
+	if s.maintenance == "" && s.ordered().Kind == orders.Maint {
 		return s.note()
 	}
 	return s.maintenance
@@ -267,5 +156,5 @@ func (s *server) note() string {
 	if s.Rerouted {
 		return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
 	}
-	return s.ordered().remark("order: ")
+	return s.ordered().Remark("order: ")
 }

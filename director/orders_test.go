@@ -4,15 +4,17 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/orders"
 )
 
 // Orders end by the wall clock, wherever somebody sets it. One that has ended stays so when the clock is set back,
 // though who keeps the orders does not know yet; the next daemon goes by the clock that it finds.
 func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	a, b := Backend{"tcp:10.1.0.1:80", "10.2.0.1:80"}, Backend{"tcp:10.1.0.1:80", "10.2.0.2:80"}
-	given := Orders{a: {Kind: Maint, Until: noon}, b: {Kind: Drain, Until: noon.Add(time.Hour)}}
+	a, b := lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"), lvs.At("tcp:10.1.0.1:80", "10.2.0.2:80")
+	given := orders.All{a: {Kind: orders.Maint, Until: noon}, b: {Kind: orders.Drain, Until: noon.Add(time.Hour)}}
 	var told []notify.Event
 	journal := notify.NewJournal(func(e notify.Event) { told = append(told, e) })
 	d := New(Deps{Tell: []Receiver{Words(journal.Emit)}, Orders: given})
@@ -36,7 +38,7 @@ func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 	if len(d.ordered.hold) != 0 {
 		t.Errorf("%v hold again", d.ordered.hold)
 	}
-	again := Orders{a: {Kind: Maint, Until: time.Now().Add(time.Hour)}}
+	again := orders.All{a: {Kind: orders.Maint, Until: time.Now().Add(time.Hour)}}
 	d.ordered.replace(again)
 	if len(d.ordered.hold) != 1 || len(d.ordered.over) != 0 {
 		t.Errorf("another order for the same server: %v, over: %v", d.ordered.hold, d.ordered.over)
@@ -57,11 +59,11 @@ func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 
 func TestAnOrderInWords(t *testing.T) {
 	until := time.Date(2026, 11, 21, 18, 0, 0, 0, time.Local).UTC()
-	for want, o := range map[string]Order{
-		"drain":     {Kind: Drain},
-		"weight 20": {Kind: Weigh, Weight: 20},
-		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: Maint, By: "kim", Why: "new disk", Until: until},
-		"drain: slow": {Kind: Drain, Why: "slow"},
+	for want, o := range map[string]orders.Order{
+		"drain":     {Kind: orders.Drain},
+		"weight 20": {Kind: orders.Weigh, Weight: 20},
+		"maint until 2026-11-21 18:00:00 by kim: new disk": {Kind: orders.Maint, By: "kim", Why: "new disk", Until: until},
+		"drain: slow": {Kind: orders.Drain, Why: "slow"},
 	} {
 		if got := o.String(); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -70,12 +72,12 @@ func TestAnOrderInWords(t *testing.T) {
 }
 
 func TestOrdersThatAnOperatorMeans(t *testing.T) {
-	all := Orders{{"tcp:10.1.0.1:80", "10.2.0.1:80"}: {}, {"fwm:3", "10.2.0.1:80"}: {}, {"fwm:3", "10.2.0.11:80"}: {}, {"fwm:3", ""}: {}}
+	all := orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {}, lvs.At("fwm:3", "10.2.0.1:80"): {}, lvs.At("fwm:3", "10.2.0.11:80"): {}, lvs.At("fwm:3", ""): {}}
 	for words, want := range map[[2]string]int{
 		{"", "10.2.0.1"}: 2, {"3", "10.2.0.1"}: 1, {"fwm:3", "10.2.0.11:80"}: 1, {"10.1.0.1:80", "10.2.0.1:80"}: 1, {"", "10.2.0.1:81"}: 0, {"3", ""}: 1, {"", "3"}: 1,
 		{"", "fwm:3"}: 1, {"3", "3"}: 0, {"", "10.1.0.1:80"}: 0,
 	} {
-		var got []Backend
+		var got []lvs.Backend
 		for _, at := range all.Sorted() {
 			if at.IsMeant(words[0], words[1]) {
 				got = append(got, at)

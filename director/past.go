@@ -7,6 +7,8 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/history"
+	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // This file is about what is remembered of each real server, for those who ask why it is what it is.
@@ -85,7 +87,7 @@ func counted(before, next health.Health, changed, ok bool, r health.Rule) (v his
 }
 
 // ordered tells that the server has another order.
-func (t *teller) ordered(s *server, o Order) {
+func (t *teller) ordered(s *server, o orders.Order) {
 	was, what := s.ordered(), "order undone: "
 	switch {
 	case o.Kind != "":
@@ -107,7 +109,7 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, er
 		for i, v := range d.virtuals {
 			list := now.Virtuals[i].Servers
 			for k, s := range v.servers {
-				if isNamed(v.cfg.ID, virtual) && list[k].isMeant(real) {
+				if lvs.IsNamed(v.cfg.ID, virtual) && list[k].isMeant(real) {
 					list[k].Past, list[k].CheckNames = s.past.Clone(), v.checkNames(s)
 					list[k].Conversations = d.examiner.said.of(v, s)
 				}
@@ -133,12 +135,13 @@ func (v *virtual) checkNames(s *server) map[uint8]string {
 
 // only drops all servers but those that an operator means.
 func (now *Snapshot) only(virtual, real string) {
-	now.Virtuals = slices.DeleteFunc(now.Virtuals, func(v VirtualSnapshot) bool { return !isNamed(v.ID, virtual) })
+	now.Virtuals = slices.DeleteFunc(now.Virtuals,
+		func(v VirtualSnapshot) bool { return !lvs.IsNamed(v.ID, virtual) })
 	for i := range now.Virtuals {
 		v := &now.Virtuals[i]
 		v.Servers = slices.DeleteFunc(v.Servers, func(s ServerSnapshot) bool { return !s.isMeant(real) })
 		v.Leaving = slices.DeleteFunc(v.Leaving,
-			func(l LeaverSnapshot) bool { return real != "" && !isMeant(l.Name, real) })
+			func(l LeaverSnapshot) bool { return real != "" && !lvs.IsServer(l.Name, real) })
 	}
 	now.Virtuals = slices.DeleteFunc(now.Virtuals,
 		func(v VirtualSnapshot) bool { return len(v.Servers)+len(v.Leaving) == 0 })

@@ -14,6 +14,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -110,14 +111,14 @@ func keysOf(virtuals []*virtual) []lvs.Key {
 }
 
 // Preview is the table that the plan leads to when every server passes its checks, by these orders.
-func (p *Plan) Preview(orders Orders) ipvsctl.Table {
+func (p *Plan) Preview(given orders.All) ipvsctl.Table {
 	t := ipvsctl.Table{}
 	for _, v := range p.virtuals {
 		now := judge.Case{Section: v.Section, State: v.State.Clone()}
 		now.Have = lvs.Dests{}
 		for _, s := range v.servers {
 			now.Servers[s.At].AssumeAll(health.Assume(health.Up))
-			now.Servers[s.At].Ordered(orders.of(v, s).short())
+			now.Servers[s.At].Ordered(decisive(orderOf(given, v, s)))
 		}
 		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings,
 			Dests: judge.Decide(now, time.Time{}).Places}
@@ -140,12 +141,12 @@ func (p *Plan) Checks() []Check { return p.ChecksOf("", "") }
 // ChecksOf lists the checks of the servers that an operator means by the words of Snapshot.Backends.
 func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	for _, v := range p.virtuals {
-		if !isNamed(v.cfg.ID, virtual) {
+		if !lvs.IsNamed(v.cfg.ID, virtual) {
 			continue
 		}
 		for _, s := range v.servers {
 			name, other := s.names()
-			if real != "" && !isMeant(name, real) && !isMeant(other, real) {
+			if real != "" && !lvs.IsServer(name, real) && !lvs.IsServer(other, real) {
 				continue
 			}
 			at := Check{Virtual: v.cfg.ID, Real: name}
@@ -156,7 +157,7 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 		}
 		for _, w := range v.cfg.Waiting {
 			at := Check{Virtual: v.cfg.ID, Real: w.Name, Name: "-", Waits: noAddress(w)}
-			if real == "" || isMeant(w.Name, real) {
+			if real == "" || lvs.IsServer(w.Name, real) {
 				list = append(list, at)
 			}
 		}
@@ -182,7 +183,7 @@ type Member struct {
 func (p *Plan) Services(virtual string) []Service {
 	var found []Service
 	for _, v := range p.virtuals {
-		if isNamed(v.cfg.ID, virtual) {
+		if lvs.IsNamed(v.cfg.ID, virtual) {
 			one := Service{Config: v.cfg, Key: v.key}
 			for _, s := range v.servers {
 				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.Dest})

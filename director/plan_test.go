@@ -9,6 +9,8 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -77,14 +79,14 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 // What is ordered holds in a preview too.
 func TestAPreviewFollowsOrders(t *testing.T) {
 	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\treal = 10.2.0.2:80 gate 5\n\treal = 10.2.0.3:80 gate 5\n\treal = 10.2.0.4:80 gate 5\n\tchecktype = connect\n", neverChecked)
-	orders := Orders{}
-	for real, o := range map[string]Order{"10.2.0.1:80": {Kind: Drain}, "10.2.0.2:80": {Kind: Maint}, "10.2.0.3:80": {Kind: Weigh, Weight: 7}} {
-		orders[Backend{"tcp:10.1.0.1:80", real}] = o
+	given := orders.All{}
+	for real, o := range map[string]orders.Order{"10.2.0.1:80": {Kind: orders.Drain}, "10.2.0.2:80": {Kind: orders.Maint}, "10.2.0.3:80": {Kind: orders.Weigh, Weight: 7}} {
+		given[lvs.At("tcp:10.1.0.1:80", real)] = o
 	}
-	if got, want := ipvsctl.Format(p.Preview(orders)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
+	if got, want := ipvsctl.Format(p.Preview(given)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if got := p.virtuals[0].servers[0].ordered(); got != (Order{}) {
+	if got := p.virtuals[0].servers[0].ordered(); got != (orders.Order{}) {
 		t.Errorf("a preview changes the plan: %v", got)
 	}
 }

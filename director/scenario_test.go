@@ -26,6 +26,7 @@ import (
 	"ldirectord/maintenance"
 	known "ldirectord/names"
 	"ldirectord/notify"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -103,7 +104,7 @@ type scenario struct {
 	t        *testing.T
 	configs  map[string]string
 	folder   string // maintenancedir
-	orders   Orders
+	orders   orders.All
 	watch    func(context.Context, string) <-chan struct{}
 	running  string                  // the name of the configuration
 	names    map[string]netip.Addr   // of hosts
@@ -229,7 +230,7 @@ func (s *scenario) step(words []string, body string) {
 	case "obey":
 		s.obey(words[1:])
 	case "drain":
-		s.director.Order(s.t.Context(), Orders{{Virtual: words[1], Real: words[2]}: {Kind: Drain}})
+		s.director.Order(s.t.Context(), orders.All{{Virtual: words[1], Real: words[2]}: {Kind: orders.Drain}})
 	case "undrain":
 		s.director.Order(s.t.Context(), nil)
 	case "order":
@@ -292,7 +293,7 @@ func (s *scenario) step(words []string, body string) {
 
 func (s *scenario) order(words []string) {
 	s.t.Helper()
-	o := Order{Kind: OrderKind(words[2]), Since: time.Unix(time.Now().Unix(), 0).UTC()}
+	o := orders.Order{Kind: orders.Kind(words[2]), Since: time.Unix(time.Now().Unix(), 0).UTC()}
 	for i := 3; i < len(words); i++ {
 		switch {
 		case words[i] == "for":
@@ -300,15 +301,15 @@ func (s *scenario) order(words []string) {
 		case words[i] == "why":
 			o.Why = strings.Join(words[i+1:], " ")
 			i = len(words)
-		case o.Kind == Weigh && o.Weight == 0:
+		case o.Kind == orders.Weigh && o.Weight == 0:
 			fmt.Sscan(words[i], &o.Weight)
 		}
 	}
 	s.orders = maps.Clone(s.orders)
 	if s.orders == nil {
-		s.orders = Orders{}
+		s.orders = orders.All{}
 	}
-	at := Backend{Virtual: words[0], Real: strings.Trim(words[1], "-")}
+	at := lvs.Backend{Virtual: words[0], Real: strings.Trim(words[1], "-")}
 	if s.orders[at] = o; o.Kind == "ready" {
 		delete(s.orders, at)
 	}
@@ -322,10 +323,10 @@ func (s *scenario) order(words []string) {
 
 // obey gives orders to obey besides the others. The next daemon finds none of them.
 func (s *scenario) obey(ids []string) {
-	all := Orders{}
+	all := orders.All{}
 	maps.Copy(all, s.orders)
 	for _, id := range ids {
-		all[Backend{Virtual: id}] = Order{Kind: Obey, Since: time.Unix(time.Now().Unix(), 0).UTC()}
+		all[lvs.Backend{Virtual: id}] = orders.Order{Kind: orders.Obey, Since: time.Unix(time.Now().Unix(), 0).UTC()}
 	}
 	s.director.Order(s.t.Context(), all)
 }

@@ -17,6 +17,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // Snapshot is what the director knows at one moment. It shares nothing with the director that changes later.
@@ -26,13 +27,13 @@ type Snapshot struct {
 	Standby   bool // the table is left to others
 	Virtuals  []VirtualSnapshot
 	Table     Operations
-	Unread    string // why the table can't be read; "" while it can
-	Orders    Orders // in force
-	Over      Orders // that have ended, and are given as before
-	Marks     string // why the mark rules can't be set; "" while they can
-	Folder    string // why maintenancedir can't be read; "" while it can
-	Shortages uint64 // checks that failed by a shortage of this machine
-	Purging   int    // virtual services that are no longer configured and not removed yet
+	Unread    string     // why the table can't be read; "" while it can
+	Orders    orders.All // in force
+	Over      orders.All // that have ended, and are given as before
+	Marks     string     // why the mark rules can't be set; "" while they can
+	Folder    string     // why maintenancedir can't be read; "" while it can
+	Shortages uint64     // checks that failed by a shortage of this machine
+	Purging   int        // virtual services that are no longer configured and not removed yet
 	Overdue   time.Duration
 	Small     bool      // the metrics leave out what is counted for each server
 	Counted   time.Time // when the counters of the servers were read; zero before
@@ -157,8 +158,10 @@ type ServerSnapshot struct {
 	Drained     bool    `json:"drained,omitempty"`         // by the operator's order, whatever its state is
 	Held        bool    `json:"held,omitempty"`            // down, and in service all the same: see keepserving
 	Rule        string  `json:"rule,omitempty"`            // that decided its place in the table
-	Order       *Order  `json:"-"`                         // of the operator; nil, or without a kind: none
 	Note        string  `json:"note,omitempty"`            // what else there is to its state: moved away, its order
+
+	Order *orders.Order `json:"-"` // of the operator; nil, or without a kind: none
+
 	ServerResult
 	ServerCounts
 	Connections *Connections `json:"connections"` // as just read, or null; filled in later

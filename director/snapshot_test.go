@@ -16,6 +16,7 @@ import (
 	"ldirectord/history"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/orders"
 )
 
 const threeAndOne = `checkinterval = 2
@@ -111,7 +112,7 @@ func TestASnapshotShowsTheBrake(t *testing.T) {
 		s.set(netip.MustParseAddrPort("10.2.0.1:80"), "through")
 		s.set(netip.MustParseAddrPort("10.2.0.2:80"), "through")
 		time.Sleep(5 * time.Second)
-		if err := s.director.Order(t.Context(), Orders{{"tcp:10.1.0.1:80", "10.2.0.1:80"}: {Kind: Weigh, Weight: 2, Why: "slow"}}); err != nil {
+		if err := s.director.Order(t.Context(), orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"): {Kind: orders.Weigh, Weight: 2, Why: "slow"}}); err != nil {
 			t.Fatal(err)
 		}
 		servers := snapshotOf(t, s.director).Virtuals[0].Servers
@@ -170,7 +171,7 @@ func TestATableThatRefusesShowsUntilItDoesNot(t *testing.T) {
 
 func TestADrainedServerIsNotUp(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
-		s.director.Order(t.Context(), Orders{{"tcp:10.1.0.1:80", "10.2.0.3:80"}: {Kind: Drain}})
+		s.director.Order(t.Context(), orders.All{lvs.At("tcp:10.1.0.1:80", "10.2.0.3:80"): {Kind: orders.Drain}})
 		time.Sleep(3 * time.Second)
 		now := snapshotOf(t, s.director)
 		if got := now.Virtuals[0].Servers[2]; got.State != "drained" || got.Up || got.Effective != 0 || !got.InTable || now.Time.Sub(got.Since) != 3*time.Second {

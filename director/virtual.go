@@ -9,6 +9,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -48,8 +49,8 @@ type server struct {
 	moved *server   // the server at the new address of the name that this one had; nil: this one is of the file
 	first judgement // of its check; without a task with checktype=off: never in
 
-	maintenance string // the file that takes it out, "" for none
-	order       *Order // of the operator; nil, or without a kind: none
+	maintenance string        // the file that takes it out, "" for none
+	order       *orders.Order // of the operator; nil, or without a kind: none
 
 	lasted time.Duration // the state before
 	before judge.Name    // … that which it has

@@ -13,9 +13,6 @@ import (
 // the order to stand by is answered within 5, and the next one, perhaps to serve, waits for it
 const maxDemotionWait = 4 * time.Second
 
-// EveryAddress is what an order to withdraw has in place of one address.
-const EveryAddress = "*"
-
 // withdrawal is the order by which an address is on no device, "" for none.
 func (a *announcer) withdrawal(one *announcement) string {
 	cleans := func(v *virtual) bool { return v.cfg.CleanStop }
@@ -30,7 +27,7 @@ func (a *announcer) withdrawal(one *announcement) string {
 		return "belongs to " + one.owner
 	}
 	if o := a.orders.Withdrawal(one.addr); o.Kind != "" {
-		return cmp.Or(o.remark("order: "), "by order")
+		return cmp.Or(o.Remark("order: "), "by order")
 	}
 	return ""
 }

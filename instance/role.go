@@ -9,9 +9,6 @@ import (
 	"ldirectord/run"
 )
 
-// OrdersFormat is the line that says how a file of orders is written.
-const OrdersFormat = "# ldirectord 2"
-
 // Role is what a cluster manager last told the director of a configuration to be.
 type Role string
 
@@ -83,7 +80,7 @@ func (f RoleFile) Read() (RoleOrder, error) {
 // givenIn reads the time from the format's line. It is 0 for a file without that line, and for a time in the future,
 // which is of a former boot.
 func givenIn(line string) time.Duration {
-	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, OrdersFormat)), 10, 64)
+	ns, err := strconv.ParseInt(strings.TrimSpace(strings.TrimPrefix(line, run.Format)), 10, 64)
 	if given := time.Duration(ns); err == nil && given <= run.SinceBoot() {
 		return given
 	}
@@ -92,7 +89,7 @@ func givenIn(line string) time.Duration {
 
 // Write makes an order the last one.
 func (f RoleFile) Write(last RoleOrder) error {
-	text := fmt.Sprintf("%s\n%s %d\n", last.Role, OrdersFormat, last.Given)
+	text := fmt.Sprintf("%s\n%s %d\n", last.Role, run.Format, last.Given)
 	return run.While("recording the role", run.Write(string(f), []byte(text), 0o600))
 }
 

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// Format is the line that says how a file of orders is written.
+const Format = "# ldirectord 2"
+
 // Write replaces a file of the run folder atomically: a reader sees the old one or the new one, and on a full disk the
 // old one stays. It follows no link.
 func Write(path string, text []byte, mode os.FileMode) error {

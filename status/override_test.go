@@ -15,6 +15,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/orders"
 )
 
 // overridden is a service of which all is changed: 192.0.2.22 is down and drained, 192.0.2.25 was never checked
@@ -53,11 +54,11 @@ func TestEveryOverrideShows(t *testing.T) {
 		until := time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC)
 		d := director.New(director.Deps{
 			Table: table, Tell: []director.Receiver{director.Words(journal.Emit)},
-			Orders: director.Orders{
-				{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: director.Drain},
-				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: director.Weigh, Weight: 7,
+			Orders: orders.All{
+				{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: orders.Drain},
+				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: orders.Weigh, Weight: 7,
 					Why: "new disk", By: "kim", Until: until},
-				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: director.Maint,
+				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: orders.Maint,
 					Why: "sold"},
 			},
 		})

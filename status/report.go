@@ -13,6 +13,8 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/director"
+	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // Process is what the program around a director knows.
@@ -72,20 +74,13 @@ type Report struct {
 	Folder    string     `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
 	Names     []Name     `json:"names,omitempty"`             // those that can't be looked up
 	// until it works again, where that is known, and for a day at most
-	Failures []Failure `json:"failures,omitempty"`
-	Last     []Failure `json:"last_events,omitempty"`
-	Orders   []Order   `json:"orders,omitempty"`
-	Virtuals []Virtual `json:"virtuals,omitempty"`
+	Failures []Failure      `json:"failures,omitempty"`
+	Last     []Failure      `json:"last_events,omitempty"`
+	Orders   []orders.Entry `json:"orders,omitempty"`
+	Virtuals []Virtual      `json:"virtuals,omitempty"`
 
 	Announcements []Announcement `json:"announcements,omitempty"`
 	AnnounceError string         `json:"announce_error,omitempty"` // why addresses can't be announced
-}
-
-// Order is an order for a real server or for a virtual service.
-type Order struct {
-	director.Backend
-	Lost bool `json:"lost,omitempty"` // the file does not have it
-	director.Order
 }
 
 // Checks is how the checks as a whole go.
@@ -116,7 +111,7 @@ type (
 )
 
 // NewReport puts together what is known. It fills the snapshot in. Connections may leave servers out.
-func NewReport(s *director.Snapshot, p Process, carried map[director.Backend]Connections) *Report {
+func NewReport(s *director.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{
 		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()),
@@ -143,20 +138,20 @@ func roleOf(s *director.Snapshot) string {
 }
 
 // ListOrders sorts orders and finds those for what is not configured.
-func ListOrders(all director.Orders, now *director.Snapshot) []Order {
-	known := map[director.Backend]bool{}
+func ListOrders(all orders.All, now *director.Snapshot) []orders.Entry {
+	known := map[lvs.Backend]bool{}
 	for v, s := range now.Each() {
 		for _, name := range []string{"", s.Real, s.Alias} { // "" is the virtual service
-			known[director.Backend{Virtual: v.ID, Real: name}] = true
+			known[lvs.At(v.ID, name)] = true
 		}
 	}
 	for _, a := range now.Announcements {
-		known[director.Backend{Virtual: a.Address}],
-			known[director.Backend{Virtual: director.EveryAddress}] = true, true
+		known[lvs.Backend{Virtual: a.Address}],
+			known[lvs.Backend{Virtual: orders.EveryAddress}] = true, true
 	}
-	list := make([]Order, 0, len(all))
+	list := make([]orders.Entry, 0, len(all))
 	for _, at := range all.Sorted() {
-		o := Order{at, !known[at], all[at]}
+		o := orders.Entry{Backend: at, Lost: !known[at], Order: all[at]}
 		o.Until = o.End()
 		list = append(list, o)
 	}
@@ -165,7 +160,7 @@ func ListOrders(all director.Orders, now *director.Snapshot) []Order {
 
 // newVirtual fills in what follows from what the director knows of a virtual service, of its servers where they are:
 // there may be many.
-func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[director.Backend]Connections) Virtual {
+func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.Backend]Connections) Virtual {
 	v := Virtual(*known)
 	if v.Guard.Keeps == 0 && !(v.Guard.Obeys && v.Guard.Brake) {
 		v.Guard = Guard{}
@@ -173,7 +168,7 @@ func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[dire
 	for i := range v.Servers {
 		s := &v.Servers[i]
 		complete(s, now)
-		if c, known := carried[director.Backend{Virtual: v.ID, Real: s.Real}]; known {
+		if c, known := carried[lvs.At(v.ID, s.Real)]; known {
 			s.Connections = &c
 		}
 	}

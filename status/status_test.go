@@ -26,6 +26,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -113,7 +114,7 @@ func observed(t *testing.T) (now *director.Snapshot) {
 		journal := notify.NewJournal()
 		d := director.New(director.Deps{
 			Table: refusing{ipvsctl.NewMemory(nil)}, Tell: []director.Receiver{director.Words(journal.Emit)}, Maintenance: maintenance.New(nil).Watch,
-			Orders: director.Orders{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: director.Drain}},
+			Orders: orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: orders.Drain}},
 		})
 		p := planOf(t, source)
 		ctx, end := context.WithCancel(t.Context())
@@ -155,8 +156,8 @@ func process() Process {
 	}
 }
 
-func carried() map[director.Backend]Connections {
-	return map[director.Backend]Connections{
+func carried() map[lvs.Backend]Connections {
+	return map[lvs.Backend]Connections{
 		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Active: 120, Inactive: 30, Persistent: 4},
 		{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Active: 1},
 	}

@@ -10,6 +10,7 @@ import (
 	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/history"
+	"ldirectord/lvs"
 )
 
 // Why tells of real servers what their checks found of late, and what was done about it. Its JSON names are stable, as
@@ -51,7 +52,7 @@ type Entry struct {
 }
 
 // NewWhy puts together what director.Why found. Connections may leave servers out.
-func NewWhy(s *director.Snapshot, started time.Time, carried map[director.Backend]Connections) *Why {
+func NewWhy(s *director.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
 	w := &Why{Time: s.Time.UTC(), Started: started.UTC(), Role: roleOf(s), Servers: []Case{}}
 	for i := range s.Virtuals {
 		v := &s.Virtuals[i]

@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/history"
+	"ldirectord/orders"
 )
 
 // night is what happened to servers until 03:10. The first failed softly, went down, the table refused that and was
@@ -57,7 +58,7 @@ func night() *director.Snapshot {
 	first.Do(at("3h2m23s"), history.Edit, 0, "")
 	first.Order(at("3h9m"), "order: drain by kim: new disk")
 	first.Result(at("3h9m59s"), 0, history.Failed, failed, none)
-	order := director.Order{Kind: director.Drain, By: "kim", Why: "new disk"}
+	order := orders.Order{Kind: orders.Drain, By: "kim", Why: "new disk"}
 
 	second.Result(at("3h0m0s"), 2, history.Stalled, refused, none)
 	second.Result(at("3h0m1s"), 0, history.Shortage,

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"ldirectord/daemon"
-	"ldirectord/director"
+	"ldirectord/orders"
 )
 
 // command is what the program can be told: a row of help/commands.txt, and its function.
@@ -42,16 +42,16 @@ var commands = commandsOf(map[string]func(context.Context, *call) error{
 	"shadow":            loaded(runShadow),
 	"standby":           standby,
 	"notify":            notifyState,
-	"drain":             order(director.Drain, false),
-	"undrain":           order(director.Ready, false),
-	"undo":              order(director.Ready, false),
+	"drain":             order(orders.Drain, false),
+	"undrain":           order(orders.Ready, false),
+	"undo":              order(orders.Ready, false),
 	"set":               set,
 	"wait":              waitFor,
-	"orders":            orders,
+	"orders":            listOrders,
 	"why":               why,
-	"obey":              order(director.Obey, true),
-	"withdraw":          order(director.Withdraw, true),
-	"announce":          order(director.Announce, true),
+	"obey":              order(orders.Obey, true),
+	"withdraw":          order(orders.Withdraw, true),
+	"announce":          order(orders.Announce, true),
 	"realserver-script": loaded(printRealServerScript),
 	"connections":       loaded(connections),
 	"doctor":            loaded(examine),

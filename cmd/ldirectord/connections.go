@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"ldirectord/daemon"
-	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // connections shows the current connections and persistence templates in the order of the kernel, then
@@ -65,20 +66,20 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 
 // serverStates are what the running daemon says of its servers. Without an answer they are the servers that are out
 // by order: the table shows the rest.
-func serverStates(ctx context.Context, c *call) (map[director.Backend]string, error) {
-	states := map[director.Backend]string{}
+func serverStates(ctx context.Context, c *call) (map[lvs.Backend]string, error) {
+	states := map[lvs.Backend]string{}
 	if report, err := c.report(ctx); err == nil {
 		for _, v := range report.Virtuals {
 			for _, s := range v.Servers {
-				states[director.Backend{Virtual: v.ID, Real: s.Real}] = s.State
+				states[lvs.At(v.ID, s.Real)] = s.State
 			}
 		}
 		return states, nil
 	}
-	orders, err := daemon.Ordered(c.instance())
-	for at, o := range orders {
-		states[at] = map[director.OrderKind]string{director.Drain: "drained",
-			director.Maint: "maintenance"}[o.Kind]
+	given, err := orders.File(c.instance().Files().Drain).InForce()
+	for at, o := range given {
+		states[at] = map[orders.Kind]string{orders.Drain: "drained",
+			orders.Maint: "maintenance"}[o.Kind]
 	}
 	return states, err
 }

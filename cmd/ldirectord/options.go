@@ -16,10 +16,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"ldirectord/control"
-	"ldirectord/daemon"
-	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/orders"
 	"ldirectord/parser"
 )
 
@@ -187,8 +186,8 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 			rest[i] = "--verbose"
 		}
 		// no option
-		if n, err := strconv.Atoi(word); err == nil && n < 0 && i > 0 && rest[i-1] == string(director.Weigh) {
-			_, err := daemon.NewSetOrder(rest[i-1]+" "+word, "", "", "")
+		if n, err := strconv.Atoi(word); err == nil && n < 0 && i > 0 && rest[i-1] == string(orders.Weigh) {
+			_, err := orders.NewRequest(rest[i-1]+" "+word, "", "", "")
 			return fmt.Errorf("%s: %w", o.verb, err)
 		}
 	}

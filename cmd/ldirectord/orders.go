@@ -7,13 +7,13 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"ldirectord/daemon"
+	"ldirectord/orders"
 	"ldirectord/printable"
 	"ldirectord/status"
 )
 
-// orders lists the orders: those that hold in the running daemon, or that the next one will find.
-func orders(ctx context.Context, c *call) error {
+// listOrders lists the orders: those that hold in the running daemon, or that the next one will find.
+func listOrders(ctx context.Context, c *call) error {
 	list, err := c.orders(ctx)
 	switch {
 	case err != nil:
@@ -35,19 +35,19 @@ func orders(ctx context.Context, c *call) error {
 	return w.Flush()
 }
 
-func (c *call) orders(ctx context.Context) ([]status.Order, error) {
+func (c *call) orders(ctx context.Context) ([]orders.Entry, error) {
 	if c.found().State.Pid != 0 {
 		report, err := c.report(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return append([]status.Order{}, report.Orders...), nil
+		return append([]orders.Entry{}, report.Orders...), nil
 	}
 	l, err := c.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := daemon.Ordered(c.instance())
+	all, err := orders.File(c.instance().Files().Drain).InForce()
 	return status.ListOrders(all, l.Plan.Snapshot()), err
 }
 

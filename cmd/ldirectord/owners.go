@@ -34,7 +34,7 @@ type balancedServer struct {
 }
 
 // newOwners takes the states of servers from the daemon's report, and from the table where that has none.
-func newOwners(services []director.Service, table ipvsctl.Table, states map[director.Backend]string) *owners {
+func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.Backend]string) *owners {
 	o := &owners{byKey: map[lvs.Key]*balanced{}}
 	for key := range table {
 		o.byKey[key] = nil
@@ -58,7 +58,7 @@ func (o *owners) show(services []director.Service) {
 }
 
 // find finds the configured servers in file order, then the others in the table.
-func (b *balanced) find(in ipvsctl.Service, states map[director.Backend]string) {
+func (b *balanced) find(in ipvsctl.Service, states map[lvs.Backend]string) {
 	seen := map[netip.AddrPort]bool{}
 	add := func(name string, addr netip.AddrPort, state string) {
 		n := in.Counters[addr]
@@ -69,7 +69,7 @@ func (b *balanced) find(in ipvsctl.Service, states map[director.Backend]string) 
 		if seen[m.Dest.Addr] {
 			continue
 		}
-		state := states[director.Backend{Virtual: b.Config.ID, Real: m.Name}]
+		state := states[lvs.At(b.Config.ID, m.Name)]
 		if state == "" || m.Fallback {
 			dest, there := in.Dests[m.Dest.Addr]
 			state = memberState(m, dest, there)

@@ -114,7 +114,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		dests[addrPort(addr)] = lvs.Dest{Addr: addrPort(addr), Weight: weight}
 	}
 	table := ipvsctl.Table{key: {Key: key, Dests: dests}}
-	told := map[director.Backend]string{
+	told := map[lvs.Backend]string{
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.4:80"}: "drained",
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.3:80"}: "maintenance",
 		{Virtual: "tcp:10.1.0.2:80", Real: "10.2.0.1:80"}: "down", // another service's
@@ -159,7 +159,7 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	dest := lvs.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
 	table := ipvsctl.Table{key: {Key: key, Dests: map[netip.AddrPort]lvs.Dest{dest.Addr: dest}}, mark: {Key: mark}}
 	o := newOwners(services, table,
-		map[director.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
+		map[lvs.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
 	o.show(services)
 	var b strings.Builder
 	text := newConnectionPrinter(&b, false, o.services)

@@ -11,6 +11,7 @@ import (
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 // plan shows what the configuration would change: the table in the words of ipvsadm, the mark rules in those
@@ -23,15 +24,15 @@ func plan(ctx context.Context, c *call) error {
 	if err := c.accept(l); err != nil {
 		return err
 	}
-	orders, err := daemon.Ordered(c.instance())
+	given, err := orders.File(c.instance().Files().Drain).InForce()
 	if err != nil {
 		return err
 	}
-	have, commands, err := machine(ctx, c, l.Plan, orders)
+	have, commands, err := machine(ctx, c, l.Plan, given)
 	if err != nil {
 		return err
 	}
-	ops := ipvsctl.Diff(have, l.Plan.Preview(orders))
+	ops := ipvsctl.Diff(have, l.Plan.Preview(given))
 	for _, check := range l.Plan.Checks() {
 		if check.Waits != "" {
 			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
@@ -100,7 +101,7 @@ func planned(ops []ipvsctl.Op) []change {
 
 // machine reads the table that the configuration would change, and which command lines its mark rules and addresses
 // take. A table in memory is the running daemon's own: compared is an empty one, and nothing beside it changes.
-func machine(ctx context.Context, c *call, p *director.Plan, orders director.Orders) (have ipvsctl.Table,
+func machine(ctx context.Context, c *call, p *director.Plan, given orders.All) (have ipvsctl.Table,
 	commands []string, err error) {
 	if c.table.Live == nil {
 		c.note("compared with an empty table: one in memory belongs to its daemon")
@@ -118,7 +119,7 @@ func machine(ctx context.Context, c *call, p *director.Plan, orders director.Ord
 	}
 	wanted := doctor.Wanted(p.Services(""))
 	for i := range wanted {
-		if w := &wanted[i]; orders.Withdrawal(w.Addr).Kind != "" {
+		if w := &wanted[i]; given.Withdrawal(w.Addr).Kind != "" {
 			w.Device, w.Local = "", true // it is served on
 		}
 	}

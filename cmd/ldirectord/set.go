@@ -12,9 +12,9 @@ import (
 
 	"ldirectord/control"
 	"ldirectord/daemon"
-	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 	"ldirectord/run"
 )
 
@@ -23,14 +23,14 @@ const idleInterval = 200 * time.Millisecond
 
 // order is a command for one kind of order: for real servers, or for a whole virtual service or address, or every
 // address. With --off an order is taken back.
-func order(kind director.OrderKind, whole bool) func(context.Context, *call) error {
+func order(kind orders.Kind, whole bool) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		what, servers := kind, c.args
 		if c.off {
-			what = director.Ready
+			what = orders.Ready
 		}
 		if whole {
-			servers = []string{append(c.args, director.EveryAddress)[0], ""}
+			servers = []string{append(c.args, orders.EveryAddress)[0], ""}
 		}
 		return setServers(ctx, c, servers, string(what))
 	}
@@ -39,7 +39,7 @@ func order(kind director.OrderKind, whole bool) func(context.Context, *call) err
 // set orders something for real servers: its last words say what.
 func set(ctx context.Context, c *call) error {
 	at := len(c.args) - 1
-	if _, err := strconv.Atoi(c.args[at]); err == nil || c.args[at-1] == string(director.Weigh) {
+	if _, err := strconv.Atoi(c.args[at]); err == nil || c.args[at-1] == string(orders.Weigh) {
 		at-- // a number belongs to the word before it, also where that is misspelt
 	}
 	servers, what := c.args[:at], strings.Join(c.args[at:], " ")
@@ -51,8 +51,8 @@ func set(ctx context.Context, c *call) error {
 }
 
 func setServers(ctx context.Context, c *call, servers []string, what string) error {
-	order, err := daemon.NewSetOrder(what, c.why, c.until, c.last)
-	if err == nil && c.wait && !order.TakesOut() && order.Kind != director.Withdraw {
+	order, err := orders.NewRequest(what, c.why, c.until, c.last)
+	if err == nil && c.wait && !order.TakesOut() && order.Kind != orders.Withdraw {
 		err = errors.New("--wait goes with drain, maint and withdraw")
 	}
 	if err != nil {
@@ -62,7 +62,8 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	if len(servers) == 2 {
 		order.Virtual = servers[0]
 	}
-	answer, err := order.Send(ctx, c.socket())
+	var answer daemon.SetAnswer
+	err = c.socket().Order(ctx, daemon.OrderTimeout, "/set", order.Words(), &answer)
 	if errors.Is(err, control.ErrNoListener) || errors.Is(err, control.ErrEnding) ||
 		errors.Is(err, control.ErrNoAnswer) {
 		l, refused := c.load(ctx)
@@ -70,7 +71,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 			return refused
 		}
 		unanswered := err
-		answer, err = order.Record(ctx, c.instance(), l.Plan)
+		answer, err = daemon.Record(ctx, c.instance(), l.Plan, order)
 		err = cmp.Or(err, unconfirmed(c, unanswered))
 	}
 	if err != nil {
@@ -103,7 +104,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	c.out.Flush() // which remembers an error
 	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" }
 	answer.Servers = slices.DeleteFunc(answer.Servers, isOthers)
-	if order.Kind == director.Withdraw {
+	if order.Kind == orders.Withdraw {
 		return awaitCarried(ctx, c, answer.Servers, "packets still arrive", quiet())
 	}
 	return awaitCarried(ctx, c, answer.Servers, "connections are left",
@@ -112,21 +113,21 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 
 // orderedServer is for what an order was given, and which, in JSON.
 type orderedServer struct {
-	director.Backend
+	lvs.Backend
 	Order string `json:"order"`
 	Waits bool   `json:"waits_for_address,omitempty"`
 }
 
-func printOrdered(c *call, order daemon.SetOrder, s daemon.OrderedServer) {
+func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	at := s.Backend
-	address := strings.Replace(at.Virtual, director.EveryAddress, "every address", 1)
-	switch withdraws := order.Kind == director.Withdraw; {
-	case at.Real != "" && (withdraws || order.Kind == director.Announce): // a server of the address
+	address := strings.Replace(at.Virtual, orders.EveryAddress, "every address", 1)
+	switch withdraws := order.Kind == orders.Withdraw; {
+	case at.Real != "" && (withdraws || order.Kind == orders.Announce): // a server of the address
 	case withdraws:
 		fmt.Fprintln(c.out, address, "is withdrawn")
-	case order.Kind == director.Announce:
+	case order.Kind == orders.Announce:
 		fmt.Fprintln(c.out, address, "is announced while its services serve")
-	case at.Real == "" && order.Kind == director.Obey:
+	case at.Real == "" && order.Kind == orders.Obey:
 		fmt.Fprintf(c.out, "the checks of %s may remove every server, until all are up\n", at)
 	case at.Real == "" && s.Brake:
 		fmt.Fprintf(c.out, "checkvip guards %s again\n", at)

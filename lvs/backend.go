@@ -1,0 +1,33 @@
+package lvs
+
+import "strings"
+
+// Backend is one real server of one virtual service, named as the log names them.
+type Backend struct {
+	Virtual string `json:"virtual"`        // the configuration's id: tcp:192.0.2.1:80, fwm:3
+	Real    string `json:"real,omitempty"` // address:port as configured; "" for the virtual service itself
+}
+
+// At is the backend of two names.
+func At(virtual, real string) Backend { return Backend{virtual, real} }
+
+// String is the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
+func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
+
+// IsMeant reports whether an operator's words mean it: a server as by Snapshot.Backends; a virtual service by its name
+// alone.
+func (b Backend) IsMeant(virtual, real string) bool {
+	return IsNamed(b.Virtual, virtual) && IsServer(b.Real, real) ||
+		virtual == "" && b.Real == "" && IsNamed(b.Virtual, real)
+}
+
+// IsNamed reports whether an operator's word for a virtual service means the one with this id.
+func IsNamed(id, word string) bool {
+	_, name, _ := strings.Cut(id, ":")
+	return word == "" || word == id || word == name
+}
+
+// IsServer reports whether an operator's word for a real server means the one of this name.
+func IsServer(name, word string) bool {
+	return name == word || strings.HasPrefix(name, word+":")
+}

@@ -1,0 +1,130 @@
+// Package orders is what an operator orders beside the file: the order, how long it holds, how it is asked for, and the
+// file that keeps it.
+package orders
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"ldirectord/lvs"
+	"ldirectord/run"
+)
+
+// Kind is what the operator makes of a real server, or of a virtual service.
+type Kind string
+
+const (
+	Drain Kind = "drain"  // no new connections; those it has go on at weight 0
+	Maint Kind = "maint"  // it is out, as by a file in maintenancedir
+	Weigh Kind = "weight" // it has another weight than in the file
+	Ready Kind = "ready"  // it has no order
+	// of a virtual service: keepserving and checkvip hold nobody, until every server is up
+	Obey Kind = "obey"
+
+	Withdraw Kind = "withdraw" // of an address, or of EveryAddress: it is not announced
+	Announce Kind = "announce" // … it has no such order
+)
+
+// Order is what the operator ordered beside the file. Times are whole seconds in UTC, so that equal orders are the same
+// one.
+type Order struct {
+	Kind   Kind      `json:"order"`
+	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
+	Why    string    `json:"why,omitempty"`
+	By     string    `json:"by,omitempty"` // the user who gave it, where that is known
+	Since  time.Time `json:"since,omitzero"`
+	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
+
+	// Of an order for a time: when it ends since the boot, see End. Its file may outlive that.
+	Ends time.Duration `json:"boot_end,omitempty"`
+	Boot string        `json:"boot,omitempty"`
+}
+
+// What is the order without who gave it and why: "weight 20".
+func (o Order) What() string {
+	if o.Kind == Weigh {
+		return string(o.Kind) + " " + strconv.Itoa(o.Weight)
+	}
+	return string(o.Kind)
+}
+
+// String is the whole order in words, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
+func (o Order) String() string {
+	text := o.What()
+	if end := o.End(); !end.IsZero() {
+		text += " until " + end.Local().Format(time.DateTime)
+	}
+	if o.By != "" {
+		text += " by " + o.By
+	}
+	if o.Why != "" {
+		text += ": " + o.Why
+	}
+	return text
+}
+
+// TakesOut reports whether a server with the order gets no new connections.
+func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
+
+// End is when the order ends by the wall clock as it is now. Until is right until somebody sets that.
+func (o Order) End() time.Time {
+	left := o.Ends - run.SinceBoot() // first: who stands still between ends no order early
+	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {
+		return o.Until.Add(by.Round(time.Second))
+	}
+	return o.Until
+}
+
+// IsOver reports whether the order has ended.
+func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
+
+// IsPlain reports whether there is nothing to tell but what a state says: drained, or that the guard obeys.
+func (o Order) IsPlain() bool {
+	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
+}
+
+// Remark is what there is to tell of an order besides, after other words; "" for nothing.
+func (o Order) Remark(after string) string {
+	if o.Kind == "" || o.IsPlain() {
+		return ""
+	}
+	return after + o.String()
+}
+
+// All are the orders that hold, also those for what the file does not have now. One for a virtual service has no Real.
+type All map[lvs.Backend]Order
+
+// Sorted is what has an order: by virtual service, then by name.
+func (all All) Sorted() []lvs.Backend {
+	return slices.SortedFunc(maps.Keys(all), func(a, b lvs.Backend) int {
+		return cmp.Or(cmp.Compare(a.Virtual, b.Virtual), cmp.Compare(a.Real, b.Real))
+	})
+}
+
+// At is a copy of the orders that have not ended.
+func (all All) At(now time.Time) All {
+	held := All{}
+	maps.Copy(held, all)
+	maps.DeleteFunc(held, func(_ lvs.Backend, o Order) bool { return o.IsOver(now) })
+	return held
+}
+
+// Withdrawal is the order by which an address is not announced, also with all others; the zero Order for none.
+func (all All) Withdrawal(addr netip.Addr) Order {
+	for _, at := range []string{EveryAddress, addr.String()} {
+		if o := all[lvs.Backend{Virtual: at}]; o.Kind == Withdraw {
+			return o
+		}
+	}
+	return Order{}
+}
+
+// clockSet is more than two readings of the clocks differ by, unless somebody set one.
+const clockSet = 2 * time.Second
+
+// EveryAddress is what an order to withdraw has in place of one address.
+const EveryAddress = "*"

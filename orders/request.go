@@ -1,0 +1,113 @@
+package orders
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/maintenance"
+	"ldirectord/parser"
+	"ldirectord/printable"
+	"ldirectord/run"
+)
+
+// Request is an order for real servers, or for the virtual services of a name. One to be ready takes back what was
+// ordered.
+type Request struct {
+	Virtual string // as the operator named it; "" for any
+	Real    string // "" with Obey, and to take that back
+	Force   bool   // also for the last server of a virtual service
+	Order
+
+	last string // how long it lasts; "" where it ends at a time, or never
+}
+
+const maxWhy = 200 // bytes of a reason that are kept
+
+// kinds are the orders that take no number.
+var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw,
+	Announce}
+
+// NewRequest reads what is ordered: drain, maint, ready, obey, or weight and a number, of which 0 is drain. A reason
+// and an end may be given: a time (18:00), or how long from now (2h).
+func NewRequest(what, why, until, last string) (r Request, err error) {
+	why, more := printable.Cut(printable.Line(strings.TrimSpace(why)), maxWhy)
+	now := time.Now()
+	r.Order = Order{Kind: Kind(what), Why: why + more, Since: second(now)}
+	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
+	switch {
+	case weighs:
+		n, err := strconv.ParseUint(number, 10, 31)
+		if err != nil {
+			return r, fmt.Errorf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number,
+				1<<31-1)
+		}
+		if r.Kind, r.Weight = Weigh, int(n); n == 0 {
+			r.Kind = Drain
+		}
+	case !slices.Contains(kinds, r.Kind):
+		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
+	case r.TakesBack() && (why != "" || until != "" || last != ""):
+		return r, errors.New(
+			"an order that is taken back has no reason and no end: why, until and for go with drain, " +
+				"maint, weight N, obey and withdraw")
+	}
+	r.last = last
+	if r.Until, err = endOf(until, last, now); last != "" {
+		r.Boot, r.Ends = run.BootID(), run.SinceBoot()+r.Until.Sub(now)
+	}
+	return r, err
+}
+
+// TakesBack reports whether it ends an order.
+func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce }
+
+// endOf is when an order ends; zero for never.
+func endOf(until, last string, now time.Time) (time.Time, error) {
+	switch {
+	case until != "" && last != "":
+		return now, errors.New("one end is enough: either until or for")
+	case last != "":
+		d, unit, ok := parser.ParseSeconds(last)
+		if !ok || unit == "" || d < 1 || d > 3650*24*3600 {
+			return now, fmt.Errorf(
+				"%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", last)
+		}
+		return second(now.Add(d.Duration())), nil
+	case until == "":
+		return time.Time{}, nil
+	}
+	end, err := maintenance.ParseUntil(until, now)
+	if err == nil && !end.After(now) {
+		err = fmt.Errorf("%s is over", until)
+	}
+	return second(end), err
+}
+
+// second is a time in the form of an order's.
+func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
+
+// Words are those of a request to the daemon.
+func (r Request) Words() url.Values {
+	words := url.Values{"virtual": {r.Virtual}, "server": {r.Real}, "order": {r.What()}, "why": {r.Why}}
+	if r.last != "" {
+		words.Set("for", r.last)
+	} else if !r.Until.IsZero() {
+		words.Set("until", r.Until.Format(time.RFC3339))
+	}
+	if r.Force {
+		words.Set("force", "")
+	}
+	return words
+}
+
+// Parse reads the words of a request.
+func Parse(words url.Values) (Request, error) {
+	r, err := NewRequest(words.Get("order"), words.Get("why"), words.Get("until"), words.Get("for"))
+	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
+	return r, err
+}
