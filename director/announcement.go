@@ -19,16 +19,16 @@ import (
 type announcement struct {
 	addr         netip.Addr
 	device, last string     // of announce and lastresort
-	virtuals     []*virtual // none: it left the file …
-	gone         bool       // … and is withdrawn
+	virtuals     []*virtual // none: it left the file
+	gone         bool       // it left the file and is withdrawn
 	asked        bool       // checks go through it. Without a route to it none does
 	keys         []lvs.Key  // of its virtual services, also while there are none
-	owner        string     // who else has all of them; "": nobody has
+	owner        string     // the other daemon that has all of them; "": none
 
 	decided bool // its first results are there, or were
 	want    announce.Want
 	why     string    // it should be elsewhere; "" when it should be announced
-	order   string    // … by which it is withdrawn; "": by none
+	order   string    // the order by which it is withdrawn; "": none
 	left    time.Time // since when it is withdrawn by order; zero: it is not
 	routeBy time.Time // until then first checks through it wait for its local route; zero: they don't
 

@@ -39,7 +39,7 @@ type announcer struct {
 	look    time.Time       // when it is, because time has passed; zero: never
 	again   time.Time       // when it is ordered again, after trouble; zero: there was none
 	atEnd   bool            // all are withdrawn, but for those that cleanstop = no leaves
-	gone    chan struct{}   // closed when all are withdrawn; nil: nobody waits
+	gone    chan struct{}   // closed when all are withdrawn; nil: that is not waited for
 	looked  bool            // an order was carried out, so nothing of a daemon before is left
 }
 
@@ -185,7 +185,7 @@ func (a *announcer) place(one *announcement, now time.Time) {
 }
 
 // belongs is the device where an address belongs, by what its virtual services can do, and why that is not the device
-// of announce. Serves reports whether one of them has somebody to serve.
+// of announce. Serves reports whether one of them has a server in service.
 func (a *announcer) belongs(one *announcement) (device, why string, serves bool) {
 	stays, healthy, awaited, decided, gathers := false, true, false, false, false
 	one.owner = ""

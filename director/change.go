@@ -16,7 +16,7 @@ type Change struct {
 	Global *parser.Global // the configuration in force
 
 	user // what it is about, if it is one of these
-	// Await has those wait who must not go on before a receiver is done, where there are some. What it returns,
+	// Await waits until the receivers are done that must be, where there are some. What it returns,
 	// if not nil, ends that.
 	Await func() (done func())
 }
@@ -39,7 +39,7 @@ type Cause struct {
 	By           history.Verdict // the results that count
 	// What is remembered of it: of a result what it counts as. Nothing with a result: it has just come.
 	Past history.Kind
-	Note string // … and in which words
+	Note string // in which words it is remembered
 }
 
 // Receiver is told of each change in turn, by the director's goroutine. It must not block, and keeps nothing of the

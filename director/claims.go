@@ -10,7 +10,7 @@ import (
 	"ldirectord/notify"
 )
 
-// Claims tell which virtual services other daemons of this machine have in the table. Who has one keeps it.
+// Claims tell which virtual services other daemons of this machine have in the table. The daemon that has one keeps it.
 type Claims interface {
 	// Take makes these virtual services this director's, but for those that another daemon has: it waits for
 	// them. It gives up all others but those in left, which may still be in the table by it. Theirs is who has
@@ -28,7 +28,7 @@ const activeDirector = "the active director"
 // no more.
 func (v *virtual) isOurs() bool { return !v.Theirs }
 
-// belongsTo notes who else has a virtual service; "": it is ours.
+// belongsTo notes which other daemon has a virtual service; "": it is ours.
 func (v *virtual) belongsTo(owner string) { v.owner, v.Theirs = owner, owner != "" }
 
 // claimant claims virtual services, and knows what other daemons have.
@@ -36,14 +36,14 @@ type claimant struct {
 	*services
 	claims  Claims                         // nil: there are no others
 	through func(left map[netip.Addr]bool) // see Deps
-	beside  map[lvs.Key]string             // who else waits for a virtual service, or changes it as well
+	beside  map[lvs.Key]string             // the daemon that waits for a virtual service, or changes it too
 
 	marker    *marker
 	announcer *announcer
 }
 
-// assign decides who has each virtual service. Left are those that are no longer configured and may be in the table.
-// It returns those that another daemon had, and this one has now.
+// assign decides which daemon has each virtual service. Left are those that are no longer configured and may be in
+// the table. It returns those that another daemon had, and this one has now.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	var theirs map[lvs.Key]string
 	var ours []*virtual

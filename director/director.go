@@ -37,7 +37,7 @@ type Deps struct {
 	// when it changes, until ctx is done. It must not block, as maintenance.Watcher.Watch does not. It is only
 	// called for plans with a maintenancedir.
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
-	// Marks keeps the mark rules; nil: there are none in the plans, or nobody keeps them.
+	// Marks keeps the mark rules; nil: there are none in the plans, or they are not kept.
 	Marks Marks
 	// Announcer keeps addresses on devices; nil: it is only noted where they should be. Withdraw says that there
 	// may be some of a daemon before, also if the plan has none.
@@ -54,7 +54,7 @@ type Deps struct {
 	Through func(left map[netip.Addr]bool)
 	// Leavers are those that left the configuration of the daemon before while their connections had not ended.
 	Leavers []Leaver
-	// Leave, if not nil, is told who does so now, each time that changes: before the table does, where one
+	// Leave, if not nil, is told which servers leave, each time that changes: before the table does, where one
 	// begins to leave. What it was told last is Leavers of the next daemon.
 	Leave func([]Leaver)
 	// Orders hold from the start on.
@@ -84,7 +84,7 @@ type Director struct {
 	services
 	writer    writer
 	examiner  examiner
-	claims    <-chan struct{} // who has what may have changed; nil: there are no others
+	claims    <-chan struct{} // which daemon has what may have changed; nil: there are no others
 	claimant  claimant
 	remover   remover
 	ordered   orderBook

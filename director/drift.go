@@ -11,7 +11,7 @@ import (
 	"ldirectord/notify"
 )
 
-// checkDrift compares the table with what was written last, and undoes what somebody else changed: the settings and
+// checkDrift compares the table with what was written last, and undoes what was changed by hand: the settings and
 // the removal of a virtual service always, real servers as repair says.
 func (w *writer) checkDrift(ctx context.Context) {
 	if w.silent() {
@@ -52,7 +52,7 @@ func (w *writer) noteCounters(table ipvsctl.Table) {
 	}
 }
 
-// notice reports once what somebody else changed since the service was written. Such a change of a server is kept until
+// notice reports once what was changed by hand since the service was written. Such a change of a server is kept until
 // that server's next transition or a reload, unless a file in maintenancedir or the directive repair is against it.
 func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
 	if have.Key != v.key {

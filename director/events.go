@@ -130,7 +130,7 @@ func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 	return true
 }
 
-// override reports a change that somebody else made to a virtual service, or to the destination at addr.
+// override reports a change by hand of a virtual service, or to the destination at addr.
 func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 	e, whose, servers := notify.Event{Virtual: v.cfg.ID}, v.called()+":", v.servers
 	if addr.IsValid() {

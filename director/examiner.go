@@ -31,7 +31,7 @@ type check struct {
 	at       history.Moment // of last, up to a second late; zero: there was none
 	began    time.Time      // of last: when the check began
 	answered history.Moment // when the last check began that ended, whatever it said
-	hurried  time.Duration  // what the pool was told: the fastinterval or askedAgain, 0 while nobody doubts
+	hurried  time.Duration  // what the pool was told: the fastinterval or askedAgain, 0 while no server is in doubt
 	begun    bool           // the pool has it
 	reported bool           // there was a result, or one that says nothing and is not to be waited for
 }
@@ -75,7 +75,7 @@ func (e *examiner) enter(p *Plan) {
 	}
 }
 
-// run makes those of the checks that somebody uses, and that have a way.
+// run makes those of the checks that a service uses, and that have a path.
 func (e *examiner) run() {
 	maps.DeleteFunc(e.checks, func(_ *schedule.Task, c *check) bool {
 		if len(c.users) == 0 && !c.reported {

@@ -40,7 +40,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
 	}
-	if v.isOurs() { // else nobody is in service
+	if v.isOurs() { // else no server is in service
 		before := v.holds
 		v.holds = len(decision.Held)
 		w.tell.holds(v, before, decision.Held)

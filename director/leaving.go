@@ -13,7 +13,8 @@ import (
 )
 
 // This file is about real servers that left the configuration, in virtual services with a draintime. They stay in the
-// table at weight 0 until their connections have ended or the time is over. They are not checked, and serve nobody new.
+// table at weight 0 until their connections have ended or the time is over. They are not checked, and get no new
+// clients.
 
 // lookInterval is the time between two looks at the connections of servers that leave.
 const lookInterval = time.Second
@@ -92,7 +93,8 @@ func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 	return serves
 }
 
-// record passes on who leaves, and who moved away and is in maintenance. It sees to it that they are looked at.
+// record passes on which servers leave, and which moved away and are in maintenance. It sees to it that they are
+// looked at.
 func (all *leavers) record() {
 	now := make([]Leaver, 0, len(all.last))
 	for _, v := range all.ours {
@@ -115,7 +117,7 @@ func (all *leavers) record() {
 	all.last = now
 }
 
-// look ends the stay of those whose connections have ended, or whose time is over.
+// look removes the servers whose connections have ended, or whose time is over.
 func (all *leavers) look(ctx context.Context, t *table) {
 	all.lookAt = nil
 	for _, v := range all.ours {

@@ -232,7 +232,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
 	allow(ctx, d.demotion, demotionTimeout)
-	d.claimant.assign(d.ours, d.purges) // who waits now
+	d.claimant.assign(d.ours, d.purges) // which daemon waits now
 	hooks := d.tell.leaving(d.ours, d.claimant.beside, "the director stops")
 	d.announcer.withdrawAtEnd(ctx, d.writer.alive)
 	allow(ctx, hooks, demotionTimeout)

@@ -68,7 +68,7 @@ func (m *maintainer) enter(f folder) {
 	m.obey(f.first)
 }
 
-// obey takes out the servers that the folder names. While it can't be read, nobody comes back. That is reported once
+// obey takes out the servers that the folder names. While it can't be read, no server comes back. That is reported once
 // for each reason.
 func (m *maintainer) obey(r maintenance.Reading) {
 	if r.Err == nil {

@@ -30,8 +30,8 @@ type marker struct {
 	*services
 	marks Marks // nil: there are none to keep
 
-	current []fwmark.Rule            // as of the last report without an error …
-	byMark  map[uint32][]fwmark.Rule // … by their marks
+	current []fwmark.Rule            // as of the last report without an error
+	byMark  map[uint32][]fwmark.Rule // the current rules by their marks
 	looked  bool                     // an order was carried out, so nothing of a daemon before is left
 }
 
@@ -97,7 +97,7 @@ func (m *marker) changing() bool {
 	return !m.idle() && m.trouble == "" && !sameRules(m.want, m.current)
 }
 
-// has reports whether the rules of a section are set, or nobody sets any.
+// has reports whether the rules of a section are set, or need not be.
 func (m *marker) has(cfg *parser.Virtual) bool {
 	unset := func(line parser.Marking) bool { return !m.isSet(ruleOf(cfg, line)) }
 	return m.marks == nil || !slices.ContainsFunc(cfg.Marking, unset)
@@ -108,8 +108,8 @@ func (m *marker) isSet(r fwmark.Rule) bool {
 	return slices.ContainsFunc(m.byMark[r.Mark], func(s fwmark.Rule) bool { return sameRule(r, s) })
 }
 
-// holds reports whether a virtual service that left the file serves on for the rules. Packets still get its mark: who
-// removed it would leave them to nobody. Or they are to get a mark for which the rule can't be set: until it is they
+// holds reports whether a virtual service that left the file serves on for the rules. Packets still get its mark: if it
+// were removed, no service would have them. Or they are to get a mark for which the rule can't be set: until it is they
 // have that service alone.
 func (m *marker) holds(key lvs.Key) bool {
 	if m.changing() {

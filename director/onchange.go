@@ -57,7 +57,7 @@ func (v *virtual) message() (m message, up int) {
 	return m, up
 }
 
-// tells reports whether anybody is told of the states of a virtual service: the operator's command, or a channel.
+// tells reports whether the states of a virtual service have a receiver: the operator's command, or a channel.
 func (t *teller) tells(v *virtual) bool {
 	return v.cfg.OnChange != "" || t.global.Channels != parser.Channels{}
 }

@@ -20,7 +20,7 @@ func orderOf(all orders.All, v *virtual, s *server) orders.Order {
 	return cmp.Or(all[lvs.At(v.cfg.ID, name)], all[lvs.At(v.cfg.ID, cmp.Or(other, name))])
 }
 
-// clockLook is how often the wall clock is looked at while an order has an end: somebody may set it.
+// clockLook is how often the wall clock is looked at while an order has an end: it may be set.
 const clockLook = 10 * time.Second
 
 // Order makes these the orders that hold. It returns when the table was told, which may have refused it, or ctx is
@@ -71,7 +71,7 @@ func (b *orderBook) end(now time.Time) {
 	for _, at := range b.hold.Sorted() {
 		o := b.hold[at]
 		end := o.End()
-		if o.Ends > 0 { // by the monotonic clock, which nobody sets either
+		if o.Ends > 0 { // by the monotonic clock, which can't be set either
 			end = now.Add(min(end.Sub(now), clockLook))
 		}
 		if o.IsOver(now) {

@@ -11,7 +11,7 @@ import (
 	"ldirectord/orders"
 )
 
-// This file is about what is remembered of each real server, for those who ask why it is what it is.
+// This file is about what is remembered of each real server, for the command why.
 
 // remember is the receiver that does so.
 func remember(c *Change) {
@@ -56,7 +56,7 @@ func (t *teller) note(k history.Kind, what string, servers ...*server) {
 	}
 }
 
-// held tells who is held now, and who not any more.
+// held tells which servers are held now, and which not any more.
 func (t *teller) held(v *virtual) {
 	for _, s := range v.servers {
 		if s.Held != s.past.IsHeld() {

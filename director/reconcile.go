@@ -29,7 +29,7 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 		if !v.dirty && !v.Obeys && !v.untold(now) {
 			continue
 		}
-		v.dirty = v.dirty && v.isOurs() // who gets it makes it so
+		v.dirty = v.dirty && v.isOurs() // the daemon that gets it makes it so
 		decision := w.decide(ctx, v)
 		switch {
 		case !v.dirty || v.retry.After(now) && !hasPendingTransition(v) || !w.mayAsk(ctx):

@@ -35,7 +35,7 @@ func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 		return
 	}
 	if !v.settingsRejected {
-		v.Lost() // some of the changes may be made: what differs next is not somebody else's doing
+		v.Lost() // some of the changes may be made: what differs next was not changed by hand
 	}
 	if v.refused == "" {
 		unanswered := errors.Is(err, context.DeadlineExceeded)

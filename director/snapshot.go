@@ -74,7 +74,7 @@ type VirtualSnapshot struct {
 	Error     string            `json:"error,omitempty"`          // why the table refused the last change
 	Announced *bool             `json:"announced,omitempty"`      // its addresses are on the device of announce
 	Nothing   bool              `json:"serves_nothing,omitempty"` // nothing serves; filled in later
-	Added     []string          `json:"added_by_hand,omitempty"`  // somebody else's servers, which are kept
+	Added     []string          `json:"added_by_hand,omitempty"`  // servers that were added by hand, which are kept
 	Took      Durations         `json:"-"`
 	Stages    StageTimes        `json:"-"`
 	Servers   []ServerSnapshot  `json:"servers"` // in the order of the file, last those that have no address
@@ -91,7 +91,7 @@ type LeaverSnapshot struct {
 	Note        string           `json:"note"`
 	Rule        string           `json:"rule,omitempty"`            // that decided its place
 	Effective   uint32           `json:"table_weight"`              // 0, but by hand, or while no other serves
-	ByHand      bool             `json:"changed_by_hand,omitempty"` // somebody else changed its entry
+	ByHand      bool             `json:"changed_by_hand,omitempty"` // its entry was changed by hand
 	Connections Connections      `json:"connections"`
 	Left        float64          `json:"seconds_left"`
 }
@@ -133,7 +133,7 @@ type FallbackSnapshot struct {
 	Active bool   `json:"active"` // it serves
 	// as the director last wrote the table; null when it is not there
 	TableWeight *uint32 `json:"table_weight"`
-	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry was changed by hand
 	Rule        string  `json:"rule,omitempty"`            // that decided its place
 }
 
@@ -153,7 +153,7 @@ type ServerSnapshot struct {
 	InTable     bool    `json:"-"`                         // as the director last wrote the table
 	Effective   uint32  `json:"-"`                         // weight in the table; 0 when it is not there
 	TableWeight *uint32 `json:"table_weight"`              // the same, or null; filled in later
-	ByHand      bool    `json:"changed_by_hand,omitempty"` // somebody else changed its entry
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry was changed by hand
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
 	Drained     bool    `json:"drained,omitempty"`         // by the operator's order, whatever its state is
 	Held        bool    `json:"held,omitempty"`            // down, and in service all the same: see keepserving
@@ -412,7 +412,7 @@ func describeFallback(v *virtual) *FallbackSnapshot {
 	return now
 }
 
-// added are the destinations that somebody else put beside those that are configured.
+// added are the destinations that were put by hand beside those that are configured.
 func added(v *judge.Case) (list []string) {
 	if len(v.ByHand) == 0 { // mostly: nothing is allocated
 		return nil

@@ -60,7 +60,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.tell.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
 	told, announced := map[string]bool{}, d.announcer.byKey()
 	d.writer.until = time.Time{}
-	d.claimant.assign(d.ours, d.purges) // who waits now
+	d.claimant.assign(d.ours, d.purges) // which daemon waits now
 	for _, v := range d.ours {
 		if err := d.writer.leave(ctx, v, told); err != nil {
 			rest := d.remover.add(v, announced[v.key])

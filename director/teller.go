@@ -8,7 +8,7 @@ import (
 	"ldirectord/parser"
 )
 
-// teller passes on what happens, as one stream of changes. It knows nothing of the director, and not to whom.
+// teller passes on what happens, as one stream of changes. It knows neither the director nor the receivers.
 type teller struct {
 	receivers []Receiver
 	global    *parser.Global // the configuration in force
@@ -25,8 +25,8 @@ type told struct {
 	stops      bool      // it goes because the director stops, and not at a start or a reload
 	guardAt    time.Time // when it is to be reported that servers are held; zero: it was
 	unjudgedAt time.Time // when it was last reported that an answer of a server can't be judged
-	left       int       // servers in service …
-	leftAt     time.Time // … when they were last counted, for a mail
+	left       int       // servers in service
+	leftAt     time.Time // when the servers in service were last counted, for a mail
 }
 
 // purge is what the log gives as the reason of a purge.

@@ -23,7 +23,7 @@ type virtual struct {
 	servers  []*server // those of the file, then those that stay without it, then those that moved away
 	members  []*server // as judge knows them: servers, and those that moved away and are done
 	earlier  []*server // of a plan: where its servers may have moved from
-	owner    string    // who else has it in the table, see assign; "": it is ours
+	owner    string    // the other daemon that has it in the table, see assign; "": it is ours
 	told     told
 
 	writing
@@ -52,13 +52,13 @@ type server struct {
 	maintenance string        // the file that takes it out, "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
 
-	lasted time.Duration // the state before
-	before judge.Name    // … that which it has
+	lasted time.Duration // how long the state before lasted
+	before judge.Name    // the state before the present one
 	stays  bool          // it has left the file, see parser.Virtual.Staying
 	rule   judge.RuleID  // that decided its place last
 
-	counted bool             // the table had the server when it was read the last time, and counts …
-	carries ipvsctl.Counters // … these
+	counted bool             // the table had the server when it was read the last time
+	carries ipvsctl.Counters // the kernel's counters of it
 	tally   Tally
 	past    history.History
 }

@@ -20,7 +20,7 @@ func (d *Director) Refine(ctx context.Context, p *Plan) error {
 // noAddress is why a server has none.
 func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
 
-// keepOverrides takes over what somebody else did to a virtual service, which orders its servers follow, and what the
+// keepOverrides takes over what was changed by hand in a virtual service, which orders its servers follow, and what the
 // table refused of it.
 func (v *virtual) keepOverrides(was *virtual) {
 	v.CarryTable(&was.State, v.Repair)

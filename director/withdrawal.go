@@ -32,8 +32,8 @@ func (a *announcer) withdrawal(one *announcement) string {
 	return ""
 }
 
-// withdrawWait is how long what is withdrawn is served on. Who orders a demotion waits for it, and not longer than a
-// moment.
+// withdrawWait is how long what is withdrawn is served on. The command that orders a demotion waits for it, and not
+// longer than a moment.
 func (a *announcer) withdrawWait() time.Duration {
 	wait := a.global.WithdrawWait.Duration()
 	if a.standby || a.demotion != nil {

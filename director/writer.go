@@ -20,7 +20,7 @@ import (
 type writer struct {
 	table
 	*services
-	others  *claimant // who else has a virtual service, or waits for it
+	others  *claimant // which other daemon has a virtual service, or waits for it
 	orders  *orderBook
 	remover *remover
 	before  func()            // called before the table follows
@@ -86,7 +86,7 @@ func (w *writer) found(ctx context.Context, v *virtual, have ipvsctl.Service) *c
 	if v.Read(lvs.DestsOf(have.Dests)); known {
 		w.notice(v, was, have)
 	}
-	return w.newChange(v, have, w.decide(ctx, v)) // who was taken out by hand is not held
+	return w.newChange(v, have, w.decide(ctx, v)) // a server that was taken out by hand is not held
 }
 
 // settle carries changes out and notes how they ended.

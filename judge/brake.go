@@ -12,10 +12,10 @@ import (
 // shows that the way is fine. A server is accused while its failures by that way are not judged.
 type Brake struct {
 	Accuses bool      // servers are accused
-	Holds   bool      // … and no server can show that the way is fine, so their states stay
+	Holds   bool      // no server can show that the path is fine, so the states of all stay
 	Over    time.Time // when that ended last: a check that began before says nothing
 	Newest  Spot      // a check that passed in this wake-up, or else the last that had a result
-	Due     bool      // … and it is to be settled
+	Due     bool      // whether it holds is to be settled
 }
 
 // Spot is a check of a server, by their places.

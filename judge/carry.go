@@ -36,7 +36,8 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 	}
 }
 
-// stillFound is what was found, but for what is somebody's now. When all servers have an address, the rest goes.
+// stillFound is what was found in the table, without what belongs to a server or the fallback now. When all servers
+// have an address, the rest goes.
 func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 	if len(c.Waiting) == 0 || was.Found == nil && !placed {
 		return nil
@@ -50,8 +51,9 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 	return found
 }
 
-// CarryTable takes over what the table has, and what others did to it: the sections differ in nothing but servers whose
-// names have got an address. What was found is somebody's now, or goes: with repair no change of it is kept any more.
+// CarryTable takes over what the table has, and what others did to it: the sections differ in nothing but servers
+// whose names have got an address. What was found belongs to a server now, or goes: with repair no change of it is
+// kept any more.
 func (s *State) CarryTable(was *State, repair bool) {
 	s.Have, s.Known, s.ByHand = was.Have, was.Known, was.ByHand
 	for addr := range was.Found {

@@ -51,7 +51,7 @@ func (s *State) weighsNothing(one *Server) bool {
 	return weight == 0
 }
 
-// isOutByHand reports whether somebody else took a server out of service.
+// isOutByHand reports whether a server was taken out of service by hand.
 func (s *State) isOutByHand(one *Server) bool {
 	return s.ByHand[one.Dest.Addr] && s.weighsNothing(one) // in the order of their cost: each result asks
 }
@@ -80,7 +80,7 @@ func (c *Case) IsNobodys(addr netip.AddrPort) bool {
 	return c.At(addr) == nil && c.Leaver(addr) == nil && c.Fallback.Addr != addr
 }
 
-// Leaver is who drains at an address after it left the section; nil: nobody.
+// Leaver is the server that left the section and drains at an address; nil: none.
 func (s *State) Leaver(addr netip.AddrPort) *Leaver {
 	at, in := s.findLeaver(addr)
 	if !in {

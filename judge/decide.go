@@ -11,7 +11,7 @@ import (
 // Decision is what the rules make of a case at one moment.
 type Decision struct {
 	State State // the case's, as it is after the decision
-	// Places are the destinations that the table should have, by their addresses; nil where nobody knows
+	// Places are the destinations that the table should have, by their addresses; nil where that is not known
 	// what it has now.
 	Places map[netip.AddrPort]lvs.Dest
 	Why    []RuleID                  // of each member: the rule that decided its place last

@@ -89,7 +89,7 @@ func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
 // letGo ends that it is held.
 func (s *Server) letGo() { s.Held, s.Entered, s.Turned = false, false, true }
 
-// Changed notes that somebody else changed a destination, and reports whether that is kept: until the server's next
+// Changed notes that a destination was changed by hand, and reports whether that is kept: until the server's next
 // transition or a reload. It is undone where repair says so, where another daemon empties the section, and where it is
 // against maintenance. In reports whether the destination is still there.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
@@ -106,7 +106,7 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	return true
 }
 
-// Vanished notes that somebody else took the virtual service out of the table.
+// Vanished notes that the virtual service was taken out of the table by hand.
 func (s *State) Vanished() {
 	clear(s.ByHand)
 	s.Have, s.Known = lvs.Dests{}, false
@@ -126,7 +126,7 @@ func (s *State) Did(d lvs.Dest, removed bool) {
 	}
 }
 
-// Read notes what the table has. Where servers have no address yet, what it has of nobody may be one of them.
+// Read notes what the table has. Where servers have no address yet, a destination of no server may be one of them.
 func (c *Case) Read(have lvs.Dests) {
 	c.Have = have
 	if len(c.Waiting) > 0 && c.Found == nil {

@@ -156,7 +156,7 @@ func name(h *hearing) {
 }
 
 // released ends the overrides of servers whose state has changed, and of the fallback server. It goes before guard,
-// which counts them as they are then. A server that went down and was removed by somebody else stays away, unless it is
+// which counts them as they are then. A server that went down and was removed by hand stays away, unless it is
 // to be quiescent again (readdquiescent).
 func released(h *hearing) {
 	for s := range h.all() {
@@ -339,7 +339,7 @@ func rerouted(h *hearing) {
 			continue
 		}
 		delete(h.places, now.Addr)
-		// who is held would come back without a success
+		// a held server would come back without a success
 		leaves := !left && wanted.Weight > 0 && !s.Held && h.serving()
 		// which may have left before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown

@@ -1,6 +1,6 @@
 // Package judge decides: from what is configured of a virtual service and what is known of it, which destinations it
 // should have, and why. It is pure. What happens is noted by the methods of Case, which decide nothing; Decide applies
-// the rules, one after the other. Time is an argument. Nobody else decides what is in the table.
+// the rules, one after the other. Time is an argument. Nothing else decides what is in the table.
 package judge
 
 import (
@@ -20,7 +20,7 @@ type Section struct {
 	Fallback lvs.Dest  // the fallback server; invalid address: none
 	Rule     health.Rule
 	lvs.Policy
-	DrainTime  time.Duration // 0: who leaves goes at once
+	DrainTime  time.Duration // 0: a server that leaves is removed at once
 	Announce   bool          // its addresses are announced
 	Readd      bool          // readdquiescent
 	NoFallback bool          // the fallback server never serves: checktype=off, and the section has none of its own

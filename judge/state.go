@@ -17,9 +17,9 @@ type State struct {
 	Servers []Server  // of the section's members
 	Brakes  []Brake   // of its lines of checks; nil without checkvip
 	Back    time.Time // while servers that are back wait for others: when the check of the first began
-	Leavers []Leaver  // who left the file and drains
+	Leavers []Leaver  // servers that left the file and drain
 	Have    lvs.Dests // the table, as it is to be changed
-	// ByHand are destinations that somebody else changed, which are kept.
+	// ByHand are destinations that were changed by hand, which are kept.
 	ByHand map[netip.AddrPort]bool
 	// Found are destinations of no known server, from the first reading of a table while servers have no address;
 	// nil before.
@@ -51,8 +51,8 @@ type Server struct {
 	Connected bool // it had connections when they were last counted
 	Gone      bool // it moved away, and is done: as if it were no member
 
-	Name  Name      // of its state, as others see it …
-	Since time.Time // … and since when
+	Name  Name      // of its state, as others see it
+	Since time.Time // when that state began
 }
 
 // Check is what the results of one check say of one server.
@@ -75,8 +75,8 @@ type Way struct {
 // Passage is how the last check went that says something of its server.
 type Passage struct {
 	Began  time.Time // the check
-	OK     bool      // it passed …
-	Passed bool      // … through the virtual address
+	OK     bool      // it passed
+	Passed bool      // it passed through the virtual address
 	Own    bool      // it failed, and passed at the server's own address
 }
 
@@ -116,8 +116,9 @@ func (n Name) String() string {
 	return [...]string{"", "unknown", "up", "down", "drained", "maintenance", "off"}[n]
 }
 
-// Strength is whether enough servers of a section are up, see minservers. Who is held, drained, in maintenance or
-// without a weight does not count. With checktype=off those count that somebody put into the table.
+// Strength is whether enough servers of a section are up, see minservers. A server that is held, drained, in
+// maintenance or without a weight does not count. With checktype=off those count that were put into the table by
+// hand.
 type Strength struct {
 	Up     int // servers that count
 	Needed int // how many of them are enough: LOW, or HIGH once there were fewer
