@@ -58,7 +58,7 @@ BENCHSTAT   = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 MISSPELL    = github.com/golangci/misspell/cmd/misspell@v0.8.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-EMBEDDED = $(wildcard parser/*.txt checker/*.pl page/page.* cmd/ldirectord/*.sh cmd/ldirectord/help/*.txt)
+EMBEDDED = $(wildcard parser/*.txt checker/*.pl page/page.* cmd/ldirectord/*.sh cmd/ldirectord/*.txt cmd/ldirectord/help/*.txt)
 SOURCES := $(shell find . -path ./tools -prune -o -name '*.go' -not -name '*_test.go' -print) $(EMBEDDED) go.mod $(wildcard go.sum)
 packages_with = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=tools '^func $(1)' .)))
 # The race detector needs a C compiler; everything else is built without.

@@ -10,7 +10,7 @@ import (
 	"ldirectord/orders"
 )
 
-// command is what the program can be told: a row of help/commands.txt, and its function.
+// command is what the program can be told: a row of commands.txt, and its function.
 type command struct {
 	entry
 	run func(context.Context, *call) error

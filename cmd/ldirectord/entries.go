@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// entry is what help/commands.txt has of a command, or help/options.txt of an option.
+// entry is what commands.txt has of a command, or options.txt of an option.
 type entry struct {
 	chapter, title        string // "-n, --lines N"
 	short, name, argument string // and its parts
@@ -15,9 +15,9 @@ type entry struct {
 }
 
 var (
-	//go:embed help/commands.txt
+	//go:embed commands.txt
 	commandsText string
-	//go:embed help/options.txt
+	//go:embed options.txt
 	optionsText string
 )
 

@@ -18,6 +18,7 @@ type inNeed struct{ commands, options, topics bool }
 // What the program takes and what the texts name is one.
 func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 	for path, of := range map[string]inNeed{
+		"help/short.txt":                             {commands: true, topics: true},
 		"help/commands.txt":                          {commands: true},
 		"help/options.txt":                           {options: true},
 		"../../man/ldirectord.8":                     {commands: true, options: true, topics: true},

@@ -226,7 +226,7 @@ func badOption(err error) error {
 		allowed[bad.GetFlag().Value.Type()])
 }
 
-// flags are the rows of help/options.txt, with where their values go.
+// flags are the rows of options.txt, with where their values go.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
@@ -282,7 +282,7 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	if o.secrets && !o.jsonOut {
 		return errors.New("--with-secrets: it goes with --json")
 	}
-	if f.Changed("watch") && (o.watch < minWatch || o.watch > maxWatch || o.verb != "status" || o.jsonOut) {
+	if f.Changed("watch") && (o.watch < minWatch || o.watch > maxWatch || o.jsonOut) {
 		return fmt.Errorf("--watch=%s: from 1s to 1h are allowed, with status, without --json",
 			f.Lookup("watch").Value)
 	}

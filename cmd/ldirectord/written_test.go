@@ -3,18 +3,33 @@ package main
 import (
 	"cmp"
 	"flag"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/checker"
+	"ldirectord/lvs"
+	"ldirectord/parser"
 )
 
-var update = flag.Bool("update", false, "write what the man page, running.md and the completion have of the commands")
+var update = flag.Bool("update", false, "write what --help, the man page, running.md and the completion have of the commands")
 
-// What the man page, running.md and the completion have of commands and options is written from their rows, and what the
+// What --help, the man page, running.md and the completion have of commands and options is written from their rows, and what the
 // page has of files and exit statuses from the help on them.
-func TestWrittenFromTheRows(t *testing.T) {
+func TestHelpIsWrittenFromTheRows(t *testing.T) {
+	const short = "help/short.txt"
+	written(t, short, "unless another one is named.\n", helpChapters(), "\n  -d  ")
+	written(t, short, "--help TOPIC    one of ", strings.Join(topics, ", ")+"\n", "\nExit status")
+	written(t, "help/commands.txt", "", helpCommands(), "")
+	written(t, "help/options.txt", "", helpOptions(), "")
+	for _, e := range commandEntries {
+		written(t, "help/"+e.name+".txt", "", helpCommand(e), "")
+	}
+	written(t, "help/directives.txt", "", helpDirectives(), "")
+	written(t, "help/checks.txt", "by which they are guessed:\n\n", helpServices(), "\n/usr/share")
 	const man = "../../man/ldirectord.8"
 	written(t, man, ".\\\" commands\n", manChapters(commandEntries, manCommand), ".\\\" end\n")
 	written(t, man, ".\\\" options\n", manChapters(optionEntries, manOption), ".\\\" end\n")
@@ -24,24 +39,41 @@ func TestWrittenFromTheRows(t *testing.T) {
 	written(t, "../../packaging/completion/ldirectord.bash", "# rows\n", bashRows(), "# end\n")
 }
 
-// written compares what a file has between two lines with what it should have, and with -update writes it.
+// written compares what a file has between two texts, or all of it, with what it should have, and with -update writes it.
 func written(t *testing.T, file, begin, want, end string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
-	if err != nil {
+	if err != nil && begin != "" {
 		t.Fatal(err)
 	}
 	before, rest, found := strings.Cut(string(text), begin)
 	has, after, ended := strings.Cut(rest, end)
+	if end == "" {
+		has, after = rest, ""
+	}
 	switch {
 	case !found || !ended:
 		t.Fatalf("%s has no part that begins with %q", file, begin)
 	case has == want:
 	case !*update:
-		t.Errorf("%s does not have what the rows have: write it with go test ./cmd/ldirectord -run TestWritten -update", file)
+		t.Errorf("%s does not have what the rows have: write it with go test ./cmd/ldirectord -run TestHelp -update", file)
 	default:
 		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// Each text is on a topic or a command that is there.
+func TestNoHelpOnWhatIsNone(t *testing.T) {
+	files, err := helpTexts.ReadDir("help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(f.Name(), ".txt")
+		if name != "short" && name != "usage" && !slices.Contains(topics, name) && !isCommand(name) {
+			t.Errorf("help/%s is on no command", f.Name())
 		}
 	}
 }
@@ -84,6 +116,115 @@ func names(entries []entry) (list []string) {
 		list = append(list, e.name)
 	}
 	return list
+}
+
+// plain is a text of a row without its marks.
+func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
+
+// helpChapters are the names of the commands, a line for each chapter.
+func helpChapters() (lines string) {
+	for i, e := range commandEntries {
+		if i == 0 || e.chapter != commandEntries[i-1].chapter {
+			lines += fmt.Sprintf("\n  %-22s", e.chapter)
+		}
+		lines += " " + e.name
+	}
+	return lines + "\n"
+}
+
+func helpCommands() string {
+	text := "Commands, as in ldirectord CONFIG COMMAND. --help COMMAND has more, --help why how REAL and\nVIRTUAL are written.\n"
+	for i, e := range commandEntries {
+		if i == 0 || e.chapter != commandEntries[i-1].chapter {
+			text += "\n" + e.chapter + "\n"
+		}
+		text += fmt.Sprintf("  %-17s %s\n", e.name, plain(e.head["line"]))
+	}
+	return text
+}
+
+func helpCommand(e entry) string {
+	text := fmt.Sprintf("Usage: ldirectord [OPTION]... [CONFIG] %s\n\n  %s  %s\n\n", e.title, e.name, plain(e.head["line"]))
+	if e.text != "" {
+		text += plain(e.text) + "\n"
+	}
+	for _, option := range optionEntries {
+		if slices.Contains(commands[e.name].Options, option.name) {
+			text += helpOption(option)
+		}
+	}
+	return strings.TrimSpace(text) + "\n\nMore: ldirectord --help options, ldirectord(8)\n"
+}
+
+func helpOptions() string {
+	text := "Options come before the file; the long ones may also come after the command. One\nthat the command does not have is refused.\n\n"
+	for _, e := range optionEntries {
+		text += helpOption(e)
+		for line := range strings.Lines(plain(e.text) + commandsOfOption(e)) {
+			text += strings.Repeat(" ", 28) + line
+		}
+	}
+	return text
+}
+
+func helpOption(e entry) string {
+	title := e.title
+	if e.short == "" {
+		title = "    " + title
+	}
+	return fmt.Sprintf("  %-25s %s\n", title, plain(e.head["line"]))
+}
+
+// commandsOfOption names the commands that have an option, but for one of every command or of most.
+func commandsOfOption(e entry) string {
+	var with []string
+	for _, c := range commandEntries {
+		if slices.Contains(commands[c.name].Options, e.name) {
+			with = append(with, c.name)
+		}
+	}
+	if len(with) == 0 || len(with) > 8 {
+		return ""
+	}
+	return "Commands: " + strings.Join(with, ", ") + ".\n"
+}
+
+// helpDirectives lists the directives of the parser's table.
+func helpDirectives() string {
+	text := "Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n+: unknown to the Perl daemon.\n"
+	for _, d := range parser.Directives() {
+		what, _, _ := strings.Cut(plain(d.Doc), ". ")
+		standard, place := "", ""
+		if d.Default != "" {
+			standard = " (" + d.Default + ")"
+		}
+		if d.Global() || !d.Section() { // virtual and virtual6 are neither
+			place += "G"
+		}
+		if d.Section() {
+			place += "S"
+		}
+		if d.Extension {
+			place += "+"
+		}
+		text += fmt.Sprintf("\n  %s = %s%s [%s]\n      %s.\n", d.Name, d.Value, standard, place, strings.TrimSuffix(what, "."))
+	}
+	return text
+}
+
+// helpServices are the services that negotiate knows, with their ports.
+func helpServices() (text string) {
+	known := checker.Services()
+	for _, s := range lvs.Services() {
+		switch {
+		case !slices.Contains(known, s.Name):
+		case s.Port == 0:
+			text += fmt.Sprintf("  %s\n", s.Name)
+		default:
+			text += fmt.Sprintf("  %-11s %d\n", s.Name, s.Port)
+		}
+	}
+	return text
 }
 
 // manChapters are the rows as lists of mdoc.
@@ -134,7 +275,7 @@ func manOption(e entry) string {
 	if e.short != "" {
 		item += "Fl " + e.short + " , "
 	}
-	return item + manOptionWords(e) + "\n" + manSentences(e) + e.of()
+	return item + manOptionWords(e) + "\n" + manSentences(e) + commandsOfOption(e)
 }
 
 func manOptionWords(e entry) string {

@@ -25,7 +25,7 @@ _ldirectord_offer() {
 }
 
 # What may follow a command, or "" where none is there yet: variables of the caller. They are written from the rows of
-# cmd/ldirectord/help by `go test ./cmd/ldirectord -run TestWritten -update`.
+# cmd/ldirectord by `go test ./cmd/ldirectord -run TestHelp -update`.
 # rows
 _ldirectord_row() {
 	commands='start stop restart try-restart reload force-reload status why orders connections check plan probe shadow doctor drain undrain set undo wait obey standby notify withdraw announce realserver-script'
