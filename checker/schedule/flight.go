@@ -63,7 +63,7 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 	case raw.InProgress(err):
 		return false
 	case err == nil || err == syscall.EISCONN:
-		l.mark(f, wire.MarkConnect)
+		f.mark(wire.MarkConnect, l.now)
 		l.finish(ctx, f, f.check.Resume(ctx, nil, f.end))
 	default:
 		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
@@ -84,18 +84,18 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
 		return false, true
 	case n < len(f.Request):
-		l.mark(f, wire.MarkConnect)
+		f.mark(wire.MarkConnect, l.now)
 		l.handOver(ctx, f, f.Request[n:])
 		return false, true
 	}
-	l.mark(f, wire.MarkConnect)
-	l.mark(f, wire.MarkSent)
+	f.mark(wire.MarkConnect, l.now)
+	f.mark(wire.MarkSent, l.now)
 	f.sent = true
 	return true, false
 }
 
 // mark notes that a stage is done, at the time when the loop looked last: it looks at many checks at once.
-func (l *loop) mark(f *flight, m wire.Mark) { f.stages.Set(m, l.now.Sub(f.began)) }
+func (f *flight) mark(m wire.Mark, now time.Time) { f.stages.Set(m, now.Sub(f.began)) }
 
 // receive reads what has come, and finishes the check when that is enough.
 func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
@@ -109,7 +109,7 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 		case n == 0:
 			err = io.EOF
 		case n > 0 && f.stages[wire.MarkFirstByte] == 0:
-			l.mark(f, wire.MarkFirstByte)
+			f.mark(wire.MarkFirstByte, l.now)
 		}
 		said := l.buf[:max(n, 0)]
 		if len(f.head) > 0 {
@@ -188,19 +188,19 @@ type echoed struct {
 }
 
 // ping asks a server for an echo, together with all others that are asked now.
-func (l *loop) ping(f *flight) {
+func (p *pings) ping(f *flight) {
 	f.echo.To, f.echo.OnLink = f.Ping.Target, f.Ping.OnLink
 	f.asked++
-	l.echoes = append(l.echoes, &f.echo)
-	l.pinger = f.Ping.Pinger.(checker.Echoer)
+	p.echoes = append(p.echoes, &f.echo)
+	p.pinger = f.Ping.Pinger.(checker.Echoer)
 }
 
 // sendEchoes sends the echo requests. All checks share one pinger.
-func (l *loop) sendEchoes() {
-	if len(l.echoes) > 0 {
-		l.pinger.Send(l.echoes)
-		clear(l.echoes)
-		l.echoes, l.pinged = l.echoes[:0], true
+func (p *pings) sendEchoes() {
+	if len(p.echoes) > 0 {
+		p.pinger.Send(p.echoes)
+		clear(p.echoes)
+		p.echoes, p.pinged = p.echoes[:0], true
 	}
 }
 
