@@ -1,9 +1,12 @@
 package docs
 
 import (
+	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -36,5 +39,24 @@ func TestTypesAreSmall(t *testing.T) {
 	}
 	for name := range larger {
 		t.Errorf("%s: there are at most 25: it is no exception any more", name)
+	}
+}
+
+// A folder has at most 40 files of the product: more are several subjects.
+func TestFoldersAreSmall(t *testing.T) {
+	files := map[string]int{}
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			files[filepath.Dir(path)]++
+		}
+		return err
+	})
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d folders: %v", len(files), err)
+	}
+	for folder, n := range files {
+		if n > 40 {
+			t.Errorf("%s: %d files", folder, n)
+		}
 	}
 }
