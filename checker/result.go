@@ -49,7 +49,7 @@ const (
 // Conclusive reports whether the result says something about the server.
 func (r Result) Conclusive() bool { return r.Cause != Shortage && r.Cause != Unjudged }
 
-// Cause is the class of a failure, for those who count failures. Its names are stable.
+// Cause is the class of a failure, for counting. Its names are stable.
 type Cause uint8
 
 // Why a check fails.

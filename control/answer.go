@@ -14,8 +14,8 @@ type Refused string
 
 func (r Refused) Error() string { return string(r) }
 
-// IsAwaited returns an error when who gave an order has given up. The order was recorded then, and later ones of others
-// may be in the file by now.
+// IsAwaited returns an error when the command that gave an order has given up. The order was recorded then, and later
+// ones of others may be in the file by now.
 func IsAwaited(ctx context.Context) error {
 	if c := clientOf(ctx); c != nil && c.hasGone() {
 		return errors.New("nobody waits for it any more")

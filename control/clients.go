@@ -88,7 +88,7 @@ func clientOf(ctx context.Context) *client {
 	return c
 }
 
-// UserOf is the user who asked; -1 where nobody did, or it is not known.
+// UserOf is the user that asked; -1 where that is not known.
 func UserOf(ctx context.Context) int {
 	if c := clientOf(ctx); c != nil {
 		return c.uid
@@ -96,7 +96,7 @@ func UserOf(ctx context.Context) int {
 	return -1
 }
 
-// isOwner reports whether orders are taken from this client: it is root, or who runs the daemon.
+// isOwner reports whether orders are taken from this client: it is root, or the user that runs the daemon.
 func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
 
 // Serve has a server of NewServer answer the connections that a listener takes.

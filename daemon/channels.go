@@ -36,7 +36,7 @@ func (d *daemon) openChannels() []director.Receiver {
 	}
 }
 
-// setChannels has the channels tell whom a plan names.
+// setChannels gives the channels the receivers of a plan.
 func (c *channels) setChannels(p *director.Plan) {
 	c.mailer.Set(mailRules(p))
 	c.webhook.Set(p.Config.Global.Webhook)

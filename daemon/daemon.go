@@ -187,7 +187,7 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 			d.Manager.feed()
 		case err := <-ended:
 			return err
-		case <-d.orders.leave: // who gave the order may be killed before it sends a signal
+		case <-d.orders.leave: // the command may be killed before it sends a signal
 			return d.leave("TERM", ended, end)
 		case s := <-signals:
 			switch s {

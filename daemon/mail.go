@@ -6,7 +6,7 @@ import (
 	"ldirectord/printable"
 )
 
-// mailRules are who gets mail about each virtual service, as the configuration has it.
+// mailRules say where mail about each virtual service goes, as the configuration has it.
 func mailRules(plan *director.Plan) map[string]mail.Rule {
 	rules := map[string]mail.Rule{}
 	for _, s := range plan.Services("") {

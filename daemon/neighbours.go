@@ -125,7 +125,7 @@ func (p *perl) follow(ctx context.Context, s Source) {
 }
 
 // Shared is what other directors have, or wait for, on the table of a daemon: in words, by its virtual service.
-// Unknown says of whom that is not known.
+// Unknown names the daemons of which that is not known.
 func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.Key]string, unknown []string) {
 	n, mine := newNeighbours(i, s), i.Find().State.Virtuals
 	shared = map[lvs.Key]string{}

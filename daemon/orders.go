@@ -25,7 +25,7 @@ type standingOrders struct {
 	turn  chan struct{} // full while an order is carried out, see inTurn
 	leave chan struct{} // gets one when the daemon is to end
 
-	// What follows belongs to who has the turn.
+	// What follows belongs to the order that has the turn.
 	role    instance.RoleOrder
 	unsaved bool       // the role is not in its file
 	given   orders.All // that the director has

@@ -141,7 +141,7 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	f.read(ctx, nil, true)
 }
 
-// answer reads the file for all who ask for it now. A later request gets a reading of its own: the file may have
+// answer reads the file for all requests of this moment. A later request gets a reading of its own: the file may have
 // changed.
 func (f *configFile) answer(ctx context.Context, r request) {
 	via, answers := r.via, []chan<- string{r.answer}

@@ -21,7 +21,7 @@ type RoleAnswer struct {
 
 func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
-// answerRole carries an order out and keeps it for the next daemon, also when who gave it was killed meanwhile: running
+// answerRole carries an order out and keeps it for the next daemon, also when the command was killed meanwhile: running
 // ends later than the request's ctx. An order that ends the daemon is answered before its end.
 func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))

@@ -28,8 +28,8 @@ type ServiceManager struct {
 // Listens reports whether there is a service manager.
 func (m *ServiceManager) Listens() bool { return m.socket != "" }
 
-// NewServiceManager reads from the environment who it is, and removes that: what this process starts must not speak for
-// it.
+// NewServiceManager reads from the environment which one it is, and removes that: what this process starts must not
+// speak for it.
 func NewServiceManager() *ServiceManager {
 	m := &ServiceManager{socket: os.Getenv("NOTIFY_SOCKET"), beats: make(chan struct{}, 1)}
 	pid, usec := os.Getenv("WATCHDOG_PID"), os.Getenv("WATCHDOG_USEC")

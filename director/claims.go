@@ -13,9 +13,9 @@ import (
 // Claims tell which virtual services other daemons of this machine have in the table. The daemon that has one keeps it.
 type Claims interface {
 	// Take makes these virtual services this director's, but for those that another daemon has: it waits for
-	// them. It gives up all others but those in left, which may still be in the table by it. Theirs is who has
-	// which of them, beside who else has one, waits for it or changes it. It is called before a virtual service
-	// is added and after one went.
+	// them. It gives up all others but those in left, which may still be in the table by it. Theirs names the
+	// daemon that has each of them, beside the one that has one too, waits for it or changes it. It is called
+	// before a virtual service is added and after one went.
 	Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string)
 	// Changed tells that either may be different now.
 	Changed() <-chan struct{}

@@ -83,11 +83,11 @@ func changeable(path string) (why, command string) {
 	}
 }
 
-// openTo returns who may write to a file or a folder, and the command that ends it; "" for nobody.
+// openTo returns which users may write to a file or a folder, and the command that ends it; "" for none.
 func openTo(path string) (why, command string) {
 	var system unix.Statfs_t
 	if unix.Statfs(path, &system) == nil && system.Flags&unix.ST_RDONLY != 0 {
-		return "", "" // nobody can, as with that of a ConfigMap
+		return "", "" // none can, as with that of a ConfigMap
 	}
 	info, err := os.Lstat(path)
 	if err != nil {

@@ -31,7 +31,7 @@ type Lock struct {
 	now State      // as recorded
 }
 
-// Acquire makes this process the daemon, and records who has it in the foreground. It waits for a daemon that is
+// Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is
 // ending; for one that runs it returns ErrRunning.
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {

@@ -72,7 +72,7 @@ var Rules = []Rule{
 		"a server changes to gate when its connections have ended, one after the other"},
 }
 
-// obeyed ends the order to obey the checks when nobody is left whom a guard could hold.
+// obeyed ends the order to obey the checks when no server is left that a guard could hold.
 func obeyed(h *hearing) {
 	h.Obeys = h.Obeys && !h.Recovered()
 }
@@ -94,8 +94,8 @@ func (c *Case) Recovered() bool {
 }
 
 // guard lets go of servers that are held until no more than the quota serve. A server whose check a reload changed is
-// held at least until the first result. It heeds since when each fails, so names goes before it; who is let go may get
-// another name.
+// held at least until the first result. It heeds since when each fails, so names goes before it; a server that is let
+// go may get another name.
 func guard(h *hearing) {
 	serving, guards := 0, h.guards()
 	var held []*Server
@@ -174,9 +174,9 @@ func released(h *hearing) {
 	}
 }
 
-// together has the first servers of an announced section come in one: mh heeds the order of the entries, which must be
-// the same on all directors, whichever server answers first. Nothing is announced before. Those that somebody took out
-// with the virtual service are not the first ones: they come back at once.
+// together has the first servers of an announced section come in one: mh heeds the order of the entries, which must
+// be the same on all directors, whichever server answers first. Nothing is announced before. Those that were taken
+// out by hand with the virtual service are not the first ones: they come back at once.
 func together(h *hearing) {
 	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
 		return
@@ -304,7 +304,7 @@ func replaced(h *hearing) {
 	}
 }
 
-// byHand keeps what somebody else changed.
+// byHand keeps what was changed by hand.
 func byHand(h *hearing) {
 	for addr := range h.ByHand {
 		if d, in := h.Have.At(addr); in {

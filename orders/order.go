@@ -22,7 +22,7 @@ const (
 	Maint Kind = "maint"  // it is out, as by a file in maintenancedir
 	Weigh Kind = "weight" // it has another weight than in the file
 	Ready Kind = "ready"  // it has no order
-	// of a virtual service: keepserving and checkvip hold nobody, until every server is up
+	// of a virtual service: keepserving and checkvip hold no server, until all are up
 	Obey Kind = "obey"
 
 	Withdraw Kind = "withdraw" // of an address, or of EveryAddress: it is not announced
@@ -35,7 +35,7 @@ type Order struct {
 	Kind   Kind      `json:"order"`
 	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
 	Why    string    `json:"why,omitempty"`
-	By     string    `json:"by,omitempty"` // the user who gave it, where that is known
+	By     string    `json:"by,omitempty"` // the user that gave it, where that is known
 	Since  time.Time `json:"since,omitzero"`
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
 
@@ -44,7 +44,7 @@ type Order struct {
 	Boot string        `json:"boot,omitempty"`
 }
 
-// What is the order without who gave it and why: "weight 20".
+// What is the order without its user and reason: "weight 20".
 func (o Order) What() string {
 	if o.Kind == Weigh {
 		return string(o.Kind) + " " + strconv.Itoa(o.Weight)
@@ -70,9 +70,9 @@ func (o Order) String() string {
 // TakesOut reports whether a server with the order gets no new connections.
 func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 
-// End is when the order ends by the wall clock as it is now. Until is right until somebody sets that.
+// End is when the order ends by the wall clock as it is now. Until is right until the clock is set.
 func (o Order) End() time.Time {
-	left := o.Ends - run.SinceBoot() // first: who stands still between ends no order early
+	left := o.Ends - run.SinceBoot() // first: a pause between the two ends no order early
 	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {
 		return o.Until.Add(by.Round(time.Second))
 	}
@@ -123,7 +123,7 @@ func (all All) Withdrawal(addr netip.Addr) Order {
 	return Order{}
 }
 
-// clockSet is more than two readings of the clocks differ by, unless somebody set one.
+// clockSet is more than two readings of the clocks differ by, unless one was set.
 const clockSet = 2 * time.Second
 
 // EveryAddress is what an order to withdraw has in place of one address.

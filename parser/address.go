@@ -96,7 +96,7 @@ func (h *header) portOf(v *value, text string) string {
 const maxHostLength = 255
 
 // parseIPv4 reads four decimal numbers without leading zeros. The C library reads more than that
-// (hexadecimal, octal, fewer numbers), which nobody means.
+// (hexadecimal, octal, fewer numbers), which is never meant.
 func parseIPv4(s string) (netip.Addr, bool) {
 	a, _ := netip.ParseAddr(s)
 	return a, a.Is4()

@@ -250,7 +250,7 @@ func bounded(what, text string, high uint64) (int, *problem) {
 	return int(n), nil
 }
 
-// Ranges of real servers end where nobody means them any more: a range at a /16, a file at the
+// Ranges of real servers are limited to what can be meant: a range at a /16, a file at the
 // number of servers that still can be checked.
 const (
 	maxRange = 1 << 16

@@ -106,7 +106,7 @@ func (t page) server(r *Row, now time.Time) {
 		name = ""
 	}
 	weight, active := Number(r.Weight), Number(r.Active)
-	if s.State == "fallback" { // which has only words, unless somebody changed it
+	if s.State == "fallback" { // which has only words, unless it was changed by hand
 		active = ""
 		if !s.ByHand {
 			weight = ""

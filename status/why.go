@@ -129,7 +129,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	}
 }
 
-// done tells of what came of results, and of what somebody did.
+// done tells what came of results, and what was done by hand.
 func (e *Entry) done(r *history.Record) {
 	weight := fmt.Sprintf("weight %d", r.Weight)
 	switch e.Text = r.Text; r.Kind {

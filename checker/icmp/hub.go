@@ -216,7 +216,7 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// read hands replies to those who wait for them, until the socket is closed.
+// read hands replies to the pings that wait for them, until the socket is closed.
 func (h *hub) read() {
 	replies := newMessages(60 + headerSize + dataSize) // with the longest IP header
 	for {

@@ -73,7 +73,7 @@ func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 	return d.Upgrade()
 }
 
-// Upgrade starts TLS after the server has agreed. Anybody may have added what comes after
+// Upgrade starts TLS after the server has agreed. An attacker may have added what comes after
 // that in the clear, for it to be taken as said under TLS (RFC 3207, 6).
 func (d *Dialogue) Upgrade() error {
 	if n := d.In.Buffered(); n > 0 {

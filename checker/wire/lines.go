@@ -52,7 +52,7 @@ func (d *Dialogue) NotProtocol(protocol, said string) error {
 	return fmt.Errorf("not %s: %s", protocol, Excerpt(said))
 }
 
-// Quit ends a conversation in the protocol's way. The server closes first, as who does so keeps
+// Quit ends a conversation in the protocol's way. The server closes first, as the side that does so keeps
 // the port busy for a minute: here ports would run out.
 func (d *Dialogue) Quit(command string) {
 	if d.lost {

@@ -53,7 +53,7 @@ func StageOf(err error) Stage {
 // sent to it.
 type Stages [Marks]uint32
 
-// Mark is the end of a stage of a check, for those who measure. Its names are stable.
+// Mark is the end of a stage of a check, for measurements. Its names are stable.
 type Mark uint8
 
 // The marks of a check.

@@ -172,7 +172,7 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 // obey carries out an order: that one, or the last one, and then others that come meanwhile.
 func obey(ctx context.Context, c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
-	// Who reads what is said may be gone. Caught and not ignored: children would inherit that.
+	// The reader of the output may be gone. Caught and not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	if role != lastOrder {
 		return carryOut(ctx, c, role)

@@ -26,7 +26,7 @@ const (
 	leaveScreen = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 )
 
-// watch shows the daemon's report at each interval, until somebody types q or the command is told to end.
+// watch shows the daemon's report at each interval, until q is typed or the command is told to end.
 func watch(ctx context.Context, c *call) error {
 	terminal, ok := c.stdout.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {

@@ -14,7 +14,7 @@ import (
 	"ldirectord/notify"
 )
 
-// Rule says who gets mail about one virtual service, and how. The fields are directives of the ldirectord manual.
+// Rule says where mail about one virtual service goes, and how. The fields are directives of the ldirectord manual.
 type Rule struct {
 	To          string        // emailalert: addresses separated by commas; "" for none
 	From        string        // emailalertfrom: the From line; "" for USER@HOST
