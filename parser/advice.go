@@ -11,10 +11,10 @@ import (
 )
 
 // advise warns of what is accepted but surely a mistake.
-func (r *reader) advise(s *section, v *Virtual) {
-	a := adviser{reader: r, s: s, v: v}
+func (r *resolver) advise(s *section, v *Virtual) {
+	a := adviser{resolver: r, s: s, v: v}
 	for _, check := range v.Checks() {
-		adviser{reader: r, s: s, v: check}.check()
+		adviser{resolver: r, s: s, v: check}.check()
 	}
 	a.commands()
 	a.ports()
@@ -29,7 +29,7 @@ func (r *reader) advise(s *section, v *Virtual) {
 }
 
 type adviser struct {
-	*reader
+	*resolver
 	s *section
 	v *Virtual
 }
@@ -113,7 +113,7 @@ func (v *Virtual) neverFast() string {
 }
 
 // neverFast warns of a global fastinterval that changes nothing anywhere.
-func (r *reader) neverFast(c *Config) {
+func (r *resolver) neverFast(c *Config) {
 	why := ""
 	for i := range c.Virtuals {
 		if why = c.Virtuals[i].neverFast(); why == "" {

@@ -100,7 +100,7 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 func (c *AlsoCheck) hasPort() bool { return c.Type != string(Ping) && c.Type != string(External) }
 
 // furtherChecks makes the checks of the alsocheck lines, when all else of the section is known.
-func (r *reader) furtherChecks(v *Virtual, s *section) {
+func (r *resolver) furtherChecks(v *Virtual, s *section) {
 	at := r.in(s, wholeSection)
 	for i := range v.AlsoChecks {
 		c := &v.AlsoChecks[i]

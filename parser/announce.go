@@ -64,8 +64,7 @@ func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 }
 
 // announceable refuses a section whose addresses cannot be announced, and a minservers that its servers cannot reach.
-func (r *reader) announceable(v *Virtual, s *section, global *Global) {
-	at := r.in(s, wholeSection)
+func (f finder) announceable(v *Virtual, global *Global) {
 	where := func(directive string) Position {
 		return cmp.Or(v.At[directive], global.At[directive], v.At["virtual"])
 	}
@@ -73,11 +72,11 @@ func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 	switch low, high := v.MinServers.Of(servers); {
 	case v.MinServers == lvs.LowHigh{} || servers == 0:
 	case high > servers:
-		at.error(badValue, where("minservers"),
+		f.error(badValue, where("minservers"),
 			"minservers = %s needs %d servers, and %s has %d; it is at most that, or a percentage",
 			v.MinServers, high, v.ID, servers)
 	case v.MinServers.High.Of(servers) < low:
-		at.error(badValue, where("minservers"),
+		f.error(badValue, where("minservers"),
 			"minservers = %s is %d/%d of the %d servers of %s; LOW is not above HIGH", v.MinServers, low,
 			v.MinServers.High.Of(servers), servers, v.ID)
 	}
@@ -85,19 +84,19 @@ func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 		return
 	}
 	if v.Announce == v.LastResort {
-		at.error(conflict, where("lastresort"),
+		f.error(conflict, where("lastresort"),
 			"lastresort is the device of announce, %s; it is another one, which is announced as the last "+
 				"resort", v.Announce)
 	}
 	if v.Mark > 0 && len(v.AnnounceAddress) == 0 {
 		if len(v.Marking) == 0 && !v.has("announceaddress") {
-			at.error(incomplete, where("announce"),
+			f.error(incomplete, where("announce"),
 				"%s has no address to announce; it has mark lines, "+
 					"or announceaddress, or announce = no", v.ID)
 		}
 		for _, m := range v.Marking {
 			if !m.Dest.IsSingleIP() {
-				at.error(conflict, m.At,
+				f.error(conflict, m.At,
 					"%s is a network, which the routing daemon itself announces; with announce a "+
 						"mark line has a single address, or the section has announceaddress",
 					m.Dest)
@@ -107,14 +106,14 @@ func (r *reader) announceable(v *Virtual, s *section, global *Global) {
 	}
 	for _, a := range v.Announced() {
 		if !a.IsGlobalUnicast() {
-			at.error(badValue, where("announce"),
+			f.error(badValue, where("announce"),
 				"%s of %s cannot be announced; it is an address that others can reach", a, v.ID)
 		}
 	}
 }
 
 // oneDevice refuses an address that two sections announce on different devices.
-func (r *reader) oneDevice(c *Config) {
+func (r *resolver) oneDevice(c *Config) {
 	first := map[netip.Addr]int{}
 	for i := range c.Virtuals {
 		v := &c.Virtuals[i]
@@ -135,7 +134,7 @@ func (r *reader) oneDevice(c *Config) {
 const onlyWithAnnounce = " counts only with announce"
 
 // announcesNothing warns of globals that count only where an address is announced.
-func (r *reader) announcesNothing(c *Config) {
+func (r *resolver) announcesNothing(c *Config) {
 	announces := func(v Virtual) bool { return v.Announce != "" }
 	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {
 		return

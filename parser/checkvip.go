@@ -22,7 +22,7 @@ func readCheckVIP(v *value) (string, *problem) {
 }
 
 // fillCheckVIP finds the address that is checked, and refuses what cannot be checked there.
-func (r *reader) fillCheckVIP(v *Virtual, s *section) {
+func (f finder) fillCheckVIP(v *Virtual) {
 	switch v.checkVIP {
 	case "no":
 		return
@@ -35,18 +35,18 @@ func (r *reader) fillCheckVIP(v *Virtual, s *section) {
 	default:
 		v.CheckVIP = netip.MustParseAddr(v.checkVIP)
 	}
-	at, pos := r.in(s, wholeSection), s.v.At["checkvip"]
+	pos := v.At["checkvip"]
 	if v.hasHeader() && !v.CheckVIP.IsValid() {
-		at.error(incomplete, pos,
+		f.error(incomplete, pos,
 			"checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS")
 	}
 	if v.CheckVIP.IsLoopback() {
-		at.error(badValue, pos,
+		f.error(badValue, pos,
 			"checkvip leads to %s, which never leaves this machine; "+
 				"it is an address that clients can reach", v.CheckVIP)
 	}
 	if why := v.WhyNotVIP(); why != "" {
-		at.error(conflict, pos,
+		f.error(conflict, pos,
 			"checkvip is given with checktype=%s, but %s; it is for connect (of tcp), negotiate and N",
 			v.CheckType, why)
 	}

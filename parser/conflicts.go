@@ -7,25 +7,24 @@ import (
 
 // This file refuses directives of a section that exclude each other, or of which one is missing.
 
-func (r *reader) conflicts(v *Virtual, s *section) {
-	at := r.in(s, wholeSection)
-	at.oneRule(&v.Settings)
-	at.oneDialogue(v, s)
+func (f finder) conflicts(v *Virtual, s *section) {
+	f.oneRule(&v.Settings)
+	f.oneDialogue(v, s)
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}} {
 		if v.has(pair[0]) && !v.has(pair[1]) {
-			at.error(incomplete, v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0],
+			f.error(incomplete, v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0],
 				pair[1])
 		}
 	}
 	if v.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn) {
-		at.error(conflict, v.At["httpuser"],
+		f.error(conflict, v.At["httpuser"],
 			"httpuser and an httpheader Authorization both log in; it is one of them")
 	}
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 	if v.PEName != "" && v.Protocol == TCP {
-		at.error(conflict, v.At["pename"],
+		f.error(conflict, v.At["pename"],
 			"pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or "+
 				"a firewall mark")
 	}

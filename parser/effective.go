@@ -8,12 +8,26 @@ import (
 	"strings"
 
 	"ldirectord/lvs"
+	"ldirectord/names"
 )
 
 // This file makes values effective: those of a section, else the globals, else the defaults.
 
+// resolver makes the configuration of the sections that were read. It looks names up, and reports what does not fit
+// together.
+type resolver struct {
+	report
+	*draft   // with the section at hand
+	opts     Options
+	sections []*section
+	names    *names.Table
+	warned   map[names.Key]bool // there was a warning about its look-up
+	marked   int                // ports and ranges of mark lines so far
+	reals    int                // real servers so far
+}
+
 // config makes the configuration of what was read. It is complete only when no error was reported.
-func (r *reader) config() *Config {
+func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
 	r.marked, r.reals = 0, 0
 	seen := make(map[string]int, len(r.sections)) // their lines
@@ -39,7 +53,7 @@ func (r *reader) config() *Config {
 }
 
 // duplicate reports a virtual service that exists already, at the line where the Perl ldirectord notices.
-func (r *reader) duplicate(s *section, id string, first int) {
+func (r *resolver) duplicate(s *section, id string, first int) {
 	r.in(s, wholeSection).add(Diagnostic{
 		Severity: Error, Kind: duplicateVirtual, Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
 		Text: fmt.Sprintf(
@@ -49,7 +63,7 @@ func (r *reader) duplicate(s *section, id string, first int) {
 	})
 }
 
-func (r *reader) globalConfig() Global {
+func (r *resolver) globalConfig() Global {
 	g := &r.globals.Global
 	if !g.has("logfile") {
 		g.LogFile = cmp.Or(r.opts.LogFile, g.LogFile)
@@ -61,7 +75,8 @@ func (r *reader) globalConfig() Global {
 	return *g
 }
 
-func (r *reader) virtual(v *Virtual, s *section, global *Global) {
+func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
+	at := r.in(s, wholeSection)
 	*v = s.v
 	v.IPv6, v.Mark = s.ipv6, s.mark
 	v.Protocol = s.effectiveProtocol()
@@ -72,8 +87,8 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	v.fillTimeouts()
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)
-	r.conflicts(v, s)
-	r.fillCheckVIP(v, s)
+	at.conflicts(v, s)
+	at.fillCheckVIP(v)
 
 	v.Fallback = r.ownFallback(s, v)
 	v.OwnFallback = v.Fallback != nil
@@ -87,7 +102,7 @@ func (r *reader) virtual(v *Virtual, s *section, global *Global) {
 	}
 	r.furtherChecks(v, s)
 	if v.hasHeader() {
-		r.announceable(v, s, global)
+		at.announceable(v, global)
 		r.advise(s, v)
 	}
 }

@@ -90,7 +90,7 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 }
 
 // pageAdvice warns of a page that can't be reached.
-func (r *reader) pageAdvice(g *Global) {
+func (r *resolver) pageAdvice(g *Global) {
 	if g.StatusPage && !g.Listen.IsValid() {
 		r.useless("statuspage", "statuspage has no effect without listen")
 	}
@@ -100,7 +100,7 @@ func (r *reader) pageAdvice(g *Global) {
 }
 
 // useless warns of a directive outside the sections that changes nothing, if it is written.
-func (r *reader) useless(directive, text string) {
+func (r *resolver) useless(directive, text string) {
 	if pos, written := r.globals.At[directive]; written {
 		r.on(pos.Line).warn(noEffect, pos, "%s", text)
 	}

@@ -144,7 +144,7 @@ func readPorts(item, from string) (markPorts, *problem) {
 const maxMarkPorts = 1 << 14
 
 // markings are the rules of a section.
-func (r *reader) markings(s *section) (list []Marking) {
+func (r *resolver) markings(s *section) (list []Marking) {
 	at := r.in(s, wholeSection)
 	for i := range s.marks {
 		line := &s.marks[i]

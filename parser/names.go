@@ -12,7 +12,7 @@ import (
 
 // hostAddress is the address of a host as written, if it has one. It warns, once for each name, when that is the last
 // address that was known.
-func (r *reader) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
+func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
 	host := readHost(r.names, text, ipv6)
 	if host.Reason != "" {
 		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.Reason).around(text)
@@ -35,7 +35,7 @@ func (r *reader) hostAddress(at finder, kind string, l line, text string, ipv6 b
 }
 
 // warnOfName warns of a look-up that failed, once for each name.
-func (r *reader) warnOfName(at finder, l line, text string, ipv6 bool, follows, why string) {
+func (r *resolver) warnOfName(at finder, l line, text string, ipv6 bool, follows, why string) {
 	if name := (names.Key{Host: text, IPv6: ipv6}); !r.warned[name] {
 		r.warned[name] = true
 		at.warn(nameInVain, l.around(text), "the name %s %s: %s", quote(text), follows, why)
@@ -51,7 +51,7 @@ func (f finder) hasNumber(kind string, l line, text string, port names.Lookup[ui
 }
 
 // address of a section's header. It is not valid when there is none.
-func (r *reader) address(s *section, protocol Protocol) (none netip.AddrPort) {
+func (r *resolver) address(s *section, protocol Protocol) (none netip.AddrPort) {
 	if s.host == "" {
 		return none
 	}
@@ -80,7 +80,7 @@ func (s *section) effectiveProtocol() Protocol {
 
 // ownFallback is the fallback server of a section, nil when it has none. Without a port it has the section's. A mark
 // has no protocol; a service name then means its first entry.
-func (r *reader) ownFallback(s *section, v *Virtual) *Fallback {
+func (r *resolver) ownFallback(s *section, v *Virtual) *Fallback {
 	f, protocol := s.fallback, string(v.Protocol)
 	if f == nil {
 		return nil
@@ -97,7 +97,7 @@ func (r *reader) ownFallback(s *section, v *Virtual) *Fallback {
 
 // globalFallback is the fallback server for all sections of a family. A service name that is known for
 // one protocol only means the same port for the other.
-func (r *reader) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
+func (r *resolver) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 	if f == nil {
 		return nil
 	}
@@ -117,7 +117,7 @@ func (r *reader) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 }
 
 // fallbackServer is a fallback server with its address, nil when it has none.
-func (r *reader) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port names.Lookup[uint16]) *Fallback {
+func (r *resolver) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port names.Lookup[uint16]) *Fallback {
 	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, ipv6)
 	if !ok || !at.hasNumber(fallbackPort, f.line, f.port, port) {
 		return nil
@@ -127,7 +127,7 @@ func (r *reader) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port name
 }
 
 // servers makes the real servers of a line: one, or those of a range.
-func (r *reader) servers(s *section, line *realLine, v *Virtual) {
+func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	at := r.in(s, realNames)
 	used := names.OfReal
 	if line.last != "" {
@@ -176,7 +176,7 @@ func (r *reader) servers(s *section, line *realLine, v *Virtual) {
 }
 
 // named is what the server of a line has besides its address, nil without a host name. A range has none.
-func (r *reader) named(line *realLine, ipv6 bool, server Real, port uint16) *Named {
+func (r *resolver) named(line *realLine, ipv6 bool, server Real, port uint16) *Named {
 	name := r.names.Name(line.first, ipv6)
 	if line.last != "" || name == nil {
 		return nil
@@ -213,7 +213,7 @@ func (v *Virtual) keepLeaving(before *Config, refines bool) {
 }
 
 // waiting is a line whose only trouble is a look-up that failed.
-func (r *reader) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok bool) {
+func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok bool) {
 	port := readPort(r.names, line.port, "")
 	if port.Reason != "" {
 		return w, false
@@ -238,7 +238,7 @@ func (r *reader) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok bo
 }
 
 // endpoints are the addresses and the port of a line of real servers.
-func (r *reader) endpoints(at finder, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
+func (r *resolver) endpoints(at finder, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
 	if line.first == "" {
 		return first, last, 0, false // it was no server
 	}

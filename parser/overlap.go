@@ -11,7 +11,7 @@ import (
 
 // overlaps warns of mark lines that take packets from each other, and from virtual services of an address.
 // Each is looked for under the networks it is in, so that time grows with the lines and not with their pairs.
-func (r *reader) overlaps(c *Config) {
+func (r *resolver) overlaps(c *Config) {
 	m := markedPackets{byPackets: map[packets][]markedPorts{}}
 	for i, s := range r.sections {
 		for j := range c.Virtuals[i].Marking {
@@ -67,7 +67,7 @@ func portsOrAll(list []lvs.Ports) []lvs.Ports {
 }
 
 // add takes in a line, and warns of the first one that is about a packet of it too.
-func (m *markedPackets) add(r *reader, line markedLine) {
+func (m *markedPackets) add(r *resolver, line markedLine) {
 	warned := false
 	for _, ports := range portsOrAll(line.Ports) {
 		if other, ok := m.find(line.Dest, line.Protocol, ports); ok && !warned {
@@ -81,7 +81,7 @@ func (m *markedPackets) add(r *reader, line markedLine) {
 	}
 }
 
-func warnOfOverlap(r *reader, a, b markedLine) {
+func warnOfOverlap(r *resolver, a, b markedLine) {
 	if a.At.Line < b.At.Line {
 		a, b = b, a
 	}
@@ -101,7 +101,7 @@ func warnOfOverlap(r *reader, a, b markedLine) {
 
 // warnOfAddress warns of a virtual service whose packets a mark takes: the kernel asks for the mark first
 // (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_service_find).
-func (m *markedPackets) warnOfAddress(r *reader, v *Virtual) {
+func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	ports := lvs.Ports{First: v.Addr.Port(), Last: v.Addr.Port()}
 	if v.Addr.Port() == 0 {
 		ports = everyPort[0]

@@ -16,7 +16,7 @@ const MaxSize = 64 << 20
 // file is reported at once. It is nil when there is nothing to examine. Time and memory are linear in the size of the
 // file and of its ranges; the look-ups of names take no more than five seconds together.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
-	r := &reader{report: report{file: name, strict: o.Strict}, draft: newDraft(), opts: o}
+	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, draft: newDraft(), opts: o}}
 	r.defaults()
 	r.unwritten = r.section.v
 	r.globals.At = map[string]Position{}
@@ -44,7 +44,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 }
 
 // sort separates the virtual services of sections without an error from the others.
-func (r *reader) sort(all []Virtual) (sound, unsound []Virtual) {
+func (r *resolver) sort(all []Virtual) (sound, unsound []Virtual) {
 	broken := map[int]bool{}
 	for _, e := range r.entries {
 		if e.Severity == Error {
@@ -62,25 +62,18 @@ func (r *reader) sort(all []Virtual) (sound, unsound []Virtual) {
 	return sound, unsound
 }
 
-// reader takes in a file line by line. It has many methods because one reading reports every mistake: each step notes
-// what it finds in the same list, and continues.
+// reader takes in a file line by line, for a resolver. One reading reports every mistake: each step notes what it finds
+// in the same list, and continues.
 type reader struct {
-	report
-	*draft    // with the section at hand
-	opts      Options
+	resolver
 	unwritten Virtual // a section in which nothing is written
-	sections  []*section
-	names     *names.Table
-	warned    map[names.Key]bool // there was a warning about its look-up
 
 	current *section // the last one; a blank line or a global does not end it here
 	open    bool     // it has not ended for the Perl ldirectord either
 	gap     int      // the blank or global line that ended it; 0 when none did, or lines of it followed
 	crTold  bool     // the carriage returns were
 
-	value  value // of the line at hand
-	marked int   // ports and ranges of mark lines so far
-	reals  int   // real servers so far
+	value value // of the line at hand
 }
 
 func (r *reader) readAll(text string) {
