@@ -128,7 +128,7 @@ func (c *chaos) compareAddresses(table ipvsctl.Table) {
 			serving = serving || d.Weight > 0
 		}
 		for _, e := range s.servers {
-			surely = surely || s.check != "off" && c.oracle.passesAll(s, e) && !c.oracle.isByHand(spot{key, e.addr}) && table[key].Dests[e.addr].Weight > 0
+			surely = surely || s.check != "off" && c.oracle.passesAll(s, e) && !c.oracle.isByHand(spot{key, e.addr}) && table[key].Dests.Weight(e.addr) > 0
 		}
 		withdrawn := c.oracle.orders[lvs.Backend{Virtual: orders.EveryAddress}].Kind == orders.Withdraw
 		switch {

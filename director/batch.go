@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 )
 
 // change leads one virtual service from what the table has of it to what it should have.
@@ -29,7 +30,7 @@ type step struct {
 // newChange is what leads from what the table has to what was decided.
 func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
 	w.tell.held(v)
-	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: decision.Places}
+	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}
 	v.settingsRejected = false
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
 }
@@ -99,6 +100,6 @@ func (w *writer) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 }
 
 // last is the virtual service as it was last written.
-func (v *virtual) last() *ipvsctl.Compact {
-	return &ipvsctl.Compact{Settings: v.written, Dests: v.Have}
+func (v *virtual) last() ipvsctl.Service {
+	return ipvsctl.Service{Key: v.key, Settings: v.written, Dests: slices.Clone(v.Have)}
 }

@@ -82,7 +82,7 @@ func TestManyServicesChangeInRounds(t *testing.T) {
 		time.Sleep(time.Second)
 		have, _ := s.table.Memory.Read(t.Context())
 		for key, v := range have {
-			if len(v.Dests) != 1 || v.Dests[servers[0]].Weight > 0 {
+			if len(v.Dests) != 1 || v.Dests.Weight(servers[0]) > 0 {
 				t.Errorf("%v has %v", key, v.Dests)
 			}
 		}
@@ -104,7 +104,7 @@ func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 		time.Sleep(tableTimeout + maxPause)
 		have, _ := table.Memory.Read(t.Context())
 		for key, v := range have {
-			if _, in := v.Dests[servers[1]]; in {
+			if _, in := v.Dests.At(servers[1]); in {
 				t.Errorf("%v has a server that is down", key)
 			}
 		}

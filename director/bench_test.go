@@ -18,7 +18,6 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
-	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -100,7 +99,7 @@ func BenchmarkDesired10k(b *testing.B) {
 		for _, s := range v.servers {
 			s.AssumeAll(health.Assume(health.Up))
 		}
-		v.Wrote(lvs.DestsOf(table[v.key].Dests))
+		v.Wrote(table[v.key].Dests)
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -303,7 +303,7 @@ func (c *chaos) byHand() (touched netip.AddrPort) {
 	v, there := c.read()[key]
 	op := ipvsctl.Op{Key: key, Settings: v.Settings,
 		Dest: lvs.Dest{Addr: c.touchedServer(), Forward: lvs.Route, Weight: uint32(c.rand.IntN(4))}}
-	if d, in := v.Dests[op.Dest.Addr]; in {
+	if d, in := v.Dests.At(op.Dest.Addr); in {
 		op.Dest.Forward = d.Forward
 	}
 	switch c.rand.IntN(8) {

@@ -61,9 +61,9 @@ func serverAt(c *judge.Case, addr netip.AddrPort) *judge.Server {
 }
 
 // moment is a virtual service as the file has it.
-func (o *oracle) moment(key lvs.Key, s section, table dests) *always.Moment {
+func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment {
 	m := &always.Moment{Quiescent: s.quiescent, Repair: s.repair, KeepServing: s.share(), Obeys: o.mayObey(key),
-		Failed: true, Follows: true, Table: lvs.DestsOf(table), Call: netip.AddrPort.String,
+		Failed: true, Follows: true, Table: table, Call: netip.AddrPort.String,
 		FallbackIn: o.sorryIn[key], FallbackTouched: o.isByHand(spot{key, sorry})}
 	if s.fallback {
 		m.Fallback = lvs.Dest{Addr: sorry, Forward: lvs.Route, Weight: 1}
@@ -103,9 +103,10 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 		b, a, at := &step.Before.Servers[i], &step.After.Servers[i], spot{op.Key, e.addr}
 		b.Held = true                            // who serves did so rightly, or that was told
 		drains := o.mustDrain(op.Key, s, e.addr) // or serves on, at a former address
-		b.Gone = drains && (!e.elsewhere || before.Dests[e.addr].Weight == 0)
-		a.Gone = drains && (!e.elsewhere || after.Dests[e.addr].Weight == 0)
-		a.Connected = before.Dests[e.addr].Forward == lvs.Masq && before.Dests[e.addr].Addr == e.addr
+		was, in := before.Dests.At(e.addr)
+		b.Gone = drains && (!e.elsewhere || before.Dests.Weight(e.addr) == 0)
+		a.Gone = drains && (!e.elsewhere || after.Dests.Weight(e.addr) == 0)
+		a.Connected = was.Forward == lvs.Masq && in
 		known := o.known(op.Key, s, e)
 		a.Unsure = known == uncertain
 		a.Verdict = map[verdict]health.State{up: health.Up, down: health.Down}[known]
@@ -125,14 +126,15 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 }
 
 // restMoment is a virtual service after a quiet time: the daemon has every result.
-func (o *oracle) restMoment(key lvs.Key, s section, table dests, knows *judge.Case) *always.Moment {
+func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judge.Case) *always.Moment {
 	if !knows.Obeys {
 		delete(o.obeyed, lvs.Backend{Virtual: "tcp:" + key.Addr.String()})
 	}
 	m := o.moment(key, s, table)
 	for i, e := range s.places() {
 		f, now := &m.Servers[i], serverAt(knows, e.addr)
-		if f.Verdict = health.Down; o.passesAll(s, e) || o.isBraked(key, s, e, table[e.addr]) {
+		dest, _ := table.At(e.addr)
+		if f.Verdict = health.Down; o.passesAll(s, e) || o.isBraked(key, s, e, dest) {
 			f.Verdict = health.Up
 		}
 		if f.Verdict == health.Up && !e.elsewhere {

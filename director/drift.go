@@ -32,7 +32,9 @@ func (w *writer) checkDrift(ctx context.Context) {
 		if slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted }) {
 			v.touch() // its connections may have ended
 		}
-		if have := table[v.key]; v.Known && (have.Key != v.key || !v.last().Is(have)) {
+		have := table[v.key]
+		same := have.Key == v.key && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
+		if v.Known && !same {
 			changes = append(changes, w.found(ctx, v, have))
 		}
 	}

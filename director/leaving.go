@@ -74,7 +74,7 @@ type leavers struct {
 // resume has those leave on that the daemon before had, as their virtual service was found in the table.
 func (all *leavers) resume(v *virtual, found ipvsctl.Service) {
 	for _, l := range all.last {
-		if _, in := found.Dests[l.Addr]; in && l.Key == v.key && !l.Stays {
+		if _, in := found.Dests.At(l.Addr); in && l.Key == v.key && !l.Stays {
 			v.SendOff(judge.Leaver{Addr: l.Addr, Until: l.Until}, time.Now())
 			v.note(l.Addr, departing{name: l.Name})
 		}
@@ -84,7 +84,7 @@ func (all *leavers) resume(v *virtual, found ipvsctl.Service) {
 // mayServe reports whether a server that moved away was in service when the daemon before ended, as the table was
 // found, or in maintenance.
 func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
-	_, serves := found.Dests[s.Dest.Addr]
+	_, serves := found.Dests.At(s.Dest.Addr)
 	for _, l := range all.last {
 		if l.Key == found.Key && l.Addr == s.Dest.Addr {
 			serves = l.Stays

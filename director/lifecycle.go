@@ -35,7 +35,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 			continue
 		}
 		for _, s := range v.servers {
-			if dest, in := found.Dests[s.Dest.Addr]; in && dest.Weight > 0 {
+			if found.Dests.Weight(s.Dest.Addr) > 0 {
 				s.Assume()
 			}
 		}

@@ -150,7 +150,7 @@ func (m *moving) settle() {
 	have := table[lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}].Dests
 	same := len(have) == len(want)
 	for addr, weight := range want {
-		d, in := have[addr]
+		d, in := have.At(addr)
 		same = same && in && d.Weight == weight
 	}
 	if !same {

@@ -115,7 +115,7 @@ func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 	switch {
 	case op.Kind == ipvsctl.DelDest || op.Dest.Weight == 0:
 		delete(o.putIn, at)
-	case before.Dests[at.addr].Weight == 0:
+	case before.Dests.Weight(at.addr) == 0:
 		o.putIn[at] = true
 	}
 }
@@ -149,7 +149,7 @@ func (o *oracle) settle(table ipvsctl.Table, knows believed) {
 			now = o.fallbackRests(at.key, s, knows[at.key])
 		}
 		o.byHand[at] = now
-		_, in := table[at.key].Dests[at.addr]
+		_, in := table[at.key].Dests.At(at.addr)
 		moved := was != anyRest && was != now
 		if (moved || o.isMaintained(at.key, e) && now == outOfUse) && (in || now != outOfUse) {
 			delete(o.byHand, at)
@@ -240,9 +240,9 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	table, _ := m.Read(context.Background())
 	for addr, s := range o.files[0] {
 		dests := table[keyFor(addr)].Dests
-		o.sorryIn[keyFor(addr)] = dests[sorry].Weight > 0
+		o.sorryIn[keyFor(addr)] = dests.Weight(sorry) > 0
 		for _, e := range s.servers {
-			if dests[e.addr].Weight > 0 && o.role != resting {
+			if dests.Weight(e.addr) > 0 && o.role != resting {
 				o.found[spot{keyFor(addr), e.addr}] = s.probes(e)
 			}
 		}

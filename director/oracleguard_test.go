@@ -26,9 +26,9 @@ func (o *oracle) noteGone(op ipvsctl.Op, before, after ipvsctl.Service) {
 	delete(o.putIn, at)
 	switch {
 	case op.Kind < ipvsctl.AddDest:
-	case after.Dests[op.Dest.Addr].Weight > 0:
+	case after.Dests.Weight(op.Dest.Addr) > 0:
 		delete(o.gone, at)
-	case before.Dests[op.Dest.Addr].Weight > 0:
+	case before.Dests.Weight(op.Dest.Addr) > 0:
 		o.gone[at] = true
 	}
 }

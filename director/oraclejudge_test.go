@@ -24,7 +24,7 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 		return "this virtual service is not ours"
 	}
 	if op.Dest.Addr == sorry {
-		defer func() { o.sorryIn[op.Key] = after.Dests[sorry].Weight > 0 }()
+		defer func() { o.sorryIn[op.Key] = after.Dests.Weight(sorry) > 0 }()
 	}
 	if op.Kind == ipvsctl.DelService && o.role != inService {
 		o.sorryIn[op.Key] = false
@@ -60,7 +60,7 @@ func (o *oracle) wrong(op ipvsctl.Op, s section, before, after ipvsctl.Service) 
 	}
 	e, _ := s.entry(op.Dest.Addr)
 	waits := op.Kind == ipvsctl.EditDest && op.Dest.Forward == lvs.Masq && !e.masq // to change to gate
-	goes := before.Dests[op.Dest.Addr].Weight > 0 && after.Dests[op.Dest.Addr].Weight == 0
+	goes := before.Dests.Weight(op.Dest.Addr) > 0 && after.Dests.Weight(op.Dest.Addr) == 0
 	if goes && !waits && o.mustBrake(op.Key, s, op.Dest.Addr) {
 		return "taken out though all fail only through the virtual address"
 	}
@@ -91,7 +91,7 @@ func (o *oracle) atRest(table ipvsctl.Table, knows believed) (wrong []string) {
 		})
 	}
 	for at, until := range o.mustStay {
-		if _, in := table[at.key].Dests[at.addr]; !in && time.Now().Before(until) {
+		if _, in := table[at.key].Dests.At(at.addr); !in && time.Now().Before(until) {
 			add("%v should drain in %v", at.addr, at.key)
 		}
 	}

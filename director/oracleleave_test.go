@@ -27,7 +27,8 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 	for addr, s := range next {
 		key, drain := keyFor(addr), time.Duration(s.drain)*time.Second
 		was := o.files[0][addr]
-		for a := range before[key].Dests {
+		for _, dest := range before[key].Dests {
+			a := dest.Addr
 			at := spot{key, a}
 			_, stays := s.entry(a)
 			_, known := was.entry(a)

@@ -121,7 +121,7 @@ func (p *Plan) Preview(given orders.All) ipvsctl.Table {
 			now.Servers[s.At].Ordered(decisive(orderOf(given, v, s)))
 		}
 		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings,
-			Dests: judge.Decide(now, time.Time{}).Places}
+			Dests: lvs.DestsOf(judge.Decide(now, time.Time{}).Places)}
 	}
 	return t
 }

@@ -34,7 +34,7 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 		switch {
 		case !v.dirty || v.retry.After(now) && !hasPendingTransition(v) || !w.mayAsk(ctx):
 		case v.Known:
-			changes = append(changes, w.newChange(v, v.last().Service(v.key), decision))
+			changes = append(changes, w.newChange(v, v.last(), decision))
 		default:
 			unknown = append(unknown, v)
 		}

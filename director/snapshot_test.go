@@ -289,7 +289,7 @@ func BenchmarkSnapshot10k(b *testing.B) {
 	table := p.Preview(nil)
 	for _, v := range p.virtuals {
 		service := table[v.key]
-		v.Wrote(lvs.DestsOf(service.Dests))
+		v.Wrote(service.Dests)
 		for _, s := range v.servers {
 			s.AssumeAll(health.Assume(health.Up))
 			s.first.check = &check{at: history.At(time.Now())}

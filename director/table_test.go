@@ -152,7 +152,7 @@ func TestATableThatDoesNotAnswerMakesNobodyWaitLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		for key, v := range have {
-			if len(v.Dests) != 1 || v.Dests[servers[0]].Weight != 5 {
+			if len(v.Dests) != 1 || v.Dests.Weight(servers[0]) != 5 {
 				t.Errorf("%v has %v", key, v.Dests)
 			}
 		}

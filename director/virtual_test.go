@@ -1,7 +1,6 @@
 package director
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 
@@ -11,8 +10,6 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/parser"
 )
-
-type dests = map[netip.AddrPort]lvs.Dest
 
 // virtualOf is a virtual service with these servers.
 func virtualOf(cfg *parser.Virtual, servers ...*server) *virtual {

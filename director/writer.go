@@ -82,8 +82,8 @@ func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have ipv
 
 // found takes what was read of a virtual service, if it was there, and returns what is to be changed.
 func (w *writer) found(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
-	was, known := v.last().Service(v.key), v.Known
-	if v.Read(lvs.DestsOf(have.Dests)); known {
+	was, known := v.last(), v.Known
+	if v.Read(append(lvs.Dests{}, have.Dests...)); known {
 		w.notice(v, was, have)
 	}
 	return w.newChange(v, have, w.decide(ctx, v)) // a server that was taken out by hand is not held
@@ -119,7 +119,7 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 	v, err := c.v, cmp.Or(c.err, c.refused)
 	if c.err == nil {
 		v.written, v.placed, v.weighed = c.want.Settings, true, false
-		v.Wrote(lvs.DestsOf(c.want.Dests))
+		v.Wrote(c.want.Dests)
 		// the next look passes that on
 		maps.DeleteFunc(v.departing, func(addr netip.AddrPort, _ departing) bool {
 			return v.Leaver(addr) == nil

@@ -18,11 +18,11 @@ func rack(services int, weight uint32) Table {
 	for s := range services {
 		key := lvs.Key{Protocol: lvs.TCP,
 			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(s / 250), byte(s % 250)}), 80)}
-		service := Service{Key: key, Settings: Settings{Scheduler: "rr"}, Dests: map[netip.AddrPort]lvs.Dest{}}
+		service := Service{Key: key, Settings: Settings{Scheduler: "rr"}}
 		for d := range 4 {
 			addr := netip.AddrPortFrom(
 				netip.AddrFrom4([4]byte{10, byte(2 + d), byte(s / 250), byte(s % 250)}), 8080)
-			service.Dests[addr] = lvs.Dest{Addr: addr, Weight: weight}
+			service.Dests.Put(lvs.Dest{Addr: addr, Weight: weight})
 		}
 		table[key] = service
 	}
@@ -58,8 +58,9 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 	}
 	defer h.Close()
 	up, down, none := rack(2500, 1), rack(2500, 0), rack(2500, 1)
-	for _, service := range none {
-		clear(service.Dests)
+	for key, service := range none {
+		service.Dests = nil
+		none[key] = service
 	}
 	begun := time.Now()
 	apply(t, k, Diff(nil, none)...)

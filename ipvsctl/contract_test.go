@@ -558,8 +558,8 @@ func TestMemorySharesNothingWithItsReaders(t *testing.T) {
 	key := parseOp(t, "-D -f 1").Key
 	clear(start[key].Dests)
 	clear(apply(t, m)[key].Dests)
-	if got := len(apply(t, m)[key].Dests); got != 1 {
-		t.Errorf("%d destinations are left", got)
+	if got := apply(t, m)[key].Dests; len(got) != 1 || !got[0].Addr.IsValid() {
+		t.Errorf("%v are left", got)
 	}
 }
 

@@ -28,16 +28,16 @@ func DiffService(old, service Service) (ops []Op) {
 		ops = append(ops, Op{Kind: EditService, Key: key, Settings: settings})
 	}
 	dests := len(ops)
-	for addr, dest := range service.Dests {
-		switch was, ok := old.Dests[addr]; {
+	for _, dest := range service.Dests {
+		switch was, ok := old.Dests.At(dest.Addr); {
 		case !ok:
 			ops = append(ops, Op{Kind: AddDest, Key: key, Dest: dest})
 		case was != dest:
 			ops = append(ops, Op{Kind: EditDest, Key: key, Dest: dest, Old: was})
 		}
 	}
-	for addr, was := range old.Dests {
-		if _, ok := service.Dests[addr]; !ok {
+	for _, was := range old.Dests {
+		if _, ok := service.Dests.At(was.Addr); !ok {
 			ops = append(ops, Op{Kind: DelDest, Key: key, Dest: was, Old: was})
 		}
 	}

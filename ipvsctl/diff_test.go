@@ -2,7 +2,6 @@ package ipvsctl
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -132,12 +131,12 @@ func randomTable(r *rand.Rand) Table {
 		if r.IntN(2) == 0 {
 			settings.Flags, settings.Timeout, settings.Netmask = Persistent, 60, EachClient(false)
 		}
-		service := Service{Key: key, Settings: settings, Dests: map[netip.AddrPort]lvs.Dest{}}
+		service := Service{Key: key, Settings: settings}
 		for d := range 4 {
 			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(d)}), 80)
 			if r.IntN(3) > 0 {
-				service.Dests[addr] = lvs.Dest{Addr: addr, Forward: lvs.Forward(r.IntN(2) * 3),
-					Weight: uint32(r.IntN(3))}
+				service.Dests.Put(lvs.Dest{Addr: addr, Forward: lvs.Forward(r.IntN(2) * 3),
+					Weight: uint32(r.IntN(3))})
 			}
 		}
 		table[key] = service
@@ -151,10 +150,10 @@ func manyDests() Table {
 	for s := range 100 {
 		key := lvs.Key{Protocol: lvs.TCP,
 			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(s)}), 80)}
-		service := Service{Key: key, Settings: Settings{Scheduler: "wrr"}, Dests: map[netip.AddrPort]lvs.Dest{}}
+		service := Service{Key: key, Settings: Settings{Scheduler: "wrr"}}
 		for d := range 100 {
 			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(s), byte(d)}), 80)
-			service.Dests[addr] = lvs.Dest{Addr: addr, Weight: 1}
+			service.Dests.Put(lvs.Dest{Addr: addr, Weight: 1})
 		}
 		table[key] = service
 	}
@@ -166,10 +165,10 @@ func BenchmarkDiff10k(b *testing.B) {
 	oneIn := func(n int) Table {
 		want, i := clone(have), 0
 		for _, service := range want {
-			for addr, dest := range service.Dests {
+			for _, dest := range service.Dests {
 				if i++; i%n == 0 {
 					dest.Weight = 0
-					service.Dests[addr] = dest
+					service.Dests.Put(dest)
 				}
 			}
 		}
@@ -197,9 +196,9 @@ func ExampleDiff() {
 	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
 	down, up := netip.MustParseAddrPort("192.0.2.21:80"), netip.MustParseAddrPort("192.0.2.22:80")
 	service := func(dests ...lvs.Dest) Table {
-		s := Service{Key: key, Settings: Settings{Scheduler: "wrr"}, Dests: map[netip.AddrPort]lvs.Dest{}}
+		s := Service{Key: key, Settings: Settings{Scheduler: "wrr"}}
 		for _, dest := range dests {
-			s.Dests[dest.Addr] = dest
+			s.Dests.Put(dest)
 		}
 		return Table{key: s}
 	}
@@ -236,7 +235,7 @@ func TestRoundsPutWhatTakesAwayLast(t *testing.T) {
 func clone(t Table) Table {
 	c := make(Table, len(t))
 	for key, service := range t {
-		service.Dests = maps.Clone(service.Dests)
+		service.Dests = slices.Clone(service.Dests)
 		c[key] = service
 	}
 	return c

@@ -19,14 +19,14 @@ type Memory struct {
 	OnChange func()
 
 	mu    sync.Mutex // guards table
-	table map[lvs.Key]*Compact
+	table map[lvs.Key]*Service
 }
 
 // NewMemory returns a table that holds t at first.
 func NewMemory(t Table) *Memory {
-	m := &Memory{table: map[lvs.Key]*Compact{}}
+	m := &Memory{table: map[lvs.Key]*Service{}}
 	for key, service := range t {
-		m.table[key] = CompactOf(service)
+		m.table[key] = service.clone()
 	}
 	return m
 }
@@ -43,9 +43,14 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	defer m.mu.Unlock()
 	t := make(Table, len(m.table))
 	for key, service := range m.table {
-		t[key] = service.Service(key)
+		t[key] = *service.clone()
 	}
 	return t, nil
+}
+
+// clone is a service with destinations of its own, without counters.
+func (s *Service) clone() *Service {
+	return &Service{Key: s.Key, Settings: s.Settings, Dests: slices.Clone(s.Dests)}
 }
 
 // Services returns the destinations of these services. Their counters are zero: it has no connections.
@@ -56,10 +61,10 @@ func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (Table, error) {
 	for _, key := range keys {
 		one := Service{Key: key, Counters: map[netip.AddrPort]Counters{}}
 		if service := m.table[key]; service != nil {
-			one.Dests = service.Service(key).Dests
+			one.Dests = service.clone().Dests
 		}
-		for addr := range one.Dests {
-			one.Counters[addr] = Counters{}
+		for _, dest := range one.Dests {
+			one.Counters[dest.Addr] = Counters{}
 		}
 		all[key] = one
 	}
@@ -115,9 +120,9 @@ func (m *Memory) putService(op Op, exists bool) (changed bool, err error) {
 	case !slices.Contains(schedulers, op.Settings.Scheduler), !slices.Contains(engines, op.Settings.PEName):
 		return false, lacking(op.Settings, m.known)
 	case !exists:
-		m.table[op.Key] = &Compact{}
+		m.table[op.Key] = &Service{Key: op.Key}
 	}
-	m.table[op.Key].Record(op)
+	m.table[op.Key].Settings = op.Settings.stored(op.Key.IPv6)
 	return true, nil
 }
 
@@ -129,14 +134,18 @@ func (m *Memory) known(module string) bool {
 }
 
 // changeDest changes a destination of a virtual service, which is nil where there is none.
-func changeDest(service *Compact, op Op) (changed bool, err error) {
+func changeDest(service *Service, op Op) (changed bool, err error) {
 	if service == nil {
 		return false, syscall.ESRCH
 	}
 	if _, in := service.Dests.At(op.Dest.Addr); !in && op.Kind != AddDest {
 		return false, syscall.ENOENT
 	}
-	service.Record(op)
+	if op.Kind == DelDest {
+		service.Dests.Remove(op.Dest.Addr)
+	} else {
+		service.Dests.Put(op.Dest)
+	}
 	return true, nil
 }
 

@@ -72,12 +72,15 @@ func (g *genl) dests(s *Service) error {
 	if g.seq%Batch == 0 { // one of many
 		g.wait()
 	}
-	s.Dests, s.Counters = make(map[netip.AddrPort]lvs.Dest), make(map[netip.AddrPort]Counters)
-	return g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, s.Key), func(a attrs) error {
+	found := map[netip.AddrPort]lvs.Dest{} // one may come twice
+	s.Counters = map[netip.AddrPort]Counters{}
+	err := g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, s.Key), func(a attrs) error {
 		dest, counters, err := parseDest(a[cmdAttrDest], s.Key.IPv6)
 		if err == nil {
-			s.Dests[dest.Addr], s.Counters[dest.Addr] = dest, counters
+			found[dest.Addr], s.Counters[dest.Addr] = dest, counters
 		}
 		return err
 	})
+	s.Dests = lvs.DestsOf(found)
+	return err
 }

@@ -64,11 +64,11 @@ type Leaver struct {
 	Stays bool `json:",omitzero"`
 }
 
-// Service is a virtual service with its destinations by address.
+// Service is a virtual service with its destinations.
 type Service struct {
 	Key      lvs.Key
 	Settings Settings
-	Dests    map[netip.AddrPort]lvs.Dest
+	Dests    lvs.Dests
 	Counters map[netip.AddrPort]Counters // of the destinations, when the table was read; nil: not counted
 }
 

@@ -3,9 +3,7 @@ package ipvsctl
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 )
 
@@ -16,8 +14,8 @@ func Format(t Table) string {
 	for _, key := range t.Keys() {
 		service := t[key]
 		b.WriteString(Op{Kind: AddService, Key: key, Settings: service.Settings}.String() + "\n")
-		for _, addr := range slices.SortedFunc(maps.Keys(service.Dests), netip.AddrPort.Compare) {
-			b.WriteString(Op{Kind: AddDest, Key: key, Dest: service.Dests[addr]}.String() + "\n")
+		for _, dest := range service.Dests {
+			b.WriteString(Op{Kind: AddDest, Key: key, Dest: dest}.String() + "\n")
 		}
 	}
 	return b.String()

@@ -276,9 +276,9 @@ func serviceOf(dests lvs.Dests, there bool) ipvsctl.Service {
 	if !there {
 		return ipvsctl.Service{}
 	}
-	s := ipvsctl.Service{Key: key, Settings: settings, Dests: map[netip.AddrPort]lvs.Dest{}}
+	s := ipvsctl.Service{Key: key, Settings: settings}
 	for _, d := range dests {
-		s.Dests[d.Addr] = d
+		s.Dests.Put(d)
 	}
 	return s
 }

@@ -372,7 +372,7 @@ func (c *chaos) text() string {
 // service too many, too few or with other settings, and what the predicates of judge say of its servers.
 func (c *chaos) wrong() (all []string) {
 	have, want := c.read(), ipvsctl.Table{}
-	add := func(vip, scheduler string) (lvs.Key, map[netip.AddrPort]lvs.Dest) {
+	add := func(vip, scheduler string) (lvs.Key, lvs.Dests) {
 		key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(vip + ":80")}
 		want[key] = ipvsctl.Service{Key: key, Settings: ipvsctl.Settings{Scheduler: scheduler}}
 		return key, have[key].Dests
@@ -399,8 +399,8 @@ func (c *chaos) wrong() (all []string) {
 }
 
 // moment is a virtual service as it should be, with what it has.
-func (c *chaos) moment(v *chaosService, has map[netip.AddrPort]lvs.Dest) *always.Moment {
-	m := &always.Moment{Quiescent: v.quiescent, Repair: true, Follows: true, Table: lvs.DestsOf(has),
+func (c *chaos) moment(v *chaosService, has lvs.Dests) *always.Moment {
+	m := &always.Moment{Quiescent: v.quiescent, Repair: true, Follows: true, Table: has,
 		Call: netip.AddrPort.String}
 	forward := lvs.Route
 	if v.masq {

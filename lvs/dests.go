@@ -30,6 +30,12 @@ func (all Dests) At(addr netip.AddrPort) (d Dest, in bool) {
 	return d, in
 }
 
+// Weight is that of the destination of an address, 0 if there is none.
+func (all Dests) Weight(addr netip.AddrPort) uint32 {
+	d, _ := all.At(addr)
+	return d.Weight
+}
+
 // Put adds a destination, or changes the one of its address.
 func (all *Dests) Put(d Dest) {
 	at, in := all.find(d.Addr)

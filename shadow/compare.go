@@ -21,7 +21,7 @@ type place struct {
 }
 
 // serves reports whether a table has a destination in service.
-func (p place) serves(t ipvsctl.Table) bool { return t[p.key].Dests[p.addr].Weight > 0 }
+func (p place) serves(t ipvsctl.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
 
 // value is what a table has there, as ipvsadm has it.
 func (p place) value(t ipvsctl.Table) string {
@@ -29,7 +29,7 @@ func (p place) value(t ipvsctl.Table) string {
 	if !p.addr.IsValid() {
 		return strings.TrimPrefix(service.String(), p.key.String()+" ")
 	}
-	if dest, in := service.Dests[p.addr]; in {
+	if dest, in := service.Dests.At(p.addr); in {
 		return strings.TrimPrefix(dest.String(), "-r "+p.addr.String()+" ")
 	}
 	return "not there"

@@ -60,8 +60,8 @@ func (c carrying) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table,
 	table, err := c.Memory.Services(ctx, keys...)
 	for key, service := range table {
 		service.Counters = map[netip.AddrPort]ipvsctl.Counters{}
-		for addr := range service.Dests {
-			service.Counters[addr] = ipvsctl.Counters{Active: 1}
+		for _, dest := range service.Dests {
+			service.Counters[dest.Addr] = ipvsctl.Counters{Active: 1}
 		}
 		table[key] = service
 	}

@@ -284,7 +284,7 @@ func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bo
 	table, err := s.Table.Services(ctx, keys...)
 	for i, sv := range all {
 		found, read := table[sv.Key]
-		own, in := found.Dests[sv.Dest.Addr]
+		own, in := found.Dests.At(sv.Dest.Addr)
 		if read && (len(found.Dests) != 1 || own != sv.Dest) {
 			sv.lose()
 		}

@@ -262,7 +262,8 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		if void := f.use(t, gate); void != "" {
 			t.Errorf("%s: afterwards: %s", what, void)
 		}
-		if table, _ := f.table.Services(t.Context(), now.Key); table[now.Key].Dests[now.Dest.Addr] != now.Dest {
+		table, _ := f.table.Services(t.Context(), now.Key)
+		if dest, _ := table[now.Key].Dests.At(now.Dest.Addr); dest != now.Dest {
 			t.Errorf("%s: the table has %v", what, table)
 		}
 	}

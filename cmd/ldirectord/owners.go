@@ -1,7 +1,6 @@
 package main
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -62,7 +61,7 @@ func (b *balanced) find(in ipvsctl.Service, states map[lvs.Backend]string) {
 	seen := map[netip.AddrPort]bool{}
 	add := func(name string, addr netip.AddrPort, state string) {
 		n := in.Counters[addr]
-		line := serverLine{b.Config.ID, name, state, in.Dests[addr].Weight, n.Active, n.Inactive, n.Persistent}
+		line := serverLine{b.Config.ID, name, state, in.Dests.Weight(addr), n.Active, n.Inactive, n.Persistent}
 		b.servers, seen[addr] = append(b.servers, balancedServer{line, addr}), true
 	}
 	for _, m := range b.Members {
@@ -71,14 +70,14 @@ func (b *balanced) find(in ipvsctl.Service, states map[lvs.Backend]string) {
 		}
 		state := states[lvs.At(b.Config.ID, m.Name)]
 		if state == "" || m.Fallback {
-			dest, there := in.Dests[m.Dest.Addr]
+			dest, there := in.Dests.At(m.Dest.Addr)
 			state = memberState(m, dest, there)
 		}
 		add(m.Name, m.Dest.Addr, state)
 	}
-	for _, addr := range slices.SortedFunc(maps.Keys(in.Dests), netip.AddrPort.Compare) {
-		if !seen[addr] {
-			add(addr.String(), addr, notConfigured)
+	for _, d := range in.Dests {
+		if !seen[d.Addr] {
+			add(d.Addr.String(), d.Addr, notConfigured)
 		}
 	}
 }

@@ -108,10 +108,10 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80",
 		"fallback 10.2.0.6:80")
 	s.Members[4].Dest.Weight = 0 // in the file
-	dests := map[netip.AddrPort]lvs.Dest{}
+	var dests lvs.Dests
 	for addr, weight := range map[string]uint32{"10.2.0.1:80": 1, "10.2.0.2:80": 0, "10.2.0.4:80": 0,
 		"10.2.0.5:80": 0, "10.2.0.9:80": 3} {
-		dests[addrPort(addr)] = lvs.Dest{Addr: addrPort(addr), Weight: weight}
+		dests.Put(lvs.Dest{Addr: addrPort(addr), Weight: weight})
 	}
 	table := ipvsctl.Table{key: {Key: key, Dests: dests}}
 	told := map[lvs.Backend]string{
@@ -135,7 +135,8 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 			t.Errorf("%s is %s, want %s", addr, got, want)
 		}
 	}
-	dests[addrPort("10.2.0.6:80")] = lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1}
+	dests.Put(lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1})
+	table[key] = ipvsctl.Service{Key: key, Dests: dests}
 	b = newOwners([]director.Service{s}, table, told).services[0]
 	if got := b.server(addrPort("10.2.0.6:80")).ServerState; got != "fallback" {
 		t.Errorf("the fallback server in the table is %s", got)
@@ -157,7 +158,7 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	services := []director.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"),
 		service("fwm:3", mark, "192.0.2.22:0")}
 	dest := lvs.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
-	table := ipvsctl.Table{key: {Key: key, Dests: map[netip.AddrPort]lvs.Dest{dest.Addr: dest}}, mark: {Key: mark}}
+	table := ipvsctl.Table{key: {Key: key, Dests: lvs.Dests{dest}}, mark: {Key: mark}}
 	o := newOwners(services, table,
 		map[lvs.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
 	o.show(services)
