@@ -1,19 +1,6 @@
 package main
 
-import (
-	"context"
-
-	"ldirectord/parser"
-)
-
-// answered runs a command and answers in the shape of most: ok, exit, error, the diagnostics of the file, and what the
-// command puts in c.answer.
-func answered(ctx context.Context, c *call) error {
-	c.answer = map[string]any{"error": nil}
-	err := c.command.run(ctx, c)
-	c.conclude(err)
-	return err
-}
+import "ldirectord/parser"
 
 // finding is a diagnostic in the JSON form.
 type finding struct {

@@ -24,7 +24,7 @@ type command struct {
 
 // is reports whether its row has a word after "is": perls (it is one of the Perl's, or of a cluster manager; others
 // print findings as file:line:column), by-file (the file must be there; to others its name is enough where a daemon
-// runs), or own-json (with --json it answers in a shape of its own, see answered).
+// runs), or own-json (with --json it answers in a shape of its own, see conclude).
 func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
 // commands are all of them.

@@ -11,7 +11,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -99,12 +98,22 @@ func (c *call) run(ctx context.Context) error {
 			runtime.GOARCH)
 		return nil
 	}
-	shaped := c.jsonOut && !c.command.is("own-json")
+	if c.jsonOut && !c.command.is("own-json") {
+		c.answer = map[string]any{"error": nil}
+	}
+	err := c.act(ctx)
+	if c.answer != nil {
+		c.conclude(err)
+	}
+	return err
+}
+
+// act runs the command.
+func (c *call) act(ctx context.Context) error {
 	if err := c.find(); err != nil {
 		fmt.Fprintln(c.stderr, err)
-		if first, _, _ := strings.Cut(err.Error(), "\n"); shaped {
-			c.answer = map[string]any{}
-			c.conclude(errors.New(first))
+		if c.answer != nil {
+			c.answer["error"], _, _ = strings.Cut(err.Error(), "\n")
 		}
 		return exit{status: exitFailure}
 	}
@@ -120,9 +129,6 @@ func (c *call) run(ctx context.Context) error {
 	defer c.table.Close()
 	if uid := os.Geteuid(); !c.command.is("perls") && uid != 0 {
 		c.env.User = instance.UserName(uid)
-	}
-	if shaped {
-		return answered(ctx, c)
 	}
 	return c.command.run(ctx, c)
 }

@@ -69,7 +69,8 @@ func statusFor(err error) int {
 	return exitOK
 }
 
-// conclude answers, with how the command ended.
+// conclude answers in the shape of most commands: ok, exit, error, the diagnostics of the file, and what the command put
+// in answer.
 func (o *output) conclude(err error) {
 	if err != nil && err.Error() != "" {
 		o.answer["error"] = err.Error()
