@@ -69,8 +69,8 @@ func statusFor(err error) int {
 	return exitOK
 }
 
-// conclude answers in the shape of most commands: ok, exit, error, the diagnostics of the file, and what the command put
-// in answer.
+// conclude answers in the shape of most commands: ok, exit, error, the diagnostics of the file, and what the command
+// put in answer.
 func (o *output) conclude(err error) {
 	if err != nil && err.Error() != "" {
 		o.answer["error"] = err.Error()
