@@ -55,8 +55,8 @@ func (w *world) wayTimes() (all []*time.Time) {
 }
 
 // settleWays makes what is known of the way canonical. When a check began is of interest while it is accused; when one
-// passed, while that may be later than an accused one began. Of those before the last tick only the order is kept. A check
-// that comes in late began a tick ago: no end of the brake that is older makes it stale.
+// passed, while that may be later than an accused one began. Of those before the last tick only the order is kept. A
+// check that comes in late began a tick ago: no end of the brake that is older makes it stale.
 func (w *world) settleWays() {
 	if !w.sl.has(brake) {
 		return
@@ -73,7 +73,8 @@ func (w *world) settleWays() {
 			if !check.Accused.IsZero() && instant.Sub(check.Accused) > brakePatience {
 				check.Accused = instant.Add(-brakePatience - tick)
 			}
-			if !check.Began.IsZero() && check.Began.Before(instant.Add(-tick)) && !slices.Contains(times, check.Began) {
+			if !check.Began.IsZero() && check.Began.Before(instant.Add(-tick)) &&
+				!slices.Contains(times, check.Began) {
 				times = append(times, check.Began)
 			}
 		}
@@ -137,8 +138,8 @@ func (s *step) finds(i, k int) (found uint8, is bool) {
 	return 0, false
 }
 
-// counts is how often a check of before has counted in a step: what was found now, if that says something of the server,
-// and a failure of before that is judged now.
+// counts is how often a check of before has counted in a step: what was found now, if that says something of the
+// server, and a failure of before that is judged now.
 func (s *step) counts(i, o, k int, want *health.Health) bool {
 	b, w := s.before, s.after
 	found, is := s.finds(i, k)
@@ -170,7 +171,8 @@ func brakesRightly(s *step) string {
 				began = instant
 			}
 			waited := b.accused(i, k) && instant.Sub(was.Accused) > brakePatience
-			proof := found == ownLate || w.anyOther(i, k, func(_ int, c *Check) bool { return c.Passed && c.Began.After(began) })
+			proof := found == ownLate ||
+				w.anyOther(i, k, func(_ int, c *Check) bool { return c.Passed && c.Began.After(began) })
 			alone := !w.anyOther(i, k, func(o int, c *Check) bool { return w.mayBrake(o) && c.Tells })
 			switch {
 			case b.Brakes[k].Holds && s.kind != obey:
@@ -185,8 +187,8 @@ func brakesRightly(s *step) string {
 	return ""
 }
 
-// brakeEnds: a brake ends by a check that passes, by an order, and when nobody is accused any more, and by nothing else.
-// It begins when every server that was up, and can tell, is accused.
+// brakeEnds: a brake ends by a check that passes, by an order, and when nobody is accused any more, and by nothing
+// else. It begins when every server that was up, and can tell, is accused.
 func brakeEnds(s *step) string {
 	b, w := s.before, s.after
 	if b.dead || w.dead || !w.sl.has(brake) || s.kind == edit {
@@ -203,9 +205,11 @@ func brakeEnds(s *step) string {
 			found, is := s.finds(i, line)
 			passes = passes || is && found == 0
 			accused = accused || w.accused(i, line)
-			left = left || b.accused(i, line) && (!is || b.mayBrake(i) && (found == ownOnly || found == ownLate))
+			left = left ||
+				b.accused(i, line) && (!is || b.mayBrake(i) && (found == ownOnly || found == ownLate))
 			n += bit(w.accused(i, line))
-			open = open || w.mayBrake(i) && one.Check(line).Tells && !one.Check(line).Own && !w.Members[i].Unchecked
+			open = open || w.mayBrake(i) && one.Check(line).Tells && !one.Check(line).Own &&
+				!w.Members[i].Unchecked
 		}
 		was, now := b.Brakes[line].Holds, w.Brakes[line].Holds
 		switch {
@@ -226,7 +230,8 @@ func brakeEnds(s *step) string {
 			switch {
 			case now && w.accused(i, line) && w.isAnswered(i, line):
 				return w.who(i) + " is held, and the way was fine since"
-			case !b.accused(i, line) && w.accused(i, line) && found == ownLate && b.Brakes[line].Over.Equal(instant):
+			case !b.accused(i, line) && w.accused(i, line) && found == ownLate &&
+				b.Brakes[line].Over.Equal(instant):
 				return w.who(i) + " is accused by a check from before the brake ended"
 			case passes && w.accused(i, line) && b.accused(i, line) && !is && began.Before(instant):
 				return w.who(i) + " is accused, and the way is fine"
@@ -238,7 +243,8 @@ func brakeEnds(s *step) string {
 				return w.who(i) + " is accused, and no brake knows of it"
 			}
 			patience := b.accused(i, line) && instant.Sub(b.Servers[i].Check(line).Accused) > brakePatience
-			if s.kind == result && is && !was && patience && w.accused(i, line) && w.Servers[i].Check(line).Accused.Before(instant) {
+			if s.kind == result && is && !was && patience && w.accused(i, line) &&
+				w.Servers[i].Check(line).Accused.Before(instant) {
 				return w.who(i) + " is accused for longer than failures wait"
 			}
 		}
@@ -248,7 +254,8 @@ func brakeEnds(s *step) string {
 
 // isAnswered reports whether a check passed after that of a server began.
 func (w *world) isAnswered(i, k int) bool {
-	return w.anyOther(i, k, func(_ int, c *Check) bool { return c.Passed && c.Began.After(w.Servers[i].Check(k).Began) })
+	return w.anyOther(i, k,
+		func(_ int, c *Check) bool { return c.Passed && c.Began.After(w.Servers[i].Check(k).Began) })
 }
 
 // failsOwn reports whether the last result of a server is a failure through the virtual address alone.

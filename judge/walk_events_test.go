@@ -60,7 +60,8 @@ type event struct {
 }
 
 func (e event) pack() uint32 {
-	return uint32(e.kind) | uint32(e.a)<<5 | uint32(e.b)<<9 | uint32(e.c)<<13 | uint32(e.mishap.kind)<<17 | uint32(e.at)<<20
+	return uint32(e.kind) | uint32(e.a)<<5 | uint32(e.b)<<9 | uint32(e.c)<<13 | uint32(e.mishap.kind)<<17 | uint32(
+		e.at)<<20
 }
 
 func unpack(v uint32) event {
@@ -133,7 +134,8 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 			if w.sl.has(brake) {
 				add(result, i, k, ownOnly)
 				add(result, i, k, void)
-				if check.Began.IsZero() || check.Began.Before(instant.Add(-tick)) { // one check after the other
+				// one check after the other
+				if check.Began.IsZero() || check.Began.Before(instant.Add(-tick)) {
 					add(result, i, k, ownLate)
 				}
 			}
@@ -318,7 +320,8 @@ func (w *world) result(e event) {
 func (w *world) take(i, k int, found uint8) {
 	check := w.Servers[i].Check(k)
 	check.Pending = false
-	p := Passage{Began: instant, OK: found == 0 || found == void, Passed: found == 0, Own: found == ownOnly || found == ownLate}
+	p := Passage{Began: instant, OK: found == 0 || found == void, Passed: found == 0,
+		Own: found == ownOnly || found == ownLate}
 	if found == ownLate {
 		p.Began = instant.Add(-tick)
 	}
@@ -416,7 +419,8 @@ func (w *world) pass() {
 	w.passBrakes()
 }
 
-var foundWords = [...]string{"passes", "can't connect", "no answer", "wrong answer", "fails through the virtual address alone",
+var foundWords = [...]string{"passes", "can't connect", "no answer", "wrong answer",
+	"fails through the virtual address alone",
 	"fails through the virtual address alone, and began a tick ago", "passes at its own address"}
 
 // describe is an event in words.
@@ -449,9 +453,12 @@ func (e event) describe(w *world) string {
 	case look:
 		return "the director looks at the table"
 	case edit:
-		return "the file, " + server + ": " + [...]string{"leaves or returns", "weight 1, 2, 0 in turn", "another check",
-			"masq or gate in turn", "its name leads to the other address", "its name has an address, or has none"}[e.b] +
-			[...]string{"", "; another section's check of it passes", "; another section's check of it fails"}[e.c]
+		return "the file, " + server + ": " +
+			[...]string{"leaves or returns", "weight 1, 2, 0 in turn", "another check",
+				"masq or gate in turn", "its name leads to the other address",
+				"its name has an address, or has none"}[e.b] +
+			[...]string{"", "; another section's check of it passes",
+				"; another section's check of it fails"}[e.c]
 	case retry:
 		return "it tries again"
 	case connect:

@@ -195,10 +195,11 @@ func (k *walk) story(to uint32, last event) string {
 		events = append(events, unpack(k.edges[to].event))
 		to = k.edges[to].from
 	}
+	slices.Reverse(events)
+	scenario := k.sl.scenario(k.sl.roots()[to], events)
 	w := k.sl.roots()[to]
 	text := "     0. no daemon runs; " + w.describe() + "\n"
-	for n := range events {
-		e := events[len(events)-1-n]
+	for n, e := range events {
 		text += fmt.Sprintf("    %2d. %s\n", n+1, e.describe(w))
 		w.apply(e)
 		for _, did := range w.did {
@@ -206,6 +207,9 @@ func (k *walk) story(to uint32, last event) string {
 		}
 		text += "        " + w.describe() + "\n"
 		w = k.sl.decode(w.encode())
+	}
+	if scenario != "" {
+		text += "\nas a scenario for testdata/scenario (go test ./director -update adds what comes of it):\n" + scenario
 	}
 	return text
 }
