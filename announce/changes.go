@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"ldirectord/run"
+
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +17,7 @@ import (
 func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	go func() {
-		for ; ctx.Err() == nil; pause(ctx, time.Second) { // after an error
+		for ; ctx.Err() == nil; run.Pause(ctx, time.Second) { // after an error
 			a.follow(ctx, changed)
 		}
 	}()
@@ -36,7 +38,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 		case changed <- struct{}{}:
 		default:
 		}
-		pause(ctx, 100*time.Millisecond) // what changes meanwhile is one report
+		run.Pause(ctx, 100*time.Millisecond) // what changes meanwhile is one report
 		messages, _, err := socket.Receive()
 		if err != nil {
 			return
@@ -47,12 +49,6 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 			}
 		}
 	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	<-ctx.Done()
 }
 
 // forget forgets what was on a device that went down: IPv6 addresses are removed then, not by hand. Those of IPv4 stay,

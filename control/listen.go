@@ -48,7 +48,7 @@ func (c *Server) bind(ctx context.Context) error {
 		return fmt.Errorf("the path %s is longer than %d bytes; --rundir names another folder", fresh, maxPath)
 	}
 	for _, way := range []string{c.path, fresh} {
-		if _, err := isSocket(way); err != nil {
+		if err := inTheWay(way); err != nil {
 			return err
 		}
 	}
@@ -131,24 +131,24 @@ func (c *Server) Close() error {
 	return errors.Join(c.server.Close(), removeSocket(c.path))
 }
 
-// isSocket reports whether a socket is there. Anything else is in the way.
-func isSocket(path string) (bool, error) {
+// inTheWay is an error where anything but a socket is.
+func inTheWay(path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		return nil
 	case err != nil:
-		return false, err
+		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return false, fmt.Errorf("%s is in the way: it is not a socket", path)
+		return fmt.Errorf("%s is in the way: it is not a socket", path)
 	}
-	return true, nil
+	return nil
 }
 
 // removeSocket removes a socket, never anything else.
 func removeSocket(path string) error {
-	if is, _ := isSocket(path); !is {
+	if inTheWay(path) != nil {
 		return nil
 	}
-	return os.Remove(path)
+	return run.Remove(path)
 }

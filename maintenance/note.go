@@ -5,10 +5,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"ldirectord/printable"
+	"ldirectord/run"
 )
 
 const (
@@ -25,13 +25,13 @@ type note struct {
 // readNote reads a file. Its reason is the line why=, or else the first line; until= ends the maintenance. What is no
 // time ends nothing.
 func readNote(path string) (n note) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold the watch up
+	f, err := run.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return n
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
 		return n
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile))

@@ -23,7 +23,7 @@ func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]
 	for _, n := range list {
 		t.Host(n.Host, n.IPv6)
 		if n.Followed {
-			t.Use(n.Host, n.IPv6, OfReal)
+			t.Use(OfReal, n.IPv6, n.Host)
 		}
 	}
 	t.LookUp(ctx)

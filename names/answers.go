@@ -16,10 +16,12 @@ const (
 	OfVirtual                  // a virtual service, whose address stays as well
 )
 
-// Use notes what a text is used for, if it is a name. Only names that may be looked up again need it.
-func (t *Table) Use(text string, ipv6 bool, r Role) {
-	if key := (Key{text, ipv6}); t.hosts[key] != nil {
-		t.roles[key] |= r
+// Use notes what texts are used for, those of them that were noted as names.
+func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
+	for _, text := range texts {
+		if key := (Key{text, ipv6}); t.hosts[key] != nil {
+			t.roles[key] |= r
+		}
 	}
 }
 

@@ -29,8 +29,7 @@ type Request struct {
 const maxWhy = 200 // bytes of a reason that are kept
 
 // kinds are the orders that take no number.
-var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw,
-	Announce}
+var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
 // NewRequest reads what is ordered: drain, maint, ready, obey, or weight and a number, of which 0 is drain. A reason
 // and an end may be given: a time (18:00), or how long from now (2h).

@@ -64,17 +64,6 @@ func readPort(t *names.Table, text, protocol string) names.Lookup[uint16] {
 	return names.Lookup[uint16]{Value: uint16(v)}
 }
 
-// note notes what texts are used for, those of them that are names. Only names that may be looked up again need it.
-func note(t *names.Table, ipv6 bool, r names.Role, texts ...string) {
-	if !t.Again {
-		return
-	}
-	for _, text := range texts {
-		readHost(t, text, ipv6)
-		t.Use(text, ipv6, r)
-	}
-}
-
 // OwnAddresses are those that packets for the virtual services go to.
 func (c *Config) OwnAddresses() map[netip.Addr]bool {
 	own := map[netip.Addr]bool{}

@@ -57,7 +57,7 @@ func (r *resolver) address(s *section, protocol Protocol) (none netip.AddrPort) 
 	}
 	at, port := r.in(s, headerNames), readPort(r.names, s.port, string(protocol))
 	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.ipv6)
-	note(r.names, s.ipv6, names.OfVirtual, s.host)
+	r.names.Use(names.OfVirtual, s.ipv6, s.host)
 	if !ok || !at.hasNumber(badVirtualAddress, s.line, s.port, port) {
 		return none
 	}
@@ -129,11 +129,6 @@ func (r *resolver) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port na
 // servers makes the real servers of a line: one, or those of a range.
 func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	at := r.in(s, realNames)
-	used := names.OfReal
-	if line.last != "" {
-		used = names.OfRange
-	}
-	note(r.names, s.ipv6, used, line.hosts()...)
 	if r.opts.Wait && line.problem == nil {
 		if waiting, ok := r.waiting(at, line, s.ipv6); ok {
 			v.Waiting = append(v.Waiting, waiting)
@@ -141,6 +136,11 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 		}
 	}
 	first, last, number, ok := r.endpoints(at, line, s.ipv6)
+	used := names.OfReal
+	if line.last != "" {
+		used = names.OfRange
+	}
+	r.names.Use(used, s.ipv6, line.hosts()...)
 	if line.problem != nil {
 		at.problem(line.line, line.problem)
 		return

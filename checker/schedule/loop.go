@@ -355,7 +355,6 @@ func (l *loop) expire(ctx context.Context) {
 
 // suspended is how long the machine has been suspended since its boot: what CLOCK_BOOTTIME counts and
 // CLOCK_MONOTONIC does not (clock_gettime(2)).
-func suspended() time.Duration { return SinceBoot() - raw.Clock(unix.CLOCK_MONOTONIC) }
-
-// SinceBoot is the time since the boot, by a clock that can't be set.
-func SinceBoot() time.Duration { return raw.Clock(unix.CLOCK_BOOTTIME) }
+func suspended() time.Duration {
+	return raw.Clock(unix.CLOCK_BOOTTIME) - raw.Clock(unix.CLOCK_MONOTONIC)
+}
