@@ -3,7 +3,6 @@ package icmp
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -95,17 +94,13 @@ var ErrDenied = errors.New("forbidden on this machine; CAP_NET_RAW permits it, o
 func isDenied(err error) bool { return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) }
 
 // Close closes the sockets. Echoes that are waited for end with net.ErrClosed.
-func (p *Pinger) Close() error {
+func (p *Pinger) Close() {
 	p.mu.Lock()
 	opened := p.opened
 	p.opened = nil
 	p.mu.Unlock()
-	var errs []error
 	for _, how := range opened {
-		if err := how.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("closing the ping socket: %w", err))
-		}
+		how.Close()
 	}
 	p.asked.end()
-	return errors.Join(errs...)
 }
