@@ -17,7 +17,7 @@ import (
 
 // Limits of one SMTP session.
 const (
-	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, the text
+	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, each part of the text
 	smtpSessionTime = 10 * time.Minute // all of it
 	maxSMTPReplies  = 256 << 10        // bytes that a server may say
 )
@@ -41,29 +41,16 @@ func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err 
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	s := smtpSession{conn: conn}
-	err = s.step("greeting", func() (err error) {
-		s.client, err = smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, l.via)
-		return err
-	})
-	if err != nil {
+	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket can, here and below
+	server, err := smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, l.via)
+	if err = during("greeting", err); err != nil {
 		return unlessFinal(err, l.to), err
 	}
-	return s.send(l)
+	return transact(server, l)
 }
 
-// smtpSession is a conversation with a mail server.
-type smtpSession struct {
-	conn   net.Conn
-	client *smtp.Client
-}
-
-// step is one exchange with a deadline of its own.
-func (s *smtpSession) step(name string, exchange func() error) error {
-	if err := s.conn.SetDeadline(time.Now().Add(smtpStepTime)); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	err := exchange()
+// during says at which step of the session an error came.
+func during(name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -76,10 +63,10 @@ func (s *smtpSession) step(name string, exchange func() error) error {
 }
 
 // send introduces this host and delivers one mail, to those recipients that the server accepts.
-func (s *smtpSession) send(l *letter) (again []string, err error) {
-	err = s.step("EHLO", func() error { return s.client.Hello(hostName()) })
+func transact(server *smtp.Client, l *letter) (again []string, err error) {
+	err = during("EHLO", server.Hello(hostName()))
 	if err == nil {
-		err = s.step("MAIL", func() error { return s.client.Mail(l.sender) })
+		err = during("MAIL", server.Mail(l.sender))
 	}
 	if err != nil {
 		return unlessFinal(err, l.to), err
@@ -87,7 +74,7 @@ func (s *smtpSession) send(l *letter) (again []string, err error) {
 	var taken, later []string
 	var refused, deferred error
 	for _, to := range l.to {
-		err := s.step("RCPT "+to, func() error { return s.client.Rcpt(to) })
+		err := during("RCPT "+to, server.Rcpt(to))
 		switch {
 		case err == nil:
 			taken = append(taken, to)
@@ -100,33 +87,27 @@ func (s *smtpSession) send(l *letter) (again []string, err error) {
 		}
 	}
 	if len(taken) > 0 {
-		if err := s.data(l); err != nil {
+		if err := sendText(server, l.text()); err != nil {
 			refused = err
 			later = append(later, unlessFinal(err, taken)...)
 		}
 	}
-	_ = s.step("QUIT", s.client.Quit) // the mail is already sent, or not
+	_ = server.Quit() // the mail is already sent, or not
 	if refused == nil && len(later) == len(l.to) {
 		refused = deferred
 	}
 	return later, refused
 }
 
-func (s *smtpSession) data(l *letter) error {
-	var text io.WriteCloser
-	err := s.step("DATA", func() (err error) {
-		text, err = s.client.Data()
-		return err
-	})
+func sendText(server *smtp.Client, text string) error {
+	w, err := server.Data()
 	if err != nil {
-		return err
+		return during("DATA", err)
 	}
-	return s.step("end of DATA", func() error {
-		if _, err := io.WriteString(text, l.text()); err != nil {
-			return err
-		}
-		return text.Close()
-	})
+	if _, err = io.WriteString(w, text); err == nil {
+		err = w.Close()
+	}
+	return during("end of DATA", err)
 }
 
 // smtpAddress is the address of a server: with port 25 unless another is named.
@@ -158,7 +139,7 @@ func unlessFinal(err error, to []string) []string {
 	return to
 }
 
-// boundedConn fails after a number of bytes from the server.
+// boundedConn fails after a number of bytes from the server. Each command has a deadline of its own, with its reply.
 type boundedConn struct {
 	net.Conn
 	left int
@@ -171,4 +152,9 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p[:min(len(p), c.left)])
 	c.left -= n
 	return n, err
+}
+
+func (c *boundedConn) Write(p []byte) (int, error) {
+	_ = c.SetDeadline(time.Now().Add(smtpStepTime))
+	return c.Conn.Write(p)
 }
