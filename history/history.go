@@ -88,7 +88,6 @@ type Event struct {
 	Kind   Kind
 	Check  uint8
 	Cause  checker.Cause // of a failure
-	Stage  wire.Stage    // where the failure came
 	Weight uint32
 	Text   string // as Kind says; of a result why it failed
 }
@@ -126,7 +125,7 @@ func (v Verdict) Words(passed bool, window int) string {
 func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v Verdict) {
 	e := Event{Kind: k, Check: check}
 	if k != Passed {
-		e.Text, e.Cause, e.Stage = r.Detail, r.Cause, r.Stage
+		e.Text, e.Cause = r.Detail, r.Cause
 	}
 	at := h.note(now, e)
 	at.Took = uint32(min(max(r.Took.Microseconds(), 0), 1<<32-1))
