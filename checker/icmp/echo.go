@@ -31,7 +31,7 @@ type nonce [16]byte
 
 // waiting is the echoes that are waited for.
 type waiting struct {
-	mu     sync.Mutex // guards what follows, and when an echo left
+	mu     sync.Mutex // guards what follows, and when an echo left while it is in there
 	echoes map[nonce]*Echo
 }
 
@@ -44,17 +44,17 @@ func (w *waiting) enter(e *Echo, stop func()) {
 	e.stop, e.left, w.echoes[e.nonce] = stop, time.Now(), e
 }
 
-// take ends the wait for a request. It returns its echo, or nil, and when it left.
-func (w *waiting) take(from netip.Addr, n nonce) (*Echo, time.Time) {
+// take ends the wait for a request, and returns its echo, or nil.
+func (w *waiting) take(from netip.Addr, n nonce) *Echo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := w.echoes[n]
 	if e == nil || e.To.WithZone("") != from.WithZone("") {
-		return nil, time.Time{}
+		return nil
 	}
 	delete(w.echoes, n)
 	e.stop()
-	return e, e.left
+	return e
 }
 
 // mark says when an echo left; zero: it waits for room. It reports whether it is still waited for.
@@ -83,8 +83,7 @@ func (w *waiting) end() {
 // Forget reports whether an echo was still waited for: then its Done is not called any more, and a late reply counts
 // for nobody.
 func (p *Pinger) Forget(e *Echo) bool {
-	was, _ := p.asked.take(e.To, e.nonce)
-	return was != nil
+	return p.asked.take(e.To, e.nonce) != nil
 }
 
 // Rest is asked when a timeout has passed since an echo was sent, or what Rest returned. It returns how much longer its

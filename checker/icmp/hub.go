@@ -194,7 +194,7 @@ func (h *hub) flush() {
 func (h *hub) fail(e *Echo, err error) {
 	switch {
 	case !errors.Is(err, syscall.ENOBUFS):
-		if was, _ := h.take(e.To, e.nonce); was != nil {
+		if h.take(e.To, e.nonce) != nil {
 			e.Done(e, 0, err)
 		}
 	case h.mark(e, time.Time{}):
@@ -245,7 +245,7 @@ func (h *hub) receive(from netip.Addr, m []byte, now time.Time) {
 	if len(m) < headerSize+len(nonce{}) || m[0] != h.reply || binary.BigEndian.Uint16(m[4:]) != h.id {
 		return
 	}
-	if e, left := h.take(from, nonce(m[headerSize:])); e != nil {
-		e.Done(e, now.Sub(left), nil)
+	if e := h.take(from, nonce(m[headerSize:])); e != nil {
+		e.Done(e, now.Sub(e.left), nil)
 	}
 }

@@ -44,7 +44,7 @@ func (s single) run(p *goping.Pinger, to netip.Addr, n nonce) {
 	case err == nil && stats.PacketsRecv == 0:
 		err = os.ErrDeadlineExceeded
 	}
-	if e, _ := s.take(to, n); e != nil {
+	if e := s.take(to, n); e != nil {
 		e.Done(e, stats.AvgRtt, err)
 	}
 }
