@@ -17,7 +17,7 @@ import (
 
 // Limits of one SMTP session.
 const (
-	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, each part of the text
+	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, a part of the text
 	smtpSessionTime = 10 * time.Minute // all of it
 	maxSMTPReplies  = 256 << 10        // bytes that a server may say
 )
