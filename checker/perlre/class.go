@@ -3,7 +3,7 @@ package perlre
 import "regexp"
 
 // class reads a bracketed character class.
-func (s *scanner) class() byteSet {
+func (s *characters) class() byteSet {
 	begin := s.pos
 	s.pos++
 	negate := s.accept("^")
@@ -22,14 +22,14 @@ func (s *scanner) class() byteSet {
 }
 
 // skipClassBlanks skips what does not count inside a class under (?xx).
-func (s *scanner) skipClassBlanks() {
+func (s *characters) skipClassBlanks() {
 	if s.flags.on['x'] && s.flags.on['X'] {
 		s.skip(" \t")
 	}
 }
 
 // classRange reads one member of a class, or a range of them, into a set.
-func (s *scanner) classRange(set *byteSet) {
+func (s *characters) classRange(set *byteSet) {
 	begin := s.pos
 	from := s.classMember(set)
 	s.skipClassBlanks()
@@ -58,7 +58,7 @@ var posixClass = regexp.MustCompile(`^\[(?::(\^?)([A-Za-z^]*):|=[A-Za-z^]*=|\.[A
 
 // classMember reads one member of a class into a set: a character, which may be beyond the bytes, or several
 // (then the character is -1).
-func (s *scanner) classMember(set *byteSet) (char int) {
+func (s *characters) classMember(set *byteSet) (char int) {
 	begin := s.pos
 	if s.ahead("[") {
 		if m := s.match(posixClass); m != nil {

@@ -15,7 +15,7 @@ var (
 )
 
 // wordEdge is \b or \B. That of the engines knows no Latin-1.
-func (s *scanner) wordEdge(name string, ascii part) part {
+func (s *characters) wordEdge(name string, ascii part) part {
 	switch {
 	case s.ahead("{"):
 		return s.fail(s.pos-2, `%s{...} is not supported`, name)
@@ -45,7 +45,7 @@ func lineBreakOr(set byteSet) part {
 var escapedClasses = map[byte]string{'d': "digit", 'w': "word", 's': "space", 'h': "blank"}
 
 // character reads one character, or a set of them: then its number is -1. One beyond the bytes is in no set.
-func (s *scanner) character() (set byteSet, char int) {
+func (s *characters) character() (set byteSet, char int) {
 	begin := s.pos
 	s.pos++
 	switch {
@@ -68,7 +68,7 @@ func (s *scanner) character() (set byteSet, char int) {
 }
 
 // setEscape reads the escapes of a set of characters: \d \w \s \h \v, their opposites, and \p.
-func (s *scanner) setEscape() (set byteSet, ok bool) {
+func (s *characters) setEscape() (set byteSet, ok bool) {
 	letter := s.src[s.pos]
 	lower := letter | 0x20
 	switch name := escapedClasses[lower]; {
@@ -91,7 +91,7 @@ func (s *scanner) setEscape() (set byteSet, ok bool) {
 var property = regexp.MustCompile(`^[pP](?:\{[ \t]*(\^?)([^}]*)\}|([^{]))`)
 
 // property reads \p or \P with its name. Such a pattern is under the Unicode rules as a whole.
-func (s *scanner) property() byteSet {
+func (s *characters) property() byteSet {
 	begin := s.pos - 1
 	if s.flags.rules == 0 {
 		s.unicodeRules = true
@@ -112,7 +112,7 @@ func (s *scanner) property() byteSet {
 }
 
 // once reads a set, unless one of this name was read.
-func (s *scanner) once(name string, read func() byteSet) byteSet {
+func (s *characters) once(name string, read func() byteSet) byteSet {
 	set, found := s.sets[name]
 	if !found {
 		set = read()
@@ -127,7 +127,7 @@ var charNumbers = regexp.MustCompile(`^(?:x\{[ \t]*([0-9A-Fa-f_]*)[^}]*\}|x([0-9
 	`N\{[ \t]*U\+([0-9A-Fa-f_]*)[^}.]*\}|o\{[ \t]*([0-7_]*)[^}]*\}|([0-7]{1,3})|c([ -~]))`)
 
 // charEscape reads an escape of one character; the position is after its backslash.
-func (s *scanner) charEscape() int {
+func (s *characters) charEscape() int {
 	begin := s.pos - 1
 	letter := s.src[s.pos]
 	m := s.match(charNumbers)
@@ -149,7 +149,7 @@ func (s *scanner) charEscape() int {
 }
 
 // charLetter is a character that is escaped by a letter, or by nothing but the backslash.
-func (s *scanner) charLetter(letter byte, begin int) int {
+func (s *characters) charLetter(letter byte, begin int) int {
 	if i := strings.IndexByte("aefnrt", letter); i >= 0 {
 		return int("\a\x1b\f\n\r\t"[i])
 	}

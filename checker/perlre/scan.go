@@ -26,8 +26,8 @@ func scan(pattern string) (part, error) {
 		return part{plain: true, needs: []string{pattern}}, nil
 	}
 	// The first pass counts and names the groups, which decides what \10 and \k<name> mean.
-	s := scanner{src: pattern, names: map[string][]int{}, referred: map[int]bool{}, sets: map[string]byteSet{},
-		ones: map[byteSet]part{}}
+	s := scanner{characters: characters{cursor: cursor{src: pattern}, sets: map[string]byteSet{}},
+		names: map[string][]int{}, referred: map[int]bool{}, ones: map[byteSet]part{}}
 	if s.pattern(); s.err != nil {
 		return part{}, s.err
 	}
@@ -42,23 +42,33 @@ type modifiers struct {
 	rules byte // for characters beyond ASCII: a, u, l, or 0 for Perl's default
 }
 
-type scanner struct {
-	src   string
-	pos   int
-	err   error // the first
-	flags modifiers
+// cursor is a place in a pattern.
+type cursor struct {
+	src string
+	pos int
+	err error // the first
+}
 
-	groups       int              // opened so far
-	names        map[string][]int // of the groups
-	referred     map[int]bool     // groups that a number refers to
-	own          int              // the last group that we added
-	unicodeRules bool             // something in the pattern puts all of it under the Unicode rules
-	nesting      int
-	lookaround   int                // depth of look-arounds
+// characters reads one character, or a set of them, under the modifiers in force.
+type characters struct {
+	cursor
+	flags        modifiers
+	unicodeRules bool               // something in the pattern puts all of it under the Unicode rules
 	sets         map[string]byteSet // of escapes, as they were read before
-	ones         map[byteSet]part
-	second       bool // pass: the names of all groups are known, and
-	total        int  // how many there are
+}
+
+// scanner reads groups, what is in them, and how often it repeats.
+type scanner struct {
+	characters
+	groups     int              // opened so far
+	names      map[string][]int // of the groups
+	referred   map[int]bool     // groups that a number refers to
+	own        int              // the last group that we added
+	nesting    int
+	lookaround int // depth of look-arounds
+	ones       map[byteSet]part
+	second     bool // pass: the names of all groups are known, and
+	total      int  // how many there are
 }
 
 func (s *scanner) pattern() part {
@@ -70,7 +80,7 @@ func (s *scanner) pattern() part {
 }
 
 // fail keeps the first error, and skips the rest of the pattern: whatever is being read ends there.
-func (s *scanner) fail(pos int, format string, args ...any) part {
+func (s *cursor) fail(pos int, format string, args ...any) part {
 	if s.err == nil {
 		s.err = fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...), pos+1)
 	}
@@ -78,11 +88,11 @@ func (s *scanner) fail(pos int, format string, args ...any) part {
 	return part{}
 }
 
-func (s *scanner) end() bool { return s.pos >= len(s.src) }
+func (s *cursor) end() bool { return s.pos >= len(s.src) }
 
-func (s *scanner) ahead(text string) bool { return strings.HasPrefix(s.src[s.pos:], text) }
+func (s *cursor) ahead(text string) bool { return strings.HasPrefix(s.src[s.pos:], text) }
 
-func (s *scanner) accept(text string) bool {
+func (s *cursor) accept(text string) bool {
 	found := s.ahead(text)
 	if found {
 		s.pos += len(text)
@@ -91,7 +101,7 @@ func (s *scanner) accept(text string) bool {
 }
 
 // match reads what an expression describes, if that is ahead, and returns its groups.
-func (s *scanner) match(token *regexp.Regexp) []string {
+func (s *cursor) match(token *regexp.Regexp) []string {
 	found := token.FindStringSubmatch(s.src[s.pos:min(s.pos+maxToken, len(s.src))])
 	if found != nil {
 		s.pos += len(found[0])
@@ -100,17 +110,17 @@ func (s *scanner) match(token *regexp.Regexp) []string {
 }
 
 // upTo reads up to a text and past it; without it, up to the end of the pattern.
-func (s *scanner) upTo(stop string) (found bool) {
+func (s *cursor) upTo(stop string) (found bool) {
 	_, rest, found := strings.Cut(s.src[s.pos:], stop)
 	s.pos = len(s.src) - len(rest)
 	return found
 }
 
 // latin1 reports whether \w and its like cover Latin-1 here.
-func (s *scanner) latin1() bool { return s.flags.rules == 'u' || s.flags.rules == 0 && s.unicodeRules }
+func (s *characters) latin1() bool { return s.flags.rules == 'u' || s.flags.rules == 0 && s.unicodeRules }
 
 // folded is a set in both cases if case does not count here.
-func (s *scanner) folded(set byteSet) byteSet {
+func (s *characters) folded(set byteSet) byteSet {
 	if !s.flags.on['i'] {
 		return set
 	}
@@ -149,7 +159,7 @@ func (s *scanner) sequence() part {
 }
 
 // skip skips bytes of a set.
-func (s *scanner) skip(set string) (found bool) {
+func (s *cursor) skip(set string) (found bool) {
 	for !s.end() && strings.IndexByte(set, s.src[s.pos]) >= 0 {
 		s.pos++
 		found = true
