@@ -30,28 +30,25 @@ type shown struct {
 	hidesSecrets bool
 }
 
-// addAll adds the values of all directives.
+// addAll adds the values of directives under their names. An extension is there only when it is used.
 func (s *shown) addAll(o jsonObject, values []field, of *Settings) {
 	for i, f := range values {
-		if d := &directives[i]; f.get != nil {
-			s.add(o, d, f.get(), of.has(d.Name))
+		if f.get == nil {
+			continue
 		}
+		d, value := &directives[i], f.get()
+		shown, written := jsonValue(value), of.has(d.Name)
+		none := d.Default == "" && reflect.ValueOf(value).IsZero()
+		switch {
+		case d.Extension && (none || fmt.Sprint(shown) == d.Default):
+			continue
+		case none && (d.empty == null || d.empty == nullUnlessWritten && !written):
+			shown = nil
+		case d.Secret && written && s.hidesSecrets:
+			shown = jsonValue(withoutSecret(value))
+		}
+		o[d.Name] = shown
 	}
-}
-
-// add adds a directive's value under its name. An extension is there only when it is used.
-func (s *shown) add(o jsonObject, d *Directive, value any, written bool) {
-	shown := jsonValue(value)
-	none := d.Default == "" && reflect.ValueOf(value).IsZero()
-	switch {
-	case d.Extension && (none || fmt.Sprint(shown) == d.Default):
-		return
-	case none && (d.empty == null || d.empty == nullUnlessWritten && !written):
-		shown = nil
-	case d.Secret && written && s.hidesSecrets:
-		shown = jsonValue(withoutSecret(value))
-	}
-	o[d.Name] = shown
 }
 
 // jsonValue is a value as JSON has it: yes or no, and texts as text.
