@@ -89,7 +89,7 @@ func TestTheListOfEvents(t *testing.T) {
 
 // The rules in judgement.md are those of package judge, in their order.
 func TestTheListOfRules(t *testing.T) {
-	list := "| | Rule | Who says it | What |\n|---|---|---|---|\n"
+	list := "| | Rule | From | What |\n|---|---|---|---|\n"
 	for i, rule := range judge.Rules {
 		who := cmp.Or(rule.Who, "–")
 		list += fmt.Sprintf("| %d | `%s` | %s | %s |\n", i+1, rule.Name, who, rule.Says)
