@@ -117,7 +117,6 @@ func guard(h *hearing) {
 	inOrder = slices.DeleteFunc(inOrder, func(s *Server) bool { return s.Verdict() == health.Unknown })
 	for _, s := range inOrder[:min(len(inOrder), max(0, serving-h.Quota()))] {
 		s.letGo()
-		serving--
 	}
 	for _, s := range held {
 		if s.Held {
