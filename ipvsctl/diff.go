@@ -28,22 +28,28 @@ func DiffService(old, service Service) (ops []Op) {
 		ops = append(ops, Op{Kind: EditService, Key: key, Settings: settings})
 	}
 	dests := len(ops)
-	for _, dest := range service.Dests {
-		switch was, ok := old.Dests.At(dest.Addr); {
-		case !ok:
-			ops = append(ops, Op{Kind: AddDest, Key: key, Dest: dest})
-		case was != dest:
-			ops = append(ops, Op{Kind: EditDest, Key: key, Dest: dest, Old: was})
+	was, will := old.Dests, service.Dests // both in the order of their addresses
+	for len(was)+len(will) > 0 {
+		order := len(was) - len(will) // what one of them has alone, when the other is at its end
+		if len(was) > 0 && len(will) > 0 {
+			order = will[0].Addr.Compare(was[0].Addr)
+		}
+		switch {
+		case order < 0:
+			ops = append(ops, Op{Kind: AddDest, Key: key, Dest: will[0]})
+		case order > 0:
+			ops = append(ops, Op{Kind: DelDest, Key: key, Dest: was[0], Old: was[0]})
+		case was[0] != will[0]:
+			ops = append(ops, Op{Kind: EditDest, Key: key, Dest: will[0], Old: was[0]})
+		}
+		if order <= 0 {
+			will = will[1:]
+		}
+		if order >= 0 {
+			was = was[1:]
 		}
 	}
-	for _, was := range old.Dests {
-		if _, ok := service.Dests.At(was.Addr); !ok {
-			ops = append(ops, Op{Kind: DelDest, Key: key, Dest: was, Old: was})
-		}
-	}
-	slices.SortFunc(ops[dests:], func(a, b Op) int {
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.Dest.Addr.Compare(b.Dest.Addr))
-	})
+	slices.SortStableFunc(ops[dests:], func(a, b Op) int { return cmp.Compare(a.rank(), b.rank()) })
 	return ops
 }
 
