@@ -84,8 +84,7 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 
 // stuck is the result of a program that this machine's kernel does not start, or not end when it is killed.
 func (c *external) stuck() Result {
-	why := fmt.Sprintf("not started, or not ended when it was killed, in %v", c.latest)
-	return Result{Cause: Shortage, Stage: wire.AtAnswer, Detail: why}
+	return unable(fmt.Sprintf("not started, or not ended when it was killed, in %v", c.latest))
 }
 
 // errCrowded is a shortage of this machine.

@@ -117,7 +117,9 @@ func (s *cursor) upTo(stop string) (found bool) {
 }
 
 // latin1 reports whether \w and its like cover Latin-1 here.
-func (s *characters) latin1() bool { return s.flags.rules == 'u' || s.flags.rules == 0 && s.unicodeRules }
+func (s *characters) latin1() bool {
+	return s.flags.rules == 'u' || s.flags.rules == 0 && s.unicodeRules
+}
 
 // folded is a set in both cases if case does not count here.
 func (s *characters) folded(set byteSet) byteSet {
