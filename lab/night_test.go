@@ -169,7 +169,7 @@ var night = map[string]func(n *nightLab){
 		n.config(nightConfig)
 		n.run(0, n.path, "start")
 	},
-	"mail does not go": func(n *nightLab) {
+	"mail is not sent": func(n *nightLab) {
 		n.reload(0, "emailalert = root@localhost\nsmtp = 127.0.0.1\n"+nightConfig)
 		n.rs1.stop()
 	},
