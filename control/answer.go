@@ -18,7 +18,7 @@ func (r Refused) Error() string { return string(r) }
 // ones of others may be in the file by now.
 func IsAwaited(ctx context.Context) error {
 	if c := clientOf(ctx); c != nil && c.hasGone() {
-		return errors.New("nobody waits for it any more")
+		return errors.New("the command that gave it has given up")
 	}
 	return nil
 }
@@ -28,8 +28,8 @@ func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !clientOf(r.Context()).isOwner() {
 			http.Error(w,
-				"orders are taken from root and who runs the daemon alone; the members of "+
-					"statusgroup may ask for its status", http.StatusForbidden)
+				"orders are taken from root and from the user that runs the daemon; members of "+
+					"statusgroup may only ask for its status", http.StatusForbidden)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
