@@ -28,8 +28,8 @@ func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !clientOf(r.Context()).isOwner() {
 			http.Error(w,
-				"orders are taken from root and from the user that runs the daemon; members of "+
-					"statusgroup may only ask for its status", http.StatusForbidden)
+				"orders are taken from root and from the user that runs the daemon; the members of "+
+					"statusgroup may ask for its status", http.StatusForbidden)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
