@@ -134,7 +134,7 @@ long: long-runs long-chaos long-walk long-kernel long-judgement long-gaps long-s
 
 unit-test:
 	@$(if $(RACE),,echo 'skipped: the race detector: it needs gcc')
-	@$(if $(RACE),nice -n 19 $(GO) test -count=1 -run '^TestWalk$$' ./judge)
+	@$(if $(RACE),nice -n 19 $(GO) test -count=1 -run '^Test(Walk|PlainWords)$$' ./judge ./docs)
 	@mkdir -p build
 	@$(RACED) $(call replayed,$@)$(GOTESTSUM) --jsonfile $(call EVENTS,$@) -- $(RACE) -skip '^TestKernel' ./...; \
 		ended=$$?; [ "$(MAKELEVEL)" != 0 ] || testdata/skipped build/unit-test.json; exit $$ended

@@ -17,8 +17,14 @@ type word struct {
 	allowed *regexp.Regexp // nil if no use is right
 }
 
+// raced: there is one goroutine, and with the race detector expressions take twenty times as long.
+var raced bool
+
 // TestPlainWords holds every text of the tree against the words that are not used here.
 func TestPlainWords(t *testing.T) {
+	if raced {
+		t.Skip("nothing runs side by side: without the race detector")
+	}
 	words, quoted := readWords(t)
 	var all []string
 	for _, w := range words {
