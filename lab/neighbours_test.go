@@ -302,23 +302,35 @@ func TestKernelLongNeighbours(t *testing.T) {
 	pairs(t, map[string]func(*pair){
 		"both start at once": func(p *pair) {
 			var starts sync.WaitGroup
-			for _, path := range []string{p.a, p.b} {
+			said := map[string]string{}
+			for name, path := range map[string]string{"a": p.a, "b": p.b} {
 				cmd := p.command(path, "start")
-				starts.Go(func() { _ = cmd.Run() })
+				starts.Go(func() {
+					out, err := cmd.CombinedOutput()
+					p.mu.Lock()
+					defer p.mu.Unlock()
+					if said[name] = string(out); err != nil {
+						p.t.Errorf("start of %s.cf: %v: %s", name, err, out)
+					}
+				})
 			}
 			p.watch()
 			starts.Wait()
 			p.t.Log(p.table())
-			for _, name := range []string{"a", "b"} {
-				log := p.log(name)
-				if strings.Contains(log, "belongs to") == strings.Contains(log, "Added real server") {
-					p.t.Errorf("%s.cf:\n%s", name, p.log(name))
-				}
+			first, second := "a", "b"
+			if strings.Contains(said["a"], "belongs to") {
+				first, second = second, first
 			}
-			p.end()
-			if len(p.seen) != 1 {
-				p.t.Errorf("weights were %v", p.seen)
+			want := fmt.Sprintf("belongs to %s.cf, pid %d", first, p.pidOf(first))
+			if !strings.Contains(said[second], want) || strings.Contains(said[first], "belongs to") {
+				p.t.Errorf("the starts say %q, not once %q", said, want)
 			}
+			p.logged(second, want) // the log may come after the start
+			p.logged(first, "Added real server")
+			if strings.Contains(p.log(second), "Added real server") || strings.Contains(p.log(first), "belongs to") {
+				p.t.Errorf("a.cf:\n%s\nb.cf:\n%s", p.log("a"), p.log("b"))
+			}
+			p.weights(map[string]string{"a": "1", "b": "5"}[first])
 		},
 		"the first is killed and comes back": func(p *pair) {
 			p.begin()
