@@ -18,7 +18,7 @@ func (r Refused) Error() string { return string(r) }
 // ones of others may be in the file by now.
 func IsAwaited(ctx context.Context) error {
 	if c := clientOf(ctx); c != nil && c.hasGone() {
-		return errors.New("the command that gave it has given up")
+		return errors.New("the command that gave the order has given up")
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	switch dial := unconnected(err); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf(
-			"asking the daemon: it has no socket %s; its log says why, if it is not another program", s)
+			"asking the daemon: it has no socket %s; the daemon's log has the reason", s)
 	case dial != nil:
 		return nil, fmt.Errorf("asking the daemon: nothing answers at %s: %w", s, dial.Err)
 	}
@@ -84,7 +84,7 @@ func (r *Refusal) Error() string {
 	if r.Status == http.StatusConflict { // an order that can't be carried out, through no fault of the daemon
 		return r.Text
 	}
-	return "the daemon says: " + r.Text
+	return "the daemon reports: " + r.Text
 }
 
 // IsFinal reports whether the order is refused, and not only late.

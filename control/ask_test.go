@@ -43,7 +43,7 @@ func TestAskReturnsTheAnswer(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	s = answering(t, say(http.StatusNotFound, " no\x1b such\npath\n"))
-	if _, err := s.Ask(t.Context(), "/"); err == nil || err.Error() != "asking the daemon: the daemon says: no  such path" {
+	if _, err := s.Ask(t.Context(), "/"); err == nil || err.Error() != "asking the daemon: the daemon reports: no  such path" {
 		t.Errorf("a refusal: %v", err)
 	}
 	s = Socket(filepath.Join(t.TempDir(), "none.sock"))
@@ -172,13 +172,13 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		text   string
 	}{
 		"nobody listens":    {is: ErrNoListener, text: "connect: "},
-		"another program":   {handle: say(http.StatusNotFound, "no"), status: http.StatusNotFound, text: "the daemon says: no"},
-		"it is ending":      {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding, text: "the daemon says: by TERM"},
+		"another program":   {handle: say(http.StatusNotFound, "no"), status: http.StatusNotFound, text: "the daemon reports: no"},
+		"it is ending":      {handle: say(http.StatusServiceUnavailable, "by TERM"), is: ErrEnding, text: "the daemon reports: by TERM"},
 		"it dies":           {handle: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, is: ErrEnding, text: "EOF"},
 		"it dies meanwhile": {handle: cut, is: ErrEnding, text: "unexpected EOF"},
 		"it hangs":          {handle: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, limit: short, is: ErrNoAnswer, text: "does not answer after 100ms"},
 		"it can't":          {handle: say(http.StatusConflict, "the last server"), status: http.StatusConflict, text: "the last server"},
-		"it is late":        {handle: say(http.StatusGatewayTimeout, "not yet"), status: http.StatusGatewayTimeout, text: "the daemon says: not yet"},
+		"it is late":        {handle: say(http.StatusGatewayTimeout, "not yet"), status: http.StatusGatewayTimeout, text: "the daemon reports: not yet"},
 		"it is not JSON":    {handle: say(http.StatusOK, "{"), text: "reading the daemon's answer: "},
 	} {
 		t.Run(about, func(t *testing.T) {

@@ -205,7 +205,7 @@ func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 			defer cancel()
 			slot := clientOf(ctx).waitFor(ctx, common, reserved)
 			if slot == nil {
-				http.Error(w, "too many ask at once", http.StatusServiceUnavailable)
+				http.Error(w, "too many clients ask at once", http.StatusServiceUnavailable)
 				return
 			}
 			defer func() { <-slot }()

@@ -140,7 +140,7 @@ func inTheWay(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s is in the way: it is not a socket", path)
+		return fmt.Errorf("%s exists and is not a socket", path)
 	}
 	return nil
 }

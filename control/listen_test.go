@@ -51,7 +51,7 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 	if text, err := s.Ask(t.Context(), "/hello"); string(text) != "hello" || err != nil {
 		t.Errorf("answer %q, %v", text, err)
 	}
-	if _, err := s.Ask(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "the daemon says: 404") {
+	if _, err := s.Ask(t.Context(), "/nothing"); err == nil || !strings.Contains(err.Error(), "the daemon reports: 404") {
 		t.Errorf("unknown path: %v", err)
 	}
 	if err := c.Close(); err != nil {
@@ -108,7 +108,7 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 			if err := put(victim, string(s)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "is in the way") {
+			if _, err := Listen(t.Context(), string(s), hello()); err == nil || !strings.Contains(err.Error(), "is not a socket") {
 				t.Errorf("listening: %v", err)
 			}
 			if text, err := os.ReadFile(string(s)); string(text) != "kept" {

@@ -114,20 +114,21 @@ func (c *claims) tell() {
 		if len(theirs) == 1 {
 			belong = " belongs to "
 		}
-		say("", theirs, belong+n.name+": this daemon takes over when it leaves")
-		say(n.name+", waits for ", c.called(n.waits, c.mine.has), ": it takes over when this daemon leaves")
+		say("", theirs, belong+n.name+": this daemon takes over when that one leaves")
+		say(n.name+", waits for ", c.called(n.waits, c.mine.has),
+			": that daemon takes over when this one leaves")
 		changed := c.called(n.has, c.mine.has)
 		c.contested = c.contested || len(changed) > 0
-		say("Changed by "+n.name+" too: ", changed, "; its changes count as made by hand")
+		say("Changed by "+n.name+", too: ", changed, "; what that daemon changes counts as made by hand")
 		for i := range c.marking {
 			v := &c.marking[i]
 			caught := c.called(n.has, func(k lvs.Key) bool { return director.Catches(v, k) })
 			marked := director.Label(v.ID, v.ServiceName)
-			say("Marked here: "+marked+" has packets of "+n.name+": ", caught, "")
+			say("Marked here: "+marked+" gets packets of "+n.name+": ", caught, "")
 		}
 	}
 	for _, what := range c.neighbours.unknown {
-		told["Other directors: "+what+"; what it has in common with this daemon, both change"] = true
+		told["Other directors: "+what+"; both daemons change the virtual services that both have"] = true
 	}
 	for _, text := range slices.Sorted(maps.Keys(told)) {
 		if !c.told[text] {

@@ -20,7 +20,7 @@ func (d *daemon) followClock(was time.Duration, boot func() time.Duration) time.
 	stoodStill := boot()-since > clockSet/2 // between the two
 	if by := ahead - was; by.Abs() > clockSet && !stoodStill {
 		way := map[bool]string{true: "forward", false: "back"}[by > 0]
-		d.say(notify.ClockSet, fmt.Sprintf("The clock was put %s by %v", way, by.Abs().Round(time.Second)))
+		d.say(notify.ClockSet, fmt.Sprintf("The clock was set %s by %v", way, by.Abs().Round(time.Second)))
 		return ahead
 	}
 	return was

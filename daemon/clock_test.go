@@ -37,7 +37,7 @@ func TestAJumpOfTheClockIsTold(t *testing.T) {
 		if err := d.journal.Close(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"The clock was put forward by 3h0m1s", "The clock was put back by 1h30m0s"}
+		want := []string{"The clock was set forward by 3h0m1s", "The clock was set back by 1h30m0s"}
 		if len(told) != len(want) || told[0] != want[0] || told[1] != want[1] {
 			t.Errorf("told %q, want %q", told, want)
 		}

@@ -101,7 +101,7 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 			return
 		}
 		if !reported {
-			text := fmt.Sprintf("Not listening: metrics can't be served on %s, it is tried again: %v", addr,
+			text := fmt.Sprintf("Metrics can't be served on %s; trying again: %v", addr,
 				err)
 			m.emit(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
 		}

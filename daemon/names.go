@@ -81,18 +81,19 @@ func (f *configFile) adoptNames(ctx context.Context, found []names.Name) {
 func news(before, now names.Name) (kind notify.Kind, text string) {
 	switch {
 	case now.Why != "":
-		return notify.NameLost, fmt.Sprintf("The name %s cannot be looked up, its last address %s stays: %s",
-			now.Host, now.Addr, now.Why)
+		return notify.NameLost,
+			fmt.Sprintf("The name %s can't be looked up; its last address %s stays in use: %s",
+				now.Host, now.Addr, now.Why)
 	case !before.Addr.IsValid():
 		return notify.NameFound, fmt.Sprintf("The name %s has an address now: %s", now.Host, now.Addr)
 	case before.Why == "":
-		return notify.NameMoved, fmt.Sprintf("The name %s has another address: it was %s and is %s", now.Host,
+		return notify.NameMoved, fmt.Sprintf("The name %s has a new address: it was %s and is %s", now.Host,
 			before.Addr, now.Addr)
 	case before.Addr == now.Addr:
-		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again, its address is still %s",
+		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again; its address %s stays in use",
 			now.Host, now.Addr)
 	default:
-		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again, its address was %s and is %s",
+		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again: its address was %s and is %s",
 			now.Host, before.Addr, now.Addr)
 	}
 }

@@ -75,6 +75,6 @@ func (o *standingOrders) inTurn(ctx context.Context) (release func(), err error)
 	case o.turn <- struct{}{}:
 		return func() { <-o.turn }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("the daemon is at another order: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("the daemon is still carrying out another order: %w", context.Cause(ctx))
 	}
 }

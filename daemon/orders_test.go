@@ -100,7 +100,7 @@ func TestWhoIsNotThereToDrain(t *testing.T) {
 	for virtual, want := range map[string]string{
 		"": "a.cf has no real server 10.0.0.1",
 		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; " +
-			"a virtual service is called ADDRESS:PORT, as status has it, by its mark or by its servicename",
+			"a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename",
 	} {
 		if _, err := meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &director.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
 			t.Error(err)

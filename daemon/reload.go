@@ -177,9 +177,9 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 			return struct{}{}, nil
 		case <-ctx.Done():
 			if ctx.Err() == context.DeadlineExceeded {
-				return nil, fmt.Errorf("it has not taken the file over after %v", ReloadTimeout)
+				return nil, fmt.Errorf("the file is not in force after %v", ReloadTimeout)
 			}
-			return nil, fmt.Errorf("it ended before it had read the file: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("the daemon ended before it had read the file: %w", context.Cause(ctx))
 		}
 	}
 }
@@ -251,7 +251,8 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 	l.forget()
 	if auto && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
 		why = fmt.Sprintf(
-			"%s has no virtual service any more: the old configuration stays; HUP takes the new one",
+			"%s has no virtual service any more: the old configuration stays in force; ldirectord reload "+
+				"puts the new one in force",
 			f.d.Config.Path)
 		f.d.refused(why)
 		return l, why

@@ -105,7 +105,7 @@ func (k knownNames) Host(_ context.Context, name string, ipv6 bool) ([]netip.Add
 	n, ok := k.Known[names.Key{Host: name, IPv6: ipv6}]
 	switch {
 	case !ok:
-		return nil, errors.New("it was not looked up")
+		return nil, errors.New("the name was not looked up")
 	case n.Why != "":
 		return nil, errors.New(n.Why)
 	}

@@ -49,7 +49,7 @@ func (o *standingOrders) answerRole(running, ctx context.Context, words url.Valu
 		<-done
 		return answer, err
 	}
-	return nil, fmt.Errorf("it is not carried out yet: %w", context.Cause(ctx))
+	return nil, fmt.Errorf("the order is not carried out yet: %w", context.Cause(ctx))
 }
 
 // changeRole carries an order out in its turn, unless a later one came before it.

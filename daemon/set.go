@@ -92,7 +92,7 @@ func lastServers(last []lvs.Backend, what string) error {
 	return control.Refused(fmt.Sprintf("%s; --force orders %s all the same", strings.Join(names, ", "), what))
 }
 
-const howCalled = "a virtual service is called ADDRESS:PORT, as status has it, by its mark or by its servicename"
+const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"
 
 // meantBy is what an order is for. One for what the file lost can be undone.
 func meantBy(r orders.Request, now *director.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
@@ -149,7 +149,7 @@ func announced(r orders.Request, now *director.Snapshot, all orders.All, path st
 	back, every := r.Kind == orders.Announce, lvs.Backend{Virtual: orders.EveryAddress}
 	isMeant := func(address string) bool { return address == r.Virtual || r.Virtual == every.Virtual }
 	if _, withdrawn := all[every]; back && withdrawn && r.Virtual != every.Virtual {
-		return nil, "every address is withdrawn by order; announce without an address ends that"
+		return nil, "every address is withdrawn by order; announce without an address ends that order"
 	}
 	for at, o := range all {
 		if back && o.Kind == orders.Withdraw && isMeant(at.Virtual) {
@@ -225,8 +225,8 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 	if p, why, any := now.Undrained(servers); any {
 		return control.Refused(
 			fmt.Sprintf(
-				"the order is recorded, but %s still gets new connections of %s, and it is tried "+
-					"again: %s", p.Real, p.Virtual, why))
+				"the order is recorded, but %s still gets new connections of %s, and the change "+
+					"is tried again: %s", p.Real, p.Virtual, why))
 	}
 	return nil
 }

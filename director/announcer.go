@@ -214,7 +214,7 @@ func (a *announcer) belongs(one *announcement) (device, why string, serves bool)
 		stays = stays || in && (v.Strength.Enough || v.Strength.Holds || v.FallbackIn)
 	}
 	if one.at != one.device && gathers {
-		return one.at, "waits for the servers that are back", serves
+		return one.at, "waits for results of the servers that are back", serves
 	}
 	switch { // what a reload brought to an address counts when its first results are there
 	case awaited && !one.decided, !decided:

@@ -55,7 +55,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())
 	if done.Over {
-		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again since that of "+
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again since this one passed: "+
 			v.user(v.Brakes[line].Newest).s.name())
 	}
 	e.judgeAccused(v, done.Judged)
@@ -69,7 +69,8 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	if len(done.Holds) > 0 {
 		why := v.user(done.Holds[0]).j.check.last.Detail
 		e.tell.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
-			"fails, and only through %s, which is a problem of this director: they keep their states: %s",
+			"fails, and only through %s. This points to a fault of this director, so the servers keep "+
+			"their states: %s",
 			v.label(), v.cfg.CheckVIP, why), why)
 	}
 }

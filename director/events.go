@@ -156,7 +156,7 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
-			text := fmt.Sprintf("Check not judged: %s, keeping its state %s: %s",
+			text := fmt.Sprintf("Answer can't be judged: %s stays %s: %s",
 				x.v.labelOf(x.s), x.j.Health.State, detail)
 			t.say(x.v, x.s, kind, text, detail)
 			x.j.unjudged.at = now
@@ -181,7 +181,7 @@ func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
 		}
 		if x.j.shortages == 3 {
 			detail := x.named(r.Detail)
-			text := fmt.Sprintf("Local resource shortage: cannot check %s, keeping its state %s: %s",
+			text := fmt.Sprintf("Local resource shortage: %s can't be checked and stays %s: %s",
 				x.v.labelOf(x.s), x.j.Health.State, detail)
 			t.say(x.v, x.s, notify.LocalShortage, text, detail)
 		}
@@ -219,7 +219,7 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 		t.guard(v, notify.GuardHolds, "Guard holds", ": checks fail, and keepserving = "+
 			v.cfg.KeepServing.String()+" keeps in service: "+listed(v, held))
 	case told.guardAt.IsZero() && len(held) > before:
-		t.guard(v, notify.GuardChanged, "Guard holds more", ": "+listed(v, held))
+		t.guard(v, notify.GuardChanged, "Guard holds other servers", ": "+listed(v, held))
 	}
 }
 

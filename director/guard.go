@@ -38,7 +38,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	v.Adopt(decision.State)
 	if obeyed && !v.Obeys {
 		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})
-		w.tell.guard(v, notify.GuardObeys, "Guard is back", ": every server is up")
+		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")
 	}
 	if v.isOurs() { // else no server is in service
 		before := v.holds
@@ -56,7 +56,7 @@ func (e *examiner) obey(v *virtual, o orders.Order) {
 	braking := v.IsBraking()
 	judged := v.Obey(!v.Obeys)
 	if v.touch(); !v.Obeys {
-		e.tell.guard(v, notify.GuardObeys, "Guard is back", "")
+		e.tell.guard(v, notify.GuardObeys, "Guard is in force again", "")
 		return
 	}
 	e.tell.guard(v, notify.GuardObeys, "Guard is suspended by order", o.Remark(": "))

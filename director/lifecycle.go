@@ -43,7 +43,8 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	}
 	d.install(p, f, slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
 	if d.standby {
-		d.tell.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+		d.tell.emit(notify.Event{Kind: notify.StandingBy,
+			Text: "Standing by: this director leaves the table alone"})
 	}
 	d.writer.sync(ctx, have)
 }
@@ -86,7 +87,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	v.inherit(was)
 	tell.reloaded(v)
 	if was.IsBraking() && !v.IsBraking() {
-		tell.guard(v, notify.GuardOver, "Brake is over", ": no check that it kept is left")
+		tell.guard(v, notify.GuardOver, "Brake is over", ": none of the checks that it held is left")
 	}
 	if refines {
 		v.keepOverrides(was)
@@ -249,6 +250,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	}
 	if left > 0 {
 		d.tell.emit(notify.Event{Kind: notify.TableError, Reason: errSilent.Error(),
-			Text: fmt.Sprintf("Table change failed: %d more virtual services stay: %v", left, errSilent)})
+			Text: fmt.Sprintf("Table change failed: %d more virtual services could not be removed: %v",
+				left, errSilent)})
 	}
 }

@@ -75,7 +75,7 @@ func (m *maintainer) obey(r maintenance.Reading) {
 		m.out = r.Out
 	}
 	m.tell.trouble(&m.trouble, r.Err, notify.FolderError,
-		"Maintenance folder can't be read, servers in maintenance stay so: "+m.dir,
+		"Maintenance folder can't be read; servers in maintenance stay there: "+m.dir,
 		notify.FolderReadable, "Maintenance folder can be read again: "+m.dir)
 	for _, v := range m.virtuals {
 		m.maintain(v)
@@ -107,7 +107,7 @@ func (m *maintainer) maintain(v *virtual) {
 		s.Maintained(file != "")
 	}
 	if up, known := v.Available(); taken != nil && !up && known {
-		text := "Maintenance takes the last server: " + v.labelOf(taken)
+		text := "Maintenance takes out the last server: " + v.labelOf(taken)
 		m.tell.say(v, taken, notify.LastServer, text, taken.maintenance)
 	}
 }

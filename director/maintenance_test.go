@@ -56,7 +56,7 @@ func TestAStartWaitsNotLongForAFolderThatHangs(t *testing.T) {
 			t.Errorf("the first servers are in after %v", took)
 		}
 		time.Sleep(time.Second)
-		if !s.logged("Maintenance folder can't be read, servers in maintenance stay so: " + s.folder + ": no answer in 3s") {
+		if !s.logged("Maintenance folder can't be read; servers in maintenance stay there: " + s.folder + ": no answer in 3s") {
 			t.Error("and nobody is told why")
 		}
 		if why := snapshotOf(t, s.director).Folder; why != "no answer in 3s" {

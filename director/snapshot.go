@@ -347,9 +347,11 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	why := ""
 	switch {
 	case now.Moved:
-		why = "its name has another address; it serves until that one is up, or it fails; "
+		why = "its name has a new address; this server serves until it fails, or until the one at the new " +
+			"address is up; "
 	case s.stays:
-		why = "it left the file, and stays until every name there has an address, or until the next reload; "
+		why = "it left the file; it stays until every name in the file has an address, or until the next " +
+			"reload; "
 	}
 	now.Note = strings.TrimSuffix(why+now.Note, "; ")
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted

@@ -57,7 +57,7 @@ func (d *Director) promote(ctx context.Context) {
 // demote takes everything out of the table. Logs and mails show it as a stop.
 func (d *Director) demote(ctx context.Context) {
 	d.tell.status = lvs.StatusStopping
-	d.tell.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: the table is left to others"})
+	d.tell.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: this director leaves the table alone"})
 	told, announced := map[string]bool{}, d.announcer.byKey()
 	d.writer.until = time.Time{}
 	d.claimant.assign(d.ours, d.purges) // which daemon waits now

@@ -186,7 +186,7 @@ func TestATableThatDoesNotAnswerHoldsUpNoStop(t *testing.T) {
 		if took := time.Since(began); took > stopTimeout {
 			t.Errorf("the stop took %v", took)
 		}
-		if said := strings.Join(s.take(), "\n"); strings.Count(said, "Table change failed") != 2 || !strings.Contains(said, "Table change failed: 99 more virtual services stay: the table does not answer") {
+		if said := strings.Join(s.take(), "\n"); strings.Count(said, "Table change failed") != 2 || !strings.Contains(said, "Table change failed: 99 more virtual services could not be removed: the table does not answer") {
 			t.Errorf("the log has\n%s", said)
 		}
 	})

@@ -94,7 +94,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 // taken is the error that the daemon of another file has a name.
 func taken(name, path string, pid int) error {
 	return fmt.Errorf(
-		"the daemon of %s has the name %s already (pid %d): call one of the files otherwise, or give it "+
+		"the daemon of %s has the name %s already (pid %d): rename one of the files, or give one of them "+
 			"another --rundir", path, name, pid)
 }
 

@@ -107,7 +107,7 @@ func TestWhatIsRecorded(t *testing.T) {
 }
 
 func TestANameThatIsTaken(t *testing.T) {
-	want := "the daemon of /a/x.cf has the name x.cf already (pid 7): call one of the files otherwise, or give it another --rundir"
+	want := "the daemon of /a/x.cf has the name x.cf already (pid 7): rename one of the files, or give one of them another --rundir"
 	if err := taken("x.cf", "/a/x.cf", 7); err.Error() != want {
 		t.Errorf("got %q", err)
 	}

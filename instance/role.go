@@ -74,7 +74,8 @@ func (f RoleFile) Read() (RoleOrder, error) {
 	case NoRole, Started, Stopped, Active, Standby:
 		return RoleOrder{r, givenIn(rest)}, nil
 	}
-	return RoleOrder{}, fmt.Errorf("reading the role: %s holds %q, which is none", f, word[:min(len(word), 64)])
+	return RoleOrder{}, fmt.Errorf("reading the role: %s holds %q, which is not a role", f,
+		word[:min(len(word), 64)])
 }
 
 // givenIn reads the time from the format's line. It is 0 for a file without that line, and for a time in the future,

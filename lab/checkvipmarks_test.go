@@ -89,7 +89,7 @@ func (l *lab) tellsOf(r markRule, before int) {
 			}
 			state := ""
 			if server == 1 {
-				state = ", keeping its state down"
+				state = " stays down"
 			}
 			real, virtual := net.JoinHostPort(w.real(server), "7000"), net.JoinHostPort(w.vip, "7000")
 			l.saysSince(before, 10*time.Second, fmt.Sprintf("%s (tcp:%s)%s: not checked through %s: "+

@@ -464,7 +464,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.run(exitOK, p.a, "start")
 			p.watch()
 			p.file("b.cf", section("3", 5, "\tmark = 192.0.2.10 tcp 7000\n"))
-			const told = "Marked here: fwm:3 has packets of a.cf, pid %d: tcp:192.0.2.10:7000"
+			const told = "Marked here: fwm:3 gets packets of a.cf, pid %d: tcp:192.0.2.10:7000"
 			want := fmt.Sprintf(told, p.pidOf("a"))
 			if said := p.run(exitOK, p.b, "start"); !strings.Contains(said, want) {
 				p.t.Errorf("start says %q", said)

@@ -70,7 +70,7 @@ virtual = 198.51.100.10:7000
 	}
 	put(3 * time.Hour)
 	t.Cleanup(func() { put(-3 * time.Hour) })
-	l.saysWithin(10*time.Second, "The clock was put forward by ")
+	l.saysWithin(10*time.Second, "The clock was set forward by ")
 	table := l.table()
 	early := time.Since(begun) < 5*time.Second // by the monotonic clock
 	if early && strings.Contains(table, "192.0.2.21") {
@@ -78,7 +78,7 @@ virtual = 198.51.100.10:7000
 	}
 	put(-5 * time.Hour)
 	t.Cleanup(func() { put(5 * time.Hour) })
-	l.saysWithin(10*time.Second, "The clock was put back by ")
+	l.saysWithin(10*time.Second, "The clock was set back by ")
 	l.until(25*time.Second, "-r 192.0.2.21:7000 -m -w 1")
 	if took := time.Since(begun); took < 5*time.Second {
 		t.Errorf("it ended after %v", took)

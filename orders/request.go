@@ -42,7 +42,7 @@ func NewRequest(what, why, until, last string) (r Request, err error) {
 	case weighs:
 		n, err := strconv.ParseUint(number, 10, 31)
 		if err != nil {
-			return r, fmt.Errorf("%q is not a weight: 1 to %d are allowed, and 0, which is drain", number,
+			return r, fmt.Errorf("%q is not a weight: 0 (drain) and 1 to %d are allowed", number,
 				1<<31-1)
 		}
 		if r.Kind, r.Weight = Weigh, int(n); n == 0 {

@@ -28,7 +28,8 @@ func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6
 		return none, false
 	}
 	if host.Failure != "" {
-		r.warnOfName(at, l, text, ipv6, "cannot be looked up, its last address "+host.Value.String()+" is used",
+		r.warnOfName(at, l, text, ipv6, "can't be looked up; its last address "+host.Value.String()+
+			" stays in use",
 			host.Failure)
 	}
 	return host.Value, true

@@ -24,7 +24,7 @@ func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"\nthe name web2.example cannot be looked up, its last address 192.0.2.22 is used:\ntimeout\n",
+		"\nthe name web2.example can't be looked up; its last address 192.0.2.22 stays in\nuse: timeout\n",
 		"  web1.example:80       unknown        1h0m      -       -  -\n    no address: web1.example: no such host\n",
 	} {
 		if !strings.Contains(form.String(), want) {

@@ -31,11 +31,12 @@ func (r *Report) Remarks() []string {
 		all.add("%d virtual services are to be removed and still in the table", r.Table.Removing)
 	}
 	all.told("mark rules can't be set: ", r.MarkError)
-	all.told("the maintenance folder can't be read, servers in maintenance stay so: ", r.Folder)
+	all.told("the maintenance folder can't be read; servers in maintenance stay there: ", r.Folder)
 	all.told("addresses can't be announced: ", r.AnnounceError)
 	for _, n := range r.Names {
 		if n.Address.IsValid() { // the servers of one without are remarked on themselves
-			all.add("the name %s cannot be looked up, its last address %s is used: %s", n.Name, n.Address,
+			all.add("the name %s can't be looked up; its last address %s stays in use: %s", n.Name,
+				n.Address,
 				n.Error)
 		}
 	}

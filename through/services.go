@@ -34,8 +34,8 @@ var (
 )
 
 var errNoMark = fmt.Errorf(
-	"there is no private service for it, since others use all marks from %#x to %#x (ip rule), or it has left "+
-		"the configuration",
+	"there is no private service for it: other programs use all marks from %#x to %#x (ip rule), or the "+
+		"virtual service has left the configuration",
 	ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 
 // Options are what the services of a daemon need.
@@ -383,7 +383,8 @@ func (s *Services) locate(ctx context.Context, p *passage, now time.Time) error 
 	server := p.Dest.Addr.Addr()
 	source, device, err := towards(server)
 	if err == nil && s.virtual[source] {
-		err = fmt.Errorf("the only address of this machine towards %v is %v, a virtual one", server, source)
+		err = fmt.Errorf("the only address of this machine towards %v is the virtual address %v", server,
+			source)
 	}
 	if err != nil {
 		return err

@@ -152,7 +152,7 @@ func TestNoMarkIsFree(t *testing.T) {
 	f.Set(t.Context(), ways, nil)
 	for _, w := range ways[:2] {
 		if void := f.use(t, w); !strings.Contains(void,
-			"others use all marks from 0x4c000000 to 0x4cffffff (ip rule)") {
+			"other programs use all marks from 0x4c000000 to 0x4cffffff (ip rule)") {
 			t.Errorf("%v: %s", w, void)
 		}
 	}

@@ -213,7 +213,7 @@ func TestASourceThatIsVirtual(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2")}
 	f.Set(t.Context(), []checker.Through{w}, nil)
-	const want = "the only address of this machine towards 127.0.0.2 is 127.0.0.1, a virtual one"
+	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
 	if err := f.ready(t.Context(), w, &passage{}); err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}

@@ -193,7 +193,7 @@ func TestWhatIsMailed(t *testing.T) {
 		{"the guard is over", notify.Event{Kind: notify.GuardOver, Status: lvs.StatusRunning,
 			Text: "Guard is over …"}, nil, "Guard is over …"},
 		{"answers that nobody can judge", notify.Event{Kind: notify.Unjudged, Status: lvs.StatusRunning,
-			Text: "Check not judged …"}, nil, "Check not judged …"},
+			Text: "Answer can't be judged …"}, nil, "Answer can't be judged …"},
 		{"the end of an order", notify.Event{Kind: notify.OrderEnded, Status: lvs.StatusRunning,
 			Text: "Order ended: …"}, nil, "Order ended: …"},
 		{"an order", notify.Event{Kind: notify.Ordered, Status: lvs.StatusRunning, Text: "Order: …"}, nil, ""},

@@ -213,7 +213,7 @@ func (o *outbox) reportChange(b *box, l *letter, err error) {
 // summarize makes a dropped letter the one that says how many were.
 func (l *letter) summarize() {
 	last := l.subject
-	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail was taken", l.count)
+	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail could be sent", l.count)
 	l.subject, l.reason, l.reminder, l.tries = l.about, "", false, 0
 	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\n\nThe last was: %s\nThe log has them all.\n",
 		hostName(), l.about, last)

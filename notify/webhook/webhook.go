@@ -143,7 +143,7 @@ func (p *Poster) settle(s *state, err error) (failed int) {
 	switch {
 	case err != nil:
 		p.stuck = p.closed
-		what := "fails, and is tried again: "
+		what := "fails; trying again: "
 		if p.closed {
 			what = "fails: "
 		}

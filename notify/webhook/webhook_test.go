@@ -106,7 +106,7 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		var tried atomic.Int32
 		p.Post("a", []byte("a1"), func() { tried.Add(1) })
 		synctest.Wait()
-		r.expect(nil, "webhook-failed: webhook http://hooks.example fails, and is tried again: status 503 Service Unavailable")
+		r.expect(nil, "webhook-failed: webhook http://hooks.example fails; trying again: status 503 Service Unavailable")
 		p.Post("b", []byte("b1"), func() { tried.Add(1) })
 		p.Post("a", []byte("a2"), nil)
 		p.Post("a", []byte("a3"), func() { tried.Add(1) })
@@ -260,7 +260,7 @@ func TestAReceiverThatHangsIsLeft(t *testing.T) {
 			t.Errorf("the first try took %v", took)
 		}
 		synctest.Wait()
-		r.expect(nil, "webhook-failed: webhook http://hooks.example fails, and is tried again: no answer in 10s")
+		r.expect(nil, "webhook-failed: webhook http://hooks.example fails; trying again: no answer in 10s")
 		close(release)
 		if err := p.Close(t.Context()); err == nil {
 			t.Error("it was posted")
