@@ -87,7 +87,7 @@ func sameNames(t *testing.T, what string, got, want []string) {
 	slices.Sort(got)
 	want = slices.Sorted(slices.Values(want))
 	if !slices.Equal(got, want) {
-		t.Errorf("docs/checks.md has the %s %q\nwant %q", what, got, want)
+		t.Errorf("the docs have the %s %q\nwant %q", what, got, want)
 	}
 }
 
@@ -112,6 +112,28 @@ func checkExample(t *testing.T, source string) {
 	for _, d := range found {
 		t.Errorf("%v in\n%s", d, source)
 	}
+}
+
+// Each directive of the parser has one paragraph, with a value and a text. What messages repeat of the value is the same.
+func TestDirectivesAreDocumented(t *testing.T) {
+	var names, documented []string
+	for _, d := range parser.Directives() {
+		names = append(names, d.Name)
+	}
+	for _, d := range Directives() {
+		documented = append(documented, d.Name)
+		if d.Value == "" || d.Doc == "" {
+			t.Errorf("%q has no value or no text: %q, %q", d.Name, d.Value, d.Doc)
+		}
+		if !slices.Contains([]string{"real", "fallback", "mark", "alsocheck"}, d.Name) {
+			continue
+		}
+		line := "virtual=1\n\t" + d.Name + " =\n"
+		if _, found := parser.Parse(t.Context(), "", []byte(line), parser.Options{}); !strings.Contains(found[0].Text, "; it is "+d.Value) {
+			t.Errorf("the value of %s is %q, a message says: %s", d.Name, d.Value, found[0].Text)
+		}
+	}
+	sameNames(t, "directives", documented, names)
 }
 
 // everything.cf has every directive, with a # before it where a file would have to exist.

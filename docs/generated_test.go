@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"ldirectord/judge"
-	"ldirectord/parser"
 )
 
 var update = flag.Bool("update", false, "write the lists of directives")
@@ -22,7 +21,7 @@ var update = flag.Bool("update", false, "write the lists of directives")
 func TestListsOfDirectives(t *testing.T) {
 	for _, doc := range []struct {
 		file, begin, end string
-		list             func([]parser.Directive) string
+		list             func([]Directive) string
 	}{
 		{"directives.md", "<!-- directives: %s -->\n", "<!-- end -->\n", markdownList},
 		{configPage, ".\\\" directives: %s\n", ".\\\" end\n", manList},
@@ -135,8 +134,8 @@ func hold(t *testing.T, file, begin, want, end string) {
 }
 
 // chapters are the directives of each chapter.
-func chapters() (list [][]parser.Directive) {
-	for _, d := range parser.Directives() {
+func chapters() (list [][]Directive) {
+	for _, d := range Directives() {
 		if len(list) == 0 || list[len(list)-1][0].Chapter != d.Chapter {
 			list = append(list, nil)
 		}
@@ -145,7 +144,7 @@ func chapters() (list [][]parser.Directive) {
 	return list
 }
 
-func markdownList(chapter []parser.Directive) string {
+func markdownList(chapter []Directive) string {
 	var b strings.Builder
 	b.WriteString("| Directive | Value | Default | Meaning |\n|---|---|---|---|\n")
 	for _, d := range chapter {
@@ -165,7 +164,7 @@ func markdownList(chapter []parser.Directive) string {
 	return b.String()
 }
 
-func manList(chapter []parser.Directive) string {
+func manList(chapter []Directive) string {
 	var b strings.Builder
 	b.WriteString(".Bl -tag -width Ds\n")
 	for _, d := range chapter {

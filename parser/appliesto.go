@@ -28,6 +28,14 @@ func (v *Virtual) OverTLS() bool {
 	return s.Is(lvs.OverTLS) || v.StartTLS && s.Is(lvs.StartsTLS)
 }
 
+// Services are those for which a directive counts, in words; "" for all.
+func (d *Directive) Services() string {
+	if d.appliesTo == nil {
+		return ""
+	}
+	return d.appliesTo.where
+}
+
 func forServices(names ...string) *appliesTo {
 	return &appliesTo{
 		counts: func(v *Virtual) bool { return slices.Contains(names, v.Service) },

@@ -46,7 +46,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/daemon":         {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/checker/wire", "ldirectord/control", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/maintenance", "ldirectord/names", "ldirectord/notify", "ldirectord/notify/mail", "ldirectord/notify/webhook", "ldirectord/orders", "ldirectord/page", "ldirectord/parser", "ldirectord/printable", "ldirectord/run", "ldirectord/status", "ldirectord/through"},
 		"ldirectord/page":           {"ldirectord/printable", "ldirectord/status"},
 		"ldirectord/cmd/ldirectord": {"ldirectord/checker", "ldirectord/checker/icmp", "ldirectord/checker/schedule", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/control", "ldirectord/daemon", "ldirectord/director", "ldirectord/doctor", "ldirectord/fwmark", "ldirectord/instance", "ldirectord/ipvsctl", "ldirectord/orders", "ldirectord/parser", "ldirectord/printable", "ldirectord/run", "ldirectord/shadow", "ldirectord/status"},
-		"ldirectord/docs":           nil,
+		"ldirectord/docs":           {"ldirectord/lvs", "ldirectord/parser"},
 
 		"ldirectord/checker/oracle":        nil,
 		"ldirectord/checker/query":         nil,

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"ldirectord/checker"
+	"ldirectord/docs"
 	"ldirectord/lvs"
-	"ldirectord/parser"
 )
 
 var update = flag.Bool("update", false, "write what --help, the man page, running.md and the completion have of the commands")
@@ -192,7 +192,7 @@ func commandsOfOption(e entry) string {
 // helpDirectives lists the directives of the parser's table.
 func helpDirectives() string {
 	text := "Directives of ldirectord.cf; ldirectord.cf(5) has more. G: global, S: in a section,\n+: unknown to the Perl daemon.\n"
-	for _, d := range parser.Directives() {
+	for _, d := range docs.Directives() {
 		what, _, _ := strings.Cut(plain(d.Doc), ". ")
 		standard, place := "", ""
 		if d.Default != "" {
