@@ -60,13 +60,13 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 // connections reads the counters of all servers from the kernel, with a client of its own: the director's is never
 // waited for. What can't be read in time is left out.
 func connections(ctx context.Context, table ipvsctl.Client,
-	now *director.Snapshot) map[lvs.Backend]status.Connections {
+	now *director.Snapshot) map[lvs.Backend]lvs.Counters {
 	if table == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectionsTimeout)
 	defer cancel()
-	all := map[lvs.Backend]status.Connections{}
+	all := map[lvs.Backend]lvs.Counters{}
 	for _, v := range now.Virtuals {
 		found, err := table.Services(ctx, v.Key)
 		if err != nil {
@@ -74,10 +74,7 @@ func connections(ctx context.Context, table ipvsctl.Client,
 		}
 		for _, s := range v.Servers {
 			if c, in := found[v.Key].Counters[s.Addr]; in {
-				all[lvs.At(v.ID, s.Real)] = status.Connections{
-					Active: c.Active, Inactive: c.Inactive, Persistent: c.Persistent,
-					Traffic: &c.Traffic,
-				}
+				all[lvs.At(v.ID, s.Real)] = c
 			}
 		}
 	}

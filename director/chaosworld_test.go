@@ -205,7 +205,7 @@ func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table,
 		dests := service.Counters
 		for a := range dests {
 			if w.o.busy[a] {
-				dests[a] = ipvsctl.Counters{Active: 1}
+				dests[a] = lvs.Counters{Active: 1}
 			}
 		}
 	}

@@ -122,7 +122,7 @@ func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 		return false
 	}
 	e.Real = l.Addr.String()
-	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(v.whyOver(l), v.told.purge()), l.Addr, v.name)
+	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(whyOver(l), v.told.purge()), l.Addr, v.name)
 	if drains {
 		e.Say(notify.Drained, "Draining real server: %s (%s) (Weight set to 0) since it is not configured",
 			l.Addr, v.called())

@@ -179,7 +179,7 @@ func TestTheBytesOfAMessage(t *testing.T) {
 				{Real: "10.2.0.2:80", ServerNames: ServerNames{Host: "web2"}, State: "down", Weight: 5, Reason: "refused",
 					Held: true, Note: "held"},
 			},
-			Leaving: []LeaverSnapshot{{Leaver: Leaver{Name: "10.2.0.3:80"}}},
+			Leaving: []LeaverSnapshot{{Real: "10.2.0.3:80"}},
 		},
 	} {
 		m, up := now.message()

@@ -3,7 +3,6 @@ package director
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -22,41 +21,20 @@ const lookInterval = time.Second
 // Leaver is a real server that left its virtual service and may still be in the table.
 type Leaver = ipvsctl.Leaver
 
-// departing is what is to be told of a leaver.
-type departing struct {
-	name    string           // address:port as it was configured
-	carries ipvsctl.Counters // when it was last looked
-}
-
-// depart notes what is to be told of those of these servers that leave now.
+// depart names those of these servers that leave now.
 func (v *virtual) depart(servers []*server) {
 	for _, s := range servers {
-		if _, noted := v.departing[s.Dest.Addr]; !noted {
-			v.note(s.Dest.Addr, departing{name: s.name()})
+		if l := v.Leaver(s.Dest.Addr); l != nil && l.Name == "" {
+			l.Name = s.name()
 		}
 	}
 }
 
-func (v *virtual) note(addr netip.AddrPort, l departing) {
-	if v.Leaver(addr) == nil {
-		return
-	}
-	if v.departing == nil {
-		v.departing = map[netip.AddrPort]departing{}
-	}
-	v.departing[addr] = l
-}
-
-// leaver is one of a virtual service as it is passed on.
-func (d departing) leaver(of lvs.Key, l *judge.Leaver) Leaver {
-	return Leaver{Key: of, Addr: l.Addr, Name: d.name, Until: l.Until}
-}
-
 // whyOver is why a leaver goes now; "" while it stays.
-func (v *virtual) whyOver(l *judge.Leaver) string {
+func whyOver(l *judge.Leaver) string {
 	switch l.Over {
 	case judge.Late:
-		return "draintime is over, " + Carried(v.departing[l.Addr].carries)
+		return "draintime is over, " + Carried(l.Carries)
 	case judge.Drained:
 		return "drained"
 	}
@@ -75,8 +53,7 @@ type leavers struct {
 func (all *leavers) resume(v *virtual, found ipvsctl.Service) {
 	for _, l := range all.last {
 		if _, in := found.Dests.At(l.Addr); in && l.Key == v.key && !l.Stays {
-			v.SendOff(judge.Leaver{Addr: l.Addr, Until: l.Until}, time.Now())
-			v.note(l.Addr, departing{name: l.Name})
+			v.SendOff(judge.Leaver{Addr: l.Addr, Name: l.Name, Until: l.Until}, time.Now())
 		}
 	}
 }
@@ -98,9 +75,8 @@ func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 func (all *leavers) record() {
 	now := make([]Leaver, 0, len(all.last))
 	for _, v := range all.ours {
-		for i := range v.Leavers {
-			l := &v.Leavers[i]
-			now = append(now, v.departing[l.Addr].leaver(v.key, l))
+		for _, l := range v.Leavers {
+			now = append(now, Leaver{Key: v.key, Addr: l.Addr, Name: l.Name, Until: l.Until})
 		}
 		for _, s := range v.servers {
 			if s.moved != nil && s.Suspended() {
@@ -129,7 +105,7 @@ func (all *leavers) look(ctx context.Context, t *table) {
 			l := &v.Leavers[i]
 			carries, known := counters[l.Addr]
 			if known {
-				v.note(l.Addr, departing{v.departing[l.Addr].name, carries})
+				l.Carries = carries
 			}
 			if v.Looked(l, known && carries.Idle(), time.Now()) {
 				v.touch()
@@ -140,7 +116,7 @@ func (all *leavers) look(ctx context.Context, t *table) {
 }
 
 // Carried is what a server carries, in words.
-func Carried(c ipvsctl.Counters) string {
+func Carried(c lvs.Counters) string {
 	text := plural(c.Active+c.Inactive, "connection")
 	if c.Persistent > 0 {
 		text += ", " + plural(c.Persistent, "persistent client")
@@ -157,12 +133,11 @@ func plural(n uint32, what string) string {
 
 // describeLeavers is what is known of those that are still in the table.
 func describeLeavers(v *virtual) (list []LeaverSnapshot) {
-	for i := range v.Leavers {
-		l := &v.Leavers[i]
+	for _, l := range v.Leavers {
 		if weight, in := v.WeightAt(l.Addr); in {
-			one := v.departing[l.Addr]
-			list = append(list, LeaverSnapshot{Leaver: one.leaver(v.key, l), Carries: one.carries,
-				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr]})
+			list = append(list, LeaverSnapshot{Real: l.Name, State: judge.Draining.String(),
+				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr],
+				Connections: l.Carries, Until: l.Until})
 		}
 	}
 	return list

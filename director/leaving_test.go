@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/parser"
@@ -60,7 +59,7 @@ func (s *scenario) recorded() []Leaver {
 }
 
 func TestConnectionsInWords(t *testing.T) {
-	for want, c := range map[string]ipvsctl.Counters{
+	for want, c := range map[string]lvs.Counters{
 		"0 connections":                       {},
 		"1 connection":                        {Inactive: 1},
 		"12 connections, 1 persistent client": {Active: 9, Inactive: 3, Persistent: 1},
@@ -75,9 +74,7 @@ func TestConnectionsInWords(t *testing.T) {
 func TestOnChangeIsToldWhoLeaves(t *testing.T) {
 	in, out := netip.MustParseAddrPort("10.2.0.1:80"), netip.MustParseAddrPort("10.2.0.2:80")
 	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"})
-	v.Leavers = []judge.Leaver{{Addr: in}, {Addr: out}}
-	v.note(in, departing{name: "10.2.0.1:8080"})
-	v.note(out, departing{name: "10.2.0.2:80"})
+	v.Leavers = []judge.Leaver{{Addr: in, Name: "10.2.0.1:8080"}, {Addr: out, Name: "10.2.0.2:80"}}
 	v.Have, v.Known = lvs.Dests{{Addr: in}}, true
 	now, up := v.message()
 	if !slices.Equal(now.Leaving, []string{"10.2.0.1:8080"}) || up != 0 || len(now.Servers) != 0 {

@@ -97,7 +97,6 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	}
 	for _, l := range was.Leavers {
 		v.SendOff(l, time.Now())
-		v.note(l.Addr, was.departing[l.Addr])
 	}
 	for _, s := range was.servers {
 		v.SendOff(judge.Leaver{Addr: s.Dest.Addr}, time.Now())

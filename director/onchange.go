@@ -45,7 +45,7 @@ func (now *VirtualSnapshot) message() (m message, up int) {
 		m.Servers = append(m.Servers, member{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held})
 	}
 	for i := range now.Leaving {
-		m.Leaving = append(m.Leaving, now.Leaving[i].Name)
+		m.Leaving = append(m.Leaving, now.Leaving[i].Real)
 	}
 	return m, up
 }

@@ -141,7 +141,7 @@ func (now *Snapshot) only(virtual, real string) {
 		v := &now.Virtuals[i]
 		v.Servers = slices.DeleteFunc(v.Servers, func(s ServerSnapshot) bool { return !s.isMeant(real) })
 		v.Leaving = slices.DeleteFunc(v.Leaving,
-			func(l LeaverSnapshot) bool { return real != "" && !lvs.IsServer(l.Name, real) })
+			func(l LeaverSnapshot) bool { return real != "" && !lvs.IsServer(l.Real, real) })
 	}
 	now.Virtuals = slices.DeleteFunc(now.Virtuals,
 		func(v VirtualSnapshot) bool { return len(v.Servers)+len(v.Leaving) == 0 })

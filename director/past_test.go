@@ -37,7 +37,7 @@ func remembered(now *Snapshot) (lines []string) {
 			slices.SortStableFunc(lines[from:], func(a, b string) int { return compareClock(a, b) })
 		}
 		for _, l := range v.Leaving {
-			lines = append(lines, fmt.Sprintf("%s of %s: leaving", l.Name, v.ID))
+			lines = append(lines, fmt.Sprintf("%s of %s: leaving", l.Real, v.ID))
 		}
 	}
 	return lines

@@ -133,7 +133,7 @@ type scenario struct {
 
 func newScenario(t *testing.T) *scenario {
 	s := &scenario{t: t, configs: map[string]string{}, names: map[string]netip.Addr{}, past: map[string][]netip.Addr{}, health: map[netip.AddrPort]checker.Result{}}
-	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s, carries: map[netip.AddrPort]ipvsctl.Counters{}}
+	s.table = &recorder{Memory: ipvsctl.NewMemory(nil), s: s, carries: map[netip.AddrPort]lvs.Counters{}}
 	s.client = s.table
 	s.marks = &markRecorder{s: s}
 	s.devices = newDevices(s.say)
@@ -255,7 +255,7 @@ func (s *scenario) step(words []string, body string) {
 	case "hooks":
 		s.hookTime = s.duration(words[1])
 	case "carry":
-		var c ipvsctl.Counters
+		var c lvs.Counters
 		fmt.Sscan(strings.Join(words[2:], " "), &c.Active, &c.Inactive, &c.Persistent)
 		s.mu.Lock()
 		s.table.carries[netip.MustParseAddrPort(words[1])] = c
@@ -579,8 +579,8 @@ type recorder struct {
 	*ipvsctl.Memory
 	s       *scenario
 	broken  atomic.Bool
-	looks   atomic.Int32                        // at the connections
-	carries map[netip.AddrPort]ipvsctl.Counters // guarded by s.mu
+	looks   atomic.Int32                    // at the connections
+	carries map[netip.AddrPort]lvs.Counters // guarded by s.mu
 }
 
 func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {

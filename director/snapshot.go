@@ -14,7 +14,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/history"
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -82,18 +81,17 @@ type VirtualSnapshot struct {
 }
 
 // LeaverSnapshot is a real server that left the file, at one moment: no new connections, and out of the table when it
-// has none left. Real, State, Note, Connections and Left are filled in later.
+// has none left. Note and Left are filled in later.
 type LeaverSnapshot struct {
-	Leaver      `json:"-"`
-	Carries     ipvsctl.Counters `json:"-"` // up to a second old
-	Real        string           `json:"real"`
-	State       string           `json:"state"`
-	Note        string           `json:"note"`
-	Rule        string           `json:"rule,omitempty"`            // that decided its place
-	Effective   uint32           `json:"table_weight"`              // 0, but by hand, or while no other serves
-	ByHand      bool             `json:"changed_by_hand,omitempty"` // its entry was changed by hand
-	Connections Connections      `json:"connections"`
-	Left        float64          `json:"seconds_left"`
+	Real        string       `json:"real"`
+	State       string       `json:"state"`
+	Note        string       `json:"note"`
+	Rule        string       `json:"rule,omitempty"`            // that decided its place
+	Effective   uint32       `json:"table_weight"`              // 0, but by hand, or while no other serves
+	ByHand      bool         `json:"changed_by_hand,omitempty"` // its entry was changed by hand
+	Connections lvs.Counters `json:"connections"`               // up to a second old
+	Until       time.Time    `json:"-"`
+	Left        float64      `json:"seconds_left"`
 }
 
 // GuardSnapshot is what keepserving does in a virtual service at one moment.
@@ -164,7 +162,7 @@ type ServerSnapshot struct {
 
 	ServerResult
 	ServerCounts
-	Connections *Connections `json:"connections"` // as just read, or null; filled in later
+	Connections *lvs.Counters `json:"connections"` // as just read, or null; filled in later
 	// of a server with several; ServerResult is of the worst one
 	Checks []CheckSnapshot `json:"each_check,omitempty"`
 	ServerPast
@@ -195,7 +193,7 @@ type ServerResult struct {
 type ServerCounts struct {
 	Tally
 	Failures map[string]uint32 `json:"failures,omitempty"` // by cause; filled in later
-	Carries  ipvsctl.Counters  `json:"-"`
+	Carries  lvs.Counters      `json:"-"`
 	Counted  bool              `json:"-"` // Carries is known
 }
 
@@ -227,15 +225,6 @@ type LastCheck struct {
 	Warning string    `json:"warning,omitempty"`
 	// with checkvip: through the virtual address, or void, at the server's own because of Warning
 	Way string `json:"way,omitempty"`
-}
-
-// Connections are what a server carries for one virtual service.
-type Connections struct {
-	Active     uint32 `json:"active"`
-	Inactive   uint32 `json:"inactive"`
-	Persistent uint32 `json:"persistent"`
-
-	Traffic *ipvsctl.Traffic `json:"traffic,omitempty"` // of servers in the file
 }
 
 // Snapshot returns what the director knows now. It waits until the director has a moment, which may take as

@@ -94,7 +94,7 @@ func leavingOf(v *virtual, told map[string]bool) (up []*server) {
 // forget drops what was known of a virtual service in the table, and what hooks were called with.
 func (v *virtual) forget() {
 	v.Left()
-	v.writing, v.departing, v.holds, v.weighed = writing{dirty: v.dirty}, nil, 0, false
+	v.writing, v.holds, v.weighed = writing{dirty: v.dirty}, 0, false
 	v.told = told{unjudgedAt: v.told.unjudgedAt}
 }
 

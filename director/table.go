@@ -70,7 +70,7 @@ func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
 }
 
 // counters reads what the destinations of a virtual service carry; nothing where the table does not say.
-func (t *table) counters(ctx context.Context, key lvs.Key) map[netip.AddrPort]ipvsctl.Counters {
+func (t *table) counters(ctx context.Context, key lvs.Key) map[netip.AddrPort]lvs.Counters {
 	if t.silent() {
 		return nil
 	}

@@ -29,9 +29,8 @@ type virtual struct {
 
 	writing
 
-	departing  map[netip.AddrPort]departing // what is to be told of the leavers
-	leftBehind bool                         // cleanstop = no left it in the table of a director on standby
-	weighed    bool                         // its strength, since something changed
+	leftBehind bool // cleanstop = no left it in the table of a director on standby
+	weighed    bool // its strength, since something changed
 
 	took   Durations // of the checks of its servers
 	stages StageTimes
@@ -58,8 +57,8 @@ type server struct {
 	stays  bool          // it has left the file, see parser.Virtual.Staying
 	rule   judge.RuleID  // that decided its place last
 
-	counted bool             // the table had the server when it was read the last time
-	carries ipvsctl.Counters // the kernel's counters of it
+	counted bool         // the table had the server when it was read the last time
+	carries lvs.Counters // the kernel's counters of it
 	tally   Tally
 	past    history.History
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -120,10 +118,6 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 	if c.err == nil {
 		v.written, v.placed, v.weighed = c.want.Settings, true, false
 		v.Wrote(c.want.Dests)
-		// the next look passes that on
-		maps.DeleteFunc(v.departing, func(addr netip.AddrPort, _ departing) bool {
-			return v.Leaver(addr) == nil
-		})
 		w.tell.fallback(v)
 		w.wrote(v)
 	}

@@ -350,7 +350,7 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 	all, err := k.Services(t.Context(), key)
 	counters := all[key].Counters
 	const high = 1 << 32
-	second := Counters{Active: 102, Traffic: Traffic{high + 2, 2*high + 2, 3*high + 2, 4*high + 2, 5*high + 2}}
+	second := lvs.Counters{Active: 102, Traffic: lvs.Traffic{Connections: high + 2, PacketsIn: 2*high + 2, PacketsOut: 3*high + 2, BytesIn: 4*high + 2, BytesOut: 5*high + 2}}
 	if err != nil || len(counters) != 2 || counters[netip.MustParseAddrPort("10.2.0.2:0")] != second {
 		t.Errorf("%v, %v", counters, err)
 	}

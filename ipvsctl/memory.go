@@ -59,12 +59,12 @@ func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (Table, error) {
 	defer m.mu.Unlock()
 	all := Table{}
 	for _, key := range keys {
-		one := Service{Key: key, Counters: map[netip.AddrPort]Counters{}}
+		one := Service{Key: key, Counters: map[netip.AddrPort]lvs.Counters{}}
 		if service := m.table[key]; service != nil {
 			one.Dests = service.clone().Dests
 		}
 		for _, dest := range one.Dests {
-			one.Counters[dest.Addr] = Counters{}
+			one.Counters[dest.Addr] = lvs.Counters{}
 		}
 		all[key] = one
 	}

@@ -178,7 +178,7 @@ func parseService(b []byte) (s Service, err error) {
 }
 
 // parseDest reads a destination of a service of the family that ipv6 says, and its counters.
-func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c Counters, err error) {
+func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c lvs.Counters, err error) {
 	a := readAttrs(b)
 	if family := a[destAttrFamily]; family != nil { // since Linux 3.18
 		ipv6 = num16(family) == unix.AF_INET6
@@ -194,7 +194,7 @@ func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c Counters, err error) {
 			Flags: lvs.TunnelFlags(num16(a[destAttrTunnelFlags])),
 		},
 	}
-	c = Counters{
+	c = lvs.Counters{
 		Active:     num32(a[destAttrActive]),
 		Inactive:   num32(a[destAttrInactive]),
 		Persistent: num32(a[destAttrPersistent]),
@@ -204,9 +204,9 @@ func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c Counters, err error) {
 	return d, c, err
 }
 
-func parseTraffic(b []byte) Traffic {
+func parseTraffic(b []byte) lvs.Traffic {
 	a := readAttrs(b)
-	return Traffic{
+	return lvs.Traffic{
 		Connections: num64(a[statsConnections]),
 		PacketsIn:   num64(a[statsPacketsIn]),
 		PacketsOut:  num64(a[statsPacketsOut]),

@@ -73,7 +73,7 @@ func (g *genl) dests(s *Service) error {
 		g.wait()
 	}
 	found := map[netip.AddrPort]lvs.Dest{} // one may come twice
-	s.Counters = map[netip.AddrPort]Counters{}
+	s.Counters = map[netip.AddrPort]lvs.Counters{}
 	err := g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, s.Key), func(a attrs) error {
 		dest, counters, err := parseDest(a[cmdAttrDest], s.Key.IPv6)
 		if err == nil {

@@ -69,7 +69,7 @@ type Service struct {
 	Key      lvs.Key
 	Settings Settings
 	Dests    lvs.Dests
-	Counters map[netip.AddrPort]Counters // of the destinations, when the table was read; nil: not counted
+	Counters map[netip.AddrPort]lvs.Counters // of the destinations, when the table was read; nil: not counted
 }
 
 // Table is a whole table of IPVS.

@@ -83,9 +83,12 @@ type Passage struct {
 // Leaver is a server that left its section and drains.
 type Leaver struct {
 	Addr  netip.AddrPort
+	Name  string    // as it was configured; "" until that is noted
 	Until time.Time // it goes then at the latest
 	Idle  bool      // when it was last looked, it carried nothing
 	Over  Ending
+
+	Carries lvs.Counters // when it was last looked, where that was known
 }
 
 // Ending is why a leaver goes.

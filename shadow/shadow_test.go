@@ -59,9 +59,9 @@ type carrying struct{ *ipvsctl.Memory }
 func (c carrying) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	table, err := c.Memory.Services(ctx, keys...)
 	for key, service := range table {
-		service.Counters = map[netip.AddrPort]ipvsctl.Counters{}
+		service.Counters = map[netip.AddrPort]lvs.Counters{}
 		for _, dest := range service.Dests {
-			service.Counters[dest.Addr] = ipvsctl.Counters{Active: 1}
+			service.Counters[dest.Addr] = lvs.Counters{Active: 1}
 		}
 		table[key] = service
 	}

@@ -3,25 +3,21 @@ package status
 import (
 	"bytes"
 	"encoding/json"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"ldirectord/director"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 func TestServersThatLeave(t *testing.T) {
 	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	leaver := func(addr string, left time.Duration) director.Leaver {
-		return director.Leaver{Addr: netip.MustParseAddrPort(addr), Name: addr, Until: began.Add(left)}
-	}
 	now := &director.Snapshot{Time: began, Virtuals: []director.VirtualSnapshot{{
 		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
 		Leaving: []director.LeaverSnapshot{
-			{Leaver: leaver("192.0.2.21:80", 220*time.Second), Carries: ipvsctl.Counters{Active: 9, Inactive: 3}},
-			{Leaver: leaver("192.0.2.22:80", -time.Second), Carries: ipvsctl.Counters{Active: 1, Persistent: 2}, Effective: 5, ByHand: true},
+			{Real: "192.0.2.21:80", State: "drained", Until: began.Add(220 * time.Second), Connections: lvs.Counters{Active: 9, Inactive: 3}},
+			{Real: "192.0.2.22:80", State: "drained", Until: began.Add(-time.Second), Connections: lvs.Counters{Active: 1, Persistent: 2}, Effective: 5, ByHand: true},
 		},
 	}, {ID: "tcp:192.0.2.11:80"}}}
 	report := NewReport(now, process(), nil)
@@ -41,7 +37,7 @@ func TestServersThatLeave(t *testing.T) {
 	}
 	wrote, err := json.Marshal(report.Virtuals[0].Leaving[0])
 	if want := `{"real":"192.0.2.21:80","state":"drained","note":"draining, 12 connections, 3m40s left","table_weight":0,` +
-		`"connections":{"active":9,"inactive":3,"persistent":0},"seconds_left":220}`; err != nil || string(wrote) != want {
+		`"connections":{"active":9,"inactive":3,"persistent":0,"traffic":{"connections":0,"packets_in":0,"packets_out":0,"bytes_in":0,"bytes_out":0}},"seconds_left":220}`; err != nil || string(wrote) != want {
 		t.Errorf("the JSON is %s, %v", wrote, err)
 	}
 	if none, _ := json.Marshal(report.Virtuals[1]); bytes.Contains(none, []byte("leaving")) {

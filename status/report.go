@@ -104,7 +104,7 @@ type (
 	Server       = director.ServerSnapshot
 	Leaver       = director.LeaverSnapshot
 	Check        = director.LastCheck
-	Connections  = director.Connections
+	Connections  = lvs.Counters
 	Guard        = director.GuardSnapshot
 	Fallback     = director.FallbackSnapshot
 	Announcement = director.AnnouncementSnapshot
@@ -175,10 +175,8 @@ func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.
 	for i := range v.Leaving {
 		l := &v.Leaving[i]
 		left := max(l.Until.Sub(now), 0)
-		l.Real, l.State, l.Left = l.Name, "drained", left.Seconds()
-		l.Note = fmt.Sprintf("draining, %s, %s left", director.Carried(l.Carries), Short(left))
-		c := &l.Carries
-		l.Connections = Connections{Active: c.Active, Inactive: c.Inactive, Persistent: c.Persistent}
+		l.Left = left.Seconds()
+		l.Note = fmt.Sprintf("draining, %s, %s left", director.Carried(l.Connections), Short(left))
 	}
 	return v
 }

@@ -13,7 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // drawing is what a Screen tells a terminal: where to write, colours, to clear, or a character to show.
@@ -63,7 +63,7 @@ func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report))
 }
 
 func counted(n uint64) *Connections {
-	return &Connections{Active: 120, Traffic: &ipvsctl.Traffic{Connections: n}}
+	return &Connections{Active: 120, Traffic: lvs.Traffic{Connections: n}}
 }
 
 func TestTheScreen(t *testing.T) {

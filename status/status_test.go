@@ -87,8 +87,8 @@ func (r refusing) Read(ctx context.Context) (ipvsctl.Table, error) {
 	table, err := r.Memory.Read(ctx)
 	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
 	if service, in := table[key]; in {
-		service.Counters = map[netip.AddrPort]ipvsctl.Counters{
-			netip.MustParseAddrPort("192.0.2.21:80"): {Active: 120, Inactive: 30, Persistent: 4, Traffic: ipvsctl.Traffic{
+		service.Counters = map[netip.AddrPort]lvs.Counters{
+			netip.MustParseAddrPort("192.0.2.21:80"): {Active: 120, Inactive: 30, Persistent: 4, Traffic: lvs.Traffic{
 				Connections: 1 << 33, PacketsIn: 9_000_000_001, PacketsOut: 7_000_000_002, BytesIn: 5_000_000_000_003, BytesOut: 4,
 			}},
 			netip.MustParseAddrPort("192.0.2.24:80"): {},

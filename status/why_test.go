@@ -93,8 +93,8 @@ func night() *director.Snapshot {
 				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1,
 					Reason: "no address: web9: no answer"},
 			},
-			Leaving: []director.LeaverSnapshot{{Leaver: director.Leaver{Name: "192.0.2.29:443",
-				Until: at("3h11m").Time()}}},
+			Leaving: []director.LeaverSnapshot{{Real: "192.0.2.29:443", State: "drained",
+				Until: at("3h11m").Time()}},
 		},
 	}}
 }

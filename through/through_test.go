@@ -65,7 +65,7 @@ type fake struct {
 	astray bool   // packets don't come to their services …
 	only   uint16 // … those to this port, unless it is 0
 	knocks int
-	count  ipvsctl.Counters // of every destination
+	count  lvs.Counters // of every destination
 }
 
 // counting is the table of a fake.

@@ -12,7 +12,6 @@ import (
 
 	"ldirectord/control"
 	"ldirectord/daemon"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/run"
@@ -108,7 +107,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		return awaitCarried(ctx, c, answer.Servers, "packets still arrive", quiet())
 	}
 	return awaitCarried(ctx, c, answer.Servers, "connections are left",
-		func(carry ipvsctl.Counters) bool { return carry.Active == 0 })
+		func(carry lvs.Counters) bool { return carry.Active == 0 })
 }
 
 // orderedServer is for what an order was given, and which, in JSON.
@@ -163,7 +162,7 @@ func unconfirmed(c *call, unanswered error) error {
 
 // awaitCarried waits until what the servers carry together is as it should be, as far as the table can be seen.
 func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, left string,
-	done func(ipvsctl.Counters) bool) error {
+	done func(lvs.Counters) bool) error {
 	if c.table.Live == nil {
 		return nil
 	}
@@ -177,7 +176,7 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 		keys = append(keys, s.Key)
 	}
 	for {
-		var carry ipvsctl.Counters
+		var carry lvs.Counters
 		read, err := c.table.Services(ctx, keys...)
 		if err != nil {
 			return err
@@ -200,9 +199,9 @@ const quietTime = 3 * time.Second
 
 // quiet reports whether nothing came for quietTime, by how many packets came so far. Connections say less: with gate
 // they go on over another director, and stay in the table here.
-func quiet() func(ipvsctl.Counters) bool {
+func quiet() func(lvs.Counters) bool {
 	last, since := uint64(0), time.Now()
-	return func(carry ipvsctl.Counters) bool {
+	return func(carry lvs.Counters) bool {
 		if packets := carry.Traffic.PacketsIn; packets != last {
 			last, since = packets, time.Now()
 		}

@@ -20,21 +20,21 @@ type emptying struct {
 }
 
 func (e emptying) Services(_ context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
-	carries := ipvsctl.Counters{}
+	carries := lvs.Counters{}
 	if time.Now().Before(e.at) {
 		carries.Active = 1
 	}
-	return ipvsctl.Table{keys[0]: {Counters: map[netip.AddrPort]ipvsctl.Counters{e.addr: carries}}}, nil
+	return ipvsctl.Table{keys[0]: {Counters: map[netip.AddrPort]lvs.Counters{e.addr: carries}}}, nil
 }
 
 // --wait looks at what servers carry, as far as that can be seen: in a table in memory nothing.
 func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
-	idle := func(carry ipvsctl.Counters) bool { return carry.Active == 0 }
+	idle := func(carry lvs.Counters) bool { return carry.Active == 0 }
 	memory, err := ipvsctl.Open("memory")
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := func(ipvsctl.Counters) bool { t.Error("a table in memory was looked at"); return true }
+	asked := func(lvs.Counters) bool { t.Error("a table in memory was looked at"); return true }
 	if err := awaitCarried(t.Context(), &call{options: options{table: memory}}, nil, "", asked); err != nil {
 		t.Errorf("in memory: %v", err)
 	}

@@ -1,12 +1,12 @@
-package ipvsctl
+package lvs
 
 // Counters are what a destination carries at one moment (ipvsadm(8), -L: ActiveConn, InActConn and
-// --persistent-conn), and what it carried in all.
+// --persistent-conn), and what it carried in all. They are what status --json shows: fields are added, never renamed.
 type Counters struct {
-	Active     uint32 // established TCP connections
-	Inactive   uint32 // all others, also UDP
-	Persistent uint32 // clients that come back to it
-	Traffic    Traffic
+	Active     uint32  `json:"active"`     // established TCP connections
+	Inactive   uint32  `json:"inactive"`   // all others, also UDP
+	Persistent uint32  `json:"persistent"` // clients that come back to it
+	Traffic    Traffic `json:"traffic"`
 }
 
 // Traffic is what a destination carried since it was added (ipvsadm(8), --stats). Where answers do not come back
