@@ -108,7 +108,8 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	adopted := make(map[*schedule.Task]*schedule.Task, len(p.tasks))
 	for x := range checked(virtuals...) {
-		if t := p.jobs[x.job(tls)]; t != nil {
+		_, j := x.job(tls)
+		if t := p.jobs[j]; t != nil {
 			adopted[t] = x.j.task
 		}
 	}

@@ -82,19 +82,19 @@ func newBuilder(cfg *parser.Config, build Build) *planBuilder {
 }
 
 // task is the check of a job.
-func (b *planBuilder) task(j job) (*schedule.Task, error) {
+func (b *planBuilder) task(spec checker.Spec, j job) (*schedule.Task, error) {
 	if t, ok := b.jobs[j]; ok {
 		return t, nil
 	}
-	check, err := b.build(j.spec)
+	check, err := b.build(spec)
 	if err != nil {
 		return nil, err
 	}
 	t := &schedule.Task{Every: j.every, Checker: check}
 	b.jobs[j] = t
 	b.tasks = append(b.tasks, t)
-	if j.spec.Through != (checker.Through{}) {
-		b.Ways = append(b.Ways, j.spec.Through)
+	if spec.Through != (checker.Through{}) {
+		b.Ways = append(b.Ways, spec.Through)
 	}
 	return t, nil
 }

@@ -3,6 +3,7 @@ package director
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -151,4 +152,36 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 	if p == nil || len(found) != 1 || found[0].Severity != parser.Warning || found[0].Kind != "suspicious" || found[0].Pos.Line != 5 {
 		t.Errorf("a check that asks nothing: %v", found)
 	}
+}
+
+// What differs in one word only is another check.
+func TestAPlanBuildsEachCheckThatDiffers(t *testing.T) {
+	const one = "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate%s\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n%s"
+	for _, row := range []struct{ strings, line string }{
+		{`"/own", "ok"`, ""}, {"", `request = "/x"`}, {"", `receive = "x"`}, {"", `virtualhost = "x"`}, {"", "checkport = 81"},
+		{"", "checktimeout = 9"}, {"", "checkinterval = 9"}, {"", "checkvip = yes"}, {"", "service = https"}, {"", "checktype = connect"},
+	} {
+		p, found := planned(t, fmt.Sprintf(one+one, 1, "", "", 2, " 1 "+row.strings, "\t"+row.line+"\n"), neverChecked)
+		if p == nil || len(p.tasks) != 2 {
+			t.Errorf("%v: %v", row, found)
+		}
+	}
+}
+
+// A reload has two plans at once, so that a machine needs memory for both.
+func TestAPlanTakesLittleMemory(t *testing.T) {
+	const servers, most = 4000, 2100 // bytes of each
+	live := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := live()
+	p := planOf(t, many(servers, 80, 5))
+	if each := (live() - before) / servers; each > most {
+		t.Errorf("%d bytes for each server, at most %d", each, most)
+	}
+	runtime.KeepAlive(p)
 }

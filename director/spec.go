@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unique"
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
@@ -15,15 +16,19 @@ import (
 
 // job is one check and how often it is made. Equal jobs are the same.
 type job struct {
-	spec  checker.Spec
-	every time.Duration
+	common unique.Handle[checker.Spec] // what servers have in common, kept once
+	target netip.AddrPort
+	url    string
+	every  time.Duration
 }
 
 // job returns a check of a real server. The sums are of the files that it reads.
-func (x user) job(tls checker.TLSSums) job {
+func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
 	spec := x.spec()
 	spec.TLSFiles = tls.Of(spec)
-	return job{spec, x.v.cfg.CheckInterval.Duration()}
+	common := spec
+	common.Target, common.URL, common.Through.Server = netip.AddrPort{}, "", netip.Addr{}
+	return spec, job{unique.Make(common), spec.Target, spec.URL, x.v.cfg.CheckInterval.Duration()}
 }
 
 // specOf returns the check that a section alone has of a real server. It has only what the check uses, so that virtual

@@ -28,7 +28,7 @@ func Directives() (list []Directive) {
 		rows[row.Name] = row
 	}
 	var every []string
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		every = append(every, s.Name)
 	}
 	chapter := ""

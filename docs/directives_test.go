@@ -23,7 +23,7 @@ func TestServicesCheckersAndDocsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := checker.Services()
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		if !slices.Contains(known, s.Name) {
 			t.Errorf("no checker for service %s", s.Name)
 		}
@@ -53,7 +53,7 @@ func TestChecksAndDocsAgree(t *testing.T) {
 	services, _, _ = strings.Cut(services, "\n## ")
 	sameNames(t, "check types", headings(types), checker.Types())
 	var known []string
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		known = append(known, s.Name)
 	}
 	sameNames(t, "services", headings(services), known)
@@ -180,7 +180,7 @@ func TestExamples(t *testing.T) {
 
 // The warning about a receive that is ignored is given for the services whose checkers don't read it.
 func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name + "\n\treceive = \"(\"\n"
 		_, found := parser.Parse(t.Context(), "ld.cf", []byte(source), parser.Options{})
 		ignored := slices.ContainsFunc(found, func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive counts only for ") })

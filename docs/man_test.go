@@ -35,7 +35,7 @@ func TestManPageHasTheChecks(t *testing.T) {
 	}
 	sameNames(t, "check types", append(names(types), "combined"), checker.Types()) // which is written as a number
 	var want []string
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		if s.Port > 0 {
 			s.Name += fmt.Sprintf(" Pq %d", s.Port)
 		}

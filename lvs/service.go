@@ -1,6 +1,9 @@
 package lvs
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // Service is a protocol that negotiate checks may speak: all that is to be known of it, but how it is spoken.
 type Service struct {
@@ -51,7 +54,7 @@ var services = []Service{
 }
 
 // Services returns every service that a configuration may name.
-func Services() []Service { return slices.Clone(services) }
+func Services() iter.Seq[Service] { return slices.Values(services) }
 
 // ServiceOf returns the service of a name.
 func ServiceOf(name string) (found Service) {

@@ -160,7 +160,7 @@ func (v *Virtual) Check(n int) *Virtual {
 }
 
 var serviceNames = func() (names []string) {
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		names = append(names, s.Name)
 	}
 	return names

@@ -350,7 +350,7 @@ func says(t *testing.T, src, words string) bool {
 }
 
 func TestServicesHaveTheirUsualPort(t *testing.T) {
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		if got := lvs.ServiceOf(s.Name); got != s {
 			t.Errorf("%s is %+v, want %+v", s.Name, got, s)
 		}

@@ -210,7 +210,7 @@ func (v *Virtual) URL(real *Real) string {
 
 // guessService names the service that usually is at a port, none when there is none, as the Perl ldirectord does.
 func guessService(port uint16) string {
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		if s.Port == port && port != 0 && !s.Is(lvs.Extension) {
 			return s.Name
 		}

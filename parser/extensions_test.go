@@ -108,7 +108,7 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 			line += "=yes"
 		}
 		var got []string
-		for _, s := range lvs.Services() {
+		for s := range lvs.Services() {
 			src := "virtual=192.0.2.1:99\n\tservice=" + s.Name + "\n\t" + line + "\n"
 			if !says(t, src, name+" counts only") {
 				got = append(got, s.Name)

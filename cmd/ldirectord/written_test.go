@@ -215,7 +215,7 @@ func helpDirectives() string {
 // helpServices are the services that negotiate knows, with their ports.
 func helpServices() (text string) {
 	known := checker.Services()
-	for _, s := range lvs.Services() {
+	for s := range lvs.Services() {
 		switch {
 		case !slices.Contains(known, s.Name):
 		case s.Port == 0:
