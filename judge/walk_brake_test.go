@@ -1,11 +1,11 @@
 package judge
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
 	"ldirectord/checker/health"
+	"ldirectord/lab/always"
 )
 
 // brakePatience is how long failures wait for a result that shows whose they are.
@@ -13,9 +13,9 @@ const brakePatience = tick
 
 // pair are the first two members that there are.
 func (w *world) pair() (all []int) {
-	for i := range w.present() {
-		if len(all) < 2 && !w.Members[i].Unchecked {
-			all = append(all, i)
+	for s := range w.all() {
+		if len(all) < 2 && !s.Unchecked {
+			all = append(all, int(s.At))
 		}
 	}
 	return all
@@ -110,60 +110,76 @@ func (w *world) isProof(passed *Check) bool {
 // What is true of the brake.
 
 // mayBrake reports whether failures of a server through the virtual address alone may be the director's.
-func (w *world) mayBrake(i int) bool {
-	return !w.Servers[i].Gone && !w.obey && !w.inMaintenance(i) && w.verdict(i) == health.Up
+func mayBrake(m *always.Moment, i int) bool {
+	s := &m.Servers[i]
+	return !s.Gone && !m.Obeys && !s.Out && s.Verdict == health.Up
 }
 
 func (w *world) accused(i, k int) bool { return !w.Servers[i].Check(k).Accused.IsZero() }
 
-// anyOther reports whether something holds for a check by one line of another server that is there.
-func (w *world) anyOther(i, k int, holds func(o int, c *Check) bool) bool {
-	for o, s := range w.present() {
-		if o != i && !w.Members[o].Unchecked && holds(o, s.Check(k)) {
+func isAccused(s *Server) bool {
+	for _, check := range s.Checks() {
+		if !check.Accused.IsZero() {
 			return true
 		}
 	}
 	return false
 }
 
-// finds is what a step says of a check: who was asked, and what was found.
-func (s *step) finds(i, k int) (found uint8, is bool) {
+// anyOther reports whether something holds for a check by one line of another server that is there.
+func (w *world) anyOther(i, k int, holds func(o int, c *Check) bool) bool {
+	for s := range w.all() {
+		if int(s.At) != i && !s.Unchecked && holds(int(s.At), s.Check(k)) {
+			return true
+		}
+	}
+	return false
+}
+
+// finds is what a step says of a check: whether it is one that ended, what was found, and whether that is a failure
+// through the virtual address alone.
+func (s *step) finds(i, k int) (found uint8, is, own bool) {
 	switch s.kind {
 	case result:
-		return s.c, i == int(s.a) && k == int(s.b)
+		found, is = s.c, i == int(s.a) && k == int(s.b)
 	case wakeUp:
 		n := slices.Index(s.before.pair(), i)
-		return [...]uint8{0, s.a, s.b}[n+1], n >= 0 && k == int(s.c)
+		found, is = [...]uint8{0, s.a, s.b}[n+1], n >= 0 && k == int(s.c)
 	}
-	return 0, false
+	return found, is, is && (found == ownOnly || found == ownLate)
 }
 
 // counts is how often a check of before has counted in a step: what was found now, if that says something of the
 // server, and a failure of before that is judged now.
-func (s *step) counts(i, o, k int, want *health.Health) bool {
-	b, w := s.before, s.after
-	found, is := s.finds(i, k)
-	kept := is && (found == ownOnly || found == ownLate) && b.mayBrake(o) && b.sl.has(brake)
+func (s *step) counts(i int, was *Server, k int, want *health.Health) bool {
+	found, is, own := s.finds(i, k)
+	brakes := s.before.sl.has(brake)
+	kept := own && brakes && mayBrake(s.from, int(was.At))
 	if is && !kept {
-		*want, _ = want.Next(found == 0 || found == void, w.sl.rule)
+		*want, _ = want.Next(found == 0 || found == void, s.after.sl.rule)
 	}
-	return kept || b.sl.has(brake) && b.accused(o, k)
+	return kept || brakes && !was.Check(k).Accused.IsZero()
+}
+
+// isBraked reports whether a step is one of which the brake decides.
+func (s *step) isBraked() bool {
+	return !s.before.dead && !s.after.dead && s.after.sl.has(brake) && s.kind != edit
 }
 
 // brakesRightly: failures through the virtual address alone of servers that were up count when a check passed by that
 // way since, when nothing else could show that it is fine, when it took too long, and by an order.
 func brakesRightly(s *step) string {
-	b, w := s.before, s.after
-	if b.dead || w.dead || !w.sl.has(brake) || s.kind == edit {
+	if !s.isBraked() {
 		return ""
 	}
-	for i := range w.Servers {
-		for k, check := range w.Servers[i].Checks() {
+	b, w := s.before, s.after
+	for one := range w.all() {
+		i := int(one.At)
+		for k, check := range one.Checks() {
 			was := b.Servers[i].Check(k)
-			found, is := s.finds(i, k)
-			own := found == ownOnly || found == ownLate
-			stayed := b.accused(i, k) && !is || own && is && b.mayBrake(i)
-			if !stayed || check.Health == was.Health || w.Servers[i].Gone {
+			found, is, own := s.finds(i, k)
+			stayed := b.accused(i, k) && !is || own && mayBrake(s.from, i)
+			if !stayed || check.Health == was.Health {
 				continue
 			}
 			began := was.Began
@@ -173,14 +189,14 @@ func brakesRightly(s *step) string {
 			waited := b.accused(i, k) && instant.Sub(was.Accused) > brakePatience
 			proof := found == ownLate ||
 				w.anyOther(i, k, func(_ int, c *Check) bool { return c.Passed && c.Began.After(began) })
-			alone := !w.anyOther(i, k, func(o int, c *Check) bool { return w.mayBrake(o) && c.Tells })
+			alone := !w.anyOther(i, k, func(o int, c *Check) bool { return mayBrake(s.to, o) && c.Tells })
 			switch {
 			case b.Brakes[k].Holds && s.kind != obey:
-				return fmt.Sprintf("%s is judged while the brake holds", w.who(i))
+				return who(one) + " is judged while the brake holds"
 			case !proof && !alone && !waited && s.kind != obey:
-				return fmt.Sprintf("%s is judged, and nothing shows that the way is fine", w.who(i))
+				return who(one) + " is judged, and nothing shows that the way is fine"
 			case w.accused(i, k) && !is:
-				return fmt.Sprintf("%s is judged, and accused still", w.who(i))
+				return who(one) + " is judged, and accused still"
 			}
 		}
 	}
@@ -190,72 +206,77 @@ func brakesRightly(s *step) string {
 // brakeEnds: a brake ends by a check that passes, by an order, and when nobody is accused any more, and by nothing
 // else. It begins when every server that was up, and can tell, is accused.
 func brakeEnds(s *step) string {
-	b, w := s.before, s.after
-	if b.dead || w.dead || !w.sl.has(brake) || s.kind == edit {
+	if !s.isBraked() {
 		return ""
 	}
+	b, w := s.before, s.after
 	for line := range w.Brakes {
-		n, passes, accused, goes, open, left, others := 0, false, false, false, false, false, false
+		n, passes, goes, open, left, others := 0, false, false, false, false, false
 		for i := range w.Servers { // who moves away now was there when the results came
-			found, is := s.finds(i, line)
-			goes = goes || w.Servers[i].Gone && !b.Servers[i].Gone && w.accused(i, line)
-			others = others || !w.accused(i, line) && (b.accused(i, line) || is && found == ownLate)
-		}
-		for i, one := range w.present() {
-			found, is := s.finds(i, line)
+			one := &w.Servers[i]
+			was, now := b.accused(i, line), w.accused(i, line)
+			found, is, own := s.finds(i, line)
+			goes = goes || one.Gone && !b.Servers[i].Gone && now
+			others = others || !now && (was || is && found == ownLate)
+			if one.Gone {
+				continue
+			}
 			passes = passes || is && found == 0
-			accused = accused || w.accused(i, line)
-			left = left ||
-				b.accused(i, line) && (!is || b.mayBrake(i) && (found == ownOnly || found == ownLate))
-			n += bit(w.accused(i, line))
-			open = open || w.mayBrake(i) && one.Check(line).Tells && !one.Check(line).Own &&
-				!w.Members[i].Unchecked
+			left = left || was && (!is || own && mayBrake(s.from, i))
+			n += bit(now)
+			open = open || mayBrake(s.to, i) && one.Check(line).Tells && !one.Check(line).Own && !one.Unchecked
 		}
 		was, now := b.Brakes[line].Holds, w.Brakes[line].Holds
 		switch {
-		case was && !now && !passes && !w.obey && (accused || left):
+		case was && !now && !passes && !w.obey && (n > 0 || left):
 			return "the brake ends, and nothing shows that the way is fine"
 		case was && now && passes, now && w.obey:
 			return "the brake holds, though it is to end"
-		case now && !accused && !goes && (s.kind == result || s.kind == wakeUp):
+		case now && n == 0 && !goes && (s.kind == result || s.kind == wakeUp):
 			return "the brake holds nobody"
 		case now && !was && n == 1 && !others:
 			return "the brake holds a server though no other fails"
 		case now && !was && open:
 			return "the brake holds before all were asked"
 		}
-		for i := range w.present() {
-			found, is := s.finds(i, line)
-			began := b.Servers[i].Check(line).Began
-			switch {
-			case now && w.accused(i, line) && w.isAnswered(i, line):
-				return w.who(i) + " is held, and the way was fine since"
-			case !b.accused(i, line) && w.accused(i, line) && found == ownLate &&
-				b.Brakes[line].Over.Equal(instant):
-				return w.who(i) + " is accused by a check from before the brake ended"
-			case passes && w.accused(i, line) && b.accused(i, line) && !is && began.Before(instant):
-				return w.who(i) + " is accused, and the way is fine"
-			case w.accused(i, line) && is && found != ownOnly && found != ownLate:
-				return w.who(i) + " is accused, and its check says something of it"
-			case w.obey && w.accused(i, line):
-				return w.who(i) + " is accused, and the checks are to be obeyed"
-			case !was && w.accused(i, line) && !w.Brakes[line].Accuses:
-				return w.who(i) + " is accused, and no brake knows of it"
-			}
-			patience := b.accused(i, line) && instant.Sub(b.Servers[i].Check(line).Accused) > brakePatience
-			if s.kind == result && is && !was && patience && w.accused(i, line) &&
-				w.Servers[i].Check(line).Accused.Before(instant) {
-				return w.who(i) + " is accused for longer than failures wait"
+		for one := range w.all() {
+			if what := s.accusedRightly(one, line, passes); what != "" {
+				return who(one) + what
 			}
 		}
 	}
 	return ""
 }
 
-// isAnswered reports whether a check passed after that of a server began.
-func (w *world) isAnswered(i, k int) bool {
-	return w.anyOther(i, k,
-		func(_ int, c *Check) bool { return c.Passed && c.Began.After(w.Servers[i].Check(k).Began) })
+// accusedRightly is what is wrong with the accusation of a server, if there is one.
+func (s *step) accusedRightly(one *Server, line int, passes bool) string {
+	b, w, i := s.before, s.after, int(one.At)
+	check, was := one.Check(line), b.Servers[one.At].Check(line)
+	if check.Accused.IsZero() {
+		return ""
+	}
+	holds, held := w.Brakes[line].Holds, b.Brakes[line].Holds
+	before := b.accused(i, line)
+	found, is, own := s.finds(i, line)
+	answered := func(_ int, c *Check) bool { return c.Passed && c.Began.After(check.Began) }
+	late := before && instant.Sub(was.Accused) > brakePatience
+	switch {
+	case holds && w.anyOther(i, line, answered):
+		return " is held, and the way was fine since"
+	case !before && found == ownLate && b.Brakes[line].Over.Equal(instant):
+		return " is accused by a check from before the brake ended"
+	case passes && before && !is && was.Began.Before(instant):
+		return " is accused, and the way is fine"
+	case is && !own:
+		return " is accused, and its check says something of it"
+	case w.obey:
+		return " is accused, and the checks are to be obeyed"
+	case !held && !w.Brakes[line].Accuses:
+		return " is accused, and no brake knows of it"
+	case s.kind == result && is && !held && late && check.Accused.Before(instant):
+		return " is accused for longer than failures wait"
+	}
+	return ""
 }
 
 // failsOwn reports whether the last result of a server is a failure through the virtual address alone.

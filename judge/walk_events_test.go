@@ -121,9 +121,10 @@ func (w *world) events(all []event) []event {
 }
 
 func (w *world) checkEvents(add func(eventKind, ...int)) {
-	for i, s := range w.present() {
+	for s := range w.all() {
+		i := int(s.At)
 		for k, check := range s.Checks() {
-			if w.Members[i].Unchecked {
+			if s.Unchecked {
 				continue
 			}
 			add(result, i, k, 0)
@@ -419,78 +420,15 @@ func (w *world) pass() {
 	w.passBrakes()
 }
 
-var foundWords = [...]string{"passes", "can't connect", "no answer", "wrong answer",
-	"fails through the virtual address alone",
-	"fails through the virtual address alone, and began a tick ago", "passes at its own address"}
-
-// describe is an event in words.
-func (e event) describe(w *world) string {
-	member := func() string { return slotNames[slotOf(w.Members[e.a].Dest.Addr)] }
-	server := [2]string{"A", "B"}[e.a%2]
-	switch e.kind {
-	case wakeUp:
-		return fmt.Sprintf("check %d of the first server: %s, and of the second: %s, at once", e.c+1,
-			foundWords[e.a], foundWords[e.b])
-	case start:
-		return "a daemon starts"
-	case kill:
-		return "the daemon is killed"
-	case shortage:
-		return fmt.Sprintf("check %d of %s can't be made", e.b+1, member())
-	case result:
-		return fmt.Sprintf("check %d of %s: %s", e.b+1, member(),
-			foundWords[e.c])
-	case order:
-		return "order for " + server + ": " + [...]string{"ready", "drain", "maint", "weight 3"}[e.b]
-	case obey:
-		return fmt.Sprint("order to obey the checks, on: ", !w.obey)
-	case file:
-		return fmt.Sprintf("maintenance of %s by a file, on: %v", server, !w.files[e.a])
-	case change:
-		return "by hand: " + slotNames[e.a] + [...]string{" removed", " weight 0", " weight 5"}[e.b]
-	case removal:
-		return "by hand: the virtual service removed"
-	case look:
-		return "the director looks at the table"
-	case edit:
-		return "the file, " + server + ": " +
-			[...]string{"leaves or returns", "weight 1, 2, 0 in turn", "another check",
-				"masq or gate in turn", "its name leads to the other address",
-				"its name has an address, or has none"}[e.b] +
-			[...]string{"", "; another section's check of it passes",
-				"; another section's check of it fails"}[e.c]
-	case retry:
-		return "it tries again"
-	case connect:
-		return fmt.Sprintf("connections of %s: %v", slotNames[e.a], !w.conns[e.a])
-	case lookAtLeaver:
-		return "the director looks at the connections of those that leave"
-	case time_:
-		return "a tick"
-	case demote:
-		return "demotion, the table keeps its entries: " + fmt.Sprint(e.a == 1)
-	default:
-		return "promotion"
-	}
-}
-
 // describe is the world in a line.
 func (w *world) describe() string {
-	var parts []string
+	text := "the table has"
 	for _, d := range w.table {
-		parts = append(parts, describeDest(d))
-	}
-	text := "the table has " + strings.Join(parts, ", ")
-	if len(parts) == 0 {
-		text = "the table has nothing"
+		text += " " + describeDest(d) + ","
 	}
 	for i, s := range w.Servers {
-		text += fmt.Sprintf("; %s %v", slotNames[slotOf(w.Members[i].Dest.Addr)], s.Verdict())
-		for word, is := range map[string]bool{" held": s.Held, " gone": s.Gone} {
-			if is {
-				text += word
-			}
-		}
+		text += fmt.Sprintf(" %s %v%s%s,", who(&w.Servers[i]), s.Verdict(),
+			[...]string{"", " held"}[bit(s.Held)], [...]string{"", " gone"}[bit(s.Gone)])
 	}
-	return text
+	return strings.TrimRight(text, ",")
 }

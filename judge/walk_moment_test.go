@@ -1,6 +1,9 @@
 package judge
 
 import (
+	"slices"
+
+	"ldirectord/checker/health"
 	"ldirectord/lab/always"
 )
 
@@ -25,11 +28,16 @@ func (w *world) look(m *always.Moment) *always.Moment {
 	m.Together = w.comesTogether()
 	for i := range w.Servers {
 		s := &w.Servers[i]
+		server := w.cfg.server[i]
+		order := w.orders[server]
+		weight := s.Dest.Weight
+		if order.Kind == Weigh {
+			weight = orderedWeight
+		}
 		m.Servers = append(m.Servers, always.Server{
-			Dest: w.Members[i].Dest, Weight: w.weightOf(i), Unchecked: w.Members[i].Unchecked,
-			Former: w.Members[i].MovedTo >= 0, To: int(max(0, w.Members[i].MovedTo)),
-			Verdict: w.verdict(i), Drained: w.drains(i), Out: w.inMaintenance(i),
-			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone, Touched: w.touched(w.addr(i)),
+			Dest: s.Dest, Weight: weight, Unchecked: s.Unchecked, Former: s.MovedTo >= 0, To: int(max(0, s.MovedTo)),
+			Verdict: verdict(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
+			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone, Touched: w.touched(s.Dest.Addr),
 		})
 	}
 	for _, l := range w.Leavers {
@@ -39,11 +47,39 @@ func (w *world) look(m *always.Moment) *always.Moment {
 	return m
 }
 
+// What is true of a server, without a word of the rules.
+
+func verdict(s *Server) health.State {
+	all := health.Up
+	for _, check := range s.Checks() {
+		switch {
+		case check.Health.State == health.Down:
+			return health.Down
+		case check.Health.State == health.Unknown:
+			all = health.Unknown
+		}
+	}
+	return all
+}
+
+func (w *world) comesTogether() bool {
+	return w.Announce && w.Quiescent && len(w.Have) == 0 && slices.ContainsFunc(w.Servers, isPending) &&
+		!slices.ContainsFunc(w.Servers, func(s Server) bool { return s.Entered })
+}
+
+func isPending(s Server) bool {
+	pending := func(c Check) bool { return c.Pending }
+	return !s.Gone && (pending(s.First) || slices.ContainsFunc(s.More, pending))
+}
+
+// serves reports whether the director has the section, and knows its table as it is.
+func (w *world) serves() bool {
+	return !w.dead && !w.Theirs && !w.failed && w.Known && w.there && slices.Equal(w.Have, w.table)
+}
+
 // touched reports whether somebody else changed a destination, and the director keeps that or has not seen it.
 func (w *world) touched(addr addrPort) bool {
-	now, in := w.table.At(addr)
-	was, had := w.Have.At(addr)
-	return w.ByHand[addr] || now != was || in != had
+	return w.ByHand[addr] || differs(w.Have, w.table, addr)
 }
 
 func callAddr(a addrPort) string { return slotNames[slotOf(a)] }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -65,35 +66,35 @@ func (k *walk) try(from words, id uint32) {
 	before.look(&k.moments[0])
 	k.scratch = before.events(k.scratch[:0])
 	for _, e := range k.scratch {
-		ops := k.step(before, from, e, id)
+		ops := k.step(before, e, id)
 		for at := 0; at < ops && k.sl.has(crashes); at++ {
 			for kind := refused; kind < mishapKinds; kind++ {
 				e.mishap = mishap{kind, at}
-				k.step(before, from, e, id)
+				k.step(before, e, id)
 			}
 		}
 	}
 }
 
 // step makes one thing happen, and tells how many operations it took.
-func (k *walk) step(before *world, from words, e event, id uint32) (ops int) {
+func (k *walk) step(before *world, e event, id uint32) (ops int) {
 	k.steps++
-	after := k.sl.decode(from)
+	after := before.fork()
 	after.apply(e)
+	ops = len(after.did)
 	k.meet(after, before, e, id)
-	return len(after.did)
+	return ops
 }
 
 // meet takes a world, which may be new.
 func (k *walk) meet(w, before *world, e event, from uint32) {
+	to := w.look(&k.moments[1])
 	if before != nil {
-		s := &step{before, w, e}
+		s := &step{before, w, &k.moments[0], to, e}
 		for _, p := range predicates {
-			if p.step != nil {
-				k.complain(p.number, p.step(s), from, e)
-			}
+			k.complain(p.number, p.says(s), from, e)
 		}
-		facts := &always.Step{Before: &k.moments[0], After: w.look(&k.moments[1]), Cause: e.cause()}
+		facts := &always.Step{Before: s.from, After: to, Cause: e.cause()}
 		facts.Ask(func(n int, what string) { k.complain(n, what, from, e) })
 	}
 	code := w.encode()
@@ -105,7 +106,7 @@ func (k *walk) meet(w, before *world, e event, from uint32) {
 	if k.sampled++; k.sampled < 3000 || k.sampled%64 == 0 {
 		k.compare(w, code)
 	}
-	k.rest(code, id)
+	k.rest(w, code, id)
 }
 
 // compare holds that a key has all that a world is.
@@ -128,8 +129,8 @@ func (k *walk) compare(w *world, code words) {
 }
 
 // rest holds what is true of a world when the director has nothing left to do, and that it comes to that.
-func (k *walk) rest(code words, id uint32) {
-	w := k.sl.decode(code)
+func (k *walk) rest(w *world, code words, id uint32) {
+	w.did = nil
 	if !w.serves() && (w.dead || !w.Theirs) {
 		for range 3 {
 			w.calm()
@@ -139,7 +140,7 @@ func (k *walk) rest(code words, id uint32) {
 			return
 		}
 		code = w.encode()
-		w = k.sl.decode(code)
+		w.did = nil
 	}
 	if w.sync(mishap{}); len(w.did) > 0 {
 		k.complain(8, "without a cause: "+strings.Join(w.did, ", "), id, event{})
@@ -150,12 +151,9 @@ func (k *walk) rest(code words, id uint32) {
 	if !w.serves() {
 		return
 	}
-	for _, p := range predicates {
-		if p.rest != nil {
-			k.complain(p.number, p.rest(w, &w.told), id, event{})
-		}
-	}
-	w.look(&k.moments[1]).Ask(func(n int, what string) { k.complain(n, what, id, event{}) })
+	m := w.look(&k.moments[1])
+	k.complain(12, tellsWhy(w, m), id, event{})
+	m.Ask(func(n int, what string) { k.complain(n, what, id, event{}) })
 }
 
 // calm is a round in which nothing is in the way.
@@ -185,7 +183,7 @@ func (k *walk) complain(predicate int, what string, from uint32, last event) {
 	k.report(fmt.Sprintf("%s\n  %s\n%s", k.sl.name(), about, k.story(from, last)))
 }
 
-// story is how a world came about, for replay.
+// story is how a world came about, as a scenario.
 func (k *walk) story(to uint32, last event) string {
 	var events []event
 	if last != (event{}) {
@@ -196,22 +194,7 @@ func (k *walk) story(to uint32, last event) string {
 		to = k.edges[to].from
 	}
 	slices.Reverse(events)
-	scenario := k.sl.scenario(k.sl.roots()[to], events)
-	w := k.sl.roots()[to]
-	text := "     0. no daemon runs; " + w.describe() + "\n"
-	for n, e := range events {
-		text += fmt.Sprintf("    %2d. %s\n", n+1, e.describe(w))
-		w.apply(e)
-		for _, did := range w.did {
-			text += "          - " + did + "\n"
-		}
-		text += "        " + w.describe() + "\n"
-		w = k.sl.decode(w.encode())
-	}
-	if scenario != "" {
-		text += "\nas a scenario for testdata/scenario (go test ./director -update adds what comes of it):\n" + scenario
-	}
-	return text
+	return k.sl.scenario(k.sl.roots()[to], events)
 }
 
 // table128 is a set of hashes.
@@ -247,6 +230,8 @@ func (t *table128) add(h [2]uint64) bool {
 // guard, hand, reload and crash. WALK names one slice instead, as it is printed.
 func TestWalk(t *testing.T) {
 	asked := os.Getenv("WALK")
+	was := debug.SetGCPercent(800) // little is kept of what each step allocates
+	t.Cleanup(func() { debug.SetGCPercent(was) })
 	for _, sl := range slices.Concat(alone(), pairs(), triples()) {
 		name := sl.name()
 		if asked != "long" && name != asked && (asked != "" || !sl.isQuick() || raced && sl.checks+bits.OnesCount32(uint32(sl.has_)) > 2) {

@@ -30,7 +30,7 @@ const (
 
 var addrs = func() (all [slots]netip.AddrPort) {
 	for i := range all {
-		all[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(21 + i)}), 80)
+		all[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(1 + i)}), 80)
 	}
 	return all
 }()
@@ -132,8 +132,14 @@ type world struct {
 	did  []string
 }
 
-// server is the line of the file that a member is of.
-func (w *world) server(i int) int { return w.cfg.server[i] }
+// fork is a copy that shares nothing that changes.
+func (w *world) fork() *world {
+	c := *w
+	c.State, c.table = w.Clone(), slices.Clone(w.table)
+	c.Have = w.Have // another one takes its place
+	c.did = nil
+	return &c
+}
 
 // use makes the world's section that of its shape.
 func (w *world) use() {
@@ -269,7 +275,7 @@ func (w *world) tableAsRead() lvs.Dests {
 	return w.table
 }
 
-var key = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("198.51.100.1:80")}
+var key = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
 var settings = ipvsctl.Settings{Scheduler: "wrr", Netmask: ipvsctl.EachClient(false)}
 
 func serviceOf(dests lvs.Dests, there bool) ipvsctl.Service {
@@ -414,9 +420,9 @@ func (w *world) record() {
 	for _, l := range w.Leavers {
 		w.left[slotOf(l.Addr)] = record{listed: true, until: int8(l.Until.Sub(instant) / tick)}
 	}
-	for i, s := range w.present() {
-		if w.Members[i].MovedTo >= 0 && s.Suspended() {
-			w.left[slotOf(w.Members[i].Dest.Addr)] = record{listed: true, stays: true}
+	for s := range w.all() {
+		if s.MovedTo >= 0 && s.Suspended() {
+			w.left[slotOf(s.Dest.Addr)] = record{listed: true, stays: true}
 		}
 	}
 }
@@ -466,12 +472,12 @@ func (w *world) obeyFiles() {
 		}
 	}
 	for i := range w.Servers {
-		if o := w.orders[w.server(i)]; o != w.Servers[i].Order {
+		if o := w.orders[w.cfg.server[i]]; o != w.Servers[i].Order {
 			w.Servers[i].Ordered(o)
 		}
 	}
 	for i := range w.Servers {
-		if file := w.files[w.server(i)]; file != w.Servers[i].File {
+		if file := w.files[w.cfg.server[i]]; file != w.Servers[i].File {
 			w.Servers[i].Maintained(file)
 		}
 	}
@@ -501,7 +507,7 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 	}
 	w.Carry(&was, w.placed, before, func(i, k int) *Check {
 		o := before(i)
-		if o < 0 || k == 0 && w.server(i) == other {
+		if o < 0 || k == 0 && w.cfg.server[i] == other {
 			return nil
 		}
 		return was.Servers[o].Check(k)

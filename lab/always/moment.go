@@ -5,6 +5,7 @@ package always
 
 import (
 	"net/netip"
+	"slices"
 
 	"ldirectord/checker/health"
 	"ldirectord/lvs"
@@ -81,20 +82,26 @@ const (
 	Outside       // somebody else changed the table, or it is left to another director
 )
 
-// mayServe reports whether nothing but checks speaks against a server.
-func (m *Moment) mayServe(s *Server) bool { return !s.Gone && !s.Unchecked && !s.Out && !s.Drained }
+// MayServe reports whether nothing but checks speaks against a server.
+func (m *Moment) MayServe(s *Server) bool { return !s.Gone && !s.Unchecked && !s.Out && !s.Drained }
 
-// isGood reports whether a server serves by its checks, or is held.
 func (m *Moment) isGood(s *Server) bool {
-	return m.mayServe(s) && (s.Verdict == health.Up || s.Held)
+	return m.MayServe(s) && (s.Verdict == health.Up || s.Held)
 }
 
-func (m *Moment) weightIn(addr netip.AddrPort) uint32 {
+// SomeIsGood reports whether a server serves by its checks, or is held.
+func (m *Moment) SomeIsGood() bool {
+	return slices.ContainsFunc(m.Servers, func(s Server) bool { return m.isGood(&s) })
+}
+
+// WeightIn is the weight of a destination in the table; 0: none, or it is not there.
+func (m *Moment) WeightIn(addr netip.AddrPort) uint32 {
 	d, _ := m.Table.At(addr)
 	return d.Weight
 }
 
-func (m *Moment) servesIn(s *Server) bool { return m.weightIn(s.Dest.Addr) > 0 }
+// ServesIn reports whether the table has a server with a weight.
+func (m *Moment) ServesIn(s *Server) bool { return m.WeightIn(s.Dest.Addr) > 0 }
 
 func (m *Moment) isAsConfigured(s *Server) bool {
 	want := s.Dest
@@ -109,18 +116,18 @@ func (m *Moment) changesToGate(s *Server) bool {
 	return in && d.Forward != lvs.Route && s.Dest.Forward == lvs.Route && s.Connected
 }
 
-// isUnknown reports whether it is not known of one server that could serve whether it does.
-func (m *Moment) isUnknown() bool {
+// IsUnknown reports whether it is not known of one server that could serve whether it does.
+func (m *Moment) IsUnknown() bool {
 	for i := range m.Servers {
-		if s := &m.Servers[i]; m.mayServe(s) && !s.Held && s.Verdict == health.Unknown {
+		if s := &m.Servers[i]; m.MayServe(s) && !s.Held && s.Verdict == health.Unknown {
 			return true
 		}
 	}
 	return m.Gathers
 }
 
-// weighted is how many servers have a weight.
-func (m *Moment) weighted() int {
+// Weighted is how many servers have a weight.
+func (m *Moment) Weighted() int {
 	n := 0
 	for _, weight := range m.Waiting {
 		n += int(min(weight, 1))
@@ -133,9 +140,9 @@ func (m *Moment) weighted() int {
 	return n
 }
 
-// isSure reports whether the verdict of a server is this one, and nothing else speaks against it.
-func (m *Moment) isSure(s *Server, verdict health.State) bool {
-	return !s.Unsure && m.mayServe(s) && s.Verdict == verdict
+// IsSure reports whether the verdict of a server is this one, and nothing else speaks against it.
+func (m *Moment) IsSure(s *Server, verdict health.State) bool {
+	return !s.Unsure && m.MayServe(s) && s.Verdict == verdict
 }
 
 func (m *Moment) serverAt(addr netip.AddrPort) *Server {

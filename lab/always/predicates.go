@@ -113,7 +113,7 @@ func passed(s *Step) string {
 	}
 	for _, d := range m.Table {
 		was, _ := s.Before.Have.At(d.Addr)
-		comes := d.Weight > 0 && s.Before.weightIn(d.Addr) == 0 && was.Weight == 0
+		comes := d.Weight > 0 && s.Before.WeightIn(d.Addr) == 0 && was.Weight == 0
 		if comes && m.configured(d.Addr) == nil && d.Addr != m.Fallback.Addr && !m.ByHand[d.Addr] {
 			return m.Call(d.Addr) + " comes into service, and is not configured"
 		}
@@ -121,10 +121,10 @@ func passed(s *Step) string {
 	for i := range m.Servers {
 		o := &m.Servers[i]
 		was, _ := s.Before.Have.At(o.Dest.Addr) // who is undone by repair served
-		comes := s.Before.weightIn(o.Dest.Addr) == 0 && was.Weight == 0 && m.servesIn(o)
+		comes := s.Before.WeightIn(o.Dest.Addr) == 0 && was.Weight == 0 && m.ServesIn(o)
 		// guard: who would be held while another has the section, or changes are refused, is held then
 		held := o.Held && (s.Before.Theirs || s.Before.Failed)
-		if comes && !o.Unsure && !m.isSure(o, health.Up) && !held && !m.excused(1, o) {
+		if comes && !o.Unsure && !m.IsSure(o, health.Up) && !held && !m.excused(1, o) {
 			return m.Call(o.Dest.Addr) + " comes into service"
 		}
 		if comes && !o.Unsure && !m.isAsConfigured(o) && !m.changesToGate(o) && !m.excused(1, o) {
@@ -142,8 +142,8 @@ func staysIn(s *Step) string {
 	}
 	for i := range m.Servers {
 		o := &m.Servers[i]
-		goes := s.Before.weightIn(o.Dest.Addr) > 0 && !m.servesIn(o)
-		if goes && m.isSure(o, health.Up) && o.Weight > 0 && !m.excused(2, o) {
+		goes := s.Before.WeightIn(o.Dest.Addr) > 0 && !m.ServesIn(o)
+		if goes && m.IsSure(o, health.Up) && o.Weight > 0 && !m.excused(2, o) {
 			return m.Call(o.Dest.Addr) + " passes, and is taken out"
 		}
 	}
@@ -153,7 +153,7 @@ func staysIn(s *Step) string {
 func passing(m *Moment) string {
 	for i := range m.Servers {
 		s := &m.Servers[i]
-		if !m.mayServe(s) || s.Verdict != health.Up || m.excused(2, s) {
+		if !m.MayServe(s) || s.Verdict != health.Up || m.excused(2, s) {
 			continue
 		}
 		if !m.isAsConfigured(s) {
@@ -166,13 +166,13 @@ func passing(m *Moment) string {
 func failing(m *Moment) string {
 	serving := 0
 	for i := range m.Servers {
-		if s := &m.Servers[i]; s.Weight > 0 && m.isGood(s) && m.servesIn(s) {
+		if s := &m.Servers[i]; s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
 			serving++
 		}
 	}
 	for i := range m.Servers {
 		s := &m.Servers[i]
-		if s.Verdict != health.Down || !s.Gone && !m.mayServe(s) || m.excused(3, s) {
+		if s.Verdict != health.Down || !s.Gone && !m.MayServe(s) || m.excused(3, s) {
 			continue
 		}
 		got, in := m.Table.At(s.Dest.Addr)
@@ -180,7 +180,7 @@ func failing(m *Moment) string {
 		case s.Gone && got.Weight == 0:
 		case s.Held && (m.KeepServing.N == 0 || m.Obeys):
 			return m.Call(s.Dest.Addr) + " is held without a guard"
-		case s.Held && serving > m.KeepServing.Of(m.weighted()):
+		case s.Held && serving > m.KeepServing.Of(m.Weighted()):
 			return m.Call(s.Dest.Addr) + " is held, and others suffice"
 		case s.Held && !m.isAsConfigured(s) && !m.changesToGate(s) && !m.Gathers:
 			return m.Call(s.Dest.Addr) + " is held, and is not in as configured"
@@ -200,7 +200,7 @@ func isSomebodys(m *Moment) string {
 		case s != nil && d.Forward != s.Dest.Forward && !m.changesToGate(s) && !m.isByHand(s):
 			return m.Call(d.Addr) + " is in the table by another forwarding method"
 		case s != nil && !s.Unchecked, d == m.Fallback && !m.NoFallback, m.leaver(d.Addr) != nil:
-		case m.ByHand[d.Addr], m.Found[d.Addr], m.isUnknown(), m.Together:
+		case m.ByHand[d.Addr], m.Found[d.Addr], m.IsUnknown(), m.Together:
 		default:
 			return m.Call(d.Addr) + " is in the table, and is no server of the section"
 		}
@@ -216,16 +216,16 @@ func guardKeeps(s *Step) string {
 	was, now := 0, 0
 	for i := range b.Servers {
 		o := &b.Servers[i]
-		if (b.isGood(o) || o.Kept && o.Verdict == health.Unknown && !o.Gone) && b.servesIn(o) {
+		if (b.isGood(o) || o.Kept && o.Verdict == health.Unknown && !o.Gone) && b.ServesIn(o) {
 			was++
 		}
 	}
 	for i := range m.Servers {
-		if o := &m.Servers[i]; !o.Gone && m.servesIn(o) {
+		if o := &m.Servers[i]; !o.Gone && m.ServesIn(o) {
 			now++
 		}
 	}
-	if least := min(was, m.KeepServing.Of(m.weighted())); now < least {
+	if least := min(was, m.KeepServing.Of(m.Weighted())); now < least {
 		return fmt.Sprintf("%d in service, %d by the guard", now, least)
 	}
 	return ""
@@ -250,21 +250,18 @@ func ordersHold(m *Moment) string {
 }
 
 func fallbackServes(m *Moment) string {
-	serves := m.weightIn(m.Fallback.Addr) > 0
+	serves := m.WeightIn(m.Fallback.Addr) > 0
 	if !m.Fallback.Addr.IsValid() || m.ByHand[m.Fallback.Addr] {
 		return ""
 	}
-	good := false
-	for i := range m.Servers {
-		good = good || m.isGood(&m.Servers[i])
-	}
+	good := m.SomeIsGood()
 	for addr := range m.Found {
-		good = good || m.weightIn(addr) > 0
+		good = good || m.WeightIn(addr) > 0
 	}
 	switch {
 	case m.NoFallback && serves:
 		return "it serves with checktype off"
-	case m.NoFallback || m.isUnknown() || m.Together:
+	case m.NoFallback || m.IsUnknown() || m.Together:
 	case good && serves:
 		return "it serves beside a server"
 	case !good && !serves:
@@ -277,14 +274,14 @@ func fallbackServes(m *Moment) string {
 func fallbackComes(s *Step) string {
 	b, m := s.Before, s.After
 	at := m.Fallback.Addr
-	if m.Dead || s.Cause == Outside || !at.IsValid() || b.weightIn(at) > 0 || m.weightIn(at) == 0 {
+	if m.Dead || s.Cause == Outside || !at.IsValid() || b.WeightIn(at) > 0 || m.WeightIn(at) == 0 {
 		return ""
 	}
 	for i := range m.Servers {
 		switch o := &m.Servers[i]; {
-		case m.isSure(o, health.Up), o.Held && m.isSure(o, health.Down):
+		case m.IsSure(o, health.Up), o.Held && m.IsSure(o, health.Down):
 			return "it comes, and " + m.Call(o.Dest.Addr) + " serves"
-		case m.isSure(o, health.Unknown) && !o.Held && !b.FallbackIn:
+		case m.IsSure(o, health.Unknown) && !o.Held && !b.FallbackIn:
 			return "it comes, and " + m.Call(o.Dest.Addr) + " is unknown"
 		}
 	}
@@ -315,13 +312,13 @@ func leavesNone(s *Step) string {
 			continue
 		}
 		switch {
-		case o.Weight > 0 && m.isSure(o, health.Up), left && m.isSure(o, health.Unknown):
+		case o.Weight > 0 && m.IsSure(o, health.Up), left && m.IsSure(o, health.Unknown):
 			return "none serves, and " + m.Call(o.Dest.Addr) + " could, or is not known"
 		}
 		if o.Former {
 			continue
 		}
-		allDown = allDown && !o.Unsure && !o.Held && (!m.mayServe(o) || o.Verdict == health.Down)
+		allDown = allDown && !o.Unsure && !o.Held && (!m.MayServe(o) || o.Verdict == health.Down)
 	}
 	if allDown && m.Fallback.Addr.IsValid() && !m.NoFallback && !m.FallbackTouched {
 		return "none serves, and the fallback server could"
@@ -355,7 +352,7 @@ func adopts(s *Step) string {
 	}
 	for i := range m.Servers {
 		o := &m.Servers[i]
-		was, now := b.weightIn(o.Dest.Addr) > 0, m.servesIn(o)
+		was, now := b.WeightIn(o.Dest.Addr) > 0, m.ServesIn(o)
 		speaks := o.Out || o.Drained || o.Weight == 0 || m.changesToGate(o) ||
 			slices.Contains(b.Passed, o.Dest.Addr)
 		switch {
@@ -389,7 +386,7 @@ func drainsOn(s *Step) string {
 // leaves: who left the file has no weight, unless it serves until another is known.
 func leaves(m *Moment) string {
 	for _, l := range m.Leavers {
-		if (m.serverServes() || !m.isUnknown()) && m.weightIn(l.Addr) > 0 && !m.ByHand[l.Addr] && !m.Together {
+		if (m.serverServes() || !m.IsUnknown()) && m.WeightIn(l.Addr) > 0 && !m.ByHand[l.Addr] && !m.Together {
 			return m.Call(l.Addr) + " left the file, and serves beside others"
 		}
 	}
@@ -397,7 +394,7 @@ func leaves(m *Moment) string {
 }
 
 func (m *Moment) serverServes() bool {
-	return slices.ContainsFunc(m.Servers, func(s Server) bool { return m.isGood(&s) && m.servesIn(&s) })
+	return slices.ContainsFunc(m.Servers, func(s Server) bool { return m.isGood(&s) && m.ServesIn(&s) })
 }
 
 // formerGoes: the server at a former address goes when the one at the new address is up.
@@ -426,7 +423,7 @@ func changesInTurn(m *Moment) string {
 		if !m.changesToGate(s) || !m.isGood(s) || m.isByHand(s) || s.Weight == 0 {
 			continue
 		}
-		switch weight := m.weightIn(s.Dest.Addr); {
+		switch weight := m.WeightIn(s.Dest.Addr); {
 		case weight == s.Weight || m.Gathers:
 		case weight > 0:
 			return m.Call(s.Dest.Addr) + " changes to gate, and has another weight"
