@@ -240,7 +240,7 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 			return "", at.withoutForeignText(err)
 		}
 		if at.foreign {
-			a.reason = nil
+			a.reason = ""
 		}
 		if !c.redirects(&a, followed) {
 			return c.judge(ctx, at, &a)
@@ -322,7 +322,7 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 	if err != nil || !c.wanted.good(a.status) || c.method == "HEAD" {
 		return a, err
 	}
-	a.body, a.cut, err = r.body(&a)
+	err = r.readBody(&a)
 	return a, err
 }
 

@@ -26,7 +26,7 @@ func (c *httpRules) introduce(s Spec) {
 const maxSaid = 1000
 
 // firstWords is the beginning of a server's words, for Result.Body.
-func firstWords(words []byte) string { return string(words[:min(len(words), maxSaid)]) }
+func firstWords[T string | []byte](words T) string { return string(words[:min(len(words), maxSaid)]) }
 
 // fieldsFor are the header fields of a request, besides those that each has. A log-in in the URL counts
 // when there is no other.
