@@ -7,7 +7,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -26,7 +29,7 @@ type pgsqlCheck struct {
 	passwd   string
 	database string // "" is the one named as the login
 	query    string
-	scram    scramKeys
+	scram    scramClient
 	clear    *clearText
 }
 
@@ -135,7 +138,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 		settings["database"] = c.database
 	}
 	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: settings})
-	scram := scramLogin{keys: &c.scram, passwd: c.passwd}
+	scram := c.scram.logIn(c.passwd)
 	for {
 		if err := f.Flush(); err != nil {
 			return err
@@ -156,7 +159,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 					return err
 				}
 			}
-			if err := c.authenticate(f, &scram, m); err != nil {
+			if err := c.authenticate(f, scram, m); err != nil {
 				return err
 			}
 		}
@@ -164,7 +167,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 }
 
 // authenticate answers one demand of the server.
-func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram *scramLogin,
+func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 	demand pgproto3.AuthenticationResponseMessage) error {
 	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.passwd == "" {
 		return errors.New("the server wants a password")
@@ -179,15 +182,20 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram *scramLogin,
 		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.login, c.passwd, m.Salt)})
 		return nil
 	case *pgproto3.AuthenticationSASL:
-		first, err := scram.first(m.AuthMechanisms)
-		f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramSHA256, Data: first})
-		return err
+		if !slices.Contains(m.AuthMechanisms, scramSHA256) {
+			return fmt.Errorf("the server wants one of %s", wire.Show(strings.Join(m.AuthMechanisms, ", ")))
+		}
+		f.Send(&pgproto3.SASLInitialResponse{AuthMechanism: scramSHA256, Data: []byte(scram.first)})
+		return nil
 	case *pgproto3.AuthenticationSASLContinue:
-		final, err := scram.final(m.Data)
+		final, err := scram.answer(m.Data)
 		f.Send(&pgproto3.SASLResponse{Data: final})
 		return err
 	case *pgproto3.AuthenticationSASLFinal:
-		return scram.verify(m.Data)
+		if _, err := scram.answer(m.Data); err != nil {
+			return errors.New("the server does not know the password")
+		}
+		return nil
 	}
 	return errors.New("the server wants a log-in that is not supported")
 }

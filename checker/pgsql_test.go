@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/xdg-go/scram"
 )
 
 var goodPgSQL = Spec{
@@ -260,20 +261,23 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 
 // The exchange of RFC 7677, section 3, whose client names a user.
 func TestScramMakesTheProofOfTheRFC(t *testing.T) {
-	keys := scramKeys{}
-	l := scramLogin{keys: &keys, passwd: "pencil", nonce: "rOprNGfwEbeRWgbNEkqO", said: "n=user,r=rOprNGfwEbeRWgbNEkqO"}
-	for range 2 { // the second time with the keys at hand
-		l := l
-		got, err := l.final([]byte("r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"))
+	client, err := scram.SHA256.NewClientUnprepped("user", "pencil", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.WithNonceGenerator(func() string { return "rOprNGfwEbeRWgbNEkqO" })
+	keys := scramClient{client, 10}
+	for _, signature := range []string{ // the second time with the keys at hand
+		"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "AAriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+	} {
+		l := keys.logIn("pencil")
+		got, err := l.answer([]byte("r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"))
 		want := "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
 		if err != nil || string(got) != want {
 			t.Fatalf("%s, %v\nwant %s", got, err, want)
 		}
-		if err := l.verify([]byte("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")); err != nil {
-			t.Error(err)
-		}
-		if err := l.verify([]byte("v=AAriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")); err == nil {
-			t.Error("a wrong signature is taken")
+		if _, err := l.answer([]byte("v=" + signature)); (err == nil) != (signature[0] == '6') {
+			t.Errorf("the signature %s: %v", signature, err)
 		}
 	}
 }
@@ -283,10 +287,32 @@ func TestScramRefusesOddChallenges(t *testing.T) {
 		"", "r=abc", "r=other,s=AAAA,i=4096", "r=abcd,s=!,i=4096", "r=abcd,s=AAAA,i=0", "r=abcd,s=AAAA,i=x",
 		"r=abcd,s=AAAA,i=99999999", "m=ext,r=abcd,s=AAAA,i=4096",
 	} {
-		l := scramLogin{keys: &scramKeys{}, passwd: "pencil", nonce: "abc"}
-		if got, err := l.final([]byte(challenge)); err == nil {
+		keys := scramClient{}
+		keys.logIn("pencil")
+		keys.WithNonceGenerator(func() string { return "abc" })
+		l := keys.logIn("pencil")
+		if l.first != "n,,n=,r=abc" {
+			t.Fatal(l.first)
+		}
+		if got, err := l.answer([]byte(challenge)); err == nil {
 			t.Errorf("%q is answered by %q", challenge, got)
 		}
+	}
+}
+
+// The keys of each salt are kept, and a server may send a new one each time.
+func TestScramForgetsKeys(t *testing.T) {
+	keys := scramClient{}
+	keys.logIn("pencil")
+	first := keys.Client
+	for range maxScramLogins {
+		keys.logIn("pencil")
+	}
+	if keys.Client != first {
+		t.Error("the keys are forgotten too early")
+	}
+	if keys.logIn("pencil"); keys.Client == first {
+		t.Error("the keys are kept forever")
 	}
 }
 
