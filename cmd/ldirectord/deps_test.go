@@ -70,6 +70,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/go-ldap/ldap":       {"ldirectord/checker"},
 		"github.com/go-sql-driver":      {"ldirectord/checker"},
 		"github.com/jackc/pgx":          {"ldirectord/checker"},
+		"github.com/xdg-go/":            {"ldirectord/checker"},
 		"github.com/sijms/go-ora":       {"ldirectord/cmd/ldirectord-oracle"},
 		"github.com/dlclark/regexp2":    {"ldirectord/checker/perlre"},
 		"github.com/sirupsen/logrus":    {"ldirectord/daemon", "ldirectord/ipvsctl"},
