@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	}}}}
 	for what, left := range map[string]int{"weight 3": 1, "ready": 0} {
 		all := orders.All{{Virtual: id, Real: addr.String()}: {Kind: orders.Maint}}
-		r, _ := orders.NewRequest(what, "", "", "")
+		r, _ := orders.Parse(url.Values{"order": {what}})
 		r.Real = "10.2.0.1"
 		meant, err := carryOut(r, now, all, "a.cf", orders.File(filepath.Join(t.TempDir(), "drain")))
 		if len(meant) != 1 || meant[0].Real != "web:80" || len(all) != left || err != nil {

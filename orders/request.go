@@ -22,8 +22,6 @@ type Request struct {
 	Real    string // "" with Obey, and to take that back
 	Force   bool   // also for the last server of a virtual service
 	Order
-
-	last string // how long it lasts; "" where it ends at a time, or never
 }
 
 const maxWhy = 200 // bytes of a reason that are kept
@@ -31,11 +29,14 @@ const maxWhy = 200 // bytes of a reason that are kept
 // kinds are the orders that take no number.
 var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
-// NewRequest reads what is ordered: drain, maint, ready, obey, or weight and a number, of which 0 is drain. A reason
-// and an end may be given: a time (18:00), or how long from now (2h).
-func NewRequest(what, why, until, last string) (r Request, err error) {
-	why, more := printable.Cut(printable.Line(strings.TrimSpace(why)), maxWhy)
+// Parse reads the words of a request. The order is drain, maint, ready, obey, or weight and a number, of which 0 is
+// drain. A reason and an end may be given: until a time (18:00), or for how long from now (2h). Until gets its zone in
+// the words, too: a daemon may have another one.
+func Parse(words url.Values) (r Request, err error) {
+	what, until, last := words.Get("order"), words.Get("until"), words.Get("for")
+	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
 	now := time.Now()
+	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
 	r.Order = Order{Kind: Kind(what), Why: why + more, Since: second(now)}
 	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
 	switch {
@@ -50,14 +51,15 @@ func NewRequest(what, why, until, last string) (r Request, err error) {
 		}
 	case !slices.Contains(kinds, r.Kind):
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
-	case r.TakesBack() && (why != "" || until != "" || last != ""):
+	case r.TakesBack() && (r.Why != "" || until != "" || last != ""):
 		return r, errors.New(
 			"an order that is taken back has no reason and no end: why, until and for go with drain, " +
 				"maint, weight N, obey and withdraw")
 	}
-	r.last = last
 	if r.Until, err = endOf(until, last, now); last != "" {
 		r.Boot, r.Ends = run.BootID(), run.SinceBoot()+r.Until.Sub(now)
+	} else if until != "" {
+		words.Set("until", r.Until.Format(time.RFC3339))
 	}
 	return r, err
 }
@@ -89,24 +91,3 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 
 // second is a time in the form of an order's.
 func second(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
-
-// Words are those of a request to the daemon.
-func (r Request) Words() url.Values {
-	words := url.Values{"virtual": {r.Virtual}, "server": {r.Real}, "order": {r.What()}, "why": {r.Why}}
-	if r.last != "" {
-		words.Set("for", r.last)
-	} else if !r.Until.IsZero() {
-		words.Set("until", r.Until.Format(time.RFC3339))
-	}
-	if r.Force {
-		words.Set("force", "")
-	}
-	return words
-}
-
-// Parse reads the words of a request.
-func Parse(words url.Values) (Request, error) {
-	r, err := NewRequest(words.Get("order"), words.Get("why"), words.Get("until"), words.Get("for"))
-	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
-	return r, err
-}

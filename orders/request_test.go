@@ -2,6 +2,7 @@ package orders
 
 import (
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,11 +16,11 @@ import (
 // An order for a time is one of this boot. After another one the wall clock decides, and so it does for one without a boot.
 func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	file := File(filepath.Join(t.TempDir(), "drain"))
-	r, err := NewRequest("maint", "", "", "2h")
+	r, err := Parse(url.Values{"order": {"maint"}, "for": {"2h"}})
 	if left := r.Ends - run.SinceBoot(); err != nil || left < time.Hour || left > 2*time.Hour || r.Boot == "" {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	until, _ := NewRequest("maint", "", "23:59", "")
+	until, _ := Parse(url.Values{"order": {"maint"}, "until": {"23:59"}})
 	at := func(real string) lvs.Backend { return lvs.Backend{Virtual: "fwm:3", Real: real} }
 	former, earlier := r.Order, r.Order
 	former.Boot, earlier.Boot, earlier.Ends = "another", "", 0
@@ -123,15 +124,15 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 		"a\nb\x1b[31m":           "a b [31m",
 		strings.Repeat("x", 999): strings.Repeat("x", maxWhy) + "…",
 	} {
-		if r, err := NewRequest("maint", why, "", ""); r.Why != want || err != nil {
+		if r, err := Parse(url.Values{"order": {"maint"}, "why": {why}}); r.Why != want || err != nil {
 			t.Errorf("%q: %q, %v", why, r.Why, err)
 		}
 	}
-	if r, err := NewRequest("weight 0", "", "", ""); r.Kind != Drain || r.Weight != 0 || err != nil {
+	if r, err := Parse(url.Values{"order": {"weight 0"}}); r.Kind != Drain || r.Weight != 0 || err != nil {
 		t.Errorf("weight 0: %+v, %v", r, err)
 	}
 	for _, what := range []string{"", "weight", "weight x", "weight -1", "weight 1 2", "weight 2147483648", "Drain", "off"} {
-		if _, err := NewRequest(what, "", "", ""); err == nil {
+		if _, err := Parse(url.Values{"order": {what}}); err == nil {
 			t.Errorf("%q is taken", what)
 		}
 	}
@@ -139,11 +140,11 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 
 func TestAnOrderThatIsTakenBackHasNoReasonAndNoEnd(t *testing.T) {
 	for _, o := range [][3]string{{"", "", "2h"}, {"", "18:00", ""}, {"done", "", ""}} {
-		if _, err := NewRequest("ready", o[0], o[1], o[2]); err == nil {
+		if _, err := Parse(url.Values{"order": {"ready"}, "why": {o[0]}, "until": {o[1]}, "for": {o[2]}}); err == nil {
 			t.Errorf("ready is taken with %q", o)
 		}
 	}
-	if _, err := NewRequest("ready", "", "", ""); err != nil {
+	if _, err := Parse(url.Values{"order": {"ready"}}); err != nil {
 		t.Error(err)
 	}
 }

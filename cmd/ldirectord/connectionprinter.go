@@ -19,10 +19,9 @@ type connectionPrinter struct {
 	w        io.Writer
 	json     bool
 	before   string // the next line of JSON: the beginning of its list, or a comma
-	virtuals int    // width of a column, likewise the next two
-	clients  int
-	names    int
-	counting bool // the servers have begun
+	entry    string // the columns of a connection
+	total    string // those of a server
+	counting bool   // the servers have begun
 }
 
 const (
@@ -31,29 +30,28 @@ const (
 )
 
 func newConnectionPrinter(w io.Writer, asJSON bool, services []*balanced) *connectionPrinter {
-	p := &connectionPrinter{w: w, json: asJSON, before: "{\"connections\": [",
-		virtuals: len("VIRTUAL"), clients: maxIPv4, names: len("SERVER")}
+	p := &connectionPrinter{w: w, json: asJSON, before: "{\"connections\": ["}
+	virtuals, clients, names := len("VIRTUAL"), maxIPv4, len("SERVER")
 	for _, s := range services {
 		if !s.shown {
 			continue
 		}
-		p.virtuals = max(p.virtuals, len(s.Config.ID))
+		virtuals = max(virtuals, len(s.Config.ID))
 		if s.Key.IPv6 {
-			p.clients = maxIPv6
+			clients = maxIPv6
 		}
 		for _, m := range s.servers {
-			p.names = max(p.names, len(m.Server))
+			names = max(names, len(m.Server))
 		}
 	}
+	p.entry = fmt.Sprintf("%%-%ds  %%-%ds  %%-%ds  %%-%ds  %%-14s  %%-10s  %%-8s  %%-11s  %%s\n",
+		virtuals, clients, clients, names)
+	p.total = fmt.Sprintf("%%-%ds  %%-%ds  %%-14s  %%10v  %%10v  %%10v  %%10v\n", virtuals, names)
 	if !asJSON {
-		p.row("VIRTUAL", "CLIENT", "TO", "SERVER", "SERVER IS", "KIND", "PROTOCOL", "STATE", "EXPIRES")
+		fmt.Fprintf(w, p.entry, "VIRTUAL", "CLIENT", "TO", "SERVER", "SERVER IS", "KIND", "PROTOCOL", "STATE",
+			"EXPIRES")
 	}
 	return p
-}
-
-func (p *connectionPrinter) row(virtual, client, to, server, is, kind, protocol, state, more string) {
-	fmt.Fprintf(p.w, "%-*s  %-*s  %-*s  %-*s  %-14s  %-10s  %-8s  %-11s  %s\n",
-		p.virtuals, virtual, p.clients, client, p.clients, to, p.names, server, is, kind, protocol, state, more)
 }
 
 func (p *connectionPrinter) connection(c connectionLine) {
@@ -66,7 +64,7 @@ func (p *connectionPrinter) connection(c connectionLine) {
 		// clients choose the data
 		more += fmt.Sprintf("  %s %s", printable.Line(c.Engine), strconv.Quote(c.EngineData))
 	}
-	p.row(c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol,
+	fmt.Fprintf(p.w, p.entry, c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol,
 		printable.Line(c.State), more)
 }
 
@@ -76,8 +74,7 @@ func (p *connectionPrinter) server(s serverLine) {
 		p.add(s)
 		return
 	}
-	fmt.Fprintf(p.w, "%-*s  %-*s  %-14s  %10d  %10d  %10d  %10d\n",
-		p.virtuals, s.Virtual, p.names, s.Server, s.ServerState, s.Weight, s.Active, s.Inactive, s.Persistent)
+	fmt.Fprintf(p.w, p.total, s.Virtual, s.Server, s.ServerState, s.Weight, s.Active, s.Inactive, s.Persistent)
 }
 
 // count begins the servers.
@@ -87,8 +84,7 @@ func (p *connectionPrinter) count() {
 	case p.json:
 		p.before = strings.TrimSuffix(p.before, ",") + "\n ],\n \"servers\": ["
 	default:
-		fmt.Fprintf(p.w, "\n%-*s  %-*s  %-14s  %10s  %10s  %10s  %10s\n",
-			p.virtuals, "VIRTUAL", p.names, "SERVER", "SERVER IS", "WEIGHT", "ACTIVE", "INACTIVE",
+		fmt.Fprintf(p.w, "\n"+p.total, "VIRTUAL", "SERVER", "SERVER IS", "WEIGHT", "ACTIVE", "INACTIVE",
 			"PERSISTENT")
 	}
 	p.counting = true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -187,7 +188,7 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 		}
 		// no option
 		if n, err := strconv.Atoi(word); err == nil && n < 0 && i > 0 && rest[i-1] == string(orders.Weigh) {
-			_, err := orders.NewRequest(rest[i-1]+" "+word, "", "", "")
+			_, err := orders.Parse(url.Values{"order": {rest[i-1] + " " + word}})
 			return fmt.Errorf("%s: %w", o.verb, err)
 		}
 	}

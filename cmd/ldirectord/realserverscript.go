@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -25,10 +26,9 @@ var realServerScript string
 // realServer is what one machine gets by the file.
 type realServer struct {
 	addr   netip.Addr
-	direct []netip.Prefix // virtual addresses by gate, in file order
-	tunnel []netip.Prefix // by ipip
-	masq   bool           // it also, or only, serves by masq
-	manual []string       // virtual services whose addresses the script can't set up, each with the reason
+	serves map[string][]string // by gate, ipip or masq: its virtual addresses, in file order; masq needs none
+	// virtual services whose addresses the script can't set up, each with the reason
+	manual []string
 }
 
 // printRealServerScript prints a script that sets a real server up, or whichever it runs on.
@@ -49,7 +49,7 @@ func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 	}
 	known := false
 	for _, s := range servers {
-		known = known || s.masq || len(s.direct)+len(s.tunnel) > 0
+		known = known || len(s.serves) > 0
 		for _, v := range s.manual {
 			c.warn("%s: left to be set up by hand on %s: %s", c.path, s.addr, v)
 		}
@@ -67,7 +67,7 @@ func realServers(services []director.Service) (servers []*realServer) {
 	for _, s := range services {
 		for _, m := range s.Members {
 			if addr := m.Dest.Addr.Addr(); byAddr[addr] == nil && !addr.IsLoopback() {
-				byAddr[addr] = &realServer{addr: addr}
+				byAddr[addr] = &realServer{addr: addr, serves: map[string][]string{}}
 				servers = append(servers, byAddr[addr])
 			}
 		}
@@ -75,18 +75,19 @@ func realServers(services []director.Service) (servers []*realServer) {
 	for _, s := range services {
 		for _, m := range s.Members {
 			if server := byAddr[m.Dest.Addr.Addr()]; server != nil {
-				server.serve(s.Config, m.Dest.Forward, servers)
+				server.add(s.Config, m.Dest.Forward, servers)
 			}
 		}
 	}
 	return servers
 }
 
-// serve notes a virtual service that a machine serves. A network of virtual addresses that holds
+// add notes a virtual service that a machine serves. A network of virtual addresses that holds
 // real servers would cut them off from each other, so it is left out.
-func (s *realServer) serve(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
+func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
+	way := map[lvs.Forward]string{lvs.Route: "gate", lvs.Tunnel: "ipip", lvs.Masq: "masq"}[forward]
 	if forward == lvs.Masq {
-		s.masq = true
+		s.serves[way] = nil
 		return
 	}
 	addresses := v.Addresses()
@@ -97,16 +98,16 @@ func (s *realServer) serve(v *parser.Virtual, forward lvs.Forward, all []*realSe
 		switch {
 		case slices.ContainsFunc(all, func(one *realServer) bool { return p.Contains(one.addr) }):
 			s.manual = with(s.manual, fmt.Sprintf("%s of %s, which holds real servers", p, v.ID))
-		case forward == lvs.Tunnel:
-			s.tunnel = with(s.tunnel, p)
+		case p.IsSingleIP():
+			s.serves[way] = with(s.serves[way], p.Addr().String())
 		default:
-			s.direct = with(s.direct, p)
+			s.serves[way] = with(s.serves[way], p.String())
 		}
 	}
 }
 
-// with is a list that has a value once.
-func with[T comparable](list []T, value T) []T {
+// with is a list that has a text once.
+func with(list []string, value string) []string {
 	if slices.Contains(list, value) {
 		return list
 	}
@@ -142,25 +143,12 @@ func writeRealServerScript(w io.Writer, path, name, server string, servers []*re
 }
 
 func (s *realServer) write(b *strings.Builder) {
-	line := func(method string, addresses []netip.Prefix) {
-		fmt.Fprintf(b, "\tserves %s %s", printable.ShellWord(s.addr.String()), method)
-		for _, p := range addresses {
-			address := p.String()
-			if p.IsSingleIP() {
-				address = p.Addr().String()
-			}
+	for _, way := range slices.Sorted(maps.Keys(s.serves)) {
+		fmt.Fprintf(b, "\tserves %s %s", printable.ShellWord(s.addr.String()), way)
+		for _, address := range s.serves[way] {
 			b.WriteString(" " + printable.ShellWord(address))
 		}
 		b.WriteString("\n")
-	}
-	if len(s.direct) > 0 {
-		line("gate", s.direct)
-	}
-	if len(s.tunnel) > 0 {
-		line("ipip", s.tunnel)
-	}
-	if s.masq {
-		line("masq", nil)
 	}
 	for _, v := range s.manual {
 		fmt.Fprintf(b, "\t: # by hand: %s\n", v)

@@ -15,12 +15,11 @@ func hostileScript(t *testing.T) string {
 	t.Helper()
 	const hostile = "a'b\n touch pwned\n$(touch pwned)`touch pwned`\"; touch pwned; '"
 	servers := []*realServer{{
-		addr:   netip.MustParseAddr("192.0.2.21"),
-		direct: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("192.0.2.64/28")},
-		tunnel: []netip.Prefix{netip.MustParsePrefix("2001:db8::10/128")},
-		masq:   true,
-	}, {addr: netip.MustParseAddr("fe80::1%$(touch pwned)' touch pwned")}}
-	servers[1].direct = servers[0].direct
+		addr: netip.MustParseAddr("192.0.2.21"),
+		serves: map[string][]string{"gate": {"192.0.2.10", "192.0.2.64/28"}, "ipip": {"2001:db8::10"},
+			"masq": nil},
+	}, {addr: netip.MustParseAddr("fe80::1%$(touch pwned)' touch pwned"), serves: map[string][]string{}}}
+	servers[1].serves["gate"] = servers[0].serves["gate"]
 	var script strings.Builder
 	if err := writeRealServerScript(&script, hostile, hostile, "", servers); err != nil {
 		t.Fatal(err)

@@ -50,19 +50,23 @@ func set(ctx context.Context, c *call) error {
 }
 
 func setServers(ctx context.Context, c *call, servers []string, what string) error {
-	order, err := orders.NewRequest(what, c.why, c.until, c.last)
+	words := wordsFor(servers)
+	words.Set("order", what)
+	words.Set("why", c.why)
+	words.Set("until", c.until)
+	words.Set("for", c.last)
+	if c.force {
+		words.Set("force", "")
+	}
+	order, err := orders.Parse(words)
 	if err == nil && c.wait && !order.TakesOut() && order.Kind != orders.Withdraw {
 		err = errors.New("--wait goes with drain, maint and withdraw")
 	}
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
 	}
-	order.Real, order.Force = servers[len(servers)-1], c.force
-	if len(servers) == 2 {
-		order.Virtual = servers[0]
-	}
 	var answer daemon.SetAnswer
-	err = c.socket().Order(ctx, daemon.OrderTimeout, "/set", order.Words(), &answer)
+	err = c.socket().Order(ctx, daemon.OrderTimeout, "/set", words, &answer)
 	if errors.Is(err, control.ErrNoListener) || errors.Is(err, control.ErrEnding) ||
 		errors.Is(err, control.ErrNoAnswer) {
 		l, refused := c.load(ctx)

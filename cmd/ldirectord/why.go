@@ -30,7 +30,7 @@ func why(ctx context.Context, c *call) error {
 // askWhy asks the running daemon for what it knows of [VIRTUAL] REAL. A server that it does not have is an error,
 // with an empty answer.
 func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
-	asked := o.server()
+	asked := wordsFor(o.args)
 	if o.found().Pid == 0 {
 		return nil, fmt.Errorf("no daemon runs for %s: only a running daemon knows the state of its servers",
 			o.path)
@@ -55,11 +55,12 @@ func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
 	return found, nil
 }
 
-// server are the words [VIRTUAL] REAL, as the daemon is asked.
-func (o *options) server() url.Values {
-	asked := url.Values{"server": {o.args[len(o.args)-1]}}
-	if len(o.args) == 2 {
-		asked.Set("virtual", o.args[0])
+// wordsFor are the words [VIRTUAL] REAL, as the daemon is asked or told.
+func wordsFor(server []string) url.Values {
+	last := len(server) - 1
+	words := url.Values{"server": server[last:]}
+	if last == 1 {
+		words.Set("virtual", server[0])
 	}
-	return asked
+	return words
 }
