@@ -3,24 +3,24 @@ package judge
 import "time"
 
 // Servers that are back where too few were up come into the table together, when each server that counts has passed
-// since, or fails for good: the address was withdrawn for that, or is on the last resort, and mh over a part of the
-// servers would send the connections of other directors elsewhere. All are asked at once, so that takes one check's
-// timeout, or stillAway where that is longer.
+// since, or fails for good: the address was withdrawn meanwhile, or is on the last resort. With only a part of the
+// servers, mh would send connections of other directors to the wrong ones. All servers are checked at once, so the wait
+// is one check's timeout, or stillAway if that is longer.
 
-// stillAway is how long a server that fails is asked again after the first one is back: the kernel may look for it for
-// a second or two where the link was down.
+// stillAway is how long a failing server is checked again after the first one is back. After a link was down, the
+// kernel may need a second or two to resolve its address.
 const stillAway = 2 * time.Second
 
 // Gathers reports whether servers that are back wait for others.
 func (s *State) Gathers() bool { return !s.Back.IsZero() }
 
-// IsAway reports whether too few servers are up, and the addresses are elsewhere for that.
+// IsAway reports whether too few servers are up, and its addresses are on another device for that reason.
 func (s *State) IsAway() bool {
 	n := &s.Strength
 	return s.Away && n.Known && !(n.Enough && n.Serves)
 }
 
-// Gather notes that a server is back, by a check that began then: the others are waited for.
+// Gather notes that a server is back, and when that check began. From now on the section waits for the others.
 func (c *Case) Gather(began time.Time) {
 	c.Back = began
 	for s := range c.all() {
@@ -30,13 +30,13 @@ func (c *Case) Gather(began time.Time) {
 	}
 }
 
-// Awaits reports whether a check of a server is waited for.
+// Awaits reports whether the section waits for a check of a server.
 func (s *State) Awaits(one *Server, check *Check) bool {
 	awaited := s.Gathers() && check.Way != nil && check.Awaited
 	return awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
 }
 
-// HasGathered reports whether no server is waited for any more.
+// HasGathered reports whether the section waits for no server any more.
 func (c *Case) HasGathered() bool {
 	if !c.Gathers() || !c.IsAway() {
 		return c.Gathers()
@@ -58,7 +58,7 @@ func gathered(h *hearing) {
 	}
 }
 
-// Took notes how a check went that says something of its server. Back is State's.
+// Took notes the result of a check that counts for its server. Back is State's.
 func (c *Check) Took(p Passage, back time.Time) {
 	if c.Way == nil {
 		return
@@ -68,14 +68,14 @@ func (c *Check) Took(p Passage, back time.Time) {
 	c.Awaited = p.isMissed(back)
 }
 
-// Answered notes that a check ended that says nothing of its server.
+// Answered notes the end of a check whose result does not count for its server.
 func (c *Check) Answered(began, back time.Time) {
 	if c.Way != nil {
 		c.Awaited = c.Awaited && began.Before(back.Add(stillAway))
 	}
 }
 
-// isMissed reports whether a check has not passed since servers are back, nor failed for good.
+// isMissed reports whether a check has neither passed nor finally failed since the first server was back.
 func (p Passage) isMissed(back time.Time) bool {
 	return (!p.OK || p.Began.Before(back)) && p.Began.Before(back.Add(stillAway))
 }

@@ -7,18 +7,18 @@ import (
 	"ldirectord/checker/health"
 )
 
-// Brake is what is known of the way through the virtual address, for one line of checks in a section. When all servers
-// that were up fail only through it, the problem is the director's, and their states stay. A pass through it
-// shows that the way is fine. A server is accused while its failures by that way are not judged.
+// Brake is the state of the path through the virtual address, for one line of checks in a section. If all servers that
+// were up fail only on that path, the fault is the director's, and the servers keep their states. One pass shows that
+// the path works. A server is accused while its failures on that path are not judged yet.
 type Brake struct {
 	Accuses bool      // servers are accused
 	Holds   bool      // no server can show that the path is fine, so the states of all stay
-	Over    time.Time // when that ended last: a check that began before says nothing
-	Newest  Spot      // a check that passed in this wake-up, or else the last that had a result
-	Due     bool      // whether it holds is to be settled
+	Over    time.Time // when the brake ended last; results of checks that began earlier don't count
+	Newest  Spot      // a check that passed in this wake-up, otherwise the last one with a result
+	Due     bool      // Settle has to decide whether the brake holds
 }
 
-// Spot is a check of a server, by their places.
+// Spot identifies a check by its server's place and its own.
 type Spot struct {
 	Server int32
 	Check  int
@@ -26,20 +26,21 @@ type Spot struct {
 
 func (s *State) check(at Spot) *Check { return s.Servers[at.Server].Check(at.Check) }
 
-// mayBrake reports whether a server is up, so that the brake may hold it.
+// mayBrake reports whether the brake may hold a server: it is up.
 func (s *Server) mayBrake() bool { return s.Verdict() == health.Up && !s.Suspended() }
 
-// IsBraked reports whether the state of a server stays by the brake.
+// IsBraked reports whether the brake keeps the state of a server.
 func (s *State) IsBraked(c *Check) bool {
 	return len(s.Brakes) > 0 && !c.Accused.IsZero() && s.Brakes[c.Line].Holds
 }
 
-// IsBraking reports whether failures of one of the checks are kept.
+// IsBraking reports whether the brake withholds failures of any check.
 func (s *State) IsBraking() bool {
 	return slices.ContainsFunc(s.Brakes, func(b Brake) bool { return b.Holds })
 }
 
-// Brake takes the last passage of a check. Kept: it is not to be judged, or not yet. Idle: it says nothing new.
+// Brake handles the last passage of a check. Kept: the result is not judged, or not yet. Idle: the result changes
+// nothing.
 func (c *Case) Brake(at Spot, now time.Time) (kept, idle bool) {
 	if len(c.Brakes) == 0 || c.Obeys {
 		return false, false
@@ -61,16 +62,16 @@ func (c *Case) Brake(at Spot, now time.Time) (kept, idle bool) {
 	return kept, idle
 }
 
-// Braking is what becomes of a brake.
+// Braking is the outcome of Settle.
 type Braking struct {
-	Over   bool   // it is over: its newest check passed
-	Judged []Spot // their last failures count
-	Asked  []Spot // these are asked again soon: they may show whether the way is fine
-	Holds  []Spot // it begins to hold: these keep their states
+	Over   bool   // the brake is over: its newest check passed
+	Judged []Spot // the last failures of these checks count
+	Asked  []Spot // these checks are made again soon: they may show whether the path works
+	Holds  []Spot // the brake begins to hold: these servers keep their states
 }
 
-// Settle decides what the results of a wake-up say together of a line of checks: once, however many servers fail.
-// Patience is how long failures wait for a result that shows whose they are.
+// Settle evaluates all results of one wake-up for a line of checks together. Patience is how long failures wait for a
+// result that shows whether the servers or the director cause them.
 func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Braking) {
 	b := &c.Brakes[line]
 	if !b.Due {
@@ -109,8 +110,8 @@ func (c *Case) Settle(line int, patience time.Duration, now time.Time) (done Bra
 	return done
 }
 
-// fellows are the checks by one line of the section that are accused, others that may show whether the way is fine, and
-// when the last check began that passed by it.
+// fellows returns, for one line of checks, the accused checks, the checks that may still show whether the path works,
+// and the start of the last check that passed.
 func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 	for s := range c.all() {
 		for k, check := range s.Checks() {
@@ -131,8 +132,8 @@ func fellows(c *Case, line uint8) (accused, open []Spot, proof time.Time) {
 	return accused, open, proof
 }
 
-// Obey notes the order to obey the checks, or that it ended. All failures count then: those that were not judged are
-// returned.
+// Obey notes the order to obey the checks, or that it ended. With the order all failures count: it returns the checks
+// whose failures were not judged yet.
 func (c *Case) Obey(obeys bool) (judged []Spot) {
 	if c.Obeys = obeys; !obeys || len(c.Brakes) == 0 {
 		return nil

@@ -2,10 +2,10 @@ package judge
 
 import "net/netip"
 
-// Carry takes over, at a reload, what was known of the section before. This is the one place that says what a reload
-// keeps; it ends overrides, and forgets what the table had. Placed: the director had set the section up, so that what
-// it did has owners. Old is the server that one was before, -1 for a new one; check is the check of before that is the
-// same as one of now, nil for a new one.
+// Carry copies the state of the section before a reload. This is the only place that decides what survives a reload.
+// Overrides end, and the former contents of the table are forgotten. Placed: the director had set the section up, so
+// every destination has an owner. Old maps a server to its former place, -1 for a new one; check maps a check to the
+// same check before the reload, nil for a new one.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
 	c.FallbackIn, c.FallbackWanted = was.FallbackIn, was.FallbackWanted
 	c.Obeys, c.Strength, c.Back = was.Obeys, was.Strength, was.Back
@@ -36,8 +36,8 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 	}
 }
 
-// stillFound is what was found in the table, without what belongs to a server or the fallback now. When all servers
-// have an address, the rest goes.
+// stillFound are the destinations found in the table that belong neither to a server nor to the fallback. Once all
+// servers have an address, none remain.
 func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 	if len(c.Waiting) == 0 || was.Found == nil && !placed {
 		return nil
@@ -51,9 +51,9 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 	return found
 }
 
-// CarryTable takes over what the table has, and what others did to it: the sections differ in nothing but servers
-// whose names have got an address. What was found belongs to a server now, or goes: with repair no change of it is
-// kept any more.
+// CarryTable copies the contents of the table and external changes to it. The sections differ only in servers whose
+// names now have an address. A destination that was found now belongs to a server, or is removed; with repair no
+// external change to it is kept.
 func (s *State) CarryTable(was *State, repair bool) {
 	s.Have, s.Known, s.ByHand = was.Have, was.Known, was.ByHand
 	for addr := range was.Found {
@@ -63,8 +63,8 @@ func (s *State) CarryTable(was *State, repair bool) {
 	}
 }
 
-// CarryOrders takes over what an operator and others made of the same server, where the sections differ in nothing but
-// servers whose names have got an address.
+// CarryOrders copies orders and external changes of the same server, where the sections differ only in servers whose
+// names now have an address.
 func (s *Server) CarryOrders(was *Server) {
 	s.Order, s.File, s.Turned = was.Order, was.File, was.Turned
 }

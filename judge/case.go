@@ -8,13 +8,13 @@ import (
 	"ldirectord/checker/health"
 )
 
-// Case is a section with what is known of it.
+// Case is a section with its state.
 type Case struct {
 	*Section
 	State
 }
 
-// all are the servers that have not gone.
+// all are the servers except those that have moved away.
 func (s *State) all() iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for i := range s.Servers {
@@ -25,7 +25,7 @@ func (s *State) all() iter.Seq[*Server] {
 	}
 }
 
-// sharing are the servers at an address of the table, in the order of the file.
+// sharing are the servers with the same address in the table, in the order of the file.
 func (c *Case) sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for _, i := range c.AllAt(addr) {
@@ -53,10 +53,10 @@ func (s *State) weighsNothing(one *Server) bool {
 
 // isOutByHand reports whether a server was taken out of service by hand.
 func (s *State) isOutByHand(one *Server) bool {
-	return s.ByHand[one.Dest.Addr] && s.weighsNothing(one) // in the order of their cost: each result asks
+	return s.ByHand[one.Dest.Addr] && s.weighsNothing(one) // cheapest test first, because this runs for each result
 }
 
-// WeightAt is the weight of a destination, and whether it is there, as the table was last written.
+// WeightAt returns the weight of a destination, and whether it exists, as the table was last written.
 func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	if !s.Known {
 		return 0, false
@@ -65,7 +65,8 @@ func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	return dest.Weight, in
 }
 
-// At is the real server at an address of the table, the one that is up if several share it; nil for none.
+// At returns the real server at an address of the table: if several share the address, the one that is up. It is nil if
+// there is none.
 func (c *Case) At(addr netip.AddrPort) (found *Server) {
 	for s := range c.sharing(addr) {
 		if found == nil || s.State() == health.Up {
@@ -75,7 +76,7 @@ func (c *Case) At(addr netip.AddrPort) (found *Server) {
 	return found
 }
 
-// IsNobodys reports whether nothing is configured at an address, and nothing that left.
+// IsNobodys reports whether an address belongs neither to a configured server nor to one that left.
 func (c *Case) IsNobodys(addr netip.AddrPort) bool {
 	return c.At(addr) == nil && c.Leaver(addr) == nil && c.Fallback.Addr != addr
 }
@@ -117,7 +118,7 @@ func (c *Case) Available() (up, known bool) {
 	return false, known
 }
 
-// foundServes reports whether something serves that was found, as the section was last written.
+// foundServes reports whether a found destination serves, as the section was last written.
 func (s *State) foundServes() bool {
 	for addr := range s.Found {
 		if weight, _ := s.WeightAt(addr); weight > 0 {

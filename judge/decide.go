@@ -8,20 +8,19 @@ import (
 	"ldirectord/lvs"
 )
 
-// Decision is what the rules make of a case at one moment.
+// Decision is the result of all rules for a case at one moment.
 type Decision struct {
-	State State // the case's, as it is after the decision
-	// Places are the destinations that the table should have, by their addresses; nil where that is not known
-	// what it has now.
+	State State // the state of the case after the decision
+	// Places are the destinations that the table should have, by address. It is nil while the contents of the table
+	// are unknown.
 	Places map[netip.AddrPort]lvs.Dest
-	Why    []RuleID                  // of each member: the rule that decided its place last
-	Others map[netip.AddrPort]RuleID // of places that are no member's
-	Held   []int                     // members that are in service by the guard alone
-	Again  time.Time                 // when a rule says something else though nothing happens; zero: never
+	Why    []RuleID                  // for each member: the rule that decided its place
+	Others map[netip.AddrPort]RuleID // the same for places of no member
+	Held   []int                     // members that only the guard keeps in service
+	Again  time.Time                 // when time alone may change the decision; zero: never
 }
 
-// Decide applies the rules to a case. It changes nothing but what it returns: the same case and time give the same
-// decision.
+// Decide applies the rules to a case. It has no side effects: the same case and time give the same decision.
 func Decide(c Case, now time.Time) Decision {
 	c.State = c.cloneServers()
 	h := &hearing{Case: c, now: now, why: make([]RuleID, len(c.Servers))}
@@ -52,8 +51,8 @@ type hearing struct {
 	again  time.Time
 
 	up      bool // a server is up, or what was found serves
-	unknown bool // of one it is not known yet
-	over    bool // the rules after this one have nothing to say
+	unknown bool // this is not known yet of some server
+	over    bool // the rules after this one are skipped
 }
 
 // member places a member.
@@ -64,7 +63,7 @@ func (h *hearing) member(s *Server, weight uint32) {
 	h.places[d.Addr] = d
 }
 
-// other places a destination that may be no member.
+// other places a destination that may belong to no member.
 func (h *hearing) other(d lvs.Dest, weight uint32) {
 	if h.others == nil {
 		h.others = map[netip.AddrPort]RuleID{}
@@ -74,7 +73,8 @@ func (h *hearing) other(d lvs.Dest, weight uint32) {
 	h.places[d.Addr] = d
 }
 
-// askAgain notes when the rule whose turn it is says something else though nothing happens. What is past doesn't count.
+// askAgain notes when the rule the current rule says something else though nothing happens. Times in the past are
+// ignored.
 func (h *hearing) askAgain(at time.Time) {
 	if at.After(h.now) && (h.again.IsZero() || at.Before(h.again)) {
 		h.again = at
@@ -97,8 +97,8 @@ func (c *Case) guards() bool { return c.KeepServing.N > 0 && !c.Obeys }
 // Quota is how many servers checks must leave in service; 0: they may take out all.
 func (c *Case) Quota() int { return c.KeepServing.Of(c.weighted()) }
 
-// WouldServe reports whether a server that moved away is in service, so that it stays beside the one at the new
-// address.
+// WouldServe reports whether a server that moved away is in service; it then stays until the one at the new address is
+// up.
 func (c *Case) WouldServe(addr netip.AddrPort) bool {
 	s := c.At(addr)
 	_, in := c.WeightAt(addr)

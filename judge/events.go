@@ -9,10 +9,10 @@ import (
 	"ldirectord/lvs"
 )
 
-// What can happen to a case. Each of these notes a fact. A server that is out of service by one of them is put back by
-// a decision alone.
+// What can happen to a case. Each of these notes a fact. If one takes a server out of service, only a decision puts it
+// back.
 
-// Result notes a result of a check of a server, and reports whether the server's verdict changed.
+// Result notes a check's result for a server, and reports whether the server's verdict changed.
 func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
 	was, served := s.Verdict(), c.Serves(s) && (s.Entered || c.Theirs)
 	check.Health, _ = check.Health.Next(ok, c.Rule)
@@ -26,7 +26,7 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 	return true
 }
 
-// Learn notes the last result of a check that other servers had before: it decides one that is unknown.
+// Learn notes the last result of a check that other servers already use: it decides an unknown server at once.
 func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 	c.Health, _ = c.Health.Next(ok, r)
 	c.Loss = loss
@@ -35,8 +35,8 @@ func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 // Learned notes, after Learn, that the verdict of a server changed.
 func (c *Case) Learned(s *Server) { s.follow((s.Held || s.Kept) && c.guards()) }
 
-// follow takes over what the checks of a server say now. Holds: one that goes down is held; the guard decides whether
-// it stays so. It reports whether that concerns the table.
+// follow adopts the current verdict of a server's checks. Holds: if the server goes down it is held for now, and the
+// guard decides further. It reports whether the table may change.
 func (s *Server) follow(holds bool) bool {
 	was := s.Held
 	switch s.Verdict() {
@@ -49,21 +49,21 @@ func (s *Server) follow(holds bool) bool {
 	return !was && !s.Held
 }
 
-// Assume notes, at a start, that the table has the server with a weight: it is up until its checks say otherwise.
+// Assume notes, at a start, that the server has a weight in the table: it counts as up until its checks fail.
 func (s *Server) Assume() {
 	s.AssumeAll(health.Assume(health.Up))
 	s.Entered = true
 }
 
-// AssumeAll sets what all checks of a server say.
+// AssumeAll sets the state of all checks of a server.
 func (s *Server) AssumeAll(h health.Health) {
 	for _, check := range s.Checks() {
 		check.Health = h
 	}
 }
 
-// Ordered notes another order of the operator. A held server that is drained keeps its connections, and goes when the
-// drain ends: it comes back by a success alone.
+// Ordered notes another order of the operator. A held server that is drained keeps its connections. When the drain ends
+// it is removed, and returns only after a success.
 func (s *Server) Ordered(o Order) {
 	wasDrained := s.Drained()
 	s.Order = o
@@ -83,15 +83,15 @@ func (s *Server) Maintained(out bool) {
 	s.Turned = true
 }
 
-// goOut ends what keeps a server in service whose checks do not pass.
+// goOut ends every reason to keep a failing server in service.
 func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
 
-// letGo ends that it is held.
+// letGo releases a held server.
 func (s *Server) letGo() { s.Held, s.Entered, s.Turned = false, false, true }
 
-// Changed notes that a destination was changed by hand, and reports whether that is kept: until the server's next
-// transition or a reload. It is undone where repair says so, where another daemon empties the section, and where it is
-// against maintenance. In reports whether the destination is still there.
+// Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
+// transition or a reload. It is undone if repair is set, if another daemon empties the section, or if it contradicts
+// maintenance. In: the destination still exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()
@@ -106,16 +106,16 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	return true
 }
 
-// Vanished notes that the virtual service was taken out of the table by hand.
+// Vanished notes that somebody removed the virtual service from the table.
 func (s *State) Vanished() {
 	clear(s.ByHand)
 	s.Have, s.Known = lvs.Dests{}, false
 }
 
-// Lost notes that it is not known what the table has: some of the changes may have been made.
+// Lost notes that the contents of the table are unknown: some of the changes may have been made.
 func (s *State) Lost() { s.Have, s.Known = nil, false }
 
-// Did notes one change of a destination that was made. What is not known stays so.
+// Did notes that one destination was changed. If its entry was unknown, it stays unknown.
 func (s *State) Did(d lvs.Dest, removed bool) {
 	switch {
 	case !s.Known:
@@ -126,7 +126,8 @@ func (s *State) Did(d lvs.Dest, removed bool) {
 	}
 }
 
-// Read notes what the table has. Where servers have no address yet, a destination of no server may be one of them.
+// Read notes the contents of the table. While servers have no address yet, an unassigned destination may be one of
+// them.
 func (c *Case) Read(have lvs.Dests) {
 	c.Have = have
 	if len(c.Waiting) > 0 && c.Found == nil {
@@ -139,7 +140,7 @@ func (c *Case) Read(have lvs.Dests) {
 	}
 }
 
-// Wrote notes that the table has this now, as it was decided.
+// Wrote notes that the table now has what was decided.
 func (c *Case) Wrote(have lvs.Dests) {
 	c.Have, c.Known = have, true
 	for s := range c.all() {
@@ -157,21 +158,21 @@ func (c *Case) Wrote(have lvs.Dests) {
 	c.FallbackIn = c.hasFallback() && !c.ServedBy(c.Fallback.Addr) && weight > 0
 }
 
-// Left notes that the table has nothing of the section any more by this director, which stands by.
+// Left notes that this director stands by and has removed the section from the table.
 func (s *State) Left() {
 	s.Have, s.Known, s.FallbackIn = nil, false, false
 	s.Found, s.Leavers = nil, nil
 	clear(s.ByHand)
 }
 
-// Counted notes how many connections a server carries, where it is to be reached by gate. With none it waits no longer.
+// Counted notes how many connections a server carries that is to change to gate. Without connections it changes now.
 func (s *Server) Counted(connections uint32) {
 	s.Connected = connections > 0
 	s.Rerouted = s.Rerouted && s.Connected
 }
 
-// SendOff notes that a server left the section. It drains if draintime says so. One that the table does not have is
-// forgotten with the next change.
+// SendOff notes that a server left the section. With draintime it drains. If the table does not have it, the next
+// change forgets it.
 func (c *Case) SendOff(l Leaver, now time.Time) {
 	at, leaves := c.findLeaver(l.Addr)
 	if c.DrainTime == 0 || leaves || c.At(l.Addr) != nil {
@@ -186,15 +187,15 @@ func (c *Case) SendOff(l Leaver, now time.Time) {
 	c.Leavers = slices.Insert(c.Leavers, at, l)
 }
 
-// Looked notes whether a leaver is known to carry nothing, and reports whether it goes now.
+// Looked notes whether a leaver has no connections left, and reports whether it is removed now.
 func (s *State) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
 	weight, in := s.WeightAt(l.Addr)
 	wasIdle := l.Idle
-	l.Idle = idle && in && weight == 0 // one with weight still serves, see keepServing
+	l.Idle = idle && in && weight == 0 // a leaver with a weight still serves, see keepServing
 	switch {
 	case !now.Before(l.Until):
 		l.Over = Late
-	case wasIdle && l.Idle: // what was on its way when it got weight 0 is counted by now
+	case wasIdle && l.Idle: // connections that were being set up when it got weight 0 are counted by now
 		l.Over = Drained
 	default:
 		return false

@@ -7,17 +7,17 @@ import (
 	"ldirectord/lvs"
 )
 
-// Rule is one step of a decision. A later rule wins over those before it.
+// Rule is one step of a decision. A later rule overrides earlier ones.
 type Rule struct {
 	Name string
-	Who  string // whose word it is
-	// places: it places destinations, for which it must be known what the table has.
+	Who  string // its source
+	// places: the rule places destinations, so the contents of the table must be known.
 	places bool
 	step   func(*hearing) // applies it
 	Says   string         // for people
 }
 
-// RuleID is a rule by its place in Rules, counted from 1; 0: none.
+// RuleID is the place of a rule in Rules, counted from 1; 0: none.
 type RuleID uint8
 
 // String is the rule's name; "" for none.
@@ -77,8 +77,8 @@ func obeyed(h *hearing) {
 	h.Obeys = h.Obeys && !h.Recovered()
 }
 
-// Recovered reports whether every server is up that is not out by order, and not by the brake alone. Those without an
-// address don't count.
+// Recovered reports whether every server is up on its own, not only by the brake. Servers that an order takes out and
+// servers without an address don't count.
 func (c *Case) Recovered() bool {
 	for s := range c.all() {
 		if s.Unchecked || s.Weight() == 0 || s.Drained() || s.Suspended() {
@@ -93,9 +93,9 @@ func (c *Case) Recovered() bool {
 	return true
 }
 
-// guard lets go of servers that are held until no more than the quota serve. A server whose check a reload changed is
-// held at least until the first result. It heeds since when each fails, so names goes before it; a server that is let
-// go may get another name.
+// guard releases held servers until only the quota is in service. A server whose check was changed by a reload is held
+// at least until the first result. guard uses the time since which each server fails, so name is applied before it; a
+// released server may change its name.
 func guard(h *hearing) {
 	serving, guards := 0, h.guards()
 	var held []*Server
@@ -127,8 +127,8 @@ func guard(h *hearing) {
 	name(h)
 }
 
-// moved ends what moved away and is done. One in maintenance is when the server at the new address, in maintenance as
-// well, passes its checks.
+// moved removes servers at former addresses that are no longer needed. A server in maintenance is no longer needed once
+// the one at the new address, also in maintenance, passes its checks.
 func moved(h *hearing) {
 	for s := range h.all() {
 		if s.MovedTo < 0 {
@@ -145,7 +145,7 @@ func moved(h *hearing) {
 	}
 }
 
-// name notes since when each server is in the state that it has.
+// name notes the state of each server and when that state began.
 func name(h *hearing) {
 	for s := range h.all() {
 		if name := s.StateName(); name != s.Name {
@@ -154,9 +154,9 @@ func name(h *hearing) {
 	}
 }
 
-// released ends the overrides of servers whose state has changed, and of the fallback server. It goes before guard,
-// which counts them as they are then. A server that went down and was removed by hand stays away, unless it is
-// to be quiescent again (readdquiescent).
+// released ends the overrides of servers whose state has changed, and of the fallback server. It is applied before
+// guard, which counts the result. A server that went down and was removed by hand stays out, unless readdquiescent adds
+// it again.
 func released(h *hearing) {
 	for s := range h.all() {
 		addr := s.Dest.Addr
@@ -173,9 +173,9 @@ func released(h *hearing) {
 	}
 }
 
-// together has the first servers of an announced section come in one: mh heeds the order of the entries, which must
-// be the same on all directors, whichever server answers first. Nothing is announced before. Those that were taken
-// out by hand with the virtual service are not the first ones: they come back at once.
+// together adds the first servers of an announced section in one step. mh depends on the order of the entries, which
+// must be the same on all directors, whichever server answers first. Nothing is announced before that. Servers that
+// were removed by hand together with the virtual service are not first ones: they are added at once.
 func together(h *hearing) {
 	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
 		return
@@ -193,7 +193,7 @@ func together(h *hearing) {
 	h.over = true
 }
 
-// leaving keeps those that left the file at weight 0.
+// leaving keeps servers that left the file at weight 0.
 func leaving(h *hearing) {
 	for _, l := range h.Leavers {
 		if d, in := h.Have.At(l.Addr); in && l.Over == Stays {
@@ -227,8 +227,8 @@ func down(h *hearing) {
 	}
 }
 
-// unknown keeps a server as it is found: it gets no traffic before its first success, and keeps what it has until its
-// first failure. So are servers that are back, while they wait for others.
+// unknown leaves the entry of a server as it was found: a new server gets no traffic before its first success, and a
+// present one stays until its first failure. Servers that are back and wait for others are treated alike.
 func unknown(h *hearing) {
 	for s := range h.all() {
 		state := s.State()
@@ -242,7 +242,7 @@ func unknown(h *hearing) {
 	}
 }
 
-// up has servers serve with their weights.
+// up puts servers in service with their weights.
 func up(h *hearing) {
 	for s := range h.all() {
 		if !s.IsUp() || h.Gathers() {
@@ -256,7 +256,7 @@ func up(h *hearing) {
 	}
 }
 
-// unchecked says of servers that are not checked that they are in by hand alone.
+// unchecked keeps servers with checktype=off out of the table, unless they were added by hand.
 func unchecked(h *hearing) {
 	for s := range h.all() {
 		if s.Unchecked {
@@ -265,7 +265,7 @@ func unchecked(h *hearing) {
 	}
 }
 
-// found keeps what was found as it is.
+// found leaves destinations of no known server as they are.
 func found(h *hearing) {
 	for addr := range h.Found {
 		if d, in := h.Have.At(addr); in {
@@ -275,8 +275,8 @@ func found(h *hearing) {
 	}
 }
 
-// fallback has the fallback server serve while every real server is down and none is unknown. While one is unknown and
-// none is up, it stays as it is.
+// fallback puts the fallback server in service while every real server is down. While a server is unknown and none is
+// up, the fallback server stays in or out.
 func fallback(h *hearing) {
 	if !h.hasFallback() || h.up || h.NoFallback {
 		return
@@ -287,9 +287,9 @@ func fallback(h *hearing) {
 	}
 }
 
-// replaced lets destinations that are no longer configured go on serving. It is for the moment after a reload replaced
-// all servers, when none of the new ones has passed a check yet. Of a member checks and orders have spoken: one that is
-// placed nowhere goes, also when no other serves.
+// replaced keeps destinations in service that are no longer configured. It applies after a reload that replaced all
+// servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided
+// those, even if no other server is left.
 func replaced(h *hearing) {
 	if !h.unknown || h.serving() {
 		return
@@ -303,7 +303,7 @@ func replaced(h *hearing) {
 	}
 }
 
-// byHand keeps what was changed by hand.
+// byHand keeps changes made by hand.
 func byHand(h *hearing) {
 	for addr := range h.ByHand {
 		if d, in := h.Have.At(addr); in {
@@ -317,11 +317,11 @@ func byHand(h *hearing) {
 	}
 }
 
-// rerouted leaves servers that have connections as they are reached, where that is to be gate. One of them gets no new
-// connections, if others serve: it is reached by gate when its own have ended, and the next one follows. The kernel has
-// one route for a destination. The next packet of a connection of before puts one there that is no good for gate: from
-// then on it asks the network for the virtual address, and no new client is answered, also when that connection has
-// ended.
+// rerouted delays the change to gate while a server has connections. If others serve, one server at a time gets no new
+// connections; it changes to gate when its connections have ended, and then the next one follows. The reason: the
+// kernel caches one route for each destination. A packet of an old connection caches a route that is wrong for gate.
+// The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even after that
+// connection has ended.
 func rerouted(h *hearing) {
 	for s := range h.all() {
 		s.Rerouted = false
@@ -338,7 +338,7 @@ func rerouted(h *hearing) {
 			continue
 		}
 		delete(h.places, now.Addr)
-		// a held server would come back without a success
+		// otherwise a held server would return without a success
 		leaves := !left && wanted.Weight > 0 && !s.Held && h.serving()
 		// which may have left before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
@@ -350,13 +350,14 @@ func rerouted(h *hearing) {
 	}
 }
 
-// MayReroute reports whether a server may be in the table by another forwarding method than gate, which it is to have.
+// MayReroute reports whether a server that is configured for gate may still have another forwarding method in the
+// table.
 func (s *Section) MayReroute(have lvs.Dests) bool {
 	return slices.ContainsFunc(s.Members, func(m *Member) bool { return m.Dest.Forward == lvs.Route }) &&
 		slices.ContainsFunc(have, func(now lvs.Dest) bool { return now.Forward != lvs.Route })
 }
 
-// Reroutes reports whether the member is in the table by another forwarding method than gate, which it is to have.
+// Reroutes reports whether a member that is configured for gate has another forwarding method in the table.
 func (m *Member) Reroutes(now lvs.Dest) bool {
 	return now.Forward != lvs.Route && m.Dest.Forward == lvs.Route
 }

@@ -1,6 +1,6 @@
-// Package judge decides: from what is configured of a virtual service and what is known of it, which destinations it
-// should have, and why. It is pure. What happens is noted by the methods of Case, which decide nothing; Decide applies
-// the rules, one after the other. Time is an argument. Nothing else decides what is in the table.
+// Package judge decides which destinations a virtual service should have, and why, from its configuration and its
+// state. It is pure. The methods of Case note events and decide nothing. Decide applies the rules, one after the other.
+// Time is an argument. Nothing else decides the contents of the table.
 package judge
 
 import (
@@ -13,14 +13,14 @@ import (
 	"ldirectord/lvs"
 )
 
-// Section is what is configured of one virtual service. It is never changed: a reload makes another one.
+// Section is the configuration of one virtual service. It never changes: a reload makes a new one.
 type Section struct {
 	Members  []*Member // real servers, in the order of the file
 	Waiting  []uint32  // the weights of servers whose names have no address yet
 	Fallback lvs.Dest  // the fallback server; invalid address: none
 	Rule     health.Rule
 	lvs.Policy
-	DrainTime  time.Duration // 0: a server that leaves is removed at once
+	DrainTime  time.Duration // 0: a server that leaves the file is removed at once
 	Announce   bool          // its addresses are announced
 	Readd      bool          // readdquiescent
 	NoFallback bool          // the fallback server never serves: checktype=off, and the section has none of its own
@@ -28,16 +28,16 @@ type Section struct {
 	byAddr []int32 // members in the order of their addresses
 }
 
-// Member is what is configured of one real server.
+// Member is the configuration of one real server.
 type Member struct {
-	Dest lvs.Dest // in the table, while it serves
+	Dest lvs.Dest // its entry in the table while it serves
 	At   int32    // its place among the members
-	// MovedTo is the server at the new address of the name that this one had; -1: this one is of the file.
+	// MovedTo is the place of the server at the name's new address; -1: this server has not moved.
 	MovedTo   int32
-	Unchecked bool // checktype=off: it is never in
+	Unchecked bool // checktype=off: never added
 }
 
-// Index makes At work, once all members are there.
+// Index prepares At, once all members are known.
 func (s *Section) Index() {
 	s.byAddr = make([]int32, len(s.Members))
 	for i := range s.byAddr {
@@ -62,7 +62,7 @@ func (s *Section) AllAt(addr netip.AddrPort) []int32 {
 // hasFallback reports whether there is a fallback server.
 func (s *Section) hasFallback() bool { return s.Fallback.Addr.IsValid() }
 
-// Order is what an operator makes of a real server.
+// Order is an operator's order for a real server.
 type Order struct {
 	Kind   OrderKind
 	Weight uint32 // of Weigh, 1 or more
@@ -71,7 +71,7 @@ type Order struct {
 // OrderKind is the kind of an order.
 type OrderKind uint8
 
-// The orders. None is a server's without one.
+// The orders. None is the absence of an order.
 const (
 	None  OrderKind = iota
 	Drain           // weight 0
@@ -79,8 +79,8 @@ const (
 	Weigh           // another weight than in the file
 )
 
-// Loss says how a check failed. A server with the least loss is the first that checks take out: what can't be reached
-// goes first, what answers wrongly last.
+// Loss grades how a check failed. Servers with the least loss are removed first: unreachable servers first, servers
+// with wrong answers last.
 type Loss uint8
 
 // The losses.
@@ -90,7 +90,7 @@ const (
 	WrongAnswer
 )
 
-// less orders servers that fail: which is taken out first.
+// less orders failing servers: the smaller one is removed first.
 func less(a, b *Server) int {
 	return cmp.Or(cmp.Compare(a.loss(), b.loss()), a.Since.Compare(b.Since))
 }

@@ -2,11 +2,11 @@ package judge
 
 import "ldirectord/checker/health"
 
-// off is the state of a server that is not checked. It is neither up, down nor unknown: the server is simply not there.
+// off is the state of a server that is not checked. It is neither up, down nor unknown: the server is not in use.
 const off health.State = 255
 
-// State is what the table is made from: a server in maintenance is down, whatever its checks say, and one that is held
-// is up.
+// State is the state that decides about the table: a server in maintenance counts as down, whatever its checks find,
+// and a held server as up.
 func (s *Server) State() health.State {
 	switch {
 	case s.Unchecked:
@@ -20,7 +20,7 @@ func (s *Server) State() health.State {
 	}
 }
 
-// StateName is the name of its state, as others see it.
+// StateName is the name of the server's state in status and alerts.
 func (s *Server) StateName() Name {
 	switch {
 	case s.Unchecked:
@@ -34,16 +34,16 @@ func (s *Server) StateName() Name {
 	}
 }
 
-// IsDraining reports whether it could serve and is drained instead.
+// IsDraining reports whether the server could serve and is drained instead.
 func (s *Server) IsDraining() bool {
 	state := s.State()
 	return s.Drained() && (state == health.Up || state == health.Unknown)
 }
 
-// IsUp reports whether it serves as far as its checks and orders go.
+// IsUp reports whether checks and orders let the server serve.
 func (s *Server) IsUp() bool { return s.State() == health.Up && !s.Drained() }
 
-// Weight is its weight, by order or as configured.
+// Weight is the server's weight, by order or as configured.
 func (s *Server) Weight() uint32 {
 	if s.Order.Kind == Weigh {
 		return s.Order.Weight
@@ -51,10 +51,11 @@ func (s *Server) Weight() uint32 {
 	return s.Dest.Weight
 }
 
-// works reports whether it has not failed. One in maintenance has not: it serves on when that ends.
+// works reports whether the server has not failed. A server in maintenance counts as working: it serves again when
+// maintenance ends.
 func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Verdict() != health.Down) }
 
-// isAwaited reports whether a check of it has no result yet. Until then it counts as it did before.
+// isAwaited reports whether a check of the server has no result yet. Until then the former result counts.
 func (s *Server) isAwaited() bool {
 	for _, check := range s.Checks() {
 		if check.Pending {
@@ -64,7 +65,7 @@ func (s *Server) isAwaited() bool {
 	return s.Kept && s.State() == health.Unknown
 }
 
-// Verdict is what all checks of a server say together: it is down when one is, up when all are, and else unknown.
+// Verdict combines all checks of a server: it is down if one of them is down, up if all are up, otherwise unknown.
 func (s *Server) Verdict() health.State {
 	verdict := s.First.Health.State
 	for k := range s.More {
@@ -77,13 +78,13 @@ func (s *Server) Verdict() health.State {
 	return verdict
 }
 
-// Suspended reports whether a file or an order takes it out for maintenance.
+// Suspended reports whether a file or an order puts the server into maintenance.
 func (s *Server) Suspended() bool { return s.File || s.Order.Kind == Maint }
 
-// Drained reports whether it gets no new connections by order.
+// Drained reports whether an order gives the server no new connections.
 func (s *Server) Drained() bool { return s.Order.Kind == Drain }
 
-// loss is the least of those of its checks that fail.
+// loss is the least loss of the server's failing checks.
 func (s *Server) loss() Loss {
 	least := WrongAnswer
 	for _, c := range s.Checks() {

@@ -11,68 +11,68 @@ import (
 	"ldirectord/lvs"
 )
 
-// State is what is known of a virtual service, and what former decisions left. It is a value: Clone it, change it,
-// compare it. The zero State knows nothing.
+// State is everything known of a virtual service, including what earlier decisions left. It is a value: Clone it,
+// change it, compare it. The zero State knows nothing.
 type State struct {
 	Servers []Server  // of the section's members
 	Brakes  []Brake   // of its lines of checks; nil without checkvip
 	Back    time.Time // while servers that are back wait for others: when the check of the first began
 	Leavers []Leaver  // servers that left the file and drain
 	Have    lvs.Dests // the table, as it is to be changed
-	// ByHand are destinations that were changed by hand, which are kept.
+	// ByHand are destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
-	// Found are destinations of no known server, from the first reading of a table while servers have no address;
-	// nil before.
+	// Found are destinations of no known server. They come from the first reading of the table while servers have
+	// no address; nil before that.
 	Found    map[netip.AddrPort]bool
 	Strength Strength
 
-	Known  bool // Have is as this director wrote it, or noted it since
+	Known  bool // Have is what this director wrote, with changes noted since
 	Theirs bool // another director has it in the table
-	// Obeys: by the operator's order checks may take out every server, until all are up.
+	// Obeys: by the operator's order checks may remove every server, until all are up.
 	Obeys          bool
-	Away           bool // it is announced, and its addresses are elsewhere
+	Away           bool // it has announce, and its addresses are not on that device
 	FallbackIn     bool // the fallback server serves
-	FallbackWanted bool // it was to serve when that was last known
+	FallbackWanted bool // the fallback server was wanted when that was last known
 }
 
-// Server is what is known of one real server.
+// Server is the state of one real server.
 type Server struct {
 	*Member
 	First Check   // of its check
-	More  []Check // of its other checks
+	More  []Check // the results of its other checks
 
 	Order     Order
-	File      bool // a file takes it out for maintenance
+	File      bool // a file puts it into maintenance
 	Turned    bool // it changed its state since the table was written
-	Held      bool // down, and in service all the same: see keepserving
-	Entered   bool // it has a weight in the table, and nothing said since that it must not
-	Kept      bool // in service since before it was unknown
-	Rerouted  bool // by another way than gate, until its connections have ended
+	Held      bool // down, but kept in service by keepserving
+	Entered   bool // it has a weight in the table, and nothing since has contradicted that
+	Kept      bool // it was in service before it became unknown
+	Rerouted  bool // not yet by gate, until its connections have ended
 	Connected bool // it had connections when they were last counted
-	Gone      bool // it moved away, and is done: as if it were no member
+	Gone      bool // it moved away and is no longer needed: no longer a member
 
-	Name  Name      // of its state, as others see it
+	Name  Name      // the name of its state in status and alerts
 	Since time.Time // when that state began
 }
 
-// Check is what the results of one check say of one server.
+// Check is the state of one check of one server.
 type Check struct {
 	*Way    // with checkvip or announce; else nil
 	Health  health.Health
 	Loss    Loss  // by the last failure
-	Line    uint8 // of the section's checks it is this one
+	Line    uint8 // its place among the section's checks
 	Pending bool  // it had no result yet
 }
 
-// Way is what is known of the way by which a check goes.
+// Way is the state of the path of a check.
 type Way struct {
 	Passage
-	Accused time.Time // since when its failures are not judged, see Brake; zero: they are
-	Tells   bool      // the next one may show whether the way through the virtual address is fine
-	Awaited bool      // since servers are back it has not passed, nor failed for good
+	Accused time.Time // since when its failures are not judged, see Brake; zero: they are judged
+	Tells   bool      // the next result may show whether the path through the virtual address works
+	Awaited bool      // since servers are back it has neither passed nor finally failed
 }
 
-// Passage is how the last check went that says something of its server.
+// Passage is the last result that counts for the server.
 type Passage struct {
 	Began  time.Time // the check
 	OK     bool      // it passed
@@ -80,21 +80,21 @@ type Passage struct {
 	Own    bool      // it failed, and passed at the server's own address
 }
 
-// Leaver is a server that left its section and drains.
+// Leaver is a server that has left its section and drains.
 type Leaver struct {
 	Addr  netip.AddrPort
 	Name  string    // as it was configured; "" until that is noted
-	Until time.Time // it goes then at the latest
-	Idle  bool      // when it was last looked, it carried nothing
+	Until time.Time // the latest time to remove it
+	Idle  bool      // it had no connections at the last look
 	Over  Ending
 
 	Carries lvs.Counters // when it was last looked, where that was known
 }
 
-// Ending is why a leaver goes.
+// Ending is why a leaver is removed.
 type Ending uint8
 
-// The endings. A leaver that Stays drains on.
+// The endings. A leaver that Stays continues to drain.
 const (
 	Stays   Ending = iota
 	Drained        // its connections have ended
@@ -104,7 +104,7 @@ const (
 // Name is the name of a server's state.
 type Name uint8
 
-// The names. A server has none before the first decision.
+// The names. It is empty before the first decision.
 const (
 	Nameless Name = iota
 	Unknown
@@ -119,19 +119,18 @@ func (n Name) String() string {
 	return [...]string{"", "unknown", "up", "down", "drained", "maintenance", "off"}[n]
 }
 
-// Strength is whether enough servers of a section are up, see minservers. A server that is held, drained, in
-// maintenance or without a weight does not count. With checktype=off those count that were put into the table by
-// hand.
+// Strength is whether enough servers of a section are up, see minservers. Servers that are held, drained, in
+// maintenance or without a weight do not count. With checktype=off only servers that were added by hand count.
 type Strength struct {
 	Up     int // servers that count
-	Needed int // how many of them are enough: LOW, or HIGH once there were fewer
+	Needed int // how many of them are enough: LOW, or HIGH after there were fewer than LOW
 	Enough bool
 	Known  bool // every server had its first result
 	Serves bool // a server is up or held, or the fallback server is in
 	Holds  bool // a server is held
 }
 
-// Clone is a copy that shares nothing.
+// Clone returns a deep copy.
 func (s *State) Clone() State {
 	c := s.cloneServers()
 	c.Have = slices.Clone(s.Have)
@@ -148,7 +147,7 @@ func (s *State) Clone() State {
 	return c
 }
 
-// cloneServers is a copy for a decision, which changes no check and no brake.
+// cloneServers returns a copy for a decision, which changes neither checks nor brakes.
 func (s *State) cloneServers() State {
 	c := *s
 	c.Servers, c.Leavers = slices.Clone(s.Servers), slices.Clone(s.Leavers)
@@ -156,7 +155,7 @@ func (s *State) cloneServers() State {
 	return c
 }
 
-// Adopt makes the state what a decision made of it. The servers stay where they are.
+// Adopt takes over the state from a decision. The servers keep their places.
 func (s *State) Adopt(next State) {
 	servers := s.Servers
 	copy(servers, next.Servers)

@@ -1,7 +1,7 @@
 package judge
 
-// Weigh counts anew whether enough servers are up. The numbers of minservers are a hysteresis: what it says depends on
-// what it said before.
+// Weigh counts again whether enough servers are up. The two numbers of minservers are a hysteresis: the result depends
+// on the previous one.
 func (c *Case) Weigh() {
 	n := &c.Strength
 	found, awaited := c.foundServes(), 0
@@ -24,7 +24,7 @@ func (c *Case) Weigh() {
 			n.Up++
 		}
 	}
-	if awaited > 0 && c.Known { // a reload replaced them, and the old ones serve on
+	if awaited > 0 && c.Known { // a reload replaced all servers, and the old ones still serve
 		n.Serves = n.Serves || c.Have.Serve()
 	}
 	switch {
@@ -40,7 +40,7 @@ func (c *Case) Weigh() {
 	}
 }
 
-// weighted is how many servers have a weight, those without an address among them.
+// weighted is the number of servers with a weight, including servers without an address.
 func (c *Case) weighted() (n int) {
 	for s := range c.all() {
 		if s.Weight() > 0 && s.MovedTo < 0 {
