@@ -13,24 +13,24 @@ import (
 	"ldirectord/notify"
 )
 
-// This file is about what became of addresses: where each one is, since when, and what is told of it.
+// This file keeps where each announced address is, since when, and what was reported about it.
 
 // announcement is one address.
 type announcement struct {
 	addr         netip.Addr
-	device, last string     // of announce and lastresort
-	virtuals     []*virtual // none: it left the file
-	gone         bool       // it left the file and is withdrawn
-	asked        bool       // checks go through it. Without a route to it none does
-	keys         []lvs.Key  // of its virtual services, also while there are none
-	owner        string     // the other daemon that has all of them; "": none
+	device, last string     // the devices of announce and lastresort
+	virtuals     []*virtual // the virtual services with this address; none: it left the file
+	gone         bool       // the address left the file and is withdrawn
+	asked        bool       // checks go through it. Without a route to it the checks wait
+	keys         []lvs.Key  // the real servers of its virtual services
+	owner        string     // the other daemon that has all its virtual services; "": none
 
-	decided bool // its first results are there, or were
+	decided bool // the first results of its servers were there once
 	want    announce.Want
-	why     string    // it should be elsewhere; "" when it should be announced
-	order   string    // the order by which it is withdrawn; "": none
-	left    time.Time // since when it is withdrawn by order; zero: it is not
-	routeBy time.Time // until then first checks through it wait for its local route; zero: they don't
+	why     string    // why it should not be announced; "" if it should
+	order   string    // the order that withdraws it; "": none
+	left    time.Time // since when an order withdraws it; zero: none does
+	routeBy time.Time // until when first checks through it wait for its local route; zero: they don't wait
 
 	known   bool   // where it is
 	at      string // the device that it is on; "" for none
@@ -39,16 +39,16 @@ type announcement struct {
 	trouble string
 }
 
-// places is how an order ended.
+// places is the result of an order to the announcer.
 type places struct {
 	all []announce.Place
 	err error
 }
 
-// isThere reports whether it is on the device of announce.
+// isThere reports whether the address is on the device of announce.
 func (one *announcement) isThere() bool { return one.at == one.device }
 
-// state is the word for where it is.
+// state is the word for where the address is.
 func (one *announcement) state() string {
 	switch one.at {
 	case "":
@@ -60,21 +60,21 @@ func (one *announcement) state() string {
 	}
 }
 
-// awaitsRoute reports whether the first check of a server waits until its packets have a way to the virtual address.
+// awaitsRoute reports whether the first check of a server waits for a route to the virtual address.
 func (x user) awaitsRoute() bool {
 	now := time.Now()
 	return slices.ContainsFunc(x.v.addresses,
 		func(one *announcement) bool { return one.addr == x.v.cfg.CheckVIP && now.Before(one.routeBy) })
 }
 
-// took takes how an order ended.
+// took handles the result of an order.
 func (a *announcer) took(r places) {
 	a.busy, a.looked, a.stale, a.again = false, true, true, time.Time{}
 	byAddr := a.byAddr()
 	for _, p := range r.all {
 		if one := byAddr[p.Addr]; one != nil {
 			a.found(one, p)
-		} else if p.Trouble != nil { // it is of a daemon before
+		} else if p.Trouble != nil { // an address of the previous daemon
 			r.err = errors.Join(r.err, fmt.Errorf("%s can't be withdrawn: %w", p.Addr, p.Trouble))
 		}
 	}
@@ -85,7 +85,7 @@ func (a *announcer) took(r places) {
 	}
 }
 
-// found notes where an address is, and tells of it when that is new.
+// found notes where an address is, and reports a change.
 func (a *announcer) found(one *announcement, p announce.Place) {
 	was, known := one.at, one.known
 	one.at, one.known = p.Device, true
@@ -100,7 +100,7 @@ func (a *announcer) found(one *announcement, p announce.Place) {
 	}
 	why := cmp.Or(one.trouble, one.why)
 	one.since = a.tell.now()
-	if !known { // it was found there
+	if !known { // the address was on this device at the start
 		return
 	}
 	one.changes++
@@ -135,16 +135,16 @@ func (a *announcer) describe() (list []AnnouncementSnapshot) {
 	return list
 }
 
-// announced are the addresses of a virtual service.
+// announced returns the addresses of a virtual service.
 type announced []*announcement
 
-// areElsewhere reports whether they are announced, and none is where it belongs.
+// areElsewhere reports whether a virtual service has addresses to announce and none of them is on its device.
 func (all announced) areElsewhere() bool {
 	return len(all) > 0 && !slices.ContainsFunc(all, (*announcement).isThere)
 }
 
-// gather has every server asked at once when the first one is back, by a check: those of all virtual services of its
-// addresses, which come back together.
+// gather has all servers checked at once when a check shows that the first one is back. It covers all virtual services
+// of the server's addresses, because they are announced together.
 func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, other := range one.virtuals {

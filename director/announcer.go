@@ -14,38 +14,38 @@ import (
 )
 
 const (
-	announceTimeout = 5 * time.Second // for one order; and, at the end, for an address that can't be withdrawn
+	announceTimeout = 5 * time.Second // for one order, and at the end for an address that can't be withdrawn
 	announceRetry   = time.Second     // after trouble
 )
 
-// Announcer keeps addresses on devices, see package announce.
+// Announcer puts addresses on devices and removes them, see package announce.
 type Announcer interface {
 	Sync(ctx context.Context, want []announce.Want) ([]announce.Place, error)
 	Changes(ctx context.Context) <-chan struct{}
 }
 
-// announcer decides which addresses are announced, and has them put on their devices beside the director.
+// announcer decides which addresses are announced. A goroutine of its own puts them on their devices.
 type announcer struct {
 	aside[[]announce.Want, places]
 	*services
-	kernel Announcer // nil: it is only noted where they should be
+	kernel Announcer // nil: the announcer only notes where the addresses should be
 	marks  *marker
-	moved  func(...*virtual) // called when an address of them is elsewhere than before
+	moved  func(...*virtual) // called when an address of these virtual services has moved
 	orders orders.All
 
 	changes <-chan struct{}
 	list    []*announcement // in the order of the file
-	stale   bool            // it is to be decided anew
-	look    time.Time       // when it is, because time has passed; zero: never
-	again   time.Time       // when it is ordered again, after trouble; zero: there was none
-	atEnd   bool            // all are withdrawn, but for those that cleanstop = no leaves
-	gone    chan struct{}   // closed when all are withdrawn; nil: that is not waited for
-	looked  bool            // an order was carried out, so nothing of a daemon before is left
+	stale   bool            // the places have to be decided again
+	look    time.Time       // when time alone may change the decision; zero: never
+	again   time.Time       // when the order is repeated after a failure; zero: no failure
+	atEnd   bool            // all addresses are withdrawn except those that cleanstop = no leaves
+	gone    chan struct{}   // closed when all addresses are withdrawn; nil: nothing waits for that
+	looked  bool            // an order was carried out, so nothing of the previous daemon is left
 }
 
-// enlist takes over the virtual services of a plan and returns the addresses of each. One that is not among them any
-// more is withdrawn, and its virtual services serve on until then. First checks through one wait until it is known how
-// its local route came about: without a route they would pass at the servers' own addresses.
+// enlist adopts the virtual services of a plan and returns the addresses of each. An address that the plan no longer
+// has is withdrawn; its virtual services continue to serve until then. First checks through an address wait for its
+// local route: without a route they would not go through the address.
 func (a *announcer) enlist(virtuals []*virtual, now time.Time) (of [][]*announcement) {
 	a.stale = true
 	byAddr := a.byAddr()
@@ -84,7 +84,7 @@ func (a *announcer) byAddr() map[netip.Addr]*announcement {
 	return all
 }
 
-// byKey are the addresses that were announced, by their virtual services.
+// byKey returns the announced addresses by virtual service.
 func (a *announcer) byKey() map[lvs.Key][]*announcement {
 	all := map[lvs.Key][]*announcement{}
 	for _, one := range a.list {
@@ -95,29 +95,29 @@ func (a *announcer) byKey() map[lvs.Key][]*announcement {
 	return all
 }
 
-// isDue reports whether it is to be decided anew.
+// isDue reports whether the places have to be decided again.
 func (a *announcer) isDue(now time.Time) bool {
 	return a.stale || !a.look.IsZero() && !now.Before(a.look)
 }
 
-// follow has the changes of devices and addresses reported, as soon as there are addresses.
+// follow subscribes to changes of devices and addresses, once the plan has addresses.
 func (a *announcer) follow(ctx context.Context) {
 	if len(a.list) > 0 && a.changes == nil && a.kernel != nil {
 		a.changes = a.kernel.Changes(ctx)
 	}
 }
 
-// recheck has the addresses looked at again, if there are any.
+// recheck has the addresses examined again, if there are any.
 func (a *announcer) recheck() { a.due = a.due || len(a.list) > 0 || a.trouble != "" }
 
-// lookAt has it decided anew at a time.
+// lookAt sets a time at which to decide again.
 func (a *announcer) lookAt(when time.Time) {
 	if a.look.IsZero() || when.Before(a.look) {
 		a.look = when
 	}
 }
 
-// decide decides where each address belongs, and orders what differs from the last order.
+// decide decides where each address belongs, and orders what changed since the last order.
 func (a *announcer) decide(now time.Time) {
 	if !a.again.IsZero() && !now.Before(a.again) {
 		a.due, a.again = true, time.Time{}
@@ -134,7 +134,8 @@ func (a *announcer) decide(now time.Time) {
 		if want.Undecided {
 			want.Device, want.Local = "", want.Local && one.asked
 		}
-		if one.owner == "" || !one.known || one.at != "" || want.Local { // else it is for others
+		// otherwise the address is left to other directors
+		if one.owner == "" || !one.known || one.at != "" || want.Local {
 			all = append(all, want)
 		}
 	}
@@ -147,8 +148,8 @@ func (a *announcer) decide(now time.Time) {
 	}
 }
 
-// place is where an address should be now. One that is withdrawn by order goes to the last resort, if it has one, and
-// after withdrawwait to no device; its packets are served as long as its virtual services serve.
+// place is where an address should be now. An address that an order withdraws moves to the last resort, if it has one,
+// and after withdrawwait to no device. Its packets are served while its virtual services serve.
 func (a *announcer) place(one *announcement, now time.Time) {
 	device, why, serves := a.belongs(one)
 	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !one.decided || !one.known,
@@ -184,14 +185,14 @@ func (a *announcer) place(one *announcement, now time.Time) {
 	one.want, one.why = want, why
 }
 
-// belongs is the device where an address belongs, by what its virtual services can do, and why that is not the device
-// of announce. Serves reports whether one of them has a server in service.
+// belongs returns the device where an address belongs, given its virtual services, and why that is not the device of
+// announce. Serves reports whether one of its virtual services has a server in service.
 func (a *announcer) belongs(one *announcement) (device, why string, serves bool) {
 	stays, healthy, awaited, decided, gathers := false, true, false, false, false
 	one.owner = ""
 	for k, v := range one.virtuals {
 		gathers = gathers || v.Gathers()
-		if k == 0 || v.owner == "" { // the first one's, unless one is ours
+		if k == 0 || v.owner == "" { // the owner of the first virtual service, unless this director has one
 			one.owner = v.owner
 		}
 		if v.owner != "" {
@@ -216,7 +217,7 @@ func (a *announcer) belongs(one *announcement) (device, why string, serves bool)
 	if one.at != one.device && gathers {
 		return one.at, "waits for results of the servers that are back", serves
 	}
-	switch { // what a reload brought to an address counts when its first results are there
+	switch { // a virtual service that a reload added counts once its first results are there
 	case awaited && !one.decided, !decided:
 		return "", "waits for the first results", serves
 	case healthy, one.last == "" && stays:
@@ -228,7 +229,7 @@ func (a *announcer) belongs(one *announcement) (device, why string, serves bool)
 	return device, why, serves
 }
 
-// put has the addresses put where they are wanted. Beside a table that is not the kernel's they are noted there.
+// put orders the addresses to their devices. With a table in memory the places are only noted.
 func (a *announcer) put(ctx context.Context, want []announce.Want) (r places) {
 	if a.kernel == nil {
 		for _, w := range want {

@@ -2,21 +2,21 @@ package director
 
 import "context"
 
-// aside carries out orders beside the director's goroutine, because they may take long: one after the other.
+// aside carries out slow orders in a goroutine of its own, one after the other.
 type aside[O, R any] struct {
 	carryOut func(context.Context, O) R
 	reports  chan R // how they ended
-	want     O      // what is to be
-	due      bool   // it is to be ordered
-	busy     bool   // an order is carried out
-	trouble  string // why the last one failed
+	want     O      // the next order
+	due      bool   // the next order has to start
+	busy     bool   // an order is under way
+	trouble  string // why the last order failed
 }
 
 func newAside[O, R any](carryOut func(context.Context, O) R) aside[O, R] {
 	return aside[O, R]{carryOut: carryOut, reports: make(chan R, 1)}
 }
 
-// start carries out what is due, unless it is busy. An order is carried out to its end, also when ctx ends meanwhile.
+// start starts the order that is due, unless another one is under way. An order runs to its end even if ctx ends.
 func (a *aside[O, R]) start(ctx context.Context) {
 	if a.due && !a.busy {
 		a.due, a.busy = false, true
@@ -25,10 +25,10 @@ func (a *aside[O, R]) start(ctx context.Context) {
 	}
 }
 
-// idle reports whether every order was carried out, with or without success.
+// idle reports whether no order is due or under way.
 func (a *aside[O, R]) idle() bool { return !a.due && !a.busy }
 
-// isOver waits, at the end, for an order that is carried out, and reports whether it ended before ctx did.
+// isOver waits, at the end, for the order under way, and reports whether it ended before ctx.
 func (a *aside[O, R]) isOver(ctx context.Context) bool {
 	a.due = false
 	if !a.busy {

@@ -10,8 +10,8 @@ import (
 	"ldirectord/orders"
 )
 
-// Backends finds the servers that an operator means: real is address:port, address alone or the name, virtual an id,
-// address:port or mark; "" means any. A range whose names have no address yet is not among them.
+// Backends finds the servers that an operator names. real is address:port, an address or a name; virtual is an id,
+// address:port or a mark; "" means any. Ranges whose names have no address yet are left out.
 func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	for v, s := range now.Each() {
 		if lvs.IsNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.isMeant(real) {
@@ -21,7 +21,7 @@ func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	return found
 }
 
-// Aliases are other names of these servers by which they may have orders.
+// Aliases are other names of these servers; orders may use them.
 func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
 	meant := setOf(servers)
 	for v, s := range now.Each() {
@@ -32,7 +32,7 @@ func (now *Snapshot) Aliases(servers []lvs.Backend) (others []lvs.Backend) {
 	return others
 }
 
-// Label is how a virtual service is shown: by its id, with the servicename beside it.
+// Label names a virtual service by its id and its servicename.
 func Label(id, servicename string) string {
 	if servicename != "" {
 		id += " [" + servicename + "]"
@@ -40,8 +40,8 @@ func Label(id, servicename string) string {
 	return id
 }
 
-// Called makes of an operator's word for a virtual service the id of the one that has it as its servicename. Ids,
-// addresses and marks go before names.
+// Called returns the id of the virtual service with this servicename. Ids, addresses and marks take precedence over
+// names.
 func (now *Snapshot) Called(word *string) error {
 	var ids []string
 	for _, v := range now.Virtuals {
@@ -60,13 +60,13 @@ func (now *Snapshot) Called(word *string) error {
 	return nil
 }
 
-// isMeant reports whether an operator's word for a real server means this one, by its name or its address.
+// isMeant reports whether a word names this real server, by name or address.
 func (s *ServerSnapshot) isMeant(word string) bool {
 	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word)
 }
 
-// Last finds, of each virtual service that none serves without these servers, and without all that orders take out, one
-// of them. Where none serves it as it is, that is a server without which none is left that could.
+// Last finds these servers' virtual services that nothing would serve without them and without all servers that orders
+// take out. It returns one server of each. If nothing serves now, it is a server without which nothing could serve.
 func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.Backend) {
 	goes := setOf(backends)
 	for _, v := range now.Virtuals {
@@ -74,7 +74,7 @@ func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.
 		asked := lvs.Backend{}
 		for _, s := range v.Servers {
 			switch at := lvs.At(v.ID, s.Real); {
-			case s.Moved, !s.Addr.IsValid(): // it goes, or has no address
+			case s.Moved, !s.Addr.IsValid(): // it is about to be removed, or has no address
 			case goes[at]:
 				asked = at
 				serve = serve || now.serves(v, s)
@@ -90,7 +90,7 @@ func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.
 	return last
 }
 
-// serves reports whether a server gets new connections. Where the table does not say, its checks do.
+// serves reports whether a server gets new connections. If the table is unknown, its checks decide.
 func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
 	if now.Standby || v.Error != "" {
 		return (s.Up || s.Held) && (s.Weight > 0 || s.Order != nil && s.Order.Kind == orders.Weigh)
@@ -98,7 +98,7 @@ func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
 	return s.Effective > 0
 }
 
-// Undrained finds one of these servers that still gets new connections, and why.
+// Undrained finds one of these servers that still gets new connections, and the reason.
 func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why string, any bool) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {
@@ -110,7 +110,7 @@ func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why st
 	return lvs.Backend{}, "", false
 }
 
-// Refusing are the virtual services of these servers that refuse their clients as long as they are drained.
+// Refusing returns the virtual services whose scheduler refuses clients of these servers while they are drained.
 func (now *Snapshot) Refusing(backends []lvs.Backend) (ids []string) {
 	asked := setOf(backends)
 	for v, s := range now.Each() {

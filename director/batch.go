@@ -11,14 +11,14 @@ import (
 	"ldirectord/lvs"
 )
 
-// change leads one virtual service from what the table has of it to what it should have.
+// change turns the present table entries of one virtual service into the wanted ones.
 type change struct {
 	v       *virtual
 	ops     []ipvsctl.Op
 	have    ipvsctl.Service
 	want    ipvsctl.Service
-	refused error // why the table does not take the settings, while servers follow their checks all the same
-	err     error // why the rest was not made
+	refused error // why the table refuses the settings; its servers still follow their checks
+	err     error // why the rest failed
 }
 
 // step is one operation of a change.
@@ -27,7 +27,7 @@ type step struct {
 	of *change
 }
 
-// newChange is what leads from what the table has to what was decided.
+// newChange returns the change from the present table to the decision.
 func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
 	w.tell.held(v)
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}
@@ -35,8 +35,8 @@ func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Deci
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
 }
 
-// carryOut makes changes in rounds over all virtual services, so that every one has what adds capacity before any loses
-// some. One that fails in a round is left alone in the next.
+// carryOut makes changes in rounds over all virtual services: first everything that adds capacity, then everything that
+// removes some. A change that fails in one round is skipped in the next.
 func (w *writer) carryOut(ctx context.Context, changes []*change) {
 	w.before()
 	for round := range ipvsctl.Rounds {
@@ -49,7 +49,8 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 			}
 		}
 		if round == ipvsctl.Rounds-1 && len(steps) > ipvsctl.Batch {
-			// the kernel looks for what comes back among the last removed first: else it looks long
+			// the kernel searches its list of removed destinations from the latest on; another order would
+			// be slow
 			slices.Reverse(steps)
 		}
 		for batch := range slices.Chunk(steps, ipvsctl.Batch) {
@@ -58,7 +59,7 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 	}
 }
 
-// send makes the changes of one batch. When the table refuses only the settings of a virtual service, the old ones
+// send makes the changes of one batch. If the table refuses only the settings of a virtual service, the old settings
 // stay.
 func (w *writer) send(ctx context.Context, batch []step) {
 	if !w.mayAsk(ctx) {
@@ -88,7 +89,7 @@ func (w *writer) send(ctx context.Context, batch []step) {
 	}
 }
 
-// do asks the table for changes, with a time limit.
+// do sends changes to the table, with a time limit.
 func (w *writer) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	limited, ended := w.limit(ctx)
 	results := w.client.Do(limited, ops...)

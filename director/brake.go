@@ -10,17 +10,17 @@ import (
 	"ldirectord/notify"
 )
 
-// askedAgain is after what time a server is asked that may show whether the way through a virtual address is fine, or
-// that is waited for.
+// askedAgain is the delay before another check of a server whose result is needed soon: it may show whether the path
+// through a virtual address works.
 const askedAgain = 100 * time.Millisecond
 
-// passage is how the last check went.
+// passage is the last result in the form that judge needs.
 func (c *check) passage() judge.Passage {
 	r := &c.last
 	return judge.Passage{Began: c.began, OK: r.OK, Passed: r.OK && r.Way == checker.WayThrough, Own: r.OwnAnswers}
 }
 
-// spot is where a check is in its virtual service.
+// spot is the place of a check in its virtual service.
 func (x user) spot() judge.Spot { return judge.Spot{Server: x.s.At, Check: int(x.j.k)} }
 
 // user is the check at a spot.
@@ -29,7 +29,7 @@ func (v *virtual) user(at judge.Spot) user {
 	return user{v, s, s.judgement(at.Check)}
 }
 
-// brake takes a result, and reports whether it is not to be judged, or not yet.
+// brake takes a result, and reports whether the result must not be judged, or not yet.
 func (e *examiner) brake(x user) bool {
 	kept, idle := x.v.Brake(x.spot(), e.tell.now())
 	if idle {
@@ -38,7 +38,7 @@ func (e *examiner) brake(x user) bool {
 	return kept
 }
 
-// settleBrakes decides what the results of a wake-up say together.
+// settleBrakes evaluates all results of a wake-up together.
 func (e *examiner) settleBrakes() {
 	for _, v := range e.virtuals {
 		for line := range v.Brakes {
@@ -49,8 +49,8 @@ func (e *examiner) settleBrakes() {
 	}
 }
 
-// settleBrake judges the failures that tell of their servers, and holds those that tell of this machine. Where nothing
-// shows which they do, it asks others.
+// settleBrake judges the failures that the servers cause, and holds those that this machine causes. If the results
+// don't show which, it has other servers checked.
 func (e *examiner) settleBrake(v *virtual, line int) {
 	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())
@@ -75,7 +75,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	}
 }
 
-// judgeAccused makes the last failures of servers count.
+// judgeAccused judges the last failures of accused servers.
 func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 	for _, at := range spots {
 		x := v.user(at)

@@ -8,25 +8,25 @@ import (
 	"ldirectord/parser"
 )
 
-// Change is something that happened: what was before, what is now, and the cause. All that is told of it follows from
-// one stream of these.
+// Change is one event: the state before, the state after, and the cause. Log, mail, status and the other receivers get
+// one stream of changes.
 type Change struct {
 	Before, After State
 	Cause
 	Global *parser.Global // the configuration in force
 
-	user // what it is about, if it is one of these
-	// Await waits until the receivers are done that must be, where there are some. What it returns,
-	// if not nil, ends that.
+	user // the virtual service and the server that changed, if any
+	// Await waits for the receivers that must finish first, if any. It returns a function that ends the wait, or
+	// nil.
 	Await func() (done func())
 }
 
-// State is what a change may be the difference of. What it does not concern is zero, before and after.
+// State is what a change can change. Unaffected fields are zero, before and after.
 type State struct {
-	Verdict  health.State // what its checks say of a server
-	Fallback string       // what a fallbackcommand was called with: start or stop
+	Verdict  health.State // the state of a server by its checks
+	Fallback string       // the last argument of fallbackcommand: start or stop
 
-	// What there is to tell of a virtual service: as JSON, whether it is available, how many of its servers are up.
+	// The report on a virtual service: its JSON, whether it is available, and how many of its servers are up.
 	Text        []byte
 	Available   bool
 	Up, Servers int
@@ -34,22 +34,22 @@ type State struct {
 
 // Cause is why something changed. It may change nothing.
 type Cause struct {
-	notify.Event                 // in words; of no kind: there are none
-	Result       *checker.Result // of a check; nil: it is none
-	By           history.Verdict // the results that count
-	// What is remembered of it: of a result what it counts as. Nothing with a result: it has just come.
+	notify.Event                 // the event in words; without a kind: none
+	Result       *checker.Result // the result of a check; nil: none
+	By           history.Verdict // the number of results that decided
+	// How history records it; for a result, what it counts as. Empty with a result: the result is new.
 	Past history.Kind
-	Note string // in which words it is remembered
+	Note string // the words that history records
 }
 
-// Receiver is told of each change in turn, by the director's goroutine. It must not block, and keeps nothing of the
-// change but texts.
+// Receiver gets each change in turn, from the director's goroutine. It must not block, and may keep only the texts of a
+// change.
 type Receiver func(*Change)
 
-// isNew reports whether it is a result that has just come. What it counts as follows.
+// isNew reports whether the change is a new result, whose meaning is not decided yet.
 func (c *Change) isNew() bool { return c.Result != nil && c.Past == history.Nothing }
 
-// Words passes on what is said of changes: to log, mail and counts of events.
+// Words passes the texts of changes to the log, mail and the counters of events.
 func Words(emit func(notify.Event)) Receiver {
 	return func(c *Change) {
 		if c.Kind != "" {
@@ -58,7 +58,7 @@ func Words(emit func(notify.Event)) Receiver {
 	}
 }
 
-// Posts passes on the states of virtual services, where the configuration has a webhook.
+// Posts passes the states of virtual services to the webhook, if the configuration has one.
 func Posts(post func(virtual string, state []byte, tried func())) Receiver {
 	return func(c *Change) {
 		if c.After.Text != nil && c.Global.Webhook != "" {

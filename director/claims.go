@@ -10,31 +10,31 @@ import (
 	"ldirectord/notify"
 )
 
-// Claims tell which virtual services other daemons of this machine have in the table. The daemon that has one keeps it.
+// Claims report which virtual services other daemons of this machine have in the table. A daemon keeps the virtual
+// services that it has.
 type Claims interface {
-	// Take makes these virtual services this director's, but for those that another daemon has: it waits for
-	// them. It gives up all others but those in left, which may still be in the table by it. Theirs names the
-	// daemon that has each of them, beside the one that has one too, waits for it or changes it. It is called
-	// before a virtual service is added and after one went.
+	// Take claims these virtual services for this director, except those that another daemon has: for those it
+	// waits. It gives up all other claims except those in left, which may still be in the table. Theirs names the
+	// daemon that has each virtual service; beside names daemons that share one, wait for it or change it. Take is
+	// called before a virtual service is added and after one was removed.
 	Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string)
-	// Changed tells that either may be different now.
+	// Changed signals that the answers of Take may have changed.
 	Changed() <-chan struct{}
 }
 
 // activeDirector has the virtual services of a director that stands by.
 const activeDirector = "the active director"
 
-// isOurs reports whether a virtual service belongs in the table by this director. One that does not is checked, and
-// no more.
+// isOurs reports whether this director puts a virtual service into the table. Otherwise it only checks the servers.
 func (v *virtual) isOurs() bool { return !v.Theirs }
 
 // belongsTo notes which other daemon has a virtual service; "": it is ours.
 func (v *virtual) belongsTo(owner string) { v.owner, v.Theirs = owner, owner != "" }
 
-// claimant claims virtual services, and knows what other daemons have.
+// claimant claims virtual services, and knows the claims of other daemons.
 type claimant struct {
 	*services
-	claims  Claims                         // nil: there are no others
+	claims  Claims                         // nil: there are no other daemons
 	through func(left map[netip.Addr]bool) // see Deps
 	beside  map[lvs.Key]string             // the daemon that waits for a virtual service, or changes it too
 
@@ -42,8 +42,8 @@ type claimant struct {
 	announcer *announcer
 }
 
-// assign decides which daemon has each virtual service. Left are those that are no longer configured and may be in
-// the table. It returns those that another daemon had, and this one has now.
+// assign decides which daemon has each virtual service. Left are virtual services that are no longer configured and may
+// be in the table. It returns the virtual services that this daemon takes over from another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	var theirs map[lvs.Key]string
 	var ours []*virtual
@@ -77,8 +77,8 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	return gained
 }
 
-// record passes on which virtual services this director may have in the table. Those that another daemon does not have
-// any more it takes over, as they are found there.
+// record passes on which virtual services this director may have in the table. It takes over those that no other daemon
+// has any more, as they are in the table.
 func (c *claimant) record() {
 	left := slices.DeleteFunc(slices.Clone(c.virtuals), func(v *virtual) bool { return !v.leftBehind })
 	gained := c.assign(c.virtuals, slices.Concat(left, c.purges))
@@ -96,7 +96,7 @@ func (c *claimant) record() {
 	c.marker.order()
 }
 
-// leaves leaves a virtual service in the table to another daemon that has it or waits for it.
+// leaves reports whether a virtual service stays in the table for another daemon, which has it or waits for it.
 func (c *claimant) leaves(v *virtual) bool {
 	to := c.beside[v.key]
 	if to != "" {
@@ -105,7 +105,7 @@ func (c *claimant) leaves(v *virtual) bool {
 	return to != ""
 }
 
-// Listed is a list in one line, not too much of it.
+// Listed joins names in one line and shortens a long list.
 func Listed(names []string) string {
 	const most = 10
 	line := strings.Join(names[:min(len(names), most)], ", ")

@@ -9,29 +9,29 @@ import (
 	"ldirectord/checker/schedule"
 )
 
-// Bounds of what is kept of failed checks, and of what it costs: each one that is taken down needs a goroutine.
+// Limits for recorded conversations of failed checks. Each recording needs a goroutine.
 const (
 	maxConversations  = 1000    // checks
 	maxConversation   = 4 << 10 // bytes of each
 	conversationEvery = 50 * time.Millisecond
-	conversationLasts = time.Minute // then a newer one is taken down
+	conversationLasts = time.Minute // then a newer conversation is recorded
 )
 
-// Conversation is what a failed check and its server said to each other, without secrets.
+// Conversation is what a failed check sent and received, without secrets.
 type Conversation struct {
 	Check string    `json:"check"`
 	Time  time.Time `json:"time"`
 	Text  string    `json:"text"`
 }
 
-// conversations are the last ones of checks that are down. Others cost nothing.
+// conversations has the last failed conversation of each check that is down. Others cost nothing.
 type conversations struct {
-	tape func(*schedule.Task) // has the next check taken down
+	tape func(*schedule.Task) // has the next check recorded
 	kept map[*schedule.Task]Conversation
-	free time.Time // when the next check may be taken down
+	free time.Time // when the next check may be recorded
 }
 
-// follow takes a result that is believed. While its check is down it asks for a conversation that is newer.
+// follow takes a result that counts. While the check is down it requests a newer conversation from time to time.
 func (a *conversations) follow(u *schedule.Update, c *check, now time.Time) {
 	if u.Result.OK && len(a.kept) == 0 {
 		return
@@ -66,7 +66,7 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:maxConversation-len(more)], "") + more
 }
 
-// of are those of the checks of a server that are down.
+// of returns the conversations of a server's checks that are down.
 func (a *conversations) of(v *virtual, s *server) (list []Conversation) {
 	for j := &s.first; j != nil; j = j.next {
 		if said, has := a.kept[j.task]; has && j.Health.State == health.Down {

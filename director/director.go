@@ -21,7 +21,7 @@ import (
 	"ldirectord/parser"
 )
 
-// ErrHandover is the cause of Run's context that makes it leave the table as it is, for a daemon that takes over.
+// ErrHandover, as the cause of Run's context, makes Run leave the table as it is for the daemon that takes over.
 var ErrHandover = errors.New("handed over to another daemon")
 
 const (
@@ -29,62 +29,61 @@ const (
 	minDrift    = time.Second      // between two drift checks
 )
 
-// Deps are what a director works with.
+// Deps are the collaborators of a director.
 type Deps struct {
 	Table ipvsctl.Client // owned by the director while it runs
 	Tell  []Receiver     // of what happens
-	// Maintenance sends which of the servers the files of dir take out, first as soon as that is known, then
-	// when it changes, until ctx is done. It must not block, as maintenance.Watcher.Watch does not. It is only
-	// called for plans with a maintenancedir.
+	// Maintenance sends which servers the files of dir put into maintenance: once as soon as that is known, then at
+	// each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
-	// Marks keeps the mark rules; nil: there are none in the plans, or they are not kept.
+	// Marks keeps the mark rules; nil: plans have none, or nothing keeps them.
 	Marks Marks
-	// Announcer keeps addresses on devices; nil: it is only noted where they should be. Withdraw says that there
-	// may be some of a daemon before, also if the plan has none.
+	// Announcer puts addresses on devices; nil: the director only notes where they should be. Withdraw: the
+	// previous daemon may have left addresses, even if the plan has none.
 	Announcer Announcer
 	Withdraw  bool
-	// Former are the virtual services of the daemon before, which handed over or crashed. Those that the
-	// plan does not have are purged.
+	// Former are the virtual services of the previous daemon, which handed over or crashed. The director purges
+	// those that the plan does not have.
 	Former []lvs.Key
-	// Claims, if not nil, say which virtual services other daemons have. After a crash or a handover, what was
-	// claimed last is Former of the next daemon.
+	// Claims, if not nil, knows which virtual services other daemons have. After a crash or a handover, the last
+	// claims become Former of the next daemon.
 	Claims Claims
-	// Through, if not nil, is told by which virtual addresses no check goes, because other daemons have their
-	// services.
+	// Through, if not nil, is called with the virtual addresses that checks must not use, because other daemons
+	// have their services.
 	Through func(left map[netip.Addr]bool)
-	// Leavers are those that left the configuration of the daemon before while their connections had not ended.
+	// Leavers are servers that left the configuration of the previous daemon and still had connections.
 	Leavers []Leaver
-	// Leave, if not nil, is told which servers leave, each time that changes: before the table does, where one
-	// begins to leave. What it was told last is Leavers of the next daemon.
+	// Leave, if not nil, is called with the leaving servers at each change, before the table changes. Its last
+	// argument becomes Leavers of the next daemon.
 	Leave func([]Leaver)
-	// Orders hold from the start on.
+	// Orders apply from the start on.
 	Orders orders.All
 	// Standby makes the director start on standby, see SetStandby.
 	Standby bool
-	// Alive, if not nil, is called by the director's goroutine at least once in Pulse and after each answer of
-	// the table. If that goroutine is stuck it is not called, so that a watchdog can fire. It must not block.
+	// Alive, if not nil, is called by the director's goroutine at least once in each Pulse and after each answer of
+	// the table. If that goroutine hangs, the calls stop and a watchdog can fire. It must not block.
 	Alive func()
 	Pulse time.Duration
 }
 
-// Director keeps the table as the plan and the checks say. Its exported methods may be called from any goroutine.
+// Director keeps the table in line with the plan and the checks. Its exported methods may be called from any goroutine.
 //
-// One goroutine owns all of its state: each event of that goroutine's loop is a method, and nothing needs a lock. What
-// can wait, or can do without most of that state, is a type of its own, which knows no director: writer, examiner,
-// teller, marker, announcer, claimant, orderBook, maintainer, leavers, conversations.
+// One goroutine owns its whole state: each event of that goroutine's loop is a method, and no lock is needed. Parts
+// that may run later, or need little of that state, are types that do not know the director: writer, examiner, teller,
+// marker, announcer, claimant, orderBook, maintainer, leavers, conversations.
 type Director struct {
 	deps    Deps
 	orders  requests
-	started chan struct{}   // closed when every virtual service and its mark rules were set up once
+	started chan struct{}   // closed when every virtual service and its mark rules have been set up once
 	settled chan struct{}   // closed when no server is unknown
 	life    context.Context // ends with Run
 	die     context.CancelFunc
 
-	// What follows belongs to the goroutine of Run.
+	// The fields below belong to the goroutine of Run.
 	services
 	writer    writer
 	examiner  examiner
-	claims    <-chan struct{} // which daemon has what may have changed; nil: there are no others
+	claims    <-chan struct{} // signals that claims of other daemons may have changed; nil: there are none
 	claimant  claimant
 	remover   remover
 	ordered   orderBook
@@ -92,10 +91,10 @@ type Director struct {
 	folder    maintainer
 	marker    *marker
 	announcer *announcer
-	awaiting  []chan<- struct{} // callers that wait for a demotion, or the mark rules to follow
+	awaiting  []chan<- struct{} // callers that wait for a demotion or for mark rules
 }
 
-// New returns a director that does nothing until Run.
+// New returns a director. It does nothing before Run.
 func New(deps Deps) *Director {
 	d := &Director{
 		deps:    deps,
@@ -126,7 +125,7 @@ func New(deps Deps) *Director {
 	d.remover = remover{claimant: &d.claimant, writer: &d.writer}
 	d.writer = writer{services: all, others: &d.claimant, orders: &d.ordered, remover: &d.remover,
 		wrote: d.tellState}
-	d.writer.table = table{client: deps.Table, alive: func() { // the director's goroutine is not stuck
+	d.writer.table = table{client: deps.Table, alive: func() { // the director's goroutine does not hang
 		d.tell.clock = time.Time{} // time has passed
 		if deps.Alive != nil {
 			deps.Alive()
@@ -147,8 +146,8 @@ func (d *Director) Started() <-chan struct{} { return d.started }
 // Settled is closed when the first result of every server is in the table.
 func (d *Director) Settled() <-chan struct{} { return d.settled }
 
-// Run keeps the table as the plan and the checks say until ctx is done. Then it removes what cleanstop says, unless the
-// cause is ErrHandover. It returns an error only when it could not read the table at the start.
+// Run keeps the table in line with the plan and the checks until ctx is done. Then it removes virtual services as
+// cleanstop says, unless the cause is ErrHandover. It fails only if it could not read the table at the start.
 func (d *Director) Run(ctx context.Context, p *Plan) error {
 	defer d.die()
 	f := d.deps.openFolder(ctx, d.life, p)
@@ -167,8 +166,7 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// leaveTable cleans up at the end, within stopTimeout: the virtual services first, because the mark rules may make
-// it wait.
+// leaveTable cleans up at the end, within stopTimeout: virtual services first, because mark rules may take long.
 func (d *Director) leaveTable(ended context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
 	defer cancel()
@@ -188,13 +186,12 @@ func (d *Director) leaveTable(ended context.Context) {
 	}
 }
 
-// Reload makes the plan the one to keep. It returns when the table follows it, or ctx is done.
+// Reload puts a plan in force. It returns when the table follows it, or when ctx is done.
 func (d *Director) Reload(ctx context.Context, p *Plan) error {
 	return d.replace(ctx, p, false)
 }
 
-// replace hands the director another plan, with what its maintenancedir says. It may refine the current one, see
-// Refine.
+// replace hands a new plan to the director, with the contents of its maintenancedir. For refining, see Refine.
 func (d *Director) replace(ctx context.Context, p *Plan, refines bool) error {
 	f := d.deps.openFolder(ctx, d.life, p)
 	err := d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
@@ -210,10 +207,10 @@ func (d *Director) replace(ctx context.Context, p *Plan, refines bool) error {
 // errNotTaken is the error of an order that never reached the director.
 var errNotTaken = errors.New("the director did not take the order")
 
-// requests are for the goroutine of Run to carry out.
+// requests are carried out by the goroutine of Run.
 type requests chan func(context.Context)
 
-// submit hands one to the director's goroutine and waits until it closes done, or ctx is done.
+// submit hands a request to the director's goroutine and waits until that closes done, or until ctx is done.
 func (r requests) submit(ctx context.Context, order func(ctx context.Context, done chan<- struct{})) error {
 	done := make(chan struct{})
 	select {
@@ -238,7 +235,8 @@ func (d *Director) loop(ctx context.Context) {
 	defer pulse.Stop()
 	started, settled := sync.OnceFunc(func() { close(d.started) }), sync.OnceFunc(func() { close(d.settled) })
 	for {
-		d.announce() // before the first order, which would else withdraw the addresses of the daemon before
+		// before the first order, which would otherwise withdraw the addresses of the previous daemon
+		d.announce()
 		d.marker.start(ctx)
 		d.announcer.start(ctx)
 		if d.marker.idle() && d.demotion == nil {
@@ -278,7 +276,7 @@ func (d *Director) loop(ctx context.Context) {
 				d.claimant.record()
 			}
 			d.writer.sync(ctx, nil)
-			d.writer.checkDrift(ctx) // what one took away that ended is back at once
+			d.writer.checkDrift(ctx) // a virtual service of a daemon that ended is back at once
 		case <-drift.C:
 			d.writer.checkDrift(ctx)
 			d.marker.recheck()
@@ -297,7 +295,7 @@ func (d *Director) loop(ctx context.Context) {
 	}
 }
 
-// marked follows what became of an order of mark rules.
+// marked handles the result of an order for mark rules.
 func (d *Director) marked(r marked) {
 	d.marker.took(r)
 	d.announcer.stale = true
@@ -315,7 +313,7 @@ func (d *Director) marked(r marked) {
 	}
 }
 
-// announce decides where the addresses belong, after something changed.
+// announce decides again where the addresses belong, after a change.
 func (d *Director) announce() {
 	a, now := d.announcer, time.Now()
 	for _, v := range d.virtuals {
@@ -334,8 +332,8 @@ func (d *Director) announce() {
 	}
 }
 
-// nextLook is how long until a failed change is tried again, an address is decided anew, or the clock looked at for the
-// end of an order; never if there is none.
+// nextLook is the time until the next retry of a failed change, the next decision on an address, or the next look at
+// the clock for the end of an order.
 func (d *Director) nextLook() time.Duration {
 	wait := d.writer.nextRetry(d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.remover.mayNotGo))
 	if next := until(d.ordered.next); next < never {

@@ -11,8 +11,8 @@ import (
 	"ldirectord/notify"
 )
 
-// checkDrift compares the table with what was written last, and undoes what was changed by hand: the settings and
-// the removal of a virtual service always, real servers as repair says.
+// checkDrift compares the table with the last write and undoes external changes: settings and removals of virtual
+// services always, changes of real servers only with repair.
 func (w *writer) checkDrift(ctx context.Context) {
 	if w.silent() {
 		return
@@ -30,7 +30,7 @@ func (w *writer) checkDrift(ctx context.Context) {
 	var changes []*change
 	for _, v := range w.ours {
 		if slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted }) {
-			v.touch() // its connections may have ended
+			v.touch() // the server's connections may have ended
 		}
 		have := table[v.key]
 		same := have.Key == v.key && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
@@ -41,7 +41,7 @@ func (w *writer) checkDrift(ctx context.Context) {
 	w.settle(ctx, changes)
 }
 
-// noteCounters notes what the servers carry, as the table was read, and when that was known.
+// noteCounters notes the counters of the servers from the table, and when they were read.
 func (w *writer) noteCounters(table ipvsctl.Table) {
 	for _, v := range w.virtuals {
 		counters := table[v.key].Counters
@@ -54,8 +54,8 @@ func (w *writer) noteCounters(table ipvsctl.Table) {
 	}
 }
 
-// notice reports once what was changed by hand since the service was written. Such a change of a server is kept until
-// that server's next transition or a reload, unless a file in maintenancedir or the directive repair is against it.
+// notice reports external changes once. Such a change of a server is kept until the server's next transition or a
+// reload, unless a file in maintenancedir or the directive repair forbids it.
 func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
 	if have.Key != v.key {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")

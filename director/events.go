@@ -14,7 +14,7 @@ import (
 	"ldirectord/notify"
 )
 
-// op records what the table was told of a virtual service and answered, a change in the words that log watchers know.
+// op reports a change of the table in the words that log watchers know.
 func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
 	c := Change{user: user{v: v, s: v.serverAt(op.Dest.Addr)}}
 	c.Virtual, c.Weight = v.cfg.ID, int(op.Dest.Weight)
@@ -87,7 +87,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	}
 }
 
-// addDetails adds what a mail says of a server besides. The servers are counted once for all events of a moment.
+// addDetails adds the details for mails about a server. The servers are counted once for all events of a moment.
 func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	if v.cfg.Mail.To == "" {
 		return
@@ -106,8 +106,8 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	}
 }
 
-// tableName is how a server is named when it goes: by the table's port, with the configured one where
-// it differs.
+// tableName names a server in lines about its removal: with the port of the table, and the configured port if it
+// differs.
 func tableName(table, configured string) string {
 	if configured == "" || table == configured {
 		return table
@@ -115,7 +115,7 @@ func tableName(table, configured string) string {
 	return table + " mapped from " + configured
 }
 
-// sayLeaving puts a change of a server that leaves into words, if it is one.
+// sayLeaving reports a change of a leaving server.
 func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 	l, drains := v.Leaver(op.Dest.Addr), op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
 	if l == nil || !drains && op.Kind != ipvsctl.DelDest {
@@ -142,8 +142,9 @@ func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
 	t.emit(e)
 }
 
-// unjudged takes an answer that can't be judged: the state is kept. Each server is reported in the log, and the first
-// of a virtual service by mail, because its servers mostly share the pattern. After unjudgedQuiet it is reported again.
+// unjudged handles an answer that can't be judged: the server keeps its state. Each server is reported in the log. Only
+// the first of a virtual service is reported by mail, because its servers usually share the pattern. After
+// unjudgedQuiet it is reported again.
 func (t *teller) unjudged(c *check, r *checker.Result) {
 	t.found(history.Unjudged, r, c.users...)
 	now := time.Now()
@@ -166,11 +167,11 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 	}
 }
 
-// unjudgedQuiet is the time between two reports that a server's answers can't be judged.
+// unjudgedQuiet is the time between two reports of unjudged answers of a server.
 const unjudgedQuiet = time.Hour
 
-// shortage counts checks that failed by a shortage of this machine. The third in a row is reported; from then on the
-// shortage lasts.
+// shortage counts checks that failed because of a shortage of this machine. The third in a row is reported. Lasts: it
+// was at least the third.
 func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
 	t.found(history.Shortage, r, c.users...)
 	for _, x := range c.users {
@@ -189,7 +190,7 @@ func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
 	return lasts
 }
 
-// warn reports the warning of a check when it is another one than last time.
+// warn reports a check's warning when it differs from the last one.
 func (t *teller) warn(c *check, r *checker.Result) {
 	if r.Warning == "" || c.last.Warning == r.Warning {
 		return
@@ -201,8 +202,8 @@ func (t *teller) warn(c *check, r *checker.Result) {
 	}
 }
 
-// holds reports once that servers are held, after a checkinterval, when it is known which, and once that none is any
-// more. Before is how many were held.
+// holds reports once when servers are held, and once when no server is held any more. The first report waits for a
+// checkinterval, until all held servers are known. Before is the former number of held servers.
 func (t *teller) holds(v *virtual, before int, held []int) {
 	told := &v.told
 	switch {
@@ -223,17 +224,17 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 	}
 }
 
-// untold reports whether it is time to report that servers are held.
+// untold reports whether the report of held servers is due.
 func (v *virtual) untold(now time.Time) bool {
 	return v.holds > 0 && !v.told.guardAt.IsZero() && !now.Before(v.told.guardAt)
 }
 
-// guard reports what keepserving, or the brake of checkvip, does in a virtual service.
+// guard reports an act of keepserving, or of the brake of checkvip, in a virtual service.
 func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.say(v, nil, kind, does+": "+v.label()+more, "")
 }
 
-// listed are the members at these places in one line, not too many of them.
+// listed names the members at these places in one line, shortened.
 func listed(v *virtual, places []int) string {
 	var names []string
 	for _, i := range places {
@@ -242,7 +243,7 @@ func listed(v *virtual, places []int) string {
 	return Listed(names)
 }
 
-// isFallback reports whether a change is one of the fallback server. Its address may also be that of a real server, s.
+// isFallback reports whether a change concerns the fallback server. Its address may also be that of a real server, s.
 func (v *virtual) isFallback(op ipvsctl.Op, s *server) bool {
 	switch {
 	case v.Fallback.Addr != op.Dest.Addr:

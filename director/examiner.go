@@ -11,7 +11,7 @@ import (
 	"ldirectord/history"
 )
 
-// examiner has the checks of a plan made, and judges servers by what they find.
+// examiner runs the checks of a plan and judges servers by the results.
 type examiner struct {
 	*services
 	pool *schedule.Pool
@@ -19,21 +19,21 @@ type examiner struct {
 
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of checks
-	held      bool             // some of them wait for a route
+	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
 	shortages uint64
 }
 
-// check is what is known of a check that runs.
+// check is the state of a running check.
 type check struct {
-	users    []user // the real servers that have it
+	users    []user // the real servers that use this check
 	last     checker.Result
-	at       history.Moment // of last, up to a second late; zero: there was none
-	began    time.Time      // of last: when the check began
-	answered history.Moment // when the last check began that ended, whatever it said
-	hurried  time.Duration  // what the pool was told: the fastinterval or askedAgain, 0 while no server is in doubt
-	begun    bool           // the pool has it
-	reported bool           // there was a result, or one that says nothing and is not to be waited for
+	at       history.Moment // when last came, up to a second late; zero: no result yet
+	began    time.Time      // when the check of last began
+	answered history.Moment // the start of the last check that ended, with any result
+	hurried  time.Duration  // the shorter interval given to the pool: fastinterval or askedAgain; 0: none
+	begun    bool           // it is in the pool
+	reported bool           // it had a result, or one that does not count and ends the wait
 }
 
 // user is a real server of a virtual service with one of its checks.
@@ -43,7 +43,7 @@ type user struct {
 	j *judgement
 }
 
-// enter makes the checks of a plan the current ones.
+// enter puts the checks of a plan in force.
 func (e *examiner) enter(p *Plan) {
 	e.tasks, e.waiting = p.tasks, 0
 	checks := make(map[*schedule.Task]*check, len(p.tasks))
@@ -75,7 +75,7 @@ func (e *examiner) enter(p *Plan) {
 	}
 }
 
-// run makes those of the checks that a service uses, and that have a path.
+// run starts the checks that a service uses and that have a path.
 func (e *examiner) run() {
 	maps.DeleteFunc(e.checks, func(_ *schedule.Task, c *check) bool {
 		if len(c.users) == 0 && !c.reported {
@@ -101,7 +101,7 @@ func (e *examiner) run() {
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
 }
 
-// judgeKnown judges unknown servers by the results that their checks have already: another server may share them.
+// judgeKnown judges unknown servers by existing results of their checks, which other servers may share.
 func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.servers {
 		was := s.Verdict()

@@ -11,7 +11,7 @@ import (
 	"ldirectord/orders"
 )
 
-// lossOf says how a check failed.
+// lossOf grades the failure of a check.
 func lossOf(r checker.Result) judge.Loss {
 	switch {
 	case r.Stage == wire.AtConnect, r.Cause == checker.Refused, r.Cause == checker.Unreachable:
@@ -23,7 +23,7 @@ func lossOf(r checker.Result) judge.Loss {
 	}
 }
 
-// decide lets the rules decide a virtual service, and tells what they say of the guard.
+// decide applies the rules to a virtual service, and reports changes of the guard.
 func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	w.countRerouted(ctx, v)
 	obeyed := v.Obeys
@@ -40,7 +40,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")
 	}
-	if v.isOurs() { // else no server is in service
+	if v.isOurs() { // otherwise no server is in service
 		before := v.holds
 		v.holds = len(decision.Held)
 		w.tell.holds(v, before, decision.Held)
@@ -48,7 +48,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	return decision
 }
 
-// obey carries the order for a virtual service out.
+// obey carries out an order for a virtual service.
 func (e *examiner) obey(v *virtual, o orders.Order) {
 	if v.Obeys == (o.Kind == orders.Obey) {
 		return

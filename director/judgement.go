@@ -11,28 +11,28 @@ import (
 	"ldirectord/judge"
 )
 
-// judgement is what the results of one check say of one server.
+// judgement is the state of one server by one check.
 type judgement struct {
 	*judge.Check
-	next  *judgement     // of the server's next check
+	next  *judgement     // the judgement by the server's next check
 	task  *schedule.Task // nil with checktype=off
-	check *check         // of task, once it runs
+	check *check         // the check of task, once it runs
 
-	reason    string    // of the last failure
+	reason    string    // the reason of the last failure
 	unjudged  *unjudged // nil: all answers could be judged
-	shortages int32     // results in a row that failed by a shortage of this machine
+	shortages int32     // results in a row with a shortage of this machine
 	k         uint8     // its place among the server's checks
-	number    uint8     // of its check in the section: 0, or the line of alsocheck
+	number    uint8     // the number of its check in the section: 0, or the line of alsocheck
 }
 
-// unjudged are answers of a check that can't be judged.
+// unjudged describes answers of a check that can't be judged.
 type unjudged struct {
-	why string    // of the last answer; "" when it can be judged
+	why string    // why the last answer can't be judged; "" if it can
 	at  time.Time // when it was last reported
 }
 
-// worst is the judgement that decides what a server is: the first that is down, else one that is unknown, else the one
-// with the most results that speak against it.
+// worst is the judgement that decides the server's state: the first that is down, otherwise an unknown one, otherwise
+// the one with the most results against its state.
 func (s *server) worst() *judgement {
 	worst := &s.first
 	for j := s.first.next; j != nil; j = j.next {
@@ -49,10 +49,10 @@ func (j *judgement) isWorseThan(other *judgement) bool {
 	return mine > others || mine == others && j.Health.State == health.Up && j.Health.Streak > other.Health.Streak
 }
 
-// spec is what a check asks a server.
+// spec is the request of a check.
 func (x user) spec() checker.Spec { return specOf(x.v.cfg.Check(int(x.j.number)), x.s.real) }
 
-// checkName is how a check of a server is called: https; among several https 443.
+// checkName is the name of a check: https, or https 443 if the server has several.
 func (x user) checkName() string {
 	spec := x.spec()
 	name := spec.Kind()
@@ -68,7 +68,7 @@ func (x user) checkName() string {
 	return fmt.Sprintf("%s %d", name, spec.Target.Port())
 }
 
-// named is what a check says of a server, with the name of the check where there are several.
+// named adds the name of the check to a message if the server has several checks.
 func (x user) named(detail string) string {
 	if x.s.first.next == nil || detail == "" {
 		return detail
@@ -77,7 +77,7 @@ func (x user) named(detail string) string {
 	return name + strings.TrimPrefix(detail, name)
 }
 
-// about is a sentence about a check of a server, with the name of the check at its end where there are several.
+// about formats a sentence and appends the name of the check if the server has several.
 func (x user) about(format string, args ...any) string {
 	sentence := fmt.Sprintf(format, args...)
 	if x.s.first.next == nil {

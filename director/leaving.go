@@ -11,7 +11,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file is about real servers that left the configuration, in virtual services with a draintime. They stay in the
+// This file handles real servers that left the configuration of a virtual service with draintime. They stay in the
 // table at weight 0 until their connections have ended or the time is over. They are not checked, and get no new
 // clients.
 
@@ -21,7 +21,7 @@ const lookInterval = time.Second
 // Leaver is a real server that left its virtual service and may still be in the table.
 type Leaver = ipvsctl.Leaver
 
-// depart names those of these servers that leave now.
+// depart notes the names of servers that leave now.
 func (v *virtual) depart(servers []*server) {
 	for _, s := range servers {
 		if l := v.Leaver(s.Dest.Addr); l != nil && l.Name == "" {
@@ -30,7 +30,7 @@ func (v *virtual) depart(servers []*server) {
 	}
 }
 
-// whyOver is why a leaver goes now; "" while it stays.
+// whyOver is why a leaver is removed now; "" while it stays.
 func whyOver(l *judge.Leaver) string {
 	switch l.Over {
 	case judge.Late:
@@ -41,15 +41,15 @@ func whyOver(l *judge.Leaver) string {
 	return ""
 }
 
-// leavers are those of all virtual services.
+// leavers handles the leaving servers of all virtual services.
 type leavers struct {
 	*services
 	last   []Leaver         // as last passed on
 	leave  func([]Leaver)   // see Deps
-	lookAt <-chan time.Time // when they are looked at next; nil while there are none
+	lookAt <-chan time.Time // the next look at their connections; nil while no server leaves
 }
 
-// resume has those leave on that the daemon before had, as their virtual service was found in the table.
+// resume continues with the leavers of the previous daemon, as far as the table still has them.
 func (all *leavers) resume(v *virtual, found ipvsctl.Service) {
 	for _, l := range all.last {
 		if _, in := found.Dests.At(l.Addr); in && l.Key == v.key && !l.Stays {
@@ -58,8 +58,8 @@ func (all *leavers) resume(v *virtual, found ipvsctl.Service) {
 	}
 }
 
-// mayServe reports whether a server that moved away was in service when the daemon before ended, as the table was
-// found, or in maintenance.
+// mayServe reports whether a server that moved away was in service, by the table, when the previous daemon ended, or in
+// maintenance.
 func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 	_, serves := found.Dests.At(s.Dest.Addr)
 	for _, l := range all.last {
@@ -70,8 +70,8 @@ func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 	return serves
 }
 
-// record passes on which servers leave, and which moved away and are in maintenance. It sees to it that they are
-// looked at.
+// record passes on which servers leave, and which moved away and are in maintenance. It starts the timer for the next
+// look.
 func (all *leavers) record() {
 	now := make([]Leaver, 0, len(all.last))
 	for _, v := range all.ours {
@@ -93,7 +93,7 @@ func (all *leavers) record() {
 	all.last = now
 }
 
-// look removes the servers whose connections have ended, or whose time is over.
+// look removes leaving servers whose connections have ended or whose time is over.
 func (all *leavers) look(ctx context.Context, t *table) {
 	all.lookAt = nil
 	for _, v := range all.ours {
@@ -115,7 +115,7 @@ func (all *leavers) look(ctx context.Context, t *table) {
 	all.record()
 }
 
-// Carried is what a server carries, in words.
+// Carried describes the connections of a server in words.
 func Carried(c lvs.Counters) string {
 	text := plural(c.Active+c.Inactive, "connection")
 	if c.Persistent > 0 {
@@ -131,7 +131,7 @@ func plural(n uint32, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// describeLeavers is what is known of those that are still in the table.
+// describeLeavers describes the leavers that are still in the table.
 func describeLeavers(v *virtual) (list []LeaverSnapshot) {
 	for _, l := range v.Leavers {
 		if weight, in := v.WeightAt(l.Addr); in {

@@ -18,8 +18,8 @@ import (
 	"ldirectord/notify"
 )
 
-// begin puts the first plan into the table as it is found. Servers that are in with a weight are up until their checks
-// say otherwise. Destinations of our virtual services that are not configured are purged.
+// begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail. It
+// purges unconfigured destinations of our virtual services.
 func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
 	d.tell.status = lvs.StatusStarting
 	var former []*virtual
@@ -49,8 +49,8 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	d.writer.sync(ctx, have)
 }
 
-// reload makes another plan the current one. A server whose check stays the same keeps its health. One whose check
-// changed stays in the table as it is until the first result of the new check.
+// reload puts a new plan in force. A server whose check stays the same keeps its health. If its check changed, its
+// entry in the table stays until the first result of the new check.
 func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) {
 	if !refines {
 		d.tell.status = lvs.StatusReloading
@@ -71,7 +71,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 		v.touch()
 		takeOver(v, before[v.key], refines, &d.tell)
 		if p.Config.Global.Channels != d.global.Channels {
-			v.told.state.Text = nil // a new one is told how things are
+			v.told.state.Text = nil // a new receiver gets the present state
 		}
 		d.examiner.judgeKnown(v)
 	}
@@ -79,7 +79,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	d.remover.purge(ctx)
 }
 
-// takeOver makes a virtual service what it was in the plan before; nil: it is new.
+// takeOver copies the state of a virtual service from the former plan; nil: it is new.
 func takeOver(v, was *virtual, refines bool, tell *teller) {
 	if was == nil {
 		return
@@ -104,7 +104,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	v.depart(was.servers)
 }
 
-// adopt makes the plan continue the checks that run already.
+// adopt lets the plan continue checks that run already.
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	adopted := make(map[*schedule.Task]*schedule.Task, len(p.tasks))
 	for x := range checked(virtuals...) {
@@ -121,7 +121,7 @@ func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	}
 }
 
-// checked are all checks of all servers, but for those with checktype=off.
+// checked yields all checks of all servers, except those with checktype=off.
 func checked(virtuals ...*virtual) iter.Seq[user] {
 	return func(yield func(user) bool) {
 		for _, v := range virtuals {
@@ -136,7 +136,7 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 	}
 }
 
-// inherit takes over what was known of a virtual service, but no overrides: a reload ends them.
+// inherit copies the state of a virtual service without overrides, which end at a reload.
 func (v *virtual) inherit(was *virtual) {
 	v.told, v.holds, v.placed, v.backoff = was.told, was.holds, was.placed, was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
@@ -168,13 +168,13 @@ func (v *virtual) inherit(was *virtual) {
 	}
 }
 
-// inherit takes over what is remembered of the same server. Its health is that of its checks.
+// inherit copies the history of the same server. Its health comes from its checks.
 func (s *server) inherit(was *server) {
 	s.before, s.lasted = was.before, was.lasted
 	s.tally, s.carries, s.counted, s.past = was.tally, was.carries, was.counted, was.past
 }
 
-// inherit takes over what is remembered of the same check.
+// inherit copies the history of the same check.
 func (j *judgement) inherit(was *judgement) {
 	j.reason, j.shortages, j.unjudged = was.reason, was.shortages, was.unjudged
 }
@@ -188,8 +188,8 @@ func (s *server) judgement(k int) *judgement {
 	return j
 }
 
-// before is what was known by the same check of the same server, nil where there was none. A renewed certificate makes
-// a new task, but not another check.
+// before is the judgement of the same server by the same check; nil: none. A renewed certificate makes a new task, but
+// the check stays the same.
 func (x user) before(was *virtual) *judgement {
 	asOften := was.cfg.CheckInterval == x.v.cfg.CheckInterval
 	for _, old := range was.at(x.s.Dest.Addr) {
@@ -202,7 +202,8 @@ func (x user) before(was *virtual) *judgement {
 	return nil
 }
 
-// install makes the plan's virtual services and checks the current ones. Owned are those that may be in the table.
+// install puts the plan's virtual services and checks in force. Owned are the virtual services that may be in the
+// table.
 func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
 	d.tell.global = d.global
@@ -233,7 +234,7 @@ func (d *Director) cleanup(ctx context.Context) {
 		v.retry, v.cfg.Marking = time.Time{}, nil
 	}
 	allow(ctx, d.demotion, demotionTimeout)
-	d.claimant.assign(d.ours, d.purges) // which daemon waits now
+	d.claimant.assign(d.ours, d.purges) // find out which daemon waits now
 	hooks := d.tell.leaving(d.ours, d.claimant.beside, "the director stops")
 	d.announcer.withdrawAtEnd(ctx, d.writer.alive)
 	allow(ctx, hooks, demotionTimeout)

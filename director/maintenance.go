@@ -13,9 +13,9 @@ import (
 	"ldirectord/notify"
 )
 
-// folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir: the director's own
-// goroutine never does. Without one, servers that are known to be in maintenance stay so. At a start none is known, and
-// the checks alone decide until the folder answers.
+// folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir; the director's own
+// goroutine never waits. Without a reading, servers in maintenance stay there. At a start no server is known to be in
+// maintenance, and the checks alone decide until the folder answers.
 const folderWait = 3 * time.Second
 
 // folder is the maintenancedir of one plan.
@@ -26,7 +26,7 @@ type folder struct {
 	end      context.CancelFunc
 }
 
-// openFolder begins to watch the maintenancedir of a plan, until life ends, and waits for the first reading.
+// openFolder starts to watch the maintenancedir of a plan, until life ends, and waits for the first reading.
 func (d *Deps) openFolder(ctx, life context.Context, p *Plan) folder {
 	f := folder{dir: p.Config.Global.MaintenanceDir, end: func() {}}
 	if f.dir == "" {
@@ -50,26 +50,26 @@ func (d *Deps) openFolder(ctx, life context.Context, p *Plan) folder {
 	return f
 }
 
-// maintainer takes servers out as the folder of the plan in force says.
+// maintainer puts servers into maintenance by the files in maintenancedir.
 type maintainer struct {
 	*services
 	folder
-	out     map[netip.AddrPort]string // what it took out when it was last readable
-	trouble string                    // why it can't be read
+	out     map[netip.AddrPort]string // the servers in maintenance at the last successful reading
+	trouble string                    // why the folder can't be read
 }
 
-// enter makes the folder of another plan the current one.
+// enter switches to the folder of a new plan.
 func (m *maintainer) enter(f folder) {
 	m.end()
 	m.folder = f
 	if f.dir == "" {
-		m.trouble = "" // it is not asked for any more
+		m.trouble = "" // the folder is not read any more
 	}
 	m.obey(f.first)
 }
 
-// obey takes out the servers that the folder names. While it can't be read, no server comes back. That is reported once
-// for each reason.
+// obey puts the servers that the folder names into maintenance. While the folder can't be read, no server leaves
+// maintenance. Each reason is reported once.
 func (m *maintainer) obey(r maintenance.Reading) {
 	if r.Err == nil {
 		m.out = r.Out
@@ -82,7 +82,7 @@ func (m *maintainer) obey(r maintenance.Reading) {
 	}
 }
 
-// maintain takes servers out for maintenance, and returns others to what their checks say.
+// maintain begins and ends maintenance for the servers of a virtual service.
 func (m *maintainer) maintain(v *virtual) {
 	var taken *server // that could serve
 	for _, s := range v.servers {

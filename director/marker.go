@@ -12,7 +12,7 @@ import (
 	"ldirectord/parser"
 )
 
-// The time limit of one order is marksTimeout and ruleTimeout for each rule: a program is run for every rule.
+// The time limit of one order is marksTimeout and ruleTimeout for each rule: ldirectord runs a program for every rule.
 const (
 	marksTimeout = 15 * time.Second
 	ruleTimeout  = 20 * time.Millisecond
@@ -20,22 +20,22 @@ const (
 
 // Marks sets the rules that give packets their firewall marks.
 type Marks interface {
-	// Sync makes these our only rules. It returns what it found damaged and restored, a line each.
+	// Sync sets exactly these rules. It returns a line for each damaged rule that it restored.
 	Sync(ctx context.Context, want []fwmark.Rule) ([]string, error)
 }
 
-// marker keeps the mark rules beside the director, because programs are run for them.
+// marker keeps the mark rules in a goroutine of its own, because it runs programs.
 type marker struct {
 	aside[[]fwmark.Rule, marked]
 	*services
-	marks Marks // nil: there are none to keep
+	marks Marks // nil: there are no rules to keep
 
 	current []fwmark.Rule            // as of the last report without an error
 	byMark  map[uint32][]fwmark.Rule // the current rules by their marks
 	looked  bool                     // an order was carried out, so nothing of a daemon before is left
 }
 
-// marked is how an order ended.
+// marked is the result of an order.
 type marked struct {
 	rules []fwmark.Rule
 	fixed []string
@@ -55,15 +55,15 @@ func (m *marker) set(ctx context.Context, rules []fwmark.Rule) marked {
 	return marked{rules, fixed, err}
 }
 
-// order has the rules of the virtual services that are served, also of those that left the file, checked and set, now
-// or when the marker is free. Where there are none it is left to recheck: a start does not wait for programs that it
-// does not need.
+// order has the rules of all served virtual services checked and set, now or when the marker is free. Virtual services
+// that left the file are included. Without rules it leaves the work to recheck, so that a start does not wait for
+// programs that it does not need.
 func (m *marker) order() {
 	m.want = rulesOf(slices.Concat(m.purges, m.ours))
 	m.due = m.marks != nil && (len(m.want) > 0 || len(m.current) > 0 || m.busy || m.trouble != "")
 }
 
-// recheck has the rules checked again, if there are any, or may be some of a daemon before.
+// recheck has the rules checked again, if there are any or the previous daemon may have left some.
 func (m *marker) recheck() {
 	m.due = m.due || m.marks != nil && (len(m.want) > 0 || m.trouble != "" || !m.looked)
 }
@@ -92,12 +92,12 @@ func (m *marker) isClear() bool {
 	return m.marks == nil || m.looked && len(m.want) == 0 && len(m.current) == 0
 }
 
-// changing reports whether rules are about to come or go. The virtual services that they replace must stay until then.
+// changing reports whether rules are about to change. The virtual services that they replace must stay until then.
 func (m *marker) changing() bool {
 	return !m.idle() && m.trouble == "" && !sameRules(m.want, m.current)
 }
 
-// has reports whether the rules of a section are set, or need not be.
+// has reports whether the rules of a section are set, or are not needed.
 func (m *marker) has(cfg *parser.Virtual) bool {
 	unset := func(line parser.Marking) bool { return !m.isSet(ruleOf(cfg, line)) }
 	return m.marks == nil || !slices.ContainsFunc(cfg.Marking, unset)
@@ -108,9 +108,9 @@ func (m *marker) isSet(r fwmark.Rule) bool {
 	return slices.ContainsFunc(m.byMark[r.Mark], func(s fwmark.Rule) bool { return sameRule(r, s) })
 }
 
-// holds reports whether a virtual service that left the file serves on for the rules. Packets still get its mark: if it
-// were removed, no service would have them. Or they are to get a mark for which the rule can't be set: until it is they
-// have that service alone.
+// holds reports whether a virtual service that left the file must still serve because of rules. Either packets still
+// get its mark: without it no service would take them. Or the rule for their new mark can't be set: until then only the
+// old service takes them.
 func (m *marker) holds(key lvs.Key) bool {
 	if m.changing() {
 		return true
@@ -126,8 +126,8 @@ func (m *marker) holds(key lvs.Key) bool {
 }
 
 // serves reports whether packets to the address of an announcement get the mark of a section, and whether that is
-// known. While the rules change, those for the address count that are there; of an address that is announced also those
-// of a mark that goes.
+// known. While the rules change, existing rules for the address count; for an announced address also rules of a mark
+// that is about to be removed.
 func (m *marker) serves(cfg *parser.Virtual, one *announcement) (is, known bool) {
 	switch {
 	case m.has(cfg):
@@ -140,8 +140,8 @@ func (m *marker) serves(cfg *parser.Virtual, one *announcement) (is, known bool)
 	}), true
 }
 
-// succeeds reports whether a section is about to have the packets of a rule whose mark goes. Until then the service of
-// that mark has them, see holds.
+// succeeds reports whether a section is about to take the packets of a rule that is being removed. Until then the
+// service of the old mark takes them, see holds.
 func (m *marker) succeeds(cfg *parser.Virtual, r fwmark.Rule) bool {
 	goes := !slices.ContainsFunc(m.want, func(w fwmark.Rule) bool { return w.Mark == r.Mark })
 	return goes && slices.ContainsFunc(cfg.Marking, func(line parser.Marking) bool {

@@ -15,7 +15,7 @@ import (
 // inMaintenance is the message for a server that maintenancedir takes down.
 const inMaintenance = "Server in maintenance"
 
-// Monitorfiles writes the results that say something of their servers into monitorfiles, where sections have one.
+// Monitorfiles writes conclusive results into the monitorfiles of their sections.
 func Monitorfiles(write func(file, id string, up bool, message string)) Receiver {
 	return func(c *Change) {
 		r := c.Result
@@ -42,9 +42,9 @@ func Monitorfiles(write func(file, id string, up bool, message string)) Receiver
 	}
 }
 
-// monitorMessage is what a monitorfile says about a result, "" for nothing. Kind is what was asked: the service of a
-// negotiate or combined check, else the check type, ping for connect with udp. The Perl leaves some results out; then
-// there is no line.
+// monitorMessage is what a monitorfile says about a result, "" for nothing. Kind is the service of a negotiate or
+// combined check, otherwise the check type; ping for connect with udp. The Perl leaves some results out; then there is
+// no line.
 func monitorMessage(kind string, r checker.Result) (message string, line bool) {
 	switch kind {
 	case "on", "off", "external-perl":
@@ -54,7 +54,7 @@ func monitorMessage(kind string, r checker.Result) (message string, line bool) {
 	case "http", "https", "http_proxy":
 		return httpMessage(r), true
 	case "dns":
-		// what the Perl says of every other failure
+		// what the Perl writes for every other failure
 		return messageOf(r, dnsFailures, "Connection timed out"), true
 	case "ldap", "ldaps":
 		return messageOf(r, ldapFailures, "No answer received"), true
@@ -62,8 +62,8 @@ func monitorMessage(kind string, r checker.Result) (message string, line bool) {
 	return "", true
 }
 
-// httpMessage is the status line, or with a good status the wrong content. Without an answer it is a 500, as in the
-// Perl, though in other words.
+// httpMessage is the status line, or the wrong content if the status is good. Without an answer it is a 500, as in the
+// Perl, in different words.
 func httpMessage(r checker.Result) string {
 	switch {
 	case r.OK && r.Stage == wire.AtConnect: // a connect between two full checks
@@ -76,7 +76,7 @@ func httpMessage(r checker.Result) string {
 	return r.Body
 }
 
-// messageOf is success, or what there is to say of a failure at its stage.
+// messageOf is success, or the message for a failure at its stage.
 func messageOf(r checker.Result, failures map[wire.Stage]string, other string) string {
 	if r.OK {
 		return "Success"
@@ -85,7 +85,7 @@ func messageOf(r checker.Result, failures map[wire.Stage]string, other string) s
 }
 
 var (
-	// urlPassword is a URL up to the password of its log-in, and that (RFC 3986, 3.2.1).
+	// urlPassword matches a URL up to and including the password of its log-in (RFC 3986, 3.2.1).
 	urlPassword = regexp.MustCompile(`(//[^/?#:@\s]*:)[^/?#@\s]*@`)
 	colons      = regexp.MustCompile(`:+`)
 
@@ -98,8 +98,8 @@ var (
 	}
 )
 
-// monitorID names a check as the Perl does in a monitorfile, but for passwords: its settings with a blank between them
-// for each run of colons, and without backslashes. A colon of request or receive is kept.
+// monitorID names a check as the Perl does in a monitorfile, without passwords: its settings, with a blank for each run
+// of colons, and without backslashes. A colon of request or receive is kept.
 func monitorID(cfg *parser.Virtual, r *parser.Real) string {
 	check, checkPort := string(cfg.CheckType), ""
 	switch cfg.CheckType {

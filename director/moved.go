@@ -8,10 +8,10 @@ import (
 	"ldirectord/parser"
 )
 
-// This file is about servers whose host name has another address now. The new address is a new server. The old one
-// stays in service, and is checked, until the new one is up, or until it fails itself.
+// This file handles servers whose host name has a new address. The new address is a new server. The old server stays in
+// service and is checked until the new one is up, or until it fails itself.
 
-// earlier makes the servers that those of a virtual service may have moved from. What is at an address of the file has
+// earlier makes servers for the former addresses of a virtual service's names. A server at an address of the file has
 // not moved away.
 func (b *planBuilder) earlier(v *virtual) {
 	made := map[netip.AddrPort]bool{}
@@ -47,7 +47,7 @@ func (b *planBuilder) staying(v *virtual) {
 	}
 }
 
-// check makes the checks of a server beside those of the file, which have the same mistakes.
+// check makes the checks of a server that is not in the file. Their mistakes were reported for the server in the file.
 func (b *planBuilder) check(v *virtual, s *server) {
 	for number := range v.cfg.Checks() {
 		_, _ = b.judgement(v, s, number)
@@ -63,8 +63,8 @@ func (v *virtual) addEarlier(serves func(*server) bool) {
 	v.earlier = nil
 }
 
-// endMoved ends the checks of what moved away and is done. It reports whether something has moved: with a draintime it
-// drains, which is passed on before the table follows.
+// endMoved ends the checks of servers that moved away and are no longer needed. It reports whether there was one: with
+// draintime it drains, which must be passed on before the table changes.
 func (e *examiner) endMoved() (moved bool) {
 	ended, gone := false, func(s *server) bool { return s.Gone }
 	for _, v := range e.virtuals {
@@ -88,8 +88,8 @@ func (e *examiner) endMoved() (moved bool) {
 	return moved
 }
 
-// names are how a server is called, as the file does and with the configured port, and the other name by which orders
-// may mean it: its address or its host; "" for none.
+// names returns the names of a server: as in the file, with the configured port, and the other name that orders may
+// use, its address or its host; "" for none.
 func (s *server) names() (name, other string) {
 	addr, named := s.real.Addr.String(), s.named()
 	if named == nil {
@@ -110,7 +110,7 @@ func (s *server) named() *parser.Named {
 	return s.real.Named
 }
 
-// host is the host name by which the file calls a server that may move, or has moved; "" for others.
+// host is the host name in the file of a server that may move, or has moved; "" for others.
 func (s *server) host() string {
 	if named := s.named(); named != nil && named.Followed {
 		return named.Host

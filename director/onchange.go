@@ -15,7 +15,7 @@ import (
 type message struct {
 	Virtual   string      `json:"virtual"`
 	Available bool        `json:"available"`        // a server is up or held, and packets reach it
-	Reason    string      `json:"reason,omitempty"` // why it is not, though a server is up
+	Reason    string      `json:"reason,omitempty"` // why it is not available, though a server is up
 	Fallback  bool        `json:"fallback"`         // the fallback server serves
 	Announced *bool       `json:"announced,omitempty"`
 	Enough    *MinServers `json:"minservers,omitempty"`
@@ -26,14 +26,14 @@ type message struct {
 // member is a real server in a message.
 type member struct {
 	Real    string `json:"real"`
-	Address string `json:"address,omitempty"` // where Real is a host name
+	Address string `json:"address,omitempty"` // the address, if Real is a host name
 	State   string `json:"state"`             // unknown, up, down, drained, maintenance or off
 	Weight  int    `json:"weight"`            // as configured
 	Reason  string `json:"reason,omitempty"`
 	Held    bool   `json:"held,omitempty"`
 }
 
-// message is what there is to tell of a virtual service, and how many of its servers are up.
+// message describes a virtual service and counts its servers that are up.
 func (now *VirtualSnapshot) message() (m message, up int) {
 	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough}
 	m.Fallback = now.Fallback != nil && now.Fallback.Active
@@ -50,19 +50,19 @@ func (now *VirtualSnapshot) message() (m message, up int) {
 	return m, up
 }
 
-// message is what there is to tell of a virtual service now.
+// message describes a virtual service now.
 func (v *virtual) message() (m message, up int) {
 	m, up = describeAll([]*virtual{v}, nil)[0].message()
 	m.Available, _ = v.Available()
 	return m, up
 }
 
-// tells reports whether the states of a virtual service have a receiver: the operator's command, or a channel.
+// tells reports whether anything receives the states of a virtual service: the operator's command, or a channel.
 func (t *teller) tells(v *virtual) bool {
 	return v.cfg.OnChange != "" || t.global.Channels != parser.Channels{}
 }
 
-// tellState tells the states of virtual services that the table has, but not while a demotion is under way.
+// tellState reports the states of virtual services in the table, but not during a demotion.
 func (d *Director) tellState(virtuals ...*virtual) {
 	for _, v := range virtuals {
 		if d.demotion == nil && v.Known {
@@ -71,8 +71,8 @@ func (d *Director) tellState(virtuals ...*virtual) {
 	}
 }
 
-// state tells the state of a virtual service when it is not what was told last. A service is not available before the
-// rules that mark its packets are set. When they can't be changed later, it stays so. Trouble is why they can't be set.
+// state reports the state of a virtual service if it has changed. A service is not available before the rules that mark
+// its packets are set. If they can't be changed later, it stays available. Trouble is why they can't be set.
 func (t *teller) state(v *virtual, marked bool, trouble string) {
 	if _, known := v.Available(); !t.tells(v) || !known {
 		return
@@ -80,16 +80,15 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 	now, up := v.message()
 	if now.Available && !v.told.state.Available && !marked {
 		if trouble == "" {
-			return // it is told when the rules are set, or can't be
+			return // reported when the rules are set, or can't be set
 		}
 		now.Available, now.Reason = false, "mark rules can't be set: "+trouble
 	}
 	t.became(v, now, up, func() func() { return nil })
 }
 
-// leaving tells of those virtual services that are about to leave the table: by cleanstop, unless another daemon waits,
-// as in beside. The channel is closed when the receivers that are waited for are done; it is nil when there is nothing
-// to tell.
+// leaving reports virtual services that are about to leave the table, by cleanstop and without another daemon in
+// beside. The channel is closed when the awaited receivers are done; it is nil if there is nothing to report.
 func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why string) <-chan struct{} {
 	ended, waits := make(chan struct{}), false
 	var left atomic.Int32 // receivers, and this function
@@ -120,8 +119,8 @@ func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why str
 	return ended
 }
 
-// became tells what a virtual service is now, unless that was told last. Await is called for each receiver that is to
-// be waited for.
+// became reports the new state of a virtual service, if it differs from the last report. Await is called for each
+// receiver to wait for.
 func (t *teller) became(v *virtual, now message, up int, await func() (done func())) {
 	text, err := json.Marshal(now)
 	if text = append(text, '\n'); err != nil || bytes.Equal(text, v.told.state.Text) {
@@ -158,7 +157,7 @@ func Commands(run func(notify.Hook)) Receiver {
 	}
 }
 
-// fallback tells when the last server goes and when the first one is back, where a fallbackcommand is run then.
+// fallback reports when the last server is lost and when the first one is back, for fallbackcommand.
 func (t *teller) fallback(v *virtual) {
 	up, known := v.Available()
 	state := "stop"

@@ -13,17 +13,16 @@ import (
 	"ldirectord/orders"
 )
 
-// orderOf is the order for a server. It may have been given while resolve was not in the file, or before the server
-// moved.
+// orderOf is the order for a server. The order may be older than resolve in the file, or than the server's new address.
 func orderOf(all orders.All, v *virtual, s *server) orders.Order {
 	name, other := s.names()
 	return cmp.Or(all[lvs.At(v.cfg.ID, name)], all[lvs.At(v.cfg.ID, cmp.Or(other, name))])
 }
 
-// clockLook is how often the wall clock is looked at while an order has an end: it may be set.
+// clockLook is the interval between looks at the wall clock while an order has an end, because the clock may be set.
 const clockLook = 10 * time.Second
 
-// Order makes these the orders that hold. It returns when the table was told, which may have refused it, or ctx is
+// Order puts these orders in force. It returns when the change was sent to the table, even if refused, or when ctx is
 // done.
 func (d *Director) Order(ctx context.Context, all orders.All) error {
 	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
@@ -34,19 +33,19 @@ func (d *Director) Order(ctx context.Context, all orders.All) error {
 	})
 }
 
-// orderBook has the orders that hold, and those that ended.
+// orderBook has the orders in force and the ended ones.
 type orderBook struct {
 	*services
 	hold orders.All
-	over orders.All // that ended here, as long as they are still given
-	next time.Time  // when the next one ends; zero: none does
+	over orders.All // orders that ended here while the sender still gives them
+	next time.Time  // when the next order ends; zero: none has an end
 
 	examiner  *examiner
 	announcer *announcer
 }
 
-// replace tells which orders are new and which are undone. One that ended here stays so, though the sender may not know
-// yet.
+// replace reports which orders are new and which are undone. An order that ended here stays ended, even if the sender
+// still gives it.
 func (b *orderBook) replace(all orders.All) {
 	maps.DeleteFunc(b.over, func(at lvs.Backend, o orders.Order) bool { return all[at] != o })
 	all = maps.Clone(all)
@@ -65,13 +64,13 @@ func (b *orderBook) replace(all orders.All) {
 	}
 }
 
-// end drops the orders that are over, tells so, and notes when the next one ends.
+// end drops and reports orders whose time is over, and notes when the next one ends.
 func (b *orderBook) end(now time.Time) {
 	b.next = time.Time{}
 	for _, at := range b.hold.Sorted() {
 		o := b.hold[at]
 		end := o.End()
-		if o.Ends > 0 { // by the monotonic clock, which can't be set either
+		if o.Ends > 0 { // by the monotonic clock, which can't be set
 			end = now.Add(min(end.Sub(now), clockLook))
 		}
 		if o.IsOver(now) {
@@ -84,8 +83,8 @@ func (b *orderBook) end(now time.Time) {
 	b.hold = b.hold.At(now)
 }
 
-// say tells what became of an order. Of one that only drains the change of the weight tells enough, of one to obey the
-// guard does.
+// say reports an event of an order. For a plain drain the line about the weight is enough; for an order to obey, the
+// line of the guard.
 func (b *orderBook) say(at lvs.Backend, o orders.Order, kind notify.Kind, what string) {
 	if o.Kind == orders.Obey || o.IsPlain() {
 		return
@@ -103,13 +102,13 @@ func (b *orderBook) say(at lvs.Backend, o orders.Order, kind notify.Kind, what s
 	b.tell.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
 }
 
-// drop ends an order without a word.
+// drop ends an order without a report.
 func (b *orderBook) drop(at lvs.Backend) {
 	b.over[at], b.hold = b.hold[at], maps.Clone(b.hold)
 	delete(b.hold, at)
 }
 
-// apply carries the orders out that hold now. What is not in the plan is kept for a later one.
+// apply carries out the orders in force. Orders for servers outside the plan are kept for a later plan.
 func (b *orderBook) apply() {
 	b.end(time.Now())
 	all := b.hold
@@ -127,7 +126,7 @@ func (b *orderBook) apply() {
 	}
 }
 
-// decisive is what decides of an order for a server.
+// decisive returns the part of an order that the rules use.
 func decisive(o orders.Order) judge.Order {
 	kinds := map[orders.Kind]judge.OrderKind{
 		orders.Drain: judge.Drain, orders.Maint: judge.Maint, orders.Weigh: judge.Weigh,
@@ -143,7 +142,7 @@ func (s *server) ordered() orders.Order {
 	return *s.order
 }
 
-// suspended is what takes the server out for maintenance, a file or an order; "" for none.
+// suspended is the file or order that puts the server into maintenance; "" for none.
 func (s *server) suspended() string {
 	if s.maintenance == "" && s.ordered().Kind == orders.Maint {
 		return s.note()
@@ -151,7 +150,7 @@ func (s *server) suspended() string {
 	return s.maintenance
 }
 
-// note is the server's order in words; "" without one, and for one of which the state says all.
+// note is the server's order in words; "" without one, and if the state already shows it.
 func (s *server) note() string {
 	if s.Rerouted {
 		return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)

@@ -11,9 +11,9 @@ import (
 	"ldirectord/orders"
 )
 
-// This file is about what is remembered of each real server, for the command why.
+// This file records the history of each real server, for the command why.
 
-// remember is the receiver that does so.
+// remember is the receiver that does it.
 func remember(c *Change) {
 	switch now := history.At(c.Time); {
 	case c.Past == history.Nothing:
@@ -26,28 +26,28 @@ func remember(c *Change) {
 	}
 }
 
-// found tells what a check found of servers, and what that counts as.
+// found reports the result of a check for its servers, and how it counts.
 func (t *teller) found(k history.Kind, r *checker.Result, users ...user) {
 	for _, x := range users {
 		t.tell(Change{user: x, Cause: Cause{Result: r, Past: k}})
 	}
 }
 
-// turned tells that a server changed its state, and by which rule.
+// turned reports that a server changed its state, and by which rule.
 func (t *teller) turned(x user, was health.State, by history.Verdict) {
 	c := Change{user: x, Before: State{Verdict: was}, After: State{Verdict: x.s.Verdict()}}
 	up := c.After.Verdict == health.Up
 	switch {
 	case c.After.Verdict == health.Down:
 		c.Past = history.Down
-	case was != health.Unknown || x.s.past.IsDown(): // else it is as it should be
+	case was != health.Unknown || x.s.past.IsDown(): // otherwise the entry is as it should be
 		c.Past = history.Up
 	}
 	c.By, c.Note = by, x.named(by.Words(up, x.v.cfg.Window.Of))
 	t.tell(c)
 }
 
-// note tells what was done to servers; nil is none.
+// note records an act on servers; nil: none.
 func (t *teller) note(k history.Kind, what string, servers ...*server) {
 	for _, s := range servers {
 		if s != nil {
@@ -56,7 +56,7 @@ func (t *teller) note(k history.Kind, what string, servers ...*server) {
 	}
 }
 
-// held tells which servers are held now, and which not any more.
+// held records which servers are now held and which were released.
 func (t *teller) held(v *virtual) {
 	for _, s := range v.servers {
 		if s.Held != s.past.IsHeld() {
@@ -65,7 +65,7 @@ func (t *teller) held(v *virtual) {
 	}
 }
 
-// reloaded tells that servers are up because the check that failed is not made any more.
+// reloaded records that servers are up because a reload removed the failing check.
 func (t *teller) reloaded(v *virtual) {
 	for _, s := range v.servers {
 		if s.Verdict() == health.Up && s.past.IsDown() {
@@ -74,7 +74,7 @@ func (t *teller) reloaded(v *virtual) {
 	}
 }
 
-// counted is how many results of one check count against a state with the last of them.
+// counted is how many results of one check, up to the last one, count against the state.
 func counted(before, next health.Health, changed, ok bool, r health.Rule) (v history.Verdict) {
 	if !before.Doubted(ok) {
 		return v
@@ -86,7 +86,7 @@ func counted(before, next health.Health, changed, ok bool, r health.Rule) (v his
 	return v
 }
 
-// ordered tells that the server has another order.
+// ordered records that the server's order changed.
 func (t *teller) ordered(s *server, o orders.Order) {
 	was, what := s.ordered(), "order undone: "
 	switch {
@@ -98,9 +98,8 @@ func (t *teller) ordered(s *server, o orders.Order) {
 	t.note(history.Order, what+was.String(), s)
 }
 
-// Why is a Snapshot of those servers alone that an operator means, with all that is remembered of each. It waits as
-// Snapshot does. Virtual and real are as for Snapshot.Backends; servers without an address, or whose names have moved,
-// are among them.
+// Why is a Snapshot of only the servers that an operator names, with their full history. It waits as Snapshot does.
+// Virtual and real are as for Snapshot.Backends; servers without an address, or whose names have moved, are among them.
 func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, error) {
 	var refused error
 	found, err := d.look(ctx, func() *Snapshot {
@@ -118,7 +117,7 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, er
 		now.only(virtual, real)
 		return now
 	})
-	if err != nil { // it may still be looked for
+	if err != nil { // its name may still be looked up
 		return nil, err
 	}
 	return found, refused
@@ -133,7 +132,7 @@ func (v *virtual) checkNames(s *server) map[uint8]string {
 	return names
 }
 
-// only drops all servers but those that an operator means.
+// only drops all servers except those that an operator names.
 func (now *Snapshot) only(virtual, real string) {
 	now.Virtuals = slices.DeleteFunc(now.Virtuals,
 		func(v VirtualSnapshot) bool { return !lvs.IsNamed(v.ID, virtual) })

@@ -1,5 +1,5 @@
-// Package director is the brain of ldirectord: it turns a configuration and what the checks say into
-// the table of IPVS that should be, and makes it so. One goroutine owns all of its state.
+// Package director turns a configuration and the results of checks into the wanted IPVS table, and writes it. One
+// goroutine owns all of its state.
 package director
 
 import (
@@ -18,21 +18,21 @@ import (
 	"ldirectord/parser"
 )
 
-// Plan is a configuration made ready to run. Every key and setting of the table is computed and every checker built, so
-// that a mistake in the file can no longer make it fail.
+// Plan is a configuration made ready to run. All keys and settings of the table are computed and all checkers built, so
+// that no mistake of the file can show up later.
 type Plan struct {
 	Config   *parser.Config
-	TLS      checker.TLSSums   // of the files that the checks read
+	TLS      checker.TLSSums   // sums of the files that the checks read
 	Ways     []checker.Through // of the checks through virtual addresses
 	virtuals []*virtual
 	tasks    []*schedule.Task       // every check once, in the order of the file
-	jobs     map[job]*schedule.Task // the same, until the plan is in force
+	jobs     map[job]*schedule.Task // the same by key, until the plan is in force
 }
 
 // Build makes the checker of a spec, as checker.New does.
 type Build func(checker.Spec) (checker.Checker, error)
 
-// NewPlan prepares a configuration. What no checker or no table can carry out is returned as diagnostics with the
+// NewPlan prepares a configuration. If no checker or table can carry something out, it returns a diagnostic with the
 // position in the file. The plan is nil when there are errors among them.
 func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	b := newBuilder(cfg, build)
@@ -51,7 +51,7 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	return p, found
 }
 
-// unreadablePatterns are those in sections with another error: one mistake must not hide another.
+// unreadablePatterns finds bad patterns in sections that have other errors: one mistake must not hide another.
 func unreadablePatterns(sections []parser.Virtual, build Build) (found parser.Diagnostics) {
 	for i := range sections {
 		cfg := &sections[i]
@@ -65,7 +65,7 @@ func unreadablePatterns(sections []parser.Virtual, build Build) (found parser.Di
 	return found
 }
 
-// planBuilder makes the checkers of a plan, equal ones once.
+// planBuilder makes the checkers of a plan; equal checks share one.
 type planBuilder struct {
 	*Plan
 	build Build
@@ -76,7 +76,7 @@ func newBuilder(cfg *parser.Config, build Build) *planBuilder {
 	for i := range cfg.Virtuals {
 		servers += len(cfg.Virtuals[i].Reals)
 	}
-	// all at once: where a map grows, every job is hashed again
+	// allocated at once: a growing map would hash every job again
 	jobs := make(map[job]*schedule.Task, servers)
 	return &planBuilder{&Plan{Config: cfg, TLS: checker.TLSSums{}, jobs: jobs}, build}
 }
@@ -110,7 +110,7 @@ func keysOf(virtuals []*virtual) []lvs.Key {
 	return keys
 }
 
-// Preview is the table that the plan leads to when every server passes its checks, by these orders.
+// Preview is the table of the plan if every server passes its checks, with these orders.
 func (p *Plan) Preview(given orders.All) ipvsctl.Table {
 	t := ipvsctl.Table{}
 	for _, v := range p.virtuals {
@@ -129,7 +129,7 @@ func (p *Plan) Preview(given orders.All) ipvsctl.Table {
 // Check is one check of a plan and where it is used.
 type Check struct {
 	Virtual, Real string
-	Name          string // http; with its port where the server has several checks: http 80
+	Name          string // http, or http 80 if the server has several checks
 	Spec          checker.Spec
 	Task          *schedule.Task // nil with checktype=off, and without an address
 	Waits         string         // why the server has no address; "" when it has one
@@ -138,7 +138,7 @@ type Check struct {
 // Checks lists every check of the plan in the order of the file.
 func (p *Plan) Checks() []Check { return p.ChecksOf("", "") }
 
-// ChecksOf lists the checks of the servers that an operator means by the words of Snapshot.Backends.
+// ChecksOf lists the checks of the servers that an operator names, as for Snapshot.Backends.
 func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 	for _, v := range p.virtuals {
 		if !lvs.IsNamed(v.cfg.ID, virtual) {
@@ -179,7 +179,7 @@ type Member struct {
 	Fallback bool
 }
 
-// Services finds the virtual services that an operator means by an id, address:port or mark; "" means all.
+// Services finds the virtual services with this id, address:port or mark; "" means all.
 func (p *Plan) Services(virtual string) []Service {
 	var found []Service
 	for _, v := range p.virtuals {
@@ -198,7 +198,7 @@ func (p *Plan) Services(virtual string) []Service {
 	return found
 }
 
-// virtual makes a virtual service of its section.
+// virtual makes a virtual service from its section.
 func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Diagnostics) {
 	key := cfg.Key()
 	v.cfg, v.key, v.name = cfg, key, key.Name()
@@ -234,7 +234,7 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 	return found
 }
 
-// doubts are the questions of a virtual service that were looked at.
+// doubts are the questions of a virtual service that were examined already.
 type doubts map[question]bool
 
 // question is what a check asks a server.
@@ -244,7 +244,7 @@ type question struct {
 	steps            checker.List[lvs.Step]
 }
 
-// look finds what is doubtful in a check, once for all servers that have the same ones.
+// look finds doubtful settings of a check, once for all servers that share it.
 func (d doubts) look(spec checker.Spec, j *judgement) *checker.SpecError {
 	if j.task == nil {
 		return nil
@@ -284,7 +284,7 @@ func (b *planBuilder) judgement(v *virtual, s *server, number int) (j *judgement
 	return j, err
 }
 
-// diagnose says where in the file an error of a checker or of the settings belongs.
+// diagnose gives an error of a checker or of the settings its position in the file.
 func diagnose(cfg *parser.Virtual, fallback parser.Position, err error) parser.Diagnostic {
 	at := fallback
 	if spec, is := errors.AsType[*checker.SpecError](err); is {

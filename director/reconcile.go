@@ -8,9 +8,9 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// sync decides every virtual service that is due, and makes the table follow. It starts from what was written last, so
-// that one change is one request. It reads the table only where that is not known, and where a change shows that it is
-// wrong. Then it removes what is no longer configured. Have, if not nil, is the table as it was just read.
+// sync decides every virtual service that is due and updates the table. It starts from the last write, so that one
+// change is one request. It reads the table only if the last write is unknown, or if a change shows that the table
+// differs. Then it removes virtual services that are no longer configured. Have, if not nil, is the table as just read.
 func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 	var changes []*change
 	var unknown []*virtual
@@ -29,7 +29,7 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 		if !v.dirty && !v.Obeys && !v.untold(now) {
 			continue
 		}
-		v.dirty = v.dirty && v.isOurs() // the daemon that gets it makes it so
+		v.dirty = v.dirty && v.isOurs() // the daemon that takes it over writes it
 		decision := w.decide(ctx, v)
 		switch {
 		case !v.dirty || v.retry.After(now) && !hasPendingTransition(v) || !w.mayAsk(ctx):
@@ -43,7 +43,7 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 	w.remover.purge(ctx)
 }
 
-// hasPendingTransition reports whether a server changed its state while only the settings wait for another try.
+// hasPendingTransition reports whether a server changed its state while only the settings wait for a retry.
 func hasPendingTransition(v *virtual) bool {
 	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
 }

@@ -11,14 +11,15 @@ import (
 	"ldirectord/parser"
 )
 
-// remover removes virtual services that are no longer configured. They serve on until what replaces them is there.
+// remover removes virtual services that are no longer configured. They continue to serve until their replacement is
+// ready.
 type remover struct {
 	*claimant
 	writer *writer
 }
 
-// disown queues for removal those of these virtual services that the plan does not keep in the table. This director, or
-// the daemon before, put them there.
+// disown queues virtual services for removal that the plan does not keep in the table. This director or the previous
+// daemon added them.
 func (r *remover) disown(owned []*virtual) {
 	kept := byKey(r.virtuals)
 	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.isOurs() && v.cfg.CleanStop })
@@ -39,8 +40,7 @@ func (r *remover) disown(owned []*virtual) {
 	}
 }
 
-// add queues a virtual service, as the log names it. Of what it was, the key may be all that is known. While it is
-// announced, its mark rules stay.
+// add queues a virtual service for removal. Perhaps only its key is known. While it is announced, its mark rules stay.
 func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: was.key.ID(), Settings: parser.Settings{CheckInterval: r.global.CheckInterval}}
 	if was.cfg != nil && slices.ContainsFunc(addresses, r.announcer.lingers) {
@@ -52,13 +52,13 @@ func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	return v
 }
 
-// mayNotGo reports whether a virtual service serves on: until the mark rules that replace it, if there are any, are
-// set, and its addresses are not announced any more.
+// mayNotGo reports whether a virtual service must stay: until the mark rules that replace it are set and its addresses
+// are withdrawn.
 func (r *remover) mayNotGo(v *virtual) bool {
 	return !r.announcer.atEnd && (r.marker.holds(v.key) || r.announcer.holds(v.addresses))
 }
 
-// purge removes those that may go, as soon as the table lets it.
+// purge removes the queued virtual services that no longer have to stay.
 func (r *remover) purge(ctx context.Context) {
 	unmarked := false
 	for _, v := range r.purges {

@@ -11,7 +11,7 @@ import (
 	"ldirectord/notify"
 )
 
-// results takes what the checks found. Each virtual service judges it by its own thresholds.
+// results handles the results of checks. Each virtual service judges them by its own thresholds.
 func (e *examiner) results(updates []schedule.Update) {
 	now := time.Now()
 	for i := range updates {
@@ -42,9 +42,9 @@ func (e *examiner) results(updates []schedule.Update) {
 			e.tell.unjudged(c, &u.Result)
 			continue
 		}
-		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check has seen none
+		u.Result.CertEnd = cmp.Or(u.Result.CertEnd, c.last.CertEnd) // a failed check saw no certificate
 		c.last, c.at, c.began = u.Result, history.At(now), u.Began
-		c.last.Body = "" // only monitorfiles need it
+		c.last.Body = "" // only monitorfiles need the text
 		for _, x := range c.users {
 			x.j.Took(c.passage(), x.v.Back)
 		}
@@ -59,8 +59,8 @@ func (e *examiner) results(updates []schedule.Update) {
 	e.settleBrakes()
 }
 
-// hurry asks for further checks while the last result speaks against the state of a server: by the shortest
-// fastinterval of those that use the check.
+// hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval
+// of all users of the check.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	for _, x := range c.users {
@@ -78,7 +78,7 @@ func (e *examiner) hurry(c *check) {
 	e.repeat(c, every)
 }
 
-// repeat has a check made again after that time; 0: at its interval.
+// repeat has a check repeated after this time; 0: at its interval.
 func (e *examiner) repeat(c *check, every time.Duration) {
 	if every != c.hurried && len(c.users) > 0 {
 		c.hurried = every
@@ -124,7 +124,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 }
 
-// arrived notes that a check is not waited for any more.
+// arrived notes that nothing waits for a check any more.
 func (e *examiner) arrived(c *check) {
 	if !c.reported {
 		c.reported = true

@@ -16,7 +16,7 @@ const (
 	minLastRetry = time.Second
 )
 
-// succeeded ends what failed began.
+// succeeded ends a failure that failed has reported.
 func (w *writer) succeeded(v *virtual) {
 	if v.backoff == 0 {
 		return
@@ -25,9 +25,9 @@ func (w *writer) succeeded(v *virtual) {
 	w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
 }
 
-// failed reports that a change did not succeed, once until one does or the configuration is another one, and sets the
-// time of the next try. That the table does not answer is reported for one virtual service alone. A change that the end
-// of the daemon cut off is no failure.
+// failed reports that a change failed and sets the time of the next try. It reports once until a change succeeds or the
+// configuration changes. If the table does not answer, only one virtual service is reported. A change that the end of
+// the daemon interrupts is no failure.
 func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 	v.weighed = false
 	v.touch()
@@ -35,7 +35,7 @@ func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 		return
 	}
 	if !v.settingsRejected {
-		v.Lost() // some of the changes may be made: what differs next was not changed by hand
+		v.Lost() // some of the changes may have been made: the next difference is no external change
 	}
 	if v.refused == "" {
 		unanswered := errors.Is(err, context.DeadlineExceeded)
@@ -51,10 +51,10 @@ func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 	v.retry = time.Now().Add(v.backoff)
 }
 
-// never is longer than anything is waited for.
+// never is longer than any wait.
 const never time.Duration = math.MaxInt64
 
-// until is how long it is until then; never for the zero time.
+// until is the time left until then; never for the zero time.
 func until(then time.Time) time.Duration {
 	if then.IsZero() {
 		return never
@@ -62,8 +62,8 @@ func until(then time.Time) time.Duration {
 	return time.Until(then)
 }
 
-// nextRetry is how long until a virtual service is due by time alone, or a failed change of one of these is tried
-// again; never if there is none.
+// nextRetry is the time until a virtual service is due by time alone, or until the next retry of a failed change; never
+// if there is neither.
 func (w *writer) nextRetry(lists ...[]*virtual) time.Duration {
 	wait := never
 	for _, v := range w.virtuals {

@@ -19,92 +19,95 @@ import (
 	"ldirectord/orders"
 )
 
-// Snapshot is what the director knows at one moment. It shares nothing with the director that changes later.
+// Snapshot is the state of the director at one moment. It shares no memory with the director.
 type Snapshot struct {
 	Time      time.Time
 	Status    lvs.Status
-	Standby   bool // the table is left to others
+	Standby   bool // this director leaves the table alone
 	Virtuals  []VirtualSnapshot
 	Table     Operations
 	Unread    string     // why the table can't be read; "" while it can
 	Orders    orders.All // in force
-	Over      orders.All // that have ended, and are given as before
+	Over      orders.All // orders that have ended, and are still given
 	Marks     string     // why the mark rules can't be set; "" while they can
 	Folder    string     // why maintenancedir can't be read; "" while it can
 	Shortages uint64     // checks that failed by a shortage of this machine
 	Purging   int        // virtual services that are no longer configured and not removed yet
 	Overdue   time.Duration
-	Small     bool      // the metrics leave out what is counted for each server
+	Small     bool      // metrics = small
 	Counted   time.Time // when the counters of the servers were read; zero before
 
 	Announcements []AnnouncementSnapshot
 	Announcing    string // why addresses can't be announced; "" while they can
 }
 
-// AnnouncementSnapshot is an address that is announced, or not, at one moment.
+// AnnouncementSnapshot is the state of an announced address at one moment.
 type AnnouncementSnapshot struct {
 	Address string    `json:"address"`
 	State   string    `json:"state"`            // announced, last resort or withdrawn
-	On      string    `json:"device,omitempty"` // the device that it is on; "" for none
+	On      string    `json:"device,omitempty"` // its present device; "" for none
 	Since   time.Time `json:"since"`
-	Why     string    `json:"why,omitempty"`   // it should be elsewhere, or is not where it should be
-	Fails   bool      `json:"fails,omitempty"` // it is the latter
-	Changes uint64    `json:"changes"`         // how often it came, went or moved
+	Why     string    `json:"why,omitempty"`   // why it is not announced, or not on its device
+	Fails   bool      `json:"fails,omitempty"` // it is not on its device
+	Changes uint64    `json:"changes"`         // how often it was added, removed or moved
 	Device  string    `json:"-"`               // that of announce
-	IDs     []string  `json:"-"`               // of its virtual services
+	IDs     []string  `json:"-"`               // its virtual services
 }
 
-// VirtualSnapshot is a virtual service at one moment. It and its parts are what status --json shows: fields are added,
-// never renamed. What is filled in later is empty as it comes from the director.
+// VirtualSnapshot is a virtual service at one moment. status --json shows it and its parts: fields may be added, never
+// renamed. Fields that are "filled in later" are empty when the director returns it.
 type VirtualSnapshot struct {
-	ID        string            `json:"id"` // tcp:192.0.2.1:80, fwm:3
-	Name      string            `json:"-"`  // 192.0.2.1:80, 3
-	Key       lvs.Key           `json:"-"`
-	Title     string            `json:"servicename,omitempty"`
-	Owner     string            `json:"belongs_to,omitempty"` // the other daemon of this machine that has it
-	Beside    string            `json:"also_of,omitempty"`    // one that waits for it, or changes it as well
-	Scheduler string            `json:"scheduler"`
-	Refuses   bool              `json:"-"`                  // clients of a server with weight 0 are refused
+	ID        string  `json:"id"` // tcp:192.0.2.1:80, fwm:3
+	Name      string  `json:"-"`  // 192.0.2.1:80, 3
+	Key       lvs.Key `json:"-"`
+	Title     string  `json:"servicename,omitempty"`
+	Owner     string  `json:"belongs_to,omitempty"` // the other daemon of this machine that owns it
+	Beside    string  `json:"also_of,omitempty"`    // a daemon that waits for it, or changes it too
+	Scheduler string  `json:"scheduler"`
+	// the scheduler refuses clients of a server with weight 0
+	Refuses   bool              `json:"-"`
 	Fallback  *FallbackSnapshot `json:"fallback,omitempty"` // nil: none
-	Rule      health.Rule       `json:"-"`                  // by which its servers go up and down
+	Rule      health.Rule       `json:"-"`                  // the thresholds for its servers
 	Guard     GuardSnapshot     `json:"guard,omitzero"`
 	Enough    *MinServers       `json:"minservers,omitempty"`     // nil without minservers
 	Written   bool              `json:"written"`                  // the table is as the director wants it
 	Error     string            `json:"error,omitempty"`          // why the table refused the last change
 	Announced *bool             `json:"announced,omitempty"`      // its addresses are on the device of announce
-	Nothing   bool              `json:"serves_nothing,omitempty"` // nothing serves; filled in later
-	Added     []string          `json:"added_by_hand,omitempty"`  // servers that were added by hand, which are kept
-	Took      Durations         `json:"-"`
-	Stages    StageTimes        `json:"-"`
-	Servers   []ServerSnapshot  `json:"servers"` // in the order of the file, last those that have no address
-	Leaving   []LeaverSnapshot  `json:"leaving,omitempty"`
+	Nothing   bool              `json:"serves_nothing,omitempty"` // no server serves; filled in later
+	// destinations that were added by hand and are kept
+	Added   []string         `json:"added_by_hand,omitempty"`
+	Took    Durations        `json:"-"`
+	Stages  StageTimes       `json:"-"`
+	Servers []ServerSnapshot `json:"servers"` // in the order of the file; servers without an address last
+	Leaving []LeaverSnapshot `json:"leaving,omitempty"`
 }
 
-// LeaverSnapshot is a real server that left the file, at one moment: no new connections, and out of the table when it
+// LeaverSnapshot is a real server that left the file, at one moment. It gets no new connections, and is removed when it
 // has none left. Note and Left are filled in later.
 type LeaverSnapshot struct {
-	Real        string       `json:"real"`
-	State       string       `json:"state"`
-	Note        string       `json:"note"`
-	Rule        string       `json:"rule,omitempty"`            // that decided its place
-	Effective   uint32       `json:"table_weight"`              // 0, but by hand, or while no other serves
-	ByHand      bool         `json:"changed_by_hand,omitempty"` // its entry was changed by hand
+	Real  string `json:"real"`
+	State string `json:"state"`
+	Note  string `json:"note"`
+	Rule  string `json:"rule,omitempty"` // the rule that decided its place
+	// 0, except by hand, or while no other server serves
+	Effective   uint32       `json:"table_weight"`
+	ByHand      bool         `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Connections lvs.Counters `json:"connections"`               // up to a second old
 	Until       time.Time    `json:"-"`
 	Left        float64      `json:"seconds_left"`
 }
 
-// GuardSnapshot is what keepserving does in a virtual service at one moment.
+// GuardSnapshot is the state of keepserving in a virtual service at one moment.
 type GuardSnapshot struct {
 	Keeps int  `json:"keeps"`           // how many servers checks must leave in service; 0: any number may go
-	Held  int  `json:"held"`            // how many stay in service though their checks fail
-	Obeys bool `json:"obeys,omitempty"` // by order checks may take out every server, until all are up
-	Rests bool `json:"-"`               // all are up that are not out by order
-	Brake bool `json:"-"`               // of checkvip: one may hold servers as well
+	Held  int  `json:"held"`            // how many servers are held
+	Obeys bool `json:"obeys,omitempty"` // an order lets checks remove every server, until all are up
+	Rests bool `json:"-"`               // every server is up, except those that orders take out
+	Brake bool `json:"-"`               // the section has a brake (checkvip), which may hold servers too
 }
 
-// Each yields every real server once with its virtual service. One that is configured twice in the same section is one
-// entry of the table.
+// Each yields every real server once with its virtual service. A server that a section has twice is one entry of the
+// table.
 func (now *Snapshot) Each() iter.Seq2[*VirtualSnapshot, *ServerSnapshot] {
 	return func(yield func(*VirtualSnapshot, *ServerSnapshot) bool) {
 		seen := map[string]bool{}
@@ -131,8 +134,8 @@ type FallbackSnapshot struct {
 	Active bool   `json:"active"` // it serves
 	// as the director last wrote the table; null when it is not there
 	TableWeight *uint32 `json:"table_weight"`
-	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry was changed by hand
-	Rule        string  `json:"rule,omitempty"`            // that decided its place
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
+	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place
 }
 
 // ServerSnapshot is a real server at one moment.
@@ -143,72 +146,73 @@ type ServerSnapshot struct {
 	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
 	Since   time.Time      `json:"since"`            // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
-	Up      bool           `json:"-"`                // it passes its checks and may serve
-	// why it is out: of the last failure while it is down, the shortage that leaves it unknown, the file of its
-	// maintenance, the name without an address
+	Up      bool           `json:"-"`                // its checks pass, and no order takes it out
+	// why it is out: its last failure while it is down, the shortage that leaves it unknown, its maintenance file,
+	// or its name without an address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
 	InTable     bool    `json:"-"`                         // as the director last wrote the table
 	Effective   uint32  `json:"-"`                         // weight in the table; 0 when it is not there
 	TableWeight *uint32 `json:"table_weight"`              // the same, or null; filled in later
-	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry was changed by hand
+	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
-	Drained     bool    `json:"drained,omitempty"`         // by the operator's order, whatever its state is
-	Held        bool    `json:"held,omitempty"`            // down, and in service all the same: see keepserving
-	Rule        string  `json:"rule,omitempty"`            // that decided its place in the table
-	Note        string  `json:"note,omitempty"`            // what else there is to its state: moved away, its order
+	Drained     bool    `json:"drained,omitempty"`         // drained by an order, whatever its state
+	Held        bool    `json:"held,omitempty"`            // down, but kept in service by keepserving
+	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place in the table
+	Note        string  `json:"note,omitempty"`            // remarks on its state: moved away, its order
 
-	Order *orders.Order `json:"-"` // of the operator; nil, or without a kind: none
+	Order *orders.Order `json:"-"` // the operator's order; nil, or without a kind: none
 
 	ServerResult
 	ServerCounts
 	Connections *lvs.Counters `json:"connections"` // as just read, or null; filled in later
-	// of a server with several; ServerResult is of the worst one
+	// each check of a server with several; ServerResult is the worst one
 	Checks []CheckSnapshot `json:"each_check,omitempty"`
 	ServerPast
 }
 
-// ServerNames are what a server is called besides.
+// ServerNames are further names of a server.
 type ServerNames struct {
 	Address string `json:"address,omitempty"` // of the host in Real, without a port; else ""
 	Host    string `json:"name,omitempty"`    // where Real is its address
-	Alias   string `json:"-"`                 // another name by which an order may mean it; "" for none
-	Waits   bool   `json:"-"`                 // it is one server that has no address yet
-	Moved   bool   `json:"-"`                 // the host has another address now
+	Alias   string `json:"-"`                 // another name that orders may use; "" for none
+	Waits   bool   `json:"-"`                 // it is a single server without an address yet
+	Moved   bool   `json:"-"`                 // the host has a new address
 }
 
-// ServerResult is what the last check found that says something about a server.
+// ServerResult is the last conclusive result for a server.
 type ServerResult struct {
-	Streak  int            `json:"streak"` // results in a row that speak against the state
-	Braked  bool           `json:"-"`      // up, though its checks fail, by the brake of checkvip
+	Streak  int            `json:"streak"` // results in a row against the state
+	Braked  bool           `json:"-"`      // up only by the brake of checkvip; its checks fail
 	Checked time.Time      `json:"-"`      // up to a second late; zero before the first result
 	Last    checker.Result `json:"-"`
 	Check   *LastCheck     `json:"last_check"`          // the same; filled in later
-	Due     time.Time      `json:"next_check,omitzero"` // when it is checked next; zero where that is not known
-	// of all certificates that it showed the first to end, in seconds since the epoch; 0: none
+	Due     time.Time      `json:"next_check,omitzero"` // when the next check is due; zero if unknown
+	// the earliest end of its certificates, in seconds since the epoch; 0: none
 	CertEnd int64 `json:"-"`
 }
 
-// ServerCounts is what is counted of a server.
+// ServerCounts are the counters of a server.
 type ServerCounts struct {
 	Tally
-	Failures map[string]uint32 `json:"failures,omitempty"` // by cause; filled in later
+	Failures map[string]uint32 `json:"failures,omitempty"` // failures by cause; filled in later
 	Carries  lvs.Counters      `json:"-"`
 	Counted  bool              `json:"-"` // Carries is known
 }
 
-// ServerPast is what is remembered of a server, with Why alone.
+// ServerPast is the history of a server; only Why fills it in.
 type ServerPast struct {
-	Past          *history.History `json:"-"`
-	CheckNames    map[uint8]string `json:"-"`                       // by their numbers in Past
-	Conversations []Conversation   `json:"conversations,omitempty"` // the last ones of its checks that are down
+	Past       *history.History `json:"-"`
+	CheckNames map[uint8]string `json:"-"` // the names of checks by their numbers in Past
+	// the last conversations of its checks that are down
+	Conversations []Conversation `json:"conversations,omitempty"`
 }
 
 // CheckSnapshot is one check of a server at one moment.
 type CheckSnapshot struct {
 	Name     string         `json:"check"`  // https 443
 	State    string         `json:"state"`  // unknown, up or down
-	Streak   int            `json:"streak"` // as above, and so on
+	Streak   int            `json:"streak"` // these fields as in ServerSnapshot
 	Unjudged string         `json:"unjudged,omitempty"`
 	Checked  time.Time      `json:"-"`
 	Last     checker.Result `json:"-"`
@@ -223,7 +227,7 @@ type LastCheck struct {
 	Cause   string    `json:"cause,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
 	Warning string    `json:"warning,omitempty"`
-	// with checkvip: through the virtual address, or void, at the server's own because of Warning
+	// with checkvip: through, by the virtual address; void, at the server's own address because of Warning
 	Way string `json:"way,omitempty"`
 }
 
@@ -235,7 +239,7 @@ func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
 
 // look takes a snapshot when the director has a moment.
 func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapshot, error) {
-	var now *Snapshot // no result: the director may still write it when ctx is done
+	var now *Snapshot // the result is not used: the director may still write it when ctx is done
 	err := d.orders.submit(ctx, func(_ context.Context, done chan<- struct{}) {
 		now = snapshot()
 		close(done)
@@ -247,14 +251,14 @@ func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapsh
 	return now, nil
 }
 
-// Snapshot is what is known of the plan before any check, with nothing in the table.
+// Snapshot is the state of the plan before any check, with an empty table.
 func (p *Plan) Snapshot() *Snapshot {
 	a := announcer{}
 	a.enlist(p.virtuals, time.Time{})
 	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals, nil), Announcements: a.describe()}
 }
 
-// snapshot copies what is known: one to three milliseconds for 10,000 servers.
+// snapshot copies the state: one to three milliseconds for 10,000 servers.
 func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
 		Time: time.Now(), Status: d.tell.status, Standby: d.standby,
@@ -302,10 +306,10 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 	return list
 }
 
-// size is how many servers a virtual service has, those without an address among them.
+// size is the number of servers of a virtual service, including servers without an address.
 func (v *virtual) size() int { return len(v.servers) + len(v.cfg.Waiting) }
 
-// describeServers fills in what is known of the servers, last those without an address.
+// describeServers describes the servers; those without an address come last.
 func describeServers(v *virtual, list []ServerSnapshot) {
 	for i, s := range v.servers {
 		list[i].describe(v, s)
@@ -319,7 +323,7 @@ func describeServers(v *virtual, list []ServerSnapshot) {
 	}
 }
 
-// describe fills in what is known of a server.
+// describe describes a server.
 func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	now.Real, now.Alias = s.names()
 	now.Addr, now.Weight = s.Dest.Addr, int(s.Dest.Weight)
@@ -403,9 +407,9 @@ func describeFallback(v *virtual) *FallbackSnapshot {
 	return now
 }
 
-// added are the destinations that were put by hand beside those that are configured.
+// added are destinations that were added by hand.
 func added(v *judge.Case) (list []string) {
-	if len(v.ByHand) == 0 { // mostly: nothing is allocated
+	if len(v.ByHand) == 0 { // the usual case allocates nothing
 		return nil
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(v.ByHand), netip.AddrPort.Compare) {

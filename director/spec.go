@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// job is one check and how often it is made. Equal jobs are the same.
+// job is one check and how often it is made. Equal jobs are made once.
 type job struct {
 	common unique.Handle[checker.Spec] // what servers have in common, kept once
 	target netip.AddrPort
@@ -22,7 +22,7 @@ type job struct {
 	every  time.Duration
 }
 
-// job returns a check of a real server. The sums are of the files that it reads.
+// job returns a check of a real server. Sums are the checksums of the files that it reads.
 func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
 	spec := x.spec()
 	spec.TLSFiles = tls.Of(spec)
@@ -31,8 +31,8 @@ func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
 	return spec, job{unique.Make(common), spec.Target, spec.URL, x.v.cfg.CheckInterval.Duration()}
 }
 
-// specOf returns the check that a section alone has of a real server. It has only what the check uses, so that virtual
-// services that differ in nothing else share it.
+// specOf returns the check of a real server by the section's own settings. It contains only what the check uses, so
+// virtual services with equal checks share one.
 func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s := checker.Spec{
 		Type:     string(cfg.CheckType),
@@ -45,7 +45,7 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 			s.Through.Tunnel = string(parser.IPIP)
 		}
 	}
-	// A director that lost its link to the servers must not reach them by a router: gate can't.
+	// A director that lost its link to the servers must not reach them through a router, because gate can't.
 	onLink := cfg.Announce != "" && r.Forward == parser.Gate
 	switch cfg.CheckType {
 	case parser.On, parser.Off:

@@ -10,21 +10,21 @@ import (
 	"ldirectord/notify"
 )
 
-// role is whether the director serves.
+// role is whether the director serves or stands by.
 type role struct {
 	standby bool // the table is left to others
-	// closed when the commands of a demotion under way have ended, or had their time; nil: there is none
+	// closed when the commands of a demotion have ended, or their time is over; nil: no demotion
 	demotion <-chan struct{}
 }
 
 // SetStandby puts the director on standby, or makes it serve. On standby it checks every server and leaves the table
-// alone; its virtual services have gone from it as cleanstop says. When it serves again, it puts into the table what
-// the checks say at that moment. SetStandby returns when the table and the mark rules follow, or ctx is done.
+// alone; cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table by
+// the present states. SetStandby returns when the table and the mark rules follow, or when ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		switch {
-		case standby && d.demotion != nil: // it is under way
-		case d.demotion != nil: // it is not to be
+		case standby && d.demotion != nil: // the demotion is under way
+		case d.demotion != nil: // the demotion is cancelled
 			d.demotion = nil
 			d.announcer.followRole()
 			d.tellState(d.virtuals...)
@@ -38,7 +38,7 @@ func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	})
 }
 
-// promote puts everything into the table. Logs and mails show it as a start.
+// promote writes the whole table. Logs and mails show it as a start.
 func (d *Director) promote(ctx context.Context) {
 	d.standby = false
 	d.announcer.followRole()
@@ -54,7 +54,7 @@ func (d *Director) promote(ctx context.Context) {
 	d.writer.sync(ctx, nil)
 }
 
-// demote takes everything out of the table. Logs and mails show it as a stop.
+// demote removes everything from the table. Logs and mails show it as a stop.
 func (d *Director) demote(ctx context.Context) {
 	d.tell.status = lvs.StatusStopping
 	d.tell.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: this director leaves the table alone"})
@@ -79,8 +79,8 @@ func (d *Director) demote(ctx context.Context) {
 	d.tell.status = lvs.StatusRunning
 }
 
-// leavingOf are the servers that a stop reports: those that are up. One that several virtual services have in the same
-// way is reported for the first of them, as by the Perl ldirectord.
+// leavingOf returns the servers that a stop reports: those that are up. A server that several virtual services have in
+// the same way is reported for the first of them, as by the Perl ldirectord.
 func leavingOf(v *virtual, told map[string]bool) (up []*server) {
 	for _, s := range v.servers {
 		if id := monitorID(v.cfg, s.real); s.State() == health.Up && !told[id] {
@@ -91,18 +91,18 @@ func leavingOf(v *virtual, told map[string]bool) (up []*server) {
 	return up
 }
 
-// forget drops what was known of a virtual service in the table, and what hooks were called with.
+// forget drops the known table contents of a virtual service, and the last calls of its hooks.
 func (v *virtual) forget() {
 	v.Left()
 	v.writing, v.holds, v.weighed = writing{dirty: v.dirty}, 0, false
 	v.told = told{unjudgedAt: v.told.unjudgedAt}
 }
 
-// demotionTimeout is how long virtual services stay in the table for the commands that are told that they leave it.
+// demotionTimeout is how long virtual services stay in the table while commands are told of the demotion.
 const demotionTimeout = 3 * time.Second
 
-// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to where
-// nothing serves. Meanwhile the director continues.
+// beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to a
+// director without servers. Meanwhile the director continues.
 func (d *Director) beginDemotion(ctx context.Context) {
 	told := d.tell.leaving(d.ours, d.claimant.beside, "the director stands by")
 	gone := d.announcer.demote()
@@ -119,7 +119,7 @@ func (d *Director) beginDemotion(ctx context.Context) {
 	d.demotion = over
 }
 
-// allow waits for something, if it is there, for as long as it may take.
+// allow waits for a channel, if there is one, within a time limit.
 func allow(ctx context.Context, ended <-chan struct{}, limit time.Duration) {
 	if ended == nil {
 		return

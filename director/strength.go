@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// MinServers is whether enough servers of a virtual service are up, at one moment.
+// MinServers reports whether enough servers of a virtual service are up.
 type MinServers struct {
 	Up     int  `json:"up"`     // servers that count
-	Needed int  `json:"needed"` // how many of them are enough: LOW, or HIGH once there were fewer
+	Needed int  `json:"needed"` // how many servers are enough: LOW, or HIGH after there were fewer than LOW
 	Enough bool `json:"enough"`
 }
 
@@ -22,7 +22,7 @@ func (v *virtual) minServers() *MinServers {
 	return &MinServers{now.Strength.Up, now.Strength.Needed, now.Strength.Enough}
 }
 
-// weakness is why its addresses should be elsewhere, while what its servers can do is known; "" when it is healthy.
+// weakness is why its addresses should not be announced here; "" while it is healthy, or while results are missing.
 func (v *virtual) weakness() string {
 	switch n := &v.Strength; {
 	case !v.placed:

@@ -11,35 +11,36 @@ import (
 	"ldirectord/lvs"
 )
 
-// Limits on what the director waits for. All of them are of the table, which its goroutine waits for.
+// Limits on what the director waits for. Its goroutine waits only for the table.
 const (
 	tableTimeout = 15 * time.Second // the longest wait for one answer
-	firstTimeout = time.Second      // for a table that did not answer the last time; doubles up to tableTimeout
-	maxPause     = 5 * time.Second  // between two requests to it
+	// the wait for a table that did not answer last time; doubles up to tableTimeout
+	firstTimeout = time.Second
+	maxPause     = 5 * time.Second // the pause between two requests to such a table
 )
 
-// table is the table of IPVS as the director asks it. The goroutine that decides waits for every answer. A table that
-// does not answer is therefore left alone for as long as it was just waited for: meanwhile results, orders and
-// questions are taken. A refusal is an answer.
+// table sends the director's requests to IPVS. The director's goroutine waits for every answer. After a request without
+// an answer it therefore sends none for as long as it just waited: meanwhile it handles results, orders and questions.
+// A refusal is an answer.
 type table struct {
 	client  ipvsctl.Client
 	alive   func()        // called after each request
-	until   time.Time     // the table is not asked before
-	timeout time.Duration // of the next request; zero for tableTimeout
-	told    bool          // that it does not answer was reported
+	until   time.Time     // no request before this time
+	timeout time.Duration // the time limit of the next request; zero: tableTimeout
+	told    bool          // the missing answer was reported
 	asked   Operations
 }
 
-// errSilent is the reason why a table that does not answer is not asked.
+// errSilent is the error while a table that did not answer gets no requests.
 var errSilent = errors.New("the table does not answer")
 
-// silent reports whether the table did not answer a moment ago, and is not to be asked now.
+// silent reports whether the table gets no request now, because it did not answer a moment ago.
 func (t *table) silent() bool { return !t.until.IsZero() && time.Now().Before(t.until) }
 
-// mayAsk reports whether it is to be asked now.
+// mayAsk reports whether the table may get a request now.
 func (t *table) mayAsk(ctx context.Context) bool { return !t.silent() && ctx.Err() == nil }
 
-// limit bounds the wait for one request. Ended takes how the request ended, and notes whether the table answers.
+// limit bounds the wait for one request. Ended takes the request's error, and notes whether the table answers.
 func (t *table) limit(ctx context.Context) (limited context.Context, ended func(error)) {
 	timeout := cmp.Or(t.timeout, tableTimeout)
 	limited, cancel := context.WithTimeout(ctx, timeout)
@@ -69,7 +70,7 @@ func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
 	return have, err
 }
 
-// counters reads what the destinations of a virtual service carry; nothing where the table does not say.
+// counters reads the counters of a virtual service's destinations; nothing if the table has none.
 func (t *table) counters(ctx context.Context, key lvs.Key) map[netip.AddrPort]lvs.Counters {
 	if t.silent() {
 		return nil

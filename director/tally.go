@@ -10,14 +10,14 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// Tally counts what happened to a real server since it was configured. A reload does not end it.
+// Tally counts events of a real server since it was configured. It survives a reload.
 type Tally struct {
-	Checks      uint64 `json:"checks"`      // made, also those that say nothing about the server
+	Checks      uint64 `json:"checks"`      // all checks, including inconclusive ones
 	Transitions uint64 `json:"transitions"` // from up to down and back
 	failures    [checker.Causes]uint32
 }
 
-// Failures are the causes for which checks failed, and how often each.
+// Failures returns the causes of failed checks with their counts.
 func (t *Tally) Failures() iter.Seq2[string, uint32] {
 	return func(yield func(string, uint32) bool) {
 		for cause, n := range t.failures {
@@ -28,10 +28,10 @@ func (t *Tally) Failures() iter.Seq2[string, uint32] {
 	}
 }
 
-// count is the receiver that counts results as they come, and what became of servers.
+// count is the receiver that counts results and changes of state.
 func count(c *Change) {
 	switch {
-	case c.Before.Verdict != health.Unknown: // it was another one
+	case c.Before.Verdict != health.Unknown: // it had another state
 		c.s.tally.Transitions++
 	case c.isNew():
 		c.s.tally.count(c.Result)
@@ -47,7 +47,7 @@ func (t *Tally) count(r *checker.Result) {
 	}
 }
 
-// bounds of the classes in which the durations of checks are counted. The last class has none.
+// bounds are the upper bounds of the histogram's classes. The last class has none.
 var bounds = [...]time.Duration{
 	time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
 	500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
@@ -57,10 +57,10 @@ var bounds = [...]time.Duration{
 type Durations struct {
 	Count  uint64
 	Sum    time.Duration
-	counts [len(bounds)]uint64 // that took no longer
+	counts [len(bounds)]uint64 // the checks that took no longer than the bound
 }
 
-// Classes are the upper bounds of the histogram, ascending, and how many checks took no longer than each.
+// Classes yields the upper bounds of the histogram, ascending, each with the number of checks that took no longer.
 func (d *Durations) Classes() iter.Seq2[time.Duration, uint64] {
 	return func(yield func(time.Duration, uint64) bool) {
 		for i, n := range d.counts {
@@ -81,10 +81,10 @@ func (d *Durations) count(took time.Duration) {
 	}
 }
 
-// StageTimes counts how long each stage of checks took, of those that got through it.
+// StageTimes sums up the time of each stage, over the checks that completed it.
 type StageTimes [wire.Marks]StageTime
 
-// StageTime is how often checks got through a stage, and how long that took in all.
+// StageTime is how many checks completed a stage, and their total time.
 type StageTime struct {
 	Count uint64
 	Sum   time.Duration
@@ -107,7 +107,7 @@ func (all *StageTimes) count(s *wire.Stages) {
 	}
 }
 
-// operation is something that is asked of the table: an ipvsctl.OpKind, or to read it.
+// operation is a kind of request to the table: an ipvsctl.OpKind, or a read.
 type operation uint8
 
 const (
@@ -120,10 +120,10 @@ func (o operation) String() string {
 		"edit-destination", "delete-destination", "read"}[o]
 }
 
-// Operations counts what was asked of the table.
+// Operations counts requests to the table.
 type Operations [operations]Counts
 
-// Counts are the operations of one kind that succeeded and that failed.
+// Counts are the numbers of succeeded and failed operations of one kind.
 type Counts struct {
 	Done   uint64 `json:"done"`
 	Failed uint64 `json:"failed"`

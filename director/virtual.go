@@ -14,30 +14,30 @@ import (
 	"ldirectord/parser"
 )
 
-// virtual is one virtual service: what is configured, what is known of it, and what the director does about it.
+// virtual is one virtual service: its configuration, its state, and the director's notes.
 type virtual struct {
 	judge.Case
 	cfg      *parser.Virtual
 	name     string // in the log: address:port, or the mark
 	key      lvs.Key
 	settings ipvsctl.Settings
-	servers  []*server // those of the file, then those that stay without it, then those that moved away
-	members  []*server // as judge knows them: servers, and those that moved away and are done
-	earlier  []*server // of a plan: where its servers may have moved from
+	servers  []*server // servers of the file, then servers that left it and stay, then servers that moved away
+	members  []*server // the servers in judge's order, including those that moved away and are no longer needed
+	earlier  []*server // former addresses of its servers, in a plan
 	owner    string    // the other daemon that has it in the table, see assign; "": it is ours
 	told     told
 
 	writing
 
-	leftBehind bool // cleanstop = no left it in the table of a director on standby
-	weighed    bool // its strength, since something changed
+	leftBehind bool // on standby: cleanstop = no left it in the table
+	weighed    bool // when its strength last changed
 
-	took   Durations // of the checks of its servers
+	took   Durations // durations of its servers' checks
 	stages StageTimes
 
-	addresses    announced                       // that are announced for it
+	addresses    announced                       // the addresses that are announced for it
 	holds        int                             // how many servers are held
-	rules        map[netip.AddrPort]judge.RuleID // that decided the places of others
+	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
 	waitingSince time.Time                       // servers have no address; zero when all have one
 }
 
@@ -46,24 +46,24 @@ type server struct {
 	judge.Member
 	*judge.Server
 	real  *parser.Real
-	moved *server   // the server at the new address of the name that this one had; nil: this one is of the file
-	first judgement // of its check; without a task with checktype=off: never in
+	moved *server   // the server at the name's new address; nil: this server has not moved
+	first judgement // the judgement by its first check; with checktype=off it has no task
 
-	maintenance string        // the file that takes it out, "" for none
+	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
 
 	lasted time.Duration // how long the state before lasted
 	before judge.Name    // the state before the present one
-	stays  bool          // it has left the file, see parser.Virtual.Staying
-	rule   judge.RuleID  // that decided its place last
+	stays  bool          // it left the file and stays, see parser.Virtual.Staying
+	rule   judge.RuleID  // the rule that decided its place
 
 	counted bool         // the table had the server when it was read the last time
-	carries lvs.Counters // the kernel's counters of it
+	carries lvs.Counters // its counters in the kernel
 	tally   Tally
 	past    history.History
 }
 
-// sectionOf is what judge needs of a section.
+// sectionOf returns the part of a section that judge needs.
 func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 	s := &judge.Section{
 		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,
@@ -80,7 +80,7 @@ func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 	return s
 }
 
-// enlist makes the servers the members of the section, of which nothing is known.
+// enlist makes the servers members of the section, with empty states.
 func (v *virtual) enlist() {
 	v.members, v.Members = v.servers, make([]*judge.Member, len(v.servers))
 	v.Servers = make([]judge.Server, len(v.servers))
@@ -105,19 +105,18 @@ func (v *virtual) enlist() {
 	v.Index()
 }
 
-// label, called and labelOf are how lines that the Perl ldirectord has not call the virtual service, by its id or its
-// name, and one of its servers.
+// label, called and labelOf name the virtual service and its servers in lines that the Perl ldirectord does not have.
 func (v *virtual) label() string            { return Label(v.cfg.ID, v.cfg.ServiceName) }
 func (v *virtual) called() string           { return Label(v.name, v.cfg.ServiceName) }
 func (v *virtual) labelOf(s *server) string { return s.label() + " (" + v.label() + ")" }
 
-// name is how orders, the status and metrics call a server.
+// name is the name of a server in orders, status and metrics.
 func (s *server) name() string {
 	name, _ := s.names()
 	return name
 }
 
-// label is how the log calls a server: by its name, with the address beside it.
+// label is the name of a server in the log: its name and its address.
 func (s *server) label() string {
 	if s.followed() {
 		return s.name() + " at " + lvs.FormatAddr(s.real.Addr.Addr())
@@ -128,7 +127,7 @@ func (s *server) label() string {
 // followed reports whether the address of the server may change while the daemon runs.
 func (s *server) followed() bool { return s.real.Named != nil && s.real.Named.Followed }
 
-// at are the servers at an address of the table, in the order of the file: one, or several that share the entry.
+// at returns the servers with an address of the table, in the order of the file: one, or several that share the entry.
 func (v *virtual) at(addr netip.AddrPort) (all []*server) {
 	for _, i := range v.AllAt(addr) {
 		if s := v.members[i]; !s.Gone {
@@ -138,7 +137,7 @@ func (v *virtual) at(addr netip.AddrPort) (all []*server) {
 	return all
 }
 
-// serverAt is the real server at an address of the table, the one that is up if several share it; nil for none.
+// serverAt returns the real server with an address of the table: if several share it, the one that is up; nil for none.
 func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	if s := v.At(addr); s != nil {
 		return v.members[s.At]
@@ -146,19 +145,19 @@ func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	return nil
 }
 
-// services are the virtual services of the plan in force, and those that are left of former plans; whether they are
-// served, and what tells of them. All who need them share them.
+// services are the virtual services of the plan in force and the remaining ones of former plans, with the role and the
+// teller. The parts of the director share one.
 type services struct {
 	role
 	tell     teller
 	global   *parser.Global
 	tls      checker.TLSSums
 	virtuals []*virtual // in the order of the file
-	ours     []*virtual // of these, those that belong in the table
+	ours     []*virtual // those that this director puts into the table
 	purges   []*virtual // no longer configured, still in the table
 }
 
-// driftInterval is the smallest checkinterval, less a tenth, so that what vanished is back within one interval.
+// driftInterval is the smallest checkinterval, less a tenth, so that a removed entry is back within one interval.
 func (all *services) driftInterval() time.Duration {
 	interval := all.global.CheckInterval
 	for _, v := range all.virtuals {

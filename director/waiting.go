@@ -6,22 +6,21 @@ import (
 	"ldirectord/parser"
 )
 
-// This file is about real servers whose host name has no address yet. They are unknown and in no table. They count as
-// down, so that the fallback server can serve. But what the table had of their virtual service at the start may be one
-// of them, and is kept as it is until every name has an address. Servers that left the file when such a name came stay
-// too, and are checked.
+// This file handles real servers whose host name has no address yet. They are unknown and in no table. They count as
+// down, so that the fallback server can serve. A destination that was in the table at the start may be one of them, so
+// it is kept as it is until every name has an address. Servers that left the file when such a name was added stay too,
+// and are checked.
 
 // Refine replaces the current plan by one that differs only in servers whose names have got an address. Unlike a reload
-// it keeps overrides. It returns when the table follows, or ctx is done.
+// it keeps overrides. It returns when the table follows, or when ctx is done.
 func (d *Director) Refine(ctx context.Context, p *Plan) error {
 	return d.replace(ctx, p, true)
 }
 
-// noAddress is why a server has none.
+// noAddress is why a server has no address.
 func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
 
-// keepOverrides takes over what was changed by hand in a virtual service, which orders its servers follow, and what the
-// table refused of it.
+// keepOverrides copies the changes by hand in a virtual service, the orders of its servers, and its refused settings.
 func (v *virtual) keepOverrides(was *virtual) {
 	v.CarryTable(&was.State, v.Repair)
 	v.writing = was.writing

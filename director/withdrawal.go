@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// This file is about addresses that are withdrawn by order: of the operator, at a demotion, at the end, and since they
-// left the file. Packets still come for a moment, so their virtual services serve on.
+// This file withdraws addresses: by the operator's order, at a demotion, at the end, and after they left the file.
+// Packets still arrive for a moment, so their virtual services continue to serve.
 
-// the order to stand by is answered within 5, and the next one, perhaps to serve, waits for it
+// the order to stand by is answered within 5 s, and the next order waits for it
 const maxDemotionWait = 4 * time.Second
 
-// withdrawal is the order by which an address is on no device, "" for none.
+// withdrawal is the order that withdraws an address; "" for none.
 func (a *announcer) withdrawal(one *announcement) string {
 	cleans := func(v *virtual) bool { return v.cfg.CleanStop }
 	switch {
@@ -32,8 +32,8 @@ func (a *announcer) withdrawal(one *announcement) string {
 	return ""
 }
 
-// withdrawWait is how long what is withdrawn is served on. The command that orders a demotion waits for it, and not
-// longer than a moment.
+// withdrawWait is how long the services of a withdrawn address continue to serve. The command that orders a demotion
+// waits for it, so it is short.
 func (a *announcer) withdrawWait() time.Duration {
 	wait := a.global.WithdrawWait.Duration()
 	if a.standby || a.demotion != nil {
@@ -42,24 +42,25 @@ func (a *announcer) withdrawWait() time.Duration {
 	return wait
 }
 
-// isGone reports whether an address that is withdrawn by order is on no device, and was served on long enough.
+// isGone reports whether a withdrawn address is on no device and withdrawWait is over.
 func (a *announcer) isGone(one *announcement, now time.Time) bool {
 	return one.known && one.at == "" && !now.Before(one.left.Add(a.withdrawWait()))
 }
 
-// isWithdrawn reports whether all are gone that are withdrawn by order.
+// isWithdrawn reports whether all withdrawn addresses are gone.
 func (a *announcer) isWithdrawn(now time.Time) bool {
 	return !slices.ContainsFunc(a.list, func(one *announcement) bool {
 		return one.order != "" && !a.isGone(one, now)
 	})
 }
 
-// holds reports whether a virtual service that left the file serves on for its addresses: they may still be announced.
+// holds reports whether a virtual service that left the file must still serve, because its addresses may still be
+// announced.
 func (a *announcer) holds(addresses []*announcement) bool {
 	return !a.looked || slices.ContainsFunc(addresses, a.lingers)
 }
 
-// lingers reports whether an address that no virtual service has any more is served on.
+// lingers reports whether an address that left the file still has to be served.
 func (a *announcer) lingers(one *announcement) bool {
 	now, wait := time.Now(), a.withdrawWait()+announceTimeout
 	switch {
@@ -71,8 +72,8 @@ func (a *announcer) lingers(one *announcement) bool {
 	return a.busy || one.want.Device != "" || !a.isGone(one, now)
 }
 
-// demote withdraws all addresses, until the role says otherwise. The channel is closed when that is done; it is nil
-// when there are none.
+// demote withdraws all addresses, until the role changes. The channel is closed when that is done; it is nil if there
+// are none.
 func (a *announcer) demote() <-chan struct{} {
 	a.gone, a.stale = nil, true
 	if len(a.list) > 0 {
@@ -81,7 +82,7 @@ func (a *announcer) demote() <-chan struct{} {
 	return a.gone
 }
 
-// followRole decides anew for another role. No demotion is under way.
+// followRole decides again after a change of the role. No demotion is under way.
 func (a *announcer) followRole() { a.gone, a.stale = nil, true }
 
 // withdrawAtEnd withdraws the addresses whose virtual services are about to be removed, and waits for that.
@@ -103,7 +104,7 @@ func (a *announcer) withdrawAtEnd(ctx context.Context, alive func()) {
 	}
 }
 
-// settle does at once what is to be done, at the end.
+// settle carries out pending work at once, at the end.
 func (a *announcer) settle(ctx context.Context) {
 	if len(a.list) == 0 {
 		return
@@ -111,5 +112,5 @@ func (a *announcer) settle(ctx context.Context) {
 	a.due = false
 	a.decide(time.Now())
 	a.took(a.put(ctx, a.want))
-	a.decide(time.Now()) // what follows from that
+	a.decide(time.Now()) // the consequences
 }

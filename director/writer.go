@@ -13,38 +13,37 @@ import (
 	"ldirectord/notify"
 )
 
-// writer makes the table follow what was decided of virtual services, tries again what failed, and undoes what others
-// changed.
+// writer writes decisions into the table, retries failed changes, and undoes external changes.
 type writer struct {
 	table
 	*services
-	others  *claimant // which other daemon has a virtual service, or waits for it
+	others  *claimant // finds the daemon that has a virtual service, or waits for it
 	orders  *orderBook
 	remover *remover
 	before  func()            // called before the table follows
-	wrote   func(...*virtual) // called when the table has what was decided
+	wrote   func(...*virtual) // called when the table has the decision
 
 	unread  string    // why the table could not be read the last time
 	counted time.Time // when the counters of the servers were read
 }
 
-// writing is what the writer notes of a virtual service.
+// writing is the writer's notes on a virtual service.
 type writing struct {
 	written          ipvsctl.Settings // as last written to the table, while Known
-	retry            time.Time        // not before this; zero when the last time went well
+	retry            time.Time        // no retry before this time; zero after a success
 	backoff          time.Duration    // the next wait
-	again            time.Time        // it is due then though nothing happens; zero: never
-	refused          string           // why the table refused the last change; "" when it did not
+	again            time.Time        // when it is due by time alone; zero: never
+	refused          string           // why the table refused the last change; "" after a success
 	dirty            bool             // it is due, see touch
-	placed           bool             // the table has it, as far as is known
-	settingsRejected bool             // the table refuses the settings, and nothing else
+	placed           bool             // the table has it, as far as known
+	settingsRejected bool             // the table refuses only the settings
 }
 
-// touch makes a virtual service due: the writer decides it next, and has the table follow.
+// touch makes a virtual service due: the writer decides it next and updates the table.
 func (n *writing) touch() { n.dirty = true }
 
-// follow makes the table follow, by changes of what is known of it, and virtual services of which it must be read
-// first. Have, if not nil, is the table as it was just read.
+// follow updates the table. It reads the table first for virtual services whose entries are unknown. Have, if not nil,
+// is the table as it was just read.
 func (w *writer) follow(ctx context.Context, changes []*change, unknown []*virtual, have ipvsctl.Table) {
 	w.carryOut(ctx, changes)
 	for _, c := range changes {
@@ -57,7 +56,7 @@ func (w *writer) follow(ctx context.Context, changes []*change, unknown []*virtu
 	w.followAsRead(ctx, unknown, have)
 }
 
-// followAsRead makes the table follow virtual services of which it must be read first.
+// followAsRead updates virtual services whose entries must be read first.
 func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have ipvsctl.Table) {
 	if len(virtuals) == 0 || !w.mayAsk(ctx) {
 		return
@@ -78,7 +77,7 @@ func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have ipv
 	w.settle(ctx, changes)
 }
 
-// found takes what was read of a virtual service, if it was there, and returns what is to be changed.
+// found takes the entry of a virtual service as read, if there was one, and returns the change to make.
 func (w *writer) found(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
 	was, known := v.last(), v.Known
 	if v.Read(append(lvs.Dests{}, have.Dests...)); known {
@@ -87,7 +86,7 @@ func (w *writer) found(ctx context.Context, v *virtual, have ipvsctl.Service) *c
 	return w.newChange(v, have, w.decide(ctx, v)) // a server that was taken out by hand is not held
 }
 
-// settle carries changes out and notes how they ended.
+// settle carries out changes and notes their results.
 func (w *writer) settle(ctx context.Context, changes []*change) {
 	w.carryOut(ctx, changes)
 	for _, c := range changes {
@@ -95,8 +94,8 @@ func (w *writer) settle(ctx context.Context, changes []*change) {
 	}
 }
 
-// countRerouted reads what servers carry, where some are to be reached by gate. While the table is not asked, what was
-// read last counts: one that seems to carry nothing would be reached by gate.
+// countRerouted reads the connections of servers if some are to change to gate. While the table gets no requests, the
+// last reading counts: a server without connections would change to gate.
 func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 	isRerouted := func(s *server) bool {
 		now, in := v.Have.At(s.Dest.Addr)
@@ -112,7 +111,7 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 	}
 }
 
-// conclude notes how the change of a virtual service ended, and runs the hooks that follow from what the table now has.
+// conclude notes the result of a virtual service's change, and runs the hooks for the new table.
 func (w *writer) conclude(ctx context.Context, c *change) {
 	v, err := c.v, cmp.Or(c.err, c.refused)
 	if c.err == nil {
@@ -129,7 +128,7 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 	}
 }
 
-// leave removes a virtual service for good, if cleanstop says so. Told has the servers that were reported already.
+// leave removes a virtual service for good, if cleanstop says so. Told are the servers that were reported already.
 func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	leaving := leavingOf(v, told)
 	if !v.cfg.CleanStop || w.others.leaves(v) {
@@ -142,7 +141,7 @@ func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) er
 	return w.remove(ctx, v, leaving...)
 }
 
-// remove takes a virtual service out of the table, and with it these servers, which are reported.
+// remove removes a virtual service from the table and reports these servers as removed.
 func (w *writer) remove(ctx context.Context, v *virtual, leaving ...*server) error {
 	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
 	if err := w.do(ctx, op)[0]; err != nil {

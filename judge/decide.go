@@ -73,7 +73,7 @@ func (h *hearing) other(d lvs.Dest, weight uint32) {
 	h.places[d.Addr] = d
 }
 
-// askAgain notes when the rule the current rule says something else though nothing happens. Times in the past are
+// askAgain notes when time alone may change the result of the current rule. Times in the past are
 // ignored.
 func (h *hearing) askAgain(at time.Time) {
 	if at.After(h.now) && (h.again.IsZero() || at.Before(h.again)) {
