@@ -40,6 +40,7 @@ func Directives() (list []Directive) {
 		}
 		name, value, _ := strings.Cut(head, " = ")
 		d := Directive{Directive: rows[name], Chapter: chapter}
+		d.Default = strings.Trim(d.Default, `"`)
 		last := len(every) - 1
 		services := strings.Join(every[:last], ", ") + " and " + every[last]
 		if some := d.Services(); some != "" {

@@ -43,11 +43,7 @@ func TestDefaultsOfTheTable(t *testing.T) {
 		if d.Default == "" {
 			continue
 		}
-		value := d.Default
-		if d.Form == QuotedText {
-			value = `"` + value + `"`
-		}
-		line := d.Name + "=" + value + "\n"
+		line := d.Name + "=" + d.Default + "\n"
 		if d.Global() {
 			compareEffect(t, want, line+bare, line)
 		}

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"slices"
 
 	"ldirectord/lvs"
@@ -10,7 +11,7 @@ import (
 // takes it from the globals.
 type Directive struct {
 	Name      string
-	Form      Form
+	Form      Form   // that of the value's type, if the row doesn't say another one
 	Default   string // as one would write it; "" for none
 	Extension bool   // unknown to the Perl ldirectord
 	Repeats   bool   // each line adds one; of all others the last line counts
@@ -79,41 +80,39 @@ func perls(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "virtual6"},
 		// Global
 		{Name: "autoreload", Default: "no", global: to(&g.AutoReload, yesNo)},
-		{Name: "callback", Form: QuotedText, empty: nullUnlessWritten,
-			global: to(&g.Callback, inQuotes)},
-		{Name: "logfile", Form: QuotedText, Default: "/var/log/ldirectord.log",
+		{Name: "callback", empty: nullUnlessWritten, global: to(&g.Callback, inQuotes)},
+		{Name: "logfile", Default: `"/var/log/ldirectord.log"`,
 			global: to(&g.LogFile, readLogFile)},
 		{Name: "execute", Form: Text, Repeats: true,
 			global: field{read: readExecute, get: func() any {
 				return append([]string{}, slices.Sorted(slices.Values(g.Execute))...)
 			}}},
 		{Name: "supervised", Default: "no", global: to(&g.Supervised, yesNo)},
-		{Name: "emailalertfrom", Form: Text, global: to(&g.EmailAlertFrom, rawText)},
-		{Name: "maintenancedir", Form: Text, global: to(&g.MaintenanceDir, readMaintenanceDir)},
+		{Name: "emailalertfrom", global: to(&g.EmailAlertFrom, rawText)},
+		{Name: "maintenancedir", global: to(&g.MaintenanceDir, readMaintenanceDir)},
 		// When a server is up
-		{Name: "checktimeout", Form: Time, Default: "5", either: to(&s.CheckTimeout, perlTime)},
-		{Name: "negotiatetimeout", Form: Time, Default: "30",
-			either: to(&s.NegotiateTimeout, perlTime)},
-		{Name: "checkinterval", Form: Time, Default: "10", either: to(&s.CheckInterval, perlTime)},
+		{Name: "checktimeout", Default: "5", either: to(&s.CheckTimeout, perlTime)},
+		{Name: "negotiatetimeout", Default: "30", either: to(&s.NegotiateTimeout, perlTime)},
+		{Name: "checkinterval", Default: "10", either: to(&s.CheckInterval, perlTime)},
 		{Name: "failurecount", Default: "1", either: to(&s.FailureCount, number[int](1, 0))},
 		// What happens to the table
 		{Name: "quiescent", Default: "no", either: to(&s.Quiescent, yesNo)},
 		{Name: "cleanstop", Default: "yes", either: to(&s.CleanStop, yesNo)},
 		{Name: "fallback", either: field{read: readFallback}},
 		{Name: "fallback6", either: field{read: readFallback}},
-		{Name: "fallbackcommand", Form: Text, either: to(&s.FallbackCommand, readFallbackCommand)},
+		{Name: "fallbackcommand", either: to(&s.FallbackCommand, readFallbackCommand)},
 		// Notifications
-		{Name: "emailalert", Form: Text, either: to(&s.Mail.To, plainText)},
+		{Name: "emailalert", either: to(&s.Mail.To, plainText)},
 		{Name: "emailalertfreq", Form: WholeSeconds, Default: "0",
 			either: to(&s.Mail.Freq, readMailFrequency)},
 		{Name: "emailalertstatus", Default: "all", either: to(&s.Mail.Status, readMailStatus)},
-		{Name: "smtp", Form: Text, either: to(&s.Mail.SMTP, readMailServer)},
+		{Name: "smtp", either: to(&s.Mail.SMTP, readMailServer)},
 		// The service and its servers
 		{Name: "real", Form: RealServer, Repeats: true, section: field{read: readReal}},
 		{Name: "real6", Form: RealServer, Repeats: true, section: field{read: readReal}},
 		{Name: "protocol", section: to(&v.Protocol, readProtocol)},
 		{Name: "scheduler", Default: "wrr", section: to(&v.Scheduler, readScheduler)},
-		{Name: "schedflags", Form: Text, section: to(&v.SchedFlags, readSchedFlags)},
+		{Name: "schedflags", section: to(&v.SchedFlags, readSchedFlags)},
 		{Name: "ops", Default: "no", section: to(&v.OnePacket, yesNo)},
 		{Name: "servicename", Form: FreeText, empty: nullUnlessWritten,
 			section: to(&v.ServiceName, freeText)},
@@ -126,29 +125,26 @@ func perls(g *Global, v *Virtual, s *Settings) []Directive {
 			section: field{read: readCheckType, get: func() any { return v.CheckType }}},
 		{Name: "service", section: to(&v.Service, oneOf(serviceNames...))},
 		{Name: "checkport", section: to(&v.CheckPort, number[int](1, maxPort))},
-		{Name: "request", Form: QuotedText, Default: "/", section: to(&v.Request, readRequest)},
-		{Name: "receive", Form: QuotedText, empty: emptyText,
+		{Name: "request", Default: `"/"`, section: to(&v.Request, readRequest)},
+		{Name: "receive", empty: emptyText,
 			appliesTo: forServices(lvs.ServicesThat(lvs.Compares)...), section: to(&v.Receive, quoted)},
 		{Name: "httpmethod", Default: "GET", section: to(&v.HTTPMethod, readHTTPMethod)},
-		{Name: "virtualhost", Form: Text, empty: nullUnlessWritten,
+		{Name: "virtualhost", empty: nullUnlessWritten,
 			section: to(&v.VirtualHost, readVirtualHost)},
-		{Name: "checkcommand", Form: Text, Default: "/bin/true",
+		{Name: "checkcommand", Default: "/bin/true",
 			section: to(&v.CheckCommand, optionallyQuoted)},
-		{Name: "login", Form: QuotedText, empty: emptyText, Secret: true,
-			section: to(&v.Login, quoted)},
-		{Name: "passwd", Form: QuotedText, empty: emptyText, Secret: true,
-			section: to(&v.Passwd, quoted)},
-		{Name: "database", Form: QuotedText, empty: emptyText, section: to(&v.Database, quoted)},
-		{Name: "secret", Form: QuotedText, empty: emptyText, Secret: true,
-			section: to(&v.Secret, quoted)},
+		{Name: "login", empty: emptyText, Secret: true, section: to(&v.Login, quoted)},
+		{Name: "passwd", empty: emptyText, Secret: true, section: to(&v.Passwd, quoted)},
+		{Name: "database", empty: emptyText, section: to(&v.Database, quoted)},
+		{Name: "secret", empty: emptyText, Secret: true, section: to(&v.Secret, quoted)},
 		// Accepted, no longer needed
 		{Name: "fork", Default: "no", global: to(&g.Fork, yesNo)},
 		{Name: "readdquiescent", Default: "no", global: to(&g.ReaddQuiescent, yesNo)},
 		{Name: "checkcount", Default: "1", either: to(&s.CheckCount, readCheckCount)},
 		{Name: "comment", Form: FreeText, empty: nullUnlessWritten,
 			section: to(&v.Comment, freeText)},
-		{Name: "monitorfile", Form: Text, section: to(&v.MonitorFile, readMonitorFile)},
-		{Name: "load", Form: QuotedText, section: to(&v.Load, readLoad)},
+		{Name: "monitorfile", section: to(&v.MonitorFile, readMonitorFile)},
+		{Name: "load", section: to(&v.Load, readLoad)},
 	}
 }
 
@@ -156,10 +152,10 @@ func perls(g *Global, v *Virtual, s *Settings) []Directive {
 func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 	return []Directive{
 		// Global
-		{Name: "resolve", Form: Time,
+		{Name: "resolve",
 			global: to(&g.Resolve,
 				timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m"))},
-		{Name: "webhook", Form: Text, Secret: true, global: to(&g.Webhook, readWebhook)},
+		{Name: "webhook", Secret: true, global: to(&g.Webhook, readWebhook)},
 		{Name: "listen", global: to(&g.Listen, readListen)},
 		{Name: "metrics", Default: "full", global: to(&g.Metrics, oneOf("small", "full"))},
 		{Name: "statuspage", Default: "no", global: to(&g.StatusPage, yesNo)},
@@ -175,19 +171,19 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		// When a server is up
 		{Name: "risecount", Default: "1", either: to(&s.RiseCount, number[int](1, 0))},
 		{Name: "window", either: to(&s.Window, readWindow)},
-		{Name: "fastinterval", Form: Time, Default: "0", either: to(&s.FastInterval, timeOrNone)},
+		{Name: "fastinterval", Default: "0", either: to(&s.FastInterval, timeOrNone)},
 		// What happens to the table
-		{Name: "draintime", Form: Time, Default: "0", either: to(&s.DrainTime, timeOrNone)},
+		{Name: "draintime", Default: "0", either: to(&s.DrainTime, timeOrNone)},
 		{Name: "keepserving", either: to(&s.KeepServing, readKeepServing)},
 		{Name: "repair", Default: "no", either: to(&s.Repair, yesNo)},
 		// Notifications
-		{Name: "onchange", Form: Text, either: to(&s.OnChange, optionallyQuoted)},
+		{Name: "onchange", either: to(&s.OnChange, optionallyQuoted)},
 		{Name: "emailalertdetail", Default: "no", either: to(&s.Mail.Detail, yesNo)},
 		// Many directors
 		{Name: "announce", either: to(&s.Announce, readDevice)},
 		{Name: "lastresort", either: to(&s.LastResort, readDevice)},
 		{Name: "minservers", either: to(&s.MinServers, readMinServers)},
-		{Name: "withdrawwait", Form: Time, Default: "3",
+		{Name: "withdrawwait", Default: "3",
 			global: to(&g.WithdrawWait,
 				timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0"))},
 		{Name: "announceaddress", section: to(&v.AnnounceAddress, readAnnounceAddress)},
@@ -205,11 +201,11 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "cleartext", Default: "yes",
 			appliesTo: forServices(lvs.ServicesThat(lvs.ClearText)...), section: to(&v.ClearText, yesNo)},
 		// TLS
-		{Name: "sni", Form: Text, section: to(&v.SNI, optionallyQuoted)},
+		{Name: "sni", section: to(&v.SNI, optionallyQuoted)},
 		{Name: "tlsverify", Default: "no", appliesTo: overTLS, section: to(&v.TLSVerify, yesNo)},
-		{Name: "tlsca", Form: Text, appliesTo: overTLS, section: to(&v.TLSCA, readableFile)},
-		{Name: "tlscert", Form: Text, appliesTo: overTLS, section: to(&v.TLSCert, readableFile)},
-		{Name: "tlskey", Form: Text, appliesTo: overTLS, section: to(&v.TLSKey, readableFile)},
+		{Name: "tlsca", appliesTo: overTLS, section: to(&v.TLSCA, readableFile)},
+		{Name: "tlscert", appliesTo: overTLS, section: to(&v.TLSCert, readableFile)},
+		{Name: "tlskey", appliesTo: overTLS, section: to(&v.TLSKey, readableFile)},
 		{Name: "tlsexpirywarn", Default: "14",
 			appliesTo: overTLS, section: to(&v.TLSExpiryWarn, number[int](0, maxExpiryWarn))},
 		{Name: "starttls", Default: "no",
@@ -221,9 +217,9 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "httpheader", Form: Text, Repeats: true, Secret: true,
 			appliesTo: overHTTP,
 			section:   field{read: readHTTPHeader, get: func() any { return v.HTTPHeaders }}},
-		{Name: "httpuser", Form: QuotedText, Secret: true,
+		{Name: "httpuser", Secret: true,
 			appliesTo: overHTTP, section: to(&v.HTTPUser, readHTTPUser)},
-		{Name: "httppasswd", Form: QuotedText, Secret: true,
+		{Name: "httppasswd", Secret: true,
 			appliesTo: overHTTP, section: to(&v.HTTPPasswd, readLogin)},
 		// Dialogues and DNS
 		{Name: "send", Form: EscapedText, Repeats: true,
@@ -247,9 +243,10 @@ var byName, directiveNames = index(directives)
 func index(rows []Directive) (byName map[string]*Directive, names []string) {
 	byName = make(map[string]*Directive, len(rows))
 	for i := range rows {
-		rows[i].row = i
-		byName[rows[i].Name] = &rows[i]
-		names = append(names, rows[i].Name)
+		row := &rows[i]
+		row.row, row.Form = i, cmp.Or(row.Form, row.global.or(row.section).or(row.either).form)
+		byName[row.Name] = row
+		names = append(names, row.Name)
 	}
 	return byName, names
 }

@@ -5,6 +5,7 @@ type field struct {
 	read func(*value) *problem
 	get  func() any // the value for JSON; nil: JSON has none under the directive's name
 	set  func(any)  // takes over what another field has
+	form Form
 }
 
 // to is a field with the value of one line, which is kept in a variable. A value that is refused changes nothing.
@@ -17,8 +18,9 @@ func to[V any](kept *V, read func(*value) (V, *problem)) field {
 			}
 			return p
 		},
-		get: func() any { return *kept },
-		set: func(got any) { *kept = got.(V) },
+		get:  func() any { return *kept },
+		set:  func(got any) { *kept = got.(V) },
+		form: formOf(*kept),
 	}
 }
 
@@ -70,9 +72,6 @@ func (d *draft) defaults() {
 			continue
 		}
 		v := &value{text: row.Default, opts: &Options{}, globals: &d.globals}
-		if row.Form == QuotedText {
-			v.text = `"` + row.Default + `"`
-		}
 		if row.Global() {
 			d.read(row, v)
 		}

@@ -72,7 +72,7 @@ func (v *value) takeMeant() {
 	}
 	if inSection && strings.Contains(v.text, "\t") {
 		v.text = expandTabs(v.text)
-		if v.form >= QuotedText {
+		if v.form >= EscapedText {
 			v.warn(loose, "a tab in the value is read as four blanks")
 		}
 	}
