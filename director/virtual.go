@@ -71,7 +71,7 @@ func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 		Policy: cfg.Policy, Announce: cfg.Announce != "", DrainTime: cfg.DrainTime.Duration(), Readd: readd,
 	}
 	if cfg.Fallback != nil {
-		s.Fallback = destOf(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward, cfg.Fallback.Weight)
+		s.Fallback = destOf(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward, 1)
 		s.NoFallback = cfg.CheckType == parser.Off && !cfg.OwnFallback
 	}
 	for i := range cfg.Waiting {

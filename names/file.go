@@ -2,7 +2,6 @@ package names
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -25,19 +24,14 @@ type keptNames struct {
 	Names  map[string][]netip.Addr // of both families
 }
 
-func (f File) read() (addrs map[string][]netip.Addr, err error) {
-	text, err := run.Read(string(f))
-	if err != nil {
-		return nil, err
-	}
+// read returns the names of a file, none of one that can't be read.
+func (f File) read() map[string][]netip.Addr {
 	var kept keptNames
-	if err := json.Unmarshal(text, &kept); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", f, err)
+	text, err := run.Read(string(f))
+	if err != nil || json.Unmarshal(text, &kept) != nil || kept.Format != nameFormat {
+		return nil
 	}
-	if kept.Format != nameFormat {
-		return nil, fmt.Errorf("reading %s: the format is %d, want %d", f, kept.Format, nameFormat)
-	}
-	return kept.Names, nil
+	return kept.Names
 }
 
 // Write keeps these names and no others.
@@ -61,13 +55,9 @@ func (f File) Write(list []Name) error {
 	return run.Write(string(f), append(text, '\n'), 0o644)
 }
 
-// Last returns the addresses in the file, which is read when the first one is asked for. A file that can't be read
-// has none.
+// Last returns the addresses in the file, which is read when the first one is asked for.
 func (f File) Last() Last {
-	read := sync.OnceValue(func() map[string][]netip.Addr {
-		addrs, _ := f.read()
-		return addrs
-	})
+	read := sync.OnceValue(f.read)
 	return func(key Key) []netip.Addr {
 		isOther := func(a netip.Addr) bool { return a.Is6() != key.IPv6 }
 		return slices.DeleteFunc(slices.Clone(read()[key.Host]), isOther)

@@ -300,14 +300,12 @@ type Waiting struct {
 	Host    string // the name that has no address
 	Why     string // it has none
 	Weight  int
-	At      Position
 }
 
 // Fallback is a fallback server.
 type Fallback struct {
 	Addr    netip.AddrPort
 	Forward Forward
-	Weight  int
 	At      Position
 }
 

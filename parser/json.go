@@ -126,7 +126,7 @@ func (f *Fallback) json() jsonObject {
 		return nil
 	}
 	return jsonObject{"server": lvs.FormatAddr(f.Addr.Addr()), "port": f.Addr.Port(), "forward": f.Forward,
-		"weight": f.Weight}
+		"weight": 1}
 }
 
 func (s *shown) virtual(v *Virtual) jsonObject {

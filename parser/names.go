@@ -123,7 +123,7 @@ func (r *resolver) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port na
 	if !ok || !at.hasNumber(fallbackPort, f.line, f.port, port) {
 		return nil
 	}
-	return &Fallback{Addr: netip.AddrPortFrom(addr, port.Value), Forward: f.forward, Weight: 1,
+	return &Fallback{Addr: netip.AddrPortFrom(addr, port.Value), Forward: f.forward,
 		At: f.line.position()}
 }
 
@@ -219,7 +219,7 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 	if port.Reason != "" {
 		return w, false
 	}
-	w = Waiting{Name: line.name(), Weight: line.server.Weight, At: line.line.position()}
+	w = Waiting{Name: line.name(), Weight: line.server.Weight}
 	if w.IsRange = line.last != ""; !w.IsRange {
 		w.Name = fmt.Sprint(line.first, ":", port.Value)
 	}
