@@ -91,13 +91,12 @@ func TestTheClassesOfDurations(t *testing.T) {
 		time.Millisecond: 2, 5 * time.Millisecond: 3, 10 * time.Millisecond: 3, 50 * time.Millisecond: 3, 100 * time.Millisecond: 3,
 		500 * time.Millisecond: 3, time.Second: 4, 5 * time.Second: 4, 10 * time.Second: 4, 30 * time.Second: 4,
 	}
-	n := 0
-	for bound, count := range d.Classes() {
-		if n++; count != want[bound] {
+	for i, bound := range Bounds {
+		if count := d.Classes[i]; count != want[bound] {
 			t.Errorf("up to %v: %d, want %d", bound, count, want[bound])
 		}
 	}
-	if n != len(want) || d.Count != 5 || d.Sum != time.Minute+time.Second+2*time.Millisecond+1 {
+	if n := len(Bounds); n != len(want) || d.Count != 5 || d.Sum != time.Minute+time.Second+2*time.Millisecond+1 {
 		t.Errorf("%d classes, %+v", n, d)
 	}
 }

@@ -14,8 +14,8 @@ type requestCounts struct{ reads, changes uint64 }
 func requestsOf(t *testing.T, d *Director) (n requestCounts) {
 	t.Helper()
 	now := snapshotOf(t, d)
-	for kind, counts := range now.Table.All() {
-		if kind == "read" {
+	for kind, counts := range now.Table {
+		if kind == readTable {
 			n.reads = counts.Done
 		} else {
 			n.changes += counts.Done + counts.Failed

@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
+	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/orders"
@@ -96,7 +97,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 		if now.Overdue > 2*schedule.Tick {
 			t.Errorf("%v overdue", now.Overdue)
 		}
-		if done := maps.Collect(now.Table.All()); done["add-service"] != (Counts{2, 0}) || done["delete-destination"] != (Counts{1, 0}) {
+		if done := now.Table; done[ipvsctl.AddService] != (Counts{2, 0}) || done[ipvsctl.DelDest] != (Counts{1, 0}) {
 			t.Errorf("operations %v", done)
 		}
 	})
@@ -158,7 +159,7 @@ func TestATableThatRefusesShowsUntilItDoesNot(t *testing.T) {
 		if web := now.Virtuals[0]; web.Written || web.Error != "-d -t 10.1.0.1:80 -r 10.2.0.1:80: no answer" {
 			t.Errorf("while it refuses: %+v", web)
 		}
-		if failed := maps.Collect(now.Table.All())["delete-destination"].Failed; failed < 2 {
+		if failed := now.Table[ipvsctl.DelDest].Failed; failed < 2 {
 			t.Errorf("%d failures counted", failed)
 		}
 		s.table.broken.Store(false)
@@ -276,7 +277,10 @@ func TestDurationsAreCountedInTheirClasses(t *testing.T) {
 	for _, took := range []time.Duration{0, time.Millisecond, 1001 * time.Microsecond, 30 * time.Second, time.Minute} {
 		d.count(took)
 	}
-	got := maps.Collect(d.Classes())
+	got := map[time.Duration]uint64{}
+	for i, bound := range Bounds {
+		got[bound] = d.Classes[i]
+	}
 	if d.Count != 5 || d.Sum != 90*time.Second+2001*time.Microsecond || got[time.Millisecond] != 2 || got[5*time.Millisecond] != 3 || got[10*time.Second] != 3 || got[30*time.Second] != 4 {
 		t.Errorf("%d in %v: %v", d.Count, d.Sum, got)
 	}

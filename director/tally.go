@@ -7,7 +7,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
-	"ldirectord/ipvsctl"
 )
 
 // Tally counts events of a real server since it was configured. It survives a reload.
@@ -47,36 +46,25 @@ func (t *Tally) count(r *checker.Result) {
 	}
 }
 
-// bounds are the upper bounds of the histogram's classes. The last class has none.
-var bounds = [...]time.Duration{
+// Bounds are the upper bounds of the histogram's classes. The last class has none.
+var Bounds = [...]time.Duration{
 	time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
 	500 * time.Millisecond, time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second,
 }
 
 // Durations is a histogram of how long checks took.
 type Durations struct {
-	Count  uint64
-	Sum    time.Duration
-	counts [len(bounds)]uint64 // the checks that took no longer than the bound
-}
-
-// Classes yields the upper bounds of the histogram, ascending, each with the number of checks that took no longer.
-func (d *Durations) Classes() iter.Seq2[time.Duration, uint64] {
-	return func(yield func(time.Duration, uint64) bool) {
-		for i, n := range d.counts {
-			if !yield(bounds[i], n) {
-				return
-			}
-		}
-	}
+	Count   uint64
+	Sum     time.Duration
+	Classes [len(Bounds)]uint64 // the checks that took no longer than each of Bounds
 }
 
 func (d *Durations) count(took time.Duration) {
 	d.Count++
 	d.Sum += took
-	for i, bound := range bounds {
+	for i, bound := range Bounds {
 		if took <= bound {
-			d.counts[i]++
+			d.Classes[i]++
 		}
 	}
 }
@@ -107,21 +95,15 @@ func (all *StageTimes) count(s *wire.Stages) {
 	}
 }
 
-// operation is a kind of request to the table: an ipvsctl.OpKind, or a read.
-type operation uint8
+// Operations counts requests to the table, in the order of OperationNames.
+type Operations [len(OperationNames)]Counts
 
-const (
-	readTable  = operation(ipvsctl.DelDest) + 1
-	operations = readTable + 1
-)
+// OperationNames are the kinds of requests to the table: those of ipvsctl.OpKind, and last a read.
+var OperationNames = [...]string{"add-service", "edit-service", "delete-service", "add-destination", "edit-destination",
+	"delete-destination", "read"}
 
-func (o operation) String() string {
-	return [operations]string{"add-service", "edit-service", "delete-service", "add-destination",
-		"edit-destination", "delete-destination", "read"}[o]
-}
-
-// Operations counts requests to the table.
-type Operations [operations]Counts
+// readTable is the index of a read.
+const readTable = len(OperationNames) - 1
 
 // Counts are the numbers of succeeded and failed operations of one kind.
 type Counts struct {
@@ -129,18 +111,7 @@ type Counts struct {
 	Failed uint64 `json:"failed"`
 }
 
-// All are the kinds of operations, with their counts.
-func (o *Operations) All() iter.Seq2[string, Counts] {
-	return func(yield func(string, Counts) bool) {
-		for kind, n := range o {
-			if !yield(operation(kind).String(), n) {
-				return
-			}
-		}
-	}
-}
-
-func (o *Operations) count(kind operation, err error) {
+func (o *Operations) count(kind int, err error) {
 	if err != nil {
 		o[kind].Failed++
 		return

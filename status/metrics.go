@@ -50,12 +50,12 @@ func (e exposition) table() {
 	e.family("ldirectord_table_readable").add(number(e.s.Unread == ""))
 	e.family("ldirectord_mark_rules_set").add(number(e.s.Marks == ""))
 	done := e.family("ldirectord_table_operations_total")
-	for kind, n := range e.s.Table.All() {
-		done.add(float64(n.Done), "operation", kind)
+	for i, kind := range director.OperationNames {
+		done.add(float64(e.s.Table[i].Done), "operation", kind)
 	}
 	failed := e.family("ldirectord_table_errors_total")
-	for kind, n := range e.s.Table.All() {
-		failed.add(float64(n.Failed), "operation", kind)
+	for i, kind := range director.OperationNames {
+		failed.add(float64(e.s.Table[i].Failed), "operation", kind)
 	}
 }
 
@@ -97,8 +97,9 @@ func (e exposition) virtuals() {
 	for i := range e.s.Virtuals {
 		v := &e.s.Virtuals[i]
 		if !e.s.Small {
-			for bound, n := range v.Took.Classes() {
-				bucket.add(float64(n), "virtual", v.ID, "le", fmt.Sprint(bound.Seconds()))
+			for i, bound := range director.Bounds {
+				bucket.add(float64(v.Took.Classes[i]), "virtual", v.ID, "le",
+					fmt.Sprint(bound.Seconds()))
 			}
 			bucket.add(float64(v.Took.Count), "virtual", v.ID, "le", "+Inf")
 		}

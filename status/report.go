@@ -119,7 +119,10 @@ func NewReport(s *director.Snapshot, p Process, carried map[lvs.Backend]Connecti
 		Role: roleOf(s), Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Folder: s.Folder,
 		Names: p.Names, Failures: p.Failures, Orders: ListOrders(s.Orders, s),
 		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
-		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: maps.Collect(s.Table.All())},
+		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]director.Counts{}},
+	}
+	for i, kind := range director.OperationNames {
+		r.Table.Operations[kind] = s.Table[i]
 	}
 	r.Last, r.Announcements, r.AnnounceError = p.Last, s.Announcements, s.Announcing
 	for i := range s.Virtuals {
