@@ -43,17 +43,17 @@ type announcer struct {
 	looked  bool            // an order was carried out, so nothing of the previous daemon is left
 }
 
-// enlist adopts the virtual services of a plan and returns the addresses of each. An address that the plan no longer
+// enlist adopts the virtual services of a plan and gives each its addresses. An address that the plan no longer
 // has is withdrawn; its virtual services continue to serve until then. First checks through an address wait for its
 // local route: without a route they would not go through the address.
-func (a *announcer) enlist(virtuals []*virtual, now time.Time) (of [][]*announcement) {
+func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 	a.stale = true
 	byAddr := a.byAddr()
 	for _, one := range a.list {
 		one.virtuals, one.asked = nil, false
 	}
-	of = make([][]*announcement, len(virtuals))
-	for i, v := range virtuals {
+	for _, v := range virtuals {
+		v.addresses = nil
 		for _, addr := range v.cfg.Announced() {
 			one := byAddr[addr]
 			if one == nil {
@@ -66,14 +66,13 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) (of [][]*announce
 			}
 			one.device, one.last = v.cfg.Announce, v.cfg.LastResort
 			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.key)
-			of[i] = append(of[i], one)
+			v.addresses = append(v.addresses, one)
 			if v.cfg.CheckVIP == addr {
 				one.asked, a.due = true, true
 				one.routeBy = cmp.Or(one.routeBy, now.Add(announceTimeout))
 			}
 		}
 	}
-	return of
 }
 
 func (a *announcer) byAddr() map[netip.Addr]*announcement {

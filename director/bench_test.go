@@ -206,9 +206,7 @@ func BenchmarkAnnounceMarks(b *testing.B) {
 	d.marker.marks = &markRecorder{}
 	d.virtuals, d.global = p.virtuals, &p.Config.Global
 	d.marked(marked{rules: p.Rules()})
-	for i, list := range d.announcer.enlist(p.virtuals, time.Now()) {
-		d.virtuals[i].addresses = list
-	}
+	d.announcer.enlist(p.virtuals, time.Now())
 	b.ReportAllocs()
 	for b.Loop() {
 		d.announcer.decide(time.Now())

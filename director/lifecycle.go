@@ -214,9 +214,7 @@ func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 		}
 	}
 	d.examiner.enter(p)
-	for i, list := range d.announcer.enlist(d.virtuals, d.tell.now()) {
-		d.virtuals[i].addresses = list
-	}
+	d.announcer.enlist(d.virtuals, d.tell.now())
 	d.ordered.apply()
 	d.folder.enter(f)
 	d.examiner.run()

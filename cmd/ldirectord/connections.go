@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -19,8 +20,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if err := l.Plan.Snapshot().Called(&virtual); err != nil {
 		return err
 	}
-	shown := l.Plan.Services(virtual)
-	if len(shown) == 0 && virtual != "" {
+	if len(l.Plan.Services(virtual)) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
 	if c.table.Live == nil { // a table in memory balances nothing
@@ -38,8 +38,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if err != nil {
 		return err
 	}
-	owners := newOwners(l.Plan.Services(""), table, states)
-	owners.show(shown)
+	owners := newOwners(l.Plan.Services(""), table, states, virtual)
 	out := newConnectionPrinter(c.out, c.jsonOut, owners.services)
 	skipped, err := c.table.Connections(ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {
@@ -53,7 +52,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	for _, b := range owners.services {
 		for _, server := range b.servers {
 			if b.shown {
-				out.server(server.serverLine)
+				out.server(server)
 			}
 		}
 	}
@@ -101,6 +100,7 @@ type connectionLine struct {
 
 // serverLine is what a server carries.
 type serverLine struct {
+	addr        netip.AddrPort
 	Virtual     string `json:"virtual"`
 	Server      string `json:"server"`
 	ServerState string `json:"server_state"`

@@ -23,23 +23,19 @@ type owners struct {
 type balanced struct {
 	director.Service
 	shown   bool
-	servers []balancedServer
-}
-
-// balancedServer is a server of a virtual service.
-type balancedServer struct {
-	serverLine
-	addr netip.AddrPort
+	servers []serverLine
 }
 
 // newOwners takes the states of servers from the daemon's report, and from the table where that has none.
-func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.Backend]string) *owners {
+// Shown are those that an operator means by a word.
+func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.Backend]string,
+	shown string) *owners {
 	o := &owners{byKey: map[lvs.Key]*balanced{}}
 	for key := range table {
 		o.byKey[key] = nil
 	}
 	for _, s := range services {
-		b := &balanced{Service: s}
+		b := &balanced{Service: s, shown: lvs.IsNamed(s.Config.ID, shown)}
 		b.find(table[s.Key], states)
 		o.services = append(o.services, b)
 		o.byKey[s.Key] = b
@@ -50,19 +46,14 @@ func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.
 	return o
 }
 
-func (o *owners) show(services []director.Service) {
-	for _, s := range services {
-		o.byKey[s.Key].shown = true
-	}
-}
-
 // find finds the configured servers in file order, then the others in the table.
 func (b *balanced) find(in ipvsctl.Service, states map[lvs.Backend]string) {
 	seen := map[netip.AddrPort]bool{}
 	add := func(name string, addr netip.AddrPort, state string) {
 		n := in.Counters[addr]
-		line := serverLine{b.Config.ID, name, state, in.Dests.Weight(addr), n.Active, n.Inactive, n.Persistent}
-		b.servers, seen[addr] = append(b.servers, balancedServer{line, addr}), true
+		line := serverLine{addr, b.Config.ID, name, state, in.Dests.Weight(addr), n.Active, n.Inactive,
+			n.Persistent}
+		b.servers, seen[addr] = append(b.servers, line), true
 	}
 	for _, m := range b.Members {
 		if seen[m.Dest.Addr] {
@@ -101,13 +92,13 @@ func memberState(m director.Member, dest lvs.Dest, in bool) string {
 
 // server finds a server by its address and port, or else by its address alone: an entry may have no port, and that of
 // a data connection of FTP is another one.
-func (b *balanced) server(dest netip.AddrPort) balancedServer {
-	i := slices.IndexFunc(b.servers, func(s balancedServer) bool { return s.addr == dest })
+func (b *balanced) server(dest netip.AddrPort) serverLine {
+	i := slices.IndexFunc(b.servers, func(s serverLine) bool { return s.addr == dest })
 	if i < 0 {
-		i = slices.IndexFunc(b.servers, func(s balancedServer) bool { return s.addr.Addr() == dest.Addr() })
+		i = slices.IndexFunc(b.servers, func(s serverLine) bool { return s.addr.Addr() == dest.Addr() })
 	}
 	if i < 0 {
-		return balancedServer{serverLine: serverLine{Server: dest.String(), ServerState: notConfigured}}
+		return serverLine{Server: dest.String(), ServerState: notConfigured}
 	}
 	return b.servers[i]
 }

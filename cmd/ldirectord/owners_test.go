@@ -50,7 +50,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 		ruled,
 	}
 	foreign := tcp("10.9.0.1:80")
-	o := newOwners(services, ipvsctl.Table{foreign: {Key: foreign}}, nil)
+	o := newOwners(services, ipvsctl.Table{foreign: {Key: foreign}}, nil, "")
 	for name, c := range map[string]struct {
 		protocol                      lvs.Protocol
 		client, virtual, server, want string
@@ -119,7 +119,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.3:80"}: "maintenance",
 		{Virtual: "tcp:10.1.0.2:80", Real: "10.2.0.1:80"}: "down", // another service's
 	}
-	b := newOwners([]director.Service{s}, table, told).services[0]
+	b := newOwners([]director.Service{s}, table, told, "").services[0]
 	for addr, want := range map[string]string{
 		"10.2.0.1:80":  "up",
 		"10.2.0.2:80":  "down",
@@ -137,7 +137,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	}
 	dests.Put(lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1})
 	table[key] = ipvsctl.Service{Key: key, Dests: dests}
-	b = newOwners([]director.Service{s}, table, told).services[0]
+	b = newOwners([]director.Service{s}, table, told, "").services[0]
 	if got := b.server(addrPort("10.2.0.6:80")).ServerState; got != "fallback" {
 		t.Errorf("the fallback server in the table is %s", got)
 	}
@@ -160,8 +160,7 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	dest := lvs.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
 	table := ipvsctl.Table{key: {Key: key, Dests: lvs.Dests{dest}}, mark: {Key: mark}}
 	o := newOwners(services, table,
-		map[lvs.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"})
-	o.show(services)
+		map[lvs.Backend]string{{Virtual: "fwm:3", Real: "192.0.2.22:0"}: "drained"}, "")
 	var b strings.Builder
 	text := newConnectionPrinter(&b, false, o.services)
 	for _, c := range []ipvsctl.Connection{
@@ -178,8 +177,8 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 		}
 		text.connection(line)
 	}
-	text.server(serverLine{"tcp:192.0.2.10:80", "192.0.2.21:80", "up", 1, 1, 0, 1})
-	text.server(serverLine{"fwm:3", "192.0.2.22:0", "drained", 0, 0, 0, 1})
+	text.server(serverLine{addrPort("192.0.2.21:80"), "tcp:192.0.2.10:80", "192.0.2.21:80", "up", 1, 1, 0, 1})
+	text.server(serverLine{addrPort("192.0.2.22:0"), "fwm:3", "192.0.2.22:0", "drained", 0, 0, 0, 1})
 	text.end(0)
 	doc, err := os.ReadFile("../../docs/doctor.md")
 	if err != nil {
