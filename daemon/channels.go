@@ -13,7 +13,7 @@ import (
 	"ldirectord/notify/webhook"
 )
 
-// channels tell others what happens. A new one is made, set to what a configuration says and closed here.
+// channels report events to the outside. They are opened, configured and closed here.
 type channels struct {
 	journal *notify.Journal
 	mailer  *mail.Mailer
@@ -22,7 +22,7 @@ type channels struct {
 	webhook *webhook.Poster
 }
 
-// openChannels makes the channels, and returns what the director is to tell.
+// openChannels opens the channels, and returns the receivers for the director.
 func (d *daemon) openChannels() []director.Receiver {
 	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
 	d.journal = notify.NewJournal(d.log.Notify, d.mailer.Notify, d.tally.Notify, d.tellStarter)
@@ -42,24 +42,24 @@ func (c *channels) setChannels(p *director.Plan) {
 	c.webhook.Set(p.Config.Global.Webhook)
 }
 
-// say records what happened.
+// say records an event.
 func (c *channels) say(kind notify.Kind, text string) {
 	c.journal.Emit(notify.Event{Kind: kind, Text: text})
 }
 
-// refused records why a configuration is not taken over.
+// refused records why a configuration was refused.
 func (c *channels) refused(why string) {
 	c.say(notify.ConfigError, fmt.Sprintf("Error [%d]: %s", os.Getpid(), why))
 }
 
-// failed records an error of the daemon's own, if there is one.
+// failed records an error of the daemon itself, if there is one.
 func (c *channels) failed(kind notify.Kind, what string, err error) {
 	if err != nil {
 		c.journal.Emit(notify.Event{Kind: kind, Text: fmt.Sprintf("%s: %v", what, err), Reason: err.Error()})
 	}
 }
 
-// closeChannels waits for what is still to be told, or run. The log is last.
+// closeChannels waits until pending reports are sent and commands have ended. The log is closed last.
 func (d *daemon) closeChannels(cause error) {
 	begun := cmp.Or(d.ending, time.Now())
 	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))

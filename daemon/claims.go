@@ -19,23 +19,24 @@ import (
 )
 
 const (
-	claimTimeout = time.Second            // how long the run folders may be locked by others
-	waitInterval = 300 * time.Millisecond // between two looks while another daemon has what this one waits for
+	claimTimeout = time.Second // how long the run folders may be locked by others
+	// the interval of looks while this daemon waits for a virtual service of another one
+	waitInterval = 300 * time.Millisecond
 )
 
-// claims are the claims of this daemon on virtual services, for its director. A daemon that lives, and recorded one
-// as its own, has it: the record is written while the run folders are locked.
+// claims are the claims of this daemon on virtual services, for its director. A running daemon that has recorded a
+// virtual service owns it. Records are written while the run folders are locked.
 type claims struct {
 	d       *daemon
 	changed chan struct{}
 
 	mu         sync.Mutex // guards what follows
 	neighbours neighbours
-	mine       keySet             // that no other one takes
+	mine       keySet             // the virtual services that this daemon may take
 	has, waits keySet             // as recorded
-	yields     bool               // recorded: others may take what it has
-	last       []neighbour        // as they were seen
-	contested  bool               // another one changes what is ours: the table is looked at
+	yields     bool               // recorded: others may take its virtual services
+	last       []neighbour        // the other daemons at the last look
+	contested  bool               // another daemon changes our virtual services, so the table is read often
 	marking    []parser.Virtual   // of the file
 	names      map[lvs.Key]string // servicenames of the file
 	told       map[string]bool
@@ -88,7 +89,7 @@ func (c *claims) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) 
 	return theirs, beside
 }
 
-// record writes down what this daemon has and what it waits for, if that changed.
+// record saves which virtual services this daemon has and waits for, if that changed.
 func (c *claims) record(has, waits keySet, yields bool) {
 	if c.mine = has; yields {
 		c.mine = nil
@@ -100,7 +101,7 @@ func (c *claims) record(has, waits keySet, yields bool) {
 	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has.sorted(), waits.sorted(), yields })
 }
 
-// tell says once what this daemon and others have in common.
+// tell reports once each virtual service that this daemon shares with others.
 func (c *claims) tell() {
 	told := map[string]bool{}
 	say := func(before string, ids []string, after string) {
@@ -141,7 +142,7 @@ func (c *claims) tell() {
 	c.told = told
 }
 
-// addresses are those that others announce, see announce.Claims.
+// addresses returns the addresses that other daemons announce, see announce.Claims.
 func (c *claims) addresses(ctx context.Context) (theirs map[netip.Addr]string, release func()) {
 	release = c.d.Instance.LockFolders(ctx)
 	c.mu.Lock()
@@ -155,15 +156,15 @@ func (c *claims) addresses(ctx context.Context) (theirs map[netip.Addr]string, r
 	return theirs, release
 }
 
-// follow tells the director, until ctx is done, when others may have something else than before.
+// follow notifies the director, until ctx is done, when claims of other daemons may have changed.
 func (c *claims) follow(ctx context.Context) {
 	for wait := waitInterval; run.Pause(ctx, wait); {
 		wait = c.lookAgain(ctx)
 	}
 }
 
-// lookAgain tells the director when others have, or wait for, something else than at the last look. It returns how
-// long the next one has time.
+// lookAgain notifies the director if claims of other daemons have changed since the last look. It returns the time
+// until the next look.
 func (c *claims) lookAgain(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()
@@ -182,7 +183,7 @@ func (c *claims) lookAgain(ctx context.Context) time.Duration {
 	return pollInterval
 }
 
-// renew has the next look, for another file, be at all command lines.
+// renew makes the next look read all command lines, because the file changed.
 func (c *claims) renew(cfg *parser.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,7 +206,7 @@ func (s keySet) has(k lvs.Key) bool { return s[k] }
 
 func (s keySet) sorted() []lvs.Key { return slices.SortedFunc(maps.Keys(s), lvs.Key.Compare) }
 
-// called are those of the keys that are meant, as the file calls them.
+// called returns the names in the file of those keys that pass the filter.
 func (c *claims) called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
 	for _, k := range keys {
 		if isMeant(k) {

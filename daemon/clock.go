@@ -7,13 +7,13 @@ import (
 	"ldirectord/notify"
 )
 
-// clockSet is the smallest jump of the clock that is told.
+// clockSet is the smallest jump of the clock that is reported.
 const clockSet = 2 * time.Second
 
 func wallClock() time.Duration { return time.Duration(time.Now().UnixNano()) }
 
-// followClock tells when the wall clock was set. It returns by how much that is ahead of the boot's, which was
-// the same as before where it was not set.
+// followClock reports when the wall clock was set. It returns how far the wall clock is ahead of the clock since boot;
+// the difference changes only when the clock is set.
 func (d *daemon) followClock(was time.Duration, boot func() time.Duration) time.Duration {
 	since := boot()
 	ahead := wallClock() - since

@@ -1,5 +1,5 @@
-// Package daemon is a running ldirectord: it reads the configuration, hands it to the director, and connects the
-// director with the machine around it: signals, files, log, service manager, control socket and metrics.
+// Package daemon is a running ldirectord. It reads the configuration, hands it to the director, and connects the
+// director with signals, files, log, service manager, control socket and metrics.
 package daemon
 
 import (
@@ -27,43 +27,43 @@ import (
 	"ldirectord/run"
 )
 
-// EndTimeout is how long a command waits for a daemon to end: longer than that may take.
+// EndTimeout is how long a command waits for a daemon to end; a daemon never needs that long.
 const EndTimeout = 40 * time.Second
 
 const (
 	resultsTimeout = 3 * time.Second // how long a start waits for the first results
 
-	// The end of a daemon, from the signal on. EndTimeout is longer than all of it.
+	// Time limits for the end of a daemon, from the signal on. EndTimeout is longer than their sum.
 	directorTimeout = 25 * time.Second // until the table is clean
-	saveTimeout     = time.Second      // until a role that could not be saved is, at a hand-over
-	hooksTimeout    = 30 * time.Second // until the commands that run at the end have ended
+	saveTimeout     = time.Second      // at a handover, until an unsaved role is saved
+	hooksTimeout    = 30 * time.Second // until the last commands have ended
 	closeTimeout    = 5 * time.Second  // after that, for the last log lines and mails
 )
 
-// SignalHandOver tells a daemon to end without touching the table. The Perl daemon knows no such signal: it ends at
-// once, and so leaves its table too.
+// SignalHandOver tells a daemon to end without touching the table. The Perl daemon does not handle this signal: it ends
+// at once, and leaves its table too.
 const SignalHandOver = syscall.SIGUSR1
 
 // ReadyLine is the last line that Options.Ready gets.
 const ReadyLine = "ready"
 
-// Options are what a daemon is started with.
+// Options are the options of a daemon.
 type Options struct {
 	Instance   instance.Instance
 	Table      ipvsctl.Access
-	Supervisor instance.Supervisor // what runs it in the foreground; "" in the background
+	Supervisor instance.Supervisor // the supervisor in the foreground; "" in the background
 	Config     Source
 	Loaded     *Loaded // the configuration to begin with
 	Manager    *ServiceManager
-	Via        Via      // the files whose daemons passed the start on
-	Args       []string // options for the commands that it gives other daemons of this machine
+	Via        Via      // the files whose daemons passed on this start
+	Args       []string // options for its commands to other daemons of this machine
 
-	Name    string // of the daemon in log lines
+	Name    string // the daemon's name in log lines
 	Version string // of the program
 	Debug   bool   // the log goes to Stderr, bare
 	JSONLog bool
-	PidFile bool           // there is one, and commands find the daemon by it
-	Ready   io.WriteCloser // gets a line for each problem of the start, and at last ReadyLine; may be nil
+	PidFile bool           // the daemon has a pid file, and commands find the daemon by it
+	Ready   io.WriteCloser // gets a line for each problem of the start, and finally ReadyLine; may be nil
 	Stderr  io.Writer
 }
 
@@ -79,17 +79,17 @@ type daemon struct {
 	orders   *standingOrders
 	claims   *claims
 	config   *configFile
-	socket   *control.Server // nil when it could not be made
+	socket   *control.Server // nil if the socket could not be made
 	metrics  *metricsServer
-	ending   time.Time // it was told to end; zero before
+	ending   time.Time // when it was told to end; zero before
 }
 
-// Run is the daemon in this process, until a signal or an order ends it. An error that wraps instance.ErrRunning means
-// that one runs already.
+// Run runs the daemon in this process, until a signal or an order ends it. If another one is running, the error wraps
+// instance.ErrRunning.
 func Run(ctx context.Context, o Options) error {
-	os.Unsetenv(viaEnv) // it is about this start, not about what comes later
+	os.Unsetenv(viaEnv) // it concerns only this start
 	d := &daemon{Options: o}
-	// first: a daemon that can have none leaves nothing in the run folder
+	// first: without a lock a daemon leaves nothing in the run folder
 	if err := o.Table.Connect(ctx); err != nil {
 		return err
 	}
@@ -102,8 +102,9 @@ func Run(ctx context.Context, o Options) error {
 	if d.lock, err = o.Instance.Acquire(acquiring, o.Supervisor); err != nil {
 		return err
 	}
-	show() // the file may show the table of another daemon
-	// Before a command can know our pid. PIPE is caught and not ignored: children would inherit that.
+	show() // the state file may show the table of another daemon
+	// Before any command can know our pid. PIPE is caught rather than ignored, because children would inherit an
+	// ignored signal.
 	signals, hangups := make(chan os.Signal, 8), make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
 	signal.Notify(hangups, unix.SIGHUP)
@@ -120,7 +121,7 @@ func Run(ctx context.Context, o Options) error {
 	return d.finish(d.live(ctx, signals))
 }
 
-// assemble makes the parts of the daemon. None of them does anything yet but the journal.
+// assemble makes the parts of the daemon. Only the journal runs already.
 func (d *daemon) assemble(hangups <-chan os.Signal) {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
 	d.tally = newTally(d.Options)
@@ -138,7 +139,7 @@ func (d *daemon) assemble(hangups <-chan os.Signal) {
 		Leave:   func(all []director.Leaver) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
 		Alive:   d.Manager.alive, Pulse: d.Manager.every,
 	}
-	if d.Table.Machine { // a table in memory has no mark rules and no addresses beside it
+	if d.Table.Machine { // with a table in memory there are no mark rules and no addresses
 		deps.Marks = fwmark.Open(d.Instance.Chains())
 		save := func(all announce.Record) error {
 			return d.lock.Update(func(s *instance.State) { s.Announced = all })
@@ -150,7 +151,7 @@ func (d *daemon) assemble(hangups <-chan os.Signal) {
 	d.config = newConfigFile(d, hangups)
 }
 
-// live runs the director until a signal or an order ends it. It returns why it ended.
+// live runs the director until a signal or an order ends it, and returns the cause.
 func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	d.announce()
 	d.record(func(s *instance.State) { s.Execute = d.Loaded.Config.Global.Execute })
@@ -170,7 +171,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	go d.claims.follow(ctx)
 	go d.keepFiles(ctx)
 	go d.config.run(ctx)
-	d.Loaded = nil // d.config has the one in force
+	d.Loaded = nil // d.config has the configuration in force
 	cause := d.attend(signals, ended, end)
 	d.Config.Checks.through.Close(context.Background()) // whatever becomes of the table
 	if d.socket != nil {
@@ -179,7 +180,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	return cause
 }
 
-// attend carries signals out until the director has ended, and returns why it has.
+// attend handles signals until the director has ended, and returns the cause of the end.
 func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
 	for {
 		select {
@@ -217,14 +218,14 @@ func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFu
 	d.siblings.stop()
 	end(by)
 	err := d.awaitEnd(ended, by)
-	if errors.Is(err, by) { // what it left is for others
+	if errors.Is(err, by) { // its virtual services are free for others
 		d.record(func(s *instance.State) { s.Virtuals, s.Waits = nil, nil })
 	}
 	return err
 }
 
-// awaitEnd waits until the director has ended, which was told to. One that hangs is left: what it may have in the
-// table stays recorded as after a crash, for the next daemon to clean up.
+// awaitEnd waits for the end of the director. If the director hangs, its virtual services stay recorded as after a
+// crash, and the next daemon cleans up.
 func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
 	d.ending = time.Now()
 	late := time.After(directorTimeout)
@@ -247,7 +248,7 @@ type endedBy string
 
 func (e endedBy) Error() string { return "signal " + string(e) }
 
-// finish says the last words, waits for what still runs, and returns the error to end with.
+// finish reports the end, waits for remaining goroutines, and returns the final error.
 func (d *daemon) finish(cause error) error {
 	by, asked := cause.(endedBy)
 	switch {
@@ -261,16 +262,16 @@ func (d *daemon) finish(cause error) error {
 	return cause
 }
 
-// record changes what the state file says.
+// record updates the state file.
 func (d *daemon) record(change func(*instance.State)) { d.recorded(d.lock.Update(change)) }
 
-// recorded says that the file of the state, or of the role, is not as it should be.
+// recorded reports that the file of the state, or of the role, could not be written.
 func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
 
-// tellStarter shows the command that waits for the start which changes of the table fail. The daemon tries them again.
+// tellStarter shows failing changes of the table to the command that waits for the start. The daemon tries them again.
 func (o *Options) tellStarter(e notify.Event) {
 	if o.Ready != nil && e.Kind == notify.TableError {
-		fmt.Fprintln(o.Ready, e.Text) // an error: the start is over
+		fmt.Fprintln(o.Ready, e.Text) // an error means that the start is over
 	}
 }
 
@@ -311,11 +312,11 @@ func (d *daemon) settle(ctx context.Context, summary string) {
 	settleMemory()
 }
 
-// keepFiles makes again, until ctx is done, what was lost in the run folder, and saves orders that could not be saved.
-// What fails is tried again; the commands that miss it say so.
+// keepFiles restores lost files of the run folder, until ctx is done, and saves unsaved orders. It retries failures;
+// commands that need a missing file report it.
 func (d *daemon) keepFiles(ctx context.Context) {
 	ahead := wallClock() - run.SinceBoot()
-	for run.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that ends makes nothing again
+	for run.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that is ending restores nothing
 		ahead = d.followClock(ahead, run.SinceBoot)
 		_ = d.lock.Restore()
 		if d.socket != nil {

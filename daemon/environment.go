@@ -14,9 +14,9 @@ import (
 	"ldirectord/through"
 )
 
-// Environment is what the checks of a process share.
+// Environment has the resources that the checks of a process share.
 type Environment struct {
-	User string // the user of a command that only asks; "" for root, and where a daemon is to begin
+	User string // the user of a command that changes nothing; "" for root, and for the start of a daemon
 
 	pinger   *icmp.Pinger
 	children chan struct{}
@@ -26,7 +26,7 @@ type Environment struct {
 	through  *through.Services
 }
 
-// NewEnvironment returns what checks with this pinger share. Close closes the pinger too.
+// NewEnvironment returns an environment with this pinger. Close closes the pinger too.
 func NewEnvironment(pinger *icmp.Pinger) *Environment {
 	return &Environment{
 		pinger:   pinger,
@@ -36,13 +36,14 @@ func NewEnvironment(pinger *icmp.Pinger) *Environment {
 	}
 }
 
-// Close frees what the checks shared.
+// Close frees the shared resources.
 func (e *Environment) Close() {
 	e.perls.Renew()
 	e.pinger.Close()
 }
 
-// lacksRights returns the user whose rights alone an error is about, "" for none: the daemon will have others.
+// lacksRights returns the user if an error is only about this user's rights, "" otherwise: the daemon will have other
+// rights.
 func (e *Environment) lacksRights(err error) string {
 	if errors.Is(err, syscall.EACCES) {
 		return e.User
@@ -50,8 +51,8 @@ func (e *Environment) lacksRights(err error) string {
 	return ""
 }
 
-// Builder returns what makes the checkers of one plan or one command, which share the certificates that they read. Perl
-// files, and what they use, are read again.
+// Builder returns the function that makes the checkers of one plan or one command. The checkers share certificates.
+// Perl files, and the modules that they use, are read again.
 func (e *Environment) Builder() director.Build {
 	e.perls.Renew()
 	env := &checker.Env{
@@ -80,15 +81,15 @@ func (e *Environment) Builder() director.Build {
 	}
 }
 
-// forbidden is a check with a file that the user who asks may not read.
+// forbidden is a check with a file that the present user may not read.
 type forbidden string
 
-// Check says why no server is asked.
+// Check returns why it does not check the server.
 func (f forbidden) Check(context.Context) checker.Result {
 	return checker.Result{Cause: checker.Shortage, Detail: string(f)}
 }
 
-// SetVirtuals makes the virtual services of a plan those to which no check may be redirected.
+// SetVirtuals sets the virtual services to which no check may be redirected.
 func (e *Environment) SetVirtuals(p *director.Plan) {
 	virtuals := map[netip.AddrPort]bool{}
 	for _, k := range p.Keys() {

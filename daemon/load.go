@@ -22,31 +22,31 @@ import (
 	"ldirectord/run"
 )
 
-// folderTimeout is how long the file system may take to say that a folder is there.
+// folderTimeout limits the wait of a look whether a folder exists.
 const folderTimeout = 2 * time.Second
 
-// Source is a configuration on disk, and how it is read.
+// Source is a configuration file, and how to read it.
 type Source struct {
 	Path   string
 	Names  string // the file with the last addresses of host names
 	Strict bool
-	Alone  bool // names are left alone
-	Wait   bool // real servers wait for the addresses of their names; only check calls that an error
+	Alone  bool // names are not looked up
+	Wait   bool // real servers wait for the addresses of their names; only check reports an error
 	Checks *Environment
 	Dirs   instance.ConfigDirs // where execute= looks for files
 }
 
 // Loaded is a configuration that was read.
 type Loaded struct {
-	Text   []byte         // of the file; nil when it is not needed any more
+	Text   []byte         // the text of the file; nil when it is no longer needed
 	Config *parser.Config // nil when it was refused, like Plan
 	Plan   *director.Plan
-	Draft  *parser.Config // what could be read of one that was refused; nil otherwise
+	Draft  *parser.Config // the readable part of a refused configuration; nil otherwise
 	Found  parser.Diagnostics
 }
 
-// Load reads a configuration and prepares it. An error means that the file itself could not be read; what is wrong in
-// it is in Found.
+// Load reads a configuration and prepares it. An error means that the file could not be read; mistakes in it are in
+// Found.
 func Load(ctx context.Context, s Source) (*Loaded, error) {
 	text, err := s.Read()
 	if err != nil {
@@ -89,8 +89,8 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loa
 	return l
 }
 
-// RefuseWhatNeverRuns refuses a configuration of which some part can't work here, as in an image with the program
-// alone. A daemon only warns of it: the rest works.
+// RefuseWhatNeverRuns refuses a configuration with parts that can't work here, as in an image without a shell. A daemon
+// only warns, because the rest works.
 func (l *Loaded) RefuseWhatNeverRuns() {
 	for i := range l.Found {
 		if kind := l.Found[i].Kind; kind == doctor.NoShell || kind == doctor.NoOracle {
@@ -99,7 +99,7 @@ func (l *Loaded) RefuseWhatNeverRuns() {
 	}
 }
 
-// Summary is what the configuration asks for, in a line.
+// Summary counts the virtual services and real servers, in a line.
 func (l *Loaded) Summary() string {
 	reals := 0
 	for _, v := range l.Config.Virtuals {
@@ -108,8 +108,8 @@ func (l *Loaded) Summary() string {
 	return fmt.Sprintf("Virtual services: %d, real servers: %d", len(l.Config.Virtuals), reals)
 }
 
-// forget drops what only messages about the file need: a large one has more positions than settings. While names
-// have no answer, or are looked up again, its text is needed.
+// forget drops the parts that only messages about the file need: in a large file the positions take more memory than
+// the settings. The text is kept while names have no answer or are looked up again.
 func (l *Loaded) forget() {
 	if len(names.Unanswered(l.Config.Names)) == 0 && len(names.Followed(l.Config.Names)) == 0 {
 		l.Text = nil
@@ -144,7 +144,7 @@ func (s Source) parserOptions() parser.Options {
 	return o
 }
 
-// isFolder reports whether a folder is there. One that hangs, as on a file server that is gone, counts as there.
+// isFolder reports whether a folder exists. If the file system hangs, the folder counts as existing.
 func isFolder(path string) bool {
 	there := make(chan bool, 1)
 	go func() {
@@ -159,8 +159,8 @@ func isFolder(path string) bool {
 	}
 }
 
-// logOfUnit is where the log goes by default when systemd has made a folder for it, as the drop-in user.conf asks:
-// the usual one is root's. Folders of other units are not meant for us.
+// logOfUnit is the default log file if systemd has made a folder for it, as with the drop-in user.conf, because only
+// root may write to the usual one. Folders of other units are ignored.
 func logOfUnit() string {
 	if dir := os.Getenv("LOGS_DIRECTORY"); dir == "/var/log/ldirectord" {
 		return dir + "/ldirectord.log"
@@ -168,8 +168,8 @@ func logOfUnit() string {
 	return ""
 }
 
-// tryFile returns why a file can't be appended to, or made where it is missing. It makes none: commands that only ask
-// leave no trace, and a daemon makes it with its first line.
+// tryFile returns why a file can't be appended to, or can't be made if it is missing. It makes no file: the daemon
+// makes it with its first line.
 func tryFile(path string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -181,8 +181,8 @@ func tryFile(path string) error {
 	return f.Close()
 }
 
-// tryMaking returns why a file that is not there can't be made. A link that leads to nothing is followed, as the
-// kernel does when it makes the file.
+// tryMaking returns why a missing file can't be made. It follows a dangling link, as the kernel does when it makes the
+// file.
 func tryMaking(path string) error {
 	if target, err := os.Readlink(path); err == nil {
 		if !filepath.IsAbs(target) {
@@ -205,8 +205,8 @@ func hostName() string {
 	return cmp.Or(os.Getenv("HOSTNAME"), name, "localhost")
 }
 
-// Message is a diagnostic in the Perl ldirectord's form, which tools grep for, with the column, and with the line where
-// that is another one than the Perl names.
+// Message formats a diagnostic as the Perl ldirectord does, because tools grep for it. It adds the column, and the line
+// if the Perl ldirectord names another one.
 func Message(d parser.Diagnostic) string {
 	word := "Warning"
 	if d.Severity == parser.Error {

@@ -22,19 +22,19 @@ import (
 // logSink writes events to the log: a file, a syslog facility, or a standard stream. It is a Notifier.
 type logSink struct {
 	target atomic.Pointer[string]
-	fixed  io.Writer // in the foreground; nil when target says
+	fixed  io.Writer // the standard stream in the foreground; nil: target decides
 	header func(time.Time) string
 	json   bool
 
 	mu     sync.Mutex // guards what follows
 	file   logFile
 	system syslogConn
-	failed []status.Failure // why the last line could not be written; nil: it was
-	lost   int              // lines that no file got of late
+	failed []status.Failure // why the last line could not be written; nil after a success
+	lost   int              // lines lost since the last written one
 }
 
-// newLogSink returns the log that the command line and the configuration ask for: in the foreground a standard stream,
-// else logfile, a path or a syslog facility.
+// newLogSink returns the log by command line and configuration: a standard stream in the foreground, otherwise logfile,
+// which is a path or a syslog facility.
 func newLogSink(o Options, global parser.Global) *logSink {
 	l := &logSink{json: o.JSONLog}
 	l.setTarget(global.LogFile)
@@ -45,7 +45,7 @@ func newLogSink(o Options, global parser.Global) *logSink {
 	case o.Debug:
 		l.fixed = o.Stderr
 	case global.Supervised:
-		l.fixed = os.Stdout // not the command's writer: a lost line of the log is no failure of it
+		l.fixed = os.Stdout // not the command's writer: a lost log line does not fail the command
 		l.header = func(at time.Time) string { return fmt.Sprintf("[%s] ", at.Format(time.ANSIC)) }
 	}
 	if l.json || o.Debug {
@@ -54,11 +54,11 @@ func newLogSink(o Options, global parser.Global) *logSink {
 	return l
 }
 
-// setTarget changes where the log goes, from the next line on.
+// setTarget changes the target of the log, from the next line on.
 func (l *logSink) setTarget(target string) { l.target.Store(&target) }
 
-// Notify writes one event where the log goes. One that can't be written there goes to standard error, and nothing
-// stops. The next line tells how many were lost.
+// Notify writes one event to the log. If that fails, the event goes to standard error, and the daemon continues. The
+// next line reports how many lines were lost.
 func (l *logSink) Notify(e notify.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +100,7 @@ func (l *logSink) put(e notify.Event) error {
 	}
 }
 
-// failures are why the log can't be written, if that is so.
+// failures has the reason why the log can't be written, if any.
 func (l *logSink) failures() []status.Failure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,8 +127,8 @@ func (l *logSink) line(e notify.Event) string {
 
 func isPath(target string) bool { return strings.HasPrefix(target, "/") }
 
-// logFile is an open log file. It stays open, so that lines are written also when descriptors run out. The
-// path is opened again when it leads to another file: the log was rotated.
+// logFile is an open log file. It stays open, so that lines can be written when descriptors run out. It is opened again
+// when its path leads to another file, as after a rotation.
 type logFile struct {
 	path string
 	file *os.File

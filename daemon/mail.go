@@ -6,7 +6,7 @@ import (
 	"ldirectord/printable"
 )
 
-// mailRules say where mail about each virtual service goes, as the configuration has it.
+// mailRules returns the mail settings of each virtual service, from the configuration.
 func mailRules(plan *director.Plan) map[string]mail.Rule {
 	rules := map[string]mail.Rule{}
 	for _, s := range plan.Services("") {

@@ -16,20 +16,20 @@ import (
 	"ldirectord/run"
 )
 
-// markInterval is the time between two looks at rules that are not the daemon's own: programs are run for that.
+// markInterval is the time between two looks at rules of others, each of which runs programs.
 const markInterval = time.Minute
 
-// markTimeout is for all programs that show what sets marks.
+// markTimeout limits all programs that list the rules for marks.
 const markTimeout = 20 * time.Second
 
-// markWatch notices when nothing sets a mark that the file leaves to others, as after a firewall's restart.
+// markWatch notices when no rule sets a mark without mark lines in the file, as after a restart of a firewall.
 type markWatch struct {
-	machine bool // the table is this machine's
+	machine bool // the table is the kernel's
 	journal *notify.Journal
 	stop    context.CancelFunc // ends the watch for the configuration before
 }
 
-// follow watches the marks of a configuration until ctx is done, or it is called for another one.
+// follow watches the marks of a configuration until ctx is done, or until the next call.
 func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
 	w.stop()
 	ctx, w.stop = context.WithCancel(ctx)
@@ -71,9 +71,9 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 	}
 }
 
-// Announcements is for looking at what an instance announces, without a change.
+// Announcements returns an announcer for looking at the announced addresses of an instance.
 func Announcements(i instance.Instance) *announce.Announcer {
-	last, _ := i.State() // empty where none is recorded
+	last, _ := i.State() // empty if none is recorded
 	return announce.New(last.Announced, func(context.Context) (has map[netip.Addr]string, release func()) {
 		has = map[netip.Addr]string{}
 		own := instance.Other{State: last, Lives: i.Find().Pid != 0}

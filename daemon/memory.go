@@ -10,24 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gcHeadroom is how many bytes the heap may grow between two collections. A share of the heap
-// would waste memory with a large configuration, and time with a small one: checks leave little to collect.
+// gcHeadroom is how many bytes the heap may grow between two collections. A percentage of the heap would waste memory
+// with a large configuration, and time with a small one, because checks leave little garbage.
 const gcHeadroom = 3 << 20
 
-// Bounds of that growth, in percent of the heap. With the upper one a small heap grows to 2 MB: Go takes the same share
-// of 4 MB.
+// Limits of that growth, in percent of the heap. With the upper limit a small heap grows to 2 MB: Go takes the same
+// share of 4 MB.
 const (
 	minGCPercent = 20
 	maxGCPercent = 50
 )
 
-// StartLean keeps memory small while a file is read. GOGC, where it is set, says otherwise.
+// StartLean keeps memory small while a file is read. If GOGC is set, it decides.
 func StartLean() { collectAt(minGCPercent) }
 
-// growFreely saves time while a file is read beside the configuration in force: collections would take half of it.
+// growFreely saves time while a new file is read: otherwise collections would take half of the time.
 func growFreely() { collectAt(200) }
 
-// collectAt sets by how many percent the heap may grow between two collections, but where GOGC is set.
+// collectAt sets by how many percent the heap may grow between two collections, unless GOGC is set.
 func collectAt(percent int) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
@@ -44,9 +44,9 @@ func settleMemory() {
 	collectAt(min(max(int(gcHeadroom*100/m.HeapAlloc), minGCPercent), maxGCPercent))
 }
 
-// releaseProgram gives back the pages of the program itself: most of them were only needed to start. The kernel maps
-// again those that are used, from its cache of the file. A mapping that has pages of its own is left alone: no file has
-// them.
+// releaseProgram gives back the pages of the program itself, because most of them were only needed at the start. The
+// kernel maps used pages again from its cache of the file. Mappings with modified pages are left alone, because no file
+// has those.
 func releaseProgram() {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {

@@ -27,7 +27,7 @@ const (
 	maxScrapes    = 8                // at once
 	maxProbes     = 8
 	maxReaders    = 4           // of the page
-	listenRetry   = time.Second // between two tries to listen on an address that is taken
+	listenRetry   = time.Second // between two tries to listen on an address in use
 )
 
 // metricsServer serves metrics and probes on the address of listen, if there is one. follow is called by one goroutine
@@ -39,7 +39,7 @@ type metricsServer struct {
 	emit    func(notify.Event)
 }
 
-// openMetrics begins to serve, until ctx is done.
+// openMetrics starts to serve, until ctx is done.
 func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes, scrapes, probes := http.NewServeMux(), control.Limiter(maxScrapes), control.Limiter(maxProbes)
 	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
@@ -51,7 +51,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	return m
 }
 
-// withPage adds the page, which is there while statuspage says so.
+// withPage adds the page, if statuspage allows it.
 func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), control.Limiter(maxReaders)
 	pages := page.New(
@@ -69,7 +69,7 @@ func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerF
 	}
 }
 
-// follow serves what a configuration says. When it returns the daemon listens on no other address.
+// follow serves metrics as a configuration asks. When it returns, the daemon listens on no other address.
 func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 	before := m.global.Swap(&global)
 	if before != nil && before.Listen == global.Listen {
@@ -86,7 +86,7 @@ func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 	m.end = func() { cancel(); <-ended }
 }
 
-// run listens on an address until ctx is done. One that is taken is reported once and tried again.
+// run listens on an address until ctx is done. An address in use is reported once and tried again.
 func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 	for reported := false; ; reported = true {
 		l, err := net.Listen("tcp", addr.String())
@@ -132,7 +132,7 @@ func answerProbe(failed func(context.Context) error) http.HandlerFunc {
 	}
 }
 
-// alive is for a liveness probe: the goroutine that decides answers.
+// alive is for a liveness probe: the director's goroutine answers.
 func (d *daemon) alive(ctx context.Context) error {
 	_, err := d.director.Snapshot(ctx)
 	return err

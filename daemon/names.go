@@ -17,8 +17,8 @@ const (
 	maxLookupRetry = time.Minute
 )
 
-// followNames looks names up again, beside everything else, and ends the search before: those that have no answer first
-// after wait, and with resolve the others at its intervals, which begin when the file was taken over.
+// followNames looks names up again in the background, and ends the previous search. Names without an answer are looked
+// up first after wait; with resolve, the others at its intervals, counted from the reading of the file.
 func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	f.endLookups()
 	ctx, f.endLookups = context.WithCancel(ctx)
@@ -52,7 +52,7 @@ func (f *configFile) search(ctx context.Context, list []names.Name, wait time.Du
 	}()
 }
 
-// adoptNames adopts what became of names that were looked up again.
+// adoptNames adopts the results of repeated look-ups.
 func (f *configFile) adoptNames(ctx context.Context, found []names.Name) {
 	now := names.Index(found)
 	list := slices.Clone(f.current.Config.Names)
@@ -72,12 +72,12 @@ func (f *configFile) adoptNames(ctx context.Context, found []names.Name) {
 		f.current.Config.Names = list
 		f.remember()
 	case !f.refine(ctx, list):
-		wait = maxLookupRetry // it would be refused again
+		wait = maxLookupRetry // the daemon would refuse it again
 	}
 	f.followNames(ctx, wait)
 }
 
-// news is what became of a name.
+// news describes the new state of a name.
 func news(before, now names.Name) (kind notify.Kind, text string) {
 	switch {
 	case now.Why != "":
@@ -98,8 +98,8 @@ func news(before, now names.Name) (kind notify.Kind, text string) {
 	}
 }
 
-// refine puts the configuration with these addresses in force. The file is not read again: whether it has changed does
-// not matter here. It reports whether the director has taken the addresses.
+// refine puts the configuration with these addresses in force. The file is not read again, even if it has changed. It
+// reports whether the director has adopted the addresses.
 func (f *configFile) refine(ctx context.Context, list []names.Name) bool {
 	o := f.d.Config.parserOptions()
 	o.Resolver, o.Last = knownNames{Known: names.Index(list)}, f.inService(ctx).Last(o.Last)
@@ -126,8 +126,8 @@ func (f *configFile) remember() {
 	f.d.failed(notify.HookFailed, "Addresses of names can't be kept", names.File(f.d.lock.Names).Write(list))
 }
 
-// inService are the names of the configuration in force. Of their earlier addresses they have those at which servers
-// are in service yet; when that can't be known, all.
+// inService returns the names of the configuration in force. Their earlier addresses are those that still have servers
+// in service; if that is unknown, all of them.
 func (f *configFile) inService(ctx context.Context) names.Known {
 	list := slices.Clone(f.current.Config.Names)
 	if len(names.Followed(list)) == 0 {

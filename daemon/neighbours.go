@@ -17,7 +17,7 @@ import (
 	"ldirectord/run"
 )
 
-// crashWait is how long the virtual services of a daemon that was seen and has crashed are left to its next one.
+// crashWait is how long the virtual services of a crashed daemon are reserved for its successor.
 const crashWait = 10 * time.Second
 
 // neighbours are the other directors on the same table.
@@ -27,18 +27,18 @@ type neighbours struct {
 	kept      instance.Kept
 	seen      map[string]time.Time // when daemons were seen alive, by the paths of their files
 	perls     map[instance.Process]*perl
-	unknown   []string // what is told of those of which it is not known what they have
-	everybody bool     // the next look is at all command lines
+	unknown   []string // reports on daemons whose virtual services are unknown
+	everybody bool     // the next look reads all command lines
 }
 
-// neighbour is one of them.
+// neighbour is one other director.
 type neighbour struct {
 	name       string // b.cf, pid 852
 	has, waits []lvs.Key
 	announced  announce.Record
 }
 
-// perl is a Perl ldirectord. What it has is in its file.
+// perl is a Perl ldirectord. Its virtual services are in its file.
 type perl struct {
 	instance.Stranger
 	path string
@@ -46,7 +46,7 @@ type perl struct {
 	has  []lvs.Key
 }
 
-// newNeighbours are those of the daemon of a configuration.
+// newNeighbours returns the neighbours of an instance.
 func newNeighbours(i instance.Instance, s Source) neighbours {
 	s.Wait = true
 	seen, perls := map[string]time.Time{}, map[instance.Process]*perl{}
@@ -78,7 +78,7 @@ func (n *neighbours) look(ctx context.Context) (list []neighbour) {
 	return list
 }
 
-// findPerls notes which Perl ldirectords run, besides processes that are known.
+// findPerls notes which Perl ldirectords run, except known processes.
 func (n *neighbours) findPerls(known map[int]bool) {
 	if n.everybody {
 		n.unknown = nil
@@ -86,7 +86,7 @@ func (n *neighbours) findPerls(known map[int]bool) {
 	for _, s := range n.of.Strangers(known, n.everybody) {
 		path, _ := n.source.Dirs.Find(s.Config)
 		switch {
-		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its next one is the daemon here
+		case n.perls[s.Process] != nil, n.of.Find().Pid == s.Pid: // its successor is this daemon
 		case s.Proved && run.TryRead(path) == nil:
 			n.perls[s.Process] = &perl{Stranger: s, path: path}
 		case !n.everybody:
@@ -124,8 +124,8 @@ func (p *perl) follow(ctx context.Context, s Source) {
 	}
 }
 
-// Shared is what other directors have, or wait for, on the table of a daemon: in words, by its virtual service.
-// Unknown names the daemons of which that is not known.
+// Shared describes, by virtual service, what other directors have or wait for on a daemon's table. Unknown names the
+// daemons whose virtual services are unknown.
 func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.Key]string, unknown []string) {
 	n, mine := newNeighbours(i, s), i.Find().State.Virtuals
 	shared = map[lvs.Key]string{}

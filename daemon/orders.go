@@ -11,27 +11,26 @@ import (
 	"ldirectord/run"
 )
 
-// How long the daemon may take for an order.
+// Time limits of orders.
 const (
-	OrderTimeout  = 5 * time.Second // one that the table follows at once
-	ReloadTimeout = time.Minute     // a file: looking names up and a slow table may take their time
+	OrderTimeout  = 5 * time.Second // an order that changes the table at once
+	ReloadTimeout = time.Minute     // a reload: looking up names and a slow table take time
 )
 
-// standingOrders are what the daemon was told beside its configuration: its role, and what is ordered for servers. One
-// order is carried out after the other. The files of the orders are for the next daemon, and for commands that got no
-// answer.
+// standingOrders are the orders in addition to the configuration: the role, and orders for servers. They are carried
+// out one after the other. Their files are for the next daemon, and for commands that got no answer.
 type standingOrders struct {
 	d     *daemon
 	turn  chan struct{} // full while an order is carried out, see inTurn
 	leave chan struct{} // gets one when the daemon is to end
 
-	// What follows belongs to the order that has the turn.
+	// The fields below belong to the order that is being carried out.
 	role    instance.RoleOrder
 	unsaved bool       // the role is not in its file
-	given   orders.All // that the director has
+	given   orders.All // the orders that the director has
 }
 
-// newOrders returns the orders that a daemon before left. A daemon whose role can't be read serves.
+// newOrders returns the orders that the previous daemon left. A daemon whose role can't be read serves.
 func newOrders(d *daemon) *standingOrders {
 	o := &standingOrders{d: d, turn: make(chan struct{}, 1), leave: make(chan struct{})}
 	var err error
@@ -42,13 +41,13 @@ func newOrders(d *daemon) *standingOrders {
 	return o
 }
 
-// follow carries out, until ctx is done, what commands recorded that got no answer.
+// follow carries out, until ctx is done, the recorded orders of commands that got no answer.
 func (o *standingOrders) follow(ctx context.Context) {
 	go followFile(ctx, o.d.lock.Drain, func() bool { return o.inOwnTurn(ctx, o.followGiven) })
 	followFile(ctx, o.d.lock.Role, func() bool { return o.inOwnTurn(ctx, o.followRole) })
 }
 
-// inOwnTurn carries out what no command waits for, and reports whether that succeeded.
+// inOwnTurn carries out an order without a waiting command, and reports whether it succeeded.
 func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Context) bool) bool {
 	release, err := o.inTurn(ctx)
 	if err != nil {
@@ -58,7 +57,7 @@ func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Conte
 	return order(ctx)
 }
 
-// keep saves again what could not be saved or was lost, and drops orders for servers that are over.
+// keep saves unsaved or lost files again, and drops orders whose time is over.
 func (o *standingOrders) keep(ctx context.Context) {
 	o.inOwnTurn(ctx, func(ctx context.Context) bool {
 		if o.unsaved || o.role.Role != instance.NoRole && !run.Exists(o.d.lock.Role) {

@@ -25,19 +25,18 @@ import (
 // settleInterval is how long a changed file must stay as it is before it is read: it may be written in several steps.
 const settleInterval = 200 * time.Millisecond
 
-// configFile keeps in force what the file on disk says. Everything happens in the goroutine of run: the file, its
-// certificates and the names in it are watched there, and the file is read when it has changed or a command asks for
-// it.
+// configFile keeps the file on disk in force. Everything happens in the goroutine of run: it watches the file, its
+// certificates and its names, and reads the file after a change or at a command.
 type configFile struct {
 	d          *daemon
 	current    *Loaded           // in force
-	sum        [sha256.Size]byte // of the file when it was read last
+	sum        [sha256.Size]byte // the checksum of the file at the last reading
 	hangups    <-chan os.Signal
 	requests   chan request
-	found      chan []names.Name  // names of which something is new
-	endLookups context.CancelFunc // ends the search for them
-	adopted    time.Time          // when the file in force was taken over or read again
-	auto       bool               // that was without a command
+	found      chan []names.Name  // names with a new result
+	endLookups context.CancelFunc // ends the look-ups
+	adopted    time.Time          // when the file in force was adopted or read again
+	auto       bool               // adopted without a command
 	tls        tlsWatch
 	marks      markWatch
 }
@@ -45,7 +44,7 @@ type configFile struct {
 // request is an order to read the file again.
 type request struct {
 	via    Via
-	answer chan<- string // has room for one: why the file was refused, "" if it was not
+	answer chan<- string // buffered for one answer: why the file was refused; "" if it was accepted
 }
 
 func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
@@ -57,8 +56,8 @@ func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
 	}
 }
 
-// run follows the file until ctx is done: at once where the system reports changes, else by a look each second. The
-// folder that a symbolic link leads to is watched as well, as with a ConfigMap.
+// run follows the file until ctx is done: at once if the system reports changes, otherwise by a look each second. It
+// also watches the folder of a symbolic link's target, for ConfigMaps.
 func (f *configFile) run(ctx context.Context) {
 	path := f.d.Config.Path
 	f.adopt(ctx)
@@ -71,7 +70,7 @@ func (f *configFile) run(ctx context.Context) {
 	poll := time.Tick(pollInterval)
 	settle := time.NewTimer(0)
 	defer settle.Stop()
-	last, settling := stamp(path), true // it may have changed since it was read
+	last, settling := stamp(path), true // the file may have changed since it was read
 	for {
 		select {
 		case <-ctx.Done():
@@ -99,10 +98,10 @@ func (f *configFile) run(ctx context.Context) {
 	}
 }
 
-// look takes a changed file over, or says that autoreload is off. A file that was only touched has not changed, and one
-// that is missing is waited for.
+// look adopts a changed file, or reports that autoreload is off. A new time stamp alone is no change. A missing file is
+// waited for.
 func (f *configFile) look(ctx context.Context) {
-	defer settleMemory() // also after a text that changes nothing
+	defer settleMemory() // even if the text changes nothing
 	text, err := f.d.Config.Read()
 	if err != nil {
 		text = []byte(err.Error()) // told once
@@ -130,7 +129,7 @@ func (f *configFile) look(ctx context.Context) {
 	}
 }
 
-// lookAtTLS reads the configuration again when files of TLS were renewed.
+// lookAtTLS reads the configuration again when TLS files were renewed.
 func (f *configFile) lookAtTLS(ctx context.Context) {
 	changed := f.tls.renewed()
 	if len(changed) == 0 {
@@ -141,8 +140,8 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	f.read(ctx, nil, true)
 }
 
-// answer reads the file for all requests of this moment. A later request gets a reading of its own: the file may have
-// changed.
+// answer reads the file once for all waiting requests. A later request gets a reading of its own, because the file may
+// have changed.
 func (f *configFile) answer(ctx context.Context, r request) {
 	via, answers := r.via, []chan<- string{r.answer}
 	for len(f.requests) > 0 {
@@ -156,8 +155,8 @@ func (f *configFile) answer(ctx context.Context, r request) {
 	}
 }
 
-// answerReload answers when a reading that began after the order was taken over or refused. A file that the command
-// itself has refused is not read.
+// answerReload answers when a reading that began after the order was adopted or refused. If the command has refused the
+// file, the daemon does not read it.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
 	if why := words.Get("refused"); why != "" {
 		f.d.refused("reload: " + why)
@@ -184,20 +183,20 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 	}
 }
 
-// reload reads the file because a command asked for it. It returns why the file was refused, "" if it was not.
+// reload reads the file because a command asked for it. It returns why the file was refused; "" if it was accepted.
 func (f *configFile) reload(ctx context.Context, via Via) (why string) {
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
 	return f.read(ctx, via, false)
 }
 
 func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) {
-	defer settleMemory() // also after a file that was refused
+	defer settleMemory() // even after a refused file
 	text, err := f.d.Config.Read()
 	return f.take(ctx, text, err, via, auto)
 }
 
-// take puts the file's configuration in force, whole or not at all. err is why it could not be read. take returns why
-// the file was refused, "" if it was not. auto says that no command asked for it.
+// take puts the file's configuration in force, whole or not at all. err is the reading error. take returns why the file
+// was refused; "" if it was accepted. auto: without a command.
 func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, auto bool) (why string) {
 	f.d.Manager.reloading()
 	growFreely()
@@ -228,11 +227,11 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 	return ""
 }
 
-// prepare makes a text ready to run, and returns why it is refused, "" if it is not.
+// prepare makes a text ready to run, and returns why it is refused; "" if it is accepted.
 func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
 	o := f.d.Config.parserOptions()
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
-	// A certificate is new, or a command asks for what autoreload has just taken.
+	// A certificate is new, or a command asks for a file that autoreload has just adopted.
 	o.Refines = (auto || f.auto) && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {
@@ -263,7 +262,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 	return l, ""
 }
 
-// adopt watches what belongs to the configuration in force.
+// adopt watches the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
 	f.remember()
 	f.marks.follow(ctx, f.current.Config)
@@ -272,8 +271,8 @@ func (f *configFile) adopt(ctx context.Context) {
 	f.followNames(ctx, minLookupRetry)
 }
 
-// install makes the director and what surrounds it follow a configuration, or neither. What surrounds it comes first:
-// what the director changes is reported in the new log, by the new mails.
+// install puts a configuration in force, in the channels and in the director, or in neither. The channels come first,
+// so that the director's changes are reported to the new log and the new mail addresses.
 func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *director.Plan) error) error {
 	f.applySettings(ctx, l)
 	f.d.claims.renew(l.Config)

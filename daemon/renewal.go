@@ -6,14 +6,14 @@ import (
 	"ldirectord/director"
 )
 
-// tlsWatch notices, with autoreload, when a certificate, key or authority was renewed under its old name.
+// tlsWatch notices, with autoreload, when a certificate, key or authority was renewed in place.
 type tlsWatch struct {
 	plan     *director.Plan // nil: nothing is watched
 	last     []fileStamp
 	settling bool // the files may have changed since they were read
 }
 
-// follow watches the files of a configuration instead of those before.
+// follow watches the files of a new configuration.
 func (w *tlsWatch) follow(l *Loaded) {
 	*w = tlsWatch{}
 	if files := l.Plan.TLS.Names(); l.Config.Global.AutoReload && len(files) > 0 {
@@ -21,9 +21,9 @@ func (w *tlsWatch) follow(l *Loaded) {
 	}
 }
 
-// renewed returns the files that have another content now. It is called each second. Changes count when there was none
-// for that long: a certificate and its key are written one after the other. A file that is missing is waited for, and a
-// renewal is returned once.
+// renewed returns the files with new content. It is called each second. A change counts after a second without another
+// one, because a certificate and its key are written one after the other. A missing file is waited for. Each renewal is
+// returned once.
 func (w *tlsWatch) renewed() []string {
 	if w.plan == nil {
 		return nil

@@ -17,7 +17,7 @@ import (
 	"ldirectord/names"
 )
 
-// systemNames looks names up as the system does: hosts file, resolver, services database.
+// systemNames looks up names as the system does: hosts file, resolver, services database.
 type systemNames struct{}
 
 // Host returns the addresses of a host name in one family.
@@ -34,9 +34,8 @@ func (systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Ad
 	return addrs, err
 }
 
-// Port returns the port of a service name; without a protocol, that of its first entry. The services database is read
-// each time: net reads it once in the life of a process, and finds no capitals in it. But net knows some names by
-// itself.
+// Port returns the port of a service name; without a protocol, that of its first entry. It reads the services database
+// each time, because net reads it only once and ignores capital letters. net also has some built-in names.
 func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, error) {
 	database, err := os.ReadFile("/etc/services")
 	if port, ok := portIn(string(database), service, protocol); err == nil && ok {
@@ -54,7 +53,7 @@ func (systemNames) Port(ctx context.Context, service, protocol string) (uint16, 
 	return uint16(port), nil
 }
 
-// noNames leaves names alone: each has an address of its own, of those that nothing has.
+// noNames looks up nothing: each name gets an unused address of its own.
 type noNames struct{ systemNames }
 
 // Host implements names.Resolver.
@@ -80,7 +79,7 @@ func portIn(database, service, protocol string) (uint16, bool) {
 	return 0, false
 }
 
-// ownAddress returns whether an address is one of this machine. They are asked for when the first one is judged.
+// ownAddress returns whether an address is one of this machine. The list is read when it is first needed.
 func ownAddress() func(netip.Addr) bool {
 	own := sync.OnceValue(func() map[netip.Addr]bool {
 		all, _ := net.InterfaceAddrs()
@@ -94,7 +93,7 @@ func ownAddress() func(netip.Addr) bool {
 	return func(a netip.Addr) bool { return own()[a] }
 }
 
-// knownNames is a Resolver that knows the addresses that were found before, and looks none up.
+// knownNames is a Resolver with the addresses found before; it looks up nothing.
 type knownNames struct {
 	systemNames
 	names.Known

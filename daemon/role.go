@@ -21,8 +21,8 @@ type RoleAnswer struct {
 
 func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
-// answerRole carries an order out and keeps it for the next daemon, also when the command was killed meanwhile: running
-// ends later than the request's ctx. An order that ends the daemon is answered before its end.
+// answerRole carries out an order and saves it for the next daemon, even if the command was killed meanwhile, because
+// running ends later than the request's ctx. An order that ends the daemon is answered first.
 func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
@@ -45,14 +45,14 @@ func (o *standingOrders) answerRole(running, ctx context.Context, words url.Valu
 		return answer, err
 	case <-ctx.Done():
 	}
-	if running.Err() != nil { // the daemon ends, perhaps by this order: then so does the order
+	if running.Err() != nil { // the daemon ends, perhaps because of this order
 		<-done
 		return answer, err
 	}
 	return nil, fmt.Errorf("the order is not carried out yet: %w", context.Cause(ctx))
 }
 
-// changeRole carries an order out in its turn, unless a later one came before it.
+// changeRole carries out an order in its turn, unless a later order was carried out already.
 func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleChange, given time.Duration,
 	via Via) (RoleAnswer, error) {
 	release, err := o.inTurn(ctx)
@@ -73,7 +73,7 @@ func (o *standingOrders) changeRole(ctx context.Context, change instance.RoleCha
 	return answer, o.setRole(ctx, now, via)
 }
 
-// saveRole keeps an order for the next daemon.
+// saveRole saves an order for the next daemon.
 func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	err := o.roleFile().Write(now)
 	if err != nil && !o.unsaved {
@@ -83,7 +83,7 @@ func (o *standingOrders) saveRole(now instance.RoleOrder) error {
 	return err
 }
 
-// setRole carries an order out, here and in the siblings. It fails with ctx alone.
+// setRole carries out an order, here and in the siblings. It fails only when ctx is done.
 func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, via Via) error {
 	before := o.role.Role
 	o.role = now
@@ -104,17 +104,17 @@ func (o *standingOrders) setRole(ctx context.Context, now instance.RoleOrder, vi
 	return nil
 }
 
-// followRole carries out what a command recorded, unless a later order came before it.
+// followRole carries out a recorded order, unless a later order was carried out already.
 func (o *standingOrders) followRole(ctx context.Context) bool {
 	if !run.Exists(o.d.lock.Role) {
-		return true // lost, and no order
+		return true // the file was lost; that is no order
 	}
 	last, err := o.roleFile().Read()
 	if err != nil {
 		o.d.recorded(err)
-		return true // until it is another file
+		return true // until the file changes
 	}
-	last.Given = cmp.Or(last.Given, run.SinceBoot()) // 0: the file does not say
+	last.Given = cmp.Or(last.Given, run.SinceBoot()) // 0: not in the file
 	if last.Given < o.role.Given {
 		o.unsaved = o.role.Role != last.Role
 		return true

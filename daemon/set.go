@@ -23,23 +23,23 @@ import (
 // SetAnswer is the outcome of an order.
 type SetAnswer struct {
 	Servers []OrderedServer `json:"servers"`
-	// virtual services that refuse the clients of a drained server
+	// virtual services whose scheduler refuses clients of a drained server
 	Refusing []string `json:"refusing,omitempty"`
 }
 
-// OrderedServer is what an order meant, and where a real server is in the table.
+// OrderedServer is a server of an order, with its place in the table.
 type OrderedServer struct {
 	lvs.Backend
 	Key  lvs.Key        `json:"key"`
 	Addr netip.AddrPort `json:"addr"`
-	// of a virtual service: checkvip guards it, and keepserving does not
+	// for a virtual service: checkvip guards it, keepserving does not
 	Brake bool   `json:"brake,omitempty"`
 	Waits bool   `json:"waits,omitempty"` // it has no address yet
 	Owner string `json:"owner,omitempty"` // the other daemon that has the virtual service
 }
 
-// Record writes an order down for a daemon that gives no answer, or for the next one. Who is the last server is judged
-// by the configuration alone.
+// Record saves an order for a daemon that does not answer, or for the next daemon. Only the configuration decides which
+// server is the last one.
 func Record(ctx context.Context, i instance.Instance, plan *director.Plan, r orders.Request) (answer SetAnswer,
 	err error) {
 	lock, err := i.LockFolder(ctx)
@@ -59,7 +59,7 @@ func Record(ctx context.Context, i instance.Instance, plan *director.Plan, r ord
 	return answer, err
 }
 
-// carryOut changes the orders that hold, records them, and returns for what.
+// carryOut changes the orders in force, records them, and returns their servers.
 func carryOut(r orders.Request, now *director.Snapshot, all orders.All, path string,
 	file orders.File) ([]lvs.Backend, error) {
 	meant, err := meantBy(r, now, all, path)
@@ -94,10 +94,11 @@ func lastServers(last []lvs.Backend, what string) error {
 
 const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"
 
-// meantBy is what an order is for. One for what the file lost can be undone.
+// meantBy returns the servers or virtual services that an order names. An order for a server that left the file can be
+// undone.
 func meantBy(r orders.Request, now *director.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
 	virtual := &r.Virtual
-	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // the only word, as for obey
+	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // only this word, as for obey
 		virtual = &r.Real
 	}
 	if err := now.Called(virtual); err != nil {
@@ -125,7 +126,7 @@ func meantBy(r orders.Request, now *director.Snapshot, all orders.All, path stri
 	return found, nil
 }
 
-// guarded are the virtual services that the order to obey, or not any more, is for, and why it is for no other.
+// guarded returns the virtual services that an order for obey names, or why there are none.
 func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why string) {
 	name := strings.TrimSpace(r.Virtual + " " + r.Real)
 	why = fmt.Sprintf("there is no virtual service %s; %s", name, howCalled)
@@ -143,7 +144,7 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 	return found, why
 }
 
-// announced are the addresses that the order to withdraw, or not any more, is for.
+// announced returns the addresses that an order for withdraw names.
 func announced(r orders.Request, now *director.Snapshot, all orders.All, path string) (found []lvs.Backend,
 	why string) {
 	back, every := r.Kind == orders.Announce, lvs.Backend{Virtual: orders.EveryAddress}
@@ -163,8 +164,8 @@ func announced(r orders.Request, now *director.Snapshot, all orders.All, path st
 	return found, strings.TrimSuffix(fmt.Sprintf("%s announces no address %s", path, r.Virtual), " "+every.Virtual)
 }
 
-// set carries an order out in its turn, by what runs then. It is recorded before anything changes: what can't be
-// recorded is not done.
+// set carries out an order in its turn, with the configuration of that moment. It records the order first: an order
+// that can't be recorded is refused.
 func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error) {
 	r, err := orders.Parse(words)
 	if err != nil {
@@ -231,8 +232,7 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 	return nil
 }
 
-// inTable is what is meant, and then the servers of addresses that are meant, with their places in the table; what is
-// not there has none.
+// inTable returns the named servers, and then the servers of named addresses, with their places in the table, if any.
 func inTable(now *director.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {
@@ -240,7 +240,7 @@ func inTable(now *director.Snapshot, meant []lvs.Backend) (list []OrderedServer)
 		list = append(list, OrderedServer{Backend: at})
 	}
 	every := slices.Contains(meant, lvs.Backend{Virtual: orders.EveryAddress})
-	var announced []string // the virtual services of the addresses that are meant
+	var announced []string // the virtual services of the named addresses
 	for _, one := range now.Announcements {
 		if every || slices.Contains(meant, lvs.Backend{Virtual: one.Address}) {
 			announced = append(announced, one.IDs...)
@@ -262,8 +262,8 @@ func inTable(now *director.Snapshot, meant []lvs.Backend) (list []OrderedServer)
 
 func (o *standingOrders) orderFile() orders.File { return orders.File(o.d.lock.Drain) }
 
-// recorded are the orders in the file, with those of commands that got no answer. A file that is lost while the daemon
-// runs is no order.
+// recorded returns the orders in the file, including those of commands that got no answer. A file that is lost while
+// the daemon runs is no order.
 func (o *standingOrders) recorded() (orders.All, error) {
 	all, err := o.orderFile().Read()
 	if !run.Exists(o.d.lock.Drain) || errors.Is(err, run.ErrForeign) {
@@ -272,7 +272,7 @@ func (o *standingOrders) recorded() (orders.All, error) {
 	return all, err
 }
 
-// pass has the director carry orders out. Those that it did not take are followed later, as what is new in the file.
+// pass has the director carry out orders. If the director does not take them, they are carried out later from the file.
 func (o *standingOrders) pass(ctx context.Context, all orders.All) error {
 	err := o.d.director.Order(ctx, all)
 	if err == nil {
@@ -281,14 +281,14 @@ func (o *standingOrders) pass(ctx context.Context, all orders.All) error {
 	return err
 }
 
-// followGiven carries out what a command recorded.
+// followGiven carries out recorded orders.
 func (o *standingOrders) followGiven(ctx context.Context) bool {
 	all, err := o.recorded()
 	return err == nil && (maps.Equal(all, o.given) || o.pass(ctx, all) == nil)
 }
 
-// keepGiven saves the orders if they were lost, and drops those that are over: the director has ended them. What a
-// command has just recorded is carried out first.
+// keepGiven saves the orders if they were lost, and drops those that are over: the director has ended them. Orders that
+// a command has just recorded are carried out first.
 func (o *standingOrders) keepGiven(ctx context.Context) {
 	held := o.given.At(time.Now())
 	var now *director.Snapshot

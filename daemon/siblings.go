@@ -10,14 +10,14 @@ import (
 	"ldirectord/notify"
 )
 
-// sibling is, in a line for sh, the program with our options and the sibling's configuration.
+// sibling is this program with our options and the sibling's configuration, as part of a line for sh.
 const sibling = `"$0" "$@" `
 
-// viaEnv holds Via, a line each, for a command that a daemon gives, and for the daemon that the command starts.
+// viaEnv holds Via, a file on each line, for a command that a daemon runs and for the daemon that this command starts.
 const viaEnv = "LDIRECTORD_EXECUTE"
 
-// Via are the files whose daemons passed a command on to those that execute= names. Files may name each other: nobody
-// passes a command on to one of them.
+// Via are the files whose daemons have passed on a command to the files in their execute=. Files may name each other,
+// so a command is never passed on to a file in Via.
 type Via []string
 
 // PassedOn returns the files whose daemons passed this command on.
@@ -31,7 +31,7 @@ func (v Via) And(path string) Via { return append(slices.Clone(v), path) }
 // Env is the variable that passes v to a command.
 func (v Via) Env() string { return viaEnv + "=" + strings.Join(v, "\n") }
 
-// Others are those names of execute= whose files are not in v, as words of a command line that are no options.
+// Others returns the names in execute= whose files are not in v, as words of a command line that are not options.
 func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
 	for _, name := range names {
 		path, err := dirs.Find(name)
@@ -47,7 +47,7 @@ func (v Via) Others(names []string, dirs instance.ConfigDirs) (words []string) {
 	return words
 }
 
-// siblings are the daemons that execute= names. They follow this one.
+// siblings are the daemons that execute= names. They follow this daemon.
 type siblings struct {
 	d *daemon
 
@@ -63,7 +63,7 @@ func (s *siblings) start(via Via) {
 	s.run(s.names, startLine(s.role), via)
 }
 
-// follow gives them another role.
+// follow changes their role.
 func (s *siblings) follow(role instance.Role, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,8 +71,8 @@ func (s *siblings) follow(role instance.Role, via Via) {
 	s.run(s.names, startLine(role), via)
 }
 
-// change follows a reload: siblings that are not named any more are stopped, those that stay are reloaded, new ones
-// started. A reload starts one that does not run, as in the Perl ldirectord.
+// change follows a reload: it stops siblings that are no longer named, reloads the others and starts new ones. A reload
+// also starts a sibling that does not run, as in the Perl ldirectord.
 func (s *siblings) change(now []string, via Via) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +89,7 @@ func (s *siblings) stop() {
 	s.run(s.names, sibling+"stop", nil)
 }
 
-// run runs a line of sh for each sibling: one after the other for the same sibling, side by side for several.
+// run runs a line of sh for each sibling: in sequence for the same sibling, in parallel for several.
 func (s *siblings) run(names []string, line string, via Via) {
 	via = via.And(s.d.Config.Path)
 	self, err := os.Executable()
@@ -115,7 +115,7 @@ func startLine(role instance.Role) string {
 	}
 }
 
-// without are the names in a that are not in b.
+// without returns the names in a that are not in b.
 func without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(name string) bool { return slices.Contains(b, name) })
 }

@@ -9,10 +9,10 @@ import (
 	"ldirectord/notify"
 )
 
-// maxAnswers is how many questions are answered at once.
+// maxAnswers is the number of requests that are answered at once.
 const maxAnswers = 16
 
-// openSocket makes the control socket. A daemon without one runs all the same.
+// openSocket makes the control socket. The daemon also runs without one.
 func (d *daemon) openSocket(ctx context.Context) {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /status", control.Limiter(maxAnswers)(d.answerStatus))
@@ -31,5 +31,5 @@ func (d *daemon) openSocket(ctx context.Context) {
 	d.failed(notify.ListenFailed, notListening, err)
 }
 
-// notListening says that commands or metrics can't reach the daemon as configured.
+// notListening reports that commands or metrics can't reach the daemon as configured.
 const notListening = "Not listening"

@@ -27,7 +27,7 @@ func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
 	control.Write(w, report, err, http.StatusServiceUnavailable)
 }
 
-// report is that of this moment.
+// report is the present report.
 func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {
@@ -38,13 +38,13 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
 }
 
-// answerWhy answers with what is remembered of the servers that a question means.
+// answerWhy answers with the history of the servers that a request names.
 func (d *daemon) answerWhy(w http.ResponseWriter, r *http.Request) {
 	why, err := d.why(r.Context(), r.FormValue("virtual"), r.FormValue("server"))
 	control.Write(w, why, err, http.StatusServiceUnavailable)
 }
 
-// why is what is remembered. Root alone has the conversations: pages may be confidential.
+// why returns the history. Only root gets the conversations, because pages may be confidential.
 func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, error) {
 	now, err := d.director.Why(ctx, virtual, real)
 	if err != nil {
@@ -57,8 +57,8 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 	return why, nil
 }
 
-// connections reads the counters of all servers from the kernel, with a client of its own: the director's is never
-// waited for. What can't be read in time is left out.
+// connections reads the counters of all servers from the kernel, with a client of its own, so that it never waits for
+// the director's. Counters that can't be read in time are left out.
 func connections(ctx context.Context, table ipvsctl.Client,
 	now *director.Snapshot) map[lvs.Backend]lvs.Counters {
 	if table == nil {
@@ -81,7 +81,7 @@ func connections(ctx context.Context, table ipvsctl.Client,
 	return all
 }
 
-// tally is what the daemon knows of itself besides its director. As a Notifier it counts the journal's events, and
+// tally has the facts about the daemon itself, without its director. As a Notifier it counts the journal's events, and
 // keeps the last of each kind of failure.
 type tally struct {
 	mu   sync.Mutex // guards what follows
@@ -89,16 +89,16 @@ type tally struct {
 	last map[notify.Kind]failure
 }
 
-// failure is the last failure of a kind, and how many have not ended. Mail has several ways.
+// failure is the last failure of a kind, and how many have not ended. Mail may fail at several servers.
 type failure struct {
 	notify.Event
 	open int
 }
 
-// failureLasts is how long a failure is shown whose end is not told.
+// failureLasts is how long a failure is shown if no event reports its end.
 const failureLasts = 24 * time.Hour
 
-// newTally begins those counters with 0 of which an alert may tell: their first event is a change then.
+// newTally sets the counters for alerts to 0, so that their first event is a change.
 func newTally(o Options) *tally {
 	now := time.Now()
 	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{
@@ -136,10 +136,10 @@ func (t *tally) Notify(e notify.Event) {
 	}
 }
 
-// lastEvents is how many of those that matter are shown.
+// lastEvents is how many important events are shown.
 const lastEvents = 5
 
-// happened keeps an event; those of a kind that come at once are one, with a count. mu is held.
+// happened keeps an event; several of a kind at once are counted as one. mu is held.
 func (t *tally) happened(e notify.Event) {
 	all := t.is.Last
 	if n := len(all); n > 0 && all[n-1].Event == string(e.Kind) && e.Time.Sub(all[n-1].At).Abs() < time.Second {
@@ -159,7 +159,7 @@ func (t *tally) recovered(kind notify.Kind) {
 	}
 }
 
-// failures are the last ones of each kind that are to be shown.
+// failures returns the last failures of each kind that have to be shown.
 func (t *tally) failures() (list []status.Failure) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,7 +171,7 @@ func (t *tally) failures() (list []status.Failure) {
 	return list
 }
 
-// reread counts one reading of the file, and why it was refused, "" if it was not.
+// reread counts one reading of the file, with the reason if it was refused.
 func (t *tally) reread(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -188,13 +188,13 @@ func (t *tally) reread(why string) {
 func (t *tally) setNames(list []names.Name) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.is.Names = nil // others have the list before
+	t.is.Names = nil // others may use the former list
 	for _, n := range names.Unanswered(list) {
 		t.is.Names = append(t.is.Names, status.Name{Name: n.Host, Address: n.Addr, Error: n.Why})
 	}
 }
 
-// process is all of it as status shows it.
+// process returns these facts as status shows them.
 func (t *tally) process() status.Process {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -18,8 +18,8 @@ const (
 // syslogSockets are where a syslog daemon listens.
 var syslogSockets = []string{"/dev/log", "/var/run/syslog", "/run/systemd/journal/dev-log"}
 
-// syslogConn sends lines to the local syslog daemon as RFC 3164 has them. It is connected again
-// when the daemon was restarted, and never waits longer than a second.
+// syslogConn sends lines to the local syslog daemon in the form of RFC 3164. It reconnects after a restart of that
+// daemon, and never waits longer than a second.
 type syslogConn struct{ conn net.Conn }
 
 // send sends a line to a facility; one that syslog does not know is user.

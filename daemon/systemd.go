@@ -16,11 +16,11 @@ const (
 	minWatchdog   = 40 * time.Millisecond
 )
 
-// ServiceManager is systemd, or what else started this process and speaks its protocol, sd_notify(3). The zero value
-// ignores everything.
+// ServiceManager is systemd, or another program that started this process and speaks the protocol of sd_notify(3). The
+// zero value ignores everything.
 type ServiceManager struct {
 	socket string        // where it listens: a path, or @name in the abstract name space
-	every  time.Duration // the longest time between two signs of life; 0: it wants none
+	every  time.Duration // the longest time between two signs of life; 0: none needed
 	beats  chan struct{} // signs of life of the director
 	fed    time.Time     // when the last one was passed on
 }
@@ -28,8 +28,8 @@ type ServiceManager struct {
 // Listens reports whether there is a service manager.
 func (m *ServiceManager) Listens() bool { return m.socket != "" }
 
-// NewServiceManager reads from the environment which one it is, and removes that: what this process starts must not
-// speak for it.
+// NewServiceManager reads the service manager's address from the environment and removes the variables, so that
+// children of this process do not speak for it.
 func NewServiceManager() *ServiceManager {
 	m := &ServiceManager{socket: os.Getenv("NOTIFY_SOCKET"), beats: make(chan struct{}, 1)}
 	pid, usec := os.Getenv("WATCHDOG_PID"), os.Getenv("WATCHDOG_USEC")
@@ -61,10 +61,10 @@ func (m *ServiceManager) feed() {
 	m.send("WATCHDOG=1")
 }
 
-// ready says that the daemon works, and what it does.
+// ready reports that the daemon works, and what it does.
 func (m *ServiceManager) ready(status string) { m.send("READY=1", "STATUS="+status) }
 
-// reloading says that the configuration is being read; ready follows.
+// reloading reports that the configuration is being read; ready follows.
 func (m *ServiceManager) reloading() {
 	var now unix.Timespec
 	if m.socket == "" || unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
@@ -75,7 +75,7 @@ func (m *ServiceManager) reloading() {
 
 func (m *ServiceManager) stopping() { m.send("STOPPING=1", "STATUS=Ending") }
 
-// send sends one message. An error is ignored: the service manager finds out itself.
+// send sends one message. Errors are ignored: the service manager notices a missing message itself.
 func (m *ServiceManager) send(lines ...string) {
 	if m.socket == "" {
 		return

@@ -20,11 +20,11 @@ import (
 	"ldirectord/through"
 )
 
-// rulesTimeout is for the programs that show what uses firewall marks.
+// rulesTimeout limits the programs that list uses of firewall marks.
 const rulesTimeout = 5 * time.Second
 
-// startThrough lets checks go through virtual addresses, by private services of the kernel's table. Those of a daemon
-// that was killed are used again, or go.
+// startThrough lets checks go through virtual addresses, by private services of the kernel's table. Private services of
+// a killed daemon are used again or removed.
 func (d *daemon) startThrough(ctx context.Context) {
 	if d.Table.Private == nil {
 		return
@@ -41,7 +41,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }
 
-// routedMarks tells which marks a rule of ip rule looks at: packets with them may go another way.
+// routedMarks returns the marks that ip rule uses: packets with them may take another route.
 func routedMarks(ctx context.Context) func(uint32) bool {
 	rules := sync.OnceValue(func() []fwmark.RoutingRule {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
@@ -56,7 +56,7 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 	}
 }
 
-// diverters names what may send packets with a mark elsewhere, as it was within the last minute.
+// diverters names the rules that may send packets with a mark elsewhere, from a reading within the last minute.
 func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 	var m fwmark.Machine
 	var read time.Time
@@ -64,15 +64,15 @@ func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 		if time.Since(read) > time.Minute {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
 			defer cancel()
-			m, _ = fwmark.Inspect(ctx) // what was found until then
+			m, _ = fwmark.Inspect(ctx) // the rules found so far
 			read = time.Now()
 		}
 		return m.Diverts(mark, ipv6)
 	}
 }
 
-// GoThrough does what checks through virtual addresses, by private services of the table, which it removes in the end.
-// A signal ends the context of the checks, and is the error.
+// GoThrough runs checks through virtual addresses, by private services in the table, which it removes at the end. A
+// signal ends the context of the checks and is returned as the error.
 func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *director.Plan, ways []checker.Through,
 	do func(context.Context)) error {
 	if err := table.Connect(ctx); err != nil {

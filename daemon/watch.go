@@ -12,8 +12,8 @@ import (
 // pollInterval is the time between two looks at a file, for file systems that report no changes.
 const pollInterval = time.Second
 
-// followFile calls read: now, and until ctx is done whenever the file may have changed since read last returned
-// true. The file is compared each second, and at once where the system says that its folder changed.
+// followFile calls read: now, and until ctx is done whenever the file may have changed since read last returned true.
+// It compares the file each second, and at once if the system reports a change of its folder.
 func followFile(ctx context.Context, path string, read func() bool) {
 	changed := watch(ctx, filepath.Dir(path))
 	poll := time.Tick(pollInterval)
@@ -32,9 +32,9 @@ func followFile(ctx context.Context, path string, read func() bool) {
 	}
 }
 
-// watch signals changes in a folder until ctx is done. Folders and not files are watched, because editors and
-// configuration management put a new file in the old one's place. Where nothing can be watched the channel stays
-// silent: all callers poll as well.
+// watch signals changes in a folder until ctx is done. It watches folders instead of files, because editors and
+// configuration management replace files. If watching is not possible, the channel stays silent; all callers poll as
+// well.
 func watch(ctx context.Context, dir string) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	w, err := fsnotify.NewWatcher()
@@ -63,8 +63,8 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 	return changed
 }
 
-// fileStamp is what changes when a file does; nil when there is none. A new file in the place of the old one may have
-// its time and its size.
+// fileStamp identifies the version of a file; nil without a file. A new file in the place of the old one may have its
+// time and its size.
 type fileStamp struct{ os.FileInfo }
 
 func stamp(path string) fileStamp {
@@ -76,7 +76,7 @@ func (s fileStamp) same(other fileStamp) bool {
 	return s == other || s.isOf(other) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
 }
 
-// isOf reports whether both are of one file, whatever is written in it.
+// isOf reports whether both stamps are of one file, whatever its content.
 func (s fileStamp) isOf(other fileStamp) bool {
 	return s.FileInfo != nil && other.FileInfo != nil && os.SameFile(s.FileInfo, other.FileInfo)
 }
