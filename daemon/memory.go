@@ -11,7 +11,7 @@ import (
 )
 
 // gcHeadroom is how many bytes the heap may grow between two collections. A percentage of the heap would waste memory
-// with a large configuration, and time with a small one, because checks leave little garbage.
+// with a large configuration, and time with a small one, because checks leave little to collect.
 const gcHeadroom = 3 << 20
 
 // Limits of that growth, in percent of the heap. With the upper limit a small heap grows to 2 MB: Go takes the same

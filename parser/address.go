@@ -11,12 +11,12 @@ import (
 type header struct {
 	line line
 	ipv6 bool
-	mark uint32 // 0 when it is none
+	mark uint32 // 0: not a mark
 	host string // as written; "" for a mark, and for a header that was refused
 	port string // number or service name
 }
 
-// read reads an address and port, or a mark. It warns of what follows, which the Perl ldirectord ignores.
+// read reads an address and port, or a mark. It warns of text after it, which the Perl ldirectord ignores.
 func (h *header) read(v *value) *problem {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
@@ -83,7 +83,7 @@ func (h *header) readAddress(v *value, word string) *problem {
 	return nil
 }
 
-// portOf cuts a port off its tail. The Perl ldirectord ignores what follows.
+// portOf cuts a port off its tail. The Perl ldirectord ignores text after the port.
 func (h *header) portOf(v *value, text string) string {
 	port := leading(text, isNameByte)
 	if port != "" && port != text {
@@ -95,8 +95,8 @@ func (h *header) portOf(v *value, text string) string {
 // maxHostLength is the length of the longest host name (RFC 1035, section 2.3.4).
 const maxHostLength = 255
 
-// parseIPv4 reads four decimal numbers without leading zeros. The C library reads more than that
-// (hexadecimal, octal, fewer numbers), which is never meant.
+// parseIPv4 reads four decimal numbers without leading zeros. The C library also reads other forms (hexadecimal, octal,
+// fewer numbers), which nobody intends.
 func parseIPv4(s string) (netip.Addr, bool) {
 	a, _ := netip.ParseAddr(s)
 	return a, a.Is4()
@@ -115,6 +115,6 @@ func looksLikeIPv6(s string) bool {
 	return strings.Count(s, ":") >= 2 && (readsIPv6(s) || readsIPv6(s[:strings.LastIndexByte(s, ':')]))
 }
 
-// numeric are the hosts that the C library reads as an address and does not look up: numbers with dots, be they
+// numeric matches hosts that the C library reads as an address and does not look up: numbers with dots, whether
 // decimal, octal or hexadecimal.
 var numeric = regexp.MustCompile(`^(?i)([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*$`)

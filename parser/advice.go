@@ -10,7 +10,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// advise warns of what is accepted but surely a mistake.
+// advise warns of accepted settings that are surely mistakes.
 func (r *resolver) advise(s *section, v *Virtual) {
 	a := adviser{resolver: r, s: s, v: v}
 	for _, check := range v.Checks() {
@@ -79,7 +79,7 @@ func (a adviser) check() {
 		slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
 		"checktype", suspicious,
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
-	// A password may be asked for in clear, unless the file says that this is intended.
+	// The server may ask for the password in clear text, and the file neither allows nor forbids it.
 	if negotiates && v.Passwd != "" && !v.has("cleartext") && service.Is(lvs.ClearText) {
 		a.warn("passwd", suspicious, "a %s server may ask for this password unencrypted, and gets it: it can "+
 			"be read on the way; cleartext=no forbids that, cleartext=yes allows it without this warning; "+
@@ -87,7 +87,7 @@ func (a adviser) check() {
 	}
 }
 
-// commands warns of what concerns all checks of the section.
+// commands warns of mistakes that concern all checks of the section.
 func (a adviser) commands() {
 	a.when(a.v.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand",
 		noEffect,
@@ -99,7 +99,7 @@ func (a adviser) commands() {
 	}
 }
 
-// neverFast is why the fastinterval of a virtual service changes nothing.
+// neverFast returns why the fastinterval of a virtual service has no effect.
 func (v *Virtual) neverFast() string {
 	switch {
 	case v.FastInterval == 0:
@@ -112,7 +112,7 @@ func (v *Virtual) neverFast() string {
 	return ""
 }
 
-// neverFast warns of a global fastinterval that changes nothing anywhere.
+// neverFast warns of a global fastinterval without any effect.
 func (r *resolver) neverFast(c *Config) {
 	why := ""
 	for i := range c.Virtuals {
@@ -129,7 +129,7 @@ func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.Check
 
 func (v *Virtual) negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 
-// ports warns of marked ports that no check asks. Where there is one check, its checkport may choose one.
+// ports warns of marked ports that no check uses. If there is one check, its checkport may choose a port.
 func (a adviser) ports() {
 	checks := a.v.Checks()
 	if len(checks) == 1 && a.v.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
@@ -162,7 +162,7 @@ func (a adviser) ports() {
 		strings.Join(unasked, " or "))
 }
 
-// askedPorts are the ports that checks ask of the servers.
+// askedPorts returns the ports of the servers that checks use.
 func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	for _, check := range checks {
 		if check.CheckType != Connect &&
@@ -179,8 +179,8 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	return ports
 }
 
-// RefusesClientsOfTheDown reports whether the kernel refuses the clients whose server has weight 0: these schedulers
-// choose by the client's address, and look at the weight only with their flag.
+// RefusesClientsOfTheDown reports whether the kernel refuses clients whose server has weight 0: these schedulers choose
+// by the client's address, and use the weight only with their flag.
 func (v *Virtual) RefusesClientsOfTheDown() bool {
 	return (v.Scheduler == "mh" || v.Scheduler == "sh") &&
 		!slices.ContainsFunc(strings.Split(v.SchedFlags, ","), func(flag string) bool {
@@ -215,8 +215,8 @@ func (a adviser) servers() {
 		a.warn("virtual", suspicious, "the virtual has no real server")
 		return
 	}
-	var otherPort uint16              // of the first server with one
-	lines := map[netip.AddrPort]int{} // of the entries so far; small maps are not allocated
+	var otherPort uint16              // the port of the first server that has one
+	lines := map[netip.AddrPort]int{} // the entries so far; small maps are not allocated
 	for i := range v.Reals {
 		real := &v.Reals[i]
 		entry := v.EntryOf(real.Addr, real.Forward)
@@ -249,10 +249,10 @@ func (a adviser) servers() {
 	}
 }
 
-// MasqLoopback begins what is said of a server that doctor finds too.
+// MasqLoopback is the start of a warning that doctor gives too.
 const MasqLoopback = "with masq clients of other machines do not reach"
 
-// guard warns of a keepserving that lets checks take out no server, but for 100%, which says so.
+// guard warns of a keepserving that lets checks remove no server, except 100%, which is explicit.
 func (a adviser) guard() {
 	keeps, servers := a.v.KeepServing, 0
 	for i := range a.v.Reals {
@@ -268,7 +268,7 @@ func (a adviser) guard() {
 	}
 }
 
-// masquerades warns of the first server that checkvip is not for.
+// masquerades warns of the first server to which checkvip does not apply.
 func (a adviser) masquerades() {
 	i := slices.IndexFunc(a.v.Reals, func(r Real) bool { return r.Forward == Masq })
 	if a.v.CheckVIP.IsValid() && i >= 0 {
@@ -278,7 +278,7 @@ func (a adviser) masquerades() {
 	}
 }
 
-// asksElsewhere warns of a checkvip to which no clients of the section come.
+// asksElsewhere warns of a checkvip address that is not an address of the section.
 func (a adviser) asksElsewhere() {
 	vip, addresses := a.v.CheckVIP, a.v.Addresses()
 	if vip.IsValid() && len(addresses) > 0 &&

@@ -11,20 +11,20 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file is about further checks of a section, all of which must pass.
+// This file reads further checks of a section, all of which must pass.
 
 // AlsoCheck is one line of alsocheck.
 type AlsoCheck struct {
 	Type    string // connect, ping, external or a service
 	Port    int    // 0: the real server's
-	Request string // with a slash in front, as that of a section; counts only for a service
+	Request string // with a leading slash, as in a section; counts only for a service
 	Receive string // "": every answer passes
 	At      Position
 
 	RequestAt, ReceiveAt Position
 }
 
-// maxAlsoChecks bounds what is asked of one server.
+// maxAlsoChecks limits the checks of one server.
 const maxAlsoChecks = 16
 
 var alsoTypes = append([]string{string(Connect), string(Ping), string(External)}, serviceNames...)
@@ -96,10 +96,10 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 	return nil
 }
 
-// hasPort reports whether the check asks a port of a server.
+// hasPort reports whether the check uses a port of the server.
 func (c *AlsoCheck) hasPort() bool { return c.Type != string(Ping) && c.Type != string(External) }
 
-// furtherChecks makes the checks of the alsocheck lines, when all else of the section is known.
+// furtherChecks makes the checks of the alsocheck lines, once the rest of the section is known.
 func (r *resolver) furtherChecks(v *Virtual, s *section) {
 	at := r.in(s, wholeSection)
 	for i := range v.AlsoChecks {
@@ -120,8 +120,8 @@ func (r *resolver) furtherChecks(v *Virtual, s *section) {
 	}
 }
 
-// with is the section as if a line of alsocheck were its check. It has no real servers. What the section says of
-// what to ask, and of a dialogue, is for its own check.
+// with returns the section with an alsocheck line as its check, and without real servers. The section's request and
+// dialogue apply only to its own check.
 func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 	one := *v
 	one.isAlso, one.also, one.AlsoChecks, one.Reals, one.Waiting, one.Steps = true, nil, nil, nil, nil, nil
@@ -148,7 +148,7 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 	return &one
 }
 
-// Checks are the checks of a section, each as a section that has it alone: its own, then those of alsocheck.
+// Checks returns the checks of a section, each as a section with only that check: its own, then those of alsocheck.
 func (v *Virtual) Checks() []*Virtual { return append([]*Virtual{v}, v.also...) }
 
 // Check is one of Checks.

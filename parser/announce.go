@@ -9,15 +9,15 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file is about addresses that are announced: it reads the values, and refuses what cannot be announced.
+// This file reads the directives for announced addresses, and refuses addresses that can't be announced.
 
 const (
 	maxDevice               = 15 // bytes of a device's name (linux/if.h, IFNAMSIZ)
 	inDevice                = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
-	maxWithdrawWait Seconds = 10 // what the end of the daemon leaves time for
+	maxWithdrawWait Seconds = 10 // limited by the time for the daemon's end
 )
 
-// readDevice takes no for none.
+// readDevice reads a device; no means none.
 func readDevice(v *value) (string, *problem) {
 	name := unquote(v.text)
 	switch {
@@ -133,7 +133,7 @@ func (r *resolver) oneDevice(c *Config) {
 
 const onlyWithAnnounce = " counts only with announce"
 
-// announcesNothing warns of globals that count only where an address is announced.
+// announcesNothing warns of global directives that need an announced address.
 func (r *resolver) announcesNothing(c *Config) {
 	announces := func(v Virtual) bool { return v.Announce != "" }
 	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {
@@ -145,8 +145,8 @@ func (r *resolver) announcesNothing(c *Config) {
 	r.useless("withdrawwait", "withdrawwait"+onlyWithAnnounce)
 }
 
-// announced warns of what takes an address away from clients that are served, and of connections that break when they
-// change the director.
+// announced warns of settings that withdraw an address while its clients are served, and of schedulers that break
+// connections at a change of the director.
 func (a adviser) announced() {
 	v, servers := a.v, len(a.v.Reals)+len(a.v.Waiting)
 	a.when(v.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, "lastresort"+

@@ -7,7 +7,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// appliesTo says in which checks a directive counts; in others it gets a warning. A nil one is for all checks.
+// appliesTo tells in which checks a directive counts; elsewhere the parser warns. nil: all checks.
 type appliesTo struct {
 	counts func(*Virtual) bool
 	where  string
@@ -22,13 +22,13 @@ var (
 	}
 )
 
-// OverTLS reports whether the service is spoken over TLS.
+// OverTLS reports whether the service uses TLS.
 func (v *Virtual) OverTLS() bool {
 	s := lvs.ServiceOf(v.Service)
 	return s.Is(lvs.OverTLS) || v.StartTLS && s.Is(lvs.StartsTLS)
 }
 
-// Services are those for which a directive counts, in words; "" for all.
+// Services describes the services for which a directive counts; "" for all.
 func (d *Directive) Services() string {
 	if d.appliesTo == nil {
 		return ""
@@ -43,7 +43,7 @@ func forServices(names ...string) *appliesTo {
 	}
 }
 
-// enumerate is a list in a sentence: "a, b and c".
+// enumerate formats a list for a sentence: "a, b and c".
 func enumerate(list []string) string {
 	last := len(list) - 1
 	if last == 0 {
@@ -52,8 +52,8 @@ func enumerate(list []string) string {
 	return strings.Join(list[:last], ", ") + " and " + list[last]
 }
 
-// unused warns of directives that no check of the section uses. A check that is switched off is no reason to warn: it
-// may be switched on again.
+// unused warns of directives that no check of the section uses. A check that is switched off causes no warning, because
+// it may be switched on again.
 func (a adviser) unused() {
 	for name := range a.v.At {
 		if d := byName[name]; d.appliesTo != nil && a.v.CheckType != On && a.v.CheckType != Off {

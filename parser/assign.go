@@ -34,9 +34,8 @@ func (r *reader) written(at finder, l line, d *Directive, s *section) {
 	written[d.Name] = l.position()
 }
 
-// compare reads the value once more, the way the Perl ldirectord does, where that differs from what is
-// meant. What only the Perl ldirectord refuses is a matter of layout; what both refuse is reported as the
-// latter's kind of error.
+// compare reads the value again as the Perl ldirectord does, where its reading differs. If only the Perl ldirectord
+// refuses the value, the layout is the problem. If both refuse it, the error has the kind of the Perl ldirectord's.
 func (r *reader) compare(at finder, d *Directive, v *value, literal string, p *problem) {
 	trial := value{line: v.line, text: literal, trial: true, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
@@ -68,7 +67,7 @@ func layoutOf(v *value, literal string) string {
 	}
 }
 
-// tolerate reports a layout that the Perl ldirectord refuses, one for a line.
+// tolerate reports a layout that the Perl ldirectord refuses, once for each line.
 func (f finder) tolerate(l line, refusal string, pos Position, text string) {
 	if f.reportedLine != l.number {
 		f.reportedLine, f.refusal = l.number, refusal
@@ -96,7 +95,7 @@ func (f finder) problem(l line, p *problem) {
 	f.add(Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: text, lookup: p.lookup})
 }
 
-// named says of which directive a text speaks that begins with the value.
+// named puts the directive's name in front of a text that begins with the value.
 func (l line) named(text string) string {
 	if rest, ok := strings.CutPrefix(text, "the value "); ok {
 		return "the value of " + l.name + " " + rest

@@ -11,28 +11,28 @@ import (
 )
 
 const (
-	maxAlike  = 3  // findings alike that are shown
-	maxListed = 10 // lines or servers of the others that are listed
+	maxAlike  = 3  // how many similar findings are shown
+	maxListed = 10 // how many lines or servers of the others are listed
 )
 
-// differing are the lines, ports and addresses, which have two dots or colons, in texts that are else the same.
+// differing matches lines, ports and addresses (which have two dots or colons) in texts that are otherwise the same.
 var differing = regexp.MustCompile(`\b(lines?|ports?) \d+|\[?[0-9a-fA-F]*([.:][0-9a-fA-F]*){2,}\]?(:\d+)?`)
 
 // quotedName is a name in a finding about names.
 var quotedName = regexp.MustCompile(`"[^"]*"`)
 
-// WithoutPlaces is what findings alike have in common: the text without lines, ports and addresses.
+// WithoutPlaces is the common part of similar findings: the text without lines, ports and addresses.
 func WithoutPlaces(text string) string { return differing.ReplaceAllString(text, "…") }
 
 // Places are the lines, ports and addresses in a text.
 func Places(text string) []string { return differing.FindAllString(text, -1) }
 
-// IsPerls reports whether the Perl ldirectord warns of the same, in a line of its own.
+// IsPerls reports whether the Perl ldirectord has the same warning, in a line of its own.
 func (d Diagnostic) IsPerls() bool {
 	return d.Severity == Warning && slices.Contains([]string{deprecated, missingDir, ownInterval}, d.Kind)
 }
 
-// common is what findings alike have in common.
+// common is the common part of similar findings.
 func (d Diagnostic) common() string {
 	text := WithoutPlaces(d.Text)
 	if slices.Contains([]string{realHost, realPort, nameInVain}, d.Kind) {
@@ -41,11 +41,11 @@ func (d Diagnostic) common() string {
 	return fmt.Sprintln(d.Severity, d.Kind, text)
 }
 
-// Brief are the findings for a person: of those alike three, and how many more there are, with their lines; each list
-// of what is allowed once.
+// Brief returns the findings for a person: of similar ones the first three, then a count of the others with their
+// lines. Each list of allowed values appears once.
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(func(Diagnostic) bool { return false }) }
 
-// ForLog is Brief, with each line that the Perl ldirectord has.
+// ForLog is Brief with all lines that the Perl ldirectord also has.
 func (ds Diagnostics) ForLog() Diagnostics { return ds.brief(Diagnostic.IsPerls) }
 
 func (ds Diagnostics) brief(isKept func(Diagnostic) bool) Diagnostics {
@@ -68,10 +68,9 @@ func (ds Diagnostics) brief(isKept func(Diagnostic) bool) Diagnostics {
 	return brief
 }
 
-// Thin returns, of things alike, the first three, and after them what sum makes of the others. Things with the key ""
-// are like no other.
+// Thin returns the first three of similar items, followed by the sum of the others. Items with the key "" are unique.
 func Thin[T any](all []T, key func(T) string, sum func(others []T) T) (few []T) {
-	for _, alike := range printable.Alike(all, maxAlike+1, key) { // a sum of one is no shorter
+	for _, alike := range printable.Alike(all, maxAlike+1, key) { // a sum of one item is no shorter
 		if len(alike) > 1 {
 			alike = append(alike[:maxAlike:maxAlike], sum(alike[maxAlike:]))
 		}
@@ -80,7 +79,7 @@ func Thin[T any](all []T, key func(T) string, sum func(others []T) T) (few []T) 
 	return few
 }
 
-// asOne says how many others there are, and where.
+// asOne returns how many others there are, and where.
 func asOne(others []Diagnostic) Diagnostic {
 	var lines []string
 	for _, d := range Diagnostics(others).ByPosition() {
@@ -97,7 +96,7 @@ func asOne(others []Diagnostic) Diagnostic {
 	return one
 }
 
-// Listed are the first of some places, after words that say what they are; "" when there are none.
+// Listed returns the first of some places, after a title; "" without places.
 func Listed(what string, places []string) string {
 	if len(places) == 0 {
 		return ""

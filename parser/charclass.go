@@ -19,7 +19,8 @@ func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }
 // isNameByte reports whether a byte may be in a directive, a service name or a check type.
 func isNameByte(c byte) bool { return isWordByte(c) || c == '-' }
 
-// isHostByte reports whether a byte may be in a host name. The Perl ldirectord has no _ and + in that of a real server.
+// isHostByte reports whether a byte may be in a host name. The Perl ldirectord allows no _ and + in the host of a real
+// server.
 func isHostByte(c byte) bool { return isNameByte(c) || c == '.' || c == '+' }
 
 // isGroupByte reports whether a byte may be in an IPv6 address.
@@ -28,7 +29,7 @@ func isGroupByte(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 
 // all reports whether s consists of certain bytes; an empty one does not.
 func all(s string, in func(byte) bool) bool { return s != "" && leading(s, in) == s }
 
-// leading is the start of s that consists of certain bytes.
+// leading returns the start of s that consists of certain bytes.
 func leading(s string, in func(byte) bool) string {
 	end := 0
 	for end < len(s) && in(s[end]) {

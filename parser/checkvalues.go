@@ -12,7 +12,7 @@ import (
 	"ldirectord/printable"
 )
 
-// This file reads the values that are about checks.
+// This file reads the values of directives for checks.
 
 func readCheckCount(v *value) (int, *problem) {
 	v.warn(deprecated,
@@ -52,8 +52,7 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl),
 	string(On), string(Off)}
 
-// readCheckType takes a value that is a number for the number of connects. The Perl ldirectord does so
-// for any value with a digit in it.
+// readCheckType reads a number as the number of connects. The Perl ldirectord does so for any value with a digit in it.
 func readCheckType(v *value) *problem {
 	virtual := &v.section.v
 	text := unquote(v.text)
@@ -79,7 +78,7 @@ func readCheckType(v *value) *problem {
 	return nil
 }
 
-// readRequest puts a slash before every request, be it a query or a URL: checks drop it again.
+// readRequest puts a slash before every request, including queries and URLs; checks drop it again.
 func readRequest(v *value) (string, *problem) {
 	text, p := quoted(v)
 	return withSlash(text), p
@@ -133,8 +132,8 @@ func readMonitorFile(v *value) (string, *problem) {
 		"the monitor file cannot be opened (%s); it is a file that can be appended to")
 }
 
-// try tries a file, if that can be done here. The format is for the error. What only the user who asks may not do is no
-// mistake of the file.
+// try tests access to a file, if Options allows it. The format is for the error. Missing rights of the present user are
+// no mistake in the configuration.
 func (v *value) try(open func(path string) error, path, kind, format string) *problem {
 	if open == nil {
 		return nil
@@ -155,7 +154,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) *pr
 	return nil
 }
 
-// readableFile reads the path of a file, with or without double quotes, that must be there.
+// readableFile reads the path of an existing file, with or without double quotes.
 func readableFile(v *value) (string, *problem) {
 	path, p := optionallyQuoted(v)
 	if p != nil {

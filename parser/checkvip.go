@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// This file is about checks through the virtual address.
+// This file reads the directive for checks through the virtual address.
 
 func readCheckVIP(v *value) (string, *problem) {
 	if v.text == "yes" || v.text == "no" {
@@ -21,7 +21,7 @@ func readCheckVIP(v *value) (string, *problem) {
 	return dest.Addr().String(), p
 }
 
-// fillCheckVIP finds the address that is checked, and refuses what cannot be checked there.
+// fillCheckVIP finds the virtual address for checks, and refuses checks that can't go through it.
 func (f finder) fillCheckVIP(v *Virtual) {
 	switch v.checkVIP {
 	case "no":

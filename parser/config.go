@@ -1,7 +1,7 @@
 // Package parser reads ldirectord.cf, the configuration of ldirectord, into a typed Config.
 //
-// It is pure: bytes in, a configuration and diagnostics out. Names are looked up and files are
-// tried only through the functions given in Options.
+// It has no side effects: bytes in, a configuration and diagnostics out. Names are looked up and files are tried only
+// through the functions given in Options.
 package parser
 
 import (
@@ -21,7 +21,7 @@ type Config struct {
 	Global   Global
 	Virtuals []Virtual    // in file order
 	Names    []names.Name // the host names that were looked up, sorted
-	Unsound  []Virtual    // of sections with an error, as far as they could be read: for what else is wrong in them
+	Unsound  []Virtual    // sections with an error, as far as they could be read, for further diagnostics
 
 	hidesSecrets bool // in its JSON
 }
@@ -33,13 +33,13 @@ type Position struct {
 	Column int // in bytes
 }
 
-// Settings are what may be written globally and in a section: of a file its globals, of a virtual service its own
-// or else the global ones.
+// Settings are the values of directives that may be global or in a section. In Global they are the global values; in
+// Virtual the section's own or else the global ones.
 type Settings struct {
-	CheckTimeout     Seconds // effective: negotiatetimeout where that alone is written
-	NegotiateTimeout Seconds // effective: checktimeout where that alone is written
+	CheckTimeout     Seconds // effective: negotiatetimeout if only that is written
+	NegotiateTimeout Seconds // effective: checktimeout if only that is written
 	CheckInterval    Seconds
-	FastInterval     Seconds // extension: in doubt of a server's state; 0: as ever
+	FastInterval     Seconds // extension: the interval while a server's state is in doubt; 0: unchanged
 	CheckCount       int
 	FailureCount     int
 	RiseCount        int    // extension: successes before a down server is up again, >= 1
@@ -51,12 +51,12 @@ type Settings struct {
 	FallbackCommand string
 	OnChange        string // extension: a command line to run at each change
 	Announce        string // extension: the device on which the address is announced; "" for none
-	// extension: the device where it is instead while others had better have it; "" for none
+	// extension: the device for the address while other directors should have it; "" for none
 	LastResort string
 	Mail       Mail
 
-	// At is where the value that counts of each directive was written, of a section "virtual" for its header.
-	// What a section does not say itself is not in its At.
+	// At has the position of each directive's effective value; "virtual" is the header of a section. A section's At
+	// has only its own directives.
 	At map[string]Position
 }
 
@@ -65,8 +65,8 @@ func (s *Settings) has(directive string) bool {
 	return ok
 }
 
-// Seconds is a time as written, in seconds, 0 or more. Where the Perl ldirectord reads any number, it may be longer
-// than maxTime.
+// Seconds is a time as written, in seconds, 0 or more. If the Perl ldirectord accepts any number, it may exceed
+// maxTime.
 type Seconds float64
 
 // Duration is the time as a Duration, to the nanosecond, at most maxTime.
@@ -96,19 +96,18 @@ type Global struct {
 	MaintenanceDir string
 	Supervised     bool
 	Fork           bool
-	// extension: after which names of real servers are looked up again; 0: they are not
+	// extension: the interval of repeated look-ups of real servers' names; 0: none
 	Resolve Seconds
-	// extension: how long an address that is withdrawn by order is served on; up to 10
+	// extension: how long the services of a withdrawn address still serve; up to 10
 	WithdrawWait Seconds
 	Listen       netip.AddrPort // extension: where metrics are served; invalid: nowhere
-	Metrics      string         // extension: small, without most series of each real server, or full
-	StatusPage   bool           // extension: a page for browsers is served there as well
-	StatusHost   string         // extension: a name of that page; "" for none
+	Metrics      string         // extension: full, or small, without most series of each real server
+	StatusPage   bool           // extension: whether a page for browsers is served there too
+	StatusHost   string         // extension: a host name of that page; "" for none
 	StatusGroup  string         // extension: group that may use the control socket; "" for none
 }
 
-// GlobalFallback is a global fallback server. Its port may be named, and a name may mean another port
-// for udp than for tcp.
+// GlobalFallback is a global fallback server. Its port may be a name, which may mean different ports for udp and tcp.
 type GlobalFallback struct {
 	TCP, UDP Fallback
 	HasPort  bool // false: the port of each virtual service
@@ -134,7 +133,7 @@ const (
 	IPIP Forward = "ipip" // tunnelling
 )
 
-// CheckType says what kind of check is made.
+// CheckType is the kind of a check.
 type CheckType string
 
 // The check types. Combined is `checktype=N`: one negotiate check, then N connects.
@@ -157,9 +156,10 @@ type Virtual struct {
 	IPv6     bool           // address family, also of a mark
 	Addr     netip.AddrPort // invalid under a mark
 	Mark     uint32         // 1 or more under a mark, else 0
-	Marking  []Marking      // extension: the packets that get the mark, in file order; none: others set it
+	// extension: the packets that get the mark, in file order; none: another program sets the mark
+	Marking []Marking
 
-	// extension: what is announced for a mark, in file order; none: the addresses of Marking
+	// extension: the addresses to announce for a mark, in file order; none: the addresses of Marking
 	AnnounceAddress []netip.Addr
 
 	Scheduler  string
@@ -174,7 +174,8 @@ type Virtual struct {
 	CheckCommand string
 	CheckPort    int         // 0: the real server's
 	AlsoChecks   []AlsoCheck // extension: further checks, which must pass too; in file order
-	// extension: where gate and ipip servers are asked, of the section's family; invalid: at their own addresses
+	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers' own
+	// addresses
 	CheckVIP netip.Addr
 
 	Service     string
@@ -214,15 +215,15 @@ type Virtual struct {
 
 	Reals   []Real    // in file order, ranges spread out
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
-	Staying []Real    // servers that left when a name without an address came, which may be mistyped
+	Staying []Real    // servers that left while a new name has no address: the name may be mistyped
 
 	also      []*Virtual // see Checks
-	alsoTexts []string   // the lines of alsocheck as written, without blanks that do not count
+	alsoTexts []string   // the lines of alsocheck as written, without insignificant blanks
 	isAlso    bool       // it is one of those
 	checkVIP  string     // checkvip: yes, no or an address
 }
 
-// Addresses are those that packets for a virtual service go to; none where the file does not tell.
+// Addresses are the destination addresses of a virtual service's packets; none if the file does not have them.
 func (v *Virtual) Addresses() []netip.Prefix {
 	if v.Mark == 0 {
 		return []netip.Prefix{netip.PrefixFrom(v.Addr.Addr(), v.Addr.Addr().BitLen())}
@@ -276,26 +277,26 @@ type Real struct {
 	Weight     int
 	Lower      int    // connection thresholds; 0 when none
 	Upper      int    //
-	Request    string // of the line, see Virtual.Asks
+	Request    string // the request and answer of the line, see Virtual.Asks
 	Receive    string //
-	OwnRequest bool   // the line brought them
+	OwnRequest bool   // the line has them
 	At         Position
 	Named      *Named // nil unless the line has one host name
 
-	hasLower, hasUpper bool // written, if only as 0
+	hasLower, hasUpper bool // whether a weight was written, even 0
 }
 
-// Named is what a real server with a host name has besides its address.
+// Named has the further facts of a real server with a host name.
 type Named struct {
 	Host string // as written
-	// its address changes while the daemon runs, so that the server is called by the name; see Global.Resolve
+	// its address may change while the daemon runs, so messages use the name; see Global.Resolve
 	Followed bool
-	Earlier  []Real // the same server at the addresses of Name.Earlier
+	Earlier  []Real // the same server at its former addresses, Name.Earlier
 }
 
 // Waiting is a line of real servers that counts when its host name has an address.
 type Waiting struct {
-	Name    string // of one server as orders call it, web1:80, of a range as written
+	Name    string // the name of one server in orders, web1:80; a range as written
 	IsRange bool
 	Host    string // the name that has no address
 	Why     string // it has none
@@ -309,11 +310,11 @@ type Fallback struct {
 	At      Position
 }
 
-// Mail says to which addresses mail about changes goes, and when.
+// Mail has the addresses for mail about changes, and when to send it.
 type Mail struct {
 	To     string       // "" for none; as written
 	Freq   Seconds      // between reminders; 0: none
-	Status []lvs.Status // of the daemon, in which mail is sent; in the order of lvs.Statuses
+	Status []lvs.Status // the states of the daemon in which it sends mail; in the order of lvs.Statuses
 	SMTP   string       // server; "" means the local sendmail
-	Detail bool         // extension: it says more than the Perl's
+	Detail bool         // extension: mail with more details than the Perl's
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// This file refuses directives of a section that exclude each other, or of which one is missing.
+// This file refuses directives of a section that exclude each other, or that lack their counterpart.
 
 func (f finder) conflicts(v *Virtual, s *section) {
 	f.oneRule(&v.Settings)
@@ -35,7 +35,7 @@ func logsIn(header string) bool {
 	return strings.EqualFold(name, "authorization")
 }
 
-// oneRule refuses a window and a count in the same place.
+// oneRule refuses a window beside a count at the same level.
 func (f finder) oneRule(s *Settings) {
 	if !s.has("window") {
 		return

@@ -22,12 +22,12 @@ func (s Severity) String() string { return [...]string{"warning", "error", "note
 
 // The kinds of errors. They are stable: scripts may compare them.
 const (
-	unknownDirective  = "unknown-directive" // also: in the wrong place, without its quotes or its =
+	unknownDirective  = "unknown-directive" // also: in the wrong place, or without its quotes or its =
 	removedDirective  = "removed-directive"
 	badValue          = "bad-value"
 	conflict          = "conflict"         // two directives that exclude each other
-	incomplete        = "incomplete"       // one of two that need each other
-	ambiguousLayout   = "ambiguous-layout" // global or the section's?
+	incomplete        = "incomplete"       // one of two directives that need each other
+	ambiguousLayout   = "ambiguous-layout" // unclear whether global or of the section
 	badVirtualAddress = "bad-virtual-address"
 	duplicateVirtual  = "duplicate-virtual"
 	v6UnderVirtual    = "v6-address-in-v4-section"
@@ -52,14 +52,14 @@ const (
 const (
 	layout      = "layout"       // accepted although the Perl ldirectord refuses it
 	deprecated  = "deprecated"   //
-	loose       = "loose-value"  // part of the value does not count
+	loose       = "loose-value"  // part of the value is ignored
 	repeated    = "repeated"     // a directive or server given twice
-	noEffect    = "no-effect"    // accepted, but changes nothing
-	suspicious  = "suspicious"   // accepted, but surely not what was meant
+	noEffect    = "no-effect"    // accepted, but without effect
+	suspicious  = "suspicious"   // accepted, but surely a mistake
 	missingDir  = "missing-dir"  // maintenancedir
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
-	ownInterval = "own-interval" // counts here, the Perl ldirectord ignores it without fork=yes
+	ownInterval = "own-interval" // counts here; the Perl ldirectord ignores it without fork=yes
 )
 
 // Diagnostic is one finding in a file.
@@ -67,17 +67,17 @@ type Diagnostic struct {
 	Severity Severity
 	Kind     string // short stable name: unknown-directive, bad-value, …
 	Pos      Position
-	Text     string // what is wrong; what is allowed
+	Text     string // the mistake, then what is allowed
 
-	// cause is the position to name and to show where it is not Pos: the Perl ldirectord reports a duplicate at the
-	// line after its section.
+	// cause is the position to show if it differs from Pos: the Perl ldirectord reports a duplicate at the line
+	// after its section.
 	cause Position
 
 	lookup bool // the error is a look-up that failed
-	again  bool // one like it was shown, with its line
+	again  bool // a similar finding was shown, with its line
 }
 
-// At is where a person should look.
+// At is the position to show to a person.
 func (d Diagnostic) At() Position {
 	if d.cause.Line > 0 {
 		return d.cause
@@ -85,9 +85,8 @@ func (d Diagnostic) At() Position {
 	return d.Pos
 }
 
-// Diagnostics are the findings of one file in the order of reading: globals as they come, of a
-// section first its lines and then the names and addresses in them. The first error is the one
-// that the Perl ldirectord would stop at.
+// Diagnostics are the findings of one file in the order of reading: globals line by line; in a section first the lines,
+// then their names and addresses. The Perl ldirectord would stop at the first error.
 type Diagnostics []Diagnostic
 
 // HasErrors reports whether the file is refused.
@@ -95,24 +94,23 @@ func (ds Diagnostics) HasErrors() bool {
 	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
 }
 
-// OnlyLookups reports whether the file is refused for look-ups that failed, and nothing else: then it may be good
-// when they are tried again.
+// OnlyLookups reports whether failed look-ups are the only errors: another try may succeed.
 func (ds Diagnostics) OnlyLookups() bool {
 	errors := ds.Errors()
 	return len(errors) > 0 && !slices.ContainsFunc(errors, func(d Diagnostic) bool { return !d.lookup })
 }
 
-// Errors are the findings for which the file is refused.
+// Errors returns the findings for which the file is refused.
 func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 
-// Warnings are the findings that do not stop anything.
+// Warnings returns the findings that are no errors.
 func (ds Diagnostics) Warnings() Diagnostics { return ds.only(Warning) }
 
 func (ds Diagnostics) only(s Severity) Diagnostics {
 	return slices.DeleteFunc(slices.Clone(ds), func(d Diagnostic) bool { return d.Severity != s })
 }
 
-// ByPosition are the diagnostics in the order of the file, and then those that belong to no line.
+// ByPosition returns the diagnostics in the order of the file, followed by those without a line.
 func (ds Diagnostics) ByPosition() Diagnostics {
 	sorted := slices.Clone(ds)
 	slices.SortStableFunc(sorted, func(a, b Diagnostic) int {
@@ -140,7 +138,7 @@ type report struct {
 	file    string
 	strict  bool
 	entries []entry
-	count   [Error + 1]int // by severity, also of those that are not kept
+	count   [Error + 1]int // counts by severity, including dropped findings
 
 	reportedLine int    // the last line with a layout that was reported
 	refusal      string // how the Perl ldirectord refuses that line
@@ -172,16 +170,16 @@ type order struct {
 	phase phase
 }
 
-// finder reports what is found at a place in the order of reading.
+// finder reports findings at a place in the order of reading.
 type finder struct {
 	*report
 	order
 }
 
-// in reports what is found in a section.
+// in reports a finding in a section.
 func (r *report) in(s *section, p phase) finder { return finder{r, order{s.line.number, p}} }
 
-// on reports what is found on a line outside of the sections, or with 0 in the file.
+// on reports a finding on a line outside of the sections; 0: in the whole file.
 func (r *report) on(line int) finder { return finder{r, order{block: line}} }
 
 func (f finder) add(d Diagnostic) {
@@ -198,7 +196,7 @@ func (f finder) warn(kind string, pos Position, format string, args ...any) {
 	f.add(Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
 }
 
-// layout reports what is accepted although the Perl ldirectord refuses it, as the kind given.
+// layout reports an accepted layout that the Perl ldirectord refuses with this kind of error.
 func (f finder) layout(refusal string, pos Position, text string) {
 	if f.strict {
 		f.error(refusal, pos, "%s", text)

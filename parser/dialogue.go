@@ -43,13 +43,13 @@ func readExpect(v *value) *problem {
 
 func (v *value) add(s lvs.Step) { v.section.v.Steps = append(v.section.v.Steps, s) }
 
-// escapes are those of a text to send; without any of them it may have all but a backslash and a double quote.
+// escapes are the escapes in a text to send; without them a text has no backslash and no double quote.
 var (
 	escapes   = regexp.MustCompile(`\\(?:[rnt0\\"]|x[0-9A-Fa-f]{2})`)
 	unescaped = regexp.MustCompile(`^(?:[^\\"]|` + escapes.String() + `)*`)
 )
 
-// unescape replaces escapes by the bytes that they mean. It refuses what is no escape, and quotes without one.
+// unescape replaces escapes by their bytes. It refuses unknown escapes, and quotes without one.
 func unescape(text string) (string, *problem) {
 	switch rest := text[len(unescaped.FindString(text)):]; {
 	case rest == "":
@@ -60,7 +60,7 @@ func unescape(text string) (string, *problem) {
 			quote(rest[:min(2, len(rest))])).around(rest)
 	}
 	return escapes.ReplaceAllStringFunc(text, func(escape string) string {
-		b, _, _, _ := strconv.UnquoteChar(escape, '"') // 0 of \0, which it does not know
+		b, _, _, _ := strconv.UnquoteChar(escape, '"') // \0, which unquoting does not know
 		return string([]byte{byte(b)})
 	}), nil
 }

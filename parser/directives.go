@@ -11,22 +11,22 @@ import (
 // takes it from the globals.
 type Directive struct {
 	Name      string
-	Form      Form   // that of the value's type, if the row doesn't say another one
-	Default   string // as one would write it; "" for none
+	Form      Form   // the form of the value's type, unless the row has another one
+	Default   string // as in a file; "" for none
 	Extension bool   // unknown to the Perl ldirectord
-	Repeats   bool   // each line adds one; of all others the last line counts
+	Repeats   bool   // each line adds a value; for other directives the last line counts
 	Secret    bool   // its value is never shown
 	appliesTo *appliesTo
 	empty     emptyRule
 
-	// Where the value is kept, by where the directive may be written.
+	// Fields for the value, by where the directive may be written.
 	global  field
 	section field
 	either  field // legal in both places
 	row     int   // in the table
 }
 
-// emptyRule says how JSON shows an empty value that has no default.
+// emptyRule tells how JSON shows an empty value without a default.
 type emptyRule uint8
 
 const (
@@ -35,7 +35,7 @@ const (
 	emptyText
 )
 
-// Directives returns the table of all directives. What is written about them is in docs/directives.txt.
+// Directives returns the table of all directives. Their texts are in parser/directives.txt.
 func Directives() []Directive { return slices.Clone(directives) }
 
 // Limits that the Perl ldirectord leaves to others: ipvsadm refuses a longer persistence, the kernel's
@@ -49,7 +49,7 @@ const (
 	maxExpiryWarn  = 3650 // days
 )
 
-// What messages repeat of docs/directives.txt.
+// Texts that messages share with parser/directives.txt.
 const (
 	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N]`
 	fallbackForm   = "ADDRESS[:PORT] [gate|masq|ipip]"
@@ -57,12 +57,12 @@ const (
 	alsoCheckForm  = `TYPE [PORT] ["REQUEST" ["RECEIVE"]]`
 )
 
-// Channels are told the states of all virtual services. A reload that changes them tells all anew.
+// Channels receive the states of all virtual services. A reload that changes the channels sends all states again.
 type Channels struct {
-	Webhook string // extension: a URL that they are posted to, a secret; "" for none
+	Webhook string // extension: the URL for posts of states, a secret; "" for none
 }
 
-// tableOf is the table of directives, whose values are kept in g, in v and, if they may be written in both, in s.
+// tableOf returns the table of directives. Their values are in g (global), v (section) and s (both).
 func tableOf(g *Global, v *Virtual, s *Settings) []Directive {
 	rows := perls(g, v, s)
 	for _, row := range extensions(g, v, s) {
@@ -237,7 +237,7 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 
 var directives = tableOf(&Global{}, &Virtual{}, &Settings{})
 
-// byName finds a directive; what is not in it is unknown.
+// byName finds a directive by name.
 var byName, directiveNames = index(directives)
 
 func index(rows []Directive) (byName map[string]*Directive, names []string) {
@@ -251,10 +251,10 @@ func index(rows []Directive) (byName map[string]*Directive, names []string) {
 	return byName, names
 }
 
-// removed are directives of old releases and what took their place.
+// removed are directives of old releases and their replacements.
 var removed = map[string]struct {
 	instead string
-	section bool // refused as removed in a section too, else unknown there
+	section bool // refused as removed also in a section; otherwise unknown there
 }{
 	"timeout":        {instead: "checktimeout and negotiatetimeout"},
 	"connecttimeout": {instead: "negotiatetimeout", section: true},

@@ -11,10 +11,9 @@ import (
 	"ldirectord/names"
 )
 
-// This file makes values effective: those of a section, else the globals, else the defaults.
+// This file computes effective values: a section's own, otherwise the global ones, otherwise the defaults.
 
-// resolver makes the configuration of the sections that were read. It looks names up, and reports what does not fit
-// together.
+// resolver makes the configuration from the parsed sections. It looks up names and reports contradictions.
 type resolver struct {
 	report
 	*draft   // with the section at hand
@@ -26,7 +25,7 @@ type resolver struct {
 	reals    int                // real servers so far
 }
 
-// config makes the configuration of what was read. It is complete only when no error was reported.
+// config makes the configuration from the parsed file. It is complete only if no error was reported.
 func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
 	r.marked, r.reals = 0, 0
@@ -107,7 +106,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	}
 }
 
-// hasHeader reports whether the header was not refused.
+// hasHeader reports whether the header was accepted.
 func (v *Virtual) hasHeader() bool { return v.Mark > 0 || v.Addr.IsValid() }
 
 // Key is the virtual service in the kernel's table.
@@ -122,7 +121,7 @@ func (v *Virtual) Key() lvs.Key {
 	return k
 }
 
-// fillTimeouts uses the timeout that is written for the other one, too, if that is not written.
+// fillTimeouts copies a timeout to the other one if only one is written.
 func (s *Settings) fillTimeouts() {
 	switch check, negotiate := s.has("checktimeout"), s.has("negotiatetimeout"); {
 	case check && !negotiate:
@@ -132,7 +131,7 @@ func (s *Settings) fillTimeouts() {
 	}
 }
 
-// fillService decides what a negotiate check speaks, and its usual log-in.
+// fillService decides the protocol of a negotiate check, and its default log-in.
 func (v *Virtual) fillService(hostName string) {
 	v.Service = cmp.Or(v.Service, guessService(v.Addr.Port()))
 	switch v.Service {
@@ -144,8 +143,7 @@ func (v *Virtual) fillService(hostName string) {
 	}
 }
 
-// fallbackOf is the global fallback server for a virtual service, nil when there is none. A mark takes
-// that of tcp.
+// fallbackOf is the global fallback server for a virtual service, nil when there is none. For a mark it is that of tcp.
 func (g *Global) fallbackOf(v *Virtual) *Fallback {
 	f := g.Fallback
 	if v.IPv6 {
@@ -169,8 +167,8 @@ func (v *Virtual) PortOf(real *Real) int {
 	return cmp.Or(v.CheckPort, int(real.Addr.Port()), int(lvs.ServiceOf(v.Service).Port))
 }
 
-// EntryOf is where the kernel's table has a server. With direct routing and tunnelling the kernel keeps the packet's
-// port, so the entry has the virtual service's (ipvsadm(8), -r).
+// EntryOf is the address and port of a server in the kernel's table. With direct routing and tunnelling the kernel
+// keeps the packet's port, so the entry has the virtual service's (ipvsadm(8), -r).
 func (v *Virtual) EntryOf(addr netip.AddrPort, f Forward) netip.AddrPort {
 	if f == Masq || v.Protocol == FWM {
 		return addr
@@ -178,8 +176,8 @@ func (v *Virtual) EntryOf(addr netip.AddrPort, f Forward) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr(), v.Addr.Port())
 }
 
-// Asks is what the check asks a real server, and what the answer must match: what the server's line brings, else what
-// the section says. The line's strings are for the section's own check alone, see Checks.
+// Asks returns the request to a real server and the pattern for its answer: from the server's line, otherwise from the
+// section. The line's strings apply only to the section's own check, see Checks.
 func (v *Virtual) Asks(real *Real) (request, receive string) {
 	if v.takesOwn(real) {
 		return real.Request, real.Receive
@@ -189,8 +187,8 @@ func (v *Virtual) Asks(real *Real) (request, receive string) {
 
 func (v *Virtual) takesOwn(real *Real) bool { return real.OwnRequest && !v.isAlso }
 
-// URL is what an http check asks a real server for. A whole URL is asked for as written from http_proxy, and when the
-// server's own line has it; else the request is just a path.
+// URL is the URL of an http check. A whole URL is used as written for http_proxy, or if it is in the server's own line;
+// otherwise the request is only a path.
 func (v *Virtual) URL(real *Real) string {
 	scheme := v.Service
 	if scheme == "http_proxy" {
@@ -208,7 +206,7 @@ func (v *Virtual) URL(real *Real) string {
 	return scheme + "://" + lvs.FormatAddr(real.Addr.Addr()) + ":" + port + "/" + path
 }
 
-// guessService names the service that usually is at a port, none when there is none, as the Perl ldirectord does.
+// guessService returns the usual service of a port, or none, as the Perl ldirectord does.
 func guessService(port uint16) string {
 	for s := range lvs.Services() {
 		if s.Port == port && port != 0 && !s.Is(lvs.Extension) {

@@ -35,7 +35,7 @@ func readFallback(v *value) *problem {
 	f.host, f.port = cutPort(word)
 	f.host = v.brackets(f.host)
 	if readsIPv6(word) && !strings.HasPrefix(f.host, "[") {
-		f.host, f.port = word, "" // to be refused for its brackets
+		f.host, f.port = word, "" // wrong because of its brackets
 	}
 	if f.host == "" {
 		return refuse(badFallback, "the address is missing; it is %s", fallbackForm)
@@ -51,8 +51,8 @@ func readFallback(v *value) *problem {
 	return nil
 }
 
-// brackets puts an IPv6 address in brackets, and removes them from anything else. The Perl ldirectord ignores them
-// here, but always takes what follows the last colon for a port.
+// brackets puts an IPv6 address in brackets, and removes brackets from other hosts. The Perl ldirectord ignores
+// brackets here, but always reads the text after the last colon as a port.
 func (v *value) brackets(host string) string {
 	inner, ok := strings.CutPrefix(host, "[")
 	inner = strings.TrimSuffix(inner, "]")

@@ -1,14 +1,14 @@
 package parser
 
-// field is what a directive sets.
+// field is the variable that a directive sets.
 type field struct {
 	read func(*value) *problem
-	get  func() any // the value for JSON; nil: JSON has none under the directive's name
-	set  func(any)  // takes over what another field has
+	get  func() any // the value for JSON; nil: JSON has no value under the directive's name
+	set  func(any)  // copies the value of another field
 	form Form
 }
 
-// to is a field with the value of one line, which is kept in a variable. A value that is refused changes nothing.
+// to is a field for the value of one line, stored in a variable. A refused value changes nothing.
 func to[V any](kept *V, read func(*value) (V, *problem)) field {
 	return field{
 		read: func(v *value) *problem {
@@ -27,14 +27,14 @@ func to[V any](kept *V, read func(*value) (V, *problem)) field {
 // Global reports whether the directive may be written outside the sections.
 func (d *Directive) Global() bool { return d.global.read != nil || d.either.read != nil }
 
-// Section reports whether the directive may be written in a section, where it outranks a global one.
+// Section reports whether the directive may be written in a section, where it overrides a global one.
 func (d *Directive) Section() bool { return d.section.read != nil || d.either.read != nil }
 
-// draft has variables for the globals and for one section, and what each row of the table sets of them.
+// draft has the variables for the globals and one section, and the variable of each row of the table.
 type draft struct {
 	globals   globals
 	section   section
-	ofGlobals []field // zero for what may not be written there
+	ofGlobals []field // zero where the directive may not be written
 	ofSection []field
 }
 
@@ -56,7 +56,7 @@ func (f field) or(other field) field {
 	return f
 }
 
-// read reads a value of a directive, and sets it in the section or, if the value is in none, in the globals.
+// read reads the value of a directive, and sets it in the section, or in the globals outside of sections.
 func (d *draft) read(directive *Directive, v *value) *problem {
 	if v.section != nil {
 		return d.ofSection[directive.row].read(v)
@@ -64,7 +64,7 @@ func (d *draft) read(directive *Directive, v *value) *problem {
 	return d.ofGlobals[directive.row].read(v)
 }
 
-// defaults makes the globals and the section those in which nothing is written.
+// defaults sets the globals and the section to the defaults.
 func (d *draft) defaults() {
 	for i := range directives {
 		row := &directives[i]
@@ -82,7 +82,7 @@ func (d *draft) defaults() {
 	}
 }
 
-// inherit takes from the globals what a section does not say on its own.
+// inherit copies global values for directives that the section does not have.
 func (d *draft) inherit(v *Virtual) {
 	at, global := v.At, d.globals.Settings
 	d.section.v.Settings = v.Settings

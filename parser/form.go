@@ -1,6 +1,6 @@
 package parser
 
-// Form says how a directive's value is written, as far as quotes, comments and blanks go.
+// Form tells how a directive's value is written: quotes, comments and blanks.
 type Form uint8
 
 // The forms of values. From EscapedText on a value is kept as written.
@@ -8,11 +8,11 @@ const (
 	Words        Form = iota
 	WholeSeconds      // a number
 	Time              // a number of seconds, which may have a fraction or a unit
-	RealServer        // words, in which quoted strings may begin
+	RealServer        // words with quoted strings
 	Strings           // the same
-	EscapedText       // in double quotes; a quote after a backslash ends nothing
+	EscapedText       // in double quotes; a quote after a backslash does not end a string
 	Text              // with or without double quotes
-	FreeText          // the same; blanks at the end count
+	FreeText          // the same, with blanks at the end
 )
 
 // formOf is how a value of a type is written.

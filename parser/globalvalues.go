@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// This file reads the values of global directives that have rules of their own.
+// This file reads global directives with special rules.
 
 // facilities are those of syslog(3) with their numbers.
 var facilities = map[string]int{
@@ -18,7 +18,7 @@ var facilities = map[string]int{
 	"local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23,
 }
 
-// readLogFile tries the file, unless a line above says that logging goes to standard output.
+// readLogFile tests the file, unless an earlier line directs the log to standard output.
 func readLogFile(v *value) (string, *problem) {
 	text, p := inQuotes(v)
 	if p != nil {
@@ -47,7 +47,7 @@ func SyslogFacility(name string) (number int, ok bool) {
 	return number, ok
 }
 
-// readExecute adds the name of another configuration, unless it is there.
+// readExecute adds the name of another configuration, once.
 func readExecute(v *value) *problem {
 	name, p := textOrNone(v)
 	switch {
@@ -72,8 +72,7 @@ func readMaintenanceDir(v *value) (string, *problem) {
 	return path, p
 }
 
-// readListen takes an address and a port, both as numbers: a name could move what is meant for this
-// machine to another interface.
+// readListen reads an address and a port, both as numbers: a name could resolve to another interface.
 func readListen(v *value) (none netip.AddrPort, p *problem) {
 	const allowed = "it is an address and port such as 127.0.0.1:9797 or [::1]:9797"
 	text := unquote(v.text)
@@ -99,14 +98,14 @@ func (r *resolver) pageAdvice(g *Global) {
 	}
 }
 
-// useless warns of a directive outside the sections that changes nothing, if it is written.
+// useless warns of a global directive without effect, if it is written.
 func (r *resolver) useless(directive, text string) {
 	if pos, written := r.globals.At[directive]; written {
 		r.on(pos.Line).warn(noEffect, pos, "%s", text)
 	}
 }
 
-// readFallbackCommand takes empty quotes for no value outside of the sections.
+// readFallbackCommand reads empty quotes outside of sections as no value.
 func readFallbackCommand(v *value) (string, *problem) {
 	if v.section == nil {
 		return textOrNone(v)
@@ -114,7 +113,7 @@ func readFallbackCommand(v *value) (string, *problem) {
 	return optionallyQuoted(v)
 }
 
-// readWebhook takes a URL. No message shows it: a token may be anywhere in it.
+// readWebhook reads a URL. No message shows it, because it may contain a token.
 func readWebhook(v *value) (string, *problem) {
 	text := unquote(v.text)
 	u, err := url.Parse(text)

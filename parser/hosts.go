@@ -34,7 +34,7 @@ func readHost(t *names.Table, text string, ipv6 bool) (l names.Lookup[netip.Addr
 
 const bracketsMissing = "an IPv6 address is written in brackets"
 
-// notLookedUp says why a text is no host name, "" when it may be one.
+// notLookedUp returns why a text is no host name; "" if it may be one.
 func notLookedUp(text string) string {
 	switch {
 	case numeric.MatchString(text):
@@ -64,7 +64,7 @@ func readPort(t *names.Table, text, protocol string) names.Lookup[uint16] {
 	return names.Lookup[uint16]{Value: uint16(v)}
 }
 
-// OwnAddresses are those that packets for the virtual services go to.
+// OwnAddresses are the virtual addresses of the file.
 func (c *Config) OwnAddresses() map[netip.Addr]bool {
 	own := map[netip.Addr]bool{}
 	for i := range c.Virtuals {

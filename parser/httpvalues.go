@@ -7,7 +7,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file reads what http checks may send and accept beyond those of the Perl ldirectord.
+// This file reads the extensions for http checks.
 
 // The statuses that HTTP has (RFC 9110, section 15).
 const (
@@ -48,7 +48,7 @@ func readStatusRange(item, _ string) (r lvs.StatusRange, p *problem) {
 	return r, p
 }
 
-// statusNumber is the number of a status, 0 when it is none.
+// statusNumber is the number of a status; 0 if the text is no status.
 func statusNumber(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil || len(s) != 3 || n < minStatus || n > maxStatus {
@@ -57,8 +57,8 @@ func statusNumber(s string) int {
 	return n
 }
 
-// readHTTPHeader takes a field as RFC 9110, section 5, has it, with one blank after its colon. As it
-// may be a secret, no message repeats its value.
+// readHTTPHeader reads a field as in RFC 9110, section 5, and writes one blank after its colon. Its value may be
+// secret, so no message shows it.
 func readHTTPHeader(v *value) *problem {
 	name, content, found := strings.Cut(v.withoutQuotes(), ":")
 	switch {
@@ -75,7 +75,7 @@ func readHTTPHeader(v *value) *problem {
 	return nil
 }
 
-// ownHeaders are those that the check writes itself, in lower case, and what to do instead.
+// ownHeaders are the headers that the check writes itself, in lower case, and what to use instead.
 var ownHeaders = map[string]string{
 	"host":              "it is the virtualhost",
 	"content-length":    "the request has no body",

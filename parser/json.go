@@ -11,8 +11,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// MarshalJSON gives the effective configuration under the names of the file: "global" and
-// "virtuals", the latter with their "reals". What is not set is null, passwords are included; see WithoutSecrets.
+// MarshalJSON gives the effective configuration under the names of the file: "global" and "virtuals", the latter with
+// their "reals". Unset values are null. Passwords are included; see WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
 	s := shown{newDraft(), c.hidesSecrets}
 	virtuals := make([]jsonObject, len(c.Virtuals))
@@ -24,13 +24,13 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 
 type jsonObject map[string]any
 
-// shown makes JSON of what its draft has.
+// shown formats the values of its draft as JSON.
 type shown struct {
 	*draft
 	hidesSecrets bool
 }
 
-// addAll adds the values of directives under their names. An extension is there only when it is used.
+// addAll adds the values of directives under their names. Extensions appear only if they are used.
 func (s *shown) addAll(o jsonObject, values []field, of *Settings) {
 	for i, f := range values {
 		if f.get == nil {
@@ -51,7 +51,7 @@ func (s *shown) addAll(o jsonObject, values []field, of *Settings) {
 	}
 }
 
-// jsonValue is a value as JSON has it: yes or no, and texts as text.
+// jsonValue is a value in JSON: yes or no, and texts as text.
 func jsonValue(value any) any {
 	switch value := value.(type) {
 	case bool:
@@ -73,8 +73,7 @@ func jsonValue(value any) any {
 	return value
 }
 
-// text is text of the file. Bytes that are no UTF-8 are shown as Latin-1, as the corpus of the
-// Perl ldirectord does.
+// text is text of the file. Invalid UTF-8 is shown as Latin-1, as in the corpus of the Perl ldirectord.
 type text string
 
 func (t text) MarshalJSON() ([]byte, error) {
@@ -89,7 +88,7 @@ func (t text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// orNull is a number, null when it is not set.
+// orNull is a number, or null if it is not set.
 func orNull(n int, set bool) any {
 	if !set {
 		return nil
@@ -164,7 +163,7 @@ func (s *shown) virtual(v *Virtual) jsonObject {
 	return o
 }
 
-// own is what the section says itself of what could be global.
+// own has the section's own values of directives that may be global.
 func (s *shown) own(v *Virtual) jsonObject {
 	own := jsonObject{}
 	for name := range v.At {

@@ -7,14 +7,14 @@ type line struct {
 	file   string
 	number int
 	text   string // without its line feed
-	indent int    // columns of blanks in front: a tab counts as four, in each column
-	start  int    // offset of the first byte that is no blank
+	indent int    // columns of leading blanks; every tab counts as four
+	start  int    // offset of the first non-blank byte
 	name   string // of a directive
 	equals bool   // the name is followed by =
 	value  int    // offset of the value
 }
 
-// sectionIndent is the indentation of a line that the Perl ldirectord takes for one of a section, or more.
+// sectionIndent is the smallest indentation of a line in a section, as for the Perl ldirectord.
 const sectionIndent = 4
 
 func readLine(file string, number int, text string) line {
@@ -31,7 +31,7 @@ func readLine(file string, number int, text string) line {
 
 func (l line) at(offset int) Position { return Position{l.file, l.number, offset + 1} }
 
-// around is the position of a part of the directive's value, or of the value.
+// around is the position of a part of the directive's value, or of the whole value.
 func (l line) around(part string) Position {
 	if i := strings.Index(l.text[l.value:], part); i > 0 {
 		return l.at(l.value + i)
@@ -39,7 +39,7 @@ func (l line) around(part string) Position {
 	return l.position()
 }
 
-// position is that of the directive's value, or of its name when there is none.
+// position is the position of the directive's value, or of its name if there is no value.
 func (l line) position() Position {
 	if l.equals && l.value < len(l.text) {
 		return l.at(l.value)
@@ -47,8 +47,8 @@ func (l line) position() Position {
 	return l.at(l.start)
 }
 
-// literal is the value as the Perl ldirectord takes it. In a section everything from the first # on is
-// cut, quotes or not, and tabs are four spaces; outside, nothing is. Blanks at the end stay.
+// literal is the value as the Perl ldirectord reads it. In a section it cuts everything from the first # on, even in
+// quotes, and reads a tab as four spaces; outside, it changes nothing. Trailing blanks stay.
 func (l line) literal(section bool) string {
 	v := l.text[l.value:]
 	if !section {
@@ -58,8 +58,8 @@ func (l line) literal(section bool) string {
 	return expandTabs(v)
 }
 
-// takeMeant sets the value's text as the line's author meant it: without a comment, with a # in quotes, and
-// without the blanks at the end, except that of free text they are a part.
+// takeMeant sets the value as the author intended it: without a comment, but with a # in quotes, and without trailing
+// blanks except in free text.
 func (v *value) takeMeant() {
 	inSection := v.section != nil
 	v.text = strings.TrimSuffix(v.line.text[v.line.value:], "\r")
@@ -79,8 +79,8 @@ func (v *value) takeMeant() {
 }
 
 // commentStart finds the # that begins a comment after a value, -1 when there is none. In a section the # may follow
-// the value at once; outside it needs a blank before it. A # in a quoted string begins none, unless the part before it
-// is a complete value for the Perl ldirectord.
+// the value at once; outside it needs a blank before it. A # in a quoted string begins no comment, unless the part
+// before it is a complete value for the Perl ldirectord.
 func commentStart(v string, section bool, form Form) int {
 	last := strings.LastIndexByte(v, '"')
 	quotes := 0
@@ -99,7 +99,7 @@ func commentStart(v string, section bool, form Form) int {
 }
 
 // opened reports whether a string is open after a number of quotes. Only in a line of a real server or of a further
-// check may one begin after other words.
+// check may a string begin after other words.
 func opened(v string, quotes int, form Form) bool {
 	if form == RealServer || form == Strings {
 		return quotes%2 == 1

@@ -8,7 +8,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file reads the values that are about mail.
+// This file reads the values of directives for mail.
 
 func readMailFrequency(v *value) (Seconds, *problem) {
 	if v.text == "" || !isDigit(v.text[0]) {

@@ -13,10 +13,10 @@ import (
 
 // This file reads the rules that give packets their firewall mark.
 
-// markLine is one line of mark as written. The names of its ports are looked up when all are known.
+// markLine is one line of mark as written. The names of its ports are looked up after the whole file was read.
 type markLine struct {
 	line     line
-	length   int // of the value, in bytes
+	length   int // offset in the value, in bytes
 	dest     netip.Prefix
 	protocol string
 	ports    []markPorts // nil: all
@@ -24,8 +24,8 @@ type markLine struct {
 
 // markPorts is a port, or a range of ports, as written.
 type markPorts struct {
-	length      int    // of the value from them on, in bytes
-	first, last string // the same unless it is a range
+	length      int    // offset of the ports in the value, in bytes
+	first, last string // equal to the first, unless it is a range
 }
 
 var markProtocols = []string{"tcp", "udp", "sctp", "all"}
@@ -62,8 +62,8 @@ func readMark(v *value) *problem {
 	return nil
 }
 
-// destination reads an address of the section's family, which may be that of a network. Names are not
-// looked up: a rule must not depend on what DNS says at the moment.
+// destination reads an address of the section's family, which may be that of a network. Names are not looked up: a rule
+// must not depend on the present answer of DNS.
 func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 	host, length, isNetwork := strings.Cut(text, "/")
 	if inner, ok := strings.CutPrefix(host, "["); ok {
@@ -139,8 +139,8 @@ func readPorts(item, from string) (markPorts, *problem) {
 	return markPorts{length: len(from), first: first, last: last}, nil
 }
 
-// maxMarkPorts bounds the ports and ranges in the mark lines of a file: each is a rule or a part of one
-// that every packet may have to pass.
+// maxMarkPorts limits the ports and ranges in the mark lines of a file: each is a rule, or part of one, that may be
+// tested for every packet.
 const maxMarkPorts = 1 << 14
 
 // markings are the rules of a section.
@@ -174,7 +174,7 @@ func (r *resolver) markings(s *section) (list []Marking) {
 	return list
 }
 
-// resolve looks names up for the protocol. Service names of sctp are rare: those of any protocol do.
+// resolve looks names up for the protocol. Service names of sctp are rare, so names of any protocol are accepted.
 func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *problem) {
 	if protocol == "sctp" {
 		protocol = ""
@@ -190,7 +190,7 @@ func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *proble
 	return lvs.Ports{First: first, Last: last}, nil
 }
 
-// packetPort is a port that a packet may have.
+// packetPort is a port number other than 0.
 func packetPort(name string, port names.Lookup[uint16]) (uint16, *problem) {
 	switch {
 	case port.Value == 0 && all(name, isDigit):
@@ -202,9 +202,9 @@ func packetPort(name string, port names.Lookup[uint16]) (uint16, *problem) {
 	return port.Value, nil
 }
 
-// AllPorts reports whether every port is marked, however that is written.
+// AllPorts reports whether every port is marked, however the file writes it.
 func (m Marking) AllPorts() bool {
-	next := 1 // the first port that is not marked, of those looked at
+	next := 1 // the first unmarked port so far
 	for _, p := range slices.SortedFunc(slices.Values(portsOrAll(m.Ports)),
 		func(a, b lvs.Ports) int { return int(a.First) - int(b.First) }) {
 		if int(p.First) > next {
@@ -215,7 +215,7 @@ func (m Marking) AllPorts() bool {
 	return next > maxPort
 }
 
-// String is the line as one would write it.
+// String is the line as in a file.
 func (m Marking) String() string {
 	dest := m.Dest.String()
 	if m.Dest.IsSingleIP() {

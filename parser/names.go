@@ -10,8 +10,8 @@ import (
 
 // This file replaces names by addresses, and reports those without one.
 
-// hostAddress is the address of a host as written, if it has one. It warns, once for each name, when that is the last
-// address that was known.
+// hostAddress is the address of a host as written, if it has one. It warns once for each name if only the last known
+// address is available.
 func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
 	host := readHost(r.names, text, ipv6)
 	if host.Reason != "" {
@@ -43,7 +43,7 @@ func (r *resolver) warnOfName(at finder, l line, text string, ipv6 bool, follows
 	}
 }
 
-// hasNumber reports whether a port as written has a number; otherwise that is an error.
+// hasNumber reports whether a port as written has a number; otherwise it adds an error.
 func (f finder) hasNumber(kind string, l line, text string, port names.Lookup[uint16]) bool {
 	if port.Reason != "" {
 		f.problem(l, refuse(kind, "the port %s cannot be used: %s", quote(text), port.Reason).around(text))
@@ -51,7 +51,7 @@ func (f finder) hasNumber(kind string, l line, text string, port names.Lookup[ui
 	return port.Reason == ""
 }
 
-// address of a section's header. It is not valid when there is none.
+// address of a section's header. It is invalid if there is none.
 func (r *resolver) address(s *section, protocol Protocol) (none netip.AddrPort) {
 	if s.host == "" {
 		return none
@@ -65,7 +65,7 @@ func (r *resolver) address(s *section, protocol Protocol) (none netip.AddrPort) 
 	return netip.AddrPortFrom(addr, port.Value)
 }
 
-// effectiveProtocol is udp by default where the port is that of dns.
+// effectiveProtocol is udp by default if the port is that of dns.
 func (s *section) effectiveProtocol() Protocol {
 	switch {
 	case s.mark > 0:
@@ -79,8 +79,8 @@ func (s *section) effectiveProtocol() Protocol {
 	}
 }
 
-// ownFallback is the fallback server of a section, nil when it has none. Without a port it has the section's. A mark
-// has no protocol; a service name then means its first entry.
+// ownFallback is the fallback server of a section, nil when it has none. Without a port it uses the section's port. A
+// mark has no protocol; a service name then means its first entry.
 func (r *resolver) ownFallback(s *section, v *Virtual) *Fallback {
 	f, protocol := s.fallback, string(v.Protocol)
 	if f == nil {
@@ -96,8 +96,8 @@ func (r *resolver) ownFallback(s *section, v *Virtual) *Fallback {
 	return r.fallbackServer(r.in(s, fallbackNames), f, s.ipv6, port)
 }
 
-// globalFallback is the fallback server for all sections of a family. A service name that is known for
-// one protocol only means the same port for the other.
+// globalFallback is the fallback server for all sections of a family. A service name that is known for only one
+// protocol means the same port for the other.
 func (r *resolver) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 	if f == nil {
 		return nil
@@ -176,7 +176,7 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	}
 }
 
-// named is what the server of a line has besides its address, nil without a host name. A range has none.
+// named has the further facts of a line's server; nil without a host name, and for a range.
 func (r *resolver) named(line *realLine, ipv6 bool, server Real, port uint16) *Named {
 	name := r.names.Name(line.first, ipv6)
 	if line.last != "" || name == nil {
@@ -190,8 +190,8 @@ func (r *resolver) named(line *realLine, ipv6 bool, server Real, port uint16) *N
 	return n
 }
 
-// keepLeaving keeps, while names have no address, the servers of the configuration before if one of the names is new
-// here. They stay until all have one, or until the next reload. Those that are here are among them.
+// keepLeaving keeps the servers of the previous configuration if a new name has no address. They stay until all names
+// have one, or until the next reload. The result includes the servers of this configuration.
 func (v *Virtual) keepLeaving(before *Config, refines bool) {
 	if before == nil || len(v.Waiting) == 0 {
 		return
@@ -241,7 +241,7 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 // endpoints are the addresses and the port of a line of real servers.
 func (r *resolver) endpoints(at finder, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
 	if line.first == "" {
-		return first, last, 0, false // it was no server
+		return first, last, 0, false // the line was no server
 	}
 	first, ok = r.hostAddress(at, realHost, line.line, line.first, ipv6)
 	port := readPort(r.names, line.port, "")

@@ -9,8 +9,8 @@ import (
 
 // This file finds mark lines for the same packets.
 
-// overlaps warns of mark lines that take packets from each other, and from virtual services of an address.
-// Each is looked for under the networks it is in, so that time grows with the lines and not with their pairs.
+// overlaps warns of mark lines that take packets from each other, and from virtual services of an address. It looks up
+// each line under the networks that contain it, so the time grows with the number of lines, not of pairs.
 func (r *resolver) overlaps(c *Config) {
 	m := markedPackets{byPackets: map[packets][]markedPorts{}}
 	for i, s := range r.sections {
@@ -21,7 +21,7 @@ func (r *resolver) overlaps(c *Config) {
 	if len(m.lines) == 0 {
 		return
 	}
-	// a network before what is in it
+	// a network before the networks in it
 	slices.SortStableFunc(m.lines, func(a, b markedLine) int { return a.Dest.Bits() - b.Dest.Bits() })
 	for _, line := range m.lines {
 		m.add(r, line)
@@ -36,7 +36,7 @@ func (r *resolver) overlaps(c *Config) {
 // markedPackets are the packets of the mark lines.
 type markedPackets struct {
 	lines     []markedLine
-	lengths   []int // of the networks so far, upwards
+	lengths   []int // the prefix lengths so far, ascending
 	byPackets map[packets][]markedPorts
 }
 
@@ -45,13 +45,13 @@ type markedLine struct {
 	*Marking
 }
 
-// packets are those to a network, of one protocol.
+// packets are the packets of one protocol to a network.
 type packets struct {
 	dest     netip.Prefix
 	protocol string
 }
 
-// markedPorts are ports of packets; those of the same packets are in order and have none in common.
+// markedPorts are ranges of ports; the ranges of the same packets are sorted and do not overlap.
 type markedPorts struct {
 	lvs.Ports
 	by markedLine
@@ -66,7 +66,7 @@ func portsOrAll(list []lvs.Ports) []lvs.Ports {
 	return list
 }
 
-// add takes in a line, and warns of the first one that is about a packet of it too.
+// add adds a line, and warns of the first earlier line that marks some of the same packets.
 func (m *markedPackets) add(r *resolver, line markedLine) {
 	warned := false
 	for _, ports := range portsOrAll(line.Ports) {
@@ -99,7 +99,7 @@ func warnOfOverlap(r *resolver, a, b markedLine) {
 	}
 }
 
-// warnOfAddress warns of a virtual service whose packets a mark takes: the kernel asks for the mark first
+// warnOfAddress warns of a virtual service whose packets a mark takes, because the kernel looks up the mark first
 // (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_service_find).
 func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	ports := lvs.Ports{First: v.Addr.Port(), Last: v.Addr.Port()}
@@ -115,7 +115,7 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	}
 }
 
-// find looks for a line about packets to a network that is as long as those so far, or longer.
+// find looks for a line with the same packets, to a network that contains this one.
 func (m *markedPackets) find(dest netip.Prefix, protocol string, ports lvs.Ports) (markedLine, bool) {
 	protocols := []string{protocol, allPorts}
 	if protocol == allPorts {
@@ -136,7 +136,7 @@ func (m *markedPackets) find(dest netip.Prefix, protocol string, ports lvs.Ports
 	return markedLine{}, false
 }
 
-// insert adds ports of packets unless some of them are there: then there was a warning.
+// insert adds ports of packets, unless some of them are present: then a warning was given.
 func (m *markedPackets) insert(at packets, ports markedPorts) {
 	list := m.byPackets[at]
 	i := after(list, ports.First)

@@ -8,13 +8,13 @@ import (
 	"ldirectord/names"
 )
 
-// MaxSize is the size in bytes of the largest file that is read.
+// MaxSize is the largest size of a file, in bytes.
 const MaxSize = 64 << 20
 
-// Parse reads one configuration. All errors are reported, up to a bound that no configuration reaches. With errors the
-// Config holds the sections without one: it must not be run, only examined further, so that all that is wrong with a
-// file is reported at once. It is nil when there is nothing to examine. Time and memory are linear in the size of the
-// file and of its ranges; the look-ups of names take no more than five seconds together.
+// Parse reads one configuration. It reports all errors, up to a limit that no real configuration reaches. With errors
+// the Config has only the sections without one. It must not be run, only examined, so that all mistakes of a file are
+// reported at once. It is nil if there is nothing to examine. Time and memory are linear in the size of the file and of
+// its ranges; all look-ups together take at most five seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, draft: newDraft(), opts: o}}
 	r.defaults()
@@ -30,7 +30,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.readAll(string(src))
 	r.names.Again = r.globals.Resolve > 0
 	found := r.report
-	cfg := r.config() // which notes the names in it
+	cfg := r.config() // Options.Resolver, noting the names
 	if r.names.LookUp(ctx) {
 		r.names.Refuse(cfg.OwnAddresses())
 		r.report = found
@@ -62,18 +62,19 @@ func (r *resolver) sort(all []Virtual) (sound, unsound []Virtual) {
 	return sound, unsound
 }
 
-// reader takes in a file line by line, for a resolver. One reading reports every mistake: each step notes what it finds
-// in the same list, and continues.
+// reader reads a file line by line for the resolver. It reports every mistake: each step adds its findings to the same
+// list and continues.
 type reader struct {
 	resolver
 	unwritten Virtual // a section in which nothing is written
 
-	current *section // the last one; a blank line or a global does not end it here
-	open    bool     // it has not ended for the Perl ldirectord either
-	gap     int      // the blank or global line that ended it; 0 when none did, or lines of it followed
-	crTold  bool     // the carriage returns were
+	current *section // the last section; here neither a blank line nor a global directive ends it
+	open    bool     // the section has not ended for the Perl ldirectord either
+	// the blank or global line that ended the section for the Perl ldirectord; 0: none, or the section continued
+	gap    int
+	crTold bool // the carriage returns were reported
 
-	value value // of the line at hand
+	value value // the number of the present line
 }
 
 func (r *reader) readAll(text string) {
@@ -105,7 +106,7 @@ func (r *reader) line(l line) {
 	}
 }
 
-// leave notes that the Perl ldirectord takes the section to be over.
+// leave notes that the section has ended for the Perl ldirectord.
 func (r *reader) leave(number int) {
 	if r.open {
 		r.open = false
@@ -113,8 +114,8 @@ func (r *reader) leave(number int) {
 	}
 }
 
-// blank handles a line of white space. With more than four blanks the Perl ldirectord takes the rest of
-// them for a directive without a name.
+// blank handles a line of white space. After more than four blanks the Perl ldirectord reads the rest as a directive
+// without a name.
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
 		r.in(r.current, inLines).tolerate(l, unknownDirective, l.at(0),
@@ -144,7 +145,7 @@ func (r *reader) header(l line) {
 	r.in(s, inLines).notes(v)
 }
 
-// openSection ends the last section and begins one.
+// openSection ends the last section and opens a new one.
 func (r *reader) openSection(l line, ipv6 bool) *section {
 	r.leave(l.number)
 	r.closeSection()

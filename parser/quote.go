@@ -6,11 +6,11 @@ import (
 	"ldirectord/printable"
 )
 
-// maxQuote bounds what a message repeats of the file, in bytes.
+// maxQuote limits quotations of the file in messages, in bytes.
 const maxQuote = 80
 
-// quote shows a piece of the file in a message: in quotes that it does not hold itself, control
-// characters escaped, cut where it is long.
+// quote formats a piece of the file for a message: in quotes that do not occur in it, with control characters escaped,
+// shortened if it is long.
 func quote(s string) string {
 	mark := `"`
 	if strings.Contains(s, mark) {

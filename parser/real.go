@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// realLine is one line of real servers as written. Its problems wait until the section is over: the
-// reference reads real servers last.
+// realLine is one line of real servers as written. Its problems are reported after the section: the Perl ldirectord
+// reads real servers last.
 type realLine struct {
 	line        line
 	first, last string // hosts; last is "" unless it is a range
 	port        string // "" when there is none
-	server      Real   // what each of the servers gets
+	server      Real   // the settings of each of the servers
 	problem     *problem
 }
 
-// hosts are those of the line: one, or the ends of a range.
+// hosts returns the hosts of the line: one, or the ends of a range.
 func (r *realLine) hosts() []string {
 	if r.last == "" {
 		return []string{r.first}
@@ -28,7 +28,7 @@ func (r *realLine) hosts() []string {
 	return []string{r.first, r.last}
 }
 
-// name is the servers as written, without what follows the port.
+// name is the part of the line up to the port, as written.
 func (r *realLine) name() string {
 	name := strings.Join(r.hosts(), "->")
 	if r.port != "" {
@@ -37,7 +37,7 @@ func (r *realLine) name() string {
 	return name
 }
 
-// usualReals is how many lines of real servers a section has for a start.
+// usualReals is the initial capacity for lines of real servers in a section.
 const usualReals = 4
 
 func readReal(v *value) *problem {
@@ -96,7 +96,7 @@ func cutEndpoint(s string) (host, port string) {
 func isEndpointHost(s string) bool {
 	if strings.HasPrefix(s, "[") {
 		_, rest, _ := strings.Cut(s, "]")
-		return rest == "" // that it is an address is seen later
+		return rest == "" // the address is validated later
 	}
 	return all(s, isHostByte) || looksLikeIPv6(s)
 }
@@ -112,8 +112,8 @@ func endpointHint(word string) string {
 	}
 }
 
-// readSettings reads what follows the address: method, weight, strings, thresholds. The Perl ldirectord
-// searches for each of them and so skips words between; those are warned about.
+// readSettings reads the words after the address: method, weight, strings, thresholds. The Perl ldirectord searches for
+// each of them and skips words between, so readSettings warns of such words.
 func (r *realLine) readSettings(v *value) *problem {
 	_, text := cutWord(v.text)
 	method := firstRun(text, isWordByte)
@@ -134,7 +134,7 @@ func (r *realLine) readSettings(v *value) *problem {
 	return r.readOptions(v, text[start+len(method):])
 }
 
-// methodHint knows the names that other tools give the methods.
+// methodHint maps other tools' names for the methods.
 func methodHint(word string) string {
 	switch strings.ToLower(word) {
 	case "gate", "dr", "droute", "route", "direct":
@@ -173,8 +173,8 @@ func trailer(text string) *problem {
 	return p.around(text)
 }
 
-// twoStrings have a border between them: a comma or a blank, to which more blanks may be added. There may be quotes in
-// the strings; the last possible border counts.
+// twoStrings matches two strings, separated by a comma or blanks. The strings may contain quotes; the last possible
+// separator counts.
 var twoStrings = regexp.MustCompile(`(?s)^"(.*)"[, ][\s\v]*"(.*)"$`)
 
 // splitPair splits two strings with one twoStrings.
@@ -186,14 +186,14 @@ func splitPair(text string) (request, receive string, ok bool) {
 	return pair[1], pair[2], true
 }
 
-// commas that end a word are words of their own, which are skipped: there may be some between the parts.
+// commas at the end of a word are words of their own. They are skipped, because they may separate the parts.
 var commas = strings.NewReplacer(", ", " , ", ",\t", " , ")
 
 // readNumbers reads the weight before the strings, and the thresholds before or after them.
 func (r *realLine) readNumbers(v *value, before, after string) *problem {
 	list := words(commas.Replace(before))
 	if r.server.OwnRequest {
-		list = append(append(list, ""), words(commas.Replace(after))...) // "" for the strings
+		list = append(append(list, ""), words(commas.Replace(after))...) // "" at the strings
 	}
 	weighted, skipped := false, ""
 	for _, word := range list {
@@ -250,14 +250,13 @@ func bounded(what, text string, high uint64) (int, *problem) {
 	return int(n), nil
 }
 
-// Ranges of real servers are limited to what can be meant: a range at a /16, a file at the
-// number of servers that still can be checked.
+// Real servers are limited to plausible numbers: a range to a /16, a file to the number of servers that can be checked.
 const (
 	maxRange = 1 << 16
 	maxReals = 1 << 18
 )
 
-// rangeSize counts the addresses from first to last, both included; 0 when they are too many.
+// rangeSize counts the addresses from first to last, inclusive; 0 if there are too many.
 func rangeSize(first, last netip.Addr) int {
 	a, b := first.As16(), last.As16()
 	low, borrow := bits.Sub64(binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(a[8:]), 0)

@@ -24,7 +24,7 @@ func (d Diagnostic) Render(src []byte) string {
 	return text + excerpt(string(line), at.Column-1)
 }
 
-// Of a longer line only the neighbourhood of the caret is shown, in bytes.
+// Of a longer line only the part around the caret is shown, in bytes.
 const (
 	excerptBefore = 60
 	excerptAfter  = 60
@@ -49,7 +49,7 @@ func excerpt(line string, offset int) string {
 	return "  " + before + after + "\n  " + caret + "^\n"
 }
 
-// visible replaces what a terminal would act on.
+// visible replaces control characters.
 func visible(r rune) rune {
 	if r == '\t' || unicode.IsPrint(r) {
 		return r
@@ -57,7 +57,7 @@ func visible(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// masked hides the value of a secret, and of what may be one: a directive that is not like any other.
+// masked hides the value of a secret directive, and of an unknown directive that resembles no other.
 func masked(text string) string {
 	l := readLine("", 1, text)
 	d := byName[l.name]

@@ -11,15 +11,15 @@ const hidden = "…"
 // login is the user and password within a URL.
 var login = regexp.MustCompile(`://[^/?#\s]*@`)
 
-// WithoutSecrets is the configuration to be shown: in its JSON the written values of secret directives are hidden,
-// and the log-ins of URLs.
+// WithoutSecrets returns the configuration for output: its JSON hides written values of secret directives, and log-ins
+// in URLs.
 func (c *Config) WithoutSecrets() *Config {
 	shown := *c
 	shown.hidesSecrets = true
 	return &shown
 }
 
-// withoutSecret is a value of a secret directive with what may be shown of it.
+// withoutSecret returns the public part of a secret directive's value.
 func withoutSecret(value any) any {
 	headers, ok := value.([]string)
 	if !ok {

@@ -1,14 +1,14 @@
 package parser
 
-// globals are what is written outside the sections.
+// globals are the directives outside of sections.
 type globals struct {
 	Global
 	executes            map[string]bool // what Execute holds
 	fallback, fallback6 *fallbackLine
 }
 
-// section is a virtual service as written: its header and the directives that belong to it. What
-// needs no more than its own line is in v already.
+// section is a virtual service as written: its header and the directives that belong to it. Directives that depend on
+// no other line are in v already.
 type section struct {
 	header
 	v        Virtual
@@ -16,8 +16,8 @@ type section struct {
 	reals    []realLine
 	marks    []markLine
 
-	end          int      // line at which the Perl ldirectord sees that the section is over
+	end          int      // the line at which the section ends for the Perl ldirectord
 	underIndent  Position // its first directive at column 0; zero when there is none
-	unclear      bool     // a later line could be global or the section's
-	littleIndent bool     // one with less than four blanks was reported
+	unclear      bool     // a later line may be global or of the section
+	littleIndent bool     // a line with less than four blanks was reported
 }

@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// This file reads the values that are about the virtual service.
+// This file reads the values of directives for the virtual service.
 
-// readProtocol takes tcp and udp under a mark for what their authors mean by them: nothing, since a
-// mark has no protocol.
+// readProtocol ignores tcp and udp under a mark, because a mark has no protocol.
 func readProtocol(v *value) (Protocol, *problem) {
 	isMark, word := v.section.mark > 0, v.word()
 	switch {
@@ -29,7 +28,7 @@ func readProtocol(v *value) (Protocol, *problem) {
 	}
 }
 
-// schedulers of Linux 6. Others may be loaded, so they are not required.
+// schedulers of Linux 6. Other schedulers may be loaded, so unknown names are accepted.
 var schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh", "fo", "ovf", "twos"}
 
 func readScheduler(v *value) (string, *problem) {
@@ -56,9 +55,9 @@ func readSchedFlags(v *value) (string, *problem) {
 	return flags, nil
 }
 
-// Netmask says which addresses persistence takes for one client. The zero Netmask is none.
+// Netmask tells which addresses count as one client for persistence. The zero Netmask means none.
 type Netmask struct {
-	Bits uint32 // of IPv4 the mask, of IPv6 the length of a prefix, 1 to 128
+	Bits uint32 // for IPv4 the mask, for IPv6 the prefix length, 1 to 128
 	text string
 }
 

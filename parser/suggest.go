@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// maxDistance is how many letters a misspelt word may be away from the right one.
+// maxDistance is how many letters may be wrong in a misspelt word.
 const maxDistance = 2
 
-// DidYouMean offers the nearest of the known words for an unknown one, or says nothing.
+// DidYouMean suggests the nearest known word for an unknown one, or returns "".
 func DidYouMean(word string, known []string) string {
 	if best := nearest(word, known); best != "" {
 		return " (did you mean " + best + "?)"
@@ -17,11 +17,11 @@ func DidYouMean(word string, known []string) string {
 	return ""
 }
 
-// minGuessed is how much of a word there must be for the rest to be guessed.
+// minGuessed is the shortest beginning of a word that is completed.
 const minGuessed = 3
 
-// nearest returns the known word that word is the beginning of, if one alone is, else the one that is the fewest
-// letters away from it, "" when all are far.
+// nearest returns the only known word that starts with word, otherwise the known word with the fewest different
+// letters; "" if none is near.
 func nearest(word string, known []string) string {
 	word = strings.ToLower(word)
 	if longer := slices.DeleteFunc(slices.Clone(known),

@@ -2,7 +2,7 @@ package parser
 
 import "strings"
 
-// oddDirective handles a line that no directive of the table begins, or one without its =.
+// oddDirective handles a line with an unknown directive, or without =.
 func (r *reader) oddDirective(l line) {
 	at := r.on(l.number)
 	inside := r.current != nil && l.indent > 0
@@ -43,8 +43,8 @@ func describeOdd(l line) string {
 	return "unknown directive " + quote(l.name) + allowed
 }
 
-// supervised handles the only directive that may be written without a value, and that the Perl ldirectord knows
-// by its first letters.
+// supervised handles the only directive that may have no value and that the Perl ldirectord recognizes by its first
+// letters.
 func (r *reader) supervised(at finder, l line) {
 	rest := l.text[l.value:]
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {

@@ -10,46 +10,46 @@ import (
 	"strings"
 )
 
-// value is what follows a directive's =, where it is, and the warnings about it.
+// value is the text after a directive's =, with its position and warnings.
 type value struct {
 	text      string
 	line      line
 	form      Form
 	commented bool // a comment follows
-	trial     bool // it is only read
+	trial     bool // it is only read, not checked
 	notes     []*problem
 
 	opts    *Options
 	globals *globals // of the file
-	section *section // that the value is in, nil for a global one
+	section *section // the section of the value; nil for a global one
 }
 
 func (v *value) warn(kind, format string, args ...any) {
 	v.notes = append(v.notes, refuse(kind, format, args...))
 }
 
-// misread warns of a value that the Perl ldirectord reads as another one. With Strict it is an error.
+// misread warns of a value that the Perl ldirectord reads differently. With Strict it is an error.
 func (v *value) misread(format string, args ...any) {
 	p := refuse(otherTime, format, args...)
 	p.tolerated = true
 	v.notes = append(v.notes, p)
 }
 
-// only warns when the part that counts is not all of the value; quotes around it do no harm.
+// only warns if just a part of the value counts. Enclosing quotes cause no warning.
 func (v *value) only(part string) {
 	if unquote(v.text) != part {
 		v.warn(loose, "of %s only %s counts", quote(v.text), quote(part))
 	}
 }
 
-// problem is why a value is refused, or only warned of.
+// problem is the reason for an error or a warning about a value.
 type problem struct {
 	kind string
 	text string
-	part string // of the value, where the mistake is; "" for all of it
+	part string // the wrong part of the value; "" for the whole value
 
-	lookup    bool // it is a look-up that failed
-	tolerated bool // the Perl ldirectord alone refuses it, or reads something else
+	lookup    bool // a look-up failed
+	tolerated bool // only the Perl ldirectord refuses it, or it reads another value
 }
 
 func (p *problem) around(part string) *problem {
@@ -63,7 +63,7 @@ func refuse(kind, format string, args ...any) *problem {
 
 func bad(format string, args ...any) *problem { return refuse(badValue, format, args...) }
 
-// bad is why a value is refused: what it is not, and what is allowed.
+// bad is the reason to refuse a value: the mistake, and what is allowed.
 func (v *value) bad(format string, args ...any) *problem {
 	return bad("%s %s", quote(v.text), fmt.Sprintf(format, args...))
 }
@@ -78,7 +78,7 @@ func yesNo(v *value) (bool, *problem) {
 	return false, v.bad("is neither yes nor no; it is one of them, in lower case and without quotes")
 }
 
-// maxDigits is the length of the largest number that is read.
+// maxDigits is the length of the largest accepted number.
 const maxDigits = 18
 
 // trimZeros drops leading zeros, but not the last one.
@@ -122,8 +122,8 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 	}
 }
 
-// minTime is the shortest time between two checks, and for one, maxTime the longest of all, ten years: what nobody
-// means to be longer can be added and multiplied.
+// minTime is the shortest interval and timeout of checks. maxTime, ten years, is the longest time; it is small enough
+// for sums and products not to overflow.
 const (
 	minTime Seconds = 0.1
 	maxTime Seconds = 3650 * 24 * 60 * 60
@@ -135,7 +135,7 @@ const timeAllowed = "a time from 100 ms to 10 years: seconds, as 5 or 0.5, or a 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
 // ParseSeconds reads a number with or without a fraction, and with or without a unit directly after it: ms, s, m, h or
-// d, for a directive only the first three. Without a unit it is in seconds.
+// d; directives accept only the first three. Without a unit it is in seconds.
 func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	m := timeForm.FindStringSubmatch(text)
 	if m == nil {
@@ -143,13 +143,13 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	}
 	n, err := strconv.ParseFloat(m[1], 64)
 	if m[2] == "ms" {
-		n /= 1000 // 0.1 is no number of a computer: this is the one that is written 0.1
+		n /= 1000 // 0.1 has no exact floating-point value: this is the nearest one
 	}
 	n *= cmp.Or(map[string]float64{"m": 60, "h": 3600, "d": 24 * 3600}[m[2]], 1)
 	return Seconds(n), m[2], err == nil
 }
 
-// timeFrom reads a time within bounds.
+// timeFrom reads a time within limits.
 func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem) {
 	return func(v *value) (Seconds, *problem) {
 		s, unit, ok := ParseSeconds(unquote(v.text))
@@ -160,7 +160,7 @@ func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem
 	}
 }
 
-// exactTime reads a time of at least minTime, and nothing but a time.
+// exactTime reads a time of at least minTime, without other text.
 func exactTime(v *value) (Seconds, *problem) {
 	s, unit, ok := ParseSeconds(unquote(v.text))
 	switch {
@@ -184,8 +184,8 @@ func timeOrNone(v *value) (Seconds, *problem) {
 	return s, p
 }
 
-// perlTime is exactTime for a directive of the Perl ldirectord, which reads the first digits of whatever is written.
-// What is no time with a fraction or a unit means the same here.
+// perlTime is exactTime for a directive of the Perl ldirectord, which reads only the first digits of a value. A value
+// without a fraction or unit means the same here.
 func perlTime(v *value) (Seconds, *problem) {
 	text := unquote(v.text)
 	_, unit, ok := ParseSeconds(text)
@@ -207,7 +207,7 @@ func perlTime(v *value) (Seconds, *problem) {
 	return s, nil
 }
 
-// between is what is between the first and the last double quote, if the value begins with one.
+// between is the text between the first and the last double quote, if the value begins with one.
 func (v *value) between() (text string, ok bool) {
 	last := strings.LastIndexByte(v.text, '"')
 	if last < 1 || v.text[0] != '"' {
@@ -228,7 +228,7 @@ func inQuotes(v *value) (string, *problem) {
 	return text, nil
 }
 
-// quoted is inQuotes, and may not be empty.
+// quoted is inQuotes for text that may not be empty.
 func quoted(v *value) (string, *problem) {
 	text, p := inQuotes(v)
 	if p != nil {
@@ -266,7 +266,7 @@ func (v *value) withoutQuotes() string {
 	return v.paired(v.text)
 }
 
-// paired is a text, with a warning of a single quote in it.
+// paired returns the text, and warns of an unpaired quote in it.
 func (v *value) paired(text string) string {
 	if strings.Count(text, `"`)%2 == 1 {
 		v.warn(suspicious, "a quote has no partner; it is taken as part of the value")
@@ -282,7 +282,7 @@ func unquote(s string) string {
 	return s
 }
 
-// textOrNone is plainText, for which empty quotes are no value.
+// textOrNone is plainText that reads empty quotes as no value.
 func textOrNone(v *value) (string, *problem) {
 	if v.text == `""` {
 		v.warn(noEffect, "the value is empty")
@@ -327,7 +327,8 @@ func upperWord(list ...string) func(*value) (string, *problem) {
 	}
 }
 
-// matching reads a text that an expression describes. What says what another is not, and what is allowed.
+// matching reads a text that matches an expression. What is the error for other texts: the mistake, and what is
+// allowed.
 func matching(expression, what string) func(*value) (string, *problem) {
 	return func(v *value) (string, *problem) {
 		text := unquote(v.text)
@@ -338,7 +339,7 @@ func matching(expression, what string) func(*value) (string, *problem) {
 	}
 }
 
-// readList reads a list with commas and blanks around them. An item is given with the text from it on.
+// readList reads a list with commas and blanks around them. Each item is passed with the text from it on.
 func readList[T any](text string, read func(item, from string) (T, *problem)) (list []T, p *problem) {
 	for rest, more := text, true; more; {
 		from, item := trimLeft(rest), ""
