@@ -52,8 +52,8 @@ func (w *markWatch) run(ctx context.Context, virtuals []parser.Virtual) {
 func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()
-	m, err := fwmark.Inspect(ctx)
-	if err != nil {
+	m := fwmark.Inspect(ctx)
+	if ctx.Err() != nil {
 		return
 	}
 	for i := range virtuals {

@@ -64,7 +64,7 @@ func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 		if time.Since(read) > time.Minute {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rulesTimeout)
 			defer cancel()
-			m, _ = fwmark.Inspect(ctx) // the rules found so far
+			m = fwmark.Inspect(ctx) // the rules found so far
 			read = time.Now()
 		}
 		return m.Diverts(mark, ipv6)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ldirectord/director"
+	"ldirectord/fwmark"
 	"ldirectord/parser"
 	"ldirectord/printable"
 	"ldirectord/run"
@@ -36,7 +37,7 @@ func (e *examination) kernel(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, inspectTime)
 	defer cancel()
-	e.marks = inspectMarks(ctx)
+	e.marks = new(fwmark.Inspect(ctx))
 	e.allMarks()
 }
 

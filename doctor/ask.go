@@ -70,7 +70,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 	checksThrough := func(s director.Service) bool { return s.Config.CheckVIP.IsValid() }
 	if usesMarks(services) || len(f.private) > 0 || slices.ContainsFunc(services, checksThrough) {
 		at("firewall marks", func() error {
-			f.marks = inspectMarks(programs)
+			f.marks = new(fwmark.Inspect(programs))
 			f.tryMarks(programs, services)
 			if len(f.marks.Unread) > 0 {
 				return errors.New(strings.Join(f.marks.Unread, "; "))

@@ -3,7 +3,6 @@ package doctor
 import (
 	"bufio"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -81,15 +80,14 @@ func readSockets(r io.Reader, do func(state string, from, to netip.AddrPort)) er
 
 // parseSocket reads 0100007F:0050: the address is in words of 32 bits, each in the machine's byte order.
 func parseSocket(word string) (netip.AddrPort, bool) {
-	host, port, _ := strings.Cut(word, ":")
-	address, err := hex.DecodeString(host)
-	number, err2 := hex.DecodeString(port)
-	if err != nil || err2 != nil || len(number) != 2 || len(address)%4 != 0 {
+	var address []byte
+	var port uint16
+	if _, err := fmt.Sscanf(word, "%X:%X", &address, &port); err != nil || len(address)%4 != 0 {
 		return netip.AddrPort{}, false
 	}
 	for i := 0; i < len(address); i += 4 {
 		binary.BigEndian.PutUint32(address[i:], binary.NativeEndian.Uint32(address[i:]))
 	}
 	addr, ok := netip.AddrFromSlice(address)
-	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(number)), ok
+	return netip.AddrPortFrom(addr, port), ok
 }

@@ -18,15 +18,6 @@ func usesMarks(services []director.Service) bool {
 	return slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 })
 }
 
-// inspectMarks finds what sets and uses marks. What could not be looked at is in Unread.
-func inspectMarks(ctx context.Context) *fwmark.Machine {
-	machine, err := fwmark.Inspect(ctx)
-	if err != nil {
-		machine.Unread = append(machine.Unread, err.Error())
-	}
-	return &machine
-}
-
 // tryMarks tries to set marks as the daemon does, which only root may.
 func (f *facts) tryMarks(ctx context.Context, services []director.Service) {
 	f.unsettable = map[bool]Finding{}

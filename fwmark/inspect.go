@@ -114,9 +114,8 @@ func (r RoutingRule) Uses(mark uint32, ipv6 bool) bool {
 // Owns reports whether a rule is in a chain of this daemon.
 func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].prefix) > 0 }
 
-// Inspect reads and changes nothing. What can't be read is in Unread; an error is ctx's.
-func Inspect(ctx context.Context) (Machine, error) {
-	var m Machine
+// Inspect reads and changes nothing. What can't be read, also because ctx has ended, is in Unread.
+func Inspect(ctx context.Context) (m Machine) {
 	if path, err := program.Find("iptables"); err == nil {
 		m.BackEnd = backEndOf(ctx, path)
 	}
@@ -127,7 +126,7 @@ func Inspect(ctx context.Context) (Machine, error) {
 	}
 	m.readNFT(ctx)
 	m.ReadRouting(ctx)
-	return m, ctx.Err()
+	return m
 }
 
 // backEndOf is that of a program, or empty where it does not tell. Before 1.8 there was only one.
