@@ -129,13 +129,30 @@ func (s *state) current(want []string) (chain string, ok bool) {
 	return "", false
 }
 
-// is reports whether the table has exactly what is wanted, and no other chain with our name.
-func (s *state) is(want []string) bool {
-	if len(want) == 0 {
-		return len(s.generations) == 0
+// changes are the commands after which the table has what is wanted, and no other chain with our name. There are none
+// where it is so already. They add a generation with the wanted rules, unless there is one, and then remove the others.
+// The new jump comes after theirs: while both are there, the new generation sets the mark.
+func (s *state) changes(prefix string, want []string) (commands []command) {
+	keep, ok := s.current(want)
+	if !ok && len(want) > 0 {
+		keep = s.unused(prefix)
+		commands = append(commands, command{option: newChain, chain: keep})
+		for _, rule := range want {
+			commands = append(commands, command{option: appendRule, chain: keep, rule: rule})
+		}
+		commands = append(commands,
+			command{option: insertRule, chain: prerouting, position: s.jumpAt, rule: jumpTo(keep)})
 	}
-	_, ok := s.current(want)
-	return ok && len(s.generations) == 1
+	for _, g := range s.generations {
+		if g.chain == keep {
+			continue
+		}
+		for _, jump := range g.jumps {
+			commands = append(commands, command{option: deleteRule, chain: prerouting, rule: jump})
+		}
+		commands = append(commands, command{option: removeChain, chain: g.chain})
+	}
+	return commands
 }
 
 // unused is a name for the next generation.

@@ -32,7 +32,8 @@ func TestCommandsOfIptables(t *testing.T) {
 	}
 	f := family{prefix: "LDIRECTORD-x-", tables: x}
 	table := listing{prerouting: {"-j LDIRECTORD-x-1"}, "LDIRECTORD-x-1": nil}
-	if err := f.change(t.Context(), readState(table, "LDIRECTORD-x-"), []string{"-d 192.0.2.1/32 -j MARK --set-mark 8"}); err != nil {
+	now := readState(table, "LDIRECTORD-x-")
+	if _, err := f.run(t.Context(), now.changes(f.prefix, []string{"-d 192.0.2.1/32 -j MARK --set-mark 8"})); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(log)

@@ -84,68 +84,38 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 		if round == 0 {
 			found = damage(now, known, f.set)
 		}
-		if now.is(want) {
+		commands := now.changes(f.prefix, want)
+		if len(commands) == 0 {
 			f.known, f.set = true, want
 			return found, nil
 		}
-		if err := f.change(ctx, now, want); err != nil {
+		failed, err := f.run(ctx, commands)
+		if from := now.otherJumps[failed.chain]; from != "" {
+			err = fmt.Errorf("%w (a rule of chain %s leads to it)", err, printable.Text(from))
+		}
+		if err != nil {
 			return found, err
 		}
 	}
 	return found, errors.New("the rules are not as they were set")
 }
 
-// change adds a generation with the wanted rules, unless there is one, then removes the others. Its jump comes after
-// theirs: while both are there, the new one sets the mark.
-func (f *family) change(ctx context.Context, now state, want []string) error {
-	keep, ok := now.current(want)
-	if !ok && len(want) > 0 {
-		keep = now.unused(f.prefix)
-		if err := f.build(ctx, keep, want); err != nil {
-			return err
-		}
-		jump := command{option: insertRule, chain: prerouting, position: now.jumpAt, rule: jumpTo(keep)}
-		if err := f.tables.run(ctx, jump); err != nil {
-			return errors.Join(err, f.discard(ctx, keep))
-		}
-	}
-	for _, g := range now.generations {
-		if g.chain == keep {
-			continue
-		}
-		if err := f.remove(ctx, g); err != nil {
-			if from := now.otherJumps[g.chain]; from != "" {
-				return fmt.Errorf("%w (a rule of chain %s leads to it)", err, printable.Text(from))
-			}
-			return err
+// run runs commands up to the first one that fails, which it returns. A new chain to which nothing leads by then is
+// removed, also when time is up.
+func (f *family) run(ctx context.Context, commands []command) (failed command, err error) {
+	begun := ""
+	for _, c := range commands {
+		switch err := f.tables.run(ctx, c); {
+		case err != nil && begun != "" && c.option != removeChain:
+			ctx := context.WithoutCancel(ctx)
+			return c, errors.Join(err, f.tables.run(ctx, command{option: removeChain, chain: begun}))
+		case err != nil:
+			return c, err
+		case c.option == newChain:
+			begun = c.chain
+		case c.option == insertRule:
+			begun = ""
 		}
 	}
-	return nil
-}
-
-// build makes a new chain with rules, or leaves none.
-func (f *family) build(ctx context.Context, chain string, rules []string) error {
-	if err := f.tables.run(ctx, command{option: newChain, chain: chain}); err != nil {
-		return err
-	}
-	for _, rule := range rules {
-		if err := f.tables.run(ctx, command{option: appendRule, chain: chain, rule: rule}); err != nil {
-			return errors.Join(err, f.discard(ctx, chain))
-		}
-	}
-	return nil
-}
-
-// discard removes a chain that could not be completed, also when that is because time is up.
-func (f *family) discard(ctx context.Context, chain string) error {
-	return f.tables.run(context.WithoutCancel(ctx), command{option: removeChain, chain: chain})
-}
-
-func (f *family) remove(ctx context.Context, g generation) error {
-	for _, jump := range g.jumps {
-		if err := f.tables.run(ctx, command{option: deleteRule, chain: prerouting, rule: jump}); err != nil {
-			return err
-		}
-	}
-	return f.tables.run(ctx, command{option: removeChain, chain: g.chain})
+	return command{}, nil
 }

@@ -25,8 +25,10 @@ func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
 
 func try(ctx context.Context, program string, ipv6 bool) error {
 	f, chain := family{tables: &xtables{program: program, ipv6: ipv6}}, fmt.Sprintf("ldirectord-%d", os.Getpid())
-	if err := f.build(ctx, chain, []string{"-j MARK --set-mark 1"}); err != nil {
-		return err
-	}
-	return f.discard(ctx, chain)
+	_, err := f.run(ctx, []command{
+		{option: newChain, chain: chain},
+		{option: appendRule, chain: chain, rule: "-j MARK --set-mark 1"},
+		{option: removeChain, chain: chain},
+	})
+	return err
 }
