@@ -56,7 +56,7 @@ const bgpPort = 179
 func routersHere() (list []netip.Addr, err error) {
 	err = eachSocket(func(state string, from, to netip.AddrPort) {
 		if state == stateEstablished && (from.Port() == bgpPort || to.Port() == bgpPort) {
-			list = append(list, to.Addr().Unmap())
+			list = append(list, to.Addr())
 		}
 	})
 	return list, err

@@ -18,12 +18,9 @@ type listeners map[netip.AddrPort]bool
 // accepts reports whether a connection to an address of this machine would be accepted. A socket of :: accepts IPv4 as
 // well, unless it was opened otherwise, which nothing shows.
 func (l listeners) accepts(to netip.AddrPort) bool {
-	every6 := l[netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())]
-	if to.Addr().Is4() {
-		return l[to] || every6 || l[netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())] ||
-			l[netip.AddrPortFrom(netip.AddrFrom16(to.Addr().As16()), to.Port())]
-	}
-	return l[to] || every6
+	every4 := netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())
+	every6 := netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())
+	return l[to] || l[every6] || to.Addr().Is4() && l[every4]
 }
 
 // maxSockets bounds how many lines of sockets are read.
@@ -89,5 +86,5 @@ func parseSocket(word string) (netip.AddrPort, bool) {
 		binary.BigEndian.PutUint32(address[i:], binary.NativeEndian.Uint32(address[i:]))
 	}
 	addr, ok := netip.AddrFromSlice(address)
-	return netip.AddrPortFrom(addr, port), ok
+	return netip.AddrPortFrom(addr.Unmap(), port), ok
 }
