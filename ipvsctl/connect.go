@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ldirectord/program"
@@ -77,11 +78,11 @@ func openGenl(timeout time.Duration, room int) (*genl, error) {
 func (g *genl) lookup() error {
 	g.family = 0
 	g.wait()
-	name := appendAttr(nil, ctrlAttrFamilyName, []byte("IPVS\x00")...)
-	err := g.ask(ctrlFamily, ctrlCmdGetFamily, 0, name, func(a attrs) error {
-		g.family = num16(a[ctrlAttrFamilyID])
+	name := nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_NAME, nl.ZeroTerminated("IPVS"))
+	err := g.ask(nl.GENL_ID_CTRL, nl.GENL_CTRL_CMD_GETFAMILY, 0, func(a attrs) error {
+		g.family = num16(a[nl.GENL_CTRL_ATTR_FAMILY_ID])
 		return nil
-	})
+	}, name)
 	if err == nil && g.family == 0 {
 		err = errors.New("an answer without a family")
 	}

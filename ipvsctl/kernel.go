@@ -13,6 +13,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -188,7 +189,7 @@ func (g *genl) changeDests(ops []Op, results []error) error {
 			} else if results[i] != errPending {
 				continue
 			}
-			g.queue(g.family, cmd, 0, appendDest(appendKey(nil, op.Key), op.Dest))
+			g.queue(g.family, cmd, 0, keyAttr(op.Key), destAttr(op.Dest))
 			asked = append(asked, i)
 		}
 		ended, err := g.exchange(func(attrs) error { return nil })
@@ -206,15 +207,17 @@ func (g *genl) changeDests(ops []Op, results []error) error {
 }
 
 // queue adds a request to those that exchange sends.
-func (g *genl) queue(family uint16, cmd uint8, flags uint16, attrs []byte) {
+func (g *genl) queue(family uint16, cmd uint8, flags int, attrs ...*nl.RtAttr) {
+	request := nl.NewNetlinkRequest(int(family), flags)
 	g.seq++
+	request.Seq = g.seq
+	request.AddRawData([]byte{cmd, 1, 0, 0})
+	for _, a := range attrs {
+		request.AddRawData(a.Serialize())
+	}
 	g.queued++
 	g.last = len(g.out)
-	g.out = binary.NativeEndian.AppendUint32(g.out, uint32(unix.NLMSG_HDRLEN+genlHeaderLen+len(attrs)))
-	g.out = binary.NativeEndian.AppendUint16(g.out, family)
-	g.out = binary.NativeEndian.AppendUint16(g.out, flags|unix.NLM_F_REQUEST)
-	g.out = binary.NativeEndian.AppendUint32(g.out, g.seq)
-	g.out = append(append(g.out, 0, 0, 0, 0, cmd, 1, 0, 0), attrs...)
+	g.out = append(g.out, request.Serialize()...)
 }
 
 // wait gives the answers that are asked for from now on their time. On some machines that takes as long as an answer
@@ -222,8 +225,8 @@ func (g *genl) queue(family uint16, cmd uint8, flags uint16, attrs []byte) {
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
 // ask sends one request.
-func (g *genl) ask(family uint16, cmd uint8, flags uint16, attrs []byte, answer func(attrs) error) error {
-	g.queue(family, cmd, flags, attrs)
+func (g *genl) ask(family uint16, cmd uint8, flags int, answer func(attrs) error, attrs ...*nl.RtAttr) error {
+	g.queue(family, cmd, flags, attrs...)
 	ended, err := g.exchange(answer)
 	return cmp.Or(err, ended[0])
 }
@@ -290,10 +293,10 @@ func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (d
 				ended[of] = syscall.Errno(-errno)
 			}
 			done = int(of) == len(ended)-1
-		case len(m.Data) < genlHeaderLen:
+		case len(m.Data) < nl.SizeofGenlmsg:
 			return false, errors.New("an answer too short")
 		default:
-			err = cmp.Or(err, answer(readAttrs(m.Data[genlHeaderLen:])))
+			err = cmp.Or(err, answer(readAttrs(m.Data[nl.SizeofGenlmsg:])))
 		}
 	}
 	return done, err

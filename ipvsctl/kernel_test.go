@@ -19,6 +19,7 @@ import (
 	"ldirectord/lvs"
 
 	"github.com/moby/ipvs"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -256,11 +257,11 @@ func TestAnswersToOthersAreNotOurs(t *testing.T) {
 		before, after := r[0], r[0]
 		before.seq--
 		after.seq++
-		return [][]byte{before.acked(syscall.EPERM), after.acked(syscall.EPERM), r[0].carries(appendAttr(nil, 1, []byte("ours")...)), after.carries(appendAttr(nil, 1, []byte("no")...)), r[0].acked(0)}
+		return [][]byte{before.acked(syscall.EPERM), after.acked(syscall.EPERM), r[0].carries(nl.NewRtAttr(1, []byte("ours")).Serialize()), after.carries(nl.NewRtAttr(1, []byte("no")).Serialize()), r[0].acked(0)}
 	})
 	c.genl.seq = 7
 	var got []string
-	err := c.genl.ask(30, 1, 0, nil, func(a attrs) error { got = append(got, string(a[1])); return nil })
+	err := c.genl.ask(30, 1, 0, func(a attrs) error { got = append(got, string(a[1])); return nil })
 	if err != nil || !slices.Equal(got, []string{"ours"}) {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -312,21 +313,18 @@ func kernelOf(table Table) func([]sent) [][]byte {
 		}
 		if r.cmd == cmdGetService {
 			for key := range table {
-				answers = append(answers, r.carries(appendKey(nil, key)))
+				answers = append(answers, r.carries(keyAttr(key).Serialize()))
 			}
 		} else {
 			asked, _ := parseService(readAttrs(r.attrs)[cmdAttrService])
 			for _, d := range table[asked.Key].Dests {
-				attrs := appendDest(nil, d)
-				attrs = append32(attrs, destAttrActive, d.Weight+100)
-				stats := len(attrs)
-				attrs = appendAttr(attrs, destAttrStats|unix.NLA_F_NESTED)
-				for kind := uint16(statsConnections); kind <= statsBytesOut; kind++ {
-					attrs = appendAttr(attrs, kind, binary.NativeEndian.AppendUint64(nil, uint64(kind)<<32+uint64(d.Weight))...)
+				attr := destAttr(d)
+				attr.AddRtAttr(destAttrActive, nl.Uint32Attr(d.Weight+100))
+				stats := attr.AddRtAttr(destAttrStats|unix.NLA_F_NESTED, nil)
+				for kind := statsConnections; kind <= statsBytesOut; kind++ {
+					stats.AddRtAttr(kind, nl.Uint64Attr(uint64(kind)<<32+uint64(d.Weight)))
 				}
-				attrs = nest(attrs, 0)
-				binary.NativeEndian.PutUint16(attrs[stats:], uint16(len(attrs)-stats))
-				answers = append(answers, r.carries(attrs))
+				answers = append(answers, r.carries(attr.Serialize()))
 			}
 		}
 		return append(answers, r.says(unix.NLMSG_DONE, make([]byte, 4)))
@@ -361,11 +359,12 @@ func TestTheTableIsReadServiceByService(t *testing.T) {
 
 func TestATableThatCantBeReadIsAnError(t *testing.T) {
 	table := tableOf(t, "-A -f 1 -s rr")
-	short := append16(nil, svcAttrFamily, unix.AF_INET)
+	short := nl.NewRtAttr(cmdAttrService, nil)
+	short.AddRtAttr(svcAttrFamily, nl.Uint16Attr(unix.AF_INET))
 	for want, answer := range map[string]func(sent) [][]byte{
 		"ipvs read: services: operation not permitted": func(r sent) [][]byte { return [][]byte{r.acked(syscall.EPERM)} },
 		"ipvs read: services: an entry with an address of 0 bytes": func(r sent) [][]byte {
-			return [][]byte{r.carries(nest(append(appendAttr(nil, cmdAttrService), short...), 0)), r.acked(0)}
+			return [][]byte{r.carries(short.Serialize()), r.acked(0)}
 		},
 		"ipvs read: destinations of": func(r sent) [][]byte {
 			if r.cmd == cmdGetService {
@@ -386,7 +385,7 @@ func TestATableThatCantBeReadIsAnError(t *testing.T) {
 }
 
 func TestTheFamilyIsLookedUpByName(t *testing.T) {
-	family := append16(nil, ctrlAttrFamilyID, 42)
+	family := nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_ID, nl.Uint16Attr(42)).Serialize()
 	for name, row := range map[string]struct {
 		kernel func(sent) [][]byte
 		want   string
@@ -397,7 +396,7 @@ func TestTheFamilyIsLookedUpByName(t *testing.T) {
 		"no number": {func(r sent) [][]byte { return [][]byte{r.carries(nil), r.acked(0)} }, "an answer without a family", 0},
 	} {
 		c := lineTo(t, func(r []sent) [][]byte {
-			if r[0].family != ctrlFamily || r[0].cmd != ctrlCmdGetFamily || string(readAttrs(r[0].attrs)[ctrlAttrFamilyName]) != "IPVS\x00" {
+			if r[0].family != nl.GENL_ID_CTRL || r[0].cmd != nl.GENL_CTRL_CMD_GETFAMILY || string(readAttrs(r[0].attrs)[nl.GENL_CTRL_ATTR_FAMILY_NAME]) != "IPVS\x00" {
 				t.Errorf("%s: asked %+v", name, r[0])
 			}
 			return row.kernel(r[0])
@@ -424,7 +423,7 @@ func TestWithoutIPVSTheModuleIsLoadedOnce(t *testing.T) {
 		asked := 0
 		c := lineTo(t, func(r []sent) [][]byte {
 			if asked++; asked == 2 && row.found {
-				return [][]byte{r[0].carries(append16(nil, ctrlAttrFamilyID, 42)), r[0].acked(0)}
+				return [][]byte{r[0].carries(nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_ID, nl.Uint16Attr(42)).Serialize()), r[0].acked(0)}
 			}
 			return [][]byte{r[0].acked(syscall.ENOENT)}
 		})

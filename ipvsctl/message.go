@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/lvs"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,15 +18,6 @@ const (
 	cmdSetDest
 	cmdDelDest
 	cmdGetDest
-)
-
-// The numbers of linux/genetlink.h.
-const (
-	genlHeaderLen      = 4 // what begins every message
-	ctrlFamily         = 0x10
-	ctrlCmdGetFamily   = 3
-	ctrlAttrFamilyID   = 1
-	ctrlAttrFamilyName = 2
 )
 
 // The attributes of linux/ip_vs.h (IPVS_CMD_ATTR_*, IPVS_SVC_ATTR_*, IPVS_DEST_ATTR_*).
@@ -84,7 +76,7 @@ const (
 // is read is 16 or more.
 type attrs [16][]byte
 
-// readAttrs reads a list of attributes.
+// readAttrs reads a list of attributes. (nl.ParseRouteAttr panics over one that is cut.)
 func readAttrs(b []byte) (list attrs) {
 	for len(b) >= unix.NLA_HDRLEN {
 		size := int(binary.NativeEndian.Uint16(b))
@@ -100,58 +92,32 @@ func readAttrs(b []byte) (list attrs) {
 	return list
 }
 
-// appendAttr appends an attribute, filled up to a multiple of four.
-func appendAttr(b []byte, kind uint16, value ...byte) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(unix.NLA_HDRLEN+len(value)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = append(b, value...)
-	return append(b, 0, 0, 0)[:(len(b)+3)&^3]
-}
-
-func append16(b []byte, kind, value uint16) []byte {
-	return appendAttr(b, kind, binary.NativeEndian.AppendUint16(nil, value)...)
-}
-
-func append32(b []byte, kind uint16, value uint32) []byte {
-	return appendAttr(b, kind, binary.NativeEndian.AppendUint32(nil, value)...)
-}
-
-// appendPort appends a port, in the order of the network.
-func appendPort(b []byte, kind, port uint16) []byte {
-	return appendAttr(b, kind, byte(port>>8), byte(port))
-}
-
-// nest makes what was appended to b after the attribute at start the value of that.
-func nest(b []byte, start int) []byte {
-	binary.NativeEndian.PutUint16(b[start:], uint16(len(b)-start))
-	return b
-}
-
-func appendKey(b []byte, key lvs.Key) []byte {
-	start := len(b)
-	b = appendAttr(b, cmdAttrService|unix.NLA_F_NESTED)
-	b = append16(b, svcAttrFamily, family(key.IPv6))
+func keyAttr(key lvs.Key) *nl.RtAttr {
+	a := nl.NewRtAttr(cmdAttrService|unix.NLA_F_NESTED, nil)
+	a.AddRtAttr(svcAttrFamily, nl.Uint16Attr(family(key.IPv6)))
 	if key.Protocol == lvs.Mark {
-		return nest(append32(b, svcAttrMark, key.Mark), start)
+		a.AddRtAttr(svcAttrMark, nl.Uint32Attr(key.Mark))
+		return a
 	}
-	b = append16(b, svcAttrProtocol, uint16(key.Protocol))
-	b = appendAttr(b, svcAttrAddr, key.Addr.Addr().AsSlice()...)
-	return nest(appendPort(b, svcAttrPort, key.Addr.Port()), start)
+	a.AddRtAttr(svcAttrProtocol, nl.Uint16Attr(uint16(key.Protocol)))
+	a.AddRtAttr(svcAttrAddr, key.Addr.Addr().AsSlice())
+	a.AddRtAttr(svcAttrPort, nl.BEUint16Attr(key.Addr.Port()))
+	return a
 }
 
-func appendDest(b []byte, d lvs.Dest) []byte {
-	start := len(b)
-	b = appendAttr(b, cmdAttrDest|unix.NLA_F_NESTED)
-	b = appendAttr(b, destAttrAddr, d.Addr.Addr().AsSlice()...)
-	b = appendPort(b, destAttrPort, d.Addr.Port())
-	b = append16(b, destAttrFamily, family(d.Addr.Addr().Is6()))
-	b = append32(b, destAttrForward, uint32(d.Forward))
-	b = append32(b, destAttrWeight, d.Weight)
-	b = append32(b, destAttrUpper, d.Upper)
-	b = append32(b, destAttrLower, d.Lower)
-	b = appendAttr(b, destAttrTunnelType, uint8(d.Encap.Type))
-	b = appendPort(b, destAttrTunnelPort, d.Encap.Port)
-	return nest(append16(b, destAttrTunnelFlags, uint16(d.Encap.Flags)), start)
+func destAttr(d lvs.Dest) *nl.RtAttr {
+	a := nl.NewRtAttr(cmdAttrDest|unix.NLA_F_NESTED, nil)
+	a.AddRtAttr(destAttrAddr, d.Addr.Addr().AsSlice())
+	a.AddRtAttr(destAttrPort, nl.BEUint16Attr(d.Addr.Port()))
+	a.AddRtAttr(destAttrFamily, nl.Uint16Attr(family(d.Addr.Addr().Is6())))
+	a.AddRtAttr(destAttrForward, nl.Uint32Attr(uint32(d.Forward)))
+	a.AddRtAttr(destAttrWeight, nl.Uint32Attr(d.Weight))
+	a.AddRtAttr(destAttrUpper, nl.Uint32Attr(d.Upper))
+	a.AddRtAttr(destAttrLower, nl.Uint32Attr(d.Lower))
+	a.AddRtAttr(destAttrTunnelType, nl.Uint8Attr(uint8(d.Encap.Type)))
+	a.AddRtAttr(destAttrTunnelPort, nl.BEUint16Attr(d.Encap.Port))
+	a.AddRtAttr(destAttrTunnelFlags, nl.Uint16Attr(uint16(d.Encap.Flags)))
+	return a
 }
 
 func parseService(b []byte) (s Service, err error) {

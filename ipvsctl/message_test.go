@@ -21,7 +21,7 @@ var packed = []lvs.Dest{
 
 func TestDestinationsSurviveTheirMessage(t *testing.T) {
 	for _, want := range packed {
-		message := appendDest(nil, want)
+		message := destAttr(want).Serialize()
 		for _, serviceIPv6 := range []bool{false, true} {
 			got, _, err := parseDest(readAttrs(message)[cmdAttrDest], serviceIPv6)
 			if got != want || err != nil {
@@ -34,7 +34,7 @@ func TestDestinationsSurviveTheirMessage(t *testing.T) {
 func TestServicesSurviveTheirMessage(t *testing.T) {
 	for _, line := range []string{"-D -t 10.1.0.1:80", "-D -u [fd00:1::1]:53", "-D -f 7", "-D -f 7 -6"} {
 		want := parseOp(t, line).Key
-		got, err := parseService(readAttrs(appendKey(nil, want))[cmdAttrService])
+		got, err := parseService(readAttrs(keyAttr(want).Serialize())[cmdAttrService])
 		if got.Key != want || err != nil {
 			t.Errorf("got %v, %v, want %v", got.Key, err, want)
 		}
@@ -63,19 +63,19 @@ func TestDestinationMessage(t *testing.T) {
 		"0600 0e00 17c0 0000", // tunnel port, network order
 		"0600 0f00 0100 0000", // tunnel flags
 	}, "")
-	if got, want := hex.EncodeToString(appendDest(nil, dest)), strings.ReplaceAll(want, " ", ""); got != want {
+	if got, want := hex.EncodeToString(destAttr(dest).Serialize()), strings.ReplaceAll(want, " ", ""); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
 func TestCutMessagesAreErrorsOrLessButNeverPanic(t *testing.T) {
-	dest := readAttrs(appendDest(nil, packed[2]))[cmdAttrDest]
+	dest := readAttrs(destAttr(packed[2]).Serialize())[cmdAttrDest]
 	for n := range dest {
 		if d, _, err := parseDest(dest[:n], true); err == nil && !d.Addr.IsValid() {
 			t.Errorf("%d bytes: no address and no error", n)
 		}
 	}
-	service := readAttrs(appendKey(nil, parseOp(t, "-D -t [fd00:1::1]:80").Key))[cmdAttrService]
+	service := readAttrs(keyAttr(parseOp(t, "-D -t [fd00:1::1]:80").Key).Serialize())[cmdAttrService]
 	for n := range service {
 		if s, err := parseService(service[:n]); err == nil && !s.Key.Addr.IsValid() {
 			t.Errorf("%d bytes: no address and no error", n)
@@ -127,10 +127,9 @@ func TestDestinationOfAnOldKernelHasTheFamilyOfItsService(t *testing.T) {
 }
 
 func TestServiceIsReadWithoutTheKernelsOwnFlag(t *testing.T) {
-	message := appendKey(nil, parseOp(t, "-D -f 7").Key)
-	message = nest(appendAttr(message, svcAttrFlags, byte(Persistent|flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff),
-		0)
-	service, err := parseService(readAttrs(message)[cmdAttrService])
+	message := keyAttr(parseOp(t, "-D -f 7").Key)
+	message.AddRtAttr(svcAttrFlags, []byte{byte(Persistent | flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
+	service, err := parseService(readAttrs(message.Serialize())[cmdAttrService])
 	if err != nil || service.Settings.Flags != Persistent {
 		t.Errorf("%v, %v", service, err)
 	}

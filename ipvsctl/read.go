@@ -48,7 +48,7 @@ func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
 // read asks for the services, then for the destinations of each: the kernel lists those of one service at a time, and
 // takes no second such request before it has answered the first.
 func (g *genl) read(table Table) error {
-	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, nil, func(a attrs) error {
+	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, func(a attrs) error {
 		service, err := parseService(a[cmdAttrService])
 		if !service.isPrivate() {
 			table[service.Key] = service
@@ -74,13 +74,13 @@ func (g *genl) dests(s *Service) error {
 	}
 	found := map[netip.AddrPort]lvs.Dest{} // one may come twice
 	s.Counters = map[netip.AddrPort]lvs.Counters{}
-	err := g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, appendKey(nil, s.Key), func(a attrs) error {
+	err := g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, func(a attrs) error {
 		dest, counters, err := parseDest(a[cmdAttrDest], s.Key.IPv6)
 		if err == nil {
 			found[dest.Addr], s.Counters[dest.Addr] = dest, counters
 		}
 		return err
-	})
+	}, keyAttr(s.Key))
 	s.Dests = lvs.DestsOf(found)
 	return err
 }

@@ -61,8 +61,9 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/lab/peers":    nil,
 	}
 	libraries := map[string][]string{
-		"github.com/moby/ipvs":          {"ldirectord/ipvsctl"},
-		"github.com/vishvananda/":       {"ldirectord/announce", "ldirectord/doctor", "ldirectord/through"},
+		"github.com/moby/ipvs": {"ldirectord/ipvsctl"},
+		"github.com/vishvananda/": {"ldirectord/announce", "ldirectord/doctor", "ldirectord/ipvsctl",
+			"ldirectord/through"},
 		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
 		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/doctor"},
 		"github.com/miekg/dns":          {"ldirectord/checker"},
