@@ -79,55 +79,37 @@ func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
 	if err := d.demand(1, "RETR "+d.asks); err != nil {
 		return "", err
 	}
-	content, err := readFTP(ctx, d, data)
-	if err != nil {
+	content := beginning{ctx: ctx, limits: d.receive.limits}
+	defer content.close()
+	if err := readFTP(d, data, &content); err != nil {
 		return "", err
 	}
-	file := wire.Show(d.asks)
-	if len(content) > maxFile {
+	file, text := wire.Show(d.asks), content.text
+	if len(text) > maxFile {
 		return fmt.Sprintf("%s: %d bytes", file, maxFile), d.receive.want(ctx,
-			fmt.Sprintf("%s in its first %d bytes", file, maxFile), content[:maxFile])
+			fmt.Sprintf("%s in its first %d bytes", file, maxFile), text[:maxFile])
 	}
 	done, err := d.Reply("FTP", "the end of the transfer")
 	if err := wire.Agreed(err, done.Good(), "transfer failed", done.Text); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s: %d bytes", file, len(content)), d.receive.want(ctx, file, content)
+	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.receive.want(ctx, file, text)
 }
 
 // readFTP reads the file up to its end, or beyond its limit.
-func readFTP(ctx context.Context, d *dialogue, data *wire.Conn) ([]byte, error) {
+func readFTP(d *dialogue, data *wire.Conn, content *beginning) error {
 	if d.Conn.TLS != nil {
 		if err := data.OpenTLS(d.Offered); err != nil {
-			return nil, wire.NewFault("data: "+err.Error(), err)
+			return wire.NewFault("data: "+err.Error(), err)
 		}
 		defer data.TLS.CloseWrite()
 	}
-	content, err := io.ReadAll(io.LimitReader(data, largeBody))
-	if err == nil && len(content) == largeBody {
-		content, err = readOnFTP(ctx, d, data, content)
-	}
+	err := content.read(data, maxFile+1, d.Conn, data)
 	// many servers end without a word of TLS; the reply tells
-	if err != nil && !(d.Conn.TLS != nil && wire.IsClosed(err)) {
-		return nil, wire.NewFault(wire.Reason(err)+" in the file", err)
+	if err == nil || err == io.EOF || d.Conn.TLS != nil && wire.IsClosed(err) {
+		return nil
 	}
-	return content, nil
-}
-
-// readOnFTP waits for a turn, and reads the rest of a large file.
-func readOnFTP(ctx context.Context, d *dialogue, data *wire.Conn, content []byte) ([]byte, error) {
-	waited, err := acquireSlot(ctx, d.receive.limits.bodies)
-	if err != nil {
-		return nil, err
-	}
-	defer releaseSlot(d.receive.limits.bodies)
-	for _, c := range []*wire.Conn{d.Conn, data} {
-		if err := c.Prolong(ctx, waited); err != nil {
-			return nil, err
-		}
-	}
-	rest, err := io.ReadAll(io.LimitReader(data, maxFile+1-largeBody))
-	return append(content, rest...), err
+	return wire.NewFault(wire.Reason(err)+" in the file", err)
 }
 
 // passiveFTP asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.

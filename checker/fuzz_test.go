@@ -97,8 +97,8 @@ func FuzzHTTP(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		r := answerReader{ctx: t.Context(), timeout: time.Second, limits: NewMatching(),
-			in: bufio.NewReaderSize(nil, 64)}
+		r := answerReader{timeout: time.Second, in: bufio.NewReaderSize(nil, 64),
+			beginning: beginning{ctx: t.Context(), limits: NewMatching()}}
 		r.reset(havingSaid(bytes.NewReader(text)))
 		a, err := r.answer()
 		if err != nil {

@@ -51,98 +51,33 @@ func (a *httpAnswer) statusSaid() string {
 // It is our own because http.ReadResponse refuses answers that are good enough for a check, as those with junk in
 // their header, and takes longer, with 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
-	ctx     context.Context // of the check
-	timeout time.Duration   // of the check, for the messages
-	limits  *Matching
+	timeout time.Duration // of the check, for the messages
 	src     *wire.Conn
 	in      *bufio.Reader // of src
 	header  int           // bytes of headers that came
 	extra   int           // bytes of extensions of chunks
-	body    []byte
-	small   *[]byte       // the pool's, which body began as
-	large   *[]byte       // the pool's, when body is a large one
-	waited  time.Duration // for its turn
+	beginning
 }
 
 // newAnswerReader returns a reader that is to be closed.
 func newAnswerReader(ctx context.Context, timeout time.Duration, limits *Matching) answerReader {
-	return answerReader{ctx: ctx, timeout: timeout, limits: limits, in: readerPool.Get().(*bufio.Reader)}
+	return answerReader{timeout: timeout, in: readerPool.Get().(*bufio.Reader),
+		beginning: beginning{ctx: ctx, limits: limits}}
 }
 
 // close gives back what the reader holds. No part of an answer may be looked at any more.
 func (r *answerReader) close() {
 	r.in.Reset(nil)
 	readerPool.Put(r.in)
-	if r.small != nil {
-		smallPool.Put(r.small)
-	}
-	if r.large != nil {
-		largePool.Put(r.large)
-		releaseSlot(r.limits.bodies)
-	}
+	r.beginning.close()
 }
 
-// Answers are read by readers of a pool, and bodies into buffers of pools: small ones that grow up to largeBody, and
-// then one for the largest body.
-var (
-	readerPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxChunkLine) }}
-	smallPool  = sync.Pool{New: func() any { return new(make([]byte, 0, smallBody)) }}
-	largePool  = sync.Pool{New: func() any { return new(make([]byte, 0, maxBody)) }}
-)
-
-const smallBody = 4 << 10
+var readerPool = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxChunkLine) }}
 
 // reset makes the reader ready for another answer.
 func (r *answerReader) reset(src *wire.Conn) {
-	r.src, r.header, r.extra, r.body = src, 0, 0, r.body[:0]
+	r.src, r.header, r.extra, r.text = src, 0, 0, r.text[:0]
 	r.in.Reset(src)
-}
-
-// read reads that many bytes more of the body.
-func (r *answerReader) read(n int) error {
-	for n > 0 {
-		if len(r.body) == cap(r.body) {
-			if err := r.grow(); err != nil {
-				return err
-			}
-		}
-		got, err := r.in.Read(r.body[len(r.body):min(len(r.body)+n, cap(r.body))])
-		r.body = r.body[:len(r.body)+got]
-		n -= got
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// grow enlarges the buffer. A large body waits for its turn: only some are in memory at once.
-func (r *answerReader) grow() error {
-	switch {
-	case r.small == nil:
-		r.small = smallPool.Get().(*[]byte)
-	case cap(r.body) < largeBody:
-		*r.small = append(make([]byte, 0, 2*cap(r.body)), r.body...)
-	default:
-		return r.enlarge()
-	}
-	r.body = (*r.small)[:len(r.body)]
-	return nil
-}
-
-func (r *answerReader) enlarge() error {
-	waited, err := acquireSlot(r.ctx, r.limits.bodies)
-	r.waited += waited
-	if err != nil {
-		return err
-	}
-	if err := r.src.Prolong(r.ctx, waited); err != nil {
-		releaseSlot(r.limits.bodies)
-		return err
-	}
-	r.large = largePool.Get().(*[]byte)
-	r.body = append((*r.large)[:0], r.body...)
-	return nil
 }
 
 // longTurn is a wait for which a server may lose patience.
@@ -154,8 +89,7 @@ func (r *answerReader) broken(part string, err error) error {
 	case errors.Is(err, errUnjudged), errors.Is(err, wire.ErrStopped):
 		return err
 	case r.waited > longTurn && !wire.IsTimeout(err): // a server may not wait that long
-		text := fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", wire.Reason(err),
-			part,
+		text := fmt.Sprintf("cannot be judged: %s in %s, after it waited %v for its turn", wire.Reason(err), part,
 			r.waited.Round(time.Millisecond))
 		return wire.NewFault(text, errUnjudged)
 	}
@@ -290,23 +224,23 @@ func (r *answerReader) readBody(a *httpAnswer) (err error) {
 		a.cut, err = r.chunks()
 	case a.length >= 0:
 		a.cut = a.length > maxBody
-		if err = r.read(min(a.length, maxBody)); err != nil {
-			err = r.broken(fmt.Sprintf("the body, %d of %d bytes came", len(r.body), a.length), err)
+		if err = r.read(r.in, min(a.length, maxBody), r.src); err != nil {
+			err = r.broken(fmt.Sprintf("the body, %d of %d bytes came", len(r.text), a.length), err)
 		}
 	default:
-		err = r.read(maxBody)
+		err = r.read(r.in, maxBody, r.src)
 		if a.cut = err == nil; err == io.EOF {
 			err = nil
 		} else if err != nil {
 			err = r.brokenBody(err)
 		}
 	}
-	a.body = r.body
+	a.body = r.text
 	return err
 }
 
 func (r *answerReader) brokenBody(err error) error {
-	return r.broken(fmt.Sprintf("the body, %d bytes came", len(r.body)), err)
+	return r.broken(fmt.Sprintf("the body, %d bytes came", len(r.text)), err)
 }
 
 // chunks reads a chunked body. The trailer is of no interest.
@@ -316,8 +250,8 @@ func (r *answerReader) chunks() (cut bool, err error) {
 		if err != nil || size == 0 {
 			return false, err
 		}
-		want := min(size, maxBody-len(r.body))
-		if err := r.read(want); err != nil {
+		want := min(size, maxBody-len(r.text))
+		if err := r.read(r.in, want, r.src); err != nil {
 			return false, r.brokenBody(err)
 		}
 		if want < size {

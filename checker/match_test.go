@@ -188,7 +188,7 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	r := newAnswerReader(t.Context(), inTime, NewMatching())
 	defer r.close()
 	r.small = new(make([]byte, 0, smallBody)) // another test may have left a large one in the pool
-	r.body = *r.small
+	r.text = *r.small
 	r.reset(havingSaid(io.MultiReader(strings.NewReader(okHead+"Content-Length: 4611686018427387903\r\n\r\nx"), iotest.ErrReader(io.EOF))))
 	a, err := r.answer()
 	if err != nil {
@@ -197,7 +197,7 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	if err = r.readBody(&a); !wire.IsClosed(err) {
 		t.Errorf("%v", err)
 	}
-	if cap(r.body) > smallBody {
-		t.Errorf("%d bytes are held for a body of 1", cap(r.body))
+	if cap(r.text) > smallBody {
+		t.Errorf("%d bytes are held for a body of 1", cap(r.text))
 	}
 }

@@ -1,0 +1,88 @@
+package checker
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"ldirectord/checker/wire"
+)
+
+const smallBody = 4 << 10
+
+// Bodies and files are read into buffers of pools: small ones that grow up to largeBody, and then one for the most that
+// is read.
+var (
+	smallPool = sync.Pool{New: func() any { return new(make([]byte, 0, smallBody)) }}
+	largePool = sync.Pool{New: func() any { return new(make([]byte, 0, max(maxBody, maxFile+1))) }}
+)
+
+// beginning is that of a body or a file, which may be long. It is to be closed, and its text is good until then.
+type beginning struct {
+	ctx    context.Context // of the check
+	limits *Matching
+	text   []byte
+	small  *[]byte       // the pool's, which text began as
+	large  *[]byte       // the pool's, when text is a large one
+	waited time.Duration // for its turn
+}
+
+// read reads that many bytes more. What it waits for is no part of the time of these connections.
+func (b *beginning) read(from io.Reader, n int, conns ...*wire.Conn) error {
+	for n > 0 {
+		if len(b.text) == cap(b.text) {
+			if err := b.grow(conns); err != nil {
+				return err
+			}
+		}
+		got, err := from.Read(b.text[len(b.text):min(len(b.text)+n, cap(b.text))])
+		b.text = b.text[:len(b.text)+got]
+		n -= got
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grow enlarges the buffer. A large one waits for its turn: only some are in memory at once.
+func (b *beginning) grow(conns []*wire.Conn) error {
+	switch {
+	case b.small == nil:
+		b.small = smallPool.Get().(*[]byte)
+	case cap(b.text) < largeBody:
+		*b.small = append(make([]byte, 0, 2*cap(b.text)), b.text...)
+	default:
+		return b.enlarge(conns)
+	}
+	b.text = (*b.small)[:len(b.text)]
+	return nil
+}
+
+func (b *beginning) enlarge(conns []*wire.Conn) error {
+	waited, err := acquireSlot(b.ctx, b.limits.bodies)
+	b.waited += waited
+	if err != nil {
+		return err
+	}
+	b.large = largePool.Get().(*[]byte) // close releases the slot
+	for _, c := range conns {
+		if err := c.Prolong(b.ctx, waited); err != nil {
+			return err
+		}
+	}
+	b.text = append((*b.large)[:0], b.text...)
+	return nil
+}
+
+// close gives back what is held.
+func (b *beginning) close() {
+	if b.small != nil {
+		smallPool.Put(b.small)
+	}
+	if b.large != nil {
+		largePool.Put(b.large)
+		releaseSlot(b.limits.bodies)
+	}
+}
