@@ -17,15 +17,17 @@ import (
 	"ldirectord/checker/wire"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/run"
 )
 
 const (
-	lineTimeout  = 10 * time.Second // how long is waited for the turn: a thousand first checks come at once
-	checkTimeout = 2 * time.Second  // how long a check waits for the table
-	setTimeout   = 5 * time.Second  // and a reload
-	wayRenewed   = time.Minute      // after which the way of a check is looked at again; at once after a failure
-	eachRenewed  = 20 * time.Second // the same where several checks go by one service
-	summedUp     = 5 * time.Second  // the kernel sums its counters up every two, and a check may come just before
+	lineTimeout  = 10 * time.Second       // how long is waited for the turn: a thousand first checks come at once
+	checkTimeout = 2 * time.Second        // how long a check waits for the table
+	setTimeout   = 5 * time.Second        // and a reload
+	wayRenewed   = time.Minute            // after which the way of a check is looked at again; at once after a failure
+	eachRenewed  = 20 * time.Second       // the same where several checks go by one service
+	summedUp     = 5 * time.Second        // the kernel sums its counters up every two, and a check may come just before
+	countedBy    = 100 * time.Millisecond // after which packets that were not counted are sent once more
 )
 
 var (
@@ -93,6 +95,7 @@ type passage struct {
 	before Kernel    // at the end of the check before, if that failed
 	stray  error     // why they don't; nil when they do
 	seen   time.Time // when that was found
+	sure   bool      // it was found twice
 }
 
 // lose notes that a service may not be in the table.
@@ -233,7 +236,7 @@ func (s *Services) save() error {
 
 // ready makes the service of a way, unless it is in the table as far as known, and finds how a check reaches it.
 func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) error {
-	return s.with(ctx, checkTimeout, func(ctx context.Context) error {
+	return s.surely(ctx, p, func(ctx context.Context) error {
 		sv := s.all[wanted(w)]
 		if sv == nil {
 			return errNoMark
@@ -302,7 +305,7 @@ func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bo
 // judge tells why an answer is void; "" if it counts.
 func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
 	answered := time.Now()
-	err := s.with(ctx, checkTimeout, func(ctx context.Context) error {
+	err := s.surely(ctx, p, func(ctx context.Context) error {
 		stayed, _, err := s.look(ctx, &p.service)
 		var k Kernel
 		if !r.OK {
@@ -343,13 +346,25 @@ func (p *passage) isDoubted(now time.Time) bool {
 	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
 }
 
+// surely does f with the table. Where that finds for the first time that packets don't come to the service, it does f
+// once more, a moment later: else a server would go by its own address because a connection was not counted in time.
+func (s *Services) surely(ctx context.Context, p *passage, f func(context.Context) error) error {
+	err := s.with(ctx, checkTimeout, f)
+	if err != nil && err == p.stray && !p.sure && run.Pause(ctx, countedBy) {
+		err = s.with(ctx, checkTimeout, f)
+	}
+	return err
+}
+
 // knock tells why packets of a check don't come to its service; nil if they do: each that begins a connection is
 // remembered there at once. A rule of the firewall may change their marks.
 func (s *Services) knock(ctx context.Context, p *passage) error {
-	if p.stray != nil && time.Since(p.seen) < wayRenewed {
+	ago := time.Since(p.seen)
+	if p.sure && ago < wayRenewed {
 		return p.stray
 	}
-	p.stray = nil
+	sure := p.stray != nil && ago >= countedBy
+	p.sure, p.stray = false, nil
 	for range 2 { // another connection may end meanwhile
 		_, _, unread := s.look(ctx, &p.service)
 		before := p.connections
@@ -367,7 +382,8 @@ func (s *Services) knock(ctx context.Context, p *passage) error {
 			return nil
 		}
 	}
-	p.seen, p.stray = time.Now(), fmt.Errorf("%s: %s", wire.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6))
+	p.stray = fmt.Errorf("%s: %s", wire.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6))
+	p.seen, p.sure = time.Now(), sure
 	return p.stray
 }
 

@@ -616,6 +616,28 @@ func TestAConnectionThatEnds(t *testing.T) {
 	}
 }
 
+// A first connection that is not counted at once does not bring a server in by its own address.
+func TestAConnectionThatIsCountedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		down := checker.Result{Cause: checker.Timeout}
+		c := f.check(t, &answers{list: []checker.Result{down}}, &answers{list: []checker.Result{{OK: true}}})
+		began := time.Now()
+		f.Options.Knock = func(wire.Via, netip.AddrPort) error {
+			if f.knocks++; time.Since(began) >= countedBy {
+				f.count.Inactive++
+			}
+			return nil
+		}
+		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough || !r.OwnAnswers {
+			t.Errorf("it lacks the virtual address: %+v", r)
+		}
+		if f.knocks < 3 {
+			t.Errorf("%d packets were sent", f.knocks)
+		}
+	})
+}
+
 // Two checks of one server share its service: packets of the one say nothing of the other.
 func TestTwoChecksOfAServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
