@@ -62,6 +62,10 @@ func (d *runningDaemon) report() *status.Report {
 	d.t.Helper()
 	o := d.options()
 	text, err := o.socket().Ask(d.t.Context(), "/status")
+	for end := time.Now().Add(awaitLimit); err != nil && time.Now().Before(end); { // a busy machine is late
+		time.Sleep(100 * time.Millisecond)
+		text, err = o.socket().Ask(d.t.Context(), "/status")
+	}
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -164,34 +168,46 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	}
 	d := launched(t, "start", config.String())
 	fetch(t, "http://"+addr+"/healthz")
-	for i := range 24 {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		c.(*net.TCPConn).SetReadBuffer(1024)
-		io.WriteString(c, [...]string{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET /metrics HTTP/1.1\r\nX: "}[i%3])
-	}
 	o := d.options()
-	for range 12 {
-		c, err := net.Dial("unix", string(o.socket()))
+	come := func(network, addr, asks string) {
+		t.Helper()
+		c, err := net.Dial(network, addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
-		io.WriteString(c, "GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
+		t.Cleanup(func() { c.Close() })
+		if c, ok := c.(*net.TCPConn); ok {
+			c.SetReadBuffer(1024)
+		}
+		io.WriteString(c, asks)
+	}
+	four := func() {
+		for _, asks := range []string{"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET /metrics HTTP/1.1\r\nX: "} {
+			come("tcp", addr, asks)
+		}
+		come("unix", string(o.socket()), "GET /status HTTP/1.1\r\nHost: a\r\n\r\n")
+	}
+	for range 12 {
+		four()
 	}
 	before := d.report()
-	time.Sleep(2 * time.Second)
-	after := d.report()
-	for i, v := range after.Virtuals {
-		if n := v.Servers[0].Tally.Checks - before.Virtuals[i].Servers[0].Tally.Checks; n == 0 {
-			t.Fatalf("%s: no check in 2 s, want one a second", v.ID)
+	for end := time.Now().Add(awaitLimit); ; time.Sleep(time.Second) {
+		four() // as long as they come, one that stalls a check stalls it for good
+		after, stalled := d.report(), ""
+		for i, v := range after.Virtuals {
+			if v.Servers[0].Tally.Checks == before.Virtuals[i].Servers[0].Tally.Checks {
+				stalled = v.ID + " is not checked"
+			}
 		}
-	}
-	if after.Checks.Overdue > 1 {
-		t.Errorf("checks are late by %v s", after.Checks.Overdue)
+		if after.Checks.Overdue > 1 {
+			stalled = fmt.Sprintf("checks are late by %v s", after.Checks.Overdue)
+		}
+		if stalled == "" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(stalled)
+		}
 	}
 	if code, _ := fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
 		t.Errorf("others are not answered: %d", code)
