@@ -27,7 +27,7 @@ const (
 	wayRenewed   = time.Minute            // after which the way of a check is looked at again; at once after a failure
 	eachRenewed  = 20 * time.Second       // the same where several checks go by one service
 	summedUp     = 5 * time.Second        // the kernel sums its counters up every two, and a check may come just before
-	countedBy    = 100 * time.Millisecond // after which packets that were not counted are sent once more
+	countedBy    = 100 * time.Millisecond // after which a packet that was not counted is sent once more
 )
 
 var (
@@ -347,7 +347,7 @@ func (p *passage) isDoubted(now time.Time) bool {
 }
 
 // surely does f with the table. Where that finds for the first time that packets don't come to the service, it does f
-// once more, a moment later: else a server would go by its own address because a connection was not counted in time.
+// once more, a moment later: another connection may have ended meanwhile, or this one was not counted in time.
 func (s *Services) surely(ctx context.Context, p *passage, f func(context.Context) error) error {
 	err := s.with(ctx, checkTimeout, f)
 	if err != nil && err == p.stray && !p.sure && run.Pause(ctx, countedBy) {
@@ -365,22 +365,20 @@ func (s *Services) knock(ctx context.Context, p *passage) error {
 	}
 	sure := p.stray != nil && ago >= countedBy
 	p.sure, p.stray = false, nil
-	for range 2 { // another connection may end meanwhile
-		_, _, unread := s.look(ctx, &p.service)
-		before := p.connections
-		if err := s.Knock(p.via, netip.AddrPortFrom(p.via.To, p.port)); err != nil {
-			return fmt.Errorf("no packet can be sent there: %w", err)
-		}
-		stayed, _, err := s.look(ctx, &p.service)
-		switch err = cmp.Or(unread, err); {
-		case err != nil:
-			return err
-		case !stayed[0]:
-			return errLost
-		case p.connections > before:
-			p.moved = time.Now()
-			return nil
-		}
+	_, _, unread := s.look(ctx, &p.service)
+	before := p.connections
+	if err := s.Knock(p.via, netip.AddrPortFrom(p.via.To, p.port)); err != nil {
+		return fmt.Errorf("no packet can be sent there: %w", err)
+	}
+	stayed, _, err := s.look(ctx, &p.service)
+	switch err = cmp.Or(unread, err); {
+	case err != nil:
+		return err
+	case !stayed[0]:
+		return errLost
+	case p.connections > before:
+		p.moved = time.Now()
+		return nil
 	}
 	p.stray = fmt.Errorf("%s: %s", wire.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6))
 	p.seen, p.sure = time.Now(), sure
