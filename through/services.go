@@ -21,14 +21,15 @@ import (
 )
 
 const (
-	lineTimeout  = 10 * time.Second       // how long is waited for the turn: a thousand first checks come at once
-	checkTimeout = 2 * time.Second        // how long a check waits for the table
-	setTimeout   = 5 * time.Second        // and a reload
-	wayRenewed   = time.Minute            // after which the way of a check is looked at again; at once after a failure
-	eachRenewed  = 20 * time.Second       // the same where several checks go by one service
-	summedUp     = 5 * time.Second        // the kernel sums its counters up every two, and a check may come just before
-	countedBy    = 100 * time.Millisecond // after which a packet that was not counted is sent once more
+	lineTimeout  = 10 * time.Second // how long is waited for the turn: a thousand first checks come at once
+	checkTimeout = 2 * time.Second  // how long a check waits for the table
+	setTimeout   = 5 * time.Second  // and a reload
+	wayRenewed   = time.Minute      // after which the way of a check is looked at again; at once after a failure
+	eachRenewed  = 20 * time.Second // the same where several checks go by one service
+	summedUp     = 5 * time.Second  // the kernel sums its counters up every two, and a check may come just before
 )
+
+const countedBy = 100 * time.Millisecond // after which a packet that was not counted is sent once more
 
 var (
 	errSilent = errors.New("the table does not answer")
