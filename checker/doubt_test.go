@@ -1,10 +1,6 @@
 package checker
 
-import (
-	"testing"
-
-	"ldirectord/lvs"
-)
+import "testing"
 
 // Who asks nobody is known before the first check; who asks is not.
 func TestChecksThatCanOnlyFail(t *testing.T) {
@@ -30,33 +26,6 @@ func TestChecksThatCanOnlyFail(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: %q", c.name, got)
-		}
-	}
-}
-
-func TestPatternsThatMayTakeForeverAreDoubtful(t *testing.T) {
-	const slow, fine = `(?=x)(a+)+b`, `^OK [a-z]+`
-	const why = "it repeats what is itself repeated, over the same characters, at character 10 of the pattern: " +
-		"an answer that nearly matches may take too long to be judged"
-	expect := func(pattern string) Spec {
-		return Spec{Receive: fine, Steps: ListOf(lvs.Step{Send: true, Text: slow}, lvs.Step{Text: fine}, lvs.Step{Text: pattern})}
-	}
-	for name, c := range map[string]struct {
-		spec Spec
-		want string
-	}{
-		"receive":      {Spec{Receive: slow}, "receive: " + why},
-		"good receive": {Spec{Receive: fine}, ""},
-		"no pattern":   {Spec{Receive: "("}, ""},
-		"expect":       {expect(slow), "expect: " + why},
-		"good expect":  {expect(fine), ""},
-	} {
-		got := ""
-		if doubt := Doubt(c.spec); doubt != nil {
-			got = doubt.Error()
-		}
-		if got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }

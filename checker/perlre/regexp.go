@@ -9,19 +9,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dlclark/regexp2/v2"
 )
 
-// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes.
-const maxBacktrack = 1 << 20
-
-// lightWork is how much work a match may be without a budget: bytes of text times instructions. It is some
-// milliseconds at most.
-const lightWork = 1 << 20
+const (
+	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes.
+	maxBacktrack = 1 << 20
+	// maxProgram bounds a program for the engine of linear time, in instructions: its time is linear in them as well.
+	maxProgram = 4 << 10
+	// lightWork is how much work a match may be without a budget: bytes of text times instructions. It is some
+	// milliseconds at most.
+	lightWork = 1 << 20
+)
 
 // ErrBudget is a match that was given up.
 var ErrBudget = errors.New("matching took too long")
@@ -29,17 +35,19 @@ var ErrBudget = errors.New("matching took too long")
 // errMemory is one that never fits into the engine's memory; it is a budget, too.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
-// backtracking writes for the engine that backtracks what it reads in another way than Perl: its \b is that of Unicode,
-// its ^ of (?m) is also after a newline that ends the text.
-var backtracking = strings.NewReplacer(`(?m:^)`, `(?:\A|(?<=\n)(?!\z))`, `\b`, wordEdge(asciiWord, false),
-	`\B`, wordEdge(asciiWord, true))
+// What either engine reads in another way than Perl. To Go's, a newline may follow the end of a pattern: a group tells,
+// and there are no others. To the other, ^ of (?m) is also after a newline that ends the text.
+var (
+	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)
+	backtracking = strings.NewReplacer(`\Z`, `(?=\n?\z)`, `(?m:^)`, `(?:\A|(?<=\n)(?!\z))`)
+)
 
 // Regexp is a compiled pattern. It is safe for use by several goroutines.
 type Regexp struct {
-	needs  []string // texts that every match contains, one after another; all there is without an engine
-	linear *linear
+	needs  []string       // texts that every match contains, one after another; all there is without an engine
+	linear *regexp.Regexp // Go's engine, where the pattern means the same to it
+	weight int            // how much each byte of a text may cost that engine: instructions
 	back   *regexp2.Regexp
-	danger danger
 }
 
 // Compile reads a pattern. The empty one matches everything. (In Perl itself it would mean the last successful
@@ -53,45 +61,41 @@ func Compile(pattern string) (*Regexp, error) {
 	if all.plain {
 		return r, nil
 	}
-	r.linear = newLinear(all)
-	if r.linear != nil && r.linear.exact {
+	if !all.odd && !all.begins && r.compileLinear(forGo.Replace(all.text)) {
 		return r, nil
 	}
-	r.back, err = regexp2.Compile(backtracking.Replace(all.text),
+	r.back, err = regexp2.Compile(backtracking.Replace(all.text), regexp2.RE2,
 		regexp2.OptionMaxBacktrackingStackSize(maxBacktrack))
 	if err != nil {
 		return nil, fmt.Errorf("not supported: %w", err)
 	}
-	if r.linear == nil {
-		r.danger = all.danger
-	}
 	return r, nil
 }
 
-// Explodes tells where a pattern has what may take a backtracking engine forever on a text that nearly
-// matches: the place in the pattern, counted in bytes from 0, and why.
-func (r *Regexp) Explodes() (pos int, why string, ok bool) {
-	return r.danger.pos, r.danger.why, r.danger.why != ""
+func (r *Regexp) compileLinear(text string) (ok bool) {
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil { // it repeats more often than the engine allows
+		return false
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil || len(program.Inst) > maxProgram {
+		return false
+	}
+	r.linear, r.weight = regexp.MustCompile(text), len(program.Inst)
+	return true
 }
 
 // Heavy reports whether to search a text may take so long that a budget is needed for it.
-func (r *Regexp) Heavy(text []byte) bool {
-	if r.plain() || !r.worth(text) {
-		return false
-	}
-	return r.linear == nil || !r.linear.light(text)
-}
+func (r *Regexp) Heavy(text []byte) bool { return (r.back != nil || !r.light(text)) && r.worth(text) }
 
-func (r *Regexp) plain() bool { return r.linear == nil && r.back == nil }
+func (r *Regexp) light(text []byte) bool { return len(text)*r.weight <= lightWork }
 
 // worth reports whether a text has all that a match contains.
-func (r *Regexp) worth(text []byte) bool {
+func (r *Regexp) worth(text []byte) (found bool) {
 	for _, need := range r.needs {
-		at := bytes.Index(text, []byte(need))
-		if at < 0 {
+		if _, text, found = bytes.Cut(text, []byte(need)); !found {
 			return false
 		}
-		text = text[at+len(need):]
 	}
 	return true
 }
@@ -100,15 +104,15 @@ func (r *Regexp) worth(text []byte) bool {
 // so much processor time; how much it took is added to spent.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
+	case r.linear == nil && r.back == nil || !r.worth(text):
+		return r.worth(text), nil
 	case r.linear == nil:
-		at, err := r.Find(text, budget, spent)
+		at, err := backtrack(r.back, text, budget, spent)
 		return at != nil, err
-	case !r.worth(text):
-		return false, nil
-	case r.linear.light(text) && isASCII(text): // it is one rune per byte already
-		return r.linear.re.Match(text), nil
+	case r.light(text) && utf8.RuneCount(text) == len(text) && utf8.Valid(text): // ASCII is one rune per byte already
+		return r.linear.Match(text), nil
 	}
-	err = r.linear.read(text, budget, spent, func(runes io.RuneReader) { ok = r.linear.re.MatchReader(runes) })
+	err = inTime(text, budget, spent, func(runes io.RuneReader) { ok = r.linear.MatchReader(runes) })
 	return ok, err
 }
 
@@ -117,50 +121,42 @@ func (r *Regexp) Find(text []byte, budget time.Duration, spent *time.Duration) (
 	switch {
 	case !r.worth(text):
 		return nil, nil
-	case r.plain():
+	case r.back != nil:
+		return backtrack(r.back, text, budget, spent)
+	case r.linear == nil:
 		all := strings.Join(r.needs, "")
 		begin := bytes.Index(text, []byte(all))
 		return []int{begin, begin + len(all)}, nil
-	case r.linear == nil:
-		return backtrack(r.back, text, budget, spent)
-	case !r.linear.exact:
-		if ok, err := r.Match(text, budget, spent); !ok || err != nil {
-			return nil, err
-		}
-		return backtrack(r.back, text, budget, spent)
 	}
-	err = r.linear.read(text, budget, spent,
-		func(runes io.RuneReader) { at = r.linear.re.FindReaderIndex(runes) })
-	if err != nil { // what was found in a part may not be the first
+	err = inTime(text, budget, spent, func(runes io.RuneReader) { at = r.linear.FindReaderSubmatchIndex(runes) })
+	if at == nil || err != nil { // what was found in a part may not be the first
 		return nil, err
 	}
-	return at, nil
+	for i := 2; i < len(at); i += 2 {
+		if at[i] >= 0 { // the newline at the end
+			at[1] = at[i]
+		}
+	}
+	return at[:2], nil
 }
 
-func (l *linear) light(text []byte) bool { return len(text)*l.weight <= lightWork }
-
-// read has the engine read a text byte by byte, and ends the text when the budget is spent.
-func (l *linear) read(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
-	if l.light(text) {
-		search(&byteReader{rest: text})
-		return nil
-	}
+// inTime has Go's engine search a text, which ends when the budget is spent.
+func inTime(text []byte, budget time.Duration, spent *time.Duration, search func(io.RuneReader)) error {
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()
-	r := byteReader{rest: text, over: func() bool { return clock.read() > budget }}
-	search(&r)
-	if r.cut {
+	reader := byteReader{rest: text, over: func() bool { return clock.read() > budget }}
+	search(&reader)
+	if reader.cut {
 		return ErrBudget
 	}
 	return nil
 }
 
-// byteReader is a text with one rune per byte.
+// byteReader is a text with one rune per byte, which ends when the time is over.
 type byteReader struct {
 	rest []byte
-	read int
-	over func() bool // asked at each readsPerLook bytes; nil: there is no bound
-	cut  bool        // the text was ended by over
+	over func() bool // asked at each readsPerLook bytes
+	cut  bool
 }
 
 // readsPerLook is how often over is asked.
@@ -168,25 +164,15 @@ const readsPerLook = 4 << 10
 
 // ReadRune implements io.RuneReader.
 func (r *byteReader) ReadRune() (rune, int, error) {
-	if r.over != nil && r.read%readsPerLook == readsPerLook-1 {
-		r.cut = r.cut || r.over()
+	if len(r.rest)%readsPerLook == readsPerLook-1 && r.over() {
+		r.rest, r.cut = nil, true
 	}
-	if len(r.rest) == 0 || r.cut {
+	if len(r.rest) == 0 {
 		return 0, 0, io.EOF
 	}
 	b := r.rest[0]
 	r.rest = r.rest[1:]
-	r.read++
-	return rune(b), 1, nil
-}
-
-func isASCII(text []byte) bool {
-	for _, b := range text {
-		if b >= 0x80 {
-			return false
-		}
-	}
-	return true
+	return runeOf(b), 1, nil
 }
 
 // maxAttempts bounds how often a match is begun again. Each attempt has twice the time of the one before.
@@ -199,10 +185,7 @@ func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *tim
 	if budget <= 0 {
 		return nil, ErrBudget
 	}
-	runes := make([]rune, len(text))
-	for i, b := range text {
-		runes[i] = rune(b)
-	}
+	runes := runesOf(text)
 	clock := startClock()
 	defer func() { *spent += clock.stop() }()
 	bounded := *re // for a time limit of our own; what it points to is shared

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,8 +41,8 @@ func notations(pattern string) string {
 		return err.Error()
 	}
 	text := "backtracking " + backtracking.Replace(all.text)
-	if l := newLinear(all); l != nil {
-		text += ", linear " + l.re.String()
+	if r, err := Compile(pattern); err == nil && r.linear != nil {
+		text += ", linear " + r.linear.String()
 	}
 	return text
 }
@@ -100,23 +101,45 @@ func TestReceiveDecidesAsPerlOnRandomPatterns(t *testing.T) {
 	for range 3000 {
 		pattern := randomPattern(random, 3)
 		for range 3 {
-			text := randomText(random)
-			got, want := answer(t, pattern, text), perl.answer(pattern, text)
-			if got != want {
-				t.Errorf("%q on %q: %s, perl %s (%s)", pattern, text, got, want, notations(pattern))
-			}
+			perl.agrees(t, pattern, randomText(random))
 		}
 	}
 }
 
+// onPurpose is how we refuse what Perl accepts. All other patterns that we refuse are refused by Perl, too.
+var onPurpose = regexp.MustCompile(`not supported|no group before it has this number or name`)
+
+// accepted are patterns that Perl refuses and we do not: \K in a look-around, where it means nothing.
+var accepted = regexp.MustCompile(`(?s)\(\?<?[=!].*\\K`)
+
+// repeatedBreak is a line break that is repeated: Perl 5.36 may match half of "\r\n" there, see docs/compatibility.md.
+var repeatedBreak = regexp.MustCompile(`\\[RX](?:[*+?]|\{[0-9, ]+\})`)
+
+// agrees compares what we answer with what Perl answers, which is ours.
+func (p *perlProcess) agrees(t *testing.T, pattern, text string) (got, want string) {
+	t.Helper()
+	got, want = answer(t, pattern, text), p.answer(pattern, text)
+	switch {
+	case got == "E" && want != "E" && onPurpose.MatchString(notations(pattern)):
+		return got, want
+	case want == "E" && accepted.MatchString(pattern):
+		return got, want
+	case repeatedBreak.MatchString(pattern) && strings.Contains(text, "\r\n"):
+		return got, want
+	case got != want:
+		t.Errorf("%q on %q: %s, perl %s (%s)", pattern, text, got, want, notations(pattern))
+	}
+	return got, want
+}
+
 // perlProcess answers from Perl itself.
 type perlProcess struct {
-	t   *testing.T
+	t   testing.TB
 	in  *bufio.Writer
 	out *bufio.Scanner
 }
 
-func startPerl(t *testing.T) *perlProcess {
+func startPerl(t testing.TB) *perlProcess {
 	t.Helper()
 	if _, err := exec.LookPath("perl"); err != nil {
 		t.Skip("needs perl")
@@ -150,13 +173,16 @@ func (p *perlProcess) answer(pattern, text string) string {
 // variable or no width, conditions without a "no", repeated \K, {3,2}.
 var (
 	randomAtoms = strings.Split(`a b c K k 0 1 _ - # { } ] . ^ $ \A \z \Z \b \B \d \D \w \W \s \S \h \H \v \V \N \R \X \n `+
-		`\t \e \cA \x41 \x{61} \x{e9} \x{100} \101 \0 \12 \1 \2 \10 \8 \g1 \g{-1} \g{2} \k<n> \k{n} (?P=n) \G \Q \E \U \y \. \/ \_ `+
+		`\t \e \cA \x41 \x{61} \x{e9} \101 \0 \12 \1 \2 \10 \8 \g1 \g{-1} \g{2} \k<n> \k{n} (?P=n) \G \Q \E \U \y \. \/ \_ `+
 		`[a-c] [^a-c] [\w-] [[:alpha:]] [[:^upper:]] [[:lower:]k] []a] [^]a] [a\]b] [\d-z] [\1\b] [a-[:digit:]] [$@] `+
-		`[\x00-\x1f] [^\n] [\W] [^\W_] [\N{U+41}] \N{U+e9} \p{Lu} \pL \P{L} \p{IsUpper} [[:punct:]] [\h\R] [z-a] [[:foo:]] [a [-a] [a-]`, " ")
+		`[\x00-\x1f] [^\n] [\W] [^\W_] [[:punct:]] [[:^space:]\n] [^[:cntrl:]] [\h\R] [\V] [^\H\d] [A-\xff] [z-a] [[:foo:]] [a [-a] [a-]`, " ")
+	// randomRefused are what we refuse on purpose.
+	randomRefused = strings.Split(`\x{100} \p{Lu} \pL \P{L} \p{IsUpper} \N{U+e9} [\N{U+41}] (?xx) (?u) (?|(a)|(b)) (?a:\w) (*pla:a) (*atomic:a*) `+
+		`(?:(a)|b)(?(1)b|a) (?(?=a)\w|b) (?1) (*SKIP)`, " ")
 	randomBytes   = []string{"\n", " ", "\xe9", "\xc9", "\xdf", "[\xe0-\xff]", "[a b]"}
-	randomGroups  = strings.Split(`( (?: (?= (?! (?> (?<n> (?'n' (?P<n> (?| (?i: (?s: (?m: (?x: (?xx: (?n: (?a: (?u: (?^: (?^i: (?i-s: (?-i: (*pla: (*atomic:`, " ")
+	randomGroups  = strings.Split(`( (?: (?= (?! (?> (?<n> (?'m' (?P<n> (?i: (?s: (?m: (?x: (?n: (?^: (?^i: (?i-s: (?-i:`, " ")
 	randomRepeats = []string{"", "", "", "", "", "*", "+", "?", "*?", "+?", "??", "*+", "++", "?+", "{2}", "{1,}", "{,2}", "{1,2}?", "{1}+", "{ 1, 2 }", "{x}", " *"}
-	randomOthers  = []string{"(?i)", "(?s)", "(?m)", "(?x)", "(?-i)", "(?^)", "(?n)", "(?#c)", "(*FAIL)", "|", "|", "|", " # x\n", ")", "*", "(?xx)", "(?u)"}
+	randomOthers  = []string{"(?i)", "(?s)", "(?m)", "(?x)", "(?-i)", "(?^)", "(?n)", "(?#c)", "(*FAIL)", "|", "|", "|", " # x\n", ")", "*"}
 )
 
 func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
@@ -165,6 +191,8 @@ func randomPattern(r *rand.Rand, depth int) string {
 	var b strings.Builder
 	for range r.IntN(4) + 1 {
 		switch kind := r.IntN(20); {
+		case r.IntN(100) == 0:
+			b.WriteString(pick(r, randomRefused))
 		case kind < 5 && depth > 0:
 			b.WriteString(pick(r, randomGroups) + randomPattern(r, depth-1) + ")" + pick(r, randomRepeats))
 		case kind == 5:
@@ -250,28 +278,42 @@ func TestHostilePatternsAreCompiledOrRefusedInTime(t *testing.T) {
 	}
 }
 
+// What we refuse is told with its place and with what is allowed, above all what Perl accepts.
 func TestRefusalsNameTheConstruct(t *testing.T) {
+	const groups = " is not supported: a group is (…), (?:…), (?<name>…), (?=…), (?!…), (?<=…), (?<!…) or (?>…), with modifiers i, m, n, s and x"
 	for pattern, want := range map[string]string{
-		`a(?1)`:              `"(?1)" is not supported: nor are recursion, embedded code and verbs, at character 2 of the pattern`,
-		`(?R)`:               `"(?R)" is not supported: nor are recursion, embedded code and verbs, at character 1 of the pattern`,
-		`x(?&n)(?<n>a)`:      `"(?&n)(?<n>a)" is not supported: nor are recursion, embedded code and verbs, at character 2 of the pattern`,
-		`a(*SKIP)b`:          `"(*SKIP)b" is not supported: nor are recursion, embedded code and verbs, at character 2 of the pattern`,
-		`(?{ system "id" })`: `"(?{ system \"" is not supported: nor are recursion, embedded code and verbs, at character 1 of the pattern`,
+		`a(?1)`:              `"(?1)"` + groups + `, at character 2 of the pattern`,
+		`(?R)`:               `"(?R)"` + groups + `, at character 1 of the pattern`,
+		`x(?&n)(?<n>a)`:      `"(?&n)(?<n>a)"` + groups + `, at character 2 of the pattern`,
+		`a(*SKIP)b`:          `"(*SKIP)b"` + groups + `, at character 2 of the pattern`,
+		`(?{ system "id" })`: `"(?{ system \""` + groups + `, at character 1 of the pattern`,
+		`(a)?(?(1)b|c)`:      `"(?(1)b|c)"` + groups + `, at character 5 of the pattern`,
+		`(?|(a)|(b))`:        `"(?|(a)|(b))"` + groups + `, at character 1 of the pattern`,
+		"\xe9(?xx)[a-c ]":    `"(?xx)[a-c ]"` + groups + `, at character 2 of the pattern`,
+		`(?u)\w`:             `"(?u)\\w"` + groups + `, at character 1 of the pattern`,
+		`(?a:\w)`:            `"(?a:\\w)"` + groups + `, at character 1 of the pattern`,
+		`(*pla:a)b`:          `"(*pla:a)b"` + groups + `, at character 1 of the pattern`,
 		`[[:foo:]]`:          `unknown class [:foo:], at character 2 of the pattern`,
 		`(a`:                 `unmatched (, at character 1 of the pattern`,
 		`a)`:                 `unmatched ), at character 2 of the pattern`,
 		`[a`:                 `unmatched [, at character 1 of the pattern`,
-		`(?xx)[a- `:          `unmatched [, at character 6 of the pattern`,
+		`(?x)  [a-`:          `unmatched [, at character 7 of the pattern`,
 		`*`:                  `quantifier * follows nothing, at character 1 of the pattern`,
 		`a**`:                `nested quantifiers, at character 3 of the pattern`,
 		`a\`:                 `trailing \, at character 2 of the pattern`,
-		`\p{Klingon}`:        `\p{Klingon}: this property is not supported, at character 1 of the pattern`,
-		`\N{DIGIT ONE}`:      `\N{DIGIT ONE}: named characters are not supported, write \x{...}, at character 1 of the pattern`,
-		`(?<n>a)\k<m>`:       `reference to a group "m" that does not exist, at character 8 of the pattern`,
+		`\p{Klingon}`:        `\p{Klingon}: properties are not supported, write a class as [[:upper:]], at character 1 of the pattern`,
+		`[\pL]`:              `"\\pL]" is not supported: escapes are those of a byte (\x41, \n) or a set (\d, \w, \s), at character 2 of the pattern`,
+		`\N{DIGIT ONE}`:      `\N{DIGIT ONE}: named characters are not supported, write \x41, at character 1 of the pattern`,
+		`\x{20ac}`:           `\x{20ac} is not supported: it is no byte, write those of its UTF-8, as \xc3\xa9, at character 1 of the pattern`,
+		`(?<n>a)\k<m>`:       `\k<m>: no group before it has this number or name, at character 8 of the pattern`,
+		`\g1(a)`:             `\g1: no group before it has this number or name, at character 1 of the pattern`,
+		`(?<n>a)|(?<n>b)`:    `two groups with the name n are not supported, at character 9 of the pattern`,
+		`a\b{wb}`:            `\b{wb} is not supported, at character 2 of the pattern`,
+		`\w{x}`:              `unescaped left brace in \w{x, write \{, at character 1 of the pattern`,
 		`a{70000}`:           `quantifier bigger than 65534, at character 2 of the pattern`,
 	} {
 		_, err := Compile(pattern)
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", pattern, err, want)
 		}
 	}
@@ -286,7 +328,7 @@ func TestPlainTextIsSearchedForAsBytes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := m.plain(); got != plain {
+		if got := m.linear == nil && m.back == nil; got != plain {
 			t.Errorf("%q: plain %v, want %v", pattern, got, plain)
 		}
 	}

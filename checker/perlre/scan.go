@@ -1,10 +1,13 @@
 package perlre
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of a pattern. maxRepeat is Perl's own.
@@ -15,85 +18,45 @@ const (
 	maxToken   = 1 << 10 // bytes: a name, a number, the flags of a group
 )
 
-// scan reads a Perl pattern (perlre(1), Perl 5.36) and writes it for the engines. All that depends on characters is
-// worked out here into sets of bytes; the engines see only those, sequences, repeats, groups and looks around.
-// Recursion, backtracking verbs other than (*FAIL), embedded code and named characters are refused.
+// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and writes it for the engines. What is not
+// read here, and what both engines read in another way than Perl, is refused.
 func scan(pattern string) (part, error) {
 	if len(pattern) > maxPattern {
 		return part{}, fmt.Errorf("longer than %d bytes", maxPattern)
 	}
-	if !strings.ContainsAny(pattern, `\^$.|?*+()[]{}`) { // as nearly all are
-		return part{plain: true, needs: []string{pattern}}, nil
-	}
-	// The first pass counts and names the groups, which decides what \10 and \k<name> mean.
-	s := scanner{characters: characters{cursor: cursor{src: pattern}, sets: map[string]byteSet{}},
-		names: map[string][]int{}, referred: map[int]bool{}, ones: map[byteSet]part{}}
-	if s.pattern(); s.err != nil {
-		return part{}, s.err
-	}
-	s.second, s.total, s.own = true, s.groups, s.groups
-	s.pos, s.groups, s.flags = 0, 0, modifiers{}
-	return s.pattern(), s.err
-}
-
-// modifiers are those in force at one place of the pattern, by their letter; xx is X.
-type modifiers struct {
-	on    ['z' + 1]bool
-	rules byte // for characters beyond ASCII: a, u, l, or 0 for Perl's default
-}
-
-// cursor is a place in a pattern.
-type cursor struct {
-	src string
-	pos int
-	err error // the first
-}
-
-// characters reads one character, or a set of them, under the modifiers in force.
-type characters struct {
-	cursor
-	flags        modifiers
-	unicodeRules bool               // something in the pattern puts all of it under the Unicode rules
-	sets         map[string]byteSet // of escapes, as they were read before
-}
-
-// scanner reads groups, what is in them, and how often it repeats.
-type scanner struct {
-	characters
-	groups     int              // opened so far
-	names      map[string][]int // of the groups
-	referred   map[int]bool     // groups that a number refers to
-	own        int              // the last group that we added
-	nesting    int
-	lookaround int // depth of look-arounds
-	ones       map[byteSet]part
-	second     bool // pass: the names of all groups are known, and
-	total      int  // how many there are
-}
-
-func (s *scanner) pattern() part {
-	all := either(s.branches(false))
+	s := scanner{src: string(runesOf([]byte(pattern))), groups: map[string]int{}}
+	all := s.branches()
 	if !s.end() {
 		s.fail(s.pos, "unmatched )")
 	}
-	return all
+	return all, s.err
+}
+
+// scanner is a place in a pattern.
+type scanner struct {
+	src     string // one rune for each byte of the pattern
+	pos     int
+	err     error          // the first
+	on      ['z' + 1]bool  // the modifiers in force, by their letter
+	groups  map[string]int // that capture, opened so far, by name and by number
+	count   int            // of those
+	nesting int
 }
 
 // fail keeps the first error, and skips the rest of the pattern: whatever is being read ends there.
-func (s *cursor) fail(pos int, format string, args ...any) part {
+func (s *scanner) fail(pos int, format string, args ...any) part {
 	if s.err == nil {
-		s.err = fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...), pos+1)
+		s.err = fmt.Errorf("%s, at character %d of the pattern", fmt.Sprintf(format, args...),
+			utf8.RuneCountInString(s.src[:pos])+1)
 	}
 	s.pos = len(s.src)
 	return part{}
 }
 
-func (s *cursor) end() bool { return s.pos >= len(s.src) }
+func (s *scanner) end() bool { return s.pos == len(s.src) }
 
-func (s *cursor) ahead(text string) bool { return strings.HasPrefix(s.src[s.pos:], text) }
-
-func (s *cursor) accept(text string) bool {
-	found := s.ahead(text)
+func (s *scanner) accept(text string) bool {
+	found := strings.HasPrefix(s.src[s.pos:], text)
 	if found {
 		s.pos += len(text)
 	}
@@ -101,7 +64,7 @@ func (s *cursor) accept(text string) bool {
 }
 
 // match reads what an expression describes, if that is ahead, and returns its groups.
-func (s *cursor) match(token *regexp.Regexp) []string {
+func (s *scanner) match(token *regexp.Regexp) []string {
 	found := token.FindStringSubmatch(s.src[s.pos:min(s.pos+maxToken, len(s.src))])
 	if found != nil {
 		s.pos += len(found[0])
@@ -109,227 +72,159 @@ func (s *cursor) match(token *regexp.Regexp) []string {
 	return found
 }
 
-// upTo reads up to a text and past it; without it, up to the end of the pattern.
-func (s *cursor) upTo(stop string) (found bool) {
-	_, rest, found := strings.Cut(s.src[s.pos:], stop)
-	s.pos = len(s.src) - len(rest)
-	return found
-}
+// What does not count: comments, and under (?x) white space.
+var (
+	comments = regexp.MustCompile(`^(?:\(\?#[^)]*\))+`)
+	blanks   = regexp.MustCompile(`^(?:\(\?#[^)]*\)|[ \t\n\v\f\r\x{e085}]|#[^\n]*(?:\n|\z))+`)
+)
 
-// latin1 reports whether \w and its like cover Latin-1 here.
-func (s *characters) latin1() bool {
-	return s.flags.rules == 'u' || s.flags.rules == 0 && s.unicodeRules
-}
-
-// folded is a set in both cases if case does not count here.
-func (s *characters) folded(set byteSet) byteSet {
-	if !s.flags.on['i'] {
-		return set
+func (s *scanner) skip() {
+	ignored := comments
+	if s.on['x'] {
+		ignored = blanks
 	}
-	return set.folded(s.flags.rules == 'u' || s.flags.rules != 'l' && s.unicodeRules)
+	s.pos += len(ignored.FindString(s.src[s.pos:]))
 }
 
-// branches reads up to the end of the group. In a branch reset each alternative counts its groups from the same number.
-func (s *scanner) branches(reset bool) (all []part) {
-	first, last := s.groups, 0
-	for {
+// branches reads up to the end of the group.
+func (s *scanner) branches() part {
+	all := []part{s.sequence()}
+	for s.accept("|") {
 		all = append(all, s.sequence())
-		last = max(last, s.groups)
-		if !s.accept("|") {
-			s.groups = last
-			return all
-		}
-		if reset {
-			s.groups = first
-		}
 	}
+	return either(all)
 }
 
 // sequence reads up to the next "|" or ")".
 func (s *scanner) sequence() part {
 	var all []part
-	for s.skipComments(); !s.end() && !s.ahead("|") && !s.ahead(")"); s.skipComments() {
+	for s.skip(); !s.end() && s.src[s.pos] != '|' && s.src[s.pos] != ')'; s.skip() {
 		atom := s.atom()
-		if atom.nothing {
-			continue
+		if !atom.nothing {
+			atom = s.quantified(atom)
 		}
-		if member := s.quantified(atom); s.second {
-			all = append(all, member)
-		}
+		all = append(all, atom)
 	}
 	return inOrder(all)
 }
 
-// skip skips bytes of a set.
-func (s *cursor) skip(set string) (found bool) {
-	for !s.end() && strings.IndexByte(set, s.src[s.pos]) >= 0 {
-		s.pos++
-		found = true
-	}
-	return found
-}
-
-// skipComments skips (?#...) and, under (?x), white space and # comments.
-func (s *scanner) skipComments() {
-	for {
-		begin := s.pos
-		switch {
-		case s.accept("(?#"):
-			if !s.upTo(")") {
-				s.fail(begin, "unmatched (?#")
-			}
-		case s.flags.on['x'] && s.accept("#"):
-			s.upTo("\n")
-		case s.flags.on['x'] && s.skip(" \t\n\v\f\r\x85"):
-		default:
-			return
-		}
-	}
+// refused are constructs that mean something else in Perl than the same characters in the engines, or nothing.
+var refused = []struct {
+	construct *regexp.Regexp
+	why       string
+}{
+	{regexp.MustCompile(`^[*+?]`), "quantifier %s follows nothing"},
+	{regexp.MustCompile(`^\\\z`), `trailing %s`},
+	{regexp.MustCompile(`^\\[bB]\{[^}]*\}?`), "%s is not supported"},
+	{regexp.MustCompile(`^\\N\{[ \t]*[^ \t0-9,][^}]*\}?`), `%s: named characters are not supported, write \x41`},
+	{regexp.MustCompile(`^\\[pP](?:\{[^}]*\}|.?)`), `%s: properties are not supported, write a class as [[:upper:]]`},
+	{regexp.MustCompile(`^\\[a-fh-jl-np-wyzAC-MO-Z]\{(?:[0-9, \t]*(?:\z|[^0-9, \t}])|[ \t]*,?[ \t]*\})`), `unescaped left brace in %s, write \{`}, // as Perl does
 }
 
 var (
-	textBegin = part{text: `\A`, alike: true}
-	lastEnd   = part{text: `\Z`, alike: true, ends: true, shifts: true}
+	textBegin = part{text: `\A`}
+	lastEnd   = part{text: `\Z`, ends: true}
+	nowhere   = part{text: "(?!)", odd: true}
+	noNewline = one(`[^\n]`)
 )
 
-// atoms are what one or two characters mean; those of (?m) and (?s) have that letter in front. Go's engine reads all
-// but the line breaks alike. A $ is also before a newline that ends the text: for Go that newline may follow.
+// atoms are those that have a meaning of their own; that of (?m) and (?s) has the letter in front.
 var atoms = map[string]part{
-	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, alike: true, begins: true},
-	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`, alike: true}, "m$": {text: `(?m:$)`, alike: true},
-	`\b`: {text: `\b`, alike: true}, `\B`: {text: `\B`, alike: true},
-	".": one(notNewline), "s.": one(everything), `\N`: one(notNewline),
-	`\R`: lineBreakOr(verticalSpace), `\X`: lineBreakOr(everything), `\K`: {nothing: true},
+	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, begins: true},
+	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`}, "m$": {text: `(?m:$)`}, `\b`: {text: `\b`}, `\B`: {text: `\B`},
+	".": noNewline, "s.": one(`(?s:.)`), `\N`: noNewline, `\K`: {nothing: true, plain: true},
+	`\R`: one(`\r\n|[\n-\r\x{e085}]`).held(), `\X`: one(`\r\n|(?s:.)`).held(),
+	"(*F)": nowhere, "(*FAIL)": nowhere,
 }
 
-// namedCharacter is \N{U+41} and its like, which a quantifier never is.
-var namedCharacter = regexp.MustCompile(`^\\N\{[ \t]*[^ \t0-9,]`)
+var atomName = regexp.MustCompile(`^(?:[\^$.]|\\[AGZzbBNKRX]|\(\*F(?:AIL)?\))`)
 
 // atom reads what a quantifier may follow. There is nothing to repeat in (?i) and its like, nor in \K: it moves the
 // start of the match, which is not used.
 func (s *scanner) atom() part {
 	begin := s.pos
-	c := s.src[begin]
-	switch {
-	case c == '(':
+	for _, r := range refused {
+		if m := s.match(r.construct); m != nil {
+			return s.fail(begin, r.why, m[0])
+		}
+	}
+	if m := s.match(atomName); m != nil {
+		for _, mode := range "ms" {
+			if atom, found := atoms[string(mode)+m[0]]; found && s.on[mode] {
+				return atom
+			}
+		}
+		return atoms[m[0]]
+	}
+	if ref, ok := s.reference(); ok {
+		return ref
+	}
+	switch s.src[begin] {
+	case '(':
 		return s.group()
-	case c == '[':
-		return s.one(s.class())
-	case strings.IndexByte("*+?", c) >= 0:
-		return s.fail(begin, "quantifier %c follows nothing", c)
-	case c == '{' && begin > 1 && s.src[begin-2] == '\\' && isLetter(s.src[begin-1]):
-		return s.fail(begin, `unescaped left brace, write \{`) // as Perl does
-	case c == '\\':
-		if ref, ok := s.reference(); ok {
-			return ref
-		}
+	case '[':
+		return s.class()
 	}
-	name, mode := string(c), ""
-	switch {
-	case c == '\\':
-		name = s.src[begin:min(begin+2, len(s.src))]
-	case c == '.' && s.flags.on['s']:
-		mode = "s"
-	case c != '.' && s.flags.on['m']:
-		mode = "m"
+	if m := s.match(setEscape); m != nil {
+		return one("[" + sets[m[0]] + "]")
 	}
-	if name == `\g` || name == `\k` {
-		return s.fail(begin, `%s must be followed by the number or the name of a group`, name)
+	char := s.character()
+	literal := one(written(char))
+	if !s.on['i'] || !unicode.IsLetter(char) {
+		literal.plain, literal.needs = true, []string{string([]byte{byte(char)})}
 	}
-	atom, found := atoms[mode+name]
-	if !found || name == `\N` && namedCharacter.MatchString(s.src[begin:min(begin+maxToken, len(s.src))]) {
-		set, _ := s.character()
-		return s.one(s.folded(set))
-	}
-	s.pos += len(name)
-	switch name {
-	case `\b`, `\B`:
-		return s.wordEdge(name, atom)
-	case `\K`:
-		if s.lookaround > 0 {
-			return s.fail(begin, `\K is not permitted in a look-around`)
-		}
-	}
-	return atom
-}
-
-// quantifier is how often something is repeated; high -1 is without a bound.
-type quantifier struct {
-	low, high int
-	text      string
+	return literal
 }
 
 // quantifiers are * + ? {n} {n,} {n,m} {,m}. Any other brace is an ordinary character.
 var quantifiers = regexp.MustCompile(
-	`^(?:[*+?]|\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|,[ \t]*([0-9]+)[ \t]*)\})`)
+	`^(?:[*+?]|\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|(,)[ \t]*([0-9]+)[ \t]*)\})`)
 
-var shortQuantifiers = map[string]quantifier{"*": {0, -1, "*"}, "+": {1, -1, "+"}, "?": {0, 1, "?"}}
-
-func (s *scanner) quantifier() (q quantifier, found bool) {
-	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
-		return q, false
-	}
+// quantifier reads how often something is repeated: as the engines write it, and its bounds. One that is open, or too
+// large to be a number, is as good as the other.
+func (s *scanner) quantifier() (text string, low, high int) {
 	m := s.match(quantifiers)
 	if m == nil {
-		return q, false
+		return "", 0, 0
 	}
-	if q, found = shortQuantifiers[m[0]]; found {
-		return q, true
+	first, last := cmp.Or(m[1], "0"), m[3]+m[5]
+	text = "{" + first + m[2] + m[4] + last + "}"
+	switch m[0] {
+	case "+":
+		first, text = "1", m[0]
+	case "*", "?":
+		text = m[0]
 	}
-	q.low, _ = strconv.Atoi(m[1]) // the largest number where it is larger
-	switch high := m[3] + m[4]; {
-	case high != "":
-		q.high, _ = strconv.Atoi(high)
-	case m[2] == "":
-		q.high = q.low
-	default:
-		q.high = -1
-	}
-	q.text = strings.Replace(fmt.Sprintf("{%d,%d}", q.low, q.high), "-1", "", 1)
-	return q, true
+	low, _ = strconv.Atoi(first)
+	high, _ = strconv.Atoi(cmp.Or(last, first))
+	return text, low, high
 }
 
-// quantified reads what repeats an atom. Where the body is not for Go's engine it becomes a group of our own: the other
-// one takes (?>a?)? for (?>a?), but not when there is a group between them.
+// quantified reads what repeats an atom.
 func (s *scanner) quantified(atom part) part {
-	s.skipComments()
+	s.skip()
 	begin := s.pos
-	q, found := s.quantifier()
-	switch {
-	case !found:
+	text, low, high := s.quantifier()
+	if text == "" {
 		return atom
-	case max(q.low, q.high) > maxRepeat:
-		return s.fail(begin, "quantifier bigger than %d", maxRepeat)
 	}
-	s.skipComments()
+	s.skip()
 	lazy := s.accept("?")
 	possessive := !lazy && s.accept("+")
-	s.skipComments()
-	second := s.pos
-	if _, found := s.quantifier(); found {
-		return s.fail(second, "nested quantifiers")
+	if lazy {
+		text += "?"
 	}
-	if q.high >= 0 && q.low > q.high { // Perl: can't match
-		return one(byteSet{})
-	}
-	all := atom.repeated(q, begin)
+	s.skip()
+	end := s.pos
 	switch {
-	case !atom.alike:
-		s.own++
-		all.text = fmt.Sprintf("(?<%d>%s)", s.own, atom.text)
-	case atom.single:
-		all.text = atom.text
-	default:
-		all.text = "(?:" + atom.text + ")"
-	}
-	all.text += q.text
-	switch {
-	case lazy:
-		all.text += "?"
+	case s.match(quantifiers) != nil:
+		return s.fail(end, "nested quantifiers")
+	case max(low, high) > maxRepeat:
+		return s.fail(begin, "quantifier bigger than %d", maxRepeat)
+	case low > high: // Perl: can't match
+		return nowhere
 	case possessive:
-		return all.held()
+		return atom.repeated(text, low).held()
 	}
-	return all
+	return atom.repeated(text, low)
 }
-
-func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

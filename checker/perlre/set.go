@@ -1,163 +1,144 @@
 package perlre
 
 import (
-	"math/bits"
-	"regexp/syntax"
-	"slices"
+	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 )
 
-// byteSet is a set of byte values. Perl matches the bytes of an answer, so every character class
-// of a pattern, whatever its notation, is such a set.
-type byteSet [4]uint64
+// beyond is where the bytes beyond ASCII are among the runes that the engines get: in a private area, where no rune is
+// a letter, a space or another's other case. So \w, \b, (?i) and their like are those of ASCII, as Perl has them.
+const beyond = 0xe000
 
-func bytesOf(members string) (s byteSet) {
-	for i := range len(members) {
-		s.add(members[i])
+// runeOf is a byte as the engines get it.
+func runeOf(b byte) rune {
+	if b < 0x80 {
+		return rune(b)
 	}
-	return s
+	return beyond + rune(b)
 }
 
-func (s *byteSet) add(b byte) { s[b/64] |= 1 << (b % 64) }
-
-func (s *byteSet) has(b byte) bool { return s[b/64]>>(b%64)&1 != 0 }
-
-func (s *byteSet) union(other byteSet) {
-	for i, part := range other {
-		s[i] |= part
+func runesOf(text []byte) []rune {
+	runes := make([]rune, len(text))
+	for i, b := range text {
+		runes[i] = runeOf(b)
 	}
+	return runes
 }
 
-func (s *byteSet) meets(other *byteSet) bool {
-	return s[0]&other[0]|s[1]&other[1]|s[2]&other[2]|s[3]&other[3] != 0
+// written is a character as both engines read it, in a class and elsewhere.
+func written(char rune) string {
+	if char >= 0x80 || unicode.IsLetter(char) {
+		return string(char)
+	}
+	return fmt.Sprintf(`\x%02x`, char)
 }
 
-// negatedIf is the set, or what is not in it.
-func (s byteSet) negatedIf(negate bool) byteSet {
-	for i := range s {
-		if negate {
-			s[i] = ^s[i]
+// sets are the escapes of several characters, as members of a class.
+var sets = map[string]string{
+	`\d`: `\d`, `\D`: `\D`, `\w`: `\w`, `\W`: `\W`, `\s`: "[:space:]", `\S`: "[:^space:]",
+	`\h`: `\t \x{e0a0}`, `\H`: `\x00-\x08\x0a-\x1f!-\x{e09f}\x{e0a1}-\x{e0ff}`,
+	`\v`: `\x0a-\x0d\x{e085}`, `\V`: `\x00-\x09\x0e-\x{e084}\x{e086}-\x{e0ff}`,
+}
+
+var (
+	setEscape = regexp.MustCompile(`^\\[dDwWsShHvV]`)
+	// posixClass is [:name:]. Any other bracket in a class is an ordinary character.
+	posixClass = regexp.MustCompile(`^\[(?::\^?(?:alpha|alnum|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|` +
+		`word|xdigit):|([:=.])\^?[A-Za-z]*[:=.])\]`)
+	// oneCase are the classes that have both cases where case does not count.
+	oneCase = strings.NewReplacer("lower", "alpha", "upper", "alpha")
+)
+
+// class reads a bracketed character class.
+func (s *scanner) class() part {
+	begin := s.pos
+	s.accept("[")
+	text := []string{"["}
+	if s.accept("^") {
+		text[0] = "[^"
+	}
+	for first := true; first || !s.accept("]"); first = false {
+		if s.end() {
+			return s.fail(begin, "unmatched [")
 		}
+		text = append(text, s.classRange())
 	}
-	return s
+	return one(strings.Join(text, "") + "]")
 }
 
-func (s *byteSet) size() int {
-	return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) + bits.OnesCount64(s[2]) + bits.OnesCount64(s[3])
-}
-
-// span is the next run of bytes that are in the set, or are not, from one on; from is 256 when there is none.
-func (s *byteSet) span(from int, in bool) (first, end int) {
-	for from < 256 && s.has(byte(from)) != in {
-		from++
+// classRange reads one member of a class, or a range of them. There is no range that begins or ends with several: in
+// [\d-z] Perl takes the hyphen as itself.
+func (s *scanner) classRange() string {
+	begin := s.pos
+	from, text := s.classMember()
+	if strings.HasPrefix(s.src[s.pos:], "-]") || !s.accept("-") || s.end() {
+		return text
 	}
-	end = from
-	for end < 256 && s.has(byte(end)) == in {
-		end++
-	}
-	return from, end
-}
-
-// folded returns the set with both cases of each letter: of ASCII letters, and under the Unicode
-// rules of all Latin-1 letters. (Folds to more than one character, ß to ss, are not known here.)
-func (s byteSet) folded(unicodeRules bool) byteSet {
-	both := s
-	for r := range rune(256) {
-		if s.has(byte(r)) && (unicodeRules || r < 0x80) {
-			other := unicode.SimpleFold(r)
-			for other > 0xff { // beyond the bytes, as the Kelvin sign of k
-				other = unicode.SimpleFold(other)
-			}
-			both.add(byte(other))
-		}
-	}
-	return both
-}
-
-// String writes the set as a character class, which both engines read in the same way.
-func (s byteSet) String() string {
-	const digits = "0123456789abcdef"
-	n := s.size()
-	switch n {
-	case 0:
-		return `[^\x00-\xff]`
-	case 256:
-		return `[\x00-\xff]`
-	}
-	members := []byte("[")
-	if n > 128 {
-		members = append(members, '^')
-	}
-	write := func(b int) { members = append(members, '\\', 'x', digits[b/16], digits[b%16]) }
-	for from, end := s.span(0, n <= 128); from < 256; from, end = s.span(end, n <= 128) {
-		write(from)
-		members = append(members, '-')
-		write(end - 1)
-	}
-	return string(append(members, ']'))
-}
-
-// beyondASCII is what a class of POSIX, as in [[:alpha:]], has in Latin-1 under the Unicode rules, as Go writes it.
-// The classes themselves are read alike.
-var beyondASCII = map[string]string{
-	"alpha": `\pL`, "alnum": `\pL`, "word": `\pL`, "digit": "", "xdigit": "", "ascii": "",
-	"upper": `\p{Lu}`, "lower": `\p{Ll}\xaa\xba`, "punct": `\pP`, "cntrl": `\p{Cc}`,
-	"space": `\x85\xa0`, "blank": `\xa0`, "graph": `\pL\pM\pN\pP\pS\xad`, "print": `\pL\pM\pN\pP\pS\xad\xa0`,
-}
-
-// posixSet returns a class of POSIX. Under the Unicode rules it covers Latin-1, else ASCII only. Where case does not
-// count, upper and lower are both.
-func posixSet(name string, unicodeRules, fold bool) (set byteSet, ok bool) {
-	more, ok := beyondASCII[name]
-	if !ok {
-		return set, false
-	}
-	class := "[:" + name + ":]"
-	if fold && (name == "upper" || name == "lower") {
-		class, more = "A-Za-z", beyondASCII["upper"]+beyondASCII["lower"]
-	}
-	if unicodeRules {
-		class += more
-	}
-	return setOf(class)
-}
-
-// setOf returns the bytes of a class in Go's notation, without its brackets.
-func setOf(class string) (set byteSet, ok bool) {
-	// With a character that is no byte it is a list of ranges, whatever else is in it.
-	parsed, err := syntax.Parse(`[\x{10fffe}`+class+`]`, syntax.Perl)
+	to, last := s.classMember()
 	switch {
-	case err != nil:
-		return set, false
-	case parsed.Op == syntax.OpAnyChar:
-		return set.negatedIf(true), true
+	case from < 0 || to < 0:
+		return text + last + written('-')
+	case from > to:
+		s.fail(begin, "invalid range %q", s.src[begin:s.pos])
 	}
-	for i := 0; i < len(parsed.Rune); i += 2 {
-		for r := parsed.Rune[i]; r <= min(parsed.Rune[i+1], 0xff); r++ {
-			set.add(byte(r))
-		}
-	}
-	return set, true
+	return text + "-" + last
 }
 
-// propertySet returns the Latin-1 characters of a Unicode property, the name of \p{name}. Go reads the names of
-// categories and scripts as loosely as Perl (Upper, is_upper, IS UPPER).
-func propertySet(name string, fold bool) (set byteSet, ok bool) {
-	if _, value, found := strings.Cut(strings.ReplaceAll(name, ":", "="), "="); found {
-		name = value
+// classMember reads one member of a class: a character, or several (then it is -1).
+func (s *scanner) classMember() (char rune, text string) {
+	begin := s.pos
+	if m := s.match(setEscape); m != nil {
+		return -1, sets[m[0]]
 	}
-	key := strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
-	key = strings.TrimPrefix(key, "is")
-	if posix, found := strings.CutPrefix(key, "posix"); found {
-		return posixSet(posix, false, fold)
+	if m := s.match(posixClass); m != nil {
+		if m[1] != "" {
+			s.fail(begin, "unknown class %s", m[0])
+		}
+		if s.on['i'] {
+			m[0] = oneCase.Replace(m[0])
+		}
+		return -1, m[0]
 	}
-	if set, ok = posixSet(strings.TrimPrefix(key, "xposix"), true, fold); ok {
-		return set, true
+	char = '\b'
+	if !s.accept(`\b`) {
+		char = s.character()
 	}
-	oneCase := []string{"lu", "ll", "uppercaseletter", "lowercaseletter"}
-	if fold && slices.Contains(oneCase, key) || strings.EqualFold(name, "L_") { // the letters that have cases
-		key = "lc"
+	return char, written(char)
+}
+
+// characters are one by itself, and all escapes of one: hexadecimal, octal, control characters, by a letter, by nothing
+// but the backslash. Perl ignores what follows the digits in braces.
+var characters = regexp.MustCompile(`^(?s:([^\\])|\\(?:x(?:\{[ \t]*([0-9A-Fa-f]*)[^}_]*\}|([0-9A-Fa-f]{1,2})|)|` +
+	`(?:o\{[ \t]*([0-7]*)[^}_]*\}|([0-7]{1,3}))|c([ -~])|([aefnrt])|([^xocCpPN])))`)
+
+// character reads one character.
+func (s *scanner) character() rune {
+	begin := s.pos
+	m := s.match(characters)
+	if m == nil {
+		s.fail(begin, "%q is not supported: escapes are those of a byte (\\x41, \\n) or a set (\\d, \\w, \\s)",
+			s.src[begin:min(begin+12, len(s.src))])
+		return 0
 	}
-	return setOf(`\p{` + key + `}`)
+	if m[6] != "" {
+		return rune(strings.ToUpper(m[6])[0] ^ 0x40)
+	}
+	if m[7] != "" {
+		return rune("\a\x1b\f\n\r\t"[strings.Index("aefnrt", m[7])])
+	}
+	if itself := m[1] + m[8]; itself != "" {
+		return []rune(itself)[0]
+	}
+	digits, base := "0"+m[2]+m[3], 16
+	if m[4]+m[5] != "" {
+		digits, base = m[4]+m[5], 8
+	}
+	n, err := strconv.ParseUint(digits, base, 8)
+	if err != nil {
+		s.fail(begin, `%s is not supported: it is no byte, write those of its UTF-8, as \xc3\xa9`, m[0])
+	}
+	return runeOf(byte(n))
 }
