@@ -24,8 +24,9 @@ func (s *scanner) group() part {
 	case m[8] != "":
 		return s.modified(m, begin)
 	case m[0] == "(" && (s.accept("?") || s.accept("*")):
-		return s.fail(begin, "%q is not supported: a group is (…), (?:…), (?<name>…), (?=…), (?!…), (?<=…), (?<!…) or "+
-			"(?>…), with modifiers i, m, n, s and x", s.src[begin:min(begin+12, len(s.src))])
+		return s.fail(begin,
+			"%q is not supported: a group is (…), (?:…), (?<name>…), (?=…), (?!…), (?<=…), (?<!…) or "+
+				"(?>…), with modifiers i, m, n, s and x", s.src[begin:min(begin+12, len(s.src))])
 	}
 	name := m[3] + m[4]
 	if name == "" && s.on['n'] {

@@ -22,7 +22,7 @@ import (
 const (
 	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes.
 	maxBacktrack = 1 << 20
-	// maxProgram bounds a program for the engine of linear time, in instructions: its time is linear in them as well.
+	// maxProgram bounds a program for Go's engine, in instructions: its time is linear in them as well.
 	maxProgram = 4 << 10
 	// lightWork is how much work a match may be without a budget: bytes of text times instructions. It is some
 	// milliseconds at most.
@@ -109,7 +109,7 @@ func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) 
 	case r.linear == nil:
 		at, err := backtrack(r.back, text, budget, spent)
 		return at != nil, err
-	case r.light(text) && utf8.RuneCount(text) == len(text) && utf8.Valid(text): // ASCII is one rune per byte already
+	case r.light(text) && utf8.RuneCount(text) == len(text) && utf8.Valid(text): // ASCII: one rune per byte already
 		return r.linear.Match(text), nil
 	}
 	err = inTime(text, budget, spent, func(runes io.RuneReader) { ok = r.linear.MatchReader(runes) })

@@ -117,8 +117,10 @@ var refused = []struct {
 	{regexp.MustCompile(`^\\\z`), `trailing %s`},
 	{regexp.MustCompile(`^\\[bB]\{[^}]*\}?`), "%s is not supported"},
 	{regexp.MustCompile(`^\\N\{[ \t]*[^ \t0-9,][^}]*\}?`), `%s: named characters are not supported, write \x41`},
-	{regexp.MustCompile(`^\\[pP](?:\{[^}]*\}|.?)`), `%s: properties are not supported, write a class as [[:upper:]]`},
-	{regexp.MustCompile(`^\\[a-fh-jl-np-wyzAC-MO-Z]\{(?:[0-9, \t]*(?:\z|[^0-9, \t}])|[ \t]*,?[ \t]*\})`), `unescaped left brace in %s, write \{`}, // as Perl does
+	{regexp.MustCompile(`^\\[pP](?:\{[^}]*\}|.?)`),
+		`%s: properties are not supported, write a class as [[:upper:]]`},
+	{regexp.MustCompile(`^\\[a-fh-jl-np-wyzAC-MO-Z]\{(?:[0-9, \t]*(?:\z|[^0-9, \t}])|[ \t]*,?[ \t]*\})`),
+		`unescaped left brace in %s, write \{`}, // as Perl does
 }
 
 var (

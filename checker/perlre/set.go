@@ -46,8 +46,9 @@ var sets = map[string]string{
 var (
 	setEscape = regexp.MustCompile(`^\\[dDwWsShHvV]`)
 	// posixClass is [:name:]. Any other bracket in a class is an ordinary character.
-	posixClass = regexp.MustCompile(`^\[(?::\^?(?:alpha|alnum|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|` +
-		`word|xdigit):|([:=.])\^?[A-Za-z]*[:=.])\]`)
+	posixClass = regexp.MustCompile(
+		`^\[(?::\^?(?:alpha|alnum|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|` +
+			`word|xdigit):|(:[A-Za-z^]*:|=[A-Za-z^]*=|\.[A-Za-z^]*\.))\]`)
 	// oneCase are the classes that have both cases where case does not count.
 	oneCase = strings.NewReplacer("lower", "alpha", "upper", "alpha")
 )
