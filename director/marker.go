@@ -120,8 +120,7 @@ func (m *marker) holds(key lvs.Key) bool {
 			func(r fwmark.Rule) bool { return r.Dest.Addr().Is6() == key.IPv6 })
 	}
 	return m.trouble != "" && slices.ContainsFunc(m.want, func(r fwmark.Rule) bool {
-		line := parser.Marking{Dest: r.Dest, Protocol: string(r.Protocol), Ports: r.Ports}
-		return !m.isSet(r) && line.Catches(key.Addr, key.Protocol.String())
+		return !m.isSet(r) && r.Catches(key.Addr, key.Protocol.String())
 	})
 }
 
@@ -156,7 +155,7 @@ func sameRules(a, b []fwmark.Rule) bool {
 }
 
 func sameRule(x, y fwmark.Rule) bool {
-	return x.Mark == y.Mark && x.Dest == y.Dest && x.Protocol == y.Protocol && slices.Equal(x.Ports, y.Ports)
+	return x.Mark == y.Mark && x.Equal(y.Packets)
 }
 
 // Rules are the mark rules of the plan.
@@ -173,5 +172,5 @@ func rulesOf(virtuals []*virtual) (rules []fwmark.Rule) {
 
 // ruleOf is the rule of a line of a section.
 func ruleOf(cfg *parser.Virtual, m parser.Marking) fwmark.Rule {
-	return fwmark.Rule{Mark: cfg.Mark, Dest: m.Dest, Protocol: fwmark.Protocol(m.Protocol), Ports: m.Ports}
+	return fwmark.Rule{Mark: cfg.Mark, Packets: m.Packets}
 }

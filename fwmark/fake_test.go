@@ -120,14 +120,14 @@ func printed(rule string) string {
 	if l.Dest.IsValid() {
 		fmt.Fprintf(&b, "-d %s ", l.Dest)
 	}
-	if l.Protocol != All {
+	if l.Protocol != "all" {
 		fmt.Fprintf(&b, "-p %s ", l.Protocol)
 	}
 	switch {
 	case len(l.Ports) == 1:
 		fmt.Fprintf(&b, "-m %s --dport %s ", l.Protocol, l.Ports[0])
 	case len(l.Ports) > 1:
-		fmt.Fprintf(&b, "-m multiport --dports %s ", joinPorts(l.Ports))
+		fmt.Fprintf(&b, "-m multiport --dports %s ", lvs.List(l.Ports))
 	}
 	fmt.Fprintf(&b, "-j MARK --set-xmark %#x/0xffffffff", l.Mark)
 	return b.String()
@@ -136,7 +136,7 @@ func printed(rule string) string {
 // packet is one that comes in.
 type packet struct {
 	dest     netip.Addr
-	protocol Protocol
+	protocol string
 	port     uint16
 }
 
@@ -156,7 +156,7 @@ func (f *fakeTables) pass(p packet, chain string, mark uint32) uint32 {
 
 func (l Rule) matches(p packet) bool {
 	inPorts := func(r lvs.Ports) bool { return r.First <= p.port && p.port <= r.Last }
-	return (!l.Dest.IsValid() || l.Dest.Contains(p.dest)) && (l.Protocol == All || l.Protocol == p.protocol) &&
+	return (!l.Dest.IsValid() || l.Dest.Contains(p.dest)) && (l.Protocol == "all" || l.Protocol == p.protocol) &&
 		(len(l.Ports) == 0 || slices.ContainsFunc(l.Ports, inPorts))
 }
 
@@ -185,7 +185,7 @@ func rule(t testing.TB, text string) Rule {
 	if r.Dest, ok = parseDest(dest); !ok {
 		t.Fatalf("%q: no address", text)
 	}
-	r.Protocol = Protocol(proto)
+	r.Protocol = proto
 	if ps != "all" {
 		if r.Ports, ok = parsePorts(ps); !ok {
 			t.Fatalf("%q: no ports", text)

@@ -22,7 +22,8 @@ func linesOf(rules []Rule, ipv6 bool) (lines []string) {
 			continue
 		}
 		for _, ports := range splitPorts(mergePorts(r.Ports)) {
-			text := Rule{r.Mark, r.Dest.Masked(), r.Protocol, ports}.line()
+			one := lvs.Packets{Dest: r.Dest.Masked(), Protocol: r.Protocol, Ports: ports}
+			text := Rule{r.Mark, one}.line()
 			lines = slices.DeleteFunc(lines, func(earlier string) bool { return earlier == text })
 			lines = append(lines, text)
 		}
@@ -36,14 +37,14 @@ func (l Rule) line() string {
 	if l.Dest.IsValid() && l.Dest.Bits() > 0 {
 		words = append(words, "-d", l.Dest.String())
 	}
-	if l.Protocol != All {
-		words = append(words, "-p", string(l.Protocol))
+	if l.Protocol != "all" {
+		words = append(words, "-p", l.Protocol)
 	}
 	switch {
 	case len(l.Ports) == 1:
 		words = append(words, "--dport", l.Ports[0].String())
 	case len(l.Ports) > 1:
-		words = append(words, "-m", "multiport", "--dports", joinPorts(l.Ports))
+		words = append(words, "-m", "multiport", "--dports", lvs.List(l.Ports))
 	}
 	words = append(words, "-j", "MARK", "--set-mark", strconv.FormatUint(uint64(l.Mark), 10))
 	return strings.Join(words, " ")
@@ -61,7 +62,7 @@ func normal(rule string) string {
 
 // parseLine reads what follows `-A CHAIN`. It is not ok if it has something that our rules never have.
 func parseLine(words []string) (Rule, bool) {
-	l := Rule{Protocol: All}
+	l := Rule{Packets: lvs.Packets{Protocol: "all"}}
 	marks := false
 	for len(words) > 1 {
 		ok := true
@@ -100,8 +101,8 @@ func parseDest(text string) (netip.Prefix, bool) {
 }
 
 // protocols are those that iptables prints: a name, or the number where /etc/protocols has no name for it.
-var protocols = map[string]Protocol{"tcp": TCP, "6": TCP, "udp": UDP, "17": UDP, "sctp": SCTP, "132": SCTP, "all": All,
-	"0": All}
+var protocols = map[string]string{"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "sctp": "sctp", "132": "sctp",
+	"all": "all", "0": "all"}
 
 func parsePorts(text string) ([]lvs.Ports, bool) {
 	var ports []lvs.Ports

@@ -20,9 +20,9 @@ func (r readOnly) list(context.Context, bool) (listing, error) { return parseLis
 
 func TestPreviewWritesDownWhatSyncWouldDo(t *testing.T) {
 	rules := []Rule{
-		{Mark: 3, Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: TCP,
-			Ports: []lvs.Ports{{First: 80, Last: 80}, {First: 443, Last: 443}}},
-		{Mark: 3, Dest: netip.MustParsePrefix("2001:db8::10/128"), Protocol: All},
+		{Mark: 3, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: "tcp",
+			Ports: []lvs.Ports{{First: 80, Last: 80}, {First: 443, Last: 443}}}},
+		{Mark: 3, Packets: lvs.Packets{Dest: netip.MustParsePrefix("2001:db8::10/128"), Protocol: "all"}},
 	}
 	const there = `-P PREROUTING ACCEPT
 -N CHAIN1

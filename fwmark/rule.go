@@ -4,39 +4,16 @@ package fwmark
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
-	"strings"
 
 	"ldirectord/lvs"
 )
 
-// Protocol of the packets of a rule, as iptables names it.
-type Protocol string
-
-// The protocols of a rule.
-const (
-	TCP  Protocol = "tcp"
-	UDP  Protocol = "udp"
-	SCTP Protocol = "sctp"
-	All  Protocol = "all"
-)
-
-// Rule gives packets to some addresses and ports a mark. Its family is Dest's. It is as the parser lets it through:
-// iptables judges what it can't set.
+// Rule gives packets a mark. Its family is Dest's, which is invalid in a rule that is read: every address. It is as the
+// parser lets it through: iptables judges what it can't set.
 type Rule struct {
-	Mark     uint32       // 1 or more
-	Dest     netip.Prefix // invalid in one that is read: every address
-	Protocol Protocol
-	Ports    []lvs.Ports // nil: all ports; always nil with All
-}
-
-func joinPorts(ports []lvs.Ports) string {
-	words := make([]string, len(ports))
-	for i, p := range ports {
-		words[i] = p.String()
-	}
-	return strings.Join(words, ",")
+	Mark uint32 // 1 or more
+	lvs.Packets
 }
 
 // mergePorts puts ranges in order and makes one of those that overlap; nil means every port.

@@ -155,10 +155,10 @@ func (k *kernel) countedAll(t testing.TB, match string, sent int) map[int]int {
 }
 
 // send sends one packet that a rule for this protocol and port sees.
-func send(t testing.TB, protocol Protocol, dest string, port int) {
+func send(t testing.TB, protocol string, dest string, port int) {
 	t.Helper()
 	switch protocol {
-	case SCTP:
+	case "sctp":
 		conn, err := net.Dial("ip:132", dest)
 		if err != nil {
 			t.Fatal(err)
@@ -202,15 +202,15 @@ func marksOfPackets(t *testing.T, k *kernel) {
 		mustSync(t, f, want)
 		seen := k.counted(t, match)
 		for _, c := range []struct {
-			protocol Protocol
+			protocol string
 			port     int
 			mark     int
 		}{
-			{TCP, 80, 2}, {TCP, 443, 2}, {TCP, 81, 1}, {UDP, 80, 1}, {UDP, 5060, 3}, {UDP, 10000, 3}, {UDP,
+			{"tcp", 80, 2}, {"tcp", 443, 2}, {"tcp", 81, 1}, {"udp", 80, 1}, {"udp", 5060, 3}, {"udp", 10000, 3}, {"udp",
 				20000, 3},
-			{UDP, 20001, 1}, {SCTP, 7000, 4}, {SCTP, 7001, 1}, {SCTP, 7100, 5}, {SCTP, 7250, 5},
-			{TCP, 1001, 6}, {TCP, 1031, 6}, {TCP, 1033, 6}, {TCP, 1079, 6}, {TCP, 1002, 1}, {TCP, 5010,
-				6}, {TCP, 5011, 1},
+			{"udp", 20001, 1}, {"sctp", 7000, 4}, {"sctp", 7001, 1}, {"sctp", 7100, 5}, {"sctp", 7250, 5},
+			{"tcp", 1001, 6}, {"tcp", 1031, 6}, {"tcp", 1033, 6}, {"tcp", 1079, 6}, {"tcp", 1002, 1}, {"tcp", 5010,
+				6}, {"tcp", 5011, 1},
 		} {
 			before := seen
 			send(t, c.protocol, dest, c.port)
@@ -226,7 +226,7 @@ func marksOfPackets(t *testing.T, k *kernel) {
 			t.Errorf("what was set is not recognised: %q", found)
 		}
 		mustSync(t, f, nil)
-		send(t, UDP, dest, 80)
+		send(t, "udp", dest, 80)
 		if seen := k.counted(t, match); seen[0] == 0 {
 			t.Errorf("%s: still marked after the end: %v", dest, seen)
 		}
@@ -398,12 +398,12 @@ func exchange(program string) {
 	k := kernel{ipv4: program}
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	f := open(exchanger, &xtables{program: k.ipv4}, newFake())
-	stays := Rule{Mark: 8, Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: UDP,
-		Ports: []lvs.Ports{{First: 53, Last: 53}}}
+	stays := Rule{Mark: 8, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: "udp",
+		Ports: []lvs.Ports{{First: 53, Last: 53}}}}
 	fmt.Println("begins")
 	for {
-		others := Rule{Mark: 7, Dest: stays.Dest, Protocol: TCP,
-			Ports: []lvs.Ports{{First: uint16(random.IntN(9999)), Last: 9999}}}
+		others := Rule{Mark: 7, Packets: lvs.Packets{Dest: stays.Dest, Protocol: "tcp",
+			Ports: []lvs.Ports{{First: uint16(random.IntN(9999)), Last: 9999}}}}
 		if _, err := f.Sync(context.Background(), append(randomRules(random), others, stays)); err != nil {
 			fmt.Println(err)
 			return
@@ -585,7 +585,7 @@ func native(t *testing.T) {
 
 func realErrors(t *testing.T, k *kernel) {
 	x := &xtables{program: k.ipv4}
-	r := Rule{Dest: netip.MustParsePrefix("192.0.2.1/32"), Protocol: All, Mark: 8}
+	r := Rule{Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.1/32"), Protocol: "all"}, Mark: 8}
 	err := x.run(t.Context(), command{option: appendRule, chain: "NOWHERE", rule: r.line()})
 	if err == nil ||
 		!strings.HasPrefix(err.Error(), k.ipv4+" -t mangle -A NOWHERE -d 192.0.2.1/32 -j MARK --set-mark 8: ") {

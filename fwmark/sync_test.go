@@ -79,7 +79,7 @@ func TestSyncCostsOneListing(t *testing.T) {
 func TestOrderOfRulesIsKept(t *testing.T) {
 	table := newFake()
 	mustSync(t, firewall(table), rules(t, "1 192.0.2.0/24 all all", "2 192.0.2.10 tcp 80"))
-	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), TCP, 80}); got != 2 {
+	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 80}); got != 2 {
 		t.Errorf("mark %d, want 2", got)
 	}
 }
@@ -93,7 +93,7 @@ func TestFamiliesAreApart(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	ipv4.mustHave(t, daemon, nil)
-	if got := ipv6.mark(packet{netip.MustParseAddr("2001:db8::10"), TCP, 80}); got != 8 {
+	if got := ipv6.mark(packet{netip.MustParseAddr("2001:db8::10"), "tcp", 80}); got != 8 {
 		t.Errorf("IPv6 has mark %d although only IPv4 failed", got)
 	}
 }
@@ -201,7 +201,7 @@ func TestForeignUseOfOurChainIsAnError(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "a rule of chain OUTPUT leads to it") {
 		t.Errorf("error %v", err)
 	}
-	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), TCP, 443}); got != 8 {
+	if got := table.mark(packet{netip.MustParseAddr("192.0.2.10"), "tcp", 443}); got != 8 {
 		t.Errorf("the wanted rules are not there: mark %d", got)
 	}
 	table.chains["OUTPUT"] = nil
@@ -278,7 +278,7 @@ var (
 func packets() []packet {
 	var all []packet
 	for _, dest := range []string{"192.0.2.10", "192.0.2.11", "192.0.2.12", "198.51.100.1"} {
-		for _, protocol := range []Protocol{TCP, UDP, SCTP} {
+		for _, protocol := range []string{"tcp", "udp", "sctp"} {
 			for _, port := range somePorts {
 				all = append(all, packet{netip.MustParseAddr(dest), protocol, port})
 			}
@@ -291,11 +291,13 @@ func randomRules(random *rand.Rand) []Rule {
 	all := make([]Rule, random.IntN(4))
 	for i := range all {
 		r := Rule{
-			Mark:     1 + random.Uint32N(3),
-			Dest:     netip.MustParsePrefix(someDests[random.IntN(len(someDests))]),
-			Protocol: []Protocol{TCP, UDP, SCTP, All}[random.IntN(4)],
+			Mark: 1 + random.Uint32N(3),
+			Packets: lvs.Packets{
+				Dest:     netip.MustParsePrefix(someDests[random.IntN(len(someDests))]),
+				Protocol: []string{"tcp", "udp", "sctp", "all"}[random.IntN(4)],
+			},
 		}
-		if r.Protocol != All {
+		if r.Protocol != "all" {
 			for range random.IntN(4) {
 				first := somePorts[random.IntN(len(somePorts))]
 				r.Ports = append(r.Ports,

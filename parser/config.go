@@ -251,22 +251,10 @@ func (v *Virtual) Announced() (addresses []netip.Addr) {
 	return addresses
 }
 
-// Marking is one line of `mark`: packets to these addresses and ports get the virtual service's mark.
+// Marking is one line of `mark`: these packets get the virtual service's mark.
 type Marking struct {
-	Dest     netip.Prefix // of the section's family; host bits are zero
-	Protocol string       // tcp, udp, sctp or all
-	Ports    []lvs.Ports  // in the order written; nil: all ports
-	At       Position
-}
-
-// Catches reports whether the rule is for packets to an address and port by a protocol.
-func (m Marking) Catches(to netip.AddrPort, protocol string) bool {
-	if !m.Dest.Contains(to.Addr()) || m.Protocol != "all" && m.Protocol != protocol {
-		return false
-	}
-	port := to.Port()
-	isIn := func(r lvs.Ports) bool { return r.First <= port && port <= r.Last }
-	return m.Ports == nil || slices.ContainsFunc(m.Ports, isIn)
+	lvs.Packets
+	At Position
 }
 
 // Real is one real server of a virtual service. One server may be in a virtual service more than

@@ -19,13 +19,7 @@ const (
 type Statuses []lvs.StatusRange
 
 // String is the list as the file has it, without blanks: 200,300-399.
-func (list Statuses) String() string {
-	items := make([]string, len(list))
-	for i, r := range list {
-		items[i] = r.String()
-	}
-	return strings.Join(items, ",")
-}
+func (list Statuses) String() string { return lvs.List(list) }
 
 func readStatuses(v *value) (Statuses, *problem) { return readList(unquote(v.text), readStatusRange) }
 

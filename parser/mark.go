@@ -156,7 +156,7 @@ func (r *resolver) markings(s *section) (list []Marking) {
 			}
 			return list
 		}
-		m := Marking{Dest: line.dest, Protocol: line.protocol, At: line.line.position()}
+		m := Marking{lvs.Packets{Dest: line.dest, Protocol: line.protocol}, line.line.position()}
 		good := true
 		for _, ports := range line.ports {
 			one, p := ports.resolve(r.names, line.protocol)
@@ -214,22 +214,3 @@ func (m Marking) AllPorts() bool {
 	}
 	return next > maxPort
 }
-
-// String is the line as in a file.
-func (m Marking) String() string {
-	dest := m.Dest.String()
-	if m.Dest.IsSingleIP() {
-		dest = m.Dest.Addr().String()
-	}
-	ports := make([]string, len(m.Ports))
-	for i, p := range m.Ports {
-		ports[i] = p.String()
-	}
-	if m.Ports == nil {
-		ports = []string{allPorts}
-	}
-	return dest + " " + m.Protocol + " " + strings.Join(ports, ",")
-}
-
-// MarshalText is String.
-func (m Marking) MarshalText() ([]byte, error) { return []byte(m.String()), nil }

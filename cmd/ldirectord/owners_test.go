@@ -34,9 +34,9 @@ func tcp(addr string) lvs.Key {
 
 func TestOwnerOfAConnection(t *testing.T) {
 	ruled := service("fwm:5", lvs.Key{Mark: 5}, "10.2.0.1:0")
-	ruled.Config.Marking = []parser.Marking{{
+	ruled.Config.Marking = []parser.Marking{{Packets: lvs.Packets{
 		Dest: netip.MustParsePrefix("10.1.0.5/32"), Protocol: "tcp", Ports: []lvs.Ports{{First: 80, Last: 90}},
-	}}
+	}}}
 	services := []director.Service{
 		service("tcp:10.1.0.1:80", tcp("10.1.0.1:80"), "10.2.0.1:80"),
 		service("tcp:10.1.0.1:21", tcp("10.1.0.1:21"), "10.2.0.1:21"),

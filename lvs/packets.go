@@ -1,0 +1,54 @@
+package lvs
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Packets are those that a rule marks.
+type Packets struct {
+	Dest     netip.Prefix // of the family of the mark; host bits are zero
+	Protocol string       // tcp, udp, sctp or all
+	Ports    []Ports      // nil: all ports; always nil with all
+}
+
+// Catches reports whether packets to an address and port by a protocol are among them.
+func (p Packets) Catches(to netip.AddrPort, protocol string) bool {
+	if !p.Dest.Contains(to.Addr()) || p.Protocol != "all" && p.Protocol != protocol {
+		return false
+	}
+	port := to.Port()
+	isIn := func(r Ports) bool { return r.First <= port && port <= r.Last }
+	return p.Ports == nil || slices.ContainsFunc(p.Ports, isIn)
+}
+
+// Equal reports whether they are written the same.
+func (p Packets) Equal(q Packets) bool {
+	return p.Dest == q.Dest && p.Protocol == q.Protocol && slices.Equal(p.Ports, q.Ports)
+}
+
+// String is a line of mark as in a file: 192.0.2.10 tcp 80,10000:20000.
+func (p Packets) String() string {
+	dest, ports := p.Dest.String(), "all"
+	if p.Dest.IsSingleIP() {
+		dest = p.Dest.Addr().String()
+	}
+	if p.Ports != nil {
+		ports = List(p.Ports)
+	}
+	return dest + " " + p.Protocol + " " + ports
+}
+
+// MarshalText is String.
+func (p Packets) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// List is a list as the configuration and iptables write it: 80,443.
+func List[T fmt.Stringer](items []T) string {
+	texts := make([]string, len(items))
+	for i, item := range items {
+		texts[i] = item.String()
+	}
+	return strings.Join(texts, ",")
+}
