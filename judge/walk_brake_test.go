@@ -2,7 +2,6 @@ package judge
 
 import (
 	"slices"
-	"time"
 
 	"ldirectord/checker/health"
 	"ldirectord/lab/always"
@@ -29,82 +28,6 @@ func (w *world) settleBrakes() {
 			w.judge(at, false, NotReached)
 		}
 	}
-}
-
-// passBrakes lets a tick pass for what is known of the way through the virtual address.
-func (w *world) passBrakes() {
-	for _, t := range w.wayTimes() {
-		if !t.IsZero() {
-			*t = t.Add(-tick)
-		}
-	}
-}
-
-func (w *world) wayTimes() (all []*time.Time) {
-	for i := range w.Brakes {
-		all = append(all, &w.Brakes[i].Over)
-	}
-	for i := range w.Servers {
-		for _, check := range w.Servers[i].Checks() {
-			if check.Way != nil {
-				all = append(all, &check.Began, &check.Accused)
-			}
-		}
-	}
-	return all
-}
-
-// settleWays makes what is known of the way canonical. When a check began is of interest while it is accused; when one
-// passed, while that may be later than an accused one began. Of those before the last tick only the order is kept. A
-// check that comes in late began a tick ago: no end of the brake that is older makes it stale.
-func (w *world) settleWays() {
-	if !w.sl.has(brake) {
-		return
-	}
-	var times []time.Time
-	for i := range w.Servers {
-		for _, check := range w.Servers[i].Checks() {
-			if check.OK = false; check.Passed {
-				check.Passed = check.Began.Equal(instant) || w.isProof(check)
-			}
-			if !check.Passed && check.Accused.IsZero() && !check.Began.Equal(instant) {
-				check.Began = time.Time{}
-			}
-			if !check.Accused.IsZero() && instant.Sub(check.Accused) > brakePatience {
-				check.Accused = instant.Add(-brakePatience - tick)
-			}
-			if !check.Began.IsZero() && check.Began.Before(instant.Add(-tick)) &&
-				!slices.Contains(times, check.Began) {
-				times = append(times, check.Began)
-			}
-		}
-	}
-	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
-	for i := range w.Servers {
-		for _, check := range w.Servers[i].Checks() {
-			if at := slices.Index(times, check.Began); at >= 0 {
-				check.Began = instant.Add(-time.Duration(2+at) * tick)
-			}
-		}
-	}
-	for i := range w.Brakes {
-		b := &w.Brakes[i]
-		if b.Newest = (Spot{}); !b.Over.Equal(instant) {
-			b.Over = time.Time{}
-		}
-	}
-}
-
-// isProof reports whether a check passed after an accused one of its line began.
-func (w *world) isProof(passed *Check) bool {
-	for i := range w.Servers {
-		for _, check := range w.Servers[i].Checks() {
-			if check.Line == passed.Line && !check.Accused.IsZero() && check.Began.Before(passed.Began) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // What is true of the brake.

@@ -48,25 +48,14 @@ func (c *codec) flags(all ...*bool) {
 	}
 }
 
-// when is a time that counts by its ticks from now, -2 to 3.
+// when is a time that counts by its ticks from now, up to seven of them ahead or past.
 func (c *codec) when(t *time.Time) {
 	n := uint8(0)
 	if !t.IsZero() {
-		n = uint8(3 + t.Sub(instant)/tick)
+		n = uint8(8 + t.Sub(instant)/tick)
 	}
-	if num(c, &n, 3); n > 0 {
-		*t = instant.Add(time.Duration(int(n)-3) * tick)
-	}
-}
-
-// age is a time that counts by its ticks until now, 0 to 6.
-func (c *codec) age(t *time.Time) {
-	n := uint8(0)
-	if !t.IsZero() {
-		n = uint8(1 + instant.Sub(*t)/tick)
-	}
-	if num(c, &n, 3); n > 0 {
-		*t = instant.Add(time.Duration(1-int(n)) * tick)
+	if num(c, &n, 4); n > 0 {
+		*t = instant.Add(time.Duration(int(n)-8) * tick)
 	}
 }
 
@@ -139,14 +128,14 @@ func (w *world) codeServer(c *codec, i int) {
 		}
 		if w.sl.has(brake) {
 			c.flags(&check.Own, &check.Passed, &check.Tells)
-			c.age(&check.Began)
-			c.age(&check.Accused)
+			c.when(&check.Began)
+			c.when(&check.Accused)
 		}
 	}
 	w.codeOrder(c, &s.Order)
 	c.flags(&s.File, &s.Turned, &s.Held, &s.Entered, &s.Kept, &s.Rerouted, &s.Connected, &s.Gone)
 	num(c, &s.Name, 3)
-	c.age(&s.Since)
+	c.when(&s.Since)
 }
 
 func (w *world) codeState(c *codec) {
@@ -164,7 +153,7 @@ func (w *world) codeState(c *codec) {
 	}
 	for i := range w.Brakes {
 		c.flags(&w.Brakes[i].Accuses, &w.Brakes[i].Holds)
-		c.age(&w.Brakes[i].Over)
+		c.when(&w.Brakes[i].Over)
 	}
 	c.when(&w.Back)
 	codeSet(c, &w.ByHand)
@@ -224,23 +213,28 @@ func codeSet(c *codec, all *map[netip.AddrPort]bool) {
 // settle makes the world canonical: of the times since when servers are in their states only the order is kept, and
 // of an end that is past not how long ago it was.
 func (w *world) settle() {
-	var times []time.Time
-	for i := range w.Servers {
-		if t := w.Servers[i].Since; !t.IsZero() && !slices.Contains(times, t) {
-			times = append(times, t)
-		}
-	}
-	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
+	var since, began []*time.Time
 	for i := range w.Servers {
 		s := &w.Servers[i]
 		switch {
 		case s.Since.IsZero():
 		case w.sl.has(guarded):
-			s.Since = instant.Add(-time.Duration(1+slices.Index(times, s.Since)) * tick)
+			since = append(since, &s.Since)
 		default: // the guard alone heeds it
 			s.Since = instant.Add(-tick)
 		}
+		for _, check := range s.Checks() {
+			switch {
+			case check.Way == nil:
+			case w.sl.has(brake):
+				began = append(began, w.settleWay(check)...)
+			default:
+				*check.Way = Way{Awaited: check.Awaited && w.Gathers()}
+			}
+		}
 	}
+	keepOrder(since, 1)
+	keepOrder(began, 2)
 	for i := range w.Leavers {
 		if l := &w.Leavers[i]; l.Until.Before(instant.Add(-tick)) {
 			l.Until = instant.Add(-tick)
@@ -249,20 +243,59 @@ func (w *world) settle() {
 	for i := range w.left {
 		w.left[i].until = max(-1, w.left[i].until)
 	}
-	for i := range w.Servers { // what counts of the last passage was noted
-		for _, check := range w.Servers[i].Checks() {
-			if check.Way != nil {
-				check.Awaited = check.Awaited && w.Gathers()
-				if !w.sl.has(brake) {
-					*check.Way = Way{Awaited: check.Awaited}
-				}
-			}
+	for i := range w.Brakes {
+		b := &w.Brakes[i]
+		if b.Newest = (Spot{}); !b.Over.Equal(instant) {
+			b.Over = time.Time{}
 		}
 	}
-	w.settleWays()
 	if len(w.ByHand) == 0 {
 		w.ByHand = nil
 	}
+}
+
+// keepOrder makes times those that are a tick apart, the last of them that many ticks ago.
+func keepOrder(times []*time.Time, last int) {
+	var inOrder []time.Time
+	for _, t := range times {
+		inOrder = append(inOrder, *t)
+	}
+	slices.SortFunc(inOrder, func(a, b time.Time) int { return b.Compare(a) })
+	inOrder = slices.Compact(inOrder)
+	for _, t := range times {
+		*t = instant.Add(-time.Duration(last+slices.Index(inOrder, *t)) * tick)
+	}
+}
+
+// settleWay makes what is known of a check's way canonical. When it began is of interest while it is accused; when one
+// passed, while that may be later than an accused one began. Of those before the last tick only the order is kept: when
+// they began is returned. A check that comes in late began a tick ago: no end of the brake that is older makes it stale.
+func (w *world) settleWay(check *Check) (began []*time.Time) {
+	check.Awaited = check.Awaited && w.Gathers()
+	check.OK = false
+	check.Passed = check.Passed && (check.Began.Equal(instant) || w.isProof(check))
+	if !check.Passed && check.Accused.IsZero() && !check.Began.Equal(instant) {
+		check.Began = time.Time{}
+	}
+	if !check.Accused.IsZero() && instant.Sub(check.Accused) > brakePatience {
+		check.Accused = instant.Add(-brakePatience - tick)
+	}
+	if !check.Began.IsZero() && check.Began.Before(instant.Add(-tick)) {
+		began = append(began, &check.Began)
+	}
+	return began
+}
+
+// isProof reports whether a check passed after an accused one of its line began.
+func (w *world) isProof(passed *Check) bool {
+	for i := range w.Servers {
+		for _, check := range w.Servers[i].Checks() {
+			if check.Line == passed.Line && !check.Accused.IsZero() && check.Began.Before(passed.Began) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // hash is 128 bits of a key.

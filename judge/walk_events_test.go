@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"ldirectord/checker/health"
 )
@@ -90,11 +91,9 @@ func (w *world) events(all []event) []event {
 	}
 	w.checkEvents(add)
 	if first := w.pair(); w.sl.has(brake) && len(first) == 2 {
-		for k := range w.sl.checks {
-			add(wakeUp, ownOnly, ownOnly, k)
-			add(wakeUp, ownOnly, 0, k)
-			add(wakeUp, 0, ownOnly, k)
-		}
+		add(wakeUp, ownOnly, ownOnly, 0)
+		add(wakeUp, ownOnly, 0, 0)
+		add(wakeUp, 0, ownOnly, 0)
 	}
 	w.handEvents(add)
 	if w.failed {
@@ -132,7 +131,7 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 			if w.sl.has(guarded) {
 				add(result, i, k, 1+int(WrongAnswer))
 			}
-			if w.sl.has(brake) {
+			if w.sl.has(brake) && k == 0 {
 				add(result, i, k, ownOnly)
 				add(result, i, k, void)
 				// one check after the other
@@ -221,7 +220,7 @@ func (w *world) handEvents(add func(eventKind, ...int)) {
 		d, in := w.table.At(addrs[slot])
 		switch {
 		case slot == nobody && w.sl.has_&^(hand|repair|found_) != 0, slot == sorry && !w.sl.has(fallback_),
-			slot == atA2 && !w.sl.has(moved_):
+			slot == atA2 && !w.sl.has(moved_), slot == atB && w.sl.isTriple():
 			continue
 		}
 		if in {
@@ -401,23 +400,34 @@ func (w *world) lookAtLeavers() {
 
 // pass lets a tick pass.
 func (w *world) pass() {
+	var times []*time.Time
 	for i := range w.Leavers {
-		w.Leavers[i].Until = w.Leavers[i].Until.Add(-tick)
+		times = append(times, &w.Leavers[i].Until)
+	}
+	if w.Back.After(instant.Add(-stillAway)) {
+		times = append(times, &w.Back)
+	}
+	for i := range w.Brakes {
+		times = append(times, &w.Brakes[i].Over)
+	}
+	for i := range w.Servers {
+		times = append(times, &w.Servers[i].Since)
+		for _, check := range w.Servers[i].Checks() {
+			if check.Way != nil {
+				times = append(times, &check.Began, &check.Accused)
+			}
+		}
+	}
+	for _, t := range times {
+		if !t.IsZero() {
+			*t = t.Add(-tick)
+		}
 	}
 	for i := range w.left {
 		if r := &w.left[i]; r.listed && !r.stays {
 			r.until--
 		}
 	}
-	if w.Back.After(instant.Add(-stillAway)) {
-		w.Back = w.Back.Add(-tick)
-	}
-	for i := range w.Servers {
-		if s := &w.Servers[i]; !s.Since.IsZero() {
-			s.Since = s.Since.Add(-tick)
-		}
-	}
-	w.passBrakes()
 }
 
 // describe is the world in a line.

@@ -20,10 +20,10 @@ type addrPort = netip.AddrPort
 // walk is a slice on its way: all worlds that were met, and how.
 type walk struct {
 	sl      *slice
-	seen    table128
-	edges   []edge  // of each world: what led to it first
-	queue   []words // those whose events are still to be tried
-	tried   int     // worlds that left the queue
+	seen    map[[2]uint64]bool // their hashes
+	edges   []edge             // of each world: what led to it first
+	queue   []words            // those whose events are still to be tried
+	tried   int                // worlds that left the queue
 	steps   int
 	depth   int
 	broken  map[string]bool
@@ -39,7 +39,7 @@ const noWorld = ^uint32(0)
 
 // run walks a slice until nothing is new, or there are more worlds than limit, and reports whether it ended.
 func (sl *slice) run(limit int, report func(string)) (*walk, bool) {
-	k := &walk{sl: sl, broken: map[string]bool{}, report: report}
+	k := &walk{sl: sl, seen: map[[2]uint64]bool{}, broken: map[string]bool{}, report: report}
 	for _, root := range sl.roots() {
 		k.meet(root, nil, event{}, noWorld)
 	}
@@ -98,9 +98,11 @@ func (k *walk) meet(w, before *world, e event, from uint32) {
 		facts.Ask(func(n int, what string) { k.complain(n, what, from, e) })
 	}
 	code := w.encode()
-	if !k.seen.add(code.hash()) {
+	hash := code.hash()
+	if k.seen[hash] {
 		return
 	}
+	k.seen[hash] = true
 	id := uint32(len(k.edges))
 	k.edges, k.queue = append(k.edges, edge{from, e.pack()}), append(k.queue, code)
 	if k.sampled++; k.sampled < 3000 || k.sampled%64 == 0 {
@@ -197,42 +199,13 @@ func (k *walk) story(to uint32, last event) string {
 	return k.sl.scenario(k.sl.roots()[to], events)
 }
 
-// table128 is a set of hashes.
-type table128 struct {
-	slots [][2]uint64
-	n     int
-}
-
-// add reports whether a hash is new.
-func (t *table128) add(h [2]uint64) bool {
-	if t.n*4 >= len(t.slots)*3 {
-		old := t.slots
-		t.slots, t.n = make([][2]uint64, max(1<<12, 2*len(old))), 0
-		for _, was := range old {
-			if was[0] != 0 {
-				t.add(was)
-			}
-		}
-	}
-	for at := h[0] >> 1; ; at++ {
-		switch slot := &t.slots[at%uint64(len(t.slots))]; {
-		case slot[0] == 0:
-			*slot = h
-			t.n++
-			return true
-		case *slot == h:
-			return false
-		}
-	}
-}
-
 // TestWalk walks each capability alone, and some pairs, in half a minute; with WALK=long all pairs, and triples with
 // guard, hand, reload and crash. WALK names one slice instead, as it is printed.
 func TestWalk(t *testing.T) {
 	asked := os.Getenv("WALK")
 	was := debug.SetGCPercent(800) // little is kept of what each step allocates
 	t.Cleanup(func() { debug.SetGCPercent(was) })
-	for _, sl := range slices.Concat(alone(), pairs(), triples()) {
+	for _, sl := range everySlice() {
 		name := sl.name()
 		if asked != "long" && name != asked && (asked != "" || !sl.isQuick() || raced && sl.checks+bits.OnesCount32(uint32(sl.has_)) > 2) {
 			continue
@@ -248,7 +221,7 @@ func TestWalk(t *testing.T) {
 				verdict = "NOT FINISHED"
 			}
 			fmt.Printf("%-12s %9d states %10d steps %3d deep %8v  %s\n", verdict, len(k.edges), k.steps, k.depth,
-				time.Since(began).Round(time.Millisecond), name)
+				time.Since(began).Round(time.Millisecond), name+sl.bound())
 		})
 	}
 }
