@@ -146,6 +146,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 	for s := range c.all() {
 		weight, _ := c.WeightAt(s.Dest.Addr)
 		s.Turned, s.Entered = false, weight > 0
+		s.Kept = s.Kept && s.Entered
 	}
 	if wanted, known := c.fallbackWanted(); known {
 		c.FallbackWanted = wanted

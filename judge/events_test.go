@@ -246,8 +246,9 @@ func TestWhatWasWritten(t *testing.T) {
 	c.says(0, health.Down)
 	c.says(1, health.Down)
 	c.Known = false
+	c.Servers[0].Kept, c.Servers[1].Kept = true, true
 	c.Wrote(lvs.Dests{{Addr: at(1)}, {Addr: at(2), Weight: 4}, {Addr: at(6)}, {Addr: at(9), Weight: 1}})
-	if a, b := facts(&c.Servers[0]), facts(&c.Servers[1]); a != "" || b != "entered " {
+	if a, b := facts(&c.Servers[0]), facts(&c.Servers[1]); a != "" || b != "kept entered " {
 		t.Errorf("of weight 0: %s, of weight 4: %s", a, b)
 	}
 	if len(c.Leavers) != 1 || c.Leavers[0].Addr != at(6) {
