@@ -45,10 +45,11 @@ func (c *Case) Serves(s *Server) bool {
 	return !c.isOutByHand(s) && !((s.Rerouted || c.Gathers()) && c.weighsNothing(s))
 }
 
-// weighsNothing reports whether a server has no weight, or is not there, as the table was last written.
+// weighsNothing reports whether a server has no weight, or is not there, as far as the table is known: also as it was
+// read after a reload, before anything is written.
 func (s *State) weighsNothing(one *Server) bool {
-	weight, _ := s.WeightAt(one.Dest.Addr)
-	return weight == 0
+	d, _ := s.Have.At(one.Dest.Addr)
+	return d.Weight == 0
 }
 
 // isOutByHand reports whether a server was taken out of service by hand.

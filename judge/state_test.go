@@ -233,6 +233,8 @@ func TestWhoServes(t *testing.T) {
 		{"weight 0 in the table, while servers wait for each other", func(c *Case, s *Server) { c.has(1, 0); c.Back = noon },
 			false},
 		{"while servers wait for each other", func(c *Case, s *Server) { c.Back = noon }, true},
+		{"… and the table was read, and not written yet", func(c *Case, s *Server) { c.Back, c.Known = noon, false },
+			true},
 	} {
 		c := inService(4, 4)
 		if row.given(&c, &c.Servers[0]); c.Serves(&c.Servers[0]) != row.want {
