@@ -235,9 +235,13 @@ func unknown(h *hearing) {
 		if s.IsDraining() || state != health.Unknown && (state != health.Up || !h.Gathers()) {
 			continue
 		}
+		why := h.why[s.At]
 		h.unknown, h.why[s.At] = true, h.by
 		if d, in := h.Have.At(s.Dest.Addr); in {
 			h.member(s, min(d.Weight, 1)*s.Weight())
+		}
+		if s.Held && why > 0 {
+			h.why[s.At] = why // the guard's
 		}
 	}
 }

@@ -445,6 +445,17 @@ func TestRuleUnknown(t *testing.T) {
 	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " unknown"}[h.unknown] })
 }
 
+func TestAHeldServerIsTheGuardsWhileOthersWait(t *testing.T) {
+	c := inService(4, 4)
+	c.KeepServing.N = 2
+	c.hold(0)
+	c.Back, c.Away, c.Strength.Known = noon, true, true
+	c.Servers[1].First.Way = &Way{Awaited: true}
+	if why := Decide(c, noon).Why; why[0].String() != "guard" || why[1].String() != "unknown" {
+		t.Errorf("%v", why)
+	}
+}
+
 func TestRuleUp(t *testing.T) {
 	testRule(t, "up", []ruleRow{
 		{"both", func(c *Case) {}, "1:4, 2:4 up"},
