@@ -11,10 +11,11 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"ldirectord/checker/raw"
 )
 
 // answerTimeout is how long the kernel's answer to a request, or to a batch of them, is waited for.
@@ -242,7 +243,7 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	flags := g.out[g.last+6:]
 	binary.NativeEndian.PutUint16(flags, num16(flags)|unix.NLM_F_ACK)
 	ended, first := make([]error, g.queued), g.seq-g.queued+1
-	_, err = g.call(unix.SYS_WRITE, g.out)
+	_, err = g.call(true, g.out)
 	g.out, g.queued = g.out[:0], 0
 	for done := false; !done && err == nil; {
 		done, err = g.receive(first, ended, answer)
@@ -254,33 +255,25 @@ func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 }
 
 // call sends or receives. Untold it is a raw system call, see kernel.
-func (g *genl) call(number uintptr, p []byte) (int, error) {
-	wait, told := syscall.RawConn.Read, g.file.Read
-	if number == unix.SYS_WRITE {
-		wait, told = syscall.RawConn.Write, g.file.Write
+func (g *genl) call(sends bool, p []byte) (n int, err error) {
+	wait, told, untold := syscall.RawConn.Read, g.file.Read, raw.Read
+	if sends {
+		wait, told, untold = syscall.RawConn.Write, g.file.Write, raw.Write
 	}
-	if !g.untold {
+	conn, closed := g.file.SyscallConn()
+	if !g.untold || closed != nil {
 		return told(p)
 	}
-	file, err := g.file.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var n uintptr
-	var errno syscall.Errno
-	err = wait(file, func(fd uintptr) bool {
-		n, _, errno = unix.RawSyscall(number, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
-		return errno != unix.EAGAIN
+	waited := wait(conn, func(fd uintptr) bool {
+		n, err = untold(int(fd), p)
+		return err != unix.EAGAIN
 	})
-	if err == nil && errno != 0 {
-		err = errno
-	}
-	return int(n), err
+	return n, cmp.Or(waited, err)
 }
 
 // receive reads what the kernel says next of the requests from number first on, and reports whether the last has ended.
 func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (done bool, err error) {
-	n, err := g.call(unix.SYS_READ, g.in)
+	n, err := g.call(false, g.in)
 	if err != nil {
 		return false, err
 	}

@@ -26,7 +26,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/checker":        {"ldirectord/checker/icmp", "ldirectord/checker/oracle", "ldirectord/checker/perlre", "ldirectord/checker/query", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/printable", "ldirectord/program"},
 		"ldirectord/checker/icmp":   nil,
 		"ldirectord/checker/perlre": nil,
-		"ldirectord/ipvsctl":        {"ldirectord/program"},
+		"ldirectord/ipvsctl":        {"ldirectord/checker/raw", "ldirectord/program"},
 		"ldirectord/notify":         {"ldirectord/program"},
 		"ldirectord/notify/mail":    {"ldirectord/notify", "ldirectord/printable", "ldirectord/program"},
 		"ldirectord/notify/webhook": {"ldirectord/notify", "ldirectord/printable"},
