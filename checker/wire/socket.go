@@ -103,6 +103,3 @@ func (s *socket) LocalAddr() net.Addr {
 	}
 	return &net.TCPAddr{}
 }
-
-// The loop's system calls never block. Made raw, they are not told to Go's scheduler: it would wake its monitor thread
-// for each group of checks, which costs a third of a check by connect at 100 servers.
