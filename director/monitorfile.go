@@ -31,9 +31,9 @@ func Monitorfiles(write func(file, id string, up bool, message string)) Receiver
 		}
 		kind := string(cfg.CheckType)
 		switch {
-		case cfg.CheckType == parser.Negotiate, cfg.CheckType == parser.Combined:
+		case cfg.Negotiates():
 			kind = cfg.Service
-		case cfg.CheckType == parser.Connect && cfg.Protocol == parser.UDP:
+		case cfg.Pings():
 			kind = "ping"
 		}
 		if message, line := monitorMessage(kind, *r); line {

@@ -158,7 +158,7 @@ func (x one) silence(vip netip.Prefix) {
 // pingAt is where the first check of a virtual service is that pings; without one Line is 0.
 func pingAt(s director.Service) (at parser.Position) {
 	for _, check := range s.Config.Checks() {
-		if check.CheckType == parser.Ping || check.CheckType == parser.Connect && check.Protocol == parser.UDP {
+		if check.Pings() {
 			return cmp.Or(check.At["checktype"], check.At["virtual"])
 		}
 	}

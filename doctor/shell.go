@@ -36,8 +36,7 @@ func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
 	var f findings
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {
-			negotiates := check.CheckType == parser.Negotiate || check.CheckType == parser.Combined
-			if negotiates && check.Service == "oracle" {
+			if check.Negotiates() && check.Service == "oracle" {
 				f.warnAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, "",
 					"there is no "+oracle.Program+" beside ldirectord or in PATH, so these "+
 						"servers can't be checked: they keep their places, and are unknown "+

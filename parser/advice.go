@@ -52,7 +52,7 @@ func (a adviser) when(condition bool, directive, kind, text string) {
 
 func (a adviser) check() {
 	v := a.v
-	negotiates, service := v.negotiates(), lvs.ServiceOf(v.Service)
+	negotiates, service := v.Negotiates(), lvs.ServiceOf(v.Service)
 	if v.runsCommand() && !v.has("checkcommand") {
 		directive := "checktype"
 		if v.isAlso {
@@ -127,7 +127,8 @@ func (r *resolver) neverFast(c *Config) {
 
 func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }
 
-func (v *Virtual) negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
+// Negotiates reports whether the check of a section speaks its service.
+func (v *Virtual) Negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 
 // ports warns of marked ports that no check uses. If there is one check, its checkport may choose a port.
 func (a adviser) ports() {
@@ -166,7 +167,7 @@ func (a adviser) ports() {
 func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 	for _, check := range checks {
 		if check.CheckType != Connect &&
-			(!check.negotiates() || check.CheckType == Negotiate && check.Service == "none") {
+			(!check.Negotiates() || check.CheckType == Negotiate && check.Service == "none") {
 			continue
 		}
 		for i := range a.v.Reals {

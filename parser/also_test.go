@@ -30,7 +30,7 @@ func TestFurtherChecks(t *testing.T) {
 		port := check.PortOf(&v.Reals[0])
 		request, receive := check.Asks(&v.Reals[0])
 		got := fmt.Sprintf("%s/%s %d %s %q", check.CheckType, check.Service, port, request, receive)
-		if !check.negotiates() {
+		if !check.Negotiates() {
 			got = fmt.Sprintf("%s/ %d  %q", check.CheckType, port, receive)
 		}
 		if got != want {

@@ -70,7 +70,7 @@ func (a adviser) unusedOne(d *Directive) {
 	var spoken []string
 	counts := false
 	for _, check := range checks {
-		if check.negotiates() {
+		if check.Negotiates() {
 			spoken = append(spoken, check.Service)
 			counts = counts || d.appliesTo.counts(check)
 		}

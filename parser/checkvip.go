@@ -52,12 +52,17 @@ func (f finder) fillCheckVIP(v *Virtual) {
 	}
 }
 
+// Pings reports whether the check of a section is a ping: a connection of UDP shows nothing.
+func (v *Virtual) Pings() bool {
+	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == UDP
+}
+
 // WhyNotVIP is why the check of a section does not go through the virtual address; "" if it does.
 func (v *Virtual) WhyNotVIP() string {
 	switch {
 	case v.runsCommand():
 		return "sockets of a program cannot be marked for IPVS"
-	case v.CheckType == Ping, v.CheckType == Connect && v.Protocol == UDP:
+	case v.Pings():
 		return "IPVS forwards no echo requests"
 	case v.CheckType == On, v.CheckType == Off:
 		return "that checks nothing"

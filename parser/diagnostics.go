@@ -91,7 +91,7 @@ type Diagnostics []Diagnostic
 
 // HasErrors reports whether the file is refused.
 func (ds Diagnostics) HasErrors() bool {
-	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
+	return len(ds.Errors()) > 0
 }
 
 // OnlyLookups reports whether failed look-ups are the only errors: another try may succeed.
