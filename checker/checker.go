@@ -11,15 +11,14 @@ import (
 	"ldirectord/lvs"
 )
 
-// Checker makes one check of one server. It keeps its own deadline (Spec.Timeout or
-// Spec.NegotiateTimeout) over everything it does and closes what it opens. A Checker is never run
-// twice at the same time.
+// Checker makes one check of one server. It applies its own deadline (Spec.Timeout or Spec.NegotiateTimeout) to
+// everything it does, and closes what it opens. A Checker never runs twice at the same time.
 type Checker interface {
 	Check(ctx context.Context) Result
 }
 
-// Spec is everything that makes one check what it is. Two equal Specs are the same check of the
-// same server and are made once. All fields must be comparable.
+// Spec has all settings of one check. Equal Specs are the same check of the same server, which is made once. All fields
+// must be comparable.
 type Spec struct {
 	Type     string // checktype: negotiate, connect, ping, external, external-perl, on, off, combined
 	Service  string // negotiate and combined: http, https, …, none
@@ -27,7 +26,7 @@ type Spec struct {
 	Connects int    // combined: connects between two full checks
 
 	Target           netip.AddrPort // the server's address and the port to check; port 0 when there is none
-	OnLink           bool           // the server is to be reached without a router, but by external checks
+	OnLink           bool           // the server must be reached without a router, except by external checks
 	Timeout          time.Duration  // checktimeout: ping, connect, external
 	NegotiateTimeout time.Duration  // negotiate
 	Attempts         int            // checkcount: ping
@@ -36,7 +35,7 @@ type Spec struct {
 	Args    [4]string // external: virtual address or mark, virtual port, real address, real port
 
 	Request        string // with its leading slash, as the Perl ldirectord keeps it
-	URL            string // what an http check asks for
+	URL            string // the URL of an http check
 	Receive        string // Perl regular expression; "" matches everything
 	Host           string // virtualhost
 	SNI            string // "" means Host
@@ -52,53 +51,53 @@ type Spec struct {
 	TLSCA         string                // file of the authorities to trust; "" for the system's
 	TLSCert       string                // file of a client certificate
 	TLSKey        string                // file of its key
-	TLSFiles      string                // what TLSSums say of these files
-	TLSExpiryWarn int                   // days before its end from which a certificate is warned about; 0 for never
+	TLSFiles      string                // the checksum of these files by TLSSums
+	TLSExpiryWarn int                   // how many days before its end a certificate causes a warning; 0: none
 	StartTLS      bool                  // smtp, submission, imap, pop, ldap, ftp
-	NoClearText   bool                  // mysql, pgsql: the password is not sent so that the server could read it
-	HTTPStatus    List[lvs.StatusRange] // statuses that are good; none for 2xx
+	NoClearText   bool                  // mysql, pgsql: the password is never sent readable for the server
+	HTTPStatus    List[lvs.StatusRange] // accepted statuses; none: 2xx
 	HTTPHeaders   List[string]          // further request headers, each "Name: value"
 	HTTPUser      string                // basic authentication
 	HTTPPasswd    string
 	Steps         List[lvs.Step] // simpletcp: a conversation instead of Request and Receive
-	// record type to ask for, which the parser has judged; "" for A, or PTR for an address
+	// the record type of the question, validated by the parser; "": A, or PTR for an address
 	DNSType  string
-	DNSRcode string  // answer code that is good, which the parser has judged; "" for NOERROR
-	Through  Through // zero: Target itself is asked
+	DNSRcode string  // the accepted answer code, validated by the parser; "": NOERROR
+	Through  Through // zero: the check goes to Target itself
 }
 
-// Through is the way of a check that reaches a server as clients do: forwarded by IPVS, at the virtual address and
+// Through is the path of a check that reaches a server as clients do: IPVS forwards it, at the virtual address and
 // Target's port. Target stays the server's own address.
 type Through struct {
 	Virtual netip.Addr
 	Server  netip.Addr
-	Tunnel  string // "" for gate, else the encapsulation: ipip
+	Tunnel  string // "" for gate, otherwise the encapsulation: ipip
 }
 
-// Env is what the checkers of one reading of the configuration share: one ping socket a family, a bound on child
-// processes, and what they must know of the configuration. Each file is read once.
+// Env has what the checkers of one reading of the configuration share: ping sockets, the limit of child processes, and
+// facts from the configuration. Each file is read once.
 type Env struct {
 	Pinger Pinger
-	// IsVirtual reports whether an address is one of our own virtual services; nil: none is.
-	// It is asked at each redirect, so it may change with a reload.
+	// IsVirtual reports whether an address is one of our own virtual services; nil: none is. It is called at each
+	// redirect, so it may change with a reload.
 	IsVirtual func(netip.AddrPort) bool
-	// Children bounds the external programs running at once; nil: no bound.
+	// Children limits the external programs running at once; nil: no limit.
 	Children chan struct{}
-	// Perls run the files of external-perl; nil: each check has one of its own.
+	// Perls run the files of external-perl; nil: each check has a perl of its own.
 	Perls *Perls
-	// Matching bounds the search of answers; nil: bounds of this Env's own.
+	// Matching limits the search of answers; nil: this Env has limits of its own.
 	Matching *Matching
-	// HostName of this machine, for greetings and default log-ins.
+	// HostName is the name of this machine, for greetings and default log-ins.
 	HostName string
 
 	matchers shared[string, *matcher]       // by pattern
 	trusted  shared[string, *x509.CertPool] // by file
-	secrets  shared[Spec, *untold]          // by what has some
-	http     shared[Spec, *httpRules]       // by what says nothing of one server
+	secrets  shared[Spec, *untold]          // keyed by the settings that need it
+	http     shared[Spec, *httpRules]       // keyed by settings that don't depend on the server
 	requests shared[string, []byte]         // by themselves
 }
 
-// shared is what many servers have in common: it is made once for each key.
+// shared caches values that many servers share: one for each key.
 type shared[K comparable, V any] struct {
 	mu   sync.Mutex
 	made map[K]V
@@ -121,12 +120,12 @@ func (s *shared[K, V]) get(key K, build func() (V, error)) (V, error) {
 	return v, nil
 }
 
-// Pinger sends one echo request, on the link if it has to be, and waits for its reply.
+// Pinger sends one echo request, without a router if required, and waits for its reply.
 type Pinger interface {
 	Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (time.Duration, error)
 }
 
-// Kind is the check in a word or two, for a person: its type, and for negotiate the service.
+// Kind names the check for a person: its type, or for negotiate the service.
 func (s Spec) Kind() string {
 	if s.Type == "negotiate" {
 		return s.Service

@@ -9,13 +9,13 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// connectCheck asks whether a server accepts a TCP connection. Nothing is sent.
+// connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
 type connectCheck struct {
 	target  netip.AddrPort
 	timeout time.Duration
 }
 
-// newConnect returns the check of a connection; for UDP, which has none, it is a ping.
+// newConnect returns the check of a connection; for UDP, which has no connections, it is a ping.
 func newConnect(s Spec, e *Env) (Checker, error) {
 	if s.Protocol == "udp" {
 		return newPing(s, e)
@@ -42,8 +42,8 @@ func (c *connectCheck) Resume(context.Context, *wire.Conn, time.Time) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
 }
 
-// routeCheck is what connecting means for UDP: there is a route to the server. As in the Perl
-// ldirectord it comes between two full checks only.
+// routeCheck replaces connecting for UDP: it tests whether there is a route to the server. As in the Perl ldirectord it
+// is used only between two full checks.
 type routeCheck struct{ target netip.AddrPort }
 
 // Check implements Checker.
@@ -56,13 +56,13 @@ func (c *routeCheck) Check(ctx context.Context) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: fmt.Sprintf("route to %s", c.target.Addr())}
 }
 
-// combined makes a full check, then connects that many times, then a full check again. A failed
-// connect is a failure at once, and the next check is a full one; so it is after a failed full check.
+// combined makes a full check, then connects that many times, then a full check again. A failed connect is a failure at
+// once. After any failure the next check is a full one.
 type combined struct {
 	full, connect Checker
 	connects      int
 	left          int    // connects before the next full check
-	warning       string // of the last full check, repeated so that it is reported once
+	warning       string // the warning of the last full check, repeated so that it is reported once
 }
 
 func newCombined(s Spec, e *Env) (Checker, error) {

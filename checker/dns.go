@@ -17,7 +17,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// dnsResend is after how long a question is asked again.
+// dnsResend is the wait before a question is sent again.
 const dnsResend = time.Second
 
 // dnsCheck looks a name up: the address of a name, the name of an address, or a record of another type. An
@@ -28,7 +28,7 @@ type dnsCheck struct {
 	tcp      bool
 	question dns.Question
 	rcode    int
-	byRcode  bool // the code alone decides
+	byRcode  bool // only the code decides
 	receive  *matcher
 }
 
@@ -107,7 +107,7 @@ func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte, deadl
 	return answer, err
 }
 
-// overTCP asks with the length in front of the message (RFC 1035, 4.2.2).
+// overTCP sends the length in front of the message (RFC 1035, 4.2.2).
 func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (*dns.Msg, error) {
 	tcp, err := wire.Connect(ctx, c.target, deadline, c.timeout)
 	if err != nil {
@@ -132,8 +132,8 @@ func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte, deadl
 	return answer, err
 }
 
-// parseDNS reads the answer to a message. With wire.ErrNotYet it is the answer to another: it is not read further, as
-// its records may be thousands of long names.
+// parseDNS reads the answer to a message. wire.ErrNotYet means an answer to another question. The rest of it is not
+// read, because its records may be thousands of long names.
 func parseDNS(raw []byte, asked *dns.Msg) (*dns.Msg, error) {
 	err := beginsDNS(raw, asked)
 	if errors.Is(err, wire.ErrNotYet) {
@@ -146,7 +146,7 @@ func parseDNS(raw []byte, asked *dns.Msg) (*dns.Msg, error) {
 	return m, nil
 }
 
-// beginsDNS looks at the header of a message and at its question, if there is one (RFC 1035, 4.1).
+// beginsDNS validates the header of a message and its question, if there is one (RFC 1035, 4.1).
 func beginsDNS(raw []byte, asked *dns.Msg) error {
 	const header, response = 12, 0x80
 	if len(raw) < header {
@@ -206,13 +206,13 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 		wire.Show(strings.Join(got, ", ")))
 }
 
-// name is what is looked up, for messages.
+// name is the name in the question, for messages.
 func (c *dnsCheck) name() string {
 	return wire.Escape(strings.TrimSuffix(c.question.Name, "."), 2*wire.MaxExcerpt)
 }
 
-// dnsText is what receive is compared with: a record's data as a zone file has it (RFC 1035, 5.1), but
-// names without their last dot, and text without quotes.
+// dnsText is the text for receive: a record's data as in a zone file (RFC 1035, 5.1), with names without their last dot
+// and text without quotes.
 func dnsText(rr dns.RR) string {
 	switch rr := rr.(type) {
 	case *dns.TXT:

@@ -2,7 +2,7 @@ package checker
 
 import "fmt"
 
-// Idle is why a check always fails without asking a server, because a setting that it needs is missing, or nil.
+// Idle returns why a check always fails without a request, because a required setting is missing; otherwise nil.
 func Idle(c Checker) *SpecError {
 	if r, ok := bare(c).(always); ok && !r.OK {
 		return &SpecError{"service", fmt.Errorf("%s, so its checks fail", r.Detail)}

@@ -16,21 +16,20 @@ import (
 )
 
 const (
-	// killDelay is how long the end of a killed program is waited for: one that hangs in the kernel
-	// can't be killed.
+	// killDelay is the wait for the end of a killed program: a program that hangs in the kernel can't be killed.
 	killDelay = time.Second
-	// maxOutput bounds what is kept of a program's output, in bytes.
+	// maxOutput limits the kept output of a program, in bytes.
 	maxOutput = 4 << 10
 )
 
-// external runs a program, and takes exit status 0 for "up".
+// external runs a program; exit status 0 means up.
 type external struct {
 	argv     []string
 	run      func(context.Context) (said []byte, err error)
 	timeout  time.Duration
-	latest   time.Duration // when run has ended, if it can end
+	latest   time.Duration // closed when run has ended, if it can end
 	children chan struct{}
-	running  chan Result // of a program that did not end when it was killed
+	running  chan Result // the result for a program that did not end when it was killed
 }
 
 // newExternal takes the command as the name of a program, without arguments and without a shell, as
@@ -54,7 +53,7 @@ func (c *external) Check(ctx context.Context) Result {
 	})
 }
 
-// bounded makes a check by a program. Waiting until one more program may run is no part of its time.
+// bounded makes a check by a program. The wait for a free slot does not count as time of the program.
 func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	if c.running != nil {
 		select {
@@ -82,7 +81,7 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	}
 }
 
-// stuck is the result of a program that this machine's kernel does not start, or not end when it is killed.
+// stuck is the result if the kernel does not start a program, or does not end a killed one.
 func (c *external) stuck() Result {
 	return unable(fmt.Sprintf("not started, or not ended when it was killed, in %v", c.latest))
 }
@@ -97,7 +96,7 @@ func (c *external) runProgram(ctx context.Context) ([]byte, error) {
 	return said.Text, err
 }
 
-// judge is the result of a program that said something, and ended with an error or not.
+// judge returns the result of a program, from its output and its error.
 func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 	if w := wire.WatchOf(ctx); w.IsTaped() {
 		w.Remark("ran %q", c.argv)
@@ -135,13 +134,13 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 	switch {
 	case errors.Is(err, syscall.EAGAIN): // no more processes
 		r.Cause = Shortage
-	case r.Cause != Shortage || errors.Is(err, syscall.EPERM): // that is said of the program
+	case r.Cause != Shortage || errors.Is(err, syscall.EPERM): // the subject of the message, the program
 		r.Cause = Program
 	}
 	return r
 }
 
-// ending is how a program failed. A death by a signal is a failure; the Perl takes it for status 0.
+// ending describes how a program failed. An end by a signal is a failure; the Perl ldirectord reads it as status 0.
 type ending syscall.WaitStatus
 
 func (e ending) Error() string {

@@ -16,8 +16,8 @@ import (
 //go:embed externalperl.pl
 var perlRunner string
 
-// newExternalPerl runs a Perl file. The Perl ldirectord reads it once into itself; here a perl of its own does, which
-// forks processes for checks: a file that hangs or crashes harms only its own check.
+// newExternalPerl runs a Perl file. The Perl ldirectord loads the file into itself. Here a separate perl loads it and
+// forks processes for checks, so that a file that hangs or crashes harms only its own check.
 func newExternalPerl(s Spec, e *Env) (Checker, error) {
 	c := newProgram(s, e, "perl", "-", s.Command)
 	perls := e.Perls
@@ -25,7 +25,7 @@ func newExternalPerl(s Spec, e *Env) (Checker, error) {
 		perls = &Perls{}
 		perls.Renew()
 	}
-	c.latest *= 3 // each of the three waits of runPerl
+	c.latest *= 3 // limits each of the three waits of runPerl
 	c.run = func(ctx context.Context) ([]byte, error) { return c.runPerl(ctx, perls) }
 	return c, nil
 }
@@ -38,10 +38,10 @@ type Perls struct {
 
 type perl struct {
 	*program.Helper
-	file syscall.Stat_t // as it was compiled
+	file syscall.Stat_t // the file as it was compiled
 }
 
-// Renew makes the next check of each file start a new perl. The others end when they have answered.
+// Renew makes the next check of each file start a new perl. The old ones end after their answers.
 func (p *Perls) Renew() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,10 +51,10 @@ func (p *Perls) Renew() {
 	p.all = map[string]perl{}
 }
 
-// ask has a check begin, by the perl of its file. A file that changed has a new one.
+// ask starts a check in the perl of its file. A changed file gets a new perl.
 func (p *Perls) ask(argv []string, check ...string) (*program.Helper, <-chan string, error) {
 	var now syscall.Stat_t
-	_ = syscall.Stat(argv[2], &now) // perl says why it can't be read
+	_ = syscall.Stat(argv[2], &now) // perl reports why the file can't be read
 	now.Atim, now.Blocks = syscall.Timespec{}, 0
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +76,7 @@ func (p *Perls) ask(argv []string, check ...string) (*program.Helper, <-chan str
 	return h, answers, err
 }
 
-// errPerl is a shortage of this machine, or it was killed.
+// errPerl is a shortage of this machine, or perl was killed.
 var errPerl = wire.NewFault("the perl that compiled the file ended, does not answer or can't fork", syscall.ENOMEM)
 
 // runPerl has the file's perl fork, waits for the end of that process, or kills it at the timeout.

@@ -14,7 +14,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-const maxFile = 1 << 20 // of a longer file the first bytes decide
+const maxFile = 1 << 20 // in a longer file the first bytes decide
 
 // ftp logs in, fetches a file and compares it (RFC 959). Without a file the log-in is enough.
 func ftp(ctx context.Context, d *dialogue) (string, error) {
@@ -48,7 +48,7 @@ func logInFTP(d *dialogue) (wire.Reply, error) {
 	return r, wire.Agreed(err, r.Good(), "login rejected", r.Text)
 }
 
-// demand sends commands whose replies must be of a kind: 1 is preliminary, 2 is completion.
+// demand sends commands and requires a kind of reply: 1 is preliminary, 2 is completion.
 func (d *dialogue) demand(kind int, commands ...string) error {
 	for _, command := range commands {
 		r, err := d.Ask("FTP", command)
@@ -71,7 +71,7 @@ func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
 		return "", wire.NewFault("data "+err.Error(), err)
 	}
 	defer data.Close()
-	if d.Conn.TLS != nil { // files go over TLS as well (RFC 4217, 9)
+	if d.Conn.TLS != nil { // files also go over TLS (RFC 4217, 9)
 		if err := d.demand(2, "PBSZ 0", "PROT P"); err != nil {
 			return "", err
 		}
@@ -105,15 +105,15 @@ func readFTP(d *dialogue, data *wire.Conn, content *beginning) error {
 		defer data.TLS.CloseWrite()
 	}
 	err := content.read(data, maxFile+1, d.Conn, data)
-	// many servers end without a word of TLS; the reply tells
+	// many servers end without closing TLS; the reply decides
 	if err == nil || err == io.EOF || d.Conn.TLS != nil && wire.IsClosed(err) {
 		return nil
 	}
 	return wire.NewFault(wire.Reason(err)+" in the file", err)
 }
 
-// passiveFTP asks for a port to fetch from: with EPSV (RFC 2428), or PASV of servers that are older.
-// The address that PASV tells is not used: behind address translation it is wrong.
+// passiveFTP asks for a data port: with EPSV (RFC 2428), or with PASV for older servers. The address in the reply to
+// PASV is ignored, because it is wrong with address translation.
 func passiveFTP(d *dialogue) (uint16, error) {
 	r, err := d.Ask("FTP", "EPSV")
 	if err != nil {
@@ -168,8 +168,8 @@ func secureFTP(d *dialogue) error {
 	return d.StartTLS(answer.Text, answer.Code == 234, err)
 }
 
-// oneSession is the session of a conversation. Files are fetched with it, as servers want to see that it
-// is the same client; Go's own cache asks for it by the port.
+// oneSession is the TLS session of a conversation. Data connections resume it, because servers verify that it is the
+// same client. Go's own cache would look it up by the port.
 type oneSession struct{ state *tls.ClientSessionState }
 
 // Get and Put implement tls.ClientSessionCache.

@@ -18,8 +18,8 @@ import (
 // maxRedirects is how many redirects are followed, as by the Perl ldirectord (LWP's max_redirect).
 const maxRedirects = 7
 
-// httpCheck asks a server by http or https, or as a proxy, and compares the answer: the status must
-// be a good one and the body must match.
+// httpCheck sends a request by http or https, or to a proxy, and compares the answer: the status must be accepted and
+// the body must match.
 type httpCheck struct {
 	*httpRules
 	target   netip.AddrPort
@@ -28,18 +28,18 @@ type httpCheck struct {
 	// The first request.
 	url    string // judged
 	text   []byte
-	direct bool        // it is asked of target, as its URL says
+	direct bool        // the request goes to target, as the URL says
 	tls    *tls.Config // nil for http
 }
 
-// httpRules are what the checks of many servers have in common.
+// httpRules are settings that the checks of many servers share.
 type httpRules struct {
 	timeout   time.Duration
 	method    string
 	proxy     bool   // the server is a proxy: requests have the whole URL
 	follow    string // redirects: yes, server or no
 	wanted    statuses
-	fields    []string // of the configuration, for the request's header
+	fields    []string // from the configuration, for the request's header
 	login     string   // field with the user and password; "" for none
 	rules     wire.TLSRules
 	receive   *matcher
@@ -48,12 +48,12 @@ type httpRules struct {
 
 // hop is one request of a check: the first, or one that a redirect asked for.
 type hop struct {
-	url     *url.URL       // nil: the check's own, which was not asked for yet
-	to      netip.AddrPort // where it is asked; invalid while the name is not looked up
+	url     *url.URL       // nil: the check's own request, not made yet
+	to      netip.AddrPort // the address for the request; invalid before the name is looked up
 	request []byte
 	tls     *tls.Config // nil for http
-	away    bool        // not asked of the server being checked
-	ending  string      // the warning about a certificate
+	away    bool        // the request does not go to the server being checked
+	ending  string      // a warning about the certificate
 }
 
 func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
@@ -102,7 +102,7 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	return c, nil
 }
 
-// first is the first request. Its URL is parsed again when it is needed: mostly it is not.
+// first is the first request. Its URL is parsed again when it is needed, which is rare.
 func (c *httpCheck) first() (h hop) {
 	h.request, h.tls = c.text, c.tls
 	if c.direct {
@@ -119,11 +119,11 @@ func (c *httpCheck) address(h *hop) *url.URL {
 	return h.url
 }
 
-// byProxy reports whether a URL is asked of the proxy being checked.
+// byProxy reports whether a request goes through the proxy being checked.
 func (c *httpCheck) byProxy(u *url.URL) bool { return c.proxy && u.Scheme == "http" }
 
-// prepare writes a request. What the configuration says of us is only for home, the server being
-// checked: a redirect must not lead it elsewhere.
+// prepare writes a request. Log-ins and headers of the configuration are only for home, the server being checked: a
+// redirect must not send them to other servers.
 func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	target := h.url.RequestURI()
 	if c.byProxy(h.url) {
@@ -160,7 +160,7 @@ func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn, deadline time.
 	return result
 }
 
-// ask makes the request and those that redirects lead to.
+// ask makes the request and follows redirects.
 func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *wire.Conn, deadline time.Time) Result {
 	at := trail{hop: c.first()}
 	seen, err := c.walk(ctx, &at, r, begun, deadline)
@@ -178,17 +178,17 @@ func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *wire.Conn, 
 	return result
 }
 
-// trail is how far a check has got.
+// trail is the progress of a check.
 type trail struct {
 	hop     hop
 	via     string // the redirect that led here, for messages
 	warning string
 	ending  string // the first warning about a certificate
-	said    string // of the last answer, for Result.Body
+	said    string // the body of the last answer, for Result.Body
 	foreign bool   // a redirect led to another server: its text is not reported
 }
 
-// lead makes another request the next one. Where a foreign server leads to is its word.
+// lead sets the next request. A foreign server's redirects stay foreign.
 func (at *trail) lead(to hop) {
 	at.hop = to
 	if at.foreign {
@@ -215,7 +215,7 @@ func (at *trail) withoutForeignText(err error) error {
 	return wire.NewFault("the answer there can't be used", err)
 }
 
-// walk follows redirects as far as it may, judges the last answer, and returns its status line.
+// walk follows redirects up to the limit, judges the last answer, and returns its status line.
 func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun *wire.Conn,
 	deadline time.Time) (seen string,
 	err error) {
@@ -279,8 +279,8 @@ func (c *httpCheck) locate(ctx context.Context, h *hop, deadline time.Time) erro
 	return nil
 }
 
-// route chooses among the addresses of a URL's host. The server being checked is asked instead of our
-// virtual services: through them its peers would answer for it.
+// route chooses among the addresses of a URL's host. A request to one of our virtual services goes to the server being
+// checked instead: otherwise its peers would answer.
 func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to netip.AddrPort, away bool) {
 	for _, a := range addrs {
 		to := netip.AddrPortFrom(a, port)
@@ -301,8 +301,7 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 	return netip.AddrPortFrom(addrs[0], port), true
 }
 
-// exchange sends a request, unless begun has it sent, and reads the answer, with its body when the status is the wanted
-// one.
+// exchange sends a request, unless begun has sent it, and reads the answer, with its body if the status is accepted.
 func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun *wire.Conn,
 	deadline time.Time) (httpAnswer,
 	error) {
@@ -346,7 +345,7 @@ func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (*w
 	return server, nil
 }
 
-// redirects reports whether an answer is a redirect that is to be followed. One that is wanted is not.
+// redirects reports whether an answer is a redirect to follow. A redirect with an accepted status is not followed.
 func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 	if c.wanted.good(a.status) {
 		return false
@@ -358,7 +357,7 @@ func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 	return false
 }
 
-// redirected is the request that a redirect asks for, in a check that began at home.
+// redirected returns the request for a redirect, in a check that began at home.
 func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnswer, deadline time.Time) (hop, error) {
 	u, err := parseURL(a.location)
 	if err != nil {
@@ -378,7 +377,7 @@ func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnsw
 	return h, nil
 }
 
-// judge compares an answer with what is wanted, and returns its status line.
+// judge compares an answer with the settings, and returns its status line.
 func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen string, err error) {
 	if !c.wanted.good(a.status) {
 		at.said = firstWords(a.statusSaid())

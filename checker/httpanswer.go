@@ -16,9 +16,9 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Limits of what is read of an answer, in bytes. Of a longer body the first part decides.
+// Limits for reading an answer, in bytes. In a longer body the first part decides.
 const (
-	maxHead      = 64 << 10 // the header, with interim answers before it
+	maxHead      = 64 << 10 // the header, including interim answers
 	maxBody      = 1 << 20
 	maxChunkLine = 4 << 10
 )
@@ -28,8 +28,8 @@ type httpAnswer struct {
 	status   int
 	reason   string
 	location string
-	length   int  // of the body, -1 when the header does not tell
-	chunked  bool // the body comes in chunks
+	length   int  // the length of the body; -1 if the header does not have it
+	chunked  bool // the body is chunked
 	body     []byte
 	cut      bool // the body has more than maxBody bytes
 }
@@ -42,7 +42,7 @@ func (a *httpAnswer) statusLine() string {
 	return wire.Show(a.statusSaid())
 }
 
-// statusSaid is the status as it came, with the usual words where the server has none.
+// statusSaid is the status as received, with the usual text if the server sent none.
 func (a *httpAnswer) statusSaid() string {
 	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
 }
@@ -59,13 +59,13 @@ type answerReader struct {
 	beginning
 }
 
-// newAnswerReader returns a reader that is to be closed.
+// newAnswerReader returns a reader, which must be closed.
 func newAnswerReader(ctx context.Context, timeout time.Duration, limits *Matching) answerReader {
 	return answerReader{timeout: timeout, in: readerPool.Get().(*bufio.Reader),
 		beginning: beginning{ctx: ctx, limits: limits}}
 }
 
-// close gives back what the reader holds. No part of an answer may be looked at any more.
+// close returns the buffers. After it no part of an answer may be used.
 func (r *answerReader) close() {
 	r.in.Reset(nil)
 	readerPool.Put(r.in)
@@ -243,7 +243,7 @@ func (r *answerReader) brokenBody(err error) error {
 	return r.broken(fmt.Sprintf("the body, %d bytes came", len(r.text)), err)
 }
 
-// chunks reads a chunked body. The trailer is of no interest.
+// chunks reads a chunked body. The trailer is ignored.
 func (r *answerReader) chunks() (cut bool, err error) {
 	for {
 		size, err := r.chunkSize()

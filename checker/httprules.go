@@ -9,7 +9,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// introduce takes what the configuration wants to be said of us: header fields, and a log-in.
+// introduce prepares the header fields and the log-in from the configuration.
 func (c *httpRules) introduce(s Spec) {
 	for header := range s.HTTPHeaders.All() {
 		c.fields = append(c.fields, cleanField(header))
@@ -22,14 +22,13 @@ func (c *httpRules) introduce(s Spec) {
 	}
 }
 
-// maxSaid bounds what is kept of a server's words, in bytes.
+// maxSaid limits the kept part of a server's answer, in bytes.
 const maxSaid = 1000
 
-// firstWords is the beginning of a server's words, for Result.Body.
+// firstWords is the beginning of a server's answer, for Result.Body.
 func firstWords[T string | []byte](words T) string { return string(words[:min(len(words), maxSaid)]) }
 
-// fieldsFor are the header fields of a request, besides those that each has. A log-in in the URL counts
-// when there is no other.
+// fieldsFor returns the additional header fields of a request. A log-in in the URL counts if there is no other.
 func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
 	if home {
 		fields = append(fields, c.fields...)
@@ -70,7 +69,7 @@ func hasField(fields []string, name string) bool {
 	return false
 }
 
-// cleanField takes out what would end a header field.
+// cleanField removes characters that would end a header field.
 func cleanField(value string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -80,10 +79,10 @@ func cleanField(value string) string {
 	}, value))
 }
 
-// statuses are those of an answer that are good.
+// statuses are the accepted statuses of an answer.
 type statuses List[lvs.StatusRange]
 
-// anySuccess is what the Perl ldirectord wants.
+// anySuccess is the rule of the Perl ldirectord.
 var anySuccess = lvs.StatusRange{First: 200, Last: 299}
 
 func (s statuses) good(status int) bool {

@@ -17,7 +17,7 @@ func parseURL(text string) (*url.URL, error) {
 	if err != nil {
 		var detail *url.Error
 		if errors.As(err, &detail) {
-			err = detail.Err // without the URL: it may hold a password
+			err = detail.Err // without the URL, which may contain a password
 		}
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func forgive(text string) string {
 	return b.String()
 }
 
-// parseTarget reads the URL of a request, which must be whole.
+// parseTarget reads the URL of a request, which must be absolute.
 func parseTarget(text string) (*url.URL, error) {
 	u, err := parseURL(text)
 	if err != nil {
@@ -57,7 +57,7 @@ func isEscape(s string) bool {
 	return err == nil
 }
 
-// checkURL tells why a URL can't be asked for.
+// checkURL returns why a URL can't be used.
 func checkURL(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("%s: only http and https are asked for", showURL(u))
@@ -84,7 +84,7 @@ func urlPort(u *url.URL) (uint16, error) {
 func showURL(u *url.URL) string {
 	shown := *u
 	shown.User = nil
-	if at := strings.LastIndexByte(u.Opaque, '@'); at >= 0 { // before it may be a log-in
+	if at := strings.LastIndexByte(u.Opaque, '@'); at >= 0 { // the part before it may be a log-in
 		shown.Opaque = "…" + u.Opaque[at:]
 	}
 	return wire.Escape(shown.String(), 2*wire.MaxExcerpt)

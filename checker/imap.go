@@ -22,7 +22,7 @@ func imap(_ context.Context, d *dialogue) (string, error) {
 	case status == "":
 		return "", d.NotProtocol("IMAP", greeting)
 	case status == "PREAUTH" && d.Offered != nil:
-		// It is too late for TLS, and an attacker may have said so in the server's name (RFC 3501, 6.2.1).
+		// It is too late for TLS, and the greeting may come from an attacker (RFC 3501, 6.2.1).
 		return "", wire.NotOffered(greeting)
 	case status == "PREAUTH":
 		return wire.Show(greeting), nil
@@ -42,7 +42,7 @@ func imap(_ context.Context, d *dialogue) (string, error) {
 	return seen, wire.AtLogin.Of(err)
 }
 
-// logInIMAP says LOGIN. What the server can't take quoted waits for its invitation (RFC 3501, 4.3).
+// logInIMAP says LOGIN. A literal waits for the server's continuation (RFC 3501, 4.3).
 func logInIMAP(d *dialogue) (string, error) {
 	command := "a LOGIN"
 	for _, text := range []string{d.login, d.passwd} {
@@ -63,7 +63,7 @@ func logInIMAP(d *dialogue) (string, error) {
 	return wire.Show(said), wire.Agreed(err, imapStatus(said, "a") == "OK", "login rejected", said)
 }
 
-// askIMAP sends a line of a command and reads up to the line that answers it: one with a tag of those.
+// askIMAP sends a line of a command and reads up to the answer: a line with one of these tags.
 func (d *dialogue) askIMAP(command, line string, tags ...string) (string, error) {
 	answer, err := d.Request(command, line)
 	for ; err == nil; answer, err = d.Line("the answer to " + command) {
@@ -91,7 +91,7 @@ func imapStatus(line, tag string) string {
 	return ""
 }
 
-// isQuotable reports whether a quoted string may hold a text.
+// isQuotable reports whether a text can be a quoted string.
 func isQuotable(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r == 0 || r == '\r' || r == '\n' || r >= 0x80 })
 }

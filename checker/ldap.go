@@ -13,8 +13,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxLDAP bounds what a directory may say, in bytes: of an entry only its name is asked for, and in
-// memory a packet of two bytes becomes some hundred.
+// maxLDAP limits a directory's answers, in bytes: the check requests only the name of an entry, and a packet of two
+// bytes takes some hundred in memory.
 const maxLDAP = 64 << 10
 
 // ldapTalk logs in to a directory (RFC 4511) and asks for one entry by its name, which must match.
@@ -75,7 +75,7 @@ func ldapSearch(l *ldap.Conn, base string) (name string, err error) {
 	}
 }
 
-// ldapHeader is how many bytes tell the length of a message; no answer is shorter.
+// ldapHeader is how many bytes are needed to read the length of a message; no answer is shorter.
 const ldapHeader = 6
 
 // ldapLength is how many bytes of a message follow its header: a sequence in the definite form
@@ -97,7 +97,7 @@ func ldapLength(header []byte) (int, error) {
 
 var errNotLDAP = errors.New("this is not LDAP")
 
-// ldapRefusal is an error in the directory's own words (RFC 4511, appendix A) if it is the directory's.
+// ldapRefusal returns the directory's own text of an error (RFC 4511, appendix A), if the error is the directory's.
 func ldapRefusal(err error) error {
 	var said *ldap.Error
 	if !errors.As(err, &said) || said.ResultCode >= ldap.ErrorNetwork || said.ResultCode == 0 {
@@ -117,10 +117,10 @@ func ldapRefusal(err error) error {
 // 4.14.1).
 const startTLSRequest = "\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037"
 
-// maxStartTLS bounds the answer, in bytes.
+// maxStartTLS limits the answer, in bytes.
 const maxStartTLS = 4 << 10
 
-// secureLDAP asks for TLS and starts it. (The library's own StartTLS reads in a goroutine, and may take what is said in
+// secureLDAP requests TLS and starts it. (The library's own StartTLS reads in a goroutine, and may accept data sent in
 // the clear.)
 func secureLDAP(d *dialogue) error {
 	server := wire.NewLibConn(&d.Dialogue, maxStartTLS, ldapHeader, ldapLength)
@@ -141,7 +141,7 @@ func secureLDAP(d *dialogue) error {
 	return d.Upgrade()
 }
 
-// judgeStartTLS reads an answer: success, or the directory's word for why not.
+// judgeStartTLS reads an answer: success, or the directory's reason for a refusal.
 func judgeStartTLS(answer []byte) error {
 	packet, err := ber.DecodePacketErr(answer)
 	if err != nil || len(packet.Children) < 2 || packet.Children[1].Tag != ldap.ApplicationExtendedResponse {

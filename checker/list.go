@@ -5,7 +5,7 @@ import (
 	"unique"
 )
 
-// List is a list that never changes. Two lists are equal (==) when their elements are. The zero List is empty.
+// List is a list that never changes. Two lists are equal (==) if their elements are equal. The zero List is empty.
 type List[T comparable] struct{ first unique.Handle[element[T]] }
 
 type element[T comparable] struct {

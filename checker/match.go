@@ -10,33 +10,33 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// What matching may cost. All matching of one check has one budget of processor time. When that is spent the check
-// tries again with a larger one, one check at a time.
+// Limits of the cost of matching. All matching of one check shares a budget of processor time. When it is spent, the
+// check tries again with a larger budget, one check at a time.
 const (
 	quickBudget    = 250 * time.Millisecond
 	thoroughBudget = 2 * time.Second
-	// maxSlotWait bounds how long a check waits for its turn.
+	// maxSlotWait limits how long a check waits for its turn.
 	maxSlotWait = 30 * time.Second
-	// largeBody is from which length on a body waits for its turn before it is read on, in bytes.
+	// largeBody is the length in bytes from which on a body waits for its turn.
 	largeBody = 64 << 10
 	// largeBodies is how many such bodies are in memory at once.
 	largeBodies = 16
 )
 
-// Matching bounds the processors and the memory that all checks take together to search answers. A check that finds no
-// free slot waits, and that time is not part of its timeout.
+// Matching limits the processors and memory that all checks together use to search answers. A check that finds no free
+// slot waits, and that time is not part of its timeout.
 type Matching struct {
 	quick, thorough lane
 	bodies          chan struct{}
 }
 
-// lane bounds how many texts are searched at once, and for how long each check may search.
+// lane limits how many texts are searched at once, and how long each check may search.
 type lane struct {
 	slots  chan struct{}
 	budget time.Duration
 }
 
-// NewMatching returns the bounds for the processors of this machine.
+// NewMatching returns the limits for the processors of this machine.
 func NewMatching() *Matching {
 	return &Matching{
 		quick:    lane{make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), quickBudget},
@@ -55,7 +55,8 @@ func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration
 			": too many answers are being matched", errUnjudged))
 }
 
-// acquire waits for a free slot, no longer than patience allows, and returns how long it waited. Nil has slots for all.
+// acquire waits for a free slot, no longer than patience allows, and returns how long it waited. A nil lane always has
+// a free slot.
 func acquire(ctx context.Context, slots chan struct{}, patience time.Duration, crowded error) (waited time.Duration,
 	err error) {
 	if slots == nil {
@@ -83,8 +84,7 @@ func releaseSlot(slots chan struct{}) {
 	}
 }
 
-// matcher decides whether an answer is the one that `receive` asks for. It is safe for use by several
-// goroutines.
+// matcher decides whether an answer matches `receive`. It is safe for use by several goroutines.
 type matcher struct {
 	pattern string
 	re      *perlre.Regexp
@@ -116,13 +116,13 @@ func comparing(build func(s Spec, e *Env, receive *matcher) (Checker, error)) co
 	}
 }
 
-// match reports whether the pattern matches anywhere in a text, which is all that a check searches.
+// match reports whether the pattern matches anywhere in a text, the only one that the check searches.
 func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	s := search{matcher: m}
 	return s.match(ctx, text)
 }
 
-// want compares what was found in an answer. The mismatch calls it what.
+// want compares a text from an answer. What names the text in the error.
 func (m *matcher) want(ctx context.Context, what string, text []byte) error {
 	ok, err := m.match(ctx, text)
 	if err == nil && !ok {
@@ -131,15 +131,15 @@ func (m *matcher) want(ctx context.Context, what string, text []byte) error {
 	return err
 }
 
-// String is the pattern as a message shows it.
+// String is the pattern in messages.
 func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 
-// search is all matching of one check.
+// search is the matching of one check, with its budget.
 type search struct {
 	*matcher
 	spent    time.Duration // of the budget
 	thorough bool          // the large one
-	waited   time.Duration // for a slot: not part of the timeout
+	waited   time.Duration // the wait for slots: not part of the timeout
 }
 
 func (s *search) match(ctx context.Context, text []byte) (bool, error) {
@@ -185,7 +185,7 @@ func inTurn[T any](ctx context.Context, s *search, l lane, text []byte, run engi
 	return run(text, l.budget-s.spent, &s.spent)
 }
 
-// prolong gives a connection the time for which the search has waited for slots since the last call.
+// prolong adds to a connection's deadline the time that the search has waited for slots since the last call.
 func (s *search) prolong(ctx context.Context, c *wire.Conn) error {
 	waited := s.waited
 	s.waited = 0

@@ -12,9 +12,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It does
-// not speak TLS: a handshake that fails counts towards the server's max_connect_errors, which locks
-// the director out.
+// mysqlTalk logs in to a MySQL or MariaDB server and runs a query, which must return a row. It does not use TLS: failed
+// handshakes count towards the server's max_connect_errors, and the server would lock out the director.
 type mysqlTalk struct {
 	*talk
 	config *mysql.Config
@@ -40,7 +39,7 @@ func (t *mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
 	return sqlAsk(t.query, func() (query.Session, error) { return t.logIn(login.server) }, login.fault)
 }
 
-// conceals implements concealer. Each command begins with packet 0; those with a higher number are of the log-in.
+// conceals implements concealer. Each command begins with packet 0; packets with a higher number belong to the log-in.
 func (*mysqlTalk) conceals(sent bool, turn string) bool { return sent && len(turn) > 3 && turn[3] > 0 }
 
 var errNotMySQL = errors.New("this is not MySQL")
@@ -81,7 +80,7 @@ func (t *mysqlTalk) logIn(server *wire.LibConn) (query.Session, error) {
 	return conn.(query.Session), nil
 }
 
-// fault explains an error: the server's own, or what went wrong in a step of the check.
+// fault explains an error: the server's own, or an error in a step of the check.
 func (l *mysqlLogin) fault(s wire.LibStep, err error) error {
 	var said *mysql.MySQLError
 	if errors.As(err, &said) {

@@ -14,15 +14,15 @@ import (
 // protocol). mysqlFailure is one, too.
 const (
 	mysqlOK     = 0x00
-	mysqlMore   = 0x01 // such as the server's public key
-	mysqlSwitch = 0xfe // to another way to log in
+	mysqlMore   = 0x01 // more data, such as the server's public key
+	mysqlSwitch = 0xfe // a switch to another way to log in
 )
 
-// mysqlSeed is how long the random bytes are that a password is mixed with.
+// mysqlSeed is the number of random bytes for hashing a password.
 const mysqlSeed = 20
 
-// mysqlLogin looks at the packets of a log-in before the driver does: the driver panics over some
-// that are cut short, and leaks a goroutine then.
+// mysqlLogin validates the packets of a log-in before the driver, because the driver panics on some truncated ones and
+// then leaks a goroutine.
 type mysqlLogin struct {
 	server  *wire.LibConn
 	clear   *clearText
@@ -72,11 +72,11 @@ func isMySQLHandshake(kind byte, body []byte) bool {
 	return len(rest) >= 44 || len(rest) == flags+2 && binary.LittleEndian.Uint16(rest[flags:])&protocol41 == 0
 }
 
-// isMySQLKey reports whether a packet with more to say has the server's public key. The password goes out under it
-// next (the log-ins caching_sha2_password and sha256_password), and the owner of the key can read it.
+// isMySQLKey reports whether a packet of more data has the server's public key. The log-ins caching_sha2_password and
+// sha256_password then send the password encrypted with it, so the owner of the key can read it.
 func isMySQLKey(body []byte) bool { return len(body) > 1 }
 
-// isOtherKey reports whether there is a key that is not of RSA.
+// isOtherKey reports whether there is a key other than an RSA key.
 func isOtherKey(body []byte) bool {
 	block, _ := pem.Decode(body)
 	if block == nil {
@@ -107,7 +107,7 @@ func isMySQLOK(body []byte) bool {
 	return len(body) >= 2
 }
 
-// isShortSwitch reports whether a server asks for another way to log in with too few random bytes for it.
+// isShortSwitch reports whether a server requests another way to log in, with too few random bytes for it.
 func isShortSwitch(body []byte) bool {
 	plugin, seed, _ := bytes.Cut(body, []byte{0})
 	return string(plugin) == "mysql_native_password" && len(bytes.TrimSuffix(seed, []byte{0})) < mysqlSeed

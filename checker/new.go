@@ -11,15 +11,15 @@ import (
 
 // SpecError is a setting that no check can be made with.
 type SpecError struct {
-	Directive string // of the configuration, such as receive
+	Directive string // the directive of the configuration, such as receive
 	Err       error
 }
 
 func (e *SpecError) Error() string { return e.Directive + ": " + e.Err.Error() }
 func (e *SpecError) Unwrap() error { return e.Err }
 
-// New returns the checker of a Spec. A setting that can't work is a *SpecError; what the Spec
-// leaves open (no address, no port) is a failure of each check.
+// New returns the checker of a Spec. For a setting that can't work it returns a *SpecError. If the Spec has no address
+// or port, each check fails.
 func New(s Spec, e *Env) (Checker, error) {
 	if e == nil {
 		e = &Env{}
@@ -35,7 +35,7 @@ func New(s Spec, e *Env) (Checker, error) {
 	return sealed, nil
 }
 
-// bare is the check of the service itself, without what is around it.
+// bare returns the check of the service itself, without wrappers.
 func bare(c Checker) Checker {
 	switch c := c.(type) {
 	case Guided:
@@ -114,12 +114,12 @@ func Types() []string { return slices.Sorted(maps.Keys(types)) }
 // Services returns the services that New knows.
 func Services() []string { return slices.Sorted(maps.Keys(services)) }
 
-// without makes a check that asks no server.
+// without returns a check that sends no request.
 func without(r Result) constructor {
 	return func(Spec, *Env) (Checker, error) { return always(r), nil }
 }
 
-// always is a check that asks no server.
+// always is a check without a request.
 type always Result
 
 // Check implements Checker.

@@ -12,13 +12,13 @@ import (
 	"ldirectord/program"
 )
 
-// oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That
-// program speaks the protocol through sockets of this one, which has the connection and its bounds. docs/checks.md says
-// how far this was tried: there is no free server.
+// oracleCheck has ldirectord-oracle log in to an Oracle database and run a query, which must return a row. That program
+// speaks the protocol through sockets of this process, which has the connection and its limits. docs/checks.md tells
+// how far this was tested: there is no free server.
 type oracleCheck struct {
 	external
 	target   netip.AddrPort
-	limit    time.Duration // of what the server may take
+	limit    time.Duration // the time that the server may take
 	query    string
 	question string
 }
@@ -30,7 +30,7 @@ func newOracle(s Spec, e *Env, query string) (Checker, error) {
 		Login: []byte(s.Login), Password: []byte(s.Passwd), Database: []byte(s.Database), Query: []byte(query),
 	})
 	c := &oracleCheck{target: s.Target, limit: s.NegotiateTimeout, query: query, question: string(question)}
-	c.timeout = c.limit + killDelay // for the program, which ends when the connection does
+	c.timeout = c.limit + killDelay // the program's time limit beyond the connection's end
 	c.argv = []string{oracle.Program}
 	c.latest, c.children = c.timeout+program.Patience+killDelay, e.Children
 	return c, err
@@ -44,7 +44,7 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 // conceals implements concealer: a session's key, also the server's, is hidden by the password alone.
 func (*oracleCheck) conceals(bool, string) bool { return true }
 
-// ask runs the program. Without an answer of it nothing is known of the server.
+// ask runs the program. Without its answer the result says nothing about the server.
 func (c *oracleCheck) ask(ctx context.Context) Result {
 	path, err := program.FindOwn(c.argv[0])
 	if err != nil {
@@ -75,7 +75,7 @@ func (c *oracleCheck) ask(ctx context.Context) Result {
 	return unable(oracle.Program + ": " + c.judge(ctx, complaint.Text, err).Detail)
 }
 
-// conclude is the result of a program that said something. Without a connection it knows nothing of the server.
+// conclude returns the result from a program's answer. Without a connection the answer says nothing about the server.
 func (c *oracleCheck) conclude(ctx context.Context, relay *oracleRelay, said []byte) Result {
 	var answer oracle.Answer
 	if json.Unmarshal(said, &answer) != nil || !answer.Verdict.IsKnown() || relay.server == nil {
@@ -88,7 +88,7 @@ func (c *oracleCheck) conclude(ctx context.Context, relay *oracleRelay, said []b
 // unable is the result of a check that this machine can't make.
 func unable(why string) Result { return Result{Cause: Shortage, Stage: wire.AtAnswer, Detail: why} }
 
-// crashed is the result of our program when it ended by a panic, of which Go tells what and where.
+// crashed returns the result of a panic in our program, with its text and place.
 func crashed(told string) Result {
 	what, _, _ := strings.Cut(strings.TrimPrefix(told, "runtime error: "), "\n")
 	_, place, _ := strings.Cut(told, "\n\t")

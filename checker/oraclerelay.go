@@ -17,20 +17,20 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// oracleRelay connects ldirectord-oracle to the server, and again where its listener redirects to.
+// oracleRelay connects ldirectord-oracle to the server, and again to the targets of its listener's redirects.
 type oracleRelay struct {
 	ctx      context.Context
 	target   netip.AddrPort
 	limit    time.Duration
 	deadline time.Time
 	sockets  []*net.UnixConn
-	theirs   []*os.File // the other ends, for the program
+	theirs   []*os.File // the program's ends of the sockets
 	working  sync.WaitGroup
 	server   *wire.LibConn // nil before the first connection
 	failed   error         // to connect
 }
 
-// begin makes the sockets, and waits for what the program says. Also after an error they have to be closed.
+// begin makes the sockets, and waits for the program's requests. The sockets have to be closed even after an error.
 func (r *oracleRelay) begin() error {
 	for range oracle.Sockets {
 		if err := r.addSocket(); err != nil {
@@ -56,7 +56,7 @@ func (r *oracleRelay) addSocket() error {
 	return err
 }
 
-// end waits until nothing is relayed any more.
+// end waits for the end of all relaying.
 func (r *oracleRelay) end() {
 	for _, socket := range r.theirs {
 		socket.Close()
@@ -67,7 +67,7 @@ func (r *oracleRelay) end() {
 	r.working.Wait()
 }
 
-// serve connects one socket after the other. The time to start the program is no part of the server's.
+// serve connects one socket after the other. The time to start the program does not count for the server.
 func (r *oracleRelay) serve() {
 	port := make([]byte, 2)
 	for i, program := range r.sockets {
@@ -99,8 +99,7 @@ func (r *oracleRelay) connect(to netip.AddrPort) error {
 	return nil
 }
 
-// relay carries what the program and the server say, until the program has no more to say, or the
-// server takes no more.
+// relay copies data in both directions, until the program has sent everything or the server accepts no more.
 func (r *oracleRelay) relay(program *net.UnixConn) {
 	answered := make(chan struct{})
 	go func() {
@@ -114,7 +113,7 @@ func (r *oracleRelay) relay(program *net.UnixConn) {
 	<-answered
 }
 
-// fault explains why a check failed: by the server's own words, or by what went wrong on the connection.
+// fault explains why a check failed: by the server's own text, or by the error of the connection.
 func (r *oracleRelay) fault(a *oracle.Answer) error {
 	step, err := wire.LoginStep, errors.New(string(a.Text))
 	if a.InQuery {
@@ -139,8 +138,8 @@ const oracleHeader = 8
 // tnsAccept is the type of the packet that accepts a connection.
 const tnsAccept = 2
 
-// oracleLengths returns what tells how many bytes of a TNS packet follow its header. Its length has
-// two bytes, or four once version 315 or later is agreed on.
+// oracleLengths returns the function that reads how many bytes of a TNS packet follow its header. Its length has two
+// bytes, or four once version 315 or later is agreed on.
 func oracleLengths(in *bufio.Reader) func(header []byte) (int, error) {
 	wide := false
 	return func(header []byte) (int, error) {

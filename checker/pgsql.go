@@ -18,8 +18,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// pgsqlCheck logs in to a PostgreSQL server, or what speaks its protocol, and runs a query, which
-// must return a row. As libpq does by default, it speaks TLS where the server offers it.
+// pgsqlCheck logs in to a PostgreSQL server, or a compatible one, and runs a query, which must return a row. As libpq
+// does by default, it uses TLS if the server offers it.
 //
 // It uses the messages of the driver and not its connections: those take settings from the environment, and from files
 // in the user's home.
@@ -27,7 +27,7 @@ type pgsqlCheck struct {
 	talk
 	login    string
 	passwd   string
-	database string // "" is the one named as the login
+	database string // "": the database named like the login
 	query    string
 	scram    scramClient
 	clear    *clearText
@@ -60,19 +60,19 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	return concluded(ctx, seen, err)
 }
 
-// conceals implements concealer: passwords and what is made of them come in messages of type p.
+// conceals implements concealer: passwords and their derivatives are in messages of type p.
 func (c *pgsqlCheck) conceals(sent bool, turn string) bool {
 	return sent && turn[:min(len(turn), 1)] == "p"
 }
 
-// wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that, too.
+// wantsPlain reports whether a server that offers TLS may be healthy without it: libpq tries that too.
 func wantsPlain(err error) bool {
 	var refused *wire.Refusal
 	return wire.StageOf(err) == wire.AtTLS && !wire.IsTimeout(err) ||
 		errors.As(err, &refused) && refused.Code == "28000"
 }
 
-// ask logs in, runs the query and logs out. It returns how many rows came.
+// ask logs in, runs the query and logs out. It returns the number of rows.
 func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (rows int, err error) {
 	d, err := c.dial(ctx, deadline)
 	if err != nil {
@@ -97,8 +97,7 @@ func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (
 	return rows, nil
 }
 
-// secure asks for TLS ("SSL Session Encryption" in the protocol's manual) and opens it if the
-// server does.
+// secure requests TLS ("SSL Session Encryption" in the protocol's manual) and starts it if the server agrees.
 func (c *pgsqlCheck) secure(d *dialogue) error {
 	request, _ := new(pgproto3.SSLRequest).Encode(nil)
 	_, err := d.Conn.Write(request)
@@ -117,8 +116,8 @@ func (c *pgsqlCheck) secure(d *dialogue) error {
 	return d.Upgrade()
 }
 
-// pgsqlLengths returns what tells how many bytes of a message follow its header. The first one must
-// be an answer to a log-in.
+// pgsqlLengths returns the function that reads how many bytes of a message follow its header. The first one must be an
+// answer to a log-in.
 func pgsqlLengths() func(header []byte) (int, error) {
 	first := true
 	return func(header []byte) (int, error) {
@@ -131,7 +130,7 @@ func pgsqlLengths() func(header []byte) (int, error) {
 	}
 }
 
-// logIn starts a session; hidden says that TLS covers it.
+// logIn starts a session; hidden: TLS protects it.
 func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 	settings := map[string]string{"user": c.login, "application_name": "ldirectord"}
 	if c.database != "" {
@@ -166,7 +165,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 	}
 }
 
-// authenticate answers one demand of the server.
+// authenticate answers one authentication request of the server.
 func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 	demand pgproto3.AuthenticationResponseMessage) error {
 	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.passwd == "" {

@@ -11,8 +11,8 @@ import (
 const scramSHA256 = "SCRAM-SHA-256"
 
 const (
-	// maxScramRounds bounds the work that a server may ask for: PostgreSQL's default is 4096 rounds,
-	// and this many cost some hundred milliseconds.
+	// maxScramRounds limits the work that a server may demand: PostgreSQL's default is 4096 rounds, and this many
+	// cost some hundred milliseconds.
 	maxScramRounds = 1 << 20
 	// maxScramLogins is after how many log-ins the keys are forgotten: a server may send another salt each time.
 	maxScramLogins = 100
@@ -26,7 +26,7 @@ type scramClient struct {
 	left int // log-ins before the keys are forgotten
 }
 
-// logIn begins a log-in. The name is empty: the one that started the session counts.
+// logIn begins a log-in. The name is empty, because the server uses the name from the start of the session.
 func (c *scramClient) logIn(passwd string) scramLogin {
 	if c.left--; c.left < 0 {
 		c.Client, _ = scram.SHA256.NewClientUnprepped("", passwd, "") // it never fails

@@ -36,7 +36,7 @@ func (d *dialogue) askPOP(command string) (said string, ok bool, err error) {
 	return d.replyPOP(d.Request(verb, command))
 }
 
-// replyPOP looks at a line that was read: ok is its +OK.
+// replyPOP parses a reply line; ok: it begins with +OK.
 func (d *dialogue) replyPOP(line string, failed error) (said string, ok bool, err error) {
 	if failed != nil {
 		return "", false, failed

@@ -17,10 +17,10 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// radiusResend is after how long a request is sent again (RFC 5080, 2.2.1).
+// radiusResend is the wait before a request is sent again (RFC 5080, 2.2.1).
 const radiusResend = time.Second
 
-// radiusCheck asks a server whether it accepts a log-in with a password (PAP).
+// radiusCheck tests whether a server accepts a log-in with a password (PAP).
 type radiusCheck struct {
 	login, passwd string
 	secret        []byte
@@ -65,8 +65,8 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 // conceals implements concealer: the password in a request is hidden by the secret alone (RFC 2865, 5.2).
 func (c *radiusCheck) conceals(sent bool, _ string) bool { return sent }
 
-// request is an Access-Request. Servers that fear forged answers want a Message-Authenticator in it
-// (RFC 3579, 3.2), which the library leaves to us.
+// request is an Access-Request. Some servers require a Message-Authenticator in it against forged answers (RFC 3579,
+// 3.2). The library does not add one.
 func (c *radiusCheck) request() ([]byte, error) {
 	p := radius.New(radius.CodeAccessRequest, c.secret)
 	empty := make([]byte, md5.Size)
@@ -91,13 +91,13 @@ func (c *radiusCheck) request() ([]byte, error) {
 	return p.Encode()
 }
 
-// parse reads the answer to a request, which only a server that knows the secret can give.
+// parse reads the answer to a request. Only a server that knows the secret can send it.
 func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 	answer, err := radius.Parse(datagram, c.secret)
 	if err != nil {
 		return nil, fmt.Errorf("not RADIUS: %s", wire.Excerpt(datagram))
 	}
-	datagram = datagram[:binary.BigEndian.Uint16(datagram[2:4])] // what follows is padding (RFC 2865, 3)
+	datagram = datagram[:binary.BigEndian.Uint16(datagram[2:4])] // the rest is padding (RFC 2865, 3)
 	switch {
 	case answer.Identifier != request[1]:
 		return nil, wire.ErrNotYet
@@ -107,7 +107,7 @@ func (c *radiusCheck) parse(datagram, request []byte) (*radius.Packet, error) {
 	return answer, nil
 }
 
-// rejected says how a server refuses, with its message if there is one.
+// rejected describes a server's refusal, with its message if there is one.
 func (c *radiusCheck) rejected(answer *radius.Packet) error {
 	text := answer.Code.String()
 	if message := rfc2865.ReplyMessage_GetString(answer); message != "" {

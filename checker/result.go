@@ -13,36 +13,36 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Result is the answer of one check.
+// Result is the result of one check.
 type Result struct {
 	OK    bool
-	Cause Cause      // of a failure
-	Stage wire.Stage // where a failure came; of a success AtConnect when it connected only, else AtMatch or AtStart
-	Way   Way        // by which the answer came
-	// OwnAnswers is of a failure through the virtual address: the server answers at its own.
+	Cause Cause // of a failure
+	// the stage of a failure; for a success AtConnect if the check only connected, otherwise AtMatch or AtStart
+	Stage wire.Stage
+	Way   Way // the path of the answer
+	// OwnAnswers: the check failed through the virtual address, but the server answers at its own.
 	OwnAnswers bool
-	Detail     string // one line: why it failed, or what was seen; control characters escaped, no secrets
-	Warning    string // to report once, such as a redirect that leaves the server
-	// Body is what an HTTP server that is down answered, as it came: the beginning of a page that does not
-	// match, or the status where there is no page. The secrets of the configuration are taken out. It is ""
-	// when no answer came.
+	// one line: the reason of a failure, or what the check saw; control characters are escaped, secrets removed
+	Detail  string
+	Warning string // reported once, such as a redirect that leaves the server
+	// Body is the beginning of a failing HTTP server's page as received, or the status without a page. The secrets
+	// of the configuration are taken out. It is "" without an answer.
 	Body string
 	Took time.Duration
-	// Stages are when each stage was done.
+	// Stages are the times when each stage was done.
 	Stages wire.Stages
-	// CertEnd is when the certificate ends that the server showed, in seconds since the epoch; 0 where it showed
-	// none.
+	// CertEnd is the end of the server's certificate, in seconds since the epoch; 0 without a certificate.
 	CertEnd int64
 }
 
-// Way is how a server was asked.
+// Way is the path of a check.
 type Way uint8
 
-// The ways of a check.
+// The paths of a check.
 const (
 	WayOwn     Way = iota // at its own address
 	WayThrough            // through the virtual address, as Spec.Through says
-	// at its own address, because the way through the virtual one can't be judged now; Warning says why
+	// at its own address, because the path through the virtual one can't be judged now; Warning has the reason
 	WayVoid
 )
 
@@ -55,18 +55,19 @@ type Cause uint8
 // Why a check fails.
 const (
 	Other       Cause = iota // none of those below
-	Answer                   // the server answers, but not as wanted
+	Answer                   // the server answers, but not as configured
 	Timeout                  // no answer in time, or not all of it
 	Refused                  // no program listens there
 	Closed                   // the server closed or reset the connection
-	Unreachable              // no way there, as the network says
+	Unreachable              // the network reports no route
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
 	Program                  // the checkcommand ended with a status other than 0, or by a signal
-	// Shortage is our own, of descriptors, memory, ports or permissions: it says nothing about the server.
+	// Shortage is a lack of descriptors, memory, ports or permissions on this machine: it says nothing about the
+	// server.
 	Shortage
-	// Unjudged is an answer that came and can't be compared with receive in the time that there is for that: it
-	// says nothing about the server either, and the next check is not earlier for it.
+	// Unjudged is an answer that can't be compared with receive within the time limit. It says nothing about the
+	// server either, and does not make the next check earlier.
 	Unjudged
 	Causes // how many there are
 )
@@ -109,14 +110,14 @@ func causeOf(err error) Cause {
 	}
 }
 
-// Watched gives the result of a check what was seen of it.
+// Watched adds the times and the certificate to the result of a check.
 func (r *Result) Watched(w *wire.Watch) {
 	var took time.Duration
 	r.Stages, r.CertEnd, took = w.Seen()
 	r.Conclude(took)
 }
 
-// Conclude marks the end of a check that took so long. An answer that was judged is whole.
+// Conclude notes the end and the duration of a check. An answer that was judged is complete.
 func (r *Result) Conclude(took time.Duration) {
 	if r.Stage != wire.AtMatch {
 		return
@@ -143,10 +144,10 @@ func (r *Result) verdict() string {
 // mismatch is an answer that receive does not match.
 func mismatch(format string, args ...any) error { return wire.AtMatch.Of(fmt.Errorf(format, args...)) }
 
-// passed is the result of a check that found what it wants.
+// passed is the result of a successful check.
 func passed(detail string) Result { return Result{OK: true, Stage: wire.AtMatch, Detail: detail} }
 
-// concluded is the result of a check that found that, or ended with an error.
+// concluded is passed, or the result of a check with an error.
 func concluded(ctx context.Context, seen string, err error) Result {
 	if err != nil {
 		return Failed(ctx, err)

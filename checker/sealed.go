@@ -12,8 +12,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// sealed is a checker as New gives it: a panic of a protocol over unexpected bytes is one failed
-// check, and no password comes out, whatever the server says.
+// sealed is a checker as New returns it: a panic over unexpected bytes is only a failed check, and no result contains a
+// password.
 type sealed struct {
 	Checker
 	hidden *untold
@@ -64,7 +64,7 @@ func (c *sealed) seal(r *Result) {
 	c.hidden.hideIn(r)
 }
 
-// panicked is the result of a check that ended so. Its warning has the place; it is reported once.
+// panicked is the result of a check that ended with a panic. Its warning has the place; it is reported once.
 func panicked(p any) Result {
 	text := fmt.Sprint(p)
 	if err, ok := p.(runtime.Error); ok {
@@ -76,10 +76,10 @@ func panicked(p any) Result {
 	}
 }
 
-// maxFrames bounds how many calls of a stack are reported.
+// maxFrames limits the reported calls of a stack.
 const maxFrames = 12
 
-// panicPlace is the stack of the panic that was just recovered from, in a line: from where it came up to the check.
+// panicPlace is the stack of the panic that was just recovered from, in a line: from its origin up to the check.
 func panicPlace() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])

@@ -18,24 +18,24 @@ import (
 )
 
 const (
-	// minSecret is from which length on, in bytes, a header's value may be a secret.
+	// minSecret is the shortest value of a header that counts as a secret, in bytes.
 	minSecret = 8
-	// minPart is how long a secret must be, in bytes, to be taken out of the middle of a word.
+	// minPart is the shortest secret that is removed from the middle of a word, in bytes.
 	minPart = 4
-	// minCut is how much of a secret before a cut, in bytes, is taken out as well.
+	// minCut is the shortest part of a secret that is removed before a cut, in bytes.
 	minCut = 2
 )
 
 // secrets are the passwords of a check in every form in which a server may repeat them, the longest first.
 type secrets []string
 
-// untold is what a check must not tell. nil: it has no secrets.
+// untold has the secrets of a check; nil: none.
 type untold struct {
 	always secrets
-	taped  secrets // in transcripts, which have all that was sent: the names of log-ins as well
+	taped  secrets // for transcripts, which contain everything sent: also the names of log-ins
 }
 
-// untoldOf is that of a Spec. Many servers share it.
+// untoldOf returns the secrets of a Spec. Many servers share them.
 func (e *Env) untoldOf(s Spec) *untold {
 	key := Spec{Login: s.Login, Passwd: s.Passwd, Secret: s.Secret, HTTPUser: s.HTTPUser, HTTPPasswd: s.HTTPPasswd,
 		HTTPHeaders: s.HTTPHeaders}
@@ -54,8 +54,8 @@ func (e *Env) untoldOf(s Spec) *untold {
 	return found
 }
 
-// mask hides in a turn of a transcript what must not be read. What a protocol makes of a password may be tried against
-// guesses, and is not shown at all.
+// mask hides the secrets in a turn of a transcript. Messages derived from a password are not shown at all, because they
+// allow guesses.
 func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) string {
 	if p, ok := bare(c).(concealer); ok && kind != transcript.Note && p.conceals(kind == transcript.Sent, text) {
 		return ""
@@ -63,7 +63,7 @@ func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) st
 	least := minPart
 	if cut {
 		least = minCut
-		text = cutLogin.ReplaceAllString(text, "$1…") // first: what is left of a password may hold an @
+		text = cutLogin.ReplaceAllString(text, "$1…") // first: the rest of a password may contain an @
 	}
 	text = loginOfOthers.ReplaceAllString(text, "$1$3…$2")
 	if h == nil {
@@ -72,15 +72,15 @@ func (h *untold) mask(c Checker, kind transcript.Kind, text string, cut bool) st
 	return h.taped.cut(h.taped.replace(text), least)
 }
 
-// loginOfOthers is one that a server itself gives: in a URL, as that of a redirect, and as it is sent then.
+// loginOfOthers matches a log-in from a server: in a URL, such as a redirect's, and in the request that follows it.
 var loginOfOthers = regexp.MustCompile(`(?m)(://)[^/?#\s]*(@)|^(Authorization: Basic )\S+`)
 
-// cutLogin is the end of a text that was cut where such a log-in, or a host, may be.
+// cutLogin matches the end of a text that was cut inside such a log-in, or inside a host.
 var cutLogin = regexp.MustCompile(`(://)[^/?#\s]*$`)
 
-// concealer is a check of a protocol that does not say a password as it is.
+// concealer is a check of a protocol that sends passwords only in derived form.
 type concealer interface {
-	// conceals reports whether a turn holds what was made of the password, or helps to guess it.
+	// conceals reports whether a turn contains data derived from the password, or data that helps to guess it.
 	conceals(sent bool, turn string) bool
 }
 
@@ -113,8 +113,8 @@ func (s secrets) sorted() secrets {
 	return slices.Clip(slices.Compact(s))
 }
 
-// encoders write a password as a server may repeat it: quoted, in JSON (as Python, PHP and Go do), in a URL, in HTML,
-// and in base64.
+// encoders write a password in the forms in which a server may repeat it: quoted, in JSON (as Python, PHP and Go do),
+// in a URL, in HTML, and in base64.
 var encoders = []func(string) string{
 	quote,
 	func(s string) string { return inner(strconv.QuoteToASCII(s)) },
@@ -130,7 +130,7 @@ var encoders = []func(string) string{
 	inBase64,
 }
 
-// add adds the forms of a user's password, each also as our messages show it: quoted, escaped, or in a URL.
+// add adds the forms of a user's password, each also as in our messages: quoted, escaped, or in a URL.
 func (s *secrets) add(user, password string) {
 	if password == "" {
 		return
@@ -151,7 +151,7 @@ func quote(text string) string { return inner(strconv.Quote(text)) }
 // inner is a quoted text without its quotes.
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// hideIn takes the secrets out of all that a result tells.
+// hideIn removes the secrets from all texts of a result.
 func (h *untold) hideIn(r *Result) {
 	if h == nil || len(h.always) == 0 {
 		return
@@ -164,11 +164,11 @@ func (h *untold) hideIn(r *Result) {
 	r.Body = s.replace(r.Body)
 }
 
-// hide takes the secrets out of a message, and what is left of one where the server's words were cut: before a … or at
+// hide removes the secrets from a message, and the rest of a secret where the server's text was cut: before a … or at
 // the end of a quotation.
 func (s secrets) hide(text string) string {
 	text = s.replace(text)
-	for i := len(text) - 1; i >= 0; i-- { // backwards, as a secret may hold a quote itself
+	for i := len(text) - 1; i >= 0; i-- { // backwards, because a secret may contain a quote
 		least := minPart
 		switch {
 		case strings.HasPrefix(text[i:], "…"), strings.HasPrefix(text[i:], `"…`):
@@ -182,7 +182,7 @@ func (s secrets) hide(text string) string {
 		}
 		rest := text[i:]
 		if rest[0] == '"' {
-			rest = "…" + rest // what is left on both sides makes no password together
+			rest = "…" + rest // otherwise the rests on both sides could form a password
 		}
 		text, i = kept+rest, len(kept)
 	}
@@ -202,7 +202,7 @@ func (s secrets) cut(text string, least int) string {
 	return text[:len(text)-longest]
 }
 
-// replace removes secrets that are whole in a text.
+// replace removes complete secrets from a text.
 func (s secrets) replace(text string) string {
 	for _, form := range s {
 		if len(form) < minPart {
@@ -214,7 +214,7 @@ func (s secrets) replace(text string) string {
 	return text
 }
 
-// hideWord removes a short secret where it is a word by itself: inside other words it is none.
+// hideWord removes a short secret only where it is a word by itself.
 func hideWord(text, secret string) string {
 	for at := 0; ; {
 		found := strings.Index(text[at:], secret)

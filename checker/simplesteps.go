@@ -11,11 +11,10 @@ import (
 	"ldirectord/lvs"
 )
 
-// maxHeard bounds what may come between two expected answers, in bytes.
+// maxHeard limits the data between two expected answers, in bytes.
 const maxHeard = 16 << 10
 
-// simpleSteps has a conversation with a server, step by step. With protocol=udp each thing sent is a
-// datagram.
+// simpleSteps has a conversation with a server, step by step. With protocol=udp each send line is a datagram.
 type simpleSteps struct {
 	target  netip.AddrPort
 	timeout time.Duration
@@ -23,7 +22,7 @@ type simpleSteps struct {
 	steps   []simpleStep
 }
 
-// simpleStep is something to send, or to expect.
+// simpleStep is one send or expect line.
 type simpleStep struct {
 	send   string
 	expect *matcher // nil: send
@@ -85,13 +84,13 @@ func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*wire.Conn,
 type session struct {
 	server   *wire.Conn
 	buf      []byte
-	received []byte // and not matched yet
+	received []byte // received, and not matched yet
 	matched  []byte // last
-	searched int    // bytes, each as often as it was
+	searched int    // searched bytes; repeated searches count again
 	search   search // all of it
 }
 
-// Bounds of repeated searches while a server says more: after maxSearched bytes the check waits for gatherTime before
+// Limits of repeated searches while a server sends more: after maxSearched bytes the check waits for gatherTime before
 // each search.
 const (
 	maxSearched = 64 * maxHeard
@@ -108,7 +107,7 @@ func (h *session) take(ctx context.Context, step simpleStep) error {
 	return nil
 }
 
-// expect reads until the server has said what is expected. The next expectation is about what it says after that.
+// expect reads until the expected text has arrived. The next expectation applies to the text after it.
 func (h *session) expect(ctx context.Context, step simpleStep) error {
 	h.search.matcher = step.expect
 	for {
@@ -128,7 +127,7 @@ func (h *session) expect(ctx context.Context, step simpleStep) error {
 	}
 }
 
-// find looks for a match in what came, and takes it from there. Nothing matches nothing.
+// find looks for a match in the received data, and removes the data up to its end. Nothing matches nothing.
 func (h *session) find(ctx context.Context) (found bool, err error) {
 	if len(h.received) == 0 {
 		return false, nil
@@ -144,8 +143,8 @@ func (h *session) find(ctx context.Context) (found bool, err error) {
 	return at != nil, err
 }
 
-// gather reads for a while from a server that says little at a time, so that not each byte makes a search. What ends
-// the conversation is found again when the next is waited for.
+// gather reads for a while from a server that sends little at a time, so that not every byte causes a search. An error
+// is found again by the next read.
 func (h *session) gather(ctx context.Context) error {
 	if h.searched < maxSearched {
 		return nil

@@ -17,7 +17,7 @@ import (
 	"ldirectord/lvs"
 )
 
-const maxSimpleAnswer = 256 << 10 // in bytes; of a longer answer the first ones decide
+const maxSimpleAnswer = 256 << 10 // in bytes; in a longer answer the first ones decide
 
 // simpleTCP sends a request, ends its side of the connection and searches each line of the answer.
 // With protocol=udp it sends one datagram, and the answer is searched in the same way.
@@ -33,7 +33,7 @@ func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	if s.Steps != (List[lvs.Step]{}) {
 		return newSimpleSteps(s, e)
 	}
-	// The leading slash is the configuration's; \n is the only escape there is.
+	// The leading slash comes from the configuration; \n is the only escape.
 	request := strings.ReplaceAll(strings.TrimPrefix(s.Request, "/"), `\n`, "\n")
 	return &simpleTCP{s.Target, s.NegotiateTimeout, s.Protocol == "udp", []byte(request), receive}, nil
 }
@@ -58,7 +58,7 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer, deadline time.
 	if _, err := tcp.Write(c.request); err != nil && len(c.request) > 0 {
 		return wire.StageFault("sending the request", err)
 	}
-	closeWrite(tcp) // a server that has gone already may have answered before
+	closeWrite(tcp) // a server that has closed already may have answered before
 	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -104,7 +104,7 @@ type simpleAnswer struct {
 	found    []byte // line that matches
 }
 
-// look searches a line, with its end. Nothing at all is no line.
+// look searches a line with its end. An empty text is no line.
 func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err error) {
 	if len(line) == 0 {
 		return false, nil
@@ -120,7 +120,7 @@ func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err e
 	return found, err
 }
 
-// datagram searches the lines of one datagram. Without a match more of them are waited for, up to a limit.
+// datagram searches the lines of one datagram. Without a match the check waits for further datagrams, up to a limit.
 func (a *simpleAnswer) datagram(ctx context.Context, from *wire.Conn, datagram []byte) error {
 	for line := range bytes.Lines(datagram) {
 		if found, err := a.look(ctx, line); err != nil || found {
@@ -133,7 +133,7 @@ func (a *simpleAnswer) datagram(ctx context.Context, from *wire.Conn, datagram [
 	return cmp.Or(a.search.prolong(ctx, from), wire.ErrNotYet)
 }
 
-// mismatch says that the whole answer was searched.
+// mismatch is the error after the whole answer was searched.
 func (a *simpleAnswer) mismatch() error {
 	switch {
 	case a.received == 0:

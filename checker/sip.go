@@ -14,10 +14,10 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// sipResend is after how long a request is sent again by UDP: T1 of RFC 3261, 17.1.1.1.
+// sipResend is the wait before a request is sent again by UDP: T1 of RFC 3261, 17.1.1.1.
 const sipResend = 500 * time.Millisecond
 
-// sip asks a SIP server for its options (RFC 3261, 11). Only 200 OK is a good answer.
+// sip requests a SIP server's options (RFC 3261, 11). Only 200 OK is accepted.
 type sip struct{ user string }
 
 func newSIP(s Spec, e *Env) (Checker, error) {
@@ -29,7 +29,7 @@ func newSIP(s Spec, e *Env) (Checker, error) {
 	return newTalk(s, e, nil, t.run)
 }
 
-// with asks by TCP.
+// with makes the request by TCP.
 func (t sip) run(_ context.Context, d *dialogue) (string, error) {
 	if err := d.Send("the request",
 		strings.TrimSuffix(t.request("TCP", d.Conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {
@@ -51,7 +51,7 @@ func (t sip) run(_ context.Context, d *dialogue) (string, error) {
 	}
 }
 
-// sipUDP asks by UDP.
+// sipUDP makes the request by UDP.
 type sipUDP struct {
 	sip
 	question wire.Question
@@ -59,7 +59,7 @@ type sipUDP struct {
 
 // Check implements Checker.
 func (c *sipUDP) Check(ctx context.Context) Result {
-	token := rand.Text() // new for each check: proxies take what they saw before for a repetition
+	token := rand.Text() // new for each check: otherwise proxies would see a repetition
 	var status string
 	q := c.question
 	q.Accept = func(_ *wire.Conn, datagram []byte) error {
@@ -93,7 +93,7 @@ func (t sip) request(transport string, from net.Addr, token string) string {
 		"Content-Length: 0\r\n\r\n"
 }
 
-// judgeSIP looks at a status line. A provisional one is not the answer yet.
+// judgeSIP judges a status line. A provisional status is not the answer yet.
 func judgeSIP(line string) error {
 	status, ok := strings.CutPrefix(line, "SIP/2.0 ")
 	switch {

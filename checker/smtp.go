@@ -8,7 +8,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// smtp greets a mail server and is greeted back (RFC 5321, 3.1 and 3.2). No mail is begun.
+// smtp exchanges greetings with a mail server (RFC 5321, 3.1 and 3.2). It sends no mail.
 func smtp(_ context.Context, d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	greeting, err := d.Greeting("SMTP")
@@ -22,7 +22,7 @@ func smtp(_ context.Context, d *dialogue) (string, error) {
 	return greeting, err
 }
 
-// hello says EHLO, and HELO to a server that does not know it.
+// hello sends EHLO, or HELO to a server that does not know EHLO.
 func (d *dialogue) hello() (wire.Reply, error) {
 	name := smtpName(cleanField(d.hostName), d.Conn.LocalAddr())
 	answer, err := d.Ask("SMTP", "EHLO "+name)
@@ -32,7 +32,7 @@ func (d *dialogue) hello() (wire.Reply, error) {
 	return answer, wire.Agreed(err, answer.Good(), "hello rejected", answer.Text)
 }
 
-// secureSMTP starts TLS and says hello again, as what was said before does not count (RFC 3207, 4.2).
+// secureSMTP starts TLS and sends hello again, because earlier data does not count (RFC 3207, 4.2).
 func (d *dialogue) secureSMTP(offers wire.Reply) error {
 	if !offers.Has("STARTTLS") {
 		return wire.AtTLS.Of(wire.ErrNotOffered)
@@ -45,8 +45,8 @@ func (d *dialogue) secureSMTP(offers wire.Reply) error {
 	return err
 }
 
-// smtpName is how we call ourselves: by a full host name, or else by our address (RFC 5321, 4.1.3), as
-// servers may refuse half a name.
+// smtpName is our name for EHLO: the full host name, or our address (RFC 5321, 4.1.3), because servers may refuse an
+// incomplete name.
 func smtpName(hostName string, local net.Addr) string {
 	if strings.Contains(hostName, ".") && !strings.Contains(hostName, " ") {
 		return hostName

@@ -10,11 +10,11 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxSQL bounds what a database may say, in bytes. A query that finds more has found a row.
+// maxSQL limits a database's answer, in bytes. A longer answer contains a row.
 const maxSQL = 1 << 20
 
-// ofQuery makes the constructor of a check that runs a query, which follows the slash that requests get. An empty one,
-// or no login, is a check that never succeeds, as in the Perl ldirectord.
+// ofQuery returns the constructor of a check that runs a query, without the leading slash of requests. Without a query
+// or login the check never succeeds, as in the Perl ldirectord.
 func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) constructor {
 	return func(s Spec, e *Env) (Checker, error) {
 		query := strings.TrimPrefix(s.Request, "/")
@@ -25,8 +25,7 @@ func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) construc
 	}
 }
 
-// sqlSeen judges what came of a query: one row is enough. What is too long to be read began with
-// rows; any other error counts.
+// sqlSeen judges the result of a query: one row is enough. An answer over the limit has rows; any other error counts.
 func sqlSeen(query string, rows int, err error) (string, error) {
 	switch {
 	case rows == 0 && err == nil:
@@ -37,14 +36,14 @@ func sqlSeen(query string, rows int, err error) (string, error) {
 	return sqlVerb(query) + " returned a row", err
 }
 
-// clearText is a check whose server may ask for the password in a way that lets it read the password.
+// clearText is a check whose server may request the password in readable form.
 type clearText struct {
 	Checker
 	refused bool
-	asked   bool // at least once: it is reported as long as the check is the same
+	asked   bool // at least once: the warning lasts as long as the check
 }
 
-// ask is the server's demand.
+// ask is called when the server requests it.
 func (c *clearText) ask() error {
 	if c.refused {
 		return wire.ErrClearText
@@ -62,7 +61,7 @@ func (c *clearText) Check(ctx context.Context) Result {
 	return r
 }
 
-// sqlVerb is the word that a query begins with.
+// sqlVerb is the first word of a query.
 func sqlVerb(text string) string {
 	if verb := query.Verb(text); verb != "" {
 		return wire.Show(verb)

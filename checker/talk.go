@@ -16,11 +16,11 @@ type talk struct {
 	tls      *tls.Config // nil: in the clear
 	rules    wire.TLSRules
 	sessions *wire.Sessions // nil: each handshake is a full one
-	later    bool           // TLS begins when the protocol asks for it, not at once
+	later    bool           // TLS starts by a command of the protocol, not at once
 	protocol protocol
 }
 
-// told is what a protocol is told of a Spec.
+// told is the part of a Spec that a protocol needs.
 type told struct {
 	target                        netip.AddrPort
 	timeout                       time.Duration
@@ -28,8 +28,8 @@ type told struct {
 	receive                       *matcher // nil: the protocol compares nothing
 }
 
-// protocol has the conversation of a protocol, from the greeting to the end. It returns what showed that the server is
-// healthy.
+// protocol runs the conversation of a protocol, from the greeting to the end. It returns the text that shows that the
+// server is healthy.
 type protocol func(ctx context.Context, d *dialogue) (seen string, err error)
 
 // speaking makes the constructor of a check that compares nothing.
@@ -42,8 +42,8 @@ func listening(p protocol) constructor {
 	return comparing(func(s Spec, e *Env, receive *matcher) (Checker, error) { return newTalk(s, e, receive, p) })
 }
 
-// newTalk returns the check that has a conversation with a server: over TLS, with TLS from where the protocol asks
-// for it, or in the clear, as the Spec says.
+// newTalk returns the check for a conversation with a server: over TLS, with TLS by a command of the protocol, or in
+// the clear, as the Spec requires.
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
 		told: told{s.Target, s.NegotiateTimeout, s.Login, s.Passwd, s.Request, e.HostName, receive}}
@@ -80,7 +80,7 @@ func (c *talk) Check(ctx context.Context) Result {
 	return result
 }
 
-// dialogue is a conversation with a server, and what the protocol is told for it.
+// dialogue is a conversation with a server, with the settings of the protocol.
 type dialogue struct {
 	wire.Dialogue
 	told

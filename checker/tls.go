@@ -8,7 +8,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// handshakeOnly wants a server that speaks TLS, with a certificate as the rules want it.
+// handshakeOnly requires TLS, with a certificate that the rules accept.
 func handshakeOnly(_ context.Context, d *dialogue) (string, error) {
 	if err := d.Verdict(); err != nil {
 		return "", err

@@ -12,17 +12,17 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxPEM bounds a file of certificates, in bytes. All authorities of a system have 220 kB.
+// maxPEM limits a file of certificates, in bytes. All authorities of a system take 220 kB.
 const maxPEM = 4 << 20
 
-// TLSSums tell one content of the files that checks read from another, so that a certificate that was renewed under
-// its old name makes another check. Many checks have the same files: they are read once.
+// TLSSums has checksums of the files that checks read, so that a certificate renewed in place makes a new check. Files
+// that many checks share are read once.
 type TLSSums map[tlsFiles]string
 
 // tlsFiles are the paths of a certificate, its key, and authorities; "" for none.
 type tlsFiles [3]string
 
-// Of returns the sum of the files that a check reads, "" without any. What can't be read is New's to refuse.
+// Of returns the sum of the files that a check reads, "" without any. New refuses unreadable files.
 func (t TLSSums) Of(s Spec) string {
 	files := tlsFiles{s.TLSCert, s.TLSKey}
 	if s.TLSVerify {
@@ -37,7 +37,7 @@ func (t TLSSums) Of(s Spec) string {
 // Names returns the files, sorted.
 func (t TLSSums) Names() []string { return t.names(func(tlsFiles) bool { return true }) }
 
-// Renewed returns the files of those checks that would read another content now, sorted.
+// Renewed returns the files of these checks whose content has changed, sorted.
 func (t TLSSums) Renewed() []string { return t.names(func(f tlsFiles) bool { return f.sum() != t[f] }) }
 
 func (t TLSSums) names(match func(tlsFiles) bool) (names []string) {
@@ -65,7 +65,7 @@ func (f tlsFiles) sum() string {
 	return string(sum.Sum(nil))
 }
 
-// authorities returns the certificates of a file, or those of the system when there is none.
+// authorities returns the certificates of a file, or the system's without a file.
 func (e *Env) authorities(path string) (*x509.CertPool, error) {
 	return e.trusted.get(path, func() (*x509.CertPool, error) {
 		if path == "" {
@@ -107,7 +107,7 @@ type errNoCertificate string
 
 func (e errNoCertificate) Error() string { return string(e) + ": no certificate in it" }
 
-// readPEM reads a file whole. What is no file, as a pipe, could keep us waiting.
+// readPEM reads a file whole. A pipe, for example, could block.
 func readPEM(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -121,7 +121,7 @@ func readPEM(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// tlsRules returns those of a Spec. Its files are read here.
+// tlsRules returns the TLS rules of a Spec, and reads its files.
 func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
 	r.Verify, r.WarnDays = s.TLSVerify, s.TLSExpiryWarn
 	if s.TLSVerify {
@@ -135,5 +135,5 @@ func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
 	return r, err
 }
 
-// addressName is what a certificate must be good for when nothing is said of a name.
+// addressName is the name that a certificate must match if the configuration has none.
 func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }

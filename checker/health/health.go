@@ -1,4 +1,4 @@
-// Package health is the health of one server by the results of one check, and the rules that make it.
+// Package health computes the health of one server from the results of one check.
 package health
 
 import (
@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// State is what is known of a server.
+// State is the state of a server.
 type State uint8
 
 // A server is Unknown until its first result.
@@ -23,28 +23,28 @@ func (s State) String() string {
 // MaxWindow is the largest M of a window rule N/M.
 const MaxWindow = 64
 
-// Rule says when results change a state: after Fall failures or Rise successes in a row, or, with
-// Of > 0, alone by the window: up while at least Need of the last Of checks passed.
+// Rule tells when results change a state: after Fall failures or Rise successes in a row; or, with Of > 0, only by the
+// window: up while at least Need of the last Of checks passed.
 type Rule struct {
 	Fall, Rise int // >= 1
 	Need, Of   int // 1 <= Need <= Of <= MaxWindow; both 0 without a window
 }
 
-// Health is the state of one server and what led to it. The zero value is Unknown. It is a value:
-// Next gives the following one.
+// Health is the state of one server with the results that led to it. The zero value is Unknown. It is a value: Next
+// gives the following one.
 type Health struct {
 	State  State
 	primed bool   // window is filled
-	Streak int32  // results in a row that speak against State
+	Streak int32  // results in a row against State
 	window uint64 // the last results, newest in bit 0, 1 for a success
 }
 
-// Assume gives the health of a server whose state is known from elsewhere, as from the table that a
-// former daemon left.
+// Assume returns the health of a server whose state is known from another source, such as the table of the previous
+// daemon.
 func Assume(s State) Health { return Health{State: s} }
 
-// Next is the health after one more result, and whether the state changed. The first result decides
-// an unknown server.
+// Next returns the health after one more result, and whether the state changed. The first result decides an unknown
+// server.
 func (h Health) Next(ok bool, r Rule) (Health, bool) {
 	if h.State == Unknown {
 		return Health{State: stateOf(ok)}, true
@@ -62,8 +62,7 @@ func (h Health) Next(ok bool, r Rule) (Health, bool) {
 	return Health{State: stateOf(ok)}, true
 }
 
-// slide is Next under a window rule. Results from before the window's first are taken to be like the
-// state they led to.
+// slide is Next under a window rule. Results before the window's first count like the state that they led to.
 func (h Health) slide(ok bool, r Rule) (Health, bool) {
 	mask := uint64(1)<<(r.Of-1)<<1 - 1
 	if !h.primed {
@@ -89,10 +88,10 @@ func (h Health) slide(ok bool, r Rule) (Health, bool) {
 	return h, true
 }
 
-// Doubted reports whether the last result, a success or a failure, speaks against the state.
+// Doubted reports whether the last result contradicts the state.
 func (h Health) Doubted(ok bool) bool { return h.State != Unknown && ok != (h.State == Up) }
 
-// Soft tells, for a server that is up, how many failures count against it and how many take it down.
+// Soft returns, for a server that is up, how many failures count against it and how many make it down.
 func (h Health) Soft(r Rule) (failures, limit int) {
 	if r.Of > 0 {
 		return int(h.Streak), r.Of - r.Need + 1
@@ -100,13 +99,13 @@ func (h Health) Soft(r Rule) (failures, limit int) {
 	return int(h.Streak), r.Fall
 }
 
-// Turns tells how many results against the state change it: failures of a server that is up, else successes.
+// Turns returns how many results against the state change it: failures of a server that is up, otherwise successes.
 func (h Health) Turns(r Rule) int {
 	if h.State == Up {
 		_, limit := h.Soft(r)
 		return limit
 	}
-	return cmp.Or(r.Need, r.Rise) // without a window nothing is needed of it
+	return cmp.Or(r.Need, r.Rise) // without a window Need is not used
 }
 
 func stateOf(ok bool) State {

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Echo is one echo request. With To and Done set it is ready to be sent, and again after it ended. To stays.
+// Echo is one echo request. With To and Done set it can be sent, and sent again after it ended. To stays.
 type Echo struct {
 	To     netip.Addr
 	OnLink bool // no router passes the request on: it goes one hop
-	// Done is called once for each Send, unless Forget came first: with the time to the reply, or with the error of
-	// the network, or net.ErrClosed. It must not block, nor send, and may be called from any goroutine, also from
-	// within Send.
+	// Done is called once for each Send, unless Forget was called first: with the time to the reply, with an error
+	// of the network, or with net.ErrClosed. It must not block, nor send, and may be called from any goroutine,
+	// also from within Send.
 	Done func(e *Echo, took time.Duration, err error)
 
 	nonce nonce
@@ -29,13 +29,13 @@ type Echo struct {
 // nonce is sent with a request: a reply without it is forged, or meant for another program.
 type nonce [16]byte
 
-// waiting is the echoes that are waited for.
+// waiting has the echoes without a reply so far.
 type waiting struct {
-	mu     sync.Mutex // guards what follows, and when an echo left while it is in there
+	mu     sync.Mutex // guards the fields below, and the send times of these echoes
 	echoes map[nonce]*Echo
 }
 
-// enter makes an echo known that is to be sent. Stop is called when it ends.
+// enter registers an echo before it is sent. Stop is called when it ends.
 func (w *waiting) enter(e *Echo, stop func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +57,7 @@ func (w *waiting) take(from netip.Addr, n nonce) *Echo {
 	return e
 }
 
-// mark says when an echo left; zero: it waits for room. It reports whether it is still waited for.
+// mark notes when an echo was sent; zero: it waits for room. It reports whether the echo still needs a reply.
 func (w *waiting) mark(e *Echo, left time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,7 +68,7 @@ func (w *waiting) mark(e *Echo, left time.Time) bool {
 	return true
 }
 
-// end ends all that is waited for.
+// end ends all echoes.
 func (w *waiting) end() {
 	w.mu.Lock()
 	echoes := w.echoes
@@ -80,18 +80,18 @@ func (w *waiting) end() {
 	}
 }
 
-// Forget reports whether an echo was still waited for: then its Done is not called any more, and a late reply counts
-// for nobody.
+// Forget drops an echo, and reports whether it was still without a reply. Its Done is not called any more, and a late
+// reply is ignored.
 func (p *Pinger) Forget(e *Echo) bool {
 	return p.asked.take(e.To, e.nonce) != nil
 }
 
-// Rest is asked when a timeout has passed since an echo was sent, or what Rest returned. It returns how much longer its
-// reply may take, or the error that the wait ends with, after Forget: os.ErrDeadlineExceeded, or ENOBUFS.
+// Rest is called a timeout after an echo was sent, or after the time that Rest returned. It returns how much longer the
+// reply may take, or ends the wait with an error: os.ErrDeadlineExceeded, or ENOBUFS.
 //
-// Requests to servers that are silent in their own network fill the socket for the seconds in which the kernel looks
-// for them. The others wait for room then, up to a whole timeout: that wait is no part of their servers' time, and that
-// there was no room is a shortage of this machine.
+// Requests to silent servers in this machine's network fill the socket for seconds, while the kernel resolves their
+// addresses. Other requests then wait for room, up to a whole timeout. That wait does not count for their servers, and
+// lack of room is a shortage of this machine.
 func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	p.asked.mu.Lock()
 	defer p.asked.mu.Unlock()
@@ -105,8 +105,8 @@ func (p *Pinger) Rest(e *Echo, timeout time.Duration) (time.Duration, error) {
 	return rest, nil
 }
 
-// Ping sends one echo request, on the link if it has to be, and returns after how long its reply came. Its errors are
-// that of the network, os.ErrDeadlineExceeded when no reply came in time, and that of ctx.
+// Ping sends one echo request, without a router if required, and returns the time to its reply. Its errors are an error
+// of the network, os.ErrDeadlineExceeded without a reply in time, and the error of ctx.
 func (p *Pinger) Ping(ctx context.Context, to netip.Addr, onLink bool, timeout time.Duration) (took time.Duration,
 	err error) {
 	done := make(chan struct{})

@@ -21,12 +21,12 @@ const (
 	dataSize   = 64 // bytes, as the Perl ldirectord sends
 	// batchSize is how many messages one system call sends or receives.
 	batchSize = 32
-	// roomWait is after how long a request is sent again for which there was no room.
+	// roomWait is the wait before a request without room in the socket is sent again.
 	roomWait = 100 * time.Millisecond
 )
 
-// hub sends the echo requests of one way from one raw socket, however many servers
-// there are. With a socket for each, every socket gets a copy of every reply.
+// hub sends all echo requests of one kind from one raw socket, because with a socket for each server every socket would
+// get a copy of every reply.
 type hub struct {
 	*waiting
 	*net.IPConn
@@ -38,8 +38,8 @@ type hub struct {
 	out      sync.Mutex // guards what follows
 	seq      uint16
 	messages []ipv4.Message
-	batch    []*Echo // the messages are theirs
-	noRoom   []*Echo // that the socket had no room for
+	batch    []*Echo // the echoes of the messages
+	noRoom   []*Echo // echoes without room in the socket
 }
 
 func openHub(asked *waiting, w way) (*hub, error) {
@@ -61,13 +61,13 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	}
 	h.IPConn, h.batches = conn, ipv4.NewPacketConn(conn)
 	conn.SetReadBuffer(bufferSize)  // for the replies of thousands of servers
-	conn.SetWriteBuffer(bufferSize) // for the requests to those that are silent
+	conn.SetWriteBuffer(bufferSize) // for the requests to silent servers
 	forceBuffers(conn, bufferSize)
 	go h.read()
 	return h, nil
 }
 
-// open4 lets the kernel drop what is no reply to us. (Where it can't, receive does.)
+// open4 lets the kernel drop packets that are no replies to us. (Where it can't, receive does.)
 func open4(id uint16) (*net.IPConn, error) {
 	conn, err := net.ListenIP("ip4:icmp", nil)
 	if err != nil {
@@ -110,7 +110,7 @@ func forceBuffers(c *net.IPConn, size int) {
 	}
 }
 
-// limit keeps what is to stay on the link from going further: a router drops it.
+// limit sets a hop limit for requests that must not pass a router: a router drops them.
 func limit(conn *net.IPConn, w way) error {
 	switch {
 	case w.onLink && w.ipv6:
@@ -141,7 +141,7 @@ func (h *hub) send(batch []*Echo) {
 	h.flush()
 }
 
-// retry sends the requests that there was no room for, those that are still waited for.
+// retry sends requests that had no room and still need a reply.
 func (h *hub) retry() {
 	h.out.Lock()
 	defer h.out.Unlock()
@@ -176,7 +176,7 @@ func (h *hub) add(e *Echo) {
 	}
 }
 
-// flush sends the messages. An error is that of the first message then.
+// flush sends the messages. An error belongs to the first message.
 func (h *hub) flush() {
 	for i := 0; i < len(h.batch); {
 		n, err := h.batches.WriteBatch(h.messages[i:len(h.batch)], 0)
@@ -190,7 +190,7 @@ func (h *hub) flush() {
 	h.batch = h.batch[:0]
 }
 
-// fail takes what could not be sent. If only room is missing, it is sent again.
+// fail handles messages that could not be sent. If only room was missing, they are sent again.
 func (h *hub) fail(e *Echo, err error) {
 	switch {
 	case !errors.Is(err, syscall.ENOBUFS):
@@ -224,7 +224,7 @@ func (h *hub) read() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil { // such as ENOBUFS: the next read may do
+		if err != nil { // such as ENOBUFS: the next read may succeed
 			time.Sleep(time.Millisecond)
 			continue
 		}

@@ -18,7 +18,7 @@ type Pinger struct {
 	opened map[way]pinger // nil when closed
 }
 
-// way is what the echo requests of one socket have in common.
+// way is the family and scope of the echo requests of one socket.
 type way struct{ ipv6, onLink bool }
 
 // pinger sends the echo requests of one way.
@@ -27,8 +27,8 @@ type pinger interface {
 	Close() error
 }
 
-// NewPinger returns the pinger of a daemon: one raw socket a family for all servers (two where some are to be on the
-// link), or, where raw sockets are denied, an unprivileged socket for each ping.
+// NewPinger returns the pinger of a daemon: one raw socket for each family (two if some requests must not pass a
+// router), or, without the right to raw sockets, an unprivileged socket for each ping.
 func NewPinger() *Pinger { return newPinger(false) }
 
 // NewOneShotPinger returns the pinger of a program that checks once: a socket for each ping.
@@ -57,7 +57,7 @@ func (p *Pinger) Send(batch []*Echo) {
 	}
 }
 
-// open returns what sends the echo requests of a way, and makes the choice at the first of them.
+// open returns the sender for a way. The kind of socket is chosen at the first call.
 func (p *Pinger) open(w way) (pinger, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,12 +88,12 @@ func (p *Pinger) choose(w way) (pinger, error) {
 	return h, nil
 }
 
-// ErrDenied is the error of an echo for which this machine lets the program open no socket.
+// ErrDenied is the error of an echo if the program may not open a socket for it.
 var ErrDenied = errors.New("forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range")
 
 func isDenied(err error) bool { return errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) }
 
-// Close closes the sockets. Echoes that are waited for end with net.ErrClosed.
+// Close closes the sockets. Echoes without a reply end with net.ErrClosed.
 func (p *Pinger) Close() {
 	p.mu.Lock()
 	opened := p.opened

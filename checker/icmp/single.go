@@ -9,8 +9,8 @@ import (
 	goping "github.com/go-ping/ping"
 )
 
-// single opens a socket for each echo, and has a goroutine for it. Each socket polls, and a raw one gets a copy of
-// every reply. So it is for few servers, or for where there is no other way.
+// single opens a socket and starts a goroutine for each echo. Each socket is polled, and a raw one gets a copy of every
+// reply, so it is only for few servers or as a last choice.
 type single struct {
 	*waiting
 	privileged bool
@@ -39,7 +39,7 @@ func (s single) run(p *goping.Pinger, to netip.Addr, n nonce) {
 	var call *os.SyscallError
 	switch {
 	case isDenied(err) && errors.As(err, &call) && call.Syscall == "socket":
-		// not to send, see checker's isShortage
+		// no right to send, see checker's isShortage
 		err = ErrDenied
 	case err == nil && stats.PacketsRecv == 0:
 		err = os.ErrDeadlineExceeded

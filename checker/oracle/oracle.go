@@ -1,7 +1,7 @@
-// Package oracle is what ldirectord and the program ldirectord-oracle tell each other. The program makes one check of a
-// database: it reads a Question, in JSON, from standard input, and writes an Answer, on one line, to standard output.
-// It opens no connections itself: it has sockets, each of which ldirectord connects to the server when it has read from
-// it, in two bytes, the port.
+// Package oracle defines the messages between ldirectord and the program ldirectord-oracle. The program makes one check
+// of a database: it reads a Question, in JSON, from standard input, and writes an Answer, on one line, to standard
+// output. It opens no connections itself. It has sockets: it writes a port, two bytes, to a socket, and ldirectord then
+// connects that socket to the server.
 package oracle
 
 import "net/netip"
@@ -10,19 +10,19 @@ import "net/netip"
 const Program = "ldirectord-oracle"
 
 const (
-	// Sockets is how many sockets the program has, so it bounds how often a listener may redirect.
+	// Sockets is how many sockets the program has, which limits the redirects of a listener.
 	Sockets = 3
 	// FirstSocket is the descriptor of the first one.
 	FirstSocket = 3
-	// Unit is the largest packet that is asked for, in bytes, and Oracle's default.
+	// Unit is the largest packet to negotiate, in bytes, and Oracle's default.
 	Unit = 8192
-	// MaxText bounds the text of an Answer, in bytes.
+	// MaxText limits the text of an Answer, in bytes.
 	MaxText = 1 << 10
 )
 
-// Question is what to check. A text need not be UTF-8.
+// Question is the check to make. A text need not be UTF-8.
 type Question struct {
-	Server   netip.AddrPort // as the listener is told it
+	Server   netip.AddrPort // the address as sent to the listener
 	Login    []byte
 	Password []byte
 	Database []byte // a SID or, after a slash, the name of a service
@@ -30,10 +30,10 @@ type Question struct {
 	HostName string // of this machine
 }
 
-// Answer is what came of it. Without a Verdict it is none.
+// Answer is the result. Without a Verdict it is invalid.
 type Answer struct {
 	Verdict Verdict
-	Rows    int  // that the query changed; 1 where it returned some
+	Rows    int  // rows that the query changed; 1 if it returned some
 	InQuery bool // refused or failed after the log-in
 	Lost    bool // failed when the connection had ended
 	Text    []byte
@@ -45,9 +45,9 @@ type Verdict string
 // The verdicts.
 const (
 	Done    Verdict = "done"
-	Refused Verdict = "refused" // by the server, with the Text
-	Failed  Verdict = "failed"  // the Text says why
+	Refused Verdict = "refused" // refused by the server; Text has its reason
+	Failed  Verdict = "failed"  // Text has the reason
 )
 
-// IsKnown reports whether it is one of these.
+// IsKnown reports whether it is one of these verdicts.
 func (v Verdict) IsKnown() bool { return v == Done || v == Refused || v == Failed }

@@ -17,8 +17,7 @@ type Session interface {
 	driver.QueryerContext
 }
 
-// Run makes the query and reads its answer to the end, or to its limit. It returns how many rows
-// came, as far as it matters.
+// Run makes the query and reads its answer to the end, or to its limit. It returns the number of rows, up to the limit.
 func Run(session Session, query string) (rows int, err error) {
 	if writes(query) {
 		done, err := session.ExecContext(context.Background(), query, nil)
@@ -47,7 +46,7 @@ func writes(query string) bool {
 	return slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query))
 }
 
-// Verb is the word that a query begins with, "" when it begins with something else.
+// Verb is the first word of a query; "" if it begins with no word.
 func Verb(query string) string {
 	query = strings.ToUpper(strings.TrimLeft(query, " \t\r\n("))
 	return query[:len(query)-len(strings.TrimLeft(query, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))]

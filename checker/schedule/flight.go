@@ -14,26 +14,27 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// maxHeld and maxPieces bound what the loop reads of an answer, in bytes and in reads. A longer one gets a goroutine.
+// maxHeld and maxPieces limit how much of an answer the loop reads, in bytes and in reads. A longer one gets a
+// goroutine.
 const (
 	maxHeld   = 16 << 10
 	maxPieces = 4
 )
 
-// flight is a light check while it is made.
+// flight is a light check in progress.
 type flight struct {
 	checker.Opening
 	task  *Task
 	check checker.Light
 	began time.Time
 	end   time.Time // its deadline
-	index int       // in the loop's ends
+	index int       // its place in the loop's ends
 
 	fd     int // -1 without a socket
 	looks  int
 	sent   bool
-	head   []byte // what was read so far
-	pieces int    // in how many reads
+	head   []byte // the bytes read so far
+	pieces int    // the number of reads
 	stages wire.Stages
 
 	echo  icmp.Echo
@@ -56,7 +57,7 @@ func (l *loop) step(ctx context.Context, f *flight) bool {
 	return l.receive(ctx, f)
 }
 
-// connected asks for the connection again, which tells how it went (connect(2)).
+// connected calls connect again, which returns the result (connect(2)).
 func (l *loop) connected(ctx context.Context, f *flight) bool {
 	err := raw.Connect(f.fd, f.To)
 	switch {
@@ -71,7 +72,7 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 	return true
 }
 
-// send sends the request as soon as there is a connection. It reports whether that is so.
+// send sends the request as soon as there is a connection. It reports whether there is one.
 func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 	n, err := raw.Write(f.fd, f.Request)
 	switch {
@@ -80,7 +81,7 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 	case err == syscall.EPIPE || err == syscall.ECONNRESET:
 		l.finish(ctx, f, checker.Failed(ctx, wire.StageFault("sending the request", err)))
 		return false, true
-	case err != nil: // how the connection went
+	case err != nil: // the result of the connection
 		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
 		return false, true
 	case n < len(f.Request):
@@ -94,10 +95,10 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 	return true, false
 }
 
-// mark notes that a stage is done, at the time when the loop looked last: it looks at many checks at once.
+// mark notes the end of a stage, with the time of the loop's last look, which is shared by many checks.
 func (f *flight) mark(m wire.Mark, now time.Time) { f.stages.Set(m, now.Sub(f.began)) }
 
-// receive reads what has come, and finishes the check when that is enough.
+// receive reads available data, and finishes the check if that is enough.
 func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 	for {
 		n, err := raw.Read(f.fd, l.buf[:])
@@ -128,7 +129,7 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 	}
 }
 
-// judge finishes the check if what was received is enough for that. Else it reports whether more of it would do.
+// judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
 func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
 	part := wire.Received{Head: said, Err: err}
 	r := f.check.Resume(ctx, &wire.Conn{Conn: &part}, f.end)
@@ -139,7 +140,7 @@ func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (mo
 	return false, true
 }
 
-// handOver lets a goroutine go on with a check, which first sends the rest of the request.
+// handOver continues a check in a goroutine, which first sends the rest of the request.
 func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	if l.forget(f) {
 		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
@@ -180,14 +181,14 @@ func goOn(ctx context.Context, check checker.Light, s net.Conn, request, head []
 	return check.Resume(ctx, c, end)
 }
 
-// echoed is how an echo request of a flight ended.
+// echoed is the result of a flight's echo request.
 type echoed struct {
 	flight *flight
 	took   time.Duration
 	err    error
 }
 
-// ping asks a server for an echo, together with all others that are asked now.
+// ping queues an echo request, to be sent together with others.
 func (p *pings) ping(f *flight) {
 	f.echo.To, f.echo.OnLink = f.Ping.Target, f.Ping.OnLink
 	f.asked++
@@ -204,7 +205,7 @@ func (p *pings) sendEchoes() {
 	}
 }
 
-// noteEcho may be called from any goroutine. A loop that wakes soon anyway is not woken for one reply.
+// noteEcho may be called from any goroutine. If the loop wakes soon anyway, one reply does not wake it.
 func (l *loop) noteEcho(e echoed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -226,7 +227,7 @@ func (l *loop) takeEchoes(ctx context.Context) {
 	clear(l.taken)
 }
 
-// endOfPing continues a ping whose deadline has passed: silence is asked again, up to checkcount times.
+// endOfPing handles a ping whose deadline has passed: it tries again, up to checkcount times.
 func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
 	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {
@@ -237,14 +238,14 @@ func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
 		l.ping(f)
 		rest = f.Timeout
 	}
-	f.end = now.Add(max(rest, lookEvery)) // without rest its end was just told
+	f.end = now.Add(max(rest, lookEvery)) // without rest its end was just reported
 	heap.Fix(&l.ends, f.index)
 }
 
-// pings is what the loop has of them.
+// pings is the loop's state of pings.
 type pings struct {
 	pinger checker.Echoer
 	echoes []*icmp.Echo // to be sent
 	taken  []echoed
-	pinged bool // since the last wait
+	pinged bool // results since the last wait
 }

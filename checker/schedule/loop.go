@@ -20,17 +20,17 @@ import (
 const (
 	maxEvents = 128
 	maxIdle   = 256 // flights to be used again
-	// A server that is near answers within lookEvery. Its socket is looked at maxLooks times, which costs one
-	// wake-up for all that began together; only then the kernel is asked to wake the loop for it alone.
+	// A near server answers within lookEvery. The loop looks at its socket maxLooks times, which costs one wake-up
+	// for all checks that began together. Only then it asks the kernel for an event of this socket.
 	lookEvery = time.Millisecond
 	maxLooks  = 4
-	// confirmTimeout is for all checks that were answered at the same time and are to be confirmed.
+	// confirmTimeout limits the confirmation of all checks that were answered at the same time.
 	confirmTimeout = 2 * time.Second
 )
 
-// loop makes light checks in one goroutine, over one epoll descriptor. That descriptor lies in Go's poller: a goroutine
-// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. The time to wake is a timer
-// of the kernel's: Go's poller counts in milliseconds, and would wake twice for one of its own.
+// loop runs light checks in one goroutine, over one epoll descriptor. That descriptor lies in Go's poller: a goroutine
+// that blocks in epoll_wait(2) itself would keep a thread, and wake another one each time. It wakes by a timer of the
+// kernel: Go's poller counts in milliseconds, and would wake twice for one of its own timers.
 type loop struct {
 	pool    *Pool
 	poll    *os.File // the epoll descriptor
@@ -41,9 +41,9 @@ type loop struct {
 	ends    byTime[*flight] // by deadline
 	idle    []*flight       // to be used again
 	passed  []Update        // to be confirmed
-	delayed int             // how often that was put off
+	delayed int             // how often that was postponed
 	soon    bool            // the timer is set for the next look
-	now     time.Time       // when it looked last
+	now     time.Time       // the time of the last look
 	events  [maxEvents]syscall.EpollEvent
 	buf     [maxHeld]byte
 	pings
@@ -51,7 +51,7 @@ type loop struct {
 	mu     sync.Mutex // guards what follows
 	woken  bool
 	echoed []echoed
-	asleep bool // for longer than until the next look
+	asleep bool // set for longer than the next look
 }
 
 func newLoop(p *Pool) (*loop, error) {
@@ -98,8 +98,8 @@ func (l *loop) wake() {
 	l.poll.SetReadDeadline(wire.LongAgo)
 }
 
-// run begins checks, and continues all that are under way, until a time or until it is woken. It continues them once if
-// that time has passed: a machine that begins checks too slowly must still see them end.
+// run starts checks, and continues all checks in progress, until a time or until it is woken. If that time has passed
+// it continues them once, so that checks also end on a machine that starts them too slowly.
 func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 	for _, t := range tasks {
 		l.begin(ctx, t)
@@ -138,13 +138,13 @@ func (l *loop) setTimer(until time.Time) {
 	unix.TimerfdSettime(l.timer, 0, &unix.ItimerSpec{Value: in}, nil)
 }
 
-// wait waits for events. The timer is one of them, which belongs to no check.
+// wait waits for events. The timer is one event, which belongs to no check.
 func (l *loop) wait() (n int, woken bool) {
 	ask := func(fd uintptr) bool {
 		n, _ = raw.EpollWait(int(fd), l.events[:])
 		return n != 0
 	}
-	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: what has come until now?
+	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: handle what has arrived
 		l.raw.Control(func(fd uintptr) { ask(fd) })
 	}
 	l.mu.Lock()
@@ -156,7 +156,7 @@ func (l *loop) wait() (n int, woken bool) {
 	return max(n, 0), woken
 }
 
-// fallAsleep reports whether there is nothing to do.
+// fallAsleep reports whether the loop may sleep, because there is nothing to do.
 func (l *loop) fallAsleep() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -207,7 +207,7 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 	return f
 }
 
-// look continues all checks that the kernel does not watch.
+// look continues all checks whose sockets the kernel does not watch.
 func (l *loop) look(ctx context.Context) {
 	looked := l.fresh
 	l.fresh = l.fresh[:0]
@@ -227,7 +227,7 @@ func (l *loop) look(ctx context.Context) {
 	clear(looked[len(l.fresh):])
 }
 
-// watch lets the kernel tell each event of a descriptor once, and what has come already at once.
+// watch has the kernel report each event of a descriptor once; past events are reported at once.
 func (l *loop) watch(fd int, f *flight) (err error) {
 	const edge = 1 << 31 // EPOLLET
 	for fd >= len(l.watched) {
@@ -239,7 +239,7 @@ func (l *loop) watch(fd int, f *flight) (err error) {
 	return err
 }
 
-// forget reports whether the kernel watched a flight's socket. The loop takes no more events of it.
+// forget stops events of a flight's socket. It reports whether the kernel watched it.
 func (l *loop) forget(f *flight) bool {
 	if f.fd < 0 || f.fd >= len(l.watched) || l.watched[f.fd] != f {
 		return false
@@ -265,8 +265,8 @@ func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
 	l.pool.finish(ctx, u)
 }
 
-// finishGuided continues a check that began with one that is done. In finish the update of every check would be
-// allocated.
+// finishGuided continues a check whose first check is done. Inside finish, this code would allocate the update of every
+// check.
 func (l *loop) finishGuided(ctx context.Context, g checker.Guided, u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
@@ -275,8 +275,8 @@ func (l *loop) finishGuided(ctx context.Context, g checker.Guided, u Update) {
 	l.pool.running.Go(func() { l.pool.finishGuided(ctx, g, u) })
 }
 
-// confirm finishes the checks that begin with those that passed, in one goroutine, which takes a moment for each. What
-// began together is confirmed together, also where some answers take a few looks more.
+// confirm finishes guided checks whose first check passed, in one goroutine, because each takes a moment. Checks that
+// began together are confirmed together, even if some answers take a few more looks.
 func (l *loop) confirm(ctx context.Context) {
 	if len(l.passed) == 0 {
 		return
@@ -290,7 +290,7 @@ func (l *loop) confirm(ctx context.Context) {
 	l.pool.running.Go(func() { l.pool.confirm(ctx, passed) })
 }
 
-// confirm finishes checks that begin with those that passed.
+// confirm finishes guided checks whose first check passed.
 func (p *Pool) confirm(ctx context.Context, passed []Update) {
 	limited, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
@@ -312,7 +312,7 @@ func (p *Pool) confirm(ctx context.Context, passed []Update) {
 	}
 }
 
-// finishGuided finishes a check that begins with another one, whose answer is not confirmed.
+// finishGuided finishes a guided check whose first answer is not confirmed.
 func (p *Pool) finishGuided(ctx context.Context, g checker.Guided, u Update) {
 	u.Result = g.Finish(ctx, u.Result)
 	u.Result.Took = time.Since(u.Began)
@@ -327,9 +327,9 @@ func (l *loop) release(f *flight) {
 	}
 }
 
-// expire ends the checks whose deadline has passed. An answer that has come by now counts.
+// expire ends the checks whose deadline has passed. An answer that has arrived by now counts.
 func (l *loop) expire(ctx context.Context) {
-	now := l.now // the timer has woken the loop since: what ends later ends with the next one
+	now := l.now // the timer has woken the loop since; later ends wait for the next wake-up
 	for len(l.ends) > 0 && !l.ends[0].end.After(now) {
 		f := l.ends[0]
 		if f.Ping != nil {
@@ -353,8 +353,8 @@ func (l *loop) expire(ctx context.Context) {
 	}
 }
 
-// suspended is how long the machine has been suspended since its boot: what CLOCK_BOOTTIME counts and
-// CLOCK_MONOTONIC does not (clock_gettime(2)).
+// suspended is how long the machine has been suspended since its boot: the difference of CLOCK_BOOTTIME and
+// CLOCK_MONOTONIC (clock_gettime(2)).
 func suspended() time.Duration {
 	return raw.Clock(unix.CLOCK_BOOTTIME) - raw.Clock(unix.CLOCK_MONOTONIC)
 }

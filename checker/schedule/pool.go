@@ -1,5 +1,5 @@
-// Package schedule makes checks on time: a pool that knows when each is due, and one loop over all sockets that makes
-// light checks without a goroutine for each. Its benchmarks, and those of package checker, say what that saves.
+// Package schedule makes checks on time. A pool knows when each check is due; a loop over all sockets runs light checks
+// without a goroutine for each. Its benchmarks, and those of package checker, show the savings.
 package schedule
 
 import (
@@ -21,45 +21,47 @@ const (
 	// firstPerTick is how many new tasks start in one tick: ten thousand new servers are checked within a second,
 	// and not all at the same time.
 	firstPerTick = 200
-	// A wake-up costs more than a check. So that one starts many, the checks of an interval are due on a grid. It
-	// is as coarse as one instant has perGrid checks, but never coarser than a share of the interval.
+	// A wake-up costs more than a check. Checks of the same interval are therefore due on a grid, so that one
+	// wake-up starts many. An instant of the grid has perGrid checks, but the grid is never coarser than a part of
+	// the interval.
 	perGrid   = 50
 	gridShare = 20
-	// maxSleep is the longest time between two wake-ups, and how late a success after a success may be reported if
-	// all intervals are as long.
+	// maxSleep is the longest time between two wake-ups. It is also the longest delay of the report of a success
+	// after a success.
 	maxSleep = time.Second
-	// stallAfter is how late the pool may wake before failures from that time are ignored: when the process was
-	// stopped or the machine was suspended, they say nothing about the servers.
+	// stallAfter is how late the pool may wake before failures from that time are ignored: after a stopped process
+	// or a suspended machine they say nothing about the servers.
 	stallAfter = 500 * time.Millisecond
-	// shortageRetry is the wait before a check is repeated that failed by a shortage of this machine. It doubles
-	// with each more in a row, up to the interval: a shortage may last for good.
+	// shortageRetry is the wait before a check that failed because of a shortage of this machine is repeated. It
+	// doubles with each further shortage, up to the interval, because a shortage may last.
 	shortageRetry = 200 * time.Millisecond
 	maxDoublings  = 16
-	// extraEvery is the time between two checks of all hurried tasks together, but for those of their schedule: a
-	// rack that dies is no storm.
+	// extraEvery is the time between two extra checks of all hurried tasks together, so that a dying rack causes no
+	// storm of checks.
 	extraEvery = 2 * time.Millisecond
 	// endTimeout is how long cancelled checks may take to end.
 	endTimeout = 2 * time.Second
 )
 
-// Task is one check and how often it is made. Its Spec is not kept: it is larger than all else that a server takes.
+// Task is one check and how often it is made. It does not keep its Spec, which is larger than all other data of a
+// server.
 type Task struct {
 	Every   time.Duration
 	Checker checker.Checker
 
-	// What follows is guarded by the pool's mu.
+	// The pool's mu guards the fields below.
 	due  time.Time
-	late time.Duration // how much later it is due by its interval; 0: that is due
-	// from the end of one check to the start of the next, at most; 0: it is made by its interval
+	late time.Duration // how much later the scheduled check is due; 0: the scheduled check is due
+	// the longest time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
 	index     int  // in the queue, -1 while its check runs
 	in        bool // the pool has it
 	ran       bool
-	ok        bool  // of the last result
+	ok        bool  // the time of the last result
 	doubted   bool  // the last result was ignored
-	granted   bool  // it has its place among the extra checks
-	taped     bool  // what is said in the next check is taken down
-	shortages uint8 // in a row that were followed by a shorter wait than the interval
+	granted   bool  // it has a turn among the extra checks
+	taped     bool  // the next check is recorded
+	shortages uint8 // shortages in a row that were followed by a shorter wait than the interval
 }
 
 func (t *Task) when() time.Time { return t.due }
@@ -70,36 +72,35 @@ type Update struct {
 	Task   *Task
 	Result checker.Result
 	Began  time.Time        // the check
-	Tape   *transcript.Tape // what was said; nil: it was not taken down
-	// a failure from a time when the process or the machine did not run: it says nothing, and the check is made
-	// again
+	Tape   *transcript.Tape // the conversation; nil: not recorded
+	// a failure while the process or the machine did not run: it does not count, and the check is repeated
 	Stalled bool
 }
 
 // Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine
-// only while its check runs, and a light check (connect, plain HTTP, ping) not even then: the goroutine of Run makes
-// it. A Pool is safe for use by several goroutines.
+// only while its check runs, and a light check (connect, plain HTTP, ping) not even then: the goroutine of Run runs it.
+// A Pool is safe for use by several goroutines.
 type Pool struct {
 	wake    chan struct{} // the schedule changed
-	results chan struct{} // there is something to Take
+	results chan struct{} // signals results for Take
 	running sync.WaitGroup
 	asleep  func() time.Duration // how long the machine has been suspended since its boot
 
 	mu      sync.Mutex // guards what follows
 	loop    *loop      // nil before the first light check
 	tasks   []*Task
-	queue   byTime[*Task]         // tasks whose check does not run
-	every   map[time.Duration]int // how many tasks have which interval
+	queue   byTime[*Task]         // tasks without a running check
+	every   map[time.Duration]int // the number of tasks of each interval
 	pending []Update
 	taken   []Update      // used again
 	told    time.Time     // when results was last signalled
 	quiet   time.Duration // how late a success after a success may be reported
-	spread  float64       // where in its interval the next new task goes
+	spread  float64       // the place of the next new task in its interval
 	free    time.Time     // when the next extra check may begin
 	epoch   time.Time     // where all grids begin
 	planned time.Time     // when the pool last planned to wake; zero before the first round
 	stalled time.Time     // when it last woke far too late
-	slept   time.Duration // what asleep returned last
+	slept   time.Duration // the last result of asleep
 }
 
 // NewPool returns a pool without tasks. It does nothing until Run.
@@ -108,8 +109,8 @@ func NewPool() *Pool {
 		epoch: time.Now()}
 }
 
-// Set makes tasks the tasks of the pool. Those that it already has keep their schedule. New ones are checked at once.
-// The others are dropped: no result of them is reported any more.
+// Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. The
+// others are dropped, and their results are not reported any more.
 func (p *Pool) Set(tasks []*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,9 +143,9 @@ func (p *Pool) Set(tasks []*Task) {
 	p.changed()
 }
 
-// Hurry makes extra checks of a task until it is called with 0: each one as long after the end of the one before, where
-// that is sooner than the task's interval says. There are at most 500 of them a second for all tasks. Where one has to
-// wait for its turn, it comes later, or not before the task is due anyway.
+// Hurry makes extra checks of a task until it is called with 0: each one this long after the end of the previous one,
+// if that is earlier than the scheduled check. All tasks together get at most 500 extra checks a second. A check that
+// has to wait for its turn is made later, at the latest by the task's schedule.
 func (p *Pool) Hurry(t *Task, every time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,10 +160,10 @@ func (p *Pool) Hurry(t *Task, every time.Duration) {
 	}
 }
 
-// calm makes a task due by its interval. It may just have been checked by its hurry.
+// calm makes a task due by its schedule again.
 func (t *Task) calm() { t.due, t.late, t.granted = t.due.Add(t.late), 0, false }
 
-// hasten makes a task due sooner than by its interval, if it is hurried.
+// hasten makes a hurried task due earlier than by its schedule.
 func (t *Task) hasten(now time.Time) {
 	t.calm()
 	soon := now.Add(t.hurried)
@@ -188,32 +189,32 @@ func (p *Pool) grants(t *Task, now time.Time) bool {
 	return !t.due.After(now)
 }
 
-// Tape takes down what is said in the next check of a task, for its Update. The check is made when it is due anyway,
-// without the loop.
+// Tape records the conversation of the task's next check, for its Update. The check is made at its usual time, without
+// the loop.
 func (p *Pool) Tape(t *Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.taped = true
 }
 
-// Results is signalled when there is something to Take. A success after a success may be reported up to a second late,
-// or as late as the shortest interval.
+// Results is signalled when there is something to Take. The report of a success after a success may be up to a second
+// late, or up to the shortest interval.
 func (p *Pool) Results() <-chan struct{} { return p.results }
 
-// Take returns the results since the last call, oldest first. They are good until the next call.
+// Take returns the results since the last call, oldest first. They are valid until the next call.
 func (p *Pool) Take() []Update {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.taken)
 	p.taken, p.pending = p.pending, p.taken[:0]
-	if cap(p.pending) > 3*len(p.taken) { // it was made for more at once than there is now
+	if cap(p.pending) > 3*len(p.taken) { // it was made for more results than there are now
 		p.pending = nil
 	}
 	return p.taken
 }
 
-// Overdue is by how much the latest check is late: one that should have begun, or one that should have ended and begun
-// again. It is less than two Ticks on a machine that keeps up.
+// Overdue is the delay of the most overdue check, which should have begun, or should have ended and begun again. It is
+// less than two Ticks on a machine that is fast enough.
 func (p *Pool) Overdue() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -228,8 +229,8 @@ func (p *Pool) Overdue() time.Duration {
 	return late
 }
 
-// Run makes checks until ctx is done. Checks that run then are cancelled, and waited for: the process must not leave
-// programs running that they started. A check that does not end is not waited for.
+// Run makes checks until ctx is done. It then cancels running checks and waits for them, because their programs must
+// not outlive the process. It does not wait for a check that does not end.
 func (p *Pool) Run(ctx context.Context) {
 	defer p.waitForRunning()
 	defer p.closeLoop()
@@ -283,7 +284,7 @@ func (p *Pool) waitForRunning() {
 	}
 }
 
-// round starts what is due, but for light checks, which it returns. Until next nothing more is due.
+// round starts due checks, except light ones, which it returns. Before next nothing more is due.
 func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -330,7 +331,7 @@ func (p *Pool) run(ctx context.Context, u Update) {
 	p.finish(ctx, u)
 }
 
-// isLight reports whether the loop makes the check of a task. It is opened for the first one.
+// isLight reports whether the loop runs the check of a task. The loop is opened for the first one.
 func (p *Pool) isLight(t *Task) bool {
 	l := checker.LightOf(t.Checker)
 	if l == nil {
@@ -340,12 +341,12 @@ func (p *Pool) isLight(t *Task) bool {
 		return false
 	}
 	if p.loop == nil {
-		p.loop, _ = newLoop(p) // without one the check has a goroutine
+		p.loop, _ = newLoop(p) // without a loop the check has a goroutine
 	}
 	return p.loop != nil
 }
 
-// tell says that there are results to take.
+// tell signals results.
 func (p *Pool) tell(now time.Time) {
 	p.told = now
 	signal(p.results)
@@ -400,7 +401,7 @@ func (p *Pool) next(t *Task, r checker.Result, start, now time.Time) time.Time {
 	if !t.ran {
 		return p.phase(start, t.Every)
 	}
-	if now.Sub(start) >= t.Every { // it took its whole interval: the next one is not late, too
+	if now.Sub(start) >= t.Every { // the check took its whole interval; the next one must not be late too
 		return now
 	}
 	last := t.due
@@ -410,15 +411,14 @@ func (p *Pool) next(t *Task, r checker.Result, start, now time.Time) time.Time {
 	return after(last, t.Every, now)
 }
 
-// isLate reports whether the pool should have woken long before. The process's own clock stops while the machine is
-// suspended, unlike the servers'.
+// isLate reports whether the pool wakes much too late. The process's own clock stops while the machine is suspended,
+// unlike the servers'.
 func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
 	return now.Sub(p.planned) > stallAfter || slept-p.slept > stallAfter
 }
 
-// phase is when a job is made after its first check: a tenth of its interval after it at the earliest, and as much
-// later than the interval at the latest. Steps of the golden ratio spread any number of jobs evenly over the grid,
-// whenever they are added.
+// phase is the time from a job's first check to its second: between 0.1 and 1.1 intervals. Steps of the golden ratio
+// spread any number of jobs evenly over the grid, whenever they are added.
 func (p *Pool) phase(first time.Time, every time.Duration) time.Time {
 	_, p.spread = math.Modf(p.spread + 0.6180339887498949)
 	grid := gridOf(every, p.every[every])
@@ -430,7 +430,7 @@ func (p *Pool) phase(first time.Time, every time.Duration) time.Time {
 	return due
 }
 
-// gridOf is the grid on which a number of checks of one interval are due.
+// gridOf is the grid for a number of checks of one interval.
 func gridOf(every time.Duration, checks int) time.Duration {
 	return max(every/time.Duration(max(gridShare, (checks+perGrid-1)/perGrid)), min(Tick, every))
 }
@@ -452,7 +452,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// scheduled is what a heap is ordered by. It is told where in the heap it is, -1 for nowhere.
+// scheduled is an element of a heap, ordered by its time. It knows its place in the heap; -1: none.
 type scheduled interface {
 	when() time.Time
 	moved(index int)

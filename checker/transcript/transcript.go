@@ -1,5 +1,5 @@
-// Package transcript takes down what a check and its server say to each other, for a person to read. It knows no
-// protocol and no secret: closing a tape hides what must not be read.
+// Package transcript records the conversation of a check with its server, for a person to read. It knows neither
+// protocols nor secrets; secrets are hidden when a tape is closed.
 package transcript
 
 import (
@@ -12,13 +12,13 @@ import (
 	"ldirectord/printable"
 )
 
-// Bounds of what is kept of one check. Of what is longer the size is told.
+// Limits of the record of one check. Beyond them only sizes are kept.
 const (
 	maxTurn  = 2 << 10 // bytes
 	maxTurns = 100
 )
 
-// Kind is the side that said something, or the tape itself.
+// Kind is the side that sent a turn, or the check itself.
 type Kind byte
 
 // The kinds of a turn.
@@ -28,7 +28,7 @@ const (
 	Received Kind = '<'
 )
 
-// Tape takes down one check. It is safe for use by several goroutines. A nil Tape takes nothing down.
+// Tape records one check. It is safe for use by several goroutines. A nil Tape records nothing.
 type Tape struct {
 	began time.Time
 
@@ -38,20 +38,20 @@ type Tape struct {
 	closed bool
 }
 
-// turn is what one side said until the other one did.
+// turn is the data of one side until the other one sends.
 type turn struct {
 	after time.Duration // since the check began
 	kind  Kind
 	on    any // the connection
 	text  []byte
-	size  int  // of all that was said
-	cut   bool // not all of it is in text
+	size  int  // the size of the whole turn
+	cut   bool // text does not have all of it
 }
 
-// New returns a tape for a check that begins.
+// New returns a tape for a new check.
 func New() *Tape { return &Tape{began: time.Now()} }
 
-// Say takes down what was said on a connection.
+// Say records data of a connection.
 func (t *Tape) Say(kind Kind, on any, said []byte) {
 	if t == nil || len(said) == 0 {
 		return
@@ -74,7 +74,7 @@ func (t *Tape) Say(kind Kind, on any, said []byte) {
 	at.text, at.size = append(at.text, keep...), at.size+len(said)
 }
 
-// Close ends the tape. hide makes of each turn what may be read; cut says that its end is missing.
+// Close ends the tape. hide removes the secrets of each turn; cut: the end of the turn is missing.
 func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,9 +86,8 @@ func (t *Tape) Close(hide func(kind Kind, text string, cut bool) string) {
 	}
 }
 
-// String is a closed tape as text, one that is open has nothing to read. A line has the time since the check began,
-// where that is another one than before; then > before what was sent, < before what was received. What is not printable
-// is escaped.
+// String is a closed tape as text; an open tape gives "". A line has the time since the start of the check, if it
+// differs from the line before; then > for sent data, < for received data. Unprintable bytes are escaped.
 func (t *Tape) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

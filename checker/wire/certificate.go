@@ -25,7 +25,7 @@ func (d *Dialogue) Verdict() error {
 	return nil
 }
 
-// Warning tells of a certificate that ends soon, or has ended.
+// Warning is a warning about a certificate that ends soon, or has ended.
 func (r TLSRules) Warning(t *tls.Conn) string {
 	shown := t.ConnectionState().PeerCertificates
 	if r.WarnDays == 0 || len(shown) == 0 {
@@ -34,7 +34,8 @@ func (r TLSRules) Warning(t *tls.Conn) string {
 	return expiry(shown[0], time.Now(), r.WarnDays)
 }
 
-// expiry is the warning about a certificate that ends within that many days, or "". It changes once, when that ends.
+// expiry is the warning about a certificate that ends within that many days, or "". The text changes once, when the
+// certificate ends.
 func expiry(c *x509.Certificate, now time.Time, within int) string {
 	switch left := c.NotAfter.Sub(now); {
 	case left < 0:
@@ -54,7 +55,7 @@ func CertificateText(c *x509.Certificate) string {
 	return "certificate of " + Show(cmp.Or(name, "no name"))
 }
 
-// tlsFacts is what a transcript has of a handshake.
+// tlsFacts is the text about a handshake in a transcript.
 func tlsFacts(s tls.ConnectionState) string {
 	if s.Version == 0 {
 		return "no TLS"

@@ -1,5 +1,5 @@
-// Package wire is what checks of all protocols need to talk with a server: connections and datagrams, the ways they go,
-// TLS, conversations with deadlines and limits, and the words of what goes wrong on them.
+// Package wire has what checks of all protocols share: connections, datagrams and their paths, TLS, conversations with
+// deadlines and limits, and error messages.
 package wire
 
 import (
@@ -13,14 +13,14 @@ import (
 	"ldirectord/checker/transcript"
 )
 
-// Conn is a connection to a server being checked. All that happens on it ends at the deadline of the
-// check, and at once when the check is cancelled.
+// Conn is a connection to a server being checked. Everything on it ends at the deadline of the check, and at once when
+// the check is cancelled.
 type Conn struct {
 	net.Conn
-	TLS      *tls.Conn // is Conn, once there is TLS; else nil
+	TLS      *tls.Conn // Conn once TLS is open; otherwise nil
 	Deadline time.Time
 	unguard  func() bool
-	watch    *Watch // nil: the times of the stages are not wanted
+	watch    *Watch // nil: stages are not timed
 }
 
 func (c *Conn) Read(p []byte) (int, error) {
@@ -35,7 +35,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// OpenTLS opens TLS on a connection, whose deadline bounds it.
+// OpenTLS opens TLS on a connection, within its deadline.
 func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	t := tls.Client(c.Conn, cfg)
 	err := handshake(t)
@@ -50,7 +50,7 @@ func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	return err
 }
 
-// Guard bounds a connection by the deadline of its check and by ctx.
+// Guard limits a connection by the deadline of its check and by ctx.
 func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 	if err := c.SetDeadline(deadline); err != nil {
 		c.Close()
@@ -66,7 +66,7 @@ func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 // LongAgo is a deadline that has passed.
 var LongAgo = time.Unix(1, 0)
 
-// Prolong moves the deadline by what the check has waited for: that is no part of its time.
+// Prolong moves the deadline by the check's time in queues, which does not count.
 func (c *Conn) Prolong(ctx context.Context, waited time.Duration) error {
 	if waited == 0 {
 		return nil
@@ -75,7 +75,7 @@ func (c *Conn) Prolong(ctx context.Context, waited time.Duration) error {
 	return c.Until(ctx, c.Deadline)
 }
 
-// Until bounds what happens on the connection. It must not replace the deadline of a cancellation.
+// Until sets an earlier deadline. It must not replace the deadline of a cancellation.
 func (c *Conn) Until(ctx context.Context, end time.Time) error {
 	if err := c.SetDeadline(end); err != nil {
 		return err
@@ -91,12 +91,12 @@ func (c *Conn) Close() error {
 		c.unguard()
 	}
 	if c.TLS != nil {
-		return c.TLS.NetConn().Close() // a last word of TLS could block
+		return c.TLS.NetConn().Close() // closing TLS could block
 	}
 	return c.Conn.Close()
 }
 
-// Connect opens a TCP connection to a server. Its errors tell what went wrong in the operator's words.
+// Connect opens a TCP connection to a server. Its errors have texts for operators.
 func Connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*Conn, error) {
 	if to.Port() == 0 {
 		return nil, AtConnect.Of(
@@ -113,7 +113,7 @@ func Connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 	return c, nil
 }
 
-// Resolve looks a host name up; a literal address is itself.
+// Resolve looks up a host name; a literal address is returned as it is.
 func Resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
@@ -133,7 +133,7 @@ func Resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr
 	return addrs, nil
 }
 
-// ConnectFault is a connection that did not come about in the time for it, in the operator's words.
+// ConnectFault is the error of a connection that failed or took too long, with a text for operators.
 func ConnectFault(err error, timeout time.Duration) error {
 	if IsTimeout(err) {
 		return AtConnect.Of(&Fault{fmt.Sprintf("connect: no answer in %v", timeout), err})

@@ -9,18 +9,17 @@ import (
 	"time"
 )
 
-// MaxTalk bounds what is read of a server, in bytes, where a protocol has no bound of its own.
+// MaxTalk limits how much is read from a server, in bytes, if a protocol has no limit of its own.
 const MaxTalk = 64 << 10
 
 // quitTimeout is how long a server may take to end a conversation. The result of the check is known by then.
 const quitTimeout = time.Second
 
-// Dialogue is a conversation with a server being checked. It ends with the check, and what the server may say
-// is bounded.
+// Dialogue is a conversation with a server being checked. It ends with the check, and the server's data is limited.
 type Dialogue struct {
 	Conn    *Conn
 	Offered *tls.Config // for upgrade; nil: the check stays in the clear
-	bound   *bounded    // what is read of Conn
+	bound   *bounded    // the data read from Conn
 	In      *bufio.Reader
 	lost    bool // nothing more can be said or received
 }
@@ -57,12 +56,12 @@ func (d *Dialogue) OpenTLS(cfg *tls.Config) error {
 // ErrNotOffered is a server that does not offer TLS when the configuration wants it.
 var ErrNotOffered = errors.New("STARTTLS not offered")
 
-// NotOffered is ErrNotOffered with what the server said.
+// NotOffered is ErrNotOffered with the server's answer.
 func NotOffered(said string) error {
 	return AtTLS.Of(fmt.Errorf("%w: %s", ErrNotOffered, Show(said)))
 }
 
-// StartTLS starts TLS if the server agrees to that in its answer.
+// StartTLS starts TLS if the server's answer agrees.
 func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 	switch {
 	case err != nil:
@@ -73,8 +72,8 @@ func (d *Dialogue) StartTLS(answer string, agrees bool, err error) error {
 	return d.Upgrade()
 }
 
-// Upgrade starts TLS after the server has agreed. An attacker may have added what comes after
-// that in the clear, for it to be taken as said under TLS (RFC 3207, 6).
+// Upgrade starts TLS after the server has agreed. Clear text after that may come from an attacker, who wants it to be
+// read as part of TLS (RFC 3207, 6).
 func (d *Dialogue) Upgrade() error {
 	if n := d.In.Buffered(); n > 0 {
 		d.lost = true
@@ -91,7 +90,7 @@ func (d *Dialogue) Close() {
 	d.Conn.Close()
 }
 
-// hurry leaves the server little time for what may come after the result is known.
+// hurry shortens the deadline for data after the result is known.
 func (d *Dialogue) hurry() {
 	if end := time.Now().Add(quitTimeout); end.Before(d.Conn.Deadline) {
 		d.Conn.SetDeadline(end)

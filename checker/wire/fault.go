@@ -17,7 +17,7 @@ import (
 	"ldirectord/printable"
 )
 
-// Fault is why a check failed, in words for the operator, and the error that it came from.
+// Fault is the reason of a failed check, with a text for operators and the original error.
 type Fault struct {
 	text string
 	err  error
@@ -29,7 +29,7 @@ func (f *Fault) Unwrap() error { return f.err }
 // NewFault puts an error into words.
 func NewFault(text string, err error) error { return &Fault{text, err} }
 
-// StageFault says in which stage of a check an error came.
+// StageFault marks the stage of a check in which an error occurred.
 func StageFault(stage string, err error) error {
 	return &Fault{stage + ": " + Reason(err), err}
 }
@@ -52,7 +52,7 @@ func IsClosed(err error) bool {
 	return IsOneOf(err, io.EOF, io.ErrUnexpectedEOF)
 }
 
-// Reason is an error in short words.
+// Reason is a short text of an error.
 func Reason(err error) string {
 	var errno syscall.Errno
 	var path *fs.PathError
@@ -73,7 +73,7 @@ func Reason(err error) string {
 	return Escape(err.Error(), 4*MaxExcerpt)
 }
 
-// ReadFault explains an error while reading one part of an answer. begun says that the answer has begun.
+// ReadFault explains an error while reading one part of an answer. begun: the answer has begun.
 func ReadFault(part string, begun bool, timeout time.Duration, err error) error {
 	switch {
 	case IsTimeout(err) && !begun:
@@ -84,7 +84,7 @@ func ReadFault(part string, begun bool, timeout time.Duration, err error) error 
 	return AwaitFault(part, true, err)
 }
 
-// AwaitFault explains an error while waiting for something, or, when that has begun, in it.
+// AwaitFault explains an error while waiting for data, or, when it has begun, in the data.
 func AwaitFault(what string, begun bool, err error) error {
 	doing, where := "waiting for ", " waiting for "+what
 	if begun {
@@ -113,10 +113,10 @@ func lookupReason(err error) string {
 	return Reason(err)
 }
 
-// MaxExcerpt bounds what is shown of a server's words, in bytes.
+// MaxExcerpt limits quotations of a server, in bytes.
 const MaxExcerpt = 60
 
-// Excerpt quotes the beginning of what a server sent, with everything escaped that is not printable.
+// Excerpt quotes the beginning of a server's data, with unprintable bytes escaped.
 func Excerpt[T string | []byte](said T) string {
 	start, more := printable.Cut(string(said[:min(len(said), MaxExcerpt+1)]), MaxExcerpt)
 	return strconv.Quote(start) + more
@@ -128,5 +128,5 @@ func Escape(text string, limit int) string {
 	return printable.Text(start) + more
 }
 
-// Show makes what a server said, or a name, safe for a message.
+// Show makes a server's text, or a name, safe for a message.
 func Show(said string) string { return Escape(said, MaxExcerpt) }

@@ -10,25 +10,24 @@ import (
 	"time"
 )
 
-// LibConn is the connection that a protocol library works on. The library decides about bytes only:
-// the deadline stays that of the check, what the server may say is bounded, and the first error of
-// the network is kept, as libraries wrap, replace or log it. Each packet's header is looked at before the library has
-// it, as libraries allocate what a header promises, or wait for it.
+// LibConn is the connection that a protocol library works on. The library controls only bytes: the check's deadline and
+// limits stay in force. The first error of the network is kept, because libraries wrap, replace or log it. Each
+// packet's header is validated before the library gets it, because libraries allocate or await what a header announces.
 type LibConn struct {
 	net.Conn
-	In     *bufio.Reader // what the server sends
+	In     *bufio.Reader // data from the server
 	bound  *bounded
-	Length func(header []byte) (int, error) // of what follows the header
+	Length func(header []byte) (int, error) // the length of the packet after the header
 	Header []byte                           // of the current packet
 	unread int                              // bytes of header not handed out yet
-	Left   int                              // bytes to come after it
+	Left   int                              // bytes still to come after it
 
-	mu  sync.Mutex // guards what follows: some libraries read in a goroutine of their own
+	mu  sync.Mutex // guards the fields below: some libraries read in a goroutine of their own
 	err error
 }
 
-// NewLibConn lets a library have a connection, and at most limit bytes more from its server, in packets with a header
-// of that size that satisfies length.
+// NewLibConn returns a connection for a library, with at most limit bytes more from its server, in packets with headers
+// of this size that length accepts.
 func NewLibConn(d *Dialogue, limit, header int, length func(header []byte) (int, error)) *LibConn {
 	d.bound.left = limit
 	return &LibConn{Conn: d.Conn, In: d.In, bound: d.bound, Length: length, Header: make([]byte, header)}
@@ -73,7 +72,7 @@ func (c *LibConn) Write(b []byte) (int, error) {
 	return n, c.note(err)
 }
 
-// SetDeadline, SetReadDeadline and SetWriteDeadline change nothing.
+// SetDeadline, SetReadDeadline and SetWriteDeadline have no effect.
 func (c *LibConn) SetDeadline(time.Time) error      { return nil }
 func (c *LibConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *LibConn) SetWriteDeadline(time.Time) error { return nil }
@@ -91,11 +90,11 @@ func (c *LibConn) note(err error) error {
 	return err
 }
 
-// LibStep is one thing that a check does by a library.
+// LibStep is one step of a check by a library.
 type LibStep struct {
 	Stage   Stage
 	Name    string // for messages
-	Refused string // what a message says when the server refuses
+	Refused string // the text of a message if the server refuses
 }
 
 var (

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// maxLine bounds a line of a server, in bytes.
+// maxLine limits a line of a server, in bytes.
 const maxLine = 4 << 10
 
-// Send sends a command. Messages call it what, as it may contain a password.
+// Send sends a command. Messages name it by what, because the command may contain a password.
 func (d *Dialogue) Send(what, command string) error {
 	if _, err := io.WriteString(d.Conn, command+"\r\n"); err != nil {
 		d.lost = true
@@ -22,7 +22,7 @@ func (d *Dialogue) Send(what, command string) error {
 	return nil
 }
 
-// Request sends a command and reads the first line of its answer. Messages call it what.
+// Request sends a command and reads the first line of its answer. What is the command's name in messages.
 func (d *Dialogue) Request(what, command string) (answer string, err error) {
 	if err := d.Send(what, command); err != nil {
 		return "", err
@@ -30,7 +30,7 @@ func (d *Dialogue) Request(what, command string) (answer string, err error) {
 	return d.Line("the answer to " + what)
 }
 
-// Line reads a line, without its end. The messages call it what is awaited.
+// Line reads a line, without its end. Messages name it by what.
 func (d *Dialogue) Line(awaited string) (string, error) {
 	line, err := d.In.ReadSlice('\n')
 	if err == nil {
@@ -46,14 +46,14 @@ func (d *Dialogue) Line(awaited string) (string, error) {
 	return "", AwaitFault(awaited, len(line) > 0, err)
 }
 
-// NotProtocol is the error of a server that speaks something else. It would not understand the command to quit.
+// NotProtocol is the error of a server that uses another protocol. Such a server gets no quit command.
 func (d *Dialogue) NotProtocol(protocol, said string) error {
 	d.lost = true
 	return fmt.Errorf("not %s: %s", protocol, Excerpt(said))
 }
 
-// Quit ends a conversation in the protocol's way. The server closes first, as the side that does so keeps
-// the port busy for a minute: here ports would run out.
+// Quit ends a conversation in the protocol's way. The server closes first, because the side that closes first keeps the
+// port busy for a minute, and this machine would run out of ports.
 func (d *Dialogue) Quit(command string) {
 	if d.lost {
 		return
@@ -74,7 +74,7 @@ type Reply struct {
 // Good reports whether the server agrees.
 func (r Reply) Good() bool { return r.Code/100 == 2 }
 
-// Reply reads a numbered reply of one line or more. The lines in between may be anything (RFC 959).
+// Reply reads a numbered reply of one line or more. The lines in between may contain anything (RFC 959).
 func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
 	for {
 		line, err := d.Line(awaited)
@@ -96,13 +96,13 @@ func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
 	}
 }
 
-// Greeting reads the first reply, which must be good, and returns it as it is shown.
+// Greeting reads the first reply, which must be good, and returns its text for messages.
 func (d *Dialogue) Greeting(protocol string) (string, error) {
 	r, err := d.Reply(protocol, "the greeting")
 	return Show(r.Text), Agreed(err, r.Good(), "greeting", r.Text)
 }
 
-// Agreed is the error of a question or, where the server does not agree in what it said, that it refused.
+// Agreed returns the error of a request, or a refusal if the server's reply does not agree.
 func Agreed(err error, agrees bool, refused, said string) error {
 	if err == nil && !agrees {
 		err = fmt.Errorf("%s: %s", refused, Show(said))

@@ -5,17 +5,16 @@ import (
 	"net"
 )
 
-// Received is a connection of which a part was read. The loop has no more than that part, and must not wait.
+// Received is a connection with data that was read before. The loop has only that data, and must not wait.
 type Received struct {
 	net.Conn        // where more comes from; nil in the loop
 	Head     []byte // what was read
-	Err      error  // after head, in the loop: io.EOF, or why no more comes; nil if more may come
+	Err      error  // in the loop, the state after head: io.EOF, or the error; nil if more data may come
 	Short    bool   // the check needs more than head
 	Waits    bool   // the check would wait for something else: a slot, or another connection
 }
 
-// ErrWaits ends what would wait in the loop. It is never seen: a goroutine makes the check again from what was
-// received.
+// ErrWaits ends a step that would wait in the loop. It is never reported: a goroutine continues from the received data.
 var ErrWaits = errors.New("not without a goroutine")
 
 // Read implements net.Conn.
@@ -42,7 +41,7 @@ func (r *Received) Close() error {
 	return r.Conn.Close()
 }
 
-// InLoop is what was received of a connection, if there is no more than that; else nil.
+// InLoop returns the received data of a connection in the loop; otherwise nil.
 func (c *Conn) InLoop() *Received {
 	if c == nil {
 		return nil

@@ -18,7 +18,7 @@ func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn,
 	if err != nil {
 		return nil, err
 	}
-	// Without it what follows a TLS handshake waits for an acknowledgement.
+	// Without it data after a TLS handshake waits for an acknowledgement.
 	if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1); err != nil {
 		syscall.Close(fd)
 		return nil, err
@@ -44,7 +44,7 @@ type socket struct {
 // NewSocket puts a socket into Go's poller.
 func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(uintptr(fd), "tcp"), to} }
 
-// StartTCP makes a socket that does not block, and starts to connect it. A nil via is the usual way.
+// StartTCP makes a non-blocking socket, and starts to connect it. A nil via is the usual path.
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	family := syscall.AF_INET6
 	if to.Addr().Unmap().Is4() {
@@ -67,8 +67,7 @@ func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	return fd, nil
 }
 
-// connect waits until the socket is connected. To ask for the connection again tells how it went
-// (connect(2)).
+// connect waits until the socket is connected. A second connect returns the result (connect(2)).
 func (s *socket) connect() error {
 	c, err := s.SyscallConn()
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Stage is how far a check got.
+// Stage is the progress of a check.
 type Stage uint8
 
 // The stages of a check, in their order. A check of a protocol without one of them skips it.
 const (
-	AtStart   Stage = iota // no server was asked
+	AtStart   Stage = iota // no request was sent
 	AtConnect              // to open a connection
 	AtTLS                  // the handshake, and the server's certificate
 	AtLogin                // to log in
@@ -23,7 +23,7 @@ const (
 	AtMatch                // to compare the answer with receive
 )
 
-// staged is an error with the stage in which it came.
+// staged is an error with its stage.
 type staged struct {
 	error
 	stage Stage
@@ -31,7 +31,7 @@ type staged struct {
 
 func (s *staged) Unwrap() error { return s.error }
 
-// Of marks an error as one of a stage.
+// Of marks an error with a stage.
 func (s Stage) Of(err error) error {
 	if err == nil {
 		return nil
@@ -39,7 +39,7 @@ func (s Stage) Of(err error) error {
 	return &staged{err, s}
 }
 
-// StageOf is the stage of an error: the first one that it was marked with, from outside.
+// StageOf returns the stage of an error: the outermost mark.
 func StageOf(err error) Stage {
 	var at *staged
 	if errors.As(err, &at) {
@@ -48,9 +48,8 @@ func StageOf(err error) Stage {
 	return AtAnswer
 }
 
-// Stages are when each stage of a check was done for the first time, in µs since its start; 0: it was not, or a check
-// of that protocol has none. They need not come in this order: a server that greets says something before anything is
-// sent to it.
+// Stages are the times when each stage of a check was done first, in µs since its start; 0: not done, or the protocol
+// has no such stage. Their order may differ: a server that greets sends first.
 type Stages [Marks]uint32
 
 // Mark is the end of a stage of a check, for measurements. Its names are stable.
@@ -62,8 +61,8 @@ const (
 	MarkConnect               // there is a connection
 	MarkTLS                   // the handshake is over
 	MarkSent                  // the first request was sent
-	MarkFirstByte             // the first of what the server says came
-	MarkAnswer                // the whole answer came, or as much as decides
+	MarkFirstByte             // the first byte of the server's data arrived
+	MarkAnswer                // the whole answer arrived, or as much of it as decides
 	MarkMatch                 // it was compared
 	Marks                     // how many there are
 )
@@ -78,7 +77,7 @@ func micros(d time.Duration) uint32 { return uint32(min(max(d.Microseconds(), 1)
 // Set notes when a stage was done.
 func (s *Stages) Set(m Mark, after time.Duration) { s[m] = micros(after) }
 
-// String is the stages that were done, in the order of their ends: connect 0.3 ms, sent 0.4 ms.
+// String lists the completed stages in the order of their ends: connect 0.3 ms, sent 0.4 ms.
 func (s Stages) String() string {
 	var done []Mark
 	for m := range Marks {

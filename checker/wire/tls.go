@@ -15,22 +15,23 @@ import (
 	"time"
 )
 
-// Of the checks of a server that is up, maxResumed in a row resume a session, which costs a third of a full handshake.
+// While a server is up, at most maxResumed checks in a row resume a session, which costs a third of a full handshake.
 const (
 	maxResumed  = 9
 	tlsSessions = 4 // how many sessions a checker keeps: one for its server, and some for redirects
 )
 
-// Sessions are those of one checker, as one must not be offered to another server of the same name. It implements
-// tls.ClientSessionCache.
+// Sessions are the TLS sessions of one checker: a session must not be offered to another server of the same name. It
+// implements tls.ClientSessionCache.
 type Sessions struct {
 	tls.ClientSessionCache
-	left int // checks that may still resume one
+	left int // how many checks may still resume a session
 }
 
 func NewSessions() *Sessions { return &Sessions{tls.NewLRUClientSessionCache(tlsSessions), maxResumed} }
 
-// Ended notes how a check ended. After a failure or a warning, and in turn, the next one makes a full handshake.
+// Ended notes the result of a check. After a failure, a warning, or maxResumed checks, the next one makes a full
+// handshake.
 func (s *Sessions) Ended(ok bool) {
 	if s == nil {
 		return
@@ -40,19 +41,18 @@ func (s *Sessions) Ended(ok bool) {
 	}
 }
 
-// TLSRules are what a check asks of TLS beyond that it is spoken.
+// TLSRules are the requirements of a check on TLS.
 type TLSRules struct {
 	Verify   bool
 	Roots    *x509.CertPool   // that verify trusts
-	Own      *tls.Certificate // to show to a server that asks for one; nil: none
-	WarnDays int              // before its end from which a certificate is warned about; 0: never
+	Own      *tls.Certificate // the client's certificate, if a server requests one; nil: none
+	WarnDays int              // how long before its end a certificate causes a warning; 0: none
 }
 
-// Config returns how to speak TLS with a server that is called by the first of some host[:port], the
-// last of which may be its address. By default a check asks whether a server is healthy, not who it is:
-// the certificate is not verified, and old versions and cipher suites are taken as well. Each checker
-// keeps its own sessions; none are kept where the server's certificate or ours decides, as a resumed session shows an
-// old one.
+// Config returns the TLS configuration for a server, whose name is the first of some host[:port]; the last may be its
+// address. By default a check tests the health of a server, not its identity: it does not verify the certificate, and
+// accepts old versions and cipher suites. Each checker keeps its own sessions. It keeps none if the server's
+// certificate or ours matters, because a resumed session shows an old one.
 func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	c := &tls.Config{
 		ServerName:         serverName(hosts...),
@@ -70,7 +70,7 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 	if kept != nil && !r.Verify && r.Own == nil {
 		c.ClientSessionCache = kept
 	}
-	if r.Own != nil { // shown whatever authorities the server names: it may know more than those
+	if r.Own != nil { // sent whatever authorities the server names, because it may accept others
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return r.Own, nil
 		}
@@ -82,7 +82,7 @@ func (r TLSRules) Config(kept *Sessions, hosts ...string) *tls.Config {
 // checks old servers lifts it (rsa1024min=0).
 const minRSA = 1024
 
-// refuseShortKeys wants a chain of certificates without short keys.
+// refuseShortKeys requires a chain of certificates without short keys.
 func refuseShortKeys(state tls.ConnectionState) error {
 	for _, chain := range state.VerifiedChains {
 		if !slices.ContainsFunc(chain, hasShortKey) {
@@ -97,7 +97,7 @@ func hasShortKey(c *x509.Certificate) bool {
 	return ok && key.N.BitLen() < minRSA
 }
 
-// handshake opens TLS on a connection; the connection's deadline bounds it.
+// handshake opens TLS on a connection, within its deadline.
 func handshake(t *tls.Conn) error {
 	err := t.Handshake()
 	var notTLS tls.RecordHeaderError
@@ -115,12 +115,12 @@ func handshake(t *tls.Conn) error {
 	return AtTLS.Of(StageFault("TLS handshake", &HandshakeError{err}))
 }
 
-// HandshakeError marks what went wrong in a handshake: crypto/tls has no type for an alert.
+// HandshakeError marks an error in a handshake: crypto/tls has no type for an alert.
 type HandshakeError struct{ error }
 
 func (e *HandshakeError) Unwrap() error { return e.error }
 
-// distrust is why a certificate is not trusted, in words that are the same at each check.
+// distrust is why a certificate is not trusted, in a text that is the same at each check.
 func distrust(err error) string {
 	var invalid x509.CertificateInvalidError
 	if !errors.As(err, &invalid) || invalid.Reason != x509.Expired || invalid.Cert == nil {
@@ -139,7 +139,7 @@ var allCipherSuites = sync.OnceValue(func() (ids []uint16) {
 	return ids
 })
 
-// serverName is the first of some host[:port] that can be sent as server name: addresses can't.
+// serverName returns the first of some host[:port] that can be a TLS server name; addresses can't.
 func serverName(hosts ...string) string {
 	for _, host := range hosts {
 		host = withoutPort(host)
@@ -150,7 +150,7 @@ func serverName(hosts ...string) string {
 	return ""
 }
 
-// certificateName is the first of some host[:port], which a certificate must be good for.
+// certificateName is the first of some host[:port]; a certificate must match it.
 func certificateName(hosts ...string) string { return withoutPort(cmp.Or(hosts...)) }
 
 func withoutPort(host string) string {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Datagrams get lost: a question is asked again after a while, then after twice as long, up to a
-// limit (RFC 3261, 17.1.1.2).
+// Datagrams get lost: a request is sent again after a while, then after twice as long, up to a limit (RFC 3261,
+// 17.1.1.2).
 const maxResend = 4 * time.Second
 
 // maxDatagram is the longest that UDP carries, in bytes.
@@ -19,23 +19,22 @@ const maxDatagram = 1<<16 - 1
 
 var datagramPool = sync.Pool{New: func() any { return new([maxDatagram]byte) }}
 
-// ErrNotYet is returned for a datagram that is not the answer: it may come yet.
+// ErrNotYet is returned for a datagram that is not the answer; the answer may still arrive.
 var ErrNotYet = errors.New("not the answer")
 
-// Question is what is asked of a server by UDP.
+// Question is a request by UDP.
 type Question struct {
 	To      netip.AddrPort
 	Timeout time.Duration
-	Resend  time.Duration // after how long it is asked again; 0: never
-	// Accept looks at a datagram. With ErrNotYet more are waited for.
+	Resend  time.Duration // the wait before it is sent again; 0: never
+	// Accept judges a datagram. After ErrNotYet the check waits for another one.
 	Accept func(from *Conn, datagram []byte) error
 
-	Patience int // how many other datagrams are looked at; 0: as many as come
-	Strays   int // datagrams that came and were not the answer
+	Patience int // how many other datagrams may arrive; 0: no limit
+	Strays   int // received datagrams that were not the answer
 }
 
-// MaxStrays is the patience of protocols in which each answer names its question: none has another reason than
-// to keep us busy.
+// MaxStrays is the limit for protocols whose answers name their question: other datagrams are errors or attacks.
 const MaxStrays = 100
 
 // DialUDP opens a socket for datagrams to and from a server.
@@ -55,7 +54,7 @@ func DialUDP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn,
 	return c, nil
 }
 
-// Ask asks until an answer is accepted. The request is made for the address it is sent from.
+// Ask repeats the request until it accepts an answer. The request may contain the address it is sent from.
 func (q *Question) Ask(ctx context.Context, deadline time.Time, request func(from net.Addr) []byte) error {
 	c, err := DialUDP(ctx, q.To, deadline)
 	if err != nil {
@@ -100,7 +99,7 @@ func (q *Question) await(ctx context.Context, c *Conn, until time.Time) error {
 	}
 }
 
-// explain puts an error of the network into words.
+// explain returns an error of the network with a text for operators.
 func (q *Question) explain(err error) error {
 	var network net.Error
 	switch {

@@ -13,20 +13,21 @@ import (
 	"ldirectord/checker/raw"
 )
 
-// Via is how packets of a check reach the server that a private service of IPVS has, though they go to a virtual
-// address. Or, with OnLink and To alone, it is without a router to a server: a route over one is as good as none.
+// Via is the path of a check's packets that are sent to a virtual address and reach one server by a private service of
+// IPVS. With only OnLink and To it is the direct path to a server: a route over a router is not used.
 type Via struct {
 	OnLink bool
-	To     netip.Addr // the virtual address; packets to others go there as ever
-	Mark   uint32     // of the service, 1 or more
-	Source netip.Addr // of this machine, of To's family, and not a virtual one: to that answers would not come
-	MSS    int        // the longest TCP segment, in bytes: the route to an address of this machine knows none
+	To     netip.Addr // the virtual address; packets to other addresses take the usual path
+	Mark   uint32     // the mark of the service, 1 or more
+	// this machine's source address, of To's family and not virtual: answers to a virtual address would not arrive
+	Source netip.Addr
+	MSS    int // the longest TCP segment, in bytes: the route to a local address has none
 }
 
-// Astray is said of a way by which packets don't come to the private service.
+// Astray is the error of a path on which packets don't reach the private service.
 const Astray = "packets with its mark don't come to its private service"
 
-// Knock begins a TCP connection by a way, and leaves it.
+// Knock starts a TCP connection on a path, and abandons it.
 func Knock(v Via, to netip.AddrPort) error {
 	fd, err := StartTCP(to, &v)
 	if err == nil {
@@ -37,10 +38,10 @@ func Knock(v Via, to netip.AddrPort) error {
 
 type viaKey struct{}
 
-// WithVia makes the checks of a context go that way.
+// WithVia makes the checks of a context use that path.
 func WithVia(ctx context.Context, v Via) context.Context { return context.WithValue(ctx, viaKey{}, &v) }
 
-// viaTo is the way to an address, nil for the usual one.
+// viaTo is the path to an address; nil for the usual one.
 func viaTo(ctx context.Context, to netip.AddrPort) *Via {
 	if v, ok := ctx.Value(viaKey{}).(*Via); ok && v.To == to.Addr().Unmap() {
 		return v
@@ -60,13 +61,13 @@ func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	return d.DialContext(ctx, "udp", to.String())
 }
 
-// prepare sets up a socket that is not connected yet. A port is chosen when it connects, so that one port may serve
-// many ways.
+// prepare sets up a socket before it is connected. The kernel chooses a port at the connection, so that one port may
+// serve many paths.
 func (v *Via) prepare(fd int, tcp bool) error {
 	switch {
 	case v.OnLink && v.To.Is4():
 		return raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_DONTROUTE, 1)
-	case v.OnLink: // where the kernel does not know that option (socket(7), ipv6(7)): a router drops the packet
+	case v.OnLink: // if the kernel does not have that option (socket(7), ipv6(7)): a router drops the packet
 		return raw.SetOption(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, 1)
 	}
 	err := raw.SetOption(fd, unix.SOL_SOCKET, unix.SO_MARK, int32(v.Mark))
