@@ -1,5 +1,5 @@
-// Package announce keeps virtual addresses on dummy devices, where a routing daemon finds them and announces them, and
-// the local routes by which their packets are served. It knows no health: which address is where is decided by others.
+// Package announce puts virtual addresses on dummy devices, where a routing daemon finds and announces them, and sets
+// the local routes for their packets. Its callers decide which address belongs where.
 package announce
 
 import (
@@ -11,29 +11,29 @@ import (
 	"sync"
 )
 
-// Want is what should become of one address.
+// Want is the wanted place of one address.
 type Want struct {
 	Addr   netip.Addr
-	Device string // on which it is announced; "": on none
-	// those of the configuration on which it may be found (announce, lastresort), Device among them
+	Device string // the device on which it is announced; "": none
+	// the configured devices on which it may be (announce, lastresort), including Device
 	Devices []string
-	// it is served here: a local route delivers its packets also while it is on no device. Device needs it
+	// it is served here: a local route delivers its packets even while it is on no device. Device needs it
 	Local bool
-	// leave it on the device where it is found: its first results are not there yet. Device is "" then
+	// leave it on its present device, because its first results are missing. Device is "" then
 	Undecided bool
-	Repair    bool // put it there also where it was removed by hand
+	Repair    bool // put it there even after it was removed by hand
 }
 
 // Place is where an address is.
 type Place struct {
 	Addr    netip.Addr
-	Device  string // on which we announce it; "": on none, or on one that is down
-	Local   bool   // its local route is there
+	Device  string // the device on which we announce it; "": none, or a device that is down
+	Local   bool   // its local route exists
 	Trouble error  // why it is not where it should be: "device lvs0 is down"; "belongs to www.cf, pid 4711"
 }
 
-// Announcer keeps the addresses of one daemon on devices. Its own are known by the label DEVICE:ldir (IPv4), or by the
-// record and because they are never a source (IPv6): an address of another program is left alone.
+// Announcer keeps the addresses of one daemon on devices. It recognizes its own addresses by the label DEVICE:ldir
+// (IPv4), or by the record and a preferred lifetime of 0 (IPv6). It leaves addresses of other programs alone.
 type Announcer struct {
 	claims Claims
 	save   func(Record) error
@@ -41,29 +41,31 @@ type Announcer struct {
 
 	mu       sync.Mutex // guards what follows
 	recorded Record
-	mine     Record             // what this daemon recorded itself
-	placed   map[netip.Addr]int // where Sync put or found it, by index: if it is gone, it was removed by hand
+	mine     Record // the records of this daemon
+	// where Sync put or found it, by device index: if it is missing later, it was removed by hand
+	placed map[netip.Addr]int
 }
 
-// Claims tell which addresses other daemons of this machine have, and which daemons. None writes its record before
+// Claims returns the addresses of other daemons of this machine, with the daemons. No daemon writes its record before
 // release is called.
 type Claims func(context.Context) (theirs map[netip.Addr]string, release func())
 
-// Record has the devices on which an address may be by a daemon and those before it, for the next one. It is written
-// before the kernel is changed. The device "" is the local route. An address that is wanted, and on none, is in it as
-// well: it is claimed.
+// Record has the devices on which this daemon or its predecessors may have put an address, for the next daemon. It is
+// written before any change. The device "" is the local route. A wanted address without a device is in it too: it is
+// claimed.
 type Record = map[netip.Addr][]string
 
-// New is the announcer of a daemon. Before is the record that the daemon before saved, and save replaces it.
+// New is the announcer of a daemon. Before is the record of the previous daemon; save replaces it.
 func New(before Record, claims Claims, save func(Record) error) *Announcer {
 	return &Announcer{claims: claims, save: save, open: openKernel, recorded: before, placed: map[netip.Addr]int{}}
 }
 
-// Sync compares what is wanted with what the kernel says, and changes what differs: routes before addresses that
-// come, addresses before routes that go, removal from one device before the other gets it. It returns a place for
-// each address that is wanted, in this order. An address that was removed by hand comes back only with Repair, or
-// after it was wanted elsewhere; one whose new device is missing or down stays where it is. What the record has and
-// no service wants is withdrawn; if that fails, its place follows the others. ctx ends Sync between two addresses.
+// Sync compares the wanted places with the kernel, and changes what differs. It adds a route before its address,
+// removes an address before its route, and removes an address from one device before it adds it to another. It returns
+// a place for each wanted address, in this order. An address that was removed by hand is added again only with Repair,
+// or after it was wanted elsewhere. An address whose new device is missing or down stays where it is. Recorded
+// addresses that no service wants are withdrawn; if that fails, their places follow the others. ctx ends Sync between
+// two addresses.
 func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -94,7 +96,7 @@ func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err 
 	return places, a.record(next)
 }
 
-// claim plans what becomes of each address, and records it: what others have recorded is theirs.
+// claim plans the change of each address and records it. Addresses in records of others are left to them.
 func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []Want) ([]settling, Record, error) {
 	all, next := []settling{}, Record{}
 	maps.Copy(next, a.recorded)
@@ -126,7 +128,7 @@ func (a *Announcer) leftovers(want []Want) (list []Want) {
 	return list
 }
 
-// record has the record written down, if it changed.
+// record saves the record, if it changed.
 func (a *Announcer) record(next Record) error {
 	if maps.EqualFunc(next, a.recorded, slices.Equal) {
 		return nil
@@ -139,7 +141,7 @@ func (a *Announcer) record(next Record) error {
 	return err
 }
 
-// sorted has each of both lists once.
+// sorted returns the elements of both lists, each once.
 func sorted(a, b []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Changes reports that addresses or devices of the machine changed, also by Sync. It ends with ctx; the channel is not
-// closed. What it misses, it reports as a change when it can.
+// Changes reports changes of the machine's addresses and devices, including those by Sync. It ends with ctx; the
+// channel is not closed. Missed changes are reported later as one change.
 func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
 	go func() {
@@ -24,7 +24,7 @@ func (a *Announcer) Changes(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-// follow returns at the first error, also when there were more changes than the socket holds.
+// follow returns at the first error, including more changes than the socket holds.
 func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
 		unix.RTNLGRP_IPV6_IFADDR)
@@ -38,7 +38,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 		case changed <- struct{}{}:
 		default:
 		}
-		run.Pause(ctx, 100*time.Millisecond) // what changes meanwhile is one report
+		run.Pause(ctx, 100*time.Millisecond) // changes in the meantime are one report
 		messages, _, err := socket.Receive()
 		if err != nil {
 			return
@@ -51,8 +51,8 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 	}
 }
 
-// forget forgets what was on a device that went down: IPv6 addresses are removed then, not by hand. Those of IPv4 stay,
-// and it may be told late.
+// forget drops the addresses of a device that went down: the kernel then removes IPv6 addresses, so nobody removed them
+// by hand. IPv4 addresses stay.
 func (a *Announcer) forget(index int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -8,18 +8,18 @@ import (
 	"slices"
 )
 
-// Fault is what keeps addresses from a device, or an address that should not be on one.
+// Fault is a reason why addresses can't be on a device, or an address that should not be on a device.
 type Fault struct {
 	Device string
-	Addr   netip.Prefix // the zero Prefix where it is the device
+	Addr   netip.Prefix // the zero Prefix if the fault is the device's
 	// "device lvs0 is down"; of an address: "was announced by a daemon that does not run any more"
 	Text    string
-	Command string // fixes it; "" where no command can
+	Command string // the command that fixes it; "" if no command does
 }
 
-// Inspect finds, without a change: devices that can't have what is wanted on them, addresses that are wanted and are on
-// other devices too, and addresses with our label that no running daemon has. For an Announcer that only looks, New
-// needs nothing that saves a record, and its claims are those of all daemons that run.
+// Inspect finds, without a change: devices that can't have their addresses, wanted addresses that are on other devices
+// too, and addresses with our label that belong to no running daemon. For an Announcer that only looks, New needs no
+// function to save a record, and the claims are those of all running daemons.
 func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {
@@ -54,8 +54,8 @@ func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 	return found, nil
 }
 
-// Preview is what Sync would change, in words: addresses that are wanted and are on none of their devices, and those of
-// the record that are not wanted where they are. One that is only Local is withdrawn by order.
+// Preview describes what Sync would change: wanted addresses that are on none of their devices, and recorded addresses
+// in unwanted places. An address that is only Local is withdrawn by order.
 func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil
@@ -85,7 +85,7 @@ func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 	return changes, nil
 }
 
-// look reads what the kernel has, for nothing that is changed.
+// look reads the kernel's state without changing anything.
 func (a *Announcer) look() (state, error) {
 	k, err := a.open()
 	if err != nil {

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	answerTime  = 5 * time.Second // for one answer of the kernel
-	maxReads    = 5               // of lists that change meanwhile
+	answerTime  = 5 * time.Second // the time limit of one answer of the kernel
+	maxReads    = 5               // tries to read lists that change meanwhile
 	ourLabel    = ":ldir"
-	ourProtocol = 77 // of routes (rtm_protocol): free in iproute2's rt_protos
+	ourProtocol = 77 // the protocol of our routes (rtm_protocol): free in iproute2's rt_protos
 	loopback    = 1  // the index of lo in every network namespace
 )
 
-// kernel is what is asked of rtnetlink(7).
+// kernel has the requests to rtnetlink(7).
 type kernel interface {
 	LinkList() ([]netlink.Link, error)
 	AddrList(netlink.Link, int) ([]netlink.Addr, error)
@@ -39,7 +39,7 @@ func openKernel() (kernel, error) {
 	k, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err == nil {
 		err = k.SetSocketTimeout(answerTime)
-		// so that the kernel lists ours alone of all its routes; those before Linux 4.20 can't
+		// so that the kernel lists only our routes; kernels before Linux 4.20 can't
 		_ = k.SetStrictCheck(true)
 	}
 	return k, while("opening a socket for addresses", err)
@@ -48,16 +48,16 @@ func openKernel() (kernel, error) {
 // state is what the kernel has.
 type state struct {
 	devices map[string]device     // by name
-	routed  map[netip.Prefix]bool // what has our local route
+	routed  map[netip.Prefix]bool // the addresses with our local route
 }
 
 type device struct {
 	index     int // 0: there is none
 	up, dummy bool
-	held      map[netip.Addr][]netlink.Addr // more than one where the lengths of their prefixes differ
+	held      map[netip.Addr][]netlink.Addr // several if their prefix lengths differ
 }
 
-// while says what was being done when the kernel refused; nil where it did not.
+// while wraps an error of the kernel with the action; nil stays nil.
 func while(doing string, err error) error {
 	if err == nil {
 		return nil
@@ -65,7 +65,7 @@ func while(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// unfit is why a device can't have addresses that are announced, nil where it can, and the command that fixes it.
+// unfit returns why a device can't have announced addresses, and the command that fixes it; nil if it can.
 func (d device) unfit(name string) (command string, err error) {
 	up := fmt.Sprintf("ip link set %s up", name)
 	switch {
@@ -113,8 +113,8 @@ func readState(k kernel) (state, error) {
 	return s, while("reading devices and addresses", err)
 }
 
-// find finds an address on the devices where it may be: at which of those that are up, ours by their devices, and that
-// another program put it there.
+// find finds an address on its devices: the one that is up, our entries by device, and an error if another program put
+// it there.
 func (s state) find(w Want, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
@@ -132,7 +132,7 @@ func (s state) find(w Want, recorded []string) (at string, ours map[string]netli
 	return at, ours, foreign
 }
 
-// prefixOf is the zero Prefix for that of a default route.
+// prefixOf returns the prefix of a route; the zero Prefix for a default route.
 func prefixOf(n *net.IPNet) netip.Prefix {
 	if n == nil {
 		return netip.Prefix{}
@@ -142,12 +142,12 @@ func prefixOf(n *net.IPNet) netip.Prefix {
 	return netip.PrefixFrom(addr.Unmap(), bits)
 }
 
-// isOurs reports whether an address has our label. Those of IPv6 have none.
+// isOurs reports whether an address has our label. IPv6 addresses have no label.
 func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 
 // addressOn is the address on its device. IPv4: without a broadcast address, with which FRR keeps an address that was
-// removed. A label has 15 bytes at most. IPv6: without looking for duplicates, and never the source of this machine's
-// own packets (preferred for 0 seconds).
+// removed. A label has 15 bytes at most. IPv6: without duplicate address detection, and never the source of this
+// machine's own packets (preferred for 0 seconds).
 func addressOn(d device, w Want) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}
 	if w.Addr.Is4() {
@@ -158,7 +158,7 @@ func addressOn(d device, w Want) *netlink.Addr {
 	return h
 }
 
-// localRoute delivers the packets for an address here, as the route does that the kernel adds for an address of lo.
+// localRoute delivers the packets for an address locally, like the route that the kernel adds for an address of lo.
 func localRoute(addr netip.Addr) *netlink.Route {
 	return &netlink.Route{Dst: single(addr), LinkIndex: loopback, Table: unix.RT_TABLE_LOCAL, Type: unix.RTN_LOCAL,
 		Scope: netlink.SCOPE_HOST, Protocol: ourProtocol}

@@ -10,7 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// settling is what is to be done for one address.
+// settling is the pending work for one address.
 type settling struct {
 	Want
 	target   device
@@ -18,14 +18,14 @@ type settling struct {
 	at       string                  // where it is announced
 	routed   bool                    // its local route is there
 	there    bool                    // it is on its device
-	wanted   bool                    // it is not left over
+	wanted   bool                    // it is wanted, not left over
 	owner    string                  // the other daemon that has it; "": none
-	obstacle error                   // why it can't come to its device
-	foreign  error                   // something else put it on a device
-	gone     bool                    // nothing of us is left
+	obstacle error                   // why it can't be put on its device
+	foreign  error                   // another program put it on a device
+	gone     bool                    // nothing of ours is left
 }
 
-// plan looks at one address.
+// plan plans the change of one address.
 func (a *Announcer) plan(now state, s *settling) {
 	s.at, s.ours, s.foreign = now.find(s.Want, a.recorded[s.Addr])
 	_, s.there = s.ours[s.Device]
@@ -42,7 +42,7 @@ func (a *Announcer) plan(now state, s *settling) {
 // isOthers reports whether another daemon has the address.
 func (s *settling) isOthers() bool { return s.owner != "" }
 
-// recordIn records where the address may be by us, also on the device that it comes to.
+// recordIn records the devices on which we may have put the address, including its next one.
 func (s *settling) recordIn(next Record, comes bool) {
 	switch {
 	case s.isOthers() || s.gone:
@@ -59,7 +59,7 @@ func (s *settling) recordIn(next Record, comes bool) {
 	}
 }
 
-// carryOut brings the address to where it is wanted. Nothing is put there that is not recorded.
+// carryOut moves the address to its wanted place. It adds nothing without a record.
 func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	if s.isOthers() {
 		return fmt.Errorf("belongs to %s", s.owner)
@@ -105,7 +105,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	return cmp.Or(s.foreign, trouble)
 }
 
-// obstacle is why the address can't come to its device.
+// obstacle is why the address can't be put on its device.
 func (a *Announcer) obstacle(s *settling) error {
 	last := a.placed[s.Addr]
 	delete(a.placed, s.Addr)

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Refused says why an order is not carried out, in words for the operator.
+// Refused is why an order is not carried out, as a text for the operator.
 type Refused string
 
 func (r Refused) Error() string { return string(r) }
 
-// IsAwaited returns an error when the command that gave an order has given up. The order was recorded then, and later
-// ones of others may be in the file by now.
+// IsAwaited returns an error if the command that gave an order has given up. It has then recorded the order, and the
+// file may already have later orders.
 func IsAwaited(ctx context.Context) error {
 	if c := clientOf(ctx); c != nil && c.hasGone() {
 		return errors.New("the command that gave the order has given up")
@@ -50,7 +50,7 @@ func Write(w http.ResponseWriter, answer any, err error, failure int) {
 	_ = json.NewEncoder(w).Encode(answer) // an error is the client's
 }
 
-// statusOf is the HTTP status of an order that was refused, came too late, or takes too long.
+// statusOf is the HTTP status for an order that was refused, was too late, or takes too long.
 func statusOf(ctx context.Context, err error) int {
 	_, refused := errors.AsType[Refused](err)
 	switch {

@@ -1,5 +1,5 @@
-// Package control is the control socket, both ends of it: where the daemon takes questions and orders, by HTTP, and how
-// commands ask.
+// Package control has both ends of the control socket: the daemon's HTTP server for queries and orders, and the client
+// of the commands.
 package control
 
 import (
@@ -21,17 +21,17 @@ import (
 	"ldirectord/run"
 )
 
-// AskTimeout is how long the daemon may take to answer a question at the control socket.
+// AskTimeout is how long the daemon may take to answer a query at the control socket.
 const AskTimeout = 2 * time.Second
 
 const (
-	patience   = 3 * time.Second        // for which a busy machine is given time
+	patience   = 3 * time.Second        // how long requests are repeated on a busy machine
 	pauseAfter = 100 * time.Millisecond // a connection that the daemon closed
 	maxAnswer  = 256 << 20              // bytes of an answer; 100,000 servers take 60 MB
-	maxRefusal = 64 << 10               // bytes of an answer that says why there is none
+	maxRefusal = 64 << 10               // bytes of an error answer
 )
 
-// Why an order at the control socket has no answer.
+// The reasons why an order gets no answer at the control socket.
 var (
 	ErrNoListener = errors.New("no daemon takes orders at the control socket") // none runs, or it has no socket
 	ErrEnding     = errors.New("the daemon is ending")
@@ -41,8 +41,8 @@ var (
 // Socket is the path of a control socket. The daemon speaks HTTP there.
 type Socket string
 
-// Ask asks the running daemon for something and returns the body of its answer. An answer other than 200 is an
-// error with the daemon's reason.
+// Ask sends a query to the running daemon and returns the body of its answer. An answer other than 200 is an error with
+// the daemon's reason.
 func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	text, err := s.exchange(ctx, patience, http.MethodGet, path)
 	switch dial := unconnected(err); {
@@ -81,7 +81,7 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	if r.Status == http.StatusConflict { // an order that can't be carried out, through no fault of the daemon
+	if r.Status == http.StatusConflict { // an order that can't be carried out; the daemon works
 		return r.Text
 	}
 	return "the daemon reports: " + r.Text
@@ -104,7 +104,7 @@ func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path 
 	return text, err
 }
 
-// unconnected is why nothing took a connection; nil: something did.
+// unconnected is why no connection was accepted; nil: one was.
 func unconnected(err error) *net.OpError {
 	if dial, is := errors.AsType[*net.OpError](err); is && dial.Op == "dial" {
 		return dial
@@ -112,8 +112,8 @@ func unconnected(err error) *net.OpError {
 	return nil
 }
 
-// send sends a request, again where the daemon closed the connection before it had read it: on a busy machine a request
-// can come later than the daemon waits. An answer other than 200 is a *Refusal.
+// send sends a request, and repeats it if the daemon closed the connection before it had read it: on a busy machine a
+// request may arrive later than the daemon waits. An answer other than 200 is a *Refusal.
 func (s Socket) send(ctx context.Context, method, path string) (*http.Response, error) {
 	for begun, cut := time.Now(), false; ; {
 		answer, unread, err := s.sendOnce(ctx, method, path)
@@ -146,7 +146,7 @@ func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http
 	}
 	answer, err = transport.RoundTrip(r)
 	if err != nil {
-		// The kernel says RESET, and not EOF, where the other side has left something unread.
+		// The kernel reports RESET instead of EOF if the other side has left data unread.
 		lost := !sent.Load() || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 		return nil, lost && unconnected(err) == nil && ctx.Err() == nil, err
 	}
@@ -161,7 +161,7 @@ func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http
 	return nil, false, &Refusal{answer.StatusCode, printable.Line(strings.TrimSpace(string(text)))}
 }
 
-// watched is a connection that notes when something was sent.
+// watched is a connection that notes when data was sent.
 type watched struct {
 	net.Conn
 	sent *atomic.Bool

@@ -15,22 +15,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits of a server that commands or monitoring ask.
+// Limits of a server for commands or monitoring.
 const (
-	headTimeout    = 500 * time.Millisecond // for the head of a request
-	requestTimeout = AskTimeout             // for a whole request, as its sender sees it
-	handlerTimeout = AskTimeout * 3 / 4     // until the answer begins
-	writeTimeout   = 5 * time.Second        // until the sender has read the answer
-	stallTimeout   = 2 * time.Second        // until it has read some more of it
+	headTimeout    = 500 * time.Millisecond // the time for the head of a request
+	requestTimeout = AskTimeout             // the time for a whole request, as its sender sees it
+	handlerTimeout = AskTimeout * 3 / 4     // the time until the answer begins
+	writeTimeout   = 5 * time.Second        // the time until the sender has read the answer
+	stallTimeout   = 2 * time.Second        // the time until the sender has read a further part of it
 	maxPart        = 4 << 10                // bytes that are written at once
 	maxHeader      = 8 << 10                // bytes
 	maxBody        = 64 << 10               // bytes of a request
 	MaxClients     = 256                    // connections at once; fewer of them are answered at once
-	crowdPause     = time.Millisecond       // after a client from the network replaced another
+	crowdPause     = time.Millisecond       // the pause after a client from the network replaced another one
 )
 
-// NewServer returns an HTTP server that no client can occupy for long. When too many are connected, the one that has
-// been silent, or waits for its turn, for longest is disconnected. Requests end with ctx.
+// NewServer returns an HTTP server that no client can occupy for long. If too many are connected, it disconnects the
+// client that has been silent, or waited for its turn, for the longest time. Requests end with ctx.
 func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 	all := &clients{}
 	s := &http.Server{
@@ -40,7 +40,7 @@ func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      writeTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(io.Discard, "", 0), // what clients do wrong is not worth a line
+		ErrorLog:          log.New(io.Discard, "", 0), // errors of clients are not logged
 		ConnState:         all.follow,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, clientKey{}, c.(*client))
@@ -50,10 +50,10 @@ func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 	return s
 }
 
-// client is a connection with what is known of the process at its other end.
+// client is a connection with facts about the process at its other end.
 type client struct {
 	net.Conn
-	uid   int         // -1 when it is not known
+	uid   int         // -1 if unknown
 	asked bool        // a request came
 	waits atomic.Bool // for a slot
 	end   time.Time   // when the whole answer must be read
@@ -82,13 +82,13 @@ func (c *client) Write(p []byte) (n int, err error) {
 
 type clientKey struct{}
 
-// clientOf is the client that a context is of; nil without one.
+// clientOf returns the client of a context; nil without one.
 func clientOf(ctx context.Context) *client {
 	c, _ := ctx.Value(clientKey{}).(*client)
 	return c
 }
 
-// UserOf is the user that asked; -1 where that is not known.
+// UserOf is the user of the request; -1 if unknown.
 func UserOf(ctx context.Context) int {
 	if c := clientOf(ctx); c != nil {
 		return c.uid
@@ -96,10 +96,10 @@ func UserOf(ctx context.Context) int {
 	return -1
 }
 
-// isOwner reports whether orders are taken from this client: it is root, or the user that runs the daemon.
+// isOwner reports whether this client may give orders: it is root, or the user that runs the daemon.
 func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
 
-// Serve has a server of NewServer answer the connections that a listener takes.
+// Serve runs a server of NewServer on a listener.
 func Serve(s *http.Server, l net.Listener) error { return s.Serve(listener{l}) }
 
 // listener is one whose connections are clients.
@@ -126,7 +126,7 @@ func (c *client) control(f func(fd int)) {
 		return
 	}
 	if raw, err := local.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // a closed one has none
+		_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // a closed connection has none
 	}
 }
 
@@ -142,12 +142,13 @@ func (c *client) hasGone() bool {
 
 // clients are the connections of a server.
 type clients struct {
-	mu  sync.Mutex // guards what follows, and asked of each
+	mu  sync.Mutex // guards the fields below, and asked of each client
 	all []*client  // the oldest first
 }
 
-// follow is called by the server when a connection changes its state, for a new one before the next is accepted. In a
-// flood from the network that one waits a moment: so each has MaxClients moments to ask before its turn to go.
+// follow is called by the server when a connection changes its state; for a new one before the next is accepted. In a
+// flood from the network the next one waits a moment, so that each client has MaxClients moments for its request before
+// it is disconnected.
 func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	c := conn.(*client)
 	if crowded := a.change(c, state); crowded && c.uid < 0 {
@@ -155,7 +156,7 @@ func (a *clients) follow(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// change returns whether a new one is one too many.
+// change returns whether a new client exceeds the limit.
 func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -171,7 +172,7 @@ func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 	return false
 }
 
-// makeRoom disconnects, when there are too many, the oldest client that is silent or waits for its turn, or else the
+// makeRoom disconnects a client if there are too many: the oldest that is silent or waits for its turn, otherwise the
 // newest. The owner is never disconnected.
 func (a *clients) makeRoom(newest *client) (crowded bool) {
 	if len(a.all) <= MaxClients {
@@ -214,7 +215,7 @@ func Limiter(most int) func(http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// waitFor waits until ctx is done for room in common, or in what is reserved for the owner, and takes it.
+// waitFor waits, until ctx is done, for a free place, or for the place reserved for the owner, and takes it.
 func (c *client) waitFor(ctx context.Context, common, reserved chan struct{}) (slot chan struct{}) {
 	c.waits.Store(true)
 	defer c.waits.Store(false)

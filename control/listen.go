@@ -19,29 +19,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxPath is what a socket's address holds of a path, unix(7).
+// maxPath is the longest path of a socket, unix(7).
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// lastWords is how long answers may take when the socket ends.
+// lastWords is how long answers may take after the socket was closed.
 const lastWords = 100 * time.Millisecond
 
-// Server is where commands talk to the running daemon, by HTTP.
+// Server is the daemon's HTTP server for commands.
 type Server struct {
 	path   string
 	server *http.Server
 
 	mu    sync.Mutex // guards what follows
-	group string     // that may use it as well
+	group string     // the group that may use it as well
 }
 
-// Listen makes the control socket. Only the daemon of the instance may: the socket that a daemon before it left is
-// replaced in one step. Root alone may use it until Allow says otherwise. Requests end with ctx.
+// Listen makes the control socket. Only the instance's daemon may call it: it replaces the socket of a previous daemon
+// in one step. Until Allow, only root may use the socket. Requests end with ctx.
 func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
 	c := &Server{path: path, server: NewServer(ctx, handler)}
 	return c, run.While("making the control socket", c.bind(ctx))
 }
 
-// bind makes the socket and begins to serve there.
+// bind makes the socket and starts to serve there.
 func (c *Server) bind(ctx context.Context) error {
 	fresh := c.path + ".new"
 	if len(fresh) > maxPath {
@@ -81,21 +81,20 @@ func (c *Server) Restore(ctx context.Context) error {
 	return c.Allow(group)
 }
 
-// ownerOnly sets the mode that the socket will have in the file system: unix(7) takes it from here, so
-// that no moment is without it.
+// ownerOnly sets the mode of the socket before it is made (unix(7)), so that it never has a wider one.
 func ownerOnly(_, _ string, c syscall.RawConn) error {
 	var mode error
 	err := c.Control(func(fd uintptr) { mode = unix.Fchmod(int(fd), 0o600) })
 	return errors.Join(err, mode)
 }
 
-// Allow lets the members of a group, by name or number, use the socket as well; "" and a group that
-// there isn't leave it to its owner.
+// Allow lets the members of a group, by name or number, use the socket as well; with "" or an unknown group only the
+// owner may.
 func (c *Server) Allow(group string) error {
 	c.mu.Lock()
 	c.group = group
 	c.mu.Unlock()
-	if err := os.Chmod(c.path, 0o600); err != nil { // before the group changes, so that no other one gets in
+	if err := os.Chmod(c.path, 0o600); err != nil { // before the group changes, so that no other group gets access
 		return fmt.Errorf("closing the control socket to groups: %w", err)
 	}
 	if group == "" {
@@ -122,16 +121,16 @@ func groupID(name string) (int, error) {
 	return int(id), nil
 }
 
-// Close ends the socket and removes it. An answer that is being written, as to the order to leave, has lastWords for
-// that.
+// Close closes the socket and removes it. An answer in progress, such as the one to the order to leave, has lastWords
+// to finish.
 func (c *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
-	_ = c.server.Shutdown(ctx) // what it leaves, Close ends
+	_ = c.server.Shutdown(ctx) // Close ends the remaining connections
 	return errors.Join(c.server.Close(), removeSocket(c.path))
 }
 
-// inTheWay is an error where anything but a socket is.
+// inTheWay returns an error if the path is not a socket.
 func inTheWay(path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// dialer gives the driver a socket for each connection that it wants to open: the first, and those to where the
-// listener redirects.
+// dialer gives the driver a socket for each connection: the first one, and those to the listener's redirects.
 type dialer struct {
 	sockets []net.Conn // that are left
 	current net.Conn   // nil before the first connection
@@ -21,8 +20,8 @@ type dialer struct {
 
 var errNowhere = errors.New("the listener redirects to nowhere")
 
-// DialContext implements configurations.DialerContext. Of the address the port alone counts, as of a dispatcher: the
-// server's peers must not answer for it.
+// DialContext implements configurations.DialerContext. Only the port of the address counts, because the server's peers
+// must not answer for it.
 func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, error) {
 	_, text, _ := net.SplitHostPort(address)
 	port, err := strconv.ParseUint(text, 10, 16)
@@ -38,7 +37,7 @@ func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, er
 	return d.current, err
 }
 
-// socket is a connection that notes when it has ended.
+// socket is a connection that notes its end.
 type socket struct {
 	net.Conn
 	lost *atomic.Bool
@@ -61,7 +60,7 @@ func (s *socket) note(err error) error {
 	return err
 }
 
-// SetDeadline, SetReadDeadline and SetWriteDeadline change nothing: ldirectord has the deadline.
+// SetDeadline, SetReadDeadline and SetWriteDeadline have no effect: ldirectord has the deadline.
 func (*socket) SetDeadline(time.Time) error      { return nil }
 func (*socket) SetReadDeadline(time.Time) error  { return nil }
 func (*socket) SetWriteDeadline(time.Time) error { return nil }

@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// answer makes the check. An error is one of this machine, and says nothing about the server.
+// answer makes the check. An error is a problem of this machine, and says nothing about the server.
 func answer() error {
 	var q oracle.Question
 	if err := json.NewDecoder(os.Stdin).Decode(&q); err != nil {
@@ -41,7 +41,7 @@ func answer() error {
 	return nil
 }
 
-// inherited are the sockets that ldirectord connects.
+// inherited returns the sockets that ldirectord connects.
 func inherited() ([]net.Conn, error) {
 	var sockets []net.Conn
 	for i := range oracle.Sockets {

@@ -8,7 +8,7 @@ import (
 	"ldirectord/daemon"
 )
 
-// check reads the configuration and prints all that is to be said of it, and of the machine it is for.
+// check reads the configuration and prints all findings about it and about this machine.
 func check(ctx context.Context, c *call) error {
 	l, err := c.loadAndAdvise(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func printCheck(c *call, l *daemon.Loaded, isRefused bool) {
 	}
 	if isRefused {
 		verdict := "is refused"
-		if l.Found.OnlyLookups() { // each error says what start does
+		if l.Found.OnlyLookups() { // each error describes what start does
 			verdict = "has names without an address"
 		}
 		fmt.Fprintf(c.out, "%s %s: errors: %d%s\n", c.path, verdict, len(l.Found.Errors()), warnings)
@@ -54,8 +54,8 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// answerCheck answers in the form of the conformance corpus: the first error as error, kind and line, all findings, and
-// the effective configuration, whose secrets are hidden unless they are asked for.
+// answerCheck answers in the form of the conformance corpus: the first error with kind and line, all findings, and the
+// effective configuration. Secrets are hidden by default.
 func answerCheck(c *call, l *daemon.Loaded) {
 	c.answer["warnings"], c.answer["diagnostics"] = findings(l.Found.Warnings()), findings(l.Found)
 	c.answer["error_kind"], c.answer["error_line"] = nil, nil

@@ -10,24 +10,24 @@ import (
 	"ldirectord/orders"
 )
 
-// command is what the program can be told: a row of commands.txt, and its function.
+// command is one command: a row of commands.txt, and its function.
 type command struct {
 	entry
 	run func(context.Context, *call) error
 
-	// What may come after it, options aside. The commands of the Perl ldirectord have none: they ignore what comes,
-	// as its own do.
+	// The words that may follow the command. The commands of the Perl ldirectord have none: they ignore further
+	// words, as the Perl does.
 	Takes    string
 	Min, Max int
-	Options  []string // its own, without those of every command
+	Options  []string // its own options, without those of every command
 }
 
-// is reports whether its row has a word after "is": perls (it is one of the Perl's, or of a cluster manager; others
-// print findings as file:line:column), by-file (the file must be there; to others its name is enough where a daemon
-// runs), or own-json (with --json it answers in a shape of its own, see conclude).
+// is reports whether the row has a word after "is": perls (a command of the Perl, or of a cluster manager; other
+// commands print findings as file:line:column), by-file (needs the file; for other commands its name is enough while a
+// daemon runs), or own-json (with --json it answers in a form of its own, see conclude).
 func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
-// commands are all of them.
+// commands lists all commands.
 var commands = commandsOf(map[string]func(context.Context, *call) error{
 	"start":             start,
 	"stop":              stop,
@@ -69,7 +69,7 @@ func commandsOf(run map[string]func(context.Context, *call) error) map[string]co
 	return all
 }
 
-// loaded is a command that needs the configuration. One that is refused ends it.
+// loaded is a command that needs the configuration. A refused configuration ends it.
 func loaded(run func(context.Context, *call, *daemon.Loaded) error) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		l, err := c.load(ctx)

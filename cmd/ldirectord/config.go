@@ -10,8 +10,8 @@ import (
 	"ldirectord/parser"
 )
 
-// source is the configuration of this call. A name without an address refuses it to check, and to status and stop
-// where no daemon runs, as by the Perl ldirectord. All else takes it as start does.
+// source is the configuration of this call. A name without an address is an error for check, and for status and stop
+// without a running daemon, as in the Perl ldirectord. Other commands accept it, as start does.
 func (c *call) source() daemon.Source {
 	judges := c.verb == "check" || c.command.is("perls") && !c.command.is("by-file")
 	return daemon.Source{
@@ -20,7 +20,7 @@ func (c *call) source() daemon.Source {
 	}
 }
 
-// load reads the configuration and prints what is wrong with it. One that is refused is an error.
+// load reads the configuration and prints its findings. A refused configuration is an error.
 func (c *call) load(ctx context.Context) (*daemon.Loaded, error) {
 	l, err := daemon.Load(ctx, c.source())
 	if err != nil {
@@ -29,9 +29,9 @@ func (c *call) load(ctx context.Context) (*daemon.Loaded, error) {
 	return l, c.accept(l)
 }
 
-// accept prints what there is to say of a configuration, and fails when it is refused.
+// accept prints the findings of a configuration, and fails if it is refused.
 func (c *call) accept(l *daemon.Loaded) error {
-	if l.Plan != nil && c.verb == "doctor" { // which finds it itself
+	if l.Plan != nil && c.verb == "doctor" { // which finds the file itself
 		isFound := func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, parser.MasqLoopback) }
 		l.Found = slices.DeleteFunc(l.Found, isFound)
 	}
@@ -45,8 +45,8 @@ func (c *call) accept(l *daemon.Loaded) error {
 	return nil
 }
 
-// loadAndAdvise loads the configuration, and adds what is to be said of the machine that it is for. Of one that is
-// refused that is what its programs and secrets lack: a mistake hides no other.
+// loadAndAdvise loads the configuration and adds findings about the machine. For a refused configuration these are only
+// about programs and secrets, so that one mistake does not hide another.
 func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	l, err := daemon.Load(ctx, c.source())
 	if err != nil {
@@ -62,8 +62,8 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	return l, nil
 }
 
-// refused is the exit status of a configuration that is refused. A look-up that failed is no mistake of the file:
-// in the foreground it ends like a crash, so that a service manager tries again.
+// refused is the exit status for a refused configuration. A failed look-up is no mistake of the file: in the foreground
+// it ends like a crash, so that a service manager tries again.
 func refused(c *call, found parser.Diagnostics) int {
 	switch {
 	case !c.stay:
@@ -75,8 +75,8 @@ func refused(c *call, found parser.Diagnostics) int {
 	}
 }
 
-// printFindings prints findings, errors first: the Perl ldirectord ends with one. status and stop print the Perl's
-// warnings, not the advice. Commands that the Perl does not have print them in the order of the file.
+// printFindings prints findings, errors first, because the Perl ldirectord ends at an error. status and stop print the
+// Perl's warnings, not the advice. Commands that the Perl does not have use the order of the file.
 func (c *call) printFindings(found parser.Diagnostics) {
 	if c.answer != nil {
 		c.answer["diagnostics"] = findings(found)

@@ -11,14 +11,14 @@ import (
 	"ldirectord/printable"
 )
 
-// connectionPrinter prints connections as they come, then servers: a million connections are not kept. Its writer
-// remembers an error. For a person it is two tables, whose columns have the maximum width that the configuration
-// allows, as the lines are not known before. As JSON it is one object: connections, servers, and how many lines of the
-// kernel could not be read.
+// connectionPrinter prints connections as they arrive, then servers, so that it need not keep a million connections.
+// Its writer remembers an error. For a person it prints two tables. Their columns have the maximum width that the
+// configuration allows, because the lines are not known in advance. As JSON it is one object: connections, servers, and
+// how many lines of the kernel could not be read.
 type connectionPrinter struct {
 	w        io.Writer
 	json     bool
-	before   string // the next line of JSON: the beginning of its list, or a comma
+	before   string // the start of the next line of JSON: the beginning of its list, or a comma
 	entry    string // the columns of a connection
 	total    string // those of a server
 	counting bool   // the servers have begun
@@ -61,7 +61,7 @@ func (p *connectionPrinter) connection(c connectionLine) {
 	}
 	more := fmt.Sprintf("%02d:%02d", c.Expires/60, c.Expires%60)
 	if c.Engine != "" {
-		// clients choose the data
+		// clients choose this data
 		more += fmt.Sprintf("  %s %s", printable.Line(c.Engine), strconv.Quote(c.EngineData))
 	}
 	fmt.Fprintf(p.w, p.entry, c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol,

@@ -13,8 +13,8 @@ import (
 	"ldirectord/orders"
 )
 
-// connections shows the current connections and persistence templates in the order of the kernel, then
-// the counters of each server, the table's own, which also distinguish marks.
+// connections shows the current connections and persistence templates in the order of the kernel, then the table's
+// counters of each server, which also distinguish marks.
 func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	virtual := strings.Join(c.args, "")
 	if err := l.Plan.Snapshot().Called(&virtual); err != nil {
@@ -63,8 +63,8 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	return nil
 }
 
-// serverStates are what the running daemon says of its servers. Without an answer they are the servers that are out
-// by order: the table shows the rest.
+// serverStates are the states of servers from the running daemon. Without an answer they are only the servers that
+// orders take out; the table shows the rest.
 func serverStates(ctx context.Context, c *call) (map[lvs.Backend]string, error) {
 	states := map[lvs.Backend]string{}
 	if report, err := c.report(ctx); err == nil {
@@ -83,11 +83,11 @@ func serverStates(ctx context.Context, c *call) (map[lvs.Backend]string, error) 
 	return states, err
 }
 
-// connectionLine is an entry of the kernel's table of connections as it is shown.
+// connectionLine is an entry of the kernel's table of connections, for output.
 type connectionLine struct {
-	Virtual     string `json:"virtual"` // several, with " or " between them, where the kernel does not tell
+	Virtual     string `json:"virtual"` // several, joined with " or ", if the kernel does not distinguish them
 	Client      string `json:"client"`
-	To          string `json:"to"` // what the client asked; "" for a mark's template
+	To          string `json:"to"` // the address that the client uses; "" for a mark's template
 	Server      string `json:"server"`
 	ServerState string `json:"server_state"`
 	Kind        string `json:"kind"` // connection or template
@@ -98,7 +98,7 @@ type connectionLine struct {
 	EngineData  string `json:"engine_data,omitempty"`
 }
 
-// serverLine is what a server carries.
+// serverLine has the counters of a server.
 type serverLine struct {
 	addr        netip.AddrPort
 	Virtual     string `json:"virtual"`
@@ -110,7 +110,7 @@ type serverLine struct {
 	Persistent  uint32 `json:"persistent"`
 }
 
-// line is an entry as it is shown, false for one that is none of the services shown.
+// line returns an entry for output; false if it belongs to none of the shown services.
 func (o *owners) line(c ipvsctl.Connection) (connectionLine, bool) {
 	owning := o.of(c)
 	var ids []string

@@ -14,8 +14,8 @@ import (
 	"ldirectord/printable"
 )
 
-// examine looks at what the configuration needs of this machine and its neighbours, and changes nothing. It fails when
-// something keeps traffic from flowing.
+// examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
+// traffic can't flow.
 func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
 	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.daemonHere(ctx, l.Plan))
 	printReport(c, report)
@@ -25,7 +25,7 @@ func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
 	return nil
 }
 
-// daemonHere is what the daemon has on this machine.
+// daemonHere describes the running daemon's part of this machine.
 func (c *call) daemonHere(ctx context.Context, p *director.Plan) doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}
@@ -37,7 +37,7 @@ func (c *call) daemonHere(ctx context.Context, p *director.Plan) doctor.Daemon {
 	return own
 }
 
-// reach asks real servers through virtual addresses.
+// reach checks real servers through virtual addresses.
 func (c *call) reach(p *director.Plan) doctor.Reach {
 	return func(ctx context.Context, specs []checker.Spec) (map[checker.Spec]checker.Result, error) {
 		var checks []director.Check

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// entry is what commands.txt has of a command, or options.txt of an option.
+// entry is a row of commands.txt or options.txt.
 type entry struct {
 	chapter, title        string // "-n, --lines N"
 	short, name, argument string // and its parts
@@ -26,7 +26,7 @@ var (
 	optionEntries  = readEntries(optionsText)
 )
 
-// rowTitle takes the title of a row apart.
+// rowTitle splits the title of a row.
 var rowTitle = regexp.MustCompile(`^(?:-(\w), )?(?:--)?([a-z-]+) ?(.*)$`)
 
 func readEntries(text string) (entries []entry) {

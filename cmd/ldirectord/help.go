@@ -18,7 +18,7 @@ var (
 	usage string
 )
 
-// topics are the words, beside commands, that may follow --help, in the order in which it names them.
+// topics are the words, in addition to commands, that may follow --help, in the order of the help text.
 var topics = []string{"commands", "options", "files", "directives", "checks", "marks", "exit"}
 
 // showHelp shows the help in short, or that on a topic or a command.

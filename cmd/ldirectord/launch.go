@@ -15,11 +15,11 @@ import (
 	"ldirectord/instance"
 )
 
-// readyEnv has, for the daemon in the background, the descriptor on which it reports to its starter how the start goes:
-// lines for the operator, and at last daemon.ReadyLine.
+// readyEnv tells the daemon in the background the descriptor for its reports to the starter: lines for the operator,
+// and finally daemon.ReadyLine.
 const readyEnv = "LDIRECTORD_READY_FD"
 
-// isDaemon reports whether this process is to be the daemon in the background.
+// isDaemon reports whether this process is the daemon in the background.
 func isDaemon() bool { return os.Getenv(readyEnv) != "" }
 
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
@@ -27,7 +27,7 @@ func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 	if c.debug || c.stay || l.Config.Global.Supervised {
 		return daemon.Run(ctx, daemonOptions(c, l, supervisor(c), nil))
 	}
-	c.manager = &daemon.ServiceManager{} // it waits for this process, which ends now
+	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which ends now
 	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
 		os.Unsetenv(readyEnv)
 		syscall.CloseOnExec(fd)
@@ -55,8 +55,9 @@ func daemonOptions(c *call, l *daemon.Loaded, by instance.Supervisor, ready io.W
 	}
 }
 
-// spawn starts this program again in a session of its own, as `ldirectord [OPTIONS] [CONFIG] start`, the command line
-// by which cluster managers find the daemon, and waits until it is ready. ended is how it ended before that.
+// spawn starts this program again in a session of its own and waits until it is ready. The command line, `ldirectord
+// [OPTIONS] [CONFIG] start`, is how cluster managers find the daemon. ended is the error of a process that ended before
+// it was ready.
 func spawn(c *call) (ended, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -83,7 +84,7 @@ func spawn(c *call) (ended, err error) {
 	return statusOf(cmd.Wait()), nil
 }
 
-// awaitReady prints what the daemon has to say and reports whether it became ready.
+// awaitReady prints the daemon's lines and reports whether it became ready.
 func awaitReady(c *call, r io.Reader) bool {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -95,7 +96,7 @@ func awaitReady(c *call, r io.Reader) bool {
 	return false
 }
 
-// statusOf makes the failure of a process of this program, which has said why, ours.
+// statusOf returns the exit status of a child of this program, which has printed the reason.
 func statusOf(err error) error {
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit{status: max(failed.ExitCode(), exitFailure)}

@@ -1,7 +1,7 @@
 // Command ldirectord watches the real servers of Linux Virtual Server and keeps the kernel's table up to date. It
 // replaces the Perl daemon of that name: same file, same command line.
 //
-// Old servers must be answered too: SHA-1 signatures in TLS, odd serial numbers, short keys.
+// Checks must work with old servers too: SHA-1 signatures in TLS, odd serial numbers, short keys.
 //
 //go:debug tlssha1=1
 //go:debug x509negativeserial=1
@@ -28,20 +28,20 @@ const (
 	exitFailure = 1   // also: a status that found a stale pid file, a reload without a daemon
 	exitConfig  = 2   // the configuration is refused
 	exitStopped = 3   // status: no daemon
-	exitUnknown = 4   // status with --verbose or --json: it runs, and nothing can be shown
-	exitChanges = 4   // plan with --exit-code: it would change something
+	exitUnknown = 4   // status with --verbose or --json: the daemon runs, and nothing can be shown
+	exitChanges = 4   // plan with --exit-code: something would change
 	exitLate    = 4   // wait: not in time
 	exitUsage   = 255 // usage error
 )
 
 // exitForegroundConfig replaces exitConfig in the foreground (EX_CONFIG of sysexits.h): a service manager must
-// distinguish it from a crash, which Go ends with 2.
+// distinguish it from a crash, for which Go uses 2.
 const exitForegroundConfig = 78
 
-// What was built, set by the linker; the date is that of the commit.
+// The version, set by the linker; the date is the commit's.
 var version, commit, date = "unknown", "unknown", "unknown"
 
-// configDirs are where a configuration is looked for, as the Perl ldirectord does.
+// configDirs are the folders in which configurations are searched, as by the Perl ldirectord.
 var configDirs = instance.ConfigDirs{"/etc/ha.d", "/etc/ha.d/conf"}
 
 func main() {
@@ -58,7 +58,7 @@ type call struct {
 	via     daemon.Via
 }
 
-// exit is how a command ends that did not succeed, or fail in the usual way. Everything was said, unless err is set.
+// exit is an exit status other than success or the usual failure. If err is nil, everything was printed already.
 type exit struct {
 	status int
 	err    error
@@ -133,7 +133,7 @@ func (c *call) act(ctx context.Context) error {
 	return c.command.run(ctx, c)
 }
 
-// find finds the configuration. For what a running daemon is asked or told its name is enough, wherever its file went.
+// find finds the configuration. For requests to a running daemon its name is enough, even if the file is missing.
 func (c *call) find() (err error) {
 	if c.path, err = c.dirs.Find(c.config); err == nil || c.command.is("by-file") {
 		return err

@@ -22,22 +22,24 @@ import (
 )
 
 const (
-	workerEnv    = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
-	orderTimeout = 2 * time.Minute            // for all of it: a daemon that ends is waited for
+	workerEnv = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
+	// the limit of the whole order, including the wait for a daemon that ends
+	orderTimeout = 2 * time.Minute
 
-	lastOrder instance.Role = "last" // tells that process to read the order, which may be another one by then
+	// tells that process to read the order again, because a later one may replace it
+	lastOrder instance.Role = "last"
 )
 
-// vrrpStates are the states of an instance or a group in which its director serves, or does not, as
-// keepalived.conf(5) and the scripts it runs name them.
+// vrrpStates are the states of an instance or a group, as in keepalived.conf(5) and its scripts, with whether the
+// director serves in them.
 var vrrpStates = map[string]bool{
 	"master": true, "master_rx_lower_pri": true,
 	"backup": false, "fault": false, "stop": false, "deleted": false,
 }
 
-// notifyState makes the director serve or not, as VRRP has it: one that was started by standby is promoted or
-// demoted, any other one started or stopped. The last order wins, and it is carried out even if this
-// process is killed, as keepalived does with its scripts when it ends.
+// notifyState makes the director serve or not, by the VRRP state: a daemon that was started by standby is promoted or
+// demoted; otherwise the daemon is started or stopped. The last order wins. It is carried out even if this process is
+// killed, because keepalived kills its scripts when it ends.
 func notifyState(ctx context.Context, c *call) error {
 	serve, err := vrrpServes(c.args)
 	if err != nil {
@@ -46,7 +48,7 @@ func notifyState(ctx context.Context, c *call) error {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
 	// keepalived ends its scripts a second after it started them, which may be before the daemon has answered.
-	// Caught and not ignored: children would inherit that.
+	// Caught rather than ignored, because children would inherit an ignored signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
 		return obey(ctx, c, instance.Role(word))
@@ -66,15 +68,15 @@ func notifyState(ctx context.Context, c *call) error {
 	return exit{status: status}
 }
 
-// given is an order as it was taken.
+// given is an accepted order.
 type given struct {
-	role       instance.Role // none when it was refused
-	carriedOut bool          // or the daemon that runs does it as soon as it can
-	unsaved    bool          // no file has it
+	role       instance.Role // empty if it was refused
+	carriedOut bool          // or the running daemon carries it out as soon as it can
+	unsaved    bool          // the order is in no file
 }
 
-// giveRole has the running daemon follow an order, and otherwise records it. What is returned with an error is
-// true as far as it goes: an order may be carried out and not be recorded.
+// giveRole has the running daemon follow an order, otherwise it records the order. The result is valid even with an
+// error: an order may be carried out without a record.
 func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given, error) {
 	var answer daemon.RoleAnswer
 	begun := run.SinceBoot()
@@ -105,8 +107,8 @@ func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given,
 	return given{now, follows, unsaved != nil}, unsaved
 }
 
-// recordRole makes what next returns for the last role the last order, unless one that was given later is there. Nobody
-// else changes it meanwhile. The role is returned also if it could not be recorded.
+// recordRole replaces the recorded role by what next returns for it, unless a later order is recorded. It holds the
+// lock meanwhile. It returns the role even if it could not be recorded.
 func (c *call) recordRole(ctx context.Context, given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(ctx)
@@ -146,9 +148,9 @@ func vrrpServes(args []string) (serve bool, err error) {
 	return serve, nil
 }
 
-// detach carries the order out in a process of a session of its own, and waits for it. That reads the order again,
-// unless it could not be saved. A daemon in the foreground that crashed is left to its supervisor, which starts the
-// next one in this role.
+// detach carries the order out in a process of a session of its own, and waits for it. That process reads the order
+// again, unless it could not be saved. After a crash in the foreground, the supervisor starts the next daemon in this
+// role.
 func detach(c *call, now instance.Role, unsaved bool) error {
 	if s, err := c.instance().State(); err == nil && now.StaysUp() && s.Phase == instance.Running &&
 		s.Supervisor != "" {
@@ -169,10 +171,10 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 	return statusOf(worker.Run())
 }
 
-// obey carries out an order: that one, or the last one, and then others that come meanwhile.
+// obey carries out this order, or the last recorded one, and then orders that arrive meanwhile.
 func obey(ctx context.Context, c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
-	// The reader of the output may be gone. Caught and not ignored: children would inherit that.
+	// The reader of the output may have gone away. Caught and not ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	if role != lastOrder {
 		return carryOut(ctx, c, role)
@@ -190,7 +192,7 @@ func obey(ctx context.Context, c *call, role instance.Role) error {
 	}
 }
 
-// carryOut starts or ends the daemon as an order has it. One that runs is ended whatever state the file is in.
+// carryOut starts or ends the daemon by an order. It can end a running daemon whatever the state of the file.
 func carryOut(ctx context.Context, c *call, role instance.Role) error {
 	switch role {
 	case instance.Started, instance.Active:
@@ -203,7 +205,7 @@ func carryOut(ctx context.Context, c *call, role instance.Role) error {
 	return nil
 }
 
-// mayStart refuses to start a daemon that its supervisor starts. None is started in the foreground.
+// mayStart refuses to start a daemon that its supervisor starts. It starts no daemon in the foreground.
 func (c *call) mayStart(l *daemon.Loaded, runs bool) error {
 	c.debug, c.stay = false, false
 	if !runs && l.Config.Global.Supervised {

@@ -23,7 +23,7 @@ import (
 	"ldirectord/parser"
 )
 
-// options are the command line.
+// options are the values of the command line.
 type options struct {
 	debug     bool
 	help      bool
@@ -53,7 +53,7 @@ type options struct {
 	dirs    instance.ConfigDirs
 }
 
-// reading is how the file is read and shown.
+// reading has the options for reading and showing the file.
 type reading struct {
 	strict     bool
 	secrets    bool // --with-secrets
@@ -62,7 +62,7 @@ type reading struct {
 	noWarnings bool // --warnings-are-errors
 }
 
-// ordering goes with an order.
+// ordering has the options of orders.
 type ordering struct {
 	wait    bool
 	timeout time.Duration
@@ -115,7 +115,7 @@ func (o *options) parse(args []string) error {
 // everyCommand is the chapter of the options that every command has.
 const everyCommand = "Every command"
 
-// refuseUseless refuses options that the command has no use for: a script would believe that they count.
+// refuseUseless refuses options that the command does not use, because a script might rely on them.
 func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
 	own := o.command.Options
 	f.Visit(func(flag *pflag.Flag) {
@@ -131,8 +131,8 @@ func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
 	return err
 }
 
-// parseCommand reads `[CONFIG] COMMAND` and returns the words after it. Where the second word is a command, the first
-// one is the file; but `notify stop` is a file and a command only where there is such a file.
+// parseCommand reads `[CONFIG] COMMAND` and returns the words after it. If the second word is a command, the first one
+// is the file; but `notify stop` is a file and a command only if the file exists.
 func (o *options) parseCommand(words []string) (args []string, err error) {
 	switch {
 	case len(words) == 0:
@@ -146,7 +146,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 		o.verb = words[0]
 		return words[1:], nil
 	case isCommand(words[1]):
-		// an empty word is no file, and not the daemon without one
+		// an empty word is no file, and does not name the daemon without a file
 		o.config, o.verb = cmp.Or(words[0], `""`), words[1]
 		return words[2:], nil
 	case isCommand(words[0]) && !strings.HasPrefix(words[1], "-"):
@@ -157,7 +157,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 	}
 }
 
-// leads reports whether verb, with the word next after it, is the command, and not a file before a command.
+// leads reports whether verb, followed by next, is the command rather than a file before a command.
 func (o *options) leads(verb, next string) bool {
 	if strings.HasPrefix(next, "--") || isVerbose(verb, next) {
 		return true
@@ -179,8 +179,8 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseArgs reads what comes after the command. The Perl ldirectord ignores it, and so do its commands here. Only our
-// own options, which are long, count there too.
+// parseArgs reads the words after the command. The Perl ldirectord ignores them, and so do its commands here, except
+// for our own long options.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range rest {
 		if isVerbose(o.verb, word) {
@@ -216,7 +216,7 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	return nil
 }
 
-// badOption says in our words that the value of an option is none.
+// badOption is the error of an invalid option value.
 func badOption(err error) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
@@ -227,7 +227,7 @@ func badOption(err error) error {
 		allowed[bad.GetFlag().Value.Type()])
 }
 
-// flags are the rows of options.txt, with where their values go.
+// flags are the rows of options.txt with their variables.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
@@ -305,9 +305,8 @@ func isVerbose(verb, word string) bool {
 	return word == "-v" && slices.Contains(commands[verb].Options, "verbose")
 }
 
-// chooseRunDir chooses the folder of the daemon's files when --rundir does not: that of the two folders in which one
-// runs, else the one that systemd made for us. A folder that systemd made for another unit, which runs a command, is
-// not meant.
+// chooseRunDir chooses the run folder without --rundir: of the two folders the one with a running daemon, otherwise the
+// one that systemd made for us. A folder that systemd made for another unit is ignored.
 func (o *options) chooseRunDir() {
 	if o.runDir != "" {
 		return
@@ -328,11 +327,10 @@ func (o *options) instance() instance.Instance {
 	return instance.New(o.runDir, d, o.names()...)
 }
 
-// found is what runs of it.
+// found describes its running processes.
 func (o *options) found() instance.Found { return o.instance().Find() }
 
-// names are those that the pid file may have, first the one of this command line. The file that is taken without
-// CONFIG has two.
+// names are the possible names of the pid file; the first is by this command line. The default file has two names.
 func (o *options) names() []string {
 	names := []string{o.instanceName()}
 	if o.config == "" {
@@ -352,7 +350,7 @@ func (o *options) names() []string {
 // nameless is the name of the daemon without CONFIG.
 const nameless = "ldirectord"
 
-// instanceName is what the pid file is called after: the file's name, or the program's without one.
+// instanceName is the name in the pid file's path: the configuration's name, or the program's without a configuration.
 func (o *options) instanceName() string {
 	if o.config == "" {
 		return nameless
@@ -366,7 +364,7 @@ func (o *options) socket() control.Socket { return control.Socket(o.instance().F
 // roleFile is that of the daemon which this command line means.
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
 
-// own are the options of this call that other calls for the same machine need too.
+// own are the options that further calls for the same machine need too.
 func (o *options) own() (args []string) {
 	for _, v := range [][3]string{
 		{"--ipvs", o.ipvs, defaultIPVS}, {"--log-format", o.logFormat, defaultLogFormat}, {"--rundir", o.runDir,

@@ -12,7 +12,7 @@ import (
 	"ldirectord/status"
 )
 
-// listOrders lists the orders: those that hold in the running daemon, or that the next one will find.
+// listOrders lists the orders in force in the running daemon, or those that the next daemon will find.
 func listOrders(ctx context.Context, c *call) error {
 	list, err := c.orders(ctx)
 	switch {
@@ -51,7 +51,7 @@ func (c *call) orders(ctx context.Context) ([]orders.Entry, error) {
 	return status.ListOrders(all, l.Plan.Snapshot()), err
 }
 
-// when is a time of an order, in local time.
+// when formats a time of an order, in local time.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"

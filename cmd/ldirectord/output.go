@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// output is where a command answers, and says what goes wrong.
+// output takes a command's answer and its errors.
 type output struct {
 	out            *bufio.Writer // the answer of a command, for stdout
 	stdout, stderr io.Writer
-	answer         map[string]any // with --json; nil without, and where a command has a shape of its own
+	answer         map[string]any // with --json; nil without it, and for commands with a form of their own
 }
 
 // printJSON answers with a value.
@@ -24,24 +24,24 @@ func (o *output) printJSON(value any) {
 	_ = e.Encode(value) // o.out remembers an error itself
 }
 
-// say prints a line to standard error, after what was answered so far.
+// say prints a line to standard error, after the answer so far.
 func (o *output) say(line string) {
 	o.out.Flush() // which remembers an error
 	fmt.Fprintln(o.stderr, line)
 }
 
-// warn is say in the name of the program.
+// warn is say with the program's name in front.
 func (o *output) warn(format string, args ...any) {
 	o.say("ldirectord: " + fmt.Sprintf(format, args...))
 }
 
-// sayNow prints a line of what happens, with its time.
+// sayNow prints a line with the present time.
 func (o *output) sayNow(line string) {
 	fmt.Fprintf(o.out, "%s %s\n", time.Now().Format(time.DateTime), line)
 	o.out.Flush() // which remembers an error
 }
 
-// note says something of the whole plan.
+// note prints a remark on the whole plan.
 func (o *output) note(text string) {
 	if o.answer == nil {
 		fmt.Fprintln(o.out, "#", text)
@@ -51,7 +51,7 @@ func (o *output) note(text string) {
 	o.answer["notes"] = append(notes, text)
 }
 
-// complain prints an error and returns the exit status for it, that for nil included.
+// complain prints an error and returns its exit status; nil is success.
 func (o *output) complain(err error) int {
 	if err != nil && err.Error() != "" {
 		o.warn("%v", err)
@@ -69,8 +69,8 @@ func statusFor(err error) int {
 	return exitOK
 }
 
-// conclude answers in the shape of most commands: ok, exit, error, the diagnostics of the file, and what the command
-// put in answer.
+// conclude answers in the form of most commands: ok, exit, error, the diagnostics of the file, and the command's own
+// answer.
 func (o *output) conclude(err error) {
 	if err != nil && err.Error() != "" {
 		o.answer["error"] = err.Error()

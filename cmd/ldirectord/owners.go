@@ -11,11 +11,11 @@ import (
 )
 
 // owners finds the virtual service of an entry of the kernel's table of connections. The entry of a template names its
-// service. That of a connection shows only the destination that the client asked for, not the mark of its packets: then
-// the configured mark rules decide, or else the server.
+// service. The entry of a connection shows only its destination, not the mark of its packets: then the configured mark
+// rules decide, otherwise the server.
 type owners struct {
 	services []*balanced
-	byKey    map[lvs.Key]*balanced // nil for what is in the table and not configured
+	byKey    map[lvs.Key]*balanced // nil for an unconfigured service in the table
 	marks    []*balanced
 }
 
@@ -26,8 +26,8 @@ type balanced struct {
 	servers []serverLine
 }
 
-// newOwners takes the states of servers from the daemon's report, and from the table where that has none.
-// Shown are those that an operator means by a word.
+// newOwners takes the states of servers from the daemon's report, or from the table if the report has none. Shown are
+// the services that an operator names.
 func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.Backend]string,
 	shown string) *owners {
 	o := &owners{byKey: map[lvs.Key]*balanced{}}
@@ -75,7 +75,7 @@ func (b *balanced) find(in ipvsctl.Service, states map[lvs.Backend]string) {
 
 const notConfigured = "not configured"
 
-// memberState is a server's state as far as the table shows it.
+// memberState is a server's state from the table alone.
 func memberState(m director.Member, dest lvs.Dest, in bool) string {
 	serves := in && (dest.Weight > 0 || m.Dest.Weight == 0)
 	switch {
@@ -90,8 +90,8 @@ func memberState(m director.Member, dest lvs.Dest, in bool) string {
 	}
 }
 
-// server finds a server by its address and port, or else by its address alone: an entry may have no port, and that of
-// a data connection of FTP is another one.
+// server finds a server by address and port, otherwise by address alone: an entry may have no port, and an FTP data
+// connection has another one.
 func (b *balanced) server(dest netip.AddrPort) serverLine {
 	i := slices.IndexFunc(b.servers, func(s serverLine) bool { return s.addr == dest })
 	if i < 0 {
@@ -103,8 +103,8 @@ func (b *balanced) server(dest netip.AddrPort) serverLine {
 	return b.servers[i]
 }
 
-// of returns the owner of an entry, none if it is not configured, and several if it may be any of them. The order is
-// the kernel's, ip_vs_service_find in ip_vs_ctl.c: mark, address and port, FTP, every port.
+// of returns the owner of an entry: none if it is not configured, several if it is ambiguous. The order is the
+// kernel's, ip_vs_service_find in ip_vs_ctl.c: mark, address and port, FTP, every port.
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {
@@ -141,10 +141,10 @@ func only(b *balanced) []*balanced {
 const (
 	ftpPort     = 21
 	ftpDataPort = 20
-	firstFree   = 1024 // passive data connections come in on these
+	firstFree   = 1024 // ports of passive data connections
 )
 
-// servicePorts are the ports that a virtual service with this connection may have.
+// servicePorts are the possible ports of a virtual service with this connection.
 func servicePorts(c ipvsctl.Connection) []uint16 {
 	port := c.Virtual.Port()
 	if c.Protocol == lvs.TCP && (port == 0 || port == ftpDataPort || port >= firstFree) {

@@ -14,8 +14,8 @@ import (
 	"ldirectord/orders"
 )
 
-// plan shows what the configuration would change: the table in the words of ipvsadm, the mark rules in those
-// of iptables, and then addresses that are announced while their services are healthy. Orders hold in all of them.
+// plan shows what the configuration would change: the table as ipvsadm commands, the mark rules as iptables commands,
+// and then addresses that are announced while their services are healthy. All of them include the effect of orders.
 func plan(ctx context.Context, c *call) error {
 	l, err := c.loadAndAdvise(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func plan(ctx context.Context, c *call) error {
 	return nil
 }
 
-// change is what a configuration would change, as a command.
+// change is one change by a configuration, as a command.
 type change struct {
 	Command string `json:"command"`
 	When    string `json:"when,omitempty"`  // "" for at once
@@ -78,8 +78,8 @@ func printChanges(c *call, changes []change) {
 	}
 }
 
-// planned are changes of the table, and when they are made. What is within a virtual service that cannot be set up is
-// left out.
+// planned are the changes of the table with their times. Changes within a virtual service that can't be set up are left
+// out.
 func planned(ops []ipvsctl.Op) []change {
 	changes, missing := []change{}, map[lvs.Key]bool{}
 	for _, op := range ops {
@@ -99,8 +99,8 @@ func planned(ops []ipvsctl.Op) []change {
 	return changes
 }
 
-// machine reads the table that the configuration would change, and which command lines its mark rules and addresses
-// take. A table in memory is the running daemon's own: compared is an empty one, and nothing beside it changes.
+// machine reads the table that the configuration would change, and the commands for its mark rules and addresses. A
+// table in memory belongs to the running daemon, so plan compares with an empty one, and shows no other changes.
 func machine(ctx context.Context, c *call, p *director.Plan, given orders.All) (have ipvsctl.Table,
 	commands []string, err error) {
 	if c.table.Live == nil {
@@ -120,7 +120,7 @@ func machine(ctx context.Context, c *call, p *director.Plan, given orders.All) (
 	wanted := doctor.Wanted(p.Services(""))
 	for i := range wanted {
 		if w := &wanted[i]; given.Withdrawal(w.Addr).Kind != "" {
-			w.Device, w.Local = "", true // it is served on
+			w.Device, w.Local = "", true // the virtual service continues to serve
 		}
 	}
 	addresses, err := daemon.Announcements(c.instance()).Preview(wanted)

@@ -20,14 +20,14 @@ import (
 // maxProbes is how many checks of a probe run at once.
 const maxProbes = 200
 
-// probed is what came of a check.
+// probed is the outcome of a check.
 type probed struct {
 	checker.Result
-	tape *transcript.Tape // nil: only the result is wanted
+	tape *transcript.Tape // nil: without a conversation
 }
 
-// probe makes each check once, of the configuration, a virtual service or a server, and shows the results as a table,
-// or what was said.
+// probe makes each check of the configuration, a virtual service or a server once, and shows a table of results or the
+// conversations.
 func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
 	words := append(slices.Clone(c.args), "", "")
@@ -37,7 +37,7 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	}
 	checks := l.Plan.ChecksOf(virtual, real)
 	if len(checks) == 0 && real == "" {
-		checks = l.Plan.ChecksOf("", virtual) // the only word is a real server, as other commands have it
+		checks = l.Plan.ChecksOf("", virtual) // a single word is a real server, as in other commands
 	}
 	if len(checks) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no server %s", c.path, strings.Join(c.args, " "))
@@ -63,14 +63,15 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	return nil
 }
 
-// bothWays adds to each check through a virtual address the same one at the server's own, which does not count.
+// bothWays adds to each check through a virtual address the same check at the server's own address, which does not
+// count.
 func (c *call) bothWays(checks []director.Check) (both []director.Check) {
 	build := c.env.Builder()
 	for _, check := range checks {
 		both = append(both, check)
 		if c.goesThrough(check) {
 			check.Spec.Through, check.Name = checker.Through{}, check.Name+", own address"
-			own, _ := build(check.Spec) // the plan has built one
+			own, _ := build(check.Spec) // the plan has built the same check
 			check.Task = &schedule.Task{Checker: own}
 			both = append(both, check)
 		}
@@ -78,7 +79,7 @@ func (c *call) bothWays(checks []director.Check) (both []director.Check) {
 	return both
 }
 
-// goesThrough reports whether a check goes through a virtual address: a table in memory forwards nothing.
+// goesThrough reports whether a check goes through a virtual address; with a table in memory none does.
 func (c *call) goesThrough(check director.Check) bool {
 	return c.table.Private != nil && check.Spec.Through != (checker.Through{})
 }
@@ -100,10 +101,10 @@ func (c *call) probeThrough(ctx context.Context, p *director.Plan,
 	return results, err
 }
 
-// printTapes prints what was said in each check.
+// printTapes prints the conversation of each check.
 func printTapes(c *call, rows []row) {
 	for _, r := range rows {
-		if r.Check == "-" { // it has no address to check
+		if r.Check == "-" { // the server has no address to check
 			r.Check = r.Detail
 		}
 		fmt.Fprintf(c.out, "%s %s %s\n%s", r.Virtual, r.Real, r.Check, r.Said) // which remembers an error
@@ -136,7 +137,7 @@ func rowsOf(checks []director.Check, results map[*schedule.Task]probed) []row {
 	return rows
 }
 
-// take takes in what came of the check.
+// take adds the outcome of the check.
 func (one *row) take(r probed) {
 	one.State, one.Seconds, one.Detail = "up", r.Took.Seconds(), r.Detail
 	if r.Warning != "" {
@@ -145,7 +146,7 @@ func (one *row) take(r probed) {
 	if !r.OK {
 		one.State = "down"
 	}
-	if !r.Conclusive() { // it says nothing of the server
+	if !r.Conclusive() { // the result says nothing about the server
 		one.State = "unknown"
 	}
 	if r.tape != nil {
@@ -167,7 +168,7 @@ func printResults(c *call, rows []row) {
 	w.Flush()
 }
 
-// probeAll makes every check once, equal ones together.
+// probeAll makes every check once; equal checks share a result.
 func probeAll(ctx context.Context, checks []director.Check, taped bool) map[*schedule.Task]probed {
 	results := map[*schedule.Task]probed{}
 	var mu sync.Mutex

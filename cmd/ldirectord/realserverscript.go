@@ -18,20 +18,20 @@ import (
 	"ldirectord/printable"
 )
 
-// realServerScript is the script with words between @ for what comes from the file.
+// realServerScript is the script, with placeholders between @ for values from the file.
 //
 //go:embed realserver.sh
 var realServerScript string
 
-// realServer is what one machine gets by the file.
+// realServer is one machine with its virtual services.
 type realServer struct {
 	addr   netip.Addr
-	serves map[string][]string // by gate, ipip or masq: its virtual addresses, in file order; masq needs none
+	serves map[string][]string // its virtual addresses by method (gate, ipip, masq), in file order; masq needs none
 	// virtual services whose addresses the script can't set up, each with the reason
 	manual []string
 }
 
-// printRealServerScript prints a script that sets a real server up, or whichever it runs on.
+// printRealServerScript prints a script that sets up one real server, or any real server that runs it.
 func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 	servers, name, server := realServers(l.Plan.Services("")), c.instanceName(), ""
 	if len(c.args) == 1 {
@@ -60,8 +60,8 @@ func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 	return writeRealServerScript(c.out, c.path, name, server, servers)
 }
 
-// realServers are the machines that serve virtual addresses, fallback servers among them, in file order. The
-// director itself, by a loopback address, is none.
+// realServers are the machines that serve virtual addresses, fallback servers among them, in file order. The director
+// itself (a loopback address) is left out.
 func realServers(services []director.Service) (servers []*realServer) {
 	byAddr := map[netip.Addr]*realServer{}
 	for _, s := range services {
@@ -82,8 +82,8 @@ func realServers(services []director.Service) (servers []*realServer) {
 	return servers
 }
 
-// add notes a virtual service that a machine serves. A network of virtual addresses that holds
-// real servers would cut them off from each other, so it is left out.
+// add notes a virtual service that a machine serves. A network of virtual addresses that contains real servers would
+// cut them off from each other, so it is left out.
 func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
 	way := map[lvs.Forward]string{lvs.Route: "gate", lvs.Tunnel: "ipip", lvs.Masq: "masq"}[forward]
 	if forward == lvs.Masq {
@@ -106,7 +106,7 @@ func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServ
 	}
 }
 
-// with is a list that has a text once.
+// with adds a text to a list once.
 func with(list []string, value string) []string {
 	if slices.Contains(list, value) {
 		return list
@@ -127,8 +127,8 @@ func findServer(servers []*realServer, word string) (*realServer, error) {
 	return nil, fmt.Errorf("no real server has the address %s", addr)
 }
 
-// writeRealServerScript writes the script. server is the address of the machine it is for; "" lets it choose
-// by the machine's own addresses. name tells its notes from those of other such scripts.
+// writeRealServerScript writes the script. server is the address of the target machine; "" lets the script choose by
+// the machine's own addresses. name distinguishes its notes from those of other such scripts.
 func writeRealServerScript(w io.Writer, path, name, server string, servers []*realServer) error {
 	var addresses strings.Builder
 	for _, s := range servers {

@@ -35,11 +35,11 @@ func order(kind orders.Kind, whole bool) func(context.Context, *call) error {
 	}
 }
 
-// set orders something for real servers: its last words say what.
+// set gives an order for real servers; the last words are the order.
 func set(ctx context.Context, c *call) error {
 	at := len(c.args) - 1
 	if _, err := strconv.Atoi(c.args[at]); err == nil || c.args[at-1] == string(orders.Weigh) {
-		at-- // a number belongs to the word before it, also where that is misspelt
+		at-- // a number belongs to the word before it, even if that is misspelt
 	}
 	servers, what := c.args[:at], strings.Join(c.args[at:], " ")
 	if len(servers) < 1 || len(servers) > 2 {
@@ -114,7 +114,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		func(carry lvs.Counters) bool { return carry.Active == 0 })
 }
 
-// orderedServer is for what an order was given, and which, in JSON.
+// orderedServer is the server and the order, for JSON.
 type orderedServer struct {
 	lvs.Backend
 	Order string `json:"order"`
@@ -125,7 +125,7 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	at := s.Backend
 	address := strings.Replace(at.Virtual, orders.EveryAddress, "every address", 1)
 	switch withdraws := order.Kind == orders.Withdraw; {
-	case at.Real != "" && (withdraws || order.Kind == orders.Announce): // a server of the address
+	case at.Real != "" && (withdraws || order.Kind == orders.Announce): // a server of the named address
 	case withdraws:
 		fmt.Fprintln(c.out, address, "is withdrawn")
 	case order.Kind == orders.Announce:
@@ -143,8 +143,8 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	}
 }
 
-// unconfirmed is what is to be said of an order that is recorded and was not answered: nothing if our
-// daemon runs and just has no such socket: it follows the file.
+// unconfirmed is the error of a recorded order without an answer. It is nil if our daemon runs without a control
+// socket, because it follows the file.
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
@@ -164,7 +164,7 @@ func unconfirmed(c *call, unanswered error) error {
 	return nil
 }
 
-// awaitCarried waits until what the servers carry together is as it should be, as far as the table can be seen.
+// awaitCarried waits until the servers' connections fulfil a condition, if the table can be read.
 func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, left string,
 	done func(lvs.Counters) bool) error {
 	if c.table.Live == nil {
@@ -198,11 +198,11 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 	}
 }
 
-// quietTime is how long nothing must come for an address that is withdrawn.
+// quietTime is how long no packet must arrive for a withdrawn address.
 const quietTime = 3 * time.Second
 
-// quiet reports whether nothing came for quietTime, by how many packets came so far. Connections say less: with gate
-// they go on over another director, and stay in the table here.
+// quiet reports whether no packet arrived for quietTime, from the count of packets so far. Connections would show less:
+// with gate they continue over another director, but their entries stay in the table here.
 func quiet() func(lvs.Counters) bool {
 	last, since := uint64(0), time.Now()
 	return func(carry lvs.Counters) bool {

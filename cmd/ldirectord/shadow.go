@@ -18,7 +18,7 @@ import (
 	"ldirectord/shadow"
 )
 
-// runShadow compares the table with what the daemon would make of it, until a signal or --for ends it.
+// runShadow compares the table with the one that this daemon would write, until a signal or --for ends it.
 func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if c.table.Live == nil {
 		return errors.New("shadow compares with the kernel's table; one in memory belongs to its daemon")
@@ -78,7 +78,7 @@ type followedFile struct {
 	inForce, seen []byte
 }
 
-// changed returns the plan of the file when it has changed and is the same for a second. One that is refused is told.
+// changed returns the plan of a changed file that has been stable for a second. A refused file is reported.
 func (f *followedFile) changed(ctx context.Context) *director.Plan {
 	text, err := f.c.source().Read()
 	settled := err == nil && bytes.Equal(text, f.seen)

@@ -30,8 +30,8 @@ func start(ctx context.Context, c *call) error {
 	})
 }
 
-// standby starts a daemon that checks and leaves the table alone until notify promotes it. One that was promoted and
-// has crashed serves on, and one that runs keeps its role.
+// standby starts a daemon that checks and leaves the table alone until notify promotes it. A promoted daemon that
+// crashed serves again, and a running daemon keeps its role.
 func standby(ctx context.Context, c *call) error {
 	return c.begin(ctx, func(_ *daemon.Loaded, runs bool) error {
 		if runs {
@@ -48,8 +48,8 @@ func standby(ctx context.Context, c *call) error {
 	})
 }
 
-// begin starts the daemon in the role that it has, unless it runs. One that is ending is waited for. prepare is called
-// before; runs is whether a daemon runs.
+// begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is ending. prepare is called
+// first; runs: a daemon runs already.
 func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bool) error) error {
 	l, err := c.load(ctx)
 	if err != nil {
@@ -68,14 +68,14 @@ func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bo
 	return c.launch(ctx, l)
 }
 
-// waitsForUs reports whether a daemon that ends may wait for this command: it was passed on by a daemon, and files
-// that name each other have both wait. It is left alone.
+// waitsForUs reports whether a daemon that ends may be waiting for this command, which a daemon passed on: with files
+// that name each other both would wait. Such a daemon is left alone.
 func (c *call) waitsForUs(daemon instance.Found) bool {
 	ends := daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver
 	return len(c.via) > 0 && daemon.Pid != 0 && ends
 }
 
-// runs reports whether the daemon runs and stays. That is an error for a process that was to be the one.
+// runs reports whether the daemon runs and stays. In the process that should become the daemon that is an error.
 func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {
@@ -95,7 +95,7 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 }
 
 // reload has the running daemon read the file again, if it is good, and waits until the table follows it. A daemon
-// without a control socket gets a signal, and does not say what became of it.
+// without a control socket gets a signal, and reports no result.
 func reload(ctx context.Context, c *call) error {
 	l, err := c.load(ctx)
 	if err != nil {
@@ -123,8 +123,8 @@ func reload(ctx context.Context, c *call) error {
 	return err
 }
 
-// tellRefusal has the log, the status and the metrics of a daemon that runs say that the file was refused. Who gave the
-// order knows it anyway.
+// tellRefusal reports to a running daemon that the file was refused, for its log, status and metrics. The command
+// itself has printed the reason.
 func (c *call) tellRefusal(ctx context.Context, l *daemon.Loaded, why error) {
 	text := why.Error()
 	if l != nil {

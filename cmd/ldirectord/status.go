@@ -16,8 +16,8 @@ import (
 // siblingTimeout is how long a sibling's status may take.
 const siblingTimeout = 10 * time.Second
 
-// showStatus shows if the daemon runs, in the words and exit statuses of the Perl ldirectord. With --verbose or
-// --json the daemon reports on itself; when it can't, that has an exit status of its own.
+// showStatus shows if the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
+// --json it shows the daemon's report; a missing report has an exit status of its own.
 func showStatus(ctx context.Context, c *call) error {
 	found := c.found()
 	if pid := found.Pid; pid != 0 {
@@ -55,7 +55,7 @@ func showStatus(ctx context.Context, c *call) error {
 	return ended
 }
 
-// sayElsewhere names the daemons of this file that this command line does not mean.
+// sayElsewhere names further daemons of this file, which this command line does not select.
 func sayElsewhere(c *call) {
 	for _, s := range c.instance().Elsewhere() {
 		where := "--ipvs " + s.Table
@@ -66,7 +66,7 @@ func sayElsewhere(c *call) {
 	}
 }
 
-// showReport prints the daemon's report, if that is wanted.
+// showReport prints the daemon's report, if an option asks for it.
 func showReport(ctx context.Context, c *call, pid int) error {
 	if !c.verbose && !c.jsonOut {
 		if err := c.perlRuns(); err != nil {
@@ -88,7 +88,7 @@ func showReport(ctx context.Context, c *call, pid int) error {
 	return report.WriteText(c.out)
 }
 
-// perlRuns is the error where the Perl ldirectord runs, which answers no questions.
+// perlRuns is the error if the Perl ldirectord runs, which has no control socket.
 func (o *options) perlRuns() error {
 	if p := o.found(); p.IsPerl() {
 		return fmt.Errorf("pid %d is the Perl ldirectord; \"ldirectord %s restart\" takes over from it, "+
@@ -123,7 +123,7 @@ func showSiblings(ctx context.Context, c *call, names []string) {
 		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{name}, words)...)
 		cmd.Env = append(os.Environ(), via.Env())
 		cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
-		_ = cmd.Run() // what it has to say it says itself
+		_ = cmd.Run() // the sibling prints its own errors
 		cancel()
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"ldirectord/instance"
 )
 
-// stop ends the running daemon, whatever state the file is in, and waits until it has cleaned up.
+// stop ends the running daemon, whatever the state of the file, and waits until it has cleaned up.
 func stop(ctx context.Context, c *call) error {
 	found := c.found()
 	switch {
@@ -28,7 +28,7 @@ func stop(ctx context.Context, c *call) error {
 	}
 }
 
-// end sends a signal to the daemon and waits until it is gone.
+// end sends a signal to the daemon and waits for its end.
 func end(ctx context.Context, p instance.Process, sig syscall.Signal) error {
 	if err := send(p.Pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
@@ -38,7 +38,7 @@ func end(ctx context.Context, p instance.Process, sig syscall.Signal) error {
 	return p.Await(ctx)
 }
 
-// handOver ends the daemon, which leaves the table as it is, and what a Perl daemon forked.
+// handOver ends the daemon, which leaves the table as it is, and the processes that a Perl daemon forked.
 func handOver(ctx context.Context, p instance.Process) error {
 	forked := p.Forked()
 	if err := end(ctx, p, daemon.SignalHandOver); err != nil {
@@ -59,14 +59,14 @@ func send(pid int, sig syscall.Signal) error {
 	return nil
 }
 
-// restart lets a new daemon take over from the running one, whose table stays as it is meanwhile.
+// restart replaces the running daemon by a new one; the table stays as it is meanwhile.
 func restart(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if found := c.found(); found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
 			return restartSupervised(ctx, c, by)
 		}
 		keepSpelling(c, found.State)
-		if err := c.instance().MayStart(); err != nil { // while one still serves
+		if err := c.instance().MayStart(); err != nil { // while the old one still serves
 			return err
 		}
 		if err := handOver(ctx, found.Process); err != nil {
@@ -76,7 +76,7 @@ func restart(ctx context.Context, c *call, l *daemon.Loaded) error {
 	return c.launch(ctx, l)
 }
 
-// keepSpelling has the next daemon start as the one before was, so that its pid file stays where it is looked for.
+// keepSpelling starts the next daemon with the same name as the previous one, so that its pid file keeps its path.
 func keepSpelling(c *call, before instance.State) {
 	standard, err := c.dirs.Find("")
 	switch {

@@ -13,7 +13,7 @@ import (
 	"ldirectord/instance"
 )
 
-// somebody runs a daemon in the foreground that no unit of systemd runs.
+// a program other than a systemd unit runs the daemon in the foreground.
 const somebody instance.Supervisor = "somebody"
 
 // supervisor is the program that runs this process in the foreground.
@@ -39,7 +39,7 @@ func unitOf(groups string) instance.Supervisor {
 	return ""
 }
 
-// restartSupervised has the supervisor restart its daemon. The unit's ExecStop leaves the table in place then.
+// restartSupervised has the supervisor restart its daemon. The unit's ExecStop then leaves the table in place.
 func restartSupervised(ctx context.Context, c *call, by instance.Supervisor) error {
 	if by == somebody {
 		return errors.New("the daemon runs in the foreground: restart it where it was started")

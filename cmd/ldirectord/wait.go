@@ -37,7 +37,7 @@ func waitFor(ctx context.Context, c *call) error {
 		now, err := c.askWhy(ctx)
 		switch {
 		case now == nil: // a daemon that ends may be followed by another one
-		case err != nil && word == "up": // it has left the file
+		case err != nil && word == "up": // the server has left the file
 			return err
 		default:
 			awaited = now.Servers
@@ -45,8 +45,8 @@ func waitFor(ctx context.Context, c *call) error {
 	}
 }
 
-// isAs reports whether a server is up, with a weight in the table, or out: not there, or with neither weight nor
-// connections.
+// isAs reports whether a server is up (with a weight in the table) or out (not in the table, or with neither weight nor
+// connections).
 func (o *options) isAs(s status.Case, word string) bool {
 	if s.TableWeight == nil || *s.TableWeight > 0 {
 		return (s.TableWeight == nil) == (word == "out")

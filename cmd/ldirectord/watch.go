@@ -20,13 +20,13 @@ const (
 	maxWatch     = time.Hour
 	defaultWatch = "2s"
 
-	// The other screen of the terminal, which keeps what is on the first one, without a cursor and without breaking
-	// lines.
+	// The terminal's alternate screen, without a cursor and without line wrapping; the normal screen stays as it
+	// is.
 	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 	leaveScreen = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 )
 
-// watch shows the daemon's report at each interval, until q is typed or the command is told to end.
+// watch shows the daemon's report at each interval, until q is typed or a signal ends the command.
 func watch(ctx context.Context, c *call) error {
 	terminal, ok := c.stdout.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
@@ -76,7 +76,7 @@ func watch(ctx context.Context, c *call) error {
 var errNotRedrawn = exit{exitUsage, errors.New(
 	"--watch needs a terminal as standard output; status -v shows the table once")}
 
-// takeTerminal begins to draw, with each key at once, and returns what ends that.
+// takeTerminal prepares the terminal for drawing and single keys, and returns the function that restores it.
 func takeTerminal(terminal *os.File) (giveBack func(), err error) {
 	fd := int(terminal.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
@@ -86,7 +86,7 @@ func takeTerminal(terminal *os.File) (giveBack func(), err error) {
 	during := *before
 	during.Lflag &^= unix.ICANON | unix.ECHO
 	during.Cc[unix.VMIN], during.Cc[unix.VTIME] = 1, 0
-	during.Cc[unix.VSUSP] = 0 // Ctrl-Z would leave the other screen there
+	during.Cc[unix.VSUSP] = 0 // Ctrl-Z would leave the alternate screen
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &during); err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func takeTerminal(terminal *os.File) (giveBack func(), err error) {
 	}, nil
 }
 
-// quits reads what is typed, and reports whether it was q before the end of it.
+// quits reads the keyboard, and reports whether q was typed before the end of input.
 func quits(keys io.Reader) bool {
 	for key := make([]byte, 1); ; {
 		n, err := keys.Read(key)

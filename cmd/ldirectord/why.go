@@ -10,7 +10,7 @@ import (
 	"ldirectord/status"
 )
 
-// why tells of a real server what its checks found, and what was done about it.
+// why shows a real server's results of checks and the actions that followed.
 func why(ctx context.Context, c *call) error {
 	found, err := c.askWhy(ctx)
 	if err != nil {
@@ -27,8 +27,8 @@ func why(ctx context.Context, c *call) error {
 	return found.WriteText(c.out)
 }
 
-// askWhy asks the running daemon for what it knows of [VIRTUAL] REAL. A server that it does not have is an error,
-// with an empty answer.
+// askWhy requests the history of [VIRTUAL] REAL from the running daemon. An unknown server is an error, with an empty
+// answer.
 func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
 	asked := wordsFor(o.args)
 	if o.found().Pid == 0 {
@@ -55,7 +55,7 @@ func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
 	return found, nil
 }
 
-// wordsFor are the words [VIRTUAL] REAL, as the daemon is asked or told.
+// wordsFor turns [VIRTUAL] REAL into the arguments of a request.
 func wordsFor(server []string) url.Values {
 	last := len(server) - 1
 	words := url.Values{"server": server[last:]}
