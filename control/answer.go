@@ -40,7 +40,7 @@ func Answer(limit time.Duration, carryOut func(context.Context, url.Values) (any
 	}
 }
 
-// Write answers with JSON, or says with an HTTP status why there is none.
+// Write answers with JSON, or with an HTTP status and an error.
 func Write(w http.ResponseWriter, answer any, err error, failure int) {
 	if err != nil {
 		http.Error(w, err.Error(), failure)

@@ -59,13 +59,13 @@ type client struct {
 	end   time.Time   // when the whole answer must be read
 }
 
-// SetWriteDeadline is for the whole answer.
+// SetWriteDeadline sets the deadline of the whole answer.
 func (c *client) SetWriteDeadline(end time.Time) error {
 	c.end = end
 	return nil
 }
 
-// Write ends at the deadline, or when the client reads no more.
+// Write ends at the deadline, or when the client stops reading.
 func (c *client) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		end := time.Now().Add(stallTimeout)

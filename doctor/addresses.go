@@ -12,9 +12,9 @@ import (
 	"ldirectord/parser"
 )
 
-// primaryAddresses are those that the machine itself is reached at, unlike those of services. An address is primary
-// if it is the first one with a network on its interface, or of the loopback, or one that was given for a time (by a
-// router or DHCP), or, with IPv4, the source of what this machine sends by its default route.
+// primaryAddresses are the machine's own addresses, unlike those of services. An address is primary if it is the first
+// one with a network on its interface, a loopback address, one with a lifetime (from a router or DHCP), or, with IPv4,
+// the source address of the default route.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
 	if err != nil {
@@ -32,7 +32,7 @@ func primaryAddresses() ([]netip.Addr, error) {
 	return append(primary, timed(addrs)...), nil
 }
 
-// timed are the global addresses with a lifetime.
+// timed returns the global addresses with a lifetime.
 func timed(list []netlink.Addr) (addrs []netip.Addr) {
 	for _, a := range list {
 		if addr, ok := netip.AddrFromSlice(a.IP); ok && a.Scope == unix.RT_SCOPE_UNIVERSE &&
@@ -67,8 +67,7 @@ func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	return primary
 }
 
-// takesMachine refuses marks for all ports of an address that the machine itself is reached at: they would forward
-// its ssh too.
+// takesMachine refuses marks for all ports of the machine's own address, because they would forward its ssh too.
 func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagnostics) {
 	for _, v := range cfg.Virtuals {
 		for _, m := range v.Marking {

@@ -1,6 +1,6 @@
 package doctor
 
-// What check and plan say of the machine that a file is for.
+// This file has the findings of check and plan about the machine.
 
 import (
 	"cmp"
@@ -22,10 +22,10 @@ import (
 	"ldirectord/run"
 )
 
-// inspectTime is for all programs that show what sets and uses marks.
+// inspectTime limits all programs that list the rules for marks.
 const inspectTime = 20 * time.Second
 
-// kernel looks at what a table in the kernel needs.
+// kernel examines the requirements of a table in the kernel.
 func (e *examination) kernel(ctx context.Context) {
 	if e.noIPVS.Kind != "" {
 		e.add(e.noIPVS)
@@ -53,8 +53,8 @@ func (e *examination) allMarks() {
 	}
 }
 
-// addressesAway warns of virtual addresses whose packets do not end on this machine, once for all of them: a file
-// that is looked at elsewhere has none of its own there.
+// addressesAway warns of virtual addresses whose packets do not end on this machine. It warns once if that is true of
+// all, because the file may be examined on another machine.
 func (e *examination) addressesAway() {
 	away := map[netip.Addr]bool{}
 	var first Finding
@@ -79,8 +79,8 @@ func (e *examination) addressesAway() {
 
 func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.BitLen()) }
 
-// markAddresses warns of mark lines about an address that is not this machine's: without it the kernel forwards the
-// packets and never asks IPVS.
+// markAddresses warns of mark lines with an address that this machine does not have: the kernel would forward the
+// packets and bypass IPVS.
 func (e *examination) markAddresses(s director.Service) {
 	x := e.of(s)
 	for _, m := range s.Config.Marking {
@@ -101,7 +101,7 @@ func (f *findings) secrets(cfg *parser.Config) {
 	}
 }
 
-// programs warns of external checks whose program can't be run: they fail, so no server would be up.
+// programs warns of external checks whose program can't be run: all these servers would be down.
 func (f *findings) programs(cfg *parser.Config) {
 	for _, v := range cfg.Virtuals {
 		at, written := v.At["checkcommand"]
@@ -122,7 +122,7 @@ func (f *findings) programs(cfg *parser.Config) {
 	}
 }
 
-// runs reports whether a section has a check of a type.
+// runs reports whether a section has a check of this type.
 func runs(v *parser.Virtual, kind parser.CheckType) bool {
 	return slices.ContainsFunc(v.Checks(), func(check *parser.Virtual) bool { return check.CheckType == kind })
 }

@@ -1,6 +1,6 @@
 package doctor
 
-// What keeps addresses that are announced from their clients.
+// This file finds reasons why clients can't reach announced addresses.
 
 import (
 	"net/netip"
@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// Inspect finds what is wrong with devices and addresses, see announce.Announcer.Inspect.
+// Inspect finds problems of devices and addresses, see announce.Announcer.Inspect.
 type Inspect func([]announce.Want) ([]announce.Fault, error)
 
 // Wanted are the addresses that services announce, on the device of announce.
@@ -36,7 +36,7 @@ func devicesOf(v *parser.Virtual) []string {
 
 func isAnnounced(s director.Service) bool { return len(s.Config.Announced()) > 0 }
 
-// announcers are programs that announce what is on a device.
+// announcers are programs that announce the addresses of a device.
 var announcers = []string{"bird", "bird6", "bgpd", "gobgpd", "ospfd", "ospf6d", "isisd"}
 
 func announcerRuns() bool {
@@ -47,12 +47,12 @@ func announcerRuns() bool {
 	})
 }
 
-// client is an address that no machine here has: its route is that of answers to clients.
+// client is an address outside of this network: its route is the route of answers to clients.
 func client() netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, 1}) }
 
 const bgpPort = 179
 
-// routersHere are those with which this machine has a session of BGP.
+// routersHere are the routers with which this machine has a BGP session.
 func routersHere() (list []netip.Addr, err error) {
 	err = eachSocket(func(state string, from, to netip.AddrPort) {
 		if state == stateEstablished && (from.Port() == bgpPort || to.Port() == bgpPort) {
@@ -62,7 +62,7 @@ func routersHere() (list []netip.Addr, err error) {
 	return list, err
 }
 
-// announced: what the devices lack, and what keeps the packets of clients from IPVS.
+// announced finds missing devices, and reasons why clients' packets don't reach IPVS.
 func (x one) announced() {
 	if !isAnnounced(x.Service) {
 		return

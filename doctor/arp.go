@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// arp asks for owners of addresses of IPv4 (RFC 826).
+// arp finds the owners of IPv4 addresses (RFC 826).
 type arp struct{ *packet.Conn }
 
 // openARP opens a socket for the ARP packets of a device (packet(7)); this needs CAP_NET_RAW.
@@ -19,7 +19,7 @@ func openARP(d device) (protocol, error) {
 	return arp{conn}, err
 }
 
-// A packet begins with Ethernet, IPv4, the lengths of their addresses, and what it is.
+// A packet begins with the types Ethernet and IPv4, the lengths of their addresses, and the operation.
 var (
 	arpRequest = []byte{0, 1, 8, 0, 6, 4, 0, 1}
 	arpReply   = []byte{0, 1, 8, 0, 6, 4, 0, 2}

@@ -18,7 +18,7 @@ import (
 	"ldirectord/parser"
 )
 
-// ask does at the same time what takes time.
+// ask runs the slow probes at the same time.
 func (f *facts) ask(ctx context.Context, services []director.Service) {
 	network, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -26,7 +26,8 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 	defer cancel()
 	f.neighbours = neighbours{}
 	var (
-		mu   sync.Mutex // guards what was looked at and f.neighbours; all else of f has one probe
+		// guards the lists of probes and f.neighbours; each other field of f belongs to one probe
+		mu   sync.Mutex
 		work sync.WaitGroup
 	)
 	at := func(what string, probe func() error) {
@@ -42,7 +43,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 		defer mu.Unlock()
 		f.neighbours.add(addr, hardware)
 	}
-	for _, questions := range f.questions(services) { // notes what can't be asked: no probe runs yet
+	for _, questions := range f.questions(services) { // before any probe: notes impossible ones
 		at("who answers on "+questions[0].device.Name, func() error {
 			return askNeighbours(network, questions, answers)
 		})
@@ -87,7 +88,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 	work.Wait()
 }
 
-// note notes how looking at something ended. Both families may be asked on a device.
+// note notes the result of a probe. A device may have probes for both families.
 func (f *facts) note(what string, err error) {
 	switch {
 	case err != nil:
@@ -103,7 +104,7 @@ type link struct {
 	ipv6   bool
 }
 
-// questions ask on each link for the virtual addresses, for which no real server may answer, and for the servers' own
+// questions are, for each link, the virtual addresses, for which no real server may answer, and the servers' own
 // addresses, which identify the servers.
 func (f *facts) questions(services []director.Service) [][]question {
 	var list [][]question
@@ -128,7 +129,8 @@ func (f *facts) questions(services []director.Service) [][]question {
 	return list
 }
 
-// links are those with servers by gate or ipip, each with the addresses of the servers and of their virtual services.
+// links returns the links with servers by gate or ipip, each with the addresses of the servers and of their virtual
+// services.
 func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool {
 	links := map[link]map[netip.Addr]bool{}
 	for _, s := range services {
@@ -152,7 +154,7 @@ func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool 
 	return links
 }
 
-// sourceOn is a device and one of its addresses to ask from: not a virtual one, unless there is no other.
+// sourceOn returns a device and one of its addresses as source: a virtual one only if there is no other.
 func (f *facts) sourceOn(l link, virtual map[netip.Addr]bool) (found device, source netip.Addr) {
 	for _, d := range f.devices {
 		if d.Name != l.device || !d.is(net.FlagUp) || len(d.HardwareAddr) != 6 {
@@ -171,8 +173,8 @@ func isMasqueraded(s director.Service) bool {
 	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == lvs.Masq })
 }
 
-// fallbackServers are those of TCP to which a connection is tried. Those on this machine by gate or ipip are left out:
-// they answer for the virtual address, and a connection to that goes through IPVS.
+// fallbackServers are the TCP fallback servers to test with a connection. Servers on this machine by gate or ipip are
+// left out: they use the virtual address, and a connection to it goes through IPVS.
 func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range services {
@@ -187,7 +189,7 @@ func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
 	return list[:min(len(list), maxQuestions)]
 }
 
-// connectAll returns the addresses that accept no connection, and why.
+// connectAll returns the addresses that accept no connection, with the reasons.
 func connectAll(ctx context.Context, addrs []netip.AddrPort) map[netip.AddrPort]error {
 	var (
 		mu      sync.Mutex // guards refused

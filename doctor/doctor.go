@@ -1,5 +1,5 @@
-// Package doctor compares a configuration with the machine that it is for: the facts of the machine, what is wrong,
-// and what to do about it.
+// Package doctor compares a configuration with the machine: it gathers facts, finds problems, and names commands that
+// fix them.
 package doctor
 
 import (
@@ -20,19 +20,19 @@ import (
 // Severities of a finding.
 const (
 	broken  = "broken"  // some traffic does not flow
-	warning = "warning" // it flows, but not in each case as expected
+	warning = "warning" // traffic flows, but not always as expected
 	note    = "note"    // check recommends it
 )
 
-// Finding is something on this machine or on a real server that does not fit the configuration.
+// Finding is a mismatch between the configuration and this machine or a real server.
 type Finding struct {
 	Severity string   `json:"severity"`
 	Kind     string   `json:"kind"`
 	Virtuals []string `json:"virtuals"` // the ids of the virtual services that it concerns
 	Text     string   `json:"text"`
-	Command  string   `json:"command,omitempty"` // fixes it; "" where no command can
+	Command  string   `json:"command,omitempty"` // the command that fixes it; "" if no command does
 
-	at parser.Position // zero when it belongs to no line
+	at parser.Position // zero if it belongs to no line
 }
 
 func (f Finding) String() string {
@@ -50,7 +50,8 @@ func (f Finding) advice() string {
 	return f.Text + "; to fix it: " + f.Command
 }
 
-// Brief are the findings for a person: of those alike but for the server three, and how many more there are.
+// Brief returns the findings for a person: of findings that differ only in the server the first three, and the number
+// of the others.
 func (r Report) Brief() []Finding {
 	return parser.Thin(r.Findings, func(f Finding) string {
 		return f.Severity + f.Kind + parser.WithoutPlaces(f.Text)
@@ -66,10 +67,10 @@ func (r Report) Brief() []Finding {
 	})
 }
 
-// findings collects what is found, each once.
+// findings collects findings, each once.
 type findings struct {
 	list  []Finding
-	index map[string]int // of each in the list
+	index map[string]int // the place of each finding in the list
 }
 
 // add adds a finding. The same finding for another virtual service is added to the first one.
@@ -94,14 +95,14 @@ func (f *findings) add(found Finding) {
 	}
 }
 
-// warnAt adds what is found for a place in the file. The command fixes it; it is "" where none can.
+// warnAt adds a finding for a place in the file, with the command that fixes it; "" if none does.
 func (f *findings) warnAt(at parser.Position, kind, command, format string, args ...any) {
 	f.add(Finding{Severity: warning, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...), at: at})
 }
 
-// Report is what an examination found.
+// Report is the result of an examination.
 type Report struct {
-	Findings    []Finding `json:"faults"` // those that are broken first, and then in the order of the file
+	Findings    []Finding `json:"faults"` // broken ones first, otherwise in the order of the file
 	LookedAt    []string  `json:"looked_at"`
 	NotLookedAt []string  `json:"not_looked_at"` // and why
 }
@@ -111,21 +112,20 @@ func (r Report) IsBroken() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == broken })
 }
 
-// Daemon is what daemons here have on this machine for a configuration, and how that is looked at. The functions are
-// nil with a table in memory: it needs no IPVS in the kernel, no server can be asked at its virtual addresses, and it
-// announces nothing.
+// Daemon describes what daemons have on this machine for a configuration. The functions are nil with a table in memory:
+// it needs no IPVS, has no checks through virtual addresses, and announces nothing.
 type Daemon struct {
-	Table ipvsctl.Client            // of this machine; nil for one in memory
+	Table ipvsctl.Client            // the table of this machine; nil for a table in memory
 	Owns  func(fwmark.Setting) bool // reports whether a mark rule is the daemon's own
 	// the marks of private services that daemons of this machine recorded; true for one that runs
 	Private map[uint32]bool
 	Reach   Reach
 	Inspect Inspect
-	Shared  map[lvs.Key]string // what other directors on the table have or wait for, in words
-	Unknown []string           // daemons of which that is not known
+	Shared  map[lvs.Key]string // the virtual services that other directors on the table have or wait for, in words
+	Unknown []string           // daemons whose virtual services are unknown
 }
 
-// Examine looks at what the services of the configuration at path need of this machine and its neighbours, and changes
+// Examine finds what the services of the configuration at path lack on this machine and its neighbours, and changes
 // nothing.
 func Examine(ctx context.Context, services []director.Service, path string, own Daemon) Report {
 	facts := gather(ctx, services, own)
@@ -147,9 +147,9 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 	}
 }
 
-// Advise looks at what the file can't show: who may read its passwords and change what root runs, which programs,
-// addresses and kernel modules are there, and what else sets and uses its marks. It asks nothing on the network. The
-// services are those of cfg. The diagnostics are in the order of the file.
+// Advise examines facts outside the file: which users may read its passwords and change programs that root runs; which
+// programs, addresses and kernel modules exist; and which rules set and use its marks. It sends nothing to the network.
+// The services are those of cfg. The diagnostics are in the order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, own Daemon) parser.Diagnostics {
 	e := newExamination(services, gather(ctx, services, own), cfg.Name)
 	e.early = true
@@ -158,7 +158,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	e.programs(cfg)
 	e.group(cfg.Global)
 	e.metrics(cfg)
-	// the settings that it judges, as they will be where there is no IPVS yet
+	// the settings to judge; without IPVS their future values
 	e.settings = map[string]string{
 		expireTemplate: cmp.Or(e.settings[expireTemplate], "0"), sloppyTCP: cmp.Or(e.settings[sloppyTCP], "0"),
 	}
@@ -184,10 +184,10 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	return e.diagnostics(cfg.Name)
 }
 
-// Waits ends what is said of a virtual service in the file that belongs to another daemon.
+// Waits is the end of a finding about a virtual service of another daemon.
 const Waits = "; the daemon of this file waits for it"
 
-// shared: which other daemons have the virtual service, or one whose packets get its mark.
+// shared finds other daemons that have the virtual service, or one whose packets get its mark.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Virtual.Key()]; who != "" {
 		x.tell(warning, "two-daemons", "", "%s", who)
@@ -215,7 +215,7 @@ func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
 	return found.ByPosition()
 }
 
-// bySeverity compares findings: those that are broken come first, and then the order of the file counts.
+// bySeverity compares findings: broken ones first, then in the order of the file.
 func bySeverity(a, b Finding) int {
 	return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.at.Line, b.at.Line),
 		cmp.Compare(a.at.Column, b.at.Column))

@@ -1,6 +1,6 @@
 package doctor
 
-// What is wrong with the director itself.
+// This file finds problems of the director itself.
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ type examination struct {
 	findings
 	services []director.Service
 	path     string // of the configuration
-	early    bool   // check asks, of a machine that may not serve yet
+	early    bool   // for check: the machine may not serve yet
 }
 
 func newExamination(services []director.Service, facts facts, path string) *examination {
@@ -32,14 +32,14 @@ type one struct {
 	*examination
 	director.Service
 	*parser.Virtual                 // its Config
-	at              parser.Position // of what is found; zero: its header
+	at              parser.Position // the position of findings; zero: the section's header
 }
 
 func (e *examination) of(s director.Service) one {
 	return one{examination: e, Service: s, Virtual: s.Config}
 }
 
-// examine finds what does not fit the services, each finding once.
+// examine returns all findings for the services, each once.
 func examine(services []director.Service, facts facts, path string) []Finding {
 	e := newExamination(services, facts, path)
 	for _, s := range services {
@@ -72,18 +72,18 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 	return e.list
 }
 
-// report adds what is found for a virtual service.
+// report adds a finding for a virtual service.
 func (x one) report(f Finding) {
 	f.Virtuals, f.at = []string{x.ID}, cmp.Or(x.at, x.At["virtual"])
 	x.add(f)
 }
 
-// tell reports what the command fixes; it is "" where none can.
+// tell reports a problem with the command that fixes it; "" if none does.
 func (x one) tell(severity, kind, command, format string, args ...any) {
 	x.report(Finding{Severity: severity, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
 }
 
-// set is the command for a setting of the kernel.
+// set returns the command for a setting of the kernel.
 func set(name, value string) string { return "sysctl -w " + name + "=" + value }
 
 // addresses: packets reach IPVS only where the machine accepts them as its own, and clients of the same
@@ -99,8 +99,8 @@ func (x one) addresses() {
 	}
 }
 
-// ends reports whether packets to an address, or to some of a network, end on this machine. Without known routes it
-// assumes so. The daemon sees to an address that it announces.
+// ends reports whether packets to an address, or to some of a network, end on this machine. If the routes are unknown
+// it returns true. The daemon itself handles addresses that it announces.
 func (x one) ends(p netip.Prefix) bool {
 	r, known := x.routes[routeQuery{p.Addr(), x.Mark}]
 	return !known || r.local || slices.Contains(x.Announced(), p.Addr()) ||
@@ -128,7 +128,7 @@ func (e *examination) addAddress(p netip.Prefix) string {
 	return command
 }
 
-// deviceOf is the device with the network of an address, "" for none.
+// deviceOf returns the device with the network of an address; "" for none.
 func (e *examination) deviceOf(addr netip.Addr) string {
 	for _, d := range e.devices {
 		inside := func(p netip.Prefix) bool { return !p.IsSingleIP() && p.Masked().Contains(addr) }
@@ -139,7 +139,7 @@ func (e *examination) deviceOf(addr netip.Addr) string {
 	return ""
 }
 
-// silence: with the settings of a real server a director does not answer for an address on lo.
+// silence: with the kernel settings of a real server, a director does not answer for an address on lo.
 func (x one) silence(vip netip.Prefix) {
 	device := x.deviceOf(vip.Addr())
 	if device == "" || x.deviceSetting(device, arpIgnore) < "1" || isAnnounced(x.Service) {
@@ -155,7 +155,7 @@ func (x one) silence(vip netip.Prefix) {
 		vip.Addr(), device)
 }
 
-// pingAt is where the first check of a virtual service is that pings; without one Line is 0.
+// pingAt is the position of a virtual service's first ping check; Line is 0 without one.
 func pingAt(s director.Service) (at parser.Position) {
 	for _, check := range s.Config.Checks() {
 		if check.Pings() {
@@ -165,8 +165,8 @@ func pingAt(s director.Service) (at parser.Position) {
 	return at
 }
 
-// pingsAndMails: where the daemon may send no pings, servers stay as they are, and what is to be mailed by this machine
-// needs a program.
+// pingsAndMails: if the daemon may send no pings, these servers keep their states; mail from this machine needs a
+// program.
 func (x one) pingsAndMails() {
 	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
 		x.at = at
@@ -181,11 +181,11 @@ func (x one) pingsAndMails() {
 	}
 }
 
-// unset: settings of the kernel that are 0 and should be 1.
+// unset finds kernel settings that are 0 and should be 1.
 func (x one) unset() {
 	tcp := x.Protocol != parser.UDP
 	forwarded := slices.ContainsFunc(x.Members, func(m director.Member) bool { return m.Dest.Forward != lvs.Masq })
-	// another director that takes over knows none of the open connections
+	// a director that takes over has none of the open connections
 	mh := tcp && forwarded && x.Scheduler == "mh"
 	steady := mh || tcp && forwarded && x.Scheduler == "sh"
 	announced := isAnnounced(x.Service)
@@ -232,8 +232,8 @@ func (x one) unset() {
 
 const ftpPort = 21
 
-// needed: the kernel loads schedulers and persistence engines itself, where it has them; ip_vs_ftp is the only module
-// that it does not. Without IPVS nothing of the file can be set up, and none is missed.
+// needed: the kernel itself loads schedulers and persistence engines if it has the modules, but not ip_vs_ftp. Without
+// IPVS the modules don't matter.
 func (x one) needed() {
 	for _, row := range []struct {
 		applies           bool

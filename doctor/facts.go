@@ -25,47 +25,48 @@ import (
 )
 
 const (
-	probeTime      = time.Second     // for everything that is asked on the network
-	programTime    = 5 * time.Second // for all the programs that list rules
-	maxQuestions   = 1024            // asked on the network, of each kind
-	maxConnections = 100             // at the same time
+	probeTime      = time.Second     // the time limit of all network probes
+	programTime    = 5 * time.Second // the time limit of all programs that list rules
+	maxQuestions   = 1024            // the number of network probes of each kind
+	maxConnections = 100             // network probes at the same time
 )
 
-// facts are what an examination looks at. They are gathered first, so that it depends on nothing else.
+// facts are the input of an examination. They are gathered first, so that it depends on nothing else.
 type facts struct {
-	settings map[string]string // of the kernel (sysctl(8)), without those it does not have
+	settings map[string]string // settings of the kernel (sysctl(8)), without missing ones
 	devices  []device
 	routes   map[routeQuery]route
 	modules  kernelModules
-	noIPVS   Finding // zero where the kernel has it
-	// the module ip_vs_ftp is loaded: the kernel does not load it by itself
+	noIPVS   Finding // zero if the kernel has IPVS
+	// whether ip_vs_ftp is loaded, which the kernel does not load by itself
 	ftpLoaded  bool
-	listening  listeners                       // nil when they are not known
-	neighbours neighbours                      // which hardware answers for which address on the network
+	listening  listeners                       // nil if unknown
+	neighbours neighbours                      // the hardware addresses that answer for an address on the network
 	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
-	reached    map[checker.Spec]checker.Result // of real servers at virtual addresses
+	reached    map[checker.Spec]checker.Result // results of checks of real servers at virtual addresses
 	noPing     bool                            // this program may send no pings
 	noMail     bool                            // there is a shell and no mail program
 	nat        string                          // a rule that translates the sources of packets, "" for none
-	marks      *fwmark.Machine                 // what sets and uses marks; nil when that was not asked
-	unsettable map[bool]Finding                // why marks can't be set, by IPv6; a zero Finding where they can
+	marks      *fwmark.Machine                 // the rules that set and use marks; nil if not read
+	// why marks can't be set, by family (IPv6); a zero Finding if they can
+	unsettable map[bool]Finding
 	daemon     Daemon
 	private    []uint32         // marks of the table's private services
-	faults     []announce.Fault // of devices and addresses that are announced
+	faults     []announce.Fault // faults of devices and announced addresses
 	announcer  bool             // a routing daemon runs
-	routers    []netip.Addr     // with which there are sessions of BGP
+	routers    []netip.Addr     // the routers with BGP sessions
 
 	looked []string
-	unread []string // what could not be looked at, and why
+	unread []string // the failed probes, with reasons
 }
 
-// routeQuery is what decides about a route.
+// routeQuery has the inputs of a route look-up.
 type routeQuery struct {
 	to   netip.Addr
 	mark uint32
 }
 
-// gather reads what the kernel says without asking on the network or running programs.
+// gather reads the kernel's facts, without network probes or programs.
 func gather(ctx context.Context, services []director.Service, own Daemon) facts {
 	f := facts{
 		daemon: own, private: privateHere(), modules: modulesHere(), settings: map[string]string{},
@@ -90,12 +91,12 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 		!mayPing(ctx)
 	_, noShell := exec.LookPath(notify.Shell("")[0])
 	f.noMail = noShell == nil && !mail.HasProgram()
-	// one that is built in shows only if it has parameters, as this one has
+	// a built-in module shows only if it has parameters, as this one does
 	f.ftpLoaded = run.Exists("/sys/module/" + ftpModule)
 	return f
 }
 
-// privateHere are the marks of private services, whoever made them (/proc/net/ip_vs).
+// privateHere are the marks of all private services in the kernel (/proc/net/ip_vs).
 func privateHere() (marks []uint32) {
 	text, _ := run.ReadFile("/proc/net/ip_vs", maxTable) // not there without IPVS
 	for line := range strings.Lines(string(text)) {
@@ -108,7 +109,7 @@ func privateHere() (marks []uint32) {
 	return marks
 }
 
-// mayPing asks the kernel for a socket, by a ping to the machine itself.
+// mayPing tests the right to send pings with a ping to the machine itself.
 func mayPing(ctx context.Context) bool {
 	p := icmp.NewOneShotPinger()
 	defer p.Close()
@@ -162,7 +163,7 @@ func (f *facts) routeTo(m director.Member) route {
 	return r
 }
 
-// The settings that are looked at. Those of devices are read as well, see deviceSetting.
+// The settings that doctor reads. It also reads settings of devices, see deviceSetting.
 const (
 	forward4       = "net.ipv4.ip_forward"
 	forward6       = "net.ipv6.conf.all.forwarding"
@@ -171,7 +172,7 @@ const (
 	connReuse      = "net.ipv4.vs.conn_reuse_mode"
 	sloppyTCP      = "net.ipv4.vs.sloppy_tcp"
 	vsConntrack    = "net.ipv4.vs.conntrack"
-	connections    = "net.netfilter.nf_conntrack_count" // 0 where no rule looks at them
+	connections    = "net.netfilter.nf_conntrack_count" // 0 if no rule uses marks
 	arpIgnore      = "arp_ignore"
 	reversePath    = "rp_filter"
 	acceptLocal    = "accept_local"
@@ -198,13 +199,13 @@ func (f *facts) readSettings() {
 		switch {
 		case err == nil:
 			f.settings[name] = strings.TrimSpace(string(text))
-		case !errors.Is(err, fs.ErrNotExist): // a setting that the kernel does not have is no error
+		case !errors.Is(err, fs.ErrNotExist): // a missing setting is no error
 			f.unread = append(f.unread, err.Error())
 		}
 	}
 }
 
-// inProc makes the path of a setting of its name.
+// inProc returns the path of a setting.
 var inProc = strings.NewReplacer(".", "/", "/", ".")
 
 // ofDevice is a setting of a device; sysctl(8) takes a slash for a dot in its name.
@@ -212,7 +213,7 @@ func ofDevice(device, name string) string {
 	return "net.ipv4.conf." + strings.ReplaceAll(device, ".", "/") + "." + name
 }
 
-// deviceSetting is the larger one of a setting for a device and for all, as the kernel has it.
+// deviceSetting is the larger of a setting for a device and for all devices, which the kernel uses.
 func (f *facts) deviceSetting(device, name string) string {
 	return max(f.settings[ofDevice(device, name)], f.settings[ofDevice("all", name)])
 }

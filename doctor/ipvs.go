@@ -10,8 +10,8 @@ import (
 	"ldirectord/run"
 )
 
-// withoutIPVS returns the finding that the kernel has no IPVS; it is zero where the kernel has it, or has a module that
-// the daemon can load. The kernel itself is asked only where it has no list of modules, as in a container.
+// withoutIPVS returns the finding that the kernel has no IPVS; zero if the kernel has it, or has a module that the
+// daemon can load. It tries the kernel itself only if there is no list of modules, as in a container.
 func withoutIPVS(ctx context.Context, kernel kernelModules,
 	table ipvsctl.Client) Finding {
 	if kernel.lacks("ip_vs") {
@@ -23,7 +23,7 @@ func withoutIPVS(ctx context.Context, kernel kernelModules,
 	err := table.Connect(ctx)
 	table.Close()
 	if !errors.Is(err, syscall.ENOENT) {
-		return Finding{} // it is there, but maybe not for us
+		return Finding{} // it exists, perhaps without access for us
 	}
 	return noIPVS("the module ip_vs is not loaded; from within a container it must be loaded on the host",
 		"modprobe ip_vs")

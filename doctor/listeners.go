@@ -15,15 +15,15 @@ import (
 // listeners are the TCP sockets of this machine that accept connections.
 type listeners map[netip.AddrPort]bool
 
-// accepts reports whether a connection to an address of this machine would be accepted. A socket of :: accepts IPv4 as
-// well, unless it was opened otherwise, which nothing shows.
+// accepts reports whether a connection to an address of this machine would be accepted. A socket of :: usually accepts
+// IPv4 as well; the kernel does not show exceptions.
 func (l listeners) accepts(to netip.AddrPort) bool {
 	every4 := netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())
 	every6 := netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())
 	return l[to] || l[every6] || to.Addr().Is4() && l[every4]
 }
 
-// maxSockets bounds how many lines of sockets are read.
+// maxSockets limits how many lines of sockets are read.
 const maxSockets = 1 << 20
 
 func (l listeners) add(state string, from, _ netip.AddrPort) {
@@ -75,7 +75,7 @@ func readSockets(r io.Reader, do func(state string, from, to netip.AddrPort)) er
 	return lines.Err()
 }
 
-// parseSocket reads 0100007F:0050: the address is in words of 32 bits, each in the machine's byte order.
+// parseSocket reads 0100007F:0050: the address consists of 32-bit words, each in the machine's byte order.
 func parseSocket(word string) (netip.AddrPort, bool) {
 	var address []byte
 	var port uint16

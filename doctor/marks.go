@@ -1,6 +1,6 @@
 package doctor
 
-// What is wrong with the firewall marks of a configuration on this machine.
+// This file finds problems of a configuration's firewall marks on this machine.
 
 import (
 	"context"
@@ -18,7 +18,7 @@ func usesMarks(services []director.Service) bool {
 	return slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 })
 }
 
-// tryMarks tries to set marks as the daemon does, which only root may.
+// tryMarks tries to set marks as the daemon does, which only root may do.
 func (f *facts) tryMarks(ctx context.Context, services []director.Service) {
 	f.unsettable = map[bool]Finding{}
 	for _, s := range services {
@@ -37,7 +37,7 @@ func unsettable(why error, fix string) Finding {
 	return Finding{Severity: broken, Kind: "mark-unsettable", Command: fix, Text: text}
 }
 
-// marking looks at the mark of a virtual service.
+// marking examines the mark of a virtual service.
 func (x one) marking() {
 	switch {
 	case x.marks == nil || x.Mark == 0:
@@ -63,7 +63,7 @@ func nameOf(mark uint32, ipv6 bool) string {
 	return name
 }
 
-// otherRules: rules that are not the daemon's set the mark as well.
+// otherRules finds rules of others that set the mark too.
 func (x one) otherRules() {
 	for _, r := range x.marks.Settings {
 		if !r.Gives(x.Mark, x.IPv6) || x.daemon.Owns != nil && x.daemon.Owns(r) {
@@ -79,8 +79,8 @@ func (x one) otherRules() {
 	}
 }
 
-// routed: packets that are routed by their mark might never reach the virtual service, or the server that a check asks.
-// The first mark says it.
+// routed: packets that are routed by their mark might never reach the virtual service, or the server of a check. The
+// finding is reported for the first mark only.
 func (x one) routed(ipv6 bool, marks ...uint32) {
 	if x.marks == nil {
 		return
@@ -97,7 +97,7 @@ func (x one) routed(ipv6 bool, marks ...uint32) {
 	}
 }
 
-// backEnds: marks are set by iptables, which has two sets of rules on some machines.
+// backEnds: iptables sets the marks, and some machines have two sets of its rules.
 func (x one) backEnds() {
 	m := x.marks
 	other := fwmark.NFT

@@ -16,7 +16,7 @@ import (
 // kernelModules are the modules of the running kernel.
 type kernelModules struct {
 	listed []string // by path, as depmod(8) lists them; nil: there is no list, as in most containers
-	loaded string   // folder with one for each that is loaded
+	loaded string   // the folder with an entry for each loaded module
 }
 
 // maxModuleList bounds each list; that of a distribution's kernel has less than 1 MiB.
@@ -32,7 +32,7 @@ func modulesHere() kernelModules {
 	return m.read(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])))
 }
 
-// read reads both lists of a folder, or none: with one of them the modules of the other would seem to be missing.
+// read reads both lists of a folder, or none: with only one, the modules of the other would seem to be missing.
 func (m kernelModules) read(folder string) kernelModules {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
 		text, err := run.ReadFile(filepath.Join(folder, list), maxModuleList)
@@ -49,8 +49,7 @@ func (m kernelModules) read(folder string) kernelModules {
 	return m
 }
 
-// lacks reports whether a module is neither loaded nor there to be loaded. Without a list nothing is known to be
-// missing.
+// lacks reports whether a module is neither loaded nor available. Without a list no module counts as missing.
 func (m kernelModules) lacks(module string) bool {
 	if len(m.listed) == 0 || slices.Contains(m.listed, module) {
 		return false

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// discovery asks for owners of addresses of IPv6 by neighbour solicitations (RFC 4861).
+// discovery finds the owners of IPv6 addresses by neighbour solicitations (RFC 4861).
 type discovery struct {
 	*ipv6.PacketConn
 	index int // of the device
@@ -54,13 +54,13 @@ func solicitation(q question) ([]byte, error) {
 	return (&icmp.Message{Type: ipv6.ICMPTypeNeighborSolicitation, Body: &icmp.RawBody{Data: body}}).Marshal(nil)
 }
 
-// solicitedNode is the multicast address at which the owner of an address listens (RFC 4291, 2.7.1).
+// solicitedNode is the multicast address on which the owner of an address listens (RFC 4291, 2.7.1).
 func solicitedNode(addr netip.Addr) net.IP {
 	a := addr.As16()
 	return net.IP{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a[13], a[14], a[15]}
 }
 
-// receive returns 0 bytes for what another device received.
+// receive returns 0 bytes for packets from other devices.
 func (n discovery) receive(buffer []byte) (int, error) {
 	size, by, _, err := n.ReadFrom(buffer)
 	if err == nil && (by == nil || by.IfIndex != n.index) {

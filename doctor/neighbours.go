@@ -15,11 +15,11 @@ import (
 // question is a request on a device for the owner of an address.
 type question struct {
 	device device
-	source netip.Addr // ours on that device
+	source netip.Addr // our address on that device
 	addr   netip.Addr
 }
 
-// neighbours are the hardware addresses of those that answered for an address.
+// neighbours are the hardware addresses that answered for an address.
 type neighbours map[netip.Addr][]string
 
 func (n neighbours) add(addr netip.Addr, hardware string) {
@@ -28,18 +28,18 @@ func (n neighbours) add(addr netip.Addr, hardware string) {
 	}
 }
 
-// protocol asks for owners of addresses on one device.
+// protocol finds the owners of addresses on one device.
 type protocol interface {
 	SetDeadline(time.Time) error
 	Close() error
 	send(question) error
 	receive(buffer []byte) (n int, err error)
-	// read finds in an answer whose address it is, and by which hardware.
+	// read returns the address and the hardware address of an answer.
 	read(answer []byte) (addr netip.Addr, hardware string, ok bool)
 }
 
-// askNeighbours asks questions of one device and family until ctx ends. It always waits that long: a server that should
-// not answer is found only by its answer.
+// askNeighbours sends the questions of one device and family and collects answers until ctx ends. It always waits that
+// long, because only an answer shows a server that should not answer.
 func askNeighbours(ctx context.Context, questions []question, found func(netip.Addr, string)) error {
 	d, open := questions[0].device, openARP
 	if questions[0].source.Is6() {
@@ -59,7 +59,7 @@ func askNeighbours(ctx context.Context, questions []question, found func(netip.A
 	return errors.Join(receiveAll(p, found), <-sent)
 }
 
-// receiveAll tells of answers until the deadline.
+// receiveAll reports answers until the deadline.
 func receiveAll(p protocol, found func(addr netip.Addr, hardware string)) error {
 	buffer := make([]byte, 1500)
 	for {

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// route is how packets get to an address (ip route get).
+// route is the route of packets to an address (ip route get).
 type route struct {
 	local   bool   // it ends on this machine
 	device  string // "" when there is no route
 	gateway bool   // by a router
-	mtu     int    // max bytes of a packet, 0 when not known
+	mtu     int    // the largest packet in bytes; 0 if unknown
 	source  netip.Addr
 }
 
@@ -26,7 +26,7 @@ type route struct {
 // blackhole.
 var noRoute = []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL}
 
-// askRoute asks the kernel (rtnetlink(7)). No route is the zero route.
+// askRoute requests a route from the kernel (rtnetlink(7)). The zero route means no route.
 func askRoute(q routeQuery, devices []device) (route, error) {
 	answer, err := netlink.RouteGetWithOptions(q.to.AsSlice(), &netlink.RouteGetOptions{Mark: q.mark})
 	switch {
@@ -51,13 +51,13 @@ func askRoute(q routeQuery, devices []device) (route, error) {
 
 // device is a network interface.
 type device struct {
-	net.Interface                // its HardwareAddr is empty where there is no ARP
-	prefixes      []netip.Prefix // addresses with the lengths of their networks
+	net.Interface                // HardwareAddr is empty if the device has no ARP
+	prefixes      []netip.Prefix // addresses with their prefix lengths
 }
 
 func (d device) is(flag net.Flags) bool { return d.Flags&flag != 0 }
 
-// has reports whether a device has an address, or one of a network.
+// has reports whether a device has an address, or an address in a network.
 func (d device) has(p netip.Prefix) bool {
 	return slices.ContainsFunc(d.prefixes, func(have netip.Prefix) bool { return p.Contains(have.Addr()) })
 }
@@ -71,7 +71,7 @@ func devicesHere() ([]device, error) {
 	var list []device
 	for _, i := range interfaces {
 		d := device{Interface: i}
-		addrs, _ := i.Addrs() // none where it has gone
+		addrs, _ := i.Addrs() // none if the device has gone
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
 				d.prefixes = append(d.prefixes, p)

@@ -1,6 +1,6 @@
 package doctor
 
-// What is wrong between the director and its servers, and what a server on the director needs.
+// This file finds problems between the director and its servers, and of servers on the director.
 
 import (
 	"errors"
@@ -27,8 +27,8 @@ func (x one) forwarding() {
 	}
 }
 
-// forwards is the setting that has a server's answers forwarded. For IPv4 the setting of the incoming device decides
-// (ip_forward sets it for each), for IPv6 the one of all devices.
+// forwards is the setting for forwarding a server's answers. For IPv4 the setting of the incoming device decides
+// (ip_forward sets all of them), for IPv6 the common one.
 func (x one) forwards(m director.Member) string {
 	device := ofDevice(x.routeTo(m).device, forwards)
 	switch {
@@ -40,7 +40,7 @@ func (x one) forwards(m director.Member) string {
 	return device
 }
 
-// behindRouter: packets by gate pass no router, and nor do the checks of what is announced.
+// behindRouter: packets by gate can't pass a router, and neither can checks with announce.
 func (x one) behindRouter() {
 	more := ""
 	if isAnnounced(x.Service) {
@@ -55,7 +55,7 @@ func (x one) behindRouter() {
 	}
 }
 
-// answers: a server by gate or ipip has the virtual address and must not answer for it.
+// answers finds servers by gate or ipip that answer for the virtual address on the network.
 func (x one) answers() {
 	for _, p := range x.Addresses() {
 		for _, hardware := range x.neighbours[p.Addr()] {
@@ -64,8 +64,8 @@ func (x one) answers() {
 	}
 }
 
-// answering: a network card answers for a virtual address. One of no real server may be the active director's, where
-// the address is not here.
+// answering: a network card answers for a virtual address. If it belongs to no real server, and the address is not
+// here, it may be the active director's.
 func (x one) answering(p netip.Prefix, hardware string) {
 	server, known := x.serverWith(hardware)
 	switch {
@@ -80,7 +80,7 @@ func (x one) answering(p netip.Prefix, hardware string) {
 	}
 }
 
-// serverWith is the server with a hardware address: one of the virtual service, or else of any.
+// serverWith returns the server with a hardware address: preferably one of the virtual service.
 func (x one) serverWith(hardware string) (addr netip.Addr, known bool) {
 	for _, s := range append([]director.Service{x.Service}, x.services...) {
 		for _, m := range s.Members {
@@ -93,11 +93,11 @@ func (x one) serverWith(hardware string) (addr netip.Addr, known bool) {
 }
 
 const (
-	maxPacket = 1500 // bytes of a packet of a client on Ethernet
+	maxPacket = 1500 // the size of a full packet on Ethernet
 	tunnel4   = "tunl0"
 )
 
-// tunnels: what goes in must fit, and what comes out must not be dropped as forged.
+// tunnels: packets must fit into the tunnel, and packets out of it must not be dropped as forged.
 func (x one) tunnels() {
 	up := slices.ContainsFunc(x.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
 	for _, m := range x.Members {
@@ -107,7 +107,7 @@ func (x one) tunnels() {
 		r := x.routeTo(m)
 		if up && x.deviceSetting(tunnel4, reversePath) == "1" {
 			severity := warning
-			if r.local { // it is that server, for another director
+			if r.local { // this machine is that server, for another director
 				severity = broken
 			}
 			x.tell(severity, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
@@ -130,8 +130,8 @@ func (x one) tunnels() {
 	}
 }
 
-// own: a server on the director itself gets the packets unchanged by gate and ipip. A fallback server that does not
-// answer is noticed only when all others are down.
+// own: a server on the director itself gets packets unchanged with gate and ipip. A dead fallback server would
+// otherwise be noticed only when all others are down.
 func (x one) own() {
 	for _, m := range x.Members {
 		severity, kind, what := broken, "own-server", "real server"

@@ -14,15 +14,15 @@ import (
 	"ldirectord/program"
 )
 
-// The kinds of what JudgePrograms finds.
+// The kinds of findings of JudgePrograms.
 const (
 	NoShell  = "missing-shell"
 	NoOracle = "missing-oracle"
 )
 
-// JudgePrograms finds what a configuration runs and this machine lacks: a program of our own, and all of it where there
-// is no shell, since an image with the program alone will never have it. Elsewhere a program may still be installed.
-// The daemon runs all the same.
+// JudgePrograms finds programs of a configuration that this machine lacks: our own ones, and all programs if there is
+// no shell, as in an image that contains only ldirectord. Elsewhere a program may still be installed. The daemon starts
+// anyway.
 func JudgePrograms(cfg *parser.Config) parser.Diagnostics {
 	_, err := program.FindOwn(oracle.Program)
 	found := judgePrograms(cfg, notify.Shell("")[0], mail.HasProgram())
@@ -61,7 +61,7 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 		case "callback":
 			missing = lacking(line)
 		case "checkcommand":
-			return // below: not each type runs it
+			return // tested below, because not every type runs it
 		case "onchange":
 			instead = "; webhook needs no shell"
 		}
@@ -84,7 +84,8 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 	return f.diagnostics(cfg.Name)
 }
 
-// lacking is the program that is missing to run a file: itself, or the one that its first line names; "" for none.
+// lacking is the missing program for running a file: the file itself, or the interpreter in its first line; "" for
+// none.
 func lacking(path string) string {
 	if _, err := exec.LookPath(path); err != nil {
 		return path

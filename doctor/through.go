@@ -1,6 +1,6 @@
 package doctor
 
-// Whether clients reach real servers at the virtual address, and what keeps checks from being judged there.
+// This file finds whether clients reach real servers at the virtual address, and why checks there can't be judged.
 
 import (
 	"cmp"
@@ -21,13 +21,13 @@ import (
 	throughIPVS "ldirectord/through"
 )
 
-// Reach makes each of some checks of real servers through virtual addresses once.
+// Reach makes each of these checks through virtual addresses once.
 type Reach func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error)
 
 // isThrough reports whether clients reach a server at the virtual address itself.
 func isThrough(m director.Member) bool { return m.Dest.Forward != lvs.Masq && !m.Fallback }
 
-// waysOf are checks of the servers by gate and ipip of a virtual service over TCP, through one of its addresses.
+// waysOf returns TCP checks of a virtual service's servers by gate and ipip, through one of its addresses.
 func waysOf(s director.Service) (list []checker.Spec) {
 	to := asked(s.Config)
 	if len(to) == 0 {
@@ -51,7 +51,7 @@ func waysOf(s director.Service) (list []checker.Spec) {
 	return list
 }
 
-// reachable asks the servers. The error says why one can't be asked.
+// reachable checks the servers. The error is the reason why a check is not possible.
 func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (map[checker.Spec]checker.Result, error) {
 	ways = ways[:min(len(ways), maxQuestions)]
 	answers, err := reach(ctx, ways)
@@ -63,7 +63,7 @@ func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (map[check
 	return answers, err
 }
 
-// reaches: clients that are sent to a server which does not answer at the virtual address get nothing.
+// reaches: clients get nothing from a server that does not answer at the virtual address.
 func (x one) reaches() {
 	var silent []checker.Spec
 	answered := false
@@ -92,7 +92,7 @@ func (x one) reaches() {
 		}
 		return
 	}
-	// by rules of the firewall, which know no connection of IPVS
+	// by firewall rules, which don't know IPVS connections
 	tracked := cmp.Or(x.settings[connections], "0") != "0"
 	if tracked && !answered && x.settings[vsConntrack] != "1" {
 		x.tell(broken, "check-firewall", set(vsConntrack, "1"),
@@ -112,15 +112,15 @@ func (x one) reaches() {
 	}
 }
 
-// setUp is the command that sets a real server up for its virtual addresses.
+// setUp is the command that sets up a real server for its virtual addresses.
 func (e *examination) setUp(server netip.Addr) string {
 	return fmt.Sprintf("ldirectord %s realserver-script %s | ssh root@%s sh -s start", printable.ShellWord(e.path),
 		server, server)
 }
 
-// through: the kernel looks for a route to the virtual address before it asks IPVS. Answers must find this machine, and
-// come from the virtual address: by default the kernel drops them where it is an address of its own, as on each
-// director sooner or later. Without checkvip doctor alone asks there, and only where the address is now.
+// through: the kernel needs a route to the virtual address before IPVS gets the packet. Answers must reach this
+// machine, and their source is the virtual address: by default the kernel drops them while it has that address itself,
+// as an active director does. Without checkvip only doctor checks there, and only where the address is now.
 func (x one) through() {
 	vip, severity, lost := x.CheckVIP, broken, "so its servers are checked at their own addresses"
 	checked := vip.IsValid()
@@ -176,10 +176,10 @@ func (x one) through() {
 	}
 }
 
-// reserved are the bits that the marks of private services have in common.
+// reserved are the common bits of the marks of private services.
 const reserved = ^(ipvsctl.FirstPrivate ^ ipvsctl.LastPrivate)
 
-// opened: what comes in with the mark of a private service reaches any port of its real server.
+// opened: a packet from outside with the mark of a private service reaches any port of its real server.
 func (x one) opened() {
 	if x.marks == nil {
 		return
@@ -205,7 +205,8 @@ func (e *examination) unseen() {
 	}
 }
 
-// left: private services of no daemon that runs. The next daemon of their file removes those that are recorded.
+// left: private services that belong to no running daemon. The next daemon of their file removes those that are
+// recorded.
 func (e *examination) left() {
 	left := slices.DeleteFunc(slices.Clone(e.private), func(mark uint32) bool { return e.daemon.Private[mark] })
 	if len(left) == 0 || len(e.services) == 0 {
@@ -218,7 +219,7 @@ func (e *examination) left() {
 		marks)
 }
 
-// homeOf is the interface that has an address, or by which it is reached.
+// homeOf is the interface with an address, or on the route to it.
 func (e *examination) homeOf(addr netip.Addr) string {
 	if i := slices.IndexFunc(e.devices, func(d device) bool { return d.has(single(addr)) }); i >= 0 {
 		return e.devices[i].Name

@@ -16,8 +16,8 @@ import (
 	"ldirectord/printable"
 )
 
-// trust warns of files that others may change although the daemon runs what they say: the configuration and the
-// programs that it names.
+// trust warns of files that others may change although the daemon runs commands from them: the configuration and its
+// programs.
 func (f *findings) trust(cfg *parser.Config) {
 	known := map[string]bool{}
 	judge := func(at parser.Position, path, what string) {
@@ -34,7 +34,7 @@ func (f *findings) trust(cfg *parser.Config) {
 	})
 }
 
-// eachCommand calls f for each command line that a configuration names. That of execute names other configurations.
+// eachCommand calls f for each command line of a configuration, except execute, which names other configurations.
 func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Position)) {
 	named := func(directive, line string, places ...map[string]parser.Position) {
 		for _, place := range places {
@@ -55,7 +55,7 @@ func eachCommand(cfg *parser.Config, f func(directive, line string, at parser.Po
 	}
 }
 
-// programOf is the path of the program that a command line begins with, "" when it is not found.
+// programOf is the path of the program in a command line; "" if it is not found.
 func programOf(line string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 	path, err := exec.LookPath(word)
@@ -65,8 +65,8 @@ func programOf(line string) string {
 	return path
 }
 
-// changeable returns how others than root and the daemon's user may change a file, or put another one in its place, and
-// the command that fixes it; "" when they can't.
+// changeable returns how users other than root and the daemon's user may change or replace a file, and the command that
+// fixes it; "" if they can't.
 func changeable(path string) (why, command string) {
 	if path == "" {
 		return "", ""
@@ -87,7 +87,7 @@ func changeable(path string) (why, command string) {
 func openTo(path string) (why, command string) {
 	var system unix.Statfs_t
 	if unix.Statfs(path, &system) == nil && system.Flags&unix.ST_RDONLY != 0 {
-		return "", "" // none can, as with that of a ConfigMap
+		return "", "" // no user can, as with a ConfigMap
 	}
 	info, err := os.Lstat(path)
 	if err != nil {
