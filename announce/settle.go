@@ -22,7 +22,7 @@ type settling struct {
 	owner    string                  // the other daemon that has it; "": none
 	obstacle error                   // why it can't be put on its device
 	foreign  error                   // another program put it on a device
-	gone     bool                    // nothing of ours is left
+	gone     bool                    // our last entry is removed
 }
 
 // plan plans the change of one address.
