@@ -40,10 +40,10 @@ func parseListing(output string) listing {
 	return chains
 }
 
-// target is the chain or target that a rule leads to, or "".
+// target returns the chain or target of a rule, or "".
 func target(rule string) string { return after(rule, "-j", "-g") }
 
-// after is the word of a rule that follows the first of some options, or "".
+// after returns the word after the first of some options in a rule, or "".
 func after(rule string, options ...string) string {
 	all := words(rule)
 	i := slices.IndexFunc(all, func(word string) bool { return slices.Contains(options, word) })
@@ -56,18 +56,18 @@ func after(rule string, options ...string) string {
 // A generation is one of our chains with all its rules.
 type generation struct {
 	chain string
-	rules []string // in the form of Rule.line
+	rules []string // its rules, in the form of Rule.line
 	jumps []string // the rules of PREROUTING that lead to it, as printed
 }
 
-// state is what one table has of one daemon.
+// state is one daemon's part of one table.
 type state struct {
 	generations []generation // by number
 	// the rules of PREROUTING before our first jump, without the jumps of other daemons
 	before []string
-	// where in PREROUTING, from 1, a new jump goes: after the jumps of daemons at its start
+	// the position of a new jump in PREROUTING, from 1: after the jumps of daemons at its start
 	jumpAt     int
-	otherJumps map[string]string // our chain to the chain, other than PREROUTING, with a rule that leads to it
+	otherJumps map[string]string // for each of our chains a chain other than PREROUTING that jumps to it
 }
 
 func readState(table listing, prefix string) state {
@@ -117,8 +117,8 @@ func (s *state) readJumps(rules []string, prefix string) {
 	}
 }
 
-// current is the generation that marks exactly as wanted: with those rules, and one jump before everything but other
-// daemons' jumps.
+// current returns the generation that is as wanted: with these rules, and one jump that only jumps of other daemons
+// precede.
 func (s *state) current(want []string) (chain string, ok bool) {
 	for _, g := range s.generations {
 		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) &&
@@ -129,9 +129,9 @@ func (s *state) current(want []string) (chain string, ok bool) {
 	return "", false
 }
 
-// changes are the commands after which the table has what is wanted, and no other chain with our name. There are none
-// where it is so already. They add a generation with the wanted rules, unless there is one, and then remove the others.
-// The new jump comes after theirs: while both are there, the new generation sets the mark.
+// changes returns the commands that leave exactly the wanted rules in our chains; none if nothing differs. They add a
+// generation with the wanted rules, unless there is one, and then remove the others. The new jump follows the old ones:
+// while both exist, the new generation sets the mark.
 func (s *state) changes(prefix string, want []string) (commands []command) {
 	keep, ok := s.current(want)
 	if !ok && len(want) > 0 {
@@ -167,7 +167,7 @@ func (s *state) unused(prefix string) string {
 
 func jumpTo(chain string) string { return "-j " + chain }
 
-// number is that of a generation of the daemon with that prefix; 0 for a chain that is none of its.
+// number is the number of a generation with this daemon's prefix; 0 for other chains.
 func number(chain, prefix string) int {
 	digits, ok := strings.CutPrefix(chain, prefix)
 	n, err := strconv.ParseUint(digits, 10, 16)
@@ -185,7 +185,7 @@ func normalAll(rules []string) []string {
 	return all
 }
 
-// reachable are the chains that a packet can pass from one on, such as PREROUTING, and those that it leads to.
+// reachable returns the chains that a packet can pass from one on, such as PREROUTING.
 func (l listing) reachable(from string) []string {
 	chains := []string{from}
 	for i := 0; i < len(chains); i++ {

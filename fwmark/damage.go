@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// damage is what others changed, or what a run that was cut short left. With known, set is what the last Sync left;
-// without, only what no Sync ever leaves is reported.
+// damage describes changes by others, or by an interrupted run. With known, set has the rules of the last Sync; without
+// it, only states that no Sync leaves are reported.
 func damage(now state, known bool, set []string) []string {
 	var lines []string
 	report := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
@@ -44,7 +44,7 @@ func damage(now state, known bool, set []string) []string {
 	return append(lines, rulesDamage(used, set)...)
 }
 
-// used is the first generation with a jump, else the first.
+// used is the first generation with a jump, otherwise the first.
 func (s *state) used() (generation, bool) {
 	for _, g := range s.generations {
 		if len(g.jumps) > 0 {

@@ -11,7 +11,7 @@ import (
 	"ldirectord/program"
 )
 
-// BackEnd is the part of the kernel that a program keeps its rules in. The programs of one do not see the rules of the
+// BackEnd is the part of the kernel in which a program keeps its rules. The programs of one do not see the rules of the
 // other, and packets pass both.
 type BackEnd string
 
@@ -22,19 +22,19 @@ const (
 	Native BackEnd = "nft" // rules that nft made, in tables that iptables does not read
 )
 
-// Machine is what sets and uses firewall marks on this machine.
+// Machine has the rules that set and use firewall marks on this machine.
 type Machine struct {
-	BackEnd  BackEnd   // what iptables is here; empty: not installed
-	Settings []Setting // of packets that come in
-	Outgoing []Setting // of those that this machine sends
+	BackEnd  BackEnd   // the back end of iptables; empty: not installed
+	Settings []Setting // rules for incoming packets
+	Outgoing []Setting // rules for packets that this machine sends
 	Routing  []RoutingRule
-	Filters  []string // commands by which an address, %s, passes a reverse path filter for IPv6
-	Other    bool     // the back end that iptables is not has rules in its mangle tables
-	Unread   []string // what could not be looked at, and why
+	Filters  []string // commands that let an address, %s, pass a reverse path filter for IPv6
+	Other    bool     // the other back end of iptables has rules in its mangle tables
+	Unread   []string // the unreadable parts, with reasons
 }
 
-// NothingSets reports whether no rule on this machine gives packets of a family that mark, or a bit of it, and all
-// could be looked at.
+// NothingSets reports whether no rule on this machine gives packets of a family that mark or a bit of it; false if some
+// rules could not be read.
 func (m Machine) NothingSets(mark uint32, ipv6 bool) bool {
 	return len(m.Unread) == 0 &&
 		!slices.ContainsFunc(m.Settings, func(s Setting) bool { return s.Gives(mark, ipv6) })
@@ -47,9 +47,9 @@ type Setting struct {
 	IPv6       bool   // with Native: of an ip6 table
 	Chain      string // with Native: family, table and chain
 	Rule       string // as its program prints it; with Native: its handle
-	Mark, Mask uint32 // the bits of Mask become those of Mark; the others stay
+	Mark, Mask uint32 // the bits in Mask are set to those of Mark; the others stay
 	Ours       bool   // in a chain of a daemon, this one or another; see Firewall.Owns
-	Restores   bool   // the bits of Mask become those of the connection's mark, whatever that is
+	Restores   bool   // the bits in Mask are set to those of the connection's mark
 }
 
 // Gives reports whether packets of a family may have that mark by this rule: the bits that it sets are those of
@@ -63,13 +63,13 @@ func (s Setting) isOf(ipv6 bool) bool {
 	return s.IPv6 == ipv6 || s.BackEnd == Native && !strings.HasPrefix(s.Chain, "ip") // inet and netdev have both
 }
 
-// Reaches reports whether packets of a family may have a mark that begins with these bits by this rule.
+// Reaches reports whether this rule may give packets of a family a mark that begins with these bits.
 func (s Setting) Reaches(mark, bits uint32, ipv6 bool) bool {
 	gives := s.Restores || (s.Mark^mark)&s.Mask&bits == 0
 	return s.isOf(ipv6) && gives && mark&s.Mask&bits != 0
 }
 
-// String says what the rule does to marks, and where it is.
+// String describes the rule's effect on marks, and its place.
 func (s Setting) String() string {
 	does := "sets marks"
 	switch {
@@ -83,7 +83,7 @@ func (s Setting) String() string {
 	return printable.Line(fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule))
 }
 
-// Diverts names a rule that may keep what this machine sends with a mark from what looks for the mark.
+// Diverts names a rule that may keep this machine's marked packets from the service for that mark.
 func (m Machine) Diverts(mark uint32, ipv6 bool) string {
 	for _, s := range m.Outgoing {
 		if s.isOf(ipv6) {
@@ -98,7 +98,7 @@ func (m Machine) Diverts(mark uint32, ipv6 bool) string {
 	return "no rule was found that would do that (iptables, nft, ip rule)"
 }
 
-// RoutingRule is a rule of `ip rule` that looks at the mark.
+// RoutingRule is a rule of `ip rule` that uses marks.
 type RoutingRule struct {
 	IPv6       bool
 	Priority   int
@@ -114,7 +114,7 @@ func (r RoutingRule) Uses(mark uint32, ipv6 bool) bool {
 // Owns reports whether a rule is in a chain of this daemon.
 func (f *Firewall) Owns(s Setting) bool { return number(s.Chain, f.families[0].prefix) > 0 }
 
-// Inspect reads and changes nothing. What can't be read, also because ctx has ended, is in Unread.
+// Inspect changes nothing. Unreadable parts, also because ctx has ended, are in Unread.
 func Inspect(ctx context.Context) (m Machine) {
 	if path, err := program.Find("iptables"); err == nil {
 		m.BackEnd = backEndOf(ctx, path)
@@ -129,7 +129,7 @@ func Inspect(ctx context.Context) (m Machine) {
 	return m
 }
 
-// backEndOf is that of a program, or empty where it does not tell. Before 1.8 there was only one.
+// backEndOf returns the back end of a program, or empty if unknown. Before version 1.8 there was only one.
 func backEndOf(ctx context.Context, path string) BackEnd {
 	version, err := run(ctx, path, "--version")
 	switch {
@@ -174,7 +174,7 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	m.Other = m.Other || b != m.BackEnd && table.rules() > 0
 }
 
-// settings are the rules that set marks in a chain, and in those that it leads to.
+// settings returns the rules that set marks in a chain and in the chains that it jumps to.
 func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
 	for _, chain := range l.reachable(from) {
 		for _, rule := range l[chain] {
@@ -188,7 +188,7 @@ func (l listing) settings(from string, b BackEnd, ipv6 bool) (list []Setting) {
 	return list
 }
 
-// filters are for a table of ip6tables what Filters has.
+// filters returns the commands of Filters for a table of ip6tables.
 func (l listing) filters(table string) (list []string) {
 	looksBack := func(rule string) bool { return slices.Contains(words(rule), "rpfilter") }
 	for _, chain := range l.reachable(prerouting) {
@@ -207,7 +207,7 @@ func (l listing) rules() int {
 	return count
 }
 
-// markOf is what a rule of `iptables -S` makes of the mark.
+// markOf returns the effect of a rule of `iptables -S` on the mark.
 func markOf(rule string) (s Setting, ok bool) {
 	switch target(rule) {
 	case "MARK", "TPROXY":

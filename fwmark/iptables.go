@@ -16,13 +16,12 @@ import (
 
 // tables are the mangle tables of one family.
 type tables interface {
-	// list reads every chain. With idle, no rule was ever asked for: where there can be no table, the listing is
-	// empty.
+	// list reads every chain. With idle there were never any rules: if no table is possible, the listing is empty.
 	list(ctx context.Context, idle bool) (listing, error)
 	run(context.Context, command) error
 }
 
-// A command is one change of the table, in the words of iptables.
+// A command is one change of the table, as in iptables.
 type command struct {
 	option   string // -N, -A, -I, -D, or -X, which empties the chain first
 	chain    string
@@ -64,13 +63,13 @@ func iptablesOf(ipv6 bool) string {
 }
 
 // xtables changes the table with go-iptables, which runs iptables for each rule. It has no deadline and can't be
-// stopped: a run that outlives patience is left alone, and the next waits for its end. Listing runs iptables itself,
-// which can be bounded.
+// stopped: a run that outlives patience is left alone, and the next run waits for its end. Listing runs iptables
+// directly, with a time limit.
 type xtables struct {
 	program string // iptables or ip6tables
 	ipv6    bool
 	library *iptables.IPTables // made at the first change
-	running chan error         // has the end of a run that was left alone
+	running chan error         // receives the end of a run that was left alone
 }
 
 func (x *xtables) list(ctx context.Context, idle bool) (listing, error) {
@@ -116,8 +115,7 @@ func listPresent(ctx context.Context, path string, b BackEnd, table string, ipv6
 	return list(ctx, path, table)
 }
 
-// passing reports whether a failure may be gone the next time. The others mean that this kernel or this user can have
-// no table at all.
+// passing reports whether a failure may be temporary. Others mean that this kernel or this user can have no table.
 func passing(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		strings.Contains(err.Error(), "xtables lock")
@@ -150,7 +148,7 @@ func (x *xtables) run(ctx context.Context, c command) error {
 	}
 }
 
-// do is called by one goroutine at a time: the next waits for the end of this one.
+// do must be called by one goroutine at a time.
 func (x *xtables) do(c command) error {
 	if x.library == nil {
 		path, err := x.find()
@@ -175,7 +173,7 @@ func (x *xtables) do(c command) error {
 	}
 }
 
-// complaint is what iptables printed, without the command line that the library puts before it.
+// complaint is the error text of iptables, without the command line that the library puts before it.
 func complaint(err error) error {
 	failed, is := errors.AsType[*iptables.Error](err)
 	if !is {
@@ -189,10 +187,10 @@ func complaint(err error) error {
 	return errors.New(text)
 }
 
-// lacksModule is what the back ends say where the kernel has no module for a match or target.
+// lacksModule matches the errors of back ends if the kernel has no module for a match or target.
 var lacksModule = regexp.MustCompile(`No chain/target/match|missing kernel module|No such file or directory`)
 
-// hint names what is missing where iptables' own words do not.
+// hint names the missing part if the error of iptables does not.
 func hint(err error, table, command string) error {
 	text := err.Error()
 	switch {
@@ -207,7 +205,7 @@ func hint(err error, table, command string) error {
 	return err
 }
 
-// modules are what the kernel needs for a rule; back ends differ in when they say so.
+// modules returns the modules that a rule needs; back ends report missing ones at different times.
 func modules(rule string) string {
 	needs := "xt_mark"
 	if strings.Contains(rule, "multiport") {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// legacyTable reports whether iptables-legacy has a table of that name in this network namespace. The kernel tells
-// root alone: a daemon with a user of its own takes the module's presence for the table's.
+// legacyTable reports whether iptables-legacy has a table of that name in this network namespace. Only root can read
+// that: for a daemon with a user of its own the module's presence decides.
 func legacyTable(root fs.FS, name string, ipv6 bool) (bool, error) {
 	family := "ip"
 	if ipv6 {

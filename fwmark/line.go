@@ -10,8 +10,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// wholeMark is the mask of every mark that we set: IPVS looks a virtual service up by all 32 bits of a
-// packet's mark (ip_vs_service_find in net/netfilter/ipvs/ip_vs_ctl.c), so no bit of an earlier mark may stay.
+// wholeMark is the mask of every mark that we set: IPVS looks up a virtual service by all 32 bits of a packet's mark
+// (ip_vs_service_find in net/netfilter/ipvs/ip_vs_ctl.c), so no bit of an earlier mark may stay.
 const wholeMark = 0xffffffff
 
 // linesOf makes lines of rules of one family. A line that comes twice is set once, at its last place: the later of two
@@ -60,7 +60,7 @@ func normal(rule string) string {
 	return l.line()
 }
 
-// parseLine reads what follows `-A CHAIN`. It is not ok if it has something that our rules never have.
+// parseLine reads the text after `-A CHAIN`. ok is false if it has parts that our rules never have.
 func parseLine(words []string) (Rule, bool) {
 	l := Rule{Packets: lvs.Packets{Protocol: "all"}}
 	marks := false
@@ -100,7 +100,7 @@ func parseDest(text string) (netip.Prefix, bool) {
 	return prefix, err == nil
 }
 
-// protocols are those that iptables prints: a name, or the number where /etc/protocols has no name for it.
+// protocols are the protocols as iptables prints them: a name, or the number if /etc/protocols has no name.
 var protocols = map[string]string{"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp", "sctp": "sctp", "132": "sctp",
 	"all": "all", "0": "all"}
 
@@ -137,7 +137,7 @@ var (
 	quoting = regexp.MustCompile(`(?s)\\(.)|"`)
 )
 
-// words splits a rule of `iptables -S`, which quotes what has spaces and escapes quotes and backslashes.
+// words splits a rule of `iptables -S`, which quotes words with spaces and escapes quotes and backslashes.
 func words(rule string) []string {
 	if !strings.ContainsAny(rule, `"\`) { // nearly all; ten times as fast
 		return strings.Fields(rule)

@@ -10,8 +10,8 @@ import (
 	"ldirectord/program"
 )
 
-// SourceNAT is a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as
-// iptables prints it; "" for none. It reads tables that are there, and brings none into the kernel.
+// SourceNAT is a rule that translates the sources of packets (iptables-extensions(8): SNAT, MASQUERADE), as iptables
+// prints it; "" for none. It reads existing tables, and loads none.
 func SourceNAT(ctx context.Context) (rule string, err error) {
 	_, noNFT := os.Stat("/sys/module/nf_tables")
 	for _, b := range []BackEnd{Legacy, NFT} {

@@ -10,7 +10,7 @@ import (
 	"ldirectord/program"
 )
 
-// readNFT reads the rules that nft made (libnftables-json(5)), if it is here.
+// readNFT reads the rules made by nft (libnftables-json(5)), if nft is installed.
 func (m *Machine) readNFT(ctx context.Context) {
 	path, err := program.Find("nft")
 	if err != nil {
@@ -19,7 +19,7 @@ func (m *Machine) readNFT(ctx context.Context) {
 	m.readJSON(ctx, "nft", m.parseNFT, path, "-j", "list", "ruleset")
 }
 
-// readJSON has a program print JSON, and parses it. Where the kernel has no such rules it prints nothing.
+// readJSON runs a program that prints JSON, and parses it. Where the kernel has no such rules it prints nothing.
 func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) error, path string, args ...string) {
 	out, err := run(ctx, path, args...)
 	if err == nil && out != "" {
@@ -34,7 +34,7 @@ func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) 
 type nftObject struct {
 	Family, Table string
 	Name, Hook    string // of a chain
-	Chain         string // of a rule, as what follows
+	Chain         string // the fields below are of a rule
 	Handle        int
 	Expr          []nftExpression
 }
@@ -42,7 +42,7 @@ type nftObject struct {
 // path names a chain of the object's table.
 func (o nftObject) path(chain string) string { return o.Family + " " + o.Table + " " + chain }
 
-// nftExpression is one step of a rule, as far as we look: a jump, or a mark that is set.
+// nftExpression is one step of a rule that matters here: a jump, or setting a mark.
 type nftExpression struct {
 	Jump, Goto struct{ Target string }
 	Match      struct{ Left json.RawMessage }
@@ -59,9 +59,9 @@ func (m *Machine) parseNFT(out []byte) error {
 	if err := json.Unmarshal(out, &ruleset); err != nil {
 		return err
 	}
-	var in, sent []string // the chains that packets pass which come in, which this machine sends
+	var in, sent []string // the chains for incoming packets, and for packets that this machine sends
 	rules := map[string][]nftObject{}
-	for _, o := range ruleset.Objects { // of which each is one of both, or neither
+	for _, o := range ruleset.Objects { // each chain is one of both, or neither
 		c, r := o.Chain, o.Rule
 		switch c.Hook {
 		case "prerouting", "ingress":
@@ -79,21 +79,21 @@ func (m *Machine) parseNFT(out []byte) error {
 	return nil
 }
 
-// looksBack reports whether a rule asks by which interface an address is reached.
+// looksBack reports whether a rule looks up the interface towards an address.
 func (e nftExpression) looksBack() bool {
 	var left struct{ Fib struct{ Result string } }
 	bad := json.Unmarshal(e.Match.Left, &left)
 	return bad == nil && left.Fib.Result != "" && left.Fib.Result != "type"
 }
 
-// nativeSettings are the rules that set marks in some chains, and in those that they lead to; the MARK target of
-// iptables' own rules is read by iptables.
+// nativeSettings returns the rules that set marks in some chains and the chains that they jump to, except iptables' own
+// MARK targets, which iptables lists.
 func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setting) {
 	for i := 0; i < len(chains); i++ {
 		for _, r := range rules[chains[i]] {
 			for _, e := range r.Expr {
 				if next := r.path(e.Jump.Target + e.Goto.Target); !slices.Contains(chains, next) {
-					chains = append(chains, next) // of a rule that leads nowhere, without rules
+					chains = append(chains, next) // the target of a rule without a jump: no rules
 				}
 				if s, ok := r.setting(e); ok {
 					list = append(list, s)
@@ -104,7 +104,7 @@ func nativeSettings(chains []string, rules map[string][]nftObject) (list []Setti
 	return list
 }
 
-// setting is what a rule makes of the mark.
+// setting returns the effect of a rule on the mark.
 func (r nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	if e.Mangle.Key.Meta.Key != "mark" {
 		return s, false
@@ -122,7 +122,7 @@ func (r nftObject) setting(e nftExpression) (s Setting, ok bool) {
 	}, ok || restores
 }
 
-// nativeMark reads a value: a number, or the mark with bits taken out (&) and put in (|).
+// nativeMark reads a value: a number, or the mark with bits cleared (&) and set (|).
 func nativeMark(value json.RawMessage) (mark, mask uint32, ok bool) {
 	if json.Unmarshal(value, &mark) == nil {
 		return mark, wholeMark, true

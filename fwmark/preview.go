@@ -2,7 +2,7 @@ package fwmark
 
 import "context"
 
-// Preview is what Sync would do, a command line of iptables each, without doing it or loading a module.
+// Preview returns the iptables commands that Sync would run. It runs none and loads no module.
 func (f *Firewall) Preview(ctx context.Context, want []Rule) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

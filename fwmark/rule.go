@@ -1,5 +1,5 @@
-// Package fwmark keeps the rules of the mangle table that give packets their firewall mark
-// (iptables-extensions(8), MARK), in a chain of its own.
+// Package fwmark keeps the mangle rules that set the firewall marks of packets (iptables-extensions(8), MARK), in a
+// chain of its own.
 package fwmark
 
 import (
@@ -16,7 +16,7 @@ type Rule struct {
 	lvs.Packets
 }
 
-// mergePorts puts ranges in order and makes one of those that overlap; nil means every port.
+// mergePorts sorts ranges and joins overlapping ones; nil means every port.
 func mergePorts(ports []lvs.Ports) []lvs.Ports {
 	sorted := slices.SortedFunc(slices.Values(ports),
 		func(a, b lvs.Ports) int { return cmp.Compare(a.First, b.First) })
@@ -34,8 +34,8 @@ func mergePorts(ports []lvs.Ports) []lvs.Ports {
 	return merged
 }
 
-// splitPorts divides a list where multiport ends: at 15 ports, of which a range counts as two
-// (XT_MULTI_PORTS in linux/netfilter/xt_multiport.h). No ports at all make one part of none.
+// splitPorts divides a list by the limit of multiport, 15 ports, of which a range counts as two (XT_MULTI_PORTS in
+// linux/netfilter/xt_multiport.h). An empty list gives one empty part.
 func splitPorts(ports []lvs.Ports) [][]lvs.Ports {
 	const maxSlots = 15
 	parts, used := [][]lvs.Ports{nil}, 0

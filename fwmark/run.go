@@ -13,14 +13,14 @@ import (
 	"ldirectord/program"
 )
 
-// A program has patience to end, and may print no more than maxOutput: ten thousand rules are 1 MB.
+// A program must end within patience, and may print at most maxOutput: ten thousand rules take 1 MB.
 const (
 	patience  = 10 * time.Second
 	maxOutput = 16 << 20
 	maxError  = 1 << 10
 )
 
-// run is what a program prints. Its error has what the program complained of.
+// run returns a program's output. Its error has the program's error text.
 func run(ctx context.Context, path string, args ...string) (string, error) {
 	out, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxError}
 	err := program.Run(ctx,
@@ -38,7 +38,7 @@ func run(ctx context.Context, path string, args ...string) (string, error) {
 	return string(out.Text), nil
 }
 
-// oneLine is a program's complaint for a message: its lines joined, cut to maxError bytes.
+// oneLine formats a program's error text for a message: its lines joined, cut to maxError bytes.
 func oneLine(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), "; ")
 	start, _ := printable.Cut(text, maxError)

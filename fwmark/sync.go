@@ -15,8 +15,8 @@ type Firewall struct {
 	families [2]*family
 }
 
-// Open makes the firewall of the daemon of that name, which its chains are named after; daemons of other
-// names have other chains. It does nothing yet: iptables is looked for when there is something to do.
+// Open returns the firewall of the daemon with this name, which is part of its chains' names. It does nothing yet: the
+// program iptables is searched when it is first needed.
 func Open(name string) *Firewall {
 	return open(name, &xtables{program: iptablesOf(false)}, &xtables{program: iptablesOf(true), ipv6: true})
 }
@@ -29,13 +29,13 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 	}}
 }
 
-// Sync makes our rules exactly the wanted ones, in their order: of two that match a packet, the later one sets its
-// mark. Without wanted rules it removes our chains. A packet that is marked before and after is marked all the time
-// between, also when we are killed at any moment; the next Sync finishes what was begun.
+// Sync sets exactly the wanted rules, in their order: if two match a packet, the later one sets its mark. Without
+// wanted rules it removes our chains. Packets that are marked before and after are also marked meanwhile, even if the
+// daemon is killed at any moment; the next Sync finishes the change.
 //
-// It returns a line for everything that was not as the last Sync left it, or, at the first Sync, for what a run that
-// was cut short left. Each family is tried, whatever becomes of the other; where a rule can't be set, nothing of its
-// family is changed. Reading takes 2 ms; a change runs iptables for every rule, 1000 of them take 3 to 6 s.
+// It returns a line for each difference from the last Sync, or, at the first Sync, for remains of an interrupted run.
+// It tries both families independently. If a rule can't be set, nothing of its family changes. Reading takes 2 ms; a
+// change runs iptables for every rule, 1000 of them take 3 to 6 s.
 func (f *Firewall) Sync(ctx context.Context, want []Rule) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -62,11 +62,11 @@ type family struct {
 	prefix string // of our chains
 	tables tables
 
-	known bool     // the table is as the last Sync left it, as far as we changed it
+	known bool     // the table is as the last Sync left it, apart from changes by others
 	set   []string // what the last Sync that succeeded left
 }
 
-// sync reads the table, changes it and reads it again, until it is right. Most often reading it once is all.
+// sync reads the table, changes it and reads it again, until it is right. Usually one reading is enough.
 func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	known, idle := f.known, len(want) == 0 && len(f.set) == 0
 	if known && idle {
@@ -100,8 +100,8 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 	return found, errors.New("the rules are not as they were set")
 }
 
-// run runs commands up to the first one that fails, which it returns. A new chain to which nothing leads by then is
-// removed, also when time is up.
+// run runs commands up to the first one that fails, which it returns. A new chain without a jump is then removed, even
+// after the time limit.
 func (f *family) run(ctx context.Context, commands []command) (failed command, err error) {
 	begun := ""
 	for _, c := range commands {

@@ -8,8 +8,8 @@ import (
 	"ldirectord/program"
 )
 
-// Try tells why no mark of a family can be set here, and the command that has another program set them; "" for none.
-// For that it makes a chain to which nothing leads, and removes it.
+// Try returns why no mark of a family can be set here, and the command that selects another program; "" for none. It
+// tests by adding a chain without a jump, and removes the chain.
 func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
 	name := iptablesOf(ipv6)
 	if err = try(ctx, name, ipv6); err == nil || passing(err) { // another program may be setting marks

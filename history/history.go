@@ -1,5 +1,5 @@
-// Package history keeps what happened to one real server of late: what its checks found, and what was made of that.
-// Equal results in a row are one record, so that months of successes take as much memory as one. It decides nothing.
+// Package history keeps the recent history of one real server: results of its checks, and what followed. Equal results
+// in a row are one record, so that months of successes take as much memory as one. It decides nothing.
 package history
 
 import (
@@ -16,13 +16,13 @@ import (
 
 // Limits of a History.
 const (
-	Limit      = 1920 // bytes that a History may take, see Size: what the allocator rounds up to is 2 kB at most
+	// the largest size of a History in bytes, see Size; with rounding by the allocator at most 2 kB
+	Limit      = 1920
 	maxRecords = 18
 	maxText    = 160 // bytes of a text that are kept
 )
 
-// History is what happened to one real server. The zero value is one without records. It is not safe for several
-// goroutines.
+// History is the history of one real server. The zero value has no records. It is not safe for several goroutines.
 type History struct{ records []Record }
 
 // Moment is a time in nanoseconds since 1970, by the wall clock as the log has it.
@@ -42,29 +42,29 @@ func (m Moment) Time() time.Time {
 // Kind is what happened: what a check found, or what was done about a server or to it.
 type Kind uint8
 
-// What can happen; Nothing is not noted. Only the next two say something about the server, and the four after them are
-// results that were not believed.
+// What can happen; Nothing is not noted. Only the next two kinds are results that count; the four after them are
+// results that don't count.
 const (
 	Nothing Kind = iota
 	Passed
 	Failed   // it counts
-	Shortage // this machine lacked something
+	Shortage // a shortage of this machine
 	Unjudged // the answer could not be compared with receive
-	Stalled  // this machine or the daemon did not run for a while: the check was made again
+	Stalled  // this machine or the daemon did not run for a while; the check was repeated
 	Braked   // every server that was up failed only through the virtual address
 
 	Up      // it is up now, by the rule in Text
 	Down    // it is down now
-	Add     // the table was told to add it, with Weight; Text is why it refused, "" when it did not
-	Edit    // the table was asked to give it Weight
-	Remove  // the table was asked to remove it
+	Add     // it was added to the table, with Weight; Text: why the table refused, "" after a success
+	Edit    // its weight in the table was set to Weight
+	Remove  // it was removed from the table
 	Held    // keepserving keeps it in service though it is down
-	LetGo   // … and not any more
-	Order   // Text is the order that it has now, or which one ended
-	Changed // Text says what else was done to it by hand
+	LetGo   // keepserving released it
+	Order   // Text is its new order, or the order that ended
+	Changed // Text describes another change
 )
 
-// Believed is the kind of a result that counts.
+// Believed returns the kind of a result that counts.
 func Believed(ok bool) Kind {
 	if ok {
 		return Passed
@@ -77,10 +77,10 @@ func (k Kind) String() string {
 		"up", "down", "add", "edit", "remove", "held", "let-go", "order", "changed"}[k]
 }
 
-// What Event.Check is besides the number of a check in the section.
+// Special values of Event.Check, other than the number of a check in the section.
 const (
-	None   = 254 // no check: it is no result
-	Former = 255 // a check that the configuration does not have any more
+	None   = 254 // no check: the event is no result
+	Former = 255 // a check that is no longer configured
 )
 
 // Event is something that happens. Successes of a check are equal, whatever the server said.
@@ -89,15 +89,15 @@ type Event struct {
 	Check  uint8
 	Cause  checker.Cause // of a failure
 	Weight uint32
-	Text   string // as Kind says; of a result why it failed
+	Text   string // depends on Kind; for a result why it failed
 }
 
-// Record is equal events in a row: of one check, or of all that is no result.
+// Record is a row of equal events, of one check or without a check.
 type Record struct {
 	Event
 	First, Last Moment
 	Times       uint32
-	Took        uint32      // µs, of the last result
+	Took        uint32      // the time of the last result's stages, in µs
 	Stages      wire.Stages // of the last result
 	Verdict                 // with the last result
 }
@@ -105,7 +105,7 @@ type Record struct {
 // Verdict is how many results count against the state of a server, and how many change it; zero: none does.
 type Verdict struct{ Count, Needed uint16 }
 
-// Words are the rule that a state follows: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
+// Words describe the rule of a state: "2 of 3 failures", or with a window "2 of 3 failures in the last 5".
 func (v Verdict) Words(passed bool, window int) string {
 	what := "failures"
 	if passed {
@@ -155,7 +155,7 @@ func (h *History) note(now Moment, e Event) *Record {
 	return at
 }
 
-// last is the last record of a check, or of what is no result; nil without one.
+// last returns the last record of a check, or of events without a check; nil if there is none.
 func (h *History) last(check uint8) *Record {
 	for i := len(h.records) - 1; i >= 0; i-- {
 		if h.records[i].Check == check {
@@ -165,20 +165,20 @@ func (h *History) last(check uint8) *Record {
 	return nil
 }
 
-// Order notes the order that a server has, where that is not what was noted last.
+// Order notes a server's order, if it differs from the last noted one.
 func (h *History) Order(now Moment, text string) {
 	if h.lastOf(Order).Text != short(text) {
 		h.Do(now, Order, 0, text)
 	}
 }
 
-// IsHeld reports whether it was noted last that keepserving holds the server.
+// IsHeld reports whether, by the last note, keepserving holds the server.
 func (h *History) IsHeld() bool { return h.lastOf(Held, LetGo).Kind == Held }
 
-// IsDown reports whether it was noted last that the server went down, not up.
+// IsDown reports whether, by the last note, the server is down.
 func (h *History) IsDown() bool { return h.lastOf(Down, Up).Kind == Down }
 
-// lastOf is the last record of these kinds, or an empty one.
+// lastOf returns the last record of these kinds, or an empty one.
 func (h *History) lastOf(kinds ...Kind) Record {
 	for _, r := range slices.Backward(h.records) {
 		if slices.Contains(kinds, r.Kind) {
@@ -188,7 +188,7 @@ func (h *History) lastOf(kinds ...Kind) Record {
 	return Record{}
 }
 
-// Retire makes the checks so far former ones: the numbers may be those of others from now on.
+// Retire marks all checks as former ones, because their numbers may be reused.
 func (h *History) Retire() {
 	for i := range h.records {
 		if r := &h.records[i]; r.Check != None {
@@ -197,13 +197,13 @@ func (h *History) Retire() {
 	}
 }
 
-// Records are all of them, in the order in which each began. The caller must not change them.
+// Records returns all records, in the order of their starts. The caller must not change them.
 func (h *History) Records() []Record { return h.records }
 
 // Clone is a copy that later records don't change.
 func (h *History) Clone() *History { return &History{slices.Clone(h.records)} }
 
-// Size is how many bytes the history takes, but for what the allocator rounds up to.
+// Size is the size of the history in bytes, without rounding by the allocator.
 func (h *History) Size() int {
 	n := int(unsafe.Sizeof(*h)) + cap(h.records)*int(unsafe.Sizeof(Record{}))
 	for i := range h.records {
@@ -216,7 +216,7 @@ func (h *History) Size() int {
 	return n
 }
 
-// drop drops the oldest success that others of its check came after; without one the oldest record.
+// drop drops the oldest success that is not the last record of its check; otherwise the oldest record.
 func (h *History) drop() {
 	oldest := 0
 	for i := range h.records {

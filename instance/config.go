@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// examples is where a package puts configurations to begin with.
+// examples is the folder of packaged example configurations.
 const examples = "/usr/share/doc/ldirectord/examples"
 
-// ConfigDirs are the folders in which a configuration is looked for. After them its name is taken as a path.
+// ConfigDirs are the folders that are searched for a configuration. After them its name is used as a path.
 type ConfigDirs []string
 
-// Paths are those at which a configuration is looked for, one after the other. The name "" means the default one.
+// Paths returns the possible paths of a configuration, in order. The name "" means the default one.
 func (d ConfigDirs) Paths(name string) (found []string) {
 	name = cmp.Or(name, "ldirectord.cf")
 	for _, dir := range d {
@@ -26,7 +26,7 @@ func (d ConfigDirs) Paths(name string) (found []string) {
 	return found
 }
 
-// Find returns the absolute path of a configuration. The error has the Perl ldirectord's words.
+// Find returns the absolute path of a configuration. The error has the Perl ldirectord's text.
 func (d ConfigDirs) Find(name string) (string, error) {
 	looked := d.Paths(name)
 	for _, path := range looked {

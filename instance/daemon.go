@@ -15,21 +15,21 @@ import (
 // Kernel is the table of the kernel, as --ipvs names it.
 const Kernel = ipvsctl.Kernel
 
-// Daemon identifies a daemon. The same file may have another one on another table, or in another network namespace,
-// which has a table of its own.
+// Daemon identifies a daemon. The same file may have a second daemon on another table, or in another network namespace,
+// which has its own table.
 type Daemon struct {
-	Path  string // of the configuration, absolute, as it was found: links in it may be changed
+	Path  string // the absolute path of the configuration as found: links in it may change
 	Table string // kernel, memory or memory:FILE
 	NetNS uint64 // the inode of the namespace
 }
 
-// likeness is how surely two daemons are the same.
+// likeness tells how surely two daemons are the same.
 type likeness int
 
 const (
 	another likeness = iota
 	sameFile
-	samePath // also when the file is gone
+	samePath // even if the file is gone
 )
 
 // compare returns how surely this daemon and another one are the same.
@@ -50,20 +50,20 @@ func (d Daemon) compare(other Daemon) likeness {
 	return another
 }
 
-// sharesNetNS reports whether a process is in our network namespace. So it is when that can't be read.
+// sharesNetNS reports whether a process is in our network namespace; true if that can't be read.
 func (d Daemon) sharesNetNS(pid int) bool {
 	n := netNSOf(strconv.Itoa(pid))
 	return n == 0 || n == d.NetNS
 }
 
-// suffix makes a name unique that another daemon has as well.
+// suffix makes a name unique if another daemon has the same name.
 func (d Daemon) suffix() string {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%s\x00%s\x00%d", d.Path, d.Table, d.NetNS)
 	return fmt.Sprintf("-%08x", h.Sum32())
 }
 
-// NetNS is the network namespace of this process; 0 where the system does not say.
+// NetNS is the network namespace of this process; 0 if unknown.
 func NetNS() uint64 { return netNSOf("self") }
 
 func netNSOf(process string) uint64 {

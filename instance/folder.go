@@ -25,7 +25,7 @@ func (f folder) files(name string) Files {
 	}
 }
 
-// records are all that are there.
+// records returns all records of the folder.
 func (f folder) records(all Kept) (found []record) {
 	entries, _ := os.ReadDir(string(f))
 	for _, e := range entries {
@@ -46,7 +46,7 @@ func (f folder) lives(r record) bool {
 	return f.mayName(r.Pid) && r.Process.Lives() && isProved(r.Process, f.files(r.base).Lock)
 }
 
-// PrivateMarks are those of the private services that running daemons of the run folder may have in the table.
+// PrivateMarks returns the marks of private services that running daemons of the run folder may have in the table.
 func (f folder) PrivateMarks() map[uint32]bool {
 	marks := map[uint32]bool{}
 	for _, r := range f.records(nil) {
@@ -58,8 +58,8 @@ func (f folder) PrivateMarks() map[uint32]bool {
 	return marks
 }
 
-// mayName reports whether the files here may name a process as the daemon. In a folder that is not root's they may name
-// only processes of its owner: otherwise a user could make root's commands end any process.
+// mayName reports whether files of this folder may name this process as the daemon. In another user's folder they may
+// name only processes of that user: otherwise a user could make root's commands end any process.
 func (f folder) mayName(pid int) bool {
 	owner, err := run.Owner(string(f))
 	if err != nil {
@@ -75,7 +75,7 @@ func (f folder) mayName(pid int) bool {
 // checkOwner refuses to start a daemon of root in a folder of another user. Files there name only processes of
 // that user, see mayName: no command would find the daemon.
 func (f folder) checkOwner() error {
-	owner, err := run.Owner(string(f)) // an error is told by Acquire
+	owner, err := run.Owner(string(f)) // Acquire reports the error
 	if err == nil && os.Geteuid() == 0 && owner != 0 {
 		return fmt.Errorf(
 			"the run folder %s belongs to the user %d: start the daemon as that user, or --rundir names "+
@@ -89,7 +89,7 @@ func (f folder) LockFolder(ctx context.Context) (*os.File, error) {
 	return run.LockFolder(ctx, string(f))
 }
 
-// readPid returns the number in a pid file's first line, 0 if there is none. The file is there when it has any text.
+// readPid returns the number in a pid file's first line, 0 if there is none. The file exists if it has any text.
 func readPid(path string) (pid int, there bool) {
 	text, err := run.Read(path)
 	if err != nil || len(text) == 0 {

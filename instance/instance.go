@@ -23,16 +23,16 @@ const (
 type Instance struct {
 	Daemon
 	folder
-	names []string // that its pid file may have: first the one of this command line
+	names []string // the possible names of its pid file; the first is by this command line
 }
 
-// New is the daemon whose files are in the folder dir. The names are those that its pid file may have, one for each
-// spelling of the configuration. The first is the one of this command line.
+// New returns the instance with files in the folder dir. The names are the possible names of its pid file, one for each
+// spelling of the configuration. The first is by this command line.
 func New(dir string, d Daemon, names ...string) Instance {
 	return Instance{d, folder(dir), names}
 }
 
-// Files are those of the daemon, whichever spelling of its configuration made them. The pid file is the one of this
+// Files returns the files of the daemon, whichever spelling of its configuration made them. The pid file is by this
 // command line.
 func (i Instance) Files() Files {
 	f := i.files(i.baseName(i.records(nil)))
@@ -43,11 +43,11 @@ func (i Instance) Files() Files {
 // PidFile is the pid file of a daemon that this command line starts.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
 
-// Found is what is known of the daemon that runs.
+// Found describes the running daemon.
 type Found struct {
-	Process       // its Pid is 0 when none runs
-	State   State // empty for the Perl ldirectord, and where it is lost
-	Stale   bool  // none runs, but there is a pid file
+	Process       // its Pid is 0 if none runs
+	State   State // empty for the Perl ldirectord, or if lost
+	Stale   bool  // no daemon runs, but there is a pid file
 }
 
 // Find finds the daemon that runs for the file: one of this program, or the Perl ldirectord.
@@ -58,7 +58,7 @@ func (i Instance) Find() Found {
 	}
 	for _, name := range i.names {
 		pid, _ := readPid(i.files(name).Pid)
-		// A pid in a file may be from before a boot, and that of another configuration's daemon.
+		// A pid in a file may be from before a boot, or may belong to another configuration's daemon.
 		has := func(r record) bool { return r.Pid == pid }
 		if pid == 0 || pid == os.Getpid() || slices.ContainsFunc(i.others(all), has) || !i.isDirector(pid) {
 			continue
@@ -72,8 +72,8 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
-// own is the record of this daemon, zero if there is none, and whether it runs. Among several, one that runs comes
-// first.
+// own returns the record of this daemon (zero if there is none), and whether it runs. Of several records, a running
+// daemon's is preferred.
 func (i Instance) own(all []record) (own record, lives bool) {
 	var best int
 	for _, r := range all {
@@ -93,8 +93,8 @@ func (i Instance) own(all []record) (own record, lives bool) {
 	return own, lives
 }
 
-// baseName is the name of the daemon's files: the one they have, as long as any of them is there, else the one of this
-// command line.
+// baseName is the name of the daemon's files: their present name if any exists, otherwise the name by this command
+// line.
 func (i Instance) baseName(all []record) string {
 	if r, _ := i.own(all); r.base != "" {
 		return r.base
@@ -110,8 +110,8 @@ func (i Instance) baseName(all []record) string {
 	return i.names[0]
 }
 
-// isTaken reports whether a name belongs to another daemon: one that runs, or one that left services in the table and
-// may be started again. A container has a new network namespace at each start, and its daemon keeps its name.
+// isTaken reports whether a name belongs to another daemon that runs, or that left services in the table and may be
+// started again. A container has a new network namespace at each start, and its daemon keeps its name.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
 		if r.base != name || i.compare(r.Daemon) != another {
@@ -121,7 +121,7 @@ func (i Instance) isTaken(all []record, name string) bool {
 	})
 }
 
-// others are the records of other daemons that run.
+// others returns the records of other running daemons.
 func (i Instance) others(all []record) (found []record) {
 	for _, r := range all {
 		if i.compare(r.Daemon) == another && i.lives(r) {
@@ -131,7 +131,7 @@ func (i Instance) others(all []record) (found []record) {
 	return found
 }
 
-// userOf is the other daemon that runs under a name, if there is one.
+// userOf returns the other daemon that runs under a name, if there is one.
 func (i Instance) userOf(all []record, name string) (record, bool) {
 	for _, r := range i.others(all) {
 		if r.base == name || r.Name == name {
@@ -155,8 +155,8 @@ func (i Instance) isDirector(pid int) bool {
 	return is && i.Table == Kernel && i.perlMeans(config)
 }
 
-// perlMeans reports whether the Perl ldirectord with this word in its command line has our configuration. A word that
-// does not begin with a slash may be relative to a folder that we can't know: then its last part decides.
+// perlMeans reports whether the Perl ldirectord with this word in its command line has our configuration. A word
+// without a leading slash may be relative to an unknown folder: then its last part decides.
 func (i Instance) perlMeans(config string) bool {
 	switch {
 	case config == "":
@@ -168,7 +168,7 @@ func (i Instance) perlMeans(config string) bool {
 	}
 }
 
-// Stays reports whether a daemon continues. One that was just told to end takes a moment to record it.
+// Stays reports whether a daemon will continue. A daemon that was just told to end takes a moment to record it.
 func (i Instance) Stays(p Process) bool {
 	for range 15 {
 		now := i.Find()
@@ -181,7 +181,7 @@ func (i Instance) Stays(p Process) bool {
 }
 
 // Chains is the name of the daemon's mark rules. It changes only with the name of its files. It is the same in both run
-// folders, so that a daemon that gets a user of its own takes over the rules.
+// folders, so that a daemon keeps its rules when it gets a user of its own.
 func (i Instance) Chains() string {
 	pid := i.files(i.baseName(i.records(nil))).Pid
 	if i.folder == UnitFolder {
@@ -190,7 +190,7 @@ func (i Instance) Chains() string {
 	return pid
 }
 
-// Elsewhere are the daemons of this file that run on another table or in another network namespace.
+// Elsewhere returns the daemons of this file on another table or in another network namespace.
 func (i Instance) Elsewhere() (states []State) {
 	for _, r := range i.others(i.records(nil)) {
 		here := Daemon{Path: r.Path, Table: i.Table, NetNS: i.NetNS}
@@ -201,7 +201,7 @@ func (i Instance) Elsewhere() (states []State) {
 	return states
 }
 
-// State is what is recorded of the daemon, whether it runs or not.
+// State is the record of the daemon, whether it runs or not.
 func (i Instance) State() (State, error) {
 	r, _ := i.own(i.records(nil))
 	if r.base == "" {

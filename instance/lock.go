@@ -21,8 +21,8 @@ var errEnding = errors.New("the previous daemon does not end")
 // Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
 type Lock struct {
 	Files
-	// Before is what the previous daemon recorded and may have left behind. Its Virtuals are none when it ended by
-	// itself, and the times of its Leavers are by the clock as it is now.
+	// Before is the record of the previous daemon. It has no Virtuals if that daemon ended normally. The times of
+	// its Leavers are by the present clock.
 	Before State
 
 	lock *os.File
@@ -31,8 +31,8 @@ type Lock struct {
 	now State      // as recorded
 }
 
-// Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is
-// ending; for one that runs it returns ErrRunning.
+// Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is ending. If a daemon
+// runs, it returns ErrRunning.
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
 		l, err := i.tryAcquire(ctx, by)
@@ -42,8 +42,7 @@ func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	}
 }
 
-// tryAcquire holds the folder's lock, so that one of all who try at the same time succeeds, however they spell the
-// file.
+// tryAcquire holds the folder's lock, so that only one of several starts succeeds, however they spell the file.
 func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	folder, err := i.LockFolder(ctx)
 	if err != nil {
@@ -54,7 +53,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		return nil, err
 	}
 	all := i.records(nil)
-	before, lives := i.own(all) // it is zero when there is none
+	before, lives := i.own(all) // it is zero if there is none
 	if lives && before.Pid != os.Getpid() {
 		if before.Phase == Running && !isKilled(before.Pid) {
 			return nil, ErrRunning
@@ -91,7 +90,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 	return l, nil
 }
 
-// taken is the error that the daemon of another file has a name.
+// taken is the error if the daemon of another file has this name.
 func taken(name, path string, pid int) error {
 	return fmt.Errorf(
 		"the daemon of %s has the name %s already (pid %d): rename one of the files, or give one of them "+
@@ -117,11 +116,11 @@ func (i Instance) MayStart() error {
 	if err := run.Write(trial, make([]byte, size), 0o600); err != nil {
 		return run.While("trying to write in the run folder", err)
 	}
-	return run.Remove(trial) // which another start at the same time may have removed
+	return run.Remove(trial) // another start may have removed it
 }
 
-// name is the one that the pid file will have. A daemon on another table or in another network namespace may have the
-// one of this command line, and keeps it.
+// name is the future name of the pid file. The name by this command line may belong to a daemon on another table or in
+// another network namespace, which keeps it.
 func (i Instance) name(all []record) (string, error) {
 	name := i.names[0]
 	r, held := i.userOf(all, name)
@@ -151,7 +150,7 @@ func takeLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Update records what the daemon is and may leave behind now: change is called with the state as it was recorded.
+// Update changes the record of the daemon: change is called with the recorded state.
 func (l *Lock) Update(change func(*State)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,8 +167,8 @@ func (l *Lock) write() error {
 	return run.While("recording the state", err)
 }
 
-// Restore makes the state and the lock again when they were removed: without them no command finds the daemon, and
-// another one may start. Files of others in their place are left alone.
+// Restore restores the state file and the lock file if they were removed: without them no command finds the daemon, and
+// a second one may start. It leaves files of other users alone.
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

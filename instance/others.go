@@ -19,13 +19,13 @@ const Handover = 30 * time.Second
 // private is the table of one process alone.
 const private = "memory"
 
-// Other is what another daemon on the same table recorded.
+// Other is the record of another daemon on the same table.
 type Other struct {
 	State
-	Lives bool // it has the lock on its file
+	Lives bool // it holds the lock on its file
 }
 
-// Has are the virtual services that are its own while it is there.
+// Has are the virtual services that it owns while it runs.
 func (o *Other) Has() []lvs.Key {
 	if o.Yields {
 		return nil
@@ -33,14 +33,14 @@ func (o *Other) Has() []lvs.Key {
 	return o.Virtuals
 }
 
-// IsHandedOver reports whether it left its virtual services to its next daemon a moment ago.
+// IsHandedOver reports whether it handed over its virtual services to its successor a moment ago.
 func (s *State) IsHandedOver() bool {
 	left := s.Kept - run.SinceBoot()
 	return s.Phase == HandedOver && left > 0 && left <= Handover
 }
 
-// Others are the records of the other daemons on the table. Known are the processes that are no
-// strangers: this one, its parent, and those that a record names and that run.
+// Others returns the records of the other daemons on the table. Known are the processes that are not strangers: this
+// one, its parent, and running ones with a record.
 func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
 	for _, there := range i.folders() {
@@ -55,21 +55,21 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	return all, known
 }
 
-// shares reports whether the daemon of a record is another one on the same table. With the same file it is, in
-// another run folder, as long as it lives.
+// shares reports whether the daemon of a record is another one on the same table. A daemon of the same file in another
+// run folder counts while it runs.
 func (i Instance) shares(o *Other, there folder) bool {
 	same := o.Table == i.Table && o.NetNS == i.NetNS && i.Table != private
 	return same && (i.compare(o.Daemon) == another || there != i.folder && o.Lives)
 }
 
-// isProved reports whether a daemon is proved to run: by its lock, whatever this process sees of others. Where that
-// is not to be looked at, the process with its number and its time of start proves it.
+// isProved reports whether a daemon certainly runs: by its lock, even if this process can't see others. Without access
+// to the lock, a process with its number and its time of start proves it.
 func isProved(p Process, lock string) bool {
 	locked, err := run.IsLocked(lock)
 	return locked || err != nil && p.Lives()
 }
 
-// folders are the run folders of daemons on the same table, each once, in one order.
+// folders returns the run folders of daemons on the same table, each once, in a fixed order.
 func (i Instance) folders() []folder {
 	list := []folder{i.folder}
 	own, err := filepath.EvalSymlinks(string(i.folder))

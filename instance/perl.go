@@ -13,11 +13,11 @@ type Stranger struct {
 	Process
 	Config string // the Perl's word for its configuration, "" for none
 	Proved bool   // it is a Perl, in this network namespace
-	RunDir string // that of a daemon of this program; "" for a Perl
+	RunDir string // the run folder of a daemon of this program; "" for a Perl
 	forked []Process
 }
 
-// Lives reports whether it, or a process that it forked, has not ended.
+// Lives reports whether the director or a process that it forked still runs.
 func (s *Stranger) Lives() bool {
 	for _, pid := range s.Forked() {
 		if p, err := processOf(pid); err == nil && !slices.Contains(s.forked, p) {
@@ -28,7 +28,7 @@ func (s *Stranger) Lives() bool {
 }
 
 // Strangers finds the Perl ldirectords that pid files of the run folders name. With everybody it looks at all command
-// lines, also for daemons of this program that the records do not have. Those that are known it leaves out.
+// lines, also for daemons of this program without a record. It leaves out known ones.
 func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Stranger) {
 	if i.Table != Kernel {
 		return nil
@@ -54,13 +54,14 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 	return found
 }
 
-// isTrusted reports whether a process is of root or of our user. Others have no table, whatever they call themselves.
+// isTrusted reports whether a process belongs to root or to our user. Others can't have the table, whatever their
+// names.
 func isTrusted(pid int) bool {
 	ids := statusOf(pid, "Uid")
 	return len(ids) > 1 && (ids[1] == "0" || ids[1] == strconv.Itoa(os.Geteuid()))
 }
 
-// pids are the processes that pid files name.
+// pids returns the processes that pid files name.
 func (i Instance) pids() (list []int) {
 	for _, dir := range i.folders() {
 		files, _ := filepath.Glob(filepath.Join(string(dir), prefix+"*.pid")) // the pattern is good

@@ -25,7 +25,7 @@ type Process struct {
 	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
 }
 
-// processOf is the process that has this number now. One that ended and was not waited for is an error as well.
+// processOf returns the process that has this number now. A zombie is an error as well.
 func processOf(pid int) (Process, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -56,8 +56,7 @@ func (p Process) Await(ctx context.Context) error {
 	return nil
 }
 
-// isKilled reports whether a process was sent SIGKILL: it is running no more, even if the kernel has not removed it
-// yet.
+// isKilled reports whether a process was sent SIGKILL: it no longer runs, even if the kernel has not removed it yet.
 func isKilled(pid int) bool {
 	const bit = 1 << (syscall.SIGKILL - 1)
 	pending := statusOf(pid, "ShdPnd")
@@ -104,7 +103,7 @@ var starting = []string{"start", "standby", "restart", "try-restart"}
 
 func starts(word string) bool { return slices.Contains(starting, word) }
 
-// isOurs reports whether a command line is that of a daemon of this program, whatever its name is here.
+// isOurs reports whether a command line belongs to a daemon of this program, whatever its name.
 func isOurs(argv []string) bool {
 	if len(argv) == 0 {
 		return false
@@ -161,8 +160,8 @@ func withoutOptions(words []string) []string {
 	return words
 }
 
-// Forked lists the processes that the Perl ldirectord made with fork=yes, one for each virtual service. They
-// would continue to change the table after its end.
+// Forked lists the processes that the Perl ldirectord forked with fork=yes, one for each virtual service. They would
+// continue to change the table after its end.
 func (p Process) Forked() (children []int) {
 	for _, child := range allPids() {
 		if !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {
@@ -175,7 +174,7 @@ func (p Process) Forked() (children []int) {
 	return children
 }
 
-// allPids are the numbers of all processes.
+// allPids returns the numbers of all processes.
 func allPids() (pids []int) {
 	folders, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
 	for _, dir := range folders {

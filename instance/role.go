@@ -9,7 +9,7 @@ import (
 	"ldirectord/run"
 )
 
-// Role is what a cluster manager last told the director of a configuration to be.
+// Role is the role of a configuration's director by the last order.
 type Role string
 
 const (
@@ -23,7 +23,7 @@ const (
 // StaysUp reports whether the daemon keeps running when it does not serve.
 func (r Role) StaysUp() bool { return r == Active || r == Standby }
 
-// RoleChange is what a command wants of the role.
+// RoleChange is a command's change of the role.
 type RoleChange string
 
 const (
@@ -35,7 +35,7 @@ const (
 // IsKnown reports whether c is one of the constants.
 func (c RoleChange) IsKnown() bool { return c == ToServe || c == ToLeave || c == ToStayUp }
 
-// After is the role after a change of the last one. A daemon that keeps running stands by where another one is stopped.
+// After returns the role after a change. To leave, a daemon that keeps running stands by, and any other is stopped.
 func (c RoleChange) After(last Role) Role {
 	serve, stay := c == ToServe, last.StaysUp()
 	switch {
@@ -52,8 +52,8 @@ func (c RoleChange) After(last Role) Role {
 	}
 }
 
-// RoleOrder is a role, and when the command that ordered it began, by SinceBoot. The latest order wins, in whatever
-// sequence they arrive.
+// RoleOrder is a role with the start of its command, by SinceBoot. The latest order wins, whatever the order of
+// arrival.
 type RoleOrder struct {
 	Role  Role
 	Given time.Duration
@@ -88,7 +88,7 @@ func givenIn(line string) time.Duration {
 	return 0
 }
 
-// Write makes an order the last one.
+// Write records an order as the last one.
 func (f RoleFile) Write(last RoleOrder) error {
 	text := fmt.Sprintf("%s\n%s %d\n", last.Role, run.Format, last.Given)
 	return run.While("recording the role", run.Write(string(f), []byte(text), 0o600))

@@ -13,10 +13,10 @@ import (
 	"ldirectord/run"
 )
 
-// format is the format of the state files that are written. Those without a number name no file, and are not read.
+// format is the format of state files. Files without a number name no configuration, and are not read.
 const format = 2
 
-// Phase is what the daemon of a state file does.
+// Phase is the phase of the daemon of a state file.
 type Phase string
 
 const (
@@ -25,31 +25,33 @@ const (
 	HandedOver Phase = "handed over" // it ended and left its table to the next one
 )
 
-// Supervisor is the program that has a daemon in the foreground, and so must start the next one: a unit of systemd by
-// its name, or somebody. A daemon in the background has none.
+// Supervisor is the program that runs a daemon in the foreground and must start the next one: a systemd unit by its
+// name, or another program. A daemon in the background has none.
 type Supervisor string
 
-// State is what a state file says. Every user may read it.
+// State is the content of a state file. Every user may read it.
 type State struct {
 	Format int
 	Daemon
 	Name string // of its pid file
 	Process
 	Phase      Phase
-	Supervisor Supervisor    `json:",omitempty"`
-	Execute    []string      `json:",omitempty"` // the configurations of its siblings
-	Virtuals   []lvs.Key     `json:",omitempty"` // what it may have in the table, unless it is ending
-	Waits      []lvs.Key     `json:",omitempty"` // what it takes over from another daemon, as soon as it may
-	Yields     bool          `json:",omitempty"` // others may take over what it has in the table: it stands by
-	Kept       time.Duration `json:",omitempty"` // by SinceBoot: so long Virtuals are for its next daemon
-	// of those virtual services; Until is by SinceBoot, which can't be set
+	Supervisor Supervisor `json:",omitempty"`
+	Execute    []string   `json:",omitempty"` // the configurations of its siblings
+	// the virtual services that it may have in the table, unless it is ending
+	Virtuals []lvs.Key `json:",omitempty"`
+	Waits    []lvs.Key `json:",omitempty"` // the virtual services that it waits for
+	Yields   bool      `json:",omitempty"` // it stands by, so others may take over its virtual services
+	// until this time, by SinceBoot, Virtuals are reserved for its successor
+	Kept time.Duration `json:",omitempty"`
+	// the leavers of those virtual services; Until is by SinceBoot, which can't be set
 	Leavers []ipvsctl.Leaver `json:",omitempty"`
 
-	Private   []ipvsctl.PrivateService `json:",omitempty"` // for checks, that it may have in the table
+	Private   []ipvsctl.PrivateService `json:",omitempty"` // the private services that it may have in the table
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetLeavers sets the servers that leave the configuration. Their Until is by the clock as it is now.
+// SetLeavers sets the servers that leave the configuration. Their Until is by the present clock.
 func (s *State) SetLeavers(all []ipvsctl.Leaver) {
 	s.Leavers = slices.Clone(all)
 	for i := range s.Leavers {
@@ -57,7 +59,7 @@ func (s *State) SetLeavers(all []ipvsctl.Leaver) {
 	}
 }
 
-// leavers are those of a record, by the clock as it is now.
+// leavers returns the leavers of a record, by the present clock.
 func (s *State) leavers() []ipvsctl.Leaver {
 	all := slices.Clone(s.Leavers)
 	for i := range all {
@@ -84,7 +86,7 @@ type record struct {
 	base string // the name of its files
 }
 
-// Kept are records that were read, by their paths. One is read again when its file is another one.
+// Kept caches records by path. A record is read again when its file changes.
 type Kept map[string]keptState
 
 type keptState struct {
@@ -92,7 +94,7 @@ type keptState struct {
 	State
 }
 
-// read reads a record. From nil it is read each time.
+// read reads a record; without a cache (nil) each time.
 func (all Kept) read(path string) (State, error) {
 	file, err := os.Lstat(path)
 	if err != nil {
@@ -102,7 +104,8 @@ func (all Kept) read(path string) (State, error) {
 		return k.State, nil
 	}
 	s, err := readState(path)
-	if all != nil && err == nil && time.Since(file.ModTime()) > time.Second { // else the next one may look the same
+	// otherwise the next one may look the same
+	if all != nil && err == nil && time.Since(file.ModTime()) > time.Second {
 		all[path] = keptState{file, s}
 	}
 	return s, err
