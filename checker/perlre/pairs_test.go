@@ -78,6 +78,36 @@ func (p *perlProcess) compares(t *testing.T, random *rand.Rand, counts map[strin
 	}
 }
 
+// A set has the bytes that it has in Perl, in each engine, with both cases and without.
+func TestSetsHoldTheBytesThatTheyHoldInPerl(t *testing.T) {
+	perl := startPerl(t)
+	sets := []string{`\N`, `[{-\xff]`, `[^{-\xff]`, `[\x00-@\[-\xff]`, `[\x80-\xff]`, `[A-\xff]`, "[\xe0-\xff]"}
+	for _, escape := range "dDwWsShHvV" {
+		sets = append(sets, `\`+string(escape), `[\`+string(escape)+"]", `[^\`+string(escape)+"]", `[b\`+string(escape)+"]")
+	}
+	for _, name := range strings.Fields("alpha alnum ascii blank cntrl digit graph lower print punct space upper word xdigit") {
+		sets = append(sets, "[[:"+name+":]]", "[[:^"+name+":]]", "[^[:"+name+":]]")
+	}
+	for _, set := range sets {
+		for _, before := range []string{"", "(?i)", "(?=(?s:.))", "(?i)(?=(?s:.))"} {
+			if strings.HasPrefix(before, "(?i)") && strings.HasPrefix(set, "[[:^") {
+				if _, err := Compile(before + set); err == nil {
+					t.Errorf("%s is not refused", before+set)
+				}
+				continue
+			}
+			r := compiled(t, before+set)
+			for b := range 256 {
+				text := string([]byte{byte(b)})
+				got, err := r.Match([]byte(text), enough, new(time.Duration))
+				if want := perl.answer(before+set, text); err != nil || got != (want == "1") {
+					t.Errorf("%s on %q: %v %v, perl %s", before+set, text, got, err, want)
+				}
+			}
+		}
+	}
+}
+
 // eachEngine is what Go's engine and the one that backtracks find, whatever would be asked; "" if Go's can't read the
 // pattern as Perl does.
 func eachEngine(t *testing.T, pattern, text string) string {

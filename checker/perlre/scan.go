@@ -116,6 +116,7 @@ var refused = []struct {
 	{regexp.MustCompile(`^[*+?]`), "quantifier %s follows nothing"},
 	{regexp.MustCompile(`^\\\z`), `trailing %s`},
 	{regexp.MustCompile(`^\\[bB]\{[^}]*\}?`), "%s is not supported"},
+	{regexp.MustCompile(`^\\[xo]\{[^}]*\z`), "unmatched { in %s"},
 	{regexp.MustCompile(`^\\N\{[ \t]*[^ \t0-9,][^}]*\}?`), `%s: named characters are not supported, write \x41`},
 	{regexp.MustCompile(`^\\[pP](?:\{[^}]*\}|.?)`),
 		`%s: properties are not supported, write a class as [[:upper:]]`},

@@ -36,9 +36,11 @@ func written(char rune) string {
 	return fmt.Sprintf(`\x%02x`, char)
 }
 
-// sets are the escapes of several characters, as members of a class.
+// sets are the escapes of several characters, as members of a class. One without letters must have no rune between the
+// bytes either: (?i) takes the Kelvin sign for a k.
 var sets = map[string]string{
-	`\d`: `\d`, `\D`: `\D`, `\w`: `\w`, `\W`: `\W`, `\s`: "[:space:]", `\S`: "[:^space:]",
+	`\d`: `\d`, `\D`: `\D`, `\s`: "[:space:]", `\S`: "[:^space:]",
+	`\w`: `\w`, `\W`: `\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\x{e080}-\x{e0ff}`,
 	`\h`: `\t \x{e0a0}`, `\H`: `\x00-\x08\x0a-\x1f!-\x{e09f}\x{e0a1}-\x{e0ff}`,
 	`\v`: `\x0a-\x0d\x{e085}`, `\V`: `\x00-\x09\x0e-\x{e084}\x{e086}-\x{e0ff}`,
 }
@@ -85,6 +87,9 @@ func (s *scanner) classRange() string {
 	case from > to:
 		s.fail(begin, "invalid range %q", s.src[begin:s.pos])
 	}
+	if from < 0x80 && to >= 0x80 { // what is between is no byte, but for (?i) another's other case
+		return text + `-\x7f\x{e080}-` + last
+	}
 	return text + "-" + last
 }
 
@@ -100,6 +105,9 @@ func (s *scanner) classMember() (char rune, text string) {
 		}
 		if s.on['i'] {
 			m[0] = oneCase.Replace(m[0])
+			if strings.Contains(m[0], "^") { // it has runes that are a letter's other case
+				s.fail(begin, "%s is not supported under (?i): write [^[:alpha:]] and its like", m[0])
+			}
 		}
 		return -1, m[0]
 	}
@@ -112,8 +120,8 @@ func (s *scanner) classMember() (char rune, text string) {
 
 // characters are one by itself, and all escapes of one: hexadecimal, octal, control characters, by a letter, by nothing
 // but the backslash. Perl ignores what follows the digits in braces.
-var characters = regexp.MustCompile(`^(?s:([^\\])|\\(?:x(?:\{[ \t]*([0-9A-Fa-f]*)[^}_]*\}|([0-9A-Fa-f]{1,2})|)|` +
-	`(?:o\{[ \t]*([0-7]*)[^}_]*\}|([0-7]{1,3}))|c([ -~])|([aefnrt])|([^xocCpPN])))`)
+var characters = regexp.MustCompile(`^(?s:([^\\])|\\(?:x(?:\{[ \t]*([0-9A-Fa-f_]*)[^}]*\}|([0-9A-Fa-f]{1,2})|)|` +
+	`(?:o\{[ \t]*([0-7_]*)[^}]*\}|([0-7]{1,3}))|c([ -~])|([aefnrt])|([^xocCpPN])))`)
 
 // character reads one character.
 func (s *scanner) character() rune {
@@ -137,7 +145,7 @@ func (s *scanner) character() rune {
 	if m[4]+m[5] != "" {
 		digits, base = m[4]+m[5], 8
 	}
-	n, err := strconv.ParseUint(digits, base, 8)
+	n, err := strconv.ParseUint(strings.ReplaceAll(digits, "_", ""), base, 8)
 	if err != nil {
 		s.fail(begin, `%s is not supported: it is no byte, write those of its UTF-8, as \xc3\xa9`, m[0])
 	}
