@@ -50,15 +50,18 @@ my $once = qr/\bno\s+warnings\b|\bcommon::sense\b|^\s*(?:END\s*\{|package\b)|\bs
 my $kept = 4096;  # bytes of the output of a check
 my $idle = 61.7;  # seconds without a check until a process ends, and this; hardly an interval
 my $most = 40;    # processes that wait for another check
-my $share = 4;    # of them for one virtual service
+my $share = 4;    # of them for one virtual service: as many as begin at once
 my $last = 1000;  # checks that one of them makes
+my $patience = 0.05; # seconds that a check waits for others of its virtual service, to have their process after them
 my ($file, $daemon) = (shift @ARGV, getppid);
 my ($failed, $error, $check);         # why there is no check
 my ($said, %theirs);                  # while it was compiled: its output, its handlers of signals
 my $alone;                            # true: no process makes two checks
 my @variables;                        # package variables of the file, and their values before a check
 my %running;                          # by process: the check that it runs, an array as begin makes it
+my (%queue, %busy);                   # by virtual service: checks that wait for others; how many run
 my %waiting;                          # by virtual service: the last checks of the processes that wait for another
+my %ending;                           # processes that made a check and are told to end
 my ($ready, $soon) = ("", "");        # answers that are to be written now, and with the next ones
 my ($news, $tell);                    # a pipe from the processes of checks: modules that were loaded, their end
 my ($next, $made);                    # in the process of a check: a pipe with the arguments of others, their number
@@ -124,7 +127,7 @@ sub point {
 
 # serve starts and ends checks. It returns in the process of a check alone.
 sub serve {
-	my ($text, $open, $died, $looked) = ("", 1);
+	my ($text, $open, $rest, $died, $looked) = ("", 1, $patience);
 	$SIG{CHLD} = sub { $died = 1 }; # ends select
 	$SIG{PIPE} = "IGNORE";
 	answer("ready");
@@ -138,13 +141,15 @@ sub serve {
 		vec($bits, 3, 1) = 1 if $open;
 		vec($bits, fileno $news, 1) = 1;
 		$_->[1] and vec($bits, fileno $_->[1], 1) = 1 for values %running;
-		my $n = select $bits, undef, undef, %running ? 0.05 : $idle;
+		(my $n, $rest) = select $bits, undef, undef, %running || %ending ? $rest : $idle;
+		my $late = $n == 0;
 		($ready, $soon) = ($soon, "");
 		$n > 0 or $bits = "";
-		last if $n == 0 && !%running;
+		$rest > 0 or $rest = $patience;
+		last if $late && !%running && !%ending;
 		listen_to($_, $bits) for values %running;
 		heed() if vec $bits, fileno $news, 1;
-		if ($died || $n == 0) {
+		if ($died || $late) {
 			$died = 0;
 			while ((my $pid = waitpid -1, 1) > 0) {
 				end($pid, $?);
@@ -152,18 +157,29 @@ sub serve {
 		}
 		if (time > $looked) {
 			$looked = time + 9;
+			%ending = (); # one that hangs is not watched for good
 			for my $some (values %waiting) {
 				@$some = grep $_->[6] >= time - $idle, @$some;
 			}
 		}
-		$open && vec $bits, 3, 1 or next;
-		$n = sysread $orders, $text, 65536, length $text;
-		defined $n or next;
-		$open = $n > 0;
-		while ($text =~ s/^(.*)\n//) {
-			my ($number, $arguments) = split /\t/, $1, 2;
-			begin($number, $arguments) or return split /\t/, $arguments, -1;
+		if ($open && vec $bits, 3, 1) {
+			$n = sysread $orders, $text, 65536, length $text;
+			$open = $n > 0 if defined $n;
+			while ($text =~ s/^(.*)\n//) {
+				my ($number, $arguments) = split /\t/, $1, 2;
+				my ($service) = $arguments =~ /^(.*?\t.*?)\t/;
+				$rest = $patience if !%queue;
+				push @{$queue{$service}}, [ $number, $arguments, $service ];
+			}
 		}
+		for my $checks (values %queue) {
+			while (@$checks && ($late || !$busy{$checks->[0][2]})) {
+				my $check = shift @$checks;
+				begin(@$check) or return split /\t/, $check->[1], -1;
+			}
+		}
+		($ready, $soon) = ("$ready$soon", "") if $late; # the daemon waited enough
+		delete @queue{grep !@{$queue{$_}}, keys %queue};
 	}
 	$ready .= $soon;
 	send_answers();
@@ -172,12 +188,12 @@ sub serve {
 
 # begin starts a check, and returns true but in a new process for it.
 sub begin {
-	my ($number, $arguments) = @_;
-	my ($service) = $arguments =~ /^(.*?\t.*?)\t/;
+	my ($number, $arguments, $service) = @_;
 	while (my $run = pop @{$waiting{$service}}) {
 		@$run[0, 2] = ($number, "");
 		syswrite $run->[4], "$arguments\n" or next; # it has ended
 		$running{$run->[5]} = $run;
+		$busy{$service}++;
 		$soon .= "$number\t$run->[5]\n"; # mostly its end is the next answer, and wakes the daemon once
 		return 1;
 	}
@@ -189,6 +205,7 @@ sub begin {
 	if ($pid) {
 		fcntl $from, Fcntl::F_SETFL(), Fcntl::O_NONBLOCK();
 		$running{$pid} = [ $number, $from, "", $service, $order, $pid, time ];
+		$busy{$service}++;
 		return answer($number, $pid);
 	}
 	point($to);
@@ -276,8 +293,9 @@ sub heed {
 			my $run = $running{$word} or next;
 			end($word, 0);
 			$run->[6] = time;
-			my $others = $waiting{$run->[3]} or next; # it is from before a module was loaded
-			push @$others, $run if @$others < $share && map(@$_, values %waiting) < $most;
+			my $others = $waiting{$run->[3]}; # none: it is from before a module was loaded
+			my $stays = $others && @$others < $share && map(@$_, values %waiting) < $most;
+			$stays ? push @$others, $run : $ending{$word}++;
 			next;
 		}
 		next if $INC{$word};
@@ -307,11 +325,13 @@ sub end {
 	my ($pid, $status) = @_;
 	my $run = delete $running{$pid};
 	if (!$run) {
+		delete $ending{$pid};
 		for my $some (values %waiting) {
 			@$some = grep $_->[5] != $pid, @$some;
 		}
 		return;
 	}
+	--$busy{$run->[3]} or delete $busy{$run->[3]};
 	1 while $run->[1] && length $run->[2] < $kept && hark($run);
 	answer($run->[0], $status, unpack "H*", $run->[2]);
 }

@@ -146,6 +146,39 @@ func TestAPerlProcessStaysForItsVirtualService(t *testing.T) {
 	}
 }
 
+// Checks of one virtual service at a time are made one after the other, by one process, but none waits long for others.
+func TestPerlChecksAtATimeShareAProcess(t *testing.T) {
+	const patience = "$patience = 0.05;"
+	if !strings.Contains(perlRunner, patience) {
+		t.Fatal("the patience is not there")
+	}
+	processes := func(f *perlFile) (all []string) {
+		var wait sync.WaitGroup
+		said := make([]string, 4)
+		for i := range said {
+			wait.Go(func() { said[i] = f.check("a", "b", strconv.Itoa(i)).Detail })
+		}
+		wait.Wait()
+		slices.Sort(said)
+		return slices.Compact(said)
+	}
+	usual := perlRunner
+	perlRunner = strings.Replace(perlRunner, patience, "$patience = 60;", 1)
+	defer func() { perlRunner = usual }()
+	f := newPerlFile(t, "select undef, undef, undef, 0.02; print $$")
+	if all := processes(f); len(all) != 1 || !strings.HasPrefix(all[0], "exit status 0") {
+		t.Errorf("%q", all)
+	}
+	perlRunner = usual
+	dir := t.TempDir()
+	f = newPerlFile(t, `open my $came, ">", "`+dir+`/$ARGV[2]"; # and waits for all others
+		for my $n (0 .. 3) { select undef, undef, undef, 0.01 while !-e "`+dir+`/$n" }
+		print $$`)
+	if all := processes(f); len(all) != 4 {
+		t.Errorf("%q", all)
+	}
+}
+
 // A file that keeps something from its first check for others, or does something at its end, has a process for each.
 func TestAPerlFileThatKeepsWhatItSawHasAProcessForEachCheck(t *testing.T) {
 	for _, code := range []string{

@@ -26,6 +26,8 @@ const (
 	// the interval.
 	perGrid   = 50
 	gridShare = 20
+	// companySize is how many checks that cost less together are due at one instant, see checker.CompanyOf.
+	companySize = 4
 	// maxSleep is the longest time between two wake-ups. It is also the longest delay of the report of a success
 	// after a success.
 	maxSleep = time.Second
@@ -96,11 +98,18 @@ type Pool struct {
 	told    time.Time     // when results was last signalled
 	quiet   time.Duration // how late a success after a success may be reported
 	spread  float64       // the place of the next new task in its interval
+	company map[string]company
 	free    time.Time     // when the next extra check may begin
 	epoch   time.Time     // where all grids begin
 	planned time.Time     // when the pool last planned to wake; zero before the first round
 	stalled time.Time     // when it last woke far too late
 	slept   time.Duration // the last result of asleep
+}
+
+// company is an instant for checks that cost less together, and how many more are due then.
+type company struct {
+	due  time.Time
+	free int
 }
 
 // NewPool returns a pool without tasks. It does nothing until Run.
@@ -115,7 +124,7 @@ func (p *Pool) Set(tasks []*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	kept := make(map[*Task]bool, len(tasks))
-	p.every, p.quiet = map[time.Duration]int{}, maxSleep
+	p.every, p.quiet, p.company = map[time.Duration]int{}, maxSleep, map[string]company{}
 	for _, t := range tasks {
 		kept[t] = true
 		p.every[t.Every]++
@@ -399,7 +408,7 @@ func (p *Pool) next(t *Task, r checker.Result, start, now time.Time) time.Time {
 		t.shortages = 0
 	}
 	if !t.ran {
-		return p.phase(start, t.Every)
+		return p.place(start, t)
 	}
 	if now.Sub(start) >= t.Every { // the check took its whole interval; the next one must not be late too
 		return now
@@ -415,6 +424,20 @@ func (p *Pool) next(t *Task, r checker.Result, start, now time.Time) time.Time {
 // unlike the servers'.
 func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
 	return now.Sub(p.planned) > stallAfter || slept-p.slept > stallAfter
+}
+
+// place is when a task is due after its first check: with others that it costs less with, or where its phase is.
+func (p *Pool) place(first time.Time, t *Task) time.Time {
+	kind := checker.CompanyOf(t.Checker)
+	with := p.company[kind]
+	if with.free == 0 {
+		with = company{p.phase(first, t.Every), companySize}
+	}
+	if kind != "" {
+		with.free--
+		p.company[kind] = with
+	}
+	return after(with.due.Add(-t.Every), t.Every, first.Add(t.Every/10))
 }
 
 // phase is the time from a job's first check to its second: between 0.1 and 1.1 intervals. Steps of the golden ratio

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -474,6 +475,34 @@ func TestPhasesFollowTheGoldenRatioOnAGrid(t *testing.T) {
 	p.spread = 1 - 0.6180339887498949
 	if got := p.phase(first, 10*Tick).Sub(first); got != Tick {
 		t.Errorf("phase %v, want %v: a tenth of the interval is not too soon", got, Tick)
+	}
+}
+
+// Four checks of a Perl file for one virtual service are due at the same instant, wherever their first ones were.
+func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
+	p := NewPool()
+	p.Set(nil)
+	due := map[string]map[time.Duration]int{"a": {}, "b": {}}
+	for i := range 24 {
+		service := []string{"a", "b"}[i%2]
+		c, err := checker.New(checker.Spec{Type: "external-perl", Command: "file",
+			Args: [4]string{service, "80", strconv.Itoa(i), "80"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := p.epoch.Add(time.Duration(i) * 3 * Tick)
+		at := p.place(first, &Task{Every: 10 * time.Second, Checker: c})
+		if wait := at.Sub(first); wait < time.Second || wait > 12*time.Second {
+			t.Errorf("due after %v", wait)
+		}
+		due[service][at.Sub(p.epoch)%(10*time.Second)]++
+	}
+	for service, instants := range due {
+		for at, n := range instants {
+			if n != companySize || len(instants) != 3 {
+				t.Errorf("%s: %d at %v of %d instants", service, n, at, len(instants))
+			}
+		}
 	}
 }
 
