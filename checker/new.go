@@ -9,7 +9,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// SpecError is a setting that no check can be made with.
+// SpecError is the error of a setting that makes a check impossible.
 type SpecError struct {
 	Directive string // the directive of the configuration, such as receive
 	Err       error

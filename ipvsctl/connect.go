@@ -17,9 +17,9 @@ import (
 	"ldirectord/program"
 )
 
-// Room for an answer, in bytes. For each the kernel takes, and clears, as much memory as the socket ever had room for,
-// up to 32 kB (netlink_dump in net/netlink/af_netlink.c), and puts no more into it than there is room for from
-// shortAnswer on.
+// Sizes of buffers for answers, in bytes. For each answer the kernel allocates and clears as much memory as the largest
+// buffer of the socket so far, up to 32 kB (netlink_dump in net/netlink/af_netlink.c). From shortAnswer on it fills no
+// more than the buffer.
 const (
 	maxAnswer   = 1 << 16 // for whole tables
 	shortAnswer = 1 << 13 // for a service
@@ -30,7 +30,7 @@ const moduleTimeout = 10 * time.Second
 
 var errReloaded = errors.New("the module ip_vs was unloaded and loaded again")
 
-// connect opens a line. Timeout is how long an answer on it is waited for, room how long one may be.
+// connect opens a line. Timeout is the wait for an answer, room the largest size of one.
 func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error) {
 	g, err := openGenl(timeout, room)
 	if err != nil {
@@ -51,7 +51,7 @@ func connect(ctx context.Context, timeout time.Duration, room int) (*conn, error
 	return c, nil
 }
 
-// using talks on a line that is closed after an error, and when ctx ends first.
+// using runs talk on a line, which it closes after an error, and when ctx ends first.
 func using(ctx context.Context, end func(), talk func() error) error {
 	uncut := context.AfterFunc(ctx, end)
 	err := talk()
@@ -89,7 +89,7 @@ func (g *genl) lookup() error {
 	return err
 }
 
-// lineFailed tells the line's failures from the kernel's refusals. ENOENT may be either: it also says that
+// lineFailed distinguishes failures of the line from refusals of the kernel. ENOENT may be either: it also says that
 // the module has been unloaded.
 func lineFailed(err error) bool {
 	errno, is := errors.AsType[syscall.Errno](err)
@@ -111,8 +111,8 @@ func (c *conn) close() {
 	c.genl.close()
 }
 
-// findFamily makes sure of IPVS before moby/ipvs is asked for anything: that one never looks twice, and
-// without IPVS takes the kernel's answers for success.
+// findFamily finds IPVS before moby/ipvs is used, because that library looks only once, and without IPVS reads the
+// kernel's answers as success.
 func findFamily(ctx context.Context, g *genl) error {
 	err := g.lookup()
 	if !errors.Is(err, syscall.ENOENT) {
@@ -125,7 +125,7 @@ func findFamily(ctx context.Context, g *genl) error {
 	return &absentError{cmp.Or(loading, errors.New("modprobe found nothing to do"))}
 }
 
-// absentError is a kernel without IPVS; why says how loading the module failed.
+// absentError is the error of a kernel without IPVS; why is the reason why the module could not be loaded.
 type absentError struct{ why error }
 
 func (e *absentError) Error() string { return "the kernel has no IPVS" }
@@ -149,7 +149,7 @@ func loadModule(ctx context.Context) error {
 	return fmt.Errorf("modprobe: %w", err)
 }
 
-// openError says what to do about a table that can't be opened.
+// openError adds advice to the error of a table that can't be opened.
 func openError(err error) error {
 	e := &OpError{Op: "open", Err: err}
 	var absent *absentError

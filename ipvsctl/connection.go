@@ -23,16 +23,16 @@ import (
 type Connection struct {
 	Protocol   lvs.Protocol   // 0 in the template of a mark service
 	Client     netip.AddrPort // in a template: port 0, and the address as the granularity masks it
-	Virtual    netip.AddrPort // what the client asked; see Mark for the template of a mark service
+	Virtual    netip.AddrPort // the address that the client uses; see Mark for the template of a mark service
 	Dest       netip.AddrPort // the server that answers
 	State      string         // as the kernel names it: ESTABLISHED, UDP, NONE, ASSURED
 	Expires    time.Duration  // whole seconds
 	Engine     string         // persistence engine of a template, "" for none
-	EngineData string         // what the engine knows its client by; any bytes: they come from the network
+	EngineData string         // the engine's key of the client; any bytes, because they come from the network
 }
 
-// Template reports whether c is a template. Only those have no port of the client, but for a data connection of
-// FTP whose port is not known yet.
+// Template reports whether c is a template. Only templates have no client port, except FTP data connections whose port
+// is not known yet.
 func (c Connection) Template() bool { return c.Client.Port() == 0 && c.State != "LISTEN" }
 
 // Mark is the mark of a mark service's template, which replaces the address; 0 in any other entry.
@@ -46,13 +46,13 @@ func (c Connection) Mark() uint32 {
 // connectionsFile is the table of the namespace of the thread that opens it.
 const connectionsFile = "/proc/thread-self/net/ip_vs_conn"
 
-// maxLine bounds a line, in bytes. The kernel's are up to 160 bytes, and an engine's data adds up to 255
+// maxLine limits a line, in bytes. The kernel's are up to 160 bytes, and an engine's data adds up to 255
 // (linux/ip_vs.h: IP_VS_PEDATA_MAXLEN).
 const maxLine = 1024
 
-// EachConnection calls f for each entry of the kernel's table of connections, until f fails, and says how many
-// lines were no entry. The table goes by in parts of the kernel's size and is never held as a whole; entries
-// that come and go meanwhile may be missing or come twice.
+// EachConnection calls f for each entry of the kernel's table of connections, until f fails, and returns how many lines
+// could not be read. It reads the table in parts and never holds all of it; entries that change meanwhile may be
+// missing or appear twice.
 func EachConnection(ctx context.Context, f func(Connection) error) (skipped int, err error) {
 	file, err := os.Open(connectionsFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,8 +91,8 @@ func readConnections(ctx context.Context, r io.Reader, f func(Connection) error)
 	}
 }
 
-// readLine returns the next line, which the next call overwrites; nil for one that is too long, or cut off by
-// the end. At the end it fails with io.EOF.
+// readLine returns the next line, which the next call overwrites; nil for a line that is too long, or cut off by the
+// end. At the end it fails with io.EOF.
 func readLine(r *bufio.Reader) (line []byte, err error) {
 	line, err = r.ReadSlice('\n')
 	short := err == nil && len(line) <= maxLine
@@ -125,7 +125,7 @@ func parseConnection(line []byte) (c Connection, ok bool) {
 	seconds, err := strconv.ParseUint(words[8], 10, 32)
 	c.State, c.Expires, errs[4] = words[7], time.Duration(seconds)*time.Second, err
 	c.Engine, c.EngineData, _ = strings.Cut(rest, " ")
-	sameFamily := c.Client.Addr().Is4() == c.Virtual.Addr().Is4() // the destination's may be the other (tunnel)
+	sameFamily := c.Client.Addr().Is4() == c.Virtual.Addr().Is4() // the destination's family may differ (tunnel)
 	return c, sameFamily && c.State != "" && errs == [5]error{}
 }
 

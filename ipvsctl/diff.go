@@ -30,7 +30,7 @@ func DiffService(old, service Service) (ops []Op) {
 	dests := len(ops)
 	was, will := old.Dests, service.Dests // both in the order of their addresses
 	for len(was)+len(will) > 0 {
-		order := len(was) - len(will) // what one of them has alone, when the other is at its end
+		order := len(was) - len(will) // destinations of only one list, when the other has ended
 		if len(was) > 0 && len(will) > 0 {
 			order = will[0].Addr.Compare(was[0].Addr)
 		}
@@ -53,11 +53,11 @@ func DiffService(old, service Service) (ops []Op) {
 	return ops
 }
 
-// Rounds is how many rounds changes of several services are made in.
+// Rounds is the number of rounds for changes of several services.
 const Rounds = 4
 
-// Round is the round in which a change is made, from 0 on: services, what adds capacity, other edits, removals. What
-// takes capacity away thus waits until all is added, and a service whose additions failed can keep what it has.
+// Round is the round in which a change is made, from 0 on: services, what adds capacity, other edits, removals.
+// Removals thus wait until everything is added, and a service whose additions failed can keep its destinations.
 func (op Op) Round() int {
 	if op.Kind < AddDest {
 		return 0

@@ -6,11 +6,11 @@ import (
 	"syscall"
 )
 
-// OpError is something that a table was asked for and did not do. errors.Is finds the kernel's errno in it.
+// OpError is a failed request to a table. errors.Is finds the kernel's errno in it.
 type OpError struct {
 	Op   string // the change as arguments of ipvsadm, or "open" or "read"
 	Err  error
-	Hint string // for a person: what it may be; "" when Err says all
+	Hint string // a likely cause, for a person; "" if Err is enough
 }
 
 func (e *OpError) Error() string {
@@ -23,7 +23,7 @@ func (e *OpError) Error() string {
 
 func (e *OpError) Unwrap() error { return e.Err }
 
-// refused is the error of Do for op, nil for a nil err.
+// refused returns the error of Do for op; nil for a nil err.
 func refused(op Op, err error) error {
 	if err == nil {
 		return nil
@@ -31,7 +31,7 @@ func refused(op Op, err error) error {
 	return &OpError{Op: op.String(), Err: err, Hint: op.hint(err)}
 }
 
-// hint says what an errno means for op: the kernel uses the same few for everything.
+// hint explains an errno for op, because the kernel uses the same few for everything.
 func (op Op) hint(err error) string {
 	var open *OpError
 	var module absentModule
@@ -54,8 +54,8 @@ func (op Op) hint(err error) string {
 // absentModule is a module of a scheduler or a persistence engine that the kernel could not load.
 type absentModule string
 
-// lacking names the module that a kernel needs for s and does not have. The kernel looks for the scheduler first, so a
-// scheduler that is loaded is not missing. What is built in is not among the loaded modules.
+// lacking names the missing kernel module for s. The kernel looks for the scheduler first, so a scheduler that is
+// loaded is not missing. Built-in modules are not in the list of loaded ones.
 func lacking(s Settings, loaded func(module string) bool) absentModule {
 	scheduler, engine := "ip_vs_"+s.Scheduler, "ip_vs_pe_"+s.PEName
 	switch {
@@ -74,7 +74,7 @@ func (m absentModule) Unwrap() error { return syscall.ENOENT }
 const hintPermission = "it takes root, or the capability CAP_NET_ADMIN"
 
 // IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table.
-// It is true as well where the kernel has no IPVS any more: reading the table, which comes next, says so.
+// It is also true if the kernel has lost IPVS; the next reading of the table reports that.
 func IsMissing(err error) bool {
 	var module absentModule
 	return errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.ENOENT) && !errors.As(err, &module)

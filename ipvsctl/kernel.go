@@ -18,7 +18,7 @@ import (
 	"ldirectord/checker/raw"
 )
 
-// answerTimeout is how long the kernel's answer to a request, or to a batch of them, is waited for.
+// answerTimeout is the longest wait for the kernel's answer to a request or a batch.
 const answerTimeout = 10 * time.Second
 
 var (
@@ -29,14 +29,14 @@ var (
 // kernel is the table of the network namespace in which it is opened. The zero kernel is opened by its first request.
 // It may be shared by goroutines: one request is under way at a time, since moby/ipvs mixes up the answers of two.
 type kernel struct {
-	// untold reads counters by system calls that Go's scheduler is not told of: it would wake a thread of its own
-	// each time, which takes longer than all else. While another program keeps the kernel's lock of IPVS, one of
-	// Go's processors waits. Answers are short then: it is for a service at a time.
+	// untold reads counters by raw system calls, which bypass Go's scheduler: it would wake a thread each time, the
+	// largest cost. While another program holds the kernel's lock of IPVS, one of Go's processors waits. Its
+	// answers are short: it reads one service at a time.
 	untold  bool
 	timeout time.Duration // for an answer; 0 for answerTimeout
 
 	mu   sync.Mutex // guards conn
-	conn *conn      // nil when the next request must open another
+	conn *conn      // nil if the next request must open a new line
 }
 
 // conn is an open line to the kernel: moby/ipvs for services, our own messages for the rest.
@@ -54,20 +54,20 @@ type genl struct {
 	family  uint16        // the number of IPVS
 	untold  bool          // see call
 
-	out    []byte // requests that are not sent yet
-	last   int    // where the last of them begins
-	queued uint32 // how many they are
+	out    []byte // queued requests
+	last   int    // the start of the last queued request
+	queued uint32 // the number of queued requests
 	seq    uint32 // the number of the last one
 	in     []byte // room for answers
 }
 
-// Connect opens the kernel's table, after loading the module ip_vs where it is missing. A kernel without IPVS
-// and missing rights are an *OpError.
+// Connect opens the kernel's table, and loads the module ip_vs if it is missing. A kernel without IPVS and missing
+// rights are an *OpError.
 func (k *kernel) Connect(ctx context.Context) error {
 	return k.request(ctx, func(*conn) error { return nil })
 }
 
-// Close lets go of the kernel; the table stays as it is.
+// Close closes the sockets; the table stays as it is.
 func (k *kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -115,8 +115,8 @@ func (k *kernel) do(ctx context.Context, ops []Op) []error {
 	return results
 }
 
-// request lets talk have the line to the kernel, and cuts the line when ctx ends first: moby/ipvs would wait
-// for a lost answer forever. After a failure of the line itself the next request gets a new one.
+// request runs talk on the line to the kernel, and closes the line when ctx ends first: moby/ipvs would wait for a lost
+// answer forever. After a failure of the line the next request opens a new one.
 func (k *kernel) request(ctx context.Context, talk func(*conn) error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -178,8 +178,8 @@ func isLoaded(module string) bool {
 // destCommands are the commands that change destinations.
 var destCommands = map[OpKind]uint8{AddDest: cmdNewDest, EditDest: cmdSetDest, DelDest: cmdDelDest}
 
-// changeDests makes the changes of destinations whose result is errPending, in one send, and in another the additions
-// of what was there as edits. Its own error is one of the line: what has no result by then is still pending.
+// changeDests makes the pending changes of destinations in one send, then additions of existing destinations, as edits,
+// in another. Its own error is about the line: changes without a result are still pending.
 func (g *genl) changeDests(ops []Op, results []error) error {
 	for range 2 {
 		var asked []int
@@ -207,7 +207,7 @@ func (g *genl) changeDests(ops []Op, results []error) error {
 	return nil
 }
 
-// queue adds a request to those that exchange sends.
+// queue adds a request for exchange.
 func (g *genl) queue(family uint16, cmd uint8, flags int, attrs ...*nl.RtAttr) {
 	request := nl.NewNetlinkRequest(int(family), flags)
 	g.seq++
@@ -221,8 +221,7 @@ func (g *genl) queue(family uint16, cmd uint8, flags int, attrs ...*nl.RtAttr) {
 	g.out = append(g.out, request.Serialize()...)
 }
 
-// wait gives the answers that are asked for from now on their time. On some machines that takes as long as an answer
-// does.
+// wait sets the deadline of the next answers. On some machines that takes as long as an answer does.
 func (g *genl) wait() { g.file.SetDeadline(time.Now().Add(g.timeout)) }
 
 // ask sends one request.
@@ -271,7 +270,8 @@ func (g *genl) call(sends bool, p []byte) (n int, err error) {
 	return n, cmp.Or(waited, err)
 }
 
-// receive reads what the kernel says next of the requests from number first on, and reports whether the last has ended.
+// receive reads the kernel's next messages about the requests from number first on, and reports whether the last has
+// ended.
 func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (done bool, err error) {
 	n, err := g.call(false, g.in)
 	if err != nil {
@@ -280,7 +280,7 @@ func (g *genl) receive(first uint32, ended []error, answer func(attrs) error) (d
 	messages, err := syscall.ParseNetlinkMessage(g.in[:n])
 	for _, m := range messages {
 		switch of := m.Header.Seq - first; {
-		case of >= uint32(len(ended)): // of none of these requests
+		case of >= uint32(len(ended)): // not about these requests
 		case m.Header.Type == unix.NLMSG_ERROR || m.Header.Type == unix.NLMSG_DONE:
 			if errno := int32(num32(m.Data)); errno != 0 {
 				ended[of] = syscall.Errno(-errno)

@@ -11,8 +11,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// Memory is a table that balances nothing: for trying a configuration out, for tests and for measuring. It
-// answers as the kernel does, with the same errnos. It may be read while another goroutine changes it.
+// Memory is a table without load balancing, for trials, tests and measurements. It answers as the kernel does, with the
+// same errnos. It may be read while another goroutine changes it.
 type Memory struct {
 	// OnChange, if set before the first use, is called after each change by the goroutine that made it.
 	// It may Read.
@@ -22,7 +22,7 @@ type Memory struct {
 	table map[lvs.Key]*Service
 }
 
-// NewMemory returns a table that holds t at first.
+// NewMemory returns a table with the initial content t.
 func NewMemory(t Table) *Memory {
 	m := &Memory{table: map[lvs.Key]*Service{}}
 	for key, service := range t {
@@ -31,7 +31,7 @@ func NewMemory(t Table) *Memory {
 	return m
 }
 
-// Connect does nothing: a Memory is there.
+// Connect does nothing: a Memory needs no connection.
 func (m *Memory) Connect(context.Context) error { return nil }
 
 // Read returns a copy of the table.
@@ -126,14 +126,14 @@ func (m *Memory) putService(op Op, exists bool) (changed bool, err error) {
 	return true, nil
 }
 
-// known reports whether a Memory has what this module is for.
+// known reports whether a Memory has the scheduler or engine of this module.
 func (m *Memory) known(module string) bool {
 	name := strings.TrimPrefix(module, "ip_vs_")
 	engine, isEngine := strings.CutPrefix(name, "pe_")
 	return isEngine && slices.Contains(engines, engine) || !isEngine && slices.Contains(schedulers, name)
 }
 
-// changeDest changes a destination of a virtual service, which is nil where there is none.
+// changeDest changes a destination of a virtual service; nil: no such service.
 func changeDest(service *Service, op Op) (changed bool, err error) {
 	if service == nil {
 		return false, syscall.ESRCH

@@ -72,11 +72,11 @@ const (
 	forwardMask lvs.Forward = 0x07   // IP_VS_CONN_F_FWD_MASK
 )
 
-// attrs are the values of attributes by their types, without the flag bits; nil for one that is not there. No type that
-// is read is 16 or more.
+// attrs are the values of attributes by type, without the flag bits; nil for a missing one. The types used here are
+// below 16.
 type attrs [16][]byte
 
-// readAttrs reads a list of attributes. (nl.ParseRouteAttr panics over one that is cut.)
+// readAttrs reads a list of attributes. (nl.ParseRouteAttr panics on a truncated list.)
 func readAttrs(b []byte) (list attrs) {
 	for len(b) >= unix.NLA_HDRLEN {
 		size := int(binary.NativeEndian.Uint16(b))
@@ -143,7 +143,7 @@ func parseService(b []byte) (s Service, err error) {
 	return s, err
 }
 
-// parseDest reads a destination of a service of the family that ipv6 says, and its counters.
+// parseDest reads a destination and its counters, for a service of the given family.
 func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c lvs.Counters, err error) {
 	a := readAttrs(b)
 	if family := a[destAttrFamily]; family != nil { // since Linux 3.18
@@ -193,7 +193,7 @@ func parseAddr(b, port []byte, ipv6 bool) (netip.AddrPort, error) {
 	}
 }
 
-// swapMask turns a mask of IPv4 from the kernel's order, the network's, into ours and back.
+// swapMask converts an IPv4 mask between network byte order and ours.
 func swapMask(mask uint32) uint32 {
 	return binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, mask))
 }
@@ -205,7 +205,7 @@ func family(ipv6 bool) uint16 {
 	return unix.AF_INET
 }
 
-// number reads the value of an attribute; 0 for one that is too short.
+// number reads the value of an attribute; 0 if it is too short.
 func number[T uint8 | uint16 | uint32 | uint64](b []byte, size int, read func([]byte) T) (n T) {
 	if len(b) >= size {
 		n = read(b)

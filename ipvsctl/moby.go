@@ -16,7 +16,7 @@ import (
 // moby changes virtual services by the library moby/ipvs.
 type moby struct{ handle *ipvs.Handle }
 
-// setUp is done when moby/ipvs has set itself up. It runs modprobe once more, and logs when there is none.
+// setUp runs the set-up of moby/ipvs once, which calls modprobe again and logs if there is none.
 var setUp sync.Once
 
 // openMoby opens the library's socket, and keeps it from logging. Only its first handle logs, and the level of a logger
@@ -39,8 +39,8 @@ func openMoby() (moby, error) {
 
 func (m moby) close() { m.handle.Close() }
 
-// probe asks for a service that can't be. Any error but ESRCH says that the library may not ask, or asks the wrong
-// family: it never looks the number up again, and a module that was unloaded comes back with another.
+// probe requests an impossible service. Any error other than ESRCH means missing rights, or a wrong family number: the
+// library never looks it up again, and a reloaded module gets a new one.
 func (m moby) probe() error {
 	_, err := m.handle.GetService(&ipvs.Service{AddressFamily: syscall.AF_INET, Address: net.IPv4zero})
 	switch {
@@ -53,7 +53,7 @@ func (m moby) probe() error {
 	}
 }
 
-// put adds or edits a service. An addition of what is there becomes an edit.
+// put adds or edits a service. An addition of an existing service becomes an edit.
 func (m moby) put(op Op) error {
 	s := mobyService(op)
 	if op.Kind == AddService {
@@ -64,7 +64,7 @@ func (m moby) put(op Op) error {
 	return m.handle.UpdateService(s)
 }
 
-// remove removes a service. It succeeds where there is none.
+// remove removes a service. It succeeds if there is none.
 func (m moby) remove(op Op) error {
 	err := m.handle.DelService(mobyService(op))
 	if errors.Is(err, syscall.ESRCH) {

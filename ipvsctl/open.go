@@ -10,20 +10,20 @@ import (
 // Kernel is the kernel's table, as --ipvs names it.
 const Kernel = "kernel"
 
-// Access is what there is of one table. Connect or the first request opens each client, and none waits for another.
-// What a table does not have is nil.
+// Access has the clients of one table. Connect or the first request opens each client, and none waits for another.
+// Parts that a table does not have are nil.
 type Access struct {
-	Client         // the director's, or a command's
+	Client         // the client of the director, or of a command
 	Live    Client // reads counters, for several goroutines; nil: the table is this process's alone
 	Private Client // for the private services of a daemon's checks; nil with Live
 	// Connections is EachConnection; nil with Live.
 	Connections func(context.Context, func(Connection) error) (skipped int, err error)
-	// Absent tells why there is no table yet, which Connect would make; nil with Live.
+	// Absent returns why there is no table yet, though Connect would load it; nil with Live.
 	Absent  func() error
 	Machine bool // mark rules and addresses of this machine belong to it
 }
 
-// Open returns the table of a name that --ipvs takes: kernel, memory or memory:FILE. It asks and changes nothing.
+// Open returns the table of a name that --ipvs takes: kernel, memory or memory:FILE. It sends no request.
 func Open(name string) (Access, error) {
 	if name == Kernel {
 		return Access{
@@ -38,7 +38,7 @@ func Open(name string) (Access, error) {
 	return Access{Client: NewMemory(nil)}, nil
 }
 
-// absent fails where the module ip_vs is not loaded.
+// absent fails if the module ip_vs is not loaded.
 func absent() error {
 	_, err := os.Stat("/proc/net/ip_vs")
 	return err

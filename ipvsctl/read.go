@@ -45,8 +45,8 @@ func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
 	return all, nil
 }
 
-// read asks for the services, then for the destinations of each: the kernel lists those of one service at a time, and
-// takes no second such request before it has answered the first.
+// read requests the services, then the destinations of each: the kernel lists destinations of one service at a time,
+// and accepts no second such request before it has answered the first.
 func (g *genl) read(table Table) error {
 	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, func(a attrs) error {
 		service, err := parseService(a[cmdAttrService])
@@ -72,7 +72,7 @@ func (g *genl) dests(s *Service) error {
 	if g.seq%Batch == 0 { // one of many
 		g.wait()
 	}
-	found := map[netip.AddrPort]lvs.Dest{} // one may come twice
+	found := map[netip.AddrPort]lvs.Dest{} // a service may appear twice
 	s.Counters = map[netip.AddrPort]lvs.Counters{}
 	err := g.ask(g.family, cmdGetDest, unix.NLM_F_DUMP, func(a attrs) error {
 		dest, counters, err := parseDest(a[cmdAttrDest], s.Key.IPv6)

@@ -24,8 +24,8 @@ var schedFlags = []schedFlag{
 	{Sched3, "", "flag-3"},
 }
 
-// ParseSchedFlags reads a list like "sh-fallback,sh-port" as ipvsadm -b does: names are exact, empty ones
-// and repetitions do no harm, and a name of another scheduler is an error.
+// ParseSchedFlags reads a list like "sh-fallback,sh-port" as ipvsadm -b does: names are exact, empty names and
+// repetitions are ignored, and a name of another scheduler is an error.
 func ParseSchedFlags(scheduler, list string) (flags Flags, err error) {
 	for name := range strings.SplitSeq(list, ",") {
 		i := slices.IndexFunc(schedFlags, func(f schedFlag) bool { return f.name == name })

@@ -24,11 +24,11 @@ const (
 	Sched3     Flags = 0x0020
 )
 
-// MaxTimeout is the maximum persistence in seconds, 31 days as in ipvsadm(8): the kernel counts it in
-// ticks of 32 bits, which 1000 ticks a second would overflow after 49 days.
+// MaxTimeout is the maximum persistence in seconds, 31 days as in ipvsadm(8): the kernel counts ticks in 32 bits, which
+// overflow after 49 days at 1000 ticks a second.
 const MaxTimeout = 31 * 24 * 60 * 60
 
-// Settings of a virtual service: what can be edited in place.
+// Settings are the parts of a virtual service that can be edited in place.
 type Settings struct {
 	Scheduler string
 	Flags     Flags
@@ -46,7 +46,7 @@ func EachClient(ipv6 bool) uint32 {
 	return 0xffffffff
 }
 
-// stored is s as a table holds it: without persistence its timeout and granularity say nothing.
+// stored is s in the form of a table: without persistence, timeout and granularity are 0.
 func (s Settings) stored(ipv6 bool) Settings {
 	if s.Flags&Persistent == 0 {
 		s.Timeout, s.Netmask = 0, EachClient(ipv6)
@@ -54,13 +54,13 @@ func (s Settings) stored(ipv6 bool) Settings {
 	return s
 }
 
-// Leaver is a destination that is to leave the table when its connections have ended.
+// Leaver is a destination to remove when its connections have ended.
 type Leaver struct {
 	Key   lvs.Key
 	Addr  netip.AddrPort
 	Name  string    // address:port as it was configured
-	Until time.Time // it goes then at the latest
-	// it is in maintenance, and serves again when that ends: Until does not count
+	Until time.Time // the latest time to remove it
+	// it is in maintenance, and serves again afterwards: Until does not count
 	Stays bool `json:",omitzero"`
 }
 
@@ -69,7 +69,8 @@ type Service struct {
 	Key      lvs.Key
 	Settings Settings
 	Dests    lvs.Dests
-	Counters map[netip.AddrPort]lvs.Counters // of the destinations, when the table was read; nil: not counted
+	// counters of the destinations, from the reading of the table; nil: none
+	Counters map[netip.AddrPort]lvs.Counters
 }
 
 // Table is a whole table of IPVS.
@@ -83,7 +84,7 @@ func (t Table) Keys() []lvs.Key {
 // FirstPrivate and LastPrivate are the marks of private services: each has one destination, for checks of it alone.
 const FirstPrivate, LastPrivate uint32 = 0x4c000000, 0x4cffffff
 
-// PrivateService is one of them.
+// PrivateService returns one private service.
 type PrivateService struct {
 	Key  lvs.Key
 	Dest lvs.Dest
@@ -92,12 +93,12 @@ type PrivateService struct {
 // Private are the settings of a private service. The kernel keeps no connections of UDP to it.
 var Private = Settings{Scheduler: "rr", Flags: OnePacket}
 
-// isPrivate reports whether a service serves checks alone, whichever daemon made it.
+// isPrivate reports whether a service is only for checks, of any daemon.
 func (s *Service) isPrivate() bool {
 	return s.Key.Mark >= FirstPrivate && s.Key.Mark <= LastPrivate && s.Settings == Private.stored(s.Key.IPv6)
 }
 
-// OpKind says what an Op does.
+// OpKind is the kind of an Op.
 type OpKind uint8
 
 // The operations on a table.
@@ -116,8 +117,8 @@ type Op struct {
 	Key      lvs.Key
 	Settings Settings
 	Dest     lvs.Dest
-	Old      lvs.Dest // EditDest and DelDest made by Diff: what is there now
-	New      bool     // AddService: it fails with EEXIST where there is one already
+	Old      lvs.Dest // in an EditDest or DelDest of Diff: the present destination
+	New      bool     // AddService: it fails with EEXIST if the service exists
 }
 
 // Batch is how many changes of destinations the kernel gets in one send.
@@ -125,19 +126,19 @@ const Batch = 64
 
 // Client reads and changes one table. It is not for several goroutines at once.
 type Client interface {
-	// Connect opens the table, else the first request does: that tells why it can't be opened.
+	// Connect opens the table and returns why it can't; without it the first request opens the table.
 	Connect(ctx context.Context) error
-	// Read returns the whole table, also what is not ours, as a copy that the caller may keep. The kernel hands it
-	// out in parts: an entry that others change meanwhile may be missing or show its old state. Private services
-	// are left out: each would cost a request.
+	// Read returns the whole table, including services of others, as a copy that the caller may keep. The kernel
+	// hands it out in parts: an entry that others change meanwhile may be missing or show its old state. Private
+	// services are left out: each would cost a request.
 	Read(ctx context.Context) (Table, error)
-	// Do makes changes, in their order, and returns the result of each: nil, or an *OpError. One that fails does
-	// not stop those after it. An addition of what is there becomes an edit, and the removal of a service that is
-	// gone succeeds. An edit of what is gone fails, and so does the removal of a destination that is gone, see
-	// IsMissing. One call changes a destination once at most.
+	// Do makes changes, in their order, and returns the result of each: nil, or an *OpError. A failed change does
+	// not stop later ones. An addition of an existing entry becomes an edit, and the removal of a missing service
+	// succeeds. An edit of a missing entry fails, and so does the removal of a missing destination, see IsMissing.
+	// One call changes a destination at most once.
 	Do(ctx context.Context, ops ...Op) []error
-	// Services returns the destinations of these services and their counters; none of a service that is not there.
-	// Where it fails, those services are missing that were not read yet.
+	// Services returns the destinations of these services with their counters; none for a missing service. After an
+	// error it lacks the services that were not read yet.
 	Services(ctx context.Context, keys ...lvs.Key) (Table, error)
 	Close() error
 }

@@ -166,7 +166,7 @@ func (s *State) Left() {
 	clear(s.ByHand)
 }
 
-// Counted notes how many connections a server carries that is to change to gate. Without connections it changes now.
+// Counted notes the connections of a server that is to change to gate. Without connections it changes now.
 func (s *Server) Counted(connections uint32) {
 	s.Connected = connections > 0
 	s.Rerouted = s.Rerouted && s.Connected

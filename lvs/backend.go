@@ -14,8 +14,8 @@ func At(virtual, real string) Backend { return Backend{virtual, real} }
 // String is the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
 func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
 
-// IsMeant reports whether an operator's words mean it: a server as by Snapshot.Backends; a virtual service by its name
-// alone.
+// IsMeant reports whether an operator's words name this backend: a server as in Snapshot.Backends, a virtual service by
+// its name.
 func (b Backend) IsMeant(virtual, real string) bool {
 	return IsNamed(b.Virtual, virtual) && IsServer(b.Real, real) ||
 		virtual == "" && b.Real == "" && IsNamed(b.Virtual, real)

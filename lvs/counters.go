@@ -1,16 +1,16 @@
 package lvs
 
-// Counters are what a destination carries at one moment (ipvsadm(8), -L: ActiveConn, InActConn and
-// --persistent-conn), and what it carried in all. They are what status --json shows: fields are added, never renamed.
+// Counters are the connections of a destination at one moment (ipvsadm(8), -L: ActiveConn, InActConn and
+// --persistent-conn), and its totals. status --json shows them: fields may be added, never renamed.
 type Counters struct {
 	Active     uint32  `json:"active"`     // established TCP connections
-	Inactive   uint32  `json:"inactive"`   // all others, also UDP
+	Inactive   uint32  `json:"inactive"`   // all other connections, including UDP
 	Persistent uint32  `json:"persistent"` // clients that come back to it
 	Traffic    Traffic `json:"traffic"`
 }
 
-// Traffic is what a destination carried since it was added (ipvsadm(8), --stats). Where answers do not come back
-// through the director nothing goes out.
+// Traffic is the traffic of a destination since it was added (ipvsadm(8), --stats). Without answers through the
+// director, outgoing counters are 0.
 type Traffic struct {
 	Connections uint64 `json:"connections"`
 	PacketsIn   uint64 `json:"packets_in"`
@@ -19,5 +19,5 @@ type Traffic struct {
 	BytesOut    uint64 `json:"bytes_out"`
 }
 
-// Idle reports whether nothing is carried now.
+// Idle reports whether there are no connections.
 func (c Counters) Idle() bool { return c.Active == 0 && c.Inactive == 0 && c.Persistent == 0 }

@@ -11,7 +11,7 @@ type Forward uint8
 // The forwarding methods.
 const (
 	Masq   Forward = 0
-	Local  Forward = 1 // the director itself; a kernel since 2.6.37 finds that out and shows what was asked
+	Local  Forward = 1 // the director itself; kernels since 2.6.37 detect that and show the requested method
 	Tunnel Forward = 2
 	Route  Forward = 3 // direct routing: gate
 )
@@ -35,16 +35,16 @@ const (
 	RemoteChecksum TunnelFlags = 2
 )
 
-// Encap says how packets to a Tunnel destination are wrapped; the zero Encap is IP in IP.
+// Encap is the encapsulation of packets to a Tunnel destination; the zero Encap is IP in IP.
 type Encap struct {
 	Type  Encapsulation
-	Port  uint16 // of the server's GUE socket
+	Port  uint16 // the port of the server's GUE socket
 	Flags TunnelFlags
 }
 
 // Dest is a destination: a real server or a fallback server.
 type Dest struct {
-	Addr    netip.AddrPort // only a Tunnel destination may differ from its service in family
+	Addr    netip.AddrPort // only a Tunnel destination may have another family than its service
 	Forward Forward
 	Weight  uint32 // up to 2147483647; 0 takes no new connections
 	Upper   uint32 // connection thresholds, 0 for none; Lower may not exceed Upper
@@ -54,7 +54,7 @@ type Dest struct {
 
 // String is the destination as ipvsadm adds it: "-r 10.2.0.1:80 -g -w 1".
 func (d Dest) String() string {
-	forward := " -g" // ipvsadm has no option for Local: it is what -g makes of the director's own addresses
+	forward := " -g" // ipvsadm has no option for Local: with -g the director's own addresses become Local
 	switch d.Forward {
 	case Masq:
 		forward = " -m"

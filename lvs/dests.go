@@ -16,12 +16,12 @@ func DestsOf(all map[netip.AddrPort]Dest) Dests {
 	return dests
 }
 
-// find is where an address is, or would be.
+// find returns the place of an address, or where it would be.
 func (all Dests) find(addr netip.AddrPort) (at int, in bool) {
 	return slices.BinarySearchFunc(all, addr, func(d Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
 }
 
-// At is the destination of an address, and whether there is one.
+// At returns the destination with an address, and whether there is one.
 func (all Dests) At(addr netip.AddrPort) (d Dest, in bool) {
 	at, in := all.find(addr)
 	if in {
@@ -30,13 +30,13 @@ func (all Dests) At(addr netip.AddrPort) (d Dest, in bool) {
 	return d, in
 }
 
-// Weight is that of the destination of an address, 0 if there is none.
+// Weight returns the weight of the destination with an address; 0 without one.
 func (all Dests) Weight(addr netip.AddrPort) uint32 {
 	d, _ := all.At(addr)
 	return d.Weight
 }
 
-// Put adds a destination, or changes the one of its address.
+// Put adds a destination, or replaces the one with the same address.
 func (all *Dests) Put(d Dest) {
 	at, in := all.find(d.Addr)
 	if !in {

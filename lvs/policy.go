@@ -1,10 +1,10 @@
 package lvs
 
-// Policy is what a section says of how its servers come and go, in the words of the file: the configuration has it, and
-// what decides asks it.
+// Policy has the settings of a section that decide when servers are added and removed. Configuration and judge share
+// it.
 type Policy struct {
-	KeepServing Share   // extension: how many checks must leave in service; zero: they may take out all
-	MinServers  LowHigh // extension: how many are enough; zero: one
-	Quiescent   bool    // a server that fails has weight 0, and is not removed
+	KeepServing Share   // extension: how many servers checks must leave in service; zero: none
+	MinServers  LowHigh // extension: how many servers are enough; zero: one
+	Quiescent   bool    // a failing server gets weight 0 instead of being removed
 	Repair      bool    // extension: changes made by hand are undone at once
 }

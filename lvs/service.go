@@ -5,26 +5,26 @@ import (
 	"slices"
 )
 
-// Service is a protocol that negotiate checks may speak: all that is to be known of it, but how it is spoken.
+// Service describes a protocol of negotiate checks, except for the protocol itself.
 type Service struct {
 	Name   string
-	Port   uint16 // where it usually is; 0 for none
+	Port   uint16 // the usual port; 0 for none
 	Traits Trait
 }
 
-// Trait is what is true of some services.
+// Trait is a property of some services.
 type Trait uint8
 
 // The traits.
 const (
-	OverTLS   Trait = 1 << iota // it is spoken over TLS
-	StartsTLS                   // it goes over to TLS with starttls=yes
+	OverTLS   Trait = 1 << iota // it uses TLS
+	StartsTLS                   // it changes to TLS with starttls=yes
 	Compares                    // its answer is compared with receive
-	// ByUDP is that it may be in a virtual service of udp: it is asked by UDP, a server has both at one port
-	// (https), or anything may be there. All others are TCP alone.
+	// ByUDP: it may be in a virtual service of udp, because checks use UDP, because servers have both protocols at
+	// one port (https), or because the port may have any protocol. All others need TCP.
 	ByUDP
-	ClearText // its server chooses how a password is sent
-	Extension // it must be named: a file without it means the same to the Perl ldirectord
+	ClearText // the server chooses how a password is sent
+	Extension // it must be in the file, because the Perl ldirectord does not have it
 )
 
 var services = []Service{

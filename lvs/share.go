@@ -2,13 +2,13 @@ package lvs
 
 import "fmt"
 
-// Share is a number of servers, or a part of them.
+// Share is a number of servers, or a percentage of them.
 type Share struct {
 	N       int32 // 0 or more; up to 100 as a percentage
-	Percent bool  // of the servers that have a weight
+	Percent bool  // of the servers with a weight
 }
 
-// Of is the number of servers, where N have a weight. A percentage is rounded up.
+// Of returns the number of servers, if n have a weight. A percentage is rounded up.
 func (k Share) Of(servers int) int {
 	if k.Percent {
 		return (int(k.N)*servers + 99) / 100
@@ -24,11 +24,11 @@ func (k Share) String() string {
 	return fmt.Sprint(k.N)
 }
 
-// LowHigh are two numbers of servers: fewer than Low are not enough, High are again. Both are 1 or more, and Low is not
-// above High of any number of servers. The zero LowHigh is a directive that was not set.
+// LowHigh are two numbers of servers: fewer than Low are not enough; High are enough again. Both are at least 1, and
+// Low never exceeds High. The zero LowHigh means that the directive is not set.
 type LowHigh struct{ Low, High Share }
 
-// Of are the two numbers, for a number of servers that have a weight. Without the directive both are 1.
+// Of returns the two numbers, for a number of servers with a weight. Without the directive both are 1.
 func (m LowHigh) Of(servers int) (low, high int) {
 	low = max(m.Low.Of(servers), 1)
 	return low, max(m.High.Of(servers), low)

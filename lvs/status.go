@@ -1,6 +1,6 @@
 package lvs
 
-// Status is what the daemon did when something happened, by the names of emailalertstatus.
+// Status is the state of the daemon at an event, by the names of emailalertstatus.
 type Status string
 
 // The states of a daemon.
@@ -11,5 +11,5 @@ const (
 	StatusReloading Status = "reloading" // until every new check had its first result
 )
 
-// Statuses are all of them, in the order in which they come.
+// Statuses lists all states, in their usual order.
 var Statuses = []Status{StatusStarting, StatusRunning, StatusStopping, StatusReloading}

@@ -19,23 +19,23 @@ import (
 )
 
 const (
-	pollInterval = time.Second // between two readings: a folder can't always be watched, as on NFS
+	pollInterval = time.Second // the time between two readings, because some folders can't be watched, as on NFS
 	maxFiles     = 100_000     // entries read of the folder
 )
 
-// Server is a real server that a file may take out.
+// Server is a real server that a file may put into maintenance.
 type Server struct {
 	Addr netip.AddrPort
-	Host string // by which the configuration calls it; "" where that is the address
+	Host string // its host name in the configuration; "" if it has an address there
 }
 
-// Reading is what the folder says.
+// Reading is the result of one reading of the folder.
 type Reading struct {
-	Out map[netip.AddrPort]string // by real server, the file that takes it out
-	Err error                     // why the folder can't be read; Out is what it said before then
+	Out map[netip.AddrPort]string // the maintenance file of each real server
+	Err error                     // why the folder can't be read; Out is then the previous result
 }
 
-// Watcher watches folders, one for each plan. What it knows of names is shared by all.
+// Watcher watches folders, one for each plan. All of them share the names.
 type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
@@ -52,8 +52,8 @@ func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher 
 		turns: map[string]chan struct{}{}}
 }
 
-// Watch sends which of the servers the folder takes out: first as soon as that is known, then when it changes, until
-// ctx is done. A folder that is not there takes no server out, and may appear later.
+// Watch sends which servers the folder puts into maintenance: once as soon as that is known, then at each change, until
+// ctx is done. A missing folder puts no server into maintenance, and may appear later.
 func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-chan Reading {
 	f := &folder{
 		Watcher: w, dir: dir, servers: servers, turn: w.turnOf(dir),
@@ -63,8 +63,8 @@ func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-cha
 	return f.readings
 }
 
-// turnOf is the right to ask the file system for a folder. A folder that hangs keeps it: later watches wait without a
-// thread that hangs as well.
+// turnOf is the right to access a folder. A hanging folder keeps it, so that later watches wait without another hanging
+// thread.
 func (w *Watcher) turnOf(dir string) chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +119,7 @@ func (r Reading) same(o Reading) bool {
 	return maps.Equal(r.Out, o.Out) && fmt.Sprint(r.Err) == fmt.Sprint(o.Err)
 }
 
-// alone does something with the file system when it has the turn. It reports whether ctx was not done before the end.
+// alone accesses the file system when it has the turn. It reports whether ctx was not done before the end.
 func (f *folder) alone(ctx context.Context, do func()) bool {
 	select {
 	case f.turn <- struct{}{}:
@@ -131,7 +131,7 @@ func (f *folder) alone(ctx context.Context, do func()) bool {
 	return ctx.Err() == nil
 }
 
-// read reads the folder. Where files may be named by host names, resolve has those of the servers looked up.
+// read reads the folder. If files may have host names, resolve looks up those of the servers.
 func (f *folder) read(ctx context.Context, before Reading, resolve func(context.Context)) Reading {
 	var (
 		files map[string]bool
@@ -164,7 +164,7 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 	return Reading{Out: out}
 }
 
-// addNotes says what the files have, and drops those that are over.
+// addNotes adds the content of the files, and drops files whose time is over.
 func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	now := time.Now()
 	for s, name := range out {
@@ -175,7 +175,7 @@ func (f *folder) addNotes(out map[netip.AddrPort]string) {
 	}
 }
 
-// learn looks up names that are not known yet. Refresh has old ones looked up again, which are used meanwhile.
+// learn looks up unknown names. Refresh looks up old ones again, which are used meanwhile.
 func (f *folder) learn(ctx context.Context) {
 	f.names.resolve(ctx, f.names.due(f.servers, time.Time{}))
 }

@@ -18,7 +18,7 @@ const (
 	maxLookups    = 50              // at the same time
 )
 
-// names are the host names of servers. They may be asked from any goroutine.
+// names are the host names of servers. They are safe for use by several goroutines.
 type names struct {
 	lookup func(ctx context.Context, addr string) (hosts []string, err error)
 
@@ -35,7 +35,7 @@ func newNames(lookup func(context.Context, string) ([]string, error)) *names {
 	return &names{lookup: lookup, known: map[netip.Addr]name{}}
 }
 
-// files are the names by which a file takes a server out, in the order of the Perl ldirectord: address, host name and
+// files returns the file names for a server's maintenance, in the order of the Perl ldirectord: address, host name and
 // its first part, each with and without the port. The configuration's own host name comes before the one of the
 // address.
 func (n *names) files(s Server) []string {
@@ -65,7 +65,7 @@ func (n *names) of(a netip.Addr) name {
 	return n.known[a]
 }
 
-// due are the addresses whose names are not used at a time, or were never looked up.
+// due returns the addresses whose names are outdated, or were never looked up.
 func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -77,8 +77,8 @@ func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 	return addrs
 }
 
-// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. Where there is no
-// answer, the last good one is kept.
+// resolve looks up the host names of addresses, up to maxLookups at the same time, and keeps them. Without an answer
+// the last good one is kept.
 func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()

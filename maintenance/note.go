@@ -13,17 +13,17 @@ import (
 
 const (
 	maxFile = 1000 // bytes read of a file
-	maxNote = 200  // bytes of its reason that are kept
+	maxNote = 200  // the kept bytes of its reason
 )
 
-// note is what a file of the folder says.
+// note is the content of a file of the folder.
 type note struct {
 	text  string    // after its name: the reason, and the end; "" when it is empty
-	until time.Time // zero: until it goes
+	until time.Time // zero: until the file is removed
 }
 
-// readNote reads a file. Its reason is the line why=, or else the first line; until= ends the maintenance. What is no
-// time ends nothing.
+// readNote reads a file. Its reason is the line why=, otherwise the first line; until= ends the maintenance. An invalid
+// time is ignored.
 func readNote(path string) (n note) {
 	f, err := run.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
@@ -64,8 +64,8 @@ func readNote(path string) (n note) {
 	return n
 }
 
-// ParseUntil reads when something ends: a date with a time, or the time of day that comes next after a moment. Where no
-// zone is given it is the local one.
+// ParseUntil reads an end: a date with a time, or the next occurrence of a time of day. The default time zone is the
+// local one.
 func ParseUntil(text string, after time.Time) (time.Time, error) {
 	for _, form := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04"} {
 		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {

@@ -10,8 +10,8 @@ import (
 	"ldirectord/printable"
 )
 
-// Screen shows reports on a terminal, one after the other: trouble first, and a mark at what changed since the one
-// before.
+// Screen shows reports on a terminal, one after the other: trouble first, with a mark at each change since the previous
+// report.
 type Screen struct {
 	Title string // begins the first line
 	Plain bool   // no colours

@@ -129,8 +129,8 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 	return c.count(ctx, r)
 }
 
-// count is an answer that counts. A failure is explained by what the server's own address says in the time that is
-// left.
+// count returns the result for an answer that counts. A failure is explained by what the server's own address says in
+// the time that is left.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	r.Way = checker.WayThrough
 	if r.OK || !r.Conclusive() {
