@@ -292,8 +292,8 @@ func comesInOrder(s *step) string {
 			return who(one) + " is back before the others were asked"
 		case in && was.Forward != lvs.Route && now.Forward == lvs.Route && w.conns[slotOf(one.Dest.Addr)]:
 			return who(one) + " changes to gate with connections"
-		case isOne && one.Gone && !b.Servers[i].Gone && facts.Verdict == health.Up &&
-			s.to.Servers[one.MovedTo].Verdict != health.Up:
+		case (isOne && !b.Servers[i].Gone || s.kind == edit) && one.Gone && !one.Unchecked &&
+			facts.Verdict == health.Up && s.to.Servers[one.MovedTo].Verdict != health.Up:
 			return who(one) + " goes, and the server at the new address does not pass"
 		}
 	}

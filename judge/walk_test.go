@@ -229,5 +229,5 @@ func TestWalk(t *testing.T) {
 // raced: with the race detector, which is slow and has nothing to find here, each capability alone is enough.
 var raced bool
 
-// maxStates is when a slice is given up: two of them are in 4 GB.
-const maxStates = 20_000_000
+// maxStates is when a slice is given up: within an hour of a processor, and two of them are in 4 GB.
+const maxStates = 8_000_000
