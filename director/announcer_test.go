@@ -57,3 +57,15 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 		}
 	}
 }
+
+// Without an address, the kernel is not asked to report changes of devices.
+func TestOnlyAddressesAreFollowed(t *testing.T) {
+	a := &announcer{kernel: &devices{changed: make(chan struct{})}}
+	if a.follow(t.Context()); a.changes != nil {
+		t.Error("changes are reported, and there is no address")
+	}
+	a.list = []*announcement{{}}
+	if a.follow(t.Context()); a.changes == nil {
+		t.Error("changes are not reported, and there is an address")
+	}
+}
