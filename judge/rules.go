@@ -103,8 +103,8 @@ func guard(h *hearing) {
 		switch serves := h.Serves(s); {
 		case s.Held && (!guards || s.Weight() == 0):
 			s.letGo()
-		case s.Held && h.isOutByHand(s):
-			s.goOut()
+		case s.Held && (h.isOutByHand(s) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
+			s.goOut() // it would come back without a success
 		case serves && s.Held:
 			held = append(held, s)
 			fallthrough

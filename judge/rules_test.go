@@ -218,6 +218,20 @@ func TestRuleGuard(t *testing.T) {
 			c.byHand(1)
 			c.has(1, 0)
 		}, ""},
+		{"servers that are back wait for others", func(c *Case) {
+			c.KeepServing.N, c.Back = 2, noon
+			c.hold(0)
+		}, "1 2/2"},
+		{"… and the virtual service was removed by hand", func(c *Case) {
+			c.KeepServing.N, c.Back = 2, noon
+			c.hold(0)
+			c.Vanished()
+		}, ""},
+		{"… and it is not known what the table has", func(c *Case) {
+			c.KeepServing.N, c.Back = 2, noon
+			c.hold(0)
+			c.Lost()
+		}, "1 kept"},
 		{"a reload changed its check, and the other serves", func(c *Case) {
 			c.KeepServing.N = 1
 			c.says(0, health.Unknown)
