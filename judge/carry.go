@@ -1,6 +1,9 @@
 package judge
 
-import "net/netip"
+import (
+	"maps"
+	"net/netip"
+)
 
 // Carry copies the state of the section before a reload. This is the only place that decides what survives a reload.
 // Overrides end, and the former contents of the table are forgotten. Placed: the director had set the section up, so
@@ -55,7 +58,7 @@ func stillFound(c, was *Case, placed bool) map[netip.AddrPort]bool {
 // names now have an address. A destination that was found now belongs to a server, or is removed; with repair no
 // external change to it is kept.
 func (s *State) CarryTable(was *State, repair bool) {
-	s.Have, s.Known, s.ByHand = was.Have, was.Known, was.ByHand
+	s.Have, s.Known, s.ByHand = was.Have, was.Known, maps.Clone(was.ByHand)
 	for addr := range was.Found {
 		if repair && !s.Found[addr] {
 			delete(s.ByHand, addr)

@@ -487,5 +487,8 @@ func TestAnAddressThatWasFoundIsRepaired(t *testing.T) {
 		if now.CarryTable(&was.State, row.repair); fmt.Sprint(now.ByHand[at(5)]) != row.want {
 			t.Errorf("%+v: by hand %v", row, now.ByHand)
 		}
+		if !was.ByHand[at(5)] {
+			t.Errorf("%+v: the state before has changed", row)
+		}
 	}
 }
