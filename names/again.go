@@ -9,9 +9,9 @@ import (
 	"ldirectord/run"
 )
 
-// LookUp looks names of a file up again, with the deadline that the names of a file have. A name whose answer has the
-// address that it had keeps that one: the order of an answer means nothing. One that fails keeps it as well, and has
-// Why. A name that is followed may not lead to what is refused.
+// LookUp looks names of a file up again, with the deadline that the names of a file have. If the answer still contains
+// a name's address, the name keeps it, because the order of addresses means nothing. A name whose look-up fails also
+// keeps it, and has Why. A followed name must not lead to a refused address.
 func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]bool) []Name {
 	before := Index(list)
 	s.Last = func(key Key) []netip.Addr {
@@ -42,12 +42,12 @@ func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name
 		found := slices.DeleteFunc(lookUp(ctx), func(n Name) bool {
 			was := before[n.Key]
 			if n.Why != "" || was.Why != "" {
-				return n.Why != "" && was.Why != "" // it has no answer yet
+				return n.Why != "" && was.Why != "" // the name has no answer yet
 			}
 			return n.Addr == was.Addr
 		})
 		if ctx.Err() != nil {
-			return nil // what failed did so because it was ended
+			return nil // the look-ups failed because they were cancelled
 		}
 		if len(found) > 0 {
 			return found

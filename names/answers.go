@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// This file is about which answers count.
+// This file decides which answers count.
 
-// Role is what a name is used for.
+// Role is the use of a name.
 type Role uint8
 
 const (
 	OfReal    Role = 1 << iota // a line of one real server
-	OfRange                    // a range, whose addresses stay what they were
-	OfVirtual                  // a virtual service, whose address stays as well
+	OfRange                    // a range, whose addresses never change
+	OfVirtual                  // a virtual service, whose address never changes either
 )
 
 // Use notes what texts are used for, those of them that were noted as names.
@@ -28,7 +28,7 @@ func (t *Table) Use(r Role, ipv6 bool, texts ...string) {
 // follows reports whether a name is looked up again.
 func (t *Table) follows(key Key) bool { return t.Again && t.roles[key] == OfReal }
 
-// earlier are the addresses that a name had before the one it has now.
+// earlier returns the former addresses of a name.
 func (t *Table) earlier(key Key) []netip.Addr {
 	if !t.follows(key) {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"ldirectord/run"
 )
 
-// File keeps the last address of each host name of a configuration, and after it those that it had before and that
-// may be in service yet. It outlives the daemon, not a boot.
+// File keeps the last address of each host name of a configuration, and after it those that it had before and that may
+// be in service yet. It survives the daemon, but not a boot.
 type File string
 
 const (
@@ -18,13 +18,13 @@ const (
 	maxNames   = 1 << 16 // that are kept
 )
 
-// keptNames is what the file holds.
+// keptNames is the content of the file.
 type keptNames struct {
 	Format int
 	Names  map[string][]netip.Addr // of both families
 }
 
-// read returns the names of a file, none of one that can't be read.
+// read returns the names of a file; none if it can't be read.
 func (f File) read() map[string][]netip.Addr {
 	var kept keptNames
 	text, err := run.Read(string(f))

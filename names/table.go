@@ -16,8 +16,8 @@ import (
 // LookupDeadline is how long all look-ups of a file together may take.
 const LookupDeadline = 5 * time.Second
 
-// No more look-ups run at once. One that waits for its answer for long makes room for the next: names of the hosts file
-// must not queue for a dead name server.
+// The number of look-ups at once. One that waits for its answer for long makes room for the next: names of the hosts
+// file must not queue for a dead name server.
 const (
 	lookupsAtOnce = 32
 	lookupRoom    = 100 * time.Millisecond
@@ -26,7 +26,8 @@ const (
 // Table has the names of a file, each distinct one once. They are noted as they are asked for, and then all looked up.
 type Table struct {
 	Source
-	Again   bool                // names are looked up again: an answer that has the last address too means it
+	// names are looked up again: if an answer contains the last address, that one is used
+	Again   bool
 	read    bool                // the names were read before
 	refused map[netip.Addr]bool // where a name that is looked up again may not lead to
 	roles   map[Key]Role
@@ -34,7 +35,7 @@ type Table struct {
 	ports   map[portName]*Lookup[uint16]
 }
 
-// NewTable is an empty one.
+// NewTable returns an empty table.
 func NewTable(s Source) *Table {
 	return &Table{
 		Source: s,
@@ -52,7 +53,7 @@ type portName struct {
 // Lookup is the value of a host or a port as written, or what became of its look-up.
 type Lookup[T any] struct {
 	Value   T
-	Reason  string // there is no value
+	Reason  string // no value
 	Failure string // why the look-up failed; Value may be the last one that is known then
 }
 

@@ -33,8 +33,8 @@ type result struct {
 	message  string
 }
 
-// NewMonitor returns a monitor. It tells report when a file can't be written, and how many results were lost because
-// they came too fast. Close ends it.
+// NewMonitor returns a monitor. It calls report if a file can't be written, and with the number of results that were
+// lost because they came too fast. Close ends it.
 func NewMonitor(report func(Event)) *Monitor {
 	m := &Monitor{report: report, failing: map[string]bool{}}
 	m.queue = newQueue(maxResults, m.write)

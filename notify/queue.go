@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// queue is what waits for its goroutine. Whoever puts something there never waits: what finds no room is counted.
+// queue holds items for its goroutine. put never waits: items without room are counted.
 type queue[T any] struct {
 	max   int
-	ready chan struct{} // there is something to take, or the end has come
+	ready chan struct{} // signals items, or the end
 	ended chan struct{} // closed when the goroutine has ended
 
 	mu     sync.Mutex // guards what follows
@@ -17,8 +17,8 @@ type queue[T any] struct {
 	closed bool
 }
 
-// newQueue returns a queue of at most max items. Its goroutine hands over what has come, and how many were lost after
-// that, until close.
+// newQueue returns a queue of at most max items. Its goroutine hands over the items, and the number of lost ones, until
+// close.
 func newQueue[T any](max int, handOver func(items []T, lost int)) *queue[T] {
 	q := &queue[T]{max: max, ready: make(chan struct{}, 1), ended: make(chan struct{})}
 	go q.run(handOver)
@@ -40,7 +40,7 @@ func (q *queue[T]) put(item T) {
 	q.wake()
 }
 
-// close lets the goroutine end after what is there.
+// close lets the goroutine end after the remaining items.
 func (q *queue[T]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Tries are those of goroutines that send, and try again after a pause what has failed. End ends them.
+// Tries tracks senders that retry after a pause. End ends them.
 type Tries struct {
 	Context        context.Context // of each try
 	sync.WaitGroup                 // of the goroutines
@@ -15,7 +15,7 @@ type Tries struct {
 	once           sync.Once
 }
 
-// NewTries returns tries of which none is made yet.
+// NewTries returns Tries without senders.
 func NewTries() *Tries {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Tries{Context: ctx, cancel: cancel, ending: make(chan struct{})}

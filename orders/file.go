@@ -19,7 +19,7 @@ type Entry struct {
 	Order
 }
 
-// File is the path of the file with the orders. It outlives the daemon, not a boot. After the format each order is
+// File is the path of the file with the orders. It survives the daemon, but not a boot. After the format each order is
 // in a comment. Then there is a line for each server that is taken out, virtual service and real server: it stays
 // drained where its comment is damaged.
 type File string
@@ -61,7 +61,7 @@ func (f File) Read() (All, error) {
 func (f File) Write(all All) error {
 	lines := []string{run.Format + "\n"}
 	for at, o := range all {
-		text, _ := json.Marshal(Entry{Backend: at, Order: o}) // of which all can be written
+		text, _ := json.Marshal(Entry{Backend: at, Order: o}) // orders that can all be written
 		if lines = append(lines, "# "+string(text)+"\n"); o.TakesOut() {
 			lines = append(lines, at.Virtual+" "+at.Real+"\n")
 		}
@@ -71,7 +71,7 @@ func (f File) Write(all All) error {
 	return run.While("recording the orders", err)
 }
 
-// InForce are the orders that hold now. A file of others is none.
+// InForce returns the orders in force. A file of other users is ignored.
 func (f File) InForce() (All, error) {
 	all, err := f.Read()
 	if errors.Is(err, run.ErrForeign) {

@@ -1,5 +1,5 @@
-// Package orders is what an operator orders beside the file: the order, how long it holds, how it is asked for, and the
-// file that keeps it.
+// Package orders has the operator's orders in addition to the file: their kinds, their ends, how commands request them,
+// and the file that keeps them.
 package orders
 
 import (
@@ -14,11 +14,11 @@ import (
 	"ldirectord/run"
 )
 
-// Kind is what the operator makes of a real server, or of a virtual service.
+// Kind is the kind of an order for a real server or a virtual service.
 type Kind string
 
 const (
-	Drain Kind = "drain"  // no new connections; those it has go on at weight 0
+	Drain Kind = "drain"  // no new connections; present ones continue at weight 0
 	Maint Kind = "maint"  // it is out, as by a file in maintenancedir
 	Weigh Kind = "weight" // it has another weight than in the file
 	Ready Kind = "ready"  // it has no order
@@ -29,8 +29,7 @@ const (
 	Announce Kind = "announce" // … it has no such order
 )
 
-// Order is what the operator ordered beside the file. Times are whole seconds in UTC, so that equal orders are the same
-// one.
+// Order is one order of the operator. Times are whole seconds in UTC, so that equal orders are the same one.
 type Order struct {
 	Kind   Kind      `json:"order"`
 	Weight int       `json:"weight,omitempty"` // of Weigh, 1 or more
@@ -44,7 +43,7 @@ type Order struct {
 	Boot string        `json:"boot,omitempty"`
 }
 
-// What is the order without its user and reason: "weight 20".
+// What describes the order without its user and reason: "weight 20".
 func (o Order) What() string {
 	if o.Kind == Weigh {
 		return string(o.Kind) + " " + strconv.Itoa(o.Weight)
@@ -82,12 +81,12 @@ func (o Order) End() time.Time {
 // IsOver reports whether the order has ended.
 func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
 
-// IsPlain reports whether there is nothing to tell but what a state says: drained, or that the guard obeys.
+// IsPlain reports whether the state already shows the whole order: drained, or an obeying guard.
 func (o Order) IsPlain() bool {
 	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
 }
 
-// Remark is what there is to tell of an order besides, after other words; "" for nothing.
+// Remark returns the order's reason and end, after a prefix; "" for none.
 func (o Order) Remark(after string) string {
 	if o.Kind == "" || o.IsPlain() {
 		return ""
@@ -98,7 +97,7 @@ func (o Order) Remark(after string) string {
 // All are the orders that hold, also those for what the file does not have now. One for a virtual service has no Real.
 type All map[lvs.Backend]Order
 
-// Sorted is what has an order: by virtual service, then by name.
+// Sorted returns the servers with orders, by virtual service, then by name.
 func (all All) Sorted() []lvs.Backend {
 	return slices.SortedFunc(maps.Keys(all), func(a, b lvs.Backend) int {
 		return cmp.Or(cmp.Compare(a.Virtual, b.Virtual), cmp.Compare(a.Real, b.Real))
@@ -123,7 +122,7 @@ func (all All) Withdrawal(addr netip.Addr) Order {
 	return Order{}
 }
 
-// clockSet is more than two readings of the clocks differ by, unless one was set.
+// clockSet is more than the difference of two readings of the clocks, unless a clock was set.
 const clockSet = 2 * time.Second
 
 // EveryAddress is what an order to withdraw has in place of one address.

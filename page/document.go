@@ -46,7 +46,7 @@ func (v *view) daemon() markup {
 		status.Short(v.Time.Sub(*v.Started)), v.Time.Format(time.TimeOnly))
 }
 
-// subject is what the page is about.
+// subject is the subject of the page.
 func (v *view) subject(file string) markup {
 	at := v.about.At
 	switch {
@@ -97,7 +97,7 @@ func (v *view) past() (rows markup) {
 	return rows
 }
 
-// happened says how bad it is what happened; all else is rest.
+// happened returns the severity of an event; rest for all others.
 var happened = map[string]string{
 	"down": bad, "failed": bad, "shortage": doubt, "unjudged": doubt, "stalled": doubt, "held": doubt,
 	"changed": doubt, "passed": good, "up": good,

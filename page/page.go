@@ -29,7 +29,7 @@ var style string
 //go:embed page.js
 var script string
 
-// Source is where the pages have everything from.
+// Source provides the data of the pages.
 type Source struct {
 	Report func(context.Context) (*status.Report, error)                      // of this moment
 	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
@@ -87,7 +87,7 @@ func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// Because answers with what is remembered of a server: real, of one service or of all.
+// Because answers with the history of a server: real, of one service or of all.
 func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	if r.FormValue("real") == "" {
 		http.Error(w, "which server? Ask for why.json?virtual=ID&real=ADDRESS:PORT; virtual may be left out",
@@ -104,7 +104,7 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// answer writes a body, compressed where the client can read that. What is asked for and not found is a 404.
+// answer writes a body, compressed where the client can read that. Unknown names get a 404.
 func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string,
 	write func(context.Context) (found bool, body []byte, err error)) {
 	header := w.Header()
@@ -141,8 +141,8 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType strin
 	_ = z.Close()
 }
 
-// foreign is why a request is not meant for this machine, "" when it is. A foreign name that leads here (DNS
-// rebinding) would let that site's script read the page.
+// foreign is why a request is not meant for this machine; "" if it is. A foreign name that leads here (DNS rebinding)
+// would let that site's script read the page.
 func (p *Pages) foreign(host string) string {
 	name := strings.ToLower(strings.TrimSuffix((&url.URL{Host: host}).Hostname(), "."))
 	if _, err := netip.ParseAddr(name); err == nil {

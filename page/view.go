@@ -18,7 +18,7 @@ type view struct {
 	// The query: virtual, real, state, reason, q (words), sort (a column, - before it: from the end), skip (rows).
 	asked   url.Values
 	about   status.Row     // what is asked for; empty for all
-	missing string         // what is asked for and not there
+	missing string         // requested, but unknown
 	why     *status.Why    // of the server
 	counts  map[string]int // how many servers are in which state
 	tables  []*table
@@ -131,7 +131,7 @@ func (v *view) link(name string, value any) string {
 	return "?" + all.Encode()
 }
 
-// skip is how many rows are on pages before this one.
+// skip is the number of rows on earlier pages.
 func (v *view) skip() int {
 	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 for what is no number
 	return max(n, 0)

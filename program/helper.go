@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// ErrEnded says that a helper ended that had been ready.
+// ErrEnded means that a ready helper has ended.
 var ErrEnded = errors.New("it ended")
 
-// Helper is a program that answers questions until it is idle or closed. A question is a line that it reads from
+// Helper is a program that answers requests until it is idle or closed. A question is a line that it reads from
 // descriptor 3: a number and words, with tabs between them. Answers are lines of its standard output: the number, and
 // words, of the last answer more than one. A line without a number that was asked says that it is ready.
 type Helper struct {

@@ -28,7 +28,7 @@ type Command struct {
 	Stderr *Output       // may be the same as Stdout
 }
 
-// TimeoutError says that a program was killed because its limit was reached. It is a context.DeadlineExceeded.
+// TimeoutError means that a program was killed at its time limit. It is a context.DeadlineExceeded.
 type TimeoutError struct {
 	Limit   time.Duration
 	Starved bool // it waited too long for a processor
@@ -41,7 +41,7 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("no end in %v", e.Limit)
 }
 
-// Unwrap makes errors.Is know what kind of error this is.
+// Unwrap is for errors.Is.
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // Find is the path of a program. The search path of a daemon often lacks the directories of the administrator.

@@ -24,7 +24,7 @@ func OpenLock(path string) (*os.File, error) {
 		err = giveToFolder(f)
 	}
 	if err != nil {
-		f.Close() // nil where it was not opened
+		f.Close() // nil if it was not opened
 		return nil, fmt.Errorf("opening the lock: %w; --rundir names another folder", err)
 	}
 	return f, nil

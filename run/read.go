@@ -66,7 +66,7 @@ func TryRead(path string) error {
 	return f.Close()
 }
 
-// ErrForeign is of a file that others put into the run folder. It counts as none, and a new one replaces it.
+// ErrForeign is the error of another user's file in the run folder. Such a file is ignored and replaced.
 var ErrForeign = errors.New("it is ignored: another user's, or no regular file")
 
 // Read reads a file of the run folder; it is empty where there is none. Read follows no link. Of users other than root,

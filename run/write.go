@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Format is the line that says how a file of orders is written.
+// Format is the line with the format of a file of orders.
 const Format = "# ldirectord 2"
 
 // Write replaces a file of the run folder atomically: a reader sees the old one or the new one, and on a full disk the
@@ -111,7 +111,7 @@ func giveToFolder(f *os.File) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
-// While is an error with what was being done, nil for none.
+// While wraps an error with the action; nil stays nil.
 func While(doing string, err error) error {
 	if err == nil {
 		return nil

@@ -57,7 +57,7 @@ func changes(from, to ipvsctl.Table) map[place]bool {
 	return places
 }
 
-// compare notes where the tables differ now, and tells of what has lasted too long.
+// compare notes the present differences of the tables, and reports those that have lasted too long.
 func (s *shadow) compare(ctx context.Context, now pair) {
 	differ, live, ours := changes(now.live, now.ours), changes(s.was.live, now.live), changes(s.was.ours, now.ours)
 	for p := range live {
@@ -117,7 +117,7 @@ func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	}
 }
 
-// tellLasting tells of differences that have lasted longer than the times of both sides explain.
+// tellLasting reports differences that have lasted longer than the times of both sides explain.
 func (s *shadow) tellLasting(ctx context.Context) {
 	known, err := s.director.Snapshot(ctx)
 	if err != nil {
@@ -164,7 +164,7 @@ func (s *shadow) explain(now *director.Snapshot) map[lvs.Key]time.Duration {
 	return explained
 }
 
-// reason is why the shadow has what it has in a place.
+// reason is why the shadow's table has its entry in a place.
 func reason(p place, now *director.Snapshot) string {
 	for _, v := range now.Virtuals {
 		if v.Key != p.key {

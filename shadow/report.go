@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// maxDifferences is how many of them a report has; all are counted.
+// maxDifferences is the number of differences in a report; all are counted.
 const maxDifferences = 1000
 
-// Report is what a shadow saw. Its JSON is stable.
+// Report is the result of a shadow. Its JSON is stable.
 type Report struct {
 	Begun    time.Time `json:"begun"`
 	Until    time.Time `json:"until"`
@@ -38,7 +38,7 @@ type Difference struct {
 	Lasting bool      `json:"lasting"`        // longer than the times of the file explain
 	Virtual string    `json:"virtual"`        // its id
 	Real    string    `json:"real,omitempty"` // "": the virtual service itself
-	Live    string    `json:"live"`           // what it is there, as ipvsadm has it
+	Live    string    `json:"live"`           // the entry, as in ipvsadm
 	Shadow  string    `json:"shadow"`
 	// which of the two changed when it began; "" when both did, or it was there from the start
 	First  Side   `json:"first,omitempty"`
@@ -52,7 +52,7 @@ type Sightings struct {
 	Live     Lead `json:"live"`
 }
 
-// Lead is what one side changed first.
+// Lead counts changes that one side made first.
 type Lead struct {
 	First int     `json:"first"`       // the other one followed
 	Sum   float64 `json:"sum_seconds"` // until then; to the second, like Most

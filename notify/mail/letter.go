@@ -50,7 +50,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 		toLine:   plain(rule.To),
 	}
 	l.to = []string{l.toLine}
-	if l.via != "" { // sendmail takes the header apart itself
+	if l.via != "" { // sendmail parses the header itself
 		l.to = addresses(l.toLine)
 		l.fromLine = cmp.Or(l.fromLine, l.sender)
 	}
@@ -99,7 +99,7 @@ func further(rule Rule, e notify.Event) (lines string) {
 	return lines
 }
 
-// box names the queue of a letter. Letters to the same people by the same server wait for one another.
+// box names the queue of a letter. Letters to the same people by the same server are sent one after the other.
 func (l *letter) box() string {
 	return strings.Join(append([]string{l.via, l.fromLine}, l.to...), "\n")
 }
@@ -173,7 +173,7 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// plain makes a text fit for one line of a mail.
+// plain converts a text to one line for a mail.
 func plain(s string) string {
 	line, _ := printable.Cut(printable.Line(s), maxMailLine)
 	return strings.TrimSpace(line)

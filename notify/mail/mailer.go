@@ -14,7 +14,7 @@ import (
 	"ldirectord/notify"
 )
 
-// Rule says where mail about one virtual service goes, and how. The fields are directives of the ldirectord manual.
+// Rule has the settings of mail about one virtual service. The fields are directives of the ldirectord manual.
 type Rule struct {
 	To          string        // emailalert: addresses separated by commas; "" for none
 	From        string        // emailalertfrom: the From line; "" for USER@HOST
@@ -32,8 +32,8 @@ type Rule struct {
 // mails reports whether mail is sent about what happens in a state of the daemon.
 func (r Rule) mails(s lvs.Status) bool { return r.To != "" && slices.Contains(r.Statuses, s) }
 
-// Mailer sends mail about servers that are added and removed, and reminders of those that are still down. What
-// is sent waits in a queue of its own.
+// Mailer sends mail about servers that are added and removed, and reminders of those that are still down. Letters wait
+// in queues of their own.
 type Mailer struct {
 	report func(notify.Event)
 	out    *outbox
@@ -43,7 +43,7 @@ type Mailer struct {
 	// what reminders say, with the time when the last mail about the server was due
 	down   map[downServer]notify.Event
 	timer  *time.Timer
-	due    time.Time // when the timer fires; zero when nothing is due
+	due    time.Time // when the timer fires; zero if nothing is due
 	closed bool
 }
 
@@ -87,7 +87,7 @@ func (m *Mailer) Notify(e notify.Event) {
 		m.mail(e)
 	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
 		m.mail(e)
-	case notify.StandingBy: // the director that serves now sends mail
+	case notify.StandingBy: // the director that now serves sends mail
 		clear(m.down)
 	case notify.Lost:
 		m.mailAll(e)

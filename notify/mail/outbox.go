@@ -18,7 +18,7 @@ const (
 	maxSending     = 8                // at once
 	firstMailRetry = 5 * time.Second  // after the first temporary failure; then it doubles
 	lastMailRetry  = 10 * time.Minute // the longest pause between two tries
-	mailLifetime   = 24 * time.Hour   // after which no further try is made
+	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
 )
 
 // outbox delivers letters. Those of one box are sent in order; boxes do not wait for each other.
@@ -60,7 +60,7 @@ func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	return sendSMTP(ctx, d.DialContext, l)
 }
 
-// put queues a letter. It refuses a reminder while mail fails, or for which there is no room: there will be a next one.
+// put queues a letter. It refuses a reminder while mail fails or without room, because another reminder will follow.
 func (o *outbox) put(l *letter) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -210,7 +210,7 @@ func (o *outbox) reportChange(b *box, l *letter, err error) {
 	o.report(e)
 }
 
-// summarize makes a dropped letter the one that says how many were.
+// summarize turns a dropped letter into the summary of dropped letters.
 func (l *letter) summarize() {
 	last := l.subject
 	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail could be sent", l.count)

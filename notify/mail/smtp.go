@@ -49,7 +49,7 @@ func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err 
 	return transact(server, l)
 }
 
-// during says at which step of the session an error came.
+// during adds the step of the session to an error.
 func during(name string, err error) error {
 	switch {
 	case err == nil:

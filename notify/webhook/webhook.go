@@ -18,8 +18,8 @@ const (
 	lastPause  = time.Minute
 )
 
-// Poster posts one state at a time. Of each virtual service the latest waits, so there are never more than there are
-// services. A receiver that fails is tried again; the daemon does not wait for it.
+// Poster posts one state at a time. Only the latest state of each virtual service waits, so the queue is never longer
+// than the number of services. A receiver that fails is tried again; the daemon does not wait for it.
 type Poster struct {
 	report func(notify.Event)
 	client *http.Client
@@ -35,7 +35,7 @@ type Poster struct {
 	failed int  // tries since the last that did not fail
 }
 
-// state is what one virtual service has to say.
+// state is the state of one virtual service.
 type state struct {
 	virtual string
 	text    []byte
@@ -107,7 +107,7 @@ func (p *Poster) work() {
 	for s, url := p.next(); s != nil; s, url = p.next() {
 		if failed := p.settle(s, post(p.tries.Context, p.client, url, s.text)); failed > 0 {
 			pause := notify.Backoff(failed, firstPause, lastPause)
-			// directors that lost the same receiver don't come back at the same moment
+			// directors that lost the same receiver must not all retry at the same moment
 			p.tries.Pause(pause/2 + rand.N(pause/2))
 		}
 	}
@@ -134,8 +134,8 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// settle records how a try ended, and returns how many have failed since the last that did not. A state that failed has
-// its next turn after all others, unless there is a newer one: what the receiver can't take delays nothing else.
+// settle records how a try ended, and returns how many have failed since the last that did not. A failed state gets its
+// next turn after all others, unless there is a newer one, so that a refused state delays no other.
 func (p *Poster) settle(s *state, err error) (failed int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
