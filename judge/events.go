@@ -183,7 +183,7 @@ func (c *Case) SendOff(l Leaver, now time.Time) {
 	if !l.Until.IsZero() {
 		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
 	}
-	l.Until = now.Add(left) // a time that does not depend on the clock from now on
+	l.Until = now.Add(left) // from now on independent of the clock
 	delete(c.ByHand, l.Addr)
 	c.Leavers = slices.Insert(c.Leavers, at, l)
 }

@@ -57,7 +57,7 @@ type Options struct {
 type Services struct {
 	on   atomic.Bool
 	left atomic.Pointer[map[netip.Addr]bool] // virtual addresses whose virtual services are left to others
-	line chan struct{}                       // has room for the one goroutine that uses the table and what follows
+	line chan struct{}                       // held by the one goroutine that uses the table and the fields below
 
 	Options
 	all     map[ipvsctl.PrivateService]*service // by themselves, without their marks

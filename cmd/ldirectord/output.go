@@ -26,7 +26,7 @@ func (o *output) printJSON(value any) {
 
 // say prints a line to standard error, after the answer so far.
 func (o *output) say(line string) {
-	o.out.Flush() // which remembers an error
+	o.out.Flush() // the writer remembers an error
 	fmt.Fprintln(o.stderr, line)
 }
 
@@ -38,7 +38,7 @@ func (o *output) warn(format string, args ...any) {
 // sayNow prints a line with the present time.
 func (o *output) sayNow(line string) {
 	fmt.Fprintf(o.out, "%s %s\n", time.Now().Format(time.DateTime), line)
-	o.out.Flush() // which remembers an error
+	o.out.Flush() // the writer remembers an error
 }
 
 // note prints a remark on the whole plan.
