@@ -79,6 +79,9 @@ var (
 )
 
 func (s *scanner) skip() {
+	if !s.on['x'] && !strings.HasPrefix(s.src[s.pos:], "(?#") {
+		return
+	}
 	ignored := comments
 	if s.on['x'] {
 		ignored = blanks
@@ -146,10 +149,21 @@ var atomName = regexp.MustCompile(`^(?:[\^$.]|\\[AGZzbBNKRX]|\(\*F(?:AIL)?\))`)
 // start of the match, which is not used.
 func (s *scanner) atom() part {
 	begin := s.pos
+	if strings.IndexByte(`\^$.[(*+?`, s.src[begin]) < 0 {
+		return s.literal()
+	}
+	escape := s.src[begin:min(begin+2, len(s.src))]
+	if set, found := sets[escape]; found && !strings.HasPrefix(s.src[begin+2:], "{") {
+		s.pos += 2
+		return one("[" + set + "]")
+	}
 	for _, r := range refused {
 		if m := s.match(r.construct); m != nil {
 			return s.fail(begin, r.why, m[0])
 		}
+	}
+	if m := s.match(setEscape); m != nil {
+		return one("[" + sets[m[0]] + "]")
 	}
 	if m := s.match(atomName); m != nil {
 		for _, mode := range "ms" {
@@ -168,9 +182,11 @@ func (s *scanner) atom() part {
 	case '[':
 		return s.class()
 	}
-	if m := s.match(setEscape); m != nil {
-		return one("[" + sets[m[0]] + "]")
-	}
+	return s.literal()
+}
+
+// literal reads a character that is meant itself.
+func (s *scanner) literal() part {
 	char := s.character()
 	literal := one(written(char))
 	if !s.on['i'] || !unicode.IsLetter(char) {
@@ -186,6 +202,9 @@ var quantifiers = regexp.MustCompile(
 // quantifier reads how often something is repeated: as the engines write it, and its bounds. One that is open, or too
 // large to be a number, is as good as the other.
 func (s *scanner) quantifier() (text string, low, high int) {
+	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
+		return "", 0, 0
+	}
 	m := s.match(quantifiers)
 	if m == nil {
 		return "", 0, 0

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // beyond is where the bytes beyond ASCII are among the runes that the engines get: in a private area, where no rune is
@@ -118,32 +119,36 @@ func (s *scanner) classMember() (char rune, text string) {
 	return char, written(char)
 }
 
-// characters are one by itself, and all escapes of one: hexadecimal, octal, control characters, by a letter, by nothing
+// characters are all escapes of one: hexadecimal, octal, control characters, by a letter, by nothing
 // but the backslash. Perl ignores what follows the digits in braces.
-var characters = regexp.MustCompile(`^(?s:([^\\])|\\(?:x(?:\{[ \t]*([0-9A-Fa-f_]*)[^}]*\}|([0-9A-Fa-f]{1,2})|)|` +
-	`(?:o\{[ \t]*([0-7_]*)[^}]*\}|([0-7]{1,3}))|c([ -~])|([aefnrt])|([^xocCpPN])))`)
+var characters = regexp.MustCompile(`^\\(?s:x(?:\{[ \t]*([0-9A-Fa-f_]*)[^}]*\}|([0-9A-Fa-f]{1,2})|)|` +
+	`(?:o\{[ \t]*([0-7_]*)[^}]*\}|([0-7]{1,3}))|c([ -~])|([aefnrt])|([^xocCpPN]))`)
 
 // character reads one character.
 func (s *scanner) character() rune {
 	begin := s.pos
+	if char, size := utf8.DecodeRuneInString(s.src[begin:]); char != '\\' {
+		s.pos += size
+		return char
+	}
 	m := s.match(characters)
 	if m == nil {
 		s.fail(begin, "%q is not supported: escapes are those of a byte (\\x41, \\n) or a set (\\d, \\w, \\s)",
 			s.src[begin:min(begin+12, len(s.src))])
 		return 0
 	}
+	if m[5] != "" {
+		return rune(strings.ToUpper(m[5])[0] ^ 0x40)
+	}
 	if m[6] != "" {
-		return rune(strings.ToUpper(m[6])[0] ^ 0x40)
+		return rune("\a\x1b\f\n\r\t"[strings.Index("aefnrt", m[6])])
 	}
 	if m[7] != "" {
-		return rune("\a\x1b\f\n\r\t"[strings.Index("aefnrt", m[7])])
+		return []rune(m[7])[0]
 	}
-	if itself := m[1] + m[8]; itself != "" {
-		return []rune(itself)[0]
-	}
-	digits, base := "0"+m[2]+m[3], 16
-	if m[4]+m[5] != "" {
-		digits, base = m[4]+m[5], 8
+	digits, base := "0"+m[1]+m[2], 16
+	if m[3]+m[4] != "" {
+		digits, base = m[3]+m[4], 8
 	}
 	n, err := strconv.ParseUint(strings.ReplaceAll(digits, "_", ""), base, 8)
 	if err != nil {
