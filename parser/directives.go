@@ -35,7 +35,7 @@ const (
 	emptyText
 )
 
-// Directives returns the table of all directives. Their texts are in parser/directives.txt.
+// Directives returns the table of all directives. Their texts are in docs/directives.txt.
 func Directives() []Directive { return slices.Clone(directives) }
 
 // Limits that the Perl ldirectord leaves to others: ipvsadm refuses a longer persistence, the kernel's
@@ -49,7 +49,7 @@ const (
 	maxExpiryWarn  = 3650 // days
 )
 
-// Texts that messages share with parser/directives.txt.
+// Texts that messages share with docs/directives.txt.
 const (
 	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N]`
 	fallbackForm   = "ADDRESS[:PORT] [gate|masq|ipip]"
