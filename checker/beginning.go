@@ -39,7 +39,7 @@ func (b *beginning) read(from io.Reader, n int, conns ...*wire.Conn) error {
 		got, err := from.Read(b.text[len(b.text):min(len(b.text)+n, cap(b.text))])
 		b.text = b.text[:len(b.text)+got]
 		n -= got
-		if err != nil {
+		if err != nil && n > 0 { // TLS may report the end with the last bytes
 			return err
 		}
 	}
