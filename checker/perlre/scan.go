@@ -199,6 +199,9 @@ func (s *scanner) literal() part {
 var quantifiers = regexp.MustCompile(
 	`^(?:[*+?]|\{[ \t]*(?:([0-9]+)[ \t]*(?:(,)[ \t]*([0-9]*)[ \t]*)?|(,)[ \t]*([0-9]+)[ \t]*)\})`)
 
+// leadingZero is a quantifier that Perl refuses, and that Go reads as text.
+var leadingZero = regexp.MustCompile(`[{,]0[0-9]`)
+
 // quantifier reads how often something is repeated: as the engines write it, and its bounds. One that is open, or too
 // large to be a number, is as good as the other.
 func (s *scanner) quantifier() (text string, low, high int) {
@@ -229,6 +232,9 @@ func (s *scanner) quantified(atom part) part {
 	text, low, high := s.quantifier()
 	if text == "" {
 		return atom
+	}
+	if leadingZero.MatchString(text) {
+		return s.fail(begin, "invalid quantifier %s: its numbers begin with 0", text)
 	}
 	s.skip()
 	lazy := s.accept("?")
