@@ -27,7 +27,7 @@ type external struct {
 	argv     []string
 	run      func(context.Context) (said []byte, err error)
 	timeout  time.Duration
-	latest   time.Duration // closed when run has ended, if it can end
+	latest   time.Duration // after which run has ended, if it can end
 	children chan struct{}
 	running  chan Result // the result for a program that did not end when it was killed
 }

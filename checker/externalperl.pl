@@ -142,11 +142,11 @@ sub serve {
 		vec($bits, fileno $news, 1) = 1;
 		$_->[1] and vec($bits, fileno $_->[1], 1) = 1 for values %running;
 		(my $n, $rest) = select $bits, undef, undef, %running || %ending ? $rest : $idle;
-		my $late = $n == 0;
+		my $late = $n == 0 || $rest <= 0; # a check that prints without a pause may keep select from waiting
 		($ready, $soon) = ($soon, "");
 		$n > 0 or $bits = "";
 		$rest > 0 or $rest = $patience;
-		last if $late && !%running && !%ending;
+		last if $n == 0 && !%running && !%ending;
 		listen_to($_, $bits) for values %running;
 		heed() if vec $bits, fileno $news, 1;
 		if ($died || $late) {

@@ -59,7 +59,7 @@ type Task struct {
 	index     int  // in the queue, -1 while its check runs
 	in        bool // the pool has it
 	ran       bool
-	ok        bool  // the time of the last result
+	ok        bool  // the last result was a success
 	doubted   bool  // the last result was ignored
 	granted   bool  // it has a turn among the extra checks
 	taped     bool  // the next check is recorded
@@ -98,12 +98,18 @@ type Pool struct {
 	told    time.Time     // when results was last signalled
 	quiet   time.Duration // how late a success after a success may be reported
 	spread  float64       // the place of the next new task in its interval
-	company map[string]company
+	company map[companyKey]company
 	free    time.Time     // when the next extra check may begin
 	epoch   time.Time     // where all grids begin
 	planned time.Time     // when the pool last planned to wake; zero before the first round
 	stalled time.Time     // when it last woke far too late
 	slept   time.Duration // the last result of asleep
+}
+
+// companyKey is which checks may be due together: those that cost less then, and have one interval.
+type companyKey struct {
+	kind  string
+	every time.Duration
 }
 
 // company is an instant for checks that cost less together, and how many more are due then.
@@ -124,7 +130,7 @@ func (p *Pool) Set(tasks []*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	kept := make(map[*Task]bool, len(tasks))
-	p.every, p.quiet, p.company = map[time.Duration]int{}, maxSleep, map[string]company{}
+	p.every, p.quiet, p.company = map[time.Duration]int{}, maxSleep, map[companyKey]company{}
 	for _, t := range tasks {
 		kept[t] = true
 		p.every[t.Every]++
@@ -428,14 +434,14 @@ func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
 
 // place is when a task is due after its first check: with others that it costs less with, or where its phase is.
 func (p *Pool) place(first time.Time, t *Task) time.Time {
-	kind := checker.CompanyOf(t.Checker)
-	with := p.company[kind]
+	key := companyKey{checker.CompanyOf(t.Checker), t.Every}
+	with := p.company[key]
 	if with.free == 0 {
 		with = company{p.phase(first, t.Every), companySize}
 	}
-	if kind != "" {
+	if key.kind != "" {
 		with.free--
-		p.company[kind] = with
+		p.company[key] = with
 	}
 	return after(with.due.Add(-t.Every), t.Every, first.Add(t.Every/10))
 }

@@ -506,6 +506,20 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 	}
 }
 
+// Checks with other intervals are no company: one would wait for the interval of the other.
+func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
+	p := NewPool()
+	p.Set(nil)
+	c, err := checker.New(checker.Spec{Type: "external-perl", Command: "file"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.place(p.epoch, &Task{Every: 10 * time.Minute, Checker: c})
+	if at := p.place(p.epoch, &Task{Every: 5 * time.Second, Checker: c}); at.Sub(p.epoch) > 6*time.Second {
+		t.Errorf("due after %v", at.Sub(p.epoch))
+	}
+}
+
 func TestTheGridHasFewChecksAtAnInstantAndIsFine(t *testing.T) {
 	for _, c := range []struct {
 		every  time.Duration
