@@ -286,6 +286,7 @@ func TestScramRefusesOddChallenges(t *testing.T) {
 	for _, challenge := range []string{
 		"", "r=abc", "r=other,s=AAAA,i=4096", "r=abcd,s=!,i=4096", "r=abcd,s=AAAA,i=0", "r=abcd,s=AAAA,i=x",
 		"r=abcd,s=AAAA,i=99999999", "m=ext,r=abcd,s=AAAA,i=4096",
+		"r=abcd,s=" + strings.Repeat("AAAA", maxScramMessage/4) + ",i=1", // a salt that long would be kept
 	} {
 		keys := scramClient{}
 		keys.logIn("pencil")
@@ -295,7 +296,7 @@ func TestScramRefusesOddChallenges(t *testing.T) {
 			t.Fatal(l.first)
 		}
 		if got, err := l.answer([]byte(challenge)); err == nil {
-			t.Errorf("%q is answered by %q", challenge, got)
+			t.Errorf("%.60q is answered by %q", challenge, got)
 		}
 	}
 }

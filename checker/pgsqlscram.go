@@ -14,6 +14,8 @@ const (
 	// maxScramRounds limits the work that a server may demand: PostgreSQL's default is 4096 rounds, and this many
 	// cost some hundred milliseconds.
 	maxScramRounds = 1 << 20
+	// maxScramMessage limits a server's message, in bytes. PostgreSQL's have about 100.
+	maxScramMessage = 4 << 10
 	// maxScramLogins is after how many log-ins the keys are forgotten: a server may send another salt each time.
 	maxScramLogins = 100
 )
@@ -45,8 +47,12 @@ type scramLogin struct {
 
 var errScram = errors.New("the server's SCRAM message makes no sense")
 
-// answer answers a message of the server: the first one with the proof that we know the password.
+// answer answers a message of the server: the first one with the proof that we know the password. A salt is kept, so a
+// long message is refused.
 func (l scramLogin) answer(said []byte) ([]byte, error) {
+	if len(said) > maxScramMessage {
+		return nil, errScram
+	}
 	if parts := strings.Split(string(said), ","); len(parts) > 2 {
 		rounds, err := strconv.Atoi(strings.TrimPrefix(parts[2], "i="))
 		if err != nil || rounds > maxScramRounds {
