@@ -28,7 +28,9 @@ func try(ctx context.Context, program string, ipv6 bool) error {
 	_, err := f.run(ctx, []command{
 		{option: newChain, chain: chain},
 		{option: appendRule, chain: chain, rule: "-j MARK --set-mark 1"},
-		{option: removeChain, chain: chain},
 	})
+	if err == nil { // else run has removed it
+		_, err = f.run(context.WithoutCancel(ctx), []command{{option: removeChain, chain: chain}})
+	}
 	return err
 }
