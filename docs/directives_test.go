@@ -129,7 +129,7 @@ func TestDirectivesAreDocumented(t *testing.T) {
 			continue
 		}
 		line := "virtual=1\n\t" + d.Name + " =\n"
-		if _, found := parser.Parse(t.Context(), "", []byte(line), parser.Options{}); !strings.Contains(found[0].Text, "; it is "+d.Value) {
+		if _, found := parser.Parse(t.Context(), "", []byte(line), parser.Options{}); !strings.Contains(found[0].Text, "; it must be "+d.Value) {
 			t.Errorf("the value of %s is %q, a message says: %s", d.Name, d.Value, found[0].Text)
 		}
 	}

@@ -32,7 +32,7 @@ func (h *header) read(v *value) *problem {
 	}
 }
 
-const headerForms = "it is ADDRESS:PORT or a firewall mark from 1 to 4294967295"
+const headerForms = "it must be ADDRESS:PORT or a firewall mark from 1 to 4294967295"
 
 func (h *header) readMark(word string) *problem {
 	mark, err := strconv.ParseUint(trimZeros(word), 10, 32)
@@ -46,7 +46,8 @@ func (h *header) readMark(word string) *problem {
 func (h *header) readBracketed(v *value, word string) *problem {
 	host, port, _ := strings.Cut(word[1:], "]:")
 	if port = h.portOf(v, port); port == "" {
-		return refuse(badVirtualAddress, "%s is not an address and port; it is [ADDRESS]:PORT", quote(word))
+		return refuse(badVirtualAddress, "%s is not an address and port; it must be [ADDRESS]:PORT",
+			quote(word))
 	}
 	ok := readsIPv6(host)
 	if !h.ipv6 && (ok || all(host, isGroupByte)) {
@@ -54,7 +55,8 @@ func (h *header) readBracketed(v *value, word string) *problem {
 	}
 	if !ok {
 		return refuse(badVirtualAddress,
-			"%s is not an IPv6 address; it is groups of hexadecimal digits with colons, without a scope",
+			"%s is not an IPv6 address; it must be groups of hexadecimal digits with colons, without a "+
+				"scope",
 			quote(host))
 	}
 	h.host, h.port = "["+host+"]", port
@@ -65,18 +67,20 @@ func (h *header) readAddress(v *value, word string) *problem {
 	host, port, ok := strings.Cut(word, ":")
 	switch {
 	case looksLikeIPv6(word):
-		return refuse(badVirtualAddress, "the IPv6 address %s has no brackets; it is virtual6=[ADDRESS]:PORT",
+		return refuse(badVirtualAddress, "the IPv6 address %s has no brackets; write virtual6=[ADDRESS]:PORT",
 			quote(word))
 	case !ok:
 		return refuse(badVirtualAddress, "%s has no port; %s", quote(word), headerForms)
 	case !all(host, isHostByte):
 		return refuse(badVirtualAddress, "%s is not an address and port; %s", quote(word), headerForms)
 	case host == "tcp" || host == "udp":
-		return refuse(badVirtualAddress, "%s comes before the address; it is a line of its own, protocol=%s",
+		return refuse(badVirtualAddress,
+			"%s comes before the address; write it on a line of its own, as protocol=%s",
 			quote(host+":"), host)
 	}
 	if port = h.portOf(v, port); port == "" {
-		return refuse(badVirtualAddress, "%s has no port; it is a number or service name right after the colon",
+		return refuse(badVirtualAddress,
+			"%s has no port; it must be a number or service name right after the colon",
 			quote(word))
 	}
 	h.host, h.port = host, port

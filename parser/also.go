@@ -37,11 +37,11 @@ func readAlsoCheck(v *value) *problem {
 	plain, _, _ := strings.Cut(v.text, `"`)
 	strs, list := v.text[len(plain):], words(plain)
 	if len(list) == 0 {
-		return v.bad("has no check; it is %s", alsoCheckForm)
+		return v.bad("has no check; it must be %s", alsoCheckForm)
 	}
 	c := AlsoCheck{Type: list[0], At: v.line.position()}
 	if !slices.Contains(alsoTypes, c.Type) {
-		return bad("%s is not a check%s; it is one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes),
+		return bad("%s is not a check%s; it must be one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes),
 			enumerate(alsoTypes))
 	}
 	if p := cmp.Or(c.readPort(list[1:]), c.readStrings(strs)); p != nil {
@@ -62,14 +62,15 @@ func (c *AlsoCheck) readPort(list []string) *problem {
 	case len(list) == 0:
 		return nil
 	case !c.hasPort():
-		return bad("%s has no port; it is alsocheck = %[1]s", c.Type).around(list[0])
+		return bad("%s has no port; write alsocheck = %[1]s", c.Type).around(list[0])
 	case len(list) > 1:
-		return bad("%s is neither a port nor in double quotes; it is %s", quote(list[1]),
+		return bad("%s is neither a port nor in double quotes; the form is %s", quote(list[1]),
 			alsoCheckForm).around(list[1])
 	}
 	port, err := strconv.ParseUint(list[0], 10, 16)
 	if err != nil || port == 0 {
-		return bad("%s is not a port; it is a number from 1 to %d", quote(list[0]), maxPort).around(list[0])
+		return bad("%s is not a port; it must be a number from 1 to %d", quote(list[0]),
+			maxPort).around(list[0])
 	}
 	c.Port = int(port)
 	return nil
@@ -113,7 +114,7 @@ func (r *resolver) furtherChecks(v *Virtual, s *section) {
 			slices.ContainsFunc(v.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):
 			at.error(incomplete, c.At,
 				"%s has no port, which it needs under a firewall mark and where real servers have "+
-					"none; it is %s",
+					"none; the form is %s",
 				c.Type, alsoCheckForm)
 		}
 		v.also = append(v.also, v.with(c, r.opts.HostName))

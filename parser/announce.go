@@ -24,8 +24,9 @@ func readDevice(v *value) (string, *problem) {
 	case name == "no":
 		return "", nil
 	case name == "" || len(name) > maxDevice || name == "." || name == ".." || strings.Trim(name, inDevice) != "":
-		return "", v.bad("is not a device; it is the name of a dummy device such as lvs0, or no; a name has "+
-			"at most %d letters, digits, dots, hyphens and underscores", maxDevice)
+		return "",
+			v.bad("is not a device; it must be the name of a dummy device such as lvs0, or no; a name has "+
+				"at most %d letters, digits, dots, hyphens and underscores", maxDevice)
 	}
 	return name, nil
 }
@@ -41,7 +42,7 @@ func readMinServers(v *value) (none lvs.LowHigh, p *problem) {
 	m.High, ok2 = parsePart(high)
 	if !ok || !ok2 || m.Low.N == 0 || m.High.N == 0 {
 		return none,
-			v.bad("is not allowed; it is a number of servers, such as 2, or a percentage from 1%% " +
+			v.bad("is not allowed; it must be a number of servers, such as 2, or a percentage from 1%% " +
 				"to 100%%, or two of them as LOW/HIGH, such as 1/2")
 	}
 	return m, nil
@@ -57,7 +58,7 @@ func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 	return readList(v.text, func(item, _ string) (netip.Addr, *problem) {
 		dest, p := v.section.destination(item)
 		if p == nil && !dest.IsSingleIP() {
-			p = bad("%s is a network; it is a single address", item)
+			p = bad("%s is a network; it must be a single address", item)
 		}
 		return dest.Addr(), p
 	})
@@ -73,7 +74,7 @@ func (f finder) announceable(v *Virtual, global *Global) {
 	case v.MinServers == lvs.LowHigh{} || servers == 0:
 	case high > servers:
 		f.error(badValue, where("minservers"),
-			"minservers = %s needs %d servers, and %s has %d; it is at most that, or a percentage",
+			"minservers = %s needs %d servers, and %s has %d; it must be at most that, or a percentage",
 			v.MinServers, high, v.ID, servers)
 	case v.MinServers.High.Of(servers) < low:
 		f.error(badValue, where("minservers"),
@@ -85,7 +86,8 @@ func (f finder) announceable(v *Virtual, global *Global) {
 	}
 	if v.Announce == v.LastResort {
 		f.error(conflict, where("lastresort"),
-			"lastresort is the device of announce, %s; it is another one, which is announced as the last "+
+			"lastresort is the device of announce, %s; it must be another one, which is announced as the "+
+				"last "+
 				"resort", v.Announce)
 	}
 	if v.Mark > 0 && len(v.AnnounceAddress) == 0 {
@@ -107,7 +109,7 @@ func (f finder) announceable(v *Virtual, global *Global) {
 	for _, a := range v.Announced() {
 		if !a.IsGlobalUnicast() {
 			f.error(badValue, where("announce"),
-				"%s of %s cannot be announced; it is an address that others can reach", a, v.ID)
+				"%s of %s cannot be announced; it must be an address that others can reach", a, v.ID)
 		}
 	}
 }

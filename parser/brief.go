@@ -58,7 +58,7 @@ func (ds Diagnostics) brief(isKept func(Diagnostic) bool) Diagnostics {
 	listed, shown := map[string]bool{}, map[string]bool{}
 	for i := range brief {
 		d := &brief[i]
-		before, list, _ := strings.Cut(d.Text, "; it is one of ")
+		before, list, _ := strings.Cut(d.Text, "; it must be one of ")
 		if listed[list] && list != "" {
 			d.Text = before
 		}

@@ -54,7 +54,7 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 	}
 	for what, times := range map[string]int{
 		"a.cf:19:10: error: and 397 more: lines 19, 24, 29, 34, 39, 44, 49, 54, 59, 64, …\n": 1,
-		"it is one of dns, ftp":          1,
+		"it must be one of dns, ftp":     1,
 		`error: "htp2x9" is not allowed`: 1, "with gate the kernel has this": 3, "checkcount is deprecated": 3,
 	} {
 		if n := strings.Count(text.String(), what); n != times {

@@ -26,7 +26,7 @@ func readWindow(v *value) (none Window, p *problem) {
 	n, err := strconv.ParseInt(strings.TrimRight(need, " "), 10, 16)
 	m, err2 := strconv.ParseInt(strings.TrimLeft(size, " "), 10, 16)
 	if !found || err != nil || err2 != nil || n < 1 || n > m || m > maxWindow {
-		return none, v.bad("is not a window; it is N/M with 1 <= N <= M <= %d, such as 7/10",
+		return none, v.bad("is not a window; it must be N/M with 1 <= N <= M <= %d, such as 7/10",
 			maxWindow)
 	}
 	return Window{Need: int(n), Of: int(m)}, nil
@@ -36,7 +36,7 @@ func readKeepServing(v *value) (lvs.Share, *problem) {
 	k, ok := parsePart(v.text)
 	if !ok {
 		return k,
-			v.bad("is not allowed; it is a number of servers, such as 2, or a percentage from 0%% " +
+			v.bad("is not allowed; it must be a number of servers, such as 2, or a percentage from 0%% " +
 				"to 100%%, such as 50%%")
 	}
 	return k, nil
@@ -70,8 +70,9 @@ func readCheckType(v *value) *problem {
 	}
 	word := firstRun(v.text, isNameByte)
 	if !slices.Contains(checkTypes, word) {
-		return v.bad("is not a check type%s; it is one of %s, or the number of connects between two negotiate "+
-			"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
+		return v.bad(
+			"is not a check type%s; it must be one of %s, or the number of connects between two negotiate "+
+				"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
 	}
 	v.only(word)
 	virtual.CheckType, virtual.NumConnects = CheckType(word), 0
@@ -95,7 +96,7 @@ func readHTTPMethod(v *value) (string, *problem) {
 	word := v.word()
 	method := strings.ToUpper(word)
 	if method != "GET" && method != "HEAD" {
-		return "", v.bad("is not allowed; it is GET or HEAD")
+		return "", v.bad("is not allowed; it must be GET or HEAD")
 	}
 	v.only(word)
 	return method, nil
@@ -126,10 +127,10 @@ func readLoad(v *value) (string, *problem) {
 func readMonitorFile(v *value) (string, *problem) {
 	path := v.withoutQuotes()
 	if path == "" {
-		return "", refuse(monitorfileClosed, "the value is empty; it is the path of a file")
+		return "", refuse(monitorfileClosed, "the value is empty; it must be the path of a file")
 	}
 	return path, v.try(v.opts.TryFile, path, monitorfileClosed,
-		"the monitor file cannot be opened (%s); it is a file that can be appended to")
+		"the monitor file cannot be opened (%s); it must be a file that can be appended to")
 }
 
 // try tests access to a file, if Options allows it. The format is for the error. Missing rights of the present user are

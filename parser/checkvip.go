@@ -38,16 +38,17 @@ func (f finder) fillCheckVIP(v *Virtual) {
 	pos := v.At["checkvip"]
 	if v.hasHeader() && !v.CheckVIP.IsValid() {
 		f.error(incomplete, pos,
-			"checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS")
+			"checkvip=yes is under a mark, and no mark line has a single address; write checkvip=ADDRESS")
 	}
 	if v.CheckVIP.IsLoopback() {
 		f.error(badValue, pos,
 			"checkvip leads to %s, which never leaves this machine; "+
-				"it is an address that clients can reach", v.CheckVIP)
+				"it must be an address that clients can reach", v.CheckVIP)
 	}
 	if why := v.WhyNotVIP(); why != "" {
 		f.error(conflict, pos,
-			"checkvip is given with checktype=%s, but %s; it is for connect (of tcp), negotiate and N",
+			"checkvip is given with checktype=%s, but %s; checkvip is for connect (of tcp), negotiate "+
+				"and N",
 			v.CheckType, why)
 	}
 }

@@ -273,8 +273,8 @@ func TestFilesThatTheUserMayNotOpen(t *testing.T) {
 		{src, user, "[:1:9: warning: as somebody the log file cannot be opened (permission denied); root has the rights" +
 			" :5:14: warning: as somebody the monitor file cannot be opened (permission denied); root has the rights" +
 			" :7:8: warning: as somebody the file cannot be read (permission denied); root has the rights]"},
-		{src[:13], nil, "[:1:9: error: the log file cannot be opened (permission denied); it is a file that can be appended to, or a syslog facility]"},
-		{"logfile=\"/full\"\n", user, "[:1:9: error: the log file cannot be opened (invalid argument); it is a file that can be appended to, or a syslog facility]"},
+		{src[:13], nil, "[:1:9: error: the log file cannot be opened (permission denied); it must be a file that can be appended to, or a syslog facility]"},
+		{"logfile=\"/full\"\n", user, "[:1:9: error: the log file cannot be opened (invalid argument); it must be a file that can be appended to, or a syslog facility]"},
 	} {
 		_, found := Parse(t.Context(), "", []byte(c.src), Options{TryFile: try, TryRead: try, User: c.user})
 		if got := fmt.Sprint(found); got != c.want {

@@ -13,13 +13,13 @@ func (f finder) conflicts(v *Virtual, s *section) {
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}} {
 		if v.has(pair[0]) && !v.has(pair[1]) {
-			f.error(incomplete, v.At[pair[0]], "%s is given without %s; it is both or neither", pair[0],
+			f.error(incomplete, v.At[pair[0]], "%s is given without %s; give both or neither", pair[0],
 				pair[1])
 		}
 	}
 	if v.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn) {
 		f.error(conflict, v.At["httpuser"],
-			"httpuser and an httpheader Authorization both log in; it is one of them")
+			"httpuser and an httpheader Authorization both log in; use only one of them")
 	}
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
@@ -43,7 +43,7 @@ func (f finder) oneRule(s *Settings) {
 	for _, other := range []string{"failurecount", "risecount"} {
 		if pos, ok := s.At[other]; ok {
 			f.error(conflict, s.At["window"],
-				"window and %s (line %d) both say when a server is down; it is one of them", other,
+				"window and %s (line %d) both say when a server is down; use only one of them", other,
 				pos.Line)
 		}
 	}

@@ -162,11 +162,12 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "statushost",
 			global: to(&g.StatusHost,
 				matching(`^[\w.+-]{1,255}$`,
-					"is not a host name; it is a name such as lb.example.com, without http:// and "+
+					"is not a host name; it must be a name such as lb.example.com, without "+
+						"http:// and "+
 						"without a port"))},
 		{Name: "statusgroup",
 			global: to(&g.StatusGroup, matching(`^[\w.][\w.-]{0,31}$`,
-				"is not a group; it is a name of letters, digits, _ - and . with at most 32 "+
+				"is not a group; it must be a name of letters, digits, _ - and . with at most 32 "+
 					"of them"))},
 		// When a server is up
 		{Name: "risecount", Default: "1", either: to(&s.RiseCount, number[int](1, 0))},
@@ -193,7 +194,8 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		// Persistence
 		{Name: "pename",
 			section: to(&v.PEName,
-				matching(`^sip$`, "is not a persistence engine of a plain kernel; it is sip"))},
+				matching(`^sip$`,
+					"is not a persistence engine of a plain kernel; a plain kernel has only sip"))},
 		// The check
 		{Name: "checkvip", Default: "no", section: to(&v.checkVIP, readCheckVIP)},
 		{Name: "alsocheck", Form: Strings, Repeats: true,

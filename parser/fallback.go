@@ -16,7 +16,7 @@ func readFallback(v *value) *problem {
 	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: Gate}
 	if len(list) == 0 {
-		return refuse(badFallback, "the value is empty; it is %s", fallbackForm)
+		return refuse(badFallback, "the value is empty; it must be %s", fallbackForm)
 	}
 	if len(list) > 1 {
 		method := Forward(list[len(list)-1])
@@ -38,7 +38,7 @@ func readFallback(v *value) *problem {
 		f.host, f.port = word, "" // wrong because of its brackets
 	}
 	if f.host == "" {
-		return refuse(badFallback, "the address is missing; it is %s", fallbackForm)
+		return refuse(badFallback, "the address is missing; it must be %s", fallbackForm)
 	}
 	switch {
 	case v.section != nil:

@@ -35,7 +35,7 @@ func readLogFile(v *value) (string, *problem) {
 		}
 	case !v.globals.Supervised:
 		p = v.try(v.opts.TryFile, text, logfileClosed,
-			"the log file cannot be opened (%s); it is a file that can be appended to, "+
+			"the log file cannot be opened (%s); it must be a file that can be appended to, "+
 				"or a syslog facility")
 	}
 	return text, p
@@ -74,7 +74,7 @@ func readMaintenanceDir(v *value) (string, *problem) {
 
 // readListen reads an address and a port, both as numbers: a name could resolve to another interface.
 func readListen(v *value) (none netip.AddrPort, p *problem) {
-	const allowed = "it is an address and port such as 127.0.0.1:9797 or [::1]:9797"
+	const allowed = "it must be an address and port such as 127.0.0.1:9797 or [::1]:9797"
 	text := unquote(v.text)
 	a, err := netip.ParseAddrPort(text)
 	switch {
@@ -124,8 +124,8 @@ func readWebhook(v *value) (string, *problem) {
 	}
 	if !usable {
 		return "", bad(
-			"the value is not the URL of a webhook; it is https://HOST[:PORT][/PATH][?QUERY], or the " +
-				"same with http")
+			"the value is not the URL of a webhook; it must be https://HOST[:PORT][/PATH][?QUERY], or " +
+				"the same with http")
 	}
 	return text, nil
 }

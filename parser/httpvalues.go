@@ -33,11 +33,11 @@ func readStatusRange(item, _ string) (r lvs.StatusRange, p *problem) {
 	switch {
 	case r.First == 0 || r.Last == 0:
 		p = bad(
-			"%s is not a status; it is a list of statuses from %d to %d and ranges of them, such as "+
+			"%s is not a status; it must be a list of statuses from %d to %d and ranges of them, such as "+
 				"200,204,300-399",
 			quote(item), minStatus, maxStatus)
 	case r.First > r.Last:
-		p = bad("the range %s is empty; it is %d-%d", quote(item), r.Last, r.First)
+		p = bad("the range %s is empty; it must be %d-%d", quote(item), r.Last, r.First)
 	}
 	return r, p
 }
@@ -57,7 +57,7 @@ func readHTTPHeader(v *value) *problem {
 	name, content, found := strings.Cut(v.withoutQuotes(), ":")
 	switch {
 	case !found || !all(name, isTokenByte):
-		return bad("that is not a header; it is Name: value, with a name of letters, digits and -")
+		return bad("that is not a header; it must be Name: value, with a name of letters, digits and -")
 	case strings.ContainsFunc(content, isControl):
 		return bad("the header's value has a control character in it")
 	}

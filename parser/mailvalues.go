@@ -12,13 +12,14 @@ import (
 
 func readMailFrequency(v *value) (Seconds, *problem) {
 	if v.text == "" || !isDigit(v.text[0]) {
-		return 0, v.bad("does not begin with a digit; it is a number of seconds, 0 for no reminders")
+		return 0, v.bad("does not begin with a digit; it must be a number of seconds, 0 for no reminders")
 	}
 	return number[Seconds](0, 0)(v)
 }
 
 func readMailStatus(v *value) ([]lvs.Status, *problem) {
-	const allowed = "it is a list of starting, running, stopping and reloading with commas, or all, or none"
+	const allowed = "it must be a list of starting, running, stopping and reloading, separated by commas, or " +
+		"all, or none"
 	states := splitList(v.text)
 	if len(states) == 0 {
 		v.warn(suspicious, "an empty list means none; "+allowed)
@@ -53,7 +54,7 @@ func readMailServer(v *value) (string, *problem) {
 		return isLetter(c) || isDigit(c) || strings.IndexByte("._+-", c) >= 0
 	})
 	if host == "" {
-		return "", v.bad("is not a mail server; it is a host name or IPv4 address without quotes")
+		return "", v.bad("is not a mail server; it must be a host name or IPv4 address without quotes")
 	}
 	if host != v.text {
 		v.warn(loose, "of %s only the host %s counts; mail goes to port 25", quote(v.text), quote(host))

@@ -43,14 +43,14 @@ func readMark(v *value) *problem {
 	rest = trim(rest)
 	protocol, ports := cutWord(rest)
 	if protocol == "" {
-		return v.bad("is not complete; it is %s", markForm)
+		return v.bad("is not complete; it must be %s", markForm)
 	}
 	dest, p := s.destination(address)
 	if p != nil {
 		return p
 	}
 	if !slices.Contains(markProtocols, protocol) {
-		return bad("%s is not a protocol of packets%s; it is one of %s", quote(protocol),
+		return bad("%s is not a protocol of packets%s; it must be one of %s", quote(protocol),
 			DidYouMean(protocol, markProtocols),
 			strings.Join(markProtocols, ", ")).around(rest)
 	}
@@ -73,14 +73,15 @@ func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 	switch {
 	case err != nil || addr.Zone() != "" || addr.Is4In6():
 		return none, bad(
-			"%s is not an address; it is a number such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, not "+
+			"%s is not an address; it must be numeric, such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, "+
+				"not "+
 				"a name", quote(text))
 	case addr.Is6() && !s.ipv6:
 		return none, refuse(familyMix,
-			"%s is an IPv6 address; under virtual it is IPv4, virtual6 is for IPv6", addr)
+			"%s is an IPv6 address; under virtual the address must be IPv4; virtual6 is for IPv6", addr)
 	case addr.Is4() && s.ipv6:
 		return none, refuse(familyMix,
-			"%s is an IPv4 address; under virtual6 it is IPv6, virtual is for IPv4", addr)
+			"%s is an IPv4 address; under virtual6 the address must be IPv6; virtual is for IPv4", addr)
 	}
 	bits := addr.BitLen()
 	if isNetwork {
@@ -104,7 +105,7 @@ func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 	return network, nil
 }
 
-const portListForm = "it is a list of ports and ranges such as 80,443,10000:20000, or all"
+const portListForm = "it must be a list of ports and ranges such as 80,443,10000:20000, or all"
 
 // portList reads what follows the protocol.
 func portList(protocol, text string) ([]markPorts, *problem) {
@@ -185,7 +186,8 @@ func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *proble
 	case bad1 != nil || bad2 != nil:
 		return lvs.Ports{}, cmp.Or(bad1, bad2)
 	case first > last:
-		return lvs.Ports{}, bad("the range %s is empty; it is %d:%d", quote(p.first+":"+p.last), last, first)
+		return lvs.Ports{}, bad("the range %s is empty; it must be %d:%d", quote(p.first+":"+p.last), last,
+			first)
 	}
 	return lvs.Ports{First: first, Last: last}, nil
 }
@@ -194,7 +196,7 @@ func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *proble
 func packetPort(name string, port names.Lookup[uint16]) (uint16, *problem) {
 	switch {
 	case port.Value == 0 && all(name, isDigit):
-		return 0, bad("the port %s is out of range; it is a number from 1 to %d, and every port is all",
+		return 0, bad("the port %s is out of range; it must be a number from 1 to %d, and every port is all",
 			quote(name), maxPort)
 	case port.Reason != "":
 		return 0, bad("the port %s cannot be used: %s", quote(name), port.Reason)

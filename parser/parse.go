@@ -23,7 +23,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	r.names = names.NewTable(names.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
 	r.warned = map[names.Key]bool{}
 	if len(src) > MaxSize {
-		r.on(0).error(tooLarge, Position{File: name}, "the file has %d bytes; it has at most %d", len(src),
+		r.on(0).error(tooLarge, Position{File: name}, "the file has %d bytes; at most %d are allowed", len(src),
 			MaxSize)
 		return nil, r.diagnostics()
 	}
@@ -119,7 +119,7 @@ func (r *reader) leave(number int) {
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
 		r.in(r.current, inLines).tolerate(l, unknownDirective, l.at(0),
-			"a line of blanks is in the section; it is empty or has at most four blanks")
+			"a line of blanks is in the section; such a line must be empty or have at most four blanks")
 		return
 	}
 	r.leave(l.number)
@@ -174,7 +174,7 @@ func (r *reader) closeSection() {
 				"four blanks or a tab")
 		return
 	}
-	r.in(&s, inLines).layout(unknownDirective, s.underIndent, text+"; it is four blanks or more, or a tab")
+	r.in(&s, inLines).layout(unknownDirective, s.underIndent, text+"; four blanks or more, or a tab, are needed")
 }
 
 func (r *reader) directive(l line) {
@@ -235,11 +235,12 @@ func (r *reader) inSection(l line, d *Directive) {
 	case l.indent < sectionIndent && !s.littleIndent:
 		s.littleIndent = true
 		at.tolerate(l, unknownDirective, l.at(l.start),
-			"a directive of the section is indented by less than four blanks; it is four or more, or a tab")
+			"a directive of the section is indented by less than four blanks; four or more, or a tab, "+
+				"are needed")
 	}
 	r.gap = 0
 	if right, mixed := ofOtherFamily(s, d.Name); mixed {
-		at.error(familyMix, l.at(l.start), "%s is not for this address family; under %s it is %s", d.Name,
+		at.error(familyMix, l.at(l.start), "%s is not for this address family; under %s it must be %s", d.Name,
 			s.line.name, right)
 		return
 	}

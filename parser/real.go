@@ -57,7 +57,7 @@ func readReal(v *value) *problem {
 func (r *realLine) readEndpoint(v *value) *problem {
 	word, rest := cutWord(v.text)
 	if rest == "" {
-		return refuse(badRealSyntax, "%s is not complete; it is %s", quote(v.text), realServerForm)
+		return refuse(badRealSyntax, "%s is not complete; it must be %s", quote(v.text), realServerForm)
 	}
 	first, last, port := splitEndpoint(word)
 	if host, doubled := strings.CutSuffix(first, ":"); doubled && port != "" { // as in the package's own example
@@ -65,7 +65,7 @@ func (r *realLine) readEndpoint(v *value) *problem {
 		v.warn(suspicious, "there are two colons before port %s; one is enough", quote(port))
 	}
 	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
-		return refuse(badRealSyntax, "%s is not a server%s; it is %s", quote(word), endpointHint(word),
+		return refuse(badRealSyntax, "%s is not a server%s; it must be %s", quote(word), endpointHint(word),
 			realServerForm)
 	}
 	r.first, r.last, r.port = first, last, port
@@ -118,11 +118,11 @@ func (r *realLine) readSettings(v *value) *problem {
 	_, text := cutWord(v.text)
 	method := firstRun(text, isWordByte)
 	if method == "" {
-		return refuse(badForward, "the forwarding method is missing; it is gate, masq or ipip")
+		return refuse(badForward, "the forwarding method is missing; it must be gate, masq or ipip")
 	}
 	r.server.Forward = Forward(method)
 	if f := r.server.Forward; f != Gate && f != Masq && f != IPIP {
-		p := refuse(badForward, "%s is not a forwarding method%s; it is gate, masq or ipip", quote(method),
+		p := refuse(badForward, "%s is not a forwarding method%s; it must be gate, masq or ipip", quote(method),
 			methodHint(method))
 		return p.around(method)
 	}
@@ -244,7 +244,8 @@ func (r *realLine) readNumber(word string) (p *problem) {
 func bounded(what, text string, high uint64) (int, *problem) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n > high {
-		return 0, refuse(badRealTrailer, "the %s %s is not allowed; it is a whole number from 0 to %d", what,
+		return 0, refuse(badRealTrailer, "the %s %s is not allowed; it must be a whole number from 0 to %d",
+			what,
 			quote(text), high)
 	}
 	return int(n), nil

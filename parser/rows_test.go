@@ -40,9 +40,9 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		// checkvip.go
 		{virtual + real + "\tcheckvip=maybe\n", "checkvip is no, yes or an address", ""},
 		{virtual + real + "\tcheckvip=192.0.2.0/28\n", "is not the address of one service; checkvip is no, yes or an address", ""},
-		{virtual + real + "\tcheckvip=2001:db8::1\n", "is an IPv6 address; under virtual it is IPv4", ""},
+		{virtual + real + "\tcheckvip=2001:db8::1\n", "is an IPv6 address; under virtual the address must be IPv4", ""},
 		{virtual + real + "\tcheckvip=0.0.0.0\n", "is nobody's address", ""},
-		{virtual + gate + "\tcheckvip=127.0.0.1\n", "checkvip leads to 127.0.0.1, which never leaves this machine; it is an address that clients can reach", ""},
+		{virtual + gate + "\tcheckvip=127.0.0.1\n", "checkvip leads to 127.0.0.1, which never leaves this machine; it must be an address that clients can reach", ""},
 		{"virtual6=[::1]:80\n\treal6=[2001:db8::2]:80 gate\n\tcheckvip=yes\n", "checkvip leads to ::1", ""},
 		{virtual + real + "\tcheckvip=yes\n\tchecktype=ping\n", "checkvip is given with checktype=ping, but IPVS forwards no echo requests", ""},
 		{virtual + real + "\tcheckvip=yes\n\tchecktype=connect\n\tprotocol=udp\n", "checktype=connect, but IPVS forwards no echo requests", ""},
@@ -51,7 +51,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + gate + "\tcheckvip=no\n\tchecktype=on\n", "", "checkvip"},
 		{virtual + gate + "\tcheckvip=yes\n\tchecktype=connect\n", "", "checkvip"},
 		{virtual + gate + "\tcheckvip=yes\n\tchecktype=3\n\talsocheck=ping\n", "", "checkvip"},
-		{"virtual=7\n" + real + "\tservice=http\n\tcheckvip=yes\n", "checkvip=yes is under a mark, and no mark line has a single address; it is checkvip=ADDRESS", ""},
+		{"virtual=7\n" + real + "\tservice=http\n\tcheckvip=yes\n", "checkvip=yes is under a mark, and no mark line has a single address; write checkvip=ADDRESS", ""},
 		{"virtual=7\n" + real + "\tservice=http\n\tmark=192.0.2.0/28 tcp 80\n\tcheckvip=yes\n", "no mark line has a single address", ""},
 		{"virtual=7\n" + gate + "\tservice=http\n\tcheckvip=192.0.2.9\n", "", "checkvip"},
 
@@ -72,10 +72,10 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"failurecount=2\n" + virtual + real + "\tfastinterval=10\n", "fastinterval has no effect: it is not shorter than checkinterval, 10s", ""},
 		{"failurecount=2\n" + virtual + real + "\tfastinterval=9.9\n", "", "fastinterval"},
 		{"failurecount=2\nfastinterval=1s\n" + virtual + real + "\tfastinterval=0\n", "", "fastinterval has"},
-		{"draintime=315360001\n", "315360001 is out of range; it is a time from 100 ms to 10 years", ""},
+		{"draintime=315360001\n", "315360001 is out of range; it must be a time from 100 ms to 10 years", ""},
 		{"draintime=315360000\n", "", "out of range"},
-		{"checkinterval=5256001m\n", "it is a time from 100 ms to 10 years", ""},
-		{"resolve=315360001\n", "it is a time from a second to 10 years", ""},
+		{"checkinterval=5256001m\n", "it must be a time from 100 ms to 10 years", ""},
+		{"resolve=315360001\n", "it must be a time from a second to 10 years", ""},
 		{"keepserving=2\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 2 is all servers here, 2: checks take out none", ""},
 		{"keepserving=50%\n" + virtual + real, "keepserving = 50% is all servers here, 1", ""},
 		{"keepserving=51%\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 51% is all servers here, 2", ""},
@@ -97,8 +97,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"withdrawwait=5\n" + virtual + gate + "\tannounce=lvs0\n", "", "withdrawwait counts"},
 		{"virtual=3\n" + gate + "\tannounceaddress=192.0.2.77\n", "announceaddress counts only with announce", ""},
 		{"virtual=3\n" + gate + "\tannounceaddress=192.0.2.77\n\tannounce=lvs0\n", "", "announceaddress counts"},
-		{"fastinterval=1h\n", "it is a time from 100 ms to 10 years", ""},
-		{"fastinterval=5 s\n", "it is a time from 100 ms to 10 years", ""},
+		{"fastinterval=1h\n", "it must be a time from 100 ms to 10 years", ""},
+		{"fastinterval=5 s\n", "it must be a time from 100 ms to 10 years", ""},
 		{"fastinterval=99ms\n", "99ms is out of range", ""},
 		{virtual + real + "\tservice=smtp\n\treceive=\"x\"\n\tchecktype=3\n", "receive counts only for", ""},
 		{virtual + real + "\tservice=smtp\n\treceive=\"x\"\n\tchecktype=connect\n", "", "receive counts only for"},
@@ -177,9 +177,9 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"statuspage=yes\nlisten=127.0.0.1:97\nstatushost=lb.example.com\n", "", "no effect"},
 		{"statuspage=no\n", "", "no effect"},
 		{"listen=127.0.0.1:97\nstatushost=lb\n", "statushost has no effect without statuspage=yes", ""},
-		{"statushost=http://lb/\n", `"http://lb/" is not a host name; it is a name such as lb.example.com`, "no effect"},
+		{"statushost=http://lb/\n", `"http://lb/" is not a host name; it must be a name such as lb.example.com`, "no effect"},
 		{"statushost=lb:80\n", `"lb:80" is not a host name`, ""},
-		{"metrics=much\n", `"much" is not allowed; it is one of small, full`, ""},
+		{"metrics=much\n", `"much" is not allowed; it must be one of small, full`, ""},
 
 		// lex.go
 		{"checkinterval=# 5\n", `"" is not a number`, ""},
@@ -210,14 +210,14 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\tnetmask=255.0.255.0\n", "has holes", ""},
 
 		// values.go
-		{"emailalert=\"\"\n", "the value of emailalert is empty; it is text", ""},
+		{"emailalert=\"\"\n", "the value of emailalert is empty; it must be text", ""},
 		{"emailalert=a\"b\n", "a quote has no partner", ""},
 		{"emailalert=a\"\"b\n", "", "a quote has no partner"},
 		{virtual + "\treceive=“OK”\n", "not in double quotes but in typographic ones", ""},
 		{virtual + "\treceive='OK'\n", "not in double quotes but in single ones", ""},
 		{"logfile=/tmp/x.log\n", `of logfile is not in double quotes; write logfile = "/tmp/x.log"`, ""},
 		{"fallbackcommand=\"\"\n", "the value of fallbackcommand is empty", ""},
-		{virtual + "\tfallbackcommand=\"\"\n", "the value of fallbackcommand is empty; it is text", ""},
+		{virtual + "\tfallbackcommand=\"\"\n", "the value of fallbackcommand is empty; it must be text", ""},
 	} {
 		_, found := Parse(t.Context(), "a.cf", []byte(row.src), Options{})
 		var said strings.Builder

@@ -22,9 +22,9 @@ func readProtocol(v *value) (Protocol, *problem) {
 		p.tolerated = true
 		return "", p
 	case isMark:
-		return "", v.bad("is not allowed under a firewall mark; it is fwm")
+		return "", v.bad("is not allowed under a firewall mark; it must be fwm")
 	default:
-		return "", v.bad("is not allowed for an address and port; it is tcp or udp")
+		return "", v.bad("is not allowed for an address and port; it must be tcp or udp")
 	}
 }
 
@@ -34,7 +34,7 @@ var schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh",
 func readScheduler(v *value) (string, *problem) {
 	name := firstRun(v.text, isLower)
 	if name == "" {
-		return "", v.bad("is not a scheduler; it is a name in lower case such as wrr")
+		return "", v.bad("is not a scheduler; it must be a name in lower case such as wrr")
 	}
 	v.only(name)
 	if !slices.Contains(schedulers, name) {
@@ -48,7 +48,7 @@ func readSchedFlags(v *value) (string, *problem) {
 	flags, _ := cutWord(unquote(v.text))
 	if flags == "" {
 		return "", bad(
-			"the value is empty; it is a list of flags with commas and without blanks, such as " +
+			"the value is empty; it must be a list of flags, separated by commas without blanks, such as " +
 				"sh-port,sh-fallback")
 	}
 	v.only(flags)
@@ -68,14 +68,16 @@ func readNetmask(v *value) (none Netmask, p *problem) {
 	if v.section.ipv6 {
 		n, err := strconv.ParseUint(v.text, 10, 8)
 		if err != nil || n < 1 || n > 128 {
-			return none, v.bad("is not a prefix length; it is a number from 1 to 128")
+			return none, v.bad("is not a prefix length; it must be a number from 1 to 128")
 		}
 		return Netmask{uint32(n), strconv.FormatUint(n, 10)}, nil
 	}
 	mask, ok := parseIPv4(v.text)
 	if !ok {
 		return none,
-			v.bad("is not a netmask; it is four numbers from 0 to 255 with dots, such as 255.255.255.0")
+			v.bad(
+				"is not a netmask; it must be four numbers from 0 to 255 with dots, such as " +
+					"255.255.255.0")
 	}
 	bits := binary.BigEndian.Uint32(mask.AsSlice())
 	if bits|(bits-1) != math.MaxUint32 {

@@ -14,7 +14,7 @@ func (r *reader) oddDirective(l line) {
 		return
 	}
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
-		at.error(removedDirective, l.at(l.start), "%s is not a directive any more; it is %s", l.name,
+		at.error(removedDirective, l.at(l.start), "%s is not a directive any more; use %s instead", l.name,
 			was.instead)
 		return
 	}
@@ -35,7 +35,7 @@ func describeOdd(l line) string {
 	case byName[l.name] != nil:
 		return l.name + " is not followed by =" + allowed
 	case removed[l.name].instead != "":
-		return l.name + " is not a directive; it is " + removed[l.name].instead
+		return l.name + " is not a directive any more; use " + removed[l.name].instead + " instead"
 	}
 	if best := nearest(l.name, directiveNames); best != "" {
 		return "unknown directive " + quote(l.name) + "; did you mean " + quote(best) + "?"
@@ -49,14 +49,14 @@ func (r *reader) supervised(at finder, l line) {
 	rest := l.text[l.value:]
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {
 		at.error(badValue, l.at(l.start),
-			"%s is not followed by = and a value; it is supervised=yes or supervised=no", quote(l.name))
+			"%s is not followed by = and a value; write supervised=yes or supervised=no", quote(l.name))
 		return
 	}
 	if rest != "" {
 		at.tolerate(l, badValue, l.at(l.value),
 			"a comment follows the directive; it belongs on a line of its own")
 	}
-	at.warn(deprecated, l.at(l.start), "supervised has no value; it is supervised=yes")
+	at.warn(deprecated, l.at(l.start), "supervised has no value; write supervised=yes")
 	r.globals.Supervised = true
 	r.globals.At[l.name] = l.at(l.start)
 }

@@ -75,7 +75,7 @@ func yesNo(v *value) (bool, *problem) {
 	case "no":
 		return false, nil
 	}
-	return false, v.bad("is neither yes nor no; it is one of them, in lower case and without quotes")
+	return false, v.bad("is neither yes nor no; it must be one of them, in lower case and without quotes")
 }
 
 // maxDigits is the length of the largest accepted number.
@@ -104,11 +104,11 @@ func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
 		n, err := strconv.ParseInt(text, 10, 64)
 		switch {
 		case text == "":
-			return 0, v.bad("is not a number; it is %s", allowed)
+			return 0, v.bad("is not a number; it must be %s", allowed)
 		case len(text) > maxDigits:
 			return 0, bad("the number %s is too large; it has at most %d digits", quote(text), maxDigits)
 		case err != nil || n < low || high > 0 && n > high:
-			return 0, bad("%s is out of range; it is %s", text, allowed)
+			return 0, bad("%s is out of range; it must be %s", text, allowed)
 		}
 		unit := ""
 		if v.form == WholeSeconds || v.form == Time {
@@ -154,7 +154,7 @@ func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem
 	return func(v *value) (Seconds, *problem) {
 		s, unit, ok := ParseSeconds(unquote(v.text))
 		if !ok || unit == "h" || unit == "d" || s < low || s > high {
-			return 0, v.bad("is not allowed; it is %s", allowed)
+			return 0, v.bad("is not allowed; it must be %s", allowed)
 		}
 		return s, nil
 	}
@@ -165,9 +165,9 @@ func exactTime(v *value) (Seconds, *problem) {
 	s, unit, ok := ParseSeconds(unquote(v.text))
 	switch {
 	case !ok || unit == "h" || unit == "d":
-		return 0, v.bad("is not a time; it is %s", timeAllowed)
+		return 0, v.bad("is not a time; it must be %s", timeAllowed)
 	case s < minTime || s > maxTime:
-		return 0, bad("%s is out of range; it is %s", v.text, timeAllowed)
+		return 0, bad("%s is out of range; it must be %s", v.text, timeAllowed)
 	}
 	return s, nil
 }
@@ -223,7 +223,8 @@ func (v *value) between() (text string, ok bool) {
 func inQuotes(v *value) (string, *problem) {
 	text, ok := v.between()
 	if !ok {
-		return "", refuse(unknownDirective, "the value is not in double quotes%s; it is \"…\"", v.oddQuotes())
+		return "", refuse(unknownDirective, "the value is not in double quotes%s; it must be \"…\"",
+			v.oddQuotes())
 	}
 	return text, nil
 }
@@ -239,7 +240,7 @@ func quoted(v *value) (string, *problem) {
 
 func notEmpty(text, allowed string) (string, *problem) {
 	if text == "" {
-		return "", bad("the value is empty; it is %s", allowed)
+		return "", bad("the value is empty; it must be %s", allowed)
 	}
 	return text, nil
 }
@@ -308,7 +309,7 @@ func oneOf(list ...string) func(*value) (string, *problem) {
 	return func(v *value) (string, *problem) {
 		word := v.word()
 		if !slices.Contains(list, word) {
-			return "", v.bad("is not allowed%s; it is one of %s", DidYouMean(word, list),
+			return "", v.bad("is not allowed%s; it must be one of %s", DidYouMean(word, list),
 				strings.Join(list, ", "))
 		}
 		v.only(word)
@@ -321,7 +322,7 @@ func upperWord(list ...string) func(*value) (string, *problem) {
 	return func(v *value) (string, *problem) {
 		word := strings.ToUpper(unquote(v.text))
 		if !slices.Contains(list, word) {
-			return "", v.bad("is not allowed; it is one of %s", strings.Join(list, ", "))
+			return "", v.bad("is not allowed; it must be one of %s", strings.Join(list, ", "))
 		}
 		return word, nil
 	}

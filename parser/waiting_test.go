@@ -63,7 +63,7 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 		{"a port without a number too", section + "\treal=new:web masq\n", true,
 			`2:7: error: the address "new" cannot be used: no answer; 2:11: error: the port "web" cannot be used: no such service`, 0, false},
 		{"and a line that cannot be read", section + "\treal=new:80 masqu\n", true,
-			`2:7: error: the address "new" cannot be used: no answer; 2:14: error: "masqu" is not a forwarding method; it is gate, masq or ipip`, 0, false},
+			`2:7: error: the address "new" cannot be used: no answer; 2:14: error: "masqu" is not a forwarding method; it must be gate, masq or ipip`, 0, false},
 		{"virtual does not wait", "virtual=new:80\n\treal=here:80 masq\n", true, `1:9: error: the address "new" cannot be used: no answer`, 0, true},
 		{"unless its last address is known", "virtual=old:80\n\treal=here:80 masq\n", true, "192.0.2.7:80", 1, false},
 		{"fallback does not wait", section + "\treal=here:80 masq\n\tfallback=new:80\n", true, `3:11: error: the address "new" cannot be used: no answer`, 0, true},
