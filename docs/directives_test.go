@@ -183,7 +183,7 @@ func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
 	for s := range lvs.Services() {
 		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name + "\n\treceive = \"(\"\n"
 		_, found := parser.Parse(t.Context(), "ld.cf", []byte(source), parser.Options{})
-		ignored := slices.ContainsFunc(found, func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive counts only for ") })
+		ignored := slices.ContainsFunc(found, func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive applies only to ") })
 		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x", URL: "http://192.0.2.2/", Secret: "x"}
 		_, err := checker.New(spec, nil)
 		var refused *checker.SpecError

@@ -68,8 +68,8 @@ func (a adviser) check() {
 		"an answer to HEAD has no body, so it never matches receive")
 	a.when((v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://"), "request",
 		suspicious,
-		"the URL is asked for as a path of each server; only http_proxy and the strings of a real server "+
-			"take a whole URL")
+		"each server is asked for the URL as a path; only http_proxy and the strings of a real server take "+
+			"a whole URL")
 	if negotiates && v.Protocol == UDP && !service.Is(lvs.ByUDP) && v.CheckPort == 0 {
 		a.warn("service", suspicious,
 			"service=%s is asked by TCP, which says nothing of what clients reach by udp; another "+
@@ -91,7 +91,7 @@ func (a adviser) check() {
 func (a adviser) commands() {
 	a.when(a.v.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand",
 		noEffect,
-		"checkcommand counts only with checktype=external or external-perl")
+		"checkcommand has an effect only with checktype=external or external-perl")
 	a.when(a.v.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
 	if why := a.v.neverFast(); why != "" && a.v.has("fastinterval") {
@@ -159,7 +159,7 @@ func (a adviser) ports() {
 	}
 	a.at(at, suspicious,
 		"%s alone, so a server whose %s does not answer stays in service; alsocheck asks one more, "+
-			"checkport says which one is to count for all, checktype=external asks what it likes", by,
+			"checkport says which one decides for all, checktype=external asks what it likes", by,
 		strings.Join(unasked, " or "))
 }
 
@@ -192,9 +192,9 @@ func (v *Virtual) RefusesClientsOfTheDown() bool {
 func (a adviser) kernel() {
 	v := a.v
 	persists := v.Persistent > 0
-	a.when(v.OnePacket && v.Protocol != UDP, "ops", noEffect, "ops counts only for udp")
-	a.when(v.Netmask != (Netmask{}) && !persists, "netmask", noEffect, "netmask counts only with persistent")
-	a.when(v.PEName != "" && !persists, "pename", noEffect, "pename counts only with persistent")
+	a.when(v.OnePacket && v.Protocol != UDP, "ops", noEffect, "ops applies only to udp")
+	a.when(v.Netmask != (Netmask{}) && !persists, "netmask", noEffect, "netmask has an effect only with persistent")
+	a.when(v.PEName != "" && !persists, "pename", noEffect, "pename has an effect only with persistent")
 	a.when(v.Protocol != FWM && v.Addr.Port() == 0 && !persists, "virtual", suspicious,
 		"the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
 	if v.Quiescent && v.RefusesClientsOfTheDown() {

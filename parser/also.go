@@ -17,7 +17,7 @@ import (
 type AlsoCheck struct {
 	Type    string // connect, ping, external or a service
 	Port    int    // 0: the real server's
-	Request string // with a leading slash, as in a section; counts only for a service
+	Request string // with a leading slash, as in a section; used only for a service
 	Receive string // "": every answer passes
 	At      Position
 
@@ -90,7 +90,7 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 		request = unquote(text)
 	}
 	if receive != "" && !lvs.ServiceOf(c.Type).Is(lvs.Compares) {
-		return bad("%s compares no answer; \"RECEIVE\" counts only for %s", c.Type,
+		return bad("%s compares no answer; \"RECEIVE\" is only for %s", c.Type,
 			enumerate(lvs.ServicesThat(lvs.Compares))).around(`"` + receive + `"`)
 	}
 	c.Request, c.Receive = withSlash(request), receive

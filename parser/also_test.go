@@ -98,12 +98,12 @@ func TestFurtherChecksInJSON(t *testing.T) {
 func TestWhatFurtherChecksUse(t *testing.T) {
 	const section = "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tchecktype=connect\n"
 	for _, row := range []struct{ lines, said, not string }{
-		{"\thttpstatus=200\n", "httpstatus counts only in negotiate checks", ""},
+		{"\thttpstatus=200\n", "httpstatus applies only to negotiate checks", ""},
 		{"\thttpstatus=200\n\talsocheck=https 443\n", "", "httpstatus"},
-		{"\thttpstatus=200\n\talsocheck=smtp 25\n", "httpstatus counts only for http, https and http_proxy; this service is smtp", ""},
+		{"\thttpstatus=200\n\talsocheck=smtp 25\n", "httpstatus applies only to http, https and http_proxy; this service is smtp", ""},
 		{"\tcheckcommand=/x\n\talsocheck=external\n", "", "checkcommand"},
-		{"\tsend=\"x\"\n\talsocheck=simpletcp 7 \"x\"\n", "send counts only in negotiate checks", ""},
-		{"\ttlsverify=yes\n\ttlsca=/x\n\talsocheck=https 443\n", "", "counts only"},
+		{"\tsend=\"x\"\n\talsocheck=simpletcp 7 \"x\"\n", "send applies only to negotiate checks", ""},
+		{"\ttlsverify=yes\n\ttlsca=/x\n\talsocheck=https 443\n", "", " only "},
 	} {
 		if row.said != "" && !says(t, section+row.lines, row.said) || row.not != "" && says(t, section+row.lines, row.not) {
 			t.Errorf("%q: want %q and not %q", row.lines, row.said, row.not)

@@ -133,7 +133,7 @@ func (r *resolver) oneDevice(c *Config) {
 	}
 }
 
-const onlyWithAnnounce = " counts only with announce"
+const onlyWithAnnounce = " has an effect only with announce"
 
 // announcesNothing warns of global directives that need an announced address.
 func (r *resolver) announcesNothing(c *Config) {

@@ -78,12 +78,12 @@ func (a adviser) unusedOne(d *Directive) {
 	switch {
 	case len(spoken) == 0 && !d.Extension:
 	case len(spoken) == 0:
-		a.warn(d.Name, noEffect, "%s counts only in negotiate checks; this one is checktype=%s", d.Name,
+		a.warn(d.Name, noEffect, "%s applies only to negotiate checks; this one is checktype=%s", d.Name,
 			a.v.CheckType)
 	case !counts:
-		a.warn(d.Name, noEffect, "%s counts only for %s; this service is %s", d.Name, d.appliesTo.where,
+		a.warn(d.Name, noEffect, "%s applies only to %s; this service is %s", d.Name, d.appliesTo.where,
 			enumerate(spoken))
 	case d.Name == "tlsca" && !a.v.TLSVerify:
-		a.warn(d.Name, noEffect, "tlsca counts only with tlsverify=yes")
+		a.warn(d.Name, noEffect, "tlsca has an effect only with tlsverify=yes")
 	}
 }

@@ -165,9 +165,9 @@ type Virtual struct {
 	Scheduler  string
 	SchedFlags string  // comma list as written, "" when none
 	Persistent int     // seconds, up to 31 days; 0 when not persistent
-	Netmask    Netmask // counts only with Persistent
-	OnePacket  bool    // ops; counts only for udp
-	PEName     string  // extension: persistence engine (sip), "" for none; counts only with Persistent
+	Netmask    Netmask // only with Persistent
+	OnePacket  bool    // ops; only for udp
+	PEName     string  // extension: persistence engine (sip), "" for none; only with Persistent
 
 	CheckType    CheckType
 	NumConnects  int // Combined only

@@ -58,7 +58,7 @@ func TestOnlyStepsHaveEscapedQuotes(t *testing.T) {
 	}
 }
 
-// A certificate that ends is warned about unless the file says never.
+// A certificate that expires is warned about unless the file says never.
 func TestCertificatesAreWarnedAboutByDefault(t *testing.T) {
 	for written, want := range map[string]int{"": 14, "tlsexpirywarn = 30": 30, "tlsexpirywarn = 0": 0} {
 		file := "virtual = 192.0.2.1:443\n\treal = 192.0.2.11:443 gate\n\tservice = https\n\t" + written + "\n"
@@ -74,7 +74,7 @@ func TestExtensionsCountInNegotiateChecks(t *testing.T) {
 		"negotiate": false, "3": false, "on": false, "off": false, "connect": true, "ping": true, "external": true, "external-perl": true,
 	} {
 		src := "virtual=192.0.2.1:443\n\ttlsverify=yes\n\tsni=a\n\tchecktype=" + checkType + "\n"
-		if got := says(t, src, "counts only in negotiate checks"); got != ignored {
+		if got := says(t, src, "applies only to negotiate checks"); got != ignored {
 			t.Errorf("checktype=%s: a warning is %v", checkType, got)
 		}
 	}
@@ -110,12 +110,12 @@ func TestExtensionsCountForTheirServices(t *testing.T) {
 		var got []string
 		for s := range lvs.Services() {
 			src := "virtual=192.0.2.1:99\n\tservice=" + s.Name + "\n\t" + line + "\n"
-			if !says(t, src, name+" counts only") {
+			if !says(t, src, name+" applies only to") {
 				got = append(got, s.Name)
 			}
 			if name == "tlsverify" {
 				isStartTLS := slices.Contains(strings.Fields(lines["starttls"]), s.Name)
-				if ignored := says(t, src+"\tstarttls=yes\n", name+" counts only"); isStartTLS && ignored {
+				if ignored := says(t, src+"\tstarttls=yes\n", name+" applies only to"); isStartTLS && ignored {
 					t.Errorf("tlsverify does not count for %s with starttls", s.Name)
 				}
 			}

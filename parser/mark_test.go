@@ -74,7 +74,7 @@ func TestEngine(t *testing.T) {
 	if v := mustParse(t, "virtual=3\n\tpersistent=60\n\tpename=\"sip\"\n").Virtuals[0]; v.PEName != "sip" {
 		t.Errorf("under a mark: %q", v.PEName)
 	}
-	const useless = "pename counts only with persistent"
+	const useless = "pename has an effect only with persistent"
 	if says(t, src, useless) || !says(t, strings.Replace(src, "\tpersistent=60\n", "", 1), useless) {
 		t.Error("without persistence there is no warning, or with it")
 	}
