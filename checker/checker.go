@@ -52,7 +52,7 @@ type Spec struct {
 	TLSCert       string                // file of a client certificate
 	TLSKey        string                // file of its key
 	TLSFiles      string                // the checksum of these files by TLSSums
-	TLSExpiryWarn int                   // how many days before its end a certificate causes a warning; 0: none
+	TLSExpiryWarn int                   // how many days before it expires a certificate causes a warning; 0: none
 	StartTLS      bool                  // smtp, submission, imap, pop, ldap, ftp
 	NoClearText   bool                  // mysql, pgsql: the password is never sent readable for the server
 	HTTPStatus    List[lvs.StatusRange] // accepted statuses; none: 2xx

@@ -83,7 +83,7 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 
 // stuck is the result if the kernel does not start a program, or does not end a killed one.
 func (c *external) stuck() Result {
-	return unable(fmt.Sprintf("not started, or not ended when it was killed, in %v", c.latest))
+	return unable(fmt.Sprintf("the program did not start, or did not end after it was killed, within %v", c.latest))
 }
 
 // errCrowded is a shortage of this machine.

@@ -260,9 +260,9 @@ func TestHTTPOverIPv6(t *testing.T) {
 
 func TestRequestsThatCanNotBeAskedFor(t *testing.T) {
 	for url, want := range map[string]string{
-		"":                          ": only http and https are asked for",
-		"/index.html":               "/index.html: only http and https are asked for",
-		"ftp://me:s3cret@host/x":    "ftp://host/x: only http and https are asked for",
+		"":                          ": a check can request only http and https URLs",
+		"/index.html":               "/index.html: a check can request only http and https URLs",
+		"ftp://me:s3cret@host/x":    "ftp://host/x: a check can request only http and https URLs",
 		"http:///x":                 "http:///x: no host",
 		"http://me:s3cret@h:99999/": "http://h:99999/: bad port",
 		"http://me:s3cret@h:x/":     `invalid port ":x" after host`,
@@ -320,7 +320,7 @@ func TestRedirects(t *testing.T) {
 		"elsewhere":              {elsewhere, "yes", "200 OK", warning},
 		"elsewhere, not wanted":  {elsewhere, "server", "status 302, want 2xx", ""},
 		"loop":                   {relative("/index.html"), "yes", "redirected to http://127.0.0.1/index.html: status 302, want 2xx", ""},
-		"another scheme":         {relative("ftp://127.0.0.1/x"), "yes", "redirected to ftp://127.0.0.1/x: ftp://127.0.0.1/x: only http and https are asked for", ""},
+		"another scheme":         {relative("ftp://127.0.0.1/x"), "yes", "redirected to ftp://127.0.0.1/x: ftp://127.0.0.1/x: a check can request only http and https URLs", ""},
 		"no URL":                 {relative("http://127.0.0.1:bad/"), "yes", "redirected to http://127.0.0.1:bad/: this is no URL", ""},
 		"a log-in in no URL":     {relative("http://kim:hunter2@127.0.0.1:bad/x"), "yes", "redirected to …@127.0.0.1:bad/x: this is no URL", ""},
 		"a log-in for a port":    {relative("http://kim:hunter2/@127.0.0.1/x"), "yes", "redirected to …@127.0.0.1/x: this is no URL", ""},

@@ -281,7 +281,7 @@ func TestWarningsOfHTTPSStandTogether(t *testing.T) {
 	s := httpSpec(addr, "All good")
 	s.Service, s.URL, s.TLSExpiryWarn = "https", "https://"+addr.String()+"/", 30
 	want := fmt.Sprintf("redirect to http://%s/there leaves the server being checked; "+
-		"certificate of 127.0.0.1 ends on %s",
+		"certificate of 127.0.0.1 expires on %s",
 		other.addr, wire.Day(time.Now().Add(80*time.Hour)))
 	if r := build(t, s, nil).Check(t.Context()); !r.OK || r.Warning != want {
 		t.Errorf("%+v\nwant %s", r, want)

@@ -60,7 +60,7 @@ func isEscape(s string) bool {
 // checkURL returns why a URL can't be used.
 func checkURL(u *url.URL) error {
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("%s: only http and https are asked for", showURL(u))
+		return fmt.Errorf("%s: a check can request only http and https URLs", showURL(u))
 	}
 	if u.Hostname() == "" {
 		return fmt.Errorf("%s: no host", showURL(u))

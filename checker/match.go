@@ -51,7 +51,7 @@ var errUnjudged = errors.New("cannot be judged")
 // acquireSlot waits for a free slot to match an answer, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
 	return acquire(ctx, slots, maxSlotWait,
-		wire.NewFault("cannot be judged: no turn for it in "+maxSlotWait.String()+
+		wire.NewFault("cannot be judged: no turn to match the answer in "+maxSlotWait.String()+
 			": too many answers are being matched", errUnjudged))
 }
 

@@ -52,7 +52,7 @@ func TestStagesOfGoodServers(t *testing.T) {
 			if r := made.Check(t.Context()); !r.OK || reached(r.Stages) != c.want {
 				t.Errorf("%s %s: %v %s: %s\nwant %s", name, way, r.OK, r.Detail, reached(r.Stages), c.want)
 			} else if left := time.Until(time.Unix(r.CertEnd, 0)); (r.CertEnd != 0) != (name == "https") || r.CertEnd != 0 && (left < time.Minute || left > 25*time.Hour) {
-				t.Errorf("%s %s: its certificate ends at %d", name, way, r.CertEnd)
+				t.Errorf("%s %s: its certificate expires at %d", name, way, r.CertEnd)
 			}
 			if name == "smtp" { // its server serves once
 				break

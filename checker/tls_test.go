@@ -82,7 +82,7 @@ func TestTLSJudgesTheCertificate(t *testing.T) {
 			change: func(s *Spec) { s.TLSVerify = true },
 			detail: "certificate refused: certificate signed by unknown authority"},
 		"ended": {server: ended, change: verify,
-			detail: "certificate refused: certificate of 127.0.0.1 ended on " +
+			detail: "certificate refused: certificate of 127.0.0.1 expired on " +
 				wire.Day(time.Now().Add(-time.Hour))},
 		"ended, and nobody looks": {server: ended, up: true,
 			detail: "TLS 1.3, certificate of 127.0.0.1 until " + wire.Day(time.Now().Add(-time.Hour))},
@@ -185,7 +185,7 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 	leaks(t)
 	a := newAuthority(t)
 	soon := &tls.Config{Certificates: []tls.Certificate{a.issue(t, "127.0.0.1", 80*time.Hour)}}
-	want := "certificate of 127.0.0.1 ends on " + wire.Day(time.Now().Add(80*time.Hour))
+	want := "certificate of 127.0.0.1 expires on " + wire.Day(time.Now().Add(80*time.Hour))
 	s := serveTLS(t, "127.0.0.1", soon)
 	for days, want := range map[int]string{0: "", 3: "", 4: want} {
 		s.TLSExpiryWarn = days

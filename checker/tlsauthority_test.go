@@ -55,7 +55,7 @@ func toPEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// issue signs a certificate for a name or an address, that ends after a while.
+// issue signs a certificate for a name or an address, that expires after a while.
 func (a *testAuthority) issue(t *testing.T, name string, left time.Duration) tls.Certificate {
 	t.Helper()
 	key := newKey(t)

@@ -28,7 +28,7 @@ func TestKernelCheckVIPElsewhere(t *testing.T) {
 		}
 		return said
 	}
-	const told = "it is not on br0, and the larger rp_filter of net.ipv4.conf.br0 and all is 1"
+	const told = "it is not on br0, and rp_filter is strict there: the larger of net.ipv4.conf.br0.rp_filter and net.ipv4.conf.all.rp_filter is 1"
 	if said := filter(1); strings.Contains(said, "not checked") {
 		t.Errorf("with the address on the servers' interface it is told:\n%s", said)
 	}

@@ -112,7 +112,7 @@ var night = map[string]func(n *nightLab){
 	"a server answers with an error": func(n *nightLab) { n.rs1.set(broken) },
 	"a server has another page":      func(n *nightLab) { n.rs1.set(content) },
 	"no server of a service is up":   func(n *nightLab) { n.rs1.stop(); n.rs2.stop() },
-	"a certificate has ended": func(n *nightLab) {
+	"a certificate has expired": func(n *nightLab) {
 		n.webOn("rs1", "443")
 		n.ahead(2 * time.Hour)
 		secure := strings.NewReplacer(":80", ":443", "= http", "= https").Replace(nightConfig)

@@ -47,7 +47,7 @@ func answer(spec checker.Spec) checkFunc {
 		switch {
 		case spec.Target.Port() == 25:
 			return checker.Result{
-				OK: true, Detail: "220 mail", Warning: "the certificate ends in 5 days", CertEnd: time.Date(2000, 1, 6, 0, 0, 0, 0, time.UTC).Unix(),
+				OK: true, Detail: "220 mail", Warning: "the certificate expires in 5 days", CertEnd: time.Date(2000, 1, 6, 0, 0, 0, 0, time.UTC).Unix(),
 				Stages: wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000, wire.MarkSent: 3500, wire.MarkAnswer: 4000, wire.MarkMatch: 4000},
 			}
 		case last == 22:

@@ -25,7 +25,7 @@ func (d *Dialogue) Verdict() error {
 	return nil
 }
 
-// Warning is a warning about a certificate that ends soon, or has ended.
+// Warning is a warning about a certificate that expires soon, or has expired.
 func (r TLSRules) Warning(t *tls.Conn) string {
 	shown := t.ConnectionState().PeerCertificates
 	if r.WarnDays == 0 || len(shown) == 0 {
@@ -34,14 +34,14 @@ func (r TLSRules) Warning(t *tls.Conn) string {
 	return expiry(shown[0], time.Now(), r.WarnDays)
 }
 
-// expiry is the warning about a certificate that ends within that many days, or "". The text changes once, when the
-// certificate ends.
+// expiry is the warning about a certificate that expires within that many days, or "". The text changes once, when the
+// certificate expires.
 func expiry(c *x509.Certificate, now time.Time, within int) string {
 	switch left := c.NotAfter.Sub(now); {
 	case left < 0:
-		return fmt.Sprintf("%s ended on %s", CertificateText(c), Day(c.NotAfter))
+		return fmt.Sprintf("%s expired on %s", CertificateText(c), Day(c.NotAfter))
 	case left <= time.Duration(within)*24*time.Hour:
-		return fmt.Sprintf("%s ends on %s", CertificateText(c), Day(c.NotAfter))
+		return fmt.Sprintf("%s expires on %s", CertificateText(c), Day(c.NotAfter))
 	}
 	return ""
 }

@@ -13,13 +13,13 @@ func TestAWarningOfACertificateChangesOnlyWhenItEnds(t *testing.T) {
 	for left, want := range map[time.Duration]string{
 		15 * oneDay:             "",
 		14*oneDay + time.Second: "",
-		14 * oneDay:             "certificate of www.example.org ends on 2026-12-04",
-		14*oneDay - time.Second: "certificate of www.example.org ends on 2026-12-04",
-		13*oneDay + time.Second: "certificate of www.example.org ends on 2026-12-03",
-		2*oneDay - time.Second:  "certificate of www.example.org ends on 2026-11-22",
-		oneDay - time.Second:    "certificate of www.example.org ends on 2026-11-21",
-		-time.Second:            "certificate of www.example.org ended on 2026-11-20",
-		-400 * oneDay:           "certificate of www.example.org ended on 2025-10-16",
+		14 * oneDay:             "certificate of www.example.org expires on 2026-12-04",
+		14*oneDay - time.Second: "certificate of www.example.org expires on 2026-12-04",
+		13*oneDay + time.Second: "certificate of www.example.org expires on 2026-12-03",
+		2*oneDay - time.Second:  "certificate of www.example.org expires on 2026-11-22",
+		oneDay - time.Second:    "certificate of www.example.org expires on 2026-11-21",
+		-time.Second:            "certificate of www.example.org expired on 2026-11-20",
+		-400 * oneDay:           "certificate of www.example.org expired on 2025-10-16",
 	} {
 		c := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"www.example.org"},
 			NotAfter: now.Add(left)}

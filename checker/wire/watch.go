@@ -65,7 +65,7 @@ func (w *Watch) Remark(format string, args ...any) {
 	}
 }
 
-// certified notes when the server's certificate ends; with redirects, the first server's.
+// certified notes when the server's certificate expires; with redirects, the first server's.
 func (w *Watch) certified(t *tls.Conn) {
 	if shown := t.ConnectionState().PeerCertificates; w != nil && len(shown) > 0 {
 		w.ends.CompareAndSwap(0, shown[0].NotAfter.Unix())
