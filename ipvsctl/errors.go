@@ -71,7 +71,7 @@ func lacking(s Settings, loaded func(module string) bool) absentModule {
 func (m absentModule) Error() string { return syscall.ENOENT.Error() }
 func (m absentModule) Unwrap() error { return syscall.ENOENT }
 
-const hintPermission = "it takes root, or the capability CAP_NET_ADMIN"
+const hintPermission = "this needs root, or the capability CAP_NET_ADMIN"
 
 // IsMissing reports whether a change was refused because its virtual service, or its destination, is not in the table.
 // It is also true if the kernel has lost IPVS; the next reading of the table reports that.

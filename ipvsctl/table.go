@@ -111,7 +111,7 @@ const (
 	DelDest
 )
 
-// Op is one change of the table. Settings counts for AddService and EditService, Dest for the others.
+// Op is one change of the table. Settings is for AddService and EditService, Dest for the others.
 type Op struct {
 	Kind     OpKind
 	Key      lvs.Key

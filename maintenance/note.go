@@ -74,8 +74,8 @@ func ParseUntil(text string, after time.Time) (time.Time, error) {
 	}
 	clock, err := time.Parse("15:04", text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a time: 18:00 is, 2026-11-21 18:00, or 2026-11-21T18:00:00Z",
-			text)
+		return time.Time{},
+			fmt.Errorf("%q is not a time; write 18:00, 2026-11-21 18:00 or 2026-11-21T18:00:00Z", text)
 	}
 	after = after.Local()
 	for day := 0; ; day++ {

@@ -19,10 +19,10 @@ func TestAFileSaysWhyAndUntilWhen(t *testing.T) {
 		"new disk\n until = 18:00\n":       {text: ": new disk"},
 		"new disk\nuntil=2026-11-20 18:00": {": new disk; until 2026-11-20 18:00:00", written.Add(-18 * time.Hour)},
 		"first\nwhy=second\nthird":         {text: ": second"},
-		"until=noon":                       {text: `; no end: "noon" is not a time: 18:00 is, 2026-11-21 18:00, or 2026-11-21T18:00:00Z`},
+		"until=noon":                       {text: `; no end: "noon" is not a time; write 18:00, 2026-11-21 18:00 or 2026-11-21T18:00:00Z`},
 
 		"why=a\xc2\x9b31m\xe2\x80\xae\xff\t.": {text: `: a\u009b31m\u202e\xff .`},
-		"until=\u202e": {text: `; no end: "\u202e" is not a time: 18:00 is, 2026-11-21 18:00, ` +
+		"until=\u202e": {text: `; no end: "\u202e" is not a time; write 18:00, 2026-11-21 18:00 ` +
 			`or 2026-11-21T18:00:00Z`},
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -76,7 +76,8 @@ func endOf(until, last string, now time.Time) (time.Time, error) {
 		d, unit, ok := parser.ParseSeconds(last)
 		if !ok || unit == "" || d < 1 || d > 3650*24*3600 {
 			return now, fmt.Errorf(
-				"%q is not a time that an order can last: 90s, 30m, 2h or 1d are, up to 3650d", last)
+				"%q is not how long an order can last; give a number with a unit, such as 90s, 30m, "+
+					"2h or 1d, up to 3650d", last)
 		}
 		return second(now.Add(d.Duration())), nil
 	case until == "":

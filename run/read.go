@@ -67,7 +67,7 @@ func TryRead(path string) error {
 }
 
 // ErrForeign is the error of another user's file in the run folder. Such a file is ignored and replaced.
-var ErrForeign = errors.New("it is ignored: another user's, or no regular file")
+var ErrForeign = errors.New("the file is ignored: it belongs to another user, or is not a regular file")
 
 // Read reads a file of the run folder; it is empty where there is none. Read follows no link. Of users other than root,
 // this process's user and the folder's owner it is ErrForeign.

@@ -35,8 +35,8 @@ func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 		device := cmp.Or(k.Device, "all")
 		return fmt.Sprintf("it is an address of this machine, and net.ipv4.conf.%s.accept_local is 0", device)
 	case reversePath:
-		return fmt.Sprintf("it is not on %s, and the larger rp_filter of net.ipv4.conf.%[1]s and all is 1",
-			k.Device)
+		return fmt.Sprintf("it is not on %s, and rp_filter is strict there: the larger of "+
+			"net.ipv4.conf.%[1]s.rp_filter and net.ipv4.conf.all.rp_filter is 1", k.Device)
 	}
 	return ""
 }

@@ -37,7 +37,7 @@ var (
 )
 
 var errNoMark = fmt.Errorf(
-	"there is no private service for it: other programs use all marks from %#x to %#x (ip rule), or the "+
+	"the server has no private service: other programs use all marks from %#x to %#x (ip rule), or the "+
 		"virtual service has left the configuration",
 	ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 

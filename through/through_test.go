@@ -38,7 +38,7 @@ func TestJudge(t *testing.T) {
 		{bad, true, true, Kernel{Local: true, Device: "s0", Strict: true}, ""},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true}, ""},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Device: "s0"},
-			"rp_filter of net.ipv4.conf.s0 and all is 1"},
+			"net.ipv4.conf.s0.rp_filter and net.ipv4.conf.all.rp_filter is 1"},
 		{bad, true, false, Kernel{Local: true, AcceptLocal: true, Strict: true, Same: true}, ""},
 		{bad, true, false, Kernel{Strict: true, Device: "s0"}, "it is not on s0"},
 		{bad, true, false, Kernel{Strict: true, Same: true}, ""},

@@ -22,8 +22,8 @@ func TestNoOptionIsSwallowed(t *testing.T) {
 		"a.cf undrain S --wait":           "undrain has no --wait; it has --json",
 		"a.cf notify master --foreground": "notify has no --foreground",
 		"a.cf realserver-script --json":   "realserver-script has no --json",
-		"a.cf drain S --timeout 5m":       "--timeout: it is the limit of --wait, which is not there",
-		"a.cf check --with-secrets":       "--with-secrets: it goes with --json",
+		"a.cf drain S --timeout 5m":       "--timeout is the limit of --wait, which is not given",
+		"a.cf check --with-secrets":       "--with-secrets needs --json",
 	} {
 		var o options
 		if err := o.parse(strings.Fields(line)); err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -265,7 +265,7 @@ func (o *options) flags() *pflag.FlagSet {
 
 func (o *options) validate(f *pflag.FlagSet) (err error) {
 	if o.lines < 1 {
-		return fmt.Errorf("--lines %d: 1 and more are allowed", o.lines)
+		return fmt.Errorf("--lines %d: it must be 1 or more", o.lines)
 	}
 	if o.table, err = ipvsctl.Open(o.ipvs); err != nil {
 		return err
@@ -278,13 +278,13 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 		o.ipvs = "memory:" + path
 	}
 	if f.Changed("timeout") && !o.wait && o.verb != "wait" {
-		return errors.New("--timeout: it is the limit of --wait, which is not there")
+		return errors.New("--timeout is the limit of --wait, which is not given")
 	}
 	if o.secrets && !o.jsonOut {
-		return errors.New("--with-secrets: it goes with --json")
+		return errors.New("--with-secrets needs --json")
 	}
 	if f.Changed("watch") && (o.watch < minWatch || o.watch > maxWatch || o.jsonOut) {
-		return fmt.Errorf("--watch=%s: from 1s to 1h are allowed, with status, without --json",
+		return fmt.Errorf("--watch=%s: it must be from 1s to 1h, and is not for --json",
 			f.Lookup("watch").Value)
 	}
 	if o.runDir != "" {

@@ -78,11 +78,11 @@ func TestValuesThatAreNone(t *testing.T) {
 	for line, want := range map[string]string{
 		"ld.cf why 192.0.2.21 -n x":                    "--lines x: numbers are allowed",
 		"ld.cf why 192.0.2.21 -n 99999999999999999999": "--lines 99999999999999999999: numbers are allowed",
-		"ld.cf why 192.0.2.21 -n 0":                    "--lines 0: 1 and more are allowed",
+		"ld.cf why 192.0.2.21 -n 0":                    "--lines 0: it must be 1 or more",
 		"ld.cf drain 192.0.2.21 --wait --timeout 5":    "--timeout 5: times as 90s or 10m are allowed",
 		"ld.cf status --watch=x":                       "--watch x: times as 90s or 10m are allowed",
-		"ld.cf status --watch=0":                       "--watch=0s: from 1s to 1h are allowed, with status, without --json",
-		"ld.cf status --watch=2h":                      "--watch=2h0m0s: from 1s to 1h are allowed, with status, without --json",
+		"ld.cf status --watch=0":                       "--watch=0s: it must be from 1s to 1h, and is not for --json",
+		"ld.cf status --watch=2h":                      "--watch=2h0m0s: it must be from 1s to 1h, and is not for --json",
 		"ld.cf check --json=maybe":                     "--json maybe: true and false are allowed",
 	} {
 		var o options

@@ -31,7 +31,8 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if c.last != "" {
 		d, unit, ok := parser.ParseSeconds(c.last)
 		if !ok || unit == "" || d < 1 {
-			return exit{exitUsage, fmt.Errorf("--for %s: 90s, 30m, 2h and 1d are allowed", c.last)}
+			return exit{exitUsage, fmt.Errorf(
+				"--for %s: give a number with a unit, such as 90s, 30m, 2h or 1d", c.last)}
 		}
 		ending, cancel := context.WithTimeout(ctx, d.Duration())
 		defer cancel()
