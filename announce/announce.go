@@ -55,7 +55,7 @@ type Claims func(context.Context) (theirs map[netip.Addr]string, release func())
 // claimed.
 type Record = map[netip.Addr][]string
 
-// New is the announcer of a daemon. Before is the record of the previous daemon; save replaces it.
+// New is the announcer of a daemon. before is the record of the previous daemon; save replaces it.
 func New(before Record, claims Claims, save func(Record) error) *Announcer {
 	return &Announcer{claims: claims, save: save, open: openKernel, recorded: before, placed: map[netip.Addr]int{}}
 }
@@ -96,7 +96,8 @@ func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err 
 	return places, a.record(next)
 }
 
-// claim plans the change of each address and records it. Addresses in records of others are left to them.
+// claim plans the change of each address and records it. Addresses that another daemon has recorded are left to that
+// daemon.
 func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []Want) ([]settling, Record, error) {
 	all, next := []settling{}, Record{}
 	maps.Copy(next, a.recorded)

@@ -28,7 +28,7 @@ type beginning struct {
 	waited time.Duration // for its turn
 }
 
-// read reads that many bytes more. What it waits for is no part of the time of these connections.
+// read reads that many bytes more. The time that it waits is not counted as time of these connections.
 func (b *beginning) read(from io.Reader, n int, conns ...*wire.Conn) error {
 	for n > 0 {
 		if len(b.text) == cap(b.text) {

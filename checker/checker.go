@@ -66,8 +66,8 @@ type Spec struct {
 	Through  Through // zero: the check goes to Target itself
 }
 
-// Through is the path of a check that reaches a server as clients do: IPVS forwards it, at the virtual address and
-// Target's port. Target stays the server's own address.
+// Through is the path of a check that reaches a server as clients do: the check connects to the virtual address and
+// Target's port, and IPVS forwards its packets to the server. Target stays the server's own address.
 type Through struct {
 	Virtual netip.Addr
 	Server  netip.Addr

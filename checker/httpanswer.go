@@ -191,7 +191,7 @@ func (a *httpAnswer) parseStatus(line []byte) error {
 	return nil
 }
 
-// parseField reads a header field. What is none does not matter.
+// parseField reads a header field. A line that is not a header field is ignored.
 func (a *httpAnswer) parseField(field []byte) error {
 	name, value, ok := bytes.Cut(field, []byte(":"))
 	value = bytes.Trim(value, " \t")

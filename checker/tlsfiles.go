@@ -107,7 +107,7 @@ type errNoCertificate string
 
 func (e errNoCertificate) Error() string { return string(e) + ": no certificate in it" }
 
-// readPEM reads a file whole. A pipe, for example, could block.
+// readPEM reads a whole file. It refuses what is not a regular file, because a pipe, for example, could block.
 func readPEM(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {

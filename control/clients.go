@@ -102,7 +102,7 @@ func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }
 // Serve runs a server of NewServer on a listener.
 func Serve(s *http.Server, l net.Listener) error { return s.Serve(listener{l}) }
 
-// listener is one whose connections are clients.
+// listener is a net.Listener whose connections are clients.
 type listener struct{ net.Listener }
 
 func (l listener) Accept() (net.Conn, error) {

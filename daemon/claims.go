@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	claimTimeout = time.Second // how long the run folders may be locked by others
-	// the interval of looks while this daemon waits for a virtual service of another one
+	claimTimeout = time.Second // how long other processes may lock the run folders
+	// the time between two looks at the other daemons, while this daemon waits for a virtual service that one of
+	// them has
 	waitInterval = 300 * time.Millisecond
 )
 

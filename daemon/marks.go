@@ -16,13 +16,14 @@ import (
 	"ldirectord/run"
 )
 
-// markInterval is the time between two looks at rules of others, each of which runs programs.
+// markInterval is the time between two looks at the rules of other programs; each look runs programs.
 const markInterval = time.Minute
 
 // markTimeout limits all programs that list the rules for marks.
 const markTimeout = 20 * time.Second
 
-// markWatch notices when no rule sets a mark without mark lines in the file, as after a restart of a firewall.
+// markWatch watches the marks for which the file has no mark lines. It notices when no rule sets such a mark any more,
+// as after a restart of a firewall.
 type markWatch struct {
 	machine bool // the table is the kernel's
 	journal *notify.Journal

@@ -63,7 +63,8 @@ func (noNames) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error
 	return []netip.Addr{netip.AddrFrom4([4]byte(a[:4])), netip.AddrFrom16([16]byte(a[:16]))}, nil
 }
 
-// portIn is the port in the first entry of a services database that has the name, for a protocol or "" for any.
+// portIn returns the port of a service from a services database: of the first entry with its name and the protocol, or
+// with any protocol if protocol is "".
 func portIn(database, service, protocol string) (uint16, bool) {
 	for line := range strings.Lines(database) {
 		line, _, _ = strings.Cut(line, "#")

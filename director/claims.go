@@ -42,8 +42,8 @@ type claimant struct {
 	announcer *announcer
 }
 
-// assign decides which daemon has each virtual service. Left are virtual services that are no longer configured and may
-// be in the table. It returns the virtual services that this daemon takes over from another one.
+// assign decides which daemon has each virtual service. left has the virtual services that are no longer configured
+// and may still be in the table. It returns the virtual services that this daemon takes over from another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	var theirs map[lvs.Key]string
 	var ours []*virtual

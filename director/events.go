@@ -170,8 +170,8 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 // unjudgedQuiet is the time between two reports of unjudged answers of a server.
 const unjudgedQuiet = time.Hour
 
-// shortage counts checks that failed because of a shortage of this machine. The third in a row is reported. Lasts: it
-// was at least the third.
+// shortage counts checks that failed because of a shortage of this machine. The third in a row is reported.
+// lasts reports whether it was at least the third.
 func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
 	t.found(history.Shortage, r, c.users...)
 	for _, x := range c.users {
@@ -203,7 +203,7 @@ func (t *teller) warn(c *check, r *checker.Result) {
 }
 
 // holds reports once when servers are held, and once when no server is held any more. The first report waits for a
-// checkinterval, until all held servers are known. Before is the former number of held servers.
+// checkinterval, until all held servers are known. before has the former number of held servers.
 func (t *teller) holds(v *virtual, before int, held []int) {
 	told := &v.told
 	switch {

@@ -231,8 +231,8 @@ type LastCheck struct {
 	Way string `json:"way,omitempty"`
 }
 
-// Snapshot returns what the director knows now. It waits until the director has a moment, which may take as
-// long as an answer of the table, but no longer than ctx allows.
+// Snapshot returns what the director knows now. It waits until the director is free, which may take as
+// long as one operation on the table, but no longer than ctx allows.
 func (d *Director) Snapshot(ctx context.Context) (*Snapshot, error) {
 	return d.look(ctx, d.snapshot)
 }

@@ -67,7 +67,7 @@ func (t *teller) now() time.Time {
 	return t.clock
 }
 
-// trouble reports trouble once for each reason, and once that it is over. Told is the last reported reason.
+// trouble reports trouble once for each reason, and once that it is over. told points to the last reported reason.
 func (t *teller) trouble(told *string, err error, fails notify.Kind, failed string, works notify.Kind, again string) {
 	e, why := notify.Event{Kind: works, Text: again}, ""
 	if err != nil {

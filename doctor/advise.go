@@ -97,7 +97,8 @@ func (f *findings) secrets(cfg *parser.Config) {
 	}
 	if info, err := os.Stat(cfg.Name); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
 		f.warnAt(at, "readable-secret", "chmod 600 "+printable.ShellWord(cfg.Name),
-			"passwords are in a file of mode %#o, which others than its owner can read", info.Mode().Perm())
+			"passwords are in a file of mode %#o, which users other than its owner can read",
+			info.Mode().Perm())
 	}
 }
 

@@ -187,7 +187,8 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 // Waits is the end of a finding about a virtual service of another daemon.
 const Waits = "; the daemon of this file waits for it"
 
-// shared finds other daemons that have the virtual service, or one whose packets get its mark.
+// shared finds other daemons that have this virtual service, or that have a virtual service whose packets get this
+// one's mark.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Virtual.Key()]; who != "" {
 		x.tell(warning, "two-daemons", "", "%s", who)

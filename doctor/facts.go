@@ -43,7 +43,7 @@ type facts struct {
 	listening  listeners                       // nil if unknown
 	neighbours neighbours                      // the hardware addresses that answer for an address on the network
 	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
-	reached    map[checker.Spec]checker.Result // results of checks of real servers at virtual addresses
+	reached    map[checker.Spec]checker.Result // how real servers answered checks at virtual addresses
 	noPing     bool                            // this program may send no pings
 	noMail     bool                            // there is a shell and no mail program
 	nat        string                          // a rule that translates the sources of packets, "" for none

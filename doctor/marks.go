@@ -63,7 +63,7 @@ func nameOf(mark uint32, ipv6 bool) string {
 	return name
 }
 
-// otherRules finds rules of others that set the mark too.
+// otherRules finds rules of other programs that set the mark too.
 func (x one) otherRules() {
 	for _, r := range x.marks.Settings {
 		if !r.Gives(x.Mark, x.IPv6) || x.daemon.Owns != nil && x.daemon.Owns(r) {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// damage describes changes by others, or by an interrupted run. With known, set has the rules of the last Sync; without
-// it, only states that no Sync leaves are reported.
+// damage describes changes by other programs or by hand, or by an interrupted run. With known, set has the rules of the
+// last Sync; without it, only states that no Sync leaves are reported.
 func damage(now state, known bool, set []string) []string {
 	var lines []string
 	report := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }

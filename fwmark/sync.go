@@ -62,7 +62,7 @@ type family struct {
 	prefix string // of our chains
 	tables tables
 
-	known bool     // the table is as the last Sync left it, apart from changes by others
+	known bool     // the table is as the last Sync left it, apart from changes by other programs or by hand
 	set   []string // what the last Sync that succeeded left
 }
 

@@ -242,7 +242,7 @@ func short(text string) string {
 	return start + more
 }
 
-// own is a text without the memory of others: that of an equal one that is kept, or a copy.
+// own returns a text that keeps no larger text in memory: an equal one that is kept, or a copy.
 func (h *History) own(text string) string {
 	if i := slices.IndexFunc(h.records, func(r Record) bool { return r.Text == text }); i >= 0 {
 		return h.records[i].Text

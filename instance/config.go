@@ -14,7 +14,8 @@ const examples = "/usr/share/doc/ldirectord/examples"
 // ConfigDirs are the folders that are searched for a configuration. After them its name is used as a path.
 type ConfigDirs []string
 
-// Paths returns the possible paths of a configuration, in order. The name "" means the default one.
+// Paths returns the possible paths of a configuration, in the order in which they are tried. The name "" means the
+// default one.
 func (d ConfigDirs) Paths(name string) (found []string) {
 	name = cmp.Or(name, "ldirectord.cf")
 	for _, dir := range d {

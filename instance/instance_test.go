@@ -98,7 +98,7 @@ func TestTheRunFolderMustBeSafe(t *testing.T) {
 		if (err == nil) != want {
 			t.Errorf("%v: %v", mode, err)
 		}
-		if err != nil && !strings.Contains(err.Error(), "can be written by others") {
+		if err != nil && !strings.Contains(err.Error(), "users other than its owner can write to the run folder") {
 			t.Errorf("%v: %v", mode, err)
 		}
 		if err == nil {

@@ -53,7 +53,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		return nil, err
 	}
 	all := i.records(nil)
-	before, lives := i.own(all) // it is zero if there is none
+	before, lives := i.own(all) // before is the zero State if there is no record
 	if lives && before.Pid != os.Getpid() {
 		if before.Phase == Running && !isKilled(before.Pid) {
 			return nil, ErrRunning

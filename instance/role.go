@@ -52,8 +52,8 @@ func (c RoleChange) After(last Role) Role {
 	}
 }
 
-// RoleOrder is a role with the start of its command, by SinceBoot. The latest order wins, whatever the order of
-// arrival.
+// RoleOrder is a role, and when the command that ordered it began, as the time since the boot (SinceBoot). The latest
+// order wins, whatever the order of arrival.
 type RoleOrder struct {
 	Role  Role
 	Given time.Duration

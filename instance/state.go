@@ -42,9 +42,9 @@ type State struct {
 	Virtuals []lvs.Key `json:",omitempty"`
 	Waits    []lvs.Key `json:",omitempty"` // the virtual services that it waits for
 	Yields   bool      `json:",omitempty"` // it stands by, so others may take over its virtual services
-	// until this time, by SinceBoot, Virtuals are reserved for its successor
+	// Virtuals are reserved for its successor until this time since the boot
 	Kept time.Duration `json:",omitempty"`
-	// the leavers of those virtual services; Until is by SinceBoot, which can't be set
+	// the leavers of those virtual services; Until counts from the boot, because that clock can't be set
 	Leavers []ipvsctl.Leaver `json:",omitempty"`
 
 	Private   []ipvsctl.PrivateService `json:",omitempty"` // the private services that it may have in the table

@@ -128,9 +128,9 @@ const Batch = 64
 type Client interface {
 	// Connect opens the table and returns why it can't; without it the first request opens the table.
 	Connect(ctx context.Context) error
-	// Read returns the whole table, including services of others, as a copy that the caller may keep. The kernel
-	// hands it out in parts: an entry that others change meanwhile may be missing or show its old state. Private
-	// services are left out: each would cost a request.
+	// Read returns the whole table, including services of other programs, as a copy that the caller may keep. The
+	// kernel hands it out in parts: an entry that others change meanwhile may be missing or show its old state.
+	// Private services are left out: each would cost a request.
 	Read(ctx context.Context) (Table, error)
 	// Do makes changes, in their order, and returns the result of each: nil, or an *OpError. A failed change does
 	// not stop later ones. An addition of an existing entry becomes an edit, and the removal of a missing service

@@ -45,8 +45,8 @@ func (c *Case) Serves(s *Server) bool {
 	return !c.isOutByHand(s) && !((s.Rerouted || c.Gathers()) && c.weighsNothing(s))
 }
 
-// weighsNothing reports whether a server has no weight, or is not there, as far as the table is known: also as it was
-// read after a reload, before anything is written.
+// weighsNothing reports whether a server has no weight, or is not there, as far as the table is known, which includes
+// what was read after a reload before anything is written.
 func (s *State) weighsNothing(one *Server) bool {
 	d, _ := s.Have.At(one.Dest.Addr)
 	return d.Weight == 0

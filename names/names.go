@@ -13,7 +13,8 @@ import (
 type Resolver interface {
 	// Host returns the addresses of a host name in the wanted family, the first one counts.
 	Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error)
-	// Port returns the port of a service name; protocol is "tcp", "udp", or "" for the first entry of any.
+	// Port returns the port of a service name; protocol is "tcp", "udp", or "" for the first entry with any
+	// protocol.
 	Port(ctx context.Context, service, protocol string) (uint16, error)
 }
 

@@ -11,7 +11,7 @@ import (
 const maxEvents = 100_000
 
 // Journal hands each event to every receiver, without ever waiting for one. A receiver is called for one event at a
-// time, in order, in a goroutine of its own. It deals with its own failures.
+// time, in the order of the events, in a goroutine of its own. It deals with its own failures.
 type Journal struct {
 	queues []*queue[Event]
 	cancel context.CancelFunc

@@ -69,7 +69,7 @@ func (o Order) String() string {
 // TakesOut reports whether a server with the order gets no new connections.
 func (o Order) TakesOut() bool { return o.Kind == Drain || o.Kind == Maint }
 
-// End is when the order ends by the wall clock as it is now. Until is right until the clock is set.
+// End is when the order ends by the wall clock as it is now. Until itself does not change when the clock is set.
 func (o Order) End() time.Time {
 	left := o.Ends - run.SinceBoot() // first: a pause between the two ends no order early
 	if by := time.Now().Add(left).Sub(o.Until); o.Ends > 0 && by.Abs() > clockSet {

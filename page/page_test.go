@@ -324,7 +324,7 @@ func TestWordsOfOthersAreText(t *testing.T) {
 	}
 }
 
-// quoting is a report that has words of others wherever there can be some.
+// quoting is a report that has text of other programs wherever there can be some.
 func quoting(words string) *status.Report {
 	s := newServer(words, "down")
 	s.Reason, s.Note, s.Unjudged, s.Address, s.Check.Detail, s.Check.Warning, s.Check.Cause = words, words, words, words, words+"x", words, words

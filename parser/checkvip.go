@@ -53,7 +53,8 @@ func (f finder) fillCheckVIP(v *Virtual) {
 	}
 }
 
-// Pings reports whether the check of a section is a ping: a connection of UDP shows nothing.
+// Pings reports whether the check of a section is a ping. That includes connect with UDP, because to connect a UDP
+// socket shows nothing about the server.
 func (v *Virtual) Pings() bool {
 	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == UDP
 }

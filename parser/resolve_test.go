@@ -196,7 +196,7 @@ func TestLookUpAgain(t *testing.T) {
 	}
 }
 
-// The last known address counts only in its own family.
+// The last known address is used only in its own family.
 func TestLastAddressesCountInTheirFamily(t *testing.T) {
 	last := func(names.Key) []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.7")} }
 	o := Options{Resolver: answers{}, Last: last}

@@ -328,7 +328,7 @@ func upperWord(list ...string) func(*value) (string, *problem) {
 	}
 }
 
-// matching reads a text that matches an expression. What is the error for other texts: the mistake, and what is
+// matching reads a text that matches an expression. For any other text the error is what: the mistake, and what is
 // allowed.
 func matching(expression, what string) func(*value) (string, *problem) {
 	return func(v *value) (string, *problem) {

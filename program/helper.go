@@ -57,7 +57,7 @@ func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
 		h.handOver(lines.Text())
 	}
-	Kill(h.Pid) // it may have ended
+	Kill(h.Pid) // harmless if it has ended already: its pid is not used again before Wait
 	err := cmd.Wait()
 	h.to.Close()
 	h.mu.Lock()

@@ -18,7 +18,7 @@ const maxDescendants = 10000
 func Kill(pid int) {
 	all := []int{pid}
 	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {
-		syscall.Kill(all[i], syscall.SIGSTOP) // it starts no more of them
+		syscall.Kill(all[i], syscall.SIGSTOP) // a stopped process starts no further children
 		all = append(all, children(all[i])...)
 	}
 	syscall.Kill(-pid, syscall.SIGKILL)

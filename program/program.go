@@ -1,4 +1,4 @@
-// Package program runs programs of others, each in a process group of its own, within a limit of time and of output.
+// Package program runs other programs, each in a process group of its own, within a limit of time and of output.
 package program
 
 import (

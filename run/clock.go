@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pause reports whether ctx is still open after a time: before another look at a process, a file or a table.
+// Pause waits for a time, and reports whether ctx is still open. Loops call it between two looks at a process, a file
+// or a table.
 func Pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -25,7 +26,7 @@ func SinceBoot() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// BootID tells this boot from others; "" where that is not known.
+// BootID tells this boot from other boots; "" where that is not known.
 func BootID() string {
 	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
 	return strings.TrimSpace(string(text))

@@ -61,7 +61,7 @@ func CheckFolder(dir string) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"the run folder %s (%v) can be written by others than its owner: chmod go-w it, or --rundir names "+
+		"users other than its owner can write to the run folder %s (%v): chmod go-w it, or --rundir names "+
 			"another", dir, info.Mode())
 }
 

@@ -22,7 +22,8 @@ func (all *sentences) told(about, what string) {
 	}
 }
 
-// Remarks are what is wrong with the daemon as a whole, a sentence each. They have words of others: escape them.
+// Remarks are what is wrong with the daemon as a whole, a sentence each. They contain text from servers and other
+// programs: escape it.
 func (r *Report) Remarks() []string {
 	var all sentences
 	all.told("the last reload was refused: ", r.Reloads.Error)
@@ -62,7 +63,7 @@ func (r *Report) Remarks() []string {
 }
 
 // Remarks are what is wrong with a virtual service besides its servers, and what keepserving does where that makes a
-// difference. They have words of others: escape them.
+// difference. They contain text from servers and other programs: escape it.
 func (v *Virtual) Remarks() []string {
 	var all sentences
 	all.told("the table refuses it: ", v.Error)
@@ -87,7 +88,8 @@ func (v *Virtual) Remarks() []string {
 	return all
 }
 
-// ServerRemarks are what there is to tell of a server besides its numbers. They have words of others: escape them.
+// ServerRemarks are what there is to tell of a server besides its numbers. They contain text from servers and other
+// programs: escape it.
 func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
 	all.told("its address is ", s.Address)

@@ -41,11 +41,11 @@ type Entry struct {
 	// stalled, braked. What came of them: up, down, held, let-go. What the table was told: add, edit, remove.
 	// What an operator did: order, changed.
 	What   string `json:"what"`
-	Text   string `json:"text"`             // a sentence without its time, with words of others: escape them
+	Text   string `json:"text"`             // without its time; text from servers and other programs: escape it
 	Check  string `json:"check,omitempty"`  // of several: https 443
 	Cause  string `json:"cause,omitempty"`  // of a failure
 	Detail string `json:"detail,omitempty"` // what the check said, why the table refused, or what was ordered
-	// Of the last check, in milliseconds: how long it took, and when since its start it was done with each stage:
+	// Of the last check, in milliseconds: how long it took, and how long after its start each stage was done:
 	// lookup, connect, TLS, sent, first byte, whole answer, match.
 	Took   float64            `json:"took_ms,omitempty"`
 	Stages map[string]float64 `json:"stages_ms,omitempty"`

@@ -278,7 +278,7 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 }
 
 // look reads services, with one request for each: whether they stayed in the table as they were made, and whether they
-// have no destinations of others. Of those that could not be read neither is known.
+// have no destinations that this program did not add. Of those that could not be read neither is known.
 func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bool, err error) {
 	stayed, free = make([]bool, len(all)), make([]bool, len(all))
 	keys := make([]lvs.Key, len(all))

@@ -22,7 +22,8 @@ import (
 const (
 	// maxBacktrack bounds the backtracking engine's memory during one match, in slots of 8 bytes.
 	maxBacktrack = 1 << 20
-	// maxProgram bounds a program for Go's engine, in instructions: its time is linear in them as well.
+	// maxProgram bounds the instructions of a pattern that is compiled for Go's engine: the time of a match grows
+	// with their number, as it does with the length of the text.
 	maxProgram = 4 << 10
 	// lightWork is how much work a match may be without a budget: bytes of text times instructions. It is some
 	// milliseconds at most.
@@ -32,7 +33,7 @@ const (
 // ErrBudget is a match that was given up.
 var ErrBudget = errors.New("matching took too long")
 
-// errMemory is one that never fits into the engine's memory; it is a budget, too.
+// errMemory is a match that never fits into the engine's memory; it is an ErrBudget, too.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
 // What either engine reads in another way than Perl. To Go's, a newline may follow the end of a pattern: a group tells,

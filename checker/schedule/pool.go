@@ -222,7 +222,7 @@ func (p *Pool) Take() []Update {
 	defer p.mu.Unlock()
 	clear(p.taken)
 	p.taken, p.pending = p.pending, p.taken[:0]
-	if cap(p.pending) > 3*len(p.taken) { // it was made for more results than there are now
+	if cap(p.pending) > 3*len(p.taken) { // pending was made for more results than there are now
 		p.pending = nil
 	}
 	return p.taken

@@ -22,7 +22,7 @@ func (d *Dialogue) Send(what, command string) error {
 	return nil
 }
 
-// Request sends a command and reads the first line of its answer. What is the command's name in messages.
+// Request sends a command and reads the first line of its answer. Messages name the command by what.
 func (d *Dialogue) Request(what, command string) (answer string, err error) {
 	if err := d.Send(what, command); err != nil {
 		return "", err

@@ -48,7 +48,7 @@ func notifyState(ctx context.Context, c *call) error {
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
 	// keepalived ends its scripts a second after it started them, which may be before the daemon has answered.
-	// Caught rather than ignored, because children would inherit an ignored signal.
+	// SIGTERM is caught rather than ignored, because children would inherit an ignored signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
 		return obey(ctx, c, instance.Role(word))
@@ -174,7 +174,8 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 // obey carries out this order, or the last recorded one, and then orders that arrive meanwhile.
 func obey(ctx context.Context, c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
-	// The reader of the output may have gone away. Caught and not ignored: children would inherit that.
+	// The reader of the output may have gone away. SIGPIPE is caught rather than ignored, because children
+	// would inherit an ignored signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	if role != lastOrder {
 		return carryOut(ctx, c, role)

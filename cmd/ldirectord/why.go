@@ -10,7 +10,7 @@ import (
 	"ldirectord/status"
 )
 
-// why shows a real server's results of checks and the actions that followed.
+// why shows the results of a real server's checks and the actions that followed.
 func why(ctx context.Context, c *call) error {
 	found, err := c.askWhy(ctx)
 	if err != nil {

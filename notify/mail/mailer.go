@@ -51,8 +51,8 @@ type Mailer struct {
 type downServer struct{ virtual, real string }
 
 // New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails
-// and works again (MailFailed, MailRecovered). Report is called from several goroutines; it must not block or call the
-// Mailer. Close ends it.
+// and works again (MailFailed, MailRecovered). The function report is called from several goroutines; it must not block
+// or call the Mailer. Close ends it.
 func New(report func(notify.Event)) *Mailer {
 	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]notify.Event{}}
 }

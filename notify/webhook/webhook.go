@@ -28,7 +28,7 @@ type Poster struct {
 	mu     sync.Mutex // guards what follows
 	url    string     // "": nothing is posted
 	latest map[string]*state
-	turns  []string // the virtual services of latest, in order
+	turns  []string // the keys of latest, in the order in which their states are posted
 	busy   bool     // a goroutine works on them
 	closed bool
 	stuck  bool // a try failed after Close
@@ -43,7 +43,7 @@ type state struct {
 }
 
 // New returns a poster without a URL. It calls report when the receiver fails (PostFailed), and when it works again
-// (PostRecovered). Report must not block or call the Poster. Close ends it.
+// (PostRecovered). The function report must not block or call the Poster. Close ends it.
 func New(report func(notify.Event)) *Poster {
 	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), latest: map[string]*state{}}
 }
@@ -57,9 +57,9 @@ func (p *Poster) Set(url string) {
 	}
 }
 
-// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. Tried, if
-// not nil, is called after the first try, or at once where that should not be waited for. It must not block or call
-// the Poster.
+// Post posts the state of a virtual service, a JSON text, when its turn comes. It replaces one that waits. The
+// function tried, if not nil, is called after the first try, or at once where that should not be waited for. It must
+// not block or call the Poster.
 func (p *Poster) Post(virtual string, text []byte, tried func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
