@@ -127,9 +127,9 @@ func distrust(err error) string {
 		return Escape(strings.TrimPrefix(err.Error(), "x509: "), 4*MaxExcerpt)
 	}
 	if time.Now().Before(invalid.Cert.NotBefore) {
-		return CertificateText(invalid.Cert) + " begins on " + Day(invalid.Cert.NotBefore)
+		return CertificateText(invalid.Cert) + " is not valid before " + Day(invalid.Cert.NotBefore)
 	}
-	return CertificateText(invalid.Cert) + " ended on " + Day(invalid.Cert.NotAfter)
+	return CertificateText(invalid.Cert) + " expired on " + Day(invalid.Cert.NotAfter)
 }
 
 var allCipherSuites = sync.OnceValue(func() (ids []uint16) {
