@@ -30,11 +30,12 @@ const maxWhy = 200 // bytes of a reason that are kept
 var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
 // Parse reads the words of a request. The order is drain, maint, ready, obey, or weight and a number, of which 0 is
-// drain. A reason and an end may be given: until a time (18:00), or for how long from now (2h). In words, until is
-// replaced by the time with its zone, because the daemon may have another time zone.
+// drain. A reason and an end may be given: until a time (18:00), or for how long from now (2h). In words, the reason is
+// replaced by what is kept of it, and until by the time with its zone, because the daemon may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
 	what, until, last := words.Get("order"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
+	words.Set("why", why+more)
 	now := time.Now()
 	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
 	r.Order = Order{Kind: Kind(what), Why: why + more, Since: second(now)}

@@ -124,8 +124,12 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 		"a\nb\x1b[31m":           "a b [31m",
 		strings.Repeat("x", 999): strings.Repeat("x", maxWhy) + "…",
 	} {
-		if r, err := Parse(url.Values{"order": {"maint"}, "why": {why}}); r.Why != want || err != nil {
+		words := url.Values{"order": {"maint"}, "why": {why}}
+		if r, err := Parse(words); r.Why != want || err != nil {
 			t.Errorf("%q: %q, %v", why, r.Why, err)
+		}
+		if got := words.Get("why"); got != want { // a request line has a limit
+			t.Errorf("%q is sent as %q", why, got)
 		}
 	}
 	if r, err := Parse(url.Values{"order": {"weight 0"}}); r.Kind != Drain || r.Weight != 0 || err != nil {

@@ -65,7 +65,6 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
 	}
-	words.Set("why", order.Why) // no longer than an order keeps it
 	var answer daemon.SetAnswer
 	err = c.socket().Order(ctx, daemon.OrderTimeout, "/set", words, &answer)
 	if errors.Is(err, control.ErrNoListener) || errors.Is(err, control.ErrEnding) ||
