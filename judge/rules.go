@@ -238,7 +238,7 @@ func unknown(h *hearing) {
 		why := h.why[s.At]
 		h.unknown, h.why[s.At] = true, h.by
 		if d, in := h.Have.At(s.Dest.Addr); in {
-			h.member(s, min(d.Weight, 1)*s.Weight())
+			h.member(s, min(d.Weight, 1)*h.weight(s))
 		}
 		if s.Held && why > 0 {
 			h.why[s.At] = why // the guard's
@@ -254,7 +254,7 @@ func up(h *hearing) {
 		}
 		h.up = true
 		why := h.why[s.At]
-		if h.member(s, s.Weight()); s.Held {
+		if h.member(s, h.weight(s)); s.Held {
 			h.why[s.At] = why // the guard's
 		}
 	}
