@@ -91,7 +91,7 @@ func (s *Server) letGo() { s.Held, s.Entered, s.Turned = false, false, true }
 
 // Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
 // transition or a reload. It is undone if repair is set, if another daemon empties the section, or if it contradicts
-// maintenance. In: the destination still exists.
+// maintenance. One that is kept ends what moved the server's weight. In: the destination still exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()
@@ -103,6 +103,9 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 		c.ByHand = map[netip.AddrPort]bool{}
 	}
 	c.ByHand[addr] = true
+	if s != nil {
+		s.Motion = lvs.Motion{}
+	}
 	return true
 }
 

@@ -165,8 +165,13 @@ func TestAChangeByHand(t *testing.T) {
 			if before {
 				c.byHand(1)
 			}
+			c.Servers[0].Climbs, c.Servers[1].Climbs = noon, noon
 			if kept := c.Changed(at(1), row.in, row.empties); kept != row.kept || c.ByHand[at(1)] != row.kept {
 				t.Errorf("%s: kept %v", row.what, kept)
+			}
+			mine := c.At(at(1)) == &c.Servers[0]
+			if ended := c.Servers[0].Motion == (lvs.Motion{}); ended != (row.kept && mine) || c.Servers[1].Climbs != noon {
+				t.Errorf("%s: what moved its weight ended: %v", row.what, ended)
 			}
 		}
 	}
@@ -368,12 +373,15 @@ func TestWhatAReloadKeeps(t *testing.T) {
 		was, now := inService(4, 4), inService(4, 4)
 		was.hold(0)
 		was.Servers[0].Name, was.Servers[0].Since, was.Obeys, was.Back = Down, noon, true, noon
-		was.FallbackIn, was.FallbackWanted, was.Strength.Up = true, true, 7
+		was.FallbackIn, was.FallbackWanted, was.Strength.Up, was.Servers[0].Climbs = true, true, 7, noon
 		now.Servers[0] = Server{Member: now.Members[0]}
 		row.given(&was, &now)
 		now.Carry(&was, true, func(i int) int { return [...]int{0, -1}[i] }, func(int, int) *Check { return nil })
 		if s := &now.Servers[0]; facts(s) != row.want || s.Name != Down || !s.Since.Equal(noon) {
 			t.Errorf("%s: %s, %v since %v", row.what, facts(s), s.Name, s.Since)
+		}
+		if moves := now.Servers[0].Climbs.Equal(noon); moves != (row.want != "") {
+			t.Errorf("%s: its weight moves on: %v", row.what, moves)
 		}
 		if s := &now.Servers[1]; s.Name != Nameless || facts(s) != "entered " {
 			t.Errorf("%s: a new server has %v, %s", row.what, s.Name, facts(s))

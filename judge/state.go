@@ -38,8 +38,9 @@ type State struct {
 // Server is the state of one real server.
 type Server struct {
 	*Member
-	First Check   // of its check
-	More  []Check // the results of its other checks
+	First      Check   // of its check
+	More       []Check // the results of its other checks
+	lvs.Motion         // of its weight
 
 	Order     Order
 	File      bool // a file puts it into maintenance
