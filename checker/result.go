@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
 )
@@ -22,6 +23,7 @@ type Result struct {
 	Way   Way // the path of the answer
 	// OwnAnswers: the check failed through the virtual address, but the server answers at its own.
 	OwnAnswers bool
+	Told       health.Told // what the server tells of itself; what it adds in words is in Detail
 	// one line: the reason of a failure, or what the check saw; control characters are escaped, secrets removed
 	Detail  string
 	Warning string // reported once, such as a redirect that leaves the server

@@ -60,9 +60,12 @@ type Server struct {
 type Check struct {
 	*Way    // with checkvip or announce; else nil
 	Health  health.Health
-	Loss    Loss  // by the last failure
-	Line    uint8 // its place among the section's checks
-	Pending bool  // it had no result yet
+	Telling health.Telling // what the server tells
+	Loss    Loss           // by the last failure
+	Line    uint8          // its place among the section's checks
+	// Part is the percentage of its weight that the server has while this check is down; 0: the server is down.
+	Part    uint8
+	Pending bool // it had no result yet
 }
 
 // Way is the state of the path of a check.

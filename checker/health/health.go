@@ -93,10 +93,15 @@ func (h Health) Doubted(ok bool) bool { return h.State != Unknown && ok != (h.St
 
 // Soft returns, for a server that is up, how many failures count against it and how many make it down.
 func (h Health) Soft(r Rule) (failures, limit int) {
+	return int(h.Streak), r.limit()
+}
+
+// limit is how many failures make a server down that is up.
+func (r Rule) limit() int {
 	if r.Of > 0 {
-		return int(h.Streak), r.Of - r.Need + 1
+		return r.Of - r.Need + 1
 	}
-	return int(h.Streak), r.Fall
+	return r.Fall
 }
 
 // Turns returns how many results against the state change it: failures of a server that is up, otherwise successes.

@@ -1,0 +1,110 @@
+package health
+
+// Told has the words of one answer of a server, those of HAProxy's agent-check. The zero Told is an answer without any
+// of them.
+type Told struct {
+	Silent  bool // there was no answer
+	Weighs  bool // it has Percent
+	Percent uint8
+	Admin   Admin
+	State   State // Up, or Down for down, fail and stopped; Unknown: none of these words
+}
+
+// Admin is what a server asks for, in the words of an administrator.
+type Admin uint8
+
+// A larger one takes more away, except Ready, which ends the others.
+const (
+	NoAdmin Admin = iota
+	Drain
+	Maint
+	Ready
+)
+
+func (a Admin) String() string { return [...]string{"", "drain", "maint", "ready"}[a] }
+
+// Words are what a server tells by all of its answers: each word counts until another one of its kind.
+type Words struct {
+	Admin Admin // not Ready
+	Less  uint8 // how many percent of its weight it does not want
+	Down  bool  // its answers count as failures
+}
+
+// min is what two tell in common.
+func (w Words) min(other Words) Words {
+	return Words{min(w.Admin, other.Admin), min(w.Less, other.Less), other.Down}
+}
+
+// Percent is the share of its weight that the server can bear.
+func (w Words) Percent() uint8 { return 100 - w.Less }
+
+// Drains reports whether the server wants no new connections.
+func (w Words) Drains() bool { return w.Admin == Drain || w.Less == 100 }
+
+// Telling is what counts of a server's words. What gives weight back counts at once. What takes weight away counts when
+// enough answers in a row agree. It is a value: Next gives the following one. The zero Telling tells nothing.
+type Telling struct {
+	Words          // those that count
+	said     Words // by the last answer
+	common   Words // of the answers of the streak
+	silences uint8
+	streak   int32 // answers in a row that take away
+}
+
+// Silences is how many checks in a row without an answer make the percentage forgotten.
+const Silences = 3
+
+// Tells is a Telling with words that are known from another source, such as the record of the previous daemon.
+func Tells(w Words) Telling { return Telling{Words: w, said: w} }
+
+// Next returns what counts after one more answer.
+func (t Telling) Next(told Told, r Rule) Telling {
+	if told.Silent {
+		return t.silent()
+	}
+	t.silences = 0
+	t.note(told)
+	t.Words = t.min(t.said)
+	switch {
+	case r.limit() == 1:
+		t.common = t.said
+	case t.streak == 0 || t.Words == t.said:
+		t.common, t.streak = t.said, 0
+	default:
+		t.common = t.common.min(t.said)
+	}
+	if t.streak++; int(t.streak) >= r.limit() {
+		t.Words, t.common, t.streak = t.common, t.said, 1
+	}
+	if t.Words == t.said {
+		t.streak = 0
+	}
+	return t
+}
+
+// note takes over the words of an answer.
+func (t *Telling) note(told Told) {
+	switch told.Admin {
+	case Ready:
+		t.said.Admin = NoAdmin
+	case Drain, Maint:
+		t.said.Admin = told.Admin
+	}
+	if told.Weighs {
+		t.said.Less = 100 - min(told.Percent, 100)
+	}
+	if told.State != Unknown {
+		t.said.Down = told.State == Down
+	}
+}
+
+// silent is Next without an answer: only the percentage is forgotten.
+func (t Telling) silent() Telling {
+	if t.silences = min(t.silences+1, Silences); t.IsSilent() {
+		t.Less, t.said.Less, t.common.Less = 0, 0, 0
+	}
+	return t
+}
+
+// IsSilent reports whether a server has not answered for so long that its percentage is forgotten.
+func (t Telling) IsSilent() bool { return t.silences == Silences }
