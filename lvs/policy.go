@@ -1,10 +1,30 @@
 package lvs
 
-// Policy has the settings of a section that decide when servers are added and removed. Configuration and judge share
-// it.
+import (
+	"fmt"
+	"time"
+)
+
+// Policy has the settings of a section that decide when servers are added and removed, and with which weight.
+// Configuration and judge share it.
 type Policy struct {
-	KeepServing Share   // extension: how many servers checks must leave in service; zero: none
-	MinServers  LowHigh // extension: how many servers are enough; zero: one
-	Quiescent   bool    // a failing server gets weight 0 instead of being removed
-	Repair      bool    // extension: changes made by hand are undone at once
+	KeepServing Share         // extension: how many servers checks must leave in service; zero: none
+	MinServers  LowHigh       // extension: how many servers are enough; zero: one
+	Quiescent   bool          // a failing server gets weight 0 instead of being removed
+	Repair      bool          // extension: changes made by hand are undone at once
+	SlowStart   time.Duration // extension: how long the weight of a server that comes back rises; 0: not at all
+	Pace        Pace          // extension: how fast servers return; zero: at once
+	PaceOut     Pace          // extension: how fast checks take servers out; zero: at once
+	HoldDown    time.Duration // extension: how long a server that fails again stays out, at first; 0: not at all
+	HoldDownMax time.Duration // at most, and how long a failure counts; HoldDown or more
+	BackupBelow LowHigh       // extension: how many servers are enough without backups; zero: one
 }
+
+// Pace is a number of servers in each stretch of time. The zero Pace is no limit.
+type Pace struct {
+	Share
+	Every time.Duration
+}
+
+// String is the pace as the file has it: 1/10s or 25%/60s.
+func (p Pace) String() string { return fmt.Sprintf("%v/%vs", p.Share, p.Every.Seconds()) }

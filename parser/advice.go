@@ -216,22 +216,29 @@ func (a adviser) servers() {
 		a.warn("virtual", suspicious, "the virtual has no real server")
 		return
 	}
-	var otherPort uint16              // the port of the first server that has one
-	lines := map[netip.AddrPort]int{} // the entries so far; small maps are not allocated
+	a.when(v.own() == 0 && v.has("backup"), "backup", suspicious,
+		"the section has backups alone: they are always in service; the servers that they replace are in real")
+	var otherPort uint16                 // the port of the first server that has one
+	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
 	for i := range v.Reals {
 		real := &v.Reals[i]
 		entry := v.EntryOf(real.Addr, real.Forward)
-		switch line, ok := lines[entry]; {
+		switch other, ok := before[entry]; {
+		case ok && real.Backup && !other.Backup:
+			a.in(a.s, advice).error(conflict, real.At,
+				"the backup %s is the real server of line %d; a backup is a server that the section "+
+					"does not have",
+				real.Addr, other.At.Line)
 		case ok && entry == real.Addr:
 			a.at(real.At, repeated,
 				"the real server %s is in this virtual already, in line %d; the kernel has it once",
-				real.Addr, line)
+				real.Addr, other.At.Line)
 		case ok:
 			a.at(real.At, repeated,
 				"with %s the kernel has this server and that of line %d once, as %s; only masq "+
-					"changes the port", real.Forward, line, entry)
+					"changes the port", real.Forward, other.At.Line, entry)
 		}
-		lines[entry] = real.At.Line
+		before[entry] = real
 		if real.Upper > 0 && real.Lower > real.Upper {
 			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower,
 				real.Upper)
@@ -257,10 +264,14 @@ const MasqLoopback = "with masq clients of other machines do not reach"
 func (a adviser) guard() {
 	keeps, servers := a.v.KeepServing, 0
 	for i := range a.v.Reals {
-		servers += min(a.v.Reals[i].Weight, 1)
+		if !a.v.Reals[i].Backup {
+			servers += min(a.v.Reals[i].Weight, 1)
+		}
 	}
 	for i := range a.v.Waiting {
-		servers += min(a.v.Waiting[i].Weight, 1)
+		if !a.v.Waiting[i].Backup {
+			servers += min(a.v.Waiting[i].Weight, 1)
+		}
 	}
 	if servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%" {
 		a.warn("keepserving", suspicious,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file reads further checks of a section, all of which must pass.
+// This file reads further checks of a section, which must pass or lower the weight.
 
 // AlsoCheck is one line of alsocheck.
 type AlsoCheck struct {
@@ -19,6 +20,7 @@ type AlsoCheck struct {
 	Port    int    // 0: the real server's
 	Request string // with a leading slash, as in a section; used only for a service
 	Receive string // "": every answer passes
+	Weight  uint8  // percent of its weight that a server has while it fails; 0: the server is down
 	At      Position
 
 	RequestAt, ReceiveAt Position
@@ -34,8 +36,12 @@ func readAlsoCheck(v *value) *problem {
 	if len(virtual.AlsoChecks) == maxAlsoChecks {
 		return refuse(tooLarge, "the section has more than %d lines of alsocheck", maxAlsoChecks)
 	}
-	plain, _, _ := strings.Cut(v.text, `"`)
-	strs, list := v.text[len(plain):], words(plain)
+	text, weight := v.text, ""
+	if m := alsoWeight.FindStringSubmatch(text); m != nil {
+		text, weight = m[1], m[2]
+	}
+	plain, _, _ := strings.Cut(text, `"`)
+	strs, list := text[len(plain):], words(plain)
 	if len(list) == 0 {
 		return v.bad("has no check; it must be %s", alsoCheckForm)
 	}
@@ -44,7 +50,7 @@ func readAlsoCheck(v *value) *problem {
 		return bad("%s is not a check%s; it must be one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes),
 			enumerate(alsoTypes))
 	}
-	if p := cmp.Or(c.readPort(list[1:]), c.readStrings(strs)); p != nil {
+	if p := cmp.Or(c.readPort(list[1:]), c.readStrings(strs), c.readWeight(weight)); p != nil {
 		return p
 	}
 	c.RequestAt, c.ReceiveAt = v.line.around(strs), v.line.around(strs)
@@ -52,7 +58,20 @@ func readAlsoCheck(v *value) *problem {
 		c.ReceiveAt = v.line.at(i)
 	}
 	virtual.AlsoChecks = append(virtual.AlsoChecks, c)
-	virtual.alsoTexts = append(virtual.alsoTexts, trim(strings.Join(list, " ")+" "+strs))
+	virtual.alsoTexts = append(virtual.alsoTexts, trim(trim(strings.Join(list, " ")+" "+strs)+" "+weight))
+	return nil
+}
+
+// alsoWeight matches a weight after the rest of a line.
+var alsoWeight = regexp.MustCompile(`^([^"]*|.*")[\s\v]+(weight=.*)$`)
+
+func (c *AlsoCheck) readWeight(text string) *problem {
+	part, ok := parsePart(strings.TrimPrefix(text, "weight="))
+	if text != "" && (!ok || !part.Percent || part.N > 99) {
+		return bad("%s is not allowed; it must be a percentage from 1%% to 99%%, such as weight=50%%",
+			quote(text)).around(text)
+	}
+	c.Weight = uint8(part.N)
 	return nil
 }
 
@@ -128,6 +147,7 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 	one.isAlso, one.also, one.AlsoChecks, one.Reals, one.Waiting, one.Steps = true, nil, nil, nil, nil, nil
 	one.CheckType, one.NumConnects, one.CheckPort, one.Request, one.Receive = CheckType(c.Type), 0, c.Port,
 		c.Request, c.Receive
+	one.Tells = Tells{}
 	if slices.Contains(serviceNames, c.Type) {
 		one.CheckType, one.Service = Negotiate, c.Type
 	}

@@ -64,22 +64,43 @@ func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 	})
 }
 
-// announceable refuses a section whose addresses cannot be announced, and a minservers that its servers cannot reach.
+// own counts the servers of a section that are no backups.
+func (v *Virtual) own() (n int) {
+	for i := range v.Reals {
+		if !v.Reals[i].Backup {
+			n++
+		}
+	}
+	for i := range v.Waiting {
+		if !v.Waiting[i].Backup {
+			n++
+		}
+	}
+	return n
+}
+
+// announceable refuses a section whose addresses cannot be announced, and limits that its servers cannot reach.
 func (f finder) announceable(v *Virtual, global *Global) {
 	where := func(directive string) Position {
 		return cmp.Or(v.At[directive], global.At[directive], v.At["virtual"])
 	}
-	servers := len(v.Reals) + len(v.Waiting)
-	switch low, high := v.MinServers.Of(servers); {
-	case v.MinServers == lvs.LowHigh{} || servers == 0:
-	case high > servers:
-		f.error(badValue, where("minservers"),
-			"minservers = %s needs %d servers, and %s has %d; it must be at most that, or a percentage",
-			v.MinServers, high, v.ID, servers)
-	case v.MinServers.High.Of(servers) < low:
-		f.error(badValue, where("minservers"),
-			"minservers = %s is %d/%d of the %d servers of %s; LOW is not above HIGH", v.MinServers, low,
-			v.MinServers.High.Of(servers), servers, v.ID)
+	servers := v.own()
+	limits := map[string]lvs.LowHigh{"minservers": v.MinServers}
+	if v.own() < len(v.Reals)+len(v.Waiting) {
+		limits["backupbelow"] = v.BackupBelow
+	}
+	for name, limit := range limits {
+		switch low, high := limit.Of(servers); {
+		case limit == lvs.LowHigh{} || servers == 0:
+		case high > servers:
+			f.error(badValue, where(name),
+				"%s = %s needs %d servers, and %s has %d; it must be at most that, "+
+					"or a percentage", name, limit, high, v.ID, servers)
+		case limit.High.Of(servers) < low:
+			f.error(badValue, where(name),
+				"%s = %s is %d/%d of the %d servers of %s; LOW is not above HIGH", name,
+				limit, low, limit.High.Of(servers), servers, v.ID)
+		}
 	}
 	if v.Announce == "" {
 		return

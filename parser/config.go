@@ -174,21 +174,21 @@ type Virtual struct {
 	CheckCommand string
 	CheckPort    int         // 0: the real server's
 	AlsoChecks   []AlsoCheck // extension: further checks, which must pass too; in file order
+	Tells
 	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers' own
 	// addresses
 	CheckVIP netip.Addr
 
-	Service     string
-	Request     string
-	Receive     string
-	VirtualHost string
-	HTTPMethod  string // GET or HEAD
-	Login       string
-	Passwd      string
-	Database    string
-	Secret      string
-	Load        string // accepted for old files, without effect
-	SNI         string // extension; "" means VirtualHost
+	Service          string
+	Request, Receive string
+	VirtualHost      string
+	HTTPMethod       string // GET or HEAD
+	Login            string
+	Passwd           string
+	Database         string
+	Secret           string
+	Load             string // accepted for old files, without effect
+	SNI              string // extension; "" means VirtualHost
 
 	// Extensions, all opt-in; see checker.Spec, whose fields of these names they become.
 	TLSVerify      bool
@@ -213,7 +213,7 @@ type Virtual struct {
 	ServiceName string
 	Comment     string
 
-	Reals   []Real    // in file order, ranges spread out
+	Reals   []Real    // in file order, ranges spread out; backups come last
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
 	Staying []Real    // servers that left while a new name has no address: the name may be mistyped
 
@@ -221,6 +221,14 @@ type Virtual struct {
 	alsoTexts []string   // the lines of alsocheck as written, without insignificant blanks
 	isAlso    bool       // it is one of those
 	checkVIP  string     // checkvip: yes, no or an address
+}
+
+// Tells is how the servers of a section tell their weight; an extension.
+type Tells struct {
+	AgentPort      uint16   // the port that is asked; 0: none
+	AgentSend      string   // what is sent there first, bytes
+	ExternalWeight bool     // the exit status of checkcommand is a weight
+	DrainStatus    Statuses // http, https: a server with this status wants no new clients; none of HTTPStatus
 }
 
 // Addresses are the destination addresses of a virtual service's packets; none if the file does not have them.
@@ -268,6 +276,7 @@ type Real struct {
 	Request    string // the request and answer of the line, see Virtual.Asks
 	Receive    string //
 	OwnRequest bool   // the line has them
+	Backup     bool   // extension: in service only while too few others are
 	At         Position
 	Named      *Named // nil unless the line has one host name
 
@@ -289,6 +298,7 @@ type Waiting struct {
 	Host    string // the name that has no address
 	Why     string // it has none
 	Weight  int
+	Backup  bool
 }
 
 // Fallback is a fallback server.

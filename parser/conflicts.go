@@ -10,8 +10,9 @@ import (
 func (f finder) conflicts(v *Virtual, s *section) {
 	f.oneRule(&v.Settings)
 	f.oneDialogue(v, s)
+	f.tells(v)
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
-		{"httppasswd", "httpuser"}} {
+		{"httppasswd", "httpuser"}, {"agentsend", "agentport"}, {"backupbelow", "backup"}} {
 		if v.has(pair[0]) && !v.has(pair[1]) {
 			f.error(incomplete, v.At[pair[0]], "%s is given without %s; give both or neither", pair[0],
 				pair[1])

@@ -33,6 +33,15 @@ func readSend(v *value) *problem {
 	return p
 }
 
+// readEscaped reads a text to send, and returns its bytes.
+func readEscaped(v *value) (string, *problem) {
+	text, p := quoted(v)
+	if p != nil {
+		return "", p
+	}
+	return unescape(text)
+}
+
 func readExpect(v *value) *problem {
 	text, p := quoted(v)
 	if p == nil {

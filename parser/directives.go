@@ -54,7 +54,7 @@ const (
 	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N]`
 	fallbackForm   = "ADDRESS[:PORT] [gate|masq|ipip]"
 	markForm       = "ADDRESS[/LENGTH] tcp|udp|sctp|all PORT,PORT:PORT,…|all"
-	alsoCheckForm  = `TYPE [PORT] ["REQUEST" ["RECEIVE"]]`
+	alsoCheckForm  = `TYPE [PORT] ["REQUEST" ["RECEIVE"]] [weight=N%]`
 )
 
 // Channels receive the states of all virtual services. A reload that changes the channels sends all states again.
@@ -176,6 +176,11 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		// What happens to the table
 		{Name: "draintime", Default: "0", either: to(&s.DrainTime, timeOrNone)},
 		{Name: "keepserving", either: to(&s.KeepServing, readKeepServing)},
+		{Name: "slowstart", Default: "0", either: to(&s.SlowStart, durationOrNone)},
+		{Name: "pace", either: to(&s.Pace, readPace)},
+		{Name: "paceout", either: to(&s.PaceOut, readPace)},
+		{Name: "holddown", either: holdDownTo(&s.Policy)},
+		{Name: "backupbelow", either: to(&s.BackupBelow, readMinServers)},
 		{Name: "repair", Default: "no", either: to(&s.Repair, yesNo)},
 		// Notifications
 		{Name: "onchange", either: to(&s.OnChange, optionallyQuoted)},
@@ -188,6 +193,8 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 			global: to(&g.WithdrawWait,
 				timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0"))},
 		{Name: "announceaddress", section: to(&v.AnnounceAddress, readAnnounceAddress)},
+		// The service and its servers
+		{Name: "backup", Form: RealServer, Repeats: true, section: field{read: readReal}},
 		// Firewall marks
 		{Name: "mark", Repeats: true,
 			section: field{read: readMark, get: func() any { return v.Marking }}},
@@ -200,6 +207,9 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "checkvip", Default: "no", section: to(&v.checkVIP, readCheckVIP)},
 		{Name: "alsocheck", Form: Strings, Repeats: true,
 			section: field{read: readAlsoCheck, get: func() any { return v.alsoTexts }}},
+		{Name: "agentport", section: to(&v.AgentPort, number[uint16](1, maxPort))},
+		{Name: "agentsend", Form: EscapedText, section: to(&v.AgentSend, readEscaped)},
+		{Name: "externalweight", Default: "no", section: to(&v.ExternalWeight, yesNo)},
 		{Name: "cleartext", Default: "yes",
 			appliesTo: forServices(lvs.ServicesThat(lvs.ClearText)...), section: to(&v.ClearText, yesNo)},
 		// TLS
@@ -216,6 +226,7 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "followredirect", Default: "yes",
 			section: to(&v.FollowRedirect, oneOf("yes", "server", "no"))},
 		{Name: "httpstatus", appliesTo: overHTTP, section: to(&v.HTTPStatus, readStatuses)},
+		{Name: "drainstatus", section: to(&v.DrainStatus, readStatuses)},
 		{Name: "httpheader", Form: Text, Repeats: true, Secret: true,
 			appliesTo: overHTTP,
 			section:   field{read: readHTTPHeader, get: func() any { return v.HTTPHeaders }}},

@@ -96,9 +96,14 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	}
 
 	v.Reals = make([]Real, 0, len(s.reals))
-	for i := range s.reals {
-		r.servers(s, &s.reals[i], v)
+	for _, backups := range []bool{false, true} {
+		for i := range s.reals {
+			if s.reals[i].server.Backup == backups {
+				r.servers(s, &s.reals[i], v)
+			}
+		}
 	}
+	at.moves(v)
 	r.furtherChecks(v, s)
 	if v.hasHeader() {
 		at.announceable(v, global)

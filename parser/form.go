@@ -1,5 +1,7 @@
 package parser
 
+import "time"
+
 // Form tells how a directive's value is written: quotes, comments and blanks.
 type Form uint8
 
@@ -20,7 +22,7 @@ func formOf(value any) Form {
 	switch value.(type) {
 	case string:
 		return Text
-	case Seconds:
+	case Seconds, time.Duration:
 		return Time
 	}
 	return Words

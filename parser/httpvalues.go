@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,17 @@ type Statuses []lvs.StatusRange
 
 // String is the list as the file has it, without blanks: 200,300-399.
 func (list Statuses) String() string { return lvs.List(list) }
+
+// overlaps reports whether a status that means up is in another list too.
+func (list Statuses) overlaps(other Statuses) bool {
+	if list == nil {
+		list = Statuses{{First: 200, Last: 299}}
+	}
+	return slices.ContainsFunc(list, func(a lvs.StatusRange) bool {
+		return slices.ContainsFunc(other,
+			func(b lvs.StatusRange) bool { return a.First <= b.Last && b.First <= a.Last })
+	})
+}
 
 func readStatuses(v *value) (Statuses, *problem) { return readList(unquote(v.text), readStatusRange) }
 

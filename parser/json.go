@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"ldirectord/lvs"
@@ -61,6 +62,8 @@ func jsonValue(value any) any {
 		return "no"
 	case string:
 		return text(value)
+	case time.Duration:
+		return value.Seconds()
 	case fmt.Stringer:
 		return value.String()
 	case []string:
@@ -201,7 +204,7 @@ func (s *shown) real(v *Virtual, r *Real) jsonObject {
 	if s.hidesSecrets {
 		request, url = withoutLogin(request), withoutLogin(url)
 	}
-	return jsonObject{
+	o := jsonObject{
 		"server":      lvs.FormatAddr(r.Addr.Addr()),
 		"port":        r.Addr.Port(),
 		"forward":     r.Forward,
@@ -214,4 +217,8 @@ func (s *shown) real(v *Virtual, r *Real) jsonObject {
 		"checkport":   orNull(port, port > 0),
 		"url":         text(url),
 	}
+	if r.Backup {
+		o["backup"] = true
+	}
+	return o
 }

@@ -219,7 +219,7 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 	if port.Reason != "" {
 		return w, false
 	}
-	w = Waiting{Name: line.name(), Weight: line.server.Weight}
+	w = Waiting{Name: line.name(), Weight: line.server.Weight, Backup: line.server.Backup}
 	if w.IsRange = line.last != ""; !w.IsRange {
 		w.Name = fmt.Sprint(line.first, ":", port.Value)
 	}

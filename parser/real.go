@@ -42,7 +42,7 @@ const usualReals = 4
 
 func readReal(v *value) *problem {
 	s := v.section
-	r := realLine{line: v.line}
+	r := realLine{line: v.line, server: Real{Backup: v.line.name == "backup"}}
 	if r.problem = r.readEndpoint(v); r.problem == nil {
 		r.problem = r.readSettings(v)
 	}

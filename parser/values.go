@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // value is the text after a directive's =, with its position and warnings.
@@ -91,7 +92,7 @@ func trimZeros(s string) string {
 }
 
 // number reads a whole number within bounds. A bound of 0 at the top is none.
-func number[N int | Seconds](low, high int64) func(*value) (N, *problem) {
+func number[N int | uint16 | Seconds](low, high int64) func(*value) (N, *problem) {
 	return func(v *value) (N, *problem) {
 		allowed := fmt.Sprintf("a whole number of at least %d", low)
 		switch {
@@ -182,6 +183,11 @@ func timeOrNone(v *value) (Seconds, *problem) {
 		p.text += "; or 0 for none"
 	}
 	return s, p
+}
+
+func durationOrNone(v *value) (time.Duration, *problem) {
+	s, p := timeOrNone(v)
+	return s.Duration(), p
 }
 
 // perlTime is exactTime for a directive of the Perl ldirectord, which reads only the first digits of a value. A value
