@@ -56,6 +56,10 @@ type Deps struct {
 	// Leave, if not nil, is called with the leaving servers at each change, before the table changes. Its last
 	// argument becomes Leavers of the next daemon.
 	Leave func([]Leaver)
+	// Moving are the servers whose weights moved when the previous daemon ended. Move, if not nil, is called with
+	// them when that changes, before the table changes, but at most once a second.
+	Moving []Moving
+	Move   func([]Moving)
 	// Orders apply from the start on.
 	Orders orders.All
 	// Standby makes the director start on standby, see SetStandby.
@@ -70,7 +74,7 @@ type Deps struct {
 //
 // One goroutine owns its whole state: each event of that goroutine's loop is a method, and no lock is needed. Parts
 // that may run later, or need little of that state, are types that do not know the director: writer, examiner, teller,
-// marker, announcer, claimant, orderBook, maintainer, leavers, conversations.
+// marker, announcer, claimant, orderBook, maintainer, leavers, movers, conversations.
 type Director struct {
 	deps    Deps
 	orders  requests
@@ -88,6 +92,7 @@ type Director struct {
 	remover   remover
 	ordered   orderBook
 	leavers   leavers
+	movers    movers
 	folder    maintainer
 	marker    *marker
 	announcer *announcer
@@ -107,6 +112,7 @@ func New(deps Deps) *Director {
 	d.standby = deps.Standby
 	d.tell = teller{receivers: append([]Receiver{count, remember}, deps.Tell...), global: &parser.Global{}}
 	d.leavers = leavers{services: all, last: deps.Leavers, leave: deps.Leave}
+	d.movers = movers{services: all, last: deps.Moving, move: deps.Move}
 	d.folder = maintainer{services: all, folder: folder{end: func() {}}}
 	d.marker = newMarker(all, deps.Marks)
 	d.announcer = &announcer{services: all, kernel: deps.Announcer, marks: d.marker,
@@ -124,7 +130,7 @@ func New(deps Deps) *Director {
 	}
 	d.remover = remover{claimant: &d.claimant, writer: &d.writer}
 	d.writer = writer{services: all, others: &d.claimant, orders: &d.ordered, remover: &d.remover,
-		wrote: d.tellState}
+		decided: d.movers.note, wrote: d.tellState}
 	d.writer.table = table{client: deps.Table, alive: func() { // the director's goroutine does not hang
 		d.tell.clock = time.Time{} // time has passed
 		if deps.Alive != nil {
@@ -135,6 +141,7 @@ func New(deps Deps) *Director {
 		if d.examiner.endMoved() {
 			d.leavers.record()
 		}
+		d.movers.record(false)
 	}
 	return d
 }
@@ -162,6 +169,7 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	d.loop(ctx)
 	stopPool()
 	pool.Wait()
+	d.movers.record(true)
 	d.leaveTable(ctx)
 	return nil
 }
@@ -339,5 +347,5 @@ func (d *Director) nextLook() time.Duration {
 	if next := until(d.ordered.next); next < never {
 		wait = min(wait, next, clockLook)
 	}
-	return min(wait, until(d.announcer.look))
+	return min(wait, until(d.announcer.look), until(d.movers.due))
 }

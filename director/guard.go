@@ -36,6 +36,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	}
 	v.rules, v.again = decision.Others, decision.Again
 	v.Adopt(decision.State)
+	w.decided(v)
 	if obeyed && !v.Obeys {
 		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")

@@ -2,10 +2,14 @@ package director
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/notify"
 )
 
 // sync decides every virtual service that is due and updates the table. It starts from the last write, so that one
@@ -46,4 +50,73 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 // hasPendingTransition reports whether a server changed its state while only the settings wait for a retry.
 func hasPendingTransition(v *virtual) bool {
 	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
+}
+
+// firstRetry is the wait after a failed change. It doubles up to the checkinterval, or minLastRetry.
+const (
+	firstRetry   = 100 * time.Millisecond
+	minLastRetry = time.Second
+)
+
+// succeeded ends a failure that failed has reported.
+func (w *writer) succeeded(v *virtual) {
+	if v.backoff == 0 {
+		return
+	}
+	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
+	w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
+}
+
+// failed reports that a change failed and sets the time of the next try. It reports once until a change succeeds or the
+// configuration changes. If the table does not answer, only one virtual service is reported. A change that the end of
+// the daemon interrupts is no failure.
+func (w *writer) failed(ctx context.Context, v *virtual, err error) {
+	v.weighed = false
+	v.touch()
+	if ctx.Err() != nil {
+		return
+	}
+	if !v.settingsRejected {
+		v.Lost() // some of the changes may have been made: the next difference is no external change
+	}
+	if v.refused == "" {
+		unanswered := errors.Is(err, context.DeadlineExceeded)
+		if unanswered && w.told {
+			return
+		}
+		w.told = unanswered
+		w.tell.say(v, nil, notify.TableError,
+			fmt.Sprintf("Table change failed: %s: %v", v.called(), err), err.Error())
+	}
+	v.refused = err.Error()
+	v.backoff = min(max(v.backoff*2, firstRetry), max(v.cfg.CheckInterval.Duration(), minLastRetry))
+	v.retry = time.Now().Add(v.backoff)
+}
+
+// never is longer than any wait.
+const never time.Duration = math.MaxInt64
+
+// until is the time left until then; never for the zero time.
+func until(then time.Time) time.Duration {
+	if then.IsZero() {
+		return never
+	}
+	return time.Until(then)
+}
+
+// nextRetry is the time until a virtual service is due by time alone, or until the next retry of a failed change; never
+// if there is neither.
+func (w *writer) nextRetry(lists ...[]*virtual) time.Duration {
+	wait := never
+	for _, v := range w.virtuals {
+		wait = min(wait, until(v.again))
+	}
+	for _, list := range lists {
+		for _, v := range list {
+			if v.dirty {
+				wait = min(wait, max(time.Until(v.retry), time.Until(w.until)))
+			}
+		}
+	}
+	return wait
 }

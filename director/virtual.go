@@ -36,6 +36,7 @@ type virtual struct {
 	stages StageTimes
 
 	addresses    announced                       // the addresses that are announced for it
+	moving       []Moving                        // members, with what was recorded of them; nil: none moved yet
 	holds        int                             // how many servers are held
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
 	waitingSince time.Time                       // servers have no address; zero when all have one

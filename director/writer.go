@@ -20,6 +20,7 @@ type writer struct {
 	others  *claimant // finds the daemon that has a virtual service, or waits for it
 	orders  *orderBook
 	remover *remover
+	decided func(*virtual)    // called after each decision
 	before  func()            // called before the table follows
 	wrote   func(...*virtual) // called when the table has the decision
 

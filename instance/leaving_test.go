@@ -1,11 +1,14 @@
 package instance
 
 import (
+	"encoding/json"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/run"
 )
@@ -46,5 +49,56 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 			}
 			giveBack(now)
 		}
+	}
+}
+
+// What moves weights is known to the next daemon as well, by the same clock, and after another boot nothing of it is left.
+func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
+	for _, phase := range []Phase{Running, Ending} {
+		i := daemonOf(t.TempDir(), "/x.cf")
+		first := acquire(t, i)
+		moves := judge.Moving{
+			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
+			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Weight: 3, Of: 40,
+			Motion: lvs.Motion{Climbs: time.Now().Add(-18 * time.Second)},
+		}
+		rests := moves
+		rests.Motion = lvs.Motion{}
+		if err := first.Update(func(s *State) { s.SetMoving([]judge.Moving{moves, rests}); s.Phase = phase }); err != nil {
+			t.Fatal(err)
+		}
+		giveBack(first)
+		kept, err := readState(first.State)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ago := run.SinceBoot() - time.Duration(kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
+			t.Errorf("by the file it climbs for %v", ago)
+		}
+		for range 2 { // also one that is killed before it has recorded anything
+			now := acquire(t, i)
+			if len(now.Before.Moving) != 2 {
+				t.Fatalf("the next daemon knows %v", now.Before.Moving)
+			}
+			m := now.Before.Moving[0]
+			later := m.Climbs.Sub(moves.Climbs)
+			if m.Climbs = moves.Climbs; m != moves || later.Abs() > time.Second || now.Before.Moving[1] != rests {
+				t.Errorf("the next daemon knows %+v, %v later", now.Before.Moving, later)
+			}
+			giveBack(now)
+		}
+		kept.Boot = "another"
+		text, err := json.Marshal(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(first.State, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		now := acquire(t, i)
+		if len(now.Before.Moving) != 0 {
+			t.Errorf("after another boot it knows %v", now.Before.Moving)
+		}
+		giveBack(now)
 	}
 }

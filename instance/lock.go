@@ -22,7 +22,7 @@ var errEnding = errors.New("the previous daemon does not end")
 type Lock struct {
 	Files
 	// Before is the record of the previous daemon. It has no Virtuals if that daemon ended normally. The times of
-	// its Leavers are by the present clock.
+	// its Leavers and Moving are by the present clock.
 	Before State
 
 	lock *os.File
@@ -77,11 +77,12 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		l.Before.Virtuals = nil // its Leavers stay: cleanstop may have left them in the table
 	}
 	l.Before.Virtuals = i.NotOthers(l.Before.Virtuals)
-	l.Before.Leavers = before.leavers()
+	l.Before.Leavers, l.Before.Moving = before.leavers(), before.moving()
 	l.now = State{
 		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by,
 		Virtuals: l.Before.Virtuals,
-		Leavers:  before.Leavers, Announced: before.Announced, Private: before.Private,
+		Leavers:  before.Leavers, Moving: before.Moving, Boot: before.Boot, Announced: before.Announced,
+		Private: before.Private,
 	}
 	if err := l.write(); err != nil {
 		l.lock.Close()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/run"
 )
@@ -46,6 +47,9 @@ type State struct {
 	Kept time.Duration `json:",omitempty"`
 	// the leavers of those virtual services; Until counts from the boot, because that clock can't be set
 	Leavers []ipvsctl.Leaver `json:",omitempty"`
+	// what moves the weights of its servers, by the same clock, and the boot from which that counts
+	Moving []judge.Moving `json:",omitempty"`
+	Boot   string         `json:",omitempty"`
 
 	Private   []ipvsctl.PrivateService `json:",omitempty"` // the private services that it may have in the table
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
@@ -55,7 +59,7 @@ type State struct {
 func (s *State) SetLeavers(all []ipvsctl.Leaver) {
 	s.Leavers = slices.Clone(all)
 	for i := range s.Leavers {
-		s.Leavers[i].Until = time.Unix(0, int64(run.SinceBoot()+time.Until(s.Leavers[i].Until)))
+		toBoot(&s.Leavers[i].Until)
 	}
 }
 
@@ -63,9 +67,48 @@ func (s *State) SetLeavers(all []ipvsctl.Leaver) {
 func (s *State) leavers() []ipvsctl.Leaver {
 	all := slices.Clone(s.Leavers)
 	for i := range all {
-		all[i].Until = time.Now().Add(time.Duration(all[i].Until.UnixNano()) - run.SinceBoot())
+		fromBoot(&all[i].Until)
 	}
 	return all
+}
+
+// SetMoving sets what moves the weights of servers. Its times are by the present clock.
+func (s *State) SetMoving(all []judge.Moving) {
+	s.Moving, s.Boot = slices.Clone(all), run.BootID()
+	each(s.Moving, toBoot)
+}
+
+// moving returns what moves the weights of servers by a record, by the present clock. Of another boot nothing is left.
+func (s *State) moving() []judge.Moving {
+	if s.Boot != run.BootID() {
+		return nil
+	}
+	all := slices.Clone(s.Moving)
+	each(all, fromBoot)
+	return all
+}
+
+// each changes every time of these records.
+func each(all []judge.Moving, change func(*time.Time)) {
+	for i := range all {
+		for _, t := range all[i].Times() {
+			change(t)
+		}
+	}
+}
+
+// toBoot turns a time by the present clock into one that counts from the boot.
+func toBoot(t *time.Time) {
+	if !t.IsZero() {
+		*t = time.Unix(0, int64(run.SinceBoot()+time.Until(*t)))
+	}
+}
+
+// fromBoot does the opposite.
+func fromBoot(t *time.Time) {
+	if !t.IsZero() {
+		*t = time.Now().Add(time.Duration(t.UnixNano()) - run.SinceBoot())
+	}
 }
 
 func readState(path string) (State, error) {

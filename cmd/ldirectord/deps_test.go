@@ -35,7 +35,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/announce":       {"ldirectord/run"},
 		"ldirectord/run":            nil,
 		"ldirectord/control":        {"ldirectord/printable", "ldirectord/run"},
-		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/run"},
+		"ldirectord/instance":       {"ldirectord/ipvsctl", "ldirectord/judge", "ldirectord/run"},
 		"ldirectord/maintenance":    {"ldirectord/parser", "ldirectord/printable", "ldirectord/run"},
 		"ldirectord/orders":         {"ldirectord/maintenance", "ldirectord/parser", "ldirectord/printable", "ldirectord/run"},
 		"ldirectord/director":       {"ldirectord/announce", "ldirectord/checker", "ldirectord/checker/health", "ldirectord/checker/schedule", "ldirectord/checker/wire", "ldirectord/fwmark", "ldirectord/history", "ldirectord/ipvsctl", "ldirectord/judge", "ldirectord/maintenance", "ldirectord/notify", "ldirectord/orders", "ldirectord/parser"},

@@ -1,0 +1,84 @@
+package director
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"ldirectord/ipvsctl"
+	"ldirectord/judge"
+	"ldirectord/lvs"
+)
+
+// This file records what moves the weights of servers, for the next daemon.
+
+// recordInterval is the shortest time between two records. Servers that come back together are recorded together.
+const recordInterval = time.Second
+
+// Moving is the record of a real server whose weight moves.
+type Moving = judge.Moving
+
+// movers records the moving servers of all virtual services.
+type movers struct {
+	*services
+	last []Moving       // as last passed on
+	move func([]Moving) // see Deps
+	due  time.Time      // when to record; zero: nothing is new
+	at   time.Time      // of the last record
+}
+
+// note notes what moves the servers of a virtual service.
+func (all *movers) note(v *virtual) {
+	for i, s := range v.members {
+		if v.moving == nil && s.Motion == (lvs.Motion{}) {
+			continue
+		}
+		if v.moving == nil {
+			v.moving = make([]Moving, len(v.members))
+		}
+		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() {
+			*m = Moving{Key: v.key, Addr: s.Dest.Addr, Weight: v.Have.Weight(s.Dest.Addr),
+				Of: s.Weight(), Motion: s.Motion}
+			all.due = all.at.Add(recordInterval)
+		}
+	}
+}
+
+// record passes on which servers move. It is called before the table changes, and at the end.
+func (all *movers) record(ends bool) {
+	if until(all.due) > 0 && !ends {
+		return
+	}
+	all.due, all.at = time.Time{}, time.Now()
+	now := make([]Moving, 0, len(all.last))
+	for _, v := range all.ours {
+		for _, m := range v.moving {
+			if m.Motion != (lvs.Motion{}) {
+				now = append(now, m)
+			}
+		}
+	}
+	if all.move != nil && !slices.Equal(now, all.last) {
+		all.move(now)
+	}
+	all.last = now
+}
+
+// resume continues with what moved when the previous daemon ended. Where the table has another weight than that gives,
+// it was changed by hand meanwhile.
+func (all *movers) resume(have ipvsctl.Table) {
+	ours := byKey(all.ours)
+	for _, m := range all.last {
+		v := ours[m.Key]
+		if v == nil {
+			continue
+		}
+		weight := have[m.Key].Dests.Weight(m.Addr)
+		for _, s := range v.at(m.Addr) {
+			if !v.Resume(s.Server, m, weight, time.Now()) {
+				all.tell.byHand(v, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
+				break
+			}
+		}
+	}
+}
