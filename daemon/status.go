@@ -123,7 +123,7 @@ func (t *tally) Notify(e notify.Event) {
 	switch e.Kind {
 	case notify.ChangedByHand, notify.Shared, notify.TakenOver, notify.TableError, notify.LocalShortage,
 		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
-		notify.ConfigError, notify.ClockSet:
+		notify.ConfigError, notify.ClockSet, notify.AllFull:
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed:
 		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}

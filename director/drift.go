@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -43,6 +44,7 @@ func (w *writer) checkDrift(ctx context.Context) {
 
 // noteCounters notes the counters of the servers from the table, and when they were read.
 func (w *writer) noteCounters(table ipvsctl.Table) {
+	interval := w.driftInterval()
 	for _, v := range w.virtuals {
 		counters := table[v.key].Counters
 		if counters != nil {
@@ -51,7 +53,73 @@ func (w *writer) noteCounters(table ipvsctl.Table) {
 		for _, s := range v.servers {
 			s.carries, s.counted = counters[s.Dest.Addr]
 		}
+		w.limits(v, table[v.key].Dests, interval)
 	}
+}
+
+// limit is what is known of a server's upper limit of connections.
+type limit struct {
+	reached uint32    // the limit at which the kernel stopped sending new clients; 0: it sends them
+	full    bool      // it was told to be full
+	since   time.Time // since when that is not so any more, or not yet; zero: it is so
+}
+
+// look notes a destination and its connections, as read from the table. What is told changes after a whole interval.
+func (l *limit) look(d lvs.Dest, connections uint32, interval time.Duration) (turned bool) {
+	was := l.reached > 0 && d.Upper <= l.reached // the kernel forgets it when the limit is raised
+	if l.reached = 0; d.Full(was, connections) {
+		l.reached = d.Upper
+	}
+	switch {
+	case l.full == (l.reached > 0 && d.Weight > 0):
+		l.since = time.Time{}
+	case l.since.IsZero():
+		l.since = time.Now()
+	case time.Since(l.since) >= interval:
+		l.full, l.since = !l.full, time.Time{}
+		return true
+	}
+	return false
+}
+
+// limits reports which servers are full, and whether all that serve are, after the table was read.
+func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
+	for _, s := range v.servers {
+		d, _ := have.At(s.Dest.Addr)
+		switch turned := s.limit.look(d, s.carries.Total(), interval); {
+		case turned && s.limit.full:
+			w.tell.say(v, s, notify.Full, "Full: "+v.labelOf(s)+": "+s.fullness(), "")
+		case turned:
+			w.tell.say(v, s, notify.FullOver, "Not full any more: "+v.labelOf(s), "")
+		}
+	}
+	switch full := v.isFull(have); {
+	case full == v.told.full:
+		return
+	case full:
+		what := "Every server that serves is full: " + v.label() + ": new clients are refused"
+		w.tell.say(v, nil, notify.AllFull, what, "")
+	default:
+		w.tell.say(v, nil, notify.FullOver, "Not every server that serves is full any more: "+v.label(), "")
+	}
+	v.told.full = !v.told.full
+}
+
+// isFull reports whether every destination that serves is a server that is full.
+func (v *virtual) isFull(have lvs.Dests) bool {
+	for _, d := range have {
+		if s := v.serverAt(d.Addr); d.Weight > 0 && (s == nil || !s.limit.full) {
+			return false
+		}
+	}
+	return have.Serve()
+}
+
+// fullness says what a full server has, and when it is full no more.
+func (s *server) fullness() string {
+	has := plural(s.carries.Total(), "connection")
+	return fmt.Sprintf("%s, upper limit %d: it gets no new client until there are fewer than %d",
+		has, s.Dest.Upper, s.Dest.Resumes())
 }
 
 // notice reports external changes once. Such a change of a server is kept until the server's next transition or a

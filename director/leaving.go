@@ -117,7 +117,7 @@ func (all *leavers) look(ctx context.Context, t *table) {
 
 // Carried describes the connections of a server in words.
 func Carried(c lvs.Counters) string {
-	text := plural(c.Active+c.Inactive, "connection")
+	text := plural(c.Total(), "connection")
 	if c.Persistent > 0 {
 		text += ", " + plural(c.Persistent, "persistent client")
 	}

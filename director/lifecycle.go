@@ -173,6 +173,7 @@ func (v *virtual) inherit(was *virtual) {
 func (s *server) inherit(was *server) {
 	s.before, s.lasted = was.before, was.lasted
 	s.tally, s.carries, s.counted, s.past = was.tally, was.carries, was.counted, was.past
+	s.limit = was.limit
 }
 
 // inherit copies the history of the same check.

@@ -586,15 +586,27 @@ type recorder struct {
 func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	r.looks.Add(1)
 	table, err := r.Memory.Services(ctx, keys...)
+	return r.carry(table), err
+}
+
+// Read has the connections too, as the kernel's.
+func (r *recorder) Read(ctx context.Context) (ipvsctl.Table, error) {
+	table, err := r.Memory.Read(ctx)
+	return r.carry(table), err
+}
+
+// carry puts the connections that the scenario carries into what was read.
+func (r *recorder) carry(table ipvsctl.Table) ipvsctl.Table {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	for _, service := range table {
-		dests := service.Counters
-		for addr := range dests {
-			dests[addr] = r.carries[addr]
+	for key, service := range table {
+		service.Counters = map[netip.AddrPort]lvs.Counters{}
+		for _, d := range service.Dests {
+			service.Counters[d.Addr] = r.carries[d.Addr]
 		}
+		table[key] = service
 	}
-	return table, err
+	return table
 }
 
 func (r *recorder) Do(ctx context.Context, ops ...ipvsctl.Op) []error {

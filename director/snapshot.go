@@ -72,6 +72,7 @@ type VirtualSnapshot struct {
 	Enough    *MinServers       `json:"minservers,omitempty"`     // nil without minservers
 	Written   bool              `json:"written"`                  // the table is as the director wants it
 	Error     string            `json:"error,omitempty"`          // why the table refused the last change
+	Full      bool              `json:"full,omitempty"`           // every server that serves is full
 	Announced *bool             `json:"announced,omitempty"`      // its addresses are on the device of announce
 	Nothing   bool              `json:"serves_nothing,omitempty"` // no server serves; filled in later
 	// destinations that were added by hand and are kept
@@ -195,7 +196,9 @@ type ServerResult struct {
 // ServerCounts are the counters of a server.
 type ServerCounts struct {
 	Tally
-	Failures map[string]uint32 `json:"failures,omitempty"` // failures by cause; filled in later
+	Failures map[string]uint32 `json:"failures,omitempty"`    // failures by cause; filled in later
+	Limit    uint32            `json:"upper_limit,omitempty"` // of connections, as configured; 0: none
+	Full     bool              `json:"full,omitempty"`        // it is there: the kernel sends it no new client
 	Carries  lvs.Counters      `json:"-"`
 	Counted  bool              `json:"-"` // Carries is known
 }
@@ -291,7 +294,7 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: describeLeavers(v), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
 				len(v.Brakes) > 0},
-			Enough: v.minServers(), Beside: beside[v.key],
+			Full: v.told.full, Enough: v.minServers(), Beside: beside[v.key],
 		}
 		if elsewhere := func(one *announcement) bool { return !one.isThere() }; len(v.addresses) > 0 {
 			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))
@@ -368,6 +371,9 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	if now.Braked {
 		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+
 			v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
+	}
+	if now.Limit, now.Full = s.Dest.Upper, s.limit.full; now.Full {
+		now.Note = strings.TrimSuffix("full: "+s.fullness()+"; "+now.Note, "; ")
 	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
 	if c := worst.check; c != nil {

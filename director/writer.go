@@ -108,7 +108,7 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 	counters := w.counters(ctx, v.key)
 	for _, s := range v.servers {
 		s.carries, s.counted = counters[s.Dest.Addr]
-		s.Counted(s.carries.Active + s.carries.Inactive)
+		s.Counted(s.carries.Total())
 	}
 }
 

@@ -19,5 +19,8 @@ type Traffic struct {
 	BytesOut    uint64 `json:"bytes_out"`
 }
 
+// Total is the number of connections that count against the limits of a destination.
+func (c Counters) Total() uint32 { return c.Active + c.Inactive }
+
 // Idle reports whether there are no connections.
 func (c Counters) Idle() bool { return c.Active == 0 && c.Inactive == 0 && c.Persistent == 0 }

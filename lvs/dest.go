@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 )
@@ -50,6 +51,17 @@ type Dest struct {
 	Upper   uint32 // connection thresholds, 0 for none; Lower may not exceed Upper
 	Lower   uint32
 	Encap   Encap // only for Tunnel
+}
+
+// Resumes is the number of connections below which the kernel sends new clients again to a destination that was full.
+func (d Dest) Resumes() uint32 {
+	return cmp.Or(d.Lower, uint32((uint64(d.Upper)*3+3)/4))
+}
+
+// Full reports whether the kernel sends a destination with these connections no new client, by the rule of its
+// ip_vs_conn.c. was: it sent none before.
+func (d Dest) Full(was bool, connections uint32) bool {
+	return d.Upper > 0 && (connections >= d.Upper || was && connections >= d.Resumes())
 }
 
 // String is the destination as ipvsadm adds it: "-r 10.2.0.1:80 -g -w 1".

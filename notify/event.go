@@ -62,6 +62,9 @@ const (
 	GuardChanged   Kind = "guard-changed"   // keepserving keeps other servers
 	GuardOver      Kind = "guard-over"      // keepserving or the brake keeps no server any more
 	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more
+	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
+	AllFull        Kind = "all-full"        // every server that serves is full: new clients are refused
+	FullOver       Kind = "full-over"       // a server, or not every server, is full any more
 	Announced      Kind = "announced"       // an address is on the device of announce
 	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
 	Withdrawn      Kind = "withdrawn"       // an address is on no device

@@ -91,6 +91,8 @@ func (e exposition) virtuals() {
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return number(v.Enough != nil && v.Enough.Enough), v.Enough != nil
 		})
+	e.family("ldirectord_virtual_full").virtuals(
+		func(v *director.VirtualSnapshot) (float64, bool) { return 1, v.Full })
 	took := e.family("ldirectord_check_duration_seconds")
 	bucket, sum, count := family{e, took.name + "_bucket"}, family{e, took.name + "_sum"},
 		family{e, took.name + "_count"}
@@ -144,6 +146,7 @@ func (e exposition) servers() {
 	}
 	e.family("ldirectord_server_unjudged").servers(
 		func(r *Server) (float64, bool) { return 1, r.Unjudged != "" })
+	e.family("ldirectord_server_full").servers(func(r *Server) (float64, bool) { return 1, r.Full })
 	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
 		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
 	if !e.s.Small {

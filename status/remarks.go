@@ -79,6 +79,9 @@ func (v *Virtual) Remarks() []string {
 	case g.Held > 0:
 		all.add("keepserving holds %d in service though their checks fail: the least is %d", g.Held, g.Keeps)
 	}
+	if v.Full {
+		all.add("every server that serves is full: new clients are refused")
+	}
 	if v.Nothing {
 		all.add("no server serves, and there is no fallback: clients get nothing")
 	}

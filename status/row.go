@@ -98,7 +98,7 @@ func trouble(s *Server) Trouble {
 	switch {
 	case s.State == "down":
 		return Broken
-	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.State == "fallback" && s.Note == "answers",
+	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.Full, s.State == "fallback" && s.Note == "answers",
 		s.State == "up" && s.Check != nil && (!s.Check.OK || s.Check.Warning != ""):
 		return Doubt
 	case s.State == "maintenance", s.State == "drained", s.Drained, s.Note != "" && s.State != "fallback":
@@ -121,7 +121,7 @@ func (v *Virtual) Trouble() Trouble {
 		serves = serves || r.serves()
 	}
 	switch {
-	case v.Error != "", !serves && worst > Fine:
+	case v.Error != "", v.Full, !serves && worst > Fine:
 		return Broken
 	case len(v.Added) > 0:
 		return Doubt
