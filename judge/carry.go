@@ -11,7 +11,7 @@ import (
 // same check before the reload, nil for a new one.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
 	c.FallbackIn, c.FallbackWanted = was.FallbackIn, was.FallbackWanted
-	c.Obeys, c.Strength, c.Back = was.Obeys, was.Strength, was.Back
+	c.Obeys, c.Strength, c.Back, c.Cold = was.Obeys, was.Strength, was.Back, was.Cold
 	c.Found = stillFound(c, was, placed)
 	for i := range c.Servers {
 		s := &c.Servers[i]

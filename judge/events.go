@@ -166,6 +166,9 @@ func (c *Case) Wrote(have lvs.Dests) {
 func (s *State) Left() {
 	s.Have, s.Known, s.FallbackIn = nil, false, false
 	s.Found, s.Leavers = nil, nil
+	for i := range s.Servers {
+		s.Servers[i].Climbs = time.Time{}
+	}
 	clear(s.ByHand)
 }
 

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"slices"
+	"time"
 
 	"ldirectord/checker/health"
 	"ldirectord/lvs"
@@ -54,6 +55,8 @@ var Rules = []Rule{
 		"a drained server has weight 0"},
 	{"down", "checks, maintenance", true, down,
 		"a server that fails is absent, or has weight 0 with quiescent"},
+	{"slowstart", "the file", true, climb,
+		"the weight of a server that comes back climbs while others serve"},
 	{"unknown", "checks", true, unknown,
 		"a server without a result stays as it is; so does one that is back, while it waits for others"},
 	{"up", "checks", true, up,
@@ -254,8 +257,8 @@ func up(h *hearing) {
 		}
 		h.up = true
 		why := h.why[s.At]
-		if h.member(s, h.weight(s)); s.Held {
-			h.why[s.At] = why // the guard's
+		if h.member(s, h.weight(s)); s.Held || !s.Climbs.IsZero() {
+			h.why[s.At] = why // the guard's, or that of slowstart
 		}
 	}
 }
@@ -347,7 +350,7 @@ func rerouted(h *hearing) {
 		// which may have left before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {
-			wanted.Weight = 0
+			wanted.Weight, s.Climbs = 0, time.Time{}
 		}
 		now.Weight = wanted.Weight
 		h.places[now.Addr], h.why[s.At] = now, h.by

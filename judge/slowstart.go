@@ -1,6 +1,90 @@
 package judge
 
-import "time"
+import (
+	"time"
 
-// Ramp is the part of its weight that a server has while it climbs by slowstart.
-func (c *Section) Ramp(s *Server, now time.Time) Part { return Part{1, 1} }
+	"ldirectord/checker/health"
+)
+
+// A server that comes into a pool that serves climbs to its weight by slowstart: a server without connections would get
+// all new ones of wlc, and its caches are empty. The steps of a section are at the same whole seconds.
+
+// stride is the least time between two steps of a section.
+const stride = time.Second
+
+// Ramp is the part of its weight that a server has while it climbs: of slowstart the time since it began, both in
+// microseconds.
+func (c *Section) Ramp(s *Server, now time.Time) Part {
+	if s.Climbs.IsZero() || c.SlowStart == 0 {
+		return Part{1, 1}
+	}
+	age := min(now.Sub(s.Climbs).Truncate(stride), c.SlowStart)
+	return Part{uint64(max(age.Microseconds(), 1)), uint64(c.SlowStart.Microseconds())}
+}
+
+// climb begins and ends the ramps of servers.
+func climb(h *hearing) {
+	if h.SlowStart == 0 {
+		for s := range h.all() {
+			s.Climbs = time.Time{}
+		}
+		return
+	}
+	cold, beat := h.isCold()
+	for s := range h.all() {
+		if h.comesIn(s) && !cold {
+			s.Climbs = beat
+		}
+		weight := h.Ramp(s, h.now).roundedUp(s.Weight())
+		if cold || weight == s.Weight() {
+			s.Climbs = time.Time{}
+			continue
+		}
+		h.why[s.At] = h.by
+		// the last whole second at which the weight is not more
+		over, each := h.SlowStart.Microseconds(), stride.Microseconds()
+		seconds, _ := Part{uint64(over), uint64(each) * uint64(s.Weight())}.of(weight)
+		h.askAgain(s.Climbs.Add(stride * time.Duration(seconds+1)))
+	}
+}
+
+// comesIn reports whether a server without a weight in the table gets one now.
+func (h *hearing) comesIn(s *Server) bool {
+	return s.IsUp() && !s.Held && !h.Gathers() && !h.ByHand[s.Dest.Addr] && h.isOut(s)
+}
+
+// isOut reports whether a server has no weight in the table, and not only because it changes to gate.
+func (h *hearing) isOut(s *Server) bool {
+	d, in := h.Have.At(s.Dest.Addr)
+	return d.Weight == 0 && !(in && s.Reroutes(d) && s.Connected)
+}
+
+// isCold reports whether too little serves: servers that are up and at their full weight have less than half of the
+// weight of the section. A section in which none served stays cold until each server had a result. The ramps of servers
+// that are out, held or changed by hand end. Beat is the last whole second of the other ramps.
+func (h *hearing) isCold() (cold bool, beat time.Time) {
+	full, all, awaited := uint64(0), uint64(0), false
+	beat = h.now
+	for _, weight := range h.Waiting {
+		all += uint64(weight)
+	}
+	for s := range h.all() {
+		out := h.isOut(s)
+		if out || s.Held || h.ByHand[s.Dest.Addr] || !h.Serves(s) {
+			s.Climbs = time.Time{}
+		}
+		awaited = awaited || s.isAwaited()
+		if s.MovedTo < 0 {
+			all += uint64(s.Weight())
+		}
+		switch serves := s.State() == health.Up || s.Kept; {
+		case !s.Climbs.IsZero():
+			beat = s.Climbs.Add(h.now.Sub(s.Climbs).Truncate(stride))
+		case !out && serves && !s.Held && !s.Drained():
+			full += uint64(s.Weight())
+		}
+	}
+	cold = 2*full < all || h.Cold
+	h.Cold = cold && awaited
+	return cold, beat
+}

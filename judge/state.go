@@ -28,6 +28,7 @@ type State struct {
 
 	Known  bool // Have is what this director wrote, with changes noted since
 	Theirs bool // another director has it in the table
+	Cold   bool // with slowstart: none served at first, and not every server had a result since
 	// Obeys: by the operator's order checks may remove every server, until all are up.
 	Obeys          bool
 	Away           bool // it has announce, and its addresses are not on that device

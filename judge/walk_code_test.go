@@ -136,6 +136,9 @@ func (w *world) codeServer(c *codec, i int) {
 	c.flags(&s.File, &s.Turned, &s.Held, &s.Entered, &s.Kept, &s.Rerouted, &s.Connected, &s.Gone)
 	num(c, &s.Name, 3)
 	c.when(&s.Since)
+	if w.sl.has(slow) {
+		c.when(&s.Climbs)
+	}
 }
 
 func (w *world) codeState(c *codec) {
@@ -154,6 +157,9 @@ func (w *world) codeState(c *codec) {
 	for i := range w.Brakes {
 		c.flags(&w.Brakes[i].Accuses, &w.Brakes[i].Holds)
 		c.when(&w.Brakes[i].Over)
+	}
+	if w.sl.has(slow) {
+		c.flags(&w.Cold)
 	}
 	c.when(&w.Back)
 	codeSet(c, &w.ByHand)
@@ -216,6 +222,9 @@ func (w *world) settle() {
 	var since, began []*time.Time
 	for i := range w.Servers {
 		s := &w.Servers[i]
+		if !s.Climbs.IsZero() && s.Climbs.Before(instant.Add(-w.SlowStart)) {
+			s.Climbs = instant.Add(-w.SlowStart) // no decision has ended it yet
+		}
 		switch {
 		case s.Since.IsZero():
 		case w.sl.has(guarded):

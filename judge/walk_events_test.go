@@ -81,7 +81,7 @@ func (w *world) events(all []event) []event {
 		}
 		all = append(all, e)
 	}
-	if w.sl.has(leavers | brake) {
+	if w.sl.has(leavers|brake) || w.climbs() {
 		add(time_)
 	}
 	w.fileEvents(add)
@@ -282,7 +282,9 @@ func (w *world) apply(e event) {
 		w.lookAtLeavers()
 		w.sync(e.mishap)
 	case time_:
-		w.pass()
+		if w.pass(); !w.dead && w.sl.has(slow) { // the director wakes when the decision says so
+			w.sync(e.mishap)
+		}
 	case demote:
 		if w.Left(); e.a == 0 {
 			w.table, w.there, w.conns = nil, false, [slots]bool{}
@@ -371,7 +373,11 @@ func (w *world) edit(e event) {
 	case editIn:
 		l.in = !l.in
 	case editWeight:
-		l.weight = [...]uint8{1, 2, 0}[l.weight]
+		next := [...]uint8{1, 2, 0, 0}
+		if w.sl.has(slow) {
+			next = [...]uint8{3, 0, 0, 1}
+		}
+		l.weight = next[l.weight]
 	case editCheck:
 		other = int(e.a)
 	case editGate:
@@ -411,7 +417,7 @@ func (w *world) pass() {
 		times = append(times, &w.Brakes[i].Over)
 	}
 	for i := range w.Servers {
-		times = append(times, &w.Servers[i].Since)
+		times = append(times, &w.Servers[i].Since, &w.Servers[i].Climbs)
 		for _, check := range w.Servers[i].Checks() {
 			if check.Way != nil {
 				times = append(times, &check.Began, &check.Accused)

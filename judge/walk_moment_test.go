@@ -38,6 +38,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			Dest: s.Dest, Weight: weight, Unchecked: s.Unchecked, Former: s.MovedTo >= 0, To: int(max(0, s.MovedTo)),
 			Verdict: verdict(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone, Touched: w.touched(s.Dest.Addr),
+			Climbs: !s.Climbs.IsZero(),
 		})
 	}
 	for _, l := range w.Leavers {

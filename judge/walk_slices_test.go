@@ -32,11 +32,13 @@ const (
 	windows
 	off_
 	brake
+	slow
 	capabilities = iota
 )
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
-	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake"}
+	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
+	"slowstart"}
 
 // slice is a world of some capabilities, which is walked to its end.
 type slice struct {
@@ -107,6 +109,9 @@ func (sl *slice) section() *Section {
 	if sl.has(leavers) {
 		s.DrainTime = 2 * tick
 	}
+	if sl.has(slow) {
+		s.SlowStart = 3 * tick
+	}
 	if sl.has(strength) {
 		s.MinServers = lvs.LowHigh{Low: lvs.Share{N: 1}, High: lvs.Share{N: 2}}
 	}
@@ -119,7 +124,7 @@ func (sl *slice) roots() (all []*world) {
 	for n := range 3 {
 		w := &world{sl: sl, dead: true, there: n > 0}
 		for i := range w.lines {
-			w.lines[i] = line{in: true, weight: 1}
+			w.lines[i] = line{in: true, weight: uint8(1 + 2*bit(sl.has(slow)))}
 		}
 		w.lines[1].waits = sl.has(found_)
 		if n > 0 {

@@ -552,6 +552,11 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 // clone is a copy of a case that shares nothing but the section.
 func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
+// climbs reports whether the weight of a server moves with time.
+func (w *world) climbs() bool {
+	return slices.ContainsFunc(w.Servers, func(s Server) bool { return !s.Climbs.IsZero() })
+}
+
 // weigh counts whether enough servers are up, where that is of interest.
 func (w *world) weigh() {
 	if w.sl.has(strength) && !w.dead {

@@ -1,5 +1,7 @@
 package judge
 
+import "math/bits"
+
 // The weight that a server has in the table has one source. Each part of it is a number that one source leaves of the
 // weight that order or file say. The parts are multiplied, and the product is rounded up: only 0 is 0.
 
@@ -9,12 +11,21 @@ type Part struct{ Num, Den uint64 }
 // times is what two sources leave.
 func (p Part) times(other Part) Part { return Part{p.Num * other.Num, p.Den * other.Den} }
 
-// of is this part of a weight, rounded up.
-func (p Part) of(weight uint32) uint32 { return uint32((uint64(weight)*p.Num + p.Den - 1) / p.Den) }
+// of is this part of a number, and whether there is a rest.
+func (p Part) of(n uint32) (whole, rest uint64) {
+	hi, lo := bits.Mul64(uint64(n), p.Num)
+	return bits.Div64(hi, lo, p.Den)
+}
+
+// roundedUp is this part of a weight.
+func (p Part) roundedUp(weight uint32) uint32 {
+	whole, rest := p.of(weight)
+	return uint32(whole + min(rest, 1))
+}
 
 // weight is the weight that a server gets in the table while it serves.
 func (h *hearing) weight(s *Server) uint32 {
-	return h.Ramp(s, h.now).times(s.told()).of(s.Weight())
+	return h.Ramp(s, h.now).times(s.told()).roundedUp(s.Weight())
 }
 
 // told is the part of its weight that the server itself says it can bear.

@@ -26,7 +26,7 @@ func TestPartsOfAWeight(t *testing.T) {
 		for _, p := range row.parts {
 			all = all.times(p)
 		}
-		if got := all.of(row.weight); got != row.want {
+		if got := all.roundedUp(row.weight); got != row.want {
 			t.Errorf("%v of %d is %d, want %d", row.parts, row.weight, got, row.want)
 		}
 	}

@@ -62,6 +62,7 @@ type Server struct {
 	Connected bool
 	Held      bool // in service by the guard
 	Kept      bool // in service since before it was unknown
+	Climbs    bool // its weight grows since it came in
 	Gone      bool // it moved away, and is done: as if it were no server
 }
 
@@ -108,6 +109,13 @@ func (m *Moment) isAsConfigured(s *Server) bool {
 	want.Weight = s.Weight
 	got, in := m.Table.At(want.Addr)
 	return in && got == want
+}
+
+// climbs reports whether a server that passes has a part of its weight because it came in a while ago.
+func (m *Moment) climbs(s *Server) bool {
+	got, _ := m.Table.At(s.Dest.Addr)
+	return s.Climbs && !s.Held && s.Verdict == health.Up && got.Forward == s.Dest.Forward &&
+		got.Weight > 0 && got.Weight <= s.Weight
 }
 
 // changesToGate reports whether connections keep a server from the forwarding method gate.

@@ -34,6 +34,7 @@ var Says = [...]string{
 	14: "servers that come or go together, or one after the other, do so",
 	15: "an order to obey ends when every server is up, and enough is enough by two numbers",
 	16: "failures through the virtual address alone wait for proof, and are kept while there can be none",
+	17: "who comes into a pool that serves climbs; no weight exceeds that of the file or the order",
 }
 
 // Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
@@ -52,6 +53,7 @@ var Predicates = []Predicate{
 	{14, drainsOn, leaves},
 	{14, nil, formerGoes},
 	{14, nil, changesInTurn},
+	{17, nil, weighsNoMore},
 }
 
 // Ask reports what is wrong with a step.
@@ -86,6 +88,8 @@ var excuses = []struct {
 }{
 	{1, "hand", (*Moment).isByHand},
 	{2, "hand", (*Moment).isByHand},
+	{1, "slowstart", (*Moment).climbs},
+	{2, "slowstart", (*Moment).climbs},
 	{3, "hand", (*Moment).isByHand},
 	{5, "hand", (*Moment).isByHand},
 	{2, "unknown", func(m *Moment, _ *Server) bool { return m.Gathers }},
@@ -424,7 +428,7 @@ func changesInTurn(m *Moment) string {
 			continue
 		}
 		switch weight := m.WeightIn(s.Dest.Addr); {
-		case weight == s.Weight || m.Gathers:
+		case weight == s.Weight || m.Gathers || s.Climbs && weight > 0 && weight < s.Weight:
 		case weight > 0:
 			return m.Call(s.Dest.Addr) + " changes to gate, and has another weight"
 		default:
@@ -433,6 +437,16 @@ func changesInTurn(m *Moment) string {
 	}
 	if waits > 1 || waits == 1 && !m.Table.Serve() {
 		return "more than one waits to change to gate, or none serves for it"
+	}
+	return ""
+}
+
+// weighsNoMore: no server has more than the weight that the file or an order gives it.
+func weighsNoMore(m *Moment) string {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; !s.Gone && !m.isByHand(s) && m.WeightIn(s.Dest.Addr) > s.Weight {
+			return m.Call(s.Dest.Addr) + " has more than its weight"
+		}
 	}
 	return ""
 }

@@ -1,0 +1,287 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// climbing is a section of three servers of weight 40 that pass and serve, with slowstart = 60.
+func climbing() Case {
+	c := inService(40, 40, 40)
+	c.SlowStart = time.Minute
+	return c
+}
+
+// since says that a server climbs for that long, and what the table has of it.
+func (c *Case) since(i int, age time.Duration, weight uint32) {
+	c.Servers[i].Climbs = noon.Add(-age)
+	c.has(byte(i+1), weight)
+}
+
+// decideOnce decides a case at noon, and tells what the table is to have, the rule of the second server, how long it
+// climbs, and when it is asked again.
+func decideOnce(c Case) string {
+	d := Decide(c, noon)
+	said := fmt.Sprintf("%s by %v", placed(&hearing{places: d.Places}), d.Why[1])
+	if since := d.State.Servers[1].Climbs; !since.IsZero() {
+		said += fmt.Sprint(", for ", noon.Sub(since))
+	}
+	if !d.Again.IsZero() {
+		said += fmt.Sprint(", again in ", d.Again.Sub(noon))
+	}
+	return said
+}
+
+func TestRuleSlowStart(t *testing.T) {
+	const whole, begins = "1:40, 2:40, 3:40 by up", "1:40, 2:1, 3:40 by slowstart, for 0s, again in 2s"
+	gone := func(c *Case) { c.Have.Remove(at(2)) }
+	for _, row := range []struct {
+		what  string
+		given func(*Case)
+		want  string
+	}{
+		// those that come in
+		{"it was absent: it failed, is new, has a new address, or maintenance is over", gone, begins},
+		{"it had weight 0, with quiescent", func(c *Case) { c.Quiescent = true; c.has(2, 0) }, begins},
+		{"its drain is over", func(c *Case) { c.has(2, 0); c.Servers[1].Turned = true }, begins},
+		{"it was removed by hand, and its state has changed", func(c *Case) {
+			gone(c)
+			c.byHand(2)
+			c.Servers[1].Turned = true
+		}, begins},
+		{"half of the weight serves", func(c *Case) {
+			gone(c)
+			c.Members[0].Dest.Weight, c.Members[2].Dest.Weight = 30, 10
+		}, "1:30, 2:1, 3:10 by slowstart, for 0s, again in 2s"},
+		{"it was out for a moment, and climbed before",
+			func(c *Case) { c.since(1, 30*time.Second, 20); gone(c) }, begins},
+		{"an order gives it another weight", func(c *Case) { gone(c); c.Servers[1].Order = Order{Weigh, 3} },
+			"1:40, 2:1, 3:40 by slowstart, for 0s, again in 21s"},
+		// those that stay whole
+		{"all serve", func(c *Case) {}, whole},
+		{"no slowstart", func(c *Case) { gone(c); c.SlowStart = 0 }, whole},
+		{"it has another weight in the table", func(c *Case) { c.has(2, 3) }, whole},
+		{"it has weight 1", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 1 }, "1:40, 2:1, 3:40 by up"},
+		{"it has weight 0", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 0 }, "1:40, 2:0, 3:40 by up"},
+		{"it was removed by hand", func(c *Case) { gone(c); c.byHand(2) }, "1:40, 3:40 by hand"},
+		{"it was changed by hand", func(c *Case) { c.since(1, 30*time.Second, 7); c.byHand(2) },
+			"1:40, 2:7, 3:40 by hand"},
+		{"… and its state has changed", func(c *Case) { c.has(2, 7); c.byHand(2); c.Servers[1].Turned = true },
+			whole},
+		{"the table is empty", func(c *Case) { c.Have = c.Have[:0] }, whole},
+		{"less than half of the weight serves", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 81 },
+			"1:40, 2:81, 3:40 by up"},
+		{"… with that of a server without an address", func(c *Case) { gone(c); c.Waiting = []uint32{41} },
+			whole},
+		{"… as one fails", func(c *Case) { gone(c); c.says(0, health.Down) }, "2:40, 3:40 by up"},
+		{"… as one is drained", func(c *Case) { gone(c); c.Servers[0].Order.Kind = Drain },
+			"1:0, 2:40, 3:40 by up"},
+		{"… as one is held", func(c *Case) {
+			gone(c)
+			c.KeepServing = lvs.Share{N: 3}
+			c.says(0, health.Down)
+			c.Servers[0].Held = true
+		}, whole},
+		{"… as another one climbs", func(c *Case) { gone(c); c.since(0, 30*time.Second, 20) }, whole},
+		{"none served, and one had no result yet", func(c *Case) { gone(c); c.Cold = true }, whole},
+		// those that climb
+		{"it has climbed a while", func(c *Case) { c.since(1, 18*time.Second, 11) },
+			"1:40, 2:12, 3:40 by slowstart, for 18s, again in 1s"},
+		{"… and not a whole second since", func(c *Case) { c.since(1, 18900*time.Millisecond, 12) },
+			"1:40, 2:12, 3:40 by slowstart, for 18.9s, again in 100ms"},
+		{"it is at the next number for a second", func(c *Case) { c.since(1, 19*time.Second, 12) },
+			"1:40, 2:13, 3:40 by slowstart, for 19s, again in 1s"},
+		{"… for two", func(c *Case) { c.since(1, 19*time.Second, 13) },
+			"1:40, 2:13, 3:40 by slowstart, for 19s, again in 1s"},
+		{"small numbers have few steps",
+			func(c *Case) { c.Members[1].Dest.Weight = 3; c.since(1, 20*time.Second, 1) },
+			"1:40, 2:1, 3:40 by slowstart, for 20s, again in 1s"},
+		{"… rounded up", func(c *Case) { c.Members[1].Dest.Weight = 3; c.since(1, 21*time.Second, 1) },
+			"1:40, 2:2, 3:40 by slowstart, for 21s, again in 20s"},
+		{"it is whole", func(c *Case) { c.since(1, 59*time.Second, 39) }, whole},
+		{"it was whole long ago", func(c *Case) { c.since(1, time.Hour, 39) }, whole},
+		{"an order halves its weight", func(c *Case) {
+			c.since(1, 18*time.Second, 12)
+			c.Servers[1].Order = Order{Weigh, 20}
+		}, "1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
+		{"it has no result any more", func(c *Case) {
+			c.since(1, 18*time.Second, 12)
+			c.says(1, health.Unknown)
+			c.Servers[1].Kept = true
+		}, "1:40, 2:12, 3:40 by unknown, for 18s, again in 1s"},
+		{"it fails", func(c *Case) { c.since(1, 18*time.Second, 12); c.says(1, health.Down) },
+			"1:40, 3:40 by down"},
+		{"… and is held", func(c *Case) {
+			c.since(1, 18*time.Second, 12)
+			c.says(1, health.Down)
+			c.KeepServing, c.Servers[1].Held = lvs.Share{N: 3}, true
+		}, "1:40, 2:40, 3:40 by guard"},
+		{"the others fail", func(c *Case) {
+			c.since(1, 18*time.Second, 12)
+			c.says(0, health.Down)
+			c.says(2, health.Down)
+		}, "2:40 by up"},
+		{"it changes to gate, and another one has no connections", func(c *Case) {
+			c.since(1, 18*time.Second, 12)
+			c.Members[1].Dest.Forward = lvs.Route
+			c.Servers[1].Connected = true
+		}, "1:40, 2:0, 3:40 by rerouted, again in 1s"},
+	} {
+		c := climbing()
+		row.given(&c)
+		if got := decideOnce(c); got != row.want {
+			t.Errorf("%s: %q, want %q", row.what, got, row.want)
+		}
+	}
+}
+
+// A weight follows the time from 1 to the whole, and the decision names each second at which it changes, and no other.
+func TestARampStepsAtWholeSeconds(t *testing.T) {
+	for _, row := range []struct {
+		weight uint32
+		over   time.Duration
+		steps  int
+	}{{40, time.Minute, 39}, {7, time.Minute, 6}, {2, time.Minute, 1}, {65535, 10 * time.Second, 10},
+		{100, 2500 * time.Millisecond, 3}, {5, 300 * time.Millisecond, 1}, {1<<31 - 1, 24 * time.Hour, 86400}} {
+		c := inService(40, 40, 40)
+		for _, m := range c.Members {
+			m.Dest.Weight = row.weight
+		}
+		c.Have.Remove(at(2))
+		c.SlowStart = row.over
+		now, last, steps := noon, uint32(0), -1
+		for {
+			d := Decide(c, now)
+			weight := d.Places[at(2)].Weight
+			age := max(now.Sub(noon), 1)
+			if least := float64(row.weight) * min(1,
+				float64(age)/float64(row.over)); float64(weight) < least || float64(weight) >= least+1 {
+				t.Fatalf("weight %d in %v: %d after %v", row.weight, row.over, weight, age)
+			}
+			if weight <= last || now.Sub(noon)%time.Second != 0 {
+				t.Fatalf("weight %d in %v: from %d to %d after %v", row.weight, row.over, last, weight,
+					age)
+			}
+			c.Adopt(d.State)
+			c.Wrote(lvs.DestsOf(d.Places))
+			last = weight
+			if steps++; d.Again.IsZero() {
+				break
+			}
+			if before := Decide(c, d.Again.Add(-1)); before.Places[at(2)].Weight != weight ||
+				before.Again != d.Again {
+				t.Fatalf("weight %d in %v: %d before %v", row.weight, row.over, weight,
+					d.Again.Sub(noon))
+			}
+			now = d.Again
+		}
+		if last != row.weight || steps != row.steps {
+			t.Errorf("weight %d in %v: %d steps to %d, want %d", row.weight, row.over, steps, last,
+				row.steps)
+		}
+	}
+}
+
+// All servers of a section step in the same seconds, whenever they came in.
+func TestServersClimbInStep(t *testing.T) {
+	c := inService(40, 40, 40, 40)
+	c.SlowStart = 40 * time.Second
+	c.Have.Remove(at(2))
+	come := func(at time.Duration) Decision {
+		d := Decide(c, noon.Add(at))
+		c.Adopt(d.State)
+		c.Wrote(lvs.DestsOf(d.Places))
+		return d
+	}
+	come(0)
+	c.Have.Remove(at(3))
+	if d := come(2700 * time.Millisecond); d.State.Servers[2].Climbs != noon.Add(2*time.Second) ||
+		d.Again != noon.Add(3*time.Second) || weights(d.Places)[2] != 2 {
+		t.Errorf("the second one climbs since %v: %v, again at %v", d.State.Servers[2].Climbs, d.Places,
+			d.Again)
+	}
+	d := come(4300 * time.Millisecond)
+	if got := fmt.Sprint(weights(d.Places)); got != "map[1:40 2:4 3:2 4:40]" {
+		t.Error(got)
+	}
+	// a server keeps its ramp when the one that began before is out
+	c.says(1, health.Down)
+	d = come(4500 * time.Millisecond)
+	if got := fmt.Sprint(weights(d.Places)); got != "map[1:40 3:2 4:40]" || d.Again != noon.Add(5*time.Second) {
+		t.Error(got, d.Again)
+	}
+}
+
+// A section that begins with an empty table stays cold until each server had a result, and the last one is whole too.
+func TestTheFirstServersAreWhole(t *testing.T) {
+	c := inService(40, 40, 40)
+	c.SlowStart, c.Have = time.Minute, lvs.Dests{}
+	for i := range c.Servers {
+		c.says(i, health.Unknown)
+		c.Servers[i].First.Pending, c.Servers[i].Entered = true, false
+	}
+	decide := func() string {
+		d := Decide(c, noon)
+		c.Adopt(d.State)
+		c.Wrote(lvs.DestsOf(d.Places))
+		return fmt.Sprint(weights(d.Places))
+	}
+	for i, want := range []string{"map[1:40]", "map[1:40 2:40]", "map[1:40 2:40 3:40]"} {
+		c.says(i, health.Up)
+		c.Servers[i].First.Pending = false
+		if got := decide(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got := decide(); got != want {
+			t.Errorf("again: %s, want %s", got, want)
+		}
+	}
+	c.Have.Remove(at(3))
+	if got := decide(); got != "map[1:40 2:40 3:1]" {
+		t.Error("later: ", got)
+	}
+}
+
+// A ramp continues over a reload with another weight and another time, and ends with a demotion.
+func TestARampOverAReload(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Section)
+		want  string
+	}{
+		{"the same", func(*Section) {}, "1:40, 2:12, 3:40 by slowstart, for 18s, again in 1s"},
+		{"another weight", func(s *Section) { s.Members[1].Dest.Weight = 80 },
+			"1:40, 2:24, 3:40 by slowstart, for 18s, again in 1s"},
+		{"twice the time", func(s *Section) { s.SlowStart *= 2 },
+			"1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
+		{"less time", func(s *Section) { s.SlowStart = 18 * time.Second }, "1:40, 2:40, 3:40 by up"},
+		{"none", func(s *Section) { s.SlowStart = 0 }, "1:40, 2:40, 3:40 by up"},
+		{"another address", func(s *Section) {
+			s.Members[1].Dest.Addr = netip.MustParseAddrPort("10.2.0.22:80")
+			s.Index()
+		}, "1:40, 3:40, 22:1 by slowstart, for 0s, again in 2s"},
+	} {
+		was, now := climbing(), climbing()
+		was.since(1, 18*time.Second, 12)
+		row.given(now.Section)
+		now.Carry(&was, true, func(i int) int { return i },
+			func(i, k int) *Check { return was.Servers[i].Check(k) })
+		now.Have = was.Have
+		if got := decideOnce(now); got != row.want {
+			t.Errorf("%s: %q, want %q", row.what, got, row.want)
+		}
+	}
+	c := climbing()
+	c.since(1, 18*time.Second, 12)
+	have := c.Have
+	c.Left()
+	c.Read(have)
+	if got := decideOnce(c); got != "1:40, 2:40, 3:40 by up" {
+		t.Error("after a demotion: ", got)
+	}
+}
