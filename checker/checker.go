@@ -32,6 +32,7 @@ type Spec struct {
 	Attempts         int            // checkcount: ping
 
 	Command string    // checkcommand
+	Weighs  bool      // external: the exit status tells a weight
 	Args    [4]string // external: virtual address or mark, virtual port, real address, real port
 
 	Request        string // with its leading slash, as the Perl ldirectord keeps it
@@ -56,6 +57,7 @@ type Spec struct {
 	StartTLS      bool                  // smtp, submission, imap, pop, ldap, ftp
 	NoClearText   bool                  // mysql, pgsql: the password is never sent readable for the server
 	HTTPStatus    List[lvs.StatusRange] // accepted statuses; none: 2xx
+	DrainStatus   List[lvs.StatusRange] // http: by these a healthy server tells that it wants no new clients
 	HTTPHeaders   List[string]          // further request headers, each "Name: value"
 	HTTPUser      string                // basic authentication
 	HTTPPasswd    string
