@@ -18,12 +18,17 @@ import (
 func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
 	c := Change{user: user{v: v, s: v.serverAt(op.Dest.Addr)}}
 	c.Virtual, c.Weight = v.cfg.ID, int(op.Dest.Weight)
-	if c.s != nil {
+	step := c.s != nil && err == nil && op.Kind == ipvsctl.EditDest && c.s.steps && !c.s.Turned && !c.s.Rerouted
+	if c.s != nil && err == nil {
+		c.s.steps = false
+	}
+	if c.s != nil && !step {
 		c.Past = [...]history.Kind{
 			ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
 		}[op.Kind]
 	}
 	switch {
+	case step: // its begin and its end have a line
 	case err != nil:
 		c.Note = err.Error()
 	case op.Kind == ipvsctl.AddService:

@@ -3,11 +3,13 @@ package director
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
+	"ldirectord/notify"
 )
 
 // This file records what moves the weights of servers, for the next daemon.
@@ -81,4 +83,31 @@ func (all *movers) resume(have ipvsctl.Table) {
 			}
 		}
 	}
+}
+
+// climb reports that the weight of a server begins to rise, and that it is full. Every step between has no report.
+func (t *teller) climb(v *virtual, s *server, next *judge.Server) {
+	stood, stands := s.Climbs.IsZero(), next.Climbs.IsZero()
+	s.steps = s.steps || !stood || !stands
+	switch {
+	case stood == stands || !v.isOurs():
+	case stood:
+		t.say(v, s, notify.Climbs, fmt.Sprintf("Weight rises to %d by slowstart: %s", s.Weight(), v.labelOf(s)), "")
+	case next.IsUp() && !next.Held:
+		t.say(v, s, notify.Climbed, fmt.Sprintf("Weight is full again: %s: %d", v.labelOf(s), s.Weight()), "")
+	}
+}
+
+// whyWeight is how the weight of a server in the table came about; "" if nothing but order and file decide it.
+func (v *virtual) whyWeight(s *server, now time.Time) string {
+	var parts []string
+	if ramp := v.Ramp(s.Server, now); ramp.Num < ramp.Den {
+		parts = append(parts, fmt.Sprintf("%d %% after %.0f s of slowstart %v", 100*ramp.Num/ramp.Den,
+			now.Sub(s.Climbs).Truncate(time.Second).Seconds(), v.SlowStart.Seconds()))
+	}
+	if parts == nil {
+		return ""
+	}
+	weight, _ := v.WeightAt(s.Dest.Addr)
+	return fmt.Sprintf("weight %d of %d: %s", weight, s.Weight(), strings.Join(parts, "; "))
 }

@@ -30,6 +30,8 @@ const (
 	PurgedVirtual  Kind = "purged-virtual"  // a virtual service was removed
 	Added          Kind = "added"           // a server was added to the table
 	Restored       Kind = "restored"        // a server has a weight again
+	Climbs         Kind = "climbs"          // the weight of a server that came back begins to rise, see slowstart
+	Climbed        Kind = "climbed"         // it is full
 	Promoted       Kind = "promoted"        // the director stood by and serves now
 	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
 	TakenOver      Kind = "taken-over"      // virtual services came from another daemon, or were left to it
