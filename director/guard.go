@@ -34,7 +34,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
 		}
 		s.rule = decision.Why[i]
-		w.tell.climb(v, s, next)
+		s.climb(v, next, &w.tell)
 	}
 	v.rules, v.again = decision.Others, decision.Again
 	v.Adopt(decision.State)

@@ -78,7 +78,7 @@ func (all *movers) resume(have ipvsctl.Table) {
 		weight := have[m.Key].Dests.Weight(m.Addr)
 		for _, s := range v.at(m.Addr) {
 			if !v.Resume(s.Server, m, weight, time.Now()) {
-				all.tell.byHand(v, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
+				v.byHand(&all.tell, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
 				break
 			}
 		}
@@ -86,15 +86,16 @@ func (all *movers) resume(have ipvsctl.Table) {
 }
 
 // climb reports that the weight of a server begins to rise, and that it is full. Every step between has no report.
-func (t *teller) climb(v *virtual, s *server, next *judge.Server) {
-	stood, stands := s.Climbs.IsZero(), next.Climbs.IsZero()
-	s.steps = s.steps || !stood || !stands
+func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
+	climbed, climbs := !s.Climbs.IsZero(), !next.Climbs.IsZero()
+	s.steps = s.steps || climbed || climbs
 	switch {
-	case stood == stands || !v.isOurs():
-	case stood:
-		t.say(v, s, notify.Climbs, fmt.Sprintf("Weight rises to %d by slowstart: %s", s.Weight(), v.labelOf(s)), "")
-	case next.IsUp() && !next.Held:
-		t.say(v, s, notify.Climbed, fmt.Sprintf("Weight is full again: %s: %d", v.labelOf(s), s.Weight()), "")
+	case climbed == climbs || !v.isOurs():
+	case climbs:
+		text := fmt.Sprintf("Weight rises to %d by slowstart: %s", s.Weight(), v.labelOf(s))
+		tell.say(v, s, notify.Climbs, text, "")
+	case next.IsUp() && !next.Held && !v.ByHand[s.Dest.Addr]:
+		tell.say(v, s, notify.Climbed, fmt.Sprintf("Weight is full: %s: %d", v.labelOf(s), s.Weight()), "")
 	}
 }
 
