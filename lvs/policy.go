@@ -1,7 +1,7 @@
 package lvs
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -27,4 +27,7 @@ type Pace struct {
 }
 
 // String is the pace as the file has it: 1/10s or 25%/60s.
-func (p Pace) String() string { return fmt.Sprintf("%v/%vs", p.Share, p.Every.Seconds()) }
+func (p Pace) String() string { return p.Share.String() + "/" + Seconds(p.Every) }
+
+// Seconds is a time as the file may have it: 0.5s or 90s.
+func Seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s" }

@@ -21,6 +21,7 @@ func (r *resolver) advise(s *section, v *Virtual) {
 	a.kernel()
 	a.servers()
 	a.guard()
+	a.pacesOut()
 	a.masquerades()
 	a.asksElsewhere()
 	a.announced()
@@ -216,7 +217,8 @@ func (a adviser) servers() {
 		a.warn("virtual", suspicious, "the virtual has no real server")
 		return
 	}
-	a.when(v.own() == 0 && v.has("backup"), "backup", suspicious,
+	own, _ := v.own()
+	a.when(own == 0 && v.has("backup"), "backup", suspicious,
 		"the section has backups alone: they are always in service; the servers that they replace are in real")
 	var otherPort uint16                 // the port of the first server that has one
 	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
@@ -260,19 +262,27 @@ func (a adviser) servers() {
 // MasqLoopback is the start of a warning that doctor gives too.
 const MasqLoopback = "with masq clients of other machines do not reach"
 
+// own counts the servers of a section that are no backups, and those with a weight among them.
+func (v *Virtual) own() (servers, weighted int) {
+	count := func(isBackup bool, weight int) {
+		if !isBackup {
+			servers++
+			weighted += min(weight, 1)
+		}
+	}
+	for i := range v.Reals {
+		count(v.Reals[i].Backup, v.Reals[i].Weight)
+	}
+	for _, w := range v.Waiting {
+		count(w.Backup, w.Weight)
+	}
+	return servers, weighted
+}
+
 // guard warns of a keepserving that lets checks remove no server, except 100%, which is explicit.
 func (a adviser) guard() {
-	keeps, servers := a.v.KeepServing, 0
-	for i := range a.v.Reals {
-		if !a.v.Reals[i].Backup {
-			servers += min(a.v.Reals[i].Weight, 1)
-		}
-	}
-	for i := range a.v.Waiting {
-		if !a.v.Waiting[i].Backup {
-			servers += min(a.v.Waiting[i].Weight, 1)
-		}
-	}
+	keeps := a.v.KeepServing
+	_, servers := a.v.own()
 	if servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%" {
 		a.warn("keepserving", suspicious,
 			"keepserving = %s is all servers here, %d: checks take out none, and the fallback server "+

@@ -64,29 +64,14 @@ func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 	})
 }
 
-// own counts the servers of a section that are no backups.
-func (v *Virtual) own() (n int) {
-	for i := range v.Reals {
-		if !v.Reals[i].Backup {
-			n++
-		}
-	}
-	for i := range v.Waiting {
-		if !v.Waiting[i].Backup {
-			n++
-		}
-	}
-	return n
-}
-
 // announceable refuses a section whose addresses cannot be announced, and limits that its servers cannot reach.
 func (f finder) announceable(v *Virtual, global *Global) {
 	where := func(directive string) Position {
 		return cmp.Or(v.At[directive], global.At[directive], v.At["virtual"])
 	}
-	servers := v.own()
+	servers, _ := v.own()
 	limits := map[string]lvs.LowHigh{"minservers": v.MinServers}
-	if v.own() < len(v.Reals)+len(v.Waiting) {
+	if v.has("backup") {
 		limits["backupbelow"] = v.BackupBelow
 	}
 	for name, limit := range limits {

@@ -59,6 +59,7 @@ const (
 	missingDir  = "missing-dir"  // maintenancedir
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
+	slowRemoval = "slow-removal" // how long paceout lets a server that fails wait
 	ownInterval = "own-interval" // counts here; the Perl ldirectord ignores it without fork=yes
 )
 
@@ -138,7 +139,7 @@ type report struct {
 	file    string
 	strict  bool
 	entries []entry
-	count   [Error + 1]int // counts by severity, including dropped findings
+	count   [Note + 1]int // counts by severity, including dropped findings
 
 	reportedLine int    // the last line with a layout that was reported
 	refusal      string // how the Perl ldirectord refuses that line

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -27,10 +26,14 @@ func (list Statuses) overlaps(other Statuses) bool {
 	if list == nil {
 		list = Statuses{{First: 200, Last: 299}}
 	}
-	return slices.ContainsFunc(list, func(a lvs.StatusRange) bool {
-		return slices.ContainsFunc(other,
-			func(b lvs.StatusRange) bool { return a.First <= b.Last && b.First <= a.Last })
-	})
+	for _, a := range list {
+		for _, b := range other {
+			if a.First <= b.Last && b.First <= a.Last {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func readStatuses(v *value) (Statuses, *problem) { return readList(unquote(v.text), readStatusRange) }

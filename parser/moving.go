@@ -1,7 +1,9 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +32,7 @@ func readPace(v *value) (none lvs.Pace, p *problem) {
 type holdDown struct{ first, most time.Duration }
 
 // String is the value as the file has it: 30s,240s.
-func (h holdDown) String() string { return fmt.Sprintf("%vs,%vs", h.first.Seconds(), h.most.Seconds()) }
+func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seconds(h.most) }
 
 // usualDoubling is how often a hold-down is the first one at most, unless the file says how long.
 const usualDoubling = 8
@@ -67,101 +69,96 @@ func readHoldDown(v *value) (h holdDown, p *problem) {
 
 const usesNoWeight = "it uses no weight but 0"
 
-// unmoved are the schedulers for which weights stay as they are, and why.
+// unmoved are the schedulers for which weights should stay as they are, and why.
 var unmoved = map[string]string{
-	"sh": "a changed weight sends clients to other servers",
-	"mh": "a changed weight sends clients to other servers",
-	"dh": usesNoWeight,
-	"fo": "all clients go to the server with the highest weight, so a changed weight moves them all",
-}
-
-// hardlyMoved are those for which a changed weight has another effect than elsewhere, or none.
-var hardlyMoved = map[string]string{
+	"sh":  "a changed weight sends clients to other servers",
+	"mh":  "a changed weight sends clients to other servers",
+	"dh":  usesNoWeight,
+	"fo":  "all clients go to the server with the highest weight",
 	"rr":  usesNoWeight,
 	"lc":  usesNoWeight,
 	"ovf": "a weight is the number of connections after which the next server gets clients",
 }
 
-// moving returns where the section says that weights change, by directive.
-func (v *Virtual) moving() map[string]Position {
-	at := map[string]Position{}
-	for name, used := range map[string]bool{"slowstart": v.SlowStart > 0, "agentport": v.AgentPort > 0,
-		"externalweight": v.ExternalWeight} {
-		if used {
-			at[name] = v.At[name]
-		}
-	}
-	for _, c := range v.AlsoChecks {
-		if c.Weight > 0 {
-			at["alsocheck"] = c.At
-		}
-	}
-	return at
-}
-
-// moves refuses what changes weights where the scheduler does not allow that. The global slowstart is left out there.
+// moves refuses, or warns of, what changes weights where that is not for the scheduler. A global slowstart is left out
+// there.
 func (f finder) moves(v *Virtual) {
-	why, fixed := unmoved[v.Scheduler]
-	other, warned := hardlyMoved[v.Scheduler]
-	for name, at := range v.moving() {
-		word := name
-		if name == "alsocheck" {
-			word = "weight= of alsocheck"
-		}
-		switch {
-		case fixed && at.Line == 0:
-			v.SlowStart = 0
-			f.warn(noEffect, v.At["virtual"],
-				"the global slowstart does not count here, with scheduler %s: %s; "+
-					"slowstart = 0 in the section says so", v.Scheduler, why)
-		case fixed:
-			f.error(conflict, at,
-				"%s is not allowed with scheduler %s: %s; wrr, wlc, sed and nq are for it", word,
-				v.Scheduler, why)
-		case warned:
-			if at.Line == 0 {
-				at = v.At["virtual"]
-			}
-			f.warn(suspicious, at,
-				"%s with scheduler %s does not do what it says: %s; wrr, wlc, sed and nq are for it",
-				word, v.Scheduler, other)
+	const text = "%s is not for scheduler %s: %s; wrr, wlc, sed and nq are for weights that change"
+	moving := map[string]Position{}
+	note := func(used bool, what string, at Position) {
+		if used {
+			moving[what] = at
 		}
 	}
-	if v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh") {
-		f.error(conflict, v.At["backup"],
-			"backup is not allowed with scheduler %s: where it sends a client depends on "+
-				"when servers came, so directors would differ; other schedulers are allowed",
-			v.Scheduler)
+	note(v.SlowStart > 0, "slowstart", v.At["slowstart"])
+	note(v.AgentPort > 0, "agentport", v.At["agentport"])
+	note(v.ExternalWeight, "externalweight", v.At["externalweight"])
+	for _, c := range v.AlsoChecks {
+		note(c.Weight > 0, "alsocheck with weight=", c.At)
+	}
+	why, odd := unmoved[v.Scheduler]
+	if i := slices.IndexFunc(v.Reals, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
+		len(moving) > 0 {
+		f.warn(suspicious, v.Reals[i].At,
+			"the weight 1 has no steps, as every part of it is rounded up to 1; with 100 "+
+				"there is one for each percent, and 100 times the other weights of the section keeps "+
+				"the shares")
+	}
+	for what, at := range moving {
+		switch {
+		case !odd:
+		case at.Line == 0:
+			v.SlowStart = 0
+			f.warn(noEffect, v.At["virtual"], text+
+				"; the section goes without the global one, as with slowstart = 0",
+				what, v.Scheduler, why)
+		case slices.Contains([]string{"sh", "mh", "dh", "fo"}, v.Scheduler):
+			f.error(conflict, at, text, what, v.Scheduler, why)
+		default:
+			f.warn(suspicious, at, text, what, v.Scheduler, why)
+		}
 	}
 }
 
-// tells refuses what tells a weight where the section's check cannot tell it.
-func (f finder) tells(v *Virtual) {
-	isOff := v.CheckType == On || v.CheckType == Off
-	if isOff && v.AgentPort > 0 {
-		f.error(conflict, v.At["agentport"],
-			"agentport is given with checktype=%s, which checks nothing; a section has one of them",
-			v.CheckType)
-	}
-	if isOff {
+// maxPacedOut is how long the last server may wait for paceout without a warning.
+const maxPacedOut = time.Minute
+
+// pacesOut tells how long the last server of those that fail together would wait for paceout.
+func (a adviser) pacesOut() {
+	v := a.v
+	_, servers := v.own()
+	removed := servers - v.KeepServing.Of(servers)
+	if v.PaceOut.N == 0 || removed < 2 {
 		return
 	}
-	if v.ExternalWeight && !v.runsCommand() {
-		f.error(conflict, v.At["externalweight"],
-			"externalweight is for checktype=external and external-perl; this one is checktype=%s",
-			v.CheckType)
+	wait := time.Duration((removed-1)/v.PaceOut.Of(servers)) * v.PaceOut.Every
+	d := Diagnostic{Severity: Note, Kind: slowRemoval, Pos: cmp.Or(v.At["paceout"], v.At["virtual"])}
+	if wait > maxPacedOut {
+		d.Severity = Warning
 	}
-	switch {
-	case len(v.DrainStatus) == 0:
-	case !v.Negotiates():
-		f.error(conflict, v.At["drainstatus"],
-			"drainstatus is for negotiate checks of http and https; this one is checktype=%s", v.CheckType)
-	case v.Service != "http" && v.Service != "https":
-		f.error(conflict, v.At["drainstatus"], "drainstatus is for http and https; this service is %s",
-			v.Service)
-	case v.HTTPStatus.overlaps(v.DrainStatus):
-		f.error(conflict, v.At["drainstatus"],
-			"drainstatus = %v has a status that means up, see httpstatus (without it 200-299); "+
-				"each status is in one of them", v.DrainStatus)
+	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together waits %v in service",
+		v.PaceOut, removed, wait)
+	a.in(a.s, advice).add(d)
+}
+
+// tells refuses what tells a weight where the check of the section can't do so.
+func (f finder) tells(v *Virtual) {
+	off := v.CheckType == On || v.CheckType == Off
+	overHTTP := v.Negotiates() && (v.Service == "http" || v.Service == "https")
+	refuse := func(wrong bool, directive, why string) {
+		if wrong {
+			f.error(conflict, v.At[directive], "%s %s", directive, why)
+		}
 	}
+	refuse(off && v.AgentPort > 0, "agentport",
+		"is given with a checktype that checks nothing; a section has one of them")
+	refuse(!off && v.ExternalWeight && !v.runsCommand(), "externalweight",
+		"is only for checktype=external and external-perl")
+	refuse(!off && v.DrainStatus != nil && !overHTTP, "drainstatus",
+		"is only for negotiate checks of http and https")
+	refuse(v.HTTPStatus.overlaps(v.DrainStatus), "drainstatus",
+		"has a status that means up, see httpstatus, without which it is 200-299; a status is in one of them")
+	refuse(v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh"), "backup",
+		"is not for the schedulers sh "+
+			"and mh, as where they send a client would depend on when servers came; others are allowed")
 }
