@@ -60,17 +60,13 @@ func (p *Perls) Renew() {
 }
 
 // ask starts a check in the perl of its file. A changed file gets a new perl.
-func (p *Perls) ask(argv []string, weighs bool, check ...string) (*program.Helper, <-chan string, error) {
+func (p *Perls) ask(argv []string, check ...string) (*program.Helper, <-chan string, error) {
 	var now syscall.Stat_t
 	_ = syscall.Stat(argv[2], &now) // perl reports why the file can't be read
 	now.Atim, now.Blocks = syscall.Timespec{}, 0
-	key, code := argv[2], perlRunner
-	if weighs {
-		key, code = key+"\tweighs", "$ldirectord::program::weighs = 1; "+code
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of, is := p.all[key]
+	of, is := p.all[argv[2]]
 	if is && of.file == now {
 		if answers, err := of.Ask(check...); err == nil {
 			return of.Helper, answers, nil
@@ -79,11 +75,11 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*program.Helpe
 	if is {
 		of.Close()
 	}
-	h, err := program.StartHelper(program.Command{Argv: argv, Stdin: code})
+	h, err := program.StartHelper(program.Command{Argv: argv, Stdin: perlRunner})
 	if err != nil {
 		return nil, nil, err
 	}
-	p.all[key] = perl{h, now}
+	p.all[argv[2]] = perl{h, now}
 	answers, err := h.Ask(check...)
 	return h, answers, err
 }
@@ -93,7 +89,7 @@ var errPerl = wire.NewFault("the perl that compiled the file ended, does not ans
 
 // runPerl has the file's perl fork, waits for the end of that process, or kills it at the timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
-	h, answers, err := perls.ask(c.argv[:3], c.weighs, c.argv[3:]...)
+	h, answers, err := perls.ask(c.argv[:3], c.argv[3:]...)
 	if err != nil {
 		return nil, err
 	}

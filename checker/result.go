@@ -49,9 +49,7 @@ const (
 )
 
 // Conclusive reports whether the result says something about the server.
-func (r Result) Conclusive() bool {
-	return r.Cause != Shortage && r.Cause != Unjudged && r.Cause != Silent
-}
+func (r Result) Conclusive() bool { return r.Cause != Shortage && r.Cause != Unjudged }
 
 // Cause is the class of a failure, for counting. Its names are stable.
 type Cause uint8
@@ -73,13 +71,12 @@ const (
 	// Unjudged is an answer that can't be compared with receive within the time limit. It says nothing about the
 	// server either, and does not make the next check earlier.
 	Unjudged
-	Silent // an agent says nothing, or nothing of use: that says nothing about the server
 	Causes // how many there are
 )
 
 func (c Cause) String() string {
 	return [Causes]string{"other", "answer", "timeout", "refused", "closed", "unreachable", "lookup", "tls",
-		"program", "shortage", "unjudged", "silent"}[c]
+		"program", "shortage", "unjudged"}[c]
 }
 
 // causeOf is the class of an error that ended a check.

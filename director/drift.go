@@ -145,16 +145,16 @@ func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
 		case ipvsctl.DelDest:
 			what = "was removed"
 		}
-		v.byHand(&w.tell, addr, op.Kind != ipvsctl.DelDest, empties, what)
+		w.tell.byHand(v, addr, op.Kind != ipvsctl.DelDest, empties, what)
 	}
 }
 
 // byHand notes and reports a change by hand of the destination at addr. For in and empties, see judge.
-func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, what string) {
+func (t *teller) byHand(v *virtual, addr netip.AddrPort, in, empties bool, what string) {
 	if v.Changed(addr, in, empties) {
 		what += "; kept until its next change of state or a reload"
 	} else {
 		what += "; restoring it"
 	}
-	tell.override(v, addr, what)
+	t.override(v, addr, what)
 }
