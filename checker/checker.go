@@ -57,13 +57,20 @@ type Spec struct {
 	NoClearText   bool                  // mysql, pgsql: the password is never sent readable for the server
 	HTTPStatus    List[lvs.StatusRange] // accepted statuses; none: 2xx
 	HTTPHeaders   List[string]          // further request headers, each "Name: value"
-	HTTPUser      string                // basic authentication
-	HTTPPasswd    string
-	Steps         List[lvs.Step] // simpletcp: a conversation instead of Request and Receive
+	// basic authentication
+	HTTPUser, HTTPPasswd string
+	Tells
+	Steps List[lvs.Step] // simpletcp: a conversation instead of Request and Receive
 	// the record type of the question, validated by the parser; "": A, or PTR for an address
 	DNSType  string
 	DNSRcode string  // the accepted answer code, validated by the parser; "": NOERROR
 	Through  Through // zero: the check goes to Target itself
+}
+
+// Tells is how a server tells what it can bear, by its check.
+type Tells struct {
+	DrainStatus List[lvs.StatusRange] // http, https: by these it wants no new clients
+	Weighs      bool                  // external, external-perl: the exit status tells a weight
 }
 
 // Through is the path of a check that reaches a server as clients do: the check connects to the virtual address and

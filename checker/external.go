@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
 	"ldirectord/program"
@@ -25,6 +26,7 @@ const (
 // external runs a program; exit status 0 means up.
 type external struct {
 	argv     []string
+	weighs   bool // so does 2 to 102: with 0 to 100 percent of the weight
 	run      func(context.Context) (said []byte, err error)
 	timeout  time.Duration
 	latest   time.Duration // after which run has ended, if it can end
@@ -42,7 +44,8 @@ func newExternal(s Spec, e *Env) (Checker, error) {
 
 func newProgram(s Spec, e *Env, command ...string) *external {
 	latest := s.Timeout + program.Patience + killDelay
-	return &external{argv: append(command, s.Args[:]...), timeout: s.Timeout, latest: latest, children: e.Children}
+	return &external{argv: append(command, s.Args[:]...), weighs: s.Weighs, timeout: s.Timeout, latest: latest,
+		children: e.Children}
 }
 
 // Check implements Checker.
@@ -108,8 +111,11 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 	failure := Result{Cause: Program, Stage: wire.AtAnswer}
 	switch err := err.(type) {
 	case nil:
-		return passed(withOutput("exit status 0", said))
+		return c.passed("exit status 0", said, 100)
 	case ending:
+		if status := syscall.WaitStatus(err); c.weighs && status.Exited() && isWeight(status.ExitStatus()) {
+			return c.passed(err.Error(), said, status.ExitStatus()-firstWeight)
+		}
 		failure.Detail = withOutput(err.Error(), said)
 	case *program.TimeoutError:
 		failure.Cause, failure.Detail = Timeout, withOutput(err.Error()+", killed", said)
@@ -122,6 +128,15 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 		return c.notStarted(ctx, err)
 	}
 	return failure
+}
+
+// passed is the result of a program that tells how much of its weight the server can bear.
+func (c *external) passed(end string, said []byte, percent int) Result {
+	r := passed(withOutput(end, said))
+	if c.weighs {
+		r.Told = health.Told{Weighs: true, Percent: uint8(percent)}
+	}
+	return r
 }
 
 func (c *external) notStarted(ctx context.Context, err error) Result {
@@ -150,6 +165,12 @@ func (e ending) Error() string {
 	}
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
+
+// firstWeight is the exit status for 0 percent of the weight; 100 more are for 100 percent. The others from 1 on are
+// failures: 1 is every program's, 126 and 127 are a shell's.
+const firstWeight = 2
+
+func isWeight(status int) bool { return status >= firstWeight && status <= firstWeight+100 }
 
 // withOutput is a text, followed by the first line of a program's output.
 func withOutput(text string, output []byte) string {

@@ -60,13 +60,17 @@ func (p *Perls) Renew() {
 }
 
 // ask starts a check in the perl of its file. A changed file gets a new perl.
-func (p *Perls) ask(argv []string, check ...string) (*program.Helper, <-chan string, error) {
+func (p *Perls) ask(argv []string, weighs bool, check ...string) (*program.Helper, <-chan string, error) {
 	var now syscall.Stat_t
 	_ = syscall.Stat(argv[2], &now) // perl reports why the file can't be read
 	now.Atim, now.Blocks = syscall.Timespec{}, 0
+	key, code := argv[2], perlRunner
+	if weighs {
+		key, code = key+"\tweighs", "$ldirectord::program::weighs = 1; "+code
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of, is := p.all[argv[2]]
+	of, is := p.all[key]
 	if is && of.file == now {
 		if answers, err := of.Ask(check...); err == nil {
 			return of.Helper, answers, nil
@@ -75,11 +79,11 @@ func (p *Perls) ask(argv []string, check ...string) (*program.Helper, <-chan str
 	if is {
 		of.Close()
 	}
-	h, err := program.StartHelper(program.Command{Argv: argv, Stdin: perlRunner})
+	h, err := program.StartHelper(program.Command{Argv: argv, Stdin: code})
 	if err != nil {
 		return nil, nil, err
 	}
-	p.all[argv[2]] = perl{h, now}
+	p.all[key] = perl{h, now}
 	answers, err := h.Ask(check...)
 	return h, answers, err
 }
@@ -89,7 +93,7 @@ var errPerl = wire.NewFault("the perl that compiled the file ended, does not ans
 
 // runPerl has the file's perl fork, waits for the end of that process, or kills it at the timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
-	h, answers, err := perls.ask(c.argv[:3], c.argv[3:]...)
+	h, answers, err := perls.ask(c.argv[:3], c.weighs, c.argv[3:]...)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ BEGIN {
 			local $SIG{__DIE__};
 			eval { goto ldirectord_program_again }; # impossible from a handler of a signal, and the like
 		}
+		$ldirectord::program::left = 1; # no death
 		CORE::exit($_[0] == 0 ? 0 : $_[0] & 255 || 255);
 	};
 }
@@ -69,6 +70,7 @@ my ($before, $home, $free);           # its state, its folder, and its lowest fr
 my ($name, $mask, %environment, %handlers); # what is set again after each
 my %loaded;                           # modules that were loaded before the check
 my @signals = qw(ALRM CHLD HUP INT PIPE QUIT TERM USR1 USR2 __DIE__ __WARN__); # that are undone
+our $left;                            # the check called exit
 our $self;                            # the process of a check, if it may stay
 
 open my $orders, "<&=", 3 or die "no orders: $!\n";
@@ -109,6 +111,8 @@ sub load {
 	} else {
 		($failed, $error) = ("can't open $file: $!\n", $!);
 	}
+	# The number of any error, with which a file ends that dies, is no weight.
+	eval 'END { $? = 255 if $? && !$left }' if $ldirectord::program::weighs;
 	pipe $news, $tell;
 	opendir $home, ".";
 	alarm 0;

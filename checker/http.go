@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
 	"ldirectord/lvs"
 )
@@ -39,6 +40,7 @@ type httpRules struct {
 	proxy     bool   // the server is a proxy: requests have the whole URL
 	follow    string // redirects: yes, server or no
 	wanted    statuses
+	drains    statuses // by which the server tells drain
 	fields    []string // from the configuration, for the request's header
 	login     string   // field with the user and password; "" for none
 	rules     wire.TLSRules
@@ -92,6 +94,7 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 		proxy:     s.Service == "http_proxy",
 		follow:    s.FollowRedirect,
 		wanted:    statuses(s.HTTPStatus),
+		drains:    statuses(s.DrainStatus),
 		receive:   receive,
 		isVirtual: e.IsVirtual,
 	}
@@ -165,6 +168,7 @@ func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *wire.Conn, 
 	at := trail{hop: c.first()}
 	seen, err := c.walk(ctx, &at, r, begun, deadline)
 	result := passed(seen)
+	result.Told = at.told
 	if err != nil {
 		result = Failed(ctx, err)
 		result.Detail = at.via + result.Detail
@@ -186,6 +190,7 @@ type trail struct {
 	ending  string // the first warning about a certificate
 	said    string // the body of the last answer, for Result.Body
 	foreign bool   // a redirect led to another server: its text is not reported
+	told    health.Told
 }
 
 // lead sets the next request. A foreign server's redirects stay foreign.
@@ -347,7 +352,7 @@ func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (*w
 
 // redirects reports whether an answer is a redirect to follow. A redirect with an accepted status is not followed.
 func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
-	if c.wanted.good(a.status) {
+	if c.wanted.good(a.status) || c.drains.has(a.status) {
 		return false
 	}
 	switch a.status {
@@ -379,6 +384,13 @@ func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnsw
 
 // judge compares an answer with the settings, and returns its status line.
 func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen string, err error) {
+	switch {
+	case c.drains.has(a.status) && !at.foreign:
+		at.told.Admin = health.Drain
+		return a.statusLine(), nil
+	case c.drains != (statuses{}):
+		at.told.Admin = health.Ready
+	}
 	if !c.wanted.good(a.status) {
 		at.said = firstWords(a.statusSaid())
 		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted)

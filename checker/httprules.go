@@ -86,9 +86,11 @@ type statuses List[lvs.StatusRange]
 var anySuccess = lvs.StatusRange{First: 200, Last: 299}
 
 func (s statuses) good(status int) bool {
-	if s == (statuses{}) {
-		return anySuccess.Has(status)
-	}
+	return s == (statuses{}) && anySuccess.Has(status) || s.has(status)
+}
+
+// has reports whether the list, which may be empty, has a status.
+func (s statuses) has(status int) bool {
 	for r := range List[lvs.StatusRange](s).All() {
 		if r.Has(status) {
 			return true

@@ -47,7 +47,8 @@ func LightOf(c Checker) Light {
 type Opening struct {
 	Ping    *pingCheck // instead of a connection, if not nil
 	To      netip.AddrPort
-	Request []byte // empty: the connection alone is the check
+	Request []byte // empty: the connection alone is the check, unless it reads a line
+	Line    int    // the answer is a line of that many bytes at most: the loop reads all of it
 	Timeout time.Duration
 	Via     *wire.Via // the path of the first connection; nil: the usual one
 }

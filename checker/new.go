@@ -94,6 +94,9 @@ var services = map[string]constructor{
 
 // newCheck returns the check of a type.
 func newCheck(s Spec, e *Env) (Checker, error) {
+	if s.Type == Agent { // besides the check of the server
+		return newAgent(s, e)
+	}
 	if b, ok := types[s.Type]; ok {
 		return b(s, e)
 	}

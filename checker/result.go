@@ -49,7 +49,9 @@ const (
 )
 
 // Conclusive reports whether the result says something about the server.
-func (r Result) Conclusive() bool { return r.Cause != Shortage && r.Cause != Unjudged }
+func (r Result) Conclusive() bool {
+	return r.Cause != Shortage && r.Cause != Unjudged && r.Cause != Silent
+}
 
 // Cause is the class of a failure, for counting. Its names are stable.
 type Cause uint8
@@ -71,12 +73,13 @@ const (
 	// Unjudged is an answer that can't be compared with receive within the time limit. It says nothing about the
 	// server either, and does not make the next check earlier.
 	Unjudged
+	Silent // an agent says nothing, or nothing of use: that says nothing about the server
 	Causes // how many there are
 )
 
 func (c Cause) String() string {
 	return [Causes]string{"other", "answer", "timeout", "refused", "closed", "unreachable", "lookup", "tls",
-		"program", "shortage", "unjudged"}[c]
+		"program", "shortage", "unjudged", "silent"}[c]
 }
 
 // causeOf is the class of an error that ended a check.

@@ -395,6 +395,7 @@ func (c *chaos) start() {
 		Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
 		Former: c.oracle.claimed(), Claims: claimer(c.oracle.claim), Standby: c.oracle.rests(),
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
+		Moving: c.oracle.recordedMoving(), Move: c.oracle.recordMoving,
 	})
 	c.oracle.director = c.director // before it runs, and when the one before has ended
 	ctx, end := context.WithCancelCause(context.Background())

@@ -45,6 +45,7 @@ func (c *chaos) newSection() section {
 	s.vip = c.coin()
 	s.keep = []string{"0", "0", "1", "2", "50%", "100%"}[c.rand.IntN(6)]
 	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
+	s.slow = []int{0, 2, 10, 60}[c.rand.IntN(4)]
 	for _, further := range furtherChecks {
 		if c.rand.IntN(5) == 0 {
 			s.also = append(s.also, further)
@@ -71,7 +72,9 @@ func (c *chaos) newSection() section {
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
-	switch c.rand.IntN(14) {
+	switch c.rand.IntN(15) {
+	case 14:
+		s.slow = other.slow
 	case 13:
 		s.vip = !s.vip
 	case 12:
@@ -128,6 +131,7 @@ type section struct {
 	onChange             bool
 	announce             string
 	drain                int
+	slow                 int        // slowstart
 	vip                  bool       // checkvip, without names that move
 	at                   netip.Addr // the virtual address
 	servers              []entry
@@ -222,6 +226,9 @@ func (f file) text(maintenanceDir string) string {
 		}
 		if s.vip {
 			fmt.Fprintf(&out, "\tcheckvip = yes\n")
+		}
+		if s.slow > 0 {
+			fmt.Fprintf(&out, "\tslowstart = %d\n", s.slow)
 		}
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)

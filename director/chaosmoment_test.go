@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
@@ -78,6 +79,15 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 	return m
 }
 
+// climbs reports whether a server that came in then has its part of a weight now.
+func (s section) climbs(since time.Time, weight, got uint32) bool {
+	seconds := int(time.Since(since) / time.Second)
+	if since.IsZero() || seconds >= s.slow {
+		return false
+	}
+	return int(got) == max(1, (int(weight)*seconds+s.slow-1)/s.slow)
+}
+
 func (s section) share() lvs.Share {
 	digits, percent := strings.CutSuffix(s.keep, "%")
 	n, _ := strconv.Atoi(digits)
@@ -111,6 +121,7 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 		a.Unsure = known == uncertain
 		a.Verdict = map[verdict]health.State{up: health.Up, down: health.Down}[known]
 		now := serverAt(knows, e.addr)
+		a.Climbs = now != nil && s.climbs(now.Climbs, o.weightOf(op.Key, e, 0), after.Dests.Weight(e.addr))
 		a.Held = now != nil && now.Held && o.mayBeHeld(op.Key, s, e) && (known != unknown || o.rechecked[at])
 	}
 	for at := range o.mustStay {
@@ -140,6 +151,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		if f.Verdict == health.Up && !e.elsewhere {
 			delete(o.putIn, spot{key, e.addr})
 		}
+		f.Climbs = now != nil && s.climbs(now.Climbs, f.Weight, dest.Weight)
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = f.Verdict == health.Down && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}

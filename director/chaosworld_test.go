@@ -39,6 +39,7 @@ type world struct {
 	role       part
 	claims     []lvs.Key // what the daemon says may be in the table by it
 	recorded   []Leaver  // by the daemon for the next one
+	moving     []Moving  // too
 	lines      []string  // of the story
 }
 
@@ -449,6 +450,21 @@ func (w *world) recordedLeavers() []Leaver {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.recorded
+}
+
+// recordMoving is the same of those whose weights move.
+func (w *world) recordMoving(all []Moving) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left != 0 {
+		w.moving = slices.Clone(all)
+	}
+}
+
+func (w *world) recordedMoving() []Moving {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.moving
 }
 
 // obey replaces the orders to obey.

@@ -145,16 +145,16 @@ func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
 		case ipvsctl.DelDest:
 			what = "was removed"
 		}
-		w.tell.byHand(v, addr, op.Kind != ipvsctl.DelDest, empties, what)
+		v.byHand(&w.tell, addr, op.Kind != ipvsctl.DelDest, empties, what)
 	}
 }
 
 // byHand notes and reports a change by hand of the destination at addr. For in and empties, see judge.
-func (t *teller) byHand(v *virtual, addr netip.AddrPort, in, empties bool, what string) {
+func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, what string) {
 	if v.Changed(addr, in, empties) {
 		what += "; kept until its next change of state or a reload"
 	} else {
 		what += "; restoring it"
 	}
-	t.override(v, addr, what)
+	tell.override(v, addr, what)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -19,12 +18,17 @@ import (
 func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
 	c := Change{user: user{v: v, s: v.serverAt(op.Dest.Addr)}}
 	c.Virtual, c.Weight = v.cfg.ID, int(op.Dest.Weight)
-	if c.s != nil {
+	step := c.s != nil && err == nil && op.Kind == ipvsctl.EditDest && c.s.steps && !c.s.Turned && !c.s.Rerouted
+	if c.s != nil && err == nil {
+		c.s.steps = false
+	}
+	if c.s != nil && !step {
 		c.Past = [...]history.Kind{
 			ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
 		}[op.Kind]
 	}
 	switch {
+	case step: // its begin and its end have a line
 	case err != nil:
 		c.Note = err.Error()
 	case op.Kind == ipvsctl.AddService:
@@ -218,11 +222,7 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 			": servers whose checks failed stayed in service")
 	case v.untold(t.now()):
 		told.guardAt = time.Time{}
-		why := ": checks fail"
-		if slices.ContainsFunc(held, func(i int) bool { return v.members[i].Asks() > health.NoAdmin }) {
-			why = ": checks fail, or servers tell drain or maint"
-		}
-		t.guard(v, notify.GuardHolds, "Guard holds", why+", and keepserving = "+
+		t.guard(v, notify.GuardHolds, "Guard holds", ": checks fail, and keepserving = "+
 			v.cfg.KeepServing.String()+" keeps in service: "+listed(v, held))
 	case told.guardAt.IsZero() && len(held) > before:
 		t.guard(v, notify.GuardChanged, "Guard holds other servers", ": "+listed(v, held))

@@ -29,10 +29,12 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	obeyed := v.Obeys
 	decision := judge.Decide(v.Case, w.tell.now())
 	for i, s := range v.members {
-		if next := &decision.State.Servers[i]; next.Name != s.Name {
+		next := &decision.State.Servers[i]
+		if next.Name != s.Name {
 			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
 		}
 		s.rule = decision.Why[i]
+		s.climb(v, next, &w.tell)
 	}
 	v.rules, v.again = decision.Others, decision.Again
 	v.Adopt(decision.State)

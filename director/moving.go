@@ -3,11 +3,13 @@ package director
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
+	"ldirectord/notify"
 )
 
 // This file records what moves the weights of servers, for the next daemon.
@@ -30,16 +32,15 @@ type movers struct {
 // note notes what moves the servers of a virtual service.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members {
-		told := judge.SpokenBy(s.Server)
-		if v.moving == nil && s.Motion == (lvs.Motion{}) && told == (judge.Spoken{}) {
+		if v.moving == nil && s.Motion == (lvs.Motion{}) {
 			continue
 		}
 		if v.moving == nil {
 			v.moving = make([]Moving, len(v.members))
 		}
-		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() || m.Told != told {
+		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() {
 			*m = Moving{Key: v.key, Addr: s.Dest.Addr, Weight: v.Have.Weight(s.Dest.Addr),
-				Of: s.Weight(), Motion: s.Motion, Told: told}
+				Of: s.Weight(), Motion: s.Motion}
 			all.due = all.at.Add(recordInterval)
 		}
 	}
@@ -54,7 +55,7 @@ func (all *movers) record(ends bool) {
 	now := make([]Moving, 0, len(all.last))
 	for _, v := range all.ours {
 		for _, m := range v.moving {
-			if m.Motion != (lvs.Motion{}) || m.Told != (judge.Spoken{}) {
+			if m.Motion != (lvs.Motion{}) {
 				now = append(now, m)
 			}
 		}
@@ -77,9 +78,37 @@ func (all *movers) resume(have ipvsctl.Table) {
 		weight := have[m.Key].Dests.Weight(m.Addr)
 		for _, s := range v.at(m.Addr) {
 			if !v.Resume(s.Server, m, weight, time.Now()) {
-				all.tell.byHand(v, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
+				v.byHand(&all.tell, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
 				break
 			}
 		}
 	}
+}
+
+// climb reports that the weight of a server begins to rise, and that it is full. Every step between has no report.
+func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
+	climbed, climbs := !s.Climbs.IsZero(), !next.Climbs.IsZero()
+	s.steps = s.steps || climbed || climbs
+	switch {
+	case climbed == climbs || !v.isOurs():
+	case climbs:
+		text := fmt.Sprintf("Weight rises to %d by slowstart: %s", s.Weight(), v.labelOf(s))
+		tell.say(v, s, notify.Climbs, text, "")
+	case next.IsUp() && !next.Held && !v.ByHand[s.Dest.Addr]:
+		tell.say(v, s, notify.Climbed, fmt.Sprintf("Weight is full: %s: %d", v.labelOf(s), s.Weight()), "")
+	}
+}
+
+// whyWeight is how the weight of a server in the table came about; "" if nothing but order and file decide it.
+func (v *virtual) whyWeight(s *server, now time.Time) string {
+	var parts []string
+	if ramp := v.Ramp(s.Server, now); ramp.Num < ramp.Den {
+		parts = append(parts, fmt.Sprintf("%d %% after %.0f s of slowstart %v", 100*ramp.Num/ramp.Den,
+			now.Sub(s.Climbs).Truncate(time.Second).Seconds(), v.SlowStart.Seconds()))
+	}
+	if parts == nil {
+		return ""
+	}
+	weight, _ := v.WeightAt(s.Dest.Addr)
+	return fmt.Sprintf("weight %d of %d: %s", weight, s.Weight(), strings.Join(parts, "; "))
 }

@@ -227,6 +227,9 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	o.troubled = time.Now()
 	clear(o.results)
 	clear(o.byHand)
+	for _, m := range o.moving { // the table may not fit the record
+		o.byHand[spot{m.Key, m.Addr}] = anyRest
+	}
 	for _, all := range []map[spot]bool{o.putIn, o.gone, o.changed, o.rechecked} {
 		clear(all)
 	}

@@ -129,6 +129,7 @@ type scenario struct {
 	health  map[netip.AddrPort]checker.Result
 	dead    bool     // the daemon that runs was killed
 	leavers []Leaver // for the next daemon
+	moving  []Moving // too
 }
 
 func newScenario(t *testing.T) *scenario {
@@ -361,7 +362,7 @@ func (s *scenario) start(name string, standby bool) {
 	s.mu.Unlock()
 	s.director = New(Deps{
 		Table: s.client, Marks: s.marks, Announcer: s.devices, Tell: s.receivers(), Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
-		Leavers: s.leavers, Leave: s.record, Orders: s.orders,
+		Leavers: s.leavers, Leave: s.record, Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
 	})
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)
@@ -384,6 +385,21 @@ func (s *scenario) stop(cause error) {
 	s.end, s.running = nil, ""
 	if err := s.journal.Close(context.Background()); err != nil {
 		s.t.Error(err)
+	}
+}
+
+// recordMoving does the same as record of those whose weights move.
+func (s *scenario) recordMoving(all []Moving) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead {
+		return
+	}
+	s.moving = slices.Clone(all)
+	for i := range s.moving {
+		for _, at := range s.moving[i].Times() {
+			*at = at.Round(0)
+		}
 	}
 }
 

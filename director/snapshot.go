@@ -155,9 +155,10 @@ type ServerSnapshot struct {
 	InTable     bool    `json:"-"`                         // as the director last wrote the table
 	Effective   uint32  `json:"-"`                         // weight in the table; 0 when it is not there
 	TableWeight *uint32 `json:"table_weight"`              // the same, or null; filled in later
+	Parts       string  `json:"weight_parts,omitempty"`    // how the weight in the table came about, while it moves
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
-	Drained     bool    `json:"drained,omitempty"`         // by an order or its own word, whatever its state
+	Drained     bool    `json:"drained,omitempty"`         // drained by an order, whatever its state
 	Held        bool    `json:"held,omitempty"`            // down, but kept in service by keepserving
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place in the table
 	Note        string  `json:"note,omitempty"`            // remarks on its state: moved away, its order
@@ -376,6 +377,7 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		now.Note = strings.TrimSuffix("full: "+s.fullness()+"; "+now.Note, "; ")
 	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
+	now.Parts = v.whyWeight(s, time.Now())
 	if c := worst.check; c != nil {
 		now.Checked, now.Last = c.at.Time(), c.last
 	}

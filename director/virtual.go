@@ -55,6 +55,7 @@ type server struct {
 
 	lasted time.Duration // how long the state before lasted
 	before judge.Name    // the state before the present one
+	steps  bool          // its weight only moves, see judge.Section.Ramp
 	stays  bool          // it left the file and stays, see parser.Virtual.Staying
 	rule   judge.RuleID  // the rule that decided its place
 
@@ -99,9 +100,6 @@ func (v *virtual) enlist() {
 		s.More = make([]judge.Check, more)
 		for k, j := 0, &s.first; j != nil; k, j = k+1, j.next {
 			j.k, j.Check = uint8(k), s.Check(k)
-			if n := int(j.number); n > 0 && n <= len(v.cfg.AlsoChecks) {
-				j.Part = v.cfg.AlsoChecks[n-1].Weight
-			}
 			if j.Line = j.number; len(v.Brakes) > 0 || v.Announce {
 				j.Way = new(judge.Way)
 			}

@@ -77,7 +77,7 @@ func (h *hearing) isCold() (cold bool, beat time.Time) {
 		if s.MovedTo < 0 {
 			all += uint64(s.Weight())
 		}
-		switch serves := s.State() == health.Up || s.Kept; {
+		switch serves := s.State() == health.Up || s.State() == health.Unknown && s.Kept; {
 		case !s.Climbs.IsZero():
 			beat = s.Climbs.Add(h.now.Sub(s.Climbs).Truncate(stride))
 		case !out && serves && !s.Held && !s.Drained():

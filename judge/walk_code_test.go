@@ -94,6 +94,14 @@ func (w *world) code(c *codec) {
 			r.until--
 		}
 	}
+	for slot := range slots {
+		if w.sl.has(slow) && slot < sorry {
+			m := &w.moving[slot]
+			c.when(&m.Climbs)
+			num(c, &m.Weight, 3)
+			num(c, &m.Of, 3)
+		}
+	}
 	if c.reads {
 		w.use()
 	}
@@ -222,9 +230,7 @@ func (w *world) settle() {
 	var since, began []*time.Time
 	for i := range w.Servers {
 		s := &w.Servers[i]
-		if !s.Climbs.IsZero() && s.Climbs.Before(instant.Add(-w.SlowStart)) {
-			s.Climbs = instant.Add(-w.SlowStart) // no decision has ended it yet
-		}
+		w.settleClimb(&s.Climbs)
 		switch {
 		case s.Since.IsZero():
 		case w.sl.has(guarded):
@@ -251,6 +257,7 @@ func (w *world) settle() {
 	}
 	for i := range w.left {
 		w.left[i].until = max(-1, w.left[i].until)
+		w.settleClimb(&w.moving[i].Climbs)
 	}
 	for i := range w.Brakes {
 		b := &w.Brakes[i]
@@ -260,6 +267,14 @@ func (w *world) settle() {
 	}
 	if len(w.ByHand) == 0 {
 		w.ByHand = nil
+	}
+}
+
+// settleClimb keeps no more of a time since when a weight climbs than that it is full by now: no decision has ended it
+// yet.
+func (w *world) settleClimb(since *time.Time) {
+	if !since.IsZero() && since.Before(instant.Add(-w.SlowStart)) {
+		*since = instant.Add(-w.SlowStart)
 	}
 }
 

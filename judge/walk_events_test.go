@@ -424,6 +424,9 @@ func (w *world) pass() {
 			}
 		}
 	}
+	for i := range w.moving {
+		times = append(times, &w.moving[i].Climbs)
+	}
 	for _, t := range times {
 		if !t.IsZero() {
 			*t = t.Add(-tick)

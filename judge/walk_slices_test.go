@@ -164,7 +164,7 @@ func (sl *slice) isQuick() bool {
 	case sl.checks > 1:
 		return n < 2 && !sl.has(guarded|hand|reload|moved_|rerouted_|brake)
 	case n == 2:
-		return !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
+		return sl.has(slow) || !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
 			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand, guarded | ordering, guarded | rerouted_,
 				fallback_ | reload, fallback_ | hand, hand | found_, hand | together_, ordering | brake}, sl.has_)
 	}

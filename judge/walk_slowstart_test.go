@@ -72,6 +72,8 @@ func climbedWeight(since time.Time, weight uint32) uint32 {
 func (w *world) climber(addr addrPort, m *always.Moment) (since time.Time, in bool) {
 	if s := w.running(addr); s != nil {
 		since = s.Climbs
+	} else if w.dead {
+		since = w.moving[slotOf(addr)].Climbs
 	}
 	d, _ := m.Table.At(addr)
 	return since, d.Weight > 0
@@ -102,6 +104,9 @@ func (s *step) isCold() bool {
 		since, in := s.before.climber(o.Dest.Addr, b)
 		if !o.Former && !o.Gone {
 			all += o.Weight
+		}
+		if m.ByHand[o.Dest.Addr] {
+			since = time.Time{}
 		}
 		passes := o.Verdict == health.Up || o.Verdict == health.Unknown && o.Kept
 		if m.MayServe(o) && passes && !o.Held && since.IsZero() && (in || s.after.Servers[i].Rerouted) {

@@ -123,6 +123,7 @@ type world struct {
 	obey   bool
 	files  [2]bool
 	left   [slots]record
+	moving [slots]Moving
 
 	dead   bool // no daemon runs
 	failed bool // the last change did, and waits for another try
@@ -201,6 +202,7 @@ func (w *world) decide() Decision {
 		w.record()
 	}
 	w.obey = w.Obeys
+	w.noteMoving()
 	w.told = d
 	return d
 }
@@ -454,6 +456,13 @@ func (w *world) begin(m mishap) {
 			w.Servers[i].Assume()
 		}
 	}
+	for i := range w.Servers {
+		addr := w.Servers[i].Dest.Addr
+		m, weight := w.moving[slotOf(addr)], w.table.Weight(addr)
+		if m.Motion != (lvs.Motion{}) && !w.Resume(&w.Servers[i], m, weight, instant) {
+			w.Changed(addr, true, false)
+		}
+	}
 	for slot, r := range w.left {
 		if _, in := w.table.At(addrs[slot]); in && r.listed && !r.stays {
 			w.SendOff(Leaver{Addr: addrs[slot], Until: instant.Add(time.Duration(r.until) * tick)}, instant)
@@ -552,9 +561,29 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 // clone is a copy of a case that shares nothing but the section.
 func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
+// noteMoving writes the file of what moves weights.
+func (w *world) noteMoving() {
+	if !w.sl.has(slow) {
+		return
+	}
+	recorded := w.moving
+	w.moving = [slots]Moving{}
+	for s := range w.all() {
+		m := &w.moving[slotOf(s.Dest.Addr)]
+		switch was := recorded[slotOf(s.Dest.Addr)]; {
+		case s.Motion == (lvs.Motion{}):
+		case was.Motion == s.Motion && was.Of == s.Weight():
+			*m = was
+		default:
+			*m = Moving{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Motion: s.Motion}
+		}
+	}
+}
+
 // climbs reports whether the weight of a server moves with time.
 func (w *world) climbs() bool {
-	return slices.ContainsFunc(w.Servers, func(s Server) bool { return !s.Climbs.IsZero() })
+	return slices.ContainsFunc(w.moving[:], func(m Moving) bool { return !m.Climbs.IsZero() }) ||
+		slices.ContainsFunc(w.Servers, func(s Server) bool { return !s.Climbs.IsZero() })
 }
 
 // weigh counts whether enough servers are up, where that is of interest.

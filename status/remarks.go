@@ -113,6 +113,7 @@ func ServerRemarks(s *Server, now time.Time) []string {
 	if s.Note != s.Reason && s.State != "fallback" {
 		all.told("", s.Note)
 	}
+	all.told("", s.Parts)
 	all.told("its state is kept: ", s.Unjudged)
 	if s.ByHand {
 		all.add("changed externally; kept until the server's state changes, or a reload")

@@ -47,7 +47,9 @@ func (f *flight) moved(index int) { f.index = index }
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
 func (l *loop) step(ctx context.Context, f *flight) bool {
 	if !f.sent && len(f.Request) == 0 {
-		return l.connected(ctx, f)
+		if over := l.connected(ctx, f); over || !f.sent {
+			return over
+		}
 	}
 	if !f.sent {
 		if sent, done := l.send(ctx, f); !sent {
@@ -65,6 +67,9 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 		return false
 	case err == nil || err == syscall.EISCONN:
 		f.mark(wire.MarkConnect, l.now)
+		if f.sent = f.Line > 0; f.sent {
+			return false
+		}
 		l.finish(ctx, f, f.check.Resume(ctx, nil, f.end))
 	default:
 		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
@@ -122,7 +127,7 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 			return true
 		}
 		f.head = append(f.head[:0], said...)
-		if f.pieces++; !more || f.pieces == maxPieces || len(f.head) >= maxHeld {
+		if f.pieces++; !more || f.pieces == maxPieces && f.Line == 0 || len(f.head) >= maxHeld {
 			l.handOver(ctx, f, nil)
 			return true
 		}

@@ -1,0 +1,99 @@
+package checker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/checker/wire"
+)
+
+// Agent is the Type of a check of a server's agent.
+const Agent = "agent"
+
+// maxAgentLine limits the line of an agent, in bytes.
+const maxAgentLine = 256
+
+// agent asks the agent of a server how much the server can bear, in HAProxy's protocol (agent-check). Only the words
+// down, fail and stopped are a failure. An agent that is silent, or says nothing of use, says nothing about the server.
+type agent struct {
+	target  netip.AddrPort
+	timeout time.Duration
+	text    []byte // sent first
+}
+
+func newAgent(s Spec, _ *Env) (Checker, error) {
+	return &agent{s.Target, s.Timeout, []byte(s.Request)}, nil
+}
+
+// IsAgent reports whether a check is of a server's agent.
+func IsAgent(c Checker) bool {
+	_, is := bare(c).(*agent)
+	return is
+}
+
+// Check implements Checker.
+func (c *agent) Check(ctx context.Context) Result {
+	deadline := time.Now().Add(c.timeout)
+	conn, err := wire.Connect(ctx, c.target, deadline, c.timeout)
+	if err != nil {
+		return mute(ctx, err)
+	}
+	if _, err := conn.Write(c.text); err != nil && len(c.text) > 0 {
+		conn.Close()
+		return mute(ctx, wire.StageFault("sending agentsend", err))
+	}
+	return c.Resume(ctx, conn, deadline)
+}
+
+func (c *agent) Opening() (Opening, bool) {
+	return Opening{To: c.target, Request: c.text, Line: maxAgentLine, Timeout: c.timeout}, c.target.Port() != 0
+}
+
+func (c *agent) Resume(ctx context.Context, conn *wire.Conn, _ time.Time) Result {
+	defer conn.Close()
+	line := make([]byte, 0, maxAgentLine)
+	for {
+		n, err := conn.Read(line[len(line):cap(line)])
+		line = line[:len(line)+n]
+		end := bytes.IndexAny(line, "\r\n\x00")
+		switch {
+		case end >= 0 && line[end] == 0:
+			return mute(ctx, fmt.Errorf("not a line of text: %s", wire.Excerpt(line)))
+		case end >= 0:
+			return spoken(ctx, line[:end])
+		case len(line) == cap(line):
+			return mute(ctx, fmt.Errorf("no end of the line in %d bytes: %s", len(line),
+				wire.Excerpt(line)))
+		case err != nil:
+			return mute(ctx, wire.ReadFault("the line", len(line) > 0, c.timeout, err))
+		}
+	}
+}
+
+// mute is the result of an agent that says nothing, or nothing of use.
+func mute(ctx context.Context, err error) Result {
+	r := Failed(ctx, err)
+	r.Silence()
+	return r
+}
+
+// Silence makes the failure of an agent's check, unless the agent wants it, one that says nothing about the server.
+func (r *Result) Silence() {
+	if !r.OK && r.Told.State != health.Down && r.Cause != Shortage {
+		r.Cause, r.Told.Silent = Silent, true
+	}
+}
+
+// spoken is the result of an agent's line.
+func spoken(ctx context.Context, line []byte) Result {
+	told, known := health.ReadAgent(string(line))
+	if !known {
+		return mute(ctx, fmt.Errorf("no known word in %s", wire.Excerpt(line)))
+	}
+	return Result{OK: told.State != health.Down, Cause: Answer, Stage: wire.AtMatch, Told: told,
+		Detail: "says " + wire.Excerpt(line)}
+}

@@ -1,0 +1,52 @@
+package health
+
+import (
+	"cmp"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// agentWords are the words of HAProxy's agent-check, besides percentages and maxconn:N.
+var agentWords = map[string]Told{
+	"ready":   {Admin: Ready},
+	"drain":   {Admin: Drain},
+	"maint":   {Admin: Maint},
+	"up":      {State: Up},
+	"down":    {State: Down},
+	"fail":    {State: Down},
+	"stopped": {State: Down},
+}
+
+// ReadAgent reads the words of an agent, in any order: of several of one kind the last one counts, as in HAProxy. It
+// reports whether any word is known, or there is none.
+func ReadAgent(line string) (told Told, known bool) {
+	strange := false
+	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(" \t,", r) }) {
+		if word[0] == '#' { // the reason, for people
+			break
+		}
+		said, is := agentWords[strings.ToLower(word)]
+		told.Admin, told.State = cmp.Or(said.Admin, told.Admin), cmp.Or(said.State, told.State)
+		switch {
+		case is:
+		case word[0] >= '0' && word[0] <= '9' && strings.Contains(word, "%"):
+			told.Percent, told.Weighs = readPercent(word)
+			is = told.Weighs
+		default:
+			is = strings.HasPrefix(strings.ToLower(word), "maxconn:")
+		}
+		known, strange = known || is, strange || !is
+	}
+	return told, known || !strange
+}
+
+// readPercent reads a number from 0 to 100 with a percent sign. More than the whole weight is the whole weight.
+func readPercent(word string) (percent uint8, ok bool) {
+	digits, after, _ := strings.Cut(word, "%")
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if after != "" || err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
+	}
+	return uint8(min(n, 100)), true
+}
