@@ -3,6 +3,7 @@ package parser
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -176,5 +177,30 @@ func TestSlowstartByScheduler(t *testing.T) {
 func TestPaceAsText(t *testing.T) {
 	if got := (lvs.Pace{Share: lvs.Share{N: 25, Percent: true}, Every: 1500 * time.Millisecond}).String(); got != "25%/1.5s" {
 		t.Error(got)
+	}
+}
+
+// The example for databases gives no finding, and is what its comments say.
+func TestExampleOfDatabases(t *testing.T) {
+	src, err := os.ReadFile("../examples/postgresql.cf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, found := Parse(t.Context(), "postgresql.cf", src, Options{})
+	if len(found) > 0 {
+		t.Fatal(found)
+	}
+	reads := cfg.Virtuals[1]
+	backup := reads.Reals[3]
+	request, receive := reads.Asks(&backup)
+	if !backup.Backup || request != "/SELECT 1" || receive != "" {
+		t.Errorf("the backup is %+v, asked for %s, expects %q", backup, request, receive)
+	}
+	if a := reads.AlsoChecks; len(a) != 1 || a[0].Weight != 25 || reads.SlowStart != time.Minute || reads.Pace.String() != "1/10s" ||
+		reads.BackupBelow.String() != "1/2" || reads.HoldDownMax != 5*time.Minute {
+		t.Errorf("reads: %+v, %+v", a, reads.Policy)
+	}
+	if writes := cfg.Virtuals[0]; writes.Quiescent || len(writes.Reals) != 3 || !strings.Contains(writes.Request, "NOT pg_is_in_recovery()") {
+		t.Errorf("writes: %+v", writes)
 	}
 }
