@@ -44,6 +44,7 @@ func TestKernelTraffic(t *testing.T) {
 		t.Run("udp", m.datagrams),
 		t.Run("release", m.rollingRelease),
 		t.Run("ipip to gate", m.reroute),
+		t.Run("limits", m.limits),
 		t.Run("other networks", m.otherNetworks),
 		t.Run("own server", m.ownServer),
 	}
