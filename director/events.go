@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -222,7 +223,11 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 			": servers whose checks failed stayed in service")
 	case v.untold(t.now()):
 		told.guardAt = time.Time{}
-		t.guard(v, notify.GuardHolds, "Guard holds", ": checks fail, and keepserving = "+
+		why := ": checks fail"
+		if slices.ContainsFunc(held, func(i int) bool { return v.members[i].Asks() > health.NoAdmin }) {
+			why = ": checks fail, or servers tell drain or maint"
+		}
+		t.guard(v, notify.GuardHolds, "Guard holds", why+", and keepserving = "+
 			v.cfg.KeepServing.String()+" keeps in service: "+listed(v, held))
 	case told.guardAt.IsZero() && len(held) > before:
 		t.guard(v, notify.GuardChanged, "Guard holds other servers", ": "+listed(v, held))

@@ -101,13 +101,23 @@ func (e *examiner) run() {
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
 }
 
+// share gives a judgement what servers have told in the check so far.
+func (c *check) share(j *judgement) {
+	for _, x := range c.users {
+		if x.j.Telling != (health.Telling{}) {
+			j.Telling = x.j.Telling
+		}
+	}
+}
+
 // judgeKnown judges unknown servers by existing results of their checks, which other servers may share.
 func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.servers {
 		was := s.Verdict()
 		for j := &s.first; j != nil; j = j.next {
 			if c := e.checks[j.task]; c != nil && c.at != 0 && j.Health.State == health.Unknown {
-				j.Learn(v.Rule, c.last.OK, lossOf(c.last))
+				c.share(j)
+				j.Learn(v.Rule, c.last.OK && !j.Telling.Down, lossOf(c.last))
 				j.reason = c.last.Detail
 			}
 		}

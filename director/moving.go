@@ -32,15 +32,16 @@ type movers struct {
 // note notes what moves the servers of a virtual service.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members {
-		if v.moving == nil && s.Motion == (lvs.Motion{}) {
+		told := judge.SpokenBy(s.Server)
+		if v.moving == nil && s.Motion == (lvs.Motion{}) && told == (judge.Spoken{}) {
 			continue
 		}
 		if v.moving == nil {
 			v.moving = make([]Moving, len(v.members))
 		}
-		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() {
+		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() || m.Told != told {
 			*m = Moving{Key: v.key, Addr: s.Dest.Addr, Weight: v.Have.Weight(s.Dest.Addr),
-				Of: s.Weight(), Motion: s.Motion}
+				Of: s.Weight(), Motion: s.Motion, Told: told}
 			all.due = all.at.Add(recordInterval)
 		}
 	}
@@ -55,7 +56,7 @@ func (all *movers) record(ends bool) {
 	now := make([]Moving, 0, len(all.last))
 	for _, v := range all.ours {
 		for _, m := range v.moving {
-			if m.Motion != (lvs.Motion{}) {
+			if m.Motion != (lvs.Motion{}) || m.Told != (judge.Spoken{}) {
 				now = append(now, m)
 			}
 		}

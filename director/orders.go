@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -142,18 +143,26 @@ func (s *server) ordered() orders.Order {
 	return *s.order
 }
 
-// suspended is the file or order that puts the server into maintenance; "" for none.
+// suspended is the file, order or word of its own that puts the server into maintenance; "" for none.
 func (s *server) suspended() string {
-	if s.maintenance == "" && s.ordered().Kind == orders.Maint {
+	if s.maintenance == "" && (s.ordered().Kind == orders.Maint || s.Asks() == health.Maint) {
 		return s.note()
 	}
 	return s.maintenance
 }
 
-// note is the server's order in words; "" without one, and if the state already shows it.
+// note is the server's order in words, or what it asks for; "" without one, and if the state already shows it.
 func (s *server) note() string {
 	if s.Rerouted {
 		return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
 	}
-	return s.ordered().Remark("order: ")
+	return cmp.Or(s.ordered().Remark("order: "), s.asks())
+}
+
+// asks is what the server asks for, in words; "" for nothing.
+func (s *server) asks() string {
+	if asks := s.Asks(); asks > health.NoAdmin {
+		return "tells " + asks.String()
+	}
+	return ""
 }

@@ -60,7 +60,7 @@ func (t *teller) note(k history.Kind, what string, servers ...*server) {
 func (t *teller) held(v *virtual) {
 	for _, s := range v.servers {
 		if s.Held != s.past.IsHeld() {
-			t.note(map[bool]history.Kind{true: history.Held, false: history.LetGo}[s.Held], "", s)
+			t.note(map[bool]history.Kind{true: history.Held, false: history.LetGo}[s.Held], s.asks(), s)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
+	"ldirectord/judge"
 	"ldirectord/notify"
 )
 
@@ -68,7 +69,7 @@ func (e *examiner) hurry(c *check) {
 		switch {
 		case x.v.Awaits(x.s.Server, x.j.Check):
 			fast = askedAgain
-		case !x.j.Health.Doubted(c.last.OK):
+		case !x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
 			continue
 		}
 		if fast > 0 && (every == 0 || fast < every) {
@@ -90,30 +91,38 @@ func (e *examiner) repeat(c *check, every time.Duration) {
 func (e *examiner) judge(x user, r *checker.Result) {
 	v, s, j := x.v, x.s, x.j
 	was, before, rule := s.Verdict(), j.Health, v.Rule
-	turned := v.Result(s.Server, j.Check, r.OK, lossOf(*r))
+	weighs := e.told(x, r)
+	ok := r.OK && !j.Telling.Down
+	turned := v.Result(s.Server, j.Check, ok, lossOf(*r))
 	next, changed := j.Health, j.Health.State != before.State
 	j.shortages = 0
-	by := counted(before, next, changed, r.OK, rule)
-	e.tell.tell(Change{user: x, Cause: Cause{Result: r, Past: history.Believed(r.OK), By: by}})
+	by := counted(before, next, changed, ok, rule)
+	e.tell.tell(Change{user: x, Cause: Cause{Result: r, Past: history.Believed(ok), By: by}})
 	if j.unjudged != nil {
 		j.unjudged.why = ""
 	}
-	detail := ""
 	if !r.OK {
-		j.reason, detail = r.Detail, x.named(r.Detail)
+		j.reason = r.Detail
+	}
+	detail := ""
+	if !ok {
+		detail = x.named(j.reason)
 	}
 	softly, _ := before.Soft(rule)
 	switch {
-	case changed && !r.OK:
+	case changed && !ok:
 		e.tell.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+detail, detail)
-	case r.OK && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
+	case ok && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
 		next.Streak == 0):
 		e.tell.say(v, s, notify.SoftReset,
 			x.about("Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
-	case !r.OK && next.State == health.Up:
+	case !ok && next.State == health.Up:
 		failed, limit := next.Soft(rule)
 		e.tell.say(v, s, notify.SoftFailure, x.about("Soft failure real server: %s (%s) failure %d/%d",
 			s.label(), v.cfg.ID, failed, limit), detail)
+	}
+	if weighs || changed {
+		v.touch()
 	}
 	if turned {
 		v.touch()
@@ -122,6 +131,28 @@ func (e *examiner) judge(x user, r *checker.Result) {
 			e.gather(v, j)
 		}
 	}
+}
+
+// told notes what the server tells in a result, and reports whether its weight may change. There is an event where less
+// than its weight begins and ends, not for each percentage.
+func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
+	if !r.OK && r.Told == (health.Told{}) {
+		return false // it failed before it could tell something
+	}
+	before := x.j.Telling
+	weighs = judge.Told(&x.v.Case, x.s.Server, x.j.Check, r.Told)
+	now := x.j.Telling
+	switch {
+	case now.IsSilent() && !before.IsSilent():
+		e.tell.say(x.v, x.s, notify.CheckWarning,
+			x.about("Check warning: no answer, the percentage is forgotten: "+
+				"%s (%s)", x.s.label(), x.v.cfg.ID), r.Detail)
+	case now.Admin != before.Admin, (now.Less > 0) != (before.Less > 0):
+		e.tell.note(history.Changed, x.named("tells "+now.String()), x.s)
+		e.tell.say(x.v, x.s, notify.Tells,
+			x.about("Real server tells %v: %s (%s)", now.Words, x.s.label(), x.v.cfg.ID), r.Detail)
+	}
+	return weighs
 }
 
 // arrived notes that nothing waits for a check any more.

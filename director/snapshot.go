@@ -158,7 +158,7 @@ type ServerSnapshot struct {
 	Parts       string  `json:"weight_parts,omitempty"`    // how the weight in the table came about, while it moves
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
-	Drained     bool    `json:"drained,omitempty"`         // drained by an order, whatever its state
+	Drained     bool    `json:"drained,omitempty"`         // by an order or its own word, whatever its state
 	Held        bool    `json:"held,omitempty"`            // down, but kept in service by keepserving
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place in the table
 	Note        string  `json:"note,omitempty"`            // remarks on its state: moved away, its order

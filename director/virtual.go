@@ -100,6 +100,9 @@ func (v *virtual) enlist() {
 		s.More = make([]judge.Check, more)
 		for k, j := 0, &s.first; j != nil; k, j = k+1, j.next {
 			j.k, j.Check = uint8(k), s.Check(k)
+			if n := int(j.number); n > 0 && n <= len(v.cfg.AlsoChecks) {
+				j.Part = v.cfg.AlsoChecks[n-1].Weight
+			}
 			if j.Line = j.number; len(v.Brakes) > 0 || v.Announce {
 				j.Way = new(judge.Way)
 			}

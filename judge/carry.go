@@ -25,9 +25,9 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 		}
 		for k, now := range s.Checks() {
 			if before := check(i, k); before != nil {
-				line, way := now.Line, now.Way
+				line, part, way := now.Line, now.Part, now.Way
 				*now = *before
-				now.Line, now.Way = line, way
+				now.Line, now.Part, now.Way = line, part, way
 				if way == nil || before.Way == nil {
 					continue
 				}

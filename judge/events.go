@@ -44,7 +44,7 @@ func (s *Server) follow(holds bool) bool {
 		s.Held, s.Kept = holds, false
 		s.Entered = s.Entered && s.Held
 	case health.Up:
-		s.Held = false
+		s.Held = s.Held && s.Asks() > health.NoAdmin
 	}
 	return !was && !s.Held
 }

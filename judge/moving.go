@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/lvs"
 )
 
@@ -14,11 +15,50 @@ type Moving struct {
 	Weight uint32 // in the table when it was recorded
 	Of     uint32 // its weight by order or file
 	lvs.Motion
+	Told Spoken `json:",omitzero"`
+}
+
+// Spoken is what counts of a server's words, and which checks that only weigh are down: of the first checks for which
+// there is something to note, by their lines.
+type Spoken [4]struct {
+	Line uint8
+	health.Words
+}
+
+// SpokenBy is what a server tells, for the next daemon.
+func SpokenBy(s *Server) (all Spoken) {
+	n := 0
+	for _, check := range s.Checks() {
+		words := check.Telling.Words
+		words.Down = check.Health.State == health.Down && (words.Down || check.Part > 0)
+		if words != (health.Words{}) && n < len(all) {
+			all[n].Line, all[n].Words = check.Line, words
+			n++
+		}
+	}
+	return all
+}
+
+// resume notes what the server told when the previous daemon ended.
+func (all *Spoken) resume(s *Server) {
+	for _, check := range s.Checks() {
+		for _, one := range all {
+			if one.Line != check.Line || one.Words == (health.Words{}) {
+				continue
+			}
+			check.Telling = health.Tells(one.Words)
+			if one.Down {
+				check.Health = health.Assume(health.Down)
+			}
+		}
+	}
+	s.Held = s.Entered && s.Asks() > health.NoAdmin
 }
 
 // Resume notes, at a start, what moved the server's weight when the previous daemon ended. It reports whether the
 // weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no weight.
 func (c *Section) Resume(s *Server, m Moving, weight uint32, now time.Time) (fits bool) {
+	m.Told.resume(s)
 	if s.Motion = m.Motion; weight == 0 || m.Climbs.After(now) {
 		s.Climbs = time.Time{}
 	}

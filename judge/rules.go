@@ -80,15 +80,18 @@ func obeyed(h *hearing) {
 	h.Obeys = h.Obeys && !h.Recovered()
 }
 
-// Recovered reports whether every server is up on its own, not only by the brake. Servers that an order takes out and
-// servers without an address don't count.
+// Recovered reports whether every server is up on its own, not only by the brake, and asks for nothing. Servers that an
+// order takes out and servers without an address don't count.
 func (c *Case) Recovered() bool {
 	for s := range c.all() {
-		if s.Unchecked || s.Weight() == 0 || s.Drained() || s.Suspended() {
+		if s.Unchecked || s.Weight() == 0 || s.File || s.Order.Kind == Drain || s.Order.Kind == Maint {
 			continue
 		}
+		if s.Verdict() != health.Up || s.Asks() > health.NoAdmin {
+			return false
+		}
 		for _, check := range s.Checks() {
-			if check.Way != nil && check.Own || check.Health.State != health.Up {
+			if check.Way != nil && check.Own {
 				return false
 			}
 		}
@@ -96,13 +99,14 @@ func (c *Case) Recovered() bool {
 	return true
 }
 
-// guard releases held servers until only the quota is in service. A server whose check was changed by a reload is held
-// at least until the first result. guard uses the time since which each server fails, so name is applied before it; a
-// released server may change its name.
+// guard releases held servers until only the quota is in service: those that fail first, those that pass and ask to be
+// left out last. A server whose check was changed by a reload is held at least until the first result. guard uses the
+// time since which each server fails, so name is applied before it; a released server may change its name.
 func guard(h *hearing) {
 	serving, guards := 0, h.guards()
 	var held []*Server
 	for s := range h.all() {
+		s.Held = s.Held && (s.Verdict() != health.Up || s.Asks() > health.NoAdmin)
 		switch serves := h.Serves(s); {
 		case s.Held && (!guards || s.Weight() == 0):
 			s.letGo()
@@ -138,7 +142,8 @@ func moved(h *hearing) {
 			continue
 		}
 		to := &h.Servers[s.MovedTo]
-		replaced := to.State() == health.Up || s.Suspended() && to.Verdict() == health.Up
+		replaced := to.State() == health.Up && (to.Order.Kind == Drain || !to.Drained()) ||
+			s.Suspended() && to.Verdict() == health.Up
 		if s.Gone = replaced || !s.works(); !s.Gone {
 			continue
 		}
@@ -205,14 +210,16 @@ func leaving(h *hearing) {
 	}
 }
 
-// drained keeps the connections of a drained server, whatever quiescent says. It does not count as available.
+// drained keeps the connections of a drained server, whatever quiescent says. It does not count as available. One that
+// asks for that itself does not enter the table by its word.
 func drained(h *hearing) {
 	for s := range h.all() {
 		if !s.IsDraining() {
 			continue
 		}
 		h.why[s.At] = h.by
-		if _, in := h.Have.At(s.Dest.Addr); in || s.State() == health.Up {
+		enters := s.State() == health.Up && (h.Quiescent || s.Order.Kind == Drain)
+		if _, in := h.Have.At(s.Dest.Addr); in || enters {
 			h.member(s, 0)
 		}
 	}

@@ -88,9 +88,10 @@ const (
 	NotReached Loss = iota
 	NoAnswer
 	WrongAnswer
+	nothingLost // it passes
 )
 
-// less orders failing servers: the smaller one is removed first.
+// less orders held servers: the smaller one is removed first.
 func less(a, b *Server) int {
 	return cmp.Or(cmp.Compare(a.loss(), b.loss()), a.Since.Compare(b.Since))
 }

@@ -58,19 +58,20 @@ func (s *Server) works() bool { return !s.Unchecked && (s.Held || s.Verdict() !=
 // isAwaited reports whether a check of the server has no result yet. Until then the former result counts.
 func (s *Server) isAwaited() bool {
 	for _, check := range s.Checks() {
-		if check.Pending {
+		if check.Pending && check.Part == 0 {
 			return true
 		}
 	}
 	return s.Kept && s.State() == health.Unknown
 }
 
-// Verdict combines all checks of a server: it is down if one of them is down, up if all are up, otherwise unknown.
+// Verdict combines all checks of a server that decide: it is down if one of them is down, up if all are up, otherwise
+// unknown.
 func (s *Server) Verdict() health.State {
 	verdict := s.First.Health.State
 	for k := range s.More {
 		switch state := s.More[k].Health.State; {
-		case verdict == health.Down || state == health.Up:
+		case s.More[k].Part > 0, verdict == health.Down || state == health.Up:
 		default:
 			verdict = state
 		}
@@ -78,17 +79,19 @@ func (s *Server) Verdict() health.State {
 	return verdict
 }
 
-// Suspended reports whether a file or an order puts the server into maintenance.
-func (s *Server) Suspended() bool { return s.File || s.Order.Kind == Maint }
+// Suspended reports whether a file or an order puts the server into maintenance, or its own word.
+func (s *Server) Suspended() bool {
+	return s.File || s.Order.Kind == Maint || !s.Held && s.Asks() == health.Maint
+}
 
-// Drained reports whether an order gives the server no new connections.
-func (s *Server) Drained() bool { return s.Order.Kind == Drain }
+// Drained reports whether an order, or its own word, gives the server no new connections.
+func (s *Server) Drained() bool { return s.Order.Kind == Drain || !s.Held && s.Asks() == health.Drain }
 
 // loss is the least loss of the server's failing checks.
 func (s *Server) loss() Loss {
-	least := WrongAnswer
+	least := nothingLost
 	for _, c := range s.Checks() {
-		if c.Health.State == health.Down {
+		if c.Health.State == health.Down && c.Part == 0 {
 			least = min(least, c.Loss)
 		}
 	}

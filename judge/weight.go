@@ -27,6 +27,3 @@ func (p Part) roundedUp(weight uint32) uint32 {
 func (h *hearing) weight(s *Server) uint32 {
 	return h.Ramp(s, h.now).times(s.told()).roundedUp(s.Weight())
 }
-
-// told is the part of its weight that the server itself says it can bear.
-func (s *Server) told() Part { return Part{1, 1} }

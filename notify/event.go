@@ -36,13 +36,14 @@ const (
 	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
 	TakenOver      Kind = "taken-over"      // virtual services came from another daemon, or were left to it
 	Shared         Kind = "shared"          // another daemon has virtual services of the file, too
-	Drained        Kind = "drained"         // a server has weight 0 by order
+	Drained        Kind = "drained"         // a server has weight 0 by order, or as it asks itself
 	Quiescent      Kind = "quiescent"       // a server has weight 0 because it is down
 	Deleted        Kind = "deleted"         // a server that is down, or a fallback server, was removed
 	Purged         Kind = "purged"          // a server was removed because it is not configured
 	SoftFailure    Kind = "soft-failure"    // a check failed, not yet often enough for the server to be down
 	SoftReset      Kind = "soft-reset"      // a check passed before it had failed often enough
 	CheckFailed    Kind = "check-failed"    // a server is down
+	Tells          Kind = "tells"           // a server asks for less than its weight, or for all of it again
 	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
 	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks tell nothing
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it tells nothing

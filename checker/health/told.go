@@ -1,13 +1,16 @@
 package health
 
-// Told has the words of one answer of a server, those of HAProxy's agent-check. The zero Told is an answer without any
-// of them.
+import "fmt"
+
+// Told has the words of one answer of a server, those of HAProxy's agent-check. The zero Told is of a check that asks
+// for none.
 type Told struct {
-	Silent  bool // there was no answer
-	Weighs  bool // it has Percent
-	Percent uint8
-	Admin   Admin
-	State   State // Up, or Down for down, fail and stopped; Unknown: none of these words
+	Silent   bool // there was no answer
+	Wordless bool // there was one with none of these words
+	Weighs   bool // it has Percent
+	Percent  uint8
+	Admin    Admin
+	State    State // Up, or Down for down, fail and stopped; Unknown: none of these words
 }
 
 // Admin is what a server asks for, in the words of an administrator.
@@ -38,8 +41,25 @@ func (w Words) min(other Words) Words {
 // Percent is the share of its weight that the server can bear.
 func (w Words) Percent() uint8 { return 100 - w.Less }
 
-// Drains reports whether the server wants no new connections.
-func (w Words) Drains() bool { return w.Admin == Drain || w.Less == 100 }
+// String is what is told, as status and log show it.
+func (w Words) String() string {
+	percent := fmt.Sprintf("%d%%", w.Percent())
+	switch {
+	case w.Admin == NoAdmin:
+		return percent
+	case w.Less == 0:
+		return w.Admin.String()
+	}
+	return w.Admin.String() + ", " + percent
+}
+
+// Asks is Admin; a server that can bear nothing asks to drain.
+func (w Words) Asks() Admin {
+	if w.Less == 100 {
+		return max(w.Admin, Drain)
+	}
+	return w.Admin
+}
 
 // Telling is what counts of a server's words. What gives weight back counts at once. What takes weight away counts when
 // enough answers in a row agree. It is a value: Next gives the following one. The zero Telling tells nothing.
@@ -54,12 +74,15 @@ type Telling struct {
 // Silences is how many checks in a row without an answer make the percentage forgotten.
 const Silences = 3
 
-// Tells is a Telling with words that are known from another source, such as the record of the previous daemon.
+// Tells is a Telling of words that are known from another source, such as the record of the previous daemon.
 func Tells(w Words) Telling { return Telling{Words: w, said: w} }
 
 // Next returns what counts after one more answer.
 func (t Telling) Next(told Told, r Rule) Telling {
-	if told.Silent {
+	switch {
+	case told == (Told{}):
+		return Telling{}
+	case told.Silent:
 		return t.silent()
 	}
 	t.silences = 0
@@ -97,6 +120,9 @@ func (t *Telling) note(told Told) {
 		t.said.Down = told.State == Down
 	}
 }
+
+// IsDoubted reports whether the last answer takes more away than what counts.
+func (t Telling) IsDoubted() bool { return t.streak > 0 }
 
 // silent is Next without an answer: only the percentage is forgotten.
 func (t Telling) silent() Telling {

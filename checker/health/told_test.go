@@ -20,6 +20,8 @@ func told(t *testing.T, answer string) (a Told) {
 		case "down":
 			a.State = Down
 		case "-":
+			a.Wordless = true
+		case "none":
 		default:
 			a.Weighs = true
 			if _, err := fmt.Sscanf(word, "%d%%", &a.Percent); err != nil {
@@ -30,7 +32,7 @@ func told(t *testing.T, answer string) (a Told) {
 	return a
 }
 
-func (w Words) String() string {
+func shown(w Words) string {
 	down := map[bool]string{true: "down"}[w.Down]
 	return strings.Join(strings.Fields(fmt.Sprintf("%d%% %s %s", w.Percent(), w.Admin, down)), " ")
 }
@@ -72,6 +74,7 @@ func TestTelling(t *testing.T) {
 		{"silence: down stays", one, "down,silent,silent,silent", "100% down,100% down,100% down,100% down"},
 		{"an answer without a word is not silence", one, "20%,silent,silent,-,silent,silent",
 			"20%,20%,20%,20%,20%,20%"},
+		{"a check that asks for no words", one, "drain 20% down,none", "20% drain down,100%"},
 		{"silence does not count as an answer", three, "drain,silent,drain,silent,drain",
 			"100%,100%,100%,100%,100% drain"},
 	} {
@@ -80,7 +83,7 @@ func TestTelling(t *testing.T) {
 			var got []string
 			for answer := range strings.SplitSeq(c.answers, ",") {
 				now = now.Next(told(t, answer), c.rule)
-				got = append(got, now.Words.String())
+				got = append(got, shown(now.Words))
 			}
 			if got := strings.Join(got, ","); got != c.want {
 				t.Errorf("%s\n gives %s\n want  %s", c.answers, got, c.want)
@@ -100,13 +103,13 @@ func TestASilentServerThatNeverAnswered(t *testing.T) {
 	if !now.IsSilent() || now.Words != (Words{}) {
 		t.Errorf("%+v", now)
 	}
-	if now = now.Next(Told{}, Rule{Fall: 1, Rise: 1}); now != (Telling{}) {
+	if now = now.Next(Told{Wordless: true}, Rule{Fall: 1, Rise: 1}); now != (Telling{}) {
 		t.Errorf("after an answer: %+v", now)
 	}
 }
 
 func TestWordsFromARecordCountUntilTheNext(t *testing.T) {
-	now := Tells(Words{Admin: Drain, Less: 40}).Next(Told{}, Rule{Fall: 3, Rise: 1})
+	now := Tells(Words{Admin: Drain, Less: 40}).Next(Told{Wordless: true}, Rule{Fall: 3, Rise: 1})
 	if now.Words != (Words{Admin: Drain, Less: 40}) {
 		t.Errorf("%+v", now)
 	}
@@ -115,11 +118,20 @@ func TestWordsFromARecordCountUntilTheNext(t *testing.T) {
 	}
 }
 
-func TestDrains(t *testing.T) {
-	for w, want := range map[Words]bool{{}: false, {Less: 99}: false, {Less: 100}: true, {Admin: Drain}: true,
-		{Admin: Maint}: false} {
-		if w.Drains() != want {
-			t.Errorf("%v: %v", w, !want)
+func TestWordsAsText(t *testing.T) {
+	for w, want := range map[Words]string{{}: "100%", {Less: 30}: "70%", {Admin: Drain}: "drain",
+		{Admin: Maint, Less: 100}: "maint, 0%"} {
+		if got := w.String(); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
+func TestAsks(t *testing.T) {
+	for w, want := range map[Words]Admin{{}: NoAdmin, {Less: 99}: NoAdmin, {Less: 100}: Drain, {Admin: Drain}: Drain,
+		{Admin: Maint}: Maint, {Admin: Maint, Less: 100}: Maint} {
+		if got := w.Asks(); got != want {
+			t.Errorf("%v: %v", w, got)
 		}
 	}
 }

@@ -1,0 +1,53 @@
+package judge
+
+import "ldirectord/checker/health"
+
+// A server may tell what it can bear, see health.Telling: no new connections (drain), nothing at all (maint), or a
+// percentage of its weight. It never gets more than its weight, and nothing that it tells makes up for a failed check.
+// If too many ask to be left out, the guard holds the last ones.
+
+// whole is a part in full.
+const whole = 1_000_000
+
+// told is the part of its weight that a server says it can bear. A check that only weighs takes its part while it is
+// down.
+func (s *Server) told() Part {
+	p := Part{whole, whole}
+	for _, check := range s.Checks() {
+		share := uint64(check.Telling.Percent()) * 100
+		if check.Part > 0 && check.Health.State == health.Down {
+			share = share / 100 * uint64(check.Part)
+		}
+		p.Num = (p.Num*share + 9999) / 10000
+	}
+	if s.Held {
+		p.Num = max(p.Num, 1)
+	}
+	return p
+}
+
+// Asks is what a server asks for, by any of its checks: to drain, for maintenance, or nothing.
+func (s *Server) Asks() (most health.Admin) {
+	for _, check := range s.Checks() {
+		most = max(most, check.Telling.Asks())
+	}
+	return most
+}
+
+// Told notes what a server tells in an answer, before the result of that check is noted. It reports whether the table
+// may change. The word of a server that serves counts when enough answers agree. One that does not serve never comes
+// into service against its word.
+func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
+	rule := c.Rule
+	if s.State() != health.Up {
+		rule = health.Rule{Fall: 1}
+	}
+	asked, before := s.Asks(), check.Telling.Words
+	holds := c.guards() && c.Serves(s) && (s.Entered || c.Theirs)
+	check.Telling = check.Telling.Next(told, rule)
+	if s.Asks() != asked {
+		s.Held = s.Held || holds
+		s.Turned = s.Turned || !s.Held
+	}
+	return check.Telling.Words != before
+}
