@@ -28,6 +28,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	w.countRerouted(ctx, v)
 	obeyed := v.Obeys
 	decision := judge.Decide(v.Case, w.tell.now())
+	v.moves = false
 	for i, s := range v.members {
 		next := &decision.State.Servers[i]
 		if next.Name != s.Name {
@@ -35,8 +36,11 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		}
 		s.rule = decision.Why[i]
 		s.climb(v, next, &w.tell)
+		v.moves = v.moves || !next.Climbs.IsZero()
 	}
-	v.rules, v.again = decision.Others, decision.Again
+	if v.rules, v.again = decision.Others, decision.Again; v.moves {
+		v.again = together(v.again)
+	}
 	v.Adopt(decision.State)
 	w.decided(v)
 	if obeyed && !v.Obeys {

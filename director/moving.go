@@ -86,6 +86,11 @@ func (all *movers) resume(have ipvsctl.Table) {
 	}
 }
 
+// together is the next whole second of the clock: the steps of all virtual services are made together.
+func together(at time.Time) time.Time {
+	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
+}
+
 // climb reports that the weight of a server begins to rise, and that it is full. Every step between has no report.
 func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
 	climbed, climbs := !s.Climbs.IsZero(), !next.Climbs.IsZero()

@@ -19,6 +19,9 @@ func remembered(now *Snapshot) (lines []string) {
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
 			lines = append(lines, fmt.Sprintf("%s of %s: %s", s.Real, v.ID, s.State))
+			if s.Parts != "" {
+				lines = append(lines, "  "+s.Parts)
+			}
 			if s.Past == nil {
 				continue
 			}

@@ -37,6 +37,7 @@ type writing struct {
 	refused          string           // why the table refused the last change; "" after a success
 	dirty            bool             // it is due, see touch
 	placed           bool             // the table has it, as far as known
+	moves            bool             // a server climbs
 	settingsRejected bool             // the table refuses only the settings
 }
 
