@@ -112,7 +112,7 @@ func (f finder) moves(v *Virtual) {
 			f.warn(noEffect, v.At["virtual"], text+
 				"; the section goes without the global one, as with slowstart = 0",
 				what, v.Scheduler, why)
-		case slices.Contains([]string{"sh", "mh", "dh", "fo"}, v.Scheduler):
+		case strings.Contains("sh mh dh fo", v.Scheduler):
 			f.error(conflict, at, text, what, v.Scheduler, why)
 		default:
 			f.warn(suspicious, at, text, what, v.Scheduler, why)
@@ -131,7 +131,7 @@ func (a adviser) pacesOut() {
 	if v.PaceOut.N == 0 || removed < 2 {
 		return
 	}
-	wait := time.Duration((removed-1)/v.PaceOut.Of(servers)) * v.PaceOut.Every
+	wait := (Seconds((removed-1)/v.PaceOut.Of(servers)) * Seconds(v.PaceOut.Every.Seconds())).Duration()
 	d := Diagnostic{Severity: Note, Kind: slowRemoval, Pos: cmp.Or(v.At["paceout"], v.At["virtual"])}
 	if wait > maxPacedOut {
 		d.Severity = Warning
