@@ -64,6 +64,8 @@ type limit struct {
 	since   time.Time // since when that is not so any more, or not yet; zero: it is so
 }
 
+func (l *limit) isFull() bool { return l != nil && l.full }
+
 // look notes a destination and its connections, as read from the table. What is told changes after a whole interval.
 func (l *limit) look(d lvs.Dest, connections uint32, interval time.Duration) (turned bool) {
 	was := l.reached > 0 && d.Upper <= l.reached // the kernel forgets it when the limit is raised
@@ -86,6 +88,12 @@ func (l *limit) look(d lvs.Dest, connections uint32, interval time.Duration) (tu
 func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	for _, s := range v.servers {
 		d, _ := have.At(s.Dest.Addr)
+		if s.limit == nil && d.Upper > 0 {
+			s.limit = &limit{}
+		}
+		if s.limit == nil {
+			continue
+		}
 		switch turned := s.limit.look(d, s.carries.Total(), interval); {
 		case turned && s.limit.full:
 			w.tell.say(v, s, notify.Full, "Full: "+v.labelOf(s)+": "+s.fullness(), "")
@@ -108,7 +116,7 @@ func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 // isFull reports whether every destination that serves is a server that is full.
 func (v *virtual) isFull(have lvs.Dests) bool {
 	for _, d := range have {
-		if s := v.serverAt(d.Addr); d.Weight > 0 && (s == nil || !s.limit.full) {
+		if s := v.serverAt(d.Addr); d.Weight > 0 && (s == nil || !s.limit.isFull()) {
 			return false
 		}
 	}

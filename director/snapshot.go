@@ -373,7 +373,7 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+
 			v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
 	}
-	if now.Limit, now.Full = s.Dest.Upper, s.limit.full; now.Full {
+	if now.Limit, now.Full = s.Dest.Upper, s.limit.isFull(); now.Full {
 		now.Note = strings.TrimSuffix("full: "+s.fullness()+"; "+now.Note, "; ")
 	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)

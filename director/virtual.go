@@ -61,7 +61,7 @@ type server struct {
 
 	counted bool         // the table had the server when it was read the last time
 	carries lvs.Counters // its counters in the kernel
-	limit   limit
+	limit   *limit       // nil: it never had one
 	tally   Tally
 	past    history.History
 }

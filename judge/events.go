@@ -23,6 +23,7 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 		return false
 	}
 	s.Turned = s.follow(served && c.guards()) || s.Turned
+	s.Fallen = s.Fallen || served && s.Verdict() == health.Down && !s.Held && c.Delays()
 	return true
 }
 

@@ -39,6 +39,10 @@ var Rules = []Rule{
 		"each server's state gets a name, and the time when it began"},
 	{"obeyed", "an operator", false, obeyed,
 		"an order to obey the checks ends when every server is up"},
+	{"held down", "holddown", false, heldDown,
+		"a server that fails again soon after its return stays out, for longer each time"},
+	{"returns", "holddown", false, returning,
+		"while too few serve, servers that are held down come back"},
 	{"released", "checks, orders", true, released,
 		"a change by hand ends with the server's next change of state"},
 	{"guard", "keepserving", false, guard,
@@ -124,6 +128,8 @@ func guard(h *hearing) {
 	inOrder = slices.DeleteFunc(inOrder, func(s *Server) bool { return s.Verdict() == health.Unknown })
 	for _, s := range inOrder[:min(len(inOrder), max(0, serving-h.Quota()))] {
 		s.letGo()
+		s.Fallen = h.Delays()
+		h.count(s)
 	}
 	for _, s := range held {
 		if s.Held {
@@ -231,8 +237,12 @@ func down(h *hearing) {
 		if s.State() != health.Down {
 			continue
 		}
+		why := h.why[s.At]
 		if h.why[s.At] = h.by; h.Quiescent {
 			h.member(s, 0)
+		}
+		if s.Waits() {
+			h.why[s.At] = why // that of what it waits for
 		}
 	}
 }

@@ -93,5 +93,5 @@ const (
 
 // less orders held servers: the smaller one is removed first.
 func less(a, b *Server) int {
-	return cmp.Or(cmp.Compare(a.loss(), b.loss()), a.Since.Compare(b.Since))
+	return cmp.Or(cmp.Compare(lossOf(a), lossOf(b)), a.Since.Compare(b.Since))
 }

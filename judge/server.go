@@ -6,12 +6,12 @@ import "ldirectord/checker/health"
 const off health.State = 255
 
 // State is the state that decides about the table: a server in maintenance counts as down, whatever its checks find,
-// and a held server as up.
+// a server that waits to come back too, and a held server as up.
 func (s *Server) State() health.State {
 	switch {
 	case s.Unchecked:
 		return off
-	case s.Suspended():
+	case s.Suspended(), s.Waits():
 		return health.Down
 	case s.Held:
 		return health.Up
@@ -87,8 +87,8 @@ func (s *Server) Suspended() bool {
 // Drained reports whether an order, or its own word, gives the server no new connections.
 func (s *Server) Drained() bool { return s.Order.Kind == Drain || !s.Held && s.Asks() == health.Drain }
 
-// loss is the least loss of the server's failing checks.
-func (s *Server) loss() Loss {
+// lossOf is the least loss of the server's failing checks.
+func lossOf(s *Server) Loss {
 	least := nothingLost
 	for _, c := range s.Checks() {
 		if c.Health.State == health.Down && c.Part == 0 {

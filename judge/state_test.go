@@ -117,7 +117,7 @@ func TestWhoIsAwaited(t *testing.T) {
 func TestLossOfAServer(t *testing.T) {
 	down := health.Assume(health.Down)
 	s := Server{First: Check{Health: down, Loss: NoAnswer}, More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
-	if got := s.loss(); got != NoAnswer {
+	if got := lossOf(&s); got != NoAnswer {
 		t.Errorf("%d", got)
 	}
 }

@@ -147,6 +147,11 @@ func (w *world) codeServer(c *codec, i int) {
 	if w.sl.has(slow) {
 		c.when(&s.Climbs)
 	}
+	if w.sl.has(holddown) {
+		c.flags(&s.Fallen, &s.Noted)
+		num(c, &s.Falls, 2)
+		c.when(&s.Turn)
+	}
 }
 
 func (w *world) codeState(c *codec) {
@@ -233,10 +238,16 @@ func (w *world) settle() {
 		w.settleClimb(&s.Climbs)
 		switch {
 		case s.Since.IsZero():
-		case w.sl.has(guarded):
+		case w.sl.has(guarded | holddown):
 			since = append(since, &s.Since)
-		default: // the guard alone heeds it
+		default: // no other rule heeds it
 			s.Since = instant.Add(-tick)
+		}
+		if s.FellFirst, s.Falls = 0, min(s.Falls, 3); s.Fallen && s.Turn.Before(instant) {
+			s.Turn = instant
+		}
+		if s.Gone {
+			s.Motion = lvs.Motion{}
 		}
 		for _, check := range s.Checks() {
 			switch {

@@ -29,6 +29,7 @@ const (
 	time_        // a tick
 	demote       // a: the table keeps what it has
 	promote
+	ready  // by an order, though there is none to end, of a member (a)
 	wakeUp // of two members at once: a and b say what their checks (c) find
 )
 
@@ -81,7 +82,7 @@ func (w *world) events(all []event) []event {
 		}
 		all = append(all, e)
 	}
-	if w.sl.has(leavers|brake) || w.climbs() {
+	if w.sl.has(leavers|brake|holddown) || w.climbs() {
 		add(time_)
 	}
 	w.fileEvents(add)
@@ -98,6 +99,11 @@ func (w *world) events(all []event) []event {
 	w.handEvents(add)
 	if w.failed {
 		add(retry)
+	}
+	for s := range w.all() {
+		if s.Fallen {
+			add(ready, int(s.At))
+		}
 	}
 	if w.sl.has(crashes) {
 		add(kill)
@@ -258,6 +264,9 @@ func (w *world) apply(e event) {
 		if w.orders[a].Kind == Weigh {
 			w.orders[a].Weight = orderedWeight
 		}
+	case ready:
+		w.Servers[a].Forgive()
+		w.sync(e.mishap)
 	case obey:
 		w.obey = !w.obey
 	case file:
@@ -282,7 +291,7 @@ func (w *world) apply(e event) {
 		w.lookAtLeavers()
 		w.sync(e.mishap)
 	case time_:
-		if w.pass(); !w.dead && w.sl.has(slow) { // the director wakes when the decision says so
+		if w.pass(); !w.dead && w.sl.has(slow|holddown) { // the director wakes when the decision says so
 			w.sync(e.mishap)
 		}
 	case demote:
@@ -417,7 +426,7 @@ func (w *world) pass() {
 		times = append(times, &w.Brakes[i].Over)
 	}
 	for i := range w.Servers {
-		times = append(times, &w.Servers[i].Since, &w.Servers[i].Climbs)
+		times = append(times, &w.Servers[i].Since, &w.Servers[i].Climbs, &w.Servers[i].Turn)
 		for _, check := range w.Servers[i].Checks() {
 			if check.Way != nil {
 				times = append(times, &check.Began, &check.Accused)

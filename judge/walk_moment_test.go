@@ -39,6 +39,8 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			Verdict: verdict(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone, Touched: w.touched(s.Dest.Addr),
 			Climbs: !s.Climbs.IsZero(),
+			Waits: s.Fallen && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
+				!w.files[server],
 		})
 	}
 	for _, l := range w.Leavers {

@@ -25,7 +25,7 @@ var predicates = []struct {
 }{
 	{2, comesBack}, {6, fallbackStays}, {7, handStays}, {7, handEnds}, {8, standbyIsIdle}, {9, ownServer},
 	{13, checksStay}, {14, comesInOrder}, {15, endsInTime}, {16, brakesRightly}, {16, brakeEnds},
-	{17, climbsRightly}, {17, stepsInTime},
+	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown},
 }
 
 // others are the rules by which a step may change another server than its own, each with the facts that it needs.
@@ -40,6 +40,7 @@ var others = []struct {
 	{"brake", func(w *world, i int) bool { return w.sl.has(brake) && isAccused(&w.Servers[i]) }},
 	{"moved", func(w *world, i int) bool { return w.Members[i].MovedTo >= 0 }},
 	{"slowstart", func(w *world, i int) bool { return !w.Servers[i].Climbs.IsZero() }},
+	{"returns", func(w *world, i int) bool { return w.Servers[i].Waits() }},
 }
 
 func who(s *Server) string { return callAddr(s.Dest.Addr) }
@@ -237,6 +238,8 @@ func (w *world) cause(s *Server, m *always.Moment) string {
 		return "drained"
 	case s.Held:
 		return "held"
+	case facts.Waits:
+		return "waits to come back"
 	case facts.Verdict == health.Up && m.Gathers:
 		return "waits for others"
 	case facts.Verdict == health.Up && facts.Climbs:

@@ -93,7 +93,7 @@ func (p *play) file(w *world) string {
 		{!p.sl.has(windows), "failurecount = 2"}, {!p.sl.has(windows), "risecount = 2"},
 		{p.sl.has(quiescent), "quiescent = yes"}, {!p.sl.has(quiescent), "quiescent = no"},
 		{p.sl.has(repair), "repair = yes"}, {!p.sl.has(repair), "repair = no"},
-		{p.sl.has(guarded), "keepserving = 50%"},
+		{p.sl.has(guarded), "keepserving = 50%"}, {p.sl.has(holddown), "holddown = 1000,2000"},
 		{p.sl.has(leavers), "draintime = 2000"}, {p.sl.has(slow), "slowstart = 3000"}, {p.sl.has(windows), "window = 2/3"},
 		{p.sl.has(maintained), "maintenancedir = MAINTENANCE"}, {p.sl.has(moved_ | found_), "resolve = 3600"},
 		{true, "virtual = " + playedVirtual},
@@ -146,6 +146,8 @@ func (p *play) step(w *world, e event) {
 	case order:
 		p.say(fmt.Sprintf("order %s %s %s", playedID, p.server(int(e.a)),
 			[...]string{"ready", "drain", "maint", "weight 3"}[e.b]))
+	case ready:
+		p.say(fmt.Sprintf("order %s %s ready", playedID, p.server(w.cfg.server[e.a])))
 	case obey:
 		p.say(fmt.Sprintf("order %s - %s", playedID, [...]string{"obey", "ready"}[bit(w.obey)]))
 	case file:

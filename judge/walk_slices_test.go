@@ -33,12 +33,13 @@ const (
 	off_
 	brake
 	slow
+	holddown
 	capabilities = iota
 )
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
-	"slowstart"}
+	"slowstart", "holddown"}
 
 // slice is a world of some capabilities, which is walked to its end.
 type slice struct {
@@ -112,6 +113,9 @@ func (sl *slice) section() *Section {
 	if sl.has(slow) {
 		s.SlowStart = 3 * tick
 	}
+	if sl.has(holddown) {
+		s.HoldDown, s.HoldDownMax = tick, 2*tick
+	}
 	if sl.has(strength) {
 		s.MinServers = lvs.LowHigh{Low: lvs.Share{N: 1}, High: lvs.Share{N: 2}}
 	}
@@ -163,6 +167,8 @@ func (sl *slice) isQuick() bool {
 		return true
 	case sl.checks > 1:
 		return n < 2 && !sl.has(guarded|hand|reload|moved_|rerouted_|brake)
+	case n == 2 && sl.has(holddown):
+		return sl.has(guarded | strength | standby)
 	case n == 2:
 		return sl.has(slow) || !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
 			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand, guarded | ordering, guarded | rerouted_,

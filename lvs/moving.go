@@ -6,7 +6,17 @@ import "time"
 // change by hand ends it.
 type Motion struct {
 	Climbs time.Time `json:",omitzero"` // since when its weight climbs, see slowstart; zero: it does not
+
+	// Of its way back into service, see holddown.
+	Fallen    bool      `json:",omitzero"` // checks took it out, and it is not let back in yet
+	Noted     bool      `json:",omitzero"` // … and that is counted
+	Falls     uint8     `json:",omitzero"` // how often it failed, each time soon after its return
+	FellFirst uint32    `json:",omitzero"` // when it did so first, in seconds since the epoch
+	Turn      time.Time `json:",omitzero"` // until when it stays out; of one that is in: when it was let in
 }
 
 // Times are all times of a motion.
-func (m *Motion) Times() []*time.Time { return []*time.Time{&m.Climbs} }
+func (m *Motion) Times() []*time.Time { return []*time.Time{&m.Climbs, &m.Turn} }
+
+// Forgive forgets the failures of a server, which no longer waits to come back.
+func (m *Motion) Forgive() { *m = Motion{Climbs: m.Climbs} }

@@ -20,6 +20,9 @@ type Policy struct {
 	BackupBelow LowHigh       // extension: how many servers are enough without backups; zero: one
 }
 
+// Delays reports whether a server that checks took out may have to wait until it comes back.
+func (p *Policy) Delays() bool { return p.HoldDown > 0 }
+
 // Pace is a number of servers in each stretch of time. The zero Pace is no limit.
 type Pace struct {
 	Share

@@ -63,6 +63,7 @@ type Server struct {
 	Held      bool // in service by the guard
 	Kept      bool // in service since before it was unknown
 	Climbs    bool // its weight grows since it came in
+	Waits     bool // checks took it out, it passes, and is not let back in yet
 	Gone      bool // it moved away, and is done: as if it were no server
 }
 
@@ -87,7 +88,7 @@ const (
 func (m *Moment) MayServe(s *Server) bool { return !s.Gone && !s.Unchecked && !s.Out && !s.Drained }
 
 func (m *Moment) isGood(s *Server) bool {
-	return m.MayServe(s) && (s.Verdict == health.Up || s.Held)
+	return m.MayServe(s) && (s.Verdict == health.Up || s.Held) && !s.Waits
 }
 
 // SomeIsGood reports whether a server serves by its checks, or is held.

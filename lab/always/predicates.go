@@ -35,6 +35,7 @@ var Says = [...]string{
 	15: "an order to obey ends when every server is up, and enough is enough by two numbers",
 	16: "failures through the virtual address alone wait for proof, and are kept while there can be none",
 	17: "who comes into a pool that serves climbs; no weight exceeds that of the file or the order",
+	18: "who failed again soon after its return stays out for its time, unless too few serve",
 }
 
 // Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
@@ -54,6 +55,7 @@ var Predicates = []Predicate{
 	{14, nil, formerGoes},
 	{14, nil, changesInTurn},
 	{17, nil, weighsNoMore},
+	{18, nil, waitsBeside},
 }
 
 // Ask reports what is wrong with a step.
@@ -96,6 +98,7 @@ var excuses = []struct {
 	{2, "rerouted", (*Moment).changesToGate},
 	{2, "together", func(m *Moment, _ *Server) bool { return m.Together }},
 	{3, "together", func(m *Moment, _ *Server) bool { return m.Together }},
+	{2, "held down", func(_ *Moment, s *Server) bool { return s.Waits }},
 	{10, "moved", func(_ *Moment, s *Server) bool { return s.Gone }},
 }
 
@@ -147,7 +150,8 @@ func staysIn(s *Step) string {
 	for i := range m.Servers {
 		o := &m.Servers[i]
 		goes := s.Before.WeightIn(o.Dest.Addr) > 0 && !m.ServesIn(o)
-		if goes && m.IsSure(o, health.Up) && o.Weight > 0 && !m.excused(2, o) {
+		had, _ := s.Before.Have.At(o.Dest.Addr) // who waits came by hand
+		if goes && m.IsSure(o, health.Up) && o.Weight > 0 && (!m.excused(2, o) || o.Waits && had.Weight > 0) {
 			return m.Call(o.Dest.Addr) + " passes, and is taken out"
 		}
 	}
@@ -409,7 +413,7 @@ func formerGoes(m *Moment) string {
 			continue
 		}
 		now := &m.Servers[s.To]
-		passes := now.Verdict == health.Up
+		passes := now.Verdict == health.Up && !now.Waits
 		if !now.Out && (passes || now.Held) || s.Out && passes {
 			return m.Call(s.Dest.Addr) +
 				" is at a former address, and stays beside the one at the new address"
@@ -446,6 +450,24 @@ func weighsNoMore(m *Moment) string {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; !s.Gone && !m.isByHand(s) && m.WeightIn(s.Dest.Addr) > s.Weight {
 			return m.Call(s.Dest.Addr) + " has more than its weight"
+		}
+	}
+	return ""
+}
+
+// waitsBeside: while a server waits to come back, as many serve as the guard says, and half of those with a weight.
+func waitsBeside(m *Moment) string {
+	serving := 0
+	for i := range m.Servers {
+		s := &m.Servers[i]
+		if !s.Held && m.isGood(s) && m.ServesIn(s) || s.Kept && s.Verdict == health.Unknown {
+			serving++
+		}
+	}
+	least := max(m.KeepServing.Of(m.Weighted()), (m.Weighted()+1)/2)
+	for i := range m.Servers {
+		if s := &m.Servers[i]; s.Waits && !s.Gone && !s.Unsure && serving < least {
+			return m.Call(s.Dest.Addr) + " waits, and too few serve"
 		}
 	}
 	return ""

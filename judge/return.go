@@ -1,0 +1,76 @@
+package judge
+
+import (
+	"slices"
+
+	"ldirectord/checker/health"
+)
+
+// A server that checks took out comes back when these rules let it in. With holddown, one that fails again soon after
+// its return stays out, for longer each time. Neither counts while too few serve.
+
+// Waits reports whether a server passes, and is not let back in yet.
+func (s *Server) Waits() bool {
+	return s.Fallen && s.Verdict() == health.Up && s.Weight() > 0 && !s.Drained() && !s.Suspended()
+}
+
+// heldDown notes how long servers that left service stay out. A server that has not failed for long enough begins anew.
+func heldDown(h *hearing) {
+	for s := range h.all() {
+		if s.Fallen {
+			h.count(s)
+		} else if !h.now.Before(s.Turn.Add(h.HoldDownMax)) {
+			s.Forgive()
+		}
+		if s.Waits() && h.isHeldDown(s) {
+			h.why[s.At] = h.by
+			h.askAgain(s.Turn)
+		}
+	}
+}
+
+// count counts the failure by which a server left service, once.
+func (h *hearing) count(s *Server) {
+	if !s.Fallen || s.Noted {
+		return
+	}
+	returned := s.Turn
+	if s.Noted, s.Turn = true, h.now; !h.now.Before(returned.Add(h.HoldDownMax)) {
+		s.Falls, s.FellFirst = 1, uint32(h.now.Unix())
+		return
+	}
+	out := h.HoldDown
+	for range s.Falls - 1 {
+		out = min(2*out, h.HoldDownMax)
+	}
+	s.Turn, s.Falls = h.now.Add(out), max(s.Falls, s.Falls+1)
+}
+
+func (h *hearing) isHeldDown(s *Server) bool { return h.HoldDown > 0 && h.now.Before(s.Turn) }
+
+// returning lets servers back in. Those that checks took out wait in the order in which they passed; those that are
+// held down come last.
+func returning(h *hearing) {
+	_, enough := h.MinServers.Of(h.weighted())
+	missing := max(enough, h.Quota(), (h.weighted()+1)/2)
+	var waiting, last []*Server
+	for s := range h.all() {
+		switch {
+		case s.Waits() && h.isHeldDown(s):
+			last = append(last, s)
+		case s.Waits():
+			waiting = append(waiting, s)
+		case s.Fallen && s.Verdict() == health.Up && s.Asks() <= health.NoAdmin:
+			s.Forgive() // an order is above all
+		case !s.Held && h.Serves(s):
+			missing--
+		}
+	}
+	slices.SortStableFunc(last, func(a, b *Server) int { return a.Since.Compare(b.Since) })
+	for _, s := range slices.Concat(waiting, last) {
+		if missing > 0 || h.Gathers() || !h.weighsNothing(s) || !h.isHeldDown(s) {
+			s.Fallen, s.Noted, s.Turn = false, false, h.now
+			missing--
+		}
+	}
+}

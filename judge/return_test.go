@@ -1,0 +1,149 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// played is a section that time passes in: what is decided is written.
+type played struct {
+	Case
+	now   time.Time
+	again time.Time
+}
+
+func (p *played) decide() {
+	d := Decide(p.Case, p.now)
+	p.Adopt(d.State)
+	p.Wrote(lvs.DestsOf(d.Places))
+	p.again = d.Again
+}
+
+// do makes things happen to servers, in words: 1 fails, 2 passes, 3 is ready, 10s go by.
+func (p *played) do(t *testing.T, what string) {
+	t.Helper()
+	for word := range strings.SplitSeq(what, ", ") {
+		var i int
+		var does string
+		if d, err := time.ParseDuration(word); err == nil {
+			p.now = p.now.Add(d)
+		} else if n, _ := fmt.Sscan(word, &i, &does); n < 2 {
+			t.Fatal(word)
+		} else {
+			s := &p.Servers[i-1]
+			switch does {
+			case "ready":
+				s.Forgive()
+			case "drain":
+				s.Ordered(Order{Kind: Drain})
+			case "maint":
+				s.Ordered(Order{Kind: Maint})
+			case "undo":
+				s.Ordered(Order{})
+			case "file":
+				s.Maintained(!s.File)
+			case "hand": // somebody gives it a weight
+				p.has(byte(i), 9)
+				p.Changed(at(byte(i)), true, false)
+			default:
+				p.Result(s, &s.First, does == "passes", map[string]Loss{"fails": NotReached, "lies": WrongAnswer}[does])
+			}
+		}
+		p.decide()
+	}
+}
+
+func (p *played) String() string {
+	text := ""
+	for i := range p.Servers {
+		weight, in := p.WeightAt(at(byte(i + 1)))
+		if text += fmt.Sprint(weight); !in {
+			text = text[:len(text)-1] + "-"
+		}
+	}
+	if p.again.After(p.now) {
+		text += " " + p.again.Sub(p.now).String()
+	}
+	return text
+}
+
+// Four servers of weight 4, of which each failure soon after a return costs 10 s, 20 s, 40 s.
+func playedWith(given func(*Case)) *played {
+	p := &played{Case: inService(4, 4, 4, 4), now: noon}
+	p.HoldDown, p.HoldDownMax = 10*time.Second, 40*time.Second
+	given(&p.Case)
+	p.decide()
+	return p
+}
+
+func TestHoldDown(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Case)
+		does  string
+		want  string // the weights, and when it is decided again
+	}{
+		{"the first failure costs nothing", nil, "1 fails, 5s, 1 passes", "4444"},
+		{"the second one", nil, "1 fails, 1 passes, 1 fails, 5s, 1 passes", "-444 5s"},
+		{"it is over", nil, "1 fails, 1 passes, 1 fails, 5s, 1 passes, 5s", "4444"},
+		{"it is over while it fails", nil, "1 fails, 1 passes, 1 fails, 15s, 1 passes", "4444"},
+		{"what fails meanwhile is no further failure", nil,
+			"1 fails, 1 passes, 1 fails, 1 passes, 5s, 1 fails, 1 passes", "-444 5s"},
+		{"the third one costs twice as much", nil,
+			"1 fails, 1 passes, 1 fails, 1 passes, 10s, 1 fails, 1 passes", "-444 20s"},
+		{"no more than the most", nil, "1 fails, 1 passes, 1 fails, 1 passes, 10s, 1 fails, 1 passes, 20s, " +
+			"1 fails, 1 passes, 40s, 1 fails, 1 passes", "-444 40s"},
+		{"long after its return it costs nothing", nil, "1 fails, 1 passes, 40s, 1 fails, 1 passes", "4444"},
+		{"… and all is forgotten", nil,
+			"1 fails, 1 passes, 1 fails, 1 passes, 10s, 40s, 1 fails, 1 passes, 1 fails, 1 passes", "-444 10s"},
+		{"with quiescent it has weight 0", func(c *Case) { c.Quiescent = true },
+			"1 fails, 1 passes, 1 fails, 1 passes", "0444 10s"},
+		{"without holddown it comes at once", func(c *Case) { c.HoldDown = 0 },
+			"1 fails, 1 passes, 1 fails, 1 passes", "4444"},
+		{"a server of weight 0 does not wait", func(c *Case) { c.Servers[0].Order = Order{Kind: Weigh, Weight: 4} },
+			"1 fails, 1 passes, 1 fails, 1 undo, 1 passes", "-444 10s"},
+		{"half of them are enough", nil, "1 fails, 1 passes, 1 fails, 1 passes, 2 fails, 1s, 2 passes, 1s, 2 fails, 1s, " +
+			"2 passes", "--44 7s"},
+		{"fewer are not: the one that waits longest comes", nil, "1 fails, 1 passes, 1 fails, 2 fails, 2 passes, " +
+			"2 fails, 2 passes, 1s, 1 passes, 3 fails", "-4-4 9s"},
+		{"as many as the guard says", func(c *Case) { c.KeepServing = lvs.Share{N: 4} },
+			"1 fails, 1 passes, 1 fails, 1 passes", "4444"},
+		{"as many as minservers says", func(c *Case) { c.MinServers.High = lvs.Share{N: 4} },
+			"1 fails, 1 passes, 1 fails, 1 passes", "4444 10s"},
+		{"a server that is held does not serve", func(c *Case) { c.KeepServing = lvs.Share{N: 3} },
+			"1 fails, 1 passes, 1 fails, 1 passes, 2 fails", "4-44 10s"},
+		{"what the guard releases has failed", func(c *Case) { c.KeepServing = lvs.Share{N: 3} },
+			"1 fails, 1 passes, 2 fails, 1 fails, 2 passes, 1 passes", "-444 10s"},
+		{"what was held has not", func(c *Case) { c.KeepServing = lvs.Share{N: 4} },
+			"1 fails, 1 passes, 1 fails, 1 passes", "4444"},
+		{"ready ends it", nil, "1 fails, 1 passes, 1 fails, 1 passes, 1 ready", "4444"},
+		{"… and all is forgotten", nil, "1 fails, 1 passes, 1 fails, 1 passes, 1 ready, 1 fails, 1 passes", "4444"},
+		{"a drain is above all", nil, "1 fails, 1 passes, 1 fails, 1 passes, 1 drain", "0444"},
+		{"… and so is its end", nil, "1 fails, 1 passes, 1 fails, 1 passes, 1 drain, 1 undo", "4444"},
+		{"a failing server is drained, and held down", nil, "1 fails, 1 passes, 1 fails, 1 drain, 1 undo, 1 passes",
+			"-444 10s"},
+		{"the end of maintenance too", nil, "1 fails, 1 passes, 1 fails, 1 passes, 1 file, 1 file", "4444"},
+		{"failures during maintenance are none", nil,
+			"1 fails, 1 passes, 1 file, 1 fails, 1 passes, 1 fails, 1 file, 1 passes", "4444"},
+		{"a weight by hand ends it", nil, "1 fails, 1 passes, 1 fails, 1 passes, 1 hand", "9444"},
+		{"a server that was never in service", func(c *Case) {
+			c.says(0, health.Unknown)
+			c.Servers[0].Entered = false
+			c.Have.Remove(at(1))
+		}, "1 fails, 1 passes", "4444"},
+	} {
+		p := playedWith(func(c *Case) {
+			if row.given != nil {
+				row.given(c)
+			}
+		})
+		if p.do(t, row.does); p.String() != row.want {
+			t.Errorf("%s: %s, want %s", row.what, p, row.want)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package judge
+
+import (
+	"time"
+
+	"ldirectord/checker/health"
+)
+
+// holdsDown: a server that checks take out soon after its return stays out for its time, which each further failure
+// doubles up to the longest. It comes back then, if it passes, and not before, unless too few serve.
+func holdsDown(s *step) string {
+	b, w := s.before, s.after
+	if !w.sl.has(holddown) || !s.from.Follows || !s.to.Follows || s.kind == edit {
+		return ""
+	}
+	passed := time.Duration(bit(s.kind == time_)) * tick
+	for i := range w.Servers {
+		one, was, facts := &w.Servers[i], &b.Servers[i], &s.to.Servers[i]
+		soon := !was.Fallen && instant.Before(was.Turn.Add(2*tick-passed))
+		left := was.Turn.Add(-passed).Sub(instant)
+		switch {
+		case one.Gone:
+		case one.Fallen && !was.Fallen &&
+			one.Turn.Sub(instant) != time.Duration(bit(soon)*min(int(was.Falls), 2))*tick:
+			return who(one) + " is out for another time than its failures say"
+		case facts.Waits && !one.Turn.After(instant):
+			return who(one) + " waits, and its time is over"
+		case was.Fallen && one.Fallen && s.kind != time_ && one.Turn != was.Turn:
+			return who(one) + " is out, and waits for another time"
+		case !one.Fallen && s.from.Servers[i].Waits && s.from.Servers[i].Verdict == health.Up && left > 0 &&
+			enough(s, i) &&
+			s.kind != order && s.kind != file && s.kind != look && s.kind != ready:
+			return who(one) + " comes back early"
+		}
+	}
+	return ""
+}
+
+// enough reports whether the other server serves.
+func enough(s *step, i int) bool {
+	for o := range s.to.Servers {
+		other := &s.to.Servers[o]
+		if o != i && s.to.MayServe(other) && other.Verdict == health.Up && s.to.ServesIn(other) {
+			return true
+		}
+	}
+	return false
+}
