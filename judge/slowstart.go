@@ -50,7 +50,7 @@ func climb(h *hearing) {
 
 // comesIn reports whether a server without a weight in the table gets one now.
 func (h *hearing) comesIn(s *Server) bool {
-	return s.IsUp() && !s.Held && !h.Gathers() && !h.ByHand[s.Dest.Addr] && h.isOut(s)
+	return s.IsUp() && h.Serves(s) && !s.Held && !h.ByHand[s.Dest.Addr] && h.isOut(s)
 }
 
 // isOut reports whether a server has no weight in the table, and not only because it changes to gate.

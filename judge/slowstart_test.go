@@ -23,6 +23,11 @@ func (c *Case) since(i int, age time.Duration, weight uint32) {
 	c.has(byte(i+1), weight)
 }
 
+// tells says how much of its weight a server can bear.
+func (c *Case) tells(i int, percent uint8) {
+	c.Servers[i].First.Telling = health.Tells(health.Words{Less: 100 - percent})
+}
+
 // decideOnce decides a case at noon, and tells what the table is to have, the rule of the second server, how long it
 // climbs, and when it is asked again.
 func decideOnce(c Case) string {
@@ -67,6 +72,8 @@ func TestRuleSlowStart(t *testing.T) {
 		{"no slowstart", func(c *Case) { gone(c); c.SlowStart = 0 }, whole},
 		{"it has another weight in the table", func(c *Case) { c.has(2, 3) }, whole},
 		{"it has weight 1", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 1 }, "1:40, 2:1, 3:40 by up"},
+		{"it says that it can bear nothing", func(c *Case) { c.has(2, 0); c.tells(1, 0) }, "1:40, 2:0, 3:40 by drain"},
+		{"… and climbed", func(c *Case) { c.since(1, 18*time.Second, 12); c.tells(1, 0) }, "1:40, 2:0, 3:40 by drain"},
 		{"it has weight 0", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 0 }, "1:40, 2:0, 3:40 by up"},
 		{"it was removed by hand", func(c *Case) { gone(c); c.byHand(2) }, "1:40, 3:40 by hand"},
 		{"it was changed by hand", func(c *Case) { c.since(1, 30*time.Second, 7); c.byHand(2) },
@@ -109,6 +116,8 @@ func TestRuleSlowStart(t *testing.T) {
 			c.since(1, 18*time.Second, 12)
 			c.Servers[1].Order = Order{Weigh, 20}
 		}, "1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
+		{"it says that it can bear a half", func(c *Case) { c.since(1, 18*time.Second, 12); c.tells(1, 50) },
+			"1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
 		{"it has no result any more", func(c *Case) {
 			c.since(1, 18*time.Second, 12)
 			c.says(1, health.Unknown)
