@@ -198,10 +198,14 @@ func (a adviser) kernel() {
 	a.when(v.PEName != "" && !persists, "pename", noEffect, "pename has an effect only with persistent")
 	a.when(v.Protocol != FWM && v.Addr.Port() == 0 && !persists, "virtual", suspicious,
 		"the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
-	if v.Quiescent && v.RefusesClientsOfTheDown() {
+	setsZero := "quiescent=yes"
+	if !v.Quiescent {
+		setsZero = "drainstatus"
+	}
+	if (v.Quiescent || v.DrainStatus != nil) && v.RefusesClientsOfTheDown() {
 		a.warn("scheduler", suspicious,
-			"with quiescent=yes scheduler %s refuses the clients of a server that is out as long as it "+
-				"is out; schedflags=%[1]s-fallback sends them to others", v.Scheduler)
+			"with %s scheduler %s refuses the clients of a server that is out as long as it "+
+				"is out; schedflags=%[2]s-fallback sends them to others", setsZero, v.Scheduler)
 	}
 	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
 		v.PEName != "" && persists {
