@@ -138,7 +138,8 @@ func New(deps Deps) *Director {
 		}
 	}}
 	d.writer.before = func() {
-		if d.examiner.endMoved() {
+		if d.examiner.endMoved() || d.writer.left {
+			d.writer.left = false
 			d.leavers.record()
 		}
 		d.movers.record(false)

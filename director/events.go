@@ -130,8 +130,12 @@ func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 	e.Real = l.Addr.String()
 	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(whyOver(l), v.told.purge()), l.Addr, v.name)
 	if drains {
-		e.Say(notify.Drained, "Draining real server: %s (%s) (Weight set to 0) since it is not configured",
-			l.Addr, v.called())
+		why := "it is not configured"
+		if v.At(l.Addr) != nil {
+			why = "it is a backup server, and " + ownServe(v)
+		}
+		e.Say(notify.Drained, "Draining real server: %s (%s) (Weight set to 0) since %s",
+			l.Addr, v.called(), why)
 	}
 	return true
 }
@@ -234,12 +238,29 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 	}
 }
 
+// tellBackup reports once when the backup servers take over, and once when they give back.
+func tellBackup(t *teller, v *virtual, before bool) {
+	switch {
+	case !v.isOurs() || !v.placed || v.Backed == before:
+	case v.Backed:
+		t.guard(v, notify.BackupServes, "Backup servers take over", ": "+ownServe(v))
+	default:
+		t.guard(v, notify.BackupRests, "Backup servers give back", ": "+ownServe(v))
+	}
+}
+
+// ownServe counts the section's own servers that serve, in words.
+func ownServe(v *virtual) string {
+	up, _ := v.Own()
+	return fmt.Sprintf("%d of %d of its own serve", up, v.Weighted())
+}
+
 // untold reports whether the report of held servers is due.
 func (v *virtual) untold(now time.Time) bool {
 	return v.holds > 0 && !v.told.guardAt.IsZero() && !now.Before(v.told.guardAt)
 }
 
-// guard reports an act of keepserving, or of the brake of checkvip, in a virtual service.
+// guard reports an act of keepserving, the brake of checkvip or backup servers in a virtual service.
 func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.say(v, nil, kind, does+": "+v.label()+more, "")
 }

@@ -41,7 +41,12 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	if v.rules, v.again = decision.Others, decision.Again; v.moves {
 		v.again = together(v.again)
 	}
-	v.Adopt(decision.State)
+	backed, leave := v.Backed, len(v.Leavers)
+	if v.Adopt(decision.State); len(v.Leavers) != leave {
+		v.depart(v.servers)
+		w.left = true
+	}
+	tellBackup(&w.tell, v, backed)
 	w.decided(v)
 	if obeyed && !v.Obeys {
 		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})

@@ -13,7 +13,7 @@ import (
 
 // This file handles real servers that left the configuration of a virtual service with draintime. They stay in the
 // table at weight 0 until their connections have ended or the time is over. They are not checked, and get no new
-// clients.
+// clients. Backup servers that rest drain in the same way.
 
 // lookInterval is the time between two looks at the connections of servers that leave.
 const lookInterval = time.Second
@@ -21,7 +21,7 @@ const lookInterval = time.Second
 // Leaver is a real server that left its virtual service and may still be in the table.
 type Leaver = ipvsctl.Leaver
 
-// depart notes the names of servers that leave now.
+// depart notes the names of servers that leave now, or rest.
 func (v *virtual) depart(servers []*server) {
 	for _, s := range servers {
 		if l := v.Leaver(s.Dest.Addr); l != nil && l.Name == "" {
@@ -73,9 +73,13 @@ func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 // record passes on which servers leave, and which moved away and are in maintenance. It starts the timer for the next
 // look.
 func (all *leavers) record() {
-	now := make([]Leaver, 0, len(all.last))
+	now, leave := make([]Leaver, 0, len(all.last)), false
 	for _, v := range all.ours {
+		leave = leave || len(v.Leavers) > 0
 		for _, l := range v.Leavers {
+			if l.Until.IsZero() {
+				continue // the next daemon finds it in the table
+			}
 			now = append(now, Leaver{Key: v.key, Addr: l.Addr, Name: l.Name, Until: l.Until})
 		}
 		for _, s := range v.servers {
@@ -84,7 +88,7 @@ func (all *leavers) record() {
 			}
 		}
 	}
-	if len(now) > 0 && all.lookAt == nil {
+	if leave && all.lookAt == nil {
 		all.lookAt = time.After(lookInterval)
 	}
 	if all.leave != nil && !slices.Equal(now, all.last) {
@@ -131,10 +135,10 @@ func plural(n uint32, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// describeLeavers describes the leavers that are still in the table.
+// describeLeavers describes the leavers that are still in the table, without backup servers.
 func describeLeavers(v *virtual) (list []LeaverSnapshot) {
 	for _, l := range v.Leavers {
-		if weight, in := v.WeightAt(l.Addr); in {
+		if weight, in := v.WeightAt(l.Addr); in && v.At(l.Addr) == nil {
 			list = append(list, LeaverSnapshot{Real: l.Name, State: judge.Draining.String(),
 				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr],
 				Connections: l.Carries, Until: l.Until})

@@ -25,7 +25,7 @@ func (b *planBuilder) earlier(v *virtual) {
 				continue
 			}
 			b.check(v, e)
-			e.moved, made[e.Dest.Addr] = s, true
+			e.moved, e.Backup, made[e.Dest.Addr] = s, s.Backup, true
 			v.earlier = append(v.earlier, e)
 		}
 	}

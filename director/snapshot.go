@@ -178,6 +178,7 @@ type ServerNames struct {
 	Address string `json:"address,omitempty"` // of the host in Real, without a port; else ""
 	Host    string `json:"name,omitempty"`    // where Real is its address
 	Alias   string `json:"-"`                 // another name that orders may use; "" for none
+	Backup  string `json:"backup,omitempty"`  // of a backup server: needed, drains or waits
 	Waits   bool   `json:"-"`                 // it is a single server without an address yet
 	Moved   bool   `json:"-"`                 // the host has a new address
 }
@@ -350,6 +351,10 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		why = "it left the file; it stays until every name in the file has an address, or until the next " +
 			"reload; "
 	}
+	if s.Backup {
+		now.Backup = reserve(v, s)
+		why += "backup, " + now.Backup + ": " + ownServe(v) + "; "
+	}
 	now.Note = strings.TrimSuffix(why+now.Note, "; ")
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
@@ -401,6 +406,17 @@ func (x user) describe() CheckSnapshot {
 		now.Checked, now.Last = j.check.at.Time(), j.check.last
 	}
 	return now
+}
+
+// reserve is what a backup server does.
+func reserve(v *virtual, s *server) string {
+	switch _, in := v.WeightAt(s.Dest.Addr); {
+	case !v.Rests(s.Server):
+		return "needed"
+	case in:
+		return "drains"
+	}
+	return "waits"
 }
 
 func describeFallback(v *virtual) *FallbackSnapshot {

@@ -79,11 +79,11 @@ func (d *Director) demote(ctx context.Context) {
 	d.tell.status = lvs.StatusRunning
 }
 
-// leavingOf returns the servers that a stop reports: those that are up. A server that several virtual services have in
-// the same way is reported for the first of them, as by the Perl ldirectord.
+// leavingOf returns the servers that a stop reports: those that are up, except backup servers that rest. A server that
+// several virtual services have in the same way is reported for the first of them, as by the Perl ldirectord.
 func leavingOf(v *virtual, told map[string]bool) (up []*server) {
 	for _, s := range v.servers {
-		if id := monitorID(v.cfg, s.real); s.State() == health.Up && !told[id] {
+		if id := monitorID(v.cfg, s.real); s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
 			told[id] = true
 			up = append(up, s)
 		}

@@ -78,7 +78,11 @@ func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 		s.NoFallback = cfg.CheckType == parser.Off && !cfg.OwnFallback
 	}
 	for i := range cfg.Waiting {
-		s.Waiting = append(s.Waiting, uint32(cfg.Waiting[i].Weight))
+		weight := uint32(cfg.Waiting[i].Weight)
+		if cfg.Waiting[i].Backup {
+			weight = 0 // not counted
+		}
+		s.Waiting = append(s.Waiting, weight)
 	}
 	return s
 }

@@ -24,6 +24,7 @@ type writer struct {
 	before  func()            // called before the table follows
 	wrote   func(...*virtual) // called when the table has the decision
 
+	left    bool      // a server leaves since the leavers were recorded
 	unread  string    // why the table could not be read the last time
 	counted time.Time // when the counters of the servers were read
 }

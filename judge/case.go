@@ -39,7 +39,7 @@ func (c *Case) sharing(addr netip.AddrPort) iter.Seq[*Server] {
 // Serves reports whether a server is in service, as its checks, the operator's orders and changes by hand have it.
 func (c *Case) Serves(s *Server) bool {
 	state := s.State()
-	if s.Weight() == 0 || s.Drained() || state != health.Up && (state != health.Unknown || !s.Kept) {
+	if c.Rests(s) || s.Weight() == 0 || s.Drained() || state != health.Up && (state != health.Unknown || !s.Kept) {
 		return false
 	}
 	return !c.isOutByHand(s) && !((s.Rerouted || c.Gathers()) && c.weighsNothing(s))
@@ -111,12 +111,15 @@ func (c *Case) Available() (up, known bool) {
 		}
 		switch s.State() {
 		case health.Up:
-			return true, true
+			if !s.Backup || c.Backed {
+				return true, true
+			}
+			up = true // if no other is
 		case health.Unknown:
 			known = false
 		}
 	}
-	return false, known
+	return up && known, known
 }
 
 // foundServes reports whether a found destination serves, as the section was last written.

@@ -95,7 +95,7 @@ func (h *hearing) serving() bool {
 func (c *Case) guards() bool { return c.KeepServing.N > 0 && !c.Obeys }
 
 // Quota is how many servers checks must leave in service; 0: they may take out all.
-func (c *Case) Quota() int { return c.KeepServing.Of(c.weighted()) }
+func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }
 
 // WouldServe reports whether a server that moved away is in service; it then stays until the one at the new address is
 // up.

@@ -42,7 +42,7 @@ func (s *Server) follow(holds bool) bool {
 	was := s.Held
 	switch s.Verdict() {
 	case health.Down:
-		s.Held, s.Kept = holds, false
+		s.Held, s.Kept = holds && !s.Backup, false
 		s.Entered = s.Entered && s.Held
 	case health.Up:
 		s.Held = s.Held && s.Asks() > health.NoAdmin
@@ -165,7 +165,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 
 // Left notes that this director stands by and has removed the section from the table.
 func (s *State) Left() {
-	s.Have, s.Known, s.FallbackIn = nil, false, false
+	s.Have, s.Known, s.FallbackIn, s.Backed = nil, false, false, false
 	s.Found, s.Leavers = nil, nil
 	for i := range s.Servers {
 		s.Servers[i].Climbs = time.Time{}
@@ -179,18 +179,22 @@ func (s *Server) Counted(connections uint32) {
 	s.Rerouted = s.Rerouted && s.Connected
 }
 
-// SendOff notes that a server left the section. With draintime it drains. If the table does not have it, the next
-// change forgets it.
+// SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains so long; a
+// backup server without draintime until its connections have ended. If the table does not have it, the next change
+// forgets it.
 func (c *Case) SendOff(l Leaver, now time.Time) {
 	at, leaves := c.findLeaver(l.Addr)
-	if c.DrainTime == 0 || leaves || c.At(l.Addr) != nil {
+	s := c.At(l.Addr)
+	if leaves || s == nil && c.DrainTime == 0 || s != nil && !c.Rests(s) {
 		return
 	}
 	left := c.DrainTime
 	if !l.Until.IsZero() {
 		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
 	}
-	l.Until = now.Add(left) // from now on independent of the clock
+	if l.Until = now.Add(left); c.DrainTime == 0 { // from now on independent of the clock
+		l.Until = time.Time{}
+	}
 	delete(c.ByHand, l.Addr)
 	c.Leavers = slices.Insert(c.Leavers, at, l)
 }
@@ -201,7 +205,7 @@ func (s *State) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
 	wasIdle := l.Idle
 	l.Idle = idle && in && weight == 0 // a leaver with a weight still serves, see keepServing
 	switch {
-	case !now.Before(l.Until):
+	case !l.Until.IsZero() && !now.Before(l.Until):
 		l.Over = Late
 	case wasIdle && l.Idle: // connections that were being set up when it got weight 0 are counted by now
 		l.Over = Drained

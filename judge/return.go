@@ -9,9 +9,10 @@ import (
 // A server that checks took out comes back when these rules let it in. With holddown, one that fails again soon after
 // its return stays out, for longer each time. Neither counts while too few serve.
 
-// Waits reports whether a server passes, and is not let back in yet.
+// Waits reports whether a server passes, and is not let back in yet. A backup server never waits.
 func (s *Server) Waits() bool {
-	return s.Fallen && s.Verdict() == health.Up && s.Weight() > 0 && !s.Drained() && !s.Suspended()
+	passes := s.Fallen && s.Verdict() == health.Up && s.Weight() > 0
+	return passes && !s.Backup && !s.Drained() && !s.Suspended()
 }
 
 // heldDown notes how long servers that left service stay out. A server that has not failed for long enough begins anew.
@@ -51,8 +52,8 @@ func (h *hearing) isHeldDown(s *Server) bool { return h.HoldDown > 0 && h.now.Be
 // returning lets servers back in. Those that checks took out wait in the order in which they passed; those that are
 // held down come last.
 func returning(h *hearing) {
-	_, enough := h.MinServers.Of(h.weighted())
-	missing := max(enough, h.Quota(), (h.weighted()+1)/2)
+	_, enough := h.MinServers.Of(h.Weighted())
+	missing := max(enough, h.Quota(), (h.Weighted()+1)/2)
 	var waiting, last []*Server
 	for s := range h.all() {
 		switch {
@@ -62,7 +63,7 @@ func returning(h *hearing) {
 			waiting = append(waiting, s)
 		case s.Fallen && s.Verdict() == health.Up && s.Asks() <= health.NoAdmin:
 			s.Forgive() // an order is above all
-		case !s.Held && h.Serves(s):
+		case !s.Held && !s.Backup && h.Serves(s):
 			missing--
 		}
 	}

@@ -51,6 +51,8 @@ var Rules = []Rule{
 		"the server at a former address is removed when the guard releases it"},
 	{"let go", "keepserving", true, released,
 		"a change by hand ends when the guard releases that server"},
+	{"backup", "the file", true, backup,
+		"backup servers serve while fewer than LOW of the other servers do, until HIGH do; then they drain"},
 	{"together", "announce", true, together,
 		"the first servers are added when each has a result: the order of entries counts"},
 	{"leaver", "the file", true, leaving,
@@ -85,10 +87,11 @@ func obeyed(h *hearing) {
 }
 
 // Recovered reports whether every server is up on its own, not only by the brake, and asks for nothing. Servers that an
-// order takes out and servers without an address don't count.
+// order takes out, backup servers and servers without an address don't count.
 func (c *Case) Recovered() bool {
 	for s := range c.all() {
-		if s.Unchecked || s.Weight() == 0 || s.File || s.Order.Kind == Drain || s.Order.Kind == Maint {
+		out := s.File || s.Order.Kind == Drain || s.Order.Kind == Maint
+		if out || s.Unchecked || s.Backup || s.Weight() == 0 {
 			continue
 		}
 		if s.Verdict() != health.Up || s.Asks() > health.NoAdmin {
@@ -112,10 +115,11 @@ func guard(h *hearing) {
 	for s := range h.all() {
 		s.Held = s.Held && (s.Verdict() != health.Up || s.Asks() > health.NoAdmin)
 		switch serves := h.Serves(s); {
-		case s.Held && (!guards || s.Weight() == 0):
+		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
 			s.letGo()
 		case s.Held && (h.isOutByHand(s) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
 			s.goOut() // it would come back without a success
+		case s.Backup:
 		case serves && s.Held:
 			held = append(held, s)
 			fallthrough
@@ -207,7 +211,7 @@ func together(h *hearing) {
 	h.over = true
 }
 
-// leaving keeps servers that left the file at weight 0.
+// leaving keeps servers that left the file, and backup servers that rest, at weight 0.
 func leaving(h *hearing) {
 	for _, l := range h.Leavers {
 		if d, in := h.Have.At(l.Addr); in && l.Over == Stays {
@@ -220,7 +224,7 @@ func leaving(h *hearing) {
 // asks for that itself does not enter the table by its word.
 func drained(h *hearing) {
 	for s := range h.all() {
-		if !s.IsDraining() {
+		if !s.IsDraining() || h.Rests(s) {
 			continue
 		}
 		h.why[s.At] = h.by
@@ -234,7 +238,7 @@ func drained(h *hearing) {
 // down takes a server out of service.
 func down(h *hearing) {
 	for s := range h.all() {
-		if s.State() != health.Down {
+		if s.State() != health.Down || h.Rests(s) {
 			continue
 		}
 		why := h.why[s.At]
@@ -252,7 +256,7 @@ func down(h *hearing) {
 func unknown(h *hearing) {
 	for s := range h.all() {
 		state := s.State()
-		if s.IsDraining() || state != health.Unknown && (state != health.Up || !h.Gathers()) {
+		if s.IsDraining() || h.Rests(s) || state != health.Unknown && (state != health.Up || !h.Gathers()) {
 			continue
 		}
 		why := h.why[s.At]
@@ -269,7 +273,7 @@ func unknown(h *hearing) {
 // up puts servers in service with their weights.
 func up(h *hearing) {
 	for s := range h.all() {
-		if !s.IsUp() || h.Gathers() {
+		if !s.IsUp() || h.Gathers() || h.Rests(s) {
 			continue
 		}
 		h.up = true

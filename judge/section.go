@@ -25,7 +25,8 @@ type Section struct {
 	Readd      bool          // readdquiescent
 	NoFallback bool          // the fallback server never serves: checktype=off, and the section has none of its own
 
-	byAddr []int32 // members in the order of their addresses
+	byAddr  []int32 // members in the order of their addresses
+	reserve bool    // it has backup servers that are checked
 }
 
 // Member is the configuration of one real server.
@@ -35,13 +36,14 @@ type Member struct {
 	// MovedTo is the place of the server at the name's new address; -1: this server has not moved.
 	MovedTo   int32
 	Unchecked bool // checktype=off: never added
+	Backup    bool // it serves only while too few others do
 }
 
-// Index prepares At, once all members are known.
+// Index prepares At and the rule backup, once all members are known.
 func (s *Section) Index() {
-	s.byAddr = make([]int32, len(s.Members))
-	for i := range s.byAddr {
-		s.byAddr[i] = int32(i)
+	s.byAddr, s.reserve = make([]int32, len(s.Members)), false
+	for i, m := range s.Members {
+		s.byAddr[i], s.reserve = int32(i), s.reserve || m.Backup && !m.Unchecked
 	}
 	slices.SortStableFunc(s.byAddr, func(a, b int32) int {
 		return s.Members[a].Dest.Addr.Compare(s.Members[b].Dest.Addr)

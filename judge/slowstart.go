@@ -50,7 +50,7 @@ func climb(h *hearing) {
 
 // comesIn reports whether a server without a weight in the table gets one now.
 func (h *hearing) comesIn(s *Server) bool {
-	return s.IsUp() && h.Serves(s) && !s.Held && !h.ByHand[s.Dest.Addr] && h.isOut(s)
+	return s.IsUp() && !s.Backup && h.Serves(s) && !s.Held && !h.ByHand[s.Dest.Addr] && h.isOut(s)
 }
 
 // isOut reports whether a server has no weight in the table, and not only because it changes to gate.
@@ -70,8 +70,11 @@ func (h *hearing) isCold() (cold bool, beat time.Time) {
 	}
 	for s := range h.all() {
 		out := h.isOut(s)
-		if out || s.Held || h.ByHand[s.Dest.Addr] || !h.Serves(s) {
+		if out || s.Backup || s.Held || h.ByHand[s.Dest.Addr] || !h.Serves(s) {
 			s.Climbs = time.Time{}
+		}
+		if s.Backup {
+			continue // it comes whole, for servers that are out
 		}
 		awaited = awaited || s.isAwaited()
 		if s.MovedTo < 0 {

@@ -6,7 +6,7 @@ func (c *Case) Weigh() {
 	n := &c.Strength
 	found, awaited := c.foundServes(), 0
 	n.Up, n.Holds, n.Serves = 0, false, found || c.FallbackIn
-	low, high := c.MinServers.Of(c.weighted())
+	low, high := c.MinServers.Of(c.Weighted())
 	if found {
 		awaited = len(c.Waiting)
 	}
@@ -15,7 +15,7 @@ func (c *Case) Weigh() {
 		serves := c.Serves(s) && (weight > 0 || !c.Known) || s.Unchecked && weight > 0
 		n.Serves = n.Serves || serves
 		switch {
-		case s.Weight() == 0, s.Drained(), s.Suspended():
+		case c.Rests(s), s.Weight() == 0, s.Drained(), s.Suspended():
 		case s.isAwaited():
 			awaited++
 		case s.Held:
@@ -40,10 +40,10 @@ func (c *Case) Weigh() {
 	}
 }
 
-// weighted is the number of servers with a weight, including servers without an address.
-func (c *Case) weighted() (n int) {
+// Weighted is the number of the section's own servers with a weight, including servers without an address.
+func (c *Case) Weighted() (n int) {
 	for s := range c.all() {
-		if s.Weight() > 0 && s.MovedTo < 0 {
+		if s.Weight() > 0 && s.MovedTo < 0 && !s.Backup {
 			n++
 		}
 	}

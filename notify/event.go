@@ -68,6 +68,8 @@ const (
 	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
 	AllFull        Kind = "all-full"        // every server that serves is full: new clients are refused
 	FullOver       Kind = "full-over"       // a server, or not every server, is full any more
+	BackupServes   Kind = "backup-serves"   // too few servers serve, so the backup servers do
+	BackupRests    Kind = "backup-rests"    // enough servers serve again; the backup servers drain
 	Announced      Kind = "announced"       // an address is on the device of announce
 	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
 	Withdrawn      Kind = "withdrawn"       // an address is on no device

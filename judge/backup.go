@@ -1,0 +1,85 @@
+package judge
+
+import (
+	"slices"
+
+	"ldirectord/checker/health"
+)
+
+// backup puts the backup servers in service while fewer than LOW of the section's own serve, until HIGH do. Until the
+// checks of the own servers have spoken, they stay as the table has them. One that goes out drains as a server that
+// left the file does.
+func backup(h *hearing) {
+	if !h.reserve {
+		return
+	}
+	was := h.Backed
+	up, unknown := h.Own()
+	low, high := h.BackupBelow.Of(h.Weighted())
+	switch {
+	case h.Gathers():
+	case up >= high:
+		h.Backed = false
+	case up+unknown < low, !h.Known && h.backupIsIn():
+		h.Backed = true
+	}
+	for s := range h.all() {
+		if !s.Backup || h.At(s.Dest.Addr) != s {
+			continue
+		}
+		if was != h.Backed {
+			delete(h.ByHand, s.Dest.Addr)
+		}
+		h.rest(s)
+	}
+}
+
+// Own counts the section's own servers that serve, and those of which it is not known. Those
+// that are held or climb do not serve.
+func (s *State) Own() (up, unknown int) {
+	for addr := range s.Found {
+		d, _ := s.Have.At(addr)
+		up += int(min(d.Weight, 1))
+	}
+	for one := range s.all() {
+		switch {
+		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(),
+			one.told().Num == 0, s.isOutByHand(one):
+		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two are one
+		case isOpen(one):
+			unknown++
+		case one.Verdict() == health.Up && !one.Held && one.Climbs.IsZero():
+			up++
+		}
+	}
+	return up, unknown
+}
+
+// isOpen reports whether the checks of a server have not spoken yet.
+func isOpen(s *Server) bool { return s.isAwaited() || s.Verdict() == health.Unknown }
+
+// backupIsIn reports whether the table has a backup server in service, and not by hand.
+func (s *State) backupIsIn() bool {
+	return slices.ContainsFunc(s.Servers, func(one Server) bool {
+		return one.Backup && !s.weighsNothing(&one) && !s.ByHand[one.Dest.Addr]
+	})
+}
+
+// Rests reports whether a server is a backup server that is not needed. It is not in the table, unless it drains.
+func (s *State) Rests(one *Server) bool { return one.Backup && !s.Backed }
+
+// rest has a backup server drain while it rests and is in the table. One that fails is treated like every server.
+func (h *hearing) rest(s *Server) {
+	drains := false
+	if h.Rests(s) {
+		h.why[s.At] = h.by
+		_, in := h.Have.At(s.Dest.Addr)
+		drains = in && !h.ByHand[s.Dest.Addr] && (h.Quiescent || s.State() != health.Down)
+	}
+	if at, leaves := h.findLeaver(s.Dest.Addr); leaves && !drains {
+		h.Leavers = slices.Delete(h.Leavers, at, at+1)
+	}
+	if drains {
+		h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
+	}
+}
