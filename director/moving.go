@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -106,11 +107,24 @@ func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
 }
 
 // whyWeight is how the weight of a server in the table came about; "" if nothing but order and file decide it.
-func (v *virtual) whyWeight(s *server, now time.Time) string {
+func (v *virtual) whyWeight(s *server) string {
 	var parts []string
-	if ramp := v.Ramp(s.Server, now); ramp.Num < ramp.Den {
+	at := time.Now()
+	if until(v.lasts) <= 0 { // the next step is due
+		at = v.lasts.Add(-1)
+	}
+	if ramp := v.Ramp(s.Server, at); ramp.Num < ramp.Den {
 		parts = append(parts, fmt.Sprintf("%d %% after %.0f s of slowstart %v", 100*ramp.Num/ramp.Den,
-			now.Sub(s.Climbs).Truncate(time.Second).Seconds(), v.SlowStart.Seconds()))
+			at.Sub(s.Climbs).Truncate(time.Second).Seconds(), v.SlowStart.Seconds()))
+	}
+	for j := &s.first; j != nil; j = j.next {
+		if j.Telling.Less > 0 || v.cfg.Check(int(j.number)).CheckType == "agent" {
+			kind := user{v, s, j}.spec().Kind()
+			parts = append(parts, fmt.Sprintf("%s %d %%", kind, j.Telling.Percent()))
+		}
+		if j.Part > 0 && j.Health.State == health.Down {
+			parts = append(parts, fmt.Sprintf("%s is down: %d %%", user{v, s, j}.checkName(), j.Part))
+		}
 	}
 	if parts == nil {
 		return ""

@@ -121,8 +121,11 @@ func (e *examiner) judge(x user, r *checker.Result) {
 		e.tell.say(v, s, notify.SoftFailure, x.about("Soft failure real server: %s (%s) failure %d/%d",
 			s.label(), v.cfg.ID, failed, limit), detail)
 	}
-	if weighs || changed {
-		v.touch()
+	if weighs || changed && j.Part > 0 {
+		if s.steps = true; s.Turned || s.Held {
+			v.touch()
+		}
+		v.step(e.tell.now())
 	}
 	if turned {
 		v.touch()

@@ -382,7 +382,7 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		now.Note = strings.TrimSuffix("full: "+s.fullness()+"; "+now.Note, "; ")
 	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
-	now.Parts = v.whyWeight(s, time.Now())
+	now.Parts = v.whyWeight(s)
 	if c := worst.check; c != nil {
 		now.Checked, now.Last = c.at.Time(), c.last
 	}

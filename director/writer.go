@@ -34,16 +34,24 @@ type writing struct {
 	written          ipvsctl.Settings // as last written to the table, while Known
 	retry            time.Time        // no retry before this time; zero after a success
 	backoff          time.Duration    // the next wait
+	lasts            time.Time        // until then the weights stay as they were decided; zero: longer
 	again            time.Time        // when it is due by time alone; zero: never
 	refused          string           // why the table refused the last change; "" after a success
 	dirty            bool             // it is due, see touch
 	placed           bool             // the table has it, as far as known
-	moves            bool             // a server climbs
+	moves            bool             // the weight of a server moves
 	settingsRejected bool             // the table refuses only the settings
 }
 
 // touch makes a virtual service due: the writer decides it next and updates the table.
 func (n *writing) touch() { n.dirty = true }
+
+// step makes a virtual service due with the next steps of all, for a weight that only moves.
+func (n *writing) step(now time.Time) {
+	if n.moves = true; n.again.IsZero() || now.Before(n.again) {
+		n.again = together(now)
+	}
+}
 
 // follow updates the table. It reads the table first for virtual services whose entries are unknown. Have, if not nil,
 // is the table as it was just read.
