@@ -46,6 +46,7 @@ type Settings struct {
 	Window           Window // extension; zero when not set
 	CleanStop        bool
 	lvs.Policy
+	holdDown holdDown // what Virtual.HoldDown and HoldDownMax have
 	// extension: how long a server that left the file may keep its connections; 0: not at all
 	DrainTime       Seconds
 	FallbackCommand string

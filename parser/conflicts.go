@@ -10,7 +10,7 @@ import (
 func (f finder) conflicts(v *Virtual, s *section) {
 	f.oneRule(&v.Settings)
 	f.oneDialogue(v, s)
-	f.tells(v)
+	f.misplaced(v)
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}, {"agentsend", "agentport"}, {"backupbelow", "backup"}} {
 		if v.has(pair[0]) && !v.has(pair[1]) {
@@ -18,17 +18,36 @@ func (f finder) conflicts(v *Virtual, s *section) {
 				pair[1])
 		}
 	}
-	if v.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn) {
-		f.error(conflict, v.At["httpuser"],
-			"httpuser and an httpheader Authorization both log in; use only one of them")
+}
+
+// misplaced refuses directives that have no use beside others of the section.
+func (f finder) misplaced(v *Virtual) {
+	off := v.CheckType == On || v.CheckType == Off
+	overHTTP := v.Negotiates() && (v.Service == "http" || v.Service == "https")
+	refuse := func(wrong bool, directive, text string) {
+		if wrong {
+			f.error(conflict, v.At[directive], "%s", text)
+		}
 	}
+	refuse(v.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn), "httpuser",
+		"httpuser and an httpheader Authorization both log in; use only one of them")
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
-	if v.PEName != "" && v.Protocol == TCP {
-		f.error(conflict, v.At["pename"],
-			"pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or "+
-				"a firewall mark")
-	}
+	refuse(v.PEName != "" && v.Protocol == TCP, "pename",
+		"pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or "+
+			"a firewall mark")
+	refuse(off && v.AgentPort > 0, "agentport",
+		"agentport is given with a checktype that checks nothing; a section has one of them")
+	refuse(!off && v.ExternalWeight && !v.runsCommand(), "externalweight",
+		"externalweight is only for checktype=external and external-perl")
+	refuse(!off && v.DrainStatus != nil && !overHTTP, "drainstatus",
+		"drainstatus is only for negotiate checks of http and https")
+	refuse(v.HTTPStatus.overlaps(v.DrainStatus), "drainstatus",
+		"drainstatus has a status that means up, see httpstatus, without which it is 200-299; "+
+			"a status is in one of them")
+	refuse(v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh"), "backup",
+		"backup is not for the schedulers sh and mh, as where they send a client would depend on when "+
+			"servers came; others are allowed")
 }
 
 func logsIn(header string) bool {

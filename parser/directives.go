@@ -179,7 +179,7 @@ func extensions(g *Global, v *Virtual, s *Settings) []Directive {
 		{Name: "slowstart", Default: "0", either: to(&s.SlowStart, durationOrNone)},
 		{Name: "pace", either: to(&s.Pace, readPace)},
 		{Name: "paceout", either: to(&s.PaceOut, readPace)},
-		{Name: "holddown", either: holdDownTo(&s.Policy)},
+		{Name: "holddown", either: to(&s.holdDown, readHoldDown)},
 		{Name: "backupbelow", either: to(&s.BackupBelow, readMinServers)},
 		{Name: "repair", Default: "no", either: to(&s.Repair, yesNo)},
 		// Notifications

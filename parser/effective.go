@@ -83,6 +83,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	v.ID = v.Key().ID()
 
 	r.inherit(v)
+	v.HoldDown, v.HoldDownMax = v.holdDown.first, v.holdDown.most
 	v.fillTimeouts()
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)

@@ -37,21 +37,6 @@ func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seco
 // usualDoubling is how often a hold-down is the first one at most, unless the file says how long.
 const usualDoubling = 8
 
-// holdDownTo is to for the two times of holddown.
-func holdDownTo(kept *lvs.Policy) field {
-	return field{
-		read: func(v *value) *problem {
-			h, p := readHoldDown(v)
-			if p == nil && !v.trial {
-				kept.HoldDown, kept.HoldDownMax = h.first, h.most
-			}
-			return p
-		},
-		get: func() any { return holdDown{kept.HoldDown, kept.HoldDownMax} },
-		set: func(got any) { h := got.(holdDown); kept.HoldDown, kept.HoldDownMax = h.first, h.most },
-	}
-}
-
 func readHoldDown(v *value) (h holdDown, p *problem) {
 	first, most, two := strings.Cut(v.text, ",")
 	low, p := timeOrNone(&value{text: trim(first)})
@@ -85,16 +70,16 @@ var unmoved = map[string]string{
 func (f finder) moves(v *Virtual) {
 	const text = "%s is not for scheduler %s: %s; wrr, wlc, sed and nq are for weights that change"
 	moving := map[string]Position{}
-	note := func(used bool, what string, at Position) {
+	for name, used := range map[string]bool{"slowstart": v.SlowStart > 0, "agentport": v.AgentPort > 0,
+		"externalweight": v.ExternalWeight} {
 		if used {
-			moving[what] = at
+			moving[name] = v.At[name]
 		}
 	}
-	note(v.SlowStart > 0, "slowstart", v.At["slowstart"])
-	note(v.AgentPort > 0, "agentport", v.At["agentport"])
-	note(v.ExternalWeight, "externalweight", v.At["externalweight"])
 	for _, c := range v.AlsoChecks {
-		note(c.Weight > 0, "alsocheck with weight=", c.At)
+		if c.Weight > 0 {
+			moving["alsocheck with weight="] = c.At
+		}
 	}
 	why, odd := unmoved[v.Scheduler]
 	if i := slices.IndexFunc(v.Reals, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
@@ -139,26 +124,4 @@ func (a adviser) pacesOut() {
 	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together waits %v in service",
 		v.PaceOut, removed, wait)
 	a.in(a.s, advice).add(d)
-}
-
-// tells refuses what tells a weight where the check of the section can't do so.
-func (f finder) tells(v *Virtual) {
-	off := v.CheckType == On || v.CheckType == Off
-	overHTTP := v.Negotiates() && (v.Service == "http" || v.Service == "https")
-	refuse := func(wrong bool, directive, why string) {
-		if wrong {
-			f.error(conflict, v.At[directive], "%s %s", directive, why)
-		}
-	}
-	refuse(off && v.AgentPort > 0, "agentport",
-		"is given with a checktype that checks nothing; a section has one of them")
-	refuse(!off && v.ExternalWeight && !v.runsCommand(), "externalweight",
-		"is only for checktype=external and external-perl")
-	refuse(!off && v.DrainStatus != nil && !overHTTP, "drainstatus",
-		"is only for negotiate checks of http and https")
-	refuse(v.HTTPStatus.overlaps(v.DrainStatus), "drainstatus",
-		"has a status that means up, see httpstatus, without which it is 200-299; a status is in one of them")
-	refuse(v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh"), "backup",
-		"is not for the schedulers sh "+
-			"and mh, as where they send a client would depend on when servers came; others are allowed")
 }
