@@ -83,7 +83,7 @@ func (f finder) moves(v *Virtual) {
 	}
 	why, odd := unmoved[v.Scheduler]
 	if i := slices.IndexFunc(v.Reals, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
-		len(moving) > 0 {
+		len(moving) > 0 && len(v.Reals) > 1 {
 		f.warn(suspicious, v.Reals[i].At,
 			"the weight 1 has no steps, as every part of it is rounded up to 1; with 100 "+
 				"there is one for each percent, and 100 times the other weights of the section keeps "+
