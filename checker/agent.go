@@ -29,12 +29,6 @@ func newAgent(s Spec, _ *Env) (Checker, error) {
 	return &agent{s.Target, s.Timeout, []byte(s.Request)}, nil
 }
 
-// IsAgent reports whether a check is of a server's agent.
-func IsAgent(c Checker) bool {
-	_, is := bare(c).(*agent)
-	return is
-}
-
 // Check implements Checker.
 func (c *agent) Check(ctx context.Context) Result {
 	deadline := time.Now().Add(c.timeout)

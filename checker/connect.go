@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
 )
 
@@ -63,6 +64,7 @@ type combined struct {
 	connects      int
 	left          int    // connects before the next full check
 	warning       string // the warning of the last full check, repeated so that it is reported once
+	tells         bool   // the full check tells something
 }
 
 func newCombined(s Spec, e *Env) (Checker, error) {
@@ -81,7 +83,7 @@ func newCombined(s Spec, e *Env) (Checker, error) {
 func (c *combined) Check(ctx context.Context) Result {
 	if c.left > 0 {
 		r := c.connect.Check(ctx)
-		r.Warning = c.warning
+		r.Warning, r.Told.Wordless = c.warning, c.tells
 		switch {
 		case r.OK:
 			c.left--
@@ -91,7 +93,7 @@ func (c *combined) Check(ctx context.Context) Result {
 		return r
 	}
 	r := c.full.Check(ctx)
-	c.warning = r.Warning
+	c.warning, c.tells = r.Warning, c.tells || r.Told != (health.Told{})
 	if r.OK {
 		c.left = c.connects
 	}

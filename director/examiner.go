@@ -34,6 +34,7 @@ type check struct {
 	hurried  time.Duration  // the shorter interval given to the pool: fastinterval or askedAgain; 0: none
 	begun    bool           // it is in the pool
 	reported bool           // it had a result, or one that does not count and ends the wait
+	agent    bool           // it is that of an agent
 }
 
 // user is a real server of a virtual service with one of its checks.
@@ -54,13 +55,11 @@ func (e *examiner) enter(p *Plan) {
 			*c = *was
 		}
 		c.users, checks[t] = nil, c
-		if !c.reported {
-			e.waiting++
-		}
 	}
 	for x := range checked(e.virtuals...) {
 		c := checks[x.j.task]
 		x.j.check, c.users = c, append(c.users, x)
+		c.agent, c.reported = x.j.Aside, c.reported || x.j.Aside
 		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage(), x.v.Back)
 		if x.j.Pending = !c.reported; tells {
@@ -69,6 +68,9 @@ func (e *examiner) enter(p *Plan) {
 	}
 	e.checks = checks
 	for _, c := range checks {
+		if !c.reported {
+			e.waiting++
+		}
 		if c.at != 0 {
 			e.hurry(c)
 		}

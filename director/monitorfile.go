@@ -47,7 +47,7 @@ func Monitorfiles(write func(file, id string, up bool, message string)) Receiver
 // no line.
 func monitorMessage(kind string, r checker.Result) (message string, line bool) {
 	switch kind {
-	case "on", "off", "external-perl":
+	case "on", "off", "external-perl", checker.Agent:
 		return "", false
 	case "ping":
 		return "", r.OK

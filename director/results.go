@@ -25,7 +25,9 @@ func (e *examiner) results(updates []schedule.Update) {
 			e.tell.found(history.Stalled, &u.Result, c.users...)
 			continue
 		}
-		c.answered = history.At(u.Began)
+		if c.answered = history.At(u.Began); c.agent {
+			u.Result.Silence()
+		}
 		e.tell.found(history.Nothing, &u.Result, c.users...)
 		for _, x := range c.users {
 			x.j.Answered(u.Began, x.v.Back)
@@ -39,6 +41,17 @@ func (e *examiner) results(updates []schedule.Update) {
 			continue
 		}
 		e.arrived(c)
+		if u.Result.Told.Silent {
+			c.last, c.at, c.began = u.Result, history.At(now), u.Began
+			e.tell.found(history.Unjudged, &u.Result, c.users...)
+			for _, x := range c.users {
+				if e.told(x, &u.Result) {
+					x.v.touch()
+				}
+			}
+			e.hurry(c)
+			continue
+		}
 		if u.Result.Cause == checker.Unjudged {
 			e.tell.unjudged(c, &u.Result)
 			continue
@@ -69,7 +82,8 @@ func (e *examiner) hurry(c *check) {
 		switch {
 		case x.v.Awaits(x.s.Server, x.j.Check):
 			fast = askedAgain
-		case !x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
+		case c.last.Told.Silent,
+			!x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
 			continue
 		}
 		if fast > 0 && (every == 0 || fast < every) {
@@ -154,6 +168,8 @@ func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
 		e.tell.note(history.Changed, x.named("tells "+now.String()), x.s)
 		e.tell.say(x.v, x.s, notify.Tells,
 			x.about("Real server tells %v: %s (%s)", now.Words, x.s.label(), x.v.cfg.ID), r.Detail)
+	case weighs:
+		x.s.steps = true
 	}
 	return weighs
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
 	"ldirectord/fwmark"
@@ -51,6 +52,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	wrong ADDR:PORT…  they can be connected, and answer wrongly
 //	short ADDR:PORT  the checks fail by our own shortage
 //	no-pings         this machine lets the daemon send none
+//	tell ADDR:PORT LINE  so answers what checks there, in the words of an agent
 //	unjudged ADDR:PORT  the answers can't be judged
 //	hand OP          somebody changes the table: an operation as below
 //	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
@@ -212,6 +214,12 @@ func (s *scenario) step(words []string, body string) {
 		s.dead = true
 		s.mu.Unlock()
 		s.stop(ErrHandover)
+	case "tell":
+		told, _ := health.ReadAgent(strings.Join(words[2:], " "))
+		s.mu.Lock()
+		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: told.State != health.Down, Told: told,
+			Cause: checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", strings.Join(words[2:], " "))}
+		s.mu.Unlock()
 	case "up", "down", "wrong", "short", "unjudged", "through", "void":
 		for _, a := range words[1:] {
 			s.set(netip.MustParseAddrPort(a), words[0])

@@ -55,6 +55,10 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 		return s
 	case parser.External, parser.ExternalPerl:
 		s.Timeout, s.Command, s.Args = cfg.CheckTimeout.Duration(), cfg.CheckCommand, externalArgs(cfg, r)
+		s.Weighs = cfg.ExternalWeight
+		return s
+	case parser.Agent:
+		s.OnLink, s.Timeout, s.Request = onLink, cfg.CheckTimeout.Duration(), cfg.Request
 		return s
 	case parser.Combined:
 		s.Timeout, s.Connects = cfg.CheckTimeout.Duration(), cfg.NumConnects
@@ -72,6 +76,7 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd
 		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
 		s.HTTPStatus = checker.ListOf(cfg.HTTPStatus...)
+		s.DrainStatus = checker.ListOf(cfg.DrainStatus...)
 		return s
 	}
 	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret

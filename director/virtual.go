@@ -107,6 +107,9 @@ func (v *virtual) enlist() {
 			if n := int(j.number); n > 0 && n <= len(v.cfg.AlsoChecks) {
 				j.Part = v.cfg.AlsoChecks[n-1].Weight
 			}
+			if v.cfg.Check(int(j.number)).CheckType == parser.Agent {
+				j.Aside, j.Health = true, health.Assume(health.Up)
+			}
 			if j.Line = j.number; len(v.Brakes) > 0 || v.Announce {
 				j.Way = new(judge.Way)
 			}

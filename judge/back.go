@@ -32,7 +32,7 @@ func (c *Case) Gather(began time.Time) {
 
 // Awaits reports whether the section waits for a check of a server.
 func (s *State) Awaits(one *Server, check *Check) bool {
-	awaited := s.Gathers() && check.Way != nil && check.Awaited
+	awaited := s.Gathers() && check.Way != nil && check.Awaited && !check.Aside
 	return awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
 }
 

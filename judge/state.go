@@ -68,6 +68,7 @@ type Check struct {
 	// Part is the percentage of its weight that the server has while this check is down; 0: the server is down.
 	Part    uint8
 	Pending bool // it had no result yet
+	Aside   bool // nothing waits for its results
 }
 
 // Way is the state of the path of a check.

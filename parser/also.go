@@ -138,6 +138,12 @@ func (r *resolver) furtherChecks(v *Virtual, s *section) {
 		}
 		v.also = append(v.also, v.with(c, r.opts.HostName))
 	}
+	if v.AgentPort > 0 {
+		agent := v.with(&AlsoCheck{Type: string(Agent), Port: int(v.AgentPort), Request: v.AgentSend,
+			At: v.At["agentport"]}, "")
+		agent.CheckVIP = netip.Addr{}
+		v.also = append(v.also, agent)
+	}
 }
 
 // with returns the section with an alsocheck line as its check, and without real servers. The section's request and
@@ -169,7 +175,8 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 	return &one
 }
 
-// Checks returns the checks of a section, each as a section with only that check: its own, then those of alsocheck.
+// Checks returns the checks of a section, each as a section with only that check: its own, those of alsocheck, and that
+// of agentport.
 func (v *Virtual) Checks() []*Virtual { return append([]*Virtual{v}, v.also...) }
 
 // Check is one of Checks.

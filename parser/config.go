@@ -147,6 +147,8 @@ const (
 	On           CheckType = "on"
 	Off          CheckType = "off"
 	Combined     CheckType = "combined"
+	// Agent is the type of the further check that agentport makes; no file has it.
+	Agent CheckType = "agent"
 )
 
 // Virtual is one virtual service with every value effective: its own, the global one, or the default.

@@ -38,6 +38,7 @@ func ReadAgent(line string) (told Told, known bool) {
 		}
 		known, strange = known || is, strange || !is
 	}
+	told.Wordless = told == (Told{})
 	return told, known || !strange
 }
 

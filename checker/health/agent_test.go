@@ -5,7 +5,7 @@ import "testing"
 // The words of an agent, as HAProxy reads them: TestRealHAProxyAgent of package checker asks it.
 func TestAnAgentsWords(t *testing.T) {
 	percent := func(n uint8) Told { return Told{Weighs: true, Percent: n} }
-	none := Told{}
+	none := Told{Wordless: true}
 	for line, want := range map[string]Told{
 		"":                       none,
 		" \t,":                   none,
