@@ -94,6 +94,12 @@ func TestRuleSlowStart(t *testing.T) {
 			c.says(0, health.Down)
 			c.Servers[0].Held = true
 		}, whole},
+		{"… as the guard lets one go in whose stead it comes", func(c *Case) {
+			gone(c)
+			c.KeepServing = lvs.Share{N: 1}
+			c.says(0, health.Down)
+			c.Servers[0].Held, c.Servers[0].Kept = true, true
+		}, "2:40, 3:40 by up"},
 		{"… as another one climbs", func(c *Case) { gone(c); c.since(0, 30*time.Second, 20) }, whole},
 		{"none served, and one had no result yet", func(c *Case) { gone(c); c.Cold = true }, whole},
 		// those that climb
