@@ -63,6 +63,8 @@ var Rules = []Rule{
 		"a server that fails is absent, or has weight 0 with quiescent"},
 	{"slowstart", "the file", true, climb,
 		"the weight of a server that comes back climbs while others serve"},
+	{"told", "the server", true, leftOut,
+		"a server that tells drain has weight 0, and is out when it tells maint, unless the guard holds it"},
 	{"unknown", "checks", true, unknown,
 		"a server without a result stays as it is; so does one that is back, while it waits for others"},
 	{"up", "checks", true, up,
@@ -220,16 +222,14 @@ func leaving(h *hearing) {
 	}
 }
 
-// drained keeps the connections of a drained server, whatever quiescent says. It does not count as available. One that
-// asks for that itself does not enter the table by its word.
+// drained keeps the connections of a drained server, whatever quiescent says. It does not count as available.
 func drained(h *hearing) {
 	for s := range h.all() {
-		if !s.IsDraining() || h.Rests(s) {
+		if !s.IsDraining() || s.Order.Kind != Drain || h.Rests(s) {
 			continue
 		}
 		h.why[s.At] = h.by
-		enters := s.State() == health.Up && (h.Quiescent || s.Order.Kind == Drain)
-		if _, in := h.Have.At(s.Dest.Addr); in || enters {
+		if _, in := h.Have.At(s.Dest.Addr); in || s.State() == health.Up {
 			h.member(s, 0)
 		}
 	}

@@ -51,3 +51,20 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	}
 	return check.Telling.Words != before
 }
+
+// leftOut takes out what asks for that itself and is not held. A server that drains keeps its connections, as by an
+// order, but does not enter the table by its word.
+func leftOut(h *hearing) {
+	for s := range h.all() {
+		if s.Held || s.Asks() == health.NoAdmin || h.Rests(s) || s.File || s.Order.Kind == Drain || s.Order.Kind == Maint {
+			continue
+		}
+		if s.IsDraining() || s.Suspended() {
+			h.why[s.At] = h.by
+		}
+		_, in := h.Have.At(s.Dest.Addr)
+		if s.IsDraining() && (in || h.Quiescent && s.State() == health.Up) {
+			h.member(s, 0)
+		}
+	}
+}

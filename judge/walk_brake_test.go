@@ -79,7 +79,7 @@ func (s *step) counts(i int, was *Server, k int, want *health.Health) bool {
 	brakes := s.before.sl.has(brake)
 	kept := own && brakes && mayBrake(s.from, int(was.At))
 	if is && !kept {
-		*want, _ = want.Next(found == 0 || found == void, s.after.sl.rule)
+		*want, _ = want.Next(passes(found), s.after.sl.rule)
 	}
 	return kept || brakes && !was.Check(k).Accused.IsZero()
 }

@@ -95,6 +95,9 @@ func (w *world) code(c *codec) {
 		}
 	}
 	for slot := range slots {
+		if w.sl.has(tells) && slot < sorry {
+			w.codeSpoken(c, &w.moving[slot])
+		}
 		if w.sl.has(slow) && slot < sorry {
 			m := &w.moving[slot]
 			c.when(&m.Climbs)
@@ -117,6 +120,23 @@ func (w *world) code(c *codec) {
 	w.codeState(c)
 }
 
+// codeSpoken writes what is recorded of a server's words: of two checks at most.
+func (w *world) codeSpoken(c *codec, m *Moving) {
+	for n := range 2 {
+		one := &m.Told[n]
+		num(c, &one.Line, 1)
+		num(c, &one.Admin, 2)
+		half := one.Less > 0
+		if c.flags(&half, &one.Down); half {
+			one.Less = 50
+		}
+	}
+	if !w.sl.has(slow) {
+		num(c, &m.Weight, 3)
+		num(c, &m.Of, 3)
+	}
+}
+
 func (w *world) codeOrder(c *codec, o *Order) {
 	num(c, &o.Kind, 2)
 	if o.Kind == Weigh {
@@ -131,6 +151,11 @@ func (w *world) codeServer(c *codec, i int) {
 		num(c, &n, 6)
 		check.Health = w.sl.healths[n]
 		num(c, &check.Loss, 2)
+		if w.sl.has(tells) {
+			n := w.sl.spoken[check.Telling]
+			num(c, &n, 7)
+			check.Telling = w.sl.tellings[n]
+		}
 		if c.flags(&check.Pending); check.Way != nil {
 			c.flags(&check.Awaited)
 		}

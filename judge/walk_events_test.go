@@ -134,6 +134,9 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 			}
 			add(result, i, k, 0)
 			add(result, i, k, 1+int(NotReached))
+			for n := 1; k == 0 && n < len(w.sl.answers()); n++ {
+				add(result, i, k, tellsAll+n)
+			}
 			if w.sl.has(guarded) {
 				add(result, i, k, 1+int(WrongAnswer))
 			}
@@ -154,9 +157,10 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 
 // found are what a check may find, besides a success (0) and a loss and 1.
 const (
-	ownOnly = 4 + iota // it fails through the virtual address alone
-	ownLate            // … and began a tick ago
-	void               // it passes, and says nothing of that way
+	ownOnly  = 4 + iota // it fails through the virtual address alone
+	ownLate             // … and began a tick ago
+	void                // it passes, and says nothing of that way
+	tellsAll            // it passes, and tells the first of the slice's answers; then come the others
 )
 
 // fileEvents are changes of files: the configuration, orders, maintenance.
@@ -327,11 +331,14 @@ func (w *world) result(e event) {
 	w.sync(e.mishap)
 }
 
+// passes reports whether what a check found is a success.
+func passes(found uint8) bool { return found == 0 || found >= void }
+
 // take notes what a check found.
 func (w *world) take(i, k int, found uint8) {
 	check := w.Servers[i].Check(k)
 	check.Pending = false
-	p := Passage{Began: instant, OK: found == 0 || found == void, Passed: found == 0,
+	p := Passage{Began: instant, OK: passes(found), Passed: found == 0,
 		Own: found == ownOnly || found == ownLate}
 	if found == ownLate {
 		p.Began = instant.Add(-tick)
@@ -343,6 +350,9 @@ func (w *world) take(i, k int, found uint8) {
 	}
 	at := Spot{int32(i), k}
 	if kept, _ := w.Brake(at, instant); !kept {
+		if answers := w.sl.answers(); p.OK && k == 0 && answers != nil {
+			Told(&w.Case, &w.Servers[i], check, answers[max(found, tellsAll)-tellsAll])
+		}
 		w.judge(at, p.OK, loss)
 	}
 }

@@ -38,6 +38,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			Dest: s.Dest, Weight: weight, Unchecked: s.Unchecked, Former: s.MovedTo >= 0, To: int(max(0, s.MovedTo)),
 			Verdict: verdict(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone, Touched: w.touched(s.Dest.Addr),
+			Asks: asks(s), Less: weight - bears(s, weight),
 			Climbs: !s.Climbs.IsZero(),
 			Waits: s.Fallen && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
 				!w.files[server],
@@ -56,6 +57,7 @@ func verdict(s *Server) health.State {
 	all := health.Up
 	for _, check := range s.Checks() {
 		switch {
+		case check.Part > 0: // it only weighs
 		case check.Health.State == health.Down:
 			return health.Down
 		case check.Health.State == health.Unknown:
@@ -65,13 +67,33 @@ func verdict(s *Server) health.State {
 	return all
 }
 
+// asks is what counts of a server's word.
+func asks(s *Server) health.Admin {
+	if told := s.First.Telling.Words; told.Less < 100 {
+		return told.Admin
+	}
+	return health.Drain
+}
+
+// bears is the weight that a server can bear, of two halves at most, rounded up.
+func bears(s *Server, weight uint32) uint32 {
+	parts := uint32(1)
+	if s.First.Telling.Less == 50 {
+		parts *= 2
+	}
+	if len(s.More) > 0 && s.More[0].Part == 50 && s.More[0].Health.State == health.Down {
+		parts *= 2
+	}
+	return (weight + parts - 1) / parts
+}
+
 func (w *world) comesTogether() bool {
 	return w.Announce && w.Quiescent && len(w.Have) == 0 && slices.ContainsFunc(w.Servers, isPending) &&
 		!slices.ContainsFunc(w.Servers, func(s Server) bool { return s.Entered })
 }
 
 func isPending(s Server) bool {
-	pending := func(c Check) bool { return c.Pending }
+	pending := func(c Check) bool { return c.Pending && c.Part == 0 }
 	return !s.Gone && (pending(s.First) || slices.ContainsFunc(s.More, pending))
 }
 

@@ -132,7 +132,7 @@ func handStays(s *step) string {
 		now, was := w.At(addr), b.At(addr)
 		turns := addr == addrs[sorry] || (now == nil) != (was == nil)
 		if now != nil && was != nil {
-			turns = now.At != was.At || now.State() != was.State() || s.verdicts(now.At) ||
+			turns = now.At != was.At || now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) ||
 				(s.kind == order || s.kind == file) && s.isOf(now)
 		}
 		if !turns && s.changes(addr) {
@@ -236,6 +236,8 @@ func (w *world) cause(s *Server, m *always.Moment) string {
 		return "maintenance"
 	case facts.Drained && (facts.Verdict != health.Down || s.Held):
 		return "drained"
+	case facts.Asks > health.NoAdmin && !s.Held && (facts.Verdict != health.Down || facts.Asks == health.Maint):
+		return "asks to be left out"
 	case s.Held:
 		return "held"
 	case facts.Waits:
@@ -333,7 +335,7 @@ func endsInTime(s *step) string {
 	all := true
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
-		all = all && (!s.to.MayServe(o) || o.Weight == 0 || o.Verdict == health.Up && !w.failsOwn(i))
+		all = all && o.Asks == health.NoAdmin && (!s.to.MayServe(o) || o.Weight == 0 || o.Verdict == health.Up && !w.failsOwn(i))
 	}
 	was, now := &b.Strength, &w.Strength
 	switch {

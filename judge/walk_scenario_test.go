@@ -227,7 +227,13 @@ func (p *play) results(check int, found map[int]uint8) {
 	for slot := range slots {
 		if c, is := found[slot]; is {
 			at := checkAt(slot, check)
-			p.say([...]string{"up", "down", "down", "wrong", "through", "through", "void"}[c] + " " + at)
+			what := "void"
+			if c > void {
+				what = "tells" + [...]string{"", " drain", " 50%", " maint", ""}[c-tellsAll]
+			} else {
+				what = [...]string{"up", "down", "down", "wrong", "through", "through", what}[c]
+			}
+			p.say(what + " " + at)
 			over = append(over, at)
 		}
 	}

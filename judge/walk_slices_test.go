@@ -34,22 +34,26 @@ const (
 	brake
 	slow
 	holddown
+	tells
 	capabilities = iota
 )
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
-	"slowstart", "holddown"}
+	"slowstart", "holddown",
+	"told"}
 
 // slice is a world of some capabilities, which is walked to its end.
 type slice struct {
-	has_    capability
-	checks  int
-	configs map[shape]*config
-	rule    health.Rule
-	healths []health.Health // that there are, and the place of each among them
-	places  map[health.Health]uint8
-	causes  [Off + 1][32]string
+	has_     capability
+	checks   int
+	configs  map[shape]*config
+	rule     health.Rule
+	healths  []health.Health // that there are, and the place of each among them
+	places   map[health.Health]uint8
+	tellings []health.Telling // the same of what servers tell
+	spoken   map[health.Telling]uint8
+	causes   [Off + 1][32]string
 }
 
 func (sl *slice) has(c capability) bool { return sl.has_&c != 0 }
@@ -72,7 +76,7 @@ func (sl *slice) name() string {
 
 func newSlice(has capability, checks int) *slice {
 	sl := &slice{has_: has, checks: checks, configs: map[shape]*config{}, rule: health.Rule{Fall: 2, Rise: 2},
-		places: map[health.Health]uint8{}}
+		places: map[health.Health]uint8{}, spoken: map[health.Telling]uint8{}}
 	if sl.has(repair) {
 		sl.has_ |= hand
 	}
@@ -81,6 +85,7 @@ func newSlice(has capability, checks int) *slice {
 	}
 	sl.note(health.Health{})
 	sl.note(health.Assume(health.Up))
+	sl.noteTelling(health.Telling{})
 	return sl
 }
 
@@ -95,6 +100,39 @@ func (sl *slice) note(h health.Health) {
 		next, _ := h.Next(ok, sl.rule)
 		sl.note(next)
 	}
+}
+
+// noteTelling lists what a server may tell, and all that may follow.
+func (sl *slice) noteTelling(now health.Telling) {
+	if _, in := sl.spoken[now]; in {
+		return
+	}
+	sl.spoken[now] = uint8(len(sl.tellings))
+	sl.tellings = append(sl.tellings, now)
+	for _, told := range sl.answers() {
+		sl.noteTelling(now.Next(told, sl.rule))
+		sl.noteTelling(now.Next(told, health.Rule{Fall: 1}))
+	}
+	sl.noteTelling(health.Tells(now.Words))
+}
+
+// answers are what servers tell: all is well, drain, half of the weight, maint, nothing.
+func (sl *slice) answers() (all []health.Told) {
+	if !sl.has(tells) {
+		return nil
+	}
+	all = append(all, told(health.Ready, 100), told(health.Drain, 100), told(health.Ready, 50))
+	if sl.has_ == tells {
+		all = append(all, told(health.Maint, 100))
+	}
+	if sl.has_ == tells && sl.checks > 1 {
+		all = append(all, health.Told{Silent: true})
+	}
+	return all
+}
+
+func told(admin health.Admin, percent uint8) health.Told {
+	return health.Told{Admin: admin, Weighs: true, Percent: percent}
 }
 
 // section is the slice's, without members.
@@ -128,7 +166,7 @@ func (sl *slice) roots() (all []*world) {
 	for n := range 3 {
 		w := &world{sl: sl, dead: true, there: n > 0}
 		for i := range w.lines {
-			w.lines[i] = line{in: true, weight: uint8(1 + 2*bit(sl.has(slow)))}
+			w.lines[i] = line{in: true, weight: uint8(max(1+2*bit(sl.has(slow)), 1+bit(sl.has(tells))))}
 		}
 		w.lines[1].waits = sl.has(found_)
 		if n > 0 {
@@ -151,6 +189,9 @@ func (sl *slice) bound() (text string) {
 	if sl.isTriple() && sl.has(reload) {
 		text += "; the file gives A alone another weight"
 	}
+	if sl.has(tells) && sl.has_ != tells {
+		text += "; no server tells maint"
+	}
 	if sl.isTriple() && sl.has(hand) {
 		text += "; by hand no change of B alone"
 	}
@@ -165,8 +206,11 @@ func (sl *slice) isQuick() bool {
 	switch n := bits.OnesCount32(uint32(sl.has_)); {
 	case sl.has_ == hand|repair && sl.checks == 1, n < 2 && sl.checks == 1:
 		return true
+	case sl.has(tells) && n == 2:
+		return slices.Contains([]capability{guarded | tells, quiescent | tells, fallback_ | tells, together_ | tells,
+			windows | tells, slow | tells}, sl.has_)
 	case sl.checks > 1:
-		return n < 2 && !sl.has(guarded|hand|reload|moved_|rerouted_|brake)
+		return n < 2 && !sl.has(tells|guarded|hand|reload|moved_|rerouted_|brake)
 	case n == 2 && sl.has(holddown):
 		return sl.has(guarded | strength | standby)
 	case n == 2:

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"time"
 
 	"ldirectord/checker/health"
@@ -21,7 +22,7 @@ func climbsRightly(s *step) string {
 		switch i := int(one.At); {
 		case !w.sl.has(slow) && !one.Climbs.IsZero():
 			return who(one) + " climbs without slowstart"
-		case one.Climbs.IsZero() || m.WeightIn(one.Dest.Addr) == climbedWeight(one.Climbs, m.Servers[i].Weight):
+		case one.Climbs.IsZero() || m.WeightIn(one.Dest.Addr) == climbedPart(one.Climbs, &m.Servers[i]):
 		default:
 			return who(one) + " climbs, and has not the weight of this moment"
 		}
@@ -66,6 +67,13 @@ func climbsRightly(s *step) string {
 func climbedWeight(since time.Time, weight uint32) uint32 {
 	age := uint32(instant.Sub(since) / tick)
 	return max(1, (weight*min(age, 3)+2)/3)
+}
+
+// climbedPart is the same of a server that can bear half of its weight, or all.
+func climbedPart(since time.Time, o *always.Server) uint32 {
+	part := uint32(1 + bit(o.Less > 0))
+	age := uint32(instant.Sub(since) / tick)
+	return max(1, (o.Weight*min(age, 3)+3*part-1)/(3*part))
 }
 
 // climber tells since when the server at an address climbed, and whether it was in service.
@@ -126,7 +134,7 @@ func stepsInTime(s *step) string {
 	switch changes := len(s.after.did) > 0; {
 	case changes && !due:
 		return "a weight changes at a time that the decision did not name"
-	case !changes && due:
+	case !changes && due && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 }):
 		return "it is asked again, and nothing changes"
 	}
 	return ""

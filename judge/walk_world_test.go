@@ -155,7 +155,7 @@ func (w *world) unknownServers() []Server {
 		all[i].Member = w.Members[i]
 		all[i].First.Pending = !w.Members[i].Unchecked
 		if w.sl.checks > 1 {
-			all[i].More = []Check{{Pending: !w.Members[i].Unchecked, Line: 1}}
+			all[i].More = []Check{{Pending: !w.Members[i].Unchecked, Line: 1, Part: uint8(50 * bit(w.sl.has(tells)))}}
 		}
 		for _, check := range all[i].Checks() {
 			if w.sl.has(strength | brake) {
@@ -459,7 +459,7 @@ func (w *world) begin(m mishap) {
 	for i := range w.Servers {
 		addr := w.Servers[i].Dest.Addr
 		m, weight := w.moving[slotOf(addr)], w.table.Weight(addr)
-		if m.Motion != (lvs.Motion{}) && !w.Resume(&w.Servers[i], m, weight, instant) {
+		if (m.Motion != (lvs.Motion{}) || m.Told != (Spoken{})) && !w.Resume(&w.Servers[i], m, weight, instant) {
 			w.Changed(addr, true, false)
 		}
 	}
@@ -563,19 +563,22 @@ func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
 // noteMoving writes the file of what moves weights.
 func (w *world) noteMoving() {
-	if !w.sl.has(slow) {
+	if !w.sl.has(slow | tells) {
 		return
 	}
 	recorded := w.moving
 	w.moving = [slots]Moving{}
 	for s := range w.all() {
-		m := &w.moving[slotOf(s.Dest.Addr)]
+		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Motion
+		if !w.sl.has(slow) {
+			motion = lvs.Motion{}
+		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
-		case s.Motion == (lvs.Motion{}):
-		case was.Motion == s.Motion && was.Of == s.Weight():
+		case motion == (lvs.Motion{}) && SpokenBy(s) == (Spoken{}):
+		case was.Motion == motion && was.Of == s.Weight() && was.Told == SpokenBy(s):
 			*m = was
 		default:
-			*m = Moving{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Motion: s.Motion}
+			*m = Moving{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Motion: motion, Told: SpokenBy(s)}
 		}
 	}
 }

@@ -60,11 +60,13 @@ type Server struct {
 	Drained   bool         // by order
 	Out       bool         // for maintenance
 	Connected bool
-	Held      bool // in service by the guard
-	Kept      bool // in service since before it was unknown
-	Climbs    bool // its weight grows since it came in
-	Waits     bool // checks took it out, it passes, and is not let back in yet
-	Gone      bool // it moved away, and is done: as if it were no server
+	Held      bool         // in service by the guard
+	Kept      bool         // in service since before it was unknown
+	Climbs    bool         // its weight grows since it came in
+	Asks      health.Admin // what counts of its own word: drain or maint
+	Less      uint32       // how much less than Weight it can bear, by its own word
+	Waits     bool         // checks took it out, it passes, and is not let back in yet
+	Gone      bool         // it moved away, and is done: as if it were no server
 }
 
 // Step is one thing that happened, with the moments before and after it.
@@ -85,7 +87,9 @@ const (
 )
 
 // MayServe reports whether nothing but checks speaks against a server.
-func (m *Moment) MayServe(s *Server) bool { return !s.Gone && !s.Unchecked && !s.Out && !s.Drained }
+func (m *Moment) MayServe(s *Server) bool {
+	return !s.Gone && !s.Unchecked && !s.Out && !s.Drained && (s.Asks == health.NoAdmin || s.Held)
+}
 
 func (m *Moment) isGood(s *Server) bool {
 	return m.MayServe(s) && (s.Verdict == health.Up || s.Held) && !s.Waits
@@ -105,9 +109,12 @@ func (m *Moment) WeightIn(addr netip.AddrPort) uint32 {
 // ServesIn reports whether the table has a server with a weight.
 func (m *Moment) ServesIn(s *Server) bool { return m.WeightIn(s.Dest.Addr) > 0 }
 
+// Bears is the weight that a server can bear by its own word.
+func (s *Server) Bears() uint32 { return s.Weight - s.Less }
+
 func (m *Moment) isAsConfigured(s *Server) bool {
 	want := s.Dest
-	want.Weight = s.Weight
+	want.Weight = s.Bears()
 	got, in := m.Table.At(want.Addr)
 	return in && got == want
 }

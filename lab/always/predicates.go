@@ -35,6 +35,7 @@ var Says = [...]string{
 	15: "an order to obey ends when every server is up, and enough is enough by two numbers",
 	16: "failures through the virtual address alone wait for proof, and are kept while there can be none",
 	17: "who comes into a pool that serves climbs; no weight exceeds that of the file or the order",
+	19: "who asks to be left out gets no new client, unless the guard holds it",
 	18: "who failed again soon after its return stays out for its time, unless too few serve",
 }
 
@@ -56,6 +57,7 @@ var Predicates = []Predicate{
 	{14, nil, changesInTurn},
 	{17, nil, weighsNoMore},
 	{18, nil, waitsBeside},
+	{19, nil, wordsHold},
 }
 
 // Ask reports what is wrong with a step.
@@ -99,6 +101,7 @@ var excuses = []struct {
 	{2, "together", func(m *Moment, _ *Server) bool { return m.Together }},
 	{3, "together", func(m *Moment, _ *Server) bool { return m.Together }},
 	{2, "held down", func(_ *Moment, s *Server) bool { return s.Waits }},
+	{10, "told", func(_ *Moment, s *Server) bool { return s.Asks > health.NoAdmin && !s.Held }},
 	{10, "moved", func(_ *Moment, s *Server) bool { return s.Gone }},
 }
 
@@ -413,7 +416,7 @@ func formerGoes(m *Moment) string {
 			continue
 		}
 		now := &m.Servers[s.To]
-		passes := now.Verdict == health.Up && !now.Waits
+		passes := now.Verdict == health.Up && !now.Waits && (now.Asks == health.NoAdmin || now.Drained)
 		if !now.Out && (passes || now.Held) || s.Out && passes {
 			return m.Call(s.Dest.Addr) +
 				" is at a former address, and stays beside the one at the new address"
@@ -432,7 +435,7 @@ func changesInTurn(m *Moment) string {
 			continue
 		}
 		switch weight := m.WeightIn(s.Dest.Addr); {
-		case weight == s.Weight || m.Gathers || s.Climbs && weight > 0 && weight < s.Weight:
+		case weight == s.Bears() || m.Gathers || s.Climbs && weight > 0 && weight < s.Weight:
 		case weight > 0:
 			return m.Call(s.Dest.Addr) + " changes to gate, and has another weight"
 		default:
@@ -450,6 +453,35 @@ func weighsNoMore(m *Moment) string {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; !s.Gone && !m.isByHand(s) && m.WeightIn(s.Dest.Addr) > s.Weight {
 			return m.Call(s.Dest.Addr) + " has more than its weight"
+		}
+	}
+	return ""
+}
+
+// wordsHold: a server that passes and tells drain or maint has no weight, unless the guard holds it, which needs it.
+func wordsHold(m *Moment) string {
+	serving := 0
+	for i := range m.Servers {
+		if s := &m.Servers[i]; s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
+			serving++
+		}
+	}
+	for i := range m.Servers {
+		s := &m.Servers[i]
+		d, in := m.Table.At(s.Dest.Addr)
+		switch {
+		case s.Asks == health.NoAdmin || s.Gone || s.Unchecked || s.Unsure || m.isByHand(s):
+		case !s.Held && d.Weight > 0:
+			return m.Call(s.Dest.Addr) + " asks to be left out, and serves"
+		case !s.Held && s.Asks == health.Maint && in != m.Quiescent && !s.Drained && !m.changesToGate(s) && !m.Together:
+			return m.Call(s.Dest.Addr) + " tells maint, and is in the table as if it did not"
+		case !s.Held || s.Verdict != health.Up || !m.MayServe(s):
+		case m.KeepServing.N == 0 || m.Obeys:
+			return m.Call(s.Dest.Addr) + " is held against its word without a guard"
+		case serving > m.KeepServing.Of(m.Weighted()):
+			return m.Call(s.Dest.Addr) + " is held against its word, and others suffice"
+		case d.Weight == 0 && s.Weight > 0 && !m.changesToGate(s) && !m.Gathers:
+			return m.Call(s.Dest.Addr) + " is held, and has no weight"
 		}
 	}
 	return ""
