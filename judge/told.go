@@ -56,7 +56,8 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 // order, but does not enter the table by its word.
 func leftOut(h *hearing) {
 	for s := range h.all() {
-		if s.Held || s.Asks() == health.NoAdmin || h.Rests(s) || s.File || s.Order.Kind == Drain || s.Order.Kind == Maint {
+		kind := s.Order.Kind
+		if s.Held || s.Asks() == health.NoAdmin || h.Rests(s) || s.File || kind == Drain || kind == Maint {
 			continue
 		}
 		if s.IsDraining() || s.Suspended() {

@@ -40,7 +40,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone, Touched: w.touched(s.Dest.Addr),
 			Asks: asks(s), Less: weight - bears(s, weight),
 			Climbs: !s.Climbs.IsZero(),
-			Waits: s.Fallen && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
+			Waits: s.Fallen && asks(s) == health.NoAdmin && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
 				!w.files[server],
 		})
 	}

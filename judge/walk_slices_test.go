@@ -116,7 +116,7 @@ func (sl *slice) noteTelling(now health.Telling) {
 	sl.noteTelling(health.Tells(now.Words))
 }
 
-// answers are what servers tell: all is well, drain, half of the weight, maint, nothing.
+// answers are what servers tell: no wish, drain, half of the weight, maint, nothing.
 func (sl *slice) answers() (all []health.Told) {
 	if !sl.has(tells) {
 		return nil

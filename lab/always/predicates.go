@@ -35,8 +35,8 @@ var Says = [...]string{
 	15: "an order to obey ends when every server is up, and enough is enough by two numbers",
 	16: "failures through the virtual address alone wait for proof, and are kept while there can be none",
 	17: "who comes into a pool that serves climbs; no weight exceeds that of the file or the order",
-	19: "who asks to be left out gets no new client, unless the guard holds it",
 	18: "who failed again soon after its return stays out for its time, unless too few serve",
+	19: "who asks to be left out gets no new client, unless the guard holds it",
 }
 
 // Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
