@@ -473,7 +473,8 @@ func wordsHold(m *Moment) string {
 		case s.Asks == health.NoAdmin || s.Gone || s.Unchecked || s.Unsure || m.isByHand(s):
 		case !s.Held && d.Weight > 0:
 			return m.Call(s.Dest.Addr) + " asks to be left out, and serves"
-		case !s.Held && s.Asks == health.Maint && in != m.Quiescent && !s.Drained && !m.changesToGate(s) && !m.Together:
+		case !s.Held && s.Asks == health.Maint && in != m.Quiescent && !s.Drained && !m.changesToGate(s) &&
+			!m.Together:
 			return m.Call(s.Dest.Addr) + " tells maint, and is in the table as if it did not"
 		case !s.Held || s.Verdict != health.Up || !m.MayServe(s):
 		case m.KeepServing.N == 0 || m.Obeys:
