@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// Weights that move, with real packets: what docs/measured/weights.md has. Here a short ramp.
+// Weights that move, with real packets: what docs/measured/weights.md has. Here a short ramp, and an agent without silence.
 func TestKernelWeights(t *testing.T) {
 	w := newWeights(t, 3)
-	w.rampByWRR(3, 6)
+	w.rampByWRR(2, 4)
+	w.tells(0)
 	w.report()
 }
 
@@ -26,6 +27,7 @@ func TestKernelLongWeights(t *testing.T) {
 	for _, scheduler := range []string{"wlc", "sed"} {
 		w.rampUnder(scheduler, 20, 15)
 	}
+	w.tells(5 * time.Second)
 	w.report()
 }
 

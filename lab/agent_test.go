@@ -1,0 +1,86 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// agent answers each connection with the same word, or with nothing.
+type agent struct{ word atomic.Value }
+
+func (w *weightsLab) agent(ns, port string) *agent {
+	w.t.Helper()
+	var listener net.Listener
+	var err error
+	w.in(ns, func() { listener, err = net.Listen("tcp", ":"+port) })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { listener.Close() })
+	a := &agent{}
+	a.word.Store("up ready 100%")
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if word := a.word.Load().(string); word != "" {
+				fmt.Fprintln(conn, word)
+				conn.Close()
+			} else {
+				time.AfterFunc(time.Minute, func() { conn.Close() })
+			}
+		}
+	}()
+	return a
+}
+
+// tells: the agent of one server says 100 %, 10 %, drain, nothing for a time, ready; the others have none.
+func (w *weightsLab) tells(silence time.Duration) {
+	w.t.Helper()
+	a := w.agent("rs1", "9707")
+	w.serve(40, "        scheduler = wrr\n        agentport = 9707\n")
+	var open []net.Conn
+	for range 9 {
+		open = append(open, w.lasting())
+	}
+	var slowest time.Duration
+	says := func(word string, weight int) {
+		w.t.Helper()
+		a.word.Store(word)
+		took := w.until(bound, fmt.Sprintf("%s -m -w %d\n", entry("rs1"), weight))
+		slowest = max(slowest, took)
+	}
+	says("10%", 4)
+	if got := w.newConnections(21)["rs1"]; got < 1 || got > 2 { // of a cycle of 4, 40 and 40
+		w.t.Errorf("at 10 %%: %d of 21 new connections", got)
+	}
+	says("drain", 0)
+	if got := w.newConnections(20)["rs1"]; got > 0 {
+		w.t.Errorf("the server tells drain and gets %d of 20 new connections", got)
+	}
+	back := 4 // the last percent
+	if silence > 0 {
+		a.word.Store("")
+		for end := time.Now().Add(silence); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+			if is := w.shares()["rs1"].weight; is != 0 {
+				w.t.Fatalf("the agent said drain and is silent: weight %d", is)
+			}
+		}
+		back = 40 // it is forgotten
+	}
+	says("ready", back)
+	says("100%", 40)
+	for _, conn := range open {
+		if _, err := io.ReadFull(conn, make([]byte, 16)); err != nil {
+			w.t.Errorf("a connection that stays: %v", err)
+		}
+		conn.Close()
+	}
+	w.note(fmt.Sprintf("an agent says 100 %%, 10 %%, drain, nothing for %s s, ready", seconds(silence)),
+		"each in the table after %s s at most; weight 0 while it drains and is silent; no connection cut", seconds(slowest))
+}
