@@ -211,7 +211,11 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *direct
 	if err != nil {
 		return nil, err
 	}
-	if err := o.pass(ctx, all); err != nil {
+	var ready []lvs.Backend
+	if r.Kind == orders.Ready {
+		ready = meant
+	}
+	if err := o.pass(ctx, all, ready...); err != nil {
 		return nil, fmt.Errorf("the order is recorded; the director waits for the table: %w", err)
 	}
 	return meant, nil
@@ -273,8 +277,8 @@ func (o *standingOrders) recorded() (orders.All, error) {
 }
 
 // pass has the director carry out orders. If the director does not take them, they are carried out later from the file.
-func (o *standingOrders) pass(ctx context.Context, all orders.All) error {
-	err := o.d.director.Order(ctx, all)
+func (o *standingOrders) pass(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
+	err := o.d.director.Order(ctx, all, ready...)
 	if err == nil {
 		o.given = all
 	}

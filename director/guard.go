@@ -36,6 +36,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		}
 		s.rule = decision.Why[i]
 		s.climb(v, next, &w.tell)
+		w.tell.heldDown(v, s, next)
 		v.moves = v.moves || !next.Climbs.IsZero()
 	}
 	if v.rules, v.again = decision.Others, decision.Again; v.moves {

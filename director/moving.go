@@ -132,3 +132,29 @@ func (v *virtual) whyWeight(s *server) string {
 	weight, _ := v.WeightAt(s.Dest.Addr)
 	return fmt.Sprintf("weight %d of %d: %s", weight, s.Weight(), strings.Join(parts, "; "))
 }
+
+// heldDown reports that a server failed again soon after its return.
+func (t *teller) heldDown(v *virtual, s *server, next *judge.Server) {
+	if next.Falls > max(s.Falls, 1) && v.isOurs() {
+		out, why := next.Turn.Sub(t.now()).Round(time.Second), fallen(next, t.now())
+		t.say(v, s, notify.HeldDown, fmt.Sprintf("Held down for %v: %s: %s", out, v.labelOf(s), why), "")
+	}
+}
+
+// waitsFor is the directive for which a server waits that passes; "" for none.
+func (s *server) waitsFor() string {
+	if !s.Waits() {
+		return ""
+	}
+	return "holddown"
+}
+
+// heldDown says for how long a server that passes is out, and why.
+func (s *server) heldDown(now time.Time) string {
+	return fmt.Sprintf("held down for %v more: %s", s.Turn.Sub(now).Round(time.Second), fallen(s.Server, now))
+}
+
+func fallen(s *judge.Server, now time.Time) string {
+	since := now.Sub(time.Unix(int64(s.FellFirst), 0)).Round(time.Second)
+	return fmt.Sprintf("failed %d times in %v", s.Falls, since)
+}

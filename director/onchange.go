@@ -31,6 +31,7 @@ type member struct {
 	Weight  int    `json:"weight"`            // as configured
 	Reason  string `json:"reason,omitempty"`
 	Held    bool   `json:"held,omitempty"`
+	Waits   string `json:"waits_for,omitempty"`
 }
 
 // message describes a virtual service and counts its servers that are up.
@@ -39,10 +40,11 @@ func (now *VirtualSnapshot) message() (m message, up int) {
 	m.Fallback = now.Fallback != nil && now.Fallback.Active
 	for i := range now.Servers {
 		s := &now.Servers[i]
-		if s.State == "up" {
+		if s.State == "up" && s.WaitsFor == "" {
 			up++
 		}
-		m.Servers = append(m.Servers, member{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held})
+		m.Servers = append(m.Servers,
+			member{s.Real, s.Address, s.State, s.Weight, s.Reason, s.Held, s.WaitsFor})
 	}
 	for i := range now.Leaving {
 		m.Leaving = append(m.Leaving, now.Leaving[i].Real)

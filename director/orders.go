@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"ldirectord/checker/health"
+	"ldirectord/history"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -23,10 +25,11 @@ func orderOf(all orders.All, v *virtual, s *server) orders.Order {
 // clockLook is the interval between looks at the wall clock while an order has an end, because the clock may be set.
 const clockLook = 10 * time.Second
 
-// Order puts these orders in force. It returns when the change was sent to the table, even if refused, or when ctx is
-// done.
-func (d *Director) Order(ctx context.Context, all orders.All) error {
+// Order puts these orders in force. Ready are servers that wait no longer to come back, also those without an order. It
+// returns when the change was sent to the table, even if refused, or when ctx is done.
+func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
+		d.ordered.forgive(ready)
 		d.ordered.replace(all)
 		d.ordered.apply()
 		d.writer.sync(ctx, nil)
@@ -43,6 +46,20 @@ type orderBook struct {
 
 	examiner  *examiner
 	announcer *announcer
+}
+
+// forgive lets servers back in that wait for that.
+func (b *orderBook) forgive(ready []lvs.Backend) {
+	for _, v := range b.virtuals {
+		for _, s := range v.servers {
+			name, _ := s.names()
+			if s.Fallen && slices.Contains(ready, lvs.At(v.cfg.ID, name)) {
+				b.tell.note(history.Order, "order: ready", s)
+				s.Forgive()
+				v.touch()
+			}
+		}
+	}
 }
 
 // replace reports which orders are new and which are undone. An order that ended here stays ended, even if the sender

@@ -319,13 +319,15 @@ func (s *scenario) order(words []string) {
 		s.orders = orders.All{}
 	}
 	at := lvs.Backend{Virtual: words[0], Real: strings.Trim(words[1], "-")}
+	var ready []lvs.Backend
 	if s.orders[at] = o; o.Kind == "ready" {
 		delete(s.orders, at)
+		ready = append(ready, at)
 	}
 	if s.running == "" {
 		return
 	}
-	if err := s.director.Order(s.t.Context(), s.orders); err != nil {
+	if err := s.director.Order(s.t.Context(), s.orders, ready...); err != nil {
 		s.t.Error(err)
 	}
 }

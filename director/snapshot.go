@@ -185,12 +185,14 @@ type ServerNames struct {
 
 // ServerResult is the last conclusive result for a server.
 type ServerResult struct {
-	Streak  int            `json:"streak"` // results in a row against the state
-	Braked  bool           `json:"-"`      // up only by the brake of checkvip; its checks fail
-	Checked time.Time      `json:"-"`      // up to a second late; zero before the first result
-	Last    checker.Result `json:"-"`
-	Check   *LastCheck     `json:"last_check"`          // the same; filled in later
-	Due     time.Time      `json:"next_check,omitzero"` // when the next check is due; zero if unknown
+	Streak int  `json:"streak"` // results in a row against the state
+	Braked bool `json:"-"`      // up only by the brake of checkvip; its checks fail
+	// the directive for which it is out though it passes: holddown
+	WaitsFor string         `json:"waits_for,omitempty"`
+	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
+	Last     checker.Result `json:"-"`
+	Check    *LastCheck     `json:"last_check"`          // the same; filled in later
+	Due      time.Time      `json:"next_check,omitzero"` // when the next check is due; zero if unknown
 	// the earliest end of its certificates, in seconds since the epoch; 0: none
 	CertEnd int64 `json:"-"`
 }
@@ -377,6 +379,9 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	if now.Braked {
 		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+
 			v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
+	}
+	if now.WaitsFor = s.waitsFor(); now.WaitsFor != "" {
+		now.Note = strings.TrimSuffix(s.heldDown(time.Now())+"; "+now.Note, "; ")
 	}
 	if now.Limit, now.Full = s.Dest.Upper, s.limit.isFull(); now.Full {
 		now.Note = strings.TrimSuffix("full: "+s.fullness()+"; "+now.Note, "; ")

@@ -65,6 +65,7 @@ const (
 	GuardChanged   Kind = "guard-changed"   // keepserving keeps other servers
 	GuardOver      Kind = "guard-over"      // keepserving or the brake keeps no server any more
 	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more
+	HeldDown       Kind = "held-down"       // a server failed again soon after its return: it stays out for a time
 	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
 	AllFull        Kind = "all-full"        // every server that serves is full: new clients are refused
 	FullOver       Kind = "full-over"       // a server, or not every server, is full any more

@@ -146,6 +146,12 @@ func (e exposition) servers() {
 	}
 	e.family("ldirectord_server_unjudged").servers(
 		func(r *Server) (float64, bool) { return 1, r.Unjudged != "" })
+	waits := e.family("ldirectord_server_waiting")
+	for v, r := range e.s.Each() {
+		if r.WaitsFor != "" {
+			waits.add(1, "virtual", v.ID, "real", r.Real, "for", r.WaitsFor)
+		}
+	}
 	e.family("ldirectord_server_full").servers(func(r *Server) (float64, bool) { return 1, r.Full })
 	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
 		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })

@@ -98,7 +98,8 @@ func trouble(s *Server) Trouble {
 	switch {
 	case s.State == "down":
 		return Broken
-	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.Full, s.State == "fallback" && s.Note == "answers",
+	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.Full, s.WaitsFor != "",
+		s.State == "fallback" && s.Note == "answers",
 		s.State == "up" && s.Check != nil && (!s.Check.OK || s.Check.Warning != ""):
 		return Doubt
 	case s.State == "maintenance", s.State == "drained", s.Drained, s.Note != "" && s.State != "fallback":
@@ -110,7 +111,7 @@ func trouble(s *Server) Trouble {
 // serves reports whether the state of a server is one in which it is to serve.
 func (r *Row) serves() bool {
 	s := r.Server
-	return s.State == "up" || s.State == "off" || strings.HasPrefix(s.Note, "held")
+	return s.WaitsFor == "" && (s.State == "up" || s.State == "off" || strings.HasPrefix(s.Note, "held"))
 }
 
 // Trouble is that of a virtual service. It is broken only where no server serves, or the table refuses it.
@@ -139,11 +140,11 @@ func (v *Virtual) servesNothing() bool {
 	return !serves
 }
 
-// Up is how many servers are up.
+// Up is how many servers are up, and wait for nothing.
 func (v *Virtual) Up() int {
 	up := 0
 	for i := range v.Servers {
-		if v.Servers[i].State == "up" {
+		if v.Servers[i].State == "up" && v.Servers[i].WaitsFor == "" {
 			up++
 		}
 	}

@@ -203,6 +203,22 @@ func TestSmallMetrics(t *testing.T) {
 	}
 }
 
+// A server that passes and waits is no server that serves.
+func TestAServerThatWaits(t *testing.T) {
+	now := observed(t)
+	v := &now.Virtuals[1]
+	v.Servers[0].State, v.Servers[0].WaitsFor, v.Servers[0].Note = "up", "holddown", "held down for 40s more"
+	const want = "\nldirectord_server_waiting{virtual=\"tcp:192.0.2.11:443\",real=\"192.0.2.22:443\",for=\"holddown\"} 1\n"
+	if got := metricsOf(t, now); !bytes.Contains(got, []byte(want)) {
+		t.Errorf("no %s in %s", want, got)
+	}
+	for _, row := range NewReport(now, process(), nil).Virtuals[1].Rows()[:1] {
+		if row.serves() || row.Trouble != Doubt {
+			t.Errorf("it serves: %t, and its trouble is %d", row.serves(), row.Trouble)
+		}
+	}
+}
+
 func metricsOf(t *testing.T, now *director.Snapshot) []byte {
 	t.Helper()
 	var form bytes.Buffer
