@@ -20,7 +20,7 @@ func backup(h *hearing) {
 	case h.Gathers():
 	case up >= high:
 		h.Backed = false
-	case up+unknown < low, !h.Known && h.backupIsIn():
+	case up+unknown < low, (unknown > 0 || !h.Known) && h.backupIsIn():
 		h.Backed = true
 	}
 	for s := range h.all() {
@@ -43,8 +43,7 @@ func (s *State) Own() (up, unknown int) {
 	}
 	for one := range s.all() {
 		switch {
-		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(),
-			one.told().Num == 0, s.isOutByHand(one):
+		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(), s.isOutByHand(one):
 		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two are one
 		case isOpen(one):
 			unknown++

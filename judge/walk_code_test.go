@@ -76,7 +76,7 @@ func (sl *slice) decode(all words) *world {
 func (w *world) code(c *codec) {
 	for i := range w.lines {
 		l := &w.lines[i]
-		c.flags(&l.in, &l.waits, &l.gate)
+		c.flags(&l.in, &l.waits, &l.gate, &l.backup)
 		num(c, &l.at, 1)
 		num(c, &l.weight, 2)
 		w.codeOrder(c, &w.orders[i])
@@ -181,7 +181,7 @@ func (w *world) codeServer(c *codec, i int) {
 
 func (w *world) codeState(c *codec) {
 	known, same := w.Have != nil, slices.Equal(w.Have, w.table)
-	c.flags(&w.Theirs, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same)
+	c.flags(&w.Theirs, &w.Backed, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same)
 	switch {
 	case !known:
 	case !same:
@@ -208,7 +208,7 @@ func (w *world) codeState(c *codec) {
 			w.Found = map[netip.AddrPort]bool{}
 		}
 	}
-	for slot, l := 0, 0; slot < slots && w.sl.has(leavers); slot++ {
+	for slot, l := 0, 0; slot < slots && w.sl.has(leavers|backup_); slot++ {
 		leaves := l < len(w.Leavers) && w.Leavers[l].Addr == addrs[slot]
 		if c.flags(&leaves); leaves {
 			if c.reads {
@@ -287,7 +287,7 @@ func (w *world) settle() {
 	keepOrder(since, 1)
 	keepOrder(began, 2)
 	for i := range w.Leavers {
-		if l := &w.Leavers[i]; l.Until.Before(instant.Add(-tick)) {
+		if l := &w.Leavers[i]; !l.Until.IsZero() && l.Until.Before(instant.Add(-tick)) {
 			l.Until = instant.Add(-tick)
 		}
 	}

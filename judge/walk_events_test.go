@@ -46,6 +46,7 @@ const (
 	editGate
 	editName    // it leads to another address
 	editAddress // it has one, or has none any more
+	editBackup  // it is a backup server, or not any more
 )
 
 // states by hand
@@ -194,6 +195,9 @@ func (w *world) fileEvents(add func(eventKind, ...int)) {
 			}
 		}
 	}
+	if w.sl.has(reload) && w.sl.has(backup_) && w.lines[1].in {
+		add(edit, 1, editBackup)
+	}
 	if w.sl.has(guarded) {
 		add(obey)
 	}
@@ -212,7 +216,7 @@ func (w *world) handEvents(add func(eventKind, ...int)) {
 		now, in := w.table.At(addrs[slot])
 		was, had := w.Have.At(addrs[slot])
 		unseen = unseen || w.Known && (now != was || in != had)
-		if in && w.sl.has(leavers|rerouted_) && (w.conns[slot] || now.Weight > 0) {
+		if in && w.sl.has(leavers|rerouted_|backup_) && (w.conns[slot] || now.Weight > 0) {
 			add(connect, slot)
 		}
 	}
@@ -403,6 +407,8 @@ func (w *world) edit(e event) {
 		l.gate = !l.gate
 	case editName:
 		l.at ^= 1
+	case editBackup:
+		l.backup = !l.backup
 	case editAddress:
 		l.waits = !l.waits
 	}

@@ -14,7 +14,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 		Dead: w.dead, Theirs: w.Theirs, Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
 		Gathers: w.Gathers(), Table: w.table, Have: w.Have, ByHand: w.ByHand, Found: w.Found,
 		Waiting: w.Waiting, Fallback: w.Fallback, NoFallback: w.NoFallback, KeepServing: w.KeepServing,
-		Quiescent: w.Quiescent, Repair: w.Repair, FallbackIn: w.FallbackIn,
+		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, Repair: w.Repair, FallbackIn: w.FallbackIn,
 		FallbackTouched: w.touched(addrs[sorry]),
 	}
 	for slot, r := range w.left {
@@ -39,14 +39,14 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			Verdict: verdict(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone, Touched: w.touched(s.Dest.Addr),
 			Asks: asks(s), Less: weight - bears(s, weight),
-			Climbs: !s.Climbs.IsZero(),
-			Waits: s.Fallen && asks(s) == health.NoAdmin && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
+			Climbs: !s.Climbs.IsZero(), Backup: s.Backup, Open: verdict(s) == health.Unknown || isPending(*s),
+			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
 				!w.files[server],
 		})
 	}
 	for _, l := range w.Leavers {
-		stays := w.conns[slotOf(l.Addr)] && l.Until.After(instant) && l.Over == Stays
-		m.Leavers = append(m.Leavers, always.Leaver{Addr: l.Addr, Stays: stays})
+		stays := w.conns[slotOf(l.Addr)] && (l.Until.IsZero() || l.Until.After(instant)) && l.Over == Stays
+		m.Leavers = append(m.Leavers, always.Leaver{Addr: l.Addr, Stays: stays, Endless: l.Until.IsZero()})
 	}
 	return m
 }

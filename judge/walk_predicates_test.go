@@ -40,6 +40,7 @@ var others = []struct {
 	{"brake", func(w *world, i int) bool { return w.sl.has(brake) && isAccused(&w.Servers[i]) }},
 	{"moved", func(w *world, i int) bool { return w.Members[i].MovedTo >= 0 }},
 	{"slowstart", func(w *world, i int) bool { return !w.Servers[i].Climbs.IsZero() }},
+	{"backup", func(w *world, i int) bool { return w.Members[i].Backup }},
 	{"returns", func(w *world, i int) bool { return w.Servers[i].Waits() }},
 }
 
@@ -114,7 +115,7 @@ func handStays(s *step) string {
 	case look:
 		for _, addr := range addrs {
 			one := w.At(addr)
-			undone := w.Repair && !b.Found[addr] || one != nil && (s.to.Servers[one.At].Out || one.Rerouted)
+			undone := w.Repair && !b.Found[addr] || one != nil && (s.to.Servers[one.At].Out || one.Rerouted || s.relieves(one))
 			byHand := w.ByHand[addr] || differs(b.Have, b.table, addr)
 			if byHand && !undone && s.changes(addr) {
 				return callAddr(addr) + " was changed by hand, and is undone"
@@ -132,7 +133,7 @@ func handStays(s *step) string {
 		now, was := w.At(addr), b.At(addr)
 		turns := addr == addrs[sorry] || (now == nil) != (was == nil)
 		if now != nil && was != nil {
-			turns = now.At != was.At || now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) ||
+			turns = now.At != was.At || s.relieves(now) || now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) ||
 				(s.kind == order || s.kind == file) && s.isOf(now)
 		}
 		if !turns && s.changes(addr) {
@@ -141,6 +142,9 @@ func handStays(s *step) string {
 	}
 	return ""
 }
+
+// relieves reports whether a server is a backup server, and those come or go.
+func (s *step) relieves(one *Server) bool { return one.Backup && s.from.Backed != s.to.Backed }
 
 // verdicts reports whether the checks of a server say something else than before.
 func (s *step) verdicts(i int32) bool { return s.from.Servers[i].Verdict != s.to.Servers[i].Verdict }
@@ -232,6 +236,8 @@ func (w *world) cause(s *Server, m *always.Moment) string {
 		return "by hand"
 	case s.Unchecked:
 		return "not checked"
+	case m.Rests(facts):
+		return "rests"
 	case facts.Out:
 		return "maintenance"
 	case facts.Drained && (facts.Verdict != health.Down || s.Held):
@@ -335,7 +341,7 @@ func endsInTime(s *step) string {
 	all := true
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
-		all = all && o.Asks == health.NoAdmin && (!s.to.MayServe(o) || o.Weight == 0 || o.Verdict == health.Up && !w.failsOwn(i))
+		all = all && (o.Backup || o.Asks == health.NoAdmin && (!s.to.MayServe(o) || o.Weight == 0 || o.Verdict == health.Up && !w.failsOwn(i)))
 	}
 	was, now := &b.Strength, &w.Strength
 	switch {

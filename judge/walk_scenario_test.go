@@ -119,7 +119,7 @@ func (p *play) file(w *world) string {
 
 func (p *play) real(w *world, i int) string {
 	l := &w.lines[i]
-	return fmt.Sprintf("        real = %s %s %d %q \"ok\"", p.server(i), p.forward(l.gate), l.weight,
+	return fmt.Sprintf("        %s = %s %s %d %q \"ok\"", [...]string{"real", "backup"}[bit(l.backup)], p.server(i), p.forward(l.gate), l.weight,
 		[...]string{"one", "two"}[p.checks[i]])
 }
 

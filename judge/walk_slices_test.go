@@ -35,13 +35,14 @@ const (
 	slow
 	holddown
 	tells
+	backup_
 	capabilities = iota
 )
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
 	"slowstart", "holddown",
-	"told"}
+	"told", "backup"}
 
 // slice is a world of some capabilities, which is walked to its end.
 type slice struct {
@@ -160,16 +161,16 @@ func (sl *slice) section() *Section {
 	return s
 }
 
-// roots are the worlds before the first daemon starts: an empty table, one that has the first server, and one that has
-// the second too.
+// roots are the worlds before the first daemon starts: an empty table, one that has the first server, one that has the
+// second too, and one that has the backup server alone.
 func (sl *slice) roots() (all []*world) {
-	for n := range 3 {
+	for n := range 3 + bit(sl.has(backup_)) {
 		w := &world{sl: sl, dead: true, there: n > 0}
 		for i := range w.lines {
 			w.lines[i] = line{in: true, weight: uint8(max(1+2*bit(sl.has(slow)), 1+bit(sl.has(tells))))}
 		}
-		w.lines[1].waits = sl.has(found_)
-		if n > 0 {
+		w.lines[1].waits, w.lines[1].backup = sl.has(found_), sl.has(backup_)
+		if n == 1 || n == 2 {
 			w.table.Put(destAt(atA, false, 1))
 		}
 		if n > 1 {
@@ -211,6 +212,8 @@ func (sl *slice) isQuick() bool {
 			windows | tells, slow | tells}, sl.has_)
 	case sl.checks > 1:
 		return n < 2 && !sl.has(tells|guarded|hand|reload|moved_|rerouted_|brake)
+	case n == 2 && sl.has(backup_):
+		return sl.has(guarded | quiescent | fallback_ | reload | crashes | found_ | leavers | hand)
 	case n == 2 && sl.has(holddown):
 		return sl.has(guarded | strength | standby)
 	case n == 2:

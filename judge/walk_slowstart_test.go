@@ -44,6 +44,9 @@ func climbsRightly(s *step) string {
 		climbs, serves := !one.Climbs.IsZero(), m.ServesIn(now)
 		full := !was.IsZero() && climbedWeight(was, now.Weight) == now.Weight
 		switch {
+		case now.Backup && climbs:
+			return who(one) + " is a backup server, and climbs"
+		case now.Backup:
 		case climbs && (!up && now.Verdict != health.Unknown || !serves):
 			return who(one) + " climbs, and does not serve by its checks"
 		case climbs && cold:
@@ -110,6 +113,9 @@ func (s *step) isCold() bool {
 	for i := range m.Servers {
 		o := &m.Servers[i]
 		since, in := s.before.climber(o.Dest.Addr, b)
+		if o.Backup {
+			continue
+		}
 		if !o.Former && !o.Gone {
 			all += o.Weight
 		}

@@ -46,6 +46,7 @@ type line struct {
 	at     uint8 // 1: its name leads to the second address
 	weight uint8
 	gate   bool
+	backup bool
 }
 
 // shape is what a section is made of: the file, and the place from which the first server moved (1: A, 2: A').
@@ -84,12 +85,12 @@ func (sl *slice) configOf(s shape) *config {
 	add := func(server, slot, movedTo int) {
 		l := &s.lines[server]
 		c.server = append(c.server, server)
-		c.Members = append(c.Members, &Member{At: int32(len(c.Members)), Dest: destAt(slot, l.gate, uint32(l.weight)), Unchecked: sl.has(off_), MovedTo: int32(movedTo)})
+		c.Members = append(c.Members, &Member{At: int32(len(c.Members)), Dest: destAt(slot, l.gate, uint32(l.weight)), Unchecked: sl.has(off_), Backup: l.backup, MovedTo: int32(movedTo)})
 	}
 	for server := range s.lines {
 		switch l := &s.lines[server]; {
 		case l.in && l.waits:
-			c.Waiting = append(c.Waiting, uint32(l.weight))
+			c.Waiting = append(c.Waiting, uint32(l.weight)*uint32(1-bit(l.backup)))
 		case l.in:
 			add(server, l.slot(server), -1)
 		}
@@ -420,6 +421,9 @@ func (w *world) record() {
 		return
 	}
 	for _, l := range w.Leavers {
+		if l.Until.IsZero() {
+			continue
+		}
 		w.left[slotOf(l.Addr)] = record{listed: true, until: int8(l.Until.Sub(instant) / tick)}
 	}
 	for s := range w.all() {

@@ -18,6 +18,8 @@ type Moment struct {
 	Fallback    lvs.Dest  // invalid address: none
 	NoFallback  bool      // … which never serves
 	KeepServing lvs.Share // zero: checks may take out all
+	BackupBelow lvs.LowHigh
+	Backed      bool // backup servers are in service
 	Quiescent   bool
 	Repair      bool // changes by hand are undone
 
@@ -41,10 +43,11 @@ type Moment struct {
 	FallbackTouched bool // by somebody else, whether the daemon knows or not
 }
 
-// Leaver is a server that left the file and drains.
+// Leaver is a server that left the file and drains, or a backup server that does.
 type Leaver struct {
-	Addr  netip.AddrPort
-	Stays bool // it has connections, and time
+	Addr    netip.AddrPort
+	Stays   bool // it has connections, and time
+	Endless bool // without draintime: a backup server
 }
 
 // Server is what is so of a real server.
@@ -65,6 +68,8 @@ type Server struct {
 	Climbs    bool         // its weight grows since it came in
 	Asks      health.Admin // what counts of its own word: drain or maint
 	Less      uint32       // how much less than Weight it can bear, by its own word
+	Backup    bool         // in service only while too few others are
+	Open      bool         // its checks have not spoken since the daemon knows it
 	Waits     bool         // checks took it out, it passes, and is not let back in yet
 	Gone      bool         // it moved away, and is done: as if it were no server
 }
@@ -88,7 +93,28 @@ const (
 
 // MayServe reports whether nothing but checks speaks against a server.
 func (m *Moment) MayServe(s *Server) bool {
-	return !s.Gone && !s.Unchecked && !s.Out && !s.Drained && (s.Asks == health.NoAdmin || s.Held)
+	return !s.Gone && !s.Unchecked && !s.Out && !s.Drained && (s.Asks == health.NoAdmin || s.Held) && !m.Rests(s)
+}
+
+// Rests reports whether a server is a backup server that is not needed.
+func (m *Moment) Rests(s *Server) bool { return s.Backup && !m.Backed }
+
+// own is how many of those that are no backup servers serve, and how many of them are not known.
+func (m *Moment) own() (up, open int) {
+	for addr := range m.Found {
+		up += int(min(m.WeightIn(addr), 1))
+	}
+	for i := range m.Servers {
+		switch s := &m.Servers[i]; {
+		case s.Backup, s.Weight == 0, !m.MayServe(s), s.Waits, m.isByHand(s) && !m.ServesIn(s):
+		case s.Former && m.Servers[s.To].Open:
+		case s.Open, s.Unsure:
+			open++
+		case s.Verdict == health.Up && !s.Held && !s.Climbs:
+			up++
+		}
+	}
+	return up, open
 }
 
 func (m *Moment) isGood(s *Server) bool {
@@ -149,7 +175,7 @@ func (m *Moment) Weighted() int {
 		n += int(min(weight, 1))
 	}
 	for i := range m.Servers {
-		if s := &m.Servers[i]; !s.Gone && !s.Former && s.Weight > 0 {
+		if s := &m.Servers[i]; !s.Gone && !s.Former && !s.Backup && s.Weight > 0 {
 			n++
 		}
 	}

@@ -37,6 +37,7 @@ var Says = [...]string{
 	17: "who comes into a pool that serves climbs; no weight exceeds that of the file or the order",
 	18: "who failed again soon after its return stays out for its time, unless too few serve",
 	19: "who asks to be left out gets no new client, unless the guard holds it",
+	20: "backup servers serve while too few others do, and are not cut when they go",
 }
 
 // Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
@@ -53,6 +54,7 @@ var Predicates = []Predicate{
 	{7, nil, handIsUndone},
 	{10, adopts, nil},
 	{14, drainsOn, leaves},
+	{20, backupTurns, backupServes},
 	{14, nil, formerGoes},
 	{14, nil, changesInTurn},
 	{17, nil, weighsNoMore},
@@ -177,7 +179,7 @@ func passing(m *Moment) string {
 func failing(m *Moment) string {
 	serving := 0
 	for i := range m.Servers {
-		if s := &m.Servers[i]; s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
+		if s := &m.Servers[i]; !s.Backup && s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
 			serving++
 		}
 	}
@@ -208,7 +210,7 @@ func isSomebodys(m *Moment) string {
 	for _, d := range m.Table {
 		s := m.serverAt(d.Addr)
 		switch {
-		case s != nil && d.Forward != s.Dest.Forward && !m.changesToGate(s) && !m.isByHand(s):
+		case s != nil && d.Forward != s.Dest.Forward && !m.changesToGate(s) && !m.isByHand(s) && !m.Rests(s):
 			return m.Call(d.Addr) + " is in the table by another forwarding method"
 		case s != nil && !s.Unchecked, d == m.Fallback && !m.NoFallback, m.leaver(d.Addr) != nil:
 		case m.ByHand[d.Addr], m.Found[d.Addr], m.IsUnknown(), m.Together:
@@ -227,12 +229,12 @@ func guardKeeps(s *Step) string {
 	was, now := 0, 0
 	for i := range b.Servers {
 		o := &b.Servers[i]
-		if (b.isGood(o) || o.Kept && o.Verdict == health.Unknown && !o.Gone) && b.ServesIn(o) {
+		if (b.isGood(o) || o.Kept && o.Verdict == health.Unknown && !o.Gone) && !o.Backup && b.ServesIn(o) {
 			was++
 		}
 	}
 	for i := range m.Servers {
-		if o := &m.Servers[i]; !o.Gone && m.ServesIn(o) {
+		if o := &m.Servers[i]; !o.Gone && !o.Backup && m.ServesIn(o) {
 			now++
 		}
 	}
@@ -250,6 +252,7 @@ func ordersHold(m *Moment) string {
 		case s.Gone || s.Unchecked || m.excused(5, s):
 		case (s.Out || s.Drained) && d.Weight > 0:
 			return m.Call(s.Dest.Addr) + " serves in spite of an order or a file"
+		case m.Rests(s):
 		case s.Out && in != m.Quiescent && !m.changesToGate(s) && !m.Together:
 			return m.Call(s.Dest.Addr) + " is in maintenance, and is in the table as if it were not"
 		case s.Out || !s.Drained || s.Verdict == health.Unknown || m.Together || m.changesToGate(s):
@@ -387,11 +390,17 @@ func drainsOn(s *Step) string {
 	}
 	for _, l := range b.Leavers {
 		_, in := b.Table.At(l.Addr)
-		if _, still := m.Table.At(l.Addr); l.Stays && in && !still && m.serverAt(l.Addr) == nil {
+		if _, still := m.Table.At(l.Addr); l.Stays && in && !still && m.drains(&l) {
 			return m.Call(l.Addr) + " left the file, and does not drain"
 		}
 	}
 	return ""
+}
+
+// drains reports whether a server left the file, or rests.
+func (m *Moment) drains(l *Leaver) bool {
+	s := m.serverAt(l.Addr)
+	return s == nil && !l.Endless || s != nil && m.Rests(s) && s.Verdict == health.Up && !s.Out
 }
 
 // leaves: who left the file has no weight, unless it serves until another is known.
