@@ -11,12 +11,16 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
 // This file records what moves the weights of servers, for the next daemon.
 
-// recordInterval is the shortest time between two records. Servers that come back together are recorded together.
-const recordInterval = time.Second
+// recordInterval is the shortest time between two records for each server in them, maxRecordInterval that between any.
+const (
+	recordInterval    = 4 * time.Millisecond
+	maxRecordInterval = time.Second
+)
 
 // Moving is the record of a real server whose weight moves.
 type Moving = judge.Moving
@@ -43,7 +47,7 @@ func (all *movers) note(v *virtual) {
 		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() || m.Told != told {
 			*m = Moving{Key: v.key, Addr: s.Dest.Addr, Weight: v.Have.Weight(s.Dest.Addr),
 				Of: s.Weight(), Motion: s.Motion, Told: told}
-			all.due = all.at.Add(recordInterval)
+			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}
 	}
 }
@@ -118,9 +122,12 @@ func (v *virtual) whyWeight(s *server) string {
 			at.Sub(s.Climbs).Truncate(time.Second).Seconds(), v.SlowStart.Seconds()))
 	}
 	for j := &s.first; j != nil; j = j.next {
-		if j.Telling.Less > 0 || v.cfg.Check(int(j.number)).CheckType == "agent" {
-			kind := user{v, s, j}.spec().Kind()
-			parts = append(parts, fmt.Sprintf("%s %d %%", kind, j.Telling.Percent()))
+		asks := j.Telling.Asks()
+		switch told := j.Telling.Less > 0 || v.cfg.Check(int(j.number)).CheckType == parser.Agent; {
+		case asks > health.NoAdmin:
+			parts = append(parts, fmt.Sprintf("%s %v", user{v, s, j}.spec().Kind(), asks))
+		case told:
+			parts = append(parts, fmt.Sprintf("%s %d %%", user{v, s, j}.spec().Kind(), j.Telling.Percent()))
 		}
 		if j.Part > 0 && j.Health.State == health.Down {
 			parts = append(parts, fmt.Sprintf("%s is down: %d %%", user{v, s, j}.checkName(), j.Part))
