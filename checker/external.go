@@ -114,7 +114,8 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 		return c.passed("exit status 0", said, 100)
 	case ending:
 		if status := syscall.WaitStatus(err); c.weighs && status.Exited() && isWeight(status.ExitStatus()) {
-			return c.passed(err.Error(), said, status.ExitStatus()-firstWeight)
+			percent := status.ExitStatus() - firstWeight
+			return c.passed(fmt.Sprintf("%v, tells %d%%", err, percent), said, percent)
 		}
 		failure.Detail = withOutput(err.Error(), said)
 	case *program.TimeoutError:

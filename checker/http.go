@@ -387,7 +387,7 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 	switch {
 	case c.drains.has(a.status) && !at.foreign:
 		at.told.Admin = health.Drain
-		return a.statusLine(), nil
+		return a.statusLine() + ", tells drain", nil
 	case c.drains != (statuses{}):
 		at.told.Admin = health.Ready
 	}

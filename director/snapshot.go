@@ -217,7 +217,8 @@ type ServerPast struct {
 
 // CheckSnapshot is one check of a server at one moment.
 type CheckSnapshot struct {
-	Name     string         `json:"check"`  // https 443
+	Name     string         `json:"check"` // https 443
+	Agent    bool           `json:"agent,omitempty"`
 	State    string         `json:"state"`  // unknown, up or down
 	Streak   int            `json:"streak"` // these fields as in ServerSnapshot
 	Unjudged string         `json:"unjudged,omitempty"`
@@ -405,8 +406,8 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 
 func (x user) describe() CheckSnapshot {
 	j := x.j
-	now := CheckSnapshot{Name: x.checkName(), State: j.Health.State.String(), Streak: int(j.Health.Streak),
-		Unjudged: j.cantJudge()}
+	now := CheckSnapshot{Name: x.checkName(), Agent: j.Aside, State: j.Health.State.String(),
+		Streak: int(j.Health.Streak), Unjudged: j.cantJudge()}
 	if j.check != nil {
 		now.Checked, now.Last = j.check.at.Time(), j.check.last
 	}

@@ -99,7 +99,11 @@ func ServerRemarks(s *Server, now time.Time) []string {
 	all.told("its name is ", s.Host)
 	all.told("", s.Reason)
 	for _, c := range s.Checks {
-		all.add("%s: %s (%s)", c.Name, c.State, summary(c.Check, now))
+		state := c.State
+		if c.Agent && c.Check != nil {
+			state = c.Check.Detail
+		}
+		all.add("%s: %s (%s)", c.Name, state, summary(c.Check, now))
 	}
 	if s.Check != nil && !s.Check.OK && !strings.HasSuffix(s.Reason, s.Check.Detail) {
 		all.add("last check: %s", s.Check.Detail)
