@@ -134,7 +134,7 @@ func (v *Virtual) Negotiates() bool { return v.CheckType == Negotiate || v.Check
 // ports warns of marked ports that no check uses. If there is one check, its checkport may choose a port.
 func (a adviser) ports() {
 	checks := a.v.Checks()
-	if len(checks) == 1 && a.v.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
+	if len(a.v.AlsoChecks) == 0 && a.v.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
 		return
 	}
 	var at Position
@@ -155,7 +155,7 @@ func (a adviser) ports() {
 		return
 	}
 	by := "the check asks port " + asked[0]
-	if len(checks) > 1 {
+	if len(a.v.AlsoChecks) > 0 {
 		by = "the checks ask " + enumerate(asked)
 	}
 	a.at(at, suspicious,
