@@ -69,7 +69,8 @@ func (h *hearing) isCold() (cold bool, beat time.Time) {
 		all += uint64(weight)
 	}
 	for s := range h.all() {
-		if s.Backup || s.Held || h.ByHand[s.Dest.Addr] || !h.Serves(s) {
+		out := h.isOut(s)
+		if out || s.Backup || s.Held || h.ByHand[s.Dest.Addr] || !h.Serves(s) {
 			s.Climbs = time.Time{}
 		}
 		if s.Backup {
@@ -82,7 +83,7 @@ func (h *hearing) isCold() (cold bool, beat time.Time) {
 		switch serves := s.State() == health.Up || s.State() == health.Unknown && s.Kept; {
 		case !s.Climbs.IsZero():
 			beat = s.Climbs.Add(h.now.Sub(s.Climbs).Truncate(stride))
-		case serves && !s.Held && !s.Drained() && !h.isOut(s):
+		case serves && !s.Held && !s.Drained() && !out:
 			full += uint64(s.Weight())
 		}
 	}

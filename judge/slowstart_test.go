@@ -72,8 +72,8 @@ func TestRuleSlowStart(t *testing.T) {
 		{"no slowstart", func(c *Case) { gone(c); c.SlowStart = 0 }, whole},
 		{"it has another weight in the table", func(c *Case) { c.has(2, 3) }, whole},
 		{"it has weight 1", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 1 }, "1:40, 2:1, 3:40 by up"},
-		{"it says that it can bear nothing", func(c *Case) { c.has(2, 0); c.tells(1, 0) }, "1:40, 2:0, 3:40 by drain"},
-		{"… and climbed", func(c *Case) { c.since(1, 18*time.Second, 12); c.tells(1, 0) }, "1:40, 2:0, 3:40 by drain"},
+		{"it says that it can bear nothing", func(c *Case) { c.has(2, 0); c.tells(1, 0) }, "1:40, 2:0, 3:40 by told"},
+		{"… and climbed", func(c *Case) { c.since(1, 18*time.Second, 12); c.tells(1, 0) }, "1:40, 2:0, 3:40 by told"},
 		{"it has weight 0", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 0 }, "1:40, 2:0, 3:40 by up"},
 		{"it was removed by hand", func(c *Case) { gone(c); c.byHand(2) }, "1:40, 3:40 by hand"},
 		{"it was changed by hand", func(c *Case) { c.since(1, 30*time.Second, 7); c.byHand(2) },
@@ -129,6 +129,12 @@ func TestRuleSlowStart(t *testing.T) {
 			c.says(1, health.Unknown)
 			c.Servers[1].Kept = true
 		}, "1:40, 2:12, 3:40 by unknown, for 18s, again in 1s"},
+		{"… and was removed by hand before a reload", func(c *Case) {
+			c.since(1, 18*time.Second, 12)
+			c.says(1, health.Unknown)
+			c.Servers[1].Kept = true
+			gone(c)
+		}, "1:40, 3:40 by unknown"},
 		{"it fails", func(c *Case) { c.since(1, 18*time.Second, 12); c.says(1, health.Down) },
 			"1:40, 3:40 by down"},
 		{"… and is held", func(c *Case) {

@@ -299,7 +299,11 @@ func (w *world) apply(e event) {
 		w.lookAtLeavers()
 		w.sync(e.mishap)
 	case time_:
-		if w.pass(); !w.dead && w.sl.has(slow|holddown) { // the director wakes when the decision says so
+		switch w.pass(); {
+		case w.dead || !w.sl.has(slow|holddown):
+		case w.Known && w.climbs(): // the director wakes when the decision says so, and looks before a weight moves
+			w.lookAtTable(e.mishap)
+		default:
 			w.sync(e.mishap)
 		}
 	case demote:

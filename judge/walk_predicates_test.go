@@ -111,8 +111,8 @@ func handStays(s *step) string {
 	if !s.to.Follows || b.failed || !b.there {
 		return ""
 	}
-	switch s.kind {
-	case look:
+	looks := s.kind == look || s.kind == time_ && b.climbs() && b.Known
+	if looks {
 		for _, addr := range addrs {
 			one := w.At(addr)
 			undone := w.Repair && !b.Found[addr] || one != nil && (s.to.Servers[one.At].Out || one.Rerouted || s.relieves(one))
@@ -121,8 +121,9 @@ func handStays(s *step) string {
 				return callAddr(addr) + " was changed by hand, and is undone"
 			}
 		}
-		return ""
-	case start, change, removal, demote, promote, obey, lookAtLeaver, retry:
+	}
+	switch s.kind {
+	case look, start, change, removal, demote, promote, obey, lookAtLeaver, retry:
 		return ""
 	case edit:
 		if s.b != editName && (s.b != editAddress || w.lines[s.a].waits) {

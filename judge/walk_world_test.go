@@ -573,9 +573,9 @@ func (w *world) noteMoving() {
 	recorded := w.moving
 	w.moving = [slots]Moving{}
 	for s := range w.all() {
-		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Motion
-		if !w.sl.has(slow) {
-			motion = lvs.Motion{}
+		m, motion := &w.moving[slotOf(s.Dest.Addr)], lvs.Motion{}
+		if w.sl.has(slow) { // what holddown notes is not walked over a crash
+			motion.Climbs = s.Climbs
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
 		case motion == (lvs.Motion{}) && SpokenBy(s) == (Spoken{}):
