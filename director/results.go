@@ -2,6 +2,7 @@ package director
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"ldirectord/checker"
@@ -124,6 +125,10 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 	softly, _ := before.Soft(rule)
 	switch {
+	case changed && !ok && j.Part > 0:
+		e.tell.say(v, s, notify.Tells,
+			fmt.Sprintf("Check leaves %d%% of the weight: %s: %s", j.Part, v.labelOf(s),
+				detail), detail)
 	case changed && !ok:
 		e.tell.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+detail, detail)
 	case ok && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&

@@ -227,13 +227,11 @@ func (p *play) results(check int, found map[int]uint8) {
 	for slot := range slots {
 		if c, is := found[slot]; is {
 			at := checkAt(slot, check)
-			what := "void"
-			if c > void {
-				what = "tells" + [...]string{"", " drain", " 50%", " maint", ""}[c-tellsAll]
+			if c >= tellsAll {
+				p.say("tell " + at + [...]string{" ready 100%", " drain", " ready 50%", " maint", "\n#! it is silent"}[c-tellsAll])
 			} else {
-				what = [...]string{"up", "down", "down", "wrong", "through", "through", what}[c]
+				p.say([...]string{"up", "down", "down", "wrong", "through", "through", "void"}[c] + " " + at)
 			}
-			p.say(what + " " + at)
 			over = append(over, at)
 		}
 	}
