@@ -43,7 +43,7 @@ const (
 	SoftFailure    Kind = "soft-failure"    // a check failed, not yet often enough for the server to be down
 	SoftReset      Kind = "soft-reset"      // a check passed before it had failed often enough
 	CheckFailed    Kind = "check-failed"    // a server is down
-	Tells          Kind = "tells"           // a server, or a check of it, asks for less than its weight, or for all again
+	Tells          Kind = "tells"           // a server, or its check, takes a part of its weight, or gives it back
 	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
 	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks tell nothing
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it tells nothing
