@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -90,6 +92,7 @@ type failures struct {
 	path    string
 	weights map[string]int // of the configured servers
 	other   int            // a setting of another virtual service
+	more    string         // settings of the virtual service, with its scheduler if it is not rr
 	webs    map[string]*web
 	rows    []*row
 	outages []*outage
@@ -156,11 +159,10 @@ virtual = %s:80
 %s        service = http
         request = "check"
         receive = "OK"
-        scheduler = rr
-virtual = %s:81
+%svirtual = %s:81
         real = %s masq %d
         checktype = on
-`, natVIP, reals.String(), natVIP, address("rs1"), 1+f.other))
+`, natVIP, reals.String(), cmp.Or(f.more, "        scheduler = rr\n"), natVIP, address("rs1"), 1+f.other))
 }
 
 // address of a server by its name: rs1 is 192.0.2.21:80.
@@ -272,12 +274,15 @@ func (f *failures) flaps() {
 	}
 	f.until(bound, "no "+entry(o.server))
 	o.seen = time.Now()
+	if strings.Contains(f.more, "holddown") {
+		f.run(0, f.path, "set", address("rs1"), "ready") // or it stays out
+	}
 	r.back = f.heals(o, (*web).start)
 	r.note("taken out %d times", strings.Count(f.logText()[before:], "] Deleted real server: "+address("rs1")))
 }
 
-// allDie: the fallback server comes in, and goes when the first server is back.
-func (f *failures) allDie() {
+// allDie: the fallback server comes in, and goes when the first server is back. It returns the weights with which they came.
+func (f *failures) allDie() (came []uint32) {
 	r := f.begin("9", "all four die, fallback server, back one by one")
 	var dead []*outage
 	for _, name := range all {
@@ -292,11 +297,18 @@ func (f *failures) allDie() {
 	time.Sleep(time.Second)
 	for i, o := range dead {
 		r.back += f.heals(o, (*web).start) + " "
+		for _, service := range f.read() {
+			if service.Key.Addr.Port() == 80 {
+				came = append(came, service.Dests.Weight(netip.MustParseAddrPort(address(o.server))))
+			}
+		}
 		if i == 0 {
 			f.until(time.Second, "no "+natVIP+":80 -r 127.0.0.1:80")
 			f.sorry = append(f.sorry, span{last, time.Now()})
 		}
 	}
+	r.note("weights at the return: %v", came)
+	return came
 }
 
 // dies has a server hang while something else happens: it would be noticed for long if it came in.
