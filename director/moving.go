@@ -150,8 +150,11 @@ func (t *teller) heldDown(v *virtual, s *server, next *judge.Server) {
 
 // waitsFor is the directive for which a server waits that passes; "" for none.
 func (s *server) waitsFor() string {
-	if !s.Waits() {
+	switch {
+	case !s.Waits():
 		return ""
+	case s.rule.String() == "returns":
+		return "pace"
 	}
 	return "holddown"
 }

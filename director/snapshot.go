@@ -187,7 +187,7 @@ type ServerNames struct {
 type ServerResult struct {
 	Streak int  `json:"streak"` // results in a row against the state
 	Braked bool `json:"-"`      // up only by the brake of checkvip; its checks fail
-	// the directive for which it is out though it passes: holddown
+	// the directive for which it is out though it passes: holddown or pace
 	WaitsFor string         `json:"waits_for,omitempty"`
 	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
 	Last     checker.Result `json:"-"`
@@ -381,8 +381,11 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+
 			v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
 	}
-	if now.WaitsFor = s.waitsFor(); now.WaitsFor != "" {
+	switch now.WaitsFor = s.waitsFor(); now.WaitsFor {
+	case "holddown":
 		now.Note = strings.TrimSuffix(s.heldDown(time.Now())+"; "+now.Note, "; ")
+	case "pace":
+		now.Note = strings.TrimSuffix("waits for its turn: pace = "+v.Pace.String()+"; "+now.Note, "; ")
 	}
 	if now.Limit, now.Full = s.Dest.Upper, s.limit.isFull(); now.Full {
 		now.Note = strings.TrimSuffix("full: "+s.fullness()+"; "+now.Note, "; ")

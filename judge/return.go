@@ -2,12 +2,14 @@ package judge
 
 import (
 	"slices"
+	"time"
 
 	"ldirectord/checker/health"
 )
 
 // A server that checks took out comes back when these rules let it in. With holddown, one that fails again soon after
-// its return stays out, for longer each time. Neither counts while too few serve.
+// its return stays out, for longer each time. With pace, a number of servers returns in each stretch of time. Neither
+// counts while too few serve.
 
 // Waits reports whether a server passes, and is not let back in yet. A backup server never waits.
 func (s *Server) Waits() bool {
@@ -20,7 +22,7 @@ func heldDown(h *hearing) {
 	for s := range h.all() {
 		if s.Fallen {
 			h.count(s)
-		} else if !h.now.Before(s.Turn.Add(h.HoldDownMax)) {
+		} else if !h.now.Before(s.Turn.Add(max(h.HoldDownMax, h.Pace.Every))) {
 			s.Forgive()
 		}
 		if s.Waits() && h.isHeldDown(s) {
@@ -49,12 +51,13 @@ func (h *hearing) count(s *Server) {
 
 func (h *hearing) isHeldDown(s *Server) bool { return h.HoldDown > 0 && h.now.Before(s.Turn) }
 
-// returning lets servers back in. Those that checks took out wait in the order in which they passed; those that are
-// held down come last.
+// returning lets servers back in, at the pace. Those that checks took out wait in the order in which they passed; those
+// that are held down come last.
 func returning(h *hearing) {
 	_, enough := h.MinServers.Of(h.Weighted())
 	missing := max(enough, h.Quota(), (h.Weighted()+1)/2)
 	var waiting, last []*Server
+	var came []time.Time
 	for s := range h.all() {
 		switch {
 		case s.Waits() && h.isHeldDown(s):
@@ -66,12 +69,24 @@ func returning(h *hearing) {
 		case !s.Held && !s.Backup && h.Serves(s):
 			missing--
 		}
+		if again := s.Turn.Add(h.Pace.Every); !s.Fallen && h.now.Before(again) {
+			came = append(came, again)
+		}
 	}
-	slices.SortStableFunc(last, func(a, b *Server) int { return a.Since.Compare(b.Since) })
+	for _, list := range [][]*Server{waiting, last} {
+		slices.SortStableFunc(list, func(a, b *Server) int { return a.Since.Compare(b.Since) })
+	}
+	paced := h.Pace.N > 0 && !h.Obeys && !h.Theirs
 	for _, s := range slices.Concat(waiting, last) {
-		if missing > 0 || h.Gathers() || !h.weighsNothing(s) || !h.isHeldDown(s) {
+		full := paced && len(came) >= h.Pace.Of(h.Weighted())
+		switch {
+		case missing > 0 || h.Gathers() || !h.weighsNothing(s) || !full && !h.isHeldDown(s):
 			s.Fallen, s.Noted, s.Turn = false, false, h.now
+			came = append(came, h.now.Add(h.Pace.Every))
 			missing--
+		case !h.isHeldDown(s):
+			h.why[s.At] = h.by
+			h.askAgain(slices.MinFunc(came, time.Time.Compare))
 		}
 	}
 }

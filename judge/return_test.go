@@ -39,6 +39,8 @@ func (p *played) do(t *testing.T, what string) {
 			switch does {
 			case "ready":
 				s.Forgive()
+			case "obey":
+				p.Obey(true)
 			case "drain":
 				s.Ordered(Order{Kind: Drain})
 			case "maint":
@@ -138,6 +140,53 @@ func TestHoldDown(t *testing.T) {
 		}, "1 fails, 1 passes", "4444"},
 	} {
 		p := playedWith(func(c *Case) {
+			if row.given != nil {
+				row.given(c)
+			}
+		})
+		if p.do(t, row.does); p.String() != row.want {
+			t.Errorf("%s: %s, want %s", row.what, p, row.want)
+		}
+	}
+}
+
+func TestPace(t *testing.T) {
+	all := "1 fails, 2 fails, 3 fails, 4 fails, "
+	for _, row := range []struct {
+		what  string
+		given func(*Case)
+		does  string
+		want  string
+	}{
+		{"half of them come at once, then one after the other", nil, all + "4 passes, 1s, 3 passes, 2 passes, 1 passes",
+			"--44 9s"},
+		{"… in the order in which they passed", nil, all + "4 passes, 3 passes, 10s, 2 passes, 1s, 1 passes", "-444 9s"},
+		{"… each in its time", nil, all + "4 passes, 1s, 3 passes, 2 passes, 1s, 1 passes, 9s", "-444 10s"},
+		{"… until all are in", nil, all + "4 passes, 1s, 3 passes, 2 passes, 1s, 1 passes, 9s, 10s", "4444"},
+		{"one alone", nil, "1 fails, 1 passes", "4444"},
+		{"two in a while", nil, "1 fails, 2 fails, 1 passes, 2 passes", "4-44 10s"},
+		{"two in each", func(c *Case) { c.Pace.N = 2 }, "1 fails, 2 fails, 1 passes, 2 passes", "4444"},
+		{"half in each", func(c *Case) { c.Pace.Share = lvs.Share{N: 50, Percent: true} },
+			"1 fails, 2 fails, 1 passes, 2 passes", "4444"},
+		{"the guard wants more", func(c *Case) { c.KeepServing.N = 4 }, "1 fails, 2 fails, 1 passes, 2 passes", "4444"},
+		{"a server that waits is needed", nil, "1 fails, 2 fails, 1 passes, 2 passes, 3 fails, 4 fails", "44--"},
+		{"… while the others are held", func(c *Case) { c.KeepServing.N = 2 },
+			"1 fails, 2 fails, 1 passes, 2 passes, 3 fails, 4 fails", "44--"},
+		{"obey lifts it", nil, "3 fails, 1 obey, 1 fails, 2 fails, 1 passes, 2 passes", "44-4"},
+		{"standing by", func(c *Case) { c.Theirs = true }, "1 fails, 2 fails, 1 passes, 2 passes", "4444"},
+		{"ready", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 ready", "4444"},
+		{"a drain, and its end", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 drain, 2 undo", "4444"},
+		{"the end of maintenance", nil, "1 file, 2 file, 1 file, 2 file", "4444"},
+		{"who fails again makes room", nil, "1 fails, 2 fails, 1 passes, 2 passes, 1 fails", "-444"},
+		{"held down first, then paced", func(c *Case) { c.HoldDown, c.HoldDownMax = 10*time.Second, 40*time.Second },
+			"1 fails, 1 passes, 1 fails, 9s, 2 fails, 1s, 2 passes, 1 passes", "-444 10s"},
+		{"who is not held down comes first", func(c *Case) {
+			c.HoldDown, c.HoldDownMax, c.KeepServing.N = 10*time.Second, 40*time.Second, 3
+		}, "1 fails, 1 passes, 1 fails, 2 fails, 2 passes, 1 passes", "-444 10s"},
+		{"a weight by hand", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 hand", "4944"},
+	} {
+		p := playedWith(func(c *Case) {
+			c.HoldDown, c.HoldDownMax, c.Pace = 0, 0, lvs.Pace{Share: lvs.Share{N: 1}, Every: 10 * time.Second}
 			if row.given != nil {
 				row.given(c)
 			}

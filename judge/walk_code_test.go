@@ -98,9 +98,9 @@ func (w *world) code(c *codec) {
 		if w.sl.has(tells) && slot < sorry {
 			w.codeSpoken(c, &w.moving[slot])
 		}
-		if w.sl.has(slow) && slot < sorry {
+		if w.sl.has(slow|holddown|paced) && slot < sorry {
 			m := &w.moving[slot]
-			c.when(&m.Climbs)
+			w.codeMotion(c, &m.Motion)
 			num(c, &m.Weight, 3)
 			num(c, &m.Of, 3)
 		}
@@ -169,13 +169,17 @@ func (w *world) codeServer(c *codec, i int) {
 	c.flags(&s.File, &s.Turned, &s.Held, &s.Entered, &s.Kept, &s.Rerouted, &s.Connected, &s.Gone)
 	num(c, &s.Name, 3)
 	c.when(&s.Since)
+	w.codeMotion(c, &s.Motion)
+}
+
+func (w *world) codeMotion(c *codec, m *lvs.Motion) {
 	if w.sl.has(slow) {
-		c.when(&s.Climbs)
+		c.when(&m.Climbs)
 	}
-	if w.sl.has(holddown) {
-		c.flags(&s.Fallen, &s.Noted)
-		num(c, &s.Falls, 2)
-		c.when(&s.Turn)
+	if w.sl.has(holddown | paced) {
+		c.flags(&m.Fallen, &m.Noted)
+		num(c, &m.Falls, 2)
+		c.when(&m.Turn)
 	}
 }
 
@@ -263,14 +267,12 @@ func (w *world) settle() {
 		w.settleClimb(&s.Climbs)
 		switch {
 		case s.Since.IsZero():
-		case w.sl.has(guarded | holddown):
+		case w.sl.has(guarded | holddown | paced):
 			since = append(since, &s.Since)
 		default: // no other rule heeds it
 			s.Since = instant.Add(-tick)
 		}
-		if s.FellFirst, s.Falls = 0, min(s.Falls, 3); s.Fallen && s.Turn.Before(instant) {
-			s.Turn = instant
-		}
+		settleReturn(&s.Motion)
 		if s.Gone {
 			s.Motion = lvs.Motion{}
 		}
@@ -294,6 +296,7 @@ func (w *world) settle() {
 	for i := range w.left {
 		w.left[i].until = max(-1, w.left[i].until)
 		w.settleClimb(&w.moving[i].Climbs)
+		settleReturn(&w.moving[i].Motion)
 	}
 	for i := range w.Brakes {
 		b := &w.Brakes[i]
@@ -311,6 +314,17 @@ func (w *world) settle() {
 func (w *world) settleClimb(since *time.Time) {
 	if !since.IsZero() && since.Before(instant.Add(-w.SlowStart)) {
 		*since = instant.Add(-w.SlowStart)
+	}
+}
+
+// settleReturn makes what is known of a server's way back canonical: a time that is over is over.
+func settleReturn(m *lvs.Motion) {
+	over := instant
+	if !m.Fallen {
+		over = instant.Add(-3 * tick) // longer than any failure counts
+	}
+	if m.FellFirst, m.Falls = 0, min(m.Falls, 3); !m.Turn.IsZero() && m.Turn.Before(over) {
+		m.Turn = over
 	}
 }
 

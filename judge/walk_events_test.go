@@ -83,7 +83,7 @@ func (w *world) events(all []event) []event {
 		}
 		all = append(all, e)
 	}
-	if w.sl.has(leavers|brake|holddown) || w.climbs() {
+	if w.sl.has(leavers|brake|holddown|paced) || w.climbs() {
 		add(time_)
 	}
 	w.fileEvents(add)
@@ -300,7 +300,7 @@ func (w *world) apply(e event) {
 		w.sync(e.mishap)
 	case time_:
 		switch w.pass(); {
-		case w.dead || !w.sl.has(slow|holddown):
+		case w.dead || !w.sl.has(slow|holddown|paced):
 		case w.Known && w.climbs(): // the director wakes when the decision says so, and looks before a weight moves
 			w.lookAtTable(e.mishap)
 		default:
@@ -454,7 +454,7 @@ func (w *world) pass() {
 		}
 	}
 	for i := range w.moving {
-		times = append(times, &w.moving[i].Climbs)
+		times = append(times, &w.moving[i].Climbs, &w.moving[i].Turn)
 	}
 	for _, t := range times {
 		if !t.IsZero() {

@@ -23,7 +23,7 @@ func holdsDown(s *step) string {
 		case one.Fallen && !was.Fallen &&
 			one.Turn.Sub(instant) != time.Duration(bit(soon)*min(int(was.Falls), 2))*tick:
 			return who(one) + " is out for another time than its failures say"
-		case facts.Waits && !one.Turn.After(instant):
+		case facts.Waits && !one.Turn.After(instant) && !w.sl.has(paced):
 			return who(one) + " waits, and its time is over"
 		case was.Fallen && one.Fallen && s.kind != time_ && one.Turn != was.Turn:
 			return who(one) + " is out, and waits for another time"
@@ -45,4 +45,31 @@ func enough(s *step, i int) bool {
 		}
 	}
 	return false
+}
+
+// comesAtPace: of servers that come back, one does in each tick, unless the other does not serve. Who waits waits for
+// another that came. Minservers wants both.
+func comesAtPace(s *step) string {
+	b, w := s.before, s.after
+	if !w.sl.has(paced) || !s.from.Follows || !s.to.Follows || s.kind == edit {
+		return ""
+	}
+	for i := range w.Servers {
+		one, came := &w.Servers[i], false
+		for o := range w.Servers {
+			other := &w.Servers[o]
+			came = came || o != i && !other.Fallen && instant.Before(other.Turn.Add(tick))
+		}
+		facts := &s.to.Servers[i]
+		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.sl.has(strength) || w.obey || b.obey || w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i]) || s.kind == order ||
+			s.kind == file || s.kind == ready || s.kind == look
+		switch {
+		case one.Gone:
+		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
+			return who(one) + " comes back too soon after another"
+		case facts.Waits && !came && !one.Turn.After(instant):
+			return who(one) + " waits, and no other came"
+		}
+	}
+	return ""
 }

@@ -34,6 +34,7 @@ const (
 	brake
 	slow
 	holddown
+	paced
 	tells
 	backup_
 	capabilities = iota
@@ -41,7 +42,7 @@ const (
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
-	"slowstart", "holddown",
+	"slowstart", "holddown", "pace",
 	"told", "backup"}
 
 // slice is a world of some capabilities, which is walked to its end.
@@ -152,6 +153,9 @@ func (sl *slice) section() *Section {
 	if sl.has(slow) {
 		s.SlowStart = 3 * tick
 	}
+	if sl.has(paced) {
+		s.Pace = lvs.Pace{Share: lvs.Share{N: 1}, Every: tick}
+	}
 	if sl.has(holddown) {
 		s.HoldDown, s.HoldDownMax = tick, 2*tick
 	}
@@ -214,8 +218,8 @@ func (sl *slice) isQuick() bool {
 		return n < 2 && !sl.has(tells|guarded|hand|reload|moved_|rerouted_|brake)
 	case n == 2 && sl.has(backup_):
 		return sl.has(guarded | quiescent | fallback_ | reload | crashes | found_ | leavers | hand)
-	case n == 2 && sl.has(holddown):
-		return sl.has(guarded | strength | standby)
+	case n == 2 && sl.has(holddown|paced):
+		return sl.has(guarded|strength|standby) || sl.has_ == holddown|paced
 	case n == 2:
 		return sl.has(slow) || !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
 			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand, guarded | ordering, guarded | rerouted_,

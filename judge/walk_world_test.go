@@ -567,15 +567,15 @@ func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
 // noteMoving writes the file of what moves weights.
 func (w *world) noteMoving() {
-	if !w.sl.has(slow | tells) {
+	if !w.sl.has(slow | tells | holddown | paced) {
 		return
 	}
 	recorded := w.moving
 	w.moving = [slots]Moving{}
 	for s := range w.all() {
-		m, motion := &w.moving[slotOf(s.Dest.Addr)], lvs.Motion{}
-		if w.sl.has(slow) { // what holddown notes is not walked over a crash
-			motion.Climbs = s.Climbs
+		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Motion
+		if !w.sl.has(slow | holddown | paced) {
+			motion = lvs.Motion{}
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
 		case motion == (lvs.Motion{}) && SpokenBy(s) == (Spoken{}):

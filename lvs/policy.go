@@ -21,7 +21,7 @@ type Policy struct {
 }
 
 // Delays reports whether a server that checks took out may have to wait until it comes back.
-func (p *Policy) Delays() bool { return p.HoldDown > 0 }
+func (p *Policy) Delays() bool { return p.HoldDown > 0 || p.Pace.N > 0 }
 
 // Pace is a number of servers in each stretch of time. The zero Pace is no limit.
 type Pace struct {

@@ -35,7 +35,7 @@ var Says = [...]string{
 	15: "an order to obey ends when every server is up, and enough is enough by two numbers",
 	16: "failures through the virtual address alone wait for proof, and are kept while there can be none",
 	17: "who comes into a pool that serves climbs; no weight exceeds that of the file or the order",
-	18: "who failed again soon after its return stays out for its time, unless too few serve",
+	18: "who failed again soon after its return stays out for a time, and servers return at the pace",
 	19: "who asks to be left out gets no new client, unless the guard holds it",
 	20: "backup servers serve while too few others do, and are not cut when they go",
 }
