@@ -122,7 +122,7 @@ func TestWhatFurtherChecksUse(t *testing.T) {
 		"\tchecktype=connect\n\tcheckcommand=/x\n\talsocheck=external\n":       false,
 		"\tservice=http\n\talsocheck=ping\n\talsocheck=connect 443\n":          false,
 		"\tservice=http\n\tcheckport=80\n":                                     false,
-		"\tservice=http\n\tcheckport=80\n\tagentport=81\n":                    false,
+		"\tservice=http\n\tcheckport=80\n\tagentport=81\n":                     false,
 		"\tchecktype=3\n\tservice=http\n\talsocheck=https 443\n\tcheckport=80": false,
 	} {
 		if got := says(t, marked+lines, "does not answer stays in service"); got != want {
