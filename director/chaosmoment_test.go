@@ -79,13 +79,15 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 	return m
 }
 
-// climbs reports whether a server that came in then has its part of a weight now.
+// climbs reports whether a server that came in then has its part of a weight now, or that of the second before: all
+// virtual services step at whole seconds of the clock.
 func (s section) climbs(since time.Time, weight, got uint32) bool {
 	seconds := int(time.Since(since) / time.Second)
-	if since.IsZero() || seconds >= s.slow {
+	if since.IsZero() || s.slow == 0 || seconds > s.slow {
 		return false
 	}
-	return int(got) == max(1, (int(weight)*seconds+s.slow-1)/s.slow)
+	part := func(seconds int) int { return max(1, (int(weight)*min(seconds, s.slow)+s.slow-1)/s.slow) }
+	return int(got) == part(seconds) || int(got) == part(seconds-1)
 }
 
 func (s section) share() lvs.Share {
