@@ -94,7 +94,7 @@ func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Ch
 
 func BenchmarkDesired10k(b *testing.B) {
 	p := planOf(b, many(10000, 80, 1))
-	table := p.Preview(nil)
+	table := p.Preview(nil, nil)
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
 			s.AssumeAll(health.Assume(health.Up))

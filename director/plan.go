@@ -110,18 +110,21 @@ func keysOf(virtuals []*virtual) []lvs.Key {
 	return keys
 }
 
-// Preview is the table of the plan if every server passes its checks, with these orders.
-func (p *Plan) Preview(given orders.All) ipvsctl.Table {
+// Preview is the table of the plan if every server passes its checks, with these orders. With slowstart, servers that
+// come into a pool of the table that serves have their first weight.
+func (p *Plan) Preview(given orders.All, have ipvsctl.Table) ipvsctl.Table {
 	t := ipvsctl.Table{}
 	for _, v := range p.virtuals {
 		now := judge.Case{Section: v.Section, State: v.State.Clone()}
-		now.Have = lvs.Dests{}
+		if now.Have = (lvs.Dests{}); v.SlowStart > 0 {
+			now.Have = append(now.Have, have[v.key].Dests...)
+		}
 		for _, s := range v.servers {
 			now.Servers[s.At].AssumeAll(health.Assume(health.Up))
 			now.Servers[s.At].Ordered(decisive(orderOf(given, v, s)))
 		}
 		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings,
-			Dests: lvs.DestsOf(judge.Decide(now, time.Time{}).Places)}
+			Dests: lvs.DestsOf(judge.Decide(now, time.Unix(1, 0)).Places)}
 	}
 	return t
 }

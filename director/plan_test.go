@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"runtime"
 	"strings"
@@ -64,7 +65,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if len(found) > 0 {
 				t.Fatal(found)
 			}
-			if got := ipvsctl.Format(p.Preview(nil)); got != c.want {
+			if got := ipvsctl.Format(p.Preview(nil, nil)); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
 			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != key.ID() {
@@ -84,11 +85,40 @@ func TestAPreviewFollowsOrders(t *testing.T) {
 	for real, o := range map[string]orders.Order{"10.2.0.1:80": {Kind: orders.Drain}, "10.2.0.2:80": {Kind: orders.Maint}, "10.2.0.3:80": {Kind: orders.Weigh, Weight: 7}} {
 		given[lvs.At("tcp:10.1.0.1:80", real)] = o
 	}
-	if got, want := ipvsctl.Format(p.Preview(given)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
+	if got, want := ipvsctl.Format(p.Preview(given, nil)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	if got := p.virtuals[0].servers[0].ordered(); got != (orders.Order{}) {
 		t.Errorf("a preview changes the plan: %v", got)
+	}
+}
+
+// A server that would come into a pool that serves has its first weight in a preview, with slowstart.
+func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
+	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
+	for _, row := range []struct {
+		slowstart string
+		in        int // of three servers, those that the table has
+		want      string
+	}{
+		{"30", 2, "40 40 1"},
+		{"30", 1, "40 40 40"}, // the pool is cold
+		{"30", 3, "40 40 40"},
+		{"0", 2, "40 40 40"},
+	} {
+		p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1->10.2.0.3:80 gate 40\n\tchecktype = connect\n\tscheduler = wlc\n\tslowstart = "+
+			row.slowstart+"\n", neverChecked)
+		have := p.Preview(nil, nil)
+		service := have[key]
+		service.Dests = service.Dests[:row.in]
+		have[key] = service
+		var weights []string
+		for _, dest := range p.Preview(nil, have)[key].Dests {
+			weights = append(weights, fmt.Sprint(dest.Weight))
+		}
+		if got := strings.Join(weights, " "); got != row.want {
+			t.Errorf("slowstart = %s, %d in the table: %s, want %s", row.slowstart, row.in, got, row.want)
+		}
 	}
 }
 

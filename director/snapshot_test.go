@@ -290,7 +290,7 @@ func BenchmarkSnapshot10k(b *testing.B) {
 	p := planOf(b, many(10000, 80, 1))
 	d := New(Deps{})
 	d.virtuals, d.global = p.virtuals, &p.Config.Global
-	table := p.Preview(nil)
+	table := p.Preview(nil, nil)
 	for _, v := range p.virtuals {
 		service := table[v.key]
 		v.Wrote(service.Dests)

@@ -220,6 +220,32 @@ func TestAnotherPhaseIsNoDifference(t *testing.T) {
 	})
 }
 
+// A weight that climbs in the live table when the shadow begins is no lasting difference, nor is one that climbs in both.
+func TestWeightsThatClimbAreNoDifference(t *testing.T) {
+	play(t, func(t *testing.T, f *farm) {
+		climbing := strings.NewReplacer("quiescent", "slowstart = 60\nquiescent", "192.0.2.21:80 masq", "192.0.2.21:80 masq 2").Replace(config)
+		kill := f.live(climbing)
+		defer kill()
+		time.Sleep(2300 * time.Millisecond)
+		f.set(true, "192.0.2.21")
+		time.Sleep(30 * time.Second)
+		f.set(false, "192.0.2.21")
+		time.Sleep(10 * time.Second)
+		if text := f.text(); !strings.Contains(text, "192.0.2.21:80 -m -w 1") {
+			t.Fatal(text)
+		}
+		stop := f.shadow(climbing, false)
+		time.Sleep(90 * time.Second)
+		f.set(true, "192.0.2.21")
+		time.Sleep(30 * time.Second)
+		f.set(false, "192.0.2.21")
+		time.Sleep(90 * time.Second)
+		if r := stop(); r.Lasting != 0 || r.Virtuals == 0 || len(f.said()) > 0 {
+			t.Errorf("%+v\n%q", r, f.said())
+		}
+	})
+}
+
 // A daemon that is gone, or hangs, misses a failure: that is a difference, with who saw it and why.
 func TestAMissedFailureIsADifference(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {

@@ -32,7 +32,7 @@ func plan(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	ops := ipvsctl.Diff(have, l.Plan.Preview(given))
+	ops := ipvsctl.Diff(have, l.Plan.Preview(given, have))
 	for _, check := range l.Plan.Checks() {
 		if check.Waits != "" {
 			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
