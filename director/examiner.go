@@ -107,7 +107,9 @@ func (e *examiner) run() {
 func (c *check) share(j *judgement) {
 	for _, x := range c.users {
 		if x.j.Telling != (health.Telling{}) {
-			j.Telling = x.j.Telling
+			if j.Telling = x.j.Telling; j.Aside {
+				j.Health, j.reason = x.j.Health, x.j.reason
+			}
 		}
 	}
 }
@@ -117,7 +119,12 @@ func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.servers {
 		was := s.Verdict()
 		for j := &s.first; j != nil; j = j.next {
-			if c := e.checks[j.task]; c != nil && c.at != 0 && j.Health.State == health.Unknown {
+			c := e.checks[j.task]
+			switch {
+			case c == nil || c.at == 0:
+			case j.Aside && j.Telling == (health.Telling{}):
+				c.share(j)
+			case j.Health.State == health.Unknown:
 				c.share(j)
 				j.Learn(v.Rule, c.last.OK && !j.Telling.Down, lossOf(c.last))
 				j.reason = c.last.Detail

@@ -53,6 +53,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	short ADDR:PORT  the checks fail by our own shortage
 //	no-pings         this machine lets the daemon send none
 //	tell ADDR:PORT LINE  so answers what checks there, in the words of an agent
+//	hang ADDR:PORT   the checks there take 20 seconds
 //	unjudged ADDR:PORT  the answers can't be judged
 //	hand OP          somebody changes the table: an operation as below
 //	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
@@ -219,6 +220,10 @@ func (s *scenario) step(words []string, body string) {
 		s.mu.Lock()
 		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{OK: told.State != health.Down, Told: told,
 			Cause: checker.Answer, Stage: wire.AtMatch, Detail: fmt.Sprintf("says %q", strings.Join(words[2:], " "))}
+		s.mu.Unlock()
+	case "hang":
+		s.mu.Lock()
+		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{Took: 20 * time.Second}
 		s.mu.Unlock()
 	case "up", "down", "wrong", "short", "unjudged", "through", "void":
 		for _, a := range words[1:] {
@@ -518,6 +523,11 @@ func (s *scenario) check(spec checker.Spec) checker.Result {
 	time.Sleep(time.Duration(octets[3])*time.Millisecond + time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
 	lost := s.noRoute.Load() && !s.devices.isLocal(spec.Through.Virtual)
 	s.mu.Lock()
+	if until := s.health[spec.Target].Took; until > 0 {
+		s.mu.Unlock()
+		time.Sleep(until)
+		s.mu.Lock()
+	}
 	defer s.mu.Unlock()
 	switch {
 	case spec.Type == "on":

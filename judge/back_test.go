@@ -56,6 +56,18 @@ func TestAServerIsBack(t *testing.T) {
 	}
 }
 
+func TestNothingWaitsForAnAgent(t *testing.T) {
+	c := inService(4, 4)
+	c.Gather(noon)
+	s := &c.Servers[0]
+	if !c.Awaits(s, &s.First) {
+		t.Error("a check that has not passed since is not awaited")
+	}
+	if s.First.Aside = true; c.Awaits(s, &s.First) {
+		t.Error("an agent is awaited")
+	}
+}
+
 func TestAway(t *testing.T) {
 	for _, row := range []struct {
 		what  string

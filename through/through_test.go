@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -355,6 +356,7 @@ func (a *answers) Check(ctx context.Context) checker.Result {
 
 func TestCheck(t *testing.T) {
 	up := checker.Result{OK: true, Detail: "200 OK"}
+	drains := checker.Result{OK: true, Told: health.Told{Admin: health.Drain}}
 	refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
 	silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
 	wrong := checker.Result{Detail: "500 Oops", Cause: checker.Answer}
@@ -368,6 +370,7 @@ func TestCheck(t *testing.T) {
 		asked        int // the own address
 	}{
 		{"up", up, silent, checker.Result{OK: true, Detail: "200 OK"}, 0, 0},
+		{"up, and told", drains, silent, drains, 0, 0},
 		{"slow", slow, silent, checker.Result{OK: true}, 3 * time.Second, 0},
 		{"without the virtual address", silent, up, checker.Result{OwnAnswers: true, Cause: checker.Timeout,
 			Detail: "through 127.0.0.9: connect: no answer in 5s" + isOn}, 5 * time.Second, 1},
