@@ -15,9 +15,11 @@ func backup(h *hearing) {
 	}
 	was := h.Backed
 	up, unknown := h.Own()
+	if h.Gathers() {
+		up, unknown = 0, up+unknown // none of them is back yet
+	}
 	low, high := h.BackupBelow.Of(h.Weighted())
 	switch {
-	case h.Gathers():
 	case up >= high:
 		h.Backed = false
 	case up+unknown < low, (unknown > 0 || !h.Known) && h.backupIsIn():
@@ -65,7 +67,9 @@ func (s *State) backupIsIn() bool {
 }
 
 // Rests reports whether a server is a backup server that is not needed. It is not in the table, unless it drains.
-func (s *State) Rests(one *Server) bool { return one.Backup && !s.Backed }
+func (s *State) Rests(one *Server) bool {
+	return one.Backup && !one.Unchecked && !s.Backed
+}
 
 // rest has a backup server drain while it rests and is in the table. One that fails is treated like every server.
 func (h *hearing) rest(s *Server) {

@@ -86,11 +86,13 @@ func TestRuleBackup(t *testing.T) {
 		{"… beside enough", func(c *Case) { below(1, 2)(c); c.has(3, 4); c.Known = false }, false},
 		{"… and drains", func(c *Case) { below(1, 2)(c); c.says(0, health.Down); c.has(3, 0); c.Known = false }, false},
 		{"by hand it serves", func(c *Case) { below(1, 2)(c); c.says(0, health.Down); c.has(3, 4) }, false},
-		{"servers that are back wait for others", func(c *Case) {
+		{"both fail while servers that are back wait for others", func(c *Case) {
 			c.says(0, health.Down)
 			c.says(1, health.Down)
 			c.Back = noon
-		}, false},
+		}, true},
+		{"both are back, and wait for others", func(c *Case) { c.Back = noon }, false},
+		{"… and the backup server serves", func(c *Case) { c.Back = noon; c.reserveServes() }, true},
 		{"one has moved, and the new one serves not yet", func(c *Case) {
 			two(c)
 			c.Members[0].MovedTo = 1

@@ -8,7 +8,7 @@ func backupTurns(s *Step) string {
 	if !b.Follows && s.Cause != Started || !m.Follows || s.Cause == Outside || m.Gathers {
 		return ""
 	}
-	up, open := m.own()
+	up, open, unsure := m.own()
 	low, high := m.BackupBelow.Of(m.Weighted())
 	for i := range m.Servers {
 		o := &m.Servers[i]
@@ -22,7 +22,7 @@ func backupTurns(s *Step) string {
 		switch {
 		case !was && now && !b.Backed && up+open >= low:
 			return m.Call(o.Dest.Addr) + " comes, and enough others serve or are unknown"
-		case was && !now && passes && up < high && !m.changesToGate(o):
+		case was && !now && passes && up+unsure < high && !m.changesToGate(o):
 			return m.Call(o.Dest.Addr) + " goes, and too few others serve"
 		case was && !in && passes:
 			return m.Call(o.Dest.Addr) + " is a backup server that is cut"
@@ -33,7 +33,7 @@ func backupTurns(s *Step) string {
 
 // backupServes: they serve while too few others do, and no others then.
 func backupServes(m *Moment) string {
-	up, open := m.own()
+	up, open, unsure := m.own()
 	low, high := m.BackupBelow.Of(m.Weighted())
 	for i := range m.Servers {
 		s := &m.Servers[i]
@@ -41,7 +41,7 @@ func backupServes(m *Moment) string {
 		case !s.Backup || s.Unchecked || m.Gathers:
 		case m.Backed && up >= high:
 			return m.Call(s.Dest.Addr) + " is needed, and enough others serve"
-		case !m.Backed && up+open < low:
+		case !m.Backed && up+open+unsure < low:
 			return m.Call(s.Dest.Addr) + " is not needed, and too few others serve"
 		case m.Rests(s) && m.ServesIn(s) && !m.isByHand(s):
 			return m.Call(s.Dest.Addr) + " is not needed, and serves"

@@ -99,8 +99,9 @@ func (m *Moment) MayServe(s *Server) bool {
 // Rests reports whether a server is a backup server that is not needed.
 func (m *Moment) Rests(s *Server) bool { return s.Backup && !m.Backed }
 
-// own is how many of those that are no backup servers serve, and how many of them are not known.
-func (m *Moment) own() (up, open int) {
+// own is how many of those that are no backup servers serve, how many of them the daemon does not know, and how many it
+// may know or not.
+func (m *Moment) own() (up, open, unsure int) {
 	for addr := range m.Found {
 		up += int(min(m.WeightIn(addr), 1))
 	}
@@ -108,13 +109,15 @@ func (m *Moment) own() (up, open int) {
 		switch s := &m.Servers[i]; {
 		case s.Backup, s.Weight == 0, !m.MayServe(s), s.Waits, m.isByHand(s) && !m.ServesIn(s):
 		case s.Former && m.Servers[s.To].Open:
-		case s.Open, s.Unsure:
+		case s.Unsure:
+			unsure++
+		case s.Open:
 			open++
 		case s.Verdict == health.Up && !s.Held && !s.Climbs:
 			up++
 		}
 	}
-	return up, open
+	return up, open, unsure
 }
 
 func (m *Moment) isGood(s *Server) bool {
