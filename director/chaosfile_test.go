@@ -54,25 +54,37 @@ func (c *chaos) newSection() section {
 	if c.rand.IntN(10) == 0 {
 		s.check, s.also = "off", nil
 	}
+	s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
 	s.announce = []string{"", "lvs0", "lvs0\n\tlastresort = lvs1"}[c.rand.IntN(3)]
 	for _, a := range servers {
 		if c.rand.IntN(3) == 0 {
-			s.servers = append(s.servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin()})
+			s.servers = append(s.servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin(), backup: s.drawsBackup(c)})
 		}
 	}
 	for _, host := range hosts {
 		if c.rand.IntN(4) == 0 {
-			s.servers = append(s.servers, entry{c.names.at[host], 1 + uint32(c.rand.IntN(4)), c.coin(), host, false})
+			s.servers = append(s.servers, entry{c.names.at[host], 1 + uint32(c.rand.IntN(4)), c.coin(), host, false, s.drawsBackup(c)})
 		}
 	}
 	return s
+}
+
+// drawsBackup draws whether a server of a section is a backup server. The first is none.
+func (s section) drawsBackup(c *chaos) bool {
+	return s.below != "" && len(s.servers) > 0 && c.rand.IntN(4) == 0
 }
 
 // touched is a section with one thing changed.
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
-	switch c.rand.IntN(15) {
+	switch c.rand.IntN(17) {
+	case 16:
+		s.below = other.below
+	case 15:
+		for i := range s.servers {
+			s.servers[i].backup = other.drawsBackup(c) && i > 0
+		}
 	case 14:
 		s.slow = other.slow
 	case 13:
@@ -132,6 +144,7 @@ type section struct {
 	announce             string
 	drain                int
 	slow                 int        // slowstart
+	below                string     // backupbelow; without it there are no backup servers
 	vip                  bool       // checkvip, without names that move
 	at                   netip.Addr // the virtual address
 	servers              []entry
@@ -158,6 +171,7 @@ type entry struct {
 	name   string // of a server that may move
 	// elsewhere: this is not where the name is now
 	elsewhere bool
+	backup    bool
 }
 
 var (
@@ -207,7 +221,8 @@ func (f file) text(maintenanceDir string) string {
 			if e.name != "" {
 				addr = e.name + ":80"
 			}
-			fmt.Fprintf(&out, "\treal = %s %s %d\n", addr, map[bool]string{true: "masq", false: "gate"}[e.masq], e.weight)
+			line := map[bool]string{true: "backup", false: "real"}[e.backup]
+			fmt.Fprintf(&out, "\t%s = %s %s %d\n", line, addr, map[bool]string{true: "masq", false: "gate"}[e.masq], e.weight)
 		}
 		if s.fallback {
 			fmt.Fprintf(&out, "\tfallback = %s\n", sorry)
@@ -229,6 +244,9 @@ func (f file) text(maintenanceDir string) string {
 		}
 		if s.slow > 0 {
 			fmt.Fprintf(&out, "\tslowstart = %d\n", s.slow)
+		}
+		if s.below != "" && slices.ContainsFunc(s.servers, func(e entry) bool { return e.backup }) {
+			fmt.Fprintf(&out, "\tbackupbelow = %s\n", s.below)
 		}
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)

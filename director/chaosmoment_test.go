@@ -63,7 +63,7 @@ func serverAt(c *judge.Case, addr netip.AddrPort) *judge.Server {
 
 // moment is a virtual service as the file has it.
 func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment {
-	m := &always.Moment{Quiescent: s.quiescent, Repair: s.repair, KeepServing: s.share(), Obeys: o.mayObey(key),
+	m := &always.Moment{BackupBelow: s.backupBelow(), Quiescent: s.quiescent, Repair: s.repair, KeepServing: s.share(), Obeys: o.mayObey(key),
 		Failed: true, Follows: true, Table: table, Call: netip.AddrPort.String,
 		FallbackIn: o.sorryIn[key], FallbackTouched: o.isByHand(spot{key, sorry})}
 	if s.fallback {
@@ -71,7 +71,7 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 	}
 	for _, e := range s.places() {
 		m.Servers = append(m.Servers, always.Server{Dest: e.dest(e.weight), Weight: o.weightOf(key, e, 0),
-			Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
+			Backup: e.backup, Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
 			To: slices.IndexFunc(s.servers,
 				func(now entry) bool { return e.elsewhere && now.name == e.name }),
 			Drained: o.orderFor(key, e, 0).Kind == orders.Drain, Out: o.isMaintained(key, e)})
@@ -90,8 +90,18 @@ func (s section) climbs(since time.Time, weight, got uint32) bool {
 	return int(got) == part(seconds) || int(got) == part(seconds-1)
 }
 
-func (s section) share() lvs.Share {
-	digits, percent := strings.CutSuffix(s.keep, "%")
+func (s section) share() lvs.Share { return shareOf(s.keep) }
+
+func (s section) backupBelow() lvs.LowHigh {
+	low, high, both := strings.Cut(s.below, "/")
+	if !both {
+		high = low
+	}
+	return lvs.LowHigh{Low: shareOf(low), High: shareOf(high)}
+}
+
+func shareOf(text string) lvs.Share {
+	digits, percent := strings.CutSuffix(text, "%")
 	n, _ := strconv.Atoi(digits)
 	return lvs.Share{N: int32(n), Percent: percent}
 }
@@ -100,7 +110,7 @@ func (s section) share() lvs.Share {
 func (o *oracle) quota(key lvs.Key, s section) int {
 	n := 0
 	for _, e := range s.servers {
-		if o.weightOf(key, e, 0) > 0 {
+		if o.weightOf(key, e, 0) > 0 && !e.backup {
 			n++
 		}
 	}
@@ -111,6 +121,7 @@ func (o *oracle) quota(key lvs.Key, s section) int {
 func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *always.Step {
 	step := &always.Step{Before: o.moment(op.Key, s, before.Dests), After: o.moment(op.Key, s, after.Dests)}
 	knows := o.believes(op.Key)
+	step.Before.Backed, step.After.Backed = knows.Backed, knows.Backed
 	for i, e := range s.places() {
 		b, a, at := &step.Before.Servers[i], &step.After.Servers[i], spot{op.Key, e.addr}
 		b.Held = true                            // who serves did so rightly, or that was told
@@ -144,6 +155,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		delete(o.obeyed, lvs.Backend{Virtual: "tcp:" + key.Addr.String()})
 	}
 	m := o.moment(key, s, table)
+	m.Backed = knows.Backed
 	for i, e := range s.places() {
 		f, now := &m.Servers[i], serverAt(knows, e.addr)
 		dest, _ := table.At(e.addr)

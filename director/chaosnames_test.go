@@ -84,7 +84,7 @@ func (s section) places() []entry {
 	for _, e := range s.servers {
 		for _, a := range homes[e.name] {
 			if a != e.addr {
-				list = append(list, entry{a, e.weight, e.masq, e.name, true})
+				list = append(list, entry{a, e.weight, e.masq, e.name, true, e.backup})
 			}
 		}
 	}

@@ -140,10 +140,10 @@ func (o *oracle) settle(table ipvsctl.Table, knows believed) {
 	clear(o.unseen)
 	for at, was := range o.byHand {
 		s := o.files[0][at.key.Addr]
-		if o.quota(at.key, s) > 0 || isHome(at.addr) || s.vip {
+		e, _ := s.entry(at.addr)
+		if o.quota(at.key, s) > 0 || isHome(at.addr) || s.vip || e.backup {
 			continue // who is held did not come to another rest: it may stay until a reload
 		}
-		e, _ := s.entry(at.addr)
 		now := o.restOf(at.key, s, e)
 		if at.addr == sorry {
 			now = o.fallbackRests(at.key, s, knows[at.key])

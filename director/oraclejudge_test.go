@@ -61,7 +61,7 @@ func (o *oracle) wrong(op ipvsctl.Op, s section, before, after ipvsctl.Service) 
 	e, _ := s.entry(op.Dest.Addr)
 	waits := op.Kind == ipvsctl.EditDest && op.Dest.Forward == lvs.Masq && !e.masq // to change to gate
 	goes := before.Dests.Weight(op.Dest.Addr) > 0 && after.Dests.Weight(op.Dest.Addr) == 0
-	if goes && !waits && o.mustBrake(op.Key, s, op.Dest.Addr) {
+	if goes && !waits && !e.backup && o.mustBrake(op.Key, s, op.Dest.Addr) {
 		return "taken out though all fail only through the virtual address"
 	}
 	return ""

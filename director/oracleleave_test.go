@@ -70,6 +70,8 @@ func earlier(a, b time.Time) time.Time {
 // mayLeave reports whether a server may still leave. When one that moved away began to is not known.
 func (o *oracle) mayLeave(key lvs.Key, s section, addr netip.AddrPort) bool {
 	until, left := o.mayStay[spot{key, addr}]
-	drains := isHome(addr) && time.Duration(s.drain)*time.Second > quietTime
+	e, known := entryAt(s.places(), addr)
+	endless := known && e.elsewhere && e.backup && s.drain == 0
+	drains := isHome(addr) && time.Duration(s.drain)*time.Second > quietTime || endless
 	return o.busy[addr] && (drains || left && time.Since(until) < 2*lookInterval)
 }
