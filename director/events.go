@@ -231,8 +231,8 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 		if slices.ContainsFunc(held, func(i int) bool { return v.members[i].Asks() > health.NoAdmin }) {
 			why = ": checks fail, or servers tell drain or maint"
 		}
-		t.guard(v, notify.GuardHolds, "Guard holds", why+", and keepserving = "+
-			v.cfg.KeepServing.String()+" keeps in service: "+listed(v, held))
+		t.guard(v, notify.GuardHolds, "Guard holds", why+", and "+v.HeldBy()+
+			" keeps in service: "+listed(v, held))
 	case told.guardAt.IsZero() && len(held) > before:
 		t.guard(v, notify.GuardChanged, "Guard holds other servers", ": "+listed(v, held))
 	}

@@ -146,6 +146,9 @@ func (e *examiner) judge(x user, r *checker.Result) {
 		}
 		v.step(e.tell.now())
 	}
+	if s.Held && v.PaceOut.N > 0 { // one that can't be connected any more goes at once
+		v.touch()
+	}
 	if turned {
 		v.touch()
 		e.tell.turned(x, was, by)

@@ -92,7 +92,7 @@ func (h *hearing) serving() bool {
 }
 
 // guards reports whether servers may be held.
-func (c *Case) guards() bool { return c.KeepServing.N > 0 && !c.Obeys }
+func (c *Case) guards() bool { return (c.KeepServing.N > 0 || c.PaceOut.N > 0) && !c.Obeys }
 
 // Quota is how many servers checks must leave in service; 0: they may take out all.
 func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }

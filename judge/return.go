@@ -90,3 +90,26 @@ func returning(h *hearing) {
 		}
 	}
 }
+
+// Removals are those that paceout counts: how many servers checks took out since then.
+type Removals struct {
+	Since time.Time
+	N     int
+}
+
+// waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. One that can't be
+// connected goes at once, and so does one that asks for it.
+func (h *hearing) waitsToGo(s *Server) bool {
+	if h.PaceOut.N == 0 || h.Theirs || s.Verdict() == health.Up || lossOf(s) == NotReached {
+		return false
+	}
+	next := h.Removals.Since.Add(h.PaceOut.Every)
+	if !h.now.Before(next) {
+		h.Removals = Removals{Since: h.now}
+	} else if h.Removals.N >= h.PaceOut.Of(h.Weighted()) {
+		h.askAgain(next)
+		return true
+	}
+	h.Removals.N++
+	return false
+}

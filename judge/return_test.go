@@ -196,3 +196,41 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+func TestPaceOut(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		given func(*Case)
+		does  string
+		want  string
+	}{
+		{"one goes at once", nil, "1 lies", "-444"},
+		{"the next one waits", nil, "1 lies, 3s, 2 lies", "-444 7s"},
+		{"… and goes in its time", nil, "1 lies, 3s, 2 lies, 3 lies, 7s", "--44 10s"},
+		{"… as the last one", nil, "1 lies, 2 lies, 3 lies, 4 lies, 10s, 10s, 10s", "----"},
+		{"who can't be connected goes at once", nil, "1 lies, 2 fails, 3 fails", "---4"},
+		{"… before who waits", nil, "1 lies, 2 lies, 3 fails", "-4-4 10s"},
+		{"who passes again stays", nil, "1 lies, 2 lies, 2 passes, 10s", "-444"},
+		{"two in each", func(c *Case) { c.PaceOut.N = 2 }, "1 lies, 2 lies, 3 lies", "--44 10s"},
+		{"the guard holds beyond", func(c *Case) { c.KeepServing.N = 3 }, "1 lies, 2 lies, 10s", "-444"},
+		{"… and who it lets go waits", func(c *Case) { c.KeepServing.N = 2 }, "1 lies, 2 lies, 3 lies, 5s", "-444 5s"},
+		{"obey lifts it", nil, "1 lies, 2 lies, 3 lies, 1 obey", "---4"},
+		{"standing by", func(c *Case) { c.Theirs = true }, "1 lies, 2 lies", "--44"},
+		{"a drain", nil, "1 lies, 2 lies, 2 drain", "-044"},
+		{"maintenance", nil, "1 lies, 2 lies, 2 file", "--44"},
+		{"without it", func(c *Case) { c.PaceOut = lvs.Pace{} }, "1 lies, 2 lies", "--44"},
+		{"none is left that passes: the last one waits too", nil, "1 fails, 2 fails, 3 lies, 4 lies", "---4 10s"},
+		{"it comes back at the pace", func(c *Case) { c.Pace = lvs.Pace{Share: lvs.Share{N: 1}, Every: 5 * time.Second} },
+			"1 lies, 2 lies, 10s, 1 passes, 2 passes", "4-44 5s"},
+	} {
+		p := playedWith(func(c *Case) {
+			c.HoldDown, c.HoldDownMax, c.PaceOut = 0, 0, lvs.Pace{Share: lvs.Share{N: 1}, Every: 10 * time.Second}
+			if row.given != nil {
+				row.given(c)
+			}
+		})
+		if p.do(t, row.does); p.String() != row.want {
+			t.Errorf("%s: %s, want %s", row.what, p, row.want)
+		}
+	}
+}

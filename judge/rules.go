@@ -133,6 +133,9 @@ func guard(h *hearing) {
 	slices.SortStableFunc(inOrder, less)
 	inOrder = slices.DeleteFunc(inOrder, func(s *Server) bool { return s.Verdict() == health.Unknown })
 	for _, s := range inOrder[:min(len(inOrder), max(0, serving-h.Quota()))] {
+		if h.waitsToGo(s) {
+			continue
+		}
 		s.letGo()
 		s.Fallen = h.Delays()
 		h.count(s)

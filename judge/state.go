@@ -25,6 +25,7 @@ type State struct {
 	// no address; nil before that.
 	Found    map[netip.AddrPort]bool
 	Strength Strength
+	Removals Removals
 
 	Known  bool // Have is what this director wrote, with changes noted since
 	Theirs bool // another director has it in the table

@@ -72,6 +72,10 @@ func (v *Virtual) Remarks() []string {
 	}
 	all.told("it is also of ", v.Beside)
 	switch g := v.Guard; {
+	case g.Obeys && g.Paced:
+		all.add("by order, until every server is up: neither keepserving nor paceout holds a server")
+	case g.Held > 0 && g.Paced:
+		all.add("%d fail and stay in service until paceout or keepserving lets them go", g.Held)
 	case g.Obeys && g.Keeps == 0:
 		all.add("by order, until every server is up: checkvip holds no server")
 	case g.Obeys:

@@ -165,7 +165,7 @@ func ListOrders(all orders.All, now *director.Snapshot) []orders.Entry {
 // there may be many.
 func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.Backend]Connections) Virtual {
 	v := Virtual(*known)
-	if v.Guard.Keeps == 0 && !(v.Guard.Obeys && v.Guard.Brake) {
+	if v.Guard.Keeps == 0 && !v.Guard.Paced && !(v.Guard.Obeys && v.Guard.Brake) {
 		v.Guard = Guard{}
 	}
 	for i := range v.Servers {

@@ -219,6 +219,25 @@ func TestAServerThatWaits(t *testing.T) {
 	}
 }
 
+// Servers that wait for their turn to go are told, also without keepserving.
+func TestServersThatWaitToGo(t *testing.T) {
+	now := observed(t)
+	for _, row := range []struct {
+		guard director.GuardSnapshot
+		want  string
+	}{
+		{director.GuardSnapshot{Paced: true, Held: 3}, "3 fail and stay in service until paceout or keepserving lets them go"},
+		{director.GuardSnapshot{Paced: true, Obeys: true}, "by order, until every server is up: neither keepserving nor paceout holds a server"},
+		{director.GuardSnapshot{Held: 3, Keeps: 2}, "keepserving holds 3 in service though their checks fail: the least is 2"},
+	} {
+		now.Virtuals[0].Guard = row.guard
+		v := NewReport(now, process(), nil).Virtuals[0]
+		if got := strings.Join(v.Remarks(), "\n"); !strings.Contains(got, row.want) {
+			t.Errorf("%q, want %q", got, row.want)
+		}
+	}
+}
+
 func metricsOf(t *testing.T, now *director.Snapshot) []byte {
 	t.Helper()
 	var form bytes.Buffer
