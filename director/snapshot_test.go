@@ -333,3 +333,26 @@ func TestASnapshotShowsServersWithoutAnAddress(t *testing.T) {
 		time.Sleep(time.Second) // checks in flight end
 	})
 }
+
+// What status tells of a backup server: what it does, and how many of the others serve.
+func TestABackupServerInASnapshot(t *testing.T) {
+	p := planOf(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tbackup = 10.2.0.3:80 gate\n\tchecktype = connect\n")
+	v := p.virtuals[0]
+	for _, s := range v.servers {
+		s.AssumeAll(health.Assume(health.Up))
+	}
+	told := func() string { s := p.Snapshot().Virtuals[0].Servers[2]; return s.Backup + "; " + s.Note }
+	if got, want := told(), "waits; backup, waits: 2 of 2 of its own serve"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	v.servers[0].AssumeAll(health.Assume(health.Down))
+	v.Backed = true
+	if got, want := told(), "needed; backup, needed: 1 of 2 of its own serve"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	v.Backed, v.Known = false, true
+	v.Have.Put(v.servers[2].Dest)
+	if got, want := told(), "drains; backup, drains: 1 of 2 of its own serve"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
