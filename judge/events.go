@@ -113,6 +113,9 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 // Vanished notes that somebody removed the virtual service from the table.
 func (s *State) Vanished() {
 	clear(s.ByHand)
+	for i := range s.Servers {
+		s.Servers[i].Rerouted = false // its old connections ended with the virtual service
+	}
 	s.Have, s.Known = lvs.Dests{}, false
 }
 
@@ -131,9 +134,13 @@ func (s *State) Did(d lvs.Dest, removed bool) {
 }
 
 // Read notes the contents of the table. While servers have no address yet, an unassigned destination may be one of
-// them.
+// them. A server with weight 0 is out, whatever was known before: if it fails, it is not held.
 func (c *Case) Read(have lvs.Dests) {
 	c.Have = have
+	for s := range c.all() {
+		d, in := have.At(s.Dest.Addr)
+		s.Entered = s.Entered && !(in && d.Weight == 0)
+	}
 	if len(c.Waiting) > 0 && c.Found == nil {
 		c.Found = map[netip.AddrPort]bool{}
 		for _, d := range have {

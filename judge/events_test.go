@@ -214,8 +214,30 @@ func TestWhatIsKnownOfTheTable(t *testing.T) {
 	if c.Left(); c.Found != nil || c.Leavers != nil {
 		t.Error("who stands by has servers that leave")
 	}
-	if c.Vanished(); c.Have == nil {
+	c.Servers[0].Rerouted = true
+	if c.Vanished(); c.Have == nil || c.Servers[0].Rerouted {
 		t.Error("that it is not there is not known")
+	}
+}
+
+// A change may have been made, though the table reported an error: what is read then decides whether a failing server
+// may be held.
+func TestAServerReadWithoutAWeightIsOut(t *testing.T) {
+	for _, row := range []struct {
+		what    string
+		have    lvs.Dests
+		entered bool
+	}{
+		{"it has a weight", lvs.Dests{{Addr: at(1), Weight: 1}}, true},
+		{"it has weight 0", lvs.Dests{{Addr: at(1)}}, false},
+		{"it is not there: it comes back with the virtual service", lvs.Dests{}, true},
+	} {
+		c := inService(4)
+		c.Servers[0].Entered = true
+		c.Lost()
+		if c.Read(row.have); c.Servers[0].Entered != row.entered {
+			t.Errorf("%s: in service %t", row.what, c.Servers[0].Entered)
+		}
 	}
 }
 
