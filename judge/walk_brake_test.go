@@ -151,7 +151,7 @@ func brakeEnds(s *step) string {
 		}
 		was, now := b.Brakes[line].Holds, w.Brakes[line].Holds
 		switch {
-		case was && !now && !passes && !w.obey && (n > 0 || left):
+		case was && !now && !passes && !w.obey && s.kind != obey && (n > 0 || left):
 			return "the brake ends, and nothing shows that the way is fine"
 		case was && now && passes, now && w.obey:
 			return "the brake holds, though it is to end"

@@ -150,8 +150,8 @@ func (s *step) relieves(one *Server) bool { return one.Backup && s.from.Backed !
 // verdicts reports whether the checks of a server say something else than before.
 func (s *step) verdicts(i int32) bool { return s.from.Servers[i].Verdict != s.to.Servers[i].Verdict }
 
-// handEnds: a change by hand ends with the server's next change of state, and with an order or a file for it; of the
-// fallback server when it is to come or to go.
+// handEnds: a change by hand ends with the server's next change of state, and with an order or a file for it; of one
+// that is held when that ends; of the fallback server when it is to come or to go.
 func handEnds(s *step) string {
 	b, w := s.before, s.after
 	if !s.isJudged() {
@@ -159,7 +159,7 @@ func handEnds(s *step) string {
 	}
 	for now := range w.all() {
 		addr := now.Dest.Addr
-		turns := b.Servers[now.At].State() != now.State() || s.kind != result && s.isOf(now)
+		turns := b.Servers[now.At].State() != now.State() && !now.Held || s.kind != result && s.isOf(now)
 		if _, in := b.table.At(addr); turns && b.ByHand[addr] && w.ByHand[addr] && (in || now.State() != health.Down) {
 			return who(now) + " has another state, and what was changed by hand is still kept"
 		}
