@@ -7,7 +7,7 @@ import "ldirectord/checker/health"
 // If too many ask to be left out, the guard holds the last ones.
 
 // whole is a part in full.
-const whole = 1_000_000
+const whole = 10_000
 
 // told is the part of its weight that a server says it can bear. A check that only weighs takes its part while it is
 // down.
