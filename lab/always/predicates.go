@@ -229,7 +229,9 @@ func guardKeeps(s *Step) string {
 	was, now := 0, 0
 	for i := range b.Servers {
 		o := &b.Servers[i]
-		if (b.isGood(o) || o.Kept && o.Verdict == health.Unknown && !o.Gone) && !o.Backup && b.ServesIn(o) {
+		kept := o.Kept && o.Verdict == health.Unknown && !o.Gone
+		// one with weight 0 by file or order serves by hand alone, which the guard does not
+		if (b.isGood(o) || kept) && o.Weight > 0 && !o.Backup && b.ServesIn(o) {
 			was++
 		}
 	}
