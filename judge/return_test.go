@@ -49,6 +49,10 @@ func (p *played) do(t *testing.T, what string) {
 				s.Ordered(Order{})
 			case "file":
 				s.Maintained(!s.File)
+			case "asks", "answers": // its check passes, and tells drain or ready
+				told := health.Told{Admin: map[string]health.Admin{"asks": health.Drain, "answers": health.Ready}[does]}
+				Told(&p.Case, s, &s.First, told)
+				p.Result(s, &s.First, true, 0)
 			case "hand": // somebody gives it a weight
 				p.has(byte(i), 9)
 				p.Changed(at(byte(i)), true, false)
@@ -121,6 +125,8 @@ func TestHoldDown(t *testing.T) {
 			"1 fails, 1 passes, 1 fails, 1 passes, 2 fails", "4-44 10s"},
 		{"what the guard releases has failed", func(c *Case) { c.KeepServing = lvs.Share{N: 3} },
 			"1 fails, 1 passes, 2 fails, 1 fails, 2 passes, 1 passes", "-444 10s"},
+		{"a server that the guard lets go because it tells drain has not", func(c *Case) { c.KeepServing = lvs.Share{N: 3} },
+			"1 fails, 1 passes, 1 asks, 1 answers", "4444"},
 		{"what was held has not", func(c *Case) { c.KeepServing = lvs.Share{N: 4} },
 			"1 fails, 1 passes, 1 fails, 1 passes", "4444"},
 		{"ready ends it", nil, "1 fails, 1 passes, 1 fails, 1 passes, 1 ready", "4444"},

@@ -137,7 +137,7 @@ func guard(h *hearing) {
 			continue
 		}
 		s.letGo()
-		s.Fallen = h.Delays()
+		s.Fallen = h.Delays() && s.Verdict() == health.Down // what only asks to be left out has not failed
 		h.count(s)
 	}
 	for _, s := range held {
