@@ -48,11 +48,11 @@ func (all *Spoken) resume(s *Server) {
 			}
 			check.Telling = health.Tells(one.Words)
 			if one.Down {
-				check.Health = health.Assume(health.Down)
+				check.Health, check.Loss = health.Assume(health.Down), WrongAnswer
 			}
 		}
 	}
-	s.Held = s.Entered && s.Asks() > health.NoAdmin
+	s.Held = s.Entered && (s.Asks() > health.NoAdmin || s.Verdict() == health.Down) // the guard decides further
 }
 
 // Resume notes, at a start, what moved the server's weight when the previous daemon ended. It reports whether the

@@ -155,6 +155,8 @@ func TestWhatAServerTells(t *testing.T) {
 		{"so does down", once, []uint32{4, 4}, false, "1 down; restart; 1 100%; 1 up", "2:4; 2:4; 2:4; 1:4, 2:4"},
 		{"who is held is held after a restart", once, []uint32{4, 4}, true, "1 drain; 2 drain; restart; 2 50%; 1 ready",
 			"1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:0, 2:2; 1:4, 2:0"},
+		{"… also one that tells down", once, []uint32{4, 4}, true, "1 down; 2 down; restart; 2 up; 1 up; restart",
+			"2:4; 2:4; 2:4; 2:4; 1:4, 2:4; 1:4, 2:4"},
 		{"a check that weighs takes its part", once, []uint32{5, 4}, false, "1 deep down; 1 50%; 1 fail; 1 up; 1 deep up",
 			"1:3, 2:4; 1:2, 2:4; 2:4; 1:2, 2:4; 1:3, 2:4"},
 		{"… and so it does after a restart", once, []uint32{4, 4}, false, "1 deep down; restart; 1 up; 1 deep up",
