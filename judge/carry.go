@@ -3,6 +3,8 @@ package judge
 import (
 	"maps"
 	"net/netip"
+
+	"ldirectord/checker/health"
 )
 
 // Carry copies the state of the section before a reload. This is the only place that decides what survives a reload.
@@ -37,6 +39,8 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 				}
 			}
 		}
+		// by a check that only weighed before; the guard decides further
+		s.Held = s.Held || s.Entered && s.Verdict() == health.Down
 	}
 }
 
