@@ -21,7 +21,8 @@ type Moving struct {
 // Spoken is what counts of a server's words, and which checks that only weigh are down: of the first checks for which
 // there is something to note, by their lines.
 type Spoken [4]struct {
-	Line uint8
+	Line  uint8
+	Agent bool `json:",omitzero"` // whatever its line
 	health.Words
 }
 
@@ -32,7 +33,7 @@ func SpokenBy(s *Server) (all Spoken) {
 		words := check.Telling.Words
 		words.Down = check.Health.State == health.Down && (words.Down || check.Part > 0)
 		if words != (health.Words{}) && n < len(all) {
-			all[n].Line, all[n].Words = check.Line, words
+			all[n].Line, all[n].Agent, all[n].Words = check.Line, check.Aside, words
 			n++
 		}
 	}
@@ -43,7 +44,8 @@ func SpokenBy(s *Server) (all Spoken) {
 func (all *Spoken) resume(s *Server) {
 	for _, check := range s.Checks() {
 		for _, one := range all {
-			if one.Line != check.Line || one.Words == (health.Words{}) {
+			mine := one.Agent == check.Aside && (one.Agent || one.Line == check.Line)
+			if !mine || one.Words == (health.Words{}) {
 				continue
 			}
 			check.Telling = health.Tells(one.Words)

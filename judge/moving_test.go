@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/lvs"
 )
 
@@ -33,6 +34,34 @@ func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 		s := &c.Servers[0]
 		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs {
 			t.Errorf("%s: fits %v, climbs %v", row.what, fits, !s.Climbs.IsZero())
+		}
+	}
+}
+
+// The next daemon may have another file: what an agent told is the agent's, whatever line it has now, and no other
+// check's.
+func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
+	down := health.Tells(health.Words{Admin: health.Drain, Down: true})
+	agent := Check{Line: 1, Aside: true, Health: health.Assume(health.Down), Telling: down}
+	for _, row := range []struct {
+		what string
+		was  []Check
+		now  []Check
+		want health.State
+		asks health.Admin
+	}{
+		{"as it was", []Check{agent}, []Check{{Line: 1, Aside: true}}, health.Down, health.Drain},
+		{"a check before the agent", []Check{agent}, []Check{{Line: 1}, {Line: 2, Aside: true}}, health.Down, health.Drain},
+		{"a check in place of the agent", []Check{agent}, []Check{{Line: 1}}, health.Up, health.NoAdmin},
+	} {
+		was, c := inService(4), inService(4)
+		was.Servers[0].More = row.was
+		s := &c.Servers[0]
+		s.More = row.now
+		s.Assume()
+		c.Resume(s, Moving{Weight: 4, Of: 4, Told: SpokenBy(&was.Servers[0])}, 4, noon)
+		if s.Verdict() != row.want || s.Asks() != row.asks {
+			t.Errorf("%s: %v, asks %v", row.what, s.Verdict(), s.Asks())
 		}
 	}
 }
