@@ -133,7 +133,7 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
-		case v.Guard.Keeps == 0 && !v.Guard.Brake && !v.Guard.Paced:
+		case v.Guard.Keeps == 0 && !v.Guard.Brake && !v.Guard.Paced && !v.Guard.Waits:
 			why = v.ID + " has no keepserving: its checks decide already"
 		case r.Kind == orders.Obey && v.Guard.Rests:
 			why = "every server of " + v.ID + " is up: the order would end at once"

@@ -105,6 +105,7 @@ type GuardSnapshot struct {
 	Obeys bool `json:"obeys,omitempty"` // an order lets checks remove every server, until all are up
 	Rests bool `json:"-"`               // every server is up, except those that orders take out
 	Paced bool `json:"paced,omitempty"` // it has paceout, which may hold servers too
+	Waits bool `json:"-"`               // it has pace, for which servers may wait
 	Brake bool `json:"-"`               // the section has a brake (checkvip), which may hold servers too
 }
 
@@ -299,7 +300,7 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.refused, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: describeLeavers(v), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
-				v.PaceOut.N > 0, len(v.Brakes) > 0},
+				v.PaceOut.N > 0, v.Pace.N > 0, len(v.Brakes) > 0},
 			Full: v.told.full, Enough: v.minServers(), Beside: beside[v.key],
 		}
 		if elsewhere := func(one *announcement) bool { return !one.isThere() }; len(v.addresses) > 0 {

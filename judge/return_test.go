@@ -179,6 +179,7 @@ func TestPace(t *testing.T) {
 		{"… while the others are held", func(c *Case) { c.KeepServing.N = 2 },
 			"1 fails, 2 fails, 1 passes, 2 passes, 3 fails, 4 fails", "44--"},
 		{"obey lifts it", nil, "3 fails, 1 obey, 1 fails, 2 fails, 1 passes, 2 passes", "44-4"},
+		{"… also for the last that waits", nil, "1 fails, 2 fails, 1 passes, 2 passes, 1 obey", "4444"},
 		{"standing by", func(c *Case) { c.Theirs = true }, "1 fails, 2 fails, 1 passes, 2 passes", "4444"},
 		{"ready", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 ready", "4444"},
 		{"a drain, and its end", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 drain, 2 undo", "4444"},

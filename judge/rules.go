@@ -88,15 +88,15 @@ func obeyed(h *hearing) {
 	h.Obeys = h.Obeys && !h.Recovered()
 }
 
-// Recovered reports whether every server is up on its own, not only by the brake, and asks for nothing. Servers that an
-// order takes out, backup servers and servers without an address don't count.
+// Recovered reports whether every server is up on its own, not only by the brake, asks for nothing and waits for
+// nothing. Servers that an order takes out, backup servers and servers without an address don't count.
 func (c *Case) Recovered() bool {
 	for s := range c.all() {
 		out := s.File || s.Order.Kind == Drain || s.Order.Kind == Maint
 		if out || s.Unchecked || s.Backup || s.Weight() == 0 {
 			continue
 		}
-		if s.Verdict() != health.Up || s.Asks() > health.NoAdmin {
+		if s.Verdict() != health.Up || s.Asks() > health.NoAdmin || s.Waits() {
 			return false
 		}
 		for _, check := range s.Checks() {
