@@ -78,7 +78,7 @@ func returning(h *hearing) {
 	}
 	paced := h.Pace.N > 0 && !h.Obeys && !h.Theirs
 	for _, s := range slices.Concat(waiting, last) {
-		full := paced && len(came) >= h.Pace.Of(h.Weighted())
+		full := paced && len(came) >= max(1, h.Pace.Of(h.Weighted())) // 0 where only former addresses have one
 		switch {
 		case missing > 0 || h.Gathers() || !h.weighsNothing(s) || !full && !h.isHeldDown(s):
 			s.Fallen, s.Noted, s.Turn = false, false, h.now

@@ -241,3 +241,20 @@ func TestPaceOut(t *testing.T) {
 		}
 	}
 }
+
+// Two servers at former addresses have a weight by order, and those at the new addresses none by the file: a percentage
+// of no server is none, and one returns nevertheless.
+func TestPaceWithWeightsAtFormerAddresses(t *testing.T) {
+	c := inService(0, 0, 0, 0)
+	c.Pace = lvs.Pace{Share: lvs.Share{N: 25, Percent: true}, Every: 10 * time.Second}
+	for i := range 2 {
+		c.Members[i].MovedTo, c.Servers[i].Order = int32(i+2), Order{Kind: Weigh, Weight: 4}
+		c.says(i, health.Up)
+		c.says(i+2, health.Unknown)
+	}
+	c.has(1, 4)
+	c.Servers[0].Entered, c.Servers[1].Fallen = true, true
+	if got := placed(&hearing{places: Decide(c, noon).Places}); got != "1:4, 2:4, 3:0, 4:0" {
+		t.Error(got)
+	}
+}
