@@ -47,7 +47,7 @@ func (e *examiner) results(updates []schedule.Update) {
 			e.tell.found(history.Unjudged, &u.Result, c.users...)
 			for _, x := range c.users {
 				if e.told(x, &u.Result) {
-					x.v.touch()
+					e.weighed(x)
 				}
 			}
 			e.hurry(c)
@@ -141,10 +141,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 			s.label(), v.cfg.ID, failed, limit), detail)
 	}
 	if weighs || changed && j.Part > 0 {
-		if s.steps = true; s.Turned || s.Held {
-			v.touch()
-		}
-		v.step(e.tell.now())
+		e.weighed(x)
 	}
 	if s.Held && v.PaceOut.N > 0 { // one that can't be connected any more goes at once
 		v.touch()
@@ -156,6 +153,14 @@ func (e *examiner) judge(x user, r *checker.Result) {
 			e.gather(v, j)
 		}
 	}
+}
+
+// weighed has the table follow another weight of a server: at the next step, or at once if it comes or goes.
+func (e *examiner) weighed(x user) {
+	if x.s.steps = true; x.s.Turned || x.s.Held {
+		x.v.touch()
+	}
+	x.v.step(e.tell.now())
 }
 
 // told notes what the server tells in a result, and reports whether its weight may change. There is an event where less
