@@ -26,8 +26,10 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 				s.Kept = s.Entered && was.Serves(before)
 			}
 		}
+		decides := false // a check that only weighed before
 		for k, now := range s.Checks() {
 			if before := check(i, k); before != nil {
+				decides = decides || before.Part > 0 && now.Part == 0
 				line, part, way := now.Line, now.Part, now.Way
 				*now = *before
 				now.Line, now.Part, now.Way = line, part, way
@@ -39,8 +41,7 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 				}
 			}
 		}
-		// by a check that only weighed before; the guard decides further
-		s.Held = s.Held || s.Entered && s.Verdict() == health.Down
+		s.Held = s.Held || decides && s.Entered && s.Verdict() == health.Down // the guard decides further
 	}
 }
 

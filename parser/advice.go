@@ -230,7 +230,7 @@ func (a adviser) servers() {
 		real := &v.Reals[i]
 		entry := v.EntryOf(real.Addr, real.Forward)
 		switch other, ok := before[entry]; {
-		case ok && real.Backup && !other.Backup:
+		case ok && real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
 			a.in(a.s, advice).error(conflict, real.At,
 				"the backup %s is the real server of line %d; a backup is a server that the section "+
 					"does not have",

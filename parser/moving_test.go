@@ -3,6 +3,7 @@ package parser
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -99,6 +100,17 @@ func TestBackups(t *testing.T) {
 	reals := asJSON(t, mustParse(t, "virtual=1\n\treal=192.0.2.2 gate\n\tbackup=192.0.2.3 gate\n"))["virtuals"].([]any)[0].(object)["reals"].([]any)
 	if _, shown := reals[0].(object)["backup"]; shown || reals[1].(object)["backup"] != true {
 		t.Errorf("JSON: %v", reals)
+	}
+}
+
+// What a name answers today doesn't decide whether the daemon starts.
+func TestABackupByName(t *testing.T) {
+	for _, pair := range [][2]string{{"b.example:80", "192.0.2.2:80"}, {"192.0.2.2:80", "b.example:80"}} {
+		src := "virtual=192.0.2.1:80\n\treal=" + pair[0] + " gate\n\tbackup=" + pair[1] + " gate\n"
+		_, found := Parse(t.Context(), "", []byte(src), Options{Resolver: answers{"b.example": {netip.MustParseAddr("192.0.2.2")}}})
+		if found.HasErrors() || len(found) == 0 {
+			t.Errorf("%v: %v", pair, found)
+		}
 	}
 }
 
