@@ -60,7 +60,7 @@ func (c *agent) Resume(ctx context.Context, conn *wire.Conn, _ time.Time) Result
 		case end >= 0:
 			return spoken(ctx, line[:end])
 		case len(line) == cap(line):
-			return mute(ctx, fmt.Errorf("no end of the line in %d bytes: %s", len(line),
+			return mute(ctx, fmt.Errorf("no end of line within %d bytes: %s", len(line),
 				wire.Excerpt(line)))
 		case err != nil:
 			return mute(ctx, wire.ReadFault("the line", len(line) > 0, c.timeout, err))

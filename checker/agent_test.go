@@ -54,11 +54,11 @@ func TestAgents(t *testing.T) {
 		{name: "too few bytes", server: []step{drip(strings.Repeat("5", 250))}, late: true, want: "silent: timeout in the line"},
 		{name: "a NUL", server: []step{raw("50%\x00\n")}, want: `silent: not a line of text: "50%\x00\n"`},
 		{name: "binary", server: []step{raw("\x16\x03\x01\x02\x00\x01")}, want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
-		{name: "endless", server: []step{endless("50% ")}, want: `silent: no end of the line in 256 bytes: "50% 50% 50%`},
+		{name: "endless", server: []step{endless("50% ")}, want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
 		{name: "endless NULs", server: []step{endless("\x00")}, want: "silent: not a line of text: "},
 		{name: "the longest line", server: []step{raw("maint " + strings.Repeat(" ", 249) + "\n")}, want: `says "maint `},
 		{name: "a line too long", server: []step{raw("maint " + strings.Repeat(" ", 250) + "\n")},
-			want: "silent: no end of the line in 256 bytes: "},
+			want: "silent: no end of line within 256 bytes: "},
 		{name: "another protocol", server: []step{raw("HTTP/1.1 400 Bad Request\r\n")},
 			want: `silent: no known word in "HTTP/1.1 400 Bad Request"`},
 		{name: "twice the sign", server: []step{raw("100%%\n")}, want: `silent: no known word in "100%%"`},
@@ -185,7 +185,7 @@ func FuzzAgent(f *testing.F) {
 	})
 }
 
-// The statuses of drainstatus tell drain before receive is asked, all others that pass tell ready.
+// The statuses of drainstatus report drain before receive is asked, all others that pass tell ready.
 func TestDrainStatus(t *testing.T) {
 	leaks(t)
 	answer := func(status int, body string) string {

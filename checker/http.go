@@ -40,7 +40,7 @@ type httpRules struct {
 	proxy     bool   // the server is a proxy: requests have the whole URL
 	follow    string // redirects: yes, server or no
 	wanted    statuses
-	drains    statuses // by which the server tells drain
+	drains    statuses // by which the server reports drain
 	fields    []string // from the configuration, for the request's header
 	login     string   // field with the user and password; "" for none
 	rules     wire.TLSRules
@@ -387,7 +387,7 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 	switch {
 	case c.drains.has(a.status) && !at.foreign:
 		at.told.Admin = health.Drain
-		return a.statusLine() + ", tells drain", nil
+		return a.statusLine() + ", reports drain", nil
 	case c.drains != (statuses{}):
 		at.told.Admin = health.Ready
 	}

@@ -98,17 +98,17 @@ func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 		case turned && s.limit.full:
 			w.tell.say(v, s, notify.Full, "Full: "+v.labelOf(s)+": "+s.fullness(), "")
 		case turned:
-			w.tell.say(v, s, notify.FullOver, "Not full any more: "+v.labelOf(s), "")
+			w.tell.say(v, s, notify.FullOver, "No longer full: "+v.labelOf(s), "")
 		}
 	}
 	switch full := v.isFull(have); {
 	case full == v.told.full:
 		return
 	case full:
-		what := "Every server that serves is full: " + v.label() + ": new clients are refused"
+		what := "All servers in service are full: " + v.label() + ": new clients are refused"
 		w.tell.say(v, nil, notify.AllFull, what, "")
 	default:
-		w.tell.say(v, nil, notify.FullOver, "Not every server that serves is full any more: "+v.label(), "")
+		w.tell.say(v, nil, notify.FullOver, "The servers are no longer all full: "+v.label(), "")
 	}
 	v.told.full = !v.told.full
 }
@@ -126,7 +126,7 @@ func (v *virtual) isFull(have lvs.Dests) bool {
 // fullness says what a full server has, and when it is full no more.
 func (s *server) fullness() string {
 	has := plural(s.carries.Total(), "connection")
-	return fmt.Sprintf("%s, upper limit %d: it gets no new client until there are fewer than %d",
+	return fmt.Sprintf("%s, upper limit %d: no new clients until it has fewer than %d",
 		has, s.Dest.Upper, s.Dest.Resumes())
 }
 

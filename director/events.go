@@ -132,7 +132,7 @@ func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 	if drains {
 		why := "it is not configured"
 		if v.At(l.Addr) != nil {
-			why = "it is a backup server, and " + ownServe(v)
+			why = "the backup server is no longer needed: " + ownServe(v)
 		}
 		e.Say(notify.Drained, "Draining real server: %s (%s) (Weight set to 0) since %s",
 			l.Addr, v.called(), why)
@@ -229,7 +229,7 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 		told.guardAt = time.Time{}
 		why := ": checks fail"
 		if slices.ContainsFunc(held, func(i int) bool { return v.members[i].Asks() > health.NoAdmin }) {
-			why = ": checks fail, or servers tell drain or maint"
+			why = ": checks fail, or servers report drain or maint"
 		}
 		t.guard(v, notify.GuardHolds, "Guard holds", why+", and "+v.HeldBy()+
 			" keeps in service: "+listed(v, held))
@@ -245,14 +245,14 @@ func tellBackup(t *teller, v *virtual, before bool) {
 	case v.Backed:
 		t.guard(v, notify.BackupServes, "Backup servers take over", ": "+ownServe(v))
 	default:
-		t.guard(v, notify.BackupRests, "Backup servers give back", ": "+ownServe(v))
+		t.guard(v, notify.BackupRests, "Backup servers are no longer needed", ": "+ownServe(v))
 	}
 }
 
 // ownServe counts the section's own servers that serve, in words.
 func ownServe(v *virtual) string {
 	up, _ := v.Own()
-	return fmt.Sprintf("%d of %d of its own serve", up, v.Weighted())
+	return fmt.Sprintf("%d of %d real servers serve", up, v.Weighted())
 }
 
 // untold reports whether the report of held servers is due.

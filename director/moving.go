@@ -103,10 +103,10 @@ func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
 	switch {
 	case climbed == climbs || !v.isOurs():
 	case climbs:
-		text := fmt.Sprintf("Weight rises to %d by slowstart: %s", s.Weight(), v.labelOf(s))
+		text := fmt.Sprintf("Weight starts to rise to %d (slowstart): %s", s.Weight(), v.labelOf(s))
 		tell.say(v, s, notify.Climbs, text, "")
 	case next.IsUp() && !next.Held && !v.ByHand[s.Dest.Addr]:
-		tell.say(v, s, notify.Climbed, fmt.Sprintf("Weight is full: %s: %d", v.labelOf(s), s.Weight()), "")
+		tell.say(v, s, notify.Climbed, fmt.Sprintf("Full weight reached: %s: %d", v.labelOf(s), s.Weight()), "")
 	}
 }
 
@@ -161,7 +161,7 @@ func (s *server) waitsFor() string {
 
 // heldDown says for how long a server that passes is out, and why.
 func (s *server) heldDown(now time.Time) string {
-	return fmt.Sprintf("held down for %v more: %s", s.Turn.Sub(now).Round(time.Second), fallen(s.Server, now))
+	return fmt.Sprintf("held down for another %v: %s", s.Turn.Sub(now).Round(time.Second), fallen(s.Server, now))
 }
 
 func fallen(s *judge.Server, now time.Time) string {

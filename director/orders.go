@@ -179,7 +179,7 @@ func (s *server) note() string {
 // asks is what the server asks for, in words; "" for nothing.
 func (s *server) asks() string {
 	if asks := s.Asks(); asks > health.NoAdmin {
-		return "tells " + asks.String()
+		return "reports " + asks.String()
 	}
 	return ""
 }

@@ -127,7 +127,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	switch {
 	case changed && !ok && j.Part > 0:
 		e.tell.say(v, s, notify.Tells,
-			fmt.Sprintf("Check leaves %d%% of the weight: %s: %s", j.Part, v.labelOf(s),
+			fmt.Sprintf("Failed check limits the weight to %d%%: %s: %s", j.Part, v.labelOf(s),
 				detail), detail)
 	case changed && !ok:
 		e.tell.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+detail, detail)
@@ -175,12 +175,12 @@ func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
 	switch {
 	case now.IsSilent() && !before.IsSilent():
 		e.tell.say(x.v, x.s, notify.CheckWarning,
-			x.about("Check warning: no answer, the percentage is forgotten: "+
+			x.about("Check warning: no answer, the reported percentage no longer applies: "+
 				"%s (%s)", x.s.label(), x.v.cfg.ID), r.Detail)
 	case now.Admin != before.Admin, (now.Less > 0) != (before.Less > 0):
-		e.tell.note(history.Changed, x.named("tells "+now.String()), x.s)
+		e.tell.note(history.Changed, x.named("reports "+now.String()), x.s)
 		e.tell.say(x.v, x.s, notify.Tells,
-			x.about("Real server tells %v: %s (%s)", now.Words, x.s.label(), x.v.cfg.ID), r.Detail)
+			x.about("Real server reports %v: %s (%s)", now.Words, x.s.label(), x.v.cfg.ID), r.Detail)
 	case weighs:
 		x.s.steps = true
 	}

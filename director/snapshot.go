@@ -72,7 +72,7 @@ type VirtualSnapshot struct {
 	Enough    *MinServers       `json:"minservers,omitempty"`     // nil without minservers
 	Written   bool              `json:"written"`                  // the table is as the director wants it
 	Error     string            `json:"error,omitempty"`          // why the table refused the last change
-	Full      bool              `json:"full,omitempty"`           // every server that serves is full
+	Full      bool              `json:"full,omitempty"`           // all servers in service are full
 	Announced *bool             `json:"announced,omitempty"`      // its addresses are on the device of announce
 	Nothing   bool              `json:"serves_nothing,omitempty"` // no server serves; filled in later
 	// destinations that were added by hand and are kept

@@ -342,17 +342,17 @@ func TestABackupServerInASnapshot(t *testing.T) {
 		s.AssumeAll(health.Assume(health.Up))
 	}
 	told := func() string { s := p.Snapshot().Virtuals[0].Servers[2]; return s.Backup + "; " + s.Note }
-	if got, want := told(), "waits; backup, waits: 2 of 2 of its own serve"; got != want {
+	if got, want := told(), "waits; backup, waits: 2 of 2 real servers serve"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	v.servers[0].AssumeAll(health.Assume(health.Down))
 	v.Backed = true
-	if got, want := told(), "needed; backup, needed: 1 of 2 of its own serve"; got != want {
+	if got, want := told(), "needed; backup, needed: 1 of 2 real servers serve"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	v.Backed, v.Known = false, true
 	v.Have.Put(v.servers[2].Dest)
-	if got, want := told(), "drains; backup, drains: 1 of 2 of its own serve"; got != want {
+	if got, want := told(), "drains; backup, drains: 1 of 2 real servers serve"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

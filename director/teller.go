@@ -25,7 +25,7 @@ type told struct {
 	stops      bool      // it is removed by a stop, not by a start or a reload
 	guardAt    time.Time // when to report that servers are held; zero: reported already
 	unjudgedAt time.Time // when an unjudged answer was last reported
-	full       bool      // every server that serves is full
+	full       bool      // all servers in service are full
 	left       int       // servers in service
 	leftAt     time.Time // when the servers in service were last counted, for a mail
 }

@@ -80,7 +80,7 @@ func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagno
 				Text: fmt.Sprintf(
 					"all ports of %s are marked, which is the address of this machine itself: "+
 						"what is meant for it, such as ssh, would go to the real servers; "+
-						"name the ports, or take an address that is the service's alone",
+						"list the ports, or use an address that only this service has",
 					primary[i]),
 			})
 		}

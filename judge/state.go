@@ -32,7 +32,7 @@ type State struct {
 	Cold   bool // with slowstart: none served at first, and not every server had a result since
 	// Obeys: by the operator's order checks may remove every server, until all are up.
 	Obeys          bool
-	Backed         bool // too few of its own servers serve: the backup servers do
+	Backed         bool // too few real servers servers serve: the backup servers do
 	Away           bool // it has announce, and its addresses are not on that device
 	FallbackIn     bool // the fallback server serves
 	FallbackWanted bool // the fallback server was wanted when that was last known

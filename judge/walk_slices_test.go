@@ -195,7 +195,7 @@ func (sl *slice) bound() (text string) {
 		text += "; the file gives A alone another weight"
 	}
 	if sl.has(tells) && sl.has_ != tells {
-		text += "; no server tells maint"
+		text += "; no server reports maint"
 	}
 	if sl.isTriple() && sl.has(hand) {
 		text += "; by hand no change of B alone"

@@ -61,7 +61,7 @@ func (w *weightsLab) tells(silence time.Duration) {
 	}
 	says("drain", 0)
 	if got := w.newConnections(20)["rs1"]; got > 0 {
-		w.t.Errorf("the server tells drain and gets %d of 20 new connections", got)
+		w.t.Errorf("the server reports drain and gets %d of 20 new connections", got)
 	}
 	back := 4 // the last percent
 	if silence > 0 {

@@ -43,8 +43,8 @@ virtual = 198.51.100.10:7000
 	if time.Since(opened) < ramp {
 		t.Errorf("it climbed in %d steps and %v", steps, time.Since(opened))
 	}
-	l.saysWithin(5*time.Second, "Weight is full: 192.0.2.23:7000 (tcp:198.51.100.10:7000): 1000")
-	if n := strings.Count(l.logText(), "Weight rises to 1000 by slowstart: "); n != 1 {
+	l.saysWithin(5*time.Second, "Full weight reached: 192.0.2.23:7000 (tcp:198.51.100.10:7000): 1000")
+	if n := strings.Count(l.logText(), "Weight starts to rise to 1000 (slowstart): "); n != 1 {
 		t.Errorf("%d lines tell that it climbs:\n%s", n, l.logText())
 	}
 	listener.Close()

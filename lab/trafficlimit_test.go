@@ -39,28 +39,28 @@ func (m *matrix) limits(t *testing.T) {
 			t.Errorf("%d connections to the server with u:4, %d to the other", len(held["rs1"]), len(held["rs2"]))
 		}
 		l.saysWithin(10*time.Second, "Full: 192.0.2.21:80 (tcp:192.0.2.10:80): 4 connections, upper limit 4")
-		l.says(unfold(l.run(0, path, "status", "-v")), "full: 4 connections, upper limit 4: it gets no new client until there are fewer than 3")
+		l.says(unfold(l.run(0, path, "status", "-v")), "full: 4 connections, upper limit 4: no new clients until it has fewer than 3")
 		l.says(unfold(l.run(0, path, "why", "192.0.2.21:80")), "full: 4 connections")
 		answeredBy(t, l.getEach(dr4, []int{client}, 6, dr4.url("http", "80"))[0], "rs2")
 
 		l.run(0, path, "drain", "192.0.2.22")
 		defer l.run(0, path, "undrain", "192.0.2.22") // or the next daemon finds the order
-		l.saysWithin(10*time.Second, "Every server that serves is full: tcp:192.0.2.10:80: new clients are refused")
+		l.saysWithin(10*time.Second, "All servers in service are full: tcp:192.0.2.10:80: new clients are refused")
 		for range 2 {
 			if answer := l.get(dr4.client(client), dr4.url("http", "80")); !strings.Contains(answer, "connection refused") {
 				t.Errorf("while every server is full a client gets: %s", answer)
 			}
 		}
-		l.says(l.run(0, path, "status", "-v"), "every server that serves is full: new clients are refused")
+		l.says(l.run(0, path, "status", "-v"), "all servers in service are full: new clients are refused")
 
 		leave(held["rs1"][0]) // three are not fewer than three
 		l.untilConnections("192.0.2.21:80", 3)
 		if answer := l.get(dr4.client(client), dr4.url("http", "80")); !strings.Contains(answer, "connection refused") {
 			t.Errorf("with three of four connections a client gets: %s", answer)
 		}
-		l.says(l.run(0, path, "status", "-v"), "every server that serves is full")
+		l.says(l.run(0, path, "status", "-v"), "all servers in service are full")
 		leave(held["rs1"][1])
-		l.saysWithin(10*time.Second, "Not full any more: 192.0.2.21:80")
+		l.saysWithin(10*time.Second, "No longer full: 192.0.2.21:80")
 		answeredBy(t, l.getEach(dr4, []int{client}, 1, dr4.url("http", "80"))[0], "rs1")
 	})
 }

@@ -170,7 +170,7 @@ func TestViews(t *testing.T) {
 		{"/?virtual=fwm:3&real=x", []string{"There is no server x in fwm:3."}, "Servers"},
 		{"/?state=maintenance", []string{"Servers found 1", "10.0.0.8:80", "Virtual services 0"}, "10.0.0.2"},
 		{"/?q=192.0.2.1:80+UP", []string{"Servers found 3", "10.0.0.9:80", "10.0.0.6:80", "10.0.0.10:80"}, "10.0.0.2"},
-		{"/?q=nothing", []string{"Servers found 0", "No server is like that.", "No virtual service is like that."}, "10.0"},
+		{"/?q=nothing", []string{"Servers found 0", "No server matches.", "No virtual service matches."}, "10.0"},
 		{"/?state=down&q=fwm", []string{"Servers found 1", "10.0.0.7"}, "10.0.0.2"},
 		{"/?sort=server", []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.6:80", "10.0.0.7:80", "10.0.0.8:80", "10.0.0.9:80", "10.0.1.1:80"}, "10.0.0.10"},
 		{"/?sort=-server", []string{"10.0.1.1:80", "10.0.0.9:80", "10.0.0.1:80"}, "10.0.0.10"},

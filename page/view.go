@@ -44,7 +44,7 @@ func newView(r *status.Report, asked url.Values) *view {
 	case v.about.At == nil:
 		v.missing = "There is no virtual service " + virtual + "."
 	case real == "":
-		v.add(&table{caption: "Servers", none: "No server is like that.", columns: ofOne, max: maxServers,
+		v.add(&table{caption: "Servers", none: "No server matches.", columns: ofOne, max: maxServers,
 			rows: v.servers(v.about.At)})
 	case v.about.Server == nil:
 		v.missing = "There is no server " + real + " in " + virtual + "."
@@ -58,10 +58,10 @@ func (v *view) overview() {
 	servers.joins = true
 	searches := v.asked.Get("state")+v.asked.Get("reason") != "" || strings.TrimSpace(v.asked.Get("q")) != ""
 	if searches {
-		servers.caption, servers.none, servers.joins = "Servers found", "No server is like that.", false
+		servers.caption, servers.none, servers.joins = "Servers found", "No server matches.", false
 	}
 	ill := &table{caption: "Virtual services in trouble", columns: ofServices, max: maxServices, joins: true}
-	all := &table{caption: "Virtual services", none: "No virtual service is like that.", columns: ofServices,
+	all := &table{caption: "Virtual services", none: "No virtual service matches.", columns: ofServices,
 		max: maxServices}
 	splits := !searches && v.asked.Get("sort") == "" && v.skip() == 0
 	for _, at := range v.Services() {

@@ -204,8 +204,8 @@ func (a adviser) kernel() {
 	}
 	if (v.Quiescent || v.DrainStatus != nil) && v.RefusesClientsOfTheDown() {
 		a.warn("scheduler", suspicious,
-			"with %s scheduler %s refuses the clients of a server that is out as long as it "+
-				"is out; schedflags=%[2]s-fallback sends them to others", setsZero, v.Scheduler)
+			"with %s, scheduler %s refuses the clients of a server that is out; "+
+				"schedflags=%[2]s-fallback sends them to others", setsZero, v.Scheduler)
 	}
 	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
 		v.PEName != "" && persists {
@@ -223,7 +223,8 @@ func (a adviser) servers() {
 	}
 	own, _ := v.own()
 	a.when(own == 0 && v.has("backup"), "backup", suspicious,
-		"the section has backups alone: they are always in service; the servers that they replace are in real")
+		"the section has only backups, which are then always in service; add the servers that they replace "+
+			"as real")
 	var otherPort uint16                 // the port of the first server that has one
 	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
 	for i := range v.Reals {
@@ -232,8 +233,7 @@ func (a adviser) servers() {
 		switch other, ok := before[entry]; {
 		case ok && real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
 			a.in(a.s, advice).error(conflict, real.At,
-				"the backup %s is the real server of line %d; a backup is a server that the section "+
-					"does not have",
+				"the backup %s is also the real server of line %d; a backup must be another server",
 				real.Addr, other.At.Line)
 		case ok && entry == real.Addr:
 			a.at(real.At, repeated,

@@ -79,11 +79,11 @@ func (f finder) announceable(v *Virtual, global *Global) {
 		case limit == lvs.LowHigh{} || servers == 0:
 		case high > servers:
 			f.error(badValue, where(name),
-				"%s = %s needs %d servers, and %s has %d; it must be at most that, "+
+				"%s = %s needs %d servers, but %s has only %d; it must be at most that, "+
 					"or a percentage", name, limit, high, v.ID, servers)
 		case limit.High.Of(servers) < low:
 			f.error(badValue, where(name),
-				"%s = %s is %d/%d of the %d servers of %s; LOW is not above HIGH", name,
+				"%s = %s is %d/%d of the %d servers of %s; LOW must not be above HIGH", name,
 				limit, low, limit.High.Of(servers), servers, v.ID)
 		}
 	}

@@ -37,17 +37,16 @@ func (f finder) misplaced(v *Virtual) {
 		"pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or "+
 			"a firewall mark")
 	refuse(off && v.AgentPort > 0, "agentport",
-		"agentport is given with a checktype that checks nothing; a section has one of them")
+		"agentport is given with a checktype that checks nothing; use only one of them")
 	refuse(!off && v.ExternalWeight && !v.runsCommand(), "externalweight",
-		"externalweight is only for checktype=external and external-perl")
+		"externalweight needs checktype=external or external-perl")
 	refuse(!off && v.DrainStatus != nil && !overHTTP, "drainstatus",
-		"drainstatus is only for negotiate checks of http and https")
+		"drainstatus needs a negotiate check of http or https")
 	refuse(v.HTTPStatus.overlaps(v.DrainStatus), "drainstatus",
-		"drainstatus has a status that means up, see httpstatus, without which it is 200-299; "+
-			"a status is in one of them")
+		"drainstatus has a status of httpstatus (200-299 by default); a status must be in only one of them")
 	refuse(v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh"), "backup",
-		"backup is not for the schedulers sh and mh, as where they send a client would depend on when "+
-			"servers came; others are allowed")
+		"backup is not allowed with the schedulers sh and mh: where they send a client would depend on the "+
+			"order in which servers were added; use another scheduler")
 }
 
 func logsIn(header string) bool {

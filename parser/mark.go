@@ -50,7 +50,7 @@ func readMark(v *value) *problem {
 		return p
 	}
 	if !slices.Contains(markProtocols, protocol) {
-		return bad("%s is not a protocol of packets%s; it must be one of %s", quote(protocol),
+		return bad("%s is not a protocol that can be marked%s; it must be one of %s", quote(protocol),
 			DidYouMean(protocol, markProtocols),
 			strings.Join(markProtocols, ", ")).around(rest)
 	}

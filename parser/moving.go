@@ -22,8 +22,8 @@ func readPace(v *value) (none lvs.Pace, p *problem) {
 	s, p := exactTime(&value{text: trim(every)})
 	if !ok || share.N == 0 || p != nil {
 		return none, v.bad(
-			"is not allowed; it must be a number of servers or a percentage, and a time, such as 1/10 "+
-				"or 25%%/1m, the time %s; or 0 for none", timeAllowed[len("a time "):])
+			"is not allowed; it must be a number or a percentage of servers, a slash and a time, such as "+
+				"1/10 or 25%%/1m, the time %s; or 0 for none", timeAllowed[len("a time "):])
 	}
 	return lvs.Pace{Share: share, Every: s.Duration()}, nil
 }
@@ -52,7 +52,7 @@ func readHoldDown(v *value) (h holdDown, p *problem) {
 	return holdDown{low.Duration(), high.Duration()}, nil
 }
 
-const usesNoWeight = "it uses no weight but 0"
+const usesNoWeight = "it ignores weights other than 0"
 
 // unmoved are the schedulers for which weights should stay as they are, and why.
 var unmoved = map[string]string{
@@ -68,7 +68,7 @@ var unmoved = map[string]string{
 // moves refuses, or warns of, what changes weights where that is not for the scheduler. A global slowstart is left out
 // there.
 func (f finder) moves(v *Virtual) {
-	const text = "%s is not for scheduler %s: %s; wrr, wlc, sed and nq are for weights that change"
+	const text = "%s does not suit scheduler %s: %s; wrr, wlc, sed and nq suit weights that change"
 	moving := map[string]Position{}
 	for name, used := range map[string]bool{"slowstart": v.SlowStart > 0, "agentport": v.AgentPort > 0,
 		"externalweight": v.ExternalWeight} {
@@ -85,9 +85,8 @@ func (f finder) moves(v *Virtual) {
 	if i := slices.IndexFunc(v.Reals, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
 		len(moving) > 0 && len(v.Reals) > 1 {
 		f.warn(suspicious, v.Reals[i].At,
-			"the weight 1 has no steps, as every part of it is rounded up to 1; with 100 "+
-				"there is one for each percent, and 100 times the other weights of the section keeps "+
-				"the shares")
+			"the weight 1 has no steps, because every part of it is rounded up to 1; write 100, which has "+
+				"one for each percent, and multiply the other weights of the section by 100 as well")
 	}
 	for what, at := range moving {
 		switch {
@@ -95,7 +94,7 @@ func (f finder) moves(v *Virtual) {
 		case at.Line == 0:
 			v.SlowStart = 0
 			f.warn(noEffect, v.At["virtual"], text+
-				"; the section goes without the global one, as with slowstart = 0",
+				"; the global value does not apply to this section, as with slowstart = 0",
 				what, v.Scheduler, why)
 		case strings.Contains("sh mh dh fo", v.Scheduler):
 			f.error(conflict, at, text, what, v.Scheduler, why)
@@ -121,7 +120,7 @@ func (a adviser) pacesOut() {
 	if wait > maxPacedOut {
 		d.Severity = Warning
 	}
-	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together waits %v in service",
+	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together stays in service for %v",
 		v.PaceOut, removed, wait)
 	a.in(a.s, advice).add(d)
 }

@@ -118,7 +118,7 @@ func TestABackupByName(t *testing.T) {
 func TestABackupWaits(t *testing.T) {
 	src := "keepserving=1\nvirtual=192.0.2.1:80\n\treal=192.0.2.2->192.0.2.3:80 gate 1\n\tbackup=b.example:80 gate 2\n\tminservers=3\n"
 	_, found := Parse(t.Context(), "", []byte(src), Options{Wait: true, Resolver: answers{}})
-	if errs := found.Errors(); len(errs) != 1 || !strings.Contains(errs[0].Text, "minservers = 3 needs 3 servers, and tcp:192.0.2.1:80 has 2;") {
+	if errs := found.Errors(); len(errs) != 1 || !strings.Contains(errs[0].Text, "minservers = 3 needs 3 servers, but tcp:192.0.2.1:80 has only 2;") {
 		t.Error(found)
 	}
 	src = strings.ReplaceAll(src, "minservers=3", "minservers=2")

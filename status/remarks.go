@@ -68,23 +68,24 @@ func (v *Virtual) Remarks() []string {
 	var all sentences
 	all.told("the table refuses it: ", v.Error)
 	if v.Owner != "" {
-		all.add("belongs to %s; this daemon checks, and takes over what that one leaves", v.Owner)
+		all.add("belongs to %s; this daemon only checks, and takes over when that daemon gives it up", v.Owner)
 	}
 	all.told("it is also of ", v.Beside)
 	switch g := v.Guard; {
 	case g.Obeys && g.Paced:
 		all.add("by order, until every server is up: neither keepserving nor paceout holds a server")
 	case g.Held > 0 && g.Paced:
-		all.add("%d fail and stay in service until paceout or keepserving lets them go", g.Held)
+		all.add("%d fail but stay in service until paceout or keepserving releases them", g.Held)
 	case g.Obeys && g.Keeps == 0:
 		all.add("by order, until every server is up: checkvip holds no server")
 	case g.Obeys:
 		all.add("by order, until every server is up: keepserving holds no server")
 	case g.Held > 0:
-		all.add("keepserving holds %d in service though their checks fail: the least is %d", g.Held, g.Keeps)
+		all.add("keepserving holds %d in service although their checks fail: the minimum is %d", g.Held,
+			g.Keeps)
 	}
 	if v.Full {
-		all.add("every server that serves is full: new clients are refused")
+		all.add("all servers in service are full: new clients are refused")
 	}
 	if v.Nothing {
 		all.add("no server serves, and there is no fallback: clients get nothing")

@@ -207,7 +207,7 @@ func TestSmallMetrics(t *testing.T) {
 func TestAServerThatWaits(t *testing.T) {
 	now := observed(t)
 	v := &now.Virtuals[1]
-	v.Servers[0].State, v.Servers[0].WaitsFor, v.Servers[0].Note = "up", "holddown", "held down for 40s more"
+	v.Servers[0].State, v.Servers[0].WaitsFor, v.Servers[0].Note = "up", "holddown", "held down for another 40s"
 	const want = "\nldirectord_server_waiting{virtual=\"tcp:192.0.2.11:443\",real=\"192.0.2.22:443\",for=\"holddown\"} 1\n"
 	if got := metricsOf(t, now); !bytes.Contains(got, []byte(want)) {
 		t.Errorf("no %s in %s", want, got)
@@ -226,9 +226,9 @@ func TestServersThatWaitToGo(t *testing.T) {
 		guard director.GuardSnapshot
 		want  string
 	}{
-		{director.GuardSnapshot{Paced: true, Held: 3}, "3 fail and stay in service until paceout or keepserving lets them go"},
+		{director.GuardSnapshot{Paced: true, Held: 3}, "3 fail but stay in service until paceout or keepserving releases them"},
 		{director.GuardSnapshot{Paced: true, Obeys: true}, "by order, until every server is up: neither keepserving nor paceout holds a server"},
-		{director.GuardSnapshot{Held: 3, Keeps: 2}, "keepserving holds 3 in service though their checks fail: the least is 2"},
+		{director.GuardSnapshot{Held: 3, Keeps: 2}, "keepserving holds 3 in service although their checks fail: the minimum is 2"},
 	} {
 		now.Virtuals[0].Guard = row.guard
 		v := NewReport(now, process(), nil).Virtuals[0]

@@ -139,7 +139,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 		return nil, errors.New("no command")
 	case len(words) == 1 && !isCommand(words[0]):
 		if path, err := o.dirs.Find(words[0]); err == nil {
-			return nil, fmt.Errorf("no command after %s, which is a file", path)
+			return nil, fmt.Errorf("no command after the file %s", path)
 		}
 		return nil, unknownCommand(words[0])
 	case len(words) == 1 || isCommand(words[0]) && o.leads(words[0], words[1]):

@@ -60,7 +60,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	}
 	order, err := orders.Parse(words)
 	if err == nil && c.wait && !order.TakesOut() && order.Kind != orders.Withdraw {
-		err = errors.New("--wait goes with drain, maint and withdraw")
+		err = errors.New("--wait works only with drain, maint and withdraw")
 	}
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}

@@ -469,7 +469,7 @@ func weighsNoMore(m *Moment) string {
 	return ""
 }
 
-// wordsHold: a server that passes and tells drain or maint has no weight, unless the guard holds it, which needs it.
+// wordsHold: a server that passes and reports drain or maint has no weight, unless the guard holds it, which needs it.
 func wordsHold(m *Moment) string {
 	serving := 0
 	for i := range m.Servers {
@@ -486,7 +486,7 @@ func wordsHold(m *Moment) string {
 			return m.Call(s.Dest.Addr) + " asks to be left out, and serves"
 		case !s.Held && s.Asks == health.Maint && in != m.Quiescent && !s.Drained && !m.changesToGate(s) &&
 			!m.Together:
-			return m.Call(s.Dest.Addr) + " tells maint, and is in the table as if it did not"
+			return m.Call(s.Dest.Addr) + " reports maint, and is in the table as if it did not"
 		case !s.Held || s.Verdict != health.Up || !m.MayServe(s):
 		case m.KeepServing.N == 0 || m.Obeys:
 			return m.Call(s.Dest.Addr) + " is held against its word without a guard"

@@ -230,7 +230,7 @@ func TestFilter(t *testing.T) {
 	b := newTab(t, chromedp.Navigate(f.url))
 	b.await("Every server is healthy.")
 	b.do(chromedp.SendKeys("input[name=q]", "127.1.3", chromedp.ByQuery))
-	text := b.await("Servers found <small>3</small>", "127.1.3.2:", "No virtual service is like that.")
+	text := b.await("Servers found <small>3</small>", "127.1.3.2:", "No virtual service matches.")
 	if strings.Contains(text, ">127.1.2.21") {
 		t.Error("others are there")
 	}
