@@ -18,7 +18,8 @@ const Agent = "agent"
 const maxAgentLine = 256
 
 // agent asks the agent of a server how much the server can bear, in HAProxy's protocol (agent-check). Only the words
-// down, fail and stopped are a failure. An agent that is silent, or says nothing of use, says nothing about the server.
+// down, fail and stopped are a failure. An agent that is silent, or sends nothing usable, says nothing about the
+// server.
 type agent struct {
 	target  netip.AddrPort
 	timeout time.Duration
@@ -68,14 +69,15 @@ func (c *agent) Resume(ctx context.Context, conn *wire.Conn, _ time.Time) Result
 	}
 }
 
-// mute is the result of an agent that says nothing, or nothing of use.
+// mute is the result of an agent that is silent, or sends nothing usable.
 func mute(ctx context.Context, err error) Result {
 	r := Failed(ctx, err)
 	r.Silence()
 	return r
 }
 
-// Silence makes the failure of an agent's check, unless the agent wants it, one that says nothing about the server.
+// Silence turns the failure of an agent's check into a result that says nothing about the server, unless the agent
+// itself reports the failure.
 func (r *Result) Silence() {
 	if !r.OK && r.Told.State != health.Down && r.Cause != Shortage {
 		r.Cause, r.Told.Silent = Silent, true

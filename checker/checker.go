@@ -67,10 +67,10 @@ type Spec struct {
 	Through  Through // zero: the check goes to Target itself
 }
 
-// Tells is how a server tells what it can bear, by its check.
+// Tells is how the check of a server reports what the server can bear.
 type Tells struct {
-	DrainStatus List[lvs.StatusRange] // http, https: by these it wants no new clients
-	Weighs      bool                  // external, external-perl: the exit status tells a weight
+	DrainStatus List[lvs.StatusRange] // http, https: with these it wants no new clients
+	Weighs      bool                  // external, external-perl: the exit status sets the weight
 }
 
 // Through is the path of a check that reaches a server as clients do: the check connects to the virtual address and

@@ -64,7 +64,7 @@ type combined struct {
 	connects      int
 	left          int    // connects before the next full check
 	warning       string // the warning of the last full check, repeated so that it is reported once
-	tells         bool   // the full check tells something
+	tells         bool   // the full check may report a weight
 }
 
 func newCombined(s Spec, e *Env) (Checker, error) {

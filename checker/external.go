@@ -26,7 +26,7 @@ const (
 // external runs a program; exit status 0 means up.
 type external struct {
 	argv     []string
-	weighs   bool // so does 2 to 102: with 0 to 100 percent of the weight
+	weighs   bool // 2 to 102 also mean up: with 0 to 100 percent of the weight
 	run      func(context.Context) (said []byte, err error)
 	timeout  time.Duration
 	latest   time.Duration // after which run has ended, if it can end
@@ -131,7 +131,7 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 	return failure
 }
 
-// passed is the result of a program that tells how much of its weight the server can bear.
+// passed is the result of a program that reports how much of its weight the server can bear.
 func (c *external) passed(end string, said []byte, percent int) Result {
 	r := passed(withOutput(end, said))
 	if c.weighs {
@@ -167,8 +167,8 @@ func (e ending) Error() string {
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
-// firstWeight is the exit status for 0 percent of the weight; 100 more are for 100 percent. The others from 1 on are
-// failures: 1 is every program's, 126 and 127 are a shell's.
+// firstWeight is the exit status for 0 percent of the weight; 100 more is for 100 percent. All others but 0 are
+// failures: 1 is common to all programs, and shells use 126 and 127.
 const firstWeight = 2
 
 func isWeight(status int) bool { return status >= firstWeight && status <= firstWeight+100 }

@@ -23,7 +23,7 @@ type Result struct {
 	Way   Way // the path of the answer
 	// OwnAnswers: the check failed through the virtual address, but the server answers at its own.
 	OwnAnswers bool
-	Told       health.Told // what the server tells of itself; what it adds in words is in Detail
+	Told       health.Told // what the server reports about itself; its text is in Detail
 	// one line: the reason of a failure, or what the check saw; control characters are escaped, secrets removed
 	Detail  string
 	Warning string // reported once, such as a redirect that leaves the server
@@ -73,7 +73,7 @@ const (
 	// Unjudged is an answer that can't be compared with receive within the time limit. It says nothing about the
 	// server either, and does not make the next check earlier.
 	Unjudged
-	Silent // an agent says nothing, or nothing of use: that says nothing about the server
+	Silent // an agent is silent, or sends nothing usable: that says nothing about the server
 	Causes // how many there are
 )
 

@@ -56,8 +56,8 @@ type Deps struct {
 	// Leave, if not nil, is called with the leaving servers at each change, before the table changes. Its last
 	// argument becomes Leavers of the next daemon.
 	Leave func([]Leaver)
-	// Moving are the servers whose weights moved when the previous daemon ended. Move, if not nil, is called with
-	// them when that changes, before the table changes, but at most once a second.
+	// Moving are the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
+	// called with them when that changes, before the table changes, but at most once a second.
 	Moving []Moving
 	Move   func([]Moving)
 	// Orders apply from the start on.

@@ -60,13 +60,13 @@ func (w *writer) noteCounters(table ipvsctl.Table) {
 // limit is what is known of a server's upper limit of connections.
 type limit struct {
 	reached uint32    // the limit at which the kernel stopped sending new clients; 0: it sends them
-	full    bool      // it was told to be full
-	since   time.Time // since when that is not so any more, or not yet; zero: it is so
+	full    bool      // it was reported as full
+	since   time.Time // since when that differs from the table; zero: it does not
 }
 
 func (l *limit) isFull() bool { return l != nil && l.full }
 
-// look notes a destination and its connections, as read from the table. What is told changes after a whole interval.
+// look notes a destination and its connections, as read from the table. What is reported changes after a full interval.
 func (l *limit) look(d lvs.Dest, connections uint32, interval time.Duration) (turned bool) {
 	was := l.reached > 0 && d.Upper <= l.reached // the kernel forgets it when the limit is raised
 	if l.reached = 0; d.Full(was, connections) {
@@ -123,7 +123,7 @@ func (v *virtual) isFull(have lvs.Dests) bool {
 	return have.Serve()
 }
 
-// fullness says what a full server has, and when it is full no more.
+// fullness says how many connections a full server has, and when it gets new clients again.
 func (s *server) fullness() string {
 	has := plural(s.carries.Total(), "connection")
 	return fmt.Sprintf("%s, upper limit %d: no new clients until it has fewer than %d",

@@ -29,7 +29,7 @@ func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
 		}[op.Kind]
 	}
 	switch {
-	case step: // its begin and its end have a line
+	case step: // the beginning and the end have a line
 	case err != nil:
 		c.Note = err.Error()
 	case op.Kind == ipvsctl.AddService:
@@ -238,7 +238,7 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 	}
 }
 
-// tellBackup reports once when the backup servers take over, and once when they give back.
+// tellBackup reports once when the backup servers take over, and once when they are no longer needed.
 func tellBackup(t *teller, v *virtual, before bool) {
 	switch {
 	case !v.isOurs() || !v.placed || v.Backed == before:

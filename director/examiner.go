@@ -103,7 +103,7 @@ func (e *examiner) run() {
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
 }
 
-// share gives a judgement what servers have told in the check so far.
+// share gives a judgement what servers have reported with the check so far.
 func (c *check) share(j *judgement) {
 	for _, x := range c.users {
 		if x.j.Telling != (health.Telling{}) {

@@ -13,7 +13,7 @@ import (
 
 // This file handles real servers that left the configuration of a virtual service with draintime. They stay in the
 // table at weight 0 until their connections have ended or the time is over. They are not checked, and get no new
-// clients. Backup servers that rest drain in the same way.
+// clients. Backup servers that are no longer needed drain in the same way.
 
 // lookInterval is the time between two looks at the connections of servers that leave.
 const lookInterval = time.Second

@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// This file records what moves the weights of servers, for the next daemon.
+// This file records what changes the weights of servers, for the next daemon.
 
 // recordInterval is the shortest time between two records for each server in them, maxRecordInterval that between any.
 const (
@@ -22,7 +22,7 @@ const (
 	maxRecordInterval = time.Second
 )
 
-// Moving is the record of a real server whose weight moves.
+// Moving is the record of a real server whose weight is changing.
 type Moving = judge.Moving
 
 // movers records the moving servers of all virtual services.
@@ -34,7 +34,7 @@ type movers struct {
 	at   time.Time      // of the last record
 }
 
-// note notes what moves the servers of a virtual service.
+// note notes what changes the weights of a virtual service's servers.
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members {
 		told := judge.SpokenBy(s.Server)
@@ -52,7 +52,7 @@ func (all *movers) note(v *virtual) {
 	}
 }
 
-// record passes on which servers move. It is called before the table changes, and at the end.
+// record passes on the servers whose weights are changing. It is called before the table changes, and at the end.
 func (all *movers) record(ends bool) {
 	if until(all.due) > 0 && !ends {
 		return
@@ -72,8 +72,8 @@ func (all *movers) record(ends bool) {
 	all.last = now
 }
 
-// resume continues with what moved when the previous daemon ended. Where the table has another weight than that gives,
-// it was changed by hand meanwhile.
+// resume continues where the previous daemon ended. A weight in the table that does not fit was changed by hand in the
+// meantime.
 func (all *movers) resume(have ipvsctl.Table) {
 	ours := byKey(all.ours)
 	for _, m := range all.last {
@@ -96,7 +96,8 @@ func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }
 
-// climb reports that the weight of a server begins to rise, and that it is full. Every step between has no report.
+// climb reports that the weight of a server starts to rise, and that it has its full value. The steps between are not
+// reported.
 func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
 	climbed, climbs := !s.Climbs.IsZero(), !next.Climbs.IsZero()
 	s.steps = s.steps || climbed || climbs
@@ -110,7 +111,7 @@ func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
 	}
 }
 
-// whyWeight is how the weight of a server in the table came about; "" if nothing but order and file decide it.
+// whyWeight says what makes up the weight of a server in the table; "" if the order or the file alone decides it.
 func (v *virtual) whyWeight(s *server) string {
 	var parts []string
 	at := time.Now()
@@ -148,7 +149,7 @@ func (t *teller) heldDown(v *virtual, s *server, next *judge.Server) {
 	}
 }
 
-// waitsFor is the directive for which a server waits that passes; "" for none.
+// waitsFor is the directive that keeps out a server that passes; "" for none.
 func (s *server) waitsFor() string {
 	switch {
 	case !s.Waits():
@@ -159,7 +160,7 @@ func (s *server) waitsFor() string {
 	return "holddown"
 }
 
-// heldDown says for how long a server that passes is out, and why.
+// heldDown says how much longer a server that passes stays out, and why.
 func (s *server) heldDown(now time.Time) string {
 	return fmt.Sprintf("held down for another %v: %s", s.Turn.Sub(now).Round(time.Second), fallen(s.Server, now))
 }

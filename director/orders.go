@@ -25,7 +25,7 @@ func orderOf(all orders.All, v *virtual, s *server) orders.Order {
 // clockLook is the interval between looks at the wall clock while an order has an end, because the clock may be set.
 const clockLook = 10 * time.Second
 
-// Order puts these orders in force. Ready are servers that wait no longer to come back, also those without an order. It
+// Order puts these orders in force. Ready are servers that no longer wait to come back, even those without an order. It
 // returns when the change was sent to the table, even if refused, or when ctx is done.
 func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backend) error {
 	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
@@ -48,7 +48,7 @@ type orderBook struct {
 	announcer *announcer
 }
 
-// forgive lets servers back in that wait for that.
+// forgive lets waiting servers back in.
 func (b *orderBook) forgive(ready []lvs.Backend) {
 	for _, v := range b.virtuals {
 		for _, s := range v.servers {
@@ -160,7 +160,7 @@ func (s *server) ordered() orders.Order {
 	return *s.order
 }
 
-// suspended is the file, order or word of its own that puts the server into maintenance; "" for none.
+// suspended is what puts the server into maintenance: a file, an order or its own report; "" for nothing.
 func (s *server) suspended() string {
 	if s.maintenance == "" && (s.ordered().Kind == orders.Maint || s.Asks() == health.Maint) {
 		return s.note()

@@ -111,7 +111,7 @@ func keysOf(virtuals []*virtual) []lvs.Key {
 }
 
 // Preview is the table of the plan if every server passes its checks, with these orders. With slowstart, servers that
-// come into a pool of the table that serves have their first weight.
+// join others in service have their first weight.
 func (p *Plan) Preview(given orders.All, have ipvsctl.Table) ipvsctl.Table {
 	t := ipvsctl.Table{}
 	for _, v := range p.virtuals {

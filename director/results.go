@@ -143,7 +143,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if weighs || changed && j.Part > 0 {
 		e.weighed(x)
 	}
-	if s.Held && v.PaceOut.N > 0 { // one that can't be connected any more goes at once
+	if s.Held && v.PaceOut.N > 0 { // one that no longer accepts connections goes at once
 		v.touch()
 	}
 	if turned {
@@ -163,11 +163,11 @@ func (e *examiner) weighed(x user) {
 	x.v.step(e.tell.now())
 }
 
-// told notes what the server tells in a result, and reports whether its weight may change. There is an event where less
-// than its weight begins and ends, not for each percentage.
+// told notes what the server reports with a result, and returns whether its weight may change. There is an event when a
+// reduction begins and ends, not for each percentage.
 func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
 	if !r.OK && r.Told == (health.Told{}) {
-		return false // it failed before it could tell something
+		return false // it failed before it could report anything
 	}
 	before := x.j.Telling
 	weighs = judge.Told(&x.v.Case, x.s.Server, x.j.Check, r.Told)

@@ -157,10 +157,10 @@ type ServerSnapshot struct {
 	InTable     bool    `json:"-"`                         // as the director last wrote the table
 	Effective   uint32  `json:"-"`                         // weight in the table; 0 when it is not there
 	TableWeight *uint32 `json:"table_weight"`              // the same, or null; filled in later
-	Parts       string  `json:"weight_parts,omitempty"`    // how the weight in the table came about, while it moves
+	Parts       string  `json:"weight_parts,omitempty"`    // what makes up the weight in the table while it moves
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Unjudged    string  `json:"unjudged,omitempty"`        // why its last answer can't be judged
-	Drained     bool    `json:"drained,omitempty"`         // by an order or its own word, whatever its state
+	Drained     bool    `json:"drained,omitempty"`         // by an order or its own report, whatever its state
 	Held        bool    `json:"held,omitempty"`            // down, but kept in service by keepserving
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place in the table
 	Note        string  `json:"note,omitempty"`            // remarks on its state: moved away, its order
@@ -189,7 +189,7 @@ type ServerNames struct {
 type ServerResult struct {
 	Streak int  `json:"streak"` // results in a row against the state
 	Braked bool `json:"-"`      // up only by the brake of checkvip; its checks fail
-	// the directive for which it is out though it passes: holddown or pace
+	// the directive that keeps it out although it passes: holddown or pace
 	WaitsFor string         `json:"waits_for,omitempty"`
 	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
 	Last     checker.Result `json:"-"`

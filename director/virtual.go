@@ -55,7 +55,7 @@ type server struct {
 
 	lasted time.Duration // how long the state before lasted
 	before judge.Name    // the state before the present one
-	steps  bool          // its weight only moves, see judge.Section.Ramp
+	steps  bool          // only its weight changes, see judge.Section.Ramp
 	stays  bool          // it left the file and stays, see parser.Virtual.Staying
 	rule   judge.RuleID  // the rule that decided its place
 

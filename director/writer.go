@@ -39,14 +39,14 @@ type writing struct {
 	refused          string           // why the table refused the last change; "" after a success
 	dirty            bool             // it is due, see touch
 	placed           bool             // the table has it, as far as known
-	moves            bool             // the weight of a server moves
+	moves            bool             // the weight of a server changes
 	settingsRejected bool             // the table refuses only the settings
 }
 
 // touch makes a virtual service due: the writer decides it next and updates the table.
 func (n *writing) touch() { n.dirty = true }
 
-// step makes a virtual service due with the next steps of all, for a weight that only moves.
+// step makes a virtual service due with the next steps of all, when only a weight changes.
 func (n *writing) step(now time.Time) {
 	if n.moves = true; n.again.IsZero() || now.Before(n.again) {
 		n.again = together(now)

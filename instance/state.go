@@ -47,7 +47,7 @@ type State struct {
 	Kept time.Duration `json:",omitempty"`
 	// the leavers of those virtual services; Until counts from the boot, because that clock can't be set
 	Leavers []ipvsctl.Leaver `json:",omitempty"`
-	// what moves the weights of its servers, by the same clock, and the boot from which that counts
+	// what changes the weights of its servers, by the same clock, and the boot from which it counts
 	Moving []judge.Moving `json:",omitempty"`
 	Boot   string         `json:",omitempty"`
 
@@ -72,13 +72,14 @@ func (s *State) leavers() []ipvsctl.Leaver {
 	return all
 }
 
-// SetMoving sets what moves the weights of servers. Its times are by the present clock.
+// SetMoving sets what changes the weights of servers. Its times are by the present clock.
 func (s *State) SetMoving(all []judge.Moving) {
 	s.Moving, s.Boot = slices.Clone(all), run.BootID()
 	each(s.Moving, toBoot)
 }
 
-// moving returns what moves the weights of servers by a record, by the present clock. Of another boot nothing is left.
+// moving returns what changes the weights of servers according to a record, by the present clock. It returns nothing
+// from a record of another boot.
 func (s *State) moving() []judge.Moving {
 	if s.Boot != run.BootID() {
 		return nil

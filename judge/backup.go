@@ -6,9 +6,9 @@ import (
 	"ldirectord/checker/health"
 )
 
-// backup puts the backup servers in service while fewer than LOW of the section's own serve, until HIGH do. Until the
-// checks of the own servers have spoken, they stay as the table has them. One that goes out drains as a server that
-// left the file does.
+// backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH do.
+// Until the own servers have results, the backup servers stay as the table has them. One that is no longer needed
+// drains like a server that left the file.
 func backup(h *hearing) {
 	if !h.reserve {
 		return
@@ -36,8 +36,8 @@ func backup(h *hearing) {
 	}
 }
 
-// Own counts the section's own servers that serve, and those of which it is not known. Those
-// that are held or climb do not serve.
+// Own counts the section's own servers that serve, and those for which that is unknown. Those that are held or climb do
+// not serve.
 func (s *State) Own() (up, unknown int) {
 	for addr := range s.Found {
 		d, _ := s.Have.At(addr)
@@ -56,7 +56,7 @@ func (s *State) Own() (up, unknown int) {
 	return up, unknown
 }
 
-// isOpen reports whether the checks of a server have not spoken yet.
+// isOpen reports whether the checks of a server have no result yet.
 func isOpen(s *Server) bool { return s.isAwaited() || s.Verdict() == health.Unknown }
 
 // backupIsIn reports whether the table has a backup server in service, and not by hand.

@@ -92,7 +92,7 @@ func (s *Server) letGo() { s.Held, s.Entered, s.Turned = false, false, true }
 
 // Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
 // transition or a reload. It is undone if repair is set, if another daemon empties the section, or if it contradicts
-// maintenance. One that is kept ends what moved the server's weight. In: the destination still exists.
+// maintenance. One that is kept ends what was changing the server's weight. In: the destination still exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()
@@ -186,9 +186,9 @@ func (s *Server) Counted(connections uint32) {
 	s.Rerouted = s.Rerouted && s.Connected
 }
 
-// SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains so long; a
-// backup server without draintime until its connections have ended. If the table does not have it, the next change
-// forgets it.
+// SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains for that
+// time; a backup server without draintime until its connections have ended. If the table does not have it, the next
+// change forgets it.
 func (c *Case) SendOff(l Leaver, now time.Time) {
 	at, leaves := c.findLeaver(l.Addr)
 	s := c.At(l.Addr)

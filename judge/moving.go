@@ -8,7 +8,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// Moving is the record of a server whose weight moves, for the next daemon.
+// Moving is the record of a server whose weight is changing, for the next daemon.
 type Moving struct {
 	Key    lvs.Key
 	Addr   netip.AddrPort
@@ -26,7 +26,7 @@ type Spoken [4]struct {
 	health.Words
 }
 
-// SpokenBy is what a server tells, for the next daemon.
+// SpokenBy is what a server reports, for the next daemon.
 func SpokenBy(s *Server) (all Spoken) {
 	n := 0
 	for _, check := range s.Checks() {
@@ -40,7 +40,7 @@ func SpokenBy(s *Server) (all Spoken) {
 	return all
 }
 
-// resume notes what the server told when the previous daemon ended.
+// resume notes what the server reported when the previous daemon ended.
 func (all *Spoken) resume(s *Server) {
 	for _, check := range s.Checks() {
 		for _, one := range all {
@@ -57,8 +57,9 @@ func (all *Spoken) resume(s *Server) {
 	s.Held = s.Entered && (s.Asks() > health.NoAdmin || s.Verdict() == health.Down) // the guard decides further
 }
 
-// Resume notes, at a start, what moved the server's weight when the previous daemon ended. It reports whether the
-// weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no weight.
+// Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether
+// the weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no
+// weight.
 func (c *Section) Resume(s *Server, m Moving, weight uint32, now time.Time) (fits bool) {
 	m.Told.resume(s)
 	if s.Motion = m.Motion; weight == 0 || m.Climbs.After(now) {

@@ -9,7 +9,7 @@ import (
 
 // A server that checks took out comes back when these rules let it in. With holddown, one that fails again soon after
 // its return stays out, for longer each time. With pace, a number of servers returns in each stretch of time. Neither
-// counts while too few serve.
+// applies while too few serve.
 
 // Waits reports whether a server passes, and is not let back in yet. A backup server never waits.
 func (s *Server) Waits() bool {
@@ -17,7 +17,8 @@ func (s *Server) Waits() bool {
 	return passes && !s.Backup && !s.Drained() && !s.Suspended()
 }
 
-// heldDown notes how long servers that left service stay out. A server that has not failed for long enough begins anew.
+// heldDown notes how long servers that left service stay out. After long enough without a failure, the failures of a
+// server are forgotten.
 func heldDown(h *hearing) {
 	for s := range h.all() {
 		if s.Fallen {
@@ -65,7 +66,7 @@ func returning(h *hearing) {
 		case s.Waits():
 			waiting = append(waiting, s)
 		case s.Fallen && s.Verdict() == health.Up && s.Asks() <= health.NoAdmin:
-			s.Forgive() // an order is above all
+			s.Forgive() // an order overrides it
 		case !s.Held && !s.Backup && h.Serves(s):
 			missing--
 		}
@@ -97,8 +98,8 @@ type Removals struct {
 	N     int
 }
 
-// waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. One that can't be
-// connected goes at once, and so does one that asks for it.
+// waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. One that accepts no
+// connection goes at once, and so does one that asks for it.
 func (h *hearing) waitsToGo(s *Server) bool {
 	if h.PaceOut.N == 0 || h.Theirs || s.Verdict() == health.Up || lossOf(s) == NotReached {
 		return false

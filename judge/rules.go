@@ -216,7 +216,7 @@ func together(h *hearing) {
 	h.over = true
 }
 
-// leaving keeps servers that left the file, and backup servers that rest, at weight 0.
+// leaving keeps servers that left the file, and backup servers that are no longer needed, at weight 0.
 func leaving(h *hearing) {
 	for _, l := range h.Leavers {
 		if d, in := h.Have.At(l.Addr); in && l.Over == Stays {

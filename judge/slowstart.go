@@ -6,13 +6,13 @@ import (
 	"ldirectord/checker/health"
 )
 
-// A server that comes into a pool that serves climbs to its weight by slowstart: a server without connections would get
-// all new ones of wlc, and its caches are empty. The steps of a section are at the same whole seconds.
+// With slowstart, the weight of a server that joins others in service climbs: without connections it would get all new
+// ones from wlc, and its caches are empty. The steps of a section are at the same whole seconds.
 
-// stride is the least time between two steps of a section.
+// stride is the shortest time between two steps of a section.
 const stride = time.Second
 
-// Ramp is the part of its weight that a server has while it climbs: of slowstart the time since it began, both in
+// Ramp is the part of its weight that a server has while it climbs: the time since it began, out of slowstart, both in
 // microseconds.
 func (c *Section) Ramp(s *Server, now time.Time) Part {
 	if s.Climbs.IsZero() || c.SlowStart == 0 {
@@ -59,8 +59,8 @@ func (h *hearing) isOut(s *Server) bool {
 	return d.Weight == 0 && !(in && s.Reroutes(d) && s.Connected)
 }
 
-// isCold reports whether too little serves: servers that are up and at their full weight have less than half of the
-// weight of the section. A section in which none served stays cold until each server had a result. The ramps of servers
+// isCold reports whether too few serve: servers that are up and at their full weight have less than half of the weight
+// of the section. A section in which none served stays cold until each server has had a result. The ramps of servers
 // that are out, held or changed by hand end. Beat is the last whole second of the other ramps.
 func (h *hearing) isCold() (cold bool, beat time.Time) {
 	full, all, awaited := uint64(0), uint64(0), false
@@ -74,7 +74,7 @@ func (h *hearing) isCold() (cold bool, beat time.Time) {
 			s.Climbs = time.Time{}
 		}
 		if s.Backup {
-			continue // it comes whole, for servers that are out
+			continue // it comes with its full weight, for servers that are out
 		}
 		awaited = awaited || s.isAwaited()
 		if s.MovedTo < 0 {

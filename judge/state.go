@@ -63,7 +63,7 @@ type Server struct {
 type Check struct {
 	*Way    // with checkvip or announce; else nil
 	Health  health.Health
-	Telling health.Telling // what the server tells
+	Telling health.Telling // what the server reports
 	Loss    Loss           // by the last failure
 	Line    uint8          // its place among the section's checks
 	// Part is the percentage of its weight that the server has while this check is down; 0: the server is down.

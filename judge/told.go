@@ -3,8 +3,8 @@ package judge
 import "ldirectord/checker/health"
 
 // A server may tell what it can bear, see health.Telling: no new connections (drain), nothing at all (maint), or a
-// percentage of its weight. It never gets more than its weight, and nothing that it tells makes up for a failed check.
-// If too many ask to be left out, the guard holds the last ones.
+// percentage of its weight. It never gets more than its weight, and nothing that it reports makes up for a failed
+// check. If too many ask to be left out, the guard holds the last ones.
 
 // whole is a part in full.
 const whole = 10_000
@@ -34,9 +34,9 @@ func (s *Server) Asks() (most health.Admin) {
 	return most
 }
 
-// Told notes what a server tells in an answer, before the result of that check is noted. It reports whether the table
-// may change. The word of a server that serves counts when enough answers agree. One that does not serve never comes
-// into service against its word.
+// Told notes what a server reports with an answer, before the result of that check is noted. It reports whether the
+// table may change. The word of a server that serves counts when enough answers agree. One that does not serve never
+// comes into service against its word.
 func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	rule := c.Rule
 	if s.State() != health.Up {
@@ -52,7 +52,7 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	return check.Telling.Words != before
 }
 
-// leftOut takes out what asks for that itself and is not held. A server that drains keeps its connections, as by an
+// leftOut takes out servers that ask for that and are not held. A server that drains keeps its connections, as by an
 // order, but does not enter the table by its word.
 func leftOut(h *hearing) {
 	for s := range h.all() {

@@ -31,7 +31,7 @@ func (p *Policy) HeldBy() string {
 	return "keepserving = " + p.KeepServing.String()
 }
 
-// Pace is a number of servers in each stretch of time. The zero Pace is no limit.
+// Pace limits how many servers come or go in each period. The zero Pace is no limit.
 type Pace struct {
 	Share
 	Every time.Duration

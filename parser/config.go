@@ -226,7 +226,7 @@ type Virtual struct {
 	checkVIP  string     // checkvip: yes, no or an address
 }
 
-// Tells is how the servers of a section tell their weight; an extension.
+// Tells is how the servers of a section report their weight; an extension.
 type Tells struct {
 	AgentPort      uint16   // the port that is asked; 0: none
 	AgentSend      string   // what is sent there first, bytes

@@ -20,7 +20,7 @@ func (f finder) conflicts(v *Virtual, s *section) {
 	}
 }
 
-// misplaced refuses directives that have no use beside others of the section.
+// misplaced refuses directives that make no sense with others of the section.
 func (f finder) misplaced(v *Virtual) {
 	off := v.CheckType == On || v.CheckType == Off
 	overHTTP := v.Negotiates() && (v.Service == "http" || v.Service == "https")

@@ -34,7 +34,7 @@ type holdDown struct{ first, most time.Duration }
 // String is the value as the file has it: 30s,240s.
 func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seconds(h.most) }
 
-// usualDoubling is how often a hold-down is the first one at most, unless the file says how long.
+// usualDoubling is how many times as long as the first hold-down the longest one is, unless the file gives it.
 const usualDoubling = 8
 
 func readHoldDown(v *value) (h holdDown, p *problem) {
@@ -65,8 +65,8 @@ var unmoved = map[string]string{
 	"ovf": "a weight is the number of connections after which the next server gets clients",
 }
 
-// moves refuses, or warns of, what changes weights where that is not for the scheduler. A global slowstart is left out
-// there.
+// moves refuses, or warns of, directives that change weights and do not suit the scheduler. A global slowstart is
+// dropped there.
 func (f finder) moves(v *Virtual) {
 	const text = "%s does not suit scheduler %s: %s; wrr, wlc, sed and nq suit weights that change"
 	moving := map[string]Position{}
@@ -107,7 +107,7 @@ func (f finder) moves(v *Virtual) {
 // maxPacedOut is how long the last server may wait for paceout without a warning.
 const maxPacedOut = time.Minute
 
-// pacesOut tells how long the last server of those that fail together would wait for paceout.
+// pacesOut notes how long paceout would keep in service the last of the servers that fail together.
 func (a adviser) pacesOut() {
 	v := a.v
 	_, servers := v.own()

@@ -140,7 +140,7 @@ func (v *Virtual) servesNothing() bool {
 	return !serves
 }
 
-// Up is how many servers are up, and wait for nothing.
+// Up is how many servers are up and don't wait to come back.
 func (v *Virtual) Up() int {
 	up := 0
 	for i := range v.Servers {

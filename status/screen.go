@@ -183,7 +183,7 @@ func (s *Screen) server(r *Row) line {
 }
 
 // rate is how many new connections there were each second; "-" where that is not known, as for a server that was put in
-// the table anew.
+// the table again.
 func rate(c, now *Connections, since time.Duration) string {
 	if c == nil || now == nil || now.Traffic.Connections < c.Traffic.Connections || since <= 0 {
 		return "-"

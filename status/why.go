@@ -13,7 +13,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// Why tells of real servers what their checks found of late, and what was done about it. Its JSON names are stable, as
+// Why tells of real servers what their checks found recently, and what was done about it. Its JSON names are stable, as
 // those of Report.
 type Why struct {
 	Time    time.Time `json:"time"`

@@ -11,7 +11,7 @@ import (
 type Kernel struct {
 	Device      string // by which they come: that of the route to the server
 	Local       bool   // the virtual address is one of this machine
-	Same        bool   // it is, or the route to it leads, on Device
+	Same        bool   // Device has the address, or the route to it
 	AcceptLocal bool   // net.ipv4.conf: accept_local of Device or of all is 1
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }

@@ -342,7 +342,7 @@ func (s *Services) remove(ctx context.Context, sv *service) error {
 	return err
 }
 
-// isDoubted reports whether packets may not come to the service: none came of late, or those of other checks alone.
+// isDoubted reports whether packets may not come to the service: none came recently, or those of other checks alone.
 func (p *passage) isDoubted(now time.Time) bool {
 	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
 }
@@ -387,7 +387,7 @@ func (s *Services) knock(ctx context.Context, p *passage) error {
 }
 
 // locate finds the source of a check, and the segments that fit there, and looks whether its packets come to its
-// service, unless that was done of late.
+// service, unless that was done recently.
 func (s *Services) locate(ctx context.Context, p *passage, now time.Time) error {
 	p.shared = p.shared || p.of != nil && p.of != p
 	p.of = p

@@ -19,11 +19,11 @@ var agentWords = map[string]Told{
 }
 
 // ReadAgent reads the words of an agent, in any order: of several of one kind the last one counts, as in HAProxy. It
-// reports whether any word is known, or there is none.
+// reports whether the line has a known word, or no word at all.
 func ReadAgent(line string) (told Told, known bool) {
 	strange := false
 	for word := range strings.FieldsFuncSeq(line, func(r rune) bool { return strings.ContainsRune(" \t,", r) }) {
-		if word[0] == '#' { // the reason, for people
+		if word[0] == '#' { // the reason, for operators
 			break
 		}
 		said, is := agentWords[strings.ToLower(word)]
@@ -42,7 +42,7 @@ func ReadAgent(line string) (told Told, known bool) {
 	return told, known || !strange
 }
 
-// readPercent reads a number from 0 to 100 with a percent sign. More than the whole weight is the whole weight.
+// readPercent reads a number from 0 to 100 with a percent sign. More than 100 counts as 100.
 func readPercent(word string) (percent uint8, ok bool) {
 	digits, after, _ := strings.Cut(word, "%")
 	n, err := strconv.ParseUint(digits, 10, 64)

@@ -96,7 +96,7 @@ func (h Health) Soft(r Rule) (failures, limit int) {
 	return int(h.Streak), r.limit()
 }
 
-// limit is how many failures make a server down that is up.
+// limit is how many failures take down a server that is up.
 func (r Rule) limit() int {
 	if r.Of > 0 {
 		return r.Of - r.Need + 1

@@ -2,8 +2,8 @@ package health
 
 import "fmt"
 
-// Told has the words of one answer of a server, those of HAProxy's agent-check. The zero Told is of a check that asks
-// for none.
+// Told is what one answer of a server says, in the words of HAProxy's agent-check. The zero Told is from a check that
+// asks for none.
 type Told struct {
 	Silent   bool // there was no answer
 	Wordless bool // there was one with none of these words
@@ -26,14 +26,14 @@ const (
 
 func (a Admin) String() string { return [...]string{"", "drain", "maint", "ready"}[a] }
 
-// Words are what a server tells by all of its answers: each word counts until another one of its kind.
+// Words are what a server reports with all its answers: each word applies until another of its kind.
 type Words struct {
 	Admin Admin // not Ready
-	Less  uint8 // how many percent of its weight it does not want
+	Less  uint8 // the percentage of its weight that it does not want
 	Down  bool  // its answers count as failures
 }
 
-// min is what two tell in common.
+// min is the part that two Words have in common.
 func (w Words) min(other Words) Words {
 	return Words{min(w.Admin, other.Admin), min(w.Less, other.Less), other.Down}
 }
@@ -41,7 +41,7 @@ func (w Words) min(other Words) Words {
 // Percent is the share of its weight that the server can bear.
 func (w Words) Percent() uint8 { return 100 - w.Less }
 
-// String is what is told, as status and log show it.
+// String is what the server reports, as status and log show it.
 func (w Words) String() string {
 	percent := fmt.Sprintf("%d%%", w.Percent())
 	switch {
@@ -61,23 +61,23 @@ func (w Words) Asks() Admin {
 	return w.Admin
 }
 
-// Telling is what counts of a server's words. What gives weight back counts at once. What takes weight away counts when
-// enough answers in a row agree. It is a value: Next gives the following one. The zero Telling tells nothing.
+// Telling is what applies of a server's words. More weight applies at once, less weight when enough answers in a row
+// agree. It is a value: Next returns the following one. The zero Telling reports nothing.
 type Telling struct {
 	Words          // those that count
 	said     Words // by the last answer
 	common   Words // of the answers of the streak
 	silences uint8
-	streak   int32 // answers in a row that take away
+	streak   int32 // answers in a row that ask for less
 }
 
-// Silences is how many checks in a row without an answer make the percentage forgotten.
+// Silences is the number of checks in a row without an answer after which the percentage no longer applies.
 const Silences = 3
 
-// Tells is a Telling of words that are known from another source, such as the record of the previous daemon.
+// Tells returns a Telling with words from another source, such as the record of the previous daemon.
 func Tells(w Words) Telling { return Telling{Words: w, said: w} }
 
-// Next returns what counts after one more answer.
+// Next returns what applies after one more answer.
 func (t Telling) Next(told Told, r Rule) Telling {
 	switch {
 	case told == (Told{}):
@@ -121,7 +121,7 @@ func (t *Telling) note(told Told) {
 	}
 }
 
-// IsDoubted reports whether the last answer takes more away than what counts.
+// IsDoubted reports whether the last answer asks for less than what applies.
 func (t Telling) IsDoubted() bool { return t.streak > 0 }
 
 // silent is Next without an answer: only the percentage is forgotten.
@@ -132,5 +132,5 @@ func (t Telling) silent() Telling {
 	return t
 }
 
-// IsSilent reports whether a server has not answered for so long that its percentage is forgotten.
+// IsSilent reports whether a server has not answered for so long that its percentage no longer applies.
 func (t Telling) IsSilent() bool { return t.silences == Silences }

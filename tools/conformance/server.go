@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A server is a test server of a scenario. It takes its settings anew for each client, and writes a line for each
+// A server is a test server of a scenario. It reads its settings again for each client, and writes a line for each
 // request to $W/NAME.log.
 type server struct {
 	name, kind, address string

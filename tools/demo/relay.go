@@ -18,7 +18,7 @@ const (
 // by the table. Like the kernel it refuses them while nobody has a weight above zero.
 type relay struct {
 	virtual string
-	table   func() (string, error) // the table now: read anew for each connection
+	table   func() (string, error) // the table now: read again for each connection
 	turns   map[string]int         // weighted round robin: what each destination is owed
 }
 

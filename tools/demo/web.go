@@ -73,7 +73,7 @@ func (w *web) stop() {
 
 func (w *web) serve(l net.Listener) {
 	w.server = &http.Server{Handler: w, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second}
-	// One request a connection, so that each one is balanced anew.
+	// One request a connection, so that each one is balanced on its own.
 	w.server.SetKeepAlivesEnabled(false)
 	go w.server.Serve(l)
 }
