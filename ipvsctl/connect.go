@@ -159,7 +159,7 @@ func openError(err error) error {
 	case errors.Is(err, syscall.EPERM):
 		e.Hint = hintPermission
 	case errors.Is(err, errReloaded):
-		e.Hint = "start this program anew"
+		e.Hint = "restart this program"
 	}
 	return e
 }

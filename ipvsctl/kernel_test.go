@@ -462,7 +462,7 @@ func TestOpenErrorsSayWhatToDo(t *testing.T) {
 		"ipvs open: odd": errors.New("odd"),
 		"ipvs open: operation not permitted (this needs root, or the capability CAP_NET_ADMIN)":    syscall.EPERM,
 		"ipvs open: the kernel has no IPVS (the module ip_vs can't be loaded: odd)":                &absentError{errors.New("odd")},
-		"ipvs open: the module ip_vs was unloaded and loaded again: odd (start this program anew)": fmt.Errorf("%w: odd", errReloaded),
+		"ipvs open: the module ip_vs was unloaded and loaded again: odd (restart this program)": fmt.Errorf("%w: odd", errReloaded),
 	} {
 		if got := openError(err).Error(); got != want {
 			t.Errorf("got %s, want %s", got, want)

@@ -76,7 +76,7 @@ func TestKernelModuleLoadedAgainIsAnErrorAndNotAChangeElsewhere(t *testing.T) {
 		t.Errorf("without the module: %v", err)
 	}
 	err := k.Do(t.Context(), parseOp(t, "-D -f 1"))[0]
-	if !errors.Is(err, errReloaded) || !strings.Contains(err.Error(), "start this program anew") {
+	if !errors.Is(err, errReloaded) || !strings.Contains(err.Error(), "restart this program") {
 		t.Errorf("with the module loaded again: %v", err)
 	}
 }

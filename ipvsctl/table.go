@@ -18,7 +18,7 @@ type Flags uint32
 // The flags an operator can set.
 const (
 	Persistent Flags = 0x0001
-	OnePacket  Flags = 0x0004 // each packet is scheduled anew; for UDP and marks
+	OnePacket  Flags = 0x0004 // each packet is scheduled on its own; for UDP and marks
 	Sched1     Flags = 0x0008 // sh: fallback, mh: fallback
 	Sched2     Flags = 0x0010 // sh: port, mh: port
 	Sched3     Flags = 0x0020

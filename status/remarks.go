@@ -68,7 +68,7 @@ func (v *Virtual) Remarks() []string {
 	var all sentences
 	all.told("the table refuses it: ", v.Error)
 	if v.Owner != "" {
-		all.add("belongs to %s; this daemon only checks, and takes over when that daemon gives it up", v.Owner)
+		all.add("belongs to %s; this daemon only checks, and takes over when that one leaves", v.Owner)
 	}
 	all.told("it is also of ", v.Beside)
 	switch g := v.Guard; {
