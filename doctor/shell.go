@@ -38,7 +38,7 @@ func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
 		for _, check := range v.Checks() {
 			if check.Negotiates() && check.Service == "oracle" {
 				f.warnAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, "",
-					"there is no "+oracle.Program+" beside ldirectord or in PATH, so these "+
+					"there is no "+oracle.Program+" next to ldirectord or in PATH, so these "+
 						"servers can't be checked: they keep their places, and are unknown "+
 						"after a start")
 			}

@@ -62,7 +62,7 @@ var Rules = []Rule{
 	{"drain", "an operator", true, drained,
 		"a drained server has weight 0"},
 	{"down", "checks, maintenance", true, down,
-		"a server that fails is absent, or has weight 0 with quiescent"},
+		"a server that fails is removed, or has weight 0 with quiescent"},
 	{"told", "the server", true, leftOut,
 		"a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it"},
 	{"unknown", "checks", true, unknown,
@@ -78,7 +78,7 @@ var Rules = []Rule{
 	{"replaced", "a reload", true, replaced,
 		"while a server has no result and none serves, servers that left the file still serve"},
 	{"hand", "another program", true, byHand,
-		"what was changed by hand in the table stays so"},
+		"a change by hand in the table stays"},
 	{"rerouted", "the kernel", true, rerouted,
 		"a server changes to gate when its connections have ended, one after the other"},
 }
