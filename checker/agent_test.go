@@ -135,7 +135,7 @@ func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 	for look := time.NewTicker(tooLate / 8); ; {
 		select {
 		case <-done:
-			if look.Stop(); late != agents || most > 0 {
+			if look.Stop(); late != agents || most > 1 { // the loop itself reads an answer
 				t.Errorf("%d results, %d goroutines of checks", late, most)
 			}
 			return
