@@ -3,6 +3,7 @@ package director
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 
@@ -45,7 +46,9 @@ func (c *chaos) newSection() section {
 	s.vip = c.coin()
 	s.keep = []string{"0", "0", "1", "2", "50%", "100%"}[c.rand.IntN(6)]
 	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
-	s.slow = []int{0, 2, 10, 60}[c.rand.IntN(4)]
+	if drawsWeights() {
+		s.slow = []int{0, 2, 10, 60}[c.rand.IntN(4)]
+	}
 	for _, further := range furtherChecks {
 		if c.rand.IntN(5) == 0 {
 			s.also = append(s.also, further)
@@ -54,7 +57,9 @@ func (c *chaos) newSection() section {
 	if c.rand.IntN(10) == 0 {
 		s.check, s.also = "off", nil
 	}
-	s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
+	if drawsWeights() {
+		s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
+	}
 	s.announce = []string{"", "lvs0", "lvs0\n\tlastresort = lvs1"}[c.rand.IntN(3)]
 	for _, a := range servers {
 		if c.rand.IntN(3) == 0 {
@@ -69,6 +74,9 @@ func (c *chaos) newSection() section {
 	return s
 }
 
+// drawsWeights reports whether slowstart and backup servers are drawn too, as make long-chaos does.
+func drawsWeights() bool { return os.Getenv("CHAOS_WEIGHTS") != "" }
+
 // drawsBackup draws whether a server of a section is a backup server. The first is none.
 func (s section) drawsBackup(c *chaos) bool {
 	return s.below != "" && len(s.servers) > 0 && c.rand.IntN(4) == 0
@@ -78,7 +86,11 @@ func (s section) drawsBackup(c *chaos) bool {
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
-	switch c.rand.IntN(17) {
+	kinds := 14
+	if drawsWeights() {
+		kinds = 17
+	}
+	switch c.rand.IntN(kinds) {
 	case 16:
 		s.below = other.below
 	case 15:
