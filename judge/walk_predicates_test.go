@@ -342,7 +342,7 @@ func endsInTime(s *step) string {
 	all := true
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
-		all = all && (o.Backup || o.Asks == health.NoAdmin && (!s.to.MayServe(o) || o.Weight == 0 || o.Verdict == health.Up && !w.failsOwn(i)))
+		all = all && !o.Waits && (o.Backup || o.Asks == health.NoAdmin && (!s.to.MayServe(o) || o.Weight == 0 || o.Verdict == health.Up && !w.failsOwn(i)))
 	}
 	was, now := &b.Strength, &w.Strength
 	switch {

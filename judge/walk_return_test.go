@@ -61,8 +61,9 @@ func comesAtPace(s *step) string {
 			came = came || o != i && !other.Fallen && instant.Before(other.Turn.Add(tick))
 		}
 		facts := &s.to.Servers[i]
-		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.sl.has(strength) || w.obey || b.obey || w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i]) || s.kind == order ||
-			s.kind == file || s.kind == ready || s.kind == look
+		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.sl.has(strength) || w.obey || b.obey || s.kind == obey ||
+			w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i]) || s.kind == order || s.kind == file ||
+			s.kind == ready || s.kind == look
 		switch {
 		case one.Gone:
 		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
