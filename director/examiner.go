@@ -108,7 +108,7 @@ func (c *check) share(j *judgement) {
 	for _, x := range c.users {
 		if x.j.Telling != (health.Telling{}) {
 			if j.Telling = x.j.Telling; j.Aside {
-				j.Health, j.reason = x.j.Health, x.j.reason
+				j.Health, j.Loss, j.reason = x.j.Health, x.j.Loss, x.j.reason
 			}
 		}
 	}
