@@ -170,9 +170,10 @@ func (o *oracle) restOf(key lvs.Key, s section, e entry) rest {
 }
 
 func (o *oracle) fallbackRests(key lvs.Key, s section, knows *judge.Case) rest {
-	serves := func(e entry) bool {
+	serves := func(e entry) bool { // a former address does only while the daemon has a server there
 		now := serverAt(knows, e.addr)
-		return o.restOf(key, s, e) == inUse || now != nil && now.IsUp() && !o.isMaintained(key, e)
+		return !e.elsewhere && o.restOf(key, s, e) == inUse ||
+			now != nil && now.IsUp() && !o.isMaintained(key, e)
 	}
 	if s.fallback && (knows == nil || !slices.ContainsFunc(s.places(), serves)) {
 		return inUse
