@@ -34,9 +34,9 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 			continue
 		}
 		v.dirty = v.dirty && v.isOurs() // the daemon that takes it over writes it
-		if v.moves && v.Known && until(v.again) <= 0 && v.dirty && !v.retry.After(now) && w.mayAsk(ctx) {
+		if v.moves && v.Known && v.dirty && !v.retry.After(now) && w.mayAsk(ctx) {
 			v.again = time.Time{}
-			unknown = append(unknown, v) // a step may not undo a change by hand
+			unknown = append(unknown, v) // a weight that moves may not undo a change by hand
 			continue
 		}
 		decision := w.decide(ctx, v)
