@@ -90,6 +90,7 @@ type failures struct {
 	*lab
 	*traffic
 	path    string
+	method  string         // of forwarding
 	weights map[string]int // of the configured servers
 	other   int            // a setting of another virtual service
 	more    string         // settings of the virtual service, with its scheduler if it is not rr
@@ -129,7 +130,7 @@ type outage struct {
 var all = []string{"rs1", "rs2", "rs3", "rs4"}
 
 func newFailures(t *testing.T) *failures {
-	f := &failures{lab: newLabOf(t, 5), weights: map[string]int{}, webs: map[string]*web{}}
+	f := &failures{lab: newLabOf(t, 5), method: "masq", weights: map[string]int{}, webs: map[string]*web{}}
 	for _, name := range append([]string{sorryServer, "rs5"}, all...) {
 		f.webs[name] = f.web(name)
 	}
@@ -147,7 +148,7 @@ func (f *failures) configure() {
 	var reals strings.Builder
 	for _, name := range append([]string{"rs5"}, all...) {
 		if weight, in := f.weights[name]; in {
-			fmt.Fprintf(&reals, "        real = %s masq %d\n", address(name), weight)
+			fmt.Fprintf(&reals, "        real = %s %s %d\n", address(name), f.method, weight)
 		}
 	}
 	f.path = f.config(fmt.Sprintf(`checkinterval = 1
@@ -222,7 +223,7 @@ func (f *failures) heals(o *outage, how func(*web)) string {
 	f.t.Helper()
 	o.healed = time.Now()
 	how(f.webs[o.server])
-	f.until(bound, entry(o.server)+" -m -w")
+	f.until(bound, entry(o.server)+" ")
 	return seconds(time.Since(o.healed))
 }
 
