@@ -231,11 +231,35 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 		if slices.ContainsFunc(held, func(i int) bool { return v.members[i].Asks() > health.NoAdmin }) {
 			why = ": checks fail, or servers report drain or maint"
 		}
-		t.guard(v, notify.GuardHolds, "Guard holds", why+", and "+v.HeldBy()+
-			" keeps in service: "+listed(v, held))
+		t.guard(v, notify.GuardHolds, "Guard holds", why+", and "+heldBy(v, held)+
+			" in service: "+listed(v, held))
 	case told.guardAt.IsZero() && len(held) > before:
 		t.guard(v, notify.GuardChanged, "Guard holds other servers", ": "+listed(v, held))
 	}
+}
+
+// heldBy says which directives keep members that are held.
+func heldBy(v *virtual, held []int) string {
+	paced := 0
+	for _, i := range held {
+		if isPacedOut(v, v.members[i]) {
+			paced++
+		}
+	}
+	guard, pace := "keepserving = "+v.KeepServing.String(), "paceout = "+v.PaceOut.String()
+	switch paced {
+	case 0:
+		return guard + " keeps"
+	case len(held):
+		return pace + " keeps"
+	}
+	return guard + " and " + pace + " keep"
+}
+
+// isPacedOut reports whether paceout alone holds a server.
+func isPacedOut(v *virtual, s *server) bool {
+	_, waits := v.turns[s.At]
+	return s.Held && (v.KeepServing.N == 0 || waits)
 }
 
 // tellBackup reports once when the backup servers take over, and once when they are no longer needed.

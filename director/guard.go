@@ -28,7 +28,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	w.countRerouted(ctx, v)
 	obeyed := v.Obeys
 	decision := judge.Decide(v.Case, w.tell.now())
-	v.moves, v.lasts = false, decision.Again
+	v.moves, v.lasts, v.turns = false, decision.Again, decision.Turns
 	for i, s := range v.members {
 		next := &decision.State.Servers[i]
 		if next.Name != s.Name {

@@ -59,10 +59,26 @@ func (t *teller) note(k history.Kind, what string, servers ...*server) {
 // held records which servers are now held and which were released.
 func (t *teller) held(v *virtual) {
 	for _, s := range v.servers {
-		if s.Held != s.past.IsHeld() {
-			t.note(map[bool]history.Kind{true: history.Held, false: history.LetGo}[s.Held], s.asks(), s)
+		switch is := s.Held; {
+		case is == s.past.IsHeld():
+		case is:
+			t.note(history.Held, whyHeld(v, s), s)
+		default:
+			t.note(history.LetGo, s.asks(), s)
 		}
 	}
+}
+
+// whyHeld is which directive holds a server, in words.
+func whyHeld(v *virtual, s *server) string {
+	by := "keepserving"
+	if isPacedOut(v, s) {
+		by = "paceout"
+	}
+	if asks := s.asks(); asks != "" {
+		return asks + ", held: " + by + " keeps it in service"
+	}
+	return "held: " + by + " keeps it in service though its checks fail"
 }
 
 // reloaded records that servers are up because a reload removed the failing check.

@@ -22,6 +22,9 @@ func remembered(now *Snapshot) (lines []string) {
 			if s.Parts != "" {
 				lines = append(lines, "  "+s.Parts)
 			}
+			if s.Held || s.WaitsFor != "" {
+				lines = append(lines, "  "+s.Rule+": "+s.Note)
+			}
 			if s.Past == nil {
 				continue
 			}

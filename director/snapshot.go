@@ -383,11 +383,17 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+
 			v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
 	}
-	switch now.WaitsFor = s.waitsFor(); now.WaitsFor {
-	case "holddown":
+	turn, waits := v.turns[s.At]
+	left := max(0, time.Until(turn)).Round(time.Second)
+	switch now.WaitsFor = s.waitsFor(); {
+	case now.WaitsFor == "holddown":
 		now.Note = strings.TrimSuffix(s.heldDown(time.Now())+"; "+now.Note, "; ")
-	case "pace":
-		now.Note = strings.TrimSuffix("waits for its turn: pace = "+v.Pace.String()+"; "+now.Note, "; ")
+	case now.WaitsFor == "pace":
+		now.Note = strings.TrimSuffix(fmt.Sprintf("waits another %v for its turn: pace = %v; %s", left,
+			v.Pace, now.Note), "; ")
+	case waits && s.Held:
+		now.Note = strings.TrimSuffix(fmt.Sprintf("held for another %v: paceout = %v; %s", left,
+			v.PaceOut, now.Note), "; ")
 	}
 	if now.Limit, now.Full = s.Dest.Upper, s.limit.isFull(); now.Full {
 		now.Note = strings.TrimSuffix("full: "+s.fullness()+"; "+now.Note, "; ")

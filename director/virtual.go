@@ -39,6 +39,7 @@ type virtual struct {
 	moving       []Moving                        // members, with what was recorded of them; nil: none moved yet
 	holds        int                             // how many servers are held
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
+	turns        map[int32]time.Time             // until when members wait by pace or paceout
 	waitingSince time.Time                       // servers have no address; zero when all have one
 }
 

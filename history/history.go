@@ -58,8 +58,8 @@ const (
 	Add     // it was added to the table, with Weight; Text: why the table refused, "" after a success
 	Edit    // its weight in the table was set to Weight
 	Remove  // it was removed from the table
-	Held    // keepserving keeps it in service though it is down
-	LetGo   // keepserving released it
+	Held    // Text is which directive keeps it in service though it is down
+	LetGo   // it is not held any more
 	Order   // Text is its new order, or the order that ended
 	Changed // Text describes another change
 )
@@ -172,7 +172,7 @@ func (h *History) Order(now Moment, text string) {
 	}
 }
 
-// IsHeld reports whether, by the last note, keepserving holds the server.
+// IsHeld reports whether, by the last note, the server is held.
 func (h *History) IsHeld() bool { return h.lastOf(Held, LetGo).Kind == Held }
 
 // IsDown reports whether, by the last note, the server is down.

@@ -17,6 +17,7 @@ type Decision struct {
 	Why    []RuleID                  // for each member: the rule that decided its place
 	Others map[netip.AddrPort]RuleID // the same for places of no member
 	Held   []int                     // members that only the guard keeps in service
+	Turns  map[int32]time.Time       // for each member that waits by pace or paceout: until when
 	Again  time.Time                 // when time alone may change the decision; zero: never
 }
 
@@ -36,7 +37,7 @@ func Decide(c Case, now time.Time) Decision {
 		}
 	}
 	return Decision{State: h.State, Places: h.places, Why: h.why, Others: h.others, Held: h.held,
-		Again: h.again}
+		Turns: h.turns, Again: h.again}
 }
 
 // hearing is a decision on its way from rule to rule.
@@ -48,6 +49,8 @@ type hearing struct {
 	others map[netip.AddrPort]RuleID
 	why    []RuleID
 	held   []int
+	leave  []*Server // held, and not needed by the guard
+	turns  map[int32]time.Time
 	again  time.Time
 
 	up      bool // a server is up, or what was found serves

@@ -77,19 +77,31 @@ func returning(h *hearing) {
 	for _, list := range [][]*Server{waiting, last} {
 		slices.SortStableFunc(list, func(a, b *Server) int { return a.Since.Compare(b.Since) })
 	}
+	slices.SortFunc(came, time.Time.Compare)
 	paced := h.Pace.N > 0 && !h.Obeys && !h.Theirs
+	each := max(1, h.Pace.Of(h.Weighted())) // 0 where only former addresses have one
 	for _, s := range slices.Concat(waiting, last) {
-		full := paced && len(came) >= max(1, h.Pace.Of(h.Weighted())) // 0 where only former addresses have one
+		full := paced && len(came) >= each
 		switch {
 		case missing > 0 || h.Gathers() || !h.weighsNothing(s) || !full && !h.isHeldDown(s):
 			s.Fallen, s.Noted, s.Turn = false, false, h.now
 			came = append(came, h.now.Add(h.Pace.Every))
 			missing--
 		case !h.isHeldDown(s):
-			h.why[s.At] = h.by
-			h.askAgain(slices.MinFunc(came, time.Time.Compare))
+			turn := came[len(came)-each]
+			h.waits(s, turn, came[0])
+			came = append(came, turn.Add(h.Pace.Every))
 		}
 	}
+}
+
+// waits notes when it is a server's turn, and when that is looked at again.
+func (h *hearing) waits(s *Server, turn, again time.Time) {
+	if h.turns == nil {
+		h.turns = map[int32]time.Time{}
+	}
+	h.turns[s.At], h.why[s.At] = turn, h.by
+	h.askAgain(again)
 }
 
 // Removals are those that paceout counts: how many servers checks took out since then.
@@ -104,11 +116,9 @@ func (h *hearing) waitsToGo(s *Server) bool {
 	if h.PaceOut.N == 0 || h.Theirs || s.Verdict() == health.Up || lossOf(s) == NotReached {
 		return false
 	}
-	next := h.Removals.Since.Add(h.PaceOut.Every)
-	if !h.now.Before(next) {
+	if !h.now.Before(h.Removals.Since.Add(h.PaceOut.Every)) {
 		h.Removals = Removals{Since: h.now}
 	} else if h.Removals.N >= h.PaceOut.Of(h.Weighted()) {
-		h.askAgain(next)
 		return true
 	}
 	h.Removals.N++

@@ -47,6 +47,8 @@ var Rules = []Rule{
 		"a change by hand ends with the server's next change of state"},
 	{"guard", "keepserving", false, guard,
 		"checks leave that many in service: of those that fail, unreachable ones are removed first"},
+	{"removals", "paceout", false, removals,
+		"checks take out servers at the configured pace, unreachable ones at once"},
 	{"given up", "keepserving", false, moved,
 		"the server at a former address is removed when the guard releases it"},
 	{"let go", "keepserving", true, released,
@@ -108,9 +110,9 @@ func (c *Case) Recovered() bool {
 	return true
 }
 
-// guard releases held servers until only the quota is in service: those that fail first, those that pass and ask to be
+// guard finds the held servers beyond the quota, which may leave: those that fail first, those that pass and ask to be
 // left out last. A server whose check was changed by a reload is held at least until the first result. guard uses the
-// time since which each server fails, so name is applied before it; a released server may change its name.
+// time since which each server fails, so name is applied before it.
 func guard(h *hearing) {
 	serving, guards := 0, h.guards()
 	var held []*Server
@@ -123,29 +125,33 @@ func guard(h *hearing) {
 			s.goOut() // it would come back without a success
 		case s.Backup:
 		case serves && s.Held:
-			held = append(held, s)
+			held, h.held = append(held, s), append(h.held, int(s.At))
+			h.why[s.At] = h.by
 			fallthrough
 		case serves:
 			serving++
 		}
 	}
-	inOrder := slices.Clone(held)
-	slices.SortStableFunc(inOrder, less)
-	inOrder = slices.DeleteFunc(inOrder, func(s *Server) bool { return s.Verdict() == health.Unknown })
-	for _, s := range inOrder[:min(len(inOrder), max(0, serving-h.Quota()))] {
+	slices.SortStableFunc(held, less)
+	held = slices.DeleteFunc(held, func(s *Server) bool { return s.Verdict() == health.Unknown })
+	h.leave = held[:min(len(held), max(0, serving-h.Quota()))]
+}
+
+// removals releases the servers that the guard does not need, at the pace. They may get other names.
+func removals(h *hearing) {
+	waiting, each := 0, max(1, h.PaceOut.Of(h.Weighted()))
+	for _, s := range h.leave {
 		if h.waitsToGo(s) {
+			turn := h.Removals.Since.Add(h.PaceOut.Every * time.Duration(1+waiting/each))
+			h.waits(s, turn, turn)
+			waiting++
 			continue
 		}
 		s.letGo()
 		s.Fallen = h.Delays() && s.Verdict() == health.Down // what only asks to be left out has not failed
 		h.count(s)
 	}
-	for _, s := range held {
-		if s.Held {
-			h.held = append(h.held, int(s.At))
-			h.why[s.At] = h.by
-		}
-	}
+	h.held = slices.DeleteFunc(h.held, func(i int) bool { return !h.Servers[i].Held })
 	name(h)
 }
 

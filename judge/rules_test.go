@@ -39,12 +39,15 @@ func (c *Case) has(n byte, weight uint32) { c.Have.Put(lvs.Dest{Addr: at(n), Wei
 
 func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} }
 
-// hearRule has one rule decide a case.
-func hearRule(rule string, c Case) *hearing {
-	id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == rule })
+// hearRule has one rule decide a case, or several.
+func hearRule(rules string, c Case) *hearing {
 	c.State = c.cloneServers()
-	h := &hearing{Case: c, now: noon, by: RuleID(id + 1), places: dests{}, why: make([]RuleID, len(c.Servers))}
-	Rules[id].step(h)
+	h := &hearing{Case: c, now: noon, places: dests{}, why: make([]RuleID, len(c.Servers))}
+	for rule := range strings.SplitSeq(rules, ", ") {
+		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == rule })
+		h.by = RuleID(id + 1)
+		Rules[id].step(h)
+	}
 	return h
 }
 
@@ -196,7 +199,7 @@ func (c *Case) hold(servers ...int) {
 }
 
 func TestRuleGuard(t *testing.T) {
-	testRule(t, "guard", []ruleRow{
+	testRule(t, "guard, removals", []ruleRow{
 		{"one is to serve, and another does", func(c *Case) { c.KeepServing.N = 1; c.hold(0) }, ""},
 		{"two are to serve", func(c *Case) { c.KeepServing.N = 2; c.hold(0) }, "1 2/2"},
 		{"two fail, one is to serve: the one that failed last", func(c *Case) {
@@ -256,11 +259,24 @@ func TestRuleGuard(t *testing.T) {
 	})
 }
 
+// Of three that fail the guard holds one, and one waits for its turn to leave.
+func TestRuleRemovals(t *testing.T) {
+	c := inService(4, 4, 4)
+	c.KeepServing.N, c.PaceOut = 1, lvs.Pace{Share: lvs.Share{N: 1}, Every: time.Minute}
+	c.hold(0, 1, 2)
+	for i := range c.Servers {
+		c.Servers[i].First.Loss = WrongAnswer
+	}
+	if d := Decide(c, noon); fmt.Sprint(d.Why, d.Held) != "[down removals guard] [1 2]" {
+		t.Error(d.Why, d.Held)
+	}
+}
+
 func TestWhoIsLetGoTurns(t *testing.T) {
 	c := inService(4, 4)
 	c.KeepServing.N = 1
 	c.hold(0)
-	h := hearRule("guard", c)
+	h := hearRule("guard, removals", c)
 	if s := h.Servers[0]; s.Held || s.Entered || !s.Turned {
 		t.Errorf("held %v, entered %v, turned %v", s.Held, s.Entered, s.Turned)
 	}

@@ -23,14 +23,6 @@ type Policy struct {
 // Delays reports whether a server that checks took out may have to wait until it comes back.
 func (p *Policy) Delays() bool { return p.HoldDown > 0 || p.Pace.N > 0 }
 
-// HeldBy is the directive that holds failing servers in service.
-func (p *Policy) HeldBy() string {
-	if p.KeepServing.N == 0 {
-		return "paceout = " + p.PaceOut.String()
-	}
-	return "keepserving = " + p.KeepServing.String()
-}
-
 // Pace limits how many servers come or go in each period. The zero Pace is no limit.
 type Pace struct {
 	Share

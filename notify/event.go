@@ -61,9 +61,9 @@ const (
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
-	GuardHolds     Kind = "guard-holds"     // keepserving or the brake of checkvip keeps failing servers in service
-	GuardChanged   Kind = "guard-changed"   // keepserving keeps other servers
-	GuardOver      Kind = "guard-over"      // keepserving or the brake keeps no server any more
+	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip keeps failing servers
+	GuardChanged   Kind = "guard-changed"   // keepserving or paceout keeps other servers
+	GuardOver      Kind = "guard-over"      // keepserving, paceout or the brake keeps no server any more
 	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more
 	HeldDown       Kind = "held-down"       // a server failed again soon after its return: it stays out for a time
 	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client

@@ -85,7 +85,7 @@ func (e exposition) virtuals() {
 					held++
 				}
 			}
-			return float64(held), v.Guard.Keeps > 0 || held > 0
+			return float64(held), v.Guard.Keeps > 0 || v.Guard.Paced || held > 0
 		})
 	e.family("ldirectord_virtual_minservers_met").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) {

@@ -72,8 +72,12 @@ func (v *Virtual) Remarks() []string {
 	}
 	all.told("it is also of ", v.Beside)
 	switch g := v.Guard; {
+	case g.Obeys && g.Paced && g.Keeps == 0:
+		all.add("by order, until every server is up: paceout holds no server")
 	case g.Obeys && g.Paced:
 		all.add("by order, until every server is up: neither keepserving nor paceout holds a server")
+	case g.Held > 0 && g.Paced && g.Keeps == 0:
+		all.add("%d fail but stay in service until paceout releases them", g.Held)
 	case g.Held > 0 && g.Paced:
 		all.add("%d fail but stay in service until paceout or keepserving releases them", g.Held)
 	case g.Obeys && g.Keeps == 0:

@@ -226,8 +226,10 @@ func TestServersThatWaitToGo(t *testing.T) {
 		guard director.GuardSnapshot
 		want  string
 	}{
-		{director.GuardSnapshot{Paced: true, Held: 3}, "3 fail but stay in service until paceout or keepserving releases them"},
-		{director.GuardSnapshot{Paced: true, Obeys: true}, "by order, until every server is up: neither keepserving nor paceout holds a server"},
+		{director.GuardSnapshot{Paced: true, Held: 3}, "3 fail but stay in service until paceout releases them"},
+		{director.GuardSnapshot{Paced: true, Held: 3, Keeps: 2}, "3 fail but stay in service until paceout or keepserving releases them"},
+		{director.GuardSnapshot{Paced: true, Obeys: true}, "by order, until every server is up: paceout holds no server"},
+		{director.GuardSnapshot{Paced: true, Obeys: true, Keeps: 2}, "by order, until every server is up: neither keepserving nor paceout holds a server"},
 		{director.GuardSnapshot{Held: 3, Keeps: 2}, "keepserving holds 3 in service although their checks fail: the minimum is 2"},
 	} {
 		now.Virtuals[0].Guard = row.guard

@@ -135,11 +135,6 @@ func (e *Entry) done(r *history.Record) {
 	switch e.Text = r.Text; r.Kind {
 	case history.Up, history.Down:
 		e.Text = e.What + ": " + r.Text
-	case history.Held:
-		e.Text = "held: keepserving keeps it in service though its checks fail"
-		if r.Text != "" {
-			e.Text = r.Text + ", held: keepserving keeps it in service"
-		}
 	case history.LetGo:
 		e.Text = "not held any more"
 	case history.Add:
