@@ -5,6 +5,7 @@ package director
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -224,6 +225,10 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 				refused[err.Error()] = true
 				found = append(found, diagnose(check, cfg.Reals[i].At, err))
 			}
+			if d := ignored(cfg, number, int(j.number)); d.Text != "" && !refused[d.Text] {
+				refused[d.Text] = true
+				found = append(found, d)
+			}
 			if doubt := doubted.look(user{v, s, j}.spec(), j); doubt != nil {
 				d := diagnose(check, cfg.Reals[i].At, doubt)
 				d.Severity, d.Kind = parser.Warning, "suspicious"
@@ -267,7 +272,25 @@ func newServer(cfg *parser.Virtual, r *parser.Real) *server {
 	return s
 }
 
-// judgement adds a check of the section to a server, unless the server has an equal one.
+// ignored warns of a line of alsocheck that repeats an earlier check of the section with another weight.
+func ignored(cfg *parser.Virtual, number, first int) (d parser.Diagnostic) {
+	if number == first {
+		return d
+	}
+	line, was, earlier := cfg.AlsoChecks[number-1], uint8(0), "the section's own check"
+	if first > 0 {
+		was = cfg.AlsoChecks[first-1].Weight
+		earlier = fmt.Sprintf("the check of line %d", cfg.AlsoChecks[first-1].At.Line)
+	}
+	if line.Weight != was {
+		d = parser.Diagnostic{Severity: parser.Warning, Kind: "repeated", Pos: line.At,
+			Text: "alsocheck repeats " + earlier + " with another weight, and is ignored"}
+	}
+	return d
+}
+
+// judgement returns the judgement of a server by a check of the section. It adds one, unless the server has an equal
+// check.
 func (b *planBuilder) judgement(v *virtual, s *server, number int) (j *judgement, err error) {
 	j = &s.first
 	if number > 0 {
@@ -276,13 +299,16 @@ func (b *planBuilder) judgement(v *virtual, s *server, number int) (j *judgement
 	if v.cfg.CheckType != parser.Off {
 		j.task, err = b.task(user{v, s, j}.job(b.TLS))
 	}
-	for last := &s.first; number > 0 && last.task != j.task; last = last.next {
+	last := &s.first
+	for ; number > 0 && last.task != j.task; last = last.next {
 		if last.next == nil {
 			last.next = j
-			break
 		}
 	}
-	return j, err
+	if err != nil {
+		return j, err
+	}
+	return last, nil
 }
 
 // diagnose gives an error of a checker or of the settings its position in the file.
