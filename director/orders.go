@@ -162,7 +162,7 @@ func (s *server) ordered() orders.Order {
 
 // suspended is what puts the server into maintenance: a file, an order or its own report; "" for nothing.
 func (s *server) suspended() string {
-	if s.maintenance == "" && (s.ordered().Kind == orders.Maint || s.Asks() == health.Maint) {
+	if s.maintenance == "" && s.Suspended() {
 		return s.note()
 	}
 	return s.maintenance

@@ -79,9 +79,11 @@ func (s *Server) Verdict() health.State {
 	return verdict
 }
 
-// Suspended reports whether a file or an order puts the server into maintenance, or its own word.
+// Suspended reports whether a file or an order puts the server into maintenance, or its own word where no order drains
+// it.
 func (s *Server) Suspended() bool {
-	return s.File || s.Order.Kind == Maint || !s.Held && s.Asks() == health.Maint
+	asks := !s.Held && s.Order.Kind != Drain && s.Asks() == health.Maint
+	return s.File || s.Order.Kind == Maint || asks
 }
 
 // Drained reports whether an order, or its own word, gives the server no new connections.

@@ -140,6 +140,8 @@ func TestWhatAServerTells(t *testing.T) {
 			"1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:4, 2:0"},
 		{"orders are carried out, whatever is held", once, []uint32{4, 4}, true, "1 drain; 2 drain; 2 order maint; 2 order ready",
 			"1:0, 2:4; 1:0, 2:4; 1:0, 9:1; 1:0, 9:1"},
+		{"an order to drain keeps its connections, whatever it reports", once, []uint32{4, 4}, false,
+			"1 order drain; 1 maint; 1 order ready; 1 ready", "1:0, 2:4; 1:0, 2:4; 2:4; 1:4, 2:4"},
 		{"an order to drain and its own word", once, []uint32{4, 4}, false, "1 order drain; 1 drain; 1 order ready; 1 ready",
 			"1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:4, 2:4"},
 		{"what was changed by hand stays over a percentage, not over drain", once, []uint32{4, 4}, false,
