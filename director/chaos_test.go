@@ -130,6 +130,7 @@ func (c *chaos) event() {
 		play  func()
 	}{
 		{10, c.turn},
+		{5, c.speak},
 		{3, c.flap},
 		{2, c.blackout},
 		{2, c.cutOff},
@@ -460,8 +461,8 @@ func (c *chaos) byHandInAnOutage() {
 // settle ends the trouble that nobody can judge, lets things come to rest and looks at the table.
 func (c *chaos) settle() {
 	c.fix()
-	for _, s := range slices.Concat(everyone, otherPorts) {
-		if c.oracle.condition(s) == short {
+	for _, s := range slices.Concat(everyone, otherPorts, agents) {
+		if now := c.oracle.condition(s); now == short || now == saysNothing {
 			c.oracle.set(s, healthy)
 		}
 	}

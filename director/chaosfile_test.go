@@ -25,6 +25,7 @@ func (c *chaos) newFile(was file) file {
 		}
 		if s, in := next[a]; in {
 			s.at = a.Addr()
+			s.agent = s.agent && s.check != "off"
 			s.vip = s.vip && s.check != "off" && !slices.ContainsFunc(s.servers, func(e entry) bool { return e.name != "" })
 			next[a] = s
 		}
@@ -61,6 +62,7 @@ func (c *chaos) newSection() section {
 		s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
 	}
 	s.announce = []string{"", "lvs0", "lvs0\n\tlastresort = lvs1"}[c.rand.IntN(3)]
+	s.turns = drawTurns(c.rand)
 	for _, a := range servers {
 		if c.rand.IntN(3) == 0 {
 			s.servers = append(s.servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin(), backup: s.drawsBackup(c)})
@@ -86,6 +88,10 @@ func (s section) drawsBackup(c *chaos) bool {
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
+	if c.rand.IntN(8) == 0 {
+		s.turns = other.turns
+		return s
+	}
 	kinds := 14
 	if drawsWeights() {
 		kinds = 17
@@ -160,6 +166,7 @@ type section struct {
 	vip                  bool       // checkvip, without names that move
 	at                   netip.Addr // the virtual address
 	servers              []entry
+	turns
 }
 
 // further is a line of alsocheck.
@@ -190,7 +197,7 @@ var (
 	virtuals   = addresses("10.1.0.", 4)
 	servers    = addresses("10.2.0.", 9)
 	everyone   = slices.Concat(servers, homes["web1"], homes["web2"])
-	otherPorts = atPort81(everyone)
+	otherPorts = atPort(81, everyone)
 	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
 	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // somebody else's virtual service
 	schedulers = []string{"wrr", "wlc", "rr"}
@@ -203,13 +210,6 @@ func addresses(prefix string, n int) (list []netip.AddrPort) {
 		list = append(list, netip.MustParseAddrPort(fmt.Sprintf("%s%d:80", prefix, i+1)))
 	}
 	return list
-}
-
-func atPort81(list []netip.AddrPort) (others []netip.AddrPort) {
-	for _, a := range list {
-		others = append(others, netip.AddrPortFrom(a.Addr(), 81))
-	}
-	return others
 }
 
 func keyFor(a netip.AddrPort) lvs.Key { return lvs.Key{Protocol: lvs.TCP, Addr: a} }
@@ -260,6 +260,7 @@ func (f file) text(maintenanceDir string) string {
 		if s.below != "" && slices.ContainsFunc(s.servers, func(e entry) bool { return e.backup }) {
 			fmt.Fprintf(&out, "\tbackupbelow = %s\n", s.below)
 		}
+		out.WriteString(s.turns.text())
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
 		}

@@ -70,7 +70,10 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 		m.Fallback = lvs.Dest{Addr: sorry, Forward: lvs.Route, Weight: 1}
 	}
 	for _, e := range s.places() {
-		m.Servers = append(m.Servers, always.Server{Dest: e.dest(e.weight), Weight: o.weightOf(key, e, 0),
+		says, _ := o.words(s, e)
+		weight := o.weightOf(key, e, 0)
+		m.Servers = append(m.Servers, always.Server{Dest: e.dest(e.weight), Weight: weight,
+			Asks: says.asks(), Less: says.less(weight),
 			Backup: e.backup, Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
 			To: slices.IndexFunc(s.servers,
 				func(now entry) bool { return e.elsewhere && now.name == e.name }),
@@ -135,6 +138,7 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 		a.Verdict = map[verdict]health.State{up: health.Up, down: health.Down}[known]
 		now := serverAt(knows, e.addr)
 		a.Climbs = now != nil && s.climbs(now.Climbs, o.weightOf(op.Key, e, 0), after.Dests.Weight(e.addr))
+		a.Waits = now != nil && now.Waits() && (s.hold != "" || s.pace != "")
 		a.Held = now != nil && now.Held && o.mayBeHeld(op.Key, s, e) && (known != unknown || o.rechecked[at])
 	}
 	for at := range o.mustStay {
@@ -167,7 +171,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		}
 		f.Climbs = now != nil && s.climbs(now.Climbs, f.Weight, dest.Weight)
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
-		f.Held = f.Verdict == health.Down && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
+		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}
 	m.ByHand = map[netip.AddrPort]bool{}
 	for addr := range knows.ByHand {

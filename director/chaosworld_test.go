@@ -60,6 +60,7 @@ type outcome struct {
 	only  bool // a failure through the virtual address alone
 	at    time.Time
 	began time.Time
+	says  condition // of an agent
 }
 
 // condition of a server.
@@ -78,7 +79,8 @@ const (
 )
 
 func (c condition) String() string {
-	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short", "unreached", "voided"}[c]
+	return []string{"healthy", "slow", "wrongPage", "refusing", "hanging", "short", "unreached", "voided", "drain", "maint",
+		"50%", "silent"}[c]
 }
 
 // refusal is what the table refuses.
@@ -128,6 +130,9 @@ func (s section) probes(e entry) []probe {
 			onLink}); !slices.Contains(list, p) {
 			list = append(list, p)
 		}
+	}
+	if s.agent {
+		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval, netip.Addr{}, onLink})
 	}
 	return list
 }
@@ -219,7 +224,7 @@ func (w *world) passesAll(s section, e entry) bool {
 
 func (w *world) passes(p probe) bool {
 	switch w.conditions[p.addr] {
-	case healthy, slow, voided:
+	case healthy, slow, voided, saysDrain, saysMaint, saysHalf, saysNothing:
 		return true
 	case unreached:
 		return !p.through.IsValid()
@@ -424,7 +429,8 @@ func (w *world) history(p probe) *[]outcome {
 func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Result {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.conditions[p.addr] == short {
+	now := w.conditions[p.addr]
+	if now == short {
 		return checker.Result{Cause: checker.Shortage, Detail: "too many open files"}
 	}
 	ok := w.passes(p)
@@ -433,7 +439,10 @@ func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Res
 		r.Way = map[bool]checker.Way{true: checker.WayVoid,
 			false: checker.WayThrough}[w.conditions[p.addr] == voided]
 	}
-	*history = append(*history, outcome{ok, r.OwnAnswers, time.Now(), began})
+	if p.check == "agent" {
+		r = now.said()
+	}
+	*history = append(*history, outcome{ok, r.OwnAnswers, time.Now(), began, now})
 	return r
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -141,7 +142,7 @@ func (o *oracle) settle(table ipvsctl.Table, knows believed) {
 	for at, was := range o.byHand {
 		s := o.files[0][at.key.Addr]
 		e, _ := s.entry(at.addr)
-		if o.quota(at.key, s) > 0 || isHome(at.addr) || s.vip || e.backup {
+		if o.quota(at.key, s) > 0 || s.out != "" || isHome(at.addr) || s.vip || e.backup {
 			continue // who is held did not come to another rest: it may stay until a reload
 		}
 		now := o.restOf(at.key, s, e)
@@ -158,12 +159,13 @@ func (o *oracle) settle(table ipvsctl.Table, knows believed) {
 }
 
 func (o *oracle) restOf(key lvs.Key, s section, e entry) rest {
+	says, _ := o.words(s, e)
 	switch {
 	case e.addr == netip.AddrPort{} || s.check == "off":
 		return nowhere
-	case !o.passesAll(s, e) || o.isMaintained(key, e):
+	case !o.passesAll(s, e) || o.isMaintained(key, e) || says.asks() == health.Maint:
 		return outOfUse
-	case o.orderFor(key, e, 0).Kind == orders.Drain:
+	case o.orderFor(key, e, 0).Kind == orders.Drain || says.asks() == health.Drain:
 		return draining
 	}
 	return inUse

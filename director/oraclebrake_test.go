@@ -52,6 +52,9 @@ func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 // surely up until it failed so too, and no check passed by that way since.
 func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
+	if says, sure := o.words(s, e); !sure || says != healthy {
+		return false
+	}
 	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (orders.Order{}) ||
 		o.disturbedLately(addr) || o.mayObey(key) {
 		return false

@@ -17,7 +17,7 @@ const guardQuiet = 8 * time.Second
 
 // mayBeHeld reports whether a server that is down may come into the table with its weight: it was not taken out before.
 func (o *oracle) mayBeHeld(key lvs.Key, s section, e entry) bool {
-	return o.quota(key, s) > 0 && !o.gone[spot{key, e.addr}]
+	return (o.quota(key, s) > 0 || s.out != "") && !o.gone[spot{key, e.addr}]
 }
 
 // noteGone notes whom the daemon takes out of service, and puts in.

@@ -30,15 +30,30 @@ const (
 func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 	order := o.orderFor(key, e, 0)
 	now := o.verdict(key, s, e, 0)
+	_, sure := o.words(s, e)
 	switch {
 	case o.disturbedLately(e.addr) || order != o.orderFor(key, e, grace):
 		return uncertain
 	case s.check == "off" || o.isMaintained(key, e) || order.Kind == orders.Drain:
 		return down
-	case e.elsewhere || o.moved[e.name] || now != o.verdict(key, s, e, grace):
+	case !sure || e.elsewhere || o.moved[e.name] || o.wavers(key, s, e, now):
 		return uncertain
 	}
 	return now
+}
+
+// wavers reports whether the verdict was another one in the last moment: a server that waits to come back may come by
+// that.
+func (o *oracle) wavers(key lvs.Key, s section, e entry, now verdict) bool {
+	agos := []time.Duration{grace}
+	for _, p := range s.probes(e) {
+		if history := o.results[p]; history != nil {
+			for i := len(*history) - 1; i >= 0 && time.Since((*history)[i].at) < grace; i-- {
+				agos = append(agos, time.Since((*history)[i].at))
+			}
+		}
+	}
+	return slices.ContainsFunc(agos, func(ago time.Duration) bool { return o.verdict(key, s, e, ago) != now })
 }
 
 // verdict is what the results until some time ago say of a server: it is down when one check says so, and up when all
@@ -72,7 +87,7 @@ func (o *oracle) verdictOf(p probe, s section, found bool, ago time.Duration) ve
 // countsAs is the verdict with or without the failures through the virtual address alone, of which some may not count.
 func (o *oracle) countsAs(p probe, s section, found bool, ago time.Duration, all bool) verdict {
 	now, streak := unknown, 0
-	if found {
+	if found || p.check == "agent" {
 		now = up
 	}
 	if history := o.results[p]; history != nil {
@@ -80,7 +95,7 @@ func (o *oracle) countsAs(p probe, s section, found bool, ago time.Duration, all
 			if time.Since(r.at) < ago {
 				break
 			}
-			if r.only && !all && now == up {
+			if r.only && !all && now == up || r.says == saysNothing {
 				continue
 			}
 			now, streak = s.next(now, streak, r.ok)

@@ -1,0 +1,125 @@
+package director
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/health"
+)
+
+// turns are the words that say when servers come and go. Their times are short: when all is quiet, none waits.
+type turns struct {
+	hold, pace, out string // holddown, pace, paceout; "": without
+	agent           bool   // each server has one, at a port of its own
+}
+
+var (
+	holds     = []string{"", "", "2", "2,4", "1,8"}
+	paces     = []string{"", "", "1/1", "2/2", "50%/3"}
+	removals  = []string{"", "", "4/2", "50%/2"}
+	agentPort = uint16(82)
+	agents    = atPort(agentPort, everyone)
+)
+
+func drawTurns(r *rand.Rand) turns {
+	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))], r.IntN(3) == 0}
+}
+
+func (t turns) text() string {
+	var out strings.Builder
+	for i, value := range []string{t.hold, t.pace, t.out} {
+		if value != "" {
+			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout"}[i], value)
+		}
+	}
+	if t.agent {
+		fmt.Fprintf(&out, "\tagentport = %d\n", agentPort)
+	}
+	return out.String()
+}
+
+// What an agent says: all of it with each answer, so that no earlier one counts. A healthy one says ready and 100%, one
+// that refuses says down.
+const (
+	saysDrain condition = conditions + iota
+	saysMaint
+	saysHalf
+	saysNothing
+)
+
+var agentWords = []condition{healthy, healthy, healthy, saysDrain, saysMaint, saysHalf, saysNothing, refusing}
+
+// speak gives an agent other words.
+func (c *chaos) speak() {
+	a, says := agents[c.rand.IntN(len(agents))], agentWords[c.rand.IntN(len(agentWords))]
+	c.say("%s is %v", a, says)
+	c.oracle.set(a, says)
+}
+
+func (c condition) asks() health.Admin {
+	switch c {
+	case saysDrain:
+		return health.Drain
+	case saysMaint:
+		return health.Maint
+	}
+	return health.NoAdmin
+}
+
+// said is the answer of an agent.
+func (c condition) said() checker.Result {
+	told := health.Told{Weighs: true, Percent: 100, Admin: c.asks(), State: health.Up}
+	switch c {
+	case saysNothing:
+		return checker.Result{Detail: "silent"}
+	case saysHalf:
+		told.Percent = 50
+	case refusing:
+		told.State = health.Down
+	}
+	if told.Admin == health.NoAdmin {
+		told.Admin = health.Ready
+	}
+	return checker.Result{OK: told.State == health.Up, Told: told, Detail: "says " + c.String()}
+}
+
+// words are what the agent of a server says, and whether the daemon must know.
+func (o *oracle) words(s section, e entry) (says condition, sure bool) {
+	if !s.agent || s.check == "off" {
+		return healthy, true
+	}
+	probes := s.probes(e)
+	agent := probes[len(probes)-1]
+	if says = o.conditions[agent.addr]; o.results[agent] == nil {
+		return says, false
+	}
+	answers := *o.results[agent]
+	recent := slices.IndexFunc(answers, func(r outcome) bool { return time.Since(r.at) < grace })
+	if recent < 0 {
+		recent = len(answers)
+	}
+	if recent < s.fall || says == saysNothing {
+		return says, false
+	}
+	return says, !slices.ContainsFunc(answers[recent-s.fall:], func(r outcome) bool { return r.says != says })
+}
+
+// less is how much less of a weight a server can bear by its own word.
+func (c condition) less(weight uint32) uint32 {
+	if c == saysHalf {
+		return weight / 2
+	}
+	return 0
+}
+
+func atPort(port uint16, list []netip.AddrPort) (others []netip.AddrPort) {
+	for _, a := range list {
+		others = append(others, netip.AddrPortFrom(a.Addr(), port))
+	}
+	return others
+}
