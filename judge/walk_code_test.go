@@ -203,6 +203,10 @@ func (w *world) codeState(c *codec) {
 	if w.sl.has(slow) {
 		c.flags(&w.Cold)
 	}
+	if w.sl.has(pacedOut) {
+		c.when(&w.Removals.Since)
+		num(c, &w.Removals.N, 2)
+	}
 	c.when(&w.Back)
 	codeSet(c, &w.ByHand)
 	found := w.Found != nil
@@ -267,7 +271,7 @@ func (w *world) settle() {
 		w.settleClimb(&s.Climbs)
 		switch {
 		case s.Since.IsZero():
-		case w.sl.has(guarded | holddown | paced):
+		case w.sl.has(guarded | holddown | paced | pacedOut):
 			since = append(since, &s.Since)
 		default: // no other rule heeds it
 			s.Since = instant.Add(-tick)
@@ -303,6 +307,9 @@ func (w *world) settle() {
 		if b.Newest = (Spot{}); !b.Over.Equal(instant) {
 			b.Over = time.Time{}
 		}
+	}
+	if !w.lingers() {
+		w.Removals = Removals{}
 	}
 	if len(w.ByHand) == 0 {
 		w.ByHand = nil

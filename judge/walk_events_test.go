@@ -83,7 +83,7 @@ func (w *world) events(all []event) []event {
 		}
 		all = append(all, e)
 	}
-	if w.sl.has(leavers|brake|holddown|paced) || w.climbs() {
+	if w.sl.has(leavers|brake|holddown|paced|pacedOut) || w.climbs() {
 		add(time_)
 	}
 	w.fileEvents(add)
@@ -138,7 +138,7 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 			for n := 1; k == 0 && n < len(w.sl.answers()); n++ {
 				add(result, i, k, tellsAll+n)
 			}
-			if w.sl.has(guarded) {
+			if w.sl.has(guarded | pacedOut) {
 				add(result, i, k, 1+int(WrongAnswer))
 			}
 			if w.sl.has(brake) && k == 0 {
@@ -198,7 +198,7 @@ func (w *world) fileEvents(add func(eventKind, ...int)) {
 	if w.sl.has(reload) && w.sl.has(backup_) && w.lines[1].in {
 		add(edit, 1, editBackup)
 	}
-	if w.sl.has(guarded) {
+	if w.sl.has(guarded | pacedOut) {
 		add(obey)
 	}
 	if w.sl.has(moved_) && w.lines[0].in {
@@ -300,7 +300,7 @@ func (w *world) apply(e event) {
 		w.sync(e.mishap)
 	case time_:
 		switch w.pass(); {
-		case w.dead || !w.sl.has(slow|holddown|paced):
+		case w.dead || !w.sl.has(slow|holddown|paced|pacedOut):
 		case w.Known && w.climbs(): // the director wakes when the decision says so, and looks before a weight moves
 			w.lookAtTable(e.mishap)
 		default:
@@ -435,7 +435,7 @@ func (w *world) lookAtLeavers() {
 
 // pass lets a tick pass.
 func (w *world) pass() {
-	var times []*time.Time
+	times := []*time.Time{&w.Removals.Since}
 	for i := range w.Leavers {
 		times = append(times, &w.Leavers[i].Until)
 	}

@@ -37,7 +37,8 @@ func (w *world) look(m *always.Moment) *always.Moment {
 		m.Servers = append(m.Servers, always.Server{
 			Dest: s.Dest, Weight: weight, Unchecked: s.Unchecked, Former: s.MovedTo >= 0, To: int(max(0, s.MovedTo)),
 			Verdict: verdict(s), Drained: order.Kind == Drain, Out: w.files[server] || order.Kind == Maint,
-			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone, Touched: w.touched(s.Dest.Addr),
+			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone,
+			Lingers: w.lingers() && !w.obey && answers(s), Touched: w.touched(s.Dest.Addr),
 			Asks: asks(s), Less: weight - bears(s, weight),
 			Climbs: !s.Climbs.IsZero(), Backup: s.Backup, Open: verdict(s) == health.Unknown || isPending(*s),
 			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&

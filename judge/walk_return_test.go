@@ -74,3 +74,42 @@ func comesAtPace(s *step) string {
 	}
 	return ""
 }
+
+// lingers reports whether as many servers left as may in this time.
+func (w *world) lingers() bool {
+	return w.Removals.N > 0 && instant.Before(w.Removals.Since.Add(tick))
+}
+
+// answers reports whether a server fails, and every check that fails was answered.
+func answers(s *Server) bool {
+	for _, check := range s.Checks() {
+		if check.Part == 0 && check.Health.State == health.Down && check.Loss == NotReached {
+			return false
+		}
+	}
+	return verdict(s) == health.Down
+}
+
+// goesAtPace: of servers that fail and answer, checks take out one in each tick, and it is counted. By the order to obey
+// all go.
+func goesAtPace(s *step) string {
+	b, w := s.before, s.after
+	if !w.sl.has(pacedOut) || !s.from.Follows || !s.to.Follows || s.kind == edit || b.obey || w.obey {
+		return ""
+	}
+	gone := 0
+	for i := range w.Servers {
+		one, was, facts := &w.Servers[i], &s.from.Servers[i], &s.to.Servers[i]
+		served := s.from.ServesIn(facts) && (was.Held || was.Verdict != health.Down)
+		out := facts.Out || facts.Drained || facts.Weight == 0 || one.Gone && s.to.Servers[one.MovedTo].Verdict == health.Up
+		gone += bit(served && !out && !one.Backup && !s.to.ServesIn(facts) && answers(one))
+	}
+	full := b.lingers() && (s.kind != time_ || instant.Before(b.Removals.Since))
+	switch {
+	case gone > 1-bit(full):
+		return "more servers leave than may in this time"
+	case gone == 0 && w.lingers() && !full, gone > 0 && (w.Removals != Removals{Since: instant, N: 1}):
+		return "it is counted otherwise how many servers leave"
+	}
+	return ""
+}

@@ -35,6 +35,7 @@ const (
 	slow
 	holddown
 	paced
+	pacedOut
 	tells
 	backup_
 	capabilities = iota
@@ -42,7 +43,7 @@ const (
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
-	"slowstart", "holddown", "pace",
+	"slowstart", "holddown", "pace", "paceout",
 	"told", "backup"}
 
 // slice is a world of some capabilities, which is walked to its end.
@@ -156,6 +157,9 @@ func (sl *slice) section() *Section {
 	if sl.has(paced) {
 		s.Pace = lvs.Pace{Share: lvs.Share{N: 1}, Every: tick}
 	}
+	if sl.has(pacedOut) {
+		s.PaceOut = lvs.Pace{Share: lvs.Share{N: 1}, Every: tick}
+	}
 	if sl.has(holddown) {
 		s.HoldDown, s.HoldDownMax = tick, 2*tick
 	}
@@ -215,7 +219,9 @@ func (sl *slice) isQuick() bool {
 		return slices.Contains([]capability{guarded | tells, quiescent | tells, fallback_ | tells, together_ | tells,
 			windows | tells, slow | tells}, sl.has_)
 	case sl.checks > 1:
-		return n < 2 && !sl.has(tells|guarded|hand|reload|moved_|rerouted_|brake)
+		return n < 2 && !sl.has(tells|guarded|hand|reload|moved_|rerouted_|brake|pacedOut)
+	case n == 2 && sl.has(pacedOut):
+		return sl.has(guarded)
 	case n == 2 && sl.has(backup_):
 		return sl.has(guarded | quiescent | fallback_ | reload | crashes | found_ | leavers | hand)
 	case n == 2 && sl.has(holddown|paced):
@@ -231,7 +237,12 @@ func (sl *slice) isQuick() bool {
 // everySlice is each capability alone, with one and two checks, all pairs, and any two of guard, hand, reload and crash
 // with any third. Repair is hand as well.
 func everySlice() (all []*slice) {
-	for has := range capability(1 << capabilities) {
+	sets := []capability{0}
+	for at := 0; at < len(sets); at++ { // it grows
+		has := sets[at]
+		for i := bits.Len32(uint32(has)); i < capabilities && bits.OnesCount32(uint32(has)) < 3; i++ {
+			sets = append(sets, has|1<<i)
+		}
 		core := bits.OnesCount32(uint32(has & (guarded | hand | reload | crashes)))
 		twice := has&(hand|repair) == hand|repair
 		switch n := bits.OnesCount32(uint32(has)); {

@@ -132,7 +132,7 @@ func (s *step) isCold() bool {
 
 // stepsInTime: with time alone a weight changes when the decision said so, and it is asked for nothing else.
 func stepsInTime(s *step) string {
-	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.sl.has(slow) {
+	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.sl.has(slow|holddown|paced|pacedOut) {
 		return ""
 	}
 	again := Decide(s.before.Case, instant).Again
@@ -140,7 +140,7 @@ func stepsInTime(s *step) string {
 	switch changes := len(s.after.did) > 0; {
 	case changes && !due:
 		return "a weight changes at a time that the decision did not name"
-	case !changes && due && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 }):
+	case !changes && due && s.after.sl.has(slow) && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 }):
 		return "it is asked again, and nothing changes"
 	}
 	return ""

@@ -70,6 +70,7 @@ type Server struct {
 	Less      uint32       // how much less than Weight it can bear, by its own word
 	Backup    bool         // in service only while too few others are
 	Open      bool         // its checks have not spoken since the daemon knows it
+	Lingers   bool         // it fails, and may not go before its turn
 	Waits     bool         // checks took it out, it passes, and is not let back in yet
 	Gone      bool         // it moved away, and is done: as if it were no server
 }

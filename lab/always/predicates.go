@@ -38,6 +38,7 @@ var Says = [...]string{
 	18: "who failed again soon after its return stays out for a time, and servers return at the pace",
 	19: "who asks to be left out gets no new client, unless the guard holds it",
 	20: "backup servers serve while too few others do, and are not cut when they go",
+	21: "who fails and answers goes when it is its turn",
 }
 
 // Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
@@ -191,9 +192,9 @@ func failing(m *Moment) string {
 		got, in := m.Table.At(s.Dest.Addr)
 		switch {
 		case s.Gone && got.Weight == 0:
-		case s.Held && (m.KeepServing.N == 0 || m.Obeys):
+		case s.Held && (m.KeepServing.N == 0 && !s.Lingers || m.Obeys):
 			return m.Call(s.Dest.Addr) + " is held without a guard"
-		case s.Held && serving > m.KeepServing.Of(m.Weighted()):
+		case s.Held && !s.Lingers && serving > m.KeepServing.Of(m.Weighted()):
 			return m.Call(s.Dest.Addr) + " is held, and others suffice"
 		case s.Held && !m.isAsConfigured(s) && !m.changesToGate(s) && !m.Gathers:
 			return m.Call(s.Dest.Addr) + " is held, and is not in as configured"
