@@ -100,7 +100,7 @@ func goesAtPace(s *step) string {
 	gone := 0
 	for i := range w.Servers {
 		one, was, facts := &w.Servers[i], &s.from.Servers[i], &s.to.Servers[i]
-		served := s.from.ServesIn(facts) && (was.Held || was.Verdict != health.Down)
+		served := s.from.ServesIn(facts) && (was.Held || was.Kept || was.Verdict == health.Up) // who was never up is not held
 		out := facts.Out || facts.Drained || facts.Weight == 0 || one.Gone && s.to.Servers[one.MovedTo].Verdict == health.Up
 		gone += bit(served && !out && !one.Backup && !s.to.ServesIn(facts) && answers(one))
 	}

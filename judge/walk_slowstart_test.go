@@ -135,12 +135,16 @@ func stepsInTime(s *step) string {
 	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.sl.has(slow|holddown|paced|pacedOut) {
 		return ""
 	}
+	changes := len(s.after.did) > 0
+	if !changes && !s.after.sl.has(slow) {
+		return ""
+	}
 	again := Decide(s.before.Case, instant).Again
 	due := !again.IsZero() && !again.After(instant.Add(tick))
-	switch changes := len(s.after.did) > 0; {
+	switch {
 	case changes && !due:
 		return "a weight changes at a time that the decision did not name"
-	case !changes && due && s.after.sl.has(slow) && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 }):
+	case !changes && due && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 }):
 		return "it is asked again, and nothing changes"
 	}
 	return ""
