@@ -14,6 +14,7 @@ import (
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
 	c.FallbackIn, c.FallbackWanted = was.FallbackIn, was.FallbackWanted
 	c.Obeys, c.Strength, c.Back, c.Cold = was.Obeys, was.Strength, was.Back, was.Cold
+	c.Removals = was.Removals
 	c.Backed = was.Backed && c.reserve
 	c.Found = stillFound(c, was, placed)
 	for i := range c.Servers {

@@ -53,6 +53,18 @@ func (p *played) do(t *testing.T, what string) {
 				told := health.Told{Admin: map[string]health.Admin{"asks": health.Drain, "answers": health.Ready}[does]}
 				Told(&p.Case, s, &s.First, told)
 				p.Result(s, &s.First, true, 0)
+			case "reload": // its check is another one
+				was := p.Case
+				p.Case = Case{Section: was.Section, State: State{Have: was.Have}}
+				for _, m := range was.Members {
+					p.Servers = append(p.Servers, Server{Member: m})
+				}
+				p.Carry(&was, true, func(k int) int { return k }, func(k, _ int) *Check {
+					if k == i-1 {
+						return nil
+					}
+					return &was.Servers[k].First
+				})
 			case "hand": // somebody gives it a weight
 				p.has(byte(i), 9)
 				p.Changed(at(byte(i)), true, false)
@@ -219,6 +231,9 @@ func TestPaceOut(t *testing.T) {
 		{"… before who waits", nil, "1 lies, 2 lies, 3 fails", "-4-4 10s"},
 		{"who passes again stays", nil, "1 lies, 2 lies, 2 passes, 10s", "-444"},
 		{"two in each", func(c *Case) { c.PaceOut.N = 2 }, "1 lies, 2 lies, 3 lies", "--44 10s"},
+		{"a reload", nil, "1 lies, 2 lies, 3s, 3 reload", "-444 7s"},
+		{"… and it goes on", nil, "1 lies, 2 lies, 3s, 3 reload, 7s", "--44"},
+		{"… with who had no result yet", nil, "1 lies, 3s, 3 reload, 3 lies", "-444 7s"},
 		{"the guard holds beyond", func(c *Case) { c.KeepServing.N = 3 }, "1 lies, 2 lies, 10s", "-444"},
 		{"… and who it lets go waits", func(c *Case) { c.KeepServing.N = 2 }, "1 lies, 2 lies, 3 lies, 5s", "-444 5s"},
 		{"obey lifts it", nil, "1 lies, 2 lies, 3 lies, 1 obey", "---4"},
