@@ -84,10 +84,10 @@ func (h *hearing) askAgain(at time.Time) {
 	}
 }
 
-// serving reports whether a destination takes new connections so far.
+// serving reports whether a destination takes new connections so far, unless it was taken out by hand.
 func (h *hearing) serving() bool {
-	for _, p := range h.places {
-		if p.Weight > 0 {
+	for addr, p := range h.places {
+		if p.Weight > 0 && !(h.ByHand[addr] && h.Have.Weight(addr) == 0) {
 			return true
 		}
 	}

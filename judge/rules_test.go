@@ -546,6 +546,16 @@ func TestRuleReplaced(t *testing.T) {
 		{"… until each has a result", func(h *hearing) { h.unknown = false }, ""},
 		{"… or one serves", func(h *hearing) { h.places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1} }, "2:1"},
 		{"… not by weight 0", func(h *hearing) { h.places[at(2)] = lvs.Dest{Addr: at(2)} }, "2:0, 5:3"},
+		{"… not if it was taken out by hand", func(h *hearing) {
+			h.places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
+			h.Have.Remove(at(2))
+			h.byHand(2)
+		}, "2:1, 5:3"},
+		{"… by hand, too", func(h *hearing) {
+			h.places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
+			h.has(2, 7)
+			h.byHand(2)
+		}, "2:1"},
 		{"what has weight 0 doesn't", func(h *hearing) { h.has(6, 0) }, "5:3"},
 		{"one that is configured doesn't, where no rule places it", func(h *hearing) { h.has(1, 4) }, "5:3"},
 		{"… nor one that moved away and is done", func(h *hearing) { h.has(1, 4); h.Servers[0].Gone = true }, "5:3"},
