@@ -134,7 +134,7 @@ func handStays(s *step) string {
 		now, was := w.At(addr), b.At(addr)
 		turns := addr == addrs[sorry] || (now == nil) != (was == nil)
 		if now != nil && was != nil {
-			turns = now.At != was.At || s.relieves(now) || now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) ||
+			turns = now.At != was.At || was.Held && !now.Held || s.relieves(now) || now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) ||
 				(s.kind == order || s.kind == file) && s.isOf(now)
 		}
 		if !turns && s.changes(addr) {
@@ -342,7 +342,9 @@ func endsInTime(s *step) string {
 	all := true
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
-		all = all && !o.Waits && (o.Backup || o.Asks == health.NoAdmin && (!s.to.MayServe(o) || o.Weight == 0 || o.Verdict == health.Up && !w.failsOwn(i)))
+		counts := o.Weight > 0 && !o.Backup && !o.Unchecked && !o.Gone && !o.Out && !o.Drained
+		up := o.Verdict == health.Up && o.Asks == health.NoAdmin && !o.Waits && !w.failsOwn(i)
+		all = all && (up || !counts)
 	}
 	was, now := &b.Strength, &w.Strength
 	switch {
