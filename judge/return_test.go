@@ -232,7 +232,7 @@ func TestPaceOut(t *testing.T) {
 		{"who passes again stays", nil, "1 lies, 2 lies, 2 passes, 10s", "-444"},
 		{"two in each", func(c *Case) { c.PaceOut.N = 2 }, "1 lies, 2 lies, 3 lies", "--44 10s"},
 		{"a reload", nil, "1 lies, 2 lies, 3s, 3 reload", "-444 7s"},
-		{"… and it goes on", nil, "1 lies, 2 lies, 3s, 3 reload, 7s", "--44"},
+		{"… and it continues", nil, "1 lies, 2 lies, 3s, 3 reload, 7s", "--44"},
 		{"… with who had no result yet", nil, "1 lies, 3s, 3 reload, 3 lies", "-444 7s"},
 		{"the guard holds beyond", func(c *Case) { c.KeepServing.N = 3 }, "1 lies, 2 lies, 10s", "-444"},
 		{"… and who it lets go waits", func(c *Case) { c.KeepServing.N = 2 }, "1 lies, 2 lies, 3 lies, 5s", "-444 5s"},
