@@ -82,9 +82,13 @@ func (f finder) moves(v *Virtual) {
 		}
 	}
 	why, odd := unmoved[v.Scheduler]
-	if i := slices.IndexFunc(v.Reals, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
-		len(moving) > 0 && len(v.Reals) > 1 {
-		f.warn(suspicious, v.Reals[i].At,
+	moved := slices.Clone(v.Reals)
+	if v.SlowStart > 0 && len(moving) == 1 { // it does not apply to backups
+		moved = slices.DeleteFunc(moved, func(r Real) bool { return r.Backup })
+	}
+	if i := slices.IndexFunc(moved, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
+		len(moving) > 0 && len(moved) > 1 {
+		f.warn(suspicious, moved[i].At,
 			"the weight 1 has no steps, because every part of it is rounded up to 1; write 100, which has "+
 				"one for each percent, and multiply the other weights of the section by 100 as well")
 	}
@@ -111,16 +115,22 @@ const maxPacedOut = time.Minute
 func (a adviser) pacesOut() {
 	v := a.v
 	_, servers := v.own()
-	removed := servers - v.KeepServing.Of(servers)
-	if v.PaceOut.N == 0 || removed < 2 {
+	removed, each := servers-v.KeepServing.Of(servers), v.PaceOut.Of(servers)
+	unpaced := func(check *Virtual) bool { return check.CheckType == Connect && v.Protocol != UDP }
+	switch {
+	case v.PaceOut.N == 0, removed <= each, v.CheckType == On, v.CheckType == Off:
+		return
+	case len(slices.DeleteFunc(v.Checks(), unpaced)) == 0:
+		a.when(v.has("paceout"), "paceout", noEffect, "paceout has no effect with checktype=connect: a server "+
+			"that accepts no connection is taken out at once")
 		return
 	}
-	wait := (Seconds((removed-1)/v.PaceOut.Of(servers)) * Seconds(v.PaceOut.Every.Seconds())).Duration()
+	wait := (Seconds((removed-1)/each) * Seconds(v.PaceOut.Every.Seconds())).Duration()
 	d := Diagnostic{Severity: Note, Kind: slowRemoval, Pos: cmp.Or(v.At["paceout"], v.At["virtual"])}
 	if wait > maxPacedOut {
 		d.Severity = Warning
 	}
-	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together stays in service for %v",
-		v.PaceOut, removed, wait)
+	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together stays in service for %v; "+
+		"a server that accepts no connection is taken out at once", v.PaceOut, removed, wait)
 	a.in(a.s, advice).add(d)
 }
