@@ -24,7 +24,13 @@ func (h *header) read(v *value) *problem {
 	}
 	switch {
 	case all(word, isDigit):
-		return h.readMark(word)
+		mark, err := strconv.ParseUint(trimZeros(word), 10, 32)
+		if err != nil || mark == 0 {
+			return refuse(badVirtualAddress, "the firewall mark %s is out of range; %s", quote(word),
+				headerForms)
+		}
+		h.mark = uint32(mark)
+		return nil
 	case strings.HasPrefix(word, "["):
 		return h.readBracketed(v, word)
 	default:
@@ -33,15 +39,6 @@ func (h *header) read(v *value) *problem {
 }
 
 const headerForms = "it must be ADDRESS:PORT or a firewall mark from 1 to 4294967295"
-
-func (h *header) readMark(word string) *problem {
-	mark, err := strconv.ParseUint(trimZeros(word), 10, 32)
-	if err != nil || mark == 0 {
-		return refuse(badVirtualAddress, "the firewall mark %s is out of range; %s", quote(word), headerForms)
-	}
-	h.mark = uint32(mark)
-	return nil
-}
 
 func (h *header) readBracketed(v *value, word string) *problem {
 	host, port, _ := strings.Cut(word[1:], "]:")

@@ -31,21 +31,19 @@ func readDevice(v *value) (string, *problem) {
 	return name, nil
 }
 
-func readMinServers(v *value) (none lvs.LowHigh, p *problem) {
+func readMinServers(v *value) (m lvs.LowHigh, p *problem) {
 	low, high, two := strings.Cut(strings.ReplaceAll(v.text, " ", ""), "/")
 	if !two {
 		high = low
 	}
-	var m lvs.LowHigh
 	var ok, ok2 bool
 	m.Low, ok = parsePart(low)
 	m.High, ok2 = parsePart(high)
 	if !ok || !ok2 || m.Low.N == 0 || m.High.N == 0 {
-		return none,
-			v.bad("is not allowed; it must be a number of servers, such as 2, or a percentage from 1%% " +
-				"to 100%%, or two of them as LOW/HIGH, such as 1/2")
+		p = v.bad("is not allowed; it must be a number of servers, such as 2, or a percentage from 1%% to " +
+			"100%%, or two of them as LOW/HIGH, such as 1/2")
 	}
-	return m, nil
+	return m, p
 }
 
 // readAnnounceAddress reads addresses of the section's family.

@@ -56,34 +56,32 @@ func enumerate(list []string) string {
 // it may be switched on again.
 func (a adviser) unused() {
 	for name := range a.v.At {
-		if d := byName[name]; d.appliesTo != nil && a.v.CheckType != On && a.v.CheckType != Off {
-			a.unusedOne(d)
+		d := byName[name]
+		if d.appliesTo == nil || a.v.CheckType == On || a.v.CheckType == Off {
+			continue
 		}
-	}
-}
-
-func (a adviser) unusedOne(d *Directive) {
-	checks := a.v.Checks()
-	if slices.Contains([]string{"receive", "send", "expect"}, d.Name) {
-		checks = checks[:1]
-	}
-	var spoken []string
-	counts := false
-	for _, check := range checks {
-		if check.Negotiates() {
-			spoken = append(spoken, check.Service)
-			counts = counts || d.appliesTo.counts(check)
+		checks := a.v.Checks()
+		if slices.Contains([]string{"receive", "send", "expect"}, d.Name) {
+			checks = checks[:1]
 		}
-	}
-	switch {
-	case len(spoken) == 0 && !d.Extension:
-	case len(spoken) == 0:
-		a.warn(d.Name, noEffect, "%s applies only to negotiate checks; this one is checktype=%s", d.Name,
-			a.v.CheckType)
-	case !counts:
-		a.warn(d.Name, noEffect, "%s applies only to %s; this service is %s", d.Name, d.appliesTo.where,
-			enumerate(spoken))
-	case d.Name == "tlsca" && !a.v.TLSVerify:
-		a.warn(d.Name, noEffect, "tlsca has an effect only with tlsverify=yes")
+		var spoken []string
+		counts := false
+		for _, check := range checks {
+			if check.Negotiates() {
+				spoken = append(spoken, check.Service)
+				counts = counts || d.appliesTo.counts(check)
+			}
+		}
+		switch {
+		case len(spoken) == 0 && !d.Extension:
+		case len(spoken) == 0:
+			a.warn(d.Name, noEffect, "%s applies only to negotiate checks; this one is checktype=%s",
+				d.Name, a.v.CheckType)
+		case !counts:
+			a.warn(d.Name, noEffect, "%s applies only to %s; this service is %s", d.Name, d.appliesTo.where,
+				enumerate(spoken))
+		case d.Name == "tlsca" && !a.v.TLSVerify:
+			a.warn(d.Name, noEffect, "tlsca has an effect only with tlsverify=yes")
+		}
 	}
 }

@@ -18,11 +18,6 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	if p != nil && d.Form != RealServer { // reported with the names
 		at.problem(l, p)
 	}
-	r.written(at, l, d, s)
-}
-
-// written notes where a directive was written, and warns when it was written before.
-func (r *reader) written(at finder, l line, d *Directive, s *section) {
 	written := r.globals.At
 	if s != nil {
 		written = s.v.At

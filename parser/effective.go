@@ -37,7 +37,13 @@ func (r *resolver) config() *Config {
 			continue
 		}
 		if first, ok := seen[v.ID]; ok {
-			r.duplicate(s, v.ID, first)
+			// at the line where the Perl ldirectord notices
+			r.in(s, wholeSection).add(Diagnostic{
+				Severity: Error, Kind: duplicateVirtual,
+				Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
+				Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each "+
+					"protocol, address and port or mark has one", s.line.number, first, v.ID),
+			})
 			continue
 		}
 		seen[v.ID] = s.line.number
@@ -49,17 +55,6 @@ func (r *resolver) config() *Config {
 	r.pageAdvice(&c.Global)
 	c.Names = r.names.List()
 	return c
-}
-
-// duplicate reports a virtual service that exists already, at the line where the Perl ldirectord notices.
-func (r *resolver) duplicate(s *section, id string, first int) {
-	r.in(s, wholeSection).add(Diagnostic{
-		Severity: Error, Kind: duplicateVirtual, Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
-		Text: fmt.Sprintf(
-			"the virtual in line %d is the same as the one in line %d, %s; each protocol, address and "+
-				"port or mark has one",
-			s.line.number, first, id),
-	})
 }
 
 func (r *resolver) globalConfig() Global {

@@ -20,7 +20,10 @@ func readMailFrequency(v *value) (Seconds, *problem) {
 func readMailStatus(v *value) ([]lvs.Status, *problem) {
 	const allowed = "it must be a list of starting, running, stopping and reloading, separated by commas, or " +
 		"all, or none"
-	states := splitList(v.text)
+	states := comma.Split(v.text, -1)
+	for len(states) > 0 && states[len(states)-1] == "" {
+		states = states[:len(states)-1]
+	}
 	if len(states) == 0 {
 		v.warn(suspicious, "an empty list means none; "+allowed)
 	}
@@ -39,15 +42,6 @@ func readMailStatus(v *value) ([]lvs.Status, *problem) {
 }
 
 var comma = regexp.MustCompile(`[\s\v]*,[\s\v]*`)
-
-// splitList splits words at commas with blanks around them, and drops empty words at the end.
-func splitList(text string) []string {
-	list := comma.Split(text, -1)
-	for len(list) > 0 && list[len(list)-1] == "" {
-		list = list[:len(list)-1]
-	}
-	return list
-}
 
 func readMailServer(v *value) (string, *problem) {
 	host := leading(v.text, func(c byte) bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"ldirectord/names"
 )
@@ -219,9 +220,10 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 	if port.Reason != "" {
 		return w, false
 	}
-	w = Waiting{Name: line.name(), Weight: line.server.Weight, Backup: line.server.Backup}
-	if w.IsRange = line.last != ""; !w.IsRange {
-		w.Name = fmt.Sprint(line.first, ":", port.Value)
+	w = Waiting{Name: fmt.Sprint(line.first, ":", port.Value), Weight: line.server.Weight,
+		Backup: line.server.Backup}
+	if w.IsRange = line.last != ""; w.IsRange {
+		w.Name = strings.TrimSuffix(line.first+"->"+line.last+":"+line.port, ":")
 	}
 	for _, text := range line.hosts() {
 		host := readHost(r.names, text, ipv6)

@@ -74,7 +74,12 @@ func (m *markedPackets) add(r *resolver, line markedLine) {
 			warned = true
 			warnOfOverlap(r, line, other)
 		}
-		m.insert(packets{line.Dest, line.Protocol}, markedPorts{ports, line})
+		at := packets{line.Dest, line.Protocol}
+		list := m.byPackets[at]
+		// if some of them are present, a warning was given
+		if i := after(list, ports.First); i == len(list) || ports.Last < list[i].First {
+			m.byPackets[at] = slices.Insert(list, i, markedPorts{ports, line})
+		}
 	}
 	if at, there := slices.BinarySearch(m.lengths, line.Dest.Bits()); !there {
 		m.lengths = slices.Insert(m.lengths, at, line.Dest.Bits())
@@ -134,15 +139,6 @@ func (m *markedPackets) find(dest netip.Prefix, protocol string, ports lvs.Ports
 		}
 	}
 	return markedLine{}, false
-}
-
-// insert adds ports of packets, unless some of them are present: then a warning was given.
-func (m *markedPackets) insert(at packets, ports markedPorts) {
-	list := m.byPackets[at]
-	i := after(list, ports.First)
-	if i == len(list) || ports.Last < list[i].First {
-		m.byPackets[at] = slices.Insert(list, i, ports)
-	}
 }
 
 // after is the index of the first ports that do not end before one.

@@ -2,8 +2,7 @@ package parser
 
 import (
 	"cmp"
-	"encoding/binary"
-	"math/bits"
+	"math/big"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -26,15 +25,6 @@ func (r *realLine) hosts() []string {
 		return []string{r.first}
 	}
 	return []string{r.first, r.last}
-}
-
-// name is the part of the line up to the port, as written.
-func (r *realLine) name() string {
-	name := strings.Join(r.hosts(), "->")
-	if r.port != "" {
-		name += ":" + r.port
-	}
-	return name
 }
 
 // usualReals is the initial capacity for lines of real servers in a section.
@@ -259,11 +249,10 @@ const (
 
 // rangeSize counts the addresses from first to last, inclusive; 0 if there are too many.
 func rangeSize(first, last netip.Addr) int {
-	a, b := first.As16(), last.As16()
-	low, borrow := bits.Sub64(binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(a[8:]), 0)
-	high, _ := bits.Sub64(binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(a[:8]), borrow)
-	if high != 0 || low >= maxRange {
+	from, to := new(big.Int).SetBytes(first.AsSlice()), new(big.Int).SetBytes(last.AsSlice())
+	steps := to.Sub(to, from)
+	if !steps.IsUint64() || steps.Uint64() >= maxRange {
 		return 0
 	}
-	return int(low) + 1
+	return int(steps.Uint64()) + 1
 }
