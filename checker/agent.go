@@ -26,10 +26,6 @@ type agent struct {
 	text    []byte // sent first
 }
 
-func newAgent(s Spec, _ *Env) (Checker, error) {
-	return &agent{s.Target, s.Timeout, []byte(s.Request)}, nil
-}
-
 // Check implements Checker.
 func (c *agent) Check(ctx context.Context) Result {
 	deadline := time.Now().Add(c.timeout)
@@ -59,7 +55,12 @@ func (c *agent) Resume(ctx context.Context, conn *wire.Conn, _ time.Time) Result
 		case end >= 0 && line[end] == 0:
 			return mute(ctx, fmt.Errorf("not a line of text: %s", wire.Excerpt(line)))
 		case end >= 0:
-			return spoken(ctx, line[:end])
+			told, known := health.ReadAgent(string(line[:end]))
+			if !known {
+				return mute(ctx, fmt.Errorf("no known word in %s", wire.Excerpt(line[:end])))
+			}
+			return Result{OK: told.State != health.Down, Cause: Answer, Stage: wire.AtMatch, Told: told,
+				Detail: "says " + wire.Excerpt(line[:end])}
 		case len(line) == cap(line):
 			return mute(ctx, fmt.Errorf("no end of line within %d bytes: %s", len(line),
 				wire.Excerpt(line)))
@@ -82,14 +83,4 @@ func (r *Result) Silence() {
 	if !r.OK && r.Told.State != health.Down && r.Cause != Shortage {
 		r.Cause, r.Told.Silent = Silent, true
 	}
-}
-
-// spoken is the result of an agent's line.
-func spoken(ctx context.Context, line []byte) Result {
-	told, known := health.ReadAgent(string(line))
-	if !known {
-		return mute(ctx, fmt.Errorf("no known word in %s", wire.Excerpt(line)))
-	}
-	return Result{OK: told.State != health.Down, Cause: Answer, Stage: wire.AtMatch, Told: told,
-		Detail: "says " + wire.Excerpt(line)}
 }

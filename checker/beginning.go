@@ -54,25 +54,21 @@ func (b *beginning) grow(conns []*wire.Conn) error {
 	case cap(b.text) < largeBody:
 		*b.small = append(make([]byte, 0, 2*cap(b.text)), b.text...)
 	default:
-		return b.enlarge(conns)
-	}
-	b.text = (*b.small)[:len(b.text)]
-	return nil
-}
-
-func (b *beginning) enlarge(conns []*wire.Conn) error {
-	waited, err := acquireSlot(b.ctx, b.limits.bodies)
-	b.waited += waited
-	if err != nil {
-		return err
-	}
-	b.large = largePool.Get().(*[]byte) // close releases the slot
-	for _, c := range conns {
-		if err := c.Prolong(b.ctx, waited); err != nil {
+		waited, err := acquireSlot(b.ctx, b.limits.bodies)
+		b.waited += waited
+		if err != nil {
 			return err
 		}
+		b.large = largePool.Get().(*[]byte) // close releases the slot
+		for _, c := range conns {
+			if err := c.Prolong(b.ctx, waited); err != nil {
+				return err
+			}
+		}
+		b.text = append((*b.large)[:0], b.text...)
+		return nil
 	}
-	b.text = append((*b.large)[:0], b.text...)
+	b.text = (*b.small)[:len(b.text)]
 	return nil
 }
 

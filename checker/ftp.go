@@ -23,7 +23,10 @@ func ftp(ctx context.Context, d *dialogue) (string, error) {
 		return "", err
 	}
 	if d.Offered != nil {
-		if err := secureFTP(d); err != nil {
+		d.Offered = d.Offered.Clone()
+		d.Offered.ClientSessionCache = new(oneSession)
+		answer, err := d.Ask("FTP", "AUTH TLS") // RFC 4217, 4
+		if err := d.StartTLS(answer.Text, answer.Code == 234, err); err != nil {
 			return "", err
 		}
 	}
@@ -158,14 +161,6 @@ func passivePort(text string) (uint16, error) {
 		return 0, errNoPort
 	}
 	return uint16(high<<8 | low), nil
-}
-
-// secureFTP starts TLS (RFC 4217, 4).
-func secureFTP(d *dialogue) error {
-	d.Offered = d.Offered.Clone()
-	d.Offered.ClientSessionCache = new(oneSession)
-	answer, err := d.Ask("FTP", "AUTH TLS")
-	return d.StartTLS(answer.Text, answer.Code == 234, err)
 }
 
 // oneSession is the TLS session of a conversation. Data connections resume it, because servers verify that it is the

@@ -78,8 +78,9 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	case host == "":
 		host = lvs.FormatAddr(c.target.Addr())
 	}
-	to, ok := literalAddr(u)
-	c.direct = ok && to == c.target
+	addr, noAddr := netip.ParseAddr(u.Hostname())
+	port, badPort := urlPort(u)
+	c.direct = noAddr == nil && badPort == nil && netip.AddrPortFrom(addr.Unmap(), port) == c.target
 	first := hop{url: u}
 	c.prepare(&first, host, true, s.SNI, s.Host, u.Host)
 	c.tls = first.tls
@@ -103,15 +104,6 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	}
 	c.introduce(s)
 	return c, nil
-}
-
-// first is the first request. Its URL is parsed again when it is needed, which is rare.
-func (c *httpCheck) first() (h hop) {
-	h.request, h.tls = c.text, c.tls
-	if c.direct {
-		h.to = c.target
-	}
-	return h
 }
 
 // address is the URL of a request.
@@ -165,7 +157,10 @@ func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn, deadline time.
 
 // ask makes the request and follows redirects.
 func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *wire.Conn, deadline time.Time) Result {
-	at := trail{hop: c.first()}
+	at := trail{hop: hop{request: c.text, tls: c.tls}} // its URL is parsed again when it is needed, which is rare
+	if c.direct {
+		at.hop.to = c.target
+	}
 	seen, err := c.walk(ctx, &at, r, begun, deadline)
 	result := passed(seen)
 	result.Told = at.told

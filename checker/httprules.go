@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"ldirectord/lvs"
@@ -104,9 +105,5 @@ func (s statuses) String() string {
 	if s == (statuses{}) {
 		return "2xx"
 	}
-	var texts []string
-	for r := range List[lvs.StatusRange](s).All() {
-		texts = append(texts, r.String())
-	}
-	return strings.Join(texts, ",")
+	return lvs.List(slices.Collect(List[lvs.StatusRange](s).All()))
 }

@@ -3,7 +3,6 @@ package checker
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -88,11 +87,4 @@ func showURL(u *url.URL) string {
 		shown.Opaque = "…" + u.Opaque[at:]
 	}
 	return wire.Escape(shown.String(), 2*wire.MaxExcerpt)
-}
-
-// literalAddr is the address and port that a URL names, when it names an address.
-func literalAddr(u *url.URL) (netip.AddrPort, bool) {
-	a, err := netip.ParseAddr(u.Hostname())
-	port, portErr := urlPort(u)
-	return netip.AddrPortFrom(a.Unmap(), port), err == nil && portErr == nil
 }

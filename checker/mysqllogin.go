@@ -50,7 +50,9 @@ func (l *mysqlLogin) length(header []byte) (left int, err error) {
 		err = errNotMySQL
 	case greeting:
 		l.greeted = true
-	case kind == mysqlMore && isMySQLKey(body):
+	case kind == mysqlMore && len(body) > 1:
+		// The server's public key: the log-ins caching_sha2_password and sha256_password then send the password
+		// encrypted with it, so the owner of the key can read it.
 		err = l.clear.ask()
 		if err == nil && isOtherKey(body) {
 			err = errNotMySQL
@@ -71,10 +73,6 @@ func isMySQLHandshake(kind byte, body []byte) bool {
 	}
 	return len(rest) >= 44 || len(rest) == flags+2 && binary.LittleEndian.Uint16(rest[flags:])&protocol41 == 0
 }
-
-// isMySQLKey reports whether a packet of more data has the server's public key. The log-ins caching_sha2_password and
-// sha256_password then send the password encrypted with it, so the owner of the key can read it.
-func isMySQLKey(body []byte) bool { return len(body) > 1 }
 
 // isOtherKey reports whether there is a key other than an RSA key.
 func isOtherKey(body []byte) bool {

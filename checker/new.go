@@ -95,7 +95,7 @@ var services = map[string]constructor{
 // newCheck returns the check of a type.
 func newCheck(s Spec, e *Env) (Checker, error) {
 	if s.Type == Agent { // besides the check of the server
-		return newAgent(s, e)
+		return &agent{s.Target, s.Timeout, []byte(s.Request)}, nil
 	}
 	if b, ok := types[s.Type]; ok {
 		return b(s, e)

@@ -38,42 +38,39 @@ func newOracle(s Spec, e *Env, query string) (Checker, error) {
 
 // Check implements Checker.
 func (c *oracleCheck) Check(ctx context.Context) Result {
-	return c.bounded(ctx, func() Result { return c.ask(ctx) })
+	return c.bounded(ctx, func() Result {
+		path, err := program.FindOwn(c.argv[0])
+		if err != nil {
+			return unable(oracle.Program + " is not installed")
+		}
+		relay := &oracleRelay{ctx: ctx, target: c.target, limit: c.limit}
+		defer relay.end()
+		if err := relay.begin(); err != nil {
+			return Failed(ctx, err)
+		}
+		said, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxOutput}
+		err = program.Run(ctx, program.Command{
+			Argv: []string{path}, Env: []string{"GOTRACEBACK=single"}, Stdin: c.question,
+			Files: relay.theirs, Limit: c.timeout, Stdout: said, Stderr: complaint,
+		})
+		relay.end()
+		switch {
+		case relay.failed != nil:
+			return Failed(ctx, relay.failed)
+		case ctx.Err() != nil:
+			return Failed(ctx, ctx.Err())
+		case err == nil:
+			return c.conclude(ctx, relay, said.Text)
+		}
+		if crash, is := strings.CutPrefix(string(complaint.Text), "panic: "); is {
+			return crashed(crash)
+		}
+		return unable(oracle.Program + ": " + c.judge(ctx, complaint.Text, err).Detail)
+	})
 }
 
 // conceals implements concealer: a session's key, also the server's, is hidden by the password alone.
 func (*oracleCheck) conceals(bool, string) bool { return true }
-
-// ask runs the program. Without its answer the result says nothing about the server.
-func (c *oracleCheck) ask(ctx context.Context) Result {
-	path, err := program.FindOwn(c.argv[0])
-	if err != nil {
-		return unable(oracle.Program + " is not installed")
-	}
-	relay := &oracleRelay{ctx: ctx, target: c.target, limit: c.limit}
-	defer relay.end()
-	if err := relay.begin(); err != nil {
-		return Failed(ctx, err)
-	}
-	said, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxOutput}
-	err = program.Run(ctx, program.Command{
-		Argv: []string{path}, Env: []string{"GOTRACEBACK=single"}, Stdin: c.question, Files: relay.theirs,
-		Limit: c.timeout, Stdout: said, Stderr: complaint,
-	})
-	relay.end()
-	switch {
-	case relay.failed != nil:
-		return Failed(ctx, relay.failed)
-	case ctx.Err() != nil:
-		return Failed(ctx, ctx.Err())
-	case err == nil:
-		return c.conclude(ctx, relay, said.Text)
-	}
-	if crash, is := strings.CutPrefix(string(complaint.Text), "panic: "); is {
-		return crashed(crash)
-	}
-	return unable(oracle.Program + ": " + c.judge(ctx, complaint.Text, err).Detail)
-}
 
 // conclude returns the result from a program's answer. Without a connection the answer says nothing about the server.
 func (c *oracleCheck) conclude(ctx context.Context, relay *oracleRelay, said []byte) Result {

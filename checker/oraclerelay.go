@@ -84,7 +84,17 @@ func (r *oracleRelay) serve() {
 			program.Close()
 			return
 		}
-		r.relay(program)
+		// in both directions, until the program has sent everything or the server accepts no more
+		answered := make(chan struct{})
+		go func() {
+			io.Copy(program, r.server)
+			program.CloseWrite()
+			close(answered)
+		}()
+		io.Copy(r.server, program)
+		program.Close()
+		r.server.Close()
+		<-answered
 	}
 }
 
@@ -97,20 +107,6 @@ func (r *oracleRelay) connect(to netip.AddrPort) error {
 	r.server = wire.NewLibConn(&d, maxSQL, oracleHeader, nil)
 	r.server.Length = oracleLengths(r.server.In)
 	return nil
-}
-
-// relay copies data in both directions, until the program has sent everything or the server accepts no more.
-func (r *oracleRelay) relay(program *net.UnixConn) {
-	answered := make(chan struct{})
-	go func() {
-		io.Copy(program, r.server)
-		program.CloseWrite()
-		close(answered)
-	}()
-	io.Copy(r.server, program)
-	program.Close()
-	r.server.Close()
-	<-answered
 }
 
 // fault explains why a check failed: by the server's own text, or by the error of the connection.

@@ -227,7 +227,8 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
 			rows++
 		case *pgproto3.CommandComplete:
 			if !selected {
-				rows = pgsqlTouched(m.CommandTag)
+				tag := string(m.CommandTag) // such as UPDATE 3
+				rows, _ = strconv.Atoi(tag[strings.LastIndexByte(tag, ' ')+1:])
 			}
 			selected = false
 		case *pgproto3.EmptyQueryResponse:
@@ -243,10 +244,4 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
 			return rows, failure
 		}
 	}
-}
-
-// pgsqlTouched is the number at the end of a command's tag, such as UPDATE 3.
-func pgsqlTouched(tag []byte) int {
-	n, _ := strconv.Atoi(string(tag[bytes.LastIndexByte(tag, ' ')+1:]))
-	return n
 }

@@ -28,7 +28,12 @@ func redis(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	role := redisRole(info)
+	role := ""
+	for line := range strings.Lines(info) {
+		if role == "" && strings.HasPrefix(line, "role:") {
+			role = strings.TrimRight(line, "\r\n")
+		}
+	}
 	return wire.Show(role), d.receive.want(ctx, "the role", []byte(role))
 }
 
@@ -40,16 +45,6 @@ func logInRedis(d *dialogue) (err error) {
 		_, err = d.askRedis("login rejected", "AUTH", d.passwd)
 	}
 	return err
-}
-
-// redisRole is the line of INFO that tells a server's role.
-func redisRole(info string) string {
-	for line := range strings.Lines(info) {
-		if strings.HasPrefix(line, "role:") {
-			return strings.TrimRight(line, "\r\n")
-		}
-	}
-	return ""
 }
 
 // redisCommand is a command as the RESP specification has it, without its last line break.

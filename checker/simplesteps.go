@@ -59,7 +59,13 @@ func (e *Env) simpleStep(s lvs.Step) (made simpleStep, err error) {
 // Check implements Checker.
 func (c *simpleSteps) Check(ctx context.Context) Result {
 	deadline := time.Now().Add(c.timeout)
-	server, err := c.dial(ctx, deadline)
+	var server *wire.Conn
+	var err error
+	if c.udp {
+		server, err = wire.DialUDP(ctx, c.target, deadline)
+	} else {
+		server, err = wire.Connect(ctx, c.target, deadline, c.timeout)
+	}
 	if err != nil {
 		return Failed(ctx, err)
 	}
@@ -71,13 +77,6 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		}
 	}
 	return passed(h.seen())
-}
-
-func (c *simpleSteps) dial(ctx context.Context, deadline time.Time) (*wire.Conn, error) {
-	if c.udp {
-		return wire.DialUDP(ctx, c.target, deadline)
-	}
-	return wire.Connect(ctx, c.target, deadline, c.timeout)
 }
 
 // session is the state of a conversation with a server.
@@ -119,7 +118,11 @@ func (h *session) expect(ctx context.Context, step simpleStep) error {
 				wire.Excerpt(h.received))
 		}
 		if err := h.read(); err != nil {
-			return h.broken(step, err)
+			text := wire.AwaitFault(step.expect.String(), false, err).Error()
+			if len(h.received) > 0 {
+				text += ": got " + wire.Excerpt(h.received)
+			}
+			return wire.NewFault(text, err)
 		}
 		if err := h.gather(ctx); err != nil {
 			return err
@@ -168,15 +171,6 @@ func (h *session) read() error {
 		return nil
 	}
 	return err
-}
-
-// broken explains an error while waiting for an answer.
-func (h *session) broken(step simpleStep, err error) error {
-	text := wire.AwaitFault(step.expect.String(), false, err).Error()
-	if len(h.received) > 0 {
-		text += ": got " + wire.Excerpt(h.received)
-	}
-	return wire.NewFault(text, err)
 }
 
 // seen is what showed that the server is healthy.

@@ -83,7 +83,11 @@ func (t Telling) Next(told Told, r Rule) Telling {
 	case told == (Told{}):
 		return Telling{}
 	case told.Silent:
-		return t.silent()
+		// only the percentage is forgotten
+		if t.silences = min(t.silences+1, Silences); t.IsSilent() {
+			t.Less, t.said.Less, t.common.Less = 0, 0, 0
+		}
+		return t
 	}
 	t.silences = 0
 	t.note(told)
@@ -123,14 +127,6 @@ func (t *Telling) note(told Told) {
 
 // IsDoubted reports whether the last answer asks for less than what applies.
 func (t Telling) IsDoubted() bool { return t.streak > 0 }
-
-// silent is Next without an answer: only the percentage is forgotten.
-func (t Telling) silent() Telling {
-	if t.silences = min(t.silences+1, Silences); t.IsSilent() {
-		t.Less, t.said.Less, t.common.Less = 0, 0, 0
-	}
-	return t
-}
 
 // IsSilent reports whether a server has not answered for so long that its percentage no longer applies.
 func (t Telling) IsSilent() bool { return t.silences == Silences }

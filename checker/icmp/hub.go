@@ -62,7 +62,13 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	h.IPConn, h.batches = conn, ipv4.NewPacketConn(conn)
 	conn.SetReadBuffer(bufferSize)  // for the replies of thousands of servers
 	conn.SetWriteBuffer(bufferSize) // for the requests to silent servers
-	forceBuffers(conn, bufferSize)
+	// beyond net.core.rmem_max and wmem_max, where that is permitted
+	if raw, err := conn.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) {
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, bufferSize)
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUFFORCE, bufferSize)
+		})
+	}
 	go h.read()
 	return h, nil
 }
@@ -98,16 +104,6 @@ func open6(uint16) (*net.IPConn, error) {
 	filter.Accept(ipv6.ICMPTypeEchoReply)
 	ipv6.NewPacketConn(conn).SetICMPFilter(&filter)
 	return conn, nil
-}
-
-// forceBuffers sets the sizes of buffers beyond net.core.rmem_max and wmem_max, where that is permitted.
-func forceBuffers(c *net.IPConn, size int) {
-	if raw, err := c.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) {
-			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, size)
-			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUFFORCE, size)
-		})
-	}
 }
 
 // limit sets a hop limit for requests that must not pass a router: a router drops them.

@@ -72,7 +72,16 @@ func (q *Question) Ask(ctx context.Context, deadline time.Time, request func(fro
 		}
 		err := q.await(ctx, c, until)
 		if !IsTimeout(err) || until == deadline {
-			return q.explain(err)
+			var network net.Error
+			switch {
+			case IsTimeout(err) && q.Strays > 0:
+				return &Fault{fmt.Sprintf("no answer in %v, but other datagrams", q.Timeout), err}
+			case IsTimeout(err):
+				return &Fault{fmt.Sprintf("no answer in %v", q.Timeout), err}
+			case errors.As(err, &network):
+				return StageFault("udp", err)
+			}
+			return err
 		}
 	}
 }
@@ -97,18 +106,4 @@ func (q *Question) await(ctx context.Context, c *Conn, until time.Time) error {
 			return fmt.Errorf("no answer, but %d other datagrams", q.Strays)
 		}
 	}
-}
-
-// explain returns an error of the network with a text for operators.
-func (q *Question) explain(err error) error {
-	var network net.Error
-	switch {
-	case IsTimeout(err) && q.Strays > 0:
-		return &Fault{fmt.Sprintf("no answer in %v, but other datagrams", q.Timeout), err}
-	case IsTimeout(err):
-		return &Fault{fmt.Sprintf("no answer in %v", q.Timeout), err}
-	case errors.As(err, &network):
-		return StageFault("udp", err)
-	}
-	return err
 }
