@@ -94,11 +94,6 @@ func (a *announcer) byKey() map[lvs.Key][]*announcement {
 	return all
 }
 
-// isDue reports whether the places have to be decided again.
-func (a *announcer) isDue(now time.Time) bool {
-	return a.stale || !a.look.IsZero() && !now.Before(a.look)
-}
-
 // follow subscribes to changes of devices and addresses, once the plan has addresses.
 func (a *announcer) follow(ctx context.Context) {
 	if len(a.list) > 0 && a.changes == nil && a.kernel != nil {
@@ -118,7 +113,7 @@ func (a *announcer) lookAt(when time.Time) {
 
 // decide decides where each address belongs, and orders what changed since the last order.
 func (a *announcer) decide(now time.Time) {
-	if !a.again.IsZero() && !now.Before(a.again) {
+	if until(a.again) <= 0 {
 		a.due, a.again = true, time.Time{}
 	}
 	a.stale, a.look = false, a.again

@@ -20,9 +20,6 @@ func (c *check) passage() judge.Passage {
 	return judge.Passage{Began: c.began, OK: r.OK, Passed: r.OK && r.Way == checker.WayThrough, Own: r.OwnAnswers}
 }
 
-// spot is the place of a check in its virtual service.
-func (x user) spot() judge.Spot { return judge.Spot{Server: x.s.At, Check: int(x.j.k)} }
-
 // user is the check at a spot.
 func (v *virtual) user(at judge.Spot) user {
 	s := v.members[at.Server]
@@ -31,7 +28,7 @@ func (v *virtual) user(at judge.Spot) user {
 
 // brake takes a result, and reports whether the result must not be judged, or not yet.
 func (e *examiner) brake(x user) bool {
-	kept, idle := x.v.Brake(x.spot(), e.tell.now())
+	kept, idle := x.v.Brake(judge.Spot{Server: x.s.At, Check: int(x.j.k)}, e.tell.now())
 	if idle {
 		e.tell.found(history.Braked, &x.j.check.last, x)
 	}

@@ -332,7 +332,7 @@ func (d *Director) announce() {
 		}
 	}
 	a.follow(d.life)
-	if !a.isDue(now) {
+	if !a.stale && until(a.look) > 0 {
 		return
 	}
 	a.decide(now)

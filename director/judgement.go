@@ -34,19 +34,15 @@ type unjudged struct {
 // worst is the judgement that decides the server's state: the first that is down, otherwise an unknown one, otherwise
 // the one with the most results against its state.
 func (s *server) worst() *judgement {
+	severity := [...]int{health.Up: 0, health.Unknown: 1, health.Down: 2}
 	worst := &s.first
 	for j := s.first.next; j != nil; j = j.next {
-		if j.isWorseThan(worst) {
+		more := severity[j.Health.State] - severity[worst.Health.State]
+		if more > 0 || more == 0 && j.Health.State == health.Up && j.Health.Streak > worst.Health.Streak {
 			worst = j
 		}
 	}
 	return worst
-}
-
-func (j *judgement) isWorseThan(other *judgement) bool {
-	severity := [...]int{health.Up: 0, health.Unknown: 1, health.Down: 2}
-	mine, others := severity[j.Health.State], severity[other.Health.State]
-	return mine > others || mine == others && j.Health.State == health.Up && j.Health.Streak > other.Health.Streak
 }
 
 // spec is the request of a check.

@@ -49,15 +49,6 @@ type leavers struct {
 	lookAt <-chan time.Time // the next look at their connections; nil while no server leaves
 }
 
-// resume continues with the leavers of the previous daemon, as far as the table still has them.
-func (all *leavers) resume(v *virtual, found ipvsctl.Service) {
-	for _, l := range all.last {
-		if _, in := found.Dests.At(l.Addr); in && l.Key == v.key && !l.Stays {
-			v.SendOff(judge.Leaver{Addr: l.Addr, Name: l.Name, Until: l.Until}, time.Now())
-		}
-	}
-}
-
 // mayServe reports whether a server that moved away was in service, by the table, when the previous daemon ended, or in
 // maintenance.
 func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {

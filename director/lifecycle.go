@@ -39,7 +39,11 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 				s.Assume()
 			}
 		}
-		d.leavers.resume(v, found)
+		for _, l := range d.leavers.last {
+			if _, in := found.Dests.At(l.Addr); in && l.Key == v.key && !l.Stays {
+				v.SendOff(judge.Leaver{Addr: l.Addr, Name: l.Name, Until: l.Until}, time.Now())
+			}
+		}
 	}
 	d.install(p, f, slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
 	d.movers.resume(have) // after the orders, which give weights
@@ -91,7 +95,15 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		tell.guard(v, notify.GuardOver, "Brake is over", ": none of the checks that it held is left")
 	}
 	if refines {
-		v.keepOverrides(was)
+		v.CarryTable(&was.State, v.Repair)
+		v.writing = was.writing
+		v.touch()
+		for _, s := range v.servers {
+			if o := was.serverAt(s.Dest.Addr); o != nil && o.name() == s.name() {
+				s.order, s.maintenance = o.order, o.maintenance
+				s.CarryOrders(o.Server)
+			}
+		}
 	}
 	if !was.isOurs() {
 		return
@@ -147,11 +159,14 @@ func (v *virtual) inherit(was *virtual) {
 		before[s.real.Addr] = s
 	}
 	v.Carry(&was.Case, was.placed, func(i int) int {
-		old := before[v.members[i].real.Addr]
+		s := v.members[i]
+		old := before[s.real.Addr]
 		if old == nil {
 			return -1
 		}
-		v.members[i].inherit(old)
+		s.before, s.lasted = old.before, old.lasted
+		s.tally, s.carries, s.counted, s.past = old.tally, old.carries, old.counted, old.past
+		s.limit = old.limit
 		return int(old.At)
 	}, func(i, k int) *judge.Check {
 		s := v.members[i]
@@ -161,24 +176,12 @@ func (v *virtual) inherit(was *virtual) {
 			s.past.Retire()
 			return nil
 		}
-		j.inherit(o)
+		j.reason, j.shortages, j.unjudged = o.reason, o.shortages, o.unjudged
 		return o.Check
 	})
 	if len(v.cfg.Waiting) > 0 {
 		v.waitingSince = was.waitingSince
 	}
-}
-
-// inherit copies the history of the same server. Its health comes from its checks.
-func (s *server) inherit(was *server) {
-	s.before, s.lasted = was.before, was.lasted
-	s.tally, s.carries, s.counted, s.past = was.tally, was.carries, was.counted, was.past
-	s.limit = was.limit
-}
-
-// inherit copies the history of the same check.
-func (j *judgement) inherit(was *judgement) {
-	j.reason, j.shortages, j.unjudged = was.reason, was.shortages, was.unjudged
 }
 
 // judgement is one of the server's, by its place among them.

@@ -160,7 +160,10 @@ func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
 		x.v.touch()
 	}
-	x.v.step(e.tell.now())
+	now := e.tell.now()
+	if x.v.moves = true; x.v.again.IsZero() || now.Before(x.v.again) {
+		x.v.again = together(now)
+	}
 }
 
 // told notes what the server reports with a result, and returns whether its weight may change. There is an event when a

@@ -347,20 +347,19 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
 	now.Order, now.Note, now.Rule = s.order, s.note(), s.rule.String()
-	why := ""
-	switch {
-	case now.Moved:
-		why = "its name has a new address; this server serves until it fails, or until the one at the new " +
-			"address is up; "
-	case s.stays:
-		why = "it left the file; it stays until every name in the file has an address, or until the next " +
-			"reload; "
-	}
+	first := func(what string) { now.Note = strings.TrimSuffix(what+"; "+now.Note, "; ") }
 	if s.Backup {
 		now.Backup = reserve(v, s)
-		why += "backup, " + now.Backup + ": " + ownServe(v) + "; "
+		first("backup, " + now.Backup + ": " + ownServe(v))
 	}
-	now.Note = strings.TrimSuffix(why+now.Note, "; ")
+	switch {
+	case now.Moved:
+		first("its name has a new address; this server serves until it fails, or until the one at the new " +
+			"address is up")
+	case s.stays:
+		first("it left the file; it stays until every name in the file has an address, or until the next " +
+			"reload")
+	}
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
 	for j := &s.first; j != nil; j = j.next {
 		now.Braked = now.Braked || v.IsBraked(j.Check)
@@ -380,23 +379,20 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		}
 	}
 	if now.Braked {
-		now.Note = strings.TrimSuffix("not believed: every server that was up fails only through "+
-			v.cfg.CheckVIP.String()+"; "+now.Note, "; ")
+		first("not believed: every server that was up fails only through " + v.cfg.CheckVIP.String())
 	}
 	turn, waits := v.turns[s.At]
 	left := max(0, time.Until(turn)).Round(time.Second)
 	switch now.WaitsFor = s.waitsFor(); {
 	case now.WaitsFor == "holddown":
-		now.Note = strings.TrimSuffix(s.heldDown(time.Now())+"; "+now.Note, "; ")
+		first(s.heldDown(time.Now()))
 	case now.WaitsFor == "pace":
-		now.Note = strings.TrimSuffix(fmt.Sprintf("waits another %v for its turn: pace = %v; %s", left,
-			v.Pace, now.Note), "; ")
+		first(fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace))
 	case waits && s.Held:
-		now.Note = strings.TrimSuffix(fmt.Sprintf("held for another %v: paceout = %v; %s", left,
-			v.PaceOut, now.Note), "; ")
+		first(fmt.Sprintf("held for another %v: paceout = %v", left, v.PaceOut))
 	}
 	if now.Limit, now.Full = s.Dest.Upper, s.limit.isFull(); now.Full {
-		now.Note = strings.TrimSuffix("full: "+s.fullness()+"; "+now.Note, "; ")
+		first("full: " + s.fullness())
 	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
 	now.Parts = v.whyWeight(s)

@@ -33,16 +33,12 @@ func count(c *Change) {
 	case c.Before.Verdict != health.Unknown: // it had another state
 		c.s.tally.Transitions++
 	case c.isNew():
-		c.s.tally.count(c.Result)
+		c.s.tally.Checks++
+		if !c.Result.OK {
+			c.s.tally.failures[c.Result.Cause]++
+		}
 		c.v.took.count(c.Result.Took)
 		c.v.stages.count(&c.Result.Stages)
-	}
-}
-
-func (t *Tally) count(r *checker.Result) {
-	t.Checks++
-	if !r.OK {
-		t.failures[r.Cause]++
 	}
 }
 

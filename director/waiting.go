@@ -19,16 +19,3 @@ func (d *Director) Refine(ctx context.Context, p *Plan) error {
 
 // noAddress is why a server has no address.
 func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
-
-// keepOverrides copies the changes by hand in a virtual service, the orders of its servers, and its refused settings.
-func (v *virtual) keepOverrides(was *virtual) {
-	v.CarryTable(&was.State, v.Repair)
-	v.writing = was.writing
-	v.touch()
-	for _, s := range v.servers {
-		if o := was.serverAt(s.Dest.Addr); o != nil && o.name() == s.name() {
-			s.order, s.maintenance = o.order, o.maintenance
-			s.CarryOrders(o.Server)
-		}
-	}
-}

@@ -46,13 +46,6 @@ type writing struct {
 // touch makes a virtual service due: the writer decides it next and updates the table.
 func (n *writing) touch() { n.dirty = true }
 
-// step makes a virtual service due with the next steps of all, when only a weight changes.
-func (n *writing) step(now time.Time) {
-	if n.moves = true; n.again.IsZero() || now.Before(n.again) {
-		n.again = together(now)
-	}
-}
-
 // follow updates the table. It reads the table first for virtual services whose entries are unknown. Have, if not nil,
 // is the table as it was just read.
 func (w *writer) follow(ctx context.Context, changes []*change, unknown []*virtual, have ipvsctl.Table) {
