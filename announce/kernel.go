@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"ldirectord/run"
 )
 
 const (
@@ -42,7 +44,7 @@ func openKernel() (kernel, error) {
 		// so that the kernel lists only our routes; kernels before Linux 4.20 can't
 		_ = k.SetStrictCheck(true)
 	}
-	return k, while("opening a socket for addresses", err)
+	return k, run.While("opening a socket for addresses", err)
 }
 
 // state is what the kernel has.
@@ -55,14 +57,6 @@ type device struct {
 	index     int // 0: there is none
 	up, dummy bool
 	held      map[netip.Addr][]netlink.Addr // several if their prefix lengths differ
-}
-
-// while wraps an error of the kernel with the action; nil stays nil.
-func while(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // unfit returns why a device can't have announced addresses, and the command that fixes it; nil if it can.
@@ -110,7 +104,7 @@ func readState(k kernel) (state, error) {
 	for _, r := range routes {
 		s.routed[prefixOf(r.Dst)] = true
 	}
-	return s, while("reading devices and addresses", err)
+	return s, run.While("reading devices and addresses", err)
 }
 
 // find finds an address on its devices: the one that is up, our entries by device, and an error if another program put

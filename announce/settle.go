@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+
+	"ldirectord/run"
 )
 
 // settling is the pending work for one address.
@@ -69,7 +71,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 		trouble = unrecorded
 	}
 	if s.Local && trouble == nil && !s.routed {
-		trouble = while("adding its local route", k.RouteAppend(localRoute(s.Addr)))
+		trouble = run.While("adding its local route", k.RouteAppend(localRoute(s.Addr)))
 		s.routed = trouble == nil
 	}
 	if s.Undecided {
@@ -82,7 +84,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 		if name == s.Device {
 			continue
 		}
-		if err := while("removing it from "+name, k.AddrDel(nil, &h)); err != nil {
+		if err := run.While("removing it from "+name, k.AddrDel(nil, &h)); err != nil {
 			return err
 		}
 		delete(s.ours, name)
@@ -91,14 +93,14 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	switch {
 	case s.Device != "":
 		if !s.there {
-			trouble = while("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Want)))
+			trouble = run.While("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Want)))
 		}
 		if trouble == nil {
 			s.at, s.ours[s.Device], a.placed[s.Addr] = s.Device, netlink.Addr{}, s.target.index
 		}
 	case !s.Local:
 		if s.routed {
-			trouble = while("removing its local route", k.RouteDel(localRoute(s.Addr)))
+			trouble = run.While("removing its local route", k.RouteDel(localRoute(s.Addr)))
 		}
 		s.gone = trouble == nil
 	}

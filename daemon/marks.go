@@ -37,16 +37,15 @@ func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
 	left := slices.DeleteFunc(slices.Clone(cfg.Virtuals), func(v parser.Virtual) bool {
 		return v.Protocol != parser.FWM || len(v.Marking) > 0
 	})
-	if len(left) > 0 && w.machine {
-		go w.run(ctx, left)
+	if len(left) == 0 || !w.machine {
+		return
 	}
-}
-
-func (w *markWatch) run(ctx context.Context, virtuals []parser.Virtual) {
-	unset := map[string]bool{}
-	for open := true; open; open = run.Pause(ctx, markInterval) {
-		w.look(ctx, virtuals, unset)
-	}
+	go func() {
+		unset := map[string]bool{}
+		for open := true; open; open = run.Pause(ctx, markInterval) {
+			w.look(ctx, left, unset)
+		}
+	}()
 }
 
 // look reports what changed since the last look.

@@ -24,9 +24,6 @@ const (
 // StartLean keeps memory small while a file is read. If GOGC is set, it decides.
 func StartLean() { collectAt(minGCPercent) }
 
-// growFreely saves time while a new file is read: otherwise collections would take half of the time.
-func growFreely() { collectAt(200) }
-
 // collectAt sets by how many percent the heap may grow between two collections, unless GOGC is set.
 func collectAt(percent int) {
 	if os.Getenv("GOGC") == "" {

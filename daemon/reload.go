@@ -119,7 +119,8 @@ func (f *configFile) look(ctx context.Context) {
 		return
 	}
 	f.d.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
-	if executable(global.Callback) {
+	info, err := os.Stat(global.Callback)
+	if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 		f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
 	}
 	if global.AutoReload {
@@ -199,7 +200,7 @@ func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) 
 // was refused; "" if it was accepted. auto: without a command.
 func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, auto bool) (why string) {
 	f.d.Manager.reloading()
-	growFreely()
+	collectAt(200) // otherwise collections would take half of the time
 	var l *Loaded
 	if err != nil {
 		why = err.Error()
@@ -296,9 +297,4 @@ func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	d.metrics.follow(ctx, global)
 	d.Config.Checks.SetVirtuals(l.Plan)
 	d.setChannels(l.Plan)
-}
-
-func executable(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }

@@ -67,7 +67,12 @@ func carryOut(r orders.Request, now *director.Snapshot, all orders.All, path str
 		return nil, err
 	}
 	if last := now.Last(meant, all); len(last) > 0 && r.TakesOut() && !r.Force {
-		return nil, lastServers(last, r.What())
+		names := make([]string, len(last))
+		for i, at := range last {
+			names[i] = fmt.Sprintf("%s is the last server of %s", at.Real, at.Virtual)
+		}
+		return nil, control.Refused(fmt.Sprintf("%s; --force orders %s all the same", strings.Join(names, ", "),
+			r.What()))
 	}
 	for _, p := range append(now.Aliases(meant), meant...) {
 		delete(all, p)
@@ -81,15 +86,6 @@ func carryOut(r orders.Request, now *director.Snapshot, all orders.All, path str
 		return nil, control.Refused(fmt.Sprintf("nothing is changed: %v", err))
 	}
 	return meant, nil
-}
-
-// lastServers refuses an order for the last servers of virtual services.
-func lastServers(last []lvs.Backend, what string) error {
-	names := make([]string, len(last))
-	for i, at := range last {
-		names[i] = fmt.Sprintf("%s is the last server of %s", at.Real, at.Virtual)
-	}
-	return control.Refused(fmt.Sprintf("%s; --force orders %s all the same", strings.Join(names, ", "), what))
 }
 
 const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename"

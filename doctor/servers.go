@@ -59,24 +59,19 @@ func (x one) behindRouter() {
 func (x one) answers() {
 	for _, p := range x.Addresses() {
 		for _, hardware := range x.neighbours[p.Addr()] {
-			x.answering(p, hardware)
+			server, known := x.serverWith(hardware)
+			switch {
+			case known:
+				x.tell(broken, "server-answers", x.setUp(server),
+					"real server %s answers for the virtual address %s on the network, "+
+						"so clients find it in place of this director", server, p.Addr())
+			case x.ends(p): // if the address is not here, it may be the active director's
+				x.tell(warning, "stranger-answers",
+					fmt.Sprintf("arping -c 3 -I %s %s", x.deviceOf(p.Addr()), p.Addr()),
+					"a machine that is not a real server (%s) answers for the virtual address "+
+						"%s as well; find out which", hardware, p.Addr())
+			}
 		}
-	}
-}
-
-// answering: a network card answers for a virtual address. If it belongs to no real server, and the address is not
-// here, it may be the active director's.
-func (x one) answering(p netip.Prefix, hardware string) {
-	server, known := x.serverWith(hardware)
-	switch {
-	case known:
-		x.tell(broken, "server-answers", x.setUp(server),
-			"real server %s answers for the virtual address %s on the network, so clients find it in "+
-				"place of this director", server, p.Addr())
-	case x.ends(p):
-		x.tell(warning, "stranger-answers", fmt.Sprintf("arping -c 3 -I %s %s", x.deviceOf(p.Addr()), p.Addr()),
-			"a machine that is not a real server (%s) answers for the virtual address %s as well; find "+
-				"out which", hardware, p.Addr())
 	}
 }
 

@@ -124,7 +124,9 @@ func Inspect(ctx context.Context) (m Machine) {
 			m.readTable(ctx, b, ipv6)
 		}
 	}
-	m.readNFT(ctx)
+	if path, err := program.Find("nft"); err == nil { // libnftables-json(5)
+		m.readJSON(ctx, "nft", m.parseNFT, path, "-j", "list", "ruleset")
+	}
 	m.ReadRouting(ctx)
 	return m
 }

@@ -6,18 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"ldirectord/program"
 )
-
-// readNFT reads the rules made by nft (libnftables-json(5)), if nft is installed.
-func (m *Machine) readNFT(ctx context.Context) {
-	path, err := program.Find("nft")
-	if err != nil {
-		return
-	}
-	m.readJSON(ctx, "nft", m.parseNFT, path, "-j", "list", "ruleset")
-}
 
 // readJSON runs a program that prints JSON, and parses it. Where the kernel has no such rules it prints nothing.
 func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) error, path string, args ...string) {

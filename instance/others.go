@@ -47,19 +47,14 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 		for _, r := range there.records(kept) {
 			o := Other{r.State, isProved(r.Process, there.files(r.base).Lock)}
 			known[r.Pid] = known[r.Pid] || o.Lives
-			if i.shares(&o, there) {
+			same := o.Table == i.Table && o.NetNS == i.NetNS && i.Table != private
+			// a daemon of the same file in another run folder counts while it runs
+			if same && (i.compare(o.Daemon) == another || there != i.folder && o.Lives) {
 				all = append(all, o)
 			}
 		}
 	}
 	return all, known
-}
-
-// shares reports whether the daemon of a record is another one on the same table. A daemon of the same file in another
-// run folder counts while it runs.
-func (i Instance) shares(o *Other, there folder) bool {
-	same := o.Table == i.Table && o.NetNS == i.NetNS && i.Table != private
-	return same && (i.compare(o.Daemon) == another || there != i.folder && o.Lives)
 }
 
 // isProved reports whether a daemon certainly runs: by its lock, even if this process can't see others. Without access

@@ -109,14 +109,10 @@ func (f *folder) run(ctx context.Context) {
 		case <-ticker.C:
 			seen = f.read(ctx, seen, f.refresh)
 		}
-		if out = nil; !seen.same(sent) {
+		if out = nil; !maps.Equal(seen.Out, sent.Out) || fmt.Sprint(seen.Err) != fmt.Sprint(sent.Err) {
 			out = f.readings
 		}
 	}
-}
-
-func (r Reading) same(o Reading) bool {
-	return maps.Equal(r.Out, o.Out) && fmt.Sprint(r.Err) == fmt.Sprint(o.Err)
 }
 
 // alone accesses the file system when it has the turn. It reports whether ctx was not done before the end.

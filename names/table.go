@@ -107,7 +107,12 @@ func (t *Table) LookUp(ctx context.Context) bool {
 		start(func() { *l = t.lookUpHost(ctx, key) })
 	}
 	for key, l := range t.ports {
-		start(func() { *l = t.lookUpPort(ctx, key) })
+		start(func() {
+			p, err := t.Resolver.Port(ctx, key.name, key.protocol)
+			if *l = (Lookup[uint16]{Value: p}); err != nil {
+				*l = Lookup[uint16]{Reason: printable.Text(err.Error())}
+			}
+		})
 	}
 	running.Wait()
 	return true
@@ -167,12 +172,4 @@ func (t *Table) List() (list []Name) {
 			strings.Compare(strconv.FormatBool(a.IPv6), strconv.FormatBool(b.IPv6)))
 	})
 	return list
-}
-
-func (t *Table) lookUpPort(ctx context.Context, key portName) Lookup[uint16] {
-	p, err := t.Resolver.Port(ctx, key.name, key.protocol)
-	if err != nil {
-		return Lookup[uint16]{Reason: printable.Text(err.Error())}
-	}
-	return Lookup[uint16]{Value: p}
 }

@@ -86,9 +86,11 @@ func (h *Hooks) work(lane string) {
 		if !any {
 			return
 		}
-		out, err := h.run(hook)
+		out := &program.Output{Max: hookOutput, Last: true}
+		err := program.Run(h.ctx, program.Command{Argv: hook.Argv, Env: hook.Env, Stdin: string(hook.Stdin),
+			Limit: hookTime, Stdout: out, Stderr: out})
 		hook.ended()
-		said := strings.TrimSpace(string(out))
+		said := strings.TrimSpace(string(out.Text))
 		e := Event{Kind: HookSaid, Virtual: hook.Key, Reason: said, Text: "Command said: " + hook.name()}
 		if err != nil {
 			e.Kind, e.Reason, e.Text = HookFailed, err.Error(),
@@ -122,12 +124,4 @@ func (h Hook) name() string {
 		return h.Argv[2]
 	}
 	return strings.Join(h.Argv, " ")
-}
-
-func (h *Hooks) run(hook Hook) (output []byte, err error) {
-	out := &program.Output{Max: hookOutput, Last: true}
-	err = program.Run(h.ctx, program.Command{
-		Argv: hook.Argv, Env: hook.Env, Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out,
-	})
-	return out.Text, err
 }

@@ -94,10 +94,11 @@ func Run(ctx context.Context, c Command) error {
 		Kill(cmd.Process.Pid)
 		err = <-ended
 	}
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
 	case cmd.ProcessState.Success(): // another process may hold its output open
 		return nil
-	case killed != nil && signalled(cmd.ProcessState):
+	case killed != nil && status.Signaled():
 		return killed
 	}
 	return err
@@ -118,9 +119,4 @@ func (c *Command) prepare(argv ...string) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = pipeDelay
 	return cmd
-}
-
-func signalled(state *os.ProcessState) bool {
-	status, _ := state.Sys().(syscall.WaitStatus)
-	return status.Signaled()
 }

@@ -156,17 +156,14 @@ func (e exposition) servers() {
 	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
 		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
 	if !e.s.Small {
-		e.stages()
+		// how long checks took by stage, where they got through it
+		e.family("ldirectord_check_stage_seconds_total").stages(
+			func(t director.StageTime) float64 { return t.Sum.Seconds() })
+		e.family("ldirectord_check_stages_total").stages(
+			func(t director.StageTime) float64 { return float64(t.Count) })
 		e.tallies()
 		e.carried()
 	}
-}
-
-// stages are how long checks took by stage, where they got through it.
-func (e exposition) stages() {
-	e.family("ldirectord_check_stage_seconds_total").stages(
-		func(t director.StageTime) float64 { return t.Sum.Seconds() })
-	e.family("ldirectord_check_stages_total").stages(func(t director.StageTime) float64 { return float64(t.Count) })
 }
 
 // stages adds a sample for each stage of the checks of each virtual service.

@@ -22,13 +22,21 @@ const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 // service with its servers in the order of the file.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
-	t.daemon(r)
+	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)))
+	t.printf("configuration of %s ago, reloads: %d, refused: %d\n", Short(r.Time.Sub(r.Reloads.Last)),
+		r.Reloads.Succeeded, r.Reloads.Refused)
+	t.remarks(0, r.Remarks()...)
 	t.announcements(r)
 	if len(r.Virtuals) > 0 {
 		t.printf("\n"+columns, "REAL SERVER", "STATE", "FOR", "WEIGHT", "ACTIVE", "LAST CHECK")
 	}
 	for i := range r.Virtuals {
-		t.virtual(&r.Virtuals[i], *r.Time)
+		v := &r.Virtuals[i]
+		t.printf("%s\n", printable.Line(v.title()))
+		t.remarks(2, v.Remarks()...)
+		for _, row := range v.Rows() {
+			t.server(&row, *r.Time)
+		}
 	}
 	if len(r.Last) > 0 {
 		t.printf("\nLAST EVENTS\n")
@@ -56,13 +64,6 @@ type page struct{ w *bufio.Writer }
 
 func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
 
-func (t page) daemon(r *Report) {
-	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)))
-	t.printf("configuration of %s ago, reloads: %d, refused: %d\n", Short(r.Time.Sub(r.Reloads.Last)),
-		r.Reloads.Succeeded, r.Reloads.Refused)
-	t.remarks(0, r.Remarks()...)
-}
-
 // announcements are the addresses that are announced, or should be.
 func (t page) announcements(r *Report) {
 	const columns = "%-39s %-11s %-15s %7s\n"
@@ -87,14 +88,6 @@ func (r *Report) Doing() string {
 		word += " (" + r.Phase + ")"
 	}
 	return word
-}
-
-func (t page) virtual(v *Virtual, now time.Time) {
-	t.printf("%s\n", printable.Line(v.title()))
-	t.remarks(2, v.Remarks()...)
-	for _, r := range v.Rows() {
-		t.server(&r, now)
-	}
 }
 
 // server is one server. A name that is too long for its column has a line of its own.

@@ -193,8 +193,13 @@ func (t page) explain(c *Case, w *Why) {
 	if len(c.History) > 0 {
 		t.printf("\n  %-14s %8s %6s  %s\n", "FIRST", "LAST AGO", "TIMES", "WHAT")
 	}
-	for i := range c.History {
-		t.entry(&c.History[i], w.Time)
+	for _, e := range c.History {
+		times := ""
+		if e.Times > 1 {
+			times = fmt.Sprint(e.Times)
+		}
+		t.hanging(fmt.Sprintf("  %-14s %8s %6s  ", clock(e.First, w.Time), Short(w.Time.Sub(e.Last)), times),
+			e.Text)
 	}
 	for _, said := range c.Conversations {
 		t.printf("\n")
@@ -214,12 +219,4 @@ func (c *Case) inTable(w *Why) string {
 		return "it is not in the table"
 	}
 	return fmt.Sprintf("it is in the table with weight %d", *c.TableWeight)
-}
-
-func (t page) entry(e *Entry, now time.Time) {
-	times := ""
-	if e.Times > 1 {
-		times = fmt.Sprint(e.Times)
-	}
-	t.hanging(fmt.Sprintf("  %-14s %8s %6s  ", clock(e.First, now), Short(now.Sub(e.Last)), times), e.Text)
 }

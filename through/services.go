@@ -125,19 +125,15 @@ func New() *Services {
 func (s *Services) Start(o Options) {
 	s.Options = o
 	for _, p := range o.Former {
-		s.all[nameOf(p)] = &service{PrivateService: p, ours: true}
-		s.used[p.Key.Mark] = true
+		name := p
+		name.Key.Mark = 0
+		s.all[name], s.used[p.Key.Mark] = &service{PrivateService: p, ours: true}, true
 	}
 	s.on.Store(true)
 }
 
 // Leave has checks through these virtual addresses go to the servers' own: another daemon has their virtual services.
 func (s *Services) Leave(virtual map[netip.Addr]bool) { s.left.Store(&virtual) }
-
-func nameOf(p ipvsctl.PrivateService) ipvsctl.PrivateService {
-	p.Key.Mark = 0
-	return p
-}
 
 // wanted is the service of a way, without its mark.
 func wanted(w checker.Through) ipvsctl.PrivateService {

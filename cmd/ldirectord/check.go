@@ -16,7 +16,20 @@ func check(ctx context.Context, c *call) error {
 	}
 	isRefused := l.Plan == nil || c.noWarnings && len(l.Found.Warnings()) > 0
 	if c.answer != nil {
-		answerCheck(c, l)
+		// in the form of the conformance corpus
+		c.answer["warnings"], c.answer["diagnostics"] = findings(l.Found.Warnings()), findings(l.Found)
+		c.answer["error_kind"], c.answer["error_line"] = nil, nil
+		if errors := findings(l.Found.Errors()); len(errors) > 0 {
+			e := errors[0]
+			c.answer["error"], c.answer["error_kind"], c.answer["error_line"] = e.Text, e.Kind, e.Line
+		}
+		switch {
+		case l.Config == nil:
+		case c.secrets:
+			c.answer["config"] = l.Config
+		default:
+			c.answer["config"] = l.Config.WithoutSecrets()
+		}
 	} else {
 		printCheck(c, l, isRefused)
 	}
@@ -52,22 +65,4 @@ func printCheck(c *call, l *daemon.Loaded, isRefused bool) {
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// answerCheck answers in the form of the conformance corpus: the first error with kind and line, all findings, and the
-// effective configuration. Secrets are hidden by default.
-func answerCheck(c *call, l *daemon.Loaded) {
-	c.answer["warnings"], c.answer["diagnostics"] = findings(l.Found.Warnings()), findings(l.Found)
-	c.answer["error_kind"], c.answer["error_line"] = nil, nil
-	if errors := findings(l.Found.Errors()); len(errors) > 0 {
-		e := errors[0]
-		c.answer["error"], c.answer["error_kind"], c.answer["error_line"] = e.Text, e.Kind, e.Line
-	}
-	switch {
-	case l.Config == nil:
-	case c.secrets:
-		c.answer["config"] = l.Config
-	default:
-		c.answer["config"] = l.Config.WithoutSecrets()
-	}
 }

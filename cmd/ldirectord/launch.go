@@ -19,9 +19,6 @@ import (
 // and finally daemon.ReadyLine.
 const readyEnv = "LDIRECTORD_READY_FD"
 
-// isDaemon reports whether this process is the daemon in the background.
-func isDaemon() bool { return os.Getenv(readyEnv) != "" }
-
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
 func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 	if c.debug || c.stay || l.Config.Global.Supervised {

@@ -51,7 +51,12 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	case c.answer != nil:
 		c.answer["checks"] = rowsOf(both, results)
 	case c.verbose:
-		printTapes(c, rowsOf(both, results))
+		for _, r := range rowsOf(both, results) {
+			if r.Check == "-" { // the server has no address to check
+				r.Check = r.Detail
+			}
+			fmt.Fprintf(c.out, "%s %s %s\n%s", r.Virtual, r.Real, r.Check, r.Said)
+		}
 	default:
 		printResults(c, rowsOf(both, results))
 	}
@@ -99,16 +104,6 @@ func (c *call) probeThrough(ctx context.Context, p *director.Plan,
 	err = c.env.GoThrough(ctx, c.table, p, ways,
 		func(ctx context.Context) { results = probeAll(ctx, checks, c.verbose) })
 	return results, err
-}
-
-// printTapes prints the conversation of each check.
-func printTapes(c *call, rows []row) {
-	for _, r := range rows {
-		if r.Check == "-" { // the server has no address to check
-			r.Check = r.Detail
-		}
-		fmt.Fprintf(c.out, "%s %s %s\n%s", r.Virtual, r.Real, r.Check, r.Said) // which remembers an error
-	}
 }
 
 // row is a check in the table of results.

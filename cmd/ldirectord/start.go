@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +19,7 @@ import (
 func start(ctx context.Context, c *call) error {
 	return c.begin(ctx, func(_ *daemon.Loaded, runs bool) error {
 		switch {
-		case isDaemon():
+		case os.Getenv(readyEnv) != "": // this process is the daemon in the background
 		case runs:
 			if last, err := c.roleFile().Read(); err == nil && last.Role == instance.Standby {
 				c.warn("the daemon runs and stands by; notify master promotes it")
@@ -99,7 +100,14 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 func reload(ctx context.Context, c *call) error {
 	l, err := c.load(ctx)
 	if err != nil {
-		c.tellRefusal(ctx, l, err)
+		why := err.Error()
+		if l != nil {
+			why = l.Found.Errors()[0].String()
+		}
+		if c.found().Pid != 0 { // for its log, status and metrics
+			words := url.Values{"refused": {why}}
+			_ = c.socket().Order(ctx, control.AskTimeout, "/reload", words, new(struct{}))
+		}
 		return err
 	}
 	found := c.found()
@@ -121,16 +129,4 @@ func reload(ctx context.Context, c *call) error {
 		return send(found.Pid, unix.SIGHUP)
 	}
 	return err
-}
-
-// tellRefusal reports to a running daemon that the file was refused, for its log, status and metrics. The command
-// itself has printed the reason.
-func (c *call) tellRefusal(ctx context.Context, l *daemon.Loaded, why error) {
-	text := why.Error()
-	if l != nil {
-		text = l.Found.Errors()[0].String()
-	}
-	if c.found().Pid != 0 {
-		_ = c.socket().Order(ctx, control.AskTimeout, "/reload", url.Values{"refused": {text}}, new(struct{}))
-	}
 }

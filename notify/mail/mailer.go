@@ -82,7 +82,10 @@ func (m *Mailer) Notify(e notify.Event) {
 		m.mail(e)
 	case notify.Quiescent, notify.Deleted:
 		if !e.Fallback {
-			m.remember(downServer{e.Virtual, e.Real}, e)
+			s := downServer{e.Virtual, e.Real}
+			m.down[s] = notify.Event{Time: e.Time, Status: lvs.StatusRunning,
+				Virtual: s.virtual, Real: s.real, Reason: e.Reason, Name: e.Name}
+			m.schedule(s)
 		}
 		m.mail(e)
 	case notify.Unjudged, notify.OrderEnded, notify.GuardHolds, notify.GuardOver:
@@ -134,12 +137,6 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 		m.report(notify.Event{Kind: notify.Mailing, Status: e.Status, Virtual: e.Virtual, Real: e.Real,
 			Text: "emailalert: " + l.about})
 	}
-}
-
-func (m *Mailer) remember(s downServer, e notify.Event) {
-	m.down[s] = notify.Event{Time: e.Time, Status: lvs.StatusRunning, Virtual: s.virtual, Real: s.real,
-		Reason: e.Reason, Name: e.Name}
-	m.schedule(s)
 }
 
 // schedule sets the timer for the next reminder of a server, unless it fires earlier.
