@@ -73,7 +73,7 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 		says, _ := o.words(s, e)
 		weight := o.weightOf(key, e, 0)
 		m.Servers = append(m.Servers, always.Server{Dest: e.dest(e.weight), Weight: weight,
-			Asks: says.asks(), Less: says.less(weight),
+			Asks: says.asks(), Less: weight - (weight*uint32(says.percent())+99)/100,
 			Backup: e.backup, Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
 			To: slices.IndexFunc(s.servers,
 				func(now entry) bool { return e.elsewhere && now.name == e.name }),
@@ -84,12 +84,15 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 
 // climbs reports whether a server that came in then has its part of a weight now, or that of the second before: all
 // virtual services step at whole seconds of the clock.
-func (s section) climbs(since time.Time, weight, got uint32) bool {
+func (s section) climbs(since time.Time, weight, got uint32, says condition) bool {
 	seconds := int(time.Since(since) / time.Second)
 	if since.IsZero() || s.slow == 0 || seconds > s.slow {
 		return false
 	}
-	part := func(seconds int) int { return max(1, (int(weight)*min(seconds, s.slow)+s.slow-1)/s.slow) }
+	all := 100 * s.slow
+	part := func(seconds int) int {
+		return max(1, (int(weight)*int(says.percent())*min(seconds, s.slow)+all-1)/all)
+	}
 	return int(got) == part(seconds) || int(got) == part(seconds-1)
 }
 
@@ -137,7 +140,8 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 		a.Unsure = known == uncertain
 		a.Verdict = map[verdict]health.State{up: health.Up, down: health.Down}[known]
 		now := serverAt(knows, e.addr)
-		a.Climbs = now != nil && s.climbs(now.Climbs, o.weightOf(op.Key, e, 0), after.Dests.Weight(e.addr))
+		says, _ := o.words(s, e)
+		a.Climbs = now != nil && s.climbs(now.Climbs, a.Weight, after.Dests.Weight(e.addr), says)
 		a.Waits = now != nil && now.Waits() && (s.hold != "" || s.pace != "")
 		a.Held = now != nil && now.Held && o.mayBeHeld(op.Key, s, e) && (known != unknown || o.rechecked[at])
 	}
@@ -163,13 +167,14 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 	for i, e := range s.places() {
 		f, now := &m.Servers[i], serverAt(knows, e.addr)
 		dest, _ := table.At(e.addr)
+		says, _ := o.words(s, e)
 		if f.Verdict = health.Down; o.passesAll(s, e) || o.isBraked(key, s, e, dest) {
 			f.Verdict = health.Up
 		}
 		if f.Verdict == health.Up && !e.elsewhere {
 			delete(o.putIn, spot{key, e.addr})
 		}
-		f.Climbs = now != nil && s.climbs(now.Climbs, f.Weight, dest.Weight)
+		f.Climbs = now != nil && s.climbs(now.Climbs, f.Weight, dest.Weight, says)
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}

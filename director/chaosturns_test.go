@@ -73,12 +73,10 @@ func (c condition) asks() health.Admin {
 
 // said is the answer of an agent.
 func (c condition) said() checker.Result {
-	told := health.Told{Weighs: true, Percent: 100, Admin: c.asks(), State: health.Up}
+	told := health.Told{Weighs: true, Percent: c.percent(), Admin: c.asks(), State: health.Up}
 	switch c {
 	case saysNothing:
 		return checker.Result{Detail: "silent"}
-	case saysHalf:
-		told.Percent = 50
 	case refusing:
 		told.State = health.Down
 	}
@@ -109,12 +107,12 @@ func (o *oracle) words(s section, e entry) (says condition, sure bool) {
 	return says, !slices.ContainsFunc(answers[recent-s.fall:], func(r outcome) bool { return r.says != says })
 }
 
-// less is how much less of a weight a server can bear by its own word.
-func (c condition) less(weight uint32) uint32 {
+// percent is how much of its weight a server can bear by its own word.
+func (c condition) percent() uint8 {
 	if c == saysHalf {
-		return weight / 2
+		return 50
 	}
-	return 0
+	return 100
 }
 
 func atPort(port uint16, list []netip.AddrPort) (others []netip.AddrPort) {

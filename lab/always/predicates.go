@@ -474,7 +474,7 @@ func weighsNoMore(m *Moment) string {
 func wordsHold(m *Moment) string {
 	serving := 0
 	for i := range m.Servers {
-		if s := &m.Servers[i]; s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
+		if s := &m.Servers[i]; !s.Backup && s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
 			serving++
 		}
 	}
@@ -486,7 +486,7 @@ func wordsHold(m *Moment) string {
 		case !s.Held && d.Weight > 0:
 			return m.Call(s.Dest.Addr) + " asks to be left out, and serves"
 		case !s.Held && s.Asks == health.Maint && in != m.Quiescent && !s.Drained && !m.changesToGate(s) &&
-			!m.Together:
+			!m.Together && !m.Rests(s):
 			return m.Call(s.Dest.Addr) + " reports maint, and is in the table as if it did not"
 		case !s.Held || s.Verdict != health.Up || !m.MayServe(s):
 		case m.KeepServing.N == 0 || m.Obeys:
