@@ -196,9 +196,8 @@ func (e *examiner) arrived(c *check) {
 		c.reported = true
 		e.waiting--
 		for _, x := range c.users {
-			if x.j.Pending, x.v.weighed = false, false; x.v.cfg.Announce != "" {
-				x.v.touch()
-			}
+			x.j.Pending, x.v.weighed = false, false
+			x.v.touch() // rules wait for the last one, whatever it says
 		}
 	}
 }

@@ -56,8 +56,10 @@ func (s *State) Own() (up, unknown int) {
 	return up, unknown
 }
 
-// isOpen reports whether the checks of a server have no result yet.
-func isOpen(s *Server) bool { return s.isAwaited() || s.Verdict() == health.Unknown }
+// isOpen reports whether the checks of a server have no result yet. One that fails is enough.
+func isOpen(s *Server) bool {
+	return s.Verdict() == health.Unknown || s.Verdict() == health.Up && s.isAwaited()
+}
 
 // backupIsIn reports whether the table has a backup server in service, and not by hand.
 func (s *State) backupIsIn() bool {
@@ -74,15 +76,18 @@ func (s *State) Rests(one *Server) bool {
 // rest has a backup server drain while it rests and is in the table. One that fails is treated like every server.
 func (h *hearing) rest(s *Server) {
 	drains := false
+	d, in := h.Have.At(s.Dest.Addr)
 	if h.Rests(s) {
 		h.why[s.At] = h.by
-		_, in := h.Have.At(s.Dest.Addr)
 		drains = in && !h.ByHand[s.Dest.Addr] && (h.Quiescent || s.State() != health.Down)
 	}
-	if at, leaves := h.findLeaver(s.Dest.Addr); leaves && !drains {
+	leaver := Leaver{Addr: s.Dest.Addr}
+	// draintime begins at weight 0
+	if at, leaves := h.findLeaver(leaver.Addr); leaves && (!drains || d.Weight > 0) {
+		leaver.Name = h.Leavers[at].Name
 		h.Leavers = slices.Delete(h.Leavers, at, at+1)
 	}
 	if drains {
-		h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
+		h.SendOff(leaver, h.now)
 	}
 }

@@ -62,6 +62,11 @@ func TestRuleBackup(t *testing.T) {
 			c.Servers[0].First.Pending = true
 			c.reserveServes()
 		}, true},
+		{"one fails, and has another check without a result", func(c *Case) {
+			two(c)
+			c.says(0, health.Down)
+			c.Servers[0].First.Pending = true
+		}, true},
 		{"one has no result, and the other fails", func(c *Case) {
 			two(c)
 			c.says(0, health.Unknown)
@@ -224,6 +229,24 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 		if again := next.Leaver(at(3)); again == nil || !again.Until.Equal(l.Until) {
 			t.Errorf("draintime %v: the next director has %+v", drainTime, again)
 		}
+	}
+}
+
+// Draintime begins at weight 0: one that the table does not let go meanwhile is not cut.
+func TestABackupServerDrainsFromWeight0(t *testing.T) {
+	c := backedUp()
+	c.DrainTime = time.Minute
+	c.reserveServes()
+	c.State = Decide(c, noon).State // and the table refuses it
+	c.Leaver(at(3)).Name = "web"
+	later := noon.Add(time.Hour)
+	c.Looked(c.Leaver(at(3)), false, later)
+	d := Decide(c, later)
+	if place, in := d.Places[at(3)]; !in || place.Weight > 0 {
+		t.Errorf("it has %v, %v", place, in)
+	}
+	if l := d.State.Leaver(at(3)); l == nil || l.Name != "web" || !l.Until.Equal(later.Add(time.Minute)) {
+		t.Errorf("it drains as %+v", l)
 	}
 }
 
