@@ -151,6 +151,7 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 			step.Before.Leavers = append(step.Before.Leavers, leaver)
 		}
 	}
+	step.Before.Leavers = append(step.Before.Leavers, o.restsOn(op.Key, s)...)
 	if o.isByChecks(op, s) {
 		step.Cause = always.Checks
 	}

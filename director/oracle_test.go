@@ -41,6 +41,7 @@ type oracle struct {
 	touched  map[spot]bool      // by hand since the file was taken
 	mayStay  map[spot]time.Time // no longer than until then, with connections, at weight 0
 	mustStay map[spot]time.Time // until then at least: connections all the time, and nothing else happened to them
+	atZero   map[spot]time.Time // the same of every server, since the daemon gave it weight 0: should it drain
 
 	// of those that the guard may hold
 	gone      map[spot]bool // the daemon took it out of service, and it did not pass since
@@ -57,7 +58,8 @@ func newOracle(complain func(string, ...any)) *oracle {
 	return &oracle{complain: complain, world: newWorld(), found: map[spot][]probe{}, changed: map[spot]bool{},
 		sorryIn: map[lvs.Key]bool{}, byHand: map[spot]rest{}, unseen: map[spot]bool{}, moved: map[string]bool{},
 		touched: map[spot]bool{}, mayStay: map[spot]time.Time{}, mustStay: map[spot]time.Time{},
-		gone: map[spot]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
+		atZero: map[spot]time.Time{},
+		gone:   map[spot]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
 }
 
 // offer: from now on either file may hold. take: only this one does.
@@ -105,11 +107,14 @@ func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 	at := spot{op.Key, op.Dest.Addr}
 	o.troubled, o.unseen[at], o.foreign = time.Now(), true, o.foreign || op.Key.Addr == foreign
 	if op.Kind < ipvsctl.AddDest {
-		maps.DeleteFunc(o.mustStay, func(at spot, _ time.Time) bool { return at.key == op.Key })
+		for _, all := range o.drainers() {
+			maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.key == op.Key })
+		}
 		return
 	}
 	o.touched[at] = true
 	delete(o.mustStay, at)
+	delete(o.atZero, at)
 	if !o.files[0][op.Key.Addr].repair {
 		o.byHand[at] = anyRest
 	}
@@ -201,6 +206,7 @@ func (o *oracle) rest(p part) {
 	o.role = p
 	if p == leaving { // nobody waits for those who drain
 		clear(o.mustStay)
+		clear(o.atZero)
 	}
 	if p == leaving && o.refusal == nothing { // else it may serve again before the table let them go
 		clear(o.mayStay)

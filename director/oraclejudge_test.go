@@ -16,6 +16,7 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	at := spot{op.Key, op.Dest.Addr}
 	o.note("         " + op.String())
 	defer o.noteGone(op, before, after)
+	defer o.noteZero(op, after)
 	if op.Kind == ipvsctl.DelDest {
 		defer delete(o.mustStay, at)
 	}

@@ -1,11 +1,13 @@
 package director
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lab/always"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 )
@@ -15,8 +17,33 @@ func (o *oracle) carry(a netip.AddrPort) (begin bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.busy[a] = !o.busy[a]
-	maps.DeleteFunc(o.mustStay, func(at spot, _ time.Time) bool { return at.addr == a })
+	for _, all := range o.drainers() {
+		maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.addr == a })
+	}
 	return o.busy[a]
+}
+
+// drainers are those of which something is known as long as their connections are as they were.
+func (o *oracle) drainers() []map[spot]time.Time { return []map[spot]time.Time{o.mustStay, o.atZero} }
+
+// noteZero notes whom the daemon gives weight 0. Without draintime it stays as long as its connections.
+func (o *oracle) noteZero(op ipvsctl.Op, after ipvsctl.Service) {
+	at := spot{op.Key, op.Dest.Addr}
+	d, in := after.Dests.At(at.addr)
+	if _, was := o.atZero[at]; op.Kind < ipvsctl.AddDest || was && in && d.Weight == 0 {
+		return
+	}
+	delete(o.atZero, at)
+	for _, f := range o.files {
+		if s, ours := f[op.Key.Addr]; ours && in && d.Weight == 0 && o.busy[at.addr] {
+			o.atZero[at] = earlier(o.atZero[at], time.Now().Add(s.drains()))
+		}
+	}
+}
+
+// drains is how long a server of a section drains at most: forever without draintime.
+func (s section) drains() time.Duration {
+	return cmp.Or(time.Duration(s.drain)*time.Second, 1000*time.Hour)
 }
 
 // leave notes who leaves with another file, which a daemon took over since a moment, when the table was like this.
@@ -27,18 +54,28 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 	for addr, s := range next {
 		key, drain := keyFor(addr), time.Duration(s.drain)*time.Second
 		was := o.files[0][addr]
+		for at, until := range o.atZero {
+			if at.key == key {
+				o.atZero[at] = earlier(until, began.Add(s.drains()))
+			}
+		}
 		for _, dest := range before[key].Dests {
 			a := dest.Addr
 			at := spot{key, a}
 			_, stays := s.entry(a)
-			_, known := was.entry(a)
+			e, known := was.entry(a)
+			_, isZero := o.atZero[at]
 			until, left := o.mayStay[at]
 			if drain == 0 || stays || !known && !left || o.role != inService {
 				continue
 			}
 			may[at] = earlier(until, time.Now().Add(drain))
-			if _, sure := o.mustStay[at]; o.busy[a] && o.left != 0 && !o.touched[at] && (sure || known) {
-				must[at] = earlier(o.mustStay[at], began.Add(drain))
+			rests := e.backup && dest.Weight == 0 // and drained before
+			if _, sure := o.mustStay[at]; o.busy[a] && o.left != 0 && !o.touched[at] &&
+				(sure || known && (isZero || !rests)) {
+				if must[at] = earlier(o.mustStay[at], began.Add(drain)); rests {
+					must[at] = earlier(must[at], o.atZero[at])
+				}
 			}
 		}
 	}
@@ -57,6 +94,17 @@ func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 		return false
 	}
 	return s.drain > 0 && time.Now().Before(o.mustStay[spot{key, addr}])
+}
+
+// restsOn are the backup servers that drained since they were no longer needed, and have had connections ever since.
+func (o *oracle) restsOn(key lvs.Key, s section) (list []always.Leaver) {
+	for at, until := range o.atZero {
+		e, in := s.entry(at.addr)
+		if at.key == key && in && e.backup && !o.touched[at] && !o.unseen[at] && time.Now().Before(until) {
+			list = append(list, always.Leaver{Addr: at.addr, Stays: true})
+		}
+	}
+	return list
 }
 
 // earlier is the earlier of two times, of which the first may be zero.
