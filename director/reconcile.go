@@ -30,7 +30,8 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 			v.touch()
 		}
 		v.weighed = v.weighed && !v.dirty
-		if !v.dirty && !v.Obeys && !v.untold(now) {
+		steps := v.moves && until(v.again) < time.Second // which decides, too
+		if !v.dirty && (steps || !v.Obeys && !v.untold(now)) {
 			continue
 		}
 		v.dirty = v.dirty && v.isOurs() // the daemon that takes it over writes it
