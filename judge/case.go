@@ -42,7 +42,8 @@ func (c *Case) Serves(s *Server) bool {
 	if c.Rests(s) || s.Weight() == 0 || s.Drained() || state != health.Up && (state != health.Unknown || !s.Kept) {
 		return false
 	}
-	return !c.isOutByHand(s) && !((s.Rerouted || c.Gathers()) && c.weighsNothing(s))
+	waits := s.Rerouted || c.Gathers() || state == health.Unknown && c.Have != nil // it stays as the table has it
+	return !c.isOutByHand(s) && !(waits && c.weighsNothing(s))
 }
 
 // weighsNothing reports whether a server has no weight, or is not there, as far as the table is known, which includes

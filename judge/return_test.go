@@ -65,6 +65,8 @@ func (p *played) do(t *testing.T, what string) {
 					}
 					return &was.Servers[k].First
 				})
+			case "vanishes": // and so do the others, and the virtual service
+				p.Vanished()
 			case "hand": // somebody gives it a weight
 				p.has(byte(i), 9)
 				p.Changed(at(byte(i)), true, false)
@@ -192,6 +194,8 @@ func TestPace(t *testing.T) {
 			"1 fails, 2 fails, 1 passes, 2 passes, 3 fails, 4 fails", "44--"},
 		{"obey lifts it", nil, "3 fails, 1 obey, 1 fails, 2 fails, 1 passes, 2 passes", "44-4"},
 		{"… also for the last that waits", nil, "1 fails, 2 fails, 1 passes, 2 passes, 1 obey", "4444"},
+		{"servers without a result that are gone from the table do not serve", nil,
+			"1 fails, 2 fails, 1 passes, 2 passes, 3 reload, 4 reload, 1 vanishes", "44--"},
 		{"standing by", func(c *Case) { c.Theirs = true }, "1 fails, 2 fails, 1 passes, 2 passes", "4444"},
 		{"ready", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 ready", "4444"},
 		{"a drain, and its end", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 drain, 2 undo", "4444"},
