@@ -45,8 +45,9 @@ func (all *movers) note(v *virtual) {
 			v.moving = make([]Moving, len(v.members))
 		}
 		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() || m.Told != told {
-			*m = Moving{Key: v.key, Addr: s.Dest.Addr, Weight: v.Have.Weight(s.Dest.Addr),
-				Of: s.Weight(), Motion: s.Motion, Told: told}
+			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
+			*m = Moving{Key: v.key, Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
+				Weight: v.Have.Weight(s.Dest.Addr), Motion: s.Motion, Told: told}
 			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}
 	}
@@ -59,7 +60,7 @@ func (all *movers) record(ends bool) {
 	}
 	all.due, all.at = time.Time{}, time.Now()
 	now := make([]Moving, 0, len(all.last))
-	for _, v := range all.ours {
+	for _, v := range all.virtuals {
 		for _, m := range v.moving {
 			if m.Motion != (lvs.Motion{}) || m.Told != (judge.Spoken{}) {
 				now = append(now, m)
@@ -73,20 +74,20 @@ func (all *movers) record(ends bool) {
 }
 
 // resume continues where the previous daemon ended. A weight in the table that does not fit was changed by hand in the
-// meantime.
+// meantime. One that is not ours says nothing of our servers.
 func (all *movers) resume(have ipvsctl.Table) {
-	ours := byKey(all.ours)
+	virtuals := byKey(all.virtuals)
 	for _, m := range all.last {
-		v := ours[m.Key]
-		if v == nil {
+		v := virtuals[m.Key]
+		if v == nil || int(m.Nth) >= len(v.AllAt(m.Addr)) {
 			continue
 		}
-		weight := have[m.Key].Dests.Weight(m.Addr)
-		for _, s := range v.at(m.Addr) {
-			if !v.Resume(s.Server, m, weight, time.Now()) {
-				v.byHand(&all.tell, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
-				break
-			}
+		weight, s := uint32(0), &v.Servers[v.AllAt(m.Addr)[m.Nth]]
+		if v.isOurs() {
+			weight = have[m.Key].Dests.Weight(m.Addr)
+		}
+		if !v.Resume(s, m, weight, time.Now()) && v.At(m.Addr) == s {
+			v.byHand(&all.tell, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
 		}
 	}
 }

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -166,4 +168,43 @@ func BenchmarkClimb(b *testing.B) {
 		b.ReportMetric(float64(reads)/window.Seconds(), "reads/s")
 	}
 	end()
+}
+
+// Two lines of a section name one server, with two checks. What one of them waits for, or reports, is not the other's
+// with the next daemon either, and the weight in the table is that of the one that serves.
+func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
+	plan := func() *services {
+		const file = "virtual = 10.0.0.1:80\n\tservice = http\n\tholddown = 30\n\tdrainstatus = 503\n" +
+			"\treal = 10.1.0.1:80 masq 4 \"a\", \"ok\"\n\treal = 10.1.0.1:80 masq 9 \"b\", \"ok\"\n"
+		p := planChecked(t, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
+		return &services{ours: p.virtuals, virtuals: p.virtuals, global: &p.Config.Global}
+	}
+	words := health.Words{Admin: health.Drain}
+	for waits := range 2 {
+		was, now := plan(), plan()
+		v := was.ours[0]
+		v.Servers[waits].Motion = lvs.Motion{Fallen: true, Noted: true, Falls: 3, Turn: time.Now().Add(time.Minute)}
+		v.Servers[waits].First.Telling = health.Tells(words)
+		v.Servers[1-waits].Motion = lvs.Motion{Turn: time.Now().Add(-time.Second)}
+		v.Have = lvs.Dests{v.Servers[waits].Dest}
+		before := movers{services: was}
+		before.note(v)
+		v.Have = lvs.Dests{v.Servers[1-waits].Dest} // by now
+		before.record(true)
+
+		next := movers{services: now, last: before.last}
+		for i := range now.ours[0].Servers {
+			now.ours[0].Servers[i].Assume()
+		}
+		next.resume(ipvsctl.Table{v.key: {Key: v.key, Dests: v.Have}})
+		for i := range v.Servers {
+			had, has := &v.Servers[i], &now.ours[0].Servers[i]
+			if has.Motion != had.Motion || has.Asks() != had.Asks() {
+				t.Errorf("line %d: %+v, %v; want %+v, %v", i, has.Motion, has.Asks(), had.Motion, had.Asks())
+			}
+		}
+		if by := now.ours[0].ByHand; len(by) > 0 {
+			t.Errorf("changed by hand: %v", by)
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 type Moving struct {
 	Key    lvs.Key
 	Addr   netip.AddrPort
+	Nth    uint32 `json:",omitzero"` // of the servers with this address
 	Weight uint32 // in the table when it was recorded
 	Of     uint32 // its weight by order or file
 	lvs.Motion

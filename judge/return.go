@@ -67,7 +67,7 @@ func returning(h *hearing) {
 			waiting = append(waiting, s)
 		case s.Fallen && s.Verdict() == health.Up && s.Asks() <= health.NoAdmin:
 			s.Forgive() // an order overrides it
-		case !s.Held && !s.Backup && h.Serves(s):
+		case !s.Held && !s.Backup && (h.Serves(s) || h.Theirs && s.Verdict() == health.Unknown):
 			missing--
 		}
 		if again := s.Turn.Add(h.Pace.Every); !s.Fallen && h.now.Before(again) {
