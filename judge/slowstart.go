@@ -35,6 +35,11 @@ func climb(h *hearing) {
 		if h.comesIn(s) && !cold {
 			s.Climbs = beat
 		}
+		for other := range h.sharing(s.Dest.Addr) { // the table has one weight for all of them
+			if s.Climbs.IsZero() && s.IsUp() && !s.Held {
+				s.Climbs = other.Climbs
+			}
+		}
 		weight := h.Ramp(s, h.now).roundedUp(s.Weight())
 		if cold || weight == s.Weight() {
 			s.Climbs = time.Time{}

@@ -103,6 +103,28 @@ func TestRuleSlowStart(t *testing.T) {
 		{"… as another one climbs", func(c *Case) { gone(c); c.since(0, 30*time.Second, 20) }, whole},
 		{"none served, and one had no result yet", func(c *Case) { gone(c); c.Cold = true }, whole},
 		// those that climb
+		{"another line has its address: one server climbs", func(c *Case) {
+			c.since(1, 18*time.Second, 11)
+			c.Members[2].Dest.Addr = at(2)
+			c.Index()
+			c.Have.Remove(at(3))
+		}, "1:40, 2:12 by slowstart, for 18s, again in 1s"},
+		{"… the line before it", func(c *Case) {
+			c.since(1, 18*time.Second, 11)
+			c.Members[0].Dest.Addr = at(2)
+			c.Index()
+			c.Have.Remove(at(1))
+		}, "2:12, 3:40 by slowstart, for 18s, again in 1s"},
+		{"… which is held", func(c *Case) {
+			c.since(1, 18*time.Second, 11)
+			c.Members[2].Dest.Addr = at(2)
+			c.Index()
+			c.Have.Remove(at(3))
+			c.KeepServing.N = 3
+			c.Members[0].Dest.Weight = 100
+			c.has(1, 100)
+			c.hold(2)
+		}, "1:100, 2:40 by slowstart, for 18s, again in 1s"},
 		{"it has climbed a while", func(c *Case) { c.since(1, 18*time.Second, 11) },
 			"1:40, 2:12, 3:40 by slowstart, for 18s, again in 1s"},
 		{"… and not a whole second since", func(c *Case) { c.since(1, 18900*time.Millisecond, 12) },
