@@ -105,12 +105,17 @@ func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
 		{"30", 1, "40 40 40"}, // the pool is cold
 		{"30", 3, "40 40 40"},
 		{"0", 2, "40 40 40"},
+		{"30", 4, "40 40 40"}, // the third one climbs, which only the daemon knows
 	} {
 		p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1->10.2.0.3:80 gate 40\n\tchecktype = connect\n\tscheduler = wlc\n\tslowstart = "+
 			row.slowstart+"\n", neverChecked)
 		have := p.Preview(nil, nil)
 		service := have[key]
-		service.Dests = service.Dests[:row.in]
+		if row.in == 4 {
+			service.Dests[2].Weight = 12
+		} else {
+			service.Dests = service.Dests[:row.in]
+		}
 		have[key] = service
 		var weights []string
 		for _, dest := range p.Preview(nil, have)[key].Dests {
