@@ -245,7 +245,7 @@ func TestExternalWeight(t *testing.T) {
 		spec.Command = writeScript(t, fmt.Sprintf("#!/bin/sh\necho said; exit %d\n", status))
 		r := build(t, spec, nil).Check(t.Context())
 		if r.Told != want || r.OK != want.Weighs || !strings.HasPrefix(r.Detail, fmt.Sprintf("exit status %d", status)) ||
-			strings.Contains(r.Detail, fmt.Sprintf(", tells %d%%", want.Percent)) != (want.Weighs && status > 0) {
+			strings.Contains(r.Detail, fmt.Sprintf(", reports %d%%", want.Percent)) != (want.Weighs && status > 0) {
 			t.Errorf("%d: %+v", status, r)
 		}
 		spec.Weighs = false

@@ -115,7 +115,7 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 	case ending:
 		if status := syscall.WaitStatus(err); c.weighs && status.Exited() && isWeight(status.ExitStatus()) {
 			percent := status.ExitStatus() - firstWeight
-			return c.passed(fmt.Sprintf("%v, tells %d%%", err, percent), said, percent)
+			return c.passed(fmt.Sprintf("%v, reports %d%%", err, percent), said, percent)
 		}
 		failure.Detail = withOutput(err.Error(), said)
 	case *program.TimeoutError:

@@ -36,7 +36,7 @@ const (
 	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
 	TakenOver      Kind = "taken-over"      // virtual services came from another daemon, or were left to it
 	Shared         Kind = "shared"          // another daemon has virtual services of the file, too
-	Drained        Kind = "drained"         // a server has weight 0 by order, or because it asks for that
+	Drained        Kind = "drained"         // a server has weight 0 by order, or because it reports drain
 	Quiescent      Kind = "quiescent"       // a server has weight 0 because it is down
 	Deleted        Kind = "deleted"         // a server that is down, or a fallback server, was removed
 	Purged         Kind = "purged"          // a server was removed because it is not configured
