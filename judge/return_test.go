@@ -261,6 +261,29 @@ func TestPaceOut(t *testing.T) {
 	}
 }
 
+// A name that moves counts once among those that serve: the server at the former address goes when the other one comes.
+func TestPaceWhileANameMoves(t *testing.T) {
+	p := playedWith(func(c *Case) {
+		*c = inService(4, 4, 4, 4, 4)
+		c.MinServers.High = lvs.Share{N: 3}
+		c.Pace = lvs.Pace{Share: lvs.Share{N: 1}, Every: 10 * time.Second}
+		c.Members[4].MovedTo = 0
+		c.says(0, health.Unknown)
+		c.Servers[0].Entered = false
+		c.Have.Remove(at(1))
+	})
+	for _, step := range [][2]string{
+		{"2 fails, 3 fails, 4 fails", "----4"},
+		{"3 passes, 1s, 2 passes, 4 passes", "-44-4 9s"}, // three of four serve
+		{"1 passes", "444-- 9s"},
+		{"10s", "4444-"},
+	} {
+		if p.do(t, step[0]); p.String() != step[1] {
+			t.Errorf("%s: %s, want %s", step[0], p, step[1])
+		}
+	}
+}
+
 // Two servers at former addresses have a weight by order, and those at the new addresses none by the file: a percentage
 // of no server is none, and one returns nevertheless.
 func TestPaceWithWeightsAtFormerAddresses(t *testing.T) {
