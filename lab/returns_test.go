@@ -18,15 +18,62 @@ func TestKernelLongReturns(t *testing.T) {
 	if n := f.rows[len(f.rows)-1].notes; !slices.Contains(n, "taken out 1 times") {
 		t.Errorf("with holddown: %q", n)
 	}
-	for _, name := range all {
+	f.allFive()
+}
+
+// allFive: five servers die and return within seconds, without slowstart and with it. With it the first three, half of the
+// weight, come whole. The others climb, and wlc does not send them all new requests.
+func (f *failures) allFive() {
+	f.webs["rs5"].set(well)
+	f.served = append(slices.Clone(all), "rs5")
+	var whole []string
+	for _, name := range f.served {
 		f.weights[name] = 10
+		whole = append(whole, entry(name)+" -m -w 10\n")
 	}
-	f.more = "        scheduler = wrr\n        slowstart = 20\n"
-	f.reload()
-	f.until(time.Second, entry("rs4")+" -m -w 10\n")
-	came := f.allDie() // half of the weight comes whole: those who climb have others that carry
-	if !slices.Equal(came[:2], []uint32{10, 10}) || came[2] > 3 || came[3] > 3 {
-		t.Errorf("with slowstart they come with the weights %v", came)
+	var toLast []int
+	for _, slowstart := range []string{"", "        slowstart = 20\n"} {
+		f.more = "        scheduler = wlc\n" + slowstart
+		f.reload()
+		f.until(bound, whole...)
+		came := f.allDie()
+		toLast = append(toLast, f.toLast(time.Now()))
+		if slowstart == "" && slices.Equal(came, []uint32{10, 10, 10, 10, 10}) {
+			continue
+		}
+		if slowstart == "" || !slices.Equal(came[:3], []uint32{10, 10, 10}) || came[3] > 3 || came[4] > 3 {
+			f.t.Errorf("%q: they come with the weights %v", slowstart, came)
+		}
 	}
 	f.report()
+	f.t.Logf("of %d requests after the return of the last server, it gets %d, with slowstart %d", following, toLast[0], toLast[1])
+	if toLast[0] <= toLast[1] || toLast[1] > following/5 {
+		f.t.Error("with slowstart it must get fewer, and no more than its fair share")
+	}
+}
+
+const following = 20 // requests
+
+// toLast counts the requests of the fifth server, among the first that follow its return.
+func (f *failures) toLast(returned time.Time) (n int) {
+	f.t.Helper()
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		seen := 0
+		f.mu.Lock()
+		for _, q := range f.requests {
+			if seen == following || q.start.Before(returned) {
+				continue
+			}
+			if seen++; q.server == "rs5" {
+				n++
+			}
+		}
+		f.mu.Unlock()
+		if seen == following {
+			return n
+		}
+		if n = 0; time.Since(begun) > 30*time.Second {
+			f.t.Fatalf("only %d requests in 30 s", seen)
+		}
+	}
 }
