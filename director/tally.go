@@ -11,14 +11,17 @@ import (
 
 // Tally counts events of a real server since it was configured. It survives a reload.
 type Tally struct {
-	Checks      uint64 `json:"checks"`      // all checks, including inconclusive ones
-	Transitions uint64 `json:"transitions"` // from up to down and back
-	failures    [checker.Causes]uint32
+	Checks      uint64                  `json:"checks"`      // all checks, including inconclusive ones
+	Transitions uint64                  `json:"transitions"` // from up to down and back
+	failures    *[checker.Causes]uint32 // never changed; nil: none, as for most servers
 }
 
 // Failures returns the causes of failed checks with their counts.
 func (t *Tally) Failures() iter.Seq2[string, uint32] {
 	return func(yield func(string, uint32) bool) {
+		if t.failures == nil {
+			return
+		}
 		for cause, n := range t.failures {
 			if n > 0 && !yield(checker.Cause(cause).String(), n) {
 				return
@@ -35,11 +38,20 @@ func count(c *Change) {
 	case c.isNew():
 		c.s.tally.Checks++
 		if !c.Result.OK {
-			c.s.tally.failures[c.Result.Cause]++
+			c.s.tally.fail(c.Result.Cause)
 		}
 		c.v.took.count(c.Result.Took)
 		c.v.stages.count(&c.Result.Stages)
 	}
+}
+
+func (t *Tally) fail(cause checker.Cause) {
+	var failures [checker.Causes]uint32
+	if t.failures != nil {
+		failures = *t.failures
+	}
+	failures[cause]++
+	t.failures = &failures
 }
 
 // Bounds are the upper bounds of the histogram's classes. The last class has none.

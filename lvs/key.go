@@ -32,10 +32,10 @@ func (p Protocol) String() string {
 
 // Key identifies a virtual service: protocol, address and port, or family and mark.
 type Key struct {
-	Protocol Protocol
 	Addr     netip.AddrPort // invalid for a mark
 	Mark     uint32         // only for a mark
-	IPv6     bool           // family; for an address it equals Addr's
+	Protocol Protocol
+	IPv6     bool // family; for an address it equals Addr's
 }
 
 // Compare orders keys as ipvsadm lists them: addresses before marks, IPv4 before IPv6, TCP, UDP, SCTP.

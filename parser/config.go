@@ -156,9 +156,9 @@ type Virtual struct {
 	Settings
 	ID       string         // as the Perl ldirectord logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3
 	Protocol Protocol       //
-	IPv6     bool           // address family, also of a mark
 	Addr     netip.AddrPort // invalid under a mark
 	Mark     uint32         // 1 or more under a mark, else 0
+	IPv6     bool           // address family, also of a mark
 	// extension: the packets that get the mark, in file order; none: another program sets the mark
 	Marking []Marking
 
@@ -194,11 +194,11 @@ type Virtual struct {
 	SNI              string // extension; "" means VirtualHost
 
 	// Extensions, all opt-in; see checker.Spec, whose fields of these names they become.
-	TLSVerify      bool
 	TLSCA          string // path; "" for the system's authorities
 	TLSCert        string // path; set together with TLSKey
 	TLSKey         string
 	TLSExpiryWarn  int // days; 0: no warning
+	TLSVerify      bool
 	StartTLS       bool
 	ClearText      bool     // the password may be sent in clear
 	HTTPStatus     Statuses // nil for 2xx
@@ -229,8 +229,8 @@ type Virtual struct {
 // Tells is how the servers of a section report their weight; an extension.
 type Tells struct {
 	AgentPort      uint16   // the port that is asked; 0: none
-	AgentSend      string   // what is sent there first, bytes
 	ExternalWeight bool     // the exit status of checkcommand is a weight
+	AgentSend      string   // what is sent there first, bytes
 	DrainStatus    Statuses // http, https: a server with this status wants no new clients; none of HTTPStatus
 }
 
