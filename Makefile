@@ -180,7 +180,6 @@ all-chaos:
 
 long-chaos:
 	CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
-	CHAOS_WEIGHTS=1 CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
 
 # Every state that judge can come to, with its capabilities alone, in pairs and in triples. WALK=NAME chooses a slice.
 WALK ?= long

@@ -3,7 +3,6 @@ package director
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -47,9 +46,7 @@ func (c *chaos) newSection() section {
 	s.vip = c.coin()
 	s.keep = []string{"0", "0", "1", "2", "50%", "100%"}[c.rand.IntN(6)]
 	s.drain = []int{0, 0, 3, 60}[c.rand.IntN(4)]
-	if drawsWeights() {
-		s.slow = []int{0, 2, 10, 60}[c.rand.IntN(4)]
-	}
+	s.slow = []int{0, 2, 10, 60}[c.rand.IntN(4)]
 	for _, further := range furtherChecks {
 		if c.rand.IntN(5) == 0 {
 			s.also = append(s.also, further)
@@ -58,9 +55,7 @@ func (c *chaos) newSection() section {
 	if c.rand.IntN(10) == 0 {
 		s.check, s.also = "off", nil
 	}
-	if drawsWeights() {
-		s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
-	}
+	s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
 	s.announce = []string{"", "lvs0", "lvs0\n\tlastresort = lvs1"}[c.rand.IntN(3)]
 	s.turns = drawTurns(c.rand)
 	for _, a := range servers {
@@ -76,9 +71,6 @@ func (c *chaos) newSection() section {
 	return s
 }
 
-// drawsWeights reports whether slowstart and backup servers are drawn too, as make long-chaos does.
-func drawsWeights() bool { return os.Getenv("CHAOS_WEIGHTS") != "" }
-
 // drawsBackup draws whether a server of a section is a backup server. The first is none.
 func (s section) drawsBackup(c *chaos) bool {
 	return s.below != "" && len(s.servers) > 0 && c.rand.IntN(4) == 0
@@ -92,11 +84,7 @@ func (c *chaos) touched(s section) section {
 		s.turns = other.turns
 		return s
 	}
-	kinds := 14
-	if drawsWeights() {
-		kinds = 17
-	}
-	switch c.rand.IntN(kinds) {
+	switch c.rand.IntN(17) {
 	case 16:
 		s.below = other.below
 	case 15:
