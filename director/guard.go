@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"slices"
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
@@ -42,8 +43,8 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	if v.rules, v.again = decision.Others, decision.Again; v.moves {
 		v.again = together(v.again)
 	}
-	backed, leave := v.Backed, len(v.Leavers)
-	if v.Adopt(decision.State); len(v.Leavers) != leave {
+	backed, leavers := v.Backed, v.Leavers
+	if v.Adopt(decision.State); !slices.Equal(v.Leavers, leavers) {
 		v.depart(v.servers)
 		w.left = true
 	}
