@@ -40,12 +40,12 @@ func backup(h *hearing) {
 // not serve.
 func (s *State) Own() (up, unknown int) {
 	for addr := range s.Found {
-		d, _ := s.Have.At(addr)
-		up += int(min(d.Weight, 1))
+		up += int(min(s.Have.Weight(addr), 1))
 	}
 	for one := range s.all() {
 		switch {
-		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(), s.isOutByHand(one):
+		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(),
+			s.isOutByHand(one.Dest.Addr):
 		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two are one
 		case isOpen(one):
 			unknown++

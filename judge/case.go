@@ -43,19 +43,18 @@ func (c *Case) Serves(s *Server) bool {
 		return false
 	}
 	waits := s.Rerouted || c.Gathers() || state == health.Unknown && c.Have != nil // it stays as the table has it
-	return !c.isOutByHand(s) && !(waits && c.weighsNothing(s))
+	return !c.isOutByHand(s.Dest.Addr) && !(waits && c.weighsNothing(s))
 }
 
 // weighsNothing reports whether a server has no weight, or is not there, as far as the table is known, which includes
 // what was read after a reload before anything is written.
 func (s *State) weighsNothing(one *Server) bool {
-	d, _ := s.Have.At(one.Dest.Addr)
-	return d.Weight == 0
+	return s.Have.Weight(one.Dest.Addr) == 0
 }
 
 // isOutByHand reports whether a server was taken out of service by hand.
-func (s *State) isOutByHand(one *Server) bool {
-	return s.ByHand[one.Dest.Addr] && s.weighsNothing(one) // cheapest test first, because this runs for each result
+func (s *State) isOutByHand(addr netip.AddrPort) bool {
+	return s.ByHand[addr] && s.Have.Weight(addr) == 0 // cheapest test first, because this runs for each result
 }
 
 // WeightAt returns the weight of a destination, and whether it exists, as the table was last written.

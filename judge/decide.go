@@ -87,7 +87,7 @@ func (h *hearing) askAgain(at time.Time) {
 // serving reports whether a destination takes new connections so far, unless it was taken out by hand.
 func (h *hearing) serving() bool {
 	for addr, p := range h.places {
-		if p.Weight > 0 && !(h.ByHand[addr] && h.Have.Weight(addr) == 0) {
+		if p.Weight > 0 && !h.isOutByHand(addr) {
 			return true
 		}
 	}

@@ -121,7 +121,7 @@ func guard(h *hearing) {
 		switch serves := h.Serves(s); {
 		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
 			s.letGo()
-		case s.Held && (h.isOutByHand(s) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
+		case s.Held && (h.isOutByHand(s.Dest.Addr) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
 			s.goOut() // it would come back without a success
 		case s.Backup:
 		case serves && s.Held:

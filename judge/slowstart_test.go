@@ -103,23 +103,12 @@ func TestRuleSlowStart(t *testing.T) {
 		{"… as another one climbs", func(c *Case) { gone(c); c.since(0, 30*time.Second, 20) }, whole},
 		{"none served, and one had no result yet", func(c *Case) { gone(c); c.Cold = true }, whole},
 		// those that climb
-		{"another line has its address: one server climbs", func(c *Case) {
-			c.since(1, 18*time.Second, 11)
-			c.Members[2].Dest.Addr = at(2)
-			c.Index()
-			c.Have.Remove(at(3))
-		}, "1:40, 2:12 by slowstart, for 18s, again in 1s"},
-		{"… the line before it", func(c *Case) {
-			c.since(1, 18*time.Second, 11)
-			c.Members[0].Dest.Addr = at(2)
-			c.Index()
-			c.Have.Remove(at(1))
-		}, "2:12, 3:40 by slowstart, for 18s, again in 1s"},
+		{"another line has its address: one server climbs", func(c *Case) { besideOneThatClimbs(c, 2) },
+			"1:40, 2:12 by slowstart, for 18s, again in 1s"},
+		{"… the line before it", func(c *Case) { besideOneThatClimbs(c, 0) },
+			"2:12, 3:40 by slowstart, for 18s, again in 1s"},
 		{"… which is held", func(c *Case) {
-			c.since(1, 18*time.Second, 11)
-			c.Members[2].Dest.Addr = at(2)
-			c.Index()
-			c.Have.Remove(at(3))
+			besideOneThatClimbs(c, 2)
 			c.KeepServing.N = 3
 			c.Members[0].Dest.Weight = 100
 			c.has(1, 100)
@@ -340,4 +329,12 @@ func TestARampOfYears(t *testing.T) {
 			t.Errorf("after %d days %d, want %d", days, got, want)
 		}
 	}
+}
+
+// besideOneThatClimbs gives a server the address of the second one, which has climbed for 18 seconds.
+func besideOneThatClimbs(c *Case, i int) {
+	c.since(1, 18*time.Second, 11)
+	c.Members[i].Dest.Addr = at(2)
+	c.Index()
+	c.Have.Remove(at(byte(i + 1)))
 }
