@@ -22,6 +22,7 @@ import (
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/run"
@@ -136,9 +137,9 @@ func (d *daemon) assemble(hangups <-chan os.Signal) {
 		Maintenance: maintenance.New(watch).Watch,
 		Former:      d.lock.Before.Virtuals, Claims: d.claims, Through: d.Config.Checks.through.Leave,
 		Leavers: d.lock.Before.Leavers,
-		Leave:   func(all []director.Leaver) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
+		Leave:   func(all []judge.Record) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
 		Moving:  d.lock.Before.Moving,
-		Move:    func(all []director.Moving) { d.record(func(s *instance.State) { s.SetMoving(all) }) },
+		Move:    func(all []judge.Record) { d.record(func(s *instance.State) { s.SetMoving(all) }) },
 		Alive:   d.Manager.alive, Pulse: d.Manager.every,
 	}
 	if d.Table.Machine { // with a table in memory there are no mark rules and no addresses

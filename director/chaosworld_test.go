@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 )
@@ -37,10 +38,10 @@ type world struct {
 	changes    int
 	left       int // changes until the daemon dies, negative for never
 	role       part
-	claims     []lvs.Key // what the daemon says may be in the table by it
-	recorded   []Leaver  // by the daemon for the next one
-	moving     []Moving  // too
-	lines      []string  // of the story
+	claims     []lvs.Key      // what the daemon says may be in the table by it
+	recorded   []judge.Record // by the daemon for the next one
+	moving     []judge.Record // too
+	lines      []string       // of the story
 }
 
 func newWorld() world {
@@ -447,7 +448,7 @@ func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Res
 }
 
 // recordLeavers is what a daemon records for the next one, as long as it lives.
-func (w *world) recordLeavers(all []Leaver) {
+func (w *world) recordLeavers(all []judge.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.left != 0 {
@@ -455,14 +456,14 @@ func (w *world) recordLeavers(all []Leaver) {
 	}
 }
 
-func (w *world) recordedLeavers() []Leaver {
+func (w *world) recordedLeavers() []judge.Record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.recorded
 }
 
 // recordMoving is the same of those whose weights move.
-func (w *world) recordMoving(all []Moving) {
+func (w *world) recordMoving(all []judge.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.left != 0 {
@@ -470,7 +471,7 @@ func (w *world) recordMoving(all []Moving) {
 	}
 }
 
-func (w *world) recordedMoving() []Moving {
+func (w *world) recordedMoving() []judge.Record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.moving

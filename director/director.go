@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
@@ -52,14 +53,14 @@ type Deps struct {
 	// have their services.
 	Through func(left map[netip.Addr]bool)
 	// Leavers are servers that left the configuration of the previous daemon and still had connections.
-	Leavers []Leaver
+	Leavers []judge.Record
 	// Leave, if not nil, is called with the leaving servers at each change, before the table changes. Its last
 	// argument becomes Leavers of the next daemon.
-	Leave func([]Leaver)
+	Leave func([]judge.Record)
 	// Moving are the servers whose weights were changing when the previous daemon ended. Move, if not nil, is
 	// called with them when that changes, before the table changes, but at most once a second.
-	Moving []Moving
-	Move   func([]Moving)
+	Moving []judge.Record
+	Move   func([]judge.Record)
 	// Orders apply from the start on.
 	Orders orders.All
 	// Standby makes the director start on standby, see SetStandby.
@@ -111,8 +112,8 @@ func New(deps Deps) *Director {
 	all, pool := &d.services, schedule.NewPool()
 	d.standby = deps.Standby
 	d.tell = teller{receivers: append([]Receiver{count, remember}, deps.Tell...), global: &parser.Global{}}
-	d.leavers = leavers{services: all, last: deps.Leavers, leave: deps.Leave}
-	d.movers = movers{services: all, last: deps.Moving, move: deps.Move}
+	d.leavers = leavers{services: all, records: records{deps.Leavers, deps.Leave}}
+	d.movers = movers{services: all, records: records{deps.Moving, deps.Move}}
 	d.folder = maintainer{services: all, folder: folder{end: func() {}}}
 	d.marker = newMarker(all, deps.Marks)
 	d.announcer = &announcer{services: all, kernel: deps.Announcer, marks: d.marker,

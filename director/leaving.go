@@ -18,9 +18,6 @@ import (
 // lookInterval is the time between two looks at the connections of servers that leave.
 const lookInterval = time.Second
 
-// Leaver is a real server that left its virtual service and may still be in the table.
-type Leaver = ipvsctl.Leaver
-
 // depart notes the names of servers that leave now, or rest.
 func (v *virtual) depart(servers []*server) {
 	for _, s := range servers {
@@ -44,9 +41,22 @@ func whyOver(l *judge.Leaver) string {
 // leavers handles the leaving servers of all virtual services.
 type leavers struct {
 	*services
-	last   []Leaver         // as last passed on
-	leave  func([]Leaver)   // see Deps
+	records
 	lookAt <-chan time.Time // the next look at their connections; nil while no server leaves
+}
+
+// records are what the next daemon has to know, of one kind.
+type records struct {
+	last []judge.Record       // as last passed on
+	pass func([]judge.Record) // see Deps
+}
+
+// keep passes on what changed.
+func (r *records) keep(now []judge.Record) {
+	if r.pass != nil && !slices.Equal(now, r.last) {
+		r.pass(now)
+	}
+	r.last = now
 }
 
 // mayServe reports whether a server that moved away was in service, by the table, when the previous daemon ended, or in
@@ -64,28 +74,26 @@ func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 // record passes on which servers leave, and which moved away and are in maintenance. It starts the timer for the next
 // look.
 func (all *leavers) record() {
-	now, leave := make([]Leaver, 0, len(all.last)), false
+	now, leave := make([]judge.Record, 0, len(all.last)), false
 	for _, v := range all.ours {
 		leave = leave || len(v.Leavers) > 0
 		for _, l := range v.Leavers {
 			if l.Until.IsZero() {
 				continue // the next daemon finds it in the table
 			}
-			now = append(now, Leaver{Key: v.key, Addr: l.Addr, Name: l.Name, Until: l.Until})
+			now = append(now, judge.Record{Key: v.key, Addr: l.Addr, Name: l.Name, Until: l.Until})
 		}
 		for _, s := range v.servers {
 			if s.moved != nil && s.Suspended() {
-				now = append(now, Leaver{Key: v.key, Addr: s.Dest.Addr, Name: s.name(), Stays: true})
+				now = append(now,
+					judge.Record{Key: v.key, Addr: s.Dest.Addr, Name: s.name(), Stays: true})
 			}
 		}
 	}
 	if leave && all.lookAt == nil {
 		all.lookAt = time.After(lookInterval)
 	}
-	if all.leave != nil && !slices.Equal(now, all.last) {
-		all.leave(now)
-	}
-	all.last = now
+	all.keep(now)
 }
 
 // look removes leaving servers whose connections have ended or whose time is over.

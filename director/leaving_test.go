@@ -52,7 +52,7 @@ func TestWhoHasLeftIsForgotten(t *testing.T) {
 	}
 }
 
-func (s *scenario) recorded() []Leaver {
+func (s *scenario) recorded() []judge.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.leavers

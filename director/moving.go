@@ -22,16 +22,12 @@ const (
 	maxRecordInterval = time.Second
 )
 
-// Moving is the record of a real server whose weight is changing.
-type Moving = judge.Moving
-
 // movers records the moving servers of all virtual services.
 type movers struct {
 	*services
-	last []Moving       // as last passed on
-	move func([]Moving) // see Deps
-	due  time.Time      // when to record; zero: nothing is new
-	at   time.Time      // of the last record
+	records
+	due time.Time // when to record; zero: nothing is new
+	at  time.Time // of the last record
 }
 
 // note notes what changes the weights of a virtual service's servers.
@@ -42,11 +38,11 @@ func (all *movers) note(v *virtual) {
 			continue
 		}
 		if v.moving == nil {
-			v.moving = make([]Moving, len(v.members))
+			v.moving = make([]judge.Record, len(v.members))
 		}
 		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() || m.Told != told {
 			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
-			*m = Moving{Key: v.key, Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
+			*m = judge.Record{Key: v.key, Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
 				Weight: v.Have.Weight(s.Dest.Addr), Motion: s.Motion, Told: told}
 			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}
@@ -59,7 +55,7 @@ func (all *movers) record(ends bool) {
 		return
 	}
 	all.due, all.at = time.Time{}, time.Now()
-	now := make([]Moving, 0, len(all.last))
+	now := make([]judge.Record, 0, len(all.last))
 	for _, v := range all.virtuals {
 		for _, m := range v.moving {
 			if m.Motion != (lvs.Motion{}) || m.Told != (judge.Spoken{}) {
@@ -67,10 +63,7 @@ func (all *movers) record(ends bool) {
 			}
 		}
 	}
-	if all.move != nil && !slices.Equal(now, all.last) {
-		all.move(now)
-	}
-	all.last = now
+	all.keep(now)
 }
 
 // resume continues where the previous daemon ended. A weight in the table that does not fit was changed by hand in the

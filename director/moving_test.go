@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
@@ -52,7 +53,7 @@ func (c *counting) took() (ops, largest, reads int) {
 }
 
 // crowd is a hundred sections of fifty servers, with half of them out; returned, those come back. Nothing checks them.
-func crowd(t testing.TB, table ipvsctl.Client, slowstart int, move func([]Moving)) (back, end func()) {
+func crowd(t testing.TB, table ipvsctl.Client, slowstart int, move func([]judge.Record)) (back, end func()) {
 	var file strings.Builder
 	fmt.Fprintf(&file, "checkinterval = 3600\nslowstart = %d\n", slowstart)
 	for i := range 100 {
@@ -109,7 +110,7 @@ func TestManyClimbAtOnce(t *testing.T) {
 		const seconds = 30
 		table := &counting{Memory: ipvsctl.NewMemory(nil)}
 		records := 0
-		back, end := crowd(t, table, seconds, func([]Moving) { records++ })
+		back, end := crowd(t, table, seconds, func([]judge.Record) { records++ })
 		time.Sleep(time.Minute + time.Second/2)
 		table.took()
 		back()
@@ -192,7 +193,7 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 		v.Have = lvs.Dests{v.Servers[1-waits].Dest} // by now
 		before.record(true)
 
-		next := movers{services: now, last: before.last}
+		next := movers{services: now, records: before.records}
 		for i := range now.ours[0].Servers {
 			now.ours[0].Servers[i].Assume()
 		}

@@ -23,6 +23,7 @@ import (
 	"ldirectord/checker/wire"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	known "ldirectord/names"
@@ -130,9 +131,9 @@ type scenario struct {
 	done    []string // operations and hooks since the last step
 	said    []string // log lines since then
 	health  map[netip.AddrPort]checker.Result
-	dead    bool     // the daemon that runs was killed
-	leavers []Leaver // for the next daemon
-	moving  []Moving // too
+	dead    bool           // the daemon that runs was killed
+	leavers []judge.Record // for the next daemon
+	moving  []judge.Record // too
 }
 
 func newScenario(t *testing.T) *scenario {
@@ -404,7 +405,7 @@ func (s *scenario) stop(cause error) {
 }
 
 // recordMoving does the same as record of those whose weights move.
-func (s *scenario) recordMoving(all []Moving) {
+func (s *scenario) recordMoving(all []judge.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dead {
@@ -419,7 +420,7 @@ func (s *scenario) recordMoving(all []Moving) {
 }
 
 // record keeps who leaves for the next daemon, as the state file does: without monotonic times.
-func (s *scenario) record(all []Leaver) {
+func (s *scenario) record(all []judge.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dead {

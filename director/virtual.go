@@ -36,7 +36,7 @@ type virtual struct {
 	stages StageTimes
 
 	addresses    announced                       // the addresses that are announced for it
-	moving       []Moving                        // members, with what was recorded of them; nil: none moved yet
+	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
 	holds        int                             // how many servers are held
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
 	turns        map[int32]time.Time             // until when members wait by pace or paceout

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/run"
@@ -22,11 +21,11 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 		if first.Before.Leavers != nil {
 			t.Errorf("at the first start: %v", first.Before.Leavers)
 		}
-		who := ipvsctl.Leaver{
+		who := judge.Record{
 			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Name: "10.2.0.1:8080", Until: time.Now().Add(time.Minute), Stays: true,
 		}
-		if err := first.Update(func(s *State) { s.SetLeavers([]ipvsctl.Leaver{who}); s.Phase = phase }); err != nil {
+		if err := first.Update(func(s *State) { s.SetLeavers([]judge.Record{who}); s.Phase = phase }); err != nil {
 			t.Fatal(err)
 		}
 		giveBack(first)
@@ -57,14 +56,14 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
 		i := daemonOf(t.TempDir(), "/x.cf")
 		first := acquire(t, i)
-		moves := judge.Moving{
+		moves := judge.Record{
 			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Weight: 3, Of: 40,
 			Motion: lvs.Motion{Climbs: time.Now().Add(-18 * time.Second)},
 		}
 		rests := moves
 		rests.Motion = lvs.Motion{}
-		if err := first.Update(func(s *State) { s.SetMoving([]judge.Moving{moves, rests}); s.Phase = phase }); err != nil {
+		if err := first.Update(func(s *State) { s.SetMoving([]judge.Record{moves, rests}); s.Phase = phase }); err != nil {
 			t.Fatal(err)
 		}
 		giveBack(first)

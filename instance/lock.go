@@ -77,7 +77,10 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		l.Before.Virtuals = nil // its Leavers stay: cleanstop may have left them in the table
 	}
 	l.Before.Virtuals = i.NotOthers(l.Before.Virtuals)
-	l.Before.Leavers, l.Before.Moving = before.leavers(), before.moving()
+	l.Before.Leavers, l.Before.Moving = timed(before.Leavers, fromBoot), nil
+	if before.Boot == run.BootID() {
+		l.Before.Moving = timed(before.Moving, fromBoot)
+	}
 	l.now = State{
 		Format: format, Daemon: i.Daemon, Name: name, Process: self, Phase: Running, Supervisor: by,
 		Virtuals: l.Before.Virtuals,

@@ -45,57 +45,31 @@ type State struct {
 	Yields   bool      `json:",omitempty"` // it stands by, so others may take over its virtual services
 	// Virtuals are reserved for its successor until this time since the boot
 	Kept time.Duration `json:",omitempty"`
-	// the leavers of those virtual services; Until counts from the boot, because that clock can't be set
-	Leavers []ipvsctl.Leaver `json:",omitempty"`
+	// the leavers of those virtual services; times count from the boot, because that clock can't be set
+	Leavers []judge.Record `json:",omitempty"`
 	// what changes the weights of its servers, by the same clock, and the boot from which it counts
-	Moving []judge.Moving `json:",omitempty"`
+	Moving []judge.Record `json:",omitempty"`
 	Boot   string         `json:",omitempty"`
 
 	Private   []ipvsctl.PrivateService `json:",omitempty"` // the private services that it may have in the table
 	Announced map[netip.Addr][]string  `json:",omitempty"` // the devices on which it may have an address
 }
 
-// SetLeavers sets the servers that leave the configuration. Their Until is by the present clock.
-func (s *State) SetLeavers(all []ipvsctl.Leaver) {
-	s.Leavers = slices.Clone(all)
-	for i := range s.Leavers {
-		toBoot(&s.Leavers[i].Until)
-	}
-}
+// SetLeavers sets the servers that leave the configuration. Their times are by the present clock.
+func (s *State) SetLeavers(all []judge.Record) { s.Leavers = timed(all, toBoot) }
 
-// leavers returns the leavers of a record, by the present clock.
-func (s *State) leavers() []ipvsctl.Leaver {
-	all := slices.Clone(s.Leavers)
-	for i := range all {
-		fromBoot(&all[i].Until)
-	}
-	return all
-}
+// SetMoving does the same for what changes the weights of servers.
+func (s *State) SetMoving(all []judge.Record) { s.Moving, s.Boot = timed(all, toBoot), run.BootID() }
 
-// SetMoving sets what changes the weights of servers. Its times are by the present clock.
-func (s *State) SetMoving(all []judge.Moving) {
-	s.Moving, s.Boot = slices.Clone(all), run.BootID()
-	each(s.Moving, toBoot)
-}
-
-// moving returns what changes the weights of servers according to a record, by the present clock. It returns nothing
-// from a record of another boot.
-func (s *State) moving() []judge.Moving {
-	if s.Boot != run.BootID() {
-		return nil
-	}
-	all := slices.Clone(s.Moving)
-	each(all, fromBoot)
-	return all
-}
-
-// each changes every time of these records.
-func each(all []judge.Moving, change func(*time.Time)) {
+// timed returns records by another clock.
+func timed(all []judge.Record, change func(*time.Time)) []judge.Record {
+	all = slices.Clone(all)
 	for i := range all {
 		for _, t := range all[i].Times() {
 			change(t)
 		}
 	}
+	return all
 }
 
 // toBoot turns a time by the present clock into one that counts from the boot.

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"time"
 
 	"ldirectord/lvs"
 )
@@ -52,16 +51,6 @@ func (s Settings) stored(ipv6 bool) Settings {
 		s.Timeout, s.Netmask = 0, EachClient(ipv6)
 	}
 	return s
-}
-
-// Leaver is a destination to remove when its connections have ended.
-type Leaver struct {
-	Key   lvs.Key
-	Addr  netip.AddrPort
-	Name  string    // address:port as it was configured
-	Until time.Time // the latest time to remove it
-	// it is in maintenance, and serves again afterwards: Until does not count
-	Stays bool `json:",omitzero"`
 }
 
 // Service is a virtual service with its destinations.

@@ -8,16 +8,28 @@ import (
 	"ldirectord/lvs"
 )
 
-// Moving is the record of a server whose weight is changing, for the next daemon.
-type Moving struct {
-	Key    lvs.Key
-	Addr   netip.AddrPort
+// Record is what the next daemon has to know of a server that leaves, or whose weight is changing. Fields that do not
+// concern it are zero.
+type Record struct {
+	Key  lvs.Key
+	Addr netip.AddrPort
+
+	// Of one that leaves: it is removed when its connections have ended.
+	Name  string    `json:",omitzero"` // address:port as it was configured
+	Until time.Time `json:",omitzero"` // the latest time to remove it
+	// it moved away, is in maintenance, and serves again afterwards: Until does not count
+	Stays bool `json:",omitzero"`
+
+	// Of one whose weight is changing.
 	Nth    uint32 `json:",omitzero"` // of the servers with this address
-	Weight uint32 // in the table when it was recorded
-	Of     uint32 // its weight by order or file
+	Weight uint32 `json:",omitzero"` // in the table when it was recorded
+	Of     uint32 `json:",omitzero"` // its weight by order or file
 	lvs.Motion
 	Told Spoken `json:",omitzero"`
 }
+
+// Times are all times of a record.
+func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Turn} }
 
 // Spoken is what counts of a server's words, and which checks that only weigh are down: of the first checks for which
 // there is something to note, by their lines.
@@ -61,7 +73,7 @@ func (all *Spoken) resume(s *Server) {
 // Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether
 // the weight in the table fits the record: it is not beyond those of then and of now. A server that is out has no
 // weight.
-func (c *Section) Resume(s *Server, m Moving, weight uint32, now time.Time) (fits bool) {
+func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
 	m.Told.resume(s)
 	if s.Motion = m.Motion; weight == 0 || m.Climbs.After(now) {
 		s.Climbs = time.Time{}

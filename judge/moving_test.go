@@ -12,24 +12,24 @@ import (
 func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 	for _, row := range []struct {
 		what   string
-		given  func(*Case, *Moving)
+		given  func(*Case, *Record)
 		weight uint32
 		fits   bool
 		climbs bool
 	}{
-		{"whole, as it would be by now", func(c *Case, m *Moving) {}, 40, true, true},
-		{"as it was recorded", func(c *Case, m *Moving) {}, 1, true, true},
-		{"between the two", func(c *Case, m *Moving) {}, 12, true, true},
-		{"more than it has", func(c *Case, m *Moving) {}, 41, false, true},
-		{"less than was recorded", func(c *Case, m *Moving) { m.Weight = 12 }, 11, false, true},
-		{"recorded before it went down to what it is now", func(c *Case, m *Moving) { m.Weight = 60 }, 50, true, true},
-		{"… and above that", func(c *Case, m *Moving) { m.Weight = 60 }, 61, false, true},
-		{"it is out", func(c *Case, m *Moving) { m.Weight = 12 }, 0, true, false},
-		{"its weight by order or file is another one now", func(c *Case, m *Moving) { m.Of = 100 }, 70, true, true},
-		{"it begins later than now", func(c *Case, m *Moving) { m.Climbs = noon.Add(1) }, 12, true, false},
+		{"whole, as it would be by now", func(c *Case, m *Record) {}, 40, true, true},
+		{"as it was recorded", func(c *Case, m *Record) {}, 1, true, true},
+		{"between the two", func(c *Case, m *Record) {}, 12, true, true},
+		{"more than it has", func(c *Case, m *Record) {}, 41, false, true},
+		{"less than was recorded", func(c *Case, m *Record) { m.Weight = 12 }, 11, false, true},
+		{"recorded before it went down to what it is now", func(c *Case, m *Record) { m.Weight = 60 }, 50, true, true},
+		{"… and above that", func(c *Case, m *Record) { m.Weight = 60 }, 61, false, true},
+		{"it is out", func(c *Case, m *Record) { m.Weight = 12 }, 0, true, false},
+		{"its weight by order or file is another one now", func(c *Case, m *Record) { m.Of = 100 }, 70, true, true},
+		{"it begins later than now", func(c *Case, m *Record) { m.Climbs = noon.Add(1) }, 12, true, false},
 	} {
 		c := inService(40)
-		m := Moving{Addr: at(1), Weight: 1, Of: 40, Motion: lvs.Motion{Climbs: noon.Add(-time.Hour)}}
+		m := Record{Addr: at(1), Weight: 1, Of: 40, Motion: lvs.Motion{Climbs: noon.Add(-time.Hour)}}
 		row.given(&c, &m)
 		s := &c.Servers[0]
 		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs {
@@ -59,7 +59,7 @@ func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 		s := &c.Servers[0]
 		s.More = row.now
 		s.Assume()
-		c.Resume(s, Moving{Weight: 4, Of: 4, Told: SpokenBy(&was.Servers[0])}, 4, noon)
+		c.Resume(s, Record{Weight: 4, Of: 4, Told: SpokenBy(&was.Servers[0])}, 4, noon)
 		if s.Verdict() != row.want || s.Asks() != row.asks {
 			t.Errorf("%s: %v, asks %v", row.what, s.Verdict(), s.Asks())
 		}

@@ -76,10 +76,10 @@ func (c *talk) happens(t *testing.T, s *Server, what string) {
 
 // restart is the end of the daemon and the start of the next one, which has the record.
 func (c *talk) restart() {
-	var was []Moving
+	var was []Record
 	for i := range c.Servers {
 		s := &c.Servers[i]
-		was = append(was, Moving{Of: s.Weight(), Weight: c.Have.Weight(s.Dest.Addr), Told: SpokenBy(s), Motion: s.Motion})
+		was = append(was, Record{Of: s.Weight(), Weight: c.Have.Weight(s.Dest.Addr), Told: SpokenBy(s), Motion: s.Motion})
 		*s = Server{Member: s.Member, More: make([]Check, len(s.More))}
 		for k := range s.More {
 			s.More[k].Line, s.More[k].Part = uint8(k+1), 50

@@ -121,7 +121,7 @@ func (w *world) code(c *codec) {
 }
 
 // codeSpoken writes what is recorded of a server's words: of two checks at most.
-func (w *world) codeSpoken(c *codec, m *Moving) {
+func (w *world) codeSpoken(c *codec, m *Record) {
 	for n := range 2 {
 		one := &m.Told[n]
 		num(c, &one.Line, 1)

@@ -124,7 +124,7 @@ type world struct {
 	obey   bool
 	files  [2]bool
 	left   [slots]record
-	moving [slots]Moving
+	moving [slots]Record
 
 	dead   bool // no daemon runs
 	failed bool // the last change did, and waits for another try
@@ -571,7 +571,7 @@ func (w *world) noteMoving() {
 		return
 	}
 	recorded := w.moving
-	w.moving = [slots]Moving{}
+	w.moving = [slots]Record{}
 	for s := range w.all() {
 		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Motion
 		if !w.sl.has(slow | holddown | paced) {
@@ -582,14 +582,14 @@ func (w *world) noteMoving() {
 		case was.Motion == motion && was.Of == s.Weight() && was.Told == SpokenBy(s):
 			*m = was
 		default:
-			*m = Moving{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Motion: motion, Told: SpokenBy(s)}
+			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Motion: motion, Told: SpokenBy(s)}
 		}
 	}
 }
 
 // climbs reports whether the weight of a server moves with time.
 func (w *world) climbs() bool {
-	return slices.ContainsFunc(w.moving[:], func(m Moving) bool { return !m.Climbs.IsZero() }) ||
+	return slices.ContainsFunc(w.moving[:], func(m Record) bool { return !m.Climbs.IsZero() }) ||
 		slices.ContainsFunc(w.Servers, func(s Server) bool { return !s.Climbs.IsZero() })
 }
 

@@ -15,8 +15,5 @@ type Motion struct {
 	Turn      time.Time `json:",omitzero"` // until when it stays out; of one that is in: when it was let in
 }
 
-// Times are all times of a motion.
-func (m *Motion) Times() []*time.Time { return []*time.Time{&m.Climbs, &m.Turn} }
-
 // Forgive forgets the failures of a server, which no longer waits to come back.
 func (m *Motion) Forgive() { *m = Motion{Climbs: m.Climbs} }
