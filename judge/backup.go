@@ -78,7 +78,7 @@ func (h *hearing) rest(s *Server) {
 	drains := false
 	d, in := h.Have.At(s.Dest.Addr)
 	if h.Rests(s) {
-		h.why[s.At] = h.by
+		h.Why[s.At] = h.by
 		drains = in && !h.ByHand[s.Dest.Addr] && (h.Quiescent || s.State() != health.Down)
 	}
 	leaver := Leaver{Addr: s.Dest.Addr}

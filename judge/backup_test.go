@@ -164,7 +164,7 @@ func TestABackupServerComesAndDrains(t *testing.T) {
 		c.Fallback = lvs.Dest{Addr: at(9), Weight: 1}
 		row.given(&c)
 		d := Decide(c, noon)
-		if got := placed(&hearing{places: d.Places}); got != row.want {
+		if got := placed(&hearing{Decision: Decision{Places: d.Places}}); got != row.want {
 			t.Errorf("%s: %s, want %s", row.what, got, row.want)
 		}
 	}
@@ -181,7 +181,7 @@ func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 		c.Result(s, &s.First, false, NoAnswer)
 	}
 	d := Decide(c, noon)
-	if got := placed(&hearing{places: d.Places}); got != "1:4, 2:4" || len(d.Held) != 2 || c.Weighted() != 2 {
+	if got := placed(&hearing{Decision: Decision{Places: d.Places}}); got != "1:4, 2:4" || len(d.Held) != 2 || c.Weighted() != 2 {
 		t.Errorf("%s, %d held of %d", got, len(d.Held), c.Weighted())
 	}
 }

@@ -24,34 +24,29 @@ type Decision struct {
 // Decide applies the rules to a case. It has no side effects: the same case and time give the same decision.
 func Decide(c Case, now time.Time) Decision {
 	c.State = c.cloneServers()
-	h := &hearing{Case: c, now: now, why: make([]RuleID, len(c.Servers))}
+	h := &hearing{Case: c, Decision: Decision{Why: make([]RuleID, len(c.Servers))}, now: now}
 	if c.Have != nil {
-		h.places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
+		h.Places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
 	}
 	for id := range Rules {
-		if rule := &Rules[id]; h.places != nil || !rule.places {
+		if rule := &Rules[id]; h.Places != nil || !rule.places {
 			h.by = RuleID(id + 1)
 			if rule.step(h); h.over {
 				break
 			}
 		}
 	}
-	return Decision{State: h.State, Places: h.places, Why: h.why, Others: h.others, Held: h.held,
-		Turns: h.turns, Again: h.again}
+	h.Decision.State = h.Case.State
+	return h.Decision
 }
 
 // hearing is a decision on its way from rule to rule.
 type hearing struct {
 	Case
-	now    time.Time
-	by     RuleID // whose turn it is
-	places map[netip.AddrPort]lvs.Dest
-	others map[netip.AddrPort]RuleID
-	why    []RuleID
-	held   []int
-	leave  []*Server // held, and not needed by the guard
-	turns  map[int32]time.Time
-	again  time.Time
+	Decision // so far; its State is set at the end
+	now      time.Time
+	by       RuleID    // whose turn it is
+	leave    []*Server // held, and not needed by the guard
 
 	up      bool // a server is up, or what was found serves
 	unknown bool // this is not known yet of some server
@@ -60,33 +55,33 @@ type hearing struct {
 
 // member places a member.
 func (h *hearing) member(s *Server, weight uint32) {
-	h.why[s.At] = h.by
+	h.Why[s.At] = h.by
 	d := s.Dest
 	d.Weight = weight
-	h.places[d.Addr] = d
+	h.Places[d.Addr] = d
 }
 
 // other places a destination that may belong to no member.
 func (h *hearing) other(d lvs.Dest, weight uint32) {
-	if h.others == nil {
-		h.others = map[netip.AddrPort]RuleID{}
+	if h.Others == nil {
+		h.Others = map[netip.AddrPort]RuleID{}
 	}
-	h.others[d.Addr] = h.by
+	h.Others[d.Addr] = h.by
 	d.Weight = weight
-	h.places[d.Addr] = d
+	h.Places[d.Addr] = d
 }
 
 // askAgain notes when time alone may change the result of the current rule. Times in the past are
 // ignored.
 func (h *hearing) askAgain(at time.Time) {
-	if at.After(h.now) && (h.again.IsZero() || at.Before(h.again)) {
-		h.again = at
+	if at.After(h.now) && (h.Again.IsZero() || at.Before(h.Again)) {
+		h.Again = at
 	}
 }
 
 // serving reports whether a destination takes new connections so far, unless it was taken out by hand.
 func (h *hearing) serving() bool {
-	for addr, p := range h.places {
+	for addr, p := range h.Places {
 		if p.Weight > 0 && !h.isOutByHand(addr) {
 			return true
 		}

@@ -169,7 +169,7 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 	for _, at := range []time.Duration{-1, 0, 5, 3, 4} {
 		h.askAgain(noon.Add(at * time.Second))
 	}
-	if h.again != noon.Add(3*time.Second) {
-		t.Errorf("asked again at %v", h.again)
+	if h.Again != noon.Add(3*time.Second) {
+		t.Errorf("asked again at %v", h.Again)
 	}
 }

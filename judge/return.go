@@ -27,7 +27,7 @@ func heldDown(h *hearing) {
 			s.Forgive()
 		}
 		if s.Waits() && h.isHeldDown(s) {
-			h.why[s.At] = h.by
+			h.Why[s.At] = h.by
 			h.askAgain(s.Turn)
 		}
 	}
@@ -97,10 +97,10 @@ func returning(h *hearing) {
 
 // waits notes when it is a server's turn, and when that is looked at again.
 func (h *hearing) waits(s *Server, turn, again time.Time) {
-	if h.turns == nil {
-		h.turns = map[int32]time.Time{}
+	if h.Turns == nil {
+		h.Turns = map[int32]time.Time{}
 	}
-	h.turns[s.At], h.why[s.At] = turn, h.by
+	h.Turns[s.At], h.Why[s.At] = turn, h.by
 	h.askAgain(again)
 }
 

@@ -296,7 +296,7 @@ func TestPaceWithWeightsAtFormerAddresses(t *testing.T) {
 	}
 	c.has(1, 4)
 	c.Servers[0].Entered, c.Servers[1].Fallen = true, true
-	if got := placed(&hearing{places: Decide(c, noon).Places}); got != "1:4, 2:4, 3:0, 4:0" {
+	if got := placed(&hearing{Decision: Decision{Places: Decide(c, noon).Places}}); got != "1:4, 2:4, 3:0, 4:0" {
 		t.Error(got)
 	}
 }

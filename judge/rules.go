@@ -125,8 +125,8 @@ func guard(h *hearing) {
 			s.goOut() // it would come back without a success
 		case s.Backup:
 		case serves && s.Held:
-			held, h.held = append(held, s), append(h.held, int(s.At))
-			h.why[s.At] = h.by
+			held, h.Held = append(held, s), append(h.Held, int(s.At))
+			h.Why[s.At] = h.by
 			fallthrough
 		case serves:
 			serving++
@@ -151,7 +151,7 @@ func removals(h *hearing) {
 		s.Fallen = h.Delays() && s.Verdict() == health.Down // what only asks to be left out has not failed
 		h.count(s)
 	}
-	h.held = slices.DeleteFunc(h.held, func(i int) bool { return !h.Servers[i].Held })
+	h.Held = slices.DeleteFunc(h.Held, func(i int) bool { return !h.Servers[i].Held })
 	name(h)
 }
 
@@ -168,7 +168,7 @@ func moved(h *hearing) {
 		if s.Gone = replaced || !s.works(); !s.Gone {
 			continue
 		}
-		if h.why[s.At] = h.by; !h.Theirs {
+		if h.Why[s.At] = h.by; !h.Theirs {
 			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
 		}
 	}
@@ -217,7 +217,7 @@ func together(h *hearing) {
 		return
 	}
 	for s := range h.all() {
-		h.why[s.At] = h.by
+		h.Why[s.At] = h.by
 	}
 	h.over = true
 }
@@ -237,7 +237,7 @@ func drained(h *hearing) {
 		if !s.IsDraining() || s.Order.Kind != Drain || h.Rests(s) {
 			continue
 		}
-		h.why[s.At] = h.by
+		h.Why[s.At] = h.by
 		if _, in := h.Have.At(s.Dest.Addr); in || s.State() == health.Up {
 			h.member(s, 0)
 		}
@@ -250,12 +250,12 @@ func down(h *hearing) {
 		if s.State() != health.Down || h.Rests(s) {
 			continue
 		}
-		why := h.why[s.At]
-		if h.why[s.At] = h.by; h.Quiescent {
+		why := h.Why[s.At]
+		if h.Why[s.At] = h.by; h.Quiescent {
 			h.member(s, 0)
 		}
 		if s.Waits() {
-			h.why[s.At] = why // that of what it waits for
+			h.Why[s.At] = why // that of what it waits for
 		}
 	}
 }
@@ -268,13 +268,13 @@ func unknown(h *hearing) {
 		if s.IsDraining() || h.Rests(s) || state != health.Unknown && (state != health.Up || !h.Gathers()) {
 			continue
 		}
-		why := h.why[s.At]
-		h.unknown, h.why[s.At] = true, h.by
+		why := h.Why[s.At]
+		h.unknown, h.Why[s.At] = true, h.by
 		if d, in := h.Have.At(s.Dest.Addr); in {
 			h.member(s, min(d.Weight, 1)*h.weight(s))
 		}
 		if s.Held && why > 0 {
-			h.why[s.At] = why // the guard's
+			h.Why[s.At] = why // the guard's
 		}
 	}
 }
@@ -286,9 +286,9 @@ func up(h *hearing) {
 			continue
 		}
 		h.up = true
-		why := h.why[s.At]
+		why := h.Why[s.At]
 		if h.member(s, h.weight(s)); s.Held || !s.Climbs.IsZero() {
-			h.why[s.At] = why // the guard's, or that of slowstart
+			h.Why[s.At] = why // the guard's, or that of slowstart
 		}
 	}
 }
@@ -297,7 +297,7 @@ func up(h *hearing) {
 func unchecked(h *hearing) {
 	for s := range h.all() {
 		if s.Unchecked {
-			h.why[s.At] = h.by
+			h.Why[s.At] = h.by
 		}
 	}
 }
@@ -332,7 +332,7 @@ func replaced(h *hearing) {
 		return
 	}
 	for _, d := range h.Have {
-		_, wanted := h.places[d.Addr]
+		_, wanted := h.Places[d.Addr]
 		left := len(h.AllAt(d.Addr)) == 0 && (!wanted || h.Leaver(d.Addr) != nil)
 		if left && d.Weight > 0 {
 			h.other(d, d.Weight)
@@ -346,10 +346,10 @@ func byHand(h *hearing) {
 		if d, in := h.Have.At(addr); in {
 			h.other(d, d.Weight)
 		} else {
-			delete(h.places, addr)
+			delete(h.Places, addr)
 		}
 		if s := h.At(addr); s != nil {
-			h.why[s.At] = h.by
+			h.Why[s.At] = h.by
 		}
 	}
 }
@@ -369,12 +369,12 @@ func rerouted(h *hearing) {
 	left := false
 	for s := range h.all() {
 		now, in := h.Have.At(s.Dest.Addr)
-		wanted, placed := h.places[s.Dest.Addr]
+		wanted, placed := h.Places[s.Dest.Addr]
 		s.Rerouted = in && s.Reroutes(now) && placed && wanted.Forward == lvs.Route && s.Connected
 		if !s.Rerouted {
 			continue
 		}
-		delete(h.places, now.Addr)
+		delete(h.Places, now.Addr)
 		// otherwise a held server would return without a success
 		leaves := !left && wanted.Weight > 0 && !s.Held && h.serving()
 		// which may have left before
@@ -383,7 +383,7 @@ func rerouted(h *hearing) {
 			wanted.Weight, s.Climbs = 0, time.Time{}
 		}
 		now.Weight = wanted.Weight
-		h.places[now.Addr], h.why[s.At] = now, h.by
+		h.Places[now.Addr], h.Why[s.At] = now, h.by
 	}
 }
 

@@ -42,7 +42,7 @@ func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} 
 // hearRule has one rule decide a case, or several.
 func hearRule(rules string, c Case) *hearing {
 	c.State = c.cloneServers()
-	h := &hearing{Case: c, now: noon, places: dests{}, why: make([]RuleID, len(c.Servers))}
+	h := &hearing{Case: c, now: noon, Decision: Decision{Places: dests{}, Why: make([]RuleID, len(c.Servers))}}
 	for rule := range strings.SplitSeq(rules, ", ") {
 		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == rule })
 		h.by = RuleID(id + 1)
@@ -54,7 +54,7 @@ func hearRule(rules string, c Case) *hearing {
 // placed is what a table is to have: 1:4 is the server at 1 with weight 4.
 func placed(h *hearing) string {
 	var list []string
-	for _, d := range lvs.DestsOf(h.places) {
+	for _, d := range lvs.DestsOf(h.Places) {
 		text := fmt.Sprintf("%d:%d", d.Addr.Addr().As4()[3], d.Weight)
 		if d.Forward == lvs.Route {
 			text += " by gate"
@@ -249,7 +249,7 @@ func TestRuleGuard(t *testing.T) {
 		for s := range h.all() {
 			serving += bit(h.Serves(s))
 		}
-		for _, i := range h.held {
+		for _, i := range h.Held {
 			text += fmt.Sprintf("%d %d/%d", i+1, serving, h.Quota())
 		}
 		if text == "" && h.Servers[0].Held {
@@ -454,8 +454,8 @@ func TestRuleDown(t *testing.T) {
 	}, placed)
 	c := inService(4, 4)
 	c.says(0, health.Down)
-	if h := hearRule("down", c); h.why[0].String() != "down" || h.why[1] != 0 {
-		t.Errorf("why: %v", h.why)
+	if h := hearRule("down", c); h.Why[0].String() != "down" || h.Why[1] != 0 {
+		t.Errorf("why: %v", h.Why)
 	}
 }
 
@@ -527,7 +527,7 @@ func TestRuleFallback(t *testing.T) {
 			c := inService(4, 4)
 			section := *c.Section
 			section.Fallback = sorry
-			h := &hearing{Case: Case{&section, c.State}, places: dests{}, unknown: unknown}
+			h := &hearing{Case: Case{&section, c.State}, Decision: Decision{Places: dests{}}, unknown: unknown}
 			row.given(h)
 			if fallback(h); placed(h) != want {
 				t.Errorf("%s, one unknown: %v: %q, want %q", row.what, unknown, placed(h), want)
@@ -544,30 +544,30 @@ func TestRuleReplaced(t *testing.T) {
 	}{
 		{"the servers before serve on", func(h *hearing) {}, "5:3"},
 		{"… until each has a result", func(h *hearing) { h.unknown = false }, ""},
-		{"… or one serves", func(h *hearing) { h.places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1} }, "2:1"},
-		{"… not by weight 0", func(h *hearing) { h.places[at(2)] = lvs.Dest{Addr: at(2)} }, "2:0, 5:3"},
+		{"… or one serves", func(h *hearing) { h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1} }, "2:1"},
+		{"… not by weight 0", func(h *hearing) { h.Places[at(2)] = lvs.Dest{Addr: at(2)} }, "2:0, 5:3"},
 		{"… not if it was taken out by hand", func(h *hearing) {
-			h.places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
+			h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
 			h.Have.Remove(at(2))
 			h.byHand(2)
 		}, "2:1, 5:3"},
 		{"… by hand, too", func(h *hearing) {
-			h.places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
+			h.Places[at(2)] = lvs.Dest{Addr: at(2), Weight: 1}
 			h.has(2, 7)
 			h.byHand(2)
 		}, "2:1"},
 		{"what has weight 0 doesn't", func(h *hearing) { h.has(6, 0) }, "5:3"},
 		{"one that is configured doesn't, where no rule places it", func(h *hearing) { h.has(1, 4) }, "5:3"},
 		{"… nor one that moved away and is done", func(h *hearing) { h.has(1, 4); h.Servers[0].Gone = true }, "5:3"},
-		{"what is placed stays so", func(h *hearing) { h.places[at(5)] = lvs.Dest{Addr: at(5)} }, "5:0"},
+		{"what is placed stays so", func(h *hearing) { h.Places[at(5)] = lvs.Dest{Addr: at(5)} }, "5:0"},
 		{"… but for a server that left", func(h *hearing) {
-			h.places[at(5)] = lvs.Dest{Addr: at(5)}
+			h.Places[at(5)] = lvs.Dest{Addr: at(5)}
 			h.Leavers = []Leaver{{Addr: at(5)}}
 		}, "5:3"},
 	} {
 		c := inService(4, 4)
 		c.Have = lvs.Dests{{Addr: at(5), Weight: 3}}
-		h := &hearing{Case: c, places: dests{}, unknown: true}
+		h := &hearing{Case: c, Decision: Decision{Places: dests{}}, unknown: true}
 		row.given(h)
 		if replaced(h); placed(h) != row.want {
 			t.Errorf("%s: %q, want %q", row.what, placed(h), row.want)
@@ -589,10 +589,10 @@ func TestRuleHand(t *testing.T) {
 		c := inService(4, 4)
 		row.given(&c)
 		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == "hand" })
-		h := &hearing{Case: c, by: RuleID(id + 1), why: make([]RuleID, 2)}
-		h.places = dests{at(1): {Addr: at(1), Weight: 4}}
+		h := &hearing{Case: c, by: RuleID(id + 1), Decision: Decision{Why: make([]RuleID, 2)}}
+		h.Places = dests{at(1): {Addr: at(1), Weight: 4}}
 		byHand(h)
-		if by := h.why[0].String(); placed(h) != row.want || by != row.by {
+		if by := h.Why[0].String(); placed(h) != row.want || by != row.by {
 			t.Errorf("%s: %q by %s, want %q by %s", row.what, placed(h), by, row.want, row.by)
 		}
 	}
@@ -630,23 +630,23 @@ func TestRuleRerouted(t *testing.T) {
 		}},
 		{"… though another server serves", "1:0, 2:4, 3:1", func(h *hearing) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
-			h.places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
+			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
 		}},
 		{"… the first left before", "1:0, 2:4", func(h *hearing) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 			h.says(0, health.Unknown)
-			h.places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
+			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
 		}},
 		{"… and another server serves", "1:0, 2:4, 3:1", func(h *hearing) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
 			h.says(0, health.Unknown)
-			h.places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
-			h.places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
+			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
+			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
 		}},
 		{"the first has weight 0, the next one leaves", "1:0, 2:0, 3:1", func(h *hearing) {
 			h.Servers[0].Connected, h.Servers[1].Connected = true, true
-			h.places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
-			h.places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
+			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
+			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
 		}},
 		{"it is held", "1:4, 2:4 by gate", func(h *hearing) { h.Servers[0].Connected = true; h.hold(0) }},
 		{"it is in by gate", "1:4 by gate, 2:4 by gate", func(h *hearing) {
@@ -655,7 +655,7 @@ func TestRuleRerouted(t *testing.T) {
 		}},
 		{"it is to be in by masq", "1:4, 2:4 by gate", func(h *hearing) {
 			h.Servers[0].Connected = true
-			h.places[at(1)] = lvs.Dest{Addr: at(1), Weight: 4}
+			h.Places[at(1)] = lvs.Dest{Addr: at(1), Weight: 4}
 		}},
 		{"it is not in the table", "1:4 by gate, 2:4 by gate", func(h *hearing) {
 			h.Servers[0].Connected = true
@@ -663,14 +663,14 @@ func TestRuleRerouted(t *testing.T) {
 		}},
 		{"it is to go", "2:4 by gate", func(h *hearing) {
 			h.Servers[0].Connected = true
-			delete(h.places, at(1))
+			delete(h.Places, at(1))
 		}},
 	} {
 		c := inService(4, 4)
-		h := &hearing{Case: c, places: maps.Clone(dests{}), why: make([]RuleID, 2)}
+		h := &hearing{Case: c, Decision: Decision{Places: maps.Clone(dests{}), Why: make([]RuleID, 2)}}
 		for _, m := range c.Members {
 			m.Dest.Forward = lvs.Route
-			h.places[m.Dest.Addr] = m.Dest
+			h.Places[m.Dest.Addr] = m.Dest
 		}
 		row.given(h)
 		if rerouted(h); placed(h) != row.want {

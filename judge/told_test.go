@@ -37,7 +37,7 @@ func (c *talk) step(t *testing.T, step string) string {
 	d := Decide(c.Case, c.now)
 	c.Adopt(d.State)
 	c.Wrote(lvs.DestsOf(d.Places))
-	return placed(&hearing{places: d.Places})
+	return placed(&hearing{Decision: Decision{Places: d.Places}})
 }
 
 func (c *talk) happens(t *testing.T, s *Server, what string) {
