@@ -30,12 +30,11 @@ type SetAnswer struct {
 // OrderedServer is a server of an order, with its place in the table.
 type OrderedServer struct {
 	lvs.Backend
-	Key  lvs.Key        `json:"key"`
-	Addr netip.AddrPort `json:"addr"`
-	// for a virtual service: checkvip guards it, keepserving does not
-	Brake bool   `json:"brake,omitempty"`
-	Waits bool   `json:"waits,omitempty"` // it has no address yet
-	Owner string `json:"owner,omitempty"` // the other daemon that has the virtual service
+	Key   lvs.Key        `json:"key"`
+	Addr  netip.AddrPort `json:"addr"`
+	Guard string         `json:"guard,omitempty"` // of a virtual service: see guardOf
+	Waits bool           `json:"waits,omitempty"` // it has no address yet
+	Owner string         `json:"owner,omitempty"` // the other daemon that has the virtual service
 }
 
 // Record saves an order for a daemon that does not answer, or for the next daemon. Only the configuration decides which
@@ -129,7 +128,7 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
-		case v.Guard.Keeps == 0 && !v.Guard.Brake && !v.Guard.Paced && !v.Guard.Waits:
+		case guardOf(&v.Guard) == "":
 			why = v.ID + " has no keepserving: its checks decide already"
 		case r.Kind == orders.Obey && v.Guard.Rests:
 			why = "every server of " + v.ID + " is up: the order would end at once"
@@ -138,6 +137,21 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 		}
 	}
 	return found, why
+}
+
+// guardOf is the first directive by which servers of a virtual service are held, or wait; "" for none.
+func guardOf(g *director.GuardSnapshot) string {
+	switch {
+	case g.Keeps > 0:
+		return "keepserving"
+	case g.Brake:
+		return "checkvip"
+	case g.Paced:
+		return "paceout"
+	case g.Waits:
+		return "pace"
+	}
+	return ""
 }
 
 // announced returns the addresses that an order for withdraw names.
@@ -248,7 +262,7 @@ func inTable(now *director.Snapshot, meant []lvs.Backend) (list []OrderedServer)
 	}
 	for v, s := range now.Each() {
 		if i, is := index[lvs.Backend{Virtual: v.ID}]; is {
-			list[i].Brake = v.Guard.Brake && v.Guard.Keeps == 0
+			list[i].Guard = guardOf(&v.Guard)
 		}
 		at := lvs.At(v.ID, s.Real)
 		if i, is := index[at]; is {

@@ -132,10 +132,9 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 		fmt.Fprintln(c.out, address, "is announced while its services serve")
 	case at.Real == "" && order.Kind == orders.Obey:
 		fmt.Fprintf(c.out, "the checks of %s may remove every server, until all are up\n", at)
-	case at.Real == "" && s.Brake:
-		fmt.Fprintf(c.out, "checkvip guards %s again\n", at)
 	case at.Real == "":
-		fmt.Fprintf(c.out, "keepserving guards %s again\n", at)
+		// of one that left the file, no directive is known
+		fmt.Fprintf(c.out, "%s guards %s again\n", cmp.Or(s.Guard, "keepserving"), at)
 	case c.verb == "drain" || c.verb == "undrain":
 		fmt.Fprintf(c.out, "%sed %s\n", c.verb, at)
 	default:
