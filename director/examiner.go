@@ -134,7 +134,6 @@ func (e *examiner) judgeKnown(v *virtual) {
 			v.Learned(s.Server)
 			e.tell.turned(user{v, s, s.worst()}, was, history.Verdict{})
 		}
-		// by what its agent reported to others; the guard decides further
-		s.Held = s.Held || s.Kept && s.Asks() > health.NoAdmin
+		s.Hold(s.Kept) // by what its agent reported to others
 	}
 }

@@ -3,8 +3,6 @@ package judge
 import (
 	"maps"
 	"net/netip"
-
-	"ldirectord/checker/health"
 )
 
 // Carry copies the state of the section before a reload. This is the only place that decides what survives a reload.
@@ -42,7 +40,7 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 				}
 			}
 		}
-		s.Held = s.Held || decides && s.Entered && s.Verdict() == health.Down // the guard decides further
+		s.Hold(decides && s.Entered)
 	}
 }
 

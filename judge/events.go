@@ -36,13 +36,20 @@ func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 // Learned notes, after Learn, that the verdict of a server changed.
 func (c *Case) Learned(s *Server) { s.follow((s.Held || s.Kept) && c.guards()) }
 
-// follow adopts the current verdict of a server's checks. Holds: if the server goes down it is held for now, and the
-// guard decides further. It reports whether the table may change.
+// Hold has a server that fails, or asks to be left out, held for now: the guard decides further. Serves: it may be in
+// service.
+func (s *Server) Hold(serves bool) {
+	s.Held = s.Held || serves && (s.Verdict() == health.Down || s.Asks() > health.NoAdmin)
+}
+
+// follow adopts the current verdict of a server's checks. Holds: if the server goes down it is held. It reports whether
+// the table may change.
 func (s *Server) follow(holds bool) bool {
 	was := s.Held
 	switch s.Verdict() {
 	case health.Down:
-		s.Held, s.Kept = holds && !s.Backup, false
+		s.Held, s.Kept = false, false
+		s.Hold(holds && !s.Backup)
 		s.Entered = s.Entered && s.Held
 	case health.Up:
 		s.Held = s.Held && s.Asks() > health.NoAdmin

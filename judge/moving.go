@@ -67,7 +67,7 @@ func (all *Spoken) resume(s *Server) {
 			}
 		}
 	}
-	s.Held = s.Entered && (s.Asks() > health.NoAdmin || s.Verdict() == health.Down) // the guard decides further
+	s.Hold(s.Entered)
 }
 
 // Resume notes, at a start, what was changing the server's weight when the previous daemon ended. It reports whether

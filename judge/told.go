@@ -46,7 +46,7 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	holds := c.guards() && c.Serves(s) && (s.Entered || c.Theirs)
 	check.Telling = check.Telling.Next(told, rule)
 	if s.Asks() != asked {
-		s.Held = s.Held || holds
+		s.Hold(holds)
 		s.Turned = s.Turned || !s.Held
 	}
 	return check.Telling.Words != before
