@@ -65,10 +65,9 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	}
 	if len(done.Holds) > 0 {
 		why := v.user(done.Holds[0]).j.check.last.Detail
-		e.tell.say(v, nil, notify.GuardHolds, fmt.Sprintf("Brake holds: %s: every server that was up "+
+		e.tell.report(v, nil, notify.GuardHolds, "Brake holds", fmt.Sprintf(": every server that was up "+
 			"fails, and only through %s. This points to a fault of this director, so the servers keep "+
-			"their states: %s",
-			v.label(), v.cfg.CheckVIP, why), why)
+			"their states: %s", v.cfg.CheckVIP, why), why)
 	}
 }
 

@@ -96,19 +96,18 @@ func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 		}
 		switch turned := s.limit.look(d, s.carries.Total(), interval); {
 		case turned && s.limit.full:
-			w.tell.say(v, s, notify.Full, "Full: "+v.labelOf(s)+": "+s.fullness(), "")
+			w.tell.report(v, s, notify.Full, "Full", ": "+s.fullness(), "")
 		case turned:
-			w.tell.say(v, s, notify.FullOver, "No longer full: "+v.labelOf(s), "")
+			w.tell.report(v, s, notify.FullOver, "No longer full", "", "")
 		}
 	}
 	switch full := v.isFull(have); {
 	case full == v.told.full:
 		return
 	case full:
-		what := "All servers in service are full: " + v.label() + ": new clients are refused"
-		w.tell.say(v, nil, notify.AllFull, what, "")
+		w.tell.guard(v, notify.AllFull, "All servers in service are full", ": new clients are refused")
 	default:
-		w.tell.say(v, nil, notify.FullOver, "The servers are no longer all full: "+v.label(), "")
+		w.tell.guard(v, notify.FullOver, "The servers are no longer all full", "")
 	}
 	v.told.full = !v.told.full
 }

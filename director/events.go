@@ -167,9 +167,8 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
-			text := fmt.Sprintf("Answer can't be judged: %s stays %s: %s",
-				x.v.labelOf(x.s), x.j.Health.State, detail)
-			t.say(x.v, x.s, kind, text, detail)
+			t.report(x.v, x.s, kind, "Answer can't be judged",
+				fmt.Sprintf(" stays %s: %s", x.j.Health.State, detail), detail)
 			x.j.unjudged.at = now
 			x.v.told.unjudgedAt = now
 		}
@@ -192,9 +191,8 @@ func (t *teller) shortage(c *check, r *checker.Result) (lasts bool) {
 		}
 		if x.j.shortages == 3 {
 			detail := x.named(r.Detail)
-			text := fmt.Sprintf("Local resource shortage: %s can't be checked and stays %s: %s",
-				x.v.labelOf(x.s), x.j.Health.State, detail)
-			t.say(x.v, x.s, notify.LocalShortage, text, detail)
+			t.report(x.v, x.s, notify.LocalShortage, "Local resource shortage",
+				fmt.Sprintf(" can't be checked and stays %s: %s", x.j.Health.State, detail), detail)
 		}
 	}
 	return lasts
@@ -208,7 +206,7 @@ func (t *teller) warn(c *check, r *checker.Result) {
 	for _, x := range c.users {
 		warning := x.named(r.Warning)
 		t.note(history.Changed, "warning: "+warning, x.s)
-		t.say(x.v, x.s, notify.CheckWarning, "Check warning: "+x.v.labelOf(x.s)+": "+warning, warning)
+		t.report(x.v, x.s, notify.CheckWarning, "Check warning", ": "+warning, warning)
 	}
 }
 
@@ -284,9 +282,9 @@ func (v *virtual) untold(now time.Time) bool {
 	return v.holds > 0 && !v.told.guardAt.IsZero() && !now.Before(v.told.guardAt)
 }
 
-// guard reports an act of keepserving, the brake of checkvip or backup servers in a virtual service.
+// guard reports an act that concerns a virtual service as a whole.
 func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
-	t.say(v, nil, kind, does+": "+v.label()+more, "")
+	t.report(v, nil, kind, does, more, "")
 }
 
 // listed names the members at these places in one line, shortened.

@@ -96,18 +96,16 @@ func (m *maintainer) maintain(v *virtual) {
 		switch {
 		case s.maintenance == "":
 			m.tell.note(history.Changed, "maintenance begins by file "+file, s)
-			text := "Maintenance begins: " + v.labelOf(s) + " by file " + file
-			m.tell.say(v, s, notify.MaintenanceOn, text, file)
+			m.tell.report(v, s, notify.MaintenanceOn, "Maintenance begins", " by file "+file, file)
 		case file == "":
 			m.tell.note(history.Changed, "maintenance ends", s)
-			m.tell.say(v, s, notify.MaintenanceOff, "Maintenance ends: "+v.labelOf(s), "")
+			m.tell.report(v, s, notify.MaintenanceOff, "Maintenance ends", "", "")
 		}
 		s.maintenance = file
 		v.touch()
 		s.Maintained(file != "")
 	}
 	if up, known := v.Available(); taken != nil && !up && known {
-		text := "Maintenance takes out the last server: " + v.labelOf(taken)
-		m.tell.say(v, taken, notify.LastServer, text, taken.maintenance)
+		m.tell.report(v, taken, notify.LastServer, "Maintenance takes out the last server", "", taken.maintenance)
 	}
 }

@@ -98,10 +98,10 @@ func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
 	switch {
 	case climbed == climbs || !v.isOurs():
 	case climbs:
-		text := fmt.Sprintf("Weight starts to rise to %d (slowstart): %s", s.Weight(), v.labelOf(s))
-		tell.say(v, s, notify.Climbs, text, "")
+		what := fmt.Sprintf("Weight starts to rise to %d (slowstart)", s.Weight())
+		tell.report(v, s, notify.Climbs, what, "", "")
 	case next.IsUp() && !next.Held && !v.ByHand[s.Dest.Addr]:
-		tell.say(v, s, notify.Climbed, fmt.Sprintf("Full weight reached: %s: %d", v.labelOf(s), s.Weight()), "")
+		tell.report(v, s, notify.Climbed, "Full weight reached", fmt.Sprintf(": %d", s.Weight()), "")
 	}
 }
 
@@ -138,8 +138,8 @@ func (v *virtual) whyWeight(s *server) string {
 // heldDown reports that a server failed again soon after its return.
 func (t *teller) heldDown(v *virtual, s *server, next *judge.Server) {
 	if next.Falls > max(s.Falls, 1) && v.isOurs() {
-		out, why := next.Turn.Sub(t.now()).Round(time.Second), fallen(next, t.now())
-		t.say(v, s, notify.HeldDown, fmt.Sprintf("Held down for %v: %s: %s", out, v.labelOf(s), why), "")
+		what := fmt.Sprintf("Held down for %v", next.Turn.Sub(t.now()).Round(time.Second))
+		t.report(v, s, notify.HeldDown, what, ": "+fallen(next, t.now()), "")
 	}
 }
 

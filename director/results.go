@@ -126,11 +126,10 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	softly, _ := before.Soft(rule)
 	switch {
 	case changed && !ok && j.Part > 0:
-		e.tell.say(v, s, notify.Tells,
-			fmt.Sprintf("Failed check limits the weight to %d%%: %s: %s", j.Part, v.labelOf(s),
-				detail), detail)
+		e.tell.report(v, s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
+			": "+detail, detail)
 	case changed && !ok:
-		e.tell.say(v, s, notify.CheckFailed, "Check failed: "+v.labelOf(s)+": "+detail, detail)
+		e.tell.report(v, s, notify.CheckFailed, "Check failed", ": "+detail, detail)
 	case ok && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
 		next.Streak == 0):
 		e.tell.say(v, s, notify.SoftReset,

@@ -47,6 +47,15 @@ func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason strin
 	t.emit(e)
 }
 
+// report is say with the text "what: the server or the virtual service", and more.
+func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, reason string) {
+	whose := v.label()
+	if s != nil {
+		whose = s.label() + " (" + whose + ")"
+	}
+	t.say(v, s, kind, what+": "+whose+more, reason)
+}
+
 // emit reports an event that has only a text.
 func (t *teller) emit(e notify.Event) { t.tell(Change{Cause: Cause{Event: e}}) }
 
