@@ -151,9 +151,8 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 
 // inherit copies the state of a virtual service without overrides, which end at a reload.
 func (v *virtual) inherit(was *virtual) {
-	v.told, v.holds, v.placed, v.backoff = was.told, was.holds, was.placed, was.backoff
+	v.acts, v.placed, v.backoff = was.acts, was.placed, was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
-	v.took, v.stages = was.took, was.stages
 	before := make(map[netip.AddrPort]*server, len(was.servers))
 	for _, s := range was.servers {
 		before[s.real.Addr] = s
@@ -164,9 +163,7 @@ func (v *virtual) inherit(was *virtual) {
 		if old == nil {
 			return -1
 		}
-		s.before, s.lasted = old.before, old.lasted
-		s.tally, s.carries, s.counted, s.past = old.tally, old.carries, old.counted, old.past
-		s.limit = old.limit
+		s.notes = old.notes
 		return int(old.At)
 	}, func(i, k int) *judge.Check {
 		s := v.members[i]

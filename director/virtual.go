@@ -25,22 +25,26 @@ type virtual struct {
 	members  []*server // the servers in judge's order, including those that moved away and are no longer needed
 	earlier  []*server // former addresses of its servers, in a plan
 	owner    string    // the other daemon that has it in the table, see assign; "": it is ours
-	told     told
 
 	writing
+	acts
 
 	leftBehind bool // on standby: cleanstop = no left it in the table
 	weighed    bool // when its strength last changed
 
-	took   Durations // durations of its servers' checks
-	stages StageTimes
-
 	addresses    announced                       // the addresses that are announced for it
 	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
-	holds        int                             // how many servers are held
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
 	turns        map[int32]time.Time             // until when members wait by pace or paceout
 	waitingSince time.Time                       // servers have no address; zero when all have one
+}
+
+// acts are notes on a virtual service that survive a reload.
+type acts struct {
+	told   told
+	holds  int       // how many servers are held
+	took   Durations // durations of its servers' checks
+	stages StageTimes
 }
 
 // server is one real server of a virtual service.
@@ -54,15 +58,20 @@ type server struct {
 	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
 
-	lasted time.Duration // how long the state before lasted
-	before judge.Name    // the state before the present one
-	steps  bool          // only its weight changes, see judge.Section.Ramp
-	stays  bool          // it left the file and stays, see parser.Virtual.Staying
-	rule   judge.RuleID  // the rule that decided its place
+	steps bool         // only its weight changes, see judge.Section.Ramp
+	stays bool         // it left the file and stays, see parser.Virtual.Staying
+	rule  judge.RuleID // the rule that decided its place
 
-	counted bool         // the table had the server when it was read the last time
-	carries lvs.Counters // its counters in the kernel
-	limit   *limit       // nil: it never had one
+	notes
+}
+
+// notes are what is known of a server beside its checks. They survive a reload.
+type notes struct {
+	before  judge.Name    // the state before the present one
+	counted bool          // the table had the server when it was read the last time
+	lasted  time.Duration // how long the state before lasted
+	carries lvs.Counters  // its counters in the kernel
+	limit   *limit        // nil: it never had one
 	tally   Tally
 	past    history.History
 }
@@ -119,10 +128,9 @@ func (v *virtual) enlist() {
 	v.Index()
 }
 
-// label, called and labelOf name the virtual service and its servers in lines that the Perl ldirectord does not have.
-func (v *virtual) label() string            { return Label(v.cfg.ID, v.cfg.ServiceName) }
-func (v *virtual) called() string           { return Label(v.name, v.cfg.ServiceName) }
-func (v *virtual) labelOf(s *server) string { return s.label() + " (" + v.label() + ")" }
+// label and called name the virtual service in lines that the Perl ldirectord does not have.
+func (v *virtual) label() string  { return Label(v.cfg.ID, v.cfg.ServiceName) }
+func (v *virtual) called() string { return Label(v.name, v.cfg.ServiceName) }
 
 // name is the name of a server in orders, status and metrics.
 func (s *server) name() string {

@@ -81,7 +81,7 @@ func TestAway(t *testing.T) {
 		{"it is not known", true, Strength{}, false},
 		{"its addresses are here", false, Strength{Known: true}, false},
 	} {
-		s := State{Away: row.away, Strength: row.given}
+		s := State{Away: row.away, Lasting: Lasting{Strength: row.given}}
 		if got := s.IsAway(); got != row.want {
 			t.Errorf("%s: %v", row.what, got)
 		}

@@ -10,10 +10,7 @@ import (
 // every destination has an owner. Old maps a server to its former place, -1 for a new one; check maps a check to the
 // same check before the reload, nil for a new one.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
-	c.FallbackIn, c.FallbackWanted = was.FallbackIn, was.FallbackWanted
-	c.Obeys, c.Strength, c.Back, c.Cold = was.Obeys, was.Strength, was.Back, was.Cold
-	c.Removals = was.Removals
-	c.Backed = was.Backed && c.reserve
+	c.Lasting, c.Backed = was.Lasting, was.Backed && c.reserve
 	c.Found = stillFound(c, was, placed)
 	for i := range c.Servers {
 		s := &c.Servers[i]

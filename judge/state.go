@@ -16,24 +16,30 @@ import (
 type State struct {
 	Servers []Server  // of the section's members
 	Brakes  []Brake   // of its lines of checks; nil without checkvip
-	Back    time.Time // while servers that are back wait for others: when the check of the first began
 	Leavers []Leaver  // servers that left the file and drain
 	Have    lvs.Dests // the table, as it is to be changed
 	// ByHand are destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
 	// Found are destinations of no known server. They come from the first reading of the table while servers have
 	// no address; nil before that.
-	Found    map[netip.AddrPort]bool
-	Strength Strength
-	Removals Removals
+	Found map[netip.AddrPort]bool
+
+	Lasting
 
 	Known  bool // Have is what this director wrote, with changes noted since
 	Theirs bool // another director has it in the table
-	Cold   bool // with slowstart: none served at first, and not every server had a result since
+	Backed bool // too few real servers servers serve: the backup servers do
+	Away   bool // it has announce, and its addresses are not on that device
+}
+
+// Lasting is the part of the state of a virtual service that a reload leaves as it is.
+type Lasting struct {
+	Back     time.Time // while servers that are back wait for others: when the check of the first began
+	Strength Strength
+	Removals Removals
+	Cold     bool // with slowstart: none served at first, and not every server had a result since
 	// Obeys: by the operator's order checks may remove every server, until all are up.
 	Obeys          bool
-	Backed         bool // too few real servers servers serve: the backup servers do
-	Away           bool // it has announce, and its addresses are not on that device
 	FallbackIn     bool // the fallback server serves
 	FallbackWanted bool // the fallback server was wanted when that was last known
 }
