@@ -68,9 +68,9 @@ func shorten(text string) string {
 
 // of returns the conversations of a server's checks that are down.
 func (a *conversations) of(v *virtual, s *server) (list []Conversation) {
-	for j := &s.first; j != nil; j = j.next {
-		if said, has := a.kept[j.task]; has && j.Health.State == health.Down {
-			said.Check = user{v, s, j}.checkName()
+	for x := range v.checks(s) {
+		if said, has := a.kept[x.j.task]; has && x.j.Health.State == health.Down {
+			said.Check = x.checkName()
 			list = append(list, said)
 		}
 	}

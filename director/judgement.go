@@ -2,6 +2,7 @@ package director
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -73,13 +74,12 @@ func (x user) named(detail string) string {
 	return name + strings.TrimPrefix(detail, name)
 }
 
-// about formats a sentence and appends the name of the check if the server has several.
-func (x user) about(format string, args ...any) string {
-	sentence := fmt.Sprintf(format, args...)
-	if x.s.first.next == nil {
-		return sentence
+// checks yields the checks of a server.
+func (v *virtual) checks(s *server) iter.Seq[user] {
+	return func(yield func(user) bool) {
+		for j := &s.first; j != nil && yield(user{v, s, j}); j = j.next {
+		}
 	}
-	return sentence + ": " + x.checkName()
 }
 
 // cantJudge is why the last answer of a check can't be judged; "" when it can.

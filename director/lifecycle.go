@@ -139,8 +139,8 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 	return func(yield func(user) bool) {
 		for _, v := range virtuals {
 			for _, s := range v.servers {
-				for j := &s.first; j != nil; j = j.next {
-					if j.task != nil && !yield(user{v, s, j}) {
+				for x := range v.checks(s) {
+					if x.j.task != nil && !yield(x) {
 						return
 					}
 				}
@@ -195,9 +195,9 @@ func (s *server) judgement(k int) *judgement {
 func (x user) before(was *virtual) *judgement {
 	asOften := was.cfg.CheckInterval == x.v.cfg.CheckInterval
 	for _, old := range was.at(x.s.Dest.Addr) {
-		for o := &old.first; o != nil; o = o.next {
-			if o.task == x.j.task || asOften && (user{was, old, o}).spec() == x.spec() {
-				return o
+		for o := range was.checks(old) {
+			if o.j.task == x.j.task || asOften && o.spec() == x.spec() {
+				return o.j
 			}
 		}
 	}

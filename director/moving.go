@@ -116,16 +116,17 @@ func (v *virtual) whyWeight(s *server) string {
 		parts = append(parts, fmt.Sprintf("%d %% after %.0f s of slowstart %v", 100*ramp.Num/ramp.Den,
 			at.Sub(s.Climbs).Truncate(time.Second).Seconds(), v.SlowStart.Seconds()))
 	}
-	for j := &s.first; j != nil; j = j.next {
+	for x := range v.checks(s) {
+		j := x.j
 		asks := j.Telling.Asks()
 		switch told := j.Telling.Less > 0 || v.cfg.Check(int(j.number)).CheckType == parser.Agent; {
 		case asks > health.NoAdmin:
-			parts = append(parts, fmt.Sprintf("%s %v", user{v, s, j}.spec().Kind(), asks))
+			parts = append(parts, fmt.Sprintf("%s %v", x.spec().Kind(), asks))
 		case told:
-			parts = append(parts, fmt.Sprintf("%s %d %%", user{v, s, j}.spec().Kind(), j.Telling.Percent()))
+			parts = append(parts, fmt.Sprintf("%s %d %%", x.spec().Kind(), j.Telling.Percent()))
 		}
 		if j.Part > 0 && j.Health.State == health.Down {
-			parts = append(parts, fmt.Sprintf("%s is down: %d %%", user{v, s, j}.checkName(), j.Part))
+			parts = append(parts, fmt.Sprintf("%s is down: %d %%", x.checkName(), j.Part))
 		}
 	}
 	if parts == nil {

@@ -142,8 +142,10 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, er
 // checkNames are the names of a server's checks, by their numbers in the section.
 func (v *virtual) checkNames(s *server) map[uint8]string {
 	names := map[uint8]string{}
-	for j := &s.first; j != nil && j.task != nil; j = j.next {
-		names[j.number] = user{v, s, j}.checkName()
+	for x := range v.checks(s) {
+		if x.j.task != nil {
+			names[x.j.number] = x.checkName()
+		}
 	}
 	return names
 }

@@ -154,8 +154,8 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 				continue
 			}
 			at := Check{Virtual: v.cfg.ID, Real: name}
-			for j := &s.first; j != nil; j = j.next {
-				at.Name, at.Spec, at.Task = user{v, s, j}.checkName(), user{v, s, j}.spec(), j.task
+			for x := range v.checks(s) {
+				at.Name, at.Spec, at.Task = x.checkName(), x.spec(), x.j.task
 				list = append(list, at)
 			}
 		}

@@ -132,12 +132,11 @@ func (e *examiner) judge(x user, r *checker.Result) {
 		e.tell.report(v, s, notify.CheckFailed, "Check failed", ": "+detail, detail)
 	case ok && (changed && before.State == health.Down || before.State == health.Up && softly > 0 &&
 		next.Streak == 0):
-		e.tell.say(v, s, notify.SoftReset,
-			x.about("Resetting soft failure count: %s (%s)", s.label(), v.cfg.ID), "")
+		e.tell.about(x, notify.SoftReset, "Resetting soft failure count", "", "")
 	case !ok && next.State == health.Up:
 		failed, limit := next.Soft(rule)
-		e.tell.say(v, s, notify.SoftFailure, x.about("Soft failure real server: %s (%s) failure %d/%d",
-			s.label(), v.cfg.ID, failed, limit), detail)
+		e.tell.about(x, notify.SoftFailure, "Soft failure real server",
+			fmt.Sprintf(" failure %d/%d", failed, limit), detail)
 	}
 	if weighs || changed && j.Part > 0 {
 		e.weighed(x)
@@ -176,13 +175,11 @@ func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
 	now := x.j.Telling
 	switch {
 	case now.IsSilent() && !before.IsSilent():
-		e.tell.say(x.v, x.s, notify.CheckWarning,
-			x.about("Check warning: no answer, the reported percentage no longer applies: "+
-				"%s (%s)", x.s.label(), x.v.cfg.ID), r.Detail)
+		e.tell.about(x, notify.CheckWarning,
+			"Check warning: no answer, the reported percentage no longer applies", "", r.Detail)
 	case now.Admin != before.Admin, (now.Less > 0) != (before.Less > 0):
 		e.tell.note(history.Changed, x.named("reports "+now.String()), x.s)
-		e.tell.say(x.v, x.s, notify.Tells,
-			x.about("Real server reports %v: %s (%s)", now.Words, x.s.label(), x.v.cfg.ID), r.Detail)
+		e.tell.about(x, notify.Tells, fmt.Sprintf("Real server reports %v", now.Words), "", r.Detail)
 	case weighs:
 		x.s.steps = true
 	}

@@ -361,7 +361,8 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 			"reload")
 	}
 	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
-	for j := &s.first; j != nil; j = j.next {
+	for x := range v.checks(s) {
+		j := x.j
 		now.Braked = now.Braked || v.IsBraked(j.Check)
 		c := j.check
 		if c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
@@ -373,9 +374,9 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 				now.Due = due
 			}
 		}
-		now.Unjudged = cmp.Or(now.Unjudged, user{v, s, j}.named(j.cantJudge()))
+		now.Unjudged = cmp.Or(now.Unjudged, x.named(j.cantJudge()))
 		if s.first.next != nil {
-			now.Checks = append(now.Checks, user{v, s, j}.describe())
+			now.Checks = append(now.Checks, x.describe())
 		}
 	}
 	if now.Braked {
@@ -399,14 +400,10 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	if c := worst.check; c != nil {
 		now.Checked, now.Last = c.at.Time(), c.last
 	}
-	switch now.State {
-	case "down":
+	switch {
+	case now.State == "down", now.State == "unknown" && worst.shortages > 0:
 		now.Reason = user{v, s, worst}.named(worst.reason)
-	case "unknown":
-		if worst.shortages > 0 {
-			now.Reason = user{v, s, worst}.named(worst.reason)
-		}
-	case "maintenance":
+	case now.State == "maintenance":
 		now.Reason = s.suspended()
 	}
 }

@@ -56,6 +56,15 @@ func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, rea
 	t.say(v, s, kind, what+": "+whose+more, reason)
 }
 
+// about is report for a check, in the words of the Perl ldirectord: with the name of the check if the server has
+// several.
+func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
+	if x.s.first.next != nil {
+		more += ": " + x.checkName()
+	}
+	t.say(x.v, x.s, kind, what+": "+x.s.label()+" ("+x.v.cfg.ID+")"+more, reason)
+}
+
 // emit reports an event that has only a text.
 func (t *teller) emit(e notify.Event) { t.tell(Change{Cause: Cause{Event: e}}) }
 

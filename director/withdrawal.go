@@ -75,7 +75,7 @@ func (a *announcer) lingers(one *announcement) bool {
 // demote withdraws all addresses, until the role changes. The channel is closed when that is done; it is nil if there
 // are none.
 func (a *announcer) demote() <-chan struct{} {
-	a.gone, a.stale = nil, true
+	a.followRole()
 	if len(a.list) > 0 {
 		a.gone = make(chan struct{})
 	}
