@@ -196,7 +196,7 @@ func (c *claims) renew(cfg *parser.Config) {
 func (c *claims) follows(virtuals []parser.Virtual) {
 	c.marking, c.names = virtuals, map[lvs.Key]string{}
 	for i := range virtuals {
-		c.names[virtuals[i].Key()] = virtuals[i].ServiceName
+		c.names[virtuals[i].Key] = virtuals[i].ServiceName
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/run"
@@ -35,7 +36,7 @@ func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
 	w.stop()
 	ctx, w.stop = context.WithCancel(ctx)
 	left := slices.DeleteFunc(slices.Clone(cfg.Virtuals), func(v parser.Virtual) bool {
-		return v.Protocol != parser.FWM || len(v.Marking) > 0
+		return v.Protocol != lvs.Mark || len(v.Marking) > 0
 	})
 	if len(left) == 0 || !w.machine {
 		return

@@ -91,28 +91,28 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		what        string
 		file        string
 		spec        checker.Spec
-		protocol    parser.Protocol
+		protocol    lvs.Protocol
 		maintenance string
 		ok          bool
 		want        recorded
 	}{
-		{"no file", "", checker.Spec{Type: "negotiate", Service: "http"}, parser.TCP, "", true, nil},
-		{"http", "mon", checker.Spec{Type: "negotiate", Service: "http"}, parser.TCP, "", true,
+		{"no file", "", checker.Spec{Type: "negotiate", Service: "http"}, lvs.TCP, "", true, nil},
+		{"http", "mon", checker.Spec{Type: "negotiate", Service: "http"}, lvs.TCP, "", true,
 			recorded{"mon up 200 OK"}},
-		{"combined", "mon", checker.Spec{Type: "combined", Service: "http"}, parser.TCP, "", true,
+		{"combined", "mon", checker.Spec{Type: "combined", Service: "http"}, lvs.TCP, "", true,
 			recorded{"mon up 200 OK"}},
-		{"connect", "mon", checker.Spec{Type: "connect"}, parser.TCP, "", false, recorded{"mon down "}},
+		{"connect", "mon", checker.Spec{Type: "connect"}, lvs.TCP, "", false, recorded{"mon down "}},
 		{"connect with udp is a ping, whose failures are left out", "mon", checker.Spec{Type: "connect"},
-			parser.UDP, "", false, nil},
-		{"http with udp", "mon", checker.Spec{Type: "negotiate", Service: "http"}, parser.UDP, "", true,
+			lvs.UDP, "", false, nil},
+		{"http with udp", "mon", checker.Spec{Type: "negotiate", Service: "http"}, lvs.UDP, "", true,
 			recorded{"mon up 200 OK"}},
-		{"maintenance", "mon", checker.Spec{Type: "connect"}, parser.TCP, "web1", true,
+		{"maintenance", "mon", checker.Spec{Type: "connect"}, lvs.TCP, "web1", true,
 			recorded{"mon down Server in maintenance"}},
-		{"on", "mon", checker.Spec{Type: "on"}, parser.TCP, "", true, nil},
+		{"on", "mon", checker.Spec{Type: "on"}, lvs.TCP, "", true, nil},
 	} {
 		var lines recorded
 		d := New(Deps{Tell: []Receiver{Monitorfiles(lines.Record)}})
-		v := &virtual{cfg: &parser.Virtual{Protocol: c.protocol}}
+		v := &virtual{cfg: &parser.Virtual{Key: lvs.Key{Protocol: c.protocol}}}
 		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type),
 			c.spec.Service
 		result.OK = c.ok

@@ -114,7 +114,7 @@ func monitorID(cfg *parser.Virtual, r *parser.Real) string {
 	request, receive := cfg.Asks(r)
 	escaped := strings.NewReplacer(`\`, "", ":", `\:`)
 	id := strings.Join([]string{
-		check, string(cfg.Protocol), lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())),
+		check, cfg.Protocol.String(), lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())),
 		cfg.VirtualHost, checkPort, strconv.Itoa(r.Weight), string(r.Forward),
 		escaped.Replace(urlPassword.ReplaceAllString(request, "$1…@")), escaped.Replace(receive),
 	}, ":")

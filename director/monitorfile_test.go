@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -79,7 +80,7 @@ func answering(t *testing.T, answer string) netip.AddrPort {
 
 // The wanted ids are those that the Perl's get_real_id_str writes to a monitorfile.
 func TestMonitorID(t *testing.T) {
-	cfg := parser.Virtual{Protocol: parser.TCP, CheckType: parser.Connect}
+	cfg := parser.Virtual{Key: lvs.Key{Protocol: lvs.TCP}, CheckType: parser.Connect}
 	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: parser.Gate, Request: "/", OwnRequest: true}
 	for _, c := range []struct {
 		change func(*parser.Virtual, *parser.Real)
@@ -93,7 +94,7 @@ func TestMonitorID(t *testing.T) {
 			r.Request, r.Receive = "/a::b c", `:x\d:`
 		}, "negotiate http tcp 10.2.0.1 7000 www.example.net 81 1 gate /a  b c  xd "},
 		{func(v *parser.Virtual, r *parser.Real) {
-			v.CheckType, v.CheckCommand, v.Protocol = parser.External, "/bin/ch::eck", parser.FWM
+			v.CheckType, v.CheckCommand, v.Protocol = parser.External, "/bin/ch::eck", lvs.Mark
 			r.Addr = netip.AddrPortFrom(r.Addr.Addr(), 0)
 		}, "external /bin/ch eck fwm 10.2.0.1 0 1 gate / "},
 		{func(_ *parser.Virtual, r *parser.Real) { r.Request = "http://me:s3cret@10.2.0.9/" },

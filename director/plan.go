@@ -204,7 +204,7 @@ func (p *Plan) Services(virtual string) []Service {
 
 // virtual makes a virtual service from its section.
 func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Diagnostics) {
-	key := cfg.Key()
+	key := cfg.Key
 	v.cfg, v.key, v.name = cfg, key, key.Name()
 	v.Section = sectionOf(cfg, b.Config.Global.ReaddQuiescent)
 	settings, err := settingsOf(cfg)

@@ -36,7 +36,7 @@ func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
 func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s := checker.Spec{
 		Type:     string(cfg.CheckType),
-		Protocol: string(cfg.Protocol),
+		Protocol: cfg.Protocol.String(),
 		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),
 	}
 	if cfg.CheckVIP.IsValid() && r.Forward != parser.Masq {
@@ -88,8 +88,8 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 // externalArgs are the four arguments of an external check: virtual address or mark, virtual port,
 // real address, real port; 0 for no port.
 func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
-	virtual, port := cfg.Key().Name(), "0"
-	if cfg.Protocol != parser.FWM {
+	virtual, port := cfg.Name(), "0"
+	if cfg.Protocol != lvs.Mark {
 		virtual = lvs.FormatAddr(cfg.Addr.Addr())
 		port = strconv.Itoa(int(cfg.Addr.Port()))
 	}
@@ -112,7 +112,7 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 		}
 		s.Flags |= flags
 	}
-	if cfg.OnePacket && cfg.Protocol == parser.UDP {
+	if cfg.OnePacket && cfg.Protocol == lvs.UDP {
 		s.Flags |= ipvsctl.OnePacket
 	}
 	if cfg.Persistent <= 0 {

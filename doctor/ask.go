@@ -15,7 +15,6 @@ import (
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/lvs"
-	"ldirectord/parser"
 )
 
 // ask runs the slow probes at the same time.
@@ -180,7 +179,7 @@ func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
 	for _, s := range services {
 		for _, m := range s.Members {
 			local := m.Dest.Forward != lvs.Masq && f.routeTo(m).local
-			if m.Fallback && !local && s.Config.Protocol != parser.UDP && m.Dest.Addr.Port() != 0 &&
+			if m.Fallback && !local && s.Config.Protocol != lvs.UDP && m.Dest.Addr.Port() != 0 &&
 				!slices.Contains(list, m.Dest.Addr) {
 				list = append(list, m.Dest.Addr)
 			}

@@ -190,7 +190,7 @@ const Waits = "; the daemon of this file waits for it"
 // shared finds other daemons that have this virtual service, or that have a virtual service whose packets get this
 // one's mark.
 func (x one) shared() {
-	if who := x.daemon.Shared[x.Virtual.Key()]; who != "" {
+	if who := x.daemon.Shared[x.Virtual.Key]; who != "" {
 		x.tell(warning, "two-daemons", "", "%s", who)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {

@@ -183,7 +183,7 @@ func (x one) pingsAndMails() {
 
 // unset finds kernel settings that are 0 and should be 1.
 func (x one) unset() {
-	tcp := x.Protocol != parser.UDP
+	tcp := x.Protocol != lvs.UDP
 	forwarded := slices.ContainsFunc(x.Members, func(m director.Member) bool { return m.Dest.Forward != lvs.Masq })
 	// a director that takes over has none of the open connections
 	mh := tcp && forwarded && x.Scheduler == "mh"
@@ -254,7 +254,7 @@ func (x one) needed() {
 		}
 	}
 	x.at = parser.Position{}
-	isFTP := x.Protocol == parser.TCP && x.Addr.Port() == ftpPort || x.Mark != 0 && x.Virtual.Service == "ftp"
+	isFTP := x.Protocol == lvs.TCP && x.Addr.Port() == ftpPort || x.Mark != 0 && x.Virtual.Service == "ftp"
 	if isFTP && !x.early && x.noIPVS.Kind == "" && isMasqueraded(x.Service) && !x.ftpLoaded {
 		x.tell(broken, "ftp-module", "modprobe "+ftpModule,
 			"data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it "+

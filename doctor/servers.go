@@ -159,7 +159,7 @@ func (x one) own() {
 
 // asked are the single addresses and ports of TCP that clients connect to.
 func asked(v *parser.Virtual) (list []netip.AddrPort) {
-	if v.Protocol == parser.TCP && v.Addr.Port() != 0 {
+	if v.Protocol == lvs.TCP && v.Addr.Port() != 0 {
 		return []netip.AddrPort{v.Addr}
 	}
 	for _, m := range v.Marking {

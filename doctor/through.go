@@ -43,7 +43,7 @@ func waysOf(s director.Service) (list []checker.Spec) {
 			way.Tunnel = string(parser.IPIP)
 		}
 		list = append(list, checker.Spec{
-			Type: string(parser.Connect), Protocol: string(parser.TCP), Through: way,
+			Type: string(parser.Connect), Protocol: lvs.TCP.String(), Through: way,
 			Timeout: 2 * probeTime, // the kernel sends a lost segment again after a second
 			Target:  netip.AddrPortFrom(way.Server, to[0].Port()),
 		})

@@ -20,9 +20,9 @@ const (
 	SCTP Protocol = 132 // read only: no file has such a service
 )
 
-var protocolNames = map[Protocol]string{Mark: "mark", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
+var protocolNames = map[Protocol]string{Mark: "fwm", TCP: "tcp", UDP: "udp", SCTP: "sctp"}
 
-// String is the name of the protocol, or its number.
+// String is the name of the protocol as a file has it, or its number.
 func (p Protocol) String() string {
 	if name, ok := protocolNames[p]; ok {
 		return name
@@ -67,11 +67,8 @@ func (k Key) Name() string {
 // ID is the virtual service as the Perl ldirectord logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3.
 func (k Key) ID() string {
 	kind := k.Protocol.String()
-	if k.Protocol == Mark {
-		kind = "fwm"
-		if k.IPv6 {
-			kind = "fwm6"
-		}
+	if k.Protocol == Mark && k.IPv6 {
+		kind = "fwm6"
 	}
 	return kind + ":" + k.Name()
 }

@@ -5,15 +5,16 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // header is the value of virtual or virtual6.
 type header struct {
-	line line
-	ipv6 bool
-	mark uint32 // 0: not a mark
-	host string // as written; "" for a mark, and for a header that was refused
-	port string // number or service name
+	line    line
+	lvs.Key        // its family and mark
+	host    string // as written; "" for a mark, and for a header that was refused
+	port    string // number or service name
 }
 
 // read reads an address and port, or a mark. It warns of text after it, which the Perl ldirectord ignores.
@@ -29,7 +30,7 @@ func (h *header) read(v *value) *problem {
 			return refuse(badVirtualAddress, "the firewall mark %s is out of range; %s", quote(word),
 				headerForms)
 		}
-		h.mark = uint32(mark)
+		h.Mark = uint32(mark)
 		return nil
 	case strings.HasPrefix(word, "["):
 		return h.readBracketed(v, word)
@@ -47,7 +48,7 @@ func (h *header) readBracketed(v *value, word string) *problem {
 			quote(word))
 	}
 	ok := readsIPv6(host)
-	if !h.ipv6 && (ok || all(host, isGroupByte)) {
+	if !h.IPv6 && (ok || all(host, isGroupByte)) {
 		return refuse(v6UnderVirtual, "an IPv6 address is under virtual; virtual6 is for it")
 	}
 	if !ok {

@@ -71,7 +71,7 @@ func (a adviser) check() {
 		suspicious,
 		"each server is asked for the URL as a path; only http_proxy and the strings of a real server take "+
 			"a whole URL")
-	if negotiates && v.Protocol == UDP && !service.Is(lvs.ByUDP) && v.CheckPort == 0 {
+	if negotiates && v.Protocol == lvs.UDP && !service.Is(lvs.ByUDP) && v.CheckPort == 0 {
 		a.warn("service", suspicious,
 			"service=%s is asked by TCP, which says nothing of what clients reach by udp; another "+
 				"service of the machine is asked at its checkport", v.Service)
@@ -193,10 +193,10 @@ func (v *Virtual) RefusesClientsOfTheDown() bool {
 func (a adviser) kernel() {
 	v := a.v
 	persists := v.Persistent > 0
-	a.when(v.OnePacket && v.Protocol != UDP, "ops", noEffect, "ops applies only to udp")
+	a.when(v.OnePacket && v.Protocol != lvs.UDP, "ops", noEffect, "ops applies only to udp")
 	a.when(v.Netmask != (Netmask{}) && !persists, "netmask", noEffect, "netmask has an effect only with persistent")
 	a.when(v.PEName != "" && !persists, "pename", noEffect, "pename has an effect only with persistent")
-	a.when(v.Protocol != FWM && v.Addr.Port() == 0 && !persists, "virtual", suspicious,
+	a.when(v.Protocol != lvs.Mark && v.Addr.Port() == 0 && !persists, "virtual", suspicious,
 		"the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
 	setsZero := "quiescent=yes"
 	if !v.Quiescent {

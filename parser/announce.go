@@ -163,7 +163,7 @@ func (a adviser) announced() {
 		return
 	}
 	switch {
-	case servers == 1 || v.Protocol == UDP || v.Scheduler == "mh":
+	case servers == 1 || v.Protocol == lvs.UDP || v.Scheduler == "mh":
 	case v.Scheduler == "sh":
 		a.warn("scheduler", suspicious,
 			"scheduler sh depends on the order in the table, so a connection that changes the director "+

@@ -3,6 +3,8 @@ package parser
 import (
 	"net/netip"
 	"slices"
+
+	"ldirectord/lvs"
 )
 
 // This file reads the directive for checks through the virtual address.
@@ -56,7 +58,7 @@ func (f finder) fillCheckVIP(v *Virtual) {
 // Pings reports whether the check of a section is a ping. That includes connect with UDP, because to connect a UDP
 // socket shows nothing about the server.
 func (v *Virtual) Pings() bool {
-	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == UDP
+	return v.CheckType == Ping || v.CheckType == Connect && v.Protocol == lvs.UDP
 }
 
 // WhyNotVIP is why the check of a section does not go through the virtual address; "" if it does.

@@ -114,16 +114,6 @@ type GlobalFallback struct {
 	HasPort  bool // false: the port of each virtual service
 }
 
-// Protocol of a virtual service: how its packets are matched.
-type Protocol string
-
-// The protocols of the Perl ldirectord.
-const (
-	TCP Protocol = "tcp"
-	UDP Protocol = "udp"
-	FWM Protocol = "fwm" // by firewall mark
-)
-
 // Forward is the forwarding method towards a real server.
 type Forward string
 
@@ -154,11 +144,8 @@ const (
 // Virtual is one virtual service with every value effective: its own, the global one, or the default.
 type Virtual struct {
 	Settings
-	ID       string         // as the Perl ldirectord logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3
-	Protocol Protocol       //
-	Addr     netip.AddrPort // invalid under a mark
-	Mark     uint32         // 1 or more under a mark, else 0
-	IPv6     bool           // address family, also of a mark
+	lvs.Key
+	ID string // of the Key
 	// extension: the packets that get the mark, in file order; none: another program sets the mark
 	Marking []Marking
 

@@ -3,6 +3,8 @@ package parser
 import (
 	"slices"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file refuses directives of a section that exclude each other, or that lack their counterpart.
@@ -33,7 +35,7 @@ func (f finder) misplaced(v *Virtual) {
 		"httpuser and an httpheader Authorization both log in; use only one of them")
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
-	refuse(v.PEName != "" && v.Protocol == TCP, "pename",
+	refuse(v.PEName != "" && v.Protocol == lvs.TCP, "pename",
 		"pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or "+
 			"a firewall mark")
 	refuse(off && v.AgentPort > 0, "agentport",

@@ -72,10 +72,10 @@ func (r *resolver) globalConfig() Global {
 func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	at := r.in(s, wholeSection)
 	*v = s.v
-	v.IPv6, v.Mark = s.ipv6, s.mark
+	v.Key = s.Key
 	v.Protocol = s.effectiveProtocol()
 	v.Addr = r.address(s, v.Protocol)
-	v.ID = v.Key().ID()
+	v.ID = v.Key.ID()
 
 	r.inherit(v)
 	v.HoldDown, v.HoldDownMax = v.holdDown.first, v.holdDown.most
@@ -110,18 +110,6 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 // hasHeader reports whether the header was accepted.
 func (v *Virtual) hasHeader() bool { return v.Mark > 0 || v.Addr.IsValid() }
 
-// Key is the virtual service in the kernel's table.
-func (v *Virtual) Key() lvs.Key {
-	k := lvs.Key{Protocol: lvs.TCP, Addr: v.Addr, Mark: v.Mark, IPv6: v.IPv6}
-	switch v.Protocol {
-	case FWM:
-		k.Protocol = lvs.Mark
-	case UDP:
-		k.Protocol = lvs.UDP
-	}
-	return k
-}
-
 // fillTimeouts copies a timeout to the other one if only one is written.
 func (s *Settings) fillTimeouts() {
 	switch check, negotiate := s.has("checktimeout"), s.has("negotiatetimeout"); {
@@ -154,7 +142,7 @@ func (g *Global) fallbackOf(v *Virtual) *Fallback {
 		return nil
 	}
 	one := f.TCP
-	if v.Protocol == UDP {
+	if v.Protocol == lvs.UDP {
 		one = f.UDP
 	}
 	if !f.HasPort {
@@ -171,7 +159,7 @@ func (v *Virtual) PortOf(real *Real) int {
 // EntryOf is the address and port of a server in the kernel's table. With direct routing and tunnelling the kernel
 // keeps the packet's port, so the entry has the virtual service's (ipvsadm(8), -r).
 func (v *Virtual) EntryOf(addr netip.AddrPort, f Forward) netip.AddrPort {
-	if f == Masq || v.Protocol == FWM {
+	if f == Masq || v.Protocol == lvs.Mark {
 		return addr
 	}
 	return netip.AddrPortFrom(addr.Addr(), v.Addr.Port())

@@ -141,7 +141,7 @@ func (s *shown) virtual(v *Virtual) jsonObject {
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
 	}
-	if v.Protocol == FWM {
+	if v.Protocol == lvs.Mark {
 		o["fwm"] = v.Mark
 	} else {
 		o["server"] = lvs.FormatAddr(v.Addr.Addr())
@@ -155,6 +155,7 @@ func (s *shown) virtual(v *Virtual) jsonObject {
 		o["steps"] = stepsJSON(v.Steps)
 	}
 	s.addAll(o, s.ofSection, &v.Settings)
+	o["protocol"] = v.Protocol.String()
 	if s.hidesSecrets {
 		o["request"] = text(withoutLogin(v.Request))
 		if list, written := o["alsocheck"].([]text); written {
@@ -183,13 +184,13 @@ func (s *shown) own(v *Virtual) jsonObject {
 // ipvsadm are the arguments that describe the service to ipvsadm(8), after -A or -E.
 func (v *Virtual) ipvsadm() string {
 	var b strings.Builder
-	b.WriteString(v.Key().String())
+	b.WriteString(v.Key.String())
 	add := func(condition bool, word, value string) {
 		if condition {
 			b.WriteString(word + value)
 		}
 	}
-	add(v.Protocol == UDP && v.OnePacket, " -o", "")
+	add(v.Protocol == lvs.UDP && v.OnePacket, " -o", "")
 	add(true, " -s ", v.Scheduler)
 	add(v.Persistent > 0, " -p ", strconv.Itoa(v.Persistent))
 	add(v.Persistent > 0 && v.Netmask != (Netmask{}), " -M ", v.Netmask.String())

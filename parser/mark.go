@@ -76,10 +76,10 @@ func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 			"%s is not an address; it must be numeric, such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, "+
 				"not "+
 				"a name", quote(text))
-	case addr.Is6() && !s.ipv6:
+	case addr.Is6() && !s.IPv6:
 		return none, refuse(familyMix,
 			"%s is an IPv6 address; under virtual the address must be IPv4; virtual6 is for IPv6", addr)
-	case addr.Is4() && s.ipv6:
+	case addr.Is4() && s.IPv6:
 		return none, refuse(familyMix,
 			"%s is an IPv4 address; under virtual6 the address must be IPv6; virtual is for IPv4", addr)
 	}

@@ -116,7 +116,7 @@ func (a adviser) pacesOut() {
 	v := a.v
 	_, servers := v.own()
 	removed, each := servers-v.KeepServing.Of(servers), v.PaceOut.Of(servers)
-	unpaced := func(check *Virtual) bool { return check.CheckType == Connect && v.Protocol != UDP }
+	unpaced := func(check *Virtual) bool { return check.CheckType == Connect && v.Protocol != lvs.UDP }
 	switch {
 	case v.PaceOut.N == 0, removed <= each, v.CheckType == On, v.CheckType == Off:
 		return

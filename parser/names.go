@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"ldirectord/lvs"
 	"ldirectord/names"
 )
 
@@ -53,13 +54,13 @@ func (f finder) hasNumber(kind string, l line, text string, port names.Lookup[ui
 }
 
 // address of a section's header. It is invalid if there is none.
-func (r *resolver) address(s *section, protocol Protocol) (none netip.AddrPort) {
+func (r *resolver) address(s *section, protocol lvs.Protocol) (none netip.AddrPort) {
 	if s.host == "" {
 		return none
 	}
-	at, port := r.in(s, headerNames), readPort(r.names, s.port, string(protocol))
-	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.ipv6)
-	r.names.Use(names.OfVirtual, s.ipv6, s.host)
+	at, port := r.in(s, headerNames), readPort(r.names, s.port, protocol.String())
+	addr, ok := r.hostAddress(at, badVirtualAddress, s.line, s.host, s.IPv6)
+	r.names.Use(names.OfVirtual, s.IPv6, s.host)
 	if !ok || !at.hasNumber(badVirtualAddress, s.line, s.port, port) {
 		return none
 	}
@@ -67,34 +68,32 @@ func (r *resolver) address(s *section, protocol Protocol) (none netip.AddrPort) 
 }
 
 // effectiveProtocol is udp by default if the port is that of dns.
-func (s *section) effectiveProtocol() Protocol {
+func (s *section) effectiveProtocol() lvs.Protocol {
 	switch {
-	case s.mark > 0:
-		return FWM
-	case s.v.Protocol != "":
+	case s.Mark > 0 || s.v.Protocol != lvs.Mark:
 		return s.v.Protocol
 	case trimZeros(s.port) == "53" || s.port == "domain":
-		return UDP
+		return lvs.UDP
 	default:
-		return TCP
+		return lvs.TCP
 	}
 }
 
 // ownFallback is the fallback server of a section, nil when it has none. Without a port it uses the section's port. A
 // mark has no protocol; a service name then means its first entry.
 func (r *resolver) ownFallback(s *section, v *Virtual) *Fallback {
-	f, protocol := s.fallback, string(v.Protocol)
+	f, protocol := s.fallback, v.Protocol.String()
 	if f == nil {
 		return nil
 	}
-	if s.mark > 0 {
+	if s.Mark > 0 {
 		protocol = ""
 	}
 	port := readPort(r.names, f.port, protocol)
 	if f.port == "" {
 		port.Value = v.Addr.Port()
 	}
-	return r.fallbackServer(r.in(s, fallbackNames), f, s.ipv6, port)
+	return r.fallbackServer(r.in(s, fallbackNames), f, s.IPv6, port)
 }
 
 // globalFallback is the fallback server for all sections of a family. A service name that is known for only one
@@ -132,17 +131,17 @@ func (r *resolver) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port na
 func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	at := r.in(s, realNames)
 	if r.opts.Wait && line.problem == nil {
-		if waiting, ok := r.waiting(at, line, s.ipv6); ok {
+		if waiting, ok := r.waiting(at, line, s.IPv6); ok {
 			v.Waiting = append(v.Waiting, waiting)
 			return
 		}
 	}
-	first, last, number, ok := r.endpoints(at, line, s.ipv6)
+	first, last, number, ok := r.endpoints(at, line, s.IPv6)
 	used := names.OfReal
 	if line.last != "" {
 		used = names.OfRange
 	}
-	r.names.Use(used, s.ipv6, line.hosts()...)
+	r.names.Use(used, s.IPv6, line.hosts()...)
 	if line.problem != nil {
 		at.problem(line.line, line.problem)
 		return
@@ -150,7 +149,7 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	if !ok {
 		return
 	}
-	isName := func(text string) bool { return r.names.Name(text, s.ipv6) != nil }
+	isName := func(text string) bool { return r.names.Name(text, s.IPv6) != nil }
 	if r.opts.Alone && slices.ContainsFunc(line.hosts(), isName) {
 		last = first
 	}
@@ -170,7 +169,7 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	}
 	server := line.server
 	server.At = line.line.position()
-	server.Named = r.named(line, s.ipv6, server, number)
+	server.Named = r.named(line, s.IPv6, server, number)
 	for addr := first; count > 0; addr, count = addr.Next(), count-1 {
 		server.Addr = netip.AddrPortFrom(addr, number)
 		v.Reals = append(v.Reals, server)

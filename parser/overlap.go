@@ -100,7 +100,7 @@ func warnOfOverlap(r *resolver, a, b markedLine) {
 	default:
 		at.warn(suspicious, a.At,
 			"some of these packets have mark %d too, by line %d: %s; they get %d, as the later line counts",
-			b.mark, b.At.Line, b.Marking, a.mark)
+			b.Mark, b.At.Line, b.Marking, a.Mark)
 	}
 }
 
@@ -112,7 +112,7 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 		ports = everyPort[0]
 	}
 	addr := v.Addr.Addr()
-	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), string(v.Protocol), ports); ok {
+	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), v.Protocol.String(), ports); ok {
 		r.in(line.section, advice).warn(suspicious, line.At,
 			"packets to the virtual service %s of line %d get the mark, which comes first: that service "+
 				"never sees them",

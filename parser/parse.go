@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ldirectord/lvs"
 	"ldirectord/names"
 )
 
@@ -150,7 +151,7 @@ func (r *reader) openSection(l line, ipv6 bool) *section {
 	r.leave(l.number)
 	r.closeSection()
 	s := &r.section
-	*s = section{header: header{line: l, ipv6: ipv6}, v: r.unwritten}
+	*s = section{header: header{line: l, Key: lvs.Key{IPv6: ipv6}}, v: r.unwritten}
 	s.v.At = map[string]Position{}
 	r.current, r.open, r.gap = s, true, 0
 	return s
@@ -253,7 +254,7 @@ func ofOtherFamily(s *section, name string) (right string, mixed bool) {
 	if base != "real" && base != "fallback" {
 		return "", false
 	}
-	if s.ipv6 {
+	if s.IPv6 {
 		return base + "6", !six
 	}
 	return base, six

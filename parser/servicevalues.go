@@ -6,25 +6,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file reads the values of directives for the virtual service.
 
 // readProtocol ignores tcp and udp under a mark, because a mark has no protocol.
-func readProtocol(v *value) (Protocol, *problem) {
-	isMark, word := v.section.mark > 0, v.word()
+func readProtocol(v *value) (lvs.Protocol, *problem) {
+	word, isMark := v.word(), v.section.Mark > 0
+	protocol, known := map[string]lvs.Protocol{"tcp": lvs.TCP, "udp": lvs.UDP, "fwm": lvs.Mark}[word]
 	switch {
-	case isMark && word == string(FWM), !isMark && (word == string(TCP) || word == string(UDP)):
+	case known && isMark == (protocol == lvs.Mark):
 		v.only(word)
-		return Protocol(word), nil
-	case isMark && (word == string(TCP) || word == string(UDP)):
+		return protocol, nil
+	case known && isMark:
 		p := bad("a firewall mark has no protocol; %s is dropped, fwm is allowed", word)
 		p.tolerated = true
-		return "", p
+		return 0, p
 	case isMark:
-		return "", v.bad("is not allowed under a firewall mark; it must be fwm")
+		return 0, v.bad("is not allowed under a firewall mark; it must be fwm")
 	default:
-		return "", v.bad("is not allowed for an address and port; it must be tcp or udp")
+		return 0, v.bad("is not allowed for an address and port; it must be tcp or udp")
 	}
 }
 
@@ -65,7 +68,7 @@ type Netmask struct {
 func (m Netmask) String() string { return m.text }
 
 func readNetmask(v *value) (none Netmask, p *problem) {
-	if v.section.ipv6 {
+	if v.section.IPv6 {
 		n, err := strconv.ParseUint(v.text, 10, 8)
 		if err != nil || n < 1 || n > 128 {
 			return none, v.bad("is not a prefix length; it must be a number from 1 to 128")

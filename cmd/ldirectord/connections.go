@@ -138,7 +138,7 @@ func (o *owners) line(c ipvsctl.Connection) (connectionLine, bool) {
 		line.Kind, line.Client = "template", c.Client.Addr().String()
 	}
 	if c.Mark() != 0 {
-		line.To = ""
+		line.To, line.Protocol = "", "mark"
 	}
 	return line, true
 }
