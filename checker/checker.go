@@ -78,7 +78,7 @@ type Tells struct {
 type Through struct {
 	Virtual netip.Addr
 	Server  netip.Addr
-	Tunnel  string // "" for gate, otherwise the encapsulation: ipip
+	Forward lvs.Forward // how IPVS forwards them: Route or Tunnel
 }
 
 // Env has what the checkers of one reading of the configuration share: ping sockets, the limit of child processes, and

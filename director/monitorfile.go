@@ -115,7 +115,7 @@ func monitorID(cfg *parser.Virtual, r *parser.Real) string {
 	escaped := strings.NewReplacer(`\`, "", ":", `\:`)
 	id := strings.Join([]string{
 		check, cfg.Protocol.String(), lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port())),
-		cfg.VirtualHost, checkPort, strconv.Itoa(r.Weight), string(r.Forward),
+		cfg.VirtualHost, checkPort, strconv.Itoa(r.Weight), r.Forward.String(),
 		escaped.Replace(urlPassword.ReplaceAllString(request, "$1…@")), escaped.Replace(receive),
 	}, ":")
 	return strings.ReplaceAll(colons.ReplaceAllString(id, " "), `\`, "")

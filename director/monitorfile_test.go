@@ -81,7 +81,7 @@ func answering(t *testing.T, answer string) netip.AddrPort {
 // The wanted ids are those that the Perl's get_real_id_str writes to a monitorfile.
 func TestMonitorID(t *testing.T) {
 	cfg := parser.Virtual{Key: lvs.Key{Protocol: lvs.TCP}, CheckType: parser.Connect}
-	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: parser.Gate, Request: "/", OwnRequest: true}
+	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route, Request: "/", OwnRequest: true}
 	for _, c := range []struct {
 		change func(*parser.Virtual, *parser.Real)
 		want   string

@@ -39,14 +39,11 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 		Protocol: cfg.Protocol.String(),
 		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),
 	}
-	if cfg.CheckVIP.IsValid() && r.Forward != parser.Masq {
-		s.Through = checker.Through{Virtual: cfg.CheckVIP, Server: s.Target.Addr()}
-		if r.Forward == parser.IPIP {
-			s.Through.Tunnel = string(parser.IPIP)
-		}
+	if cfg.CheckVIP.IsValid() && r.Forward != lvs.Masq {
+		s.Through = checker.Through{Virtual: cfg.CheckVIP, Server: s.Target.Addr(), Forward: r.Forward}
 	}
 	// A director that lost its link to the servers must not reach them through a router, because gate can't.
-	onLink := cfg.Announce != "" && r.Forward == parser.Gate
+	onLink := cfg.Announce != "" && r.Forward == lvs.Route
 	switch cfg.CheckType {
 	case parser.On, parser.Off:
 		return checker.Spec{Type: s.Type, Target: s.Target}
@@ -128,17 +125,6 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 }
 
 // destOf is a server in the table.
-func destOf(cfg *parser.Virtual, addr netip.AddrPort, f parser.Forward, weight int) lvs.Dest {
-	return lvs.Dest{Addr: cfg.EntryOf(addr, f), Forward: forwardOf(f), Weight: uint32(weight)}
-}
-
-func forwardOf(f parser.Forward) lvs.Forward {
-	switch f {
-	case parser.Masq:
-		return lvs.Masq
-	case parser.IPIP:
-		return lvs.Tunnel
-	default:
-		return lvs.Route
-	}
+func destOf(cfg *parser.Virtual, addr netip.AddrPort, f lvs.Forward, weight int) lvs.Dest {
+	return lvs.Dest{Addr: cfg.EntryOf(addr, f), Forward: f, Weight: uint32(weight)}
 }

@@ -34,14 +34,14 @@ virtual=192.0.2.11:80
 	for _, c := range plan.Checks() {
 		got += fmt.Sprintf("%s %s %v\n", c.Real, c.Name, c.Spec.Through)
 	}
-	want := `203.0.113.21:80 http 80 {192.0.2.10 203.0.113.21 }
-203.0.113.21:80 ping {invalid IP invalid IP }
+	want := `203.0.113.21:80 http 80 {192.0.2.10 203.0.113.21 gate}
+203.0.113.21:80 ping {invalid IP invalid IP masq}
 203.0.113.22:80 http 80 {192.0.2.10 203.0.113.22 ipip}
-203.0.113.22:80 ping {invalid IP invalid IP }
-203.0.113.23:80 http 80 {invalid IP invalid IP }
-203.0.113.23:80 ping {invalid IP invalid IP }
+203.0.113.22:80 ping {invalid IP invalid IP masq}
+203.0.113.23:80 http 80 {invalid IP invalid IP masq}
+203.0.113.23:80 ping {invalid IP invalid IP masq}
 203.0.113.21:80 http {192.0.2.10 203.0.113.21 ipip}
-203.0.113.21:80 http {invalid IP invalid IP }
+203.0.113.21:80 http {invalid IP invalid IP masq}
 `
 	if got != want || len(specs) != 8 {
 		t.Errorf("%d different checks:\n%s\nwant\n%s", len(specs), got, want)

@@ -38,10 +38,7 @@ func waysOf(s director.Service) (list []checker.Spec) {
 		if !isThrough(m) {
 			continue
 		}
-		way := checker.Through{Virtual: virtual, Server: m.Dest.Addr.Addr()}
-		if m.Dest.Forward == lvs.Tunnel {
-			way.Tunnel = string(parser.IPIP)
-		}
+		way := checker.Through{Virtual: virtual, Server: m.Dest.Addr.Addr(), Forward: m.Dest.Forward}
 		list = append(list, checker.Spec{
 			Type: string(parser.Connect), Protocol: lvs.TCP.String(), Through: way,
 			Timeout: 2 * probeTime, // the kernel sends a lost segment again after a second

@@ -14,8 +14,21 @@ const (
 	Masq   Forward = 0
 	Local  Forward = 1 // the director itself; kernels since 2.6.37 detect that and show the requested method
 	Tunnel Forward = 2
-	Route  Forward = 3 // direct routing: gate
+	Route  Forward = 3 // direct routing
 )
+
+// Forwards has the methods that a file may name.
+var Forwards = map[string]Forward{"masq": Masq, "ipip": Tunnel, "gate": Route}
+
+// String is the name of the method in a file; "" for another one.
+func (f Forward) String() (name string) {
+	for one, method := range Forwards {
+		if method == f {
+			name = one
+		}
+	}
+	return name
+}
 
 // Encapsulation is the kind of tunnel (linux/ip_vs.h: IP_VS_CONN_F_TUNNEL_TYPE_*).
 type Encapsulation uint8

@@ -250,7 +250,7 @@ func (a adviser) servers() {
 				real.Upper)
 		}
 		addr, onTrial := real.Addr.Addr(), v.Addr.Addr().IsLoopback()
-		if real.Forward == Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
+		if real.Forward == lvs.Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
 			a.at(real.At, suspicious, MasqLoopback+" %s: "+
 				"the kernel stops their packets; gate leads to this machine", addr)
 		}
@@ -296,7 +296,7 @@ func (a adviser) guard() {
 
 // masquerades warns of the first server to which checkvip does not apply.
 func (a adviser) masquerades() {
-	i := slices.IndexFunc(a.v.Reals, func(r Real) bool { return r.Forward == Masq })
+	i := slices.IndexFunc(a.v.Reals, func(r Real) bool { return r.Forward == lvs.Masq })
 	if a.v.CheckVIP.IsValid() && i >= 0 {
 		a.at(a.v.Reals[i].At, noEffect,
 			"checkvip is for gate and ipip: a masq server does not have the virtual address and is "+
@@ -321,7 +321,7 @@ func (a adviser) at(pos Position, kind, format string, args ...any) {
 
 // keepsPort reports whether the kernel does not use a server's port: direct routing and tunnelling leave the packet as
 // it is. A virtual service at a loopback address is a trial on one machine.
-func (a adviser) keepsPort(f Forward, addr netip.AddrPort) bool {
+func (a adviser) keepsPort(f lvs.Forward, addr netip.AddrPort) bool {
 	v := a.v
 	return !v.Addr.Addr().IsLoopback() && v.Addr.Port() != 0 && addr.Port() != 0 && v.EntryOf(addr, f) != addr
 }

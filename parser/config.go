@@ -114,16 +114,6 @@ type GlobalFallback struct {
 	HasPort  bool // false: the port of each virtual service
 }
 
-// Forward is the forwarding method towards a real server.
-type Forward string
-
-// The forwarding methods.
-const (
-	Gate Forward = "gate" // direct routing
-	Masq Forward = "masq" // NAT
-	IPIP Forward = "ipip" // tunnelling
-)
-
 // CheckType is the kind of a check.
 type CheckType string
 
@@ -259,7 +249,7 @@ type Marking struct {
 // once (with a warning); the kernel holds it once, so the last one counts.
 type Real struct {
 	Addr       netip.AddrPort // port 0 when none was written
-	Forward    Forward
+	Forward    lvs.Forward
 	Weight     int
 	Lower      int    // connection thresholds; 0 when none
 	Upper      int    //
@@ -294,7 +284,7 @@ type Waiting struct {
 // Fallback is a fallback server.
 type Fallback struct {
 	Addr    netip.AddrPort
-	Forward Forward
+	Forward lvs.Forward
 	At      Position
 }
 

@@ -169,7 +169,7 @@ virtual=192.0.2.1:82
 `)
 	want := []string{"192.0.2.99:80 masq", "192.0.2.99:53 masq", "192.0.2.99:0 masq", "[2001:db8::99]:81 gate", "[2001:db8::99]:81 gate", "192.0.2.98:7002 gate"}
 	for i, v := range cfg.Virtuals {
-		if got := v.Fallback.Addr.String() + " " + string(v.Fallback.Forward); got != want[i] {
+		if got := v.Fallback.Addr.String() + " " + v.Fallback.Forward.String(); got != want[i] {
 			t.Errorf("%s has %s, want %s", v.ID, got, want[i])
 		}
 	}

@@ -158,8 +158,8 @@ func (v *Virtual) PortOf(real *Real) int {
 
 // EntryOf is the address and port of a server in the kernel's table. With direct routing and tunnelling the kernel
 // keeps the packet's port, so the entry has the virtual service's (ipvsadm(8), -r).
-func (v *Virtual) EntryOf(addr netip.AddrPort, f Forward) netip.AddrPort {
-	if f == Masq || v.Protocol == lvs.Mark {
+func (v *Virtual) EntryOf(addr netip.AddrPort, f lvs.Forward) netip.AddrPort {
+	if f == lvs.Masq || v.Protocol == lvs.Mark {
 		return addr
 	}
 	return netip.AddrPortFrom(addr.Addr(), v.Addr.Port())

@@ -1,31 +1,36 @@
 package parser
 
-import "strings"
+import (
+	"strings"
+
+	"ldirectord/lvs"
+)
 
 // fallbackLine is a fallback server as written.
 type fallbackLine struct {
 	line    line
 	host    string
 	port    string // "" when there is none
-	forward Forward
+	forward lvs.Forward
 }
 
 // readFallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves
 // the earlier one.
 func readFallback(v *value) *problem {
 	list := words(v.text)
-	f := &fallbackLine{line: v.line, forward: Gate}
+	f := &fallbackLine{line: v.line, forward: lvs.Route}
 	if len(list) == 0 {
 		return refuse(badFallback, "the value is empty; it must be %s", fallbackForm)
 	}
 	if len(list) > 1 {
-		method := Forward(list[len(list)-1])
-		if method != Gate && method != Masq && method != IPIP {
+		method := list[len(list)-1]
+		forward, known := lvs.Forwards[method]
+		if !known {
 			return refuse(badForward,
 				"%s is not a forwarding method; after a fallback's address only gate, masq or ipip "+
-					"is allowed", quote(string(method)))
+					"is allowed", quote(method))
 		}
-		f.forward = method
+		f.forward = forward
 		list = list[:len(list)-1]
 	}
 	if len(list) > 1 {

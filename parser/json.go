@@ -127,7 +127,7 @@ func (f *Fallback) json() jsonObject {
 	if f == nil {
 		return nil
 	}
-	return jsonObject{"server": lvs.FormatAddr(f.Addr.Addr()), "port": f.Addr.Port(), "forward": f.Forward,
+	return jsonObject{"server": lvs.FormatAddr(f.Addr.Addr()), "port": f.Addr.Port(), "forward": f.Forward.String(),
 		"weight": 1}
 }
 
@@ -208,7 +208,7 @@ func (s *shown) real(v *Virtual, r *Real) jsonObject {
 	o := jsonObject{
 		"server":      lvs.FormatAddr(r.Addr.Addr()),
 		"port":        r.Addr.Port(),
-		"forward":     r.Forward,
+		"forward":     r.Forward.String(),
 		"weight":      r.Weight,
 		"l-threshold": orNull(r.Lower, r.hasLower),
 		"u-threshold": orNull(r.Upper, r.hasUpper),

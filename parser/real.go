@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // realLine is one line of real servers as written. Its problems are reported after the section: the Perl ldirectord
@@ -110,8 +112,8 @@ func (r *realLine) readSettings(v *value) *problem {
 	if method == "" {
 		return refuse(badForward, "the forwarding method is missing; it must be gate, masq or ipip")
 	}
-	r.server.Forward = Forward(method)
-	if f := r.server.Forward; f != Gate && f != Masq && f != IPIP {
+	forward, known := lvs.Forwards[method]
+	if !known {
 		p := refuse(badForward, "%s is not a forwarding method%s; it must be gate, masq or ipip", quote(method),
 			methodHint(method))
 		return p.around(method)
@@ -120,7 +122,7 @@ func (r *realLine) readSettings(v *value) *problem {
 	if skipped := trim(text[:start]); skipped != "" {
 		v.warn(loose, "%s before the forwarding method does not count", quote(skipped))
 	}
-	r.server.Weight = 1
+	r.server.Forward, r.server.Weight = forward, 1
 	return r.readOptions(v, text[start+len(method):])
 }
 

@@ -137,10 +137,7 @@ func (s *Services) Leave(virtual map[netip.Addr]bool) { s.left.Store(&virtual) }
 
 // wanted is the service of a way, without its mark.
 func wanted(w checker.Through) ipvsctl.PrivateService {
-	d := lvs.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: lvs.Route, Weight: 1}
-	if w.Tunnel != "" {
-		d.Forward = lvs.Tunnel
-	}
+	d := lvs.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: w.Forward, Weight: 1}
 	return ipvsctl.PrivateService{Key: lvs.Key{IPv6: w.Virtual.Is6()}, Dest: d}
 }
 

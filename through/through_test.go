@@ -54,8 +54,8 @@ func TestJudge(t *testing.T) {
 // The lab is a director at 127.0.0.1, which is not a virtual address, and servers from 127.0.0.2 on with 127.0.0.9.
 var virtual = netip.MustParseAddr("127.0.0.9")
 
-func way(server string, tunnel string) checker.Through {
-	return checker.Through{Virtual: virtual, Server: netip.MustParseAddr(server), Tunnel: tunnel}
+func way(server string, forward lvs.Forward) checker.Through {
+	return checker.Through{Virtual: virtual, Server: netip.MustParseAddr(server), Forward: forward}
 }
 
 type fake struct {
@@ -149,7 +149,7 @@ func TestNoMarkIsFree(t *testing.T) {
 	f := newFake(table)
 	free := f.Taken
 	f.Taken = func(context.Context) func(uint32) bool { return func(m uint32) bool { return m < 0x4c800000 } }
-	ways := []checker.Through{way("127.0.0.2", ""), way("127.0.0.3", ""), way("127.0.0.4", "ipip")}
+	ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Tunnel)}
 	f.Set(t.Context(), ways, nil)
 	for _, w := range ways[:2] {
 		if void := f.use(t, w); !strings.Contains(void,
@@ -173,7 +173,7 @@ func TestServicesComeAndGo(t *testing.T) {
 	table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: lvs.Key{Mark: ipvsctl.FirstPrivate + 2},
 		Settings: ipvsctl.Private})
 	f := newFake(table)
-	gate, tunnel, other := way("127.0.0.2", ""), way("127.0.0.2", "ipip"), way("127.0.0.3", "")
+	gate, tunnel, other := way("127.0.0.2", lvs.Route), way("127.0.0.2", lvs.Tunnel), way("127.0.0.3", lvs.Route)
 	expect := func(when, want string) {
 		t.Helper()
 		if got := inTable(t, table); got != "4c000002\n"+want {
@@ -202,7 +202,7 @@ func TestServicesComeAndGo(t *testing.T) {
 // Two daemons, or a daemon and a probe, that check the same server.
 func TestNobodySharesAService(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
-	one, two, gate := newFake(table), newFake(table), way("127.0.0.2", "")
+	one, two, gate := newFake(table), newFake(table), way("127.0.0.2", lvs.Route)
 	for _, f := range []*fake{one, two} {
 		f.Set(t.Context(), []checker.Through{gate}, nil)
 		f.use(t, gate)
@@ -218,7 +218,7 @@ func TestNobodySharesAService(t *testing.T) {
 
 func TestAServiceThatIsLost(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
-	gate := way("127.0.0.2", "")
+	gate := way("127.0.0.2", lvs.Route)
 	f.Set(t.Context(), []checker.Through{gate}, nil)
 	var before passage
 	f.ready(t.Context(), gate, &before)
@@ -246,7 +246,7 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		"a threshold":    func(d *lvs.Dest) { d.Upper = 1 },
 	} {
 		f := newFake(ipvsctl.NewMemory(nil))
-		gate := way("127.0.0.2", "")
+		gate := way("127.0.0.2", lvs.Route)
 		f.Set(t.Context(), []checker.Through{gate}, nil)
 		var now passage
 		f.ready(t.Context(), gate, &now)
@@ -273,7 +273,7 @@ func TestAServiceThatIsChanged(t *testing.T) {
 func TestTheNextDaemon(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	f := newFake(table)
-	a, b, c := way("127.0.0.2", ""), way("127.0.0.3", ""), way("127.0.0.4", "")
+	a, b, c := way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route), way("127.0.0.4", lvs.Route)
 	f.Set(t.Context(), []checker.Through{a, b, c}, nil)
 	for _, w := range []checker.Through{a, b, c} {
 		f.use(t, w)
@@ -305,7 +305,7 @@ func TestTheNextDaemon(t *testing.T) {
 
 func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
-	gate := way("127.0.0.2", "")
+	gate := way("127.0.0.2", lvs.Route)
 	f.Set(t.Context(), []checker.Through{gate}, nil)
 	var last passage
 	f.ready(t.Context(), gate, &last)
@@ -324,8 +324,8 @@ func TestAServiceThatIsNotWantedAnyMore(t *testing.T) {
 func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	f.full = errors.New("no space left")
-	f.Set(t.Context(), []checker.Through{way("127.0.0.2", "")}, nil)
-	if void := f.use(t, way("127.0.0.2", "")); void != "no space left" {
+	f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
+	if void := f.use(t, way("127.0.0.2", lvs.Route)); void != "no space left" {
 		t.Errorf("%q", void)
 	}
 	if got := inTable(t, f.table); got != "" {
@@ -417,7 +417,7 @@ func (f *fake) check(t *testing.T, through, own checker.Checker) checker.Checker
 
 func (f *fake) checkOf(t *testing.T, target string, through, own checker.Checker) checker.Checker {
 	t.Helper()
-	spec := checker.Spec{Type: "connect", Timeout: 5 * time.Second, Through: way("127.0.0.2", "")}
+	spec := checker.Spec{Type: "connect", Timeout: 5 * time.Second, Through: way("127.0.0.2", lvs.Route)}
 	spec.Target = netip.MustParseAddrPort(target)
 	f.Set(t.Context(), []checker.Through{spec.Through}, nil)
 	c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
@@ -605,18 +605,18 @@ func TestAConnectionThatEnds(t *testing.T) { synctest.Test(t, aConnectionThatEnd
 
 func aConnectionThatEnds(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
-	f.Set(t.Context(), []checker.Through{way("127.0.0.2", "")}, nil)
+	f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
 	f.Options.Knock = func(wire.Via, netip.AddrPort) error {
 		if f.knocks++; f.knocks > 1 {
 			f.count.Active++
 		}
 		return nil
 	}
-	if void := f.use(t, way("127.0.0.2", "")); void != "" || f.knocks != 2 {
+	if void := f.use(t, way("127.0.0.2", lvs.Route)); void != "" || f.knocks != 2 {
 		t.Errorf("%q after %d", void, f.knocks)
 	}
 	f.Options.Knock = func(wire.Via, netip.AddrPort) error { return errors.New("not permitted") }
-	if void := f.use(t, way("127.0.0.2", "")); void != "no packet can be sent there: not permitted" {
+	if void := f.use(t, way("127.0.0.2", lvs.Route)); void != "no packet can be sent there: not permitted" {
 		t.Errorf("%q", void)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // The schedule begins a check by itself while its way is known, and asks afterwards whether the answer counts.
@@ -69,7 +70,7 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
 		up := &answers{list: []checker.Result{{OK: true}}}
-		ways := []checker.Through{way("127.0.0.2", ""), way("127.0.0.3", "")}
+		ways := []checker.Through{way("127.0.0.2", lvs.Route), way("127.0.0.3", lvs.Route)}
 		f.Set(t.Context(), ways, nil)
 		var all []checker.Guided
 		for _, w := range ways {
@@ -111,15 +112,15 @@ func TestAServiceThatIsLostLate(t *testing.T) {
 
 // The last mark of each half is one to give.
 func TestTheLastMark(t *testing.T) {
-	for tunnel, want := range map[string]uint32{"": 0x4c7fffff, "ipip": 0x4cffffff} {
+	for forward, want := range map[lvs.Forward]uint32{lvs.Route: 0x4c7fffff, lvs.Tunnel: 0x4cffffff} {
 		f := newFake(ipvsctl.NewMemory(nil))
 		f.taken = func(m uint32) bool { return m != want }
-		sv := &service{PrivateService: wanted(way("127.0.0.2", tunnel))}
+		sv := &service{PrivateService: wanted(way("127.0.0.2", forward))}
 		if err := f.choose(sv); err != nil || sv.Key.Mark != want {
-			t.Errorf("%q: %#x, %v", tunnel, sv.Key.Mark, err)
+			t.Errorf("%v: %#x, %v", forward, sv.Key.Mark, err)
 		}
-		if err := f.choose(&service{PrivateService: wanted(way("127.0.0.3", tunnel))}); err == nil {
-			t.Errorf("%q: a mark after the last", tunnel)
+		if err := f.choose(&service{PrivateService: wanted(way("127.0.0.3", forward))}); err == nil {
+			t.Errorf("%v: a mark after the last", forward)
 		}
 	}
 }
@@ -152,7 +153,7 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
-		gate := way("127.0.0.2", "")
+		gate := way("127.0.0.2", lvs.Route)
 		f.Set(t.Context(), []checker.Through{gate}, nil)
 		f.astray = true
 		var p passage
@@ -174,7 +175,7 @@ func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 func TestHowOftenAWayIsLookedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
-		gate := way("127.0.0.2", "")
+		gate := way("127.0.0.2", lvs.Route)
 		f.Set(t.Context(), []checker.Through{gate}, nil)
 		var p, other passage
 		look := func(p *passage) (again bool) {
@@ -211,7 +212,7 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 // A source that is a virtual address is none: answers would come to whoever has that.
 func TestASourceThatIsVirtual(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
-	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2")}
+	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"), Forward: lvs.Route}
 	f.Set(t.Context(), []checker.Through{w}, nil)
 	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
 	if err := f.ready(t.Context(), w, &passage{}); err == nil || err.Error() != want {
@@ -231,7 +232,7 @@ func TestSegmentsFitTheDevice(t *testing.T) {
 		mss int
 	}{{1000, 0, 900}, {1000, wayRenewed / 2, 900}, {1000, 2 * wayRenewed, 1400}, {9000, 0, 1400}} {
 		f := newFake(ipvsctl.NewMemory(nil))
-		gate := way("127.0.0.2", "")
+		gate := way("127.0.0.2", lvs.Route)
 		f.Set(t.Context(), []checker.Through{gate}, nil)
 		f.machine = machine{byIndex: map[int]net.Interface{lo.Index: {Name: "lo", MTU: row.mtu}}, read: time.Now().Add(-row.ago)}
 		var p passage

@@ -85,7 +85,7 @@ func realServers(services []director.Service) (servers []*realServer) {
 // add notes a virtual service that a machine serves. A network of virtual addresses that contains real servers would
 // cut them off from each other, so it is left out.
 func (s *realServer) add(v *parser.Virtual, forward lvs.Forward, all []*realServer) {
-	way := map[lvs.Forward]string{lvs.Route: "gate", lvs.Tunnel: "ipip", lvs.Masq: "masq"}[forward]
+	way := forward.String()
 	if forward == lvs.Masq {
 		s.serves[way] = nil
 		return
