@@ -13,14 +13,20 @@ type appliesTo struct {
 	where  string
 }
 
-var (
-	overHTTP = forServices("http", "https", "http_proxy")
-	overTLS  = &appliesTo{
+// applying has the words of rows that limit a directive to some checks.
+var applying = map[string]*appliesTo{
+	"for-compares":  forServices(lvs.ServicesThat(lvs.Compares)...),
+	"for-dns":       forServices("dns"),
+	"for-http":      forServices("http", "https", "http_proxy"),
+	"for-passwords": forServices(lvs.ServicesThat(lvs.ClearText)...),
+	"for-simpletcp": forServices("simpletcp"),
+	"for-starttls":  forServices(lvs.ServicesThat(lvs.StartsTLS)...),
+	"for-tls": {
 		counts: (*Virtual).OverTLS,
 		where: enumerate(lvs.ServicesThat(lvs.OverTLS)) + ", and with starttls=yes for " +
 			enumerate(lvs.ServicesThat(lvs.StartsTLS)),
-	}
-)
+	},
+}
 
 // OverTLS reports whether the service uses TLS.
 func (v *Virtual) OverTLS() bool {

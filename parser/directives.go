@@ -3,12 +3,10 @@ package parser
 import (
 	"cmp"
 	"slices"
-
-	"ldirectord/lvs"
+	"strings"
 )
 
-// Directive is one row of the table of directives: its default, how it is read, what JSON shows, and whether a section
-// takes it from the globals.
+// Directive is one row of the table of directives: where it may be written, its default, and how it is read and shown.
 type Directive struct {
 	Name      string
 	Form      Form   // the form of the value's type, unless the row has another one
@@ -17,26 +15,48 @@ type Directive struct {
 	Repeats   bool   // each line adds a value; for other directives the last line counts
 	Secret    bool   // its value is never shown
 	appliesTo *appliesTo
-	empty     emptyRule
-
-	// Fields for the value, by where the directive may be written.
-	global  field
-	section field
-	either  field // legal in both places
-	row     int   // in the table
+	words     []string // of its row
 }
 
-// emptyRule tells how JSON shows an empty value without a default.
-type emptyRule uint8
+// row is a directive as the table has it: words, a colon, its name, and " = " with its default if it has one. Words:
+//
+//	header, global, section, either   where it may be written; either: in both places, and a section takes the
+//	                                  global value if it has none
+//	extension, repeats, secret        see Directive
+//	shown-empty, shown-written        how JSON shows an empty value without a default: as an empty text, always or
+//	                                  if it is written; others are null
+//	for-…, as-…                       see applying and forms
+type row struct {
+	text string
+	field
+}
 
-const (
-	null emptyRule = iota
-	nullUnlessWritten
-	emptyText
-)
+// forms are the forms that a row may have instead of that of its type.
+var forms = map[string]Form{"as-seconds": WholeSeconds, "as-server": RealServer, "as-strings": Strings,
+	"as-escaped": EscapedText, "as-text": Text, "as-free": FreeText}
+
+// directive reads the text of a row.
+func (r row) directive() *Directive {
+	words, rest, _ := strings.Cut(r.text, ": ")
+	d := &Directive{words: strings.Fields(words), Form: r.form}
+	d.Name, d.Default, _ = strings.Cut(rest, " = ")
+	d.Extension, d.Repeats, d.Secret = d.is("extension"), d.is("repeats"), d.is("secret")
+	for _, word := range d.words {
+		d.Form, d.appliesTo = cmp.Or(forms[word], d.Form), cmp.Or(applying[word], d.appliesTo)
+	}
+	return d
+}
+
+// is reports whether the directive's row has a word.
+func (d *Directive) is(word string) bool { return slices.Contains(d.words, word) }
 
 // Directives returns the table of all directives. Their texts are in docs/directives.txt.
-func Directives() []Directive { return slices.Clone(directives) }
+func Directives() (list []Directive) {
+	for _, d := range directives {
+		list = append(list, *d)
+	}
+	return list
+}
 
 // Limits that the Perl ldirectord leaves to others: ipvsadm refuses a longer persistence, the kernel's
 // fields end there, and a health window is a word of bits.
@@ -63,205 +83,163 @@ type Channels struct {
 }
 
 // tableOf returns the table of directives. Their values are in g (global), v (section) and s (both).
-func tableOf(g *Global, v *Virtual, s *Settings) []Directive {
-	rows := perls(g, v, s)
-	for _, row := range extensions(g, v, s) {
-		row.Extension = true
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-// perls are the directives of the Perl ldirectord.
-func perls(g *Global, v *Virtual, s *Settings) []Directive {
-	return []Directive{
+func tableOf(g *Global, v *Virtual, s *Settings) []row {
+	return []row{
 		// Sections
-		{Name: "virtual"},
-		{Name: "virtual6"},
+		{"header: virtual", field{}},
+		{"header: virtual6", field{}},
 		// Global
-		{Name: "autoreload", Default: "no", global: to(&g.AutoReload, yesNo)},
-		{Name: "callback", empty: nullUnlessWritten, global: to(&g.Callback, inQuotes)},
-		{Name: "logfile", Default: `"/var/log/ldirectord.log"`,
-			global: to(&g.LogFile, readLogFile)},
-		{Name: "execute", Form: Text, Repeats: true,
-			global: field{read: readExecute, get: func() any {
+		{"global: autoreload = no", to(&g.AutoReload, yesNo)},
+		{"global shown-written: callback", to(&g.Callback, inQuotes)},
+		{`global: logfile = "/var/log/ldirectord.log"`, to(&g.LogFile, readLogFile)},
+		{"global repeats as-text: execute",
+			field{read: readExecute, get: func() any {
 				return append([]string{}, slices.Sorted(slices.Values(g.Execute))...)
 			}}},
-		{Name: "supervised", Default: "no", global: to(&g.Supervised, yesNo)},
-		{Name: "emailalertfrom", global: to(&g.EmailAlertFrom, rawText)},
-		{Name: "maintenancedir", global: to(&g.MaintenanceDir, readMaintenanceDir)},
+		{"global: supervised = no", to(&g.Supervised, yesNo)},
+		{"global: emailalertfrom", to(&g.EmailAlertFrom, rawText)},
+		{"global: maintenancedir", to(&g.MaintenanceDir, readMaintenanceDir)},
 		// When a server is up
-		{Name: "checktimeout", Default: "5", either: to(&s.CheckTimeout, perlTime)},
-		{Name: "negotiatetimeout", Default: "30", either: to(&s.NegotiateTimeout, perlTime)},
-		{Name: "checkinterval", Default: "10", either: to(&s.CheckInterval, perlTime)},
-		{Name: "failurecount", Default: "1", either: to(&s.FailureCount, number[int](1, 0))},
+		{"either: checktimeout = 5", to(&s.CheckTimeout, perlTime)},
+		{"either: negotiatetimeout = 30", to(&s.NegotiateTimeout, perlTime)},
+		{"either: checkinterval = 10", to(&s.CheckInterval, perlTime)},
+		{"either: failurecount = 1", to(&s.FailureCount, number[int](1, 0))},
 		// What happens to the table
-		{Name: "quiescent", Default: "no", either: to(&s.Quiescent, yesNo)},
-		{Name: "cleanstop", Default: "yes", either: to(&s.CleanStop, yesNo)},
-		{Name: "fallback", either: field{read: readFallback}},
-		{Name: "fallback6", either: field{read: readFallback}},
-		{Name: "fallbackcommand", either: to(&s.FallbackCommand, readFallbackCommand)},
+		{"either: quiescent = no", to(&s.Quiescent, yesNo)},
+		{"either: cleanstop = yes", to(&s.CleanStop, yesNo)},
+		{"either: fallback", field{read: readFallback}},
+		{"either: fallback6", field{read: readFallback}},
+		{"either: fallbackcommand", to(&s.FallbackCommand, readFallbackCommand)},
 		// Notifications
-		{Name: "emailalert", either: to(&s.Mail.To, plainText)},
-		{Name: "emailalertfreq", Form: WholeSeconds, Default: "0",
-			either: to(&s.Mail.Freq, readMailFrequency)},
-		{Name: "emailalertstatus", Default: "all", either: to(&s.Mail.Status, readMailStatus)},
-		{Name: "smtp", either: to(&s.Mail.SMTP, readMailServer)},
+		{"either: emailalert", to(&s.Mail.To, plainText)},
+		{"either as-seconds: emailalertfreq = 0", to(&s.Mail.Freq, readMailFrequency)},
+		{"either: emailalertstatus = all", to(&s.Mail.Status, readMailStatus)},
+		{"either: smtp", to(&s.Mail.SMTP, readMailServer)},
 		// The service and its servers
-		{Name: "real", Form: RealServer, Repeats: true, section: field{read: readReal}},
-		{Name: "real6", Form: RealServer, Repeats: true, section: field{read: readReal}},
-		{Name: "protocol", section: to(&v.Protocol, readProtocol)},
-		{Name: "scheduler", Default: "wrr", section: to(&v.Scheduler, readScheduler)},
-		{Name: "schedflags", section: to(&v.SchedFlags, readSchedFlags)},
-		{Name: "ops", Default: "no", section: to(&v.OnePacket, yesNo)},
-		{Name: "servicename", Form: FreeText, empty: nullUnlessWritten,
-			section: to(&v.ServiceName, freeText)},
+		{"section repeats as-server: real", field{read: readReal}},
+		{"section repeats as-server: real6", field{read: readReal}},
+		{"section: protocol", to(&v.Protocol, readProtocol)},
+		{"section: scheduler = wrr", to(&v.Scheduler, readScheduler)},
+		{"section: schedflags", to(&v.SchedFlags, readSchedFlags)},
+		{"section: ops = no", to(&v.OnePacket, yesNo)},
+		{"section shown-written as-free: servicename", to(&v.ServiceName, freeText)},
 		// Persistence
-		{Name: "persistent", Form: WholeSeconds,
-			section: to(&v.Persistent, number[int](1, maxPersistence))},
-		{Name: "netmask", section: to(&v.Netmask, readNetmask)},
+		{"section as-seconds: persistent", to(&v.Persistent, number[int](1, maxPersistence))},
+		{"section: netmask", to(&v.Netmask, readNetmask)},
 		// The check
-		{Name: "checktype", Default: "negotiate",
-			section: field{read: readCheckType, get: func() any { return v.CheckType }}},
-		{Name: "service", section: to(&v.Service, oneOf(serviceNames...))},
-		{Name: "checkport", section: to(&v.CheckPort, number[int](1, maxPort))},
-		{Name: "request", Default: `"/"`, section: to(&v.Request, readRequest)},
-		{Name: "receive", empty: emptyText,
-			appliesTo: forServices(lvs.ServicesThat(lvs.Compares)...), section: to(&v.Receive, quoted)},
-		{Name: "httpmethod", Default: "GET", section: to(&v.HTTPMethod, readHTTPMethod)},
-		{Name: "virtualhost", empty: nullUnlessWritten,
-			section: to(&v.VirtualHost, readVirtualHost)},
-		{Name: "checkcommand", Default: "/bin/true",
-			section: to(&v.CheckCommand, optionallyQuoted)},
-		{Name: "login", empty: emptyText, Secret: true, section: to(&v.Login, quoted)},
-		{Name: "passwd", empty: emptyText, Secret: true, section: to(&v.Passwd, quoted)},
-		{Name: "database", empty: emptyText, section: to(&v.Database, quoted)},
-		{Name: "secret", empty: emptyText, Secret: true, section: to(&v.Secret, quoted)},
+		{"section: checktype = negotiate",
+			field{read: readCheckType, get: func() any { return v.CheckType }}},
+		{"section: service", to(&v.Service, oneOf(serviceNames...))},
+		{"section: checkport", to(&v.CheckPort, number[int](1, maxPort))},
+		{`section: request = "/"`, to(&v.Request, readRequest)},
+		{"section shown-empty for-compares: receive", to(&v.Receive, quoted)},
+		{"section: httpmethod = GET", to(&v.HTTPMethod, readHTTPMethod)},
+		{"section shown-written: virtualhost", to(&v.VirtualHost, readVirtualHost)},
+		{"section: checkcommand = /bin/true", to(&v.CheckCommand, optionallyQuoted)},
+		{"section secret shown-empty: login", to(&v.Login, quoted)},
+		{"section secret shown-empty: passwd", to(&v.Passwd, quoted)},
+		{"section shown-empty: database", to(&v.Database, quoted)},
+		{"section secret shown-empty: secret", to(&v.Secret, quoted)},
 		// Accepted, no longer needed
-		{Name: "fork", Default: "no", global: to(&g.Fork, yesNo)},
-		{Name: "readdquiescent", Default: "no", global: to(&g.ReaddQuiescent, yesNo)},
-		{Name: "checkcount", Default: "1", either: to(&s.CheckCount, readCheckCount)},
-		{Name: "comment", Form: FreeText, empty: nullUnlessWritten,
-			section: to(&v.Comment, freeText)},
-		{Name: "monitorfile", section: to(&v.MonitorFile, readMonitorFile)},
-		{Name: "load", section: to(&v.Load, readLoad)},
-	}
-}
-
-// extensions are unknown to the Perl ldirectord.
-func extensions(g *Global, v *Virtual, s *Settings) []Directive {
-	return []Directive{
-		// Global
-		{Name: "resolve",
-			global: to(&g.Resolve,
-				timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m"))},
-		{Name: "webhook", Secret: true, global: to(&g.Webhook, readWebhook)},
-		{Name: "listen", global: to(&g.Listen, readListen)},
-		{Name: "metrics", Default: "full", global: to(&g.Metrics, oneOf("small", "full"))},
-		{Name: "statuspage", Default: "no", global: to(&g.StatusPage, yesNo)},
-		{Name: "statushost",
-			global: to(&g.StatusHost,
-				matching(`^[\w.+-]{1,255}$`,
-					"is not a host name; it must be a name such as lb.example.com, without "+
-						"http:// and "+
-						"without a port"))},
-		{Name: "statusgroup",
-			global: to(&g.StatusGroup, matching(`^[\w.][\w.-]{0,31}$`,
+		{"global: fork = no", to(&g.Fork, yesNo)},
+		{"global: readdquiescent = no", to(&g.ReaddQuiescent, yesNo)},
+		{"either: checkcount = 1", to(&s.CheckCount, readCheckCount)},
+		{"section shown-written as-free: comment", to(&v.Comment, freeText)},
+		{"section: monitorfile", to(&v.MonitorFile, readMonitorFile)},
+		{"section: load", to(&v.Load, readLoad)},
+		// Extensions, which the Perl ldirectord does not know: global
+		{"global extension: resolve",
+			to(&g.Resolve, timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m"))},
+		{"global extension secret: webhook", to(&g.Webhook, readWebhook)},
+		{"global extension: listen", to(&g.Listen, readListen)},
+		{"global extension: metrics = full", to(&g.Metrics, oneOf("small", "full"))},
+		{"global extension: statuspage = no", to(&g.StatusPage, yesNo)},
+		{"global extension: statushost",
+			to(&g.StatusHost, matching(`^[\w.+-]{1,255}$`,
+				"is not a host name; it must be a name such as lb.example.com, without http:// and "+
+					"without a port"))},
+		{"global extension: statusgroup",
+			to(&g.StatusGroup, matching(`^[\w.][\w.-]{0,31}$`,
 				"is not a group; it must be a name of letters, digits, _ - and . with at most 32 "+
 					"of them"))},
 		// When a server is up
-		{Name: "risecount", Default: "1", either: to(&s.RiseCount, number[int](1, 0))},
-		{Name: "window", either: to(&s.Window, readWindow)},
-		{Name: "fastinterval", Default: "0", either: to(&s.FastInterval, timeOrNone)},
+		{"either extension: risecount = 1", to(&s.RiseCount, number[int](1, 0))},
+		{"either extension: window", to(&s.Window, readWindow)},
+		{"either extension: fastinterval = 0", to(&s.FastInterval, timeOrNone)},
 		// What happens to the table
-		{Name: "draintime", Default: "0", either: to(&s.DrainTime, timeOrNone)},
-		{Name: "keepserving", either: to(&s.KeepServing, readKeepServing)},
-		{Name: "slowstart", Default: "0", either: to(&s.SlowStart, durationOrNone)},
-		{Name: "pace", either: to(&s.Pace, readPace)},
-		{Name: "paceout", either: to(&s.PaceOut, readPace)},
-		{Name: "holddown", either: to(&s.holdDown, readHoldDown)},
-		{Name: "backupbelow", either: to(&s.BackupBelow, readMinServers)},
-		{Name: "repair", Default: "no", either: to(&s.Repair, yesNo)},
+		{"either extension: draintime = 0", to(&s.DrainTime, timeOrNone)},
+		{"either extension: keepserving", to(&s.KeepServing, readKeepServing)},
+		{"either extension: slowstart = 0", to(&s.SlowStart, durationOrNone)},
+		{"either extension: pace", to(&s.Pace, readPace)},
+		{"either extension: paceout", to(&s.PaceOut, readPace)},
+		{"either extension: holddown", to(&s.holdDown, readHoldDown)},
+		{"either extension: backupbelow", to(&s.BackupBelow, readMinServers)},
+		{"either extension: repair = no", to(&s.Repair, yesNo)},
 		// Notifications
-		{Name: "onchange", either: to(&s.OnChange, optionallyQuoted)},
-		{Name: "emailalertdetail", Default: "no", either: to(&s.Mail.Detail, yesNo)},
+		{"either extension: onchange", to(&s.OnChange, optionallyQuoted)},
+		{"either extension: emailalertdetail = no", to(&s.Mail.Detail, yesNo)},
 		// Many directors
-		{Name: "announce", either: to(&s.Announce, readDevice)},
-		{Name: "lastresort", either: to(&s.LastResort, readDevice)},
-		{Name: "minservers", either: to(&s.MinServers, readMinServers)},
-		{Name: "withdrawwait", Default: "3",
-			global: to(&g.WithdrawWait,
-				timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0"))},
-		{Name: "announceaddress", section: to(&v.AnnounceAddress, readAnnounceAddress)},
+		{"either extension: announce", to(&s.Announce, readDevice)},
+		{"either extension: lastresort", to(&s.LastResort, readDevice)},
+		{"either extension: minservers", to(&s.MinServers, readMinServers)},
+		{"global extension: withdrawwait = 3",
+			to(&g.WithdrawWait, timeFrom(0, maxWithdrawWait,
+				"a time of up to 10 seconds, such as 3 or 500ms, or 0"))},
+		{"section extension: announceaddress", to(&v.AnnounceAddress, readAnnounceAddress)},
 		// The service and its servers
-		{Name: "backup", Form: RealServer, Repeats: true, section: field{read: readReal}},
+		{"section extension repeats as-server: backup", field{read: readReal}},
 		// Firewall marks
-		{Name: "mark", Repeats: true,
-			section: field{read: readMark, get: func() any { return v.Marking }}},
+		{"section extension repeats: mark", field{read: readMark, get: func() any { return v.Marking }}},
 		// Persistence
-		{Name: "pename",
-			section: to(&v.PEName,
-				matching(`^sip$`,
-					"is not a persistence engine of a plain kernel; a plain kernel has only sip"))},
+		{"section extension: pename",
+			to(&v.PEName, matching(`^sip$`,
+				"is not a persistence engine of a plain kernel; a plain kernel has only sip"))},
 		// The check
-		{Name: "checkvip", Default: "no", section: to(&v.checkVIP, readCheckVIP)},
-		{Name: "alsocheck", Form: Strings, Repeats: true,
-			section: field{read: readAlsoCheck, get: func() any { return v.alsoTexts }}},
-		{Name: "agentport", section: to(&v.AgentPort, number[uint16](1, maxPort))},
-		{Name: "agentsend", Form: EscapedText, section: to(&v.AgentSend, readEscaped)},
-		{Name: "externalweight", Default: "no", section: to(&v.ExternalWeight, yesNo)},
-		{Name: "cleartext", Default: "yes",
-			appliesTo: forServices(lvs.ServicesThat(lvs.ClearText)...), section: to(&v.ClearText, yesNo)},
+		{"section extension: checkvip = no", to(&v.checkVIP, readCheckVIP)},
+		{"section extension repeats as-strings: alsocheck",
+			field{read: readAlsoCheck, get: func() any { return v.alsoTexts }}},
+		{"section extension: agentport", to(&v.AgentPort, number[uint16](1, maxPort))},
+		{"section extension as-escaped: agentsend", to(&v.AgentSend, readEscaped)},
+		{"section extension: externalweight = no", to(&v.ExternalWeight, yesNo)},
+		{"section extension for-passwords: cleartext = yes", to(&v.ClearText, yesNo)},
 		// TLS
-		{Name: "sni", section: to(&v.SNI, optionallyQuoted)},
-		{Name: "tlsverify", Default: "no", appliesTo: overTLS, section: to(&v.TLSVerify, yesNo)},
-		{Name: "tlsca", appliesTo: overTLS, section: to(&v.TLSCA, readableFile)},
-		{Name: "tlscert", appliesTo: overTLS, section: to(&v.TLSCert, readableFile)},
-		{Name: "tlskey", appliesTo: overTLS, section: to(&v.TLSKey, readableFile)},
-		{Name: "tlsexpirywarn", Default: "14",
-			appliesTo: overTLS, section: to(&v.TLSExpiryWarn, number[int](0, maxExpiryWarn))},
-		{Name: "starttls", Default: "no",
-			appliesTo: forServices(lvs.ServicesThat(lvs.StartsTLS)...), section: to(&v.StartTLS, yesNo)},
+		{"section extension: sni", to(&v.SNI, optionallyQuoted)},
+		{"section extension for-tls: tlsverify = no", to(&v.TLSVerify, yesNo)},
+		{"section extension for-tls: tlsca", to(&v.TLSCA, readableFile)},
+		{"section extension for-tls: tlscert", to(&v.TLSCert, readableFile)},
+		{"section extension for-tls: tlskey", to(&v.TLSKey, readableFile)},
+		{"section extension for-tls: tlsexpirywarn = 14",
+			to(&v.TLSExpiryWarn, number[int](0, maxExpiryWarn))},
+		{"section extension for-starttls: starttls = no", to(&v.StartTLS, yesNo)},
 		// HTTP
-		{Name: "followredirect", Default: "yes",
-			section: to(&v.FollowRedirect, oneOf("yes", "server", "no"))},
-		{Name: "httpstatus", appliesTo: overHTTP, section: to(&v.HTTPStatus, readStatuses)},
-		{Name: "drainstatus", section: to(&v.DrainStatus, readStatuses)},
-		{Name: "httpheader", Form: Text, Repeats: true, Secret: true,
-			appliesTo: overHTTP,
-			section:   field{read: readHTTPHeader, get: func() any { return v.HTTPHeaders }}},
-		{Name: "httpuser", Secret: true,
-			appliesTo: overHTTP, section: to(&v.HTTPUser, readHTTPUser)},
-		{Name: "httppasswd", Secret: true,
-			appliesTo: overHTTP, section: to(&v.HTTPPasswd, readLogin)},
+		{"section extension: followredirect = yes", to(&v.FollowRedirect, oneOf("yes", "server", "no"))},
+		{"section extension for-http: httpstatus", to(&v.HTTPStatus, readStatuses)},
+		{"section extension: drainstatus", to(&v.DrainStatus, readStatuses)},
+		{"section extension repeats secret for-http as-text: httpheader",
+			field{read: readHTTPHeader, get: func() any { return v.HTTPHeaders }}},
+		{"section extension secret for-http: httpuser", to(&v.HTTPUser, readHTTPUser)},
+		{"section extension secret for-http: httppasswd", to(&v.HTTPPasswd, readLogin)},
 		// Dialogues and DNS
-		{Name: "send", Form: EscapedText, Repeats: true,
-			appliesTo: forServices("simpletcp"), section: field{read: readSend}},
-		{Name: "expect", Form: EscapedText, Repeats: true,
-			appliesTo: forServices("simpletcp"), section: field{read: readExpect}},
-		{Name: "dnstype",
-			appliesTo: forServices("dns"), section: to(&v.DNSType,
-				upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"))},
-		{Name: "dnsrcode",
-			appliesTo: forServices("dns"), section: to(&v.DNSRcode,
-				upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"))},
+		{"section extension repeats for-simpletcp as-escaped: send", field{read: readSend}},
+		{"section extension repeats for-simpletcp as-escaped: expect", field{read: readExpect}},
+		{"section extension for-dns: dnstype",
+			to(&v.DNSType, upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"))},
+		{"section extension for-dns: dnsrcode",
+			to(&v.DNSRcode, upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"))},
 	}
 }
 
-var directives = tableOf(&Global{}, &Virtual{}, &Settings{})
+var directives, byName, directiveNames = index()
 
-// byName finds a directive by name.
-var byName, directiveNames = index(directives)
-
-func index(rows []Directive) (byName map[string]*Directive, names []string) {
-	byName = make(map[string]*Directive, len(rows))
-	for i := range rows {
-		row := &rows[i]
-		row.row, row.Form = i, cmp.Or(row.Form, row.global.or(row.section).or(row.either).form)
-		byName[row.Name] = row
-		names = append(names, row.Name)
+// index returns the directives in the order of the table, by name, and their names.
+func index() (list []*Directive, byName map[string]*Directive, names []string) {
+	byName = map[string]*Directive{}
+	for _, row := range tableOf(&Global{}, &Virtual{}, &Settings{}) {
+		d := row.directive()
+		byName[d.Name] = d
+		list, names = append(list, d), append(names, d.Name)
 	}
-	return byName, names
+	return list, byName, names
 }
 
 // removed are directives of old releases and their replacements.

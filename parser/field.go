@@ -25,49 +25,45 @@ func to[V any](kept *V, read func(*value) (V, *problem)) field {
 }
 
 // Global reports whether the directive may be written outside the sections.
-func (d *Directive) Global() bool { return d.global.read != nil || d.either.read != nil }
+func (d *Directive) Global() bool { return d.is("global") || d.is("either") }
 
 // Section reports whether the directive may be written in a section, where it overrides a global one.
-func (d *Directive) Section() bool { return d.section.read != nil || d.either.read != nil }
+func (d *Directive) Section() bool { return d.is("section") || d.is("either") }
 
-// draft has the variables for the globals and one section, and the variable of each row of the table.
+// draft has the variables for the globals and one section, and that of each directive that may be written there.
 type draft struct {
 	globals   globals
 	section   section
-	ofGlobals []field // zero where the directive may not be written
-	ofSection []field
+	ofGlobals map[string]field
+	ofSection map[string]field
 }
 
 func newDraft() *draft {
-	d := &draft{}
-	for _, row := range tableOf(&d.globals.Global, &Virtual{}, &d.globals.Settings) {
-		d.ofGlobals = append(d.ofGlobals, row.global.or(row.either))
-	}
-	for _, row := range tableOf(&Global{}, &d.section.v, &d.section.v.Settings) {
-		d.ofSection = append(d.ofSection, row.section.or(row.either))
+	d := &draft{ofGlobals: map[string]field{}, ofSection: map[string]field{}}
+	global := tableOf(&d.globals.Global, &Virtual{}, &d.globals.Settings)
+	section := tableOf(&Global{}, &d.section.v, &d.section.v.Settings)
+	for i, one := range directives {
+		if one.Global() {
+			d.ofGlobals[one.Name] = global[i].field
+		}
+		if one.Section() {
+			d.ofSection[one.Name] = section[i].field
+		}
 	}
 	return d
-}
-
-func (f field) or(other field) field {
-	if f.read == nil {
-		return other
-	}
-	return f
 }
 
 // read reads the value of a directive, and sets it in the section, or in the globals outside of sections.
 func (d *draft) read(directive *Directive, v *value) *problem {
 	if v.section != nil {
-		return d.ofSection[directive.row].read(v)
+		return d.ofSection[directive.Name].read(v)
 	}
-	return d.ofGlobals[directive.row].read(v)
+	return d.ofGlobals[directive.Name].read(v)
 }
 
 // defaults sets the globals and the section to the defaults.
 func (d *draft) defaults() {
-	for i := range directives {
-		row := &directives[i]
+	for _, row := range directives {
 		if row.Default == "" {
 			continue
 		}
@@ -87,8 +83,8 @@ func (d *draft) inherit(v *Virtual) {
 	at, global := v.At, d.globals.Settings
 	d.section.v.Settings = v.Settings
 	for name := range at {
-		if row := byName[name]; row.either.set != nil {
-			d.ofGlobals[row.row].set(d.ofSection[row.row].get())
+		if global := d.ofGlobals[name]; global.set != nil {
+			global.set(d.ofSection[name].get())
 		}
 	}
 	v.Settings, d.globals.Settings = d.globals.Settings, global

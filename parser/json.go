@@ -32,23 +32,23 @@ type shown struct {
 }
 
 // addAll adds the values of directives under their names. Extensions appear only if they are used.
-func (s *shown) addAll(o jsonObject, values []field, of *Settings) {
-	for i, f := range values {
+func (s *shown) addAll(o jsonObject, values map[string]field, of *Settings) {
+	for name, f := range values {
 		if f.get == nil {
 			continue
 		}
-		d, value := &directives[i], f.get()
-		shown, written := jsonValue(value), of.has(d.Name)
+		d, value := byName[name], f.get()
+		shown, written := jsonValue(value), of.has(name)
 		none := d.Default == "" && reflect.ValueOf(value).IsZero()
 		switch {
 		case d.Extension && (none || fmt.Sprint(shown) == d.Default):
 			continue
-		case none && (d.empty == null || d.empty == nullUnlessWritten && !written):
+		case none && !d.is("shown-empty") && !(written && d.is("shown-written")):
 			shown = nil
 		case d.Secret && written && s.hidesSecrets:
 			shown = jsonValue(withoutSecret(value))
 		}
-		o[d.Name] = shown
+		o[name] = shown
 	}
 }
 
@@ -171,8 +171,8 @@ func (s *shown) virtual(v *Virtual) jsonObject {
 func (s *shown) own(v *Virtual) jsonObject {
 	own := jsonObject{}
 	for name := range v.At {
-		if d := byName[name]; d.either.get != nil && !d.Extension {
-			own[name] = jsonValue(s.ofSection[d.row].get())
+		if s.ofGlobals[name].get != nil && !byName[name].Extension {
+			own[name] = jsonValue(s.ofSection[name].get())
 		}
 	}
 	if v.OwnFallback {

@@ -1,0 +1,28 @@
+package parser
+
+import (
+	"slices"
+	"testing"
+)
+
+// Each word of a row means something, and each row has one place.
+func TestWordsOfTheTable(t *testing.T) {
+	places := []string{"header", "global", "section", "either"}
+	others := []string{"extension", "repeats", "secret", "shown-empty", "shown-written"}
+	for _, d := range directives {
+		found := 0
+		for _, word := range d.words {
+			_, isForm := forms[word]
+			_, applies := applying[word]
+			switch {
+			case slices.Contains(places, word):
+				found++
+			case !isForm && !applies && !slices.Contains(others, word):
+				t.Errorf("%s has the word %q, which means nothing", d.Name, word)
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s has %d places", d.Name, found)
+		}
+	}
+}
