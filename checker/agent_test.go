@@ -11,7 +11,6 @@ import (
 
 	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
-	"ldirectord/lvs"
 )
 
 func agentSpec(to netip.AddrPort, send string) Spec {
@@ -206,7 +205,7 @@ func TestDrainStatus(t *testing.T) {
 	} {
 		s := serve(t, saying(answer(c.status, c.body)))
 		spec := httpSpec(s.addr, "OK-perf")
-		spec.DrainStatus = ListOf(lvs.StatusRange{First: 302, Last: 303}, lvs.StatusRange{First: 429, Last: 429}, lvs.StatusRange{First: 503, Last: 503})
+		spec.DrainStatus = "302-303,429,503"
 		for _, kind := range []string{"negotiate", "combined"} {
 			spec.Type, spec.Timeout = kind, inTime
 			check := build(t, spec, nil)
@@ -228,7 +227,7 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 	other := serveOn(t, "127.0.0.2:0", saying("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"))
 	s := serve(t, saying("HTTP/1.1 301 There\r\nLocation: http://"+other.addr.String()+"/\r\n\r\n"))
 	spec := httpSpec(s.addr, "")
-	spec.DrainStatus, spec.FollowRedirect = ListOf(lvs.StatusRange{First: 503, Last: 503}), "yes"
+	spec.DrainStatus, spec.FollowRedirect = "503", "yes"
 	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Told != (health.Told{}) {
 		t.Errorf("%+v", r)
 	}

@@ -47,16 +47,16 @@ type Spec struct {
 	Secret         string
 
 	// Extensions, all opt-in.
-	TLSVerify     bool                  // the certificate must be good for SNI or the address
-	TLSCA         string                // file of the authorities to trust; "" for the system's
-	TLSCert       string                // file of a client certificate
-	TLSKey        string                // file of its key
-	TLSFiles      string                // the checksum of these files by TLSSums
-	TLSExpiryWarn int                   // how many days before it expires a certificate causes a warning; 0: none
-	StartTLS      bool                  // smtp, submission, imap, pop, ldap, ftp
-	NoClearText   bool                  // mysql, pgsql: the password is never sent readable for the server
-	HTTPStatus    List[lvs.StatusRange] // accepted statuses; none: 2xx
-	HTTPHeaders   List[string]          // further request headers, each "Name: value"
+	TLSVerify     bool             // the certificate must be good for SNI or the address
+	TLSCA         string           // file of the authorities to trust; "" for the system's
+	TLSCert       string           // file of a client certificate
+	TLSKey        string           // file of its key
+	TLSFiles      string           // the checksum of these files by TLSSums
+	TLSExpiryWarn int              // how many days before it expires a certificate causes a warning; 0: none
+	StartTLS      bool             // smtp, submission, imap, pop, ldap, ftp
+	NoClearText   bool             // mysql, pgsql: the password is never sent readable for the server
+	HTTPStatus    lvs.HTTPStatuses // accepted statuses; "": 2xx
+	HTTPHeaders   List[string]     // further request headers, each "Name: value"
 	// basic authentication
 	HTTPUser, HTTPPasswd string
 	Tells
@@ -69,8 +69,8 @@ type Spec struct {
 
 // Tells is how the check of a server reports what the server can bear.
 type Tells struct {
-	DrainStatus List[lvs.StatusRange] // http, https: with these it wants no new clients
-	Weighs      bool                  // external, external-perl: the exit status sets the weight
+	DrainStatus lvs.HTTPStatuses // http, https: with these it wants no new clients
+	Weighs      bool             // external, external-perl: the exit status sets the weight
 }
 
 // Through is the path of a check that reaches a server as clients do: the check connects to the virtual address and

@@ -39,10 +39,10 @@ type httpRules struct {
 	method    string
 	proxy     bool   // the server is a proxy: requests have the whole URL
 	follow    string // redirects: yes, server or no
-	wanted    statuses
-	drains    statuses // by which the server reports drain
-	fields    []string // from the configuration, for the request's header
-	login     string   // field with the user and password; "" for none
+	wanted    lvs.HTTPStatuses
+	drains    lvs.HTTPStatuses // by which the server reports drain
+	fields    []string         // from the configuration, for the request's header
+	login     string           // field with the user and password; "" for none
 	rules     wire.TLSRules
 	receive   *matcher
 	isVirtual func(netip.AddrPort) bool
@@ -94,8 +94,8 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 		method:    cmp.Or(s.Method, "GET"),
 		proxy:     s.Service == "http_proxy",
 		follow:    s.FollowRedirect,
-		wanted:    statuses(s.HTTPStatus),
-		drains:    statuses(s.DrainStatus),
+		wanted:    s.HTTPStatus,
+		drains:    s.DrainStatus,
 		receive:   receive,
 		isVirtual: e.IsVirtual,
 	}
@@ -318,7 +318,7 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 	}
 	r.reset(server)
 	a, err := r.answer()
-	if err != nil || !c.wanted.good(a.status) || c.method == "HEAD" {
+	if err != nil || !c.good(a.status) || c.method == "HEAD" {
 		return a, err
 	}
 	err = r.readBody(&a)
@@ -347,7 +347,7 @@ func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (*w
 
 // redirects reports whether an answer is a redirect to follow. A redirect with an accepted status is not followed.
 func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
-	if c.wanted.good(a.status) || c.drains.has(a.status) {
+	if c.good(a.status) || c.drains.Has(a.status) {
 		return false
 	}
 	switch a.status {
@@ -380,15 +380,15 @@ func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnsw
 // judge compares an answer with the settings, and returns its status line.
 func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen string, err error) {
 	switch {
-	case c.drains.has(a.status) && !at.foreign:
+	case c.drains.Has(a.status) && !at.foreign:
 		at.told.Admin = health.Drain
 		return a.statusLine() + ", reports drain", nil
-	case c.drains != (statuses{}):
+	case c.drains != "":
 		at.told.Admin = health.Ready
 	}
-	if !c.wanted.good(a.status) {
+	if !c.good(a.status) {
 		at.said = firstWords(a.statusSaid())
-		return "", fmt.Errorf("status %03d, want %s", a.status, c.wanted)
+		return "", fmt.Errorf("status %03d, want %s", a.status, cmp.Or(c.wanted, "2xx"))
 	}
 	wire.WatchOf(ctx).Mark(wire.MarkAnswer)
 	ok, err := c.receive.match(ctx, a.body)

@@ -4,10 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
-
-	"ldirectord/lvs"
 )
 
 // introduce prepares the header fields and the log-in from the configuration.
@@ -80,30 +77,7 @@ func cleanField(value string) string {
 	}, value))
 }
 
-// statuses are the accepted statuses of an answer.
-type statuses List[lvs.StatusRange]
-
-// anySuccess is the rule of the Perl ldirectord.
-var anySuccess = lvs.StatusRange{First: 200, Last: 299}
-
-func (s statuses) good(status int) bool {
-	return s == (statuses{}) && anySuccess.Has(status) || s.has(status)
-}
-
-// has reports whether the list, which may be empty, has a status.
-func (s statuses) has(status int) bool {
-	for r := range List[lvs.StatusRange](s).All() {
-		if r.Has(status) {
-			return true
-		}
-	}
-	return false
-}
-
-// String is the list as a message shows it, such as 200,300-399.
-func (s statuses) String() string {
-	if s == (statuses{}) {
-		return "2xx"
-	}
-	return lvs.List(slices.Collect(List[lvs.StatusRange](s).All()))
+// good reports whether a status is accepted: without a list as by the Perl ldirectord.
+func (c *httpRules) good(status int) bool {
+	return c.wanted == "" && status/100 == 2 || c.wanted.Has(status)
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,7 +41,7 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			leaks(t)
 			s := httpSpec(serve(t, saying(c.answer)).addr, c.receive)
-			s.HTTPStatus = statusList(c.status)
+			s.HTTPStatus = lvs.HTTPStatuses(c.status)
 			up := c.want[0] >= '1' && c.want[0] <= '5'
 			if r := build(t, s, nil).Check(t.Context()); r.OK != up || r.Detail != c.want || r.Cause == Shortage {
 				t.Errorf("%+v, want up %v, %s", r, up, c.want)
@@ -54,25 +53,10 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 func TestHTTPWaitsForNoBodyOfAProtocolSwitch(t *testing.T) {
 	leaks(t)
 	s := httpSpec(serve(t, thenSilence("HTTP/1.1 101 Switching Protocols\r\n\r\n")).addr, "")
-	s.HTTPStatus = statusList("101")
+	s.HTTPStatus = "101"
 	if r := build(t, s, nil).Check(t.Context()); !r.OK {
 		t.Errorf("%+v", r)
 	}
-}
-
-// statusList is a list of statuses such as 200,300-399.
-func statusList(text string) List[lvs.StatusRange] {
-	var list []lvs.StatusRange
-	for item := range strings.SplitSeq(text, ",") {
-		first, last, isRange := strings.Cut(item, "-")
-		if !isRange {
-			last = first
-		}
-		low, _ := strconv.Atoi(first)
-		high, _ := strconv.Atoi(last)
-		list = append(list, lvs.StatusRange{First: low, Last: high})
-	}
-	return ListOf(list...)
 }
 
 func TestHTTPHeadersAndLogIn(t *testing.T) {

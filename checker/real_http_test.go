@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 func TestRealNginx(t *testing.T) {
@@ -73,7 +75,7 @@ http {
 		}
 	}
 	login := func(s *Spec) { s.HTTPUser, s.HTTPPasswd = "monitor", "s3cret" }
-	status := func(list string) func(*Spec) { return func(s *Spec) { s.HTTPStatus = statusList(list) } }
+	status := func(list lvs.HTTPStatuses) func(*Spec) { return func(s *Spec) { s.HTTPStatus = list } }
 	verify := func(s *Spec) { s.TLSVerify, s.TLSCA = true, cert }
 	checkCells(t, good, []cell{
 		{"good", nil, true, "200 OK"},
@@ -149,7 +151,7 @@ func TestRealTinyproxy(t *testing.T) {
 		{"wrong answer", func(s *Spec) { s.Receive = "bad" }, false, `body does not match /bad/: got "All good"`},
 		{"nobody to pass it to", func(s *Spec) { s.URL = fmt.Sprintf("http://127.0.0.1:%d/", gone) }, false, "status 500, want 2xx"},
 		{"nobody is good", func(s *Spec) {
-			s.URL, s.Receive, s.HTTPStatus = fmt.Sprintf("http://127.0.0.1:%d/", gone), "", statusList("500")
+			s.URL, s.Receive, s.HTTPStatus = fmt.Sprintf("http://127.0.0.1:%d/", gone), "", "500"
 		}, true, "500 *"},
 		{"refused", func(s *Spec) { s.Target = loopback(gone) }, false, "connect: refused"},
 	})

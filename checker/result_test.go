@@ -128,7 +128,7 @@ func TestASuccessNamesHowFarItWent(t *testing.T) {
 	addr := serveHTTP(t, nil, http.NotFound)
 	s := httpSpec(addr, "")
 	s.Type, s.Connects, s.Timeout = "combined", 1, patient
-	s.HTTPStatus = statusList("404")
+	s.HTTPStatus = "404"
 	c := build(t, s, nil)
 	for _, want := range []wire.Stage{wire.AtMatch, wire.AtConnect} {
 		if r := c.Check(t.Context()); !r.OK || r.Stage != want {

@@ -113,7 +113,7 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		var lines recorded
 		d := New(Deps{Tell: []Receiver{Monitorfiles(lines.Record)}})
 		v := &virtual{cfg: &parser.Virtual{Key: lvs.Key{Protocol: c.protocol}}}
-		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, parser.CheckType(c.spec.Type),
+		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, c.spec.Type,
 			c.spec.Service
 		result.OK = c.ok
 		s := serverOf(lvs.Dest{})

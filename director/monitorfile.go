@@ -29,7 +29,7 @@ func Monitorfiles(write func(file, id string, up bool, message string)) Receiver
 			write(cfg.MonitorFile, id, false, inMaintenance)
 			return
 		}
-		kind := string(cfg.CheckType)
+		kind := cfg.CheckType
 		switch {
 		case cfg.Negotiates():
 			kind = cfg.Service
@@ -101,7 +101,7 @@ var (
 // monitorID names a check as the Perl does in a monitorfile, without passwords: its settings, with a blank for each run
 // of colons, and without backslashes. A colon of request or receive is kept.
 func monitorID(cfg *parser.Virtual, r *parser.Real) string {
-	check, checkPort := string(cfg.CheckType), ""
+	check, checkPort := cfg.CheckType, ""
 	switch cfg.CheckType {
 	case parser.Negotiate, parser.Combined:
 		check += ":" + cfg.Service

@@ -35,7 +35,7 @@ func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
 // virtual services with equal checks share one.
 func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 	s := checker.Spec{
-		Type:     string(cfg.CheckType),
+		Type:     cfg.CheckType,
 		Protocol: cfg.Protocol.String(),
 		Target:   netip.AddrPortFrom(r.Addr.Addr(), uint16(cfg.PortOf(r))),
 	}
@@ -72,8 +72,7 @@ func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
 		s.URL, s.Method, s.FollowRedirect = cfg.URL(r), cfg.HTTPMethod, cfg.FollowRedirect
 		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd
 		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
-		s.HTTPStatus = checker.ListOf(cfg.HTTPStatus...)
-		s.DrainStatus = checker.ListOf(cfg.DrainStatus...)
+		s.HTTPStatus, s.DrainStatus = cfg.HTTPStatus, cfg.DrainStatus
 		return s
 	}
 	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret

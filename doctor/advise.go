@@ -124,7 +124,7 @@ func (f *findings) programs(cfg *parser.Config) {
 }
 
 // runs reports whether a section has a check of this type.
-func runs(v *parser.Virtual, kind parser.CheckType) bool {
+func runs(v *parser.Virtual, kind string) bool {
 	return slices.ContainsFunc(v.Checks(), func(check *parser.Virtual) bool { return check.CheckType == kind })
 }
 

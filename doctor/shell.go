@@ -70,7 +70,7 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 		}
 	})
 	for _, v := range cfg.Virtuals {
-		for kind, command := range map[parser.CheckType]string{parser.External: v.CheckCommand,
+		for kind, command := range map[string]string{parser.External: v.CheckCommand,
 			parser.ExternalPerl: "perl"} {
 			if at, written := v.At["checkcommand"]; written && runs(&v, kind) && lacking(command) != "" {
 				lacks(at, "%s here, so checkcommand never runs", lacking(command))

@@ -40,7 +40,7 @@ func waysOf(s director.Service) (list []checker.Spec) {
 		}
 		way := checker.Through{Virtual: virtual, Server: m.Dest.Addr.Addr(), Forward: m.Dest.Forward}
 		list = append(list, checker.Spec{
-			Type: string(parser.Connect), Protocol: lvs.TCP.String(), Through: way,
+			Type: parser.Connect, Protocol: lvs.TCP.String(), Through: way,
 			Timeout: 2 * probeTime, // the kernel sends a lost segment again after a second
 			Target:  netip.AddrPortFrom(way.Server, to[0].Port()),
 		})

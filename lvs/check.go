@@ -1,20 +1,28 @@
 package lvs
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// StatusRange is a range of statuses of HTTP, both ends included, from 100 to 599.
-type StatusRange struct{ First, Last int }
+// HTTPStatuses are statuses of HTTP and ranges of them, as the configuration has them but without blanks: 200,300-399.
+// All have three digits.
+type HTTPStatuses string
 
-// String is the range as the configuration has it: 200, or 300-399.
-func (r StatusRange) String() string {
-	if r.First == r.Last {
-		return fmt.Sprint(r.First)
+// Has reports whether a status is among them.
+func (list HTTPStatuses) Has(status int) bool {
+	if list == "" {
+		return false
 	}
-	return fmt.Sprintf("%d-%d", r.First, r.Last)
+	text := fmt.Sprintf("%03d", status)
+	for item := range strings.SplitSeq(string(list), ",") {
+		first, last, isRange := strings.Cut(item, "-")
+		if text == first || isRange && first < text && text <= last {
+			return true
+		}
+	}
+	return false
 }
-
-// Has reports whether a status is in the range.
-func (r StatusRange) Has(status int) bool { return r.First <= status && status <= r.Last }
 
 // Step is one line of a dialogue: what to send, or what to expect.
 type Step struct {

@@ -202,7 +202,7 @@ func (a adviser) kernel() {
 	if !v.Quiescent {
 		setsZero = "drainstatus"
 	}
-	if (v.Quiescent || v.DrainStatus != nil) && v.RefusesClientsOfTheDown() {
+	if (v.Quiescent || v.DrainStatus != "") && v.RefusesClientsOfTheDown() {
 		a.warn("scheduler", suspicious,
 			"with %s, scheduler %s refuses the clients of a server that is out; "+
 				"schedflags=%[2]s-fallback sends them to others", setsZero, v.Scheduler)

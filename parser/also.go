@@ -29,7 +29,7 @@ type AlsoCheck struct {
 // maxAlsoChecks limits the checks of one server.
 const maxAlsoChecks = 16
 
-var alsoTypes = append([]string{string(Connect), string(Ping), string(External)}, serviceNames...)
+var alsoTypes = append([]string{Connect, Ping, External}, serviceNames...)
 
 func readAlsoCheck(v *value) *problem {
 	virtual := &v.section.v
@@ -117,7 +117,7 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 }
 
 // hasPort reports whether the check uses a port of the server.
-func (c *AlsoCheck) hasPort() bool { return c.Type != string(Ping) && c.Type != string(External) }
+func (c *AlsoCheck) hasPort() bool { return c.Type != Ping && c.Type != External }
 
 // furtherChecks makes the checks of the alsocheck lines, once the rest of the section is known.
 func (r *resolver) furtherChecks(v *Virtual, s *section) {
@@ -139,7 +139,7 @@ func (r *resolver) furtherChecks(v *Virtual, s *section) {
 		v.also = append(v.also, v.with(c, r.opts.HostName))
 	}
 	if v.AgentPort > 0 {
-		agent := v.with(&AlsoCheck{Type: string(Agent), Port: int(v.AgentPort), Request: v.AgentSend,
+		agent := v.with(&AlsoCheck{Type: Agent, Port: int(v.AgentPort), Request: v.AgentSend,
 			At: v.At["agentport"]}, "")
 		agent.CheckVIP = netip.Addr{}
 		v.also = append(v.also, agent)
@@ -151,7 +151,7 @@ func (r *resolver) furtherChecks(v *Virtual, s *section) {
 func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 	one := *v
 	one.isAlso, one.also, one.AlsoChecks, one.Reals, one.Waiting, one.Steps = true, nil, nil, nil, nil, nil
-	one.CheckType, one.NumConnects, one.CheckPort, one.Request, one.Receive = CheckType(c.Type), 0, c.Port,
+	one.CheckType, one.NumConnects, one.CheckPort, one.Request, one.Receive = c.Type, 0, c.Port,
 		c.Request, c.Receive
 	one.Tells = Tells{}
 	if slices.Contains(serviceNames, c.Type) {

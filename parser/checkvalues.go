@@ -49,8 +49,7 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 	return lvs.Share{N: int32(n), Percent: percent && n > 0}, err == nil && (!percent || n <= 100)
 }
 
-var checkTypes = []string{string(Negotiate), string(Connect), string(Ping), string(External), string(ExternalPerl),
-	string(On), string(Off)}
+var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, Off}
 
 // readCheckType reads a number as the number of connects. The Perl ldirectord does so for any value with a digit in it.
 func readCheckType(v *value) *problem {
@@ -75,7 +74,7 @@ func readCheckType(v *value) *problem {
 				"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
 	}
 	v.only(word)
-	virtual.CheckType, virtual.NumConnects = CheckType(word), 0
+	virtual.CheckType, virtual.NumConnects = word, 0
 	return nil
 }
 

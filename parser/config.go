@@ -114,21 +114,18 @@ type GlobalFallback struct {
 	HasPort  bool // false: the port of each virtual service
 }
 
-// CheckType is the kind of a check.
-type CheckType string
-
 // The check types. Combined is `checktype=N`: one negotiate check, then N connects.
 const (
-	Negotiate    CheckType = "negotiate"
-	Connect      CheckType = "connect"
-	Ping         CheckType = "ping"
-	External     CheckType = "external"
-	ExternalPerl CheckType = "external-perl"
-	On           CheckType = "on"
-	Off          CheckType = "off"
-	Combined     CheckType = "combined"
+	Negotiate    = "negotiate"
+	Connect      = "connect"
+	Ping         = "ping"
+	External     = "external"
+	ExternalPerl = "external-perl"
+	On           = "on"
+	Off          = "off"
+	Combined     = "combined"
 	// Agent is the type of the further check that agentport makes; no file has it.
-	Agent CheckType = "agent"
+	Agent = "agent"
 )
 
 // Virtual is one virtual service with every value effective: its own, the global one, or the default.
@@ -149,8 +146,8 @@ type Virtual struct {
 	OnePacket  bool    // ops; only for udp
 	PEName     string  // extension: persistence engine (sip), "" for none; only with Persistent
 
-	CheckType    CheckType
-	NumConnects  int // Combined only
+	CheckType    string // one of the above, except for Agent also in a file
+	NumConnects  int    // Combined only
 	CheckCommand string
 	CheckPort    int         // 0: the real server's
 	AlsoChecks   []AlsoCheck // extension: further checks, which must pass too; in file order
@@ -177,10 +174,10 @@ type Virtual struct {
 	TLSExpiryWarn  int // days; 0: no warning
 	TLSVerify      bool
 	StartTLS       bool
-	ClearText      bool     // the password may be sent in clear
-	HTTPStatus     Statuses // nil for 2xx
-	HTTPHeaders    []string // "Name: value" of RFC 9110, in file order
-	HTTPUser       string   // without a colon; set together with HTTPPasswd
+	ClearText      bool             // the password may be sent in clear
+	HTTPStatus     lvs.HTTPStatuses // "" for 2xx
+	HTTPHeaders    []string         // "Name: value" of RFC 9110, in file order
+	HTTPUser       string           // without a colon; set together with HTTPPasswd
 	HTTPPasswd     string
 	Steps          []lvs.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
 	DNSType        string     // in upper case; "" for A, or PTR for an address
@@ -205,10 +202,11 @@ type Virtual struct {
 
 // Tells is how the servers of a section report their weight; an extension.
 type Tells struct {
-	AgentPort      uint16   // the port that is asked; 0: none
-	ExternalWeight bool     // the exit status of checkcommand is a weight
-	AgentSend      string   // what is sent there first, bytes
-	DrainStatus    Statuses // http, https: a server with this status wants no new clients; none of HTTPStatus
+	AgentPort      uint16 // the port that is asked; 0: none
+	ExternalWeight bool   // the exit status of checkcommand is a weight
+	AgentSend      string // what is sent there first, bytes
+	// http, https: a server with one of these wants no new clients; none of HTTPStatus
+	DrainStatus lvs.HTTPStatuses
 }
 
 // Addresses are the destination addresses of a virtual service's packets; none if the file does not have them.

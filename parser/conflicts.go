@@ -42,9 +42,9 @@ func (f finder) misplaced(v *Virtual) {
 		"agentport is given with a checktype that checks nothing; use only one of them")
 	refuse(!off && v.ExternalWeight && !v.runsCommand(), "externalweight",
 		"externalweight needs checktype=external or external-perl")
-	refuse(!off && v.DrainStatus != nil && !overHTTP, "drainstatus",
+	refuse(!off && v.DrainStatus != "" && !overHTTP, "drainstatus",
 		"drainstatus needs a negotiate check of http or https")
-	refuse(v.HTTPStatus.overlaps(v.DrainStatus), "drainstatus",
+	refuse(overlap(v.HTTPStatus, v.DrainStatus), "drainstatus",
 		"drainstatus has a status of httpstatus (200-299 by default); a status must be in only one of them")
 	refuse(v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh"), "backup",
 		"backup is not allowed with the schedulers sh and mh: where they send a client would depend on the "+

@@ -1,7 +1,8 @@
 package parser
 
 import (
-	"strconv"
+	"cmp"
+	"regexp"
 	"strings"
 
 	"ldirectord/lvs"
@@ -9,61 +10,41 @@ import (
 
 // This file reads the extensions for http checks.
 
-// The statuses that HTTP has (RFC 9110, section 15).
-const (
-	minStatus = 100
-	maxStatus = 599
-)
+// httpStatus matches one that HTTP has (RFC 9110, section 15).
+var httpStatus = regexp.MustCompile(`^[1-5][0-9]{2}$`)
 
-// Statuses are ranges of statuses of HTTP, in the order written.
-type Statuses []lvs.StatusRange
-
-// String is the list as the file has it, without blanks: 200,300-399.
-func (list Statuses) String() string { return lvs.List(list) }
-
-// overlaps reports whether a status that means up is in another list too.
-func (list Statuses) overlaps(other Statuses) bool {
-	if list == nil {
-		list = Statuses{{First: 200, Last: 299}}
-	}
-	for _, a := range list {
-		for _, b := range other {
-			if a.First <= b.Last && b.First <= a.Last {
-				return true
-			}
+// overlap reports whether a status that means up is in another list too.
+func overlap(up, other lvs.HTTPStatuses) bool {
+	for status := 100; status < 600 && other != ""; status++ {
+		if other.Has(status) && cmp.Or(up, "200-299").Has(status) {
+			return true
 		}
 	}
 	return false
 }
 
-func readStatuses(v *value) (Statuses, *problem) { return readList(unquote(v.text), readStatusRange) }
+func readStatuses(v *value) (lvs.HTTPStatuses, *problem) {
+	list, p := readList(unquote(v.text), readStatusRange)
+	return lvs.HTTPStatuses(strings.Join(list, ",")), p
+}
 
 // readStatusRange reads one status or a range of them.
-func readStatusRange(item, _ string) (r lvs.StatusRange, p *problem) {
+func readStatusRange(item, _ string) (string, *problem) {
 	first, last, isRange := strings.Cut(item, "-")
 	if !isRange {
 		last = first
 	}
-	r.First, r.Last = statusNumber(trimRight(first)), statusNumber(trim(last))
+	first, last = trimRight(first), trim(last)
 	switch {
-	case r.First == 0 || r.Last == 0:
-		p = bad(
-			"%s is not a status; it must be a list of statuses from %d to %d and ranges of them, such as "+
-				"200,204,300-399",
-			quote(item), minStatus, maxStatus)
-	case r.First > r.Last:
-		p = bad("the range %s is empty; it must be %d-%d", quote(item), r.Last, r.First)
+	case !httpStatus.MatchString(first) || !httpStatus.MatchString(last):
+		return "", bad("%s is not a status; it must be a list of statuses from 100 to 599 and ranges of them, "+
+			"such as 200,204,300-399", quote(item))
+	case first > last:
+		return "", bad("the range %s is empty; it must be %s-%s", quote(item), last, first)
+	case first < last:
+		first += "-" + last
 	}
-	return r, p
-}
-
-// statusNumber is the number of a status; 0 if the text is no status.
-func statusNumber(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil || len(s) != 3 || n < minStatus || n > maxStatus {
-		return 0
-	}
-	return n
+	return first, nil
 }
 
 // readHTTPHeader reads a field as in RFC 9110, section 5, and writes one blank after its colon. Its value may be

@@ -145,7 +145,7 @@ func TestWeightsAreToldToTheOwnCheck(t *testing.T) {
 		t.Errorf("the section: %+v", v.Tells)
 	}
 	for i, check := range v.Checks()[1:] {
-		if check.AgentPort != 0 || check.AgentSend != "" || check.ExternalWeight || check.DrainStatus != nil {
+		if check.AgentPort != 0 || check.AgentSend != "" || check.ExternalWeight || check.DrainStatus != "" {
 			t.Errorf("check %d: %+v", i+1, check.Tells)
 		}
 	}

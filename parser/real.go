@@ -2,7 +2,6 @@ package parser
 
 import (
 	"cmp"
-	"math/big"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -251,10 +250,11 @@ const (
 
 // rangeSize counts the addresses from first to last, inclusive; 0 if there are too many.
 func rangeSize(first, last netip.Addr) int {
-	from, to := new(big.Int).SetBytes(first.AsSlice()), new(big.Int).SetBytes(last.AsSlice())
-	steps := to.Sub(to, from)
-	if !steps.IsUint64() || steps.Uint64() >= maxRange {
-		return 0
+	size := 1
+	for ; first != last; first = first.Next() {
+		if size++; size > maxRange {
+			return 0
+		}
 	}
-	return int(steps.Uint64()) + 1
+	return size
 }

@@ -30,7 +30,7 @@ func (f follower) Check(context.Context) checker.Result {
 // follow replaces the checks of a plan that run programs.
 func (s *shadow) follow(p *director.Plan, places map[[2]string]place) {
 	for _, c := range p.Checks() {
-		if kind := parser.CheckType(c.Spec.Type); c.Task != nil &&
+		if kind := c.Spec.Type; c.Task != nil &&
 			(kind == parser.External || kind == parser.ExternalPerl) {
 			c.Task.Checker = follower{&s.table, places[[2]string{c.Virtual, c.Real}]}
 			s.report.Followed = append(s.report.Followed, c.Virtual+" "+c.Real)
