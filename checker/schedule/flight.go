@@ -44,6 +44,11 @@ type flight struct {
 func (f *flight) when() time.Time { return f.end }
 func (f *flight) moved(index int) { f.index = index }
 
+// unconnected is the result without a connection.
+func (f *flight) unconnected(ctx context.Context, err error) checker.Result {
+	return checker.Failed(ctx, wire.ConnectFault(err, f.Timeout))
+}
+
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
 func (l *loop) step(ctx context.Context, f *flight) bool {
 	if !f.sent && len(f.Request) == 0 {
@@ -72,7 +77,7 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 		}
 		l.finish(ctx, f, f.check.Resume(ctx, nil, f.end))
 	default:
-		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
+		l.finish(ctx, f, f.unconnected(ctx, err))
 	}
 	return true
 }
@@ -87,7 +92,7 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 		l.finish(ctx, f, checker.Failed(ctx, wire.StageFault("sending the request", err)))
 		return false, true
 	case err != nil: // the result of the connection
-		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
+		l.finish(ctx, f, f.unconnected(ctx, err))
 		return false, true
 	case n < len(f.Request):
 		f.mark(wire.MarkConnect, l.now)

@@ -183,7 +183,7 @@ func (l *loop) begin(ctx context.Context, t *Task) {
 	}
 	fd, err := wire.StartTCP(f.To, f.Via)
 	if err != nil {
-		l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
+		l.finish(ctx, f, f.unconnected(ctx, err))
 		return
 	}
 	f.fd = fd
@@ -221,7 +221,7 @@ func (l *loop) look(ctx context.Context) {
 		if f.looks++; f.looks < maxLooks {
 			l.fresh = append(l.fresh, f)
 		} else if err := l.watch(f.fd, f); err != nil {
-			l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(err, f.Timeout)))
+			l.finish(ctx, f, f.unconnected(ctx, err))
 		}
 	}
 	clear(looked[len(l.fresh):])
@@ -343,7 +343,7 @@ func (l *loop) expire(ctx context.Context) {
 			continue
 		}
 		if !f.sent {
-			l.finish(ctx, f, checker.Failed(ctx, wire.ConnectFault(os.ErrDeadlineExceeded, f.Timeout)))
+			l.finish(ctx, f, f.unconnected(ctx, os.ErrDeadlineExceeded))
 			continue
 		}
 		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
