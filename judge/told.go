@@ -39,7 +39,7 @@ func (s *Server) Asks() (most health.Admin) {
 // comes into service against its word.
 func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	rule := c.Rule
-	if s.State() != health.Up {
+	if s.State() != health.Up || s.Verdict() != health.Up { // a held one may come back by this answer
 		rule = health.Rule{Fall: 1}
 	}
 	asked, before := s.Asks(), check.Telling.Words

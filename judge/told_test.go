@@ -138,6 +138,8 @@ func TestWhatAServerTells(t *testing.T) {
 			"1:0, 2:4; 1:0, 2:4; 1:0, 2:0, 9:1; 1:0, 2:4; 1:0, 2:0, 9:1; 1:0, 2:4; 1:4, 2:4; 1:0, 2:4; 1:0, 2:4"},
 		{"held, it fails too", once, []uint32{4, 4}, true, "1 drain; 2 drain; 2 fail; 2 up; 1 ready",
 			"1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:0, 2:4; 1:4, 2:0"},
+		{"held because it failed, it comes back with drain: that counts at once", health.Rule{Fall: 2, Rise: 1}, []uint32{4, 4},
+			true, "1 fail; 1 fail; 2 fail; 2 fail; 2 drain; 1 up", "1:4, 2:4; 2:4; 2:4; 2:4; 2:4; 1:4, 2:0"},
 		{"orders are carried out, whatever is held", once, []uint32{4, 4}, true, "1 drain; 2 drain; 2 order maint; 2 order ready",
 			"1:0, 2:4; 1:0, 2:4; 1:0, 9:1; 1:0, 9:1"},
 		{"an order to drain keeps its connections, whatever it reports", once, []uint32{4, 4}, false,
