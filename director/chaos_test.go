@@ -172,7 +172,7 @@ func (c *chaos) turn() {
 	}
 	now := healthy
 	if c.coin() {
-		now = condition(c.rand.IntN(int(conditions)))
+		now = condition(c.rand.IntN(int(conditions) + 1)) // also saysDrain
 	}
 	c.say("%s is %v", s, now)
 	c.oracle.set(s, now)

@@ -24,8 +24,10 @@ func (c *chaos) newFile(was file) file {
 		}
 		if s, in := next[a]; in {
 			s.at = a.Addr()
-			s.agent = s.agent && s.check != "off"
 			s.vip = s.vip && s.check != "off" && !slices.ContainsFunc(s.servers, func(e entry) bool { return e.name != "" })
+			s.agent = s.agent && s.check != "off"
+			s.byStatus = s.byStatus && s.check == "negotiate" && !s.agent
+			s.weighs = s.weighs && s.check != "off" && !s.vip
 			next[a] = s
 		}
 	}
@@ -165,7 +167,7 @@ type further struct {
 
 // furtherChecks are two at the port of the servers, of which one is the section's own check or another one, and one at
 // a port of its own.
-var furtherChecks = []further{{"connect", 80}, {"negotiate", 80}, {"connect", 81}}
+var furtherChecks = []further{{"connect", 80}, {"negotiate", 80}, {"connect", otherPort}}
 
 func (f further) String() string {
 	return fmt.Sprintf("%s %d", map[string]string{"negotiate": "http", "connect": "connect"}[f.check], f.port)
@@ -185,7 +187,7 @@ var (
 	virtuals   = addresses("10.1.0.", 4)
 	servers    = addresses("10.2.0.", 9)
 	everyone   = slices.Concat(servers, homes["web1"], homes["web2"])
-	otherPorts = atPort(81, everyone)
+	otherPorts = atPort(otherPort, everyone)
 	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
 	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // somebody else's virtual service
 	schedulers = []string{"wrr", "wlc", "rr"}
@@ -233,6 +235,12 @@ func (f file) text(maintenanceDir string) string {
 		fmt.Fprintf(&out, "\tscheduler = %s\n\tchecktype = %s\n\tservice = http\n", s.scheduler, s.check)
 		for _, f := range s.also {
 			fmt.Fprintf(&out, "\talsocheck = %s\n", f)
+		}
+		if s.weighs {
+			fmt.Fprintf(&out, "\talsocheck = http %d weight=50%%\n", otherPort)
+		}
+		if s.byStatus {
+			fmt.Fprintf(&out, "\tdrainstatus = 503\n")
 		}
 		fmt.Fprintf(&out, "\tcheckinterval = %d\n\tchecktimeout = %d\n\tnegotiatetimeout = %d\n", s.interval, s.interval+10, s.interval+10)
 		fmt.Fprintf(&out, "\tkeepserving = %s\n", s.keep)

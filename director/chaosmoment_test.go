@@ -73,7 +73,7 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 		says, _ := o.words(s, e)
 		weight := o.weightOf(key, e, 0)
 		m.Servers = append(m.Servers, always.Server{Dest: e.dest(e.weight), Weight: weight,
-			Asks: says.asks(), Less: weight - (weight*uint32(says.percent())+99)/100,
+			Asks: says.Asks(), Less: weight - (weight*uint32(says.Percent())+99)/100,
 			Backup: e.backup, Unchecked: s.check == "off", Former: e.elsewhere, Touched: o.isByHand(spot{key, e.addr}),
 			To: slices.IndexFunc(s.servers,
 				func(now entry) bool { return e.elsewhere && now.name == e.name }),
@@ -84,14 +84,14 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 
 // climbs reports whether a server that came in then has its part of a weight now, or that of the second before: all
 // virtual services step at whole seconds of the clock.
-func (s section) climbs(since time.Time, weight, got uint32, says condition) bool {
+func (s section) climbs(since time.Time, weight, got uint32, says health.Words) bool {
 	seconds := int(time.Since(since) / time.Second)
 	if since.IsZero() || s.slow == 0 || seconds > s.slow {
 		return false
 	}
 	all := 100 * s.slow
 	part := func(seconds int) int {
-		return max(1, (int(weight)*int(says.percent())*min(seconds, s.slow)+all-1)/all)
+		return max(1, (int(weight)*int(says.Percent())*min(seconds, s.slow)+all-1)/all)
 	}
 	return int(got) == part(seconds) || int(got) == part(seconds-1)
 }

@@ -16,18 +16,22 @@ import (
 type turns struct {
 	hold, pace, out string // holddown, pace, paceout; "": without
 	agent           bool   // each server has one, at a port of its own
+	byStatus        bool   // drainstatus, without an agent
+	weighs          bool   // a negotiate check at the other port that only weighs
 }
 
 var (
 	holds     = []string{"", "", "2", "2,4", "1,8"}
 	paces     = []string{"", "", "1/1", "2/2", "50%/3"}
 	removals  = []string{"", "", "4/2", "50%/2"}
+	otherPort = uint16(81)
 	agentPort = uint16(82)
 	agents    = atPort(agentPort, everyone)
 )
 
 func drawTurns(r *rand.Rand) turns {
-	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))], r.IntN(3) == 0}
+	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))], r.IntN(3) == 0, r.IntN(3) == 0,
+		r.IntN(3) == 0}
 }
 
 func (t turns) text() string {
@@ -50,6 +54,7 @@ const (
 	saysMaint
 	saysHalf
 	saysNothing
+	wordless // an answer that fails, or of a check that asks for no words
 )
 
 var agentWords = []condition{healthy, healthy, healthy, saysDrain, saysMaint, saysHalf, saysNothing, refusing}
@@ -86,17 +91,43 @@ func (c condition) said() checker.Result {
 	return checker.Result{OK: told.State == health.Up, Told: told, Detail: "says " + c.String()}
 }
 
-// words are what the agent of a server says, and whether the daemon must know.
-func (o *oracle) words(s section, e entry) (says condition, sure bool) {
-	if !s.agent || s.check == "off" {
-		return healthy, true
+// words are what a server says, by its agent or the status of its answer, and what its other port can bear; and whether
+// the daemon must know.
+func (o *oracle) words(s section, e entry) (says health.Words, sure bool) {
+	sure, at := true, spot{keyFor(netip.AddrPortFrom(s.at, 80)), e.addr}
+	for _, p := range s.probes(e) {
+		switch {
+		case p.weighs():
+			part := func(ago time.Duration) verdict { return o.verdictOf(p, s, slices.Contains(o.found[at], p), ago) }
+			now := part(0)
+			if now == down {
+				says.Less = 100 - says.Percent()/2
+			}
+			sure = sure && now != uncertain && !o.changed[at] && !o.wavers([]probe{p}, part)
+		case p.check == "agent", p.check == "drains":
+			said, known := o.lastWord(p, s)
+			says.Admin, says.Less, sure = said.asks(), 100-said.percent(), sure && known
+		}
 	}
-	probes := s.probes(e)
-	agent := probes[len(probes)-1]
-	if says = o.conditions[agent.addr]; o.results[agent] == nil {
+	return says, sure
+}
+
+// lastWord is what the answers to one check say now, and whether the daemon must know. An answer that fails says
+// nothing of drainstatus.
+func (o *oracle) lastWord(p probe, s section) (says condition, sure bool) {
+	says = o.conditions[p.addr]
+	if o.results[p] == nil {
 		return says, false
 	}
-	answers := *o.results[agent]
+	var answers []outcome
+	for _, r := range *o.results[p] {
+		if r.says != wordless {
+			answers = append(answers, r)
+		}
+	}
+	if p.check == "drains" && !o.passes(p) && len(answers) > 0 {
+		says = answers[len(answers)-1].says // it applies on
+	}
 	recent := slices.IndexFunc(answers, func(r outcome) bool { return time.Since(r.at) < grace })
 	if recent < 0 {
 		recent = len(answers)

@@ -125,7 +125,11 @@ func (s section) probes(e entry) []probe {
 		through = s.at
 	}
 	onLink := s.announce != "" && !e.masq
-	list := []probe{{s.check, e.addr, s.interval, through, onLink}}
+	own := s.check
+	if s.byStatus {
+		own = "drains"
+	}
+	list := []probe{{own, e.addr, s.interval, through, onLink}}
 	for _, f := range s.also {
 		if p := (probe{f.check, netip.AddrPortFrom(e.addr.Addr(), f.port), s.interval, through,
 			onLink}); !slices.Contains(list, p) {
@@ -135,8 +139,17 @@ func (s section) probes(e entry) []probe {
 	if s.agent {
 		list = append(list, probe{"agent", netip.AddrPortFrom(e.addr.Addr(), agentPort), s.interval, netip.Addr{}, onLink})
 	}
+	if s.weighs {
+		list = append(list, probe{"negotiate", netip.AddrPortFrom(e.addr.Addr(), otherPort), s.interval, netip.Addr{}, onLink})
+	}
 	return list
 }
+
+// weighs reports whether a check never takes a server out.
+func (p probe) weighs() bool { return p.check == "negotiate" && p.addr.Port() == otherPort }
+
+// deciding are the checks that take a server out.
+func (s section) deciding(e entry) []probe { return slices.DeleteFunc(s.probes(e), probe.weighs) }
 
 type asking struct {
 	w *world
@@ -220,13 +233,15 @@ func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table,
 }
 
 func (w *world) passesAll(s section, e entry) bool {
-	return !slices.ContainsFunc(s.probes(e), func(p probe) bool { return !w.passes(p) })
+	return !slices.ContainsFunc(s.deciding(e), func(p probe) bool { return !w.passes(p) })
 }
 
 func (w *world) passes(p probe) bool {
 	switch w.conditions[p.addr] {
-	case healthy, slow, voided, saysDrain, saysMaint, saysHalf, saysNothing:
+	case healthy, slow, voided:
 		return true
+	case saysDrain, saysMaint, saysHalf, saysNothing:
+		return p.check != "negotiate" // its status is 503
 	case unreached:
 		return !p.through.IsValid()
 	case wrongPage:
@@ -414,8 +429,11 @@ func (e entry) dest(weight uint32) lvs.Dest {
 
 // checker makes the check of a real server.
 func (w *world) checker(s checker.Spec) (checker.Checker, error) {
-	timeout := max(s.Timeout, s.NegotiateTimeout)
-	return asking{w, probe{s.Type, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink}}, nil
+	timeout, check := max(s.Timeout, s.NegotiateTimeout), s.Type
+	if s.DrainStatus != checker.ListOf[lvs.StatusRange]() {
+		check = "drains"
+	}
+	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink}}, nil
 }
 
 func (w *world) history(p probe) *[]outcome {
@@ -440,10 +458,16 @@ func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Res
 		r.Way = map[bool]checker.Way{true: checker.WayVoid,
 			false: checker.WayThrough}[w.conditions[p.addr] == voided]
 	}
-	if p.check == "agent" {
+	says := now
+	switch {
+	case p.check == "agent":
 		r = now.said()
+	case p.check == "drains" && ok:
+		r.Told.Admin = now.said().Told.Admin
+	default:
+		says = wordless
 	}
-	*history = append(*history, outcome{ok, r.OwnAnswers, time.Now(), began, now})
+	*history = append(*history, outcome{ok, r.OwnAnswers, time.Now(), began, says})
 	return r
 }
 

@@ -168,9 +168,9 @@ func (o *oracle) restOf(key lvs.Key, s section, e entry) rest {
 	switch {
 	case e.addr == netip.AddrPort{} || s.check == "off":
 		return nowhere
-	case !o.passesAll(s, e) || o.isMaintained(key, e) || says.asks() == health.Maint:
+	case !o.passesAll(s, e) || o.isMaintained(key, e) || says.Asks() == health.Maint:
 		return outOfUse
-	case o.orderFor(key, e, 0).Kind == orders.Drain || says.asks() == health.Drain:
+	case o.orderFor(key, e, 0).Kind == orders.Drain || says.Asks() == health.Drain:
 		return draining
 	}
 	return inUse

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 )
@@ -52,7 +53,7 @@ func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 // surely up until it failed so too, and no check passed by that way since.
 func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
-	if says, sure := o.words(s, e); !sure || says != healthy {
+	if says, sure := o.words(s, e); !sure || says != (health.Words{}) {
 		return false
 	}
 	if !in || o.role != inService || o.isMaintained(key, e) || o.orderFor(key, e, 0) != (orders.Order{}) ||

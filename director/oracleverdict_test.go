@@ -36,7 +36,7 @@ func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 		return uncertain
 	case s.check == "off" || o.isMaintained(key, e) || order.Kind == orders.Drain:
 		return down
-	case !sure || e.elsewhere || o.moved[e.name] || o.wavers(key, s, e, now):
+	case !sure || e.elsewhere || o.moved[e.name] || o.wavers(s.probes(e), func(ago time.Duration) verdict { return o.verdict(key, s, e, ago) }):
 		return uncertain
 	}
 	return now
@@ -44,16 +44,16 @@ func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 
 // wavers reports whether the verdict was another one in the last moment: a server that waits to come back may come by
 // that.
-func (o *oracle) wavers(key lvs.Key, s section, e entry, now verdict) bool {
+func (o *oracle) wavers(by []probe, verdictAt func(ago time.Duration) verdict) bool {
 	agos := []time.Duration{grace}
-	for _, p := range s.probes(e) {
+	for _, p := range by {
 		if history := o.results[p]; history != nil {
 			for i := len(*history) - 1; i >= 0 && time.Since((*history)[i].at) < grace; i-- {
 				agos = append(agos, time.Since((*history)[i].at))
 			}
 		}
 	}
-	return slices.ContainsFunc(agos, func(ago time.Duration) bool { return o.verdict(key, s, e, ago) != now })
+	return slices.ContainsFunc(agos, func(ago time.Duration) bool { return verdictAt(ago) != verdictAt(0) })
 }
 
 // verdict is what the results until some time ago say of a server: it is down when one check says so, and up when all
@@ -61,7 +61,7 @@ func (o *oracle) wavers(key lvs.Key, s section, e entry, now verdict) bool {
 func (o *oracle) verdict(key lvs.Key, s section, e entry, ago time.Duration) verdict {
 	at := spot{key, e.addr}
 	var all []verdict
-	for _, p := range s.probes(e) {
+	for _, p := range s.deciding(e) {
 		now := o.verdictOf(p, s, slices.Contains(o.found[at], p), ago)
 		if o.changed[at] && now != unknown {
 			return uncertain
