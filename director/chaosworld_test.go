@@ -430,7 +430,7 @@ func (e entry) dest(weight uint32) lvs.Dest {
 // checker makes the check of a real server.
 func (w *world) checker(s checker.Spec) (checker.Checker, error) {
 	timeout, check := max(s.Timeout, s.NegotiateTimeout), s.Type
-	if s.DrainStatus != checker.ListOf[lvs.StatusRange]() {
+	if s.DrainStatus != "" {
 		check = "drains"
 	}
 	return asking{w, probe{check, s.Target, int(timeout/time.Second) - 10, s.Through.Virtual, s.OnLink}}, nil
