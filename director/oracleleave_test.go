@@ -56,6 +56,7 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 		was := o.files[0][addr]
 		for at, until := range o.atZero {
 			if at.key == key {
+				until = earlier(o.mayStay[at], until) // it had left the file
 				o.atZero[at] = earlier(until, began.Add(s.drains()))
 			}
 		}
