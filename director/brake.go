@@ -35,19 +35,8 @@ func (e *examiner) brake(x user) bool {
 	return kept
 }
 
-// settleBrakes evaluates all results of a wake-up together.
-func (e *examiner) settleBrakes() {
-	for _, v := range e.virtuals {
-		for line := range v.Brakes {
-			if v.Brakes[line].Due {
-				e.settleBrake(v, line)
-			}
-		}
-	}
-}
-
-// settleBrake judges the failures that the servers cause, and holds those that this machine causes. If the results
-// don't show which, it has other servers checked.
+// settleBrake evaluates all results of a wake-up together. It judges the failures that the servers cause, and holds
+// those that this machine causes. If the results don't show which, it has other servers checked.
 func (e *examiner) settleBrake(v *virtual, line int) {
 	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())

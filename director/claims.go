@@ -91,7 +91,7 @@ func (c *claimant) record() {
 		v.leftBehind = false
 		names = append(names, v.label())
 	}
-	c.tell.emit(notify.Event{Kind: notify.TakenOver, Text: "Taken over: " + Listed(names)})
+	c.tell.line(notify.TakenOver, "Taken over: "+Listed(names))
 	c.announcer.stale = true
 	c.marker.order()
 }

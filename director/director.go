@@ -186,8 +186,7 @@ func (d *Director) leaveTable(ended context.Context) {
 		d.announcer.settle(ctx)
 	}
 	if !d.marker.isOver(ctx) {
-		d.tell.emit(notify.Event{Kind: notify.TableError,
-			Text: "Mark rules can't be removed: a change of them does not end"})
+		d.tell.line(notify.TableError, "Mark rules can't be removed: a change of them does not end")
 		return
 	}
 	if !handedOver && !d.marker.isClear() {

@@ -36,8 +36,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
 		}
 		s.rule = decision.Why[i]
-		s.climb(v, next, &w.tell)
-		w.tell.heldDown(v, s, next)
+		w.tell.motion(v, s, next)
 		v.moves = v.moves || !next.Climbs.IsZero()
 	}
 	if v.rules, v.again = decision.Others, decision.Again; v.moves {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/judge"
@@ -45,9 +44,6 @@ func (s *server) worst() *judgement {
 	}
 	return worst
 }
-
-// spec is the request of a check.
-func (x user) spec() checker.Spec { return specOf(x.v.cfg.Check(int(x.j.number)), x.s.real) }
 
 // checkName is the name of a check: https, or https 443 if the server has several.
 func (x user) checkName() string {

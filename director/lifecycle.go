@@ -48,8 +48,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	d.install(p, f, slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
 	d.movers.resume(have) // after the orders, which give weights
 	if d.standby {
-		d.tell.emit(notify.Event{Kind: notify.StandingBy,
-			Text: "Standing by: this director leaves the table alone"})
+		d.tell.line(notify.StandingBy, standsBy)
 	}
 	d.writer.sync(ctx, have)
 }

@@ -106,6 +106,7 @@ func (m *maintainer) maintain(v *virtual) {
 		s.Maintained(file != "")
 	}
 	if up, known := v.Available(); taken != nil && !up && known {
-		m.tell.report(v, taken, notify.LastServer, "Maintenance takes out the last server", "", taken.maintenance)
+		m.tell.report(v, taken, notify.LastServer, "Maintenance takes out the last server", "",
+			taken.maintenance)
 	}
 }

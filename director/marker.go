@@ -73,7 +73,7 @@ func (m *marker) took(r marked) {
 	m.busy = false
 	m.looked = m.looked || r.err == nil
 	for _, what := range r.fixed {
-		m.tell.emit(notify.Event{Kind: notify.ChangedByHand, Text: "Restored mark rules: " + what})
+		m.tell.line(notify.ChangedByHand, "Restored mark rules: "+what)
 	}
 	m.tell.trouble(&m.trouble, r.err, notify.TableError, "Mark rules can't be set", notify.TableRecovered,
 		"Mark rules can be set again")
@@ -84,7 +84,7 @@ func (m *marker) took(r marked) {
 	for _, rule := range r.rules {
 		m.byMark[rule.Mark] = append(m.byMark[rule.Mark], rule)
 	}
-	m.tell.emit(notify.Event{Kind: notify.MarkRules, Text: fmt.Sprintf("Set mark rules: %d", len(r.rules))})
+	m.tell.line(notify.MarkRules, fmt.Sprintf("Set mark rules: %d", len(r.rules)))
 }
 
 // isClear reports whether there are no rules to remove at the end.

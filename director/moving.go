@@ -90,18 +90,22 @@ func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }
 
-// climb reports that the weight of a server starts to rise, and that it has its full value. The steps between are not
-// reported.
-func (s *server) climb(v *virtual, next *judge.Server, tell *teller) {
+// motion reports that the weight of a server starts to rise, that it has its full value, and that the server failed
+// again soon after its return. The steps between are not reported.
+func (t *teller) motion(v *virtual, s *server, next *judge.Server) {
 	climbed, climbs := !s.Climbs.IsZero(), !next.Climbs.IsZero()
 	s.steps = s.steps || climbed || climbs
 	switch {
 	case climbed == climbs || !v.isOurs():
 	case climbs:
 		what := fmt.Sprintf("Weight starts to rise to %d (slowstart)", s.Weight())
-		tell.report(v, s, notify.Climbs, what, "", "")
+		t.report(v, s, notify.Climbs, what, "", "")
 	case next.IsUp() && !next.Held && !v.ByHand[s.Dest.Addr]:
-		tell.report(v, s, notify.Climbed, "Full weight reached", fmt.Sprintf(": %d", s.Weight()), "")
+		t.report(v, s, notify.Climbed, "Full weight reached", fmt.Sprintf(": %d", s.Weight()), "")
+	}
+	if next.Falls > max(s.Falls, 1) && v.isOurs() {
+		what := fmt.Sprintf("Held down for %v", next.Turn.Sub(t.now()).Round(time.Second))
+		t.report(v, s, notify.HeldDown, what, ": "+fallen(next, t.now()), "")
 	}
 }
 
@@ -134,14 +138,6 @@ func (v *virtual) whyWeight(s *server) string {
 	}
 	weight, _ := v.WeightAt(s.Dest.Addr)
 	return fmt.Sprintf("weight %d of %d: %s", weight, s.Weight(), strings.Join(parts, "; "))
-}
-
-// heldDown reports that a server failed again soon after its return.
-func (t *teller) heldDown(v *virtual, s *server, next *judge.Server) {
-	if next.Falls > max(s.Falls, 1) && v.isOurs() {
-		what := fmt.Sprintf("Held down for %v", next.Turn.Sub(t.now()).Round(time.Second))
-		t.report(v, s, notify.HeldDown, what, ": "+fallen(next, t.now()), "")
-	}
 }
 
 // waitsFor is the directive that keeps out a server that passes; "" for none.

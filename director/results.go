@@ -71,7 +71,11 @@ func (e *examiner) results(updates []schedule.Update) {
 		e.said.follow(u, c, now)
 		e.hurry(c)
 	}
-	e.settleBrakes()
+	for _, v := range e.virtuals {
+		for line := range v.Brakes {
+			e.settleBrake(v, line)
+		}
+	}
 }
 
 // hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval

@@ -292,7 +292,17 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 		n := v.size()
 		own := servers[:n:n]
 		servers = servers[n:]
-		describeServers(v, own)
+		for k, s := range v.servers {
+			own[k].describe(v, s)
+		}
+		for k := range v.cfg.Waiting {
+			w := &v.cfg.Waiting[k]
+			own[len(v.servers)+k] = ServerSnapshot{
+				Real: w.Name, ServerNames: ServerNames{Waits: !w.IsRange},
+				State: health.Unknown.String(), Since: v.waitingSince, Weight: w.Weight,
+				Reason: noAddress(*w),
+			}
+		}
 		list[i] = VirtualSnapshot{
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key,
 			Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(),
@@ -318,20 +328,6 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 
 // size is the number of servers of a virtual service, including servers without an address.
 func (v *virtual) size() int { return len(v.servers) + len(v.cfg.Waiting) }
-
-// describeServers describes the servers; those without an address come last.
-func describeServers(v *virtual, list []ServerSnapshot) {
-	for i, s := range v.servers {
-		list[i].describe(v, s)
-	}
-	for i := range v.cfg.Waiting {
-		w := &v.cfg.Waiting[i]
-		list[len(v.servers)+i] = ServerSnapshot{
-			Real: w.Name, ServerNames: ServerNames{Waits: !w.IsRange}, State: health.Unknown.String(),
-			Since: v.waitingSince, Weight: w.Weight, Reason: noAddress(*w),
-		}
-	}
-}
 
 // describe describes a server.
 func (now *ServerSnapshot) describe(v *virtual, s *server) {

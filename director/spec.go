@@ -31,9 +31,9 @@ func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
 	return spec, job{unique.Make(common), spec.Target, spec.URL, x.v.cfg.CheckInterval.Duration()}
 }
 
-// specOf returns the check of a real server by the section's own settings. It contains only what the check uses, so
-// virtual services with equal checks share one.
-func specOf(cfg *parser.Virtual, r *parser.Real) checker.Spec {
+// spec is the request of a check. It contains only what the check uses, so virtual services with equal checks share one.
+func (x user) spec() checker.Spec {
+	cfg, r := x.v.cfg.Check(int(x.j.number)), x.s.real
 	s := checker.Spec{
 		Type:     cfg.CheckType,
 		Protocol: cfg.Protocol.String(),

@@ -43,7 +43,7 @@ func (d *Director) promote(ctx context.Context) {
 	d.standby = false
 	d.announcer.followRole()
 	d.tell.status = lvs.StatusStarting
-	d.tell.emit(notify.Event{Kind: notify.Promoted, Text: "Promoted: the table follows the checks"})
+	d.tell.line(notify.Promoted, "Promoted: the table follows the checks")
 	d.claimant.record()
 	d.remover.disown(nil)
 	for _, v := range d.virtuals {
@@ -54,22 +54,26 @@ func (d *Director) promote(ctx context.Context) {
 	d.writer.sync(ctx, nil)
 }
 
+const standsBy = "Standing by: this director leaves the table alone"
+
 // demote removes everything from the table. Logs and mails show it as a stop.
 func (d *Director) demote(ctx context.Context) {
 	d.tell.status = lvs.StatusStopping
-	d.tell.emit(notify.Event{Kind: notify.StandingBy, Text: "Standing by: this director leaves the table alone"})
-	told, announced := map[string]bool{}, d.announcer.byKey()
+	d.tell.line(notify.StandingBy, standsBy)
+	named, announced := map[string]bool{}, d.announcer.byKey()
 	d.writer.until = time.Time{}
 	d.claimant.assign(d.ours, d.purges) // which daemon waits now
 	for _, v := range d.ours {
-		if err := d.writer.leave(ctx, v, told); err != nil {
+		if err := d.writer.leave(ctx, v, named); err != nil {
 			rest := d.remover.add(v, announced[v.key])
 			rest.told.stops = true
 			if !errors.Is(err, errSilent) {
 				d.writer.failed(ctx, rest, err)
 			}
 		}
-		v.forget()
+		v.Left()
+		v.writing, v.holds, v.weighed = writing{dirty: v.dirty}, 0, false
+		v.told = told{unjudgedAt: v.told.unjudgedAt} // the last calls of its hooks are forgotten
 		v.leftBehind = !v.cfg.CleanStop && d.claimant.beside[v.key] == ""
 	}
 	d.role = role{standby: true}
@@ -89,13 +93,6 @@ func leavingOf(v *virtual, told map[string]bool) (up []*server) {
 		}
 	}
 	return up
-}
-
-// forget drops the known table contents of a virtual service, and the last calls of its hooks.
-func (v *virtual) forget() {
-	v.Left()
-	v.writing, v.holds, v.weighed = writing{dirty: v.dirty}, 0, false
-	v.told = told{unjudgedAt: v.told.unjudgedAt}
 }
 
 // demotionTimeout is how long virtual services stay in the table while commands are told of the demotion.

@@ -38,20 +38,16 @@ func count(c *Change) {
 	case c.isNew():
 		c.s.tally.Checks++
 		if !c.Result.OK {
-			c.s.tally.fail(c.Result.Cause)
+			var failures [checker.Causes]uint32
+			if was := c.s.tally.failures; was != nil {
+				failures = *was
+			}
+			failures[c.Result.Cause]++
+			c.s.tally.failures = &failures
 		}
 		c.v.took.count(c.Result.Took)
 		c.v.stages.count(&c.Result.Stages)
 	}
-}
-
-func (t *Tally) fail(cause checker.Cause) {
-	var failures [checker.Causes]uint32
-	if t.failures != nil {
-		failures = *t.failures
-	}
-	failures[cause]++
-	t.failures = &failures
 }
 
 // Bounds are the upper bounds of the histogram's classes. The last class has none.

@@ -65,6 +65,9 @@ func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
 	t.say(x.v, x.s, kind, what+": "+x.s.label()+" ("+x.v.cfg.ID+")"+more, reason)
 }
 
+// line reports an event of the director as a whole.
+func (t *teller) line(kind notify.Kind, text string) { t.emit(notify.Event{Kind: kind, Text: text}) }
+
 // emit reports an event that has only a text.
 func (t *teller) emit(e notify.Event) { t.tell(Change{Cause: Cause{Event: e}}) }
 
