@@ -88,11 +88,11 @@ func (l *limit) look(d lvs.Dest, connections uint32, interval time.Duration) (tu
 func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 	for _, s := range v.servers {
 		d, _ := have.At(s.Dest.Addr)
-		if s.limit == nil && d.Upper > 0 {
-			s.limit = &limit{}
-		}
 		if s.limit == nil {
-			continue
+			if d.Upper == 0 {
+				continue
+			}
+			s.limit = &limit{}
 		}
 		switch turned := s.limit.look(d, s.carries.Total(), interval); {
 		case turned && s.limit.full:

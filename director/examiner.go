@@ -18,7 +18,7 @@ type examiner struct {
 	said conversations
 
 	checks    map[*schedule.Task]*check
-	tasks     []*schedule.Task // of checks
+	tasks     []*schedule.Task // of the plan, in the order of the file
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
 	shortages uint64
@@ -85,19 +85,17 @@ func (e *examiner) run() {
 		}
 		return len(c.users) == 0
 	})
-	tasks := e.tasks
-	if len(e.checks) < len(tasks) {
-		tasks = slices.DeleteFunc(slices.Clone(tasks),
-			func(t *schedule.Task) bool { return e.checks[t] == nil })
-	}
-	e.tasks, e.held = tasks, false
+	e.held = false
 	for _, c := range e.checks {
 		c.begun = c.begun || !slices.ContainsFunc(c.users, user.awaitsRoute)
 		e.held = e.held || !c.begun
 	}
-	if e.held {
-		tasks = slices.DeleteFunc(slices.Clone(tasks),
-			func(t *schedule.Task) bool { return !e.checks[t].begun })
+	tasks := e.tasks
+	if e.held || len(e.checks) < len(tasks) {
+		tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *schedule.Task) bool {
+			c := e.checks[t]
+			return c == nil || !c.begun
+		})
 	}
 	e.pool.Set(tasks)
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })

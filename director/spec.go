@@ -31,7 +31,8 @@ func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
 	return spec, job{unique.Make(common), spec.Target, spec.URL, x.v.cfg.CheckInterval.Duration()}
 }
 
-// spec is the request of a check. It contains only what the check uses, so virtual services with equal checks share one.
+// spec is the request of a check. It contains only what the check uses, so virtual services with equal checks
+// share one.
 func (x user) spec() checker.Spec {
 	cfg, r := x.v.cfg.Check(int(x.j.number)), x.s.real
 	s := checker.Spec{
@@ -44,21 +45,24 @@ func (x user) spec() checker.Spec {
 	}
 	// A director that lost its link to the servers must not reach them through a router, because gate can't.
 	onLink := cfg.Announce != "" && r.Forward == lvs.Route
+	if cfg.CheckType != parser.Negotiate {
+		s.Timeout = cfg.CheckTimeout.Duration()
+	}
 	switch cfg.CheckType {
 	case parser.On, parser.Off:
 		return checker.Spec{Type: s.Type, Target: s.Target}
 	case parser.Ping, parser.Connect:
-		s.OnLink, s.Timeout, s.Attempts = onLink, cfg.CheckTimeout.Duration(), cfg.CheckCount
+		s.OnLink, s.Attempts = onLink, cfg.CheckCount
 		return s
 	case parser.External, parser.ExternalPerl:
-		s.Timeout, s.Command, s.Args = cfg.CheckTimeout.Duration(), cfg.CheckCommand, externalArgs(cfg, r)
+		s.Command, s.Args = cfg.CheckCommand, externalArgs(cfg, r)
 		s.Weighs = cfg.ExternalWeight
 		return s
 	case parser.Agent:
-		s.OnLink, s.Timeout, s.Request = onLink, cfg.CheckTimeout.Duration(), cfg.Request
+		s.OnLink, s.Request = onLink, cfg.Request
 		return s
 	case parser.Combined:
-		s.Timeout, s.Connects = cfg.CheckTimeout.Duration(), cfg.NumConnects
+		s.Connects = cfg.NumConnects
 	}
 	s.Service, s.OnLink = cfg.Service, onLink
 	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
