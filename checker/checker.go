@@ -34,31 +34,20 @@ type Spec struct {
 	Command string    // checkcommand
 	Args    [4]string // external: virtual address or mark, virtual port, real address, real port
 
-	Request        string // with its leading slash, as the Perl ldirectord keeps it
-	URL            string // the URL of an http check
-	Receive        string // Perl regular expression; "" matches everything
-	Host           string // virtualhost
-	SNI            string // "" means Host
-	Method         string // GET or HEAD
-	FollowRedirect string // yes, server or no
-	Login          string
-	Passwd         string
-	Database       string
-	Secret         string
+	Request string // with its leading slash, as the Perl ldirectord keeps it
+	URL     string // the URL of an http check
+	Receive string // Perl regular expression; "" matches everything
+	Host    string // virtualhost
+	SNI     string // "" means Host
+	lvs.Account
+	lvs.HTTP
+	lvs.TLS
 
 	// Extensions, all opt-in.
-	TLSVerify     bool             // the certificate must be good for SNI or the address
-	TLSCA         string           // file of the authorities to trust; "" for the system's
-	TLSCert       string           // file of a client certificate
-	TLSKey        string           // file of its key
-	TLSFiles      string           // the checksum of these files by TLSSums
-	TLSExpiryWarn int              // how many days before it expires a certificate causes a warning; 0: none
-	StartTLS      bool             // smtp, submission, imap, pop, ldap, ftp
-	NoClearText   bool             // mysql, pgsql: the password is never sent readable for the server
-	HTTPStatus    lvs.HTTPStatuses // accepted statuses; "": 2xx
-	HTTPHeaders   List[string]     // further request headers, each "Name: value"
-	// basic authentication
-	HTTPUser, HTTPPasswd string
+	TLSFiles    string       // the checksum of these files by TLSSums
+	StartTLS    bool         // smtp, submission, imap, pop, ldap, ftp
+	NoClearText bool         // mysql, pgsql: the password is never sent readable for the server
+	HTTPHeaders List[string] // further request headers, each "Name: value"
 	Tells
 	Steps List[lvs.Step] // simpletcp: a conversation instead of Request and Receive
 	// the record type of the question, validated by the parser; "": A, or PTR for an address

@@ -1,6 +1,10 @@
 package checker
 
-import "testing"
+import (
+	"testing"
+
+	"ldirectord/lvs"
+)
 
 // Who asks nobody is known before the first check; who asks is not.
 func TestChecksThatCanOnlyFail(t *testing.T) {
@@ -11,8 +15,8 @@ func TestChecksThatCanOnlyFail(t *testing.T) {
 	}{
 		{"dns", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org"}, "service: receive is empty: no answer can match it, so its checks fail"},
 		{"dns with a type", Spec{Type: "negotiate", Service: "dns", Request: "/www.example.org", DNSType: "A"}, ""},
-		{"mysql", Spec{Type: "negotiate", Service: "mysql", Login: "u"}, "service: mysql needs a login and a request, so its checks fail"},
-		{"combined", Spec{Type: "combined", Service: "radius", Login: "u", Passwd: "p"}, "service: secret is not set, so its checks fail"},
+		{"mysql", Spec{Type: "negotiate", Service: "mysql", Account: lvs.Account{Login: "u"}}, "service: mysql needs a login and a request, so its checks fail"},
+		{"combined", Spec{Type: "combined", Service: "radius", Account: lvs.Account{Login: "u", Passwd: "p"}}, "service: secret is not set, so its checks fail"},
 		{"on", Spec{Type: "on"}, ""},
 		{"connect", Spec{Type: "connect"}, ""},
 	} {

@@ -44,9 +44,9 @@ func ftp(ctx context.Context, d *dialogue) (string, error) {
 }
 
 func logInFTP(d *dialogue) (wire.Reply, error) {
-	r, err := d.Ask("FTP", "USER "+cmp.Or(d.login, "anonymous"))
+	r, err := d.Ask("FTP", "USER "+cmp.Or(d.Login, "anonymous"))
 	if err == nil && r.Code == 331 {
-		r, err = d.Ask("FTP", "PASS "+d.passwd)
+		r, err = d.Ask("FTP", "PASS "+d.Passwd)
 	}
 	return r, wire.Agreed(err, r.Good(), "login rejected", r.Text)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 // Each target feeds one parser of servers' answers. Whatever a server says, there is no panic but where a library is
@@ -201,7 +202,7 @@ func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(myPackets(0, myHandshake) + myPackets(2, "\xfecaching_sha2_password\x00"+mySeed+"\x00") + myPackets(4, "\x01\x04") + myPackets(6, "\x01-----BEGIN PUBLIC KEY-----")))
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		made, _ := newMySQL(Spec{Service: "mysql", Login: "u", Passwd: "p", Database: "d", Target: loopback(1), NegotiateTimeout: time.Second}, &Env{}, "select 1")
+		made, _ := newMySQL(Spec{Service: "mysql", Account: lvs.Account{Login: "u", Passwd: "p", Database: "d"}, Target: loopback(1), NegotiateTimeout: time.Second}, &Env{}, "select 1")
 		c := made.(*clearText)
 		c.Checker = unplugged{c.Checker.(*mysqlTalk).protocol, dialogueOf(string(text))}
 		r := (&sealed{Checker: c}).Check(t.Context())
@@ -218,7 +219,7 @@ func FuzzPgSQL(f *testing.F) {
 	f.Add([]byte("E\x00\x00\x00\x14SFATAL\x00C28000\x00Mx\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &pgsqlCheck{login: "u", passwd: "p", query: "select 1", clear: &clearText{}}
+		c := &pgsqlCheck{talk: talk{told: told{Account: lvs.Account{Login: "u", Passwd: "p"}}}, query: "select 1", clear: &clearText{}}
 		server := wire.NewLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)
@@ -239,7 +240,7 @@ func FuzzRedis(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		d := dialogueOf(string(text))
-		d.told = told{login: "u", passwd: "p", receive: receive}
+		d.told = told{Account: lvs.Account{Login: "u", Passwd: "p"}, receive: receive}
 		seen, err := redis(t.Context(), d)
 		check.fails(err)
 		check.message(seen)
@@ -250,7 +251,7 @@ func FuzzRedis(f *testing.F) {
 func FuzzDatagrams(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x14aaaaaaaaaaaaaaaa"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
-	made, _ := newRADIUS(Spec{Secret: "s", Login: "u", Passwd: "p", NegotiateTimeout: time.Second}, nil)
+	made, _ := newRADIUS(Spec{Account: lvs.Account{Secret: "s", Login: "u", Passwd: "p"}, NegotiateTimeout: time.Second}, nil)
 	radius := made.(*radiusCheck)
 	request, err := radius.request()
 	if err != nil {

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"ldirectord/lvs"
 	"net"
 	"net/netip"
 	"os"
@@ -71,7 +72,7 @@ var hangs = map[string]string{
 func hangSpec(service, target string) Spec {
 	s := Spec{
 		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Timeout: tooLate, Target: netip.MustParseAddrPort(target),
-		URL: service + "://" + target + "/", Request: "/SELECT 1", Receive: "good", Database: "db", Login: "monitor", Passwd: "password", Secret: "secret",
+		URL: service + "://" + target + "/", Request: "/SELECT 1", Receive: "good", Account: lvs.Account{Database: "db", Login: "monitor", Passwd: "password", Secret: "secret"},
 	}
 	if service == "http_proxy" {
 		s.URL = "http://" + target + "/"

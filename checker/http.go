@@ -91,7 +91,7 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	c = &httpRules{
 		timeout:   s.NegotiateTimeout,
-		method:    cmp.Or(s.Method, "GET"),
+		method:    cmp.Or(s.HTTPMethod, "GET"),
 		proxy:     s.Service == "http_proxy",
 		follow:    s.FollowRedirect,
 		wanted:    s.HTTPStatus,

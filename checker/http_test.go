@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"ldirectord/lvs"
 	"log"
 	"net"
 	"net/http"
@@ -27,7 +28,7 @@ const (
 func httpSpec(to netip.AddrPort, receive string) Spec {
 	return Spec{
 		Type: "negotiate", Service: "http", Protocol: "tcp", Target: to, NegotiateTimeout: patient,
-		URL: "http://" + to.String() + "/index.html", Receive: receive, Method: "GET", FollowRedirect: "yes",
+		URL: "http://" + to.String() + "/index.html", Receive: receive, HTTP: lvs.HTTP{HTTPMethod: "GET", FollowRedirect: "yes"},
 	}
 }
 
@@ -207,7 +208,7 @@ func TestHTTPRequests(t *testing.T) {
 		want   string
 	}{
 		"plain":                    {func(*Spec) {}, "GET /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: ldirectord\r\nConnection: close\r\n\r\n"},
-		"head":                     {func(s *Spec) { s.Method = "HEAD" }, "HEAD /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
+		"head":                     {func(s *Spec) { s.HTTPMethod = "HEAD" }, "HEAD /index.html HTTP/1.1\r\nHost: 127.0.0.1\r\n"},
 		"virtualhost":              {func(s *Spec) { s.Host = "www.example.com:81" }, "GET /index.html HTTP/1.1\r\nHost: www.example.com:81\r\n"},
 		"virtualhost with newline": {func(s *Spec) { s.Host = "a\r\nX: y\r" }, "GET /index.html HTTP/1.1\r\nHost: aX: y\r\n"},
 		"query":                    {func(s *Spec) { s.URL = "http://" + at + "/a%2fb?c=d&e#f" }, "GET /a%2fb?c=d&e HTTP/1.1\r\n"},
@@ -238,7 +239,7 @@ func TestHTTPRequests(t *testing.T) {
 func TestHTTPHeadHasNoBodyToMatch(t *testing.T) {
 	s := serve(t, saying(okHead+"Content-Length: 2\r\n\r\n"))
 	spec := httpSpec(s.addr, "ok")
-	spec.Method = "HEAD"
+	spec.HTTPMethod = "HEAD"
 	if r := build(t, spec, nil).Check(t.Context()); r.OK || r.Detail != `body does not match /ok/: got ""` {
 		t.Errorf("%+v", r)
 	}

@@ -77,7 +77,7 @@ func TestHTTPHeadersAndLogIn(t *testing.T) {
 			s.HTTPHeaders = ListOf("authorization: Bearer x")
 			s.URL = strings.Replace(s.URL, "//", "//you:other@", 1)
 		}, usual + "authorization: Bearer x\r\n\r\n"},
-		"head": {func(s *Spec) { login(s); s.Method = "HEAD" }, "HEAD" + usual[3:] + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
+		"head": {func(s *Spec) { login(s); s.HTTPMethod = "HEAD" }, "HEAD" + usual[3:] + "Authorization: Basic bWU6czNjcmV0Ong=\r\n\r\n"},
 		"proxy": {func(s *Spec) {
 			login(s)
 			s.Service, s.URL, s.HTTPHeaders = "http_proxy", "http://www.example.com/", ListOf("X-A: b")

@@ -32,10 +32,10 @@ func imap(_ context.Context, d *dialogue) (string, error) {
 		var said string
 		said, err = d.askIMAP("STARTTLS", "s STARTTLS", "s")
 		err = d.StartTLS(said, imapStatus(said, "s") == "OK", err)
-	case d.login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
+	case d.Login != "" && strings.Contains(strings.ToUpper(greeting), "LOGINDISABLED"):
 		err = wire.AtLogin.Of(errors.New("login not possible: the server wants TLS first (LOGINDISABLED)"))
 	}
-	if err != nil || d.login == "" {
+	if err != nil || d.Login == "" {
 		return wire.Show(greeting), err
 	}
 	seen, err := logInIMAP(d)
@@ -45,7 +45,7 @@ func imap(_ context.Context, d *dialogue) (string, error) {
 // logInIMAP says LOGIN. A literal waits for the server's continuation (RFC 3501, 4.3).
 func logInIMAP(d *dialogue) (string, error) {
 	command := "a LOGIN"
-	for _, text := range []string{d.login, d.passwd} {
+	for _, text := range []string{d.Login, d.Passwd} {
 		if isQuotable(text) {
 			command += " " + quoteIMAP(text)
 			continue

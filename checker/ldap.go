@@ -38,10 +38,10 @@ func askLDAP(d *dialogue, stream *wire.LibConn) (name string, err error) {
 	l.Start()
 	defer l.Close()
 	defer l.Unbind()
-	if d.login == "" || d.passwd == "" { // with one of them alone the Perl ldirectord is anonymous
+	if d.Login == "" || d.Passwd == "" { // with one of them alone the Perl ldirectord is anonymous
 		err = l.UnauthenticatedBind("")
 	} else {
-		err = l.Bind(d.login, d.passwd)
+		err = l.Bind(d.Login, d.Passwd)
 	}
 	if err != nil {
 		return "", stream.Fault(wire.LoginStep, ldapRefusal(err))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"ldirectord/lvs"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 
 var goodMySQL = Spec{
 	Type: "negotiate", Service: "mysql", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
-	Request: "/SELECT enabled FROM t", Login: "check", Passwd: "secret", Database: "chk",
+	Request: "/SELECT enabled FROM t", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "chk"},
 }
 
 // mariadb is a server that answers as it is told, one packet after the other.

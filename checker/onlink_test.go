@@ -50,7 +50,7 @@ func TestKernelOnLink(t *testing.T) {
 		}
 		spec := Spec{Type: "connect", Target: netip.MustParseAddrPort(c.to), Timeout: limit, NegotiateTimeout: limit, OnLink: c.onLink}
 		if c.service != "" {
-			spec.Type, spec.Service, spec.Request, spec.Receive, spec.Method, spec.URL = "negotiate", c.service, "example", ".", "GET", "http://"+c.to+"/"
+			spec.Type, spec.Service, spec.Request, spec.Receive, spec.HTTPMethod, spec.URL = "negotiate", c.service, "example", ".", "GET", "http://"+c.to+"/"
 		}
 		check, err := New(spec, nil)
 		if err != nil {

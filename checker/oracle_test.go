@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"ldirectord/checker/oracle"
+	"ldirectord/lvs"
 )
 
 // There is no free Oracle server: these tests speak TNS as far as a listener's answer and the begin of
 // a session go.
 var goodOracle = Spec{
 	Type: "negotiate", Service: "oracle", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
-	Request: "/SELECT 1 FROM dual", Login: "check", Passwd: "secret", Database: "XE",
+	Request: "/SELECT 1 FROM dual", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "XE"},
 }
 
 // oracleBuilt builds the program, beside this one.

@@ -25,25 +25,19 @@ import (
 // in the user's home.
 type pgsqlCheck struct {
 	talk
-	login    string
-	passwd   string
-	database string // "": the database named like the login
-	query    string
-	scram    scramClient
-	clear    *clearText
+	query string
+	scram scramClient
+	clear *clearText
 }
 
 func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 	kept := wire.NewSessions()
 	c := &clearText{refused: s.NoClearText}
 	c.Checker = &pgsqlCheck{
-		talk: talk{told: told{target: s.Target, timeout: s.NegotiateTimeout},
+		talk: talk{told: told{target: s.Target, timeout: s.NegotiateTimeout, Account: s.Account},
 			tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host), sessions: kept, later: true},
-		login:    s.Login,
-		passwd:   s.Passwd,
-		database: s.Database,
-		query:    query,
-		clear:    c,
+		query: query,
+		clear: c,
 	}
 	return c, nil
 }
@@ -132,12 +126,12 @@ func pgsqlLengths() func(header []byte) (int, error) {
 
 // logIn starts a session; hidden: TLS protects it.
 func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
-	settings := map[string]string{"user": c.login, "application_name": "ldirectord"}
-	if c.database != "" {
-		settings["database"] = c.database
+	settings := map[string]string{"user": c.Login, "application_name": "ldirectord"}
+	if c.Database != "" { // otherwise it is named like the login
+		settings["database"] = c.Database
 	}
 	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: settings})
-	scram := c.scram.logIn(c.passwd)
+	scram := c.scram.logIn(c.Passwd)
 	for {
 		if err := f.Flush(); err != nil {
 			return err
@@ -153,7 +147,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 			return &wire.Refusal{Text: m.Message, Code: m.Code}
 		case pgproto3.AuthenticationResponseMessage:
 			if _, clear := m.(*pgproto3.AuthenticationCleartextPassword); clear && !hidden &&
-				c.passwd != "" {
+				c.Passwd != "" {
 				if err := c.clear.ask(); err != nil {
 					return err
 				}
@@ -168,17 +162,17 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 // authenticate answers one authentication request of the server.
 func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 	demand pgproto3.AuthenticationResponseMessage) error {
-	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.passwd == "" {
+	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.Passwd == "" {
 		return errors.New("the server wants a password")
 	}
 	switch m := demand.(type) {
 	case *pgproto3.AuthenticationOk:
 		return nil
 	case *pgproto3.AuthenticationCleartextPassword:
-		f.Send(&pgproto3.PasswordMessage{Password: c.passwd})
+		f.Send(&pgproto3.PasswordMessage{Password: c.Passwd})
 		return nil
 	case *pgproto3.AuthenticationMD5Password:
-		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.login, c.passwd, m.Salt)})
+		f.Send(&pgproto3.PasswordMessage{Password: pgsqlMD5(c.Login, c.Passwd, m.Salt)})
 		return nil
 	case *pgproto3.AuthenticationSASL:
 		if !slices.Contains(m.AuthMechanisms, scramSHA256) {

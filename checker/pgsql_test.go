@@ -15,11 +15,12 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/xdg-go/scram"
+	"ldirectord/lvs"
 )
 
 var goodPgSQL = Spec{
 	Type: "negotiate", Service: "pgsql", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
-	Request: "/SELECT 1 FROM t", Login: "check", Passwd: "secret", Database: "chk",
+	Request: "/SELECT 1 FROM t", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "chk"},
 }
 
 // postgres is a server that answers as it is told.

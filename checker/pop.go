@@ -15,7 +15,7 @@ func pop(_ context.Context, d *dialogue) (string, error) {
 	if err == nil && d.Offered != nil {
 		err = d.StartTLS(d.askPOP("STLS")) // RFC 2595, 4
 	}
-	if err != nil || d.login == "" {
+	if err != nil || d.Login == "" {
 		return wire.Show(said), err
 	}
 	seen, err := logInPOP(d)
@@ -23,9 +23,9 @@ func pop(_ context.Context, d *dialogue) (string, error) {
 }
 
 func logInPOP(d *dialogue) (string, error) {
-	said, ok, err := d.askPOP("USER " + d.login)
+	said, ok, err := d.askPOP("USER " + d.Login)
 	if err == nil && ok {
-		said, ok, err = d.askPOP("PASS " + d.passwd)
+		said, ok, err = d.askPOP("PASS " + d.Passwd)
 	}
 	return wire.Show(said), wire.Agreed(err, ok, "login rejected", said)
 }

@@ -1,11 +1,15 @@
 package checker
 
-import "testing"
+import (
+	"testing"
+
+	"ldirectord/lvs"
+)
 
 func TestPOP(t *testing.T) {
 	const greeting = "+OK ready"
 	pop := Spec{Service: "pop"}
-	user := Spec{Service: "pop", Login: "monitor", Passwd: `pass "word"`}
+	user := Spec{Service: "pop", Account: lvs.Account{Login: "monitor", Passwd: `pass "word"`}}
 	named := []step{say(greeting), await("USER monitor"), say("+OK")}
 	passed := steps(named, await(`PASS pass "word"`))
 	quit := []step{await("QUIT"), say("+OK bye")}
@@ -29,7 +33,7 @@ func TestPOP(t *testing.T) {
 func TestPOPS(t *testing.T) {
 	const greeting = "+OK ready"
 	secure := serverTLS(t)
-	pops := Spec{Service: "pops", Login: "monitor", Passwd: "password", Host: "mail.example.org"}
+	pops := Spec{Service: "pops", Account: lvs.Account{Login: "monitor", Passwd: "password"}, Host: "mail.example.org"}
 	quit := []step{await("QUIT"), say("+OK bye")}
 	passed := []step{say(greeting), await("USER monitor"), say("+OK"), await("PASS password")}
 	checkFakes(t, append(greetingCases(pops, secure, "POP", greeting), []fakeCase{

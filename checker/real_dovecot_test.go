@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"ldirectord/lvs"
 	"syscall"
 	"testing"
 )
@@ -19,7 +20,7 @@ func TestRealDovecot(t *testing.T) {
 	said := map[string]words{"imap": imap, "imaps": imap, "pop": pop, "pops": pop}
 	good := func(service string) Spec {
 		return Spec{Type: "negotiate", Service: service, Target: loopback(ports[service]), NegotiateTimeout: inTime,
-			Login: "monitor", Passwd: `pass "word" \ ü`, Host: "localhost"}
+			Account: lvs.Account{Login: "monitor", Passwd: `pass "word" \ ü`}, Host: "localhost"}
 	}
 	for service, port := range ports {
 		t.Run(service, func(t *testing.T) {

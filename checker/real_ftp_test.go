@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"ldirectord/lvs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,7 +31,7 @@ secure_chroot_dir=%s
 `, address, port, pub, filepath.Join(dir, "empty")))
 	}
 	good := Spec{Type: "negotiate", Service: "ftp", Target: loopback(port), NegotiateTimeout: inTime,
-		Login: "anonymous", Passwd: "ldirectord@director", Request: "/status", Receive: "^all well$"}
+		Account: lvs.Account{Login: "anonymous", Passwd: "ldirectord@director"}, Request: "/status", Receive: "^all well$"}
 	t.Run("IPv6", func(t *testing.T) {
 		good := good
 		good.Target = loopback6(port)

@@ -80,7 +80,7 @@ http {
 	checkCells(t, good, []cell{
 		{"good", nil, true, "200 OK"},
 		{"good over IPv6", then(func(s *Spec) { s.Target = loopback6(port) }, at("/", "good")), true, "200 OK"},
-		{"HEAD", func(s *Spec) { s.Method, s.Receive = "HEAD", "" }, true, "200 OK"},
+		{"HEAD", func(s *Spec) { s.HTTPMethod, s.Receive = "HEAD", "" }, true, "200 OK"},
 		{"virtualhost", then(at("/name", "^www.example.org "), func(s *Spec) { s.Host = "www.example.org" }), true, "200 OK"},
 		{"wrong answer", at("/index.html", "All bad"), false, `body does not match /All bad/: got "<p>All good</p>\n"`},
 		{"no such page", at("/none", ""), false, "status 404, want 2xx"},

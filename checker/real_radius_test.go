@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"ldirectord/lvs"
 	"testing"
 )
 
@@ -65,7 +66,7 @@ server default {
 }
 `, dir, users, port))
 	good := Spec{Type: "negotiate", Service: "radius", Protocol: "udp", Target: loopback(port), NegotiateTimeout: inTime,
-		Login: "monitor", Passwd: "password", Secret: "shared"}
+		Account: lvs.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	s := realServer{path: path, args: []string{"-f", "-l", "stdout", "-n", "radiusd", "-d", dir, "-D", "/usr/share/freeradius"},
 		ready: answers(build(t, good, nil))}
 	pid := s.start(t)

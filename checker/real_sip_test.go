@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"ldirectord/lvs"
 	"path/filepath"
 	"testing"
 )
@@ -37,7 +38,7 @@ request_route {
 }
 `, port))
 	good := Spec{Type: "negotiate", Service: "sip", Protocol: "udp", Target: loopback(port), NegotiateTimeout: inTime,
-		Login: "monitor@example.net"}
+		Account: lvs.Account{Login: "monitor@example.net"}}
 	s := realServer{path: path, args: []string{"-DD", "-E", "-m", "16", "-M", "4", "-Y", dir, "-P", filepath.Join(dir, "pid"), "-f", config},
 		ready: answers(build(t, good, nil))}
 	pid := s.start(t)

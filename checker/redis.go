@@ -39,10 +39,10 @@ func redis(ctx context.Context, d *dialogue) (string, error) {
 
 func logInRedis(d *dialogue) (err error) {
 	switch {
-	case d.login != "":
-		_, err = d.askRedis("login rejected", "AUTH", d.login, d.passwd)
-	case d.passwd != "":
-		_, err = d.askRedis("login rejected", "AUTH", d.passwd)
+	case d.Login != "":
+		_, err = d.askRedis("login rejected", "AUTH", d.Login, d.Passwd)
+	case d.Passwd != "":
+		_, err = d.askRedis("login rejected", "AUTH", d.Passwd)
 	}
 	return err
 }

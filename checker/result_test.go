@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 // refusedHandshake is what a server causes that answers with an alert: handshake_failure (RFC 8446, 6).
@@ -80,7 +81,7 @@ func TestARefusedConnectionIsCountedAsThat(t *testing.T) {
 }
 
 func TestAFailureNamesItsStage(t *testing.T) {
-	pop := Spec{Service: "pop", Login: "monitor", Passwd: "secret"}
+	pop := Spec{Service: "pop", Account: lvs.Account{Login: "monitor", Passwd: "secret"}}
 	secured := Spec{Service: "pop", StartTLS: true}
 	page := "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
 	for name, c := range map[string]struct {
@@ -97,7 +98,7 @@ func TestAFailureNamesItsStage(t *testing.T) {
 		"silent in the log-in": {pop, []step{say("+OK ready"), silent}, wire.AtLogin},
 		"wrong user": {pop, []step{say("+OK ready"), await("USER monitor"), say("-ERR"), silent},
 			wire.AtLogin},
-		"log-in of a library": {Spec{Service: "redis", Passwd: "secret"}, []step{say("-WRONGPASS no"), silent},
+		"log-in of a library": {Spec{Service: "redis", Account: lvs.Account{Passwd: "secret"}}, []step{say("-WRONGPASS no"), silent},
 			wire.AtLogin},
 		"query of a library": {Spec{Service: "redis"}, []step{say("-LOADING wait"), silent}, wire.AtAnswer},
 		"status": {Spec{Service: "http", URL: "http://x/"},

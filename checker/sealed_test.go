@@ -3,6 +3,7 @@ package checker
 import (
 	"context"
 	"errors"
+	"ldirectord/lvs"
 	"strings"
 	"testing"
 )
@@ -30,7 +31,7 @@ func TestAPanicIsOneFailedCheckWithItsPlace(t *testing.T) {
 		"memory": {func() { var s *Spec; s.Host = "" }, "panic over the answer: invalid memory address or nil pointer dereference"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			check := &sealed{Checker: careless(c.panics), hidden: &untold{always: newSecrets(Spec{Passwd: "s3cret99"})}}
+			check := &sealed{Checker: careless(c.panics), hidden: &untold{always: newSecrets(Spec{Account: lvs.Account{Passwd: "s3cret99"}})}}
 			r := check.Check(t.Context())
 			if r.OK || r.Cause == Shortage || r.Detail != c.detail || r.Cause != Other {
 				t.Errorf("%+v\nwant %s", r, c.detail)

@@ -37,8 +37,8 @@ type untold struct {
 
 // untoldOf returns the secrets of a Spec. Many servers share them.
 func (e *Env) untoldOf(s Spec) *untold {
-	key := Spec{Login: s.Login, Passwd: s.Passwd, Secret: s.Secret, HTTPUser: s.HTTPUser, HTTPPasswd: s.HTTPPasswd,
-		HTTPHeaders: s.HTTPHeaders}
+	key := Spec{Account: s.Account, HTTPHeaders: s.HTTPHeaders}
+	key.HTTPUser, key.HTTPPasswd = s.HTTPUser, s.HTTPPasswd
 	if strings.Contains(s.URL, "@") {
 		key.URL = s.URL
 	}

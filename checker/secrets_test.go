@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 const (
@@ -74,8 +75,8 @@ func TestNoServerMakesUsTellAPassword(t *testing.T) {
 			spec  Spec
 			treat func(*testServer, net.Conn)
 		}{
-			"redis":           {Spec{Service: "redis", Passwd: testPassword}, redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words + "\r\n"})},
-			"redis PONG":      {Spec{Service: "redis", Passwd: testPassword}, redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
+			"redis":           {Spec{Service: "redis", Account: lvs.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "-ERR unknown command, with args: " + words + "\r\n"})},
+			"redis PONG":      {Spec{Service: "redis", Account: lvs.Account{Passwd: testPassword}}, redisServer(map[string]string{"AUTH": "+OK\r\n", "PING": "+" + words + "\r\n"})},
 			"ldap":            {Spec{Service: "ldap"}, directory{bind: ldapSays{49, words}}.treat},
 			"pgsql":           {Spec{Service: "pgsql", Request: "/SELECT 1"}, postgres{auth: []pgproto3.BackendMessage{pgSays("FATAL", "28P01", words)}}.treat},
 			"mysql":           {Spec{Service: "mysql", Request: "/SELECT 1"}, myUntilLogin(brief(myPackets(2, "\xff\x15\x04#28000"+words)))},
@@ -86,7 +87,7 @@ func TestNoServerMakesUsTellAPassword(t *testing.T) {
 			"http":            {Spec{Service: "http", Receive: "good"}, saying(okHead + "\r\n" + words)},
 			"http status":     {Spec{Service: "http"}, saying("HTTP/1.1 401 " + words + "\r\n\r\n")},
 			"http that is up": {Spec{Service: "http"}, saying("HTTP/1.1 200 " + words + "\r\n\r\n")},
-			"redirect":        {Spec{Service: "http", FollowRedirect: "yes"}, saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
+			"redirect":        {Spec{Service: "http", HTTP: lvs.HTTP{FollowRedirect: "yes"}}, saying("HTTP/1.1 302 Found\r\nLocation: ftp://x/" + words + "\r\n\r\n")},
 			"http_proxy":      {Spec{Service: "http_proxy", Receive: "good"}, saying(okHead + "\r\n" + words)},
 		} {
 			t.Run(protocol+" "+name, func(t *testing.T) {
@@ -125,8 +126,8 @@ func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
 		for name, words := range repeated() {
 			t.Run(service+" "+name, func(t *testing.T) {
 				s := Spec{
-					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Login: testLogin, Passwd: testPassword, Secret: testPassword,
-					HTTPUser: testLogin, HTTPPasswd: testPassword, Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
+					Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: inTime, Account: lvs.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
+					HTTP: lvs.HTTP{HTTPUser: testLogin, HTTPPasswd: testPassword}, Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
 				}
 				s.Target = serve(t, brief(words+"\r\n")).addr
 				s.URL = "http://" + s.Target.String() + "/"
@@ -164,7 +165,7 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 
 // Wherever a message is cut, no part of a password is left before the cut.
 func TestACutLeavesNoPartOfAPassword(t *testing.T) {
-	hidden := newSecrets(Spec{Login: testLogin, Passwd: testPassword})
+	hidden := newSecrets(Spec{Account: lvs.Account{Login: testLogin, Passwd: testPassword}})
 	for pad := range wire.MaxExcerpt + 2 {
 		for name, show := range map[string]func(string) string{
 			"excerpt": func(said string) string { return wire.Excerpt([]byte(said)) },
@@ -194,19 +195,19 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 		"x1y2": {"bx1y2b", "b…b"},
 		"ü":    {"für ü", "für …"},
 	} {
-		if got := newSecrets(Spec{Passwd: password}).hide(c.text); got != c.want {
+		if got := newSecrets(Spec{Account: lvs.Account{Passwd: password}}).hide(c.text); got != c.want {
 			t.Errorf("%s: %s, want %s", password, got, c.want)
 		}
 	}
-	if found := (&Env{}).untoldOf(Spec{Login: "me", HTTPUser: "me"}); len(found.always) > 0 {
+	if found := (&Env{}).untoldOf(Spec{Account: lvs.Account{Login: "me"}, HTTP: lvs.HTTP{HTTPUser: "me"}}); len(found.always) > 0 {
 		t.Errorf("secrets of one who has none: %q", found.always)
 	}
 }
 
 func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 	e := &Env{}
-	one := e.untoldOf(Spec{Passwd: testPassword, Target: loopback(1)})
-	two := e.untoldOf(Spec{Passwd: testPassword, Target: loopback(2)})
+	one := e.untoldOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(1)})
+	two := e.untoldOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(2)})
 	if one != two {
 		t.Error("made twice")
 	}
@@ -215,7 +216,7 @@ func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 // Each form in which a server may repeat a password, as it is and as our messages show it.
 func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 	const password = `é<b&"d\e/f+g h`
-	hidden := newSecrets(Spec{Login: "me", Passwd: password})
+	hidden := newSecrets(Spec{Account: lvs.Account{Login: "me", Passwd: password}})
 	for form, said := range map[string]string{
 		"as written":              password,
 		"quoted":                  `é<b&\"d\\e/f+g h`,
@@ -243,7 +244,7 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 
 // A page that repeats what it was sent does so as HTML.
 func TestAPasswordInHTMLIsHidden(t *testing.T) {
-	hidden := newSecrets(Spec{Login: testLogin, Passwd: `a<b&c"d\e`})
+	hidden := newSecrets(Spec{Account: lvs.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
 	for _, page := range []string{html.EscapeString(`a<b&c"d\e`), "a&lt;b&amp;c&quot;d\\e"} {
 		for _, said := range []string{page, strconv.Quote(page), "got " + strconv.Quote(page[:12]) + "…"} {
 			if told := hidden.hide(said); strings.Contains(told, "lt;b") {

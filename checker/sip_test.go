@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"ldirectord/lvs"
 	"net"
 	"regexp"
 	"strings"
@@ -19,7 +20,7 @@ func sipAnswer(statuses ...string) datagrams {
 }
 
 func TestSIPOverUDP(t *testing.T) {
-	user := Spec{Service: "sip", Protocol: "udp", Login: "monitor@example.net"}
+	user := Spec{Service: "sip", Protocol: "udp", Account: lvs.Account{Login: "monitor@example.net"}}
 	fixed := func(text string) datagrams {
 		return func(int, []byte, net.Addr) []string { return []string{text} }
 	}
@@ -52,7 +53,7 @@ func TestSIPOverUDP(t *testing.T) {
 }
 
 func TestSIPOverTCP(t *testing.T) {
-	user := Spec{Service: "sip", Protocol: "tcp", Login: "monitor@example.net"}
+	user := Spec{Service: "sip", Protocol: "tcp", Account: lvs.Account{Login: "monitor@example.net"}}
 	ok := say("SIP/2.0 200 OK", "Content-Length: 0", "")
 	checkFakes(t, []fakeCase{
 		{name: "good", spec: user, server: steps(hearSIP, ok), up: true, detail: "SIP/2.0 200 OK"},

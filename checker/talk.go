@@ -22,10 +22,11 @@ type talk struct {
 
 // told is the part of a Spec that a protocol needs.
 type told struct {
-	target                        netip.AddrPort
-	timeout                       time.Duration
-	login, passwd, asks, hostName string
-	receive                       *matcher // nil: the protocol compares nothing
+	target  netip.AddrPort
+	timeout time.Duration
+	lvs.Account
+	asks, hostName string
+	receive        *matcher // nil: the protocol compares nothing
 }
 
 // protocol runs the conversation of a protocol, from the greeting to the end. It returns the text that shows that the
@@ -46,7 +47,7 @@ func listening(p protocol) constructor {
 // the clear, as the Spec requires.
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
-		told: told{s.Target, s.NegotiateTimeout, s.Login, s.Passwd, s.Request, e.HostName, receive}}
+		told: told{s.Target, s.NegotiateTimeout, s.Account, s.Request, e.HostName, receive}}
 	service := lvs.ServiceOf(s.Service)
 	c.later = s.StartTLS && service.Is(lvs.StartsTLS)
 	if !c.later && !service.Is(lvs.OverTLS) {

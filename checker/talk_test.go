@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 // said is a connection on which all that the server will ever say has been said.
@@ -32,7 +33,7 @@ func dialogueOf(text string) *dialogue {
 // Whatever a server says, a check ends, and tells one printable line without the password in it.
 func FuzzTalk(f *testing.F) {
 	const secret = "pa\"ss\\word"
-	hidden := newSecrets(Spec{Login: "user", Passwd: secret})
+	hidden := newSecrets(Spec{Account: lvs.Account{Login: "user", Passwd: secret}})
 	for _, text := range []string{
 		"220 mx\r\n250-mx\r\n250 x\r\n221 bye\r\n",
 		"+OK\r\n+OK\r\n-ERR pa\"ss\\word\r\n",
@@ -49,7 +50,7 @@ func FuzzTalk(f *testing.F) {
 			"smtp": smtp, "pop": pop, "imap": imap, "nntp": nntp, "sip": sip{"user"}.run, "ftp": ftp,
 		} {
 			d := dialogueOf(text)
-			d.told = told{login: "user", passwd: secret, hostName: "director", receive: &matcher{}}
+			d.told = told{Account: lvs.Account{Login: "user", Passwd: secret}, hostName: "director", receive: &matcher{}}
 			seen, err := p(t.Context(), d)
 			if err != nil {
 				seen = err.Error()

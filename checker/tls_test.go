@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 // serveTLS makes handshakes and then does as a script says. A handshake may fail.
@@ -292,8 +293,7 @@ func TestAuthoritiesAreReadOnceForAllServers(t *testing.T) {
 func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	sumOf := func(s Spec) string { return TLSSums{}.Of(s) }
 	dir := t.TempDir()
-	spec := Spec{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"),
-		TLSKey: filepath.Join(dir, "key")}
+	spec := Spec{TLS: lvs.TLS{TLSVerify: true, TLSCA: filepath.Join(dir, "ca"), TLSCert: filepath.Join(dir, "cert"), TLSKey: filepath.Join(dir, "key")}}
 	now, when := map[string]string{"ca": "1", "cert": "1", "key": "1"}, time.Now()
 	seen := map[string]string{sumOf(spec): "files that are not there"}
 	look := func(what string) {
@@ -325,7 +325,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	if spec.TLSVerify = false; sumOf(spec) == before {
 		t.Error("authorities that nobody asks count")
 	}
-	if sum := sumOf(Spec{TLSCA: spec.TLSCA}); sum != "" {
+	if sum := sumOf(Spec{TLS: lvs.TLS{TLSCA: spec.TLSCA}}); sum != "" {
 		t.Errorf("without files: %q", sum)
 	}
 }

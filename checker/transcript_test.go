@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 // tape makes a check and returns its transcript.
@@ -126,8 +127,8 @@ func TestACutTranscriptLeavesNoPartOfASecret(t *testing.T) {
 
 func secretSpec(service string) Spec {
 	return Spec{
-		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Login: testLogin, Passwd: testPassword, Secret: testPassword,
-		HTTPUser: "webmaster", HTTPPasswd: testPassword, HTTPHeaders: ListOf("X-Token: "+testPassword, "X-Pin: 1234"), Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
+		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Account: lvs.Account{Login: testLogin, Passwd: testPassword, Secret: testPassword},
+		HTTP: lvs.HTTP{HTTPUser: "webmaster", HTTPPasswd: testPassword}, HTTPHeaders: ListOf("X-Token: "+testPassword, "X-Pin: 1234"), Request: "/SELECT 1", Receive: "good", DNSType: "TXT",
 	}
 }
 

@@ -7,14 +7,15 @@ import (
 	"testing"
 
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 // Who answers questions that nobody asked keeps a check busy, but not forever.
 func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}
-	sip := Spec{Service: "sip", Protocol: "udp", Login: "monitor@example.net"}
-	radius := Spec{Service: "radius", Protocol: "udp", Login: "monitor", Passwd: "password", Secret: "shared"}
+	sip := Spec{Service: "sip", Protocol: "udp", Account: lvs.Account{Login: "monitor@example.net"}}
+	radius := Spec{Service: "radius", Protocol: "udp", Account: lvs.Account{Login: "monitor", Passwd: "password", Secret: "shared"}}
 	server := radiusServer{secret: "shared"}
 	other := server
 	other.id = 1

@@ -40,8 +40,7 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 			target := answering(t, c.answer)
 			check, err := checker.New(checker.Spec{
 				Type: "negotiate", Service: "http", Protocol: "tcp", Target: target, NegotiateTimeout: 5 * time.Second,
-				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", Method: "GET", FollowRedirect: "yes",
-				HTTPUser: "me", HTTPPasswd: "s3cret",
+				Request: "/", URL: "http://" + target.String() + "/", Receive: "OK", HTTP: lvs.HTTP{HTTPMethod: "GET", FollowRedirect: "yes", HTTPUser: "me", HTTPPasswd: "s3cret"},
 			}, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -131,9 +131,9 @@ func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
 func shown(s checker.Spec) string {
 	var out []string
 	v := reflect.ValueOf(s)
-	for i := range v.NumField() {
-		if !v.Field(i).IsZero() {
-			out = append(out, fmt.Sprintf("%s=%v", v.Type().Field(i).Name, v.Field(i)))
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if field := v.FieldByIndex(f.Index); !f.Anonymous && !field.IsZero() {
+			out = append(out, fmt.Sprintf("%s=%v", f.Name, field))
 		}
 	}
 	return strings.Join(out, " ")
@@ -148,7 +148,7 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 		{"checktype = connect", "Type=connect Protocol=tcp Target=10.2.0.1:80 Timeout=3s Attempts=2"},
 		{"checktype = connect\n\tcheckport = 81", "Type=connect Protocol=tcp Target=10.2.0.1:81 Timeout=3s Attempts=2"},
 		{"checktype = external\n\tcheckcommand = /bin/true", "Type=external Protocol=tcp Target=10.2.0.1:80 Timeout=3s Command=/bin/true Args=[10.1.0.1 80 10.2.0.1 80]"},
-		{"checktype = negotiate\n\tservice = http", "Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x URL=http://10.2.0.1:80/x Receive=ok Host=www Method=GET FollowRedirect=yes"},
+		{"checktype = negotiate\n\tservice = http", "Type=negotiate Service=http Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x URL=http://10.2.0.1:80/x Receive=ok Host=www HTTPMethod=GET FollowRedirect=yes"},
 		{"checktype = negotiate\n\tservice = pop", "Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:80 NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
 		{"checktype = 3\n\tservice = pop", "Type=combined Service=pop Protocol=tcp Connects=3 Target=10.2.0.1:80 Timeout=3s NegotiateTimeout=4s Request=/x Receive=ok Host=www Login=me Passwd=pw"},
 	} {

@@ -68,20 +68,16 @@ func (x user) spec() checker.Spec {
 	s.NegotiateTimeout = cfg.NegotiateTimeout.Duration()
 	s.Request, s.Receive = cfg.Asks(r)
 	s.Host, s.SNI = cfg.VirtualHost, cfg.SNI
-	s.TLSVerify, s.TLSCA, s.TLSCert, s.TLSKey = cfg.TLSVerify, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey
-	if cfg.OverTLS() {
-		s.TLSExpiryWarn = cfg.TLSExpiryWarn
+	if s.TLS = cfg.TLS; !cfg.OverTLS() {
+		s.TLSExpiryWarn = 0
 	}
 	if strings.HasPrefix(cfg.Service, "http") {
-		s.URL, s.Method, s.FollowRedirect = cfg.URL(r), cfg.HTTPMethod, cfg.FollowRedirect
-		s.HTTPUser, s.HTTPPasswd = cfg.HTTPUser, cfg.HTTPPasswd
+		s.URL, s.HTTP, s.DrainStatus = cfg.URL(r), cfg.HTTP, cfg.DrainStatus
 		s.HTTPHeaders = checker.ListOf(cfg.HTTPHeaders...)
-		s.HTTPStatus, s.DrainStatus = cfg.HTTPStatus, cfg.DrainStatus
 		return s
 	}
-	s.Login, s.Passwd, s.Database, s.Secret = cfg.Login, cfg.Passwd, cfg.Database, cfg.Secret
-	s.StartTLS, s.NoClearText, s.DNSType, s.DNSRcode = cfg.StartTLS, !cfg.ClearText, cfg.DNSType, cfg.DNSRcode
-	s.Steps = checker.ListOf(cfg.Steps...)
+	s.Account, s.StartTLS, s.NoClearText = cfg.Account, cfg.StartTLS, !cfg.ClearText
+	s.DNSType, s.DNSRcode, s.Steps = cfg.DNSType, cfg.DNSRcode, checker.ListOf(cfg.Steps...)
 	return s
 }
 

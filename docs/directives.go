@@ -25,7 +25,7 @@ var texts string
 func Directives() (list []Directive) {
 	rows := map[string]parser.Directive{}
 	for _, row := range parser.Directives() {
-		rows[row.Name] = row
+		rows[row.Name] = *row
 	}
 	var every []string
 	for s := range lvs.Services() {

@@ -58,7 +58,7 @@ func TestChecksAndDocsAgree(t *testing.T) {
 	}
 	sameNames(t, "services", headings(services), known)
 	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` ").FindAllSubmatch(text, -1) {
-		if !slices.ContainsFunc(parser.Directives(), func(d parser.Directive) bool { return d.Name == string(row[1]) }) {
+		if !slices.ContainsFunc(parser.Directives(), func(d *parser.Directive) bool { return d.Name == string(row[1]) }) {
 			t.Errorf("docs/checks.md has a setting %s, which is no directive", row[1])
 		}
 	}
@@ -184,7 +184,7 @@ func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
 		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name + "\n\treceive = \"(\"\n"
 		_, found := parser.Parse(t.Context(), "ld.cf", []byte(source), parser.Options{})
 		ignored := slices.ContainsFunc(found, func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, "receive applies only to ") })
-		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x", URL: "http://192.0.2.2/", Secret: "x"}
+		spec := checker.Spec{Type: "negotiate", Service: s.Name, Receive: "(", Request: "/x", URL: "http://192.0.2.2/", Account: lvs.Account{Secret: "x"}}
 		_, err := checker.New(spec, nil)
 		var refused *checker.SpecError
 		read := errors.As(err, &refused) && refused.Directive == "receive"

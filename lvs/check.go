@@ -30,3 +30,27 @@ type Step struct {
 	Text    string // the bytes to send, or a Perl regular expression to expect, which the check judges
 	Written string // Text as the configuration has it
 }
+
+// Account is how a check logs in. "" is none.
+type Account struct {
+	Login, Passwd string
+	Database      string
+	Secret        string // that the client of a RADIUS server shares with it
+}
+
+// HTTP has the settings of a check by http or https.
+type HTTP struct {
+	HTTPMethod           string       // GET or HEAD
+	FollowRedirect       string       // extension: yes, server or no
+	HTTPStatus           HTTPStatuses // extension: accepted statuses; "": 2xx
+	HTTPUser, HTTPPasswd string       // extension: basic authentication; the user has no colon
+}
+
+// TLS has the settings of a check over TLS, all extensions.
+type TLS struct {
+	TLSVerify     bool   // the certificate must be good for the name or address of the server
+	TLSCA         string // file of the authorities to trust; "" for the system's
+	TLSCert       string // file of a client certificate; set together with TLSKey
+	TLSKey        string // file of its key
+	TLSExpiryWarn int    // how many days before it expires a certificate causes a warning; 0: none
+}

@@ -158,31 +158,20 @@ type Virtual struct {
 
 	Service          string
 	Request, Receive string
-	VirtualHost      string
-	HTTPMethod       string // GET or HEAD
-	Login            string
-	Passwd           string
-	Database         string
-	Secret           string
-	Load             string // accepted for old files, without effect
-	SNI              string // extension; "" means VirtualHost
+	lvs.Account
+	lvs.HTTP
+	lvs.TLS
+	VirtualHost string
+	Load        string // accepted for old files, without effect
+	SNI         string // extension; "" means VirtualHost
 
-	// Extensions, all opt-in; see checker.Spec, whose fields of these names they become.
-	TLSCA          string // path; "" for the system's authorities
-	TLSCert        string // path; set together with TLSKey
-	TLSKey         string
-	TLSExpiryWarn  int // days; 0: no warning
-	TLSVerify      bool
-	StartTLS       bool
-	ClearText      bool             // the password may be sent in clear
-	HTTPStatus     lvs.HTTPStatuses // "" for 2xx
-	HTTPHeaders    []string         // "Name: value" of RFC 9110, in file order
-	HTTPUser       string           // without a colon; set together with HTTPPasswd
-	HTTPPasswd     string
-	Steps          []lvs.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
-	DNSType        string     // in upper case; "" for A, or PTR for an address
-	DNSRcode       string     // in upper case; "" for NOERROR
-	FollowRedirect string     // extension: yes, server or no
+	// Extensions, all opt-in.
+	StartTLS    bool
+	ClearText   bool       // the password may be sent in clear
+	HTTPHeaders []string   // "Name: value" of RFC 9110, in file order
+	Steps       []lvs.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
+	DNSType     string     // in upper case; "" for A, or PTR for an address
+	DNSRcode    string     // in upper case; "" for NOERROR
 
 	Fallback    *Fallback // effective: own or global, with its port filled in; nil: none
 	OwnFallback bool      // Fallback was written in this section

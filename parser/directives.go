@@ -51,12 +51,7 @@ func (r row) directive() *Directive {
 func (d *Directive) is(word string) bool { return slices.Contains(d.words, word) }
 
 // Directives returns the table of all directives. Their texts are in docs/directives.txt.
-func Directives() (list []Directive) {
-	for _, d := range directives {
-		list = append(list, *d)
-	}
-	return list
-}
+func Directives() []*Directive { return slices.Clone(directives) }
 
 // Limits that the Perl ldirectord leaves to others: ipvsadm refuses a longer persistence, the kernel's
 // fields end there, and a health window is a word of bits.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/lvs"
 )
 
 // testServer is a real listener on loopback that treats each connection as a test wants it.
@@ -70,7 +71,7 @@ const (
 func httpSpec(to netip.AddrPort) checker.Spec {
 	return checker.Spec{
 		Type: "negotiate", Service: "http", Protocol: "tcp", Target: to, NegotiateTimeout: patient,
-		URL: "http://" + to.String() + "/", Receive: "OK-perf", Method: "GET",
+		URL: "http://" + to.String() + "/", Receive: "OK-perf", HTTP: lvs.HTTP{HTTPMethod: "GET"},
 	}
 }
 
