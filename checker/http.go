@@ -35,11 +35,9 @@ type httpCheck struct {
 
 // httpRules are settings that the checks of many servers share.
 type httpRules struct {
+	lvs.HTTP
 	timeout   time.Duration
-	method    string
-	proxy     bool   // the server is a proxy: requests have the whole URL
-	follow    string // redirects: yes, server or no
-	wanted    lvs.HTTPStatuses
+	proxy     bool             // the server is a proxy: requests have the whole URL
 	drains    lvs.HTTPStatuses // by which the server reports drain
 	fields    []string         // from the configuration, for the request's header
 	login     string           // field with the user and password; "" for none
@@ -90,15 +88,14 @@ func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
 
 func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	c = &httpRules{
+		HTTP:      s.HTTP,
 		timeout:   s.NegotiateTimeout,
-		method:    cmp.Or(s.HTTPMethod, "GET"),
 		proxy:     s.Service == "http_proxy",
-		follow:    s.FollowRedirect,
-		wanted:    s.HTTPStatus,
 		drains:    s.DrainStatus,
 		receive:   receive,
 		isVirtual: e.IsVirtual,
 	}
+	c.HTTPMethod = cmp.Or(c.HTTPMethod, "GET")
 	if c.rules, err = e.tlsRules(s); err != nil {
 		return nil, err
 	}
@@ -124,7 +121,7 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 	if c.byProxy(h.url) {
 		target = "http://" + h.url.Host + target
 	}
-	h.request = requestBytes(c.method, target, host, c.fieldsFor(h.url, home))
+	h.request = requestBytes(c.HTTPMethod, target, host, c.fieldsFor(h.url, home))
 	if h.url.Scheme == "https" {
 		if c.sessions == nil {
 			c.sessions = wire.NewSessions()
@@ -246,7 +243,7 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 			return c.judge(ctx, at, &a)
 		}
 		next, err := c.redirected(ctx, &at.hop, &home, &a, deadline)
-		if next.away && c.follow == "server" {
+		if next.away && c.FollowRedirect == "server" {
 			return c.judge(ctx, at, &a)
 		}
 		at.lead(next)
@@ -318,7 +315,7 @@ func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun
 	}
 	r.reset(server)
 	a, err := r.answer()
-	if err != nil || !c.good(a.status) || c.method == "HEAD" {
+	if err != nil || !c.good(a.status) || c.HTTPMethod == "HEAD" {
 		return a, err
 	}
 	err = r.readBody(&a)
@@ -352,7 +349,7 @@ func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 	}
 	switch a.status {
 	case 301, 302, 303, 307, 308:
-		return c.follow != "no" && followed < maxRedirects && a.location != ""
+		return c.FollowRedirect != "no" && followed < maxRedirects && a.location != ""
 	}
 	return false
 }
@@ -388,7 +385,7 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 	}
 	if !c.good(a.status) {
 		at.said = firstWords(a.statusSaid())
-		return "", fmt.Errorf("status %03d, want %s", a.status, cmp.Or(c.wanted, "2xx"))
+		return "", fmt.Errorf("status %03d, want %s", a.status, cmp.Or(c.HTTPStatus, "2xx"))
 	}
 	wire.WatchOf(ctx).Mark(wire.MarkAnswer)
 	ok, err := c.receive.match(ctx, a.body)

@@ -12,8 +12,8 @@ func (c *httpRules) introduce(s Spec) {
 	for header := range s.HTTPHeaders.All() {
 		c.fields = append(c.fields, cleanField(header))
 	}
-	if s.HTTPUser != "" {
-		c.login = "Authorization: Basic " + basicToken(s.HTTPUser, s.HTTPPasswd)
+	if c.HTTPUser != "" {
+		c.login = "Authorization: Basic " + basicToken(c.HTTPUser, c.HTTPPasswd)
 		if c.proxy {
 			c.login = "Proxy-" + c.login
 		}
@@ -79,5 +79,5 @@ func cleanField(value string) string {
 
 // good reports whether a status is accepted: without a list as by the Perl ldirectord.
 func (c *httpRules) good(status int) bool {
-	return c.wanted == "" && status/100 == 2 || c.wanted.Has(status)
+	return c.HTTPStatus == "" && status/100 == 2 || c.HTTPStatus.Has(status)
 }
