@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// Want is the wanted place of one address.
+// Want is the desired place of one address.
 type Want struct {
 	Addr   netip.Addr
 	Device string // the device on which it is announced; "": none
@@ -19,7 +19,7 @@ type Want struct {
 	Devices []string
 	// it is served here: a local route delivers its packets even while it is on no device. Device needs it
 	Local bool
-	// leave it on its present device, because its first results are missing. Device is "" then
+	// leave it on its current device, because its first results are missing. Device is "" then
 	Undecided bool
 	Repair    bool // put it there even after it was removed by hand
 }
@@ -51,7 +51,7 @@ type Announcer struct {
 type Claims func(context.Context) (theirs map[netip.Addr]string, release func())
 
 // Record has the devices on which this daemon or its predecessors may have put an address, for the next daemon. It is
-// written before any change. The device "" is the local route. A wanted address without a device is in it too: it is
+// written before any change. The device "" is the local route. A desired address without a device is in it too: it is
 // claimed.
 type Record = map[netip.Addr][]string
 
@@ -60,9 +60,9 @@ func New(before Record, claims Claims, save func(Record) error) *Announcer {
 	return &Announcer{claims: claims, save: save, open: openKernel, recorded: before, placed: map[netip.Addr]int{}}
 }
 
-// Sync compares the wanted places with the kernel, and changes what differs. It adds a route before its address,
+// Sync compares the desired places with the kernel, and changes what differs. It adds a route before its address,
 // removes an address before its route, and removes an address from one device before it adds it to another. It returns
-// a place for each wanted address, in this order. An address that was removed by hand is added again only with Repair,
+// a place for each desired address, in this order. An address that was removed by hand is added again only with Repair,
 // or after it was wanted elsewhere. An address whose new device is missing or down stays where it is. Recorded
 // addresses that no service wants are withdrawn; if that fails, their places follow the others. ctx ends Sync between
 // two addresses.

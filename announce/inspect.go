@@ -17,7 +17,7 @@ type Fault struct {
 	Command string // the command that fixes it; "" if no command does
 }
 
-// Inspect finds, without a change: devices that can't have their addresses, wanted addresses that are on other devices
+// Inspect finds, without a change: devices that can't have their addresses, desired addresses that are on other devices
 // too, and addresses with our label that belong to no running daemon. For an Announcer that only looks, New needs no
 // function to save a record, and the claims are those of all running daemons.
 func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
@@ -54,7 +54,7 @@ func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 	return found, nil
 }
 
-// Preview describes what Sync would change: wanted addresses that are on none of their devices, and recorded addresses
+// Preview describes what Sync would change: desired addresses that are on none of their devices, and recorded addresses
 // in unwanted places. An address that is only Local is withdrawn by order.
 func (a *Announcer) Preview(want []Want) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {

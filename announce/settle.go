@@ -20,7 +20,7 @@ type settling struct {
 	at       string                  // where it is announced
 	routed   bool                    // its local route is there
 	there    bool                    // it is on its device
-	wanted   bool                    // it is wanted, not left over
+	wanted   bool                    // it is desired, not left over
 	owner    string                  // the other daemon that has it; "": none
 	obstacle error                   // why it can't be put on its device
 	foreign  error                   // another program put it on a device
@@ -61,7 +61,7 @@ func (s *settling) recordIn(next Record, comes bool) {
 	}
 }
 
-// carryOut moves the address to its wanted place. It adds nothing without a record.
+// carryOut moves the address to its desired place. It adds nothing without a record.
 func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	if s.isOthers() {
 		return fmt.Errorf("belongs to %s", s.owner)

@@ -17,8 +17,8 @@ const Agent = "agent"
 // maxAgentLine limits the line of an agent, in bytes.
 const maxAgentLine = 256
 
-// agent asks the agent of a server how much the server can bear, in HAProxy's protocol (agent-check). Only the words
-// down, fail and stopped are a failure. An agent that is silent, or sends nothing usable, says nothing about the
+// agent queries the agent of a server, which reports how much the server can bear (HAProxy's agent-check). Only the
+// words down, fail and stopped are a failure. An agent that is silent, or sends nothing usable, says nothing about the
 // server.
 type agent struct {
 	target  netip.AddrPort

@@ -56,7 +56,8 @@ func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 	return c, nil
 }
 
-// lookup is the question for a name or an address. Without a type the address or the name is asked for.
+// lookup is the query for a name or an address. Without a type it is for the address of a name, or the name of an
+// address.
 func lookup(name string, qtype uint16) (dns.Question, error) {
 	q := dns.Question{Name: dns.Fqdn(name), Qtype: cmp.Or(qtype, dns.TypeA), Qclass: dns.ClassINET}
 	if _, err := netip.ParseAddr(name); err == nil && (qtype == 0 || qtype == dns.TypePTR) {
@@ -173,7 +174,7 @@ func beginsDNS(raw []byte, asked *dns.Msg) error {
 	return nil
 }
 
-// judge compares the code of an answer, and its records of the type that was asked for.
+// judge compares the code of an answer, and its records of the requested type.
 func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 	switch {
 	case m.Rcode != c.rcode && c.rcode == dns.RcodeSuccess:

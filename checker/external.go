@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// killDelay is the wait for the end of a killed program: a program that hangs in the kernel can't be killed.
+	// killDelay is how long a killed program may take to exit: a program that hangs in the kernel can't be killed.
 	killDelay = time.Second
 	// maxOutput limits the kept output of a program, in bytes.
 	maxOutput = 4 << 10
@@ -29,9 +29,9 @@ type external struct {
 	weighs   bool // 2 to 102 also mean up: with 0 to 100 percent of the weight
 	run      func(context.Context) (said []byte, err error)
 	timeout  time.Duration
-	latest   time.Duration // after which run has ended, if it can end
+	latest   time.Duration // after which run has returned, if it can
 	children chan struct{}
-	running  chan Result // the result for a program that did not end when it was killed
+	running  chan Result // the result for a program that did not exit after it was killed
 }
 
 // newExternal takes the command as the name of a program, without arguments and without a shell, as
@@ -84,7 +84,7 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 	}
 }
 
-// stuck is the result if the kernel does not start a program, or does not end a killed one.
+// stuck is the result if the kernel does not start a program, or a killed one does not exit.
 func (c *external) stuck() Result {
 	return unable(fmt.Sprintf("the program did not start, or did not end after it was killed, within %v", c.latest))
 }
@@ -156,7 +156,7 @@ func (c *external) notStarted(ctx context.Context, err error) Result {
 	return r
 }
 
-// ending describes how a program failed. An end by a signal is a failure; the Perl ldirectord reads it as status 0.
+// ending describes how a program failed. Death by a signal is a failure; the Perl ldirectord reads it as status 0.
 type ending syscall.WaitStatus
 
 func (e ending) Error() string {

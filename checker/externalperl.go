@@ -49,7 +49,7 @@ type perl struct {
 	file syscall.Stat_t // the file as it was compiled
 }
 
-// Renew makes the next check of each file start a new perl. The old ones end after their answers.
+// Renew makes the next check of each file start a new perl. The old ones exit after their answers.
 func (p *Perls) Renew() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,7 +91,7 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*program.Helpe
 // errPerl is a shortage of this machine, or perl was killed.
 var errPerl = wire.NewFault("the perl that compiled the file ended, does not answer or can't fork", syscall.ENOMEM)
 
-// runPerl has the file's perl fork, waits for the end of that process, or kills it at the timeout.
+// runPerl has the file's perl fork, waits until that process exits, or kills it at the timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {
 	h, answers, err := perls.ask(c.argv[:3], c.weighs, c.argv[3:]...)
 	if err != nil {

@@ -29,7 +29,7 @@ type httpCheck struct {
 	// The first request.
 	url    string // judged
 	text   []byte
-	direct bool        // the request goes to target, as the URL says
+	direct bool        // the request goes to the server that the URL names
 	tls    *tls.Config // nil for http
 }
 
@@ -46,7 +46,7 @@ type httpRules struct {
 	isVirtual func(netip.AddrPort) bool
 }
 
-// hop is one request of a check: the first, or one that a redirect asked for.
+// hop is one request of a check: the first, or the target of a redirect.
 type hop struct {
 	url     *url.URL       // nil: the check's own request, not made yet
 	to      netip.AddrPort // the address for the request; invalid before the name is looked up

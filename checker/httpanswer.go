@@ -23,7 +23,7 @@ const (
 	maxChunkLine = 4 << 10
 )
 
-// httpAnswer is what an HTTP server said. Its body lies in the reader's buffer.
+// httpAnswer is the response of an HTTP server. Its body is in the reader's buffer.
 type httpAnswer struct {
 	status   int
 	reason   string

@@ -42,7 +42,7 @@ func imap(_ context.Context, d *dialogue) (string, error) {
 	return seen, wire.AtLogin.Of(err)
 }
 
-// logInIMAP says LOGIN. A literal waits for the server's continuation (RFC 3501, 4.3).
+// logInIMAP sends LOGIN. A literal waits for the server's continuation (RFC 3501, 4.3).
 func logInIMAP(d *dialogue) (string, error) {
 	command := "a LOGIN"
 	for _, text := range []string{d.Login, d.Passwd} {

@@ -17,7 +17,7 @@ import (
 // bytes takes some hundred in memory.
 const maxLDAP = 64 << 10
 
-// ldapTalk logs in to a directory (RFC 4511) and asks for one entry by its name, which must match.
+// ldapTalk logs in to a directory (RFC 4511) and requests one entry by its name, which must match.
 func ldapTalk(ctx context.Context, d *dialogue) (string, error) {
 	if d.Offered != nil {
 		if err := secureLDAP(d); err != nil {

@@ -56,7 +56,7 @@ func (r *oracleRelay) addSocket() error {
 	return err
 }
 
-// end waits for the end of all relaying.
+// end waits until all relaying is over.
 func (r *oracleRelay) end() {
 	for _, socket := range r.theirs {
 		socket.Close()
@@ -72,7 +72,7 @@ func (r *oracleRelay) serve() {
 	port := make([]byte, 2)
 	for i, program := range r.sockets {
 		if _, err := io.ReadFull(program, port); err != nil {
-			return // the program has ended
+			return // the program has exited
 		}
 		to := r.target
 		if i == 0 {

@@ -11,7 +11,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// pingCheck asks whether a server answers an ICMP echo request.
+// pingCheck tests whether a server answers an ICMP echo request.
 type pingCheck struct {
 	Target   netip.Addr
 	OnLink   bool
@@ -27,7 +27,7 @@ func newPing(s Spec, e *Env) (Checker, error) {
 	return &pingCheck{s.Target.Addr().Unmap(), s.OnLink, s.Timeout, max(s.Attempts, 1), e.Pinger}, nil
 }
 
-// Check implements Checker. Silence is asked again, up to checkcount times; any other failure is
+// Check implements Checker. Without a reply the request is repeated, up to checkcount times; any other failure is
 // final.
 func (c *pingCheck) Check(ctx context.Context) Result {
 	wire.WatchOf(ctx).Remark("echo request to %v", c.Target)

@@ -33,7 +33,7 @@ type Result struct {
 	Took time.Duration
 	// Stages are the times when each stage was done.
 	Stages wire.Stages
-	// CertEnd is the end of the server's certificate, in seconds since the epoch; 0 without a certificate.
+	// CertEnd is when the server's certificate expires, in seconds since the epoch; 0 without a certificate.
 	CertEnd int64
 }
 
@@ -43,7 +43,7 @@ type Way uint8
 // The paths of a check.
 const (
 	WayOwn     Way = iota // at its own address
-	WayThrough            // through the virtual address, as Spec.Through says
+	WayThrough            // through the virtual address, by Spec.Through
 	// at its own address, because the path through the virtual one can't be judged now; Warning has the reason
 	WayVoid
 )
@@ -66,7 +66,7 @@ const (
 	Unreachable              // the network reports no route
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
-	Program                  // the checkcommand ended with a status other than 0, or by a signal
+	Program                  // the checkcommand exited with a status other than 0, or died by a signal
 	// Shortage is a lack of descriptors, memory, ports or permissions on this machine: it says nothing about the
 	// server.
 	Shortage

@@ -19,7 +19,7 @@ import (
 
 const maxSimpleAnswer = 256 << 10 // in bytes; in a longer answer the first ones decide
 
-// simpleTCP sends a request, ends its side of the connection and searches each line of the answer.
+// simpleTCP sends a request, closes its side of the connection and searches each line of the answer.
 // With protocol=udp it sends one datagram, and the answer is searched in the same way.
 type simpleTCP struct {
 	target  netip.AddrPort
@@ -79,7 +79,7 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer, deadline time.
 	}
 }
 
-// closeWrite ends our side of a connection: some servers answer only then.
+// closeWrite closes our side of a connection: some servers answer only then.
 func closeWrite(c *wire.Conn) {
 	if raw, err := c.Conn.(syscall.Conn).SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_WR) })

@@ -59,7 +59,7 @@ func (c *channels) failed(kind notify.Kind, what string, err error) {
 	}
 }
 
-// closeChannels waits until pending reports are sent and commands have ended. The log is closed last.
+// closeChannels waits until pending reports are sent and commands have exited. The log is closed last.
 func (d *daemon) closeChannels(cause error) {
 	begun := cmp.Or(d.ending, time.Now())
 	hooksCtx, cancel := context.WithDeadline(context.Background(), begun.Add(hooksTimeout))

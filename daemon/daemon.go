@@ -28,20 +28,20 @@ import (
 	"ldirectord/run"
 )
 
-// EndTimeout is how long a command waits for a daemon to end; a daemon never needs that long.
+// EndTimeout is how long a command waits for a daemon to exit; a daemon never needs that long.
 const EndTimeout = 40 * time.Second
 
 const (
 	resultsTimeout = 3 * time.Second // how long a start waits for the first results
 
-	// Time limits for the end of a daemon, from the signal on. EndTimeout is longer than their sum.
+	// Time limits for the shutdown of a daemon, from the signal on. EndTimeout is longer than their sum.
 	directorTimeout = 25 * time.Second // until the table is clean
 	saveTimeout     = time.Second      // at a handover, until an unsaved role is saved
-	hooksTimeout    = 30 * time.Second // until the last commands have ended
+	hooksTimeout    = 30 * time.Second // until the last commands have exited
 	closeTimeout    = 5 * time.Second  // after that, for the last log lines and mails
 )
 
-// SignalHandOver tells a daemon to end without touching the table. The Perl daemon does not handle this signal: it ends
+// SignalHandOver makes a daemon exit without touching the table. The Perl daemon does not handle this signal: it exits
 // at once, and leaves its table too.
 const SignalHandOver = syscall.SIGUSR1
 
@@ -82,10 +82,10 @@ type daemon struct {
 	config   *configFile
 	socket   *control.Server // nil if the socket could not be made
 	metrics  *metricsServer
-	ending   time.Time // when it was told to end; zero before
+	ending   time.Time // when it was told to stop; zero before
 }
 
-// Run runs the daemon in this process, until a signal or an order ends it. If another one is running, the error wraps
+// Run runs the daemon in this process, until a signal or an order stops it. If another one is running, the error wraps
 // instance.ErrRunning.
 func Run(ctx context.Context, o Options) error {
 	os.Unsetenv(viaEnv) // it concerns only this start
@@ -154,7 +154,7 @@ func (d *daemon) assemble(hangups <-chan os.Signal) {
 	d.config = newConfigFile(d, hangups)
 }
 
-// live runs the director until a signal or an order ends it, and returns the cause.
+// live runs the director until a signal or an order stops it, and returns the cause.
 func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	d.announce()
 	d.record(func(s *instance.State) { s.Execute = d.Loaded.Config.Global.Execute })
@@ -183,7 +183,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	return cause
 }
 
-// attend handles signals until the director has ended, and returns the cause of the end.
+// attend handles signals until the director has stopped, and returns the cause.
 func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
 	for {
 		select {
@@ -214,7 +214,7 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 	}
 }
 
-// leave ends the director and the daemons that execute= names.
+// leave stops the director and the daemons that execute= names.
 func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFunc) error {
 	d.Manager.stopping()
 	d.record(func(s *instance.State) { s.Phase = instance.Ending })
@@ -227,7 +227,7 @@ func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFu
 	return err
 }
 
-// awaitEnd waits for the end of the director. If the director hangs, its virtual services stay recorded as after a
+// awaitEnd waits until the director has stopped. If the director hangs, its virtual services stay recorded as after a
 // crash, and the next daemon cleans up.
 func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
 	d.ending = time.Now()
@@ -246,12 +246,12 @@ func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
 	}
 }
 
-// endedBy is the name of the signal that ended the daemon.
+// endedBy is the name of the signal that stopped the daemon.
 type endedBy string
 
 func (e endedBy) Error() string { return "signal " + string(e) }
 
-// finish reports the end, waits for remaining goroutines, and returns the final error.
+// finish reports that the daemon stops, waits for remaining goroutines, and returns the final error.
 func (d *daemon) finish(cause error) error {
 	by, asked := cause.(endedBy)
 	switch {

@@ -81,7 +81,7 @@ func (e *Environment) Builder() director.Build {
 	}
 }
 
-// forbidden is a check with a file that the present user may not read.
+// forbidden is a check with a file that the current user may not read.
 type forbidden string
 
 // Check returns why it does not check the server.

@@ -33,7 +33,7 @@ const (
 // metricsServer serves metrics and probes on the address of listen, if there is one. follow is called by one goroutine
 // at a time.
 type metricsServer struct {
-	end     func() // ends serving
+	end     func() // stops serving
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // in force
 	emit    func(notify.Event)
@@ -69,7 +69,7 @@ func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerF
 	}
 }
 
-// follow serves metrics as a configuration asks. When it returns, the daemon listens on no other address.
+// follow serves metrics as a configuration requires. When it returns, the daemon listens on no other address.
 func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 	before := m.global.Swap(&global)
 	if before != nil && before.Listen == global.Listen {

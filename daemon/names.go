@@ -17,7 +17,7 @@ const (
 	maxLookupRetry = time.Minute
 )
 
-// followNames looks names up again in the background, and ends the previous search. Names without an answer are looked
+// followNames looks names up again in the background, and stops the previous search. Names without an answer are looked
 // up first after wait; with resolve, the others at its intervals, counted from the reading of the file.
 func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	f.endLookups()

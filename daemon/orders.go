@@ -22,7 +22,7 @@ const (
 type standingOrders struct {
 	d     *daemon
 	turn  chan struct{} // full while an order is carried out, see inTurn
-	leave chan struct{} // gets one when the daemon is to end
+	leave chan struct{} // gets one when the daemon is to stop
 
 	// The fields below belong to the order that is being carried out.
 	role    instance.RoleOrder

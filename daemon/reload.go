@@ -34,7 +34,7 @@ type configFile struct {
 	hangups    <-chan os.Signal
 	requests   chan request
 	found      chan []names.Name  // names with a new result
-	endLookups context.CancelFunc // ends the look-ups
+	endLookups context.CancelFunc // stops the look-ups
 	adopted    time.Time          // when the file in force was adopted or read again
 	auto       bool               // adopted without a command
 	tls        tlsWatch
@@ -104,7 +104,7 @@ func (f *configFile) look(ctx context.Context) {
 	defer settleMemory() // even if the text changes nothing
 	text, err := f.d.Config.Read()
 	if err != nil {
-		text = []byte(err.Error()) // told once
+		text = []byte(err.Error()) // reported once
 	}
 	sum := sha256.Sum256(text)
 	if errors.Is(err, fs.ErrNotExist) || sum == f.sum {
@@ -184,7 +184,7 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 	}
 }
 
-// reload reads the file because a command asked for it. It returns why the file was refused; "" if it was accepted.
+// reload reads the file because a command requested it. It returns why the file was refused; "" if it was accepted.
 func (f *configFile) reload(ctx context.Context, via Via) (why string) {
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
 	return f.read(ctx, via, false)
@@ -232,7 +232,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
 	o := f.d.Config.parserOptions()
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
-	// A certificate is new, or a command asks for a file that autoreload has just adopted.
+	// A certificate is new, or a command requests a file that autoreload has just adopted.
 	o.Refines = (auto || f.auto) && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {

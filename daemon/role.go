@@ -22,7 +22,7 @@ type RoleAnswer struct {
 func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }
 
 // answerRole carries out an order and saves it for the next daemon, even if the command was killed meanwhile, because
-// running ends later than the request's ctx. An order that ends the daemon is answered first.
+// running ends later than the request's ctx. An order that stops the daemon is answered first.
 func (o *standingOrders) answerRole(running, ctx context.Context, words url.Values) (any, error) {
 	change := instance.RoleChange(words.Get("to"))
 	if !change.IsKnown() {
@@ -45,7 +45,7 @@ func (o *standingOrders) answerRole(running, ctx context.Context, words url.Valu
 		return answer, err
 	case <-ctx.Done():
 	}
-	if running.Err() != nil { // the daemon ends, perhaps because of this order
+	if running.Err() != nil { // the daemon is stopping, perhaps because of this order
 		<-done
 		return answer, err
 	}

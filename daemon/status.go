@@ -27,7 +27,7 @@ func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
 	control.Write(w, report, err, http.StatusServiceUnavailable)
 }
 
-// report is the present report.
+// report is the current report.
 func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now, err := d.director.Snapshot(ctx)
 	if err != nil {

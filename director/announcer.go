@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	announceTimeout = 5 * time.Second // for one order, and at the end for an address that can't be withdrawn
+	announceTimeout = 5 * time.Second // for one order, and at a stop for an address that can't be withdrawn
 	announceRetry   = time.Second     // after trouble
 )
 

@@ -16,7 +16,7 @@ func newAside[O, R any](carryOut func(context.Context, O) R) aside[O, R] {
 	return aside[O, R]{carryOut: carryOut, reports: make(chan R, 1)}
 }
 
-// start starts the order that is due, unless another one is under way. An order runs to its end even if ctx ends.
+// start starts the order that is due, unless another one is in progress. An order runs to its end even if ctx ends.
 func (a *aside[O, R]) start(ctx context.Context) {
 	if a.due && !a.busy {
 		a.due, a.busy = false, true
@@ -28,7 +28,7 @@ func (a *aside[O, R]) start(ctx context.Context) {
 // idle reports whether no order is due or under way.
 func (a *aside[O, R]) idle() bool { return !a.due && !a.busy }
 
-// isOver waits, at the end, for the order under way, and reports whether it ended before ctx.
+// isOver waits, at a stop, for the order in progress, and reports whether it ended before ctx.
 func (a *aside[O, R]) isOver(ctx context.Context) bool {
 	a.due = false
 	if !a.busy {

@@ -11,7 +11,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// change turns the present table entries of one virtual service into the wanted ones.
+// change turns the current table entries of one virtual service into the desired ones.
 type change struct {
 	v       *virtual
 	ops     []ipvsctl.Op
@@ -27,7 +27,7 @@ type step struct {
 	of *change
 }
 
-// newChange returns the change from the present table to the decision.
+// newChange returns the change from the current table to the decision.
 func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
 	w.tell.held(v)
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}

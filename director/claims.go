@@ -22,7 +22,7 @@ type Claims interface {
 	Changed() <-chan struct{}
 }
 
-// activeDirector has the virtual services of a director that stands by.
+// activeDirector has the virtual services of a director that is on standby.
 const activeDirector = "the active director"
 
 // isOurs reports whether this director puts a virtual service into the table. Otherwise it only checks the servers.

@@ -26,7 +26,7 @@ import (
 var ErrHandover = errors.New("handed over to another daemon")
 
 const (
-	stopTimeout = 20 * time.Second // the longest time for cleaning up at the end
+	stopTimeout = 20 * time.Second // the longest time for cleaning up at a stop
 	minDrift    = time.Second      // between two drift checks
 )
 
@@ -176,7 +176,7 @@ func (d *Director) Run(ctx context.Context, p *Plan) error {
 	return nil
 }
 
-// leaveTable cleans up at the end, within stopTimeout: virtual services first, because mark rules may take long.
+// leaveTable cleans up at a stop, within stopTimeout: virtual services first, because mark rules may take long.
 func (d *Director) leaveTable(ended context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), stopTimeout)
 	defer cancel()
@@ -285,7 +285,7 @@ func (d *Director) loop(ctx context.Context) {
 				d.claimant.record()
 			}
 			d.writer.sync(ctx, nil)
-			d.writer.checkDrift(ctx) // a virtual service of a daemon that ended is back at once
+			d.writer.checkDrift(ctx) // a virtual service of a daemon that stopped is back at once
 		case <-drift.C:
 			d.writer.checkDrift(ctx)
 			d.marker.recheck()

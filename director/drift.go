@@ -122,7 +122,7 @@ func (v *virtual) isFull(have lvs.Dests) bool {
 	return have.Serve()
 }
 
-// fullness says how many connections a full server has, and when it gets new clients again.
+// fullness describes how many connections a full server has, and when it gets new clients again.
 func (s *server) fullness() string {
 	has := plural(s.carries.Total(), "connection")
 	return fmt.Sprintf("%s, upper limit %d: no new clients until it has fewer than %d",

@@ -29,7 +29,7 @@ func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
 		}[op.Kind]
 	}
 	switch {
-	case step: // the beginning and the end have a line
+	case step: // only the beginning and the end have a log line
 	case err != nil:
 		c.Note = err.Error()
 	case op.Kind == ipvsctl.AddService:
@@ -236,7 +236,7 @@ func (t *teller) holds(v *virtual, before int, held []int) {
 	}
 }
 
-// heldBy says which directives keep members that are held.
+// heldBy names the directives that hold members.
 func heldBy(v *virtual, held []int) string {
 	paced := 0
 	for _, i := range held {

@@ -75,7 +75,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 		v.touch()
 		takeOver(v, before[v.key], refines, &d.tell)
 		if p.Config.Global.Channels != d.global.Channels {
-			v.told.state.Text = nil // a new receiver gets the present state
+			v.told.state.Text = nil // a new receiver gets the current state
 		}
 		d.examiner.judgeKnown(v)
 	}
@@ -225,7 +225,7 @@ func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 	d.leavers.record()
 }
 
-// cleanup removes, at the end, the virtual services that cleanstop says.
+// cleanup removes, at a stop, the virtual services that have cleanstop.
 func (d *Director) cleanup(ctx context.Context) {
 	d.tell.status = lvs.StatusStopping
 	d.writer.until, d.writer.timeout = time.Time{}, 0

@@ -68,7 +68,7 @@ func (m *marker) recheck() {
 	m.due = m.due || m.marks != nil && (len(m.want) > 0 || m.trouble != "" || !m.looked)
 }
 
-// took takes how an order ended.
+// took receives the result of an order.
 func (m *marker) took(r marked) {
 	m.busy = false
 	m.looked = m.looked || r.err == nil
@@ -87,7 +87,7 @@ func (m *marker) took(r marked) {
 	m.tell.line(notify.MarkRules, fmt.Sprintf("Set mark rules: %d", len(r.rules)))
 }
 
-// isClear reports whether there are no rules to remove at the end.
+// isClear reports whether there are no rules to remove at a stop.
 func (m *marker) isClear() bool {
 	return m.marks == nil || m.looked && len(m.want) == 0 && len(m.current) == 0
 }

@@ -42,7 +42,7 @@ func Monitorfiles(write func(file, id string, up bool, message string)) Receiver
 	}
 }
 
-// monitorMessage is what a monitorfile says about a result, "" for nothing. Kind is the service of a negotiate or
+// monitorMessage is the text about a result for a monitorfile; "" for none. Kind is the service of a negotiate or
 // combined check, otherwise the check type; ping for connect with udp. The Perl leaves some results out; then there is
 // no line.
 func monitorMessage(kind string, r checker.Result) (message string, line bool) {

@@ -168,7 +168,7 @@ func (s *server) suspended() string {
 	return s.maintenance
 }
 
-// note is the server's order in words, or what it asks for; "" without one, and if the state already shows it.
+// note is the server's order in words, or what the server requests; "" without one, and if the state already shows it.
 func (s *server) note() string {
 	if s.Rerouted {
 		return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
@@ -176,7 +176,7 @@ func (s *server) note() string {
 	return cmp.Or(s.ordered().Remark("order: "), s.asks())
 }
 
-// asks is what the server asks for, in words; "" for nothing.
+// asks is what the server requests, in words; "" for nothing.
 func (s *server) asks() string {
 	if asks := s.Asks(); asks > health.NoAdmin {
 		return "reports " + asks.String()

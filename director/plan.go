@@ -1,4 +1,4 @@
-// Package director turns a configuration and the results of checks into the wanted IPVS table, and writes it. One
+// Package director turns a configuration and the results of checks into the desired IPVS table, and writes it. One
 // goroutine owns all of its state.
 package director
 
@@ -245,7 +245,7 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 // doubts are the questions of a virtual service that were examined already.
 type doubts map[question]bool
 
-// question is what a check asks a server.
+// question is what a check sends to a server.
 type question struct {
 	number           uint8 // of the check
 	request, receive string

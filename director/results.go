@@ -145,7 +145,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if weighs || changed && j.Part > 0 {
 		e.weighed(x)
 	}
-	if s.Held && v.PaceOut.N > 0 { // one that no longer accepts connections goes at once
+	if s.Held && v.PaceOut.N > 0 { // a server that no longer accepts connections is removed at once
 		v.touch()
 	}
 	if turned {
@@ -157,7 +157,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 }
 
-// weighed has the table follow another weight of a server: at the next step, or at once if it comes or goes.
+// weighed has the table follow another weight of a server: at the next step, or at once if it is added or removed.
 func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
 		x.v.touch()
@@ -197,7 +197,7 @@ func (e *examiner) arrived(c *check) {
 		e.waiting--
 		for _, x := range c.users {
 			x.j.Pending, x.v.weighed = false, false
-			x.v.touch() // rules wait for the last one, whatever it says
+			x.v.touch() // rules wait for the last one, whatever its result
 		}
 	}
 }

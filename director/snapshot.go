@@ -100,7 +100,7 @@ type LeaverSnapshot struct {
 
 // GuardSnapshot is the state of keepserving in a virtual service at one moment.
 type GuardSnapshot struct {
-	Keeps int  `json:"keeps"`           // how many servers checks must leave in service; 0: any number may go
+	Keeps int  `json:"keeps"`           // how many servers checks must leave in service; 0: none
 	Held  int  `json:"held"`            // how many servers are held
 	Obeys bool `json:"obeys,omitempty"` // an order lets checks remove every server, until all are up
 	Rests bool `json:"-"`               // every server is up, except those that orders take out
@@ -195,7 +195,7 @@ type ServerResult struct {
 	Last     checker.Result `json:"-"`
 	Check    *LastCheck     `json:"last_check"`          // the same; filled in later
 	Due      time.Time      `json:"next_check,omitzero"` // when the next check is due; zero if unknown
-	// the earliest end of its certificates, in seconds since the epoch; 0: none
+	// when the first of its certificates expires, in seconds since the epoch; 0: none
 	CertEnd int64 `json:"-"`
 }
 

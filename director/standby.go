@@ -10,16 +10,16 @@ import (
 	"ldirectord/notify"
 )
 
-// role is whether the director serves or stands by.
+// role is whether the director serves or is on standby.
 type role struct {
-	standby bool // the table is left to others
+	standby bool // another director or daemon has the table
 	// closed when the commands of a demotion have ended, or their time is over; nil: no demotion
 	demotion <-chan struct{}
 }
 
 // SetStandby puts the director on standby, or makes it serve. On standby it checks every server and leaves the table
 // alone; cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table by
-// the present states. SetStandby returns when the table and the mark rules follow, or when ctx is done.
+// the current states. SetStandby returns when the table and the mark rules follow, or when ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		switch {

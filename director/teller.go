@@ -18,7 +18,7 @@ type teller struct {
 	change Change // the change being reported, reused so that none is allocated
 }
 
-// told is what was reported of a virtual service. It survives a reload.
+// told is what was reported about a virtual service. It survives a reload.
 type told struct {
 	fallback   string    // the last call of fallbackcommand: start, stop, or nothing yet
 	state      State     // the last report of the virtual service; without a text: none yet
@@ -78,7 +78,7 @@ func (t *teller) tell(c Change) {
 	for _, receive := range t.receivers {
 		receive(&t.change)
 	}
-	t.change = Change{} // a plan that was replaced may go
+	t.change = Change{} // a plan that was replaced may be freed
 }
 
 // now is the time of reports. It is read once for each wake-up and each answer of the table.

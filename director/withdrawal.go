@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// This file withdraws addresses: by the operator's order, at a demotion, at the end, and after they left the file.
+// This file withdraws addresses: by the operator's order, at a demotion, at a stop, and after they left the file.
 // Packets still arrive for a moment, so their virtual services continue to serve.
 
-// the order to stand by is answered within 5 s, and the next order waits for it
+// the order for standby is answered within 5 s, and the next order waits for it
 const maxDemotionWait = 4 * time.Second
 
 // withdrawal is the order that withdraws an address; "" for none.
@@ -47,7 +47,7 @@ func (a *announcer) isGone(one *announcement, now time.Time) bool {
 	return one.known && one.at == "" && !now.Before(one.left.Add(a.withdrawWait()))
 }
 
-// isWithdrawn reports whether all withdrawn addresses are gone.
+// isWithdrawn reports whether all withdrawn addresses are removed.
 func (a *announcer) isWithdrawn(now time.Time) bool {
 	return !slices.ContainsFunc(a.list, func(one *announcement) bool {
 		return one.order != "" && !a.isGone(one, now)
@@ -104,7 +104,7 @@ func (a *announcer) withdrawAtEnd(ctx context.Context, alive func()) {
 	}
 }
 
-// settle carries out pending work at once, at the end.
+// settle carries out pending work at once, at a stop.
 func (a *announcer) settle(ctx context.Context) {
 	if len(a.list) == 0 {
 		return

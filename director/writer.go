@@ -132,7 +132,7 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 	}
 }
 
-// leave removes a virtual service for good, if cleanstop says so. told has the servers that were reported already,
+// leave removes a virtual service for good, if it has cleanstop. told has the servers that were reported already,
 // and gets those that this call reports.
 func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	leaving := leavingOf(v, told)

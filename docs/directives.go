@@ -1,4 +1,4 @@
-// Package docs has what the documentation says of directives. The programs do without it.
+// Package docs has the documentation of the directives. The programs don't need it.
 package docs
 
 import (

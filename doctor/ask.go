@@ -17,7 +17,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// ask runs the slow probes at the same time.
+// ask runs the slow probes concurrently.
 func (f *facts) ask(ctx context.Context, services []director.Service) {
 	network, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()

@@ -137,7 +137,7 @@ func (f *facts) findRoutes(services []director.Service) {
 	}
 }
 
-// routeQueries ask for the routes of packets for virtual services and of those to their servers.
+// routeQueries request the routes of packets for virtual services and of those to their servers.
 func routeQueries(services []director.Service) []routeQuery {
 	var list []routeQuery
 	for _, s := range services {

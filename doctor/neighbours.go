@@ -38,7 +38,7 @@ type protocol interface {
 	read(answer []byte) (addr netip.Addr, hardware string, ok bool)
 }
 
-// askNeighbours sends the questions of one device and family and collects answers until ctx ends. It always waits that
+// askNeighbours sends the requests for one device and family and collects answers until ctx ends. It always waits that
 // long, because only an answer shows a server that should not answer.
 func askNeighbours(ctx context.Context, questions []question, found func(netip.Addr, string)) error {
 	d, open := questions[0].device, openARP
@@ -79,7 +79,7 @@ func receiveAll(p protocol, found func(addr netip.Addr, hardware string)) error 
 // resendAfter is when a question is sent again, as its packet may be lost.
 const resendAfter = probeTime / 3
 
-// sendTwice sends questions, and again later, unless ctx or the socket's deadline ends before.
+// sendTwice sends requests, and again later, unless ctx or the socket's deadline ends before.
 func sendTwice(ctx context.Context, questions []question, send func(question) error) error {
 	for range 2 {
 		for _, q := range questions {

@@ -16,8 +16,8 @@ import (
 	"ldirectord/printable"
 )
 
-// trust warns of files that others may change although the daemon runs commands from them: the configuration and its
-// programs.
+// trust warns of files that other users may change although the daemon runs commands from them: the configuration and
+// its programs.
 func (f *findings) trust(cfg *parser.Config) {
 	known := map[string]bool{}
 	judge := func(at parser.Position, path, what string) {

@@ -129,9 +129,9 @@ func (s *state) current(want []string) (chain string, ok bool) {
 	return "", false
 }
 
-// changes returns the commands that leave exactly the wanted rules in our chains; none if nothing differs. They add a
-// generation with the wanted rules, unless there is one, and then remove the others. The new jump follows the old ones:
-// while both exist, the new generation sets the mark.
+// changes returns the commands that leave exactly the desired rules in our chains; none if nothing differs. They add a
+// generation with the desired rules, unless there is one, and then remove the others. The new jump follows the old
+// ones: while both exist, the new generation sets the mark.
 func (s *state) changes(prefix string, want []string) (commands []command) {
 	keep, ok := s.current(want)
 	if !ok && len(want) > 0 {

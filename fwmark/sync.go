@@ -29,8 +29,8 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 	}}
 }
 
-// Sync sets exactly the wanted rules, in their order: if two match a packet, the later one sets its mark. Without
-// wanted rules it removes our chains. Packets that are marked before and after are also marked meanwhile, even if the
+// Sync sets exactly the desired rules, in their order: if two match a packet, the later one sets its mark. Without
+// desired rules it removes our chains. Packets that are marked before and after are also marked meanwhile, even if the
 // daemon is killed at any moment; the next Sync finishes the change.
 //
 // It returns a line for each difference from the last Sync, or, at the first Sync, for remains of an interrupted run.

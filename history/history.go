@@ -83,7 +83,7 @@ const (
 	Former = 255 // a check that is no longer configured
 )
 
-// Event is something that happens. Successes of a check are equal, whatever the server said.
+// Event is something that happens. All successes of a check are equal, whatever the server's answer was.
 type Event struct {
 	Kind   Kind
 	Check  uint8
@@ -132,12 +132,12 @@ func (h *History) Result(now Moment, check uint8, k Kind, r *checker.Result, v V
 	at.Stages, at.Verdict = r.Stages, v
 }
 
-// Do notes something that was done. Text is as Kind says.
+// Do records something that was done. The meaning of text depends on Kind.
 func (h *History) Do(now Moment, k Kind, weight uint32, text string) {
 	h.note(now, Event{Kind: k, Check: None, Weight: weight, Text: text})
 }
 
-// note notes an event, and drops others where there are too many.
+// note notes an event, and drops older ones if there are too many.
 func (h *History) note(now Moment, e Event) *Record {
 	e.Text = short(e.Text)
 	if at := h.last(e.Check); at == nil || at.Event != e {

@@ -23,13 +23,13 @@ type Daemon struct {
 	NetNS uint64 // the inode of the namespace
 }
 
-// likeness tells how surely two daemons are the same.
+// likeness is how certain it is that two daemons are the same.
 type likeness int
 
 const (
 	another likeness = iota
 	sameFile
-	samePath // even if the file is gone
+	samePath // even if the file no longer exists
 )
 
 // compare returns how surely this daemon and another one are the same.

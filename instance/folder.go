@@ -59,7 +59,7 @@ func (f folder) PrivateMarks() map[uint32]bool {
 }
 
 // mayName reports whether files of this folder may name this process as the daemon. In another user's folder they may
-// name only processes of that user: otherwise a user could make root's commands end any process.
+// name only processes of that user: otherwise a user could make root's commands kill any process.
 func (f folder) mayName(pid int) bool {
 	owner, err := run.Owner(string(f))
 	if err != nil {
@@ -84,7 +84,7 @@ func (f folder) checkOwner() error {
 	return nil
 }
 
-// LockFolder keeps others from changing the folder, see run.LockFolder.
+// LockFolder keeps other processes from changing the folder, see run.LockFolder.
 func (f folder) LockFolder(ctx context.Context) (*os.File, error) {
 	return run.LockFolder(ctx, string(f))
 }

@@ -93,7 +93,7 @@ func (i Instance) own(all []record) (own record, lives bool) {
 	return own, lives
 }
 
-// baseName is the name of the daemon's files: their present name if any exists, otherwise the name by this command
+// baseName is the name of the daemon's files: their current name if any exists, otherwise the name by this command
 // line.
 func (i Instance) baseName(all []record) string {
 	if r, _ := i.own(all); r.base != "" {
@@ -168,7 +168,7 @@ func (i Instance) perlMeans(config string) bool {
 	}
 }
 
-// Stays reports whether a daemon will continue. A daemon that was just told to end takes a moment to record it.
+// Stays reports whether a daemon will continue. A daemon that was just told to stop takes a moment to record it.
 func (i Instance) Stays(p Process) bool {
 	for range 15 {
 		now := i.Find()

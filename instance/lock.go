@@ -15,14 +15,14 @@ import (
 // ErrRunning: the daemon is running already.
 var ErrRunning = errors.New("a daemon for this configuration is running")
 
-// errEnding: the previous daemon has not ended yet.
+// errEnding: the previous daemon has not exited yet.
 var errEnding = errors.New("the previous daemon does not end")
 
 // Lock is the exclusive right to be the daemon of a configuration, held until the process exits.
 type Lock struct {
 	Files
-	// Before is the record of the previous daemon. It has no Virtuals if that daemon ended normally. The times of
-	// its Leavers and Moving are by the present clock.
+	// Before is the record of the previous daemon. It has no Virtuals if that daemon stopped normally. The times of
+	// its Leavers and Moving are by the current clock.
 	Before State
 
 	lock *os.File

@@ -19,7 +19,7 @@ import (
 // pollInterval is how often another process is looked at.
 const pollInterval = 20 * time.Millisecond
 
-// Process identifies a process: its number is used again after its end, its time of start is not.
+// Process identifies a process: its number is used again after it exits, its start time is not.
 type Process struct {
 	Pid   int
 	Start uint64 // in ticks since the boot; field 22 of proc_pid_stat(5)
@@ -40,13 +40,13 @@ func processOf(pid int) (Process, error) {
 	return Process{Pid: pid, Start: start}, err
 }
 
-// Lives reports whether the process has not ended.
+// Lives reports whether the process still runs.
 func (p Process) Lives() bool {
 	now, err := processOf(p.Pid)
 	return err == nil && now == p
 }
 
-// Await waits until the process is gone.
+// Await waits until the process has exited.
 func (p Process) Await(ctx context.Context) error {
 	for p.Lives() {
 		if !run.Pause(ctx, pollInterval) {
@@ -161,7 +161,7 @@ func withoutOptions(words []string) []string {
 }
 
 // Forked lists the processes that the Perl ldirectord forked with fork=yes, one for each virtual service. They would
-// continue to change the table after its end.
+// continue to change the table after it has exited.
 func (p Process) Forked() (children []int) {
 	for _, child := range allPids() {
 		if !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {

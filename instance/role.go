@@ -17,7 +17,7 @@ const (
 	Started Role = "started"
 	Stopped Role = "stopped"
 	Active  Role = "active"  // it keeps running, and serves
-	Standby Role = "standby" // it keeps running, and stands by
+	Standby Role = "standby" // it keeps running, and is on standby
 )
 
 // StaysUp reports whether the daemon keeps running when it does not serve.
@@ -35,7 +35,7 @@ const (
 // IsKnown reports whether c is one of the constants.
 func (c RoleChange) IsKnown() bool { return c == ToServe || c == ToLeave || c == ToStayUp }
 
-// After returns the role after a change. To leave, a daemon that keeps running stands by, and any other is stopped.
+// After returns the role after a change. To leave, a daemon that keeps running is on standby, and any other is stopped.
 func (c RoleChange) After(last Role) Role {
 	serve, stay := c == ToServe, last.StaysUp()
 	switch {

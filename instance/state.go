@@ -23,7 +23,7 @@ type Phase string
 const (
 	Running    Phase = "running"
 	Ending     Phase = "ending"
-	HandedOver Phase = "handed over" // it ended and left its table to the next one
+	HandedOver Phase = "handed over" // it stopped and left its table to the next one
 )
 
 // Supervisor is the program that runs a daemon in the foreground and must start the next one: a systemd unit by its
@@ -72,7 +72,7 @@ func timed(all []judge.Record, change func(*time.Time)) []judge.Record {
 	return all
 }
 
-// toBoot turns a time by the present clock into one that counts from the boot.
+// toBoot turns a time by the current clock into one that counts from the boot.
 func toBoot(t *time.Time) {
 	if !t.IsZero() {
 		*t = time.Unix(0, int64(run.SinceBoot()+time.Until(*t)))

@@ -202,7 +202,7 @@ func (g *genl) changeDests(ops []Op, results []error) error {
 		}
 	}
 	if i := slices.IndexFunc(results, lineFailed); i >= 0 {
-		return results[i] // the module may be gone
+		return results[i] // the module may have been unloaded
 	}
 	return nil
 }
@@ -234,7 +234,8 @@ func (g *genl) ask(family uint16, cmd uint8, flags int, answer func(attrs) error
 // exchange sends the requests that are queued and calls answer with the attributes of each message that answers one. It
 // returns how each request ended. Its own error is one of the line.
 //
-// The kernel takes them one after the other, tells of each that fails, and acknowledges the last: the others succeeded.
+// The kernel takes them one after the other, reports each one that fails, and acknowledges the last: the others
+// succeeded.
 func (g *genl) exchange(answer func(attrs) error) (ended []error, err error) {
 	if g.queued == 0 {
 		return nil, nil

@@ -106,7 +106,7 @@ type Op struct {
 	Key      lvs.Key
 	Settings Settings
 	Dest     lvs.Dest
-	Old      lvs.Dest // in an EditDest or DelDest of Diff: the present destination
+	Old      lvs.Dest // in an EditDest or DelDest of Diff: the current destination
 	New      bool     // AddService: it fails with EEXIST if the service exists
 }
 

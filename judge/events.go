@@ -117,7 +117,7 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	return true
 }
 
-// Vanished notes that somebody removed the virtual service from the table.
+// Vanished notes that another program or an operator removed the virtual service from the table.
 func (s *State) Vanished() {
 	clear(s.ByHand)
 	for i := range s.Servers {
@@ -177,7 +177,7 @@ func (c *Case) Wrote(have lvs.Dests) {
 	c.FallbackIn = c.hasFallback() && !c.ServedBy(c.Fallback.Addr) && weight > 0
 }
 
-// Left notes that this director stands by and has removed the section from the table.
+// Left notes that this director is on standby and has removed the section from the table.
 func (s *State) Left() {
 	s.Have, s.Known, s.FallbackIn, s.Backed = nil, false, false, false
 	s.Found, s.Leavers = nil, nil

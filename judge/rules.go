@@ -90,7 +90,7 @@ func obeyed(h *hearing) {
 	h.Obeys = h.Obeys && !h.Recovered()
 }
 
-// Recovered reports whether every server is up on its own, not only by the brake, asks for nothing and waits for
+// Recovered reports whether every server is up on its own, not only by the brake, requests nothing and waits for
 // nothing. Servers that an order takes out, backup servers and servers without an address don't count.
 func (c *Case) Recovered() bool {
 	for s := range c.all() {
@@ -148,7 +148,7 @@ func removals(h *hearing) {
 			continue
 		}
 		s.letGo()
-		s.Fallen = h.Delays() && s.Verdict() == health.Down // what only asks to be left out has not failed
+		s.Fallen = h.Delays() && s.Verdict() == health.Down // a request to be left out is no failure
 		h.count(s)
 	}
 	h.Held = slices.DeleteFunc(h.Held, func(i int) bool { return !h.Servers[i].Held })
@@ -261,7 +261,7 @@ func down(h *hearing) {
 }
 
 // unknown leaves the entry of a server as it was found: a new server gets no traffic before its first success, and a
-// present one stays until its first failure. Servers that are back and wait for others are treated alike.
+// current one stays until its first failure. Servers that are back and wait for others are treated alike.
 func unknown(h *hearing) {
 	for s := range h.all() {
 		state := s.State()

@@ -54,7 +54,7 @@ type Server struct {
 	Order     Order
 	File      bool // a file puts it into maintenance
 	Turned    bool // it changed its state since the table was written
-	Held      bool // it fails or asks to be left out, but keepserving keeps it in service
+	Held      bool // it fails or requests to be left out, but keepserving keeps it in service
 	Entered   bool // it has a weight in the table, and nothing since has contradicted that
 	Kept      bool // it was in service before it became unknown
 	Rerouted  bool // not yet by gate, until its connections have ended

@@ -21,13 +21,13 @@ func (b Backend) IsMeant(virtual, real string) bool {
 		virtual == "" && b.Real == "" && IsNamed(b.Virtual, real)
 }
 
-// IsNamed reports whether an operator's word for a virtual service means the one with this id.
+// IsNamed reports whether an operator's word for a virtual service refers to the one with this id.
 func IsNamed(id, word string) bool {
 	_, name, _ := strings.Cut(id, ":")
 	return word == "" || word == id || word == name
 }
 
-// IsServer reports whether an operator's word for a real server means the one of this name.
+// IsServer reports whether an operator's word for a real server refers to the one with this name.
 func IsServer(name, word string) bool {
 	return name == word || strings.HasPrefix(name, word+":")
 }

@@ -2,7 +2,7 @@ package lvs
 
 import "time"
 
-// Motion is what changes the weight of a real server in the table. It survives a reload and the end of the daemon. A
+// Motion is what changes the weight of a real server in the table. It survives a reload and the daemon's exit. A
 // change by hand ends it.
 type Motion struct {
 	Climbs time.Time `json:",omitzero"` // since when its weight climbs, see slowstart; zero: it does not

@@ -55,7 +55,7 @@ func (f File) Write(list []Name) error {
 	return run.Write(string(f), append(text, '\n'), 0o644)
 }
 
-// Last returns the addresses in the file, which is read when the first one is asked for.
+// Last returns the addresses in the file, which is read when the first one is requested.
 func (f File) Last() Last {
 	read := sync.OnceValue(f.read)
 	return func(key Key) []netip.Addr {

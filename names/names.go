@@ -11,7 +11,7 @@ import (
 // Resolver looks up names; the daemon gives the system's, tests give tables.
 // It must be safe for use by several goroutines.
 type Resolver interface {
-	// Host returns the addresses of a host name in the wanted family, the first one counts.
+	// Host returns the addresses of a host name in the desired family, the first one counts.
 	Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error)
 	// Port returns the port of a service name; protocol is "tcp", "udp", or "" for the first entry with any
 	// protocol.
@@ -27,7 +27,7 @@ type Source struct {
 	Resolver Resolver // nil: only numeric addresses and ports
 	// counts, with a warning, where the look-up of a host name fails; nil: nothing is known
 	Last Last
-	Own  func(netip.Addr) bool // is it an address of this machine; nil: not asked
+	Own  func(netip.Addr) bool // is it an address of this machine; nil: not tested
 }
 
 // Key identifies a host name: it is looked up in one family.

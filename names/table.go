@@ -23,7 +23,7 @@ const (
 	lookupRoom    = 100 * time.Millisecond
 )
 
-// Table has the names of a file, each distinct one once. They are noted as they are asked for, and then all looked up.
+// Table has the names of a file, each distinct one once. They are noted as they are requested, and then all looked up.
 type Table struct {
 	Source
 	// names are looked up again: if an answer contains the last address, that one is used

@@ -15,8 +15,8 @@ type Kind string
 // What can happen. docs/status.md has this list, with these comments.
 const (
 	Starting       Kind = "starting"        // the daemon starts
-	Terminated     Kind = "terminated"      // the daemon ends; the line names the signal
-	Reloading      Kind = "reloading"       // a signal asked for a reload
+	Terminated     Kind = "terminated"      // the daemon stops; the line names the signal
+	Reloading      Kind = "reloading"       // a signal requested a reload
 	ConfigChanged  Kind = "config-changed"  // the configuration file was changed
 	ConfigReread   Kind = "config-reread"   // the changed file is in force
 	ConfigIgnored  Kind = "config-ignored"  // the file was changed and autoreload is off
@@ -31,8 +31,8 @@ const (
 	Added          Kind = "added"           // a server was added to the table
 	Restored       Kind = "restored"        // a server has a weight again
 	Climbs         Kind = "climbs"          // the weight of a server that came back starts to rise, see slowstart
-	Climbed        Kind = "climbed"         // it is full
-	Promoted       Kind = "promoted"        // the director stood by and serves now
+	Climbed        Kind = "climbed"         // the weight of a server that climbed has reached its full value
+	Promoted       Kind = "promoted"        // the director was on standby, and serves now
 	StandingBy     Kind = "standing-by"     // the director checks and leaves the table alone
 	TakenOver      Kind = "taken-over"      // virtual services came from another daemon, or were left to it
 	Shared         Kind = "shared"          // another daemon has virtual services of the file, too
@@ -45,8 +45,8 @@ const (
 	CheckFailed    Kind = "check-failed"    // a server is down
 	Tells          Kind = "tells"           // a server or its check reduces the server's weight, or restores it
 	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
-	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks tell nothing
-	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it tells nothing
+	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks prove nothing
+	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it proves nothing
 	ChangedByHand  Kind = "changed-by-hand" // another program changed our part of the table
 	MarkRules      Kind = "mark-rules"      // the rules that set firewall marks were changed
 	TableError     Kind = "table-error"     // a change of the table failed; it is tried again
@@ -100,7 +100,7 @@ type Event struct {
 	Fallback bool       // Real is a fallback server
 	Weight   int        // after the change; meaningful for Added and Restored
 	Text     string
-	Reason   string // for a person: what the check or the kernel said
+	Reason   string // for a person: the message of the check or the kernel
 
 	// What a mail adds about a real server.
 	Name    string        // as commands call it; "" for a fallback server

@@ -23,7 +23,7 @@ type Hook struct {
 	Argv  []string
 	Env   []string // in addition to the daemon's
 	Stdin []byte
-	Ended func() // called when it has ended, or another took its place; may be nil
+	Ended func() // called when it has exited, or another one has replaced it; may be nil
 }
 
 func (h Hook) ended() {
@@ -33,7 +33,7 @@ func (h Hook) ended() {
 }
 
 // Hooks runs the operator's commands (fallbackcommand, callback, onchange) beside the director. A lane runs one command
-// at a time, in the order in which they were queued. When changes come faster than commands end, only the latest of
+// at a time, in the order in which they were queued. When changes come faster than commands finish, only the latest of
 // each key is run.
 type Hooks struct {
 	journal *Journal
@@ -54,7 +54,7 @@ func NewHooks(j *Journal) *Hooks {
 // Shell is how the Perl runs a fallbackcommand: a command line for sh.
 func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
-// Run runs a command when the ones before it in its lane have ended.
+// Run runs a command when the ones before it in its lane have exited.
 func (h *Hooks) Run(hook Hook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 type Kind string
 
 const (
-	Drain Kind = "drain"  // no new connections; present ones continue at weight 0
+	Drain Kind = "drain"  // no new connections; current ones continue at weight 0
 	Maint Kind = "maint"  // it is out, as by a file in maintenancedir
 	Weigh Kind = "weight" // it has another weight than in the file
 	Ready Kind = "ready"  // it has no order

@@ -1,7 +1,7 @@
 // Package page is the status page: it shows the report of a running daemon as HTML, for people with a browser. It only
 // reads reports.
 //
-// The HTML is made here and nowhere else: the script of the page asks for the same address again and takes over what
+// The HTML is made here and nowhere else: the script of the page requests the same address again and takes over what
 // changed.
 package page
 
@@ -59,7 +59,7 @@ func hash(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// Page answers with the view that the query asks for: all, a virtual service, or one of its servers.
+// Page answers with the view that the query requests: all, a virtual service, or one of its servers.
 func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
 	p.answer(w, r, "text/html; charset=utf-8", func(ctx context.Context) (found bool, body []byte, err error) {
 		report, err := p.Report(ctx)

@@ -29,7 +29,7 @@ type table struct {
 	from, all     int            // how many groups are on the pages before, and on all
 }
 
-// is what the script tells of a row when it changes.
+// is what the script shows of a row when it changes.
 func is(r *status.Row) string {
 	if r.Server == nil {
 		return r.At.OfAll() + " up"
@@ -112,7 +112,7 @@ func (c column) compare(a, b *status.Row) int {
 	}
 }
 
-// add sorts a table, trouble first unless a column was asked for, and leaves the rows that are on this page.
+// add sorts a table, trouble first unless a column was requested, and leaves the rows that are on this page.
 func (v *view) add(t *table) {
 	status.WorstFirst(t.rows)
 	by, backwards := strings.CutPrefix(v.asked.Get("sort"), "-")

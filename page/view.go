@@ -17,7 +17,7 @@ type view struct {
 	*status.Report
 	// The query: virtual, real, state, reason, q (words), sort (a column, - before it: from the end), skip (rows).
 	asked   url.Values
-	about   status.Row     // what is asked for; empty for all
+	about   status.Row     // what is requested; empty for all
 	missing string         // requested, but unknown
 	why     *status.Why    // of the server
 	counts  map[string]int // how many servers are in which state

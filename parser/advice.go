@@ -80,7 +80,7 @@ func (a adviser) check() {
 		slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
 		"checktype", suspicious,
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
-	// The server may ask for the password in clear text, and the file neither allows nor forbids it.
+	// The server may request the password in clear text, and the file neither allows nor forbids it.
 	if negotiates && v.Passwd != "" && !v.has("cleartext") && service.Is(lvs.ClearText) {
 		a.warn("passwd", suspicious, "a %s server may ask for this password unencrypted, and gets it: it can "+
 			"be read on the way; cleartext=no forbids that, cleartext=yes allows it without this warning; "+

@@ -14,7 +14,7 @@ import (
 const (
 	maxDevice               = 15 // bytes of a device's name (linux/if.h, IFNAMSIZ)
 	inDevice                = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
-	maxWithdrawWait Seconds = 10 // limited by the time for the daemon's end
+	maxWithdrawWait Seconds = 10 // limited by the time that a stop may take
 )
 
 // readDevice reads a device; no means none.

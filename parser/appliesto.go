@@ -7,7 +7,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// appliesTo tells in which checks a directive counts; elsewhere the parser warns. nil: all checks.
+// appliesTo is in which checks a directive has an effect; elsewhere the parser warns. nil: all checks.
 type appliesTo struct {
 	counts func(*Virtual) bool
 	where  string

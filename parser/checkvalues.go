@@ -132,7 +132,7 @@ func readMonitorFile(v *value) (string, *problem) {
 		"the monitor file cannot be opened (%s); it must be a file that can be appended to")
 }
 
-// try tests access to a file, if Options allows it. The format is for the error. Missing rights of the present user are
+// try tests access to a file, if Options allows it. The format is for the error. Missing rights of the current user are
 // no mistake in the configuration.
 func (v *value) try(open func(path string) error, path, kind, format string) *problem {
 	if open == nil {

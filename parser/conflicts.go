@@ -56,7 +56,7 @@ func logsIn(header string) bool {
 	return strings.EqualFold(name, "authorization")
 }
 
-// oneRule refuses a window beside a count at the same level.
+// oneRule refuses a window together with a count at the same level.
 func (f finder) oneRule(s *Settings) {
 	if !s.has("window") {
 		return
@@ -70,7 +70,7 @@ func (f finder) oneRule(s *Settings) {
 	}
 }
 
-// oneDialogue refuses a single request and its answer beside a dialogue, also those of a real server.
+// oneDialogue refuses a single request and its answer together with a dialogue, also those of a real server.
 func (f finder) oneDialogue(v *Virtual, s *section) {
 	const both = "%s and %s (line %d) both say what a check speaks; with send and expect there is no request or " +
 		"receive"

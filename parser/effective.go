@@ -151,7 +151,7 @@ func (g *Global) fallbackOf(v *Virtual) *Fallback {
 	return &one
 }
 
-// PortOf is the port of a real server that the check asks, 0 when there is none.
+// PortOf is the port of a real server that is checked; 0 if there is none.
 func (v *Virtual) PortOf(real *Real) int {
 	return cmp.Or(v.CheckPort, int(real.Addr.Port()), int(lvs.ServiceOf(v.Service).Port))
 }

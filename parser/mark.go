@@ -63,7 +63,7 @@ func readMark(v *value) *problem {
 }
 
 // destination reads an address of the section's family, which may be that of a network. Names are not looked up: a rule
-// must not depend on the present answer of DNS.
+// must not depend on the current answer of DNS.
 func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 	host, length, isNetwork := strings.Cut(text, "/")
 	if inner, ok := strings.CutPrefix(host, "["); ok {

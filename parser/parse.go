@@ -75,7 +75,7 @@ type reader struct {
 	gap    int
 	crTold bool // the carriage returns were reported
 
-	value value // the number of the present line
+	value value // the number of the current line
 }
 
 func (r *reader) readAll(text string) {

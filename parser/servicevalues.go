@@ -58,7 +58,7 @@ func readSchedFlags(v *value) (string, *problem) {
 	return flags, nil
 }
 
-// Netmask tells which addresses count as one client for persistence. The zero Netmask means none.
+// Netmask defines which addresses count as one client for persistence. The zero Netmask means none.
 type Netmask struct {
 	Bits uint32 // for IPv4 the mask, for IPv6 the prefix length, 1 to 128
 	text string

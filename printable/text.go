@@ -1,4 +1,5 @@
-// Package printable shows text that others wrote (servers, files, programs), so that a terminal acts on none of it.
+// Package printable escapes text from servers, files and programs, so that a terminal executes no control sequence in
+// it.
 package printable
 
 import (

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// ErrEnded means that a ready helper has ended.
+// ErrEnded means that a ready helper has exited.
 var ErrEnded = errors.New("it ended")
 
 // Helper is a program that answers requests until it is idle or closed. A question is a line that it reads from
@@ -27,7 +27,7 @@ type Helper struct {
 	asked   int
 	ready   bool
 	waiting map[string]chan string // by the number of the question
-	err     error                  // why it ended
+	err     error                  // why it exited
 }
 
 // StartHelper starts a helper.
@@ -52,12 +52,12 @@ func StartHelper(c Command) (*Helper, error) {
 	return h, nil
 }
 
-// run hands answers over until the helper ends.
+// run hands answers over until the helper exits.
 func (h *Helper) run(cmd *exec.Cmd, answers io.Reader) {
 	for lines := bufio.NewScanner(answers); lines.Scan(); { // a line has at most 64 KiB
 		h.handOver(lines.Text())
 	}
-	Kill(h.Pid) // harmless if it has ended already: its pid is not used again before Wait
+	Kill(h.Pid) // harmless if it has exited already: its pid is not used again before Wait
 	err := cmd.Wait()
 	h.to.Close()
 	h.mu.Lock()
@@ -82,7 +82,7 @@ func (h *Helper) handOver(line string) {
 	}
 }
 
-// Ask asks a question that has two answers. They come through the channel, which is closed when the helper ends before.
+// Ask sends a request that has two answers. They come through the channel, which is closed if the helper exits before.
 func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,7 +96,7 @@ func (h *Helper) Ask(words ...string) (<-chan string, error) {
 	return answers, nil
 }
 
-// Close lets the helper end when it has answered.
+// Close lets the helper exit when it has answered.
 func (h *Helper) Close() { h.to.Close() }
 
 // End kills a helper that does not answer, and returns why it ended: ErrEnded, or where it was not ready before that,

@@ -13,7 +13,7 @@ import (
 const maxDescendants = 10000
 
 // Kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. One
-// whose parent has ended is a child of init and is not found. PR_SET_CHILD_SUBREAPER would make it our child instead,
+// whose parent has exited is a child of init and is not found. PR_SET_CHILD_SUBREAPER would make it our child instead,
 // but for the whole process: os/exec could no longer wait for its own.
 func Kill(pid int) {
 	all := []int{pid}

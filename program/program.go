@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// pipeDelay is how long the output of a program is waited for after the program's end: a process that it left running
-// may hold the pipe forever.
+// pipeDelay is how long the output of a program is waited for after the program has exited: a process that it left
+// running may hold the pipe forever.
 const pipeDelay = 200 * time.Millisecond
 
 // Command is a program to run.
@@ -57,7 +57,7 @@ func Find(name string) (string, error) {
 	return "", fmt.Errorf("%s: not installed", name)
 }
 
-// FindOwn is the path of a program that is installed with this one: beside it, or else as Find has it.
+// FindOwn is the path of a program that is installed with this one: next to it, or else as Find returns it.
 func FindOwn(name string) (string, error) {
 	if self, err := os.Executable(); err == nil {
 		if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), name)); err == nil {
@@ -67,7 +67,7 @@ func FindOwn(name string) (string, error) {
 	return Find(name)
 }
 
-// Run runs a program to its end, or until it is killed with all that it started: at its limit, or when ctx is done.
+// Run runs a program until it exits, or until it is killed with all that it started: at its limit, or when ctx is done.
 // The error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause
 // of ctx when that is done, or says why the program could not be started. A script without #! is given to the shell,
 // as execvp(3) does.

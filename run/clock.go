@@ -26,7 +26,7 @@ func SinceBoot() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// BootID tells this boot from other boots; "" where that is not known.
+// BootID identifies this boot; "" if it is not known.
 func BootID() string {
 	text, _ := ReadFile("/proc/sys/kernel/random/boot_id", 64)
 	return strings.TrimSpace(string(text))

@@ -50,8 +50,8 @@ func IsLocked(path string) (bool, error) {
 	return l.Type != unix.F_UNLCK, nil
 }
 
-// LockFolder keeps others from changing a run folder until the returned file is closed. It is for milliseconds, to
-// read what is there and write it again.
+// LockFolder keeps other processes from changing a run folder until the returned file is closed. It is for
+// milliseconds, to read what is there and write it again.
 func LockFolder(ctx context.Context, dir string) (*os.File, error) {
 	if err := CheckFolder(dir); err != nil {
 		return nil, err

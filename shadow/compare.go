@@ -57,7 +57,7 @@ func changes(from, to ipvsctl.Table) map[place]bool {
 	return places
 }
 
-// compare notes the present differences of the tables, and reports those that have lasted too long.
+// compare notes the current differences of the tables, and reports those that have lasted too long.
 func (s *shadow) compare(ctx context.Context, now pair) {
 	differ, live, ours := changes(now.live, now.ours), changes(s.was.live, now.live), changes(s.was.ours, now.ours)
 	for p := range live {
@@ -99,7 +99,7 @@ func (s *shadow) note(p place, live, ours bool, now pair) {
 	s.open[p] = d
 }
 
-// close ends a difference: the second daemon followed, or the first one went back.
+// close ends a difference: the second daemon followed, or the first one returned to the former state.
 func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	if now.live[p.key].Key != now.ours[p.key].Key {
 		return // it is not compared any more
@@ -142,7 +142,7 @@ func (s *shadow) tellLasting(ctx context.Context) {
 const slack = 3 * time.Second
 
 // explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after
-// as many results as the thresholds ask for. Between two of them there is the interval and, in a daemon that checks one
+// as many results as the thresholds require. Between two of them there is the interval and, in a daemon that checks one
 // server after the other as the Perl does, the time that all checks take. Each may take all of its time.
 func (s *shadow) explain(now *director.Snapshot) map[lvs.Key]time.Duration {
 	var all time.Duration

@@ -18,7 +18,7 @@ type follower struct {
 	at    place
 }
 
-// Check asks the live table as it was read last.
+// Check takes its result from the live table as it was last read.
 func (f follower) Check(context.Context) checker.Result {
 	if f.at.serves(*f.table.Load()) {
 		return checker.Result{OK: true, Stage: wire.AtMatch,

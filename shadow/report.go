@@ -131,7 +131,7 @@ func (s Sightings) print(w io.Writer, what string) {
 	fmt.Fprintf(w, "%s: together: %d; shadow first: %s; live first: %s\n", what, s.Together, s.Shadow, s.Live)
 }
 
-// String says how often one was first, and by how much on average and at most.
+// String describes how often one was first, and by how much on average and at most.
 func (l Lead) String() string {
 	if l.First == 0 {
 		return "0"

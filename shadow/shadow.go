@@ -1,4 +1,4 @@
-// Package shadow runs beside the daemon that keeps the table. It makes the same checks, decides by the same director
+// Package shadow runs alongside the daemon that keeps the table. It makes the same checks, decides by the same director
 // over a table of its own in memory, and compares that with the live one. It changes nothing.
 package shadow
 
@@ -27,13 +27,13 @@ type Options struct {
 	Live     ipvsctl.Client // the live table, which is only read, by several goroutines
 	Plan     *director.Plan
 	Programs bool // external checks are run; else their servers are in service here when they are in the live table
-	// Changed returns another plan when the file has changed, else nil. It is asked after each reading.
+	// Changed returns another plan when the file has changed, else nil. It is called after each reading.
 	Changed func(ctx context.Context) *director.Plan
 	Say     func(line string)  // gets what happens, a line each
 	Update  func(Report) error // gets the report after each reading
 }
 
-// shadow is one run. Its fields belong to the goroutine of Run but for table, which followers ask.
+// shadow is one run. Its fields belong to the goroutine of Run but for table, which followers read.
 type shadow struct {
 	Options
 	live     readOnly
@@ -55,7 +55,7 @@ type pair struct{ live, ours ipvsctl.Table }
 // readOnly is a table without its changes: they are counted and not made.
 type readOnly struct {
 	ipvsctl.Client
-	refused atomic.Int64 // changes that were asked for
+	refused atomic.Int64 // changes that were requested
 }
 
 // Do makes no change.

@@ -193,7 +193,7 @@ func (e exposition) tallies() {
 		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
 }
 
-// carried is what the kernel counts, as the table was read the last time: a scrape asks it nothing.
+// carried is what the kernel counts, as the table was last read: a scrape sends it no request.
 func (e exposition) carried() {
 	if e.s.Counted.IsZero() {
 		return

@@ -8,14 +8,14 @@ import (
 	"ldirectord/printable"
 )
 
-// sentences are remarks, with what others said as they said it: who shows them escapes it.
+// sentences are remarks. Text from servers and other programs in them is not escaped yet.
 type sentences []string
 
 func (all *sentences) add(format string, values ...any) {
 	*all = append(*all, fmt.Sprintf(format, values...))
 }
 
-// told adds a remark that ends with what was told, if anything was.
+// told adds a remark that ends with the given text, if there is any.
 func (all *sentences) told(about, what string) {
 	if what != "" {
 		*all = append(*all, about+what)
@@ -43,7 +43,7 @@ func (r *Report) Remarks() []string {
 	}
 	for _, f := range r.Failures {
 		start, more := fmt.Sprintf("%s ago: %s", Short(r.Time.Sub(f.At)), f.Text), ""
-		if f.Event == "mail-failed" { // which has all that a program said: the log tells it
+		if f.Event == "mail-failed" { // which has all output of a program: the log shows that
 			start, more = printable.Cut(start, width-len("…"))
 		}
 		all = append(all, start+more)
@@ -100,7 +100,7 @@ func (v *Virtual) Remarks() []string {
 	return all
 }
 
-// ServerRemarks are what there is to tell of a server besides its numbers. They contain text from servers and other
+// ServerRemarks are the facts about a server besides its numbers. They contain text from servers and other
 // programs: escape it.
 func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences

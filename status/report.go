@@ -27,8 +27,8 @@ type Process struct {
 	Events  map[string]uint64 // how many of each kind the journal had
 	Names   []Name            // the host names of the file that can't be looked up
 
-	Failures []Failure // what the daemon's own means failed at
-	Last     []Failure // the last events of the log that matter, also what others did
+	Failures []Failure // failures of the daemon's own log, mail and commands
+	Last     []Failure // the last important events of the log, including changes by other programs or by hand
 }
 
 // Failure is one of something that the daemon uses besides servers and table: log, mail, webhook, address of the
@@ -83,7 +83,7 @@ type Report struct {
 	AnnounceError string         `json:"announce_error,omitempty"` // why addresses can't be announced
 }
 
-// Checks is how the checks as a whole go.
+// Checks is a summary of all checks.
 type Checks struct {
 	Overdue float64 `json:"overdue_seconds"` // of the check that is most overdue
 	// that failed because this machine lacked descriptors, memory, ports or permissions
@@ -93,7 +93,7 @@ type Checks struct {
 // Table is how the table of IPVS does.
 type Table struct {
 	Error string `json:"error,omitempty"` // why it can't be read
-	// virtual services that are to go and still there
+	// virtual services that are still to be removed
 	Removing   int                        `json:"removing"`
 	Operations map[string]director.Counts `json:"operations"`
 }

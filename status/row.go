@@ -19,7 +19,7 @@ type Row struct {
 	Weight, Active int64 // in the table, and its active connections; -1 where there is none, or it is not known
 }
 
-// Name tells a row from all others of a report.
+// Name identifies a row in a report.
 func (r *Row) Name() string {
 	if r.Server == nil {
 		return r.At.ID

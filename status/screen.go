@@ -64,7 +64,7 @@ type line struct {
 	text, style string
 	server      bool // the line is that of a server
 	fine        bool // a server without anything to report
-	besides     bool // a fine server whose virtual service has others that are not
+	besides     bool // a healthy server whose virtual service has others that are not
 }
 
 const (
@@ -75,7 +75,7 @@ const (
 
 func (t Trouble) style() string { return [...]string{"", "\x1b[36m", "\x1b[33m", "\x1b[31m"}[t] }
 
-// head says what the screen is of.
+// head describes what the screen shows.
 func (s *Screen) head(at time.Time) []line {
 	lines := []line{{text: at.Format(time.TimeOnly) + "  " + s.Title, style: bold}}
 	r, below := s.now, ""
@@ -137,7 +137,7 @@ func (s *Screen) body(room int) []line {
 	return append(lines, s.services(told)...)
 }
 
-// services are all virtual services, and their servers but for those whose reason is told.
+// services are all virtual services, and their servers except those whose reason is already shown.
 func (s *Screen) services(told map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
 		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(v.Trouble.style(), bold)})

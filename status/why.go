@@ -13,13 +13,13 @@ import (
 	"ldirectord/lvs"
 )
 
-// Why tells of real servers what their checks found recently, and what was done about it. Its JSON names are stable, as
+// Why shows what the checks of real servers found recently, and what was done about it. Its JSON names are stable, as
 // those of Report.
 type Why struct {
 	Time    time.Time `json:"time"`
 	Started time.Time `json:"started"` // of the daemon: nothing from before is known
 	Role    string    `json:"role"`    // active or standby
-	Servers []Case    `json:"servers"` // that were asked for; none: the file has none of that name
+	Servers []Case    `json:"servers"` // the requested servers; none: the file has none of that name
 }
 
 // Case is one real server of one virtual service.
@@ -44,7 +44,7 @@ type Entry struct {
 	Text   string `json:"text"`             // without its time; text from servers and other programs: escape it
 	Check  string `json:"check,omitempty"`  // of several: https 443
 	Cause  string `json:"cause,omitempty"`  // of a failure
-	Detail string `json:"detail,omitempty"` // what the check said, why the table refused, or what was ordered
+	Detail string `json:"detail,omitempty"` // what the check found, why the table refused, or what was ordered
 	// Of the last check, in milliseconds: how long it took, and how long after its start each stage was done:
 	// lookup, connect, TLS, sent, first byte, whole answer, match.
 	Took   float64            `json:"took_ms,omitempty"`
@@ -90,7 +90,7 @@ func entries(s *Server, window int) []Entry {
 	return list
 }
 
-// found tells of results of a check.
+// found describes results of a check.
 func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	inMS := func(us uint32) float64 { return float64(us) / 1000 }
 	e.Took = inMS(r.Took)
@@ -129,7 +129,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	}
 }
 
-// done tells what came of results, and what was done by hand.
+// done describes the consequences of results, and what was done by hand.
 func (e *Entry) done(r *history.Record) {
 	weight := fmt.Sprintf("weight %d", r.Weight)
 	switch e.Text = r.Text; r.Kind {
@@ -146,7 +146,7 @@ func (e *Entry) done(r *history.Record) {
 	}
 }
 
-// told tells what the table did, or refused.
+// told describes what the table did, or refused.
 func (e *Entry) told(r *history.Record, did, refused string) {
 	if e.Text = "table: " + did; r.Text != "" {
 		e.Text = "table: refused " + refused + ": " + r.Text
@@ -161,7 +161,7 @@ func (w *Why) Last(n int) {
 	}
 }
 
-// DropConversations drops what was said in failed checks.
+// DropConversations drops the conversations of failed checks.
 func (w *Why) DropConversations() {
 	for i := range w.Servers {
 		w.Servers[i].Conversations = nil

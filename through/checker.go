@@ -25,12 +25,12 @@ type check struct {
 	timeout      time.Duration
 
 	began   time.Time
-	now     passage // by which it was asked
+	now     passage // by which it was checked
 	void    string  // why the last answer through the virtual address was void
 	missing bool    // by the last answer that counted, the server answers at its own address alone
 }
 
-// New makes the check of a Spec whose Through is set. Build makes those that ask one address.
+// New makes the check of a Spec whose Through is set. Build makes those of one address.
 func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Checker, error)) (checker.Checker, error) {
 	c := &check{Services: s, way: spec.Through, timeout: cmp.Or(spec.Timeout, spec.NegotiateTimeout)}
 	var err error
@@ -46,7 +46,7 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	return c, err
 }
 
-// Check implements checker.Checker. While the way is void the server's own address is asked at the same time: a dead
+// Check implements checker.Checker. While the path is void the server's own address is checked at the same time: a dead
 // server is out in time.
 func (c *check) Check(ctx context.Context) checker.Result {
 	if !c.isOn() {
@@ -71,7 +71,7 @@ func (c *check) isOn() bool {
 	return c.on.Load() && (left == nil || !(*left)[c.way.Virtual])
 }
 
-// ask asks the server through the virtual address, and judges the answer.
+// ask checks the server through the virtual address, and judges the answer.
 func (c *check) ask(ctx context.Context) (r checker.Result) {
 	if err := c.ready(ctx, c.way, &c.now); err != nil {
 		c.void = err.Error()
@@ -105,7 +105,7 @@ func (c *check) Confirm(ctx context.Context, all []checker.Guided) []bool {
 			if counts[i] = stayed[i] && c.locate(ctx, &other.now, now) == nil; counts[i] {
 				other.missing = false
 			} else {
-				other.now.looked = time.Time{} // whoever looks next says why
+				other.now.looked = time.Time{} // the next look gives the reason
 			}
 		}
 		return err
@@ -160,7 +160,7 @@ func (c *check) instead(r checker.Result) checker.Result {
 	return r
 }
 
-// explain says of a failure through the virtual address what the server's own address says.
+// explain adds, to a failure through the virtual address, the result at the server's own address.
 func (c *check) explain(r, own checker.Result) checker.Result {
 	r.Detail = fmt.Sprintf("through %v: %s", c.way.Virtual, r.Detail)
 	switch r.OwnAnswers = own.OK; {

@@ -16,14 +16,14 @@ type Kernel struct {
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }
 
-// Drops tells which settings drop answers of a virtual address of IPv4 (ip-sysctl of the kernel's documentation; IPv6
+// Drops returns which settings drop answers of a virtual address of IPv4 (ip-sysctl of the kernel's documentation; IPv6
 // has neither).
 func (k Kernel) Drops() (acceptLocal, reversePath bool) {
 	return k.Local && !k.AcceptLocal, k.Strict && !k.Same
 }
 
-// Judge tells why an answer through a virtual address is void; "" if it counts. A success counts if the private service
-// was there all the time, a failure only if an answer could have come back.
+// Judge returns why an answer through a virtual address is void; "" if it counts. A success counts if the private
+// service was there all the time, a failure only if an answer could have come back.
 func Judge(r checker.Result, stayed, ipv6 bool, k Kernel) (void string) {
 	acceptLocal, reversePath := k.Drops()
 	switch {

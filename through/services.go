@@ -1,4 +1,4 @@
-// Package through checks real servers the way clients come: by a virtual address, forwarded by IPVS. For each server
+// Package through checks real servers as clients reach them: by a virtual address, forwarded by IPVS. For each server
 // there is a private service of IPVS, which the mark of a check's socket chooses, and which forwards to that server
 // alone.
 package through
@@ -46,7 +46,7 @@ type Options struct {
 	Table  ipvsctl.Client                               // used by one goroutine at a time
 	Former []ipvsctl.PrivateService                     // what the daemon before may have left
 	Save   func([]ipvsctl.PrivateService) error         // writes all down that may be in the table, before it is
-	Taken  func(context.Context) func(mark uint32) bool // which marks others use; asked only when one is chosen
+	Taken  func(context.Context) func(mark uint32) bool // which marks others use; called only when one is chosen
 	Knock  func(wire.Via, netip.AddrPort) error         // sends one packet by a way: wire.Knock
 	Config string                                       // the configuration, as a word of a shell
 	// Diverts names what may send packets with a mark elsewhere.
@@ -135,7 +135,7 @@ func (s *Services) Start(o Options) {
 // Leave has checks through these virtual addresses go to the servers' own: another daemon has their virtual services.
 func (s *Services) Leave(virtual map[netip.Addr]bool) { s.left.Store(&virtual) }
 
-// wanted is the service of a way, without its mark.
+// wanted is the service for a path, without its mark.
 func wanted(w checker.Through) ipvsctl.PrivateService {
 	d := lvs.Dest{Addr: netip.AddrPortFrom(w.Server, 0), Forward: w.Forward, Weight: 1}
 	return ipvsctl.PrivateService{Key: lvs.Key{IPv6: w.Virtual.Is6()}, Dest: d}
@@ -296,7 +296,7 @@ func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bo
 	return stayed, free, err
 }
 
-// judge tells why an answer is void; "" if it counts.
+// judge returns why an answer is void; "" if it counts.
 func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
 	answered := time.Now()
 	err := s.surely(ctx, p, func(ctx context.Context) error {
@@ -306,7 +306,7 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 			p.looked = time.Time{}
 			k = s.kernel(p.via.To, p.Dest.Addr.Addr(), answered)
 		}
-		// What was changed while the check ran does not tell what became of its packets.
+		// What was changed while the check ran does not show where its packets went.
 		void = cmp.Or(Judge(r, stayed[0], p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
 		p.before = k
 		if void == "" && !r.OK && p.restored {
@@ -350,7 +350,7 @@ func (s *Services) surely(ctx context.Context, p *passage, f func(context.Contex
 	return err
 }
 
-// knock tells why packets of a check don't come to its service; nil if they do: each that begins a connection is
+// knock returns why packets of a check don't reach its service; nil if they do: each that begins a connection is
 // remembered there at once. A rule of the firewall may change their marks.
 func (s *Services) knock(ctx context.Context, p *passage) error {
 	ago := time.Since(p.seen)

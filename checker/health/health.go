@@ -23,8 +23,8 @@ func (s State) String() string {
 // MaxWindow is the largest M of a window rule N/M.
 const MaxWindow = 64
 
-// Rule tells when results change a state: after Fall failures or Rise successes in a row; or, with Of > 0, only by the
-// window: up while at least Need of the last Of checks passed.
+// Rule defines when results change a state: after Fall failures or Rise successes in a row; or, with Of > 0, only by
+// the window: up while at least Need of the last Of checks passed.
 type Rule struct {
 	Fall, Rise int // >= 1
 	Need, Of   int // 1 <= Need <= Of <= MaxWindow; both 0 without a window

@@ -2,8 +2,8 @@ package health
 
 import "fmt"
 
-// Told is what one answer of a server says, in the words of HAProxy's agent-check. The zero Told is from a check that
-// asks for none.
+// Told is what one answer of a server reports, in the words of HAProxy's agent-check. The zero Told is from a check
+// that requests none.
 type Told struct {
 	Silent   bool // there was no answer
 	Wordless bool // there was one with none of these words
@@ -13,7 +13,7 @@ type Told struct {
 	State    State // Up, or Down for down, fail and stopped; Unknown: none of these words
 }
 
-// Admin is what a server asks for, in the words of an administrator.
+// Admin is what a server requests, in the words of an administrator.
 type Admin uint8
 
 // A larger one takes more away, except Ready, which ends the others.
@@ -53,7 +53,7 @@ func (w Words) String() string {
 	return w.Admin.String() + ", " + percent
 }
 
-// Asks is Admin; a server that can bear nothing asks to drain.
+// Asks is Admin; a server that can bear nothing requests a drain.
 func (w Words) Asks() Admin {
 	if w.Less == 100 {
 		return max(w.Admin, Drain)
@@ -68,7 +68,7 @@ type Telling struct {
 	said     Words // by the last answer
 	common   Words // of the answers of the streak
 	silences uint8
-	streak   int32 // answers in a row that ask for less
+	streak   int32 // answers in a row that request a lower weight
 }
 
 // Silences is the number of checks in a row without an answer after which the percentage no longer applies.
@@ -125,7 +125,7 @@ func (t *Telling) note(told Told) {
 	}
 }
 
-// IsDoubted reports whether the last answer asks for less than what applies.
+// IsDoubted reports whether the last answer requests a lower weight than the one that applies.
 func (t Telling) IsDoubted() bool { return t.streak > 0 }
 
 // IsSilent reports whether a server has not answered for so long that its percentage no longer applies.

@@ -35,7 +35,7 @@ type Answer struct {
 	Verdict Verdict
 	Rows    int  // rows that the query changed; 1 if it returned some
 	InQuery bool // refused or failed after the log-in
-	Lost    bool // failed when the connection had ended
+	Lost    bool // failed after the connection was closed
 	Text    []byte
 }
 

@@ -156,11 +156,11 @@ func inTime(text []byte, budget time.Duration, spent *time.Duration, search func
 // byteReader is a text with one rune per byte, which ends when the time is over.
 type byteReader struct {
 	rest []byte
-	over func() bool // asked at each readsPerLook bytes
+	over func() bool // called every readsPerLook bytes
 	cut  bool
 }
 
-// readsPerLook is how often over is asked.
+// readsPerLook is how many bytes are read between two calls of over.
 const readsPerLook = 4 << 10
 
 // ReadRune implements io.RuneReader.

@@ -64,7 +64,7 @@ func Write(fd int, p []byte) (int, error) {
 
 func Close(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// EpollWait asks for events without waiting for them.
+// EpollWait returns pending events without waiting for more.
 func EpollWait(fd int, events []syscall.EpollEvent) (int, error) {
 	return rawCall(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(&events[0]), len(events))
 }

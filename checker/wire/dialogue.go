@@ -21,7 +21,7 @@ type Dialogue struct {
 	Offered *tls.Config // for upgrade; nil: the check stays in the clear
 	bound   *bounded    // the data read from Conn
 	In      *bufio.Reader
-	lost    bool // nothing more can be said or received
+	lost    bool // nothing more can be sent or received
 }
 
 func NewDialogue(c *Conn) Dialogue {

@@ -47,7 +47,7 @@ func IsTimeout(err error) bool {
 	return IsOneOf(err, os.ErrDeadlineExceeded, context.DeadlineExceeded)
 }
 
-// IsClosed reports whether the server has ended the connection in order.
+// IsClosed reports whether the server has closed the connection in an orderly way.
 func IsClosed(err error) bool {
 	return IsOneOf(err, io.EOF, io.ErrUnexpectedEOF)
 }

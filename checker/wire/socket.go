@@ -12,7 +12,7 @@ import (
 )
 
 // dialTCP connects without net.Dialer, which takes twice as long, with twice as many allocations (BenchmarkDialOwn,
-// BenchmarkDialNet): it starts a goroutine and a timer for each connection, and asks the kernel for both addresses.
+// BenchmarkDialNet): it starts a goroutine and a timer for each connection, and queries both addresses from the kernel.
 func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn, error) {
 	fd, err := StartTCP(to, viaTo(ctx, to))
 	if err != nil {

@@ -77,7 +77,7 @@ func micros(d time.Duration) uint32 { return uint32(min(max(d.Microseconds(), 1)
 // Set notes when a stage was done.
 func (s *Stages) Set(m Mark, after time.Duration) { s[m] = micros(after) }
 
-// String lists the completed stages in the order of their ends: connect 0.3 ms, sent 0.4 ms.
+// String lists the completed stages in the order of their completion: connect 0.3 ms, sent 0.4 ms.
 func (s Stages) String() string {
 	var done []Mark
 	for m := range Marks {

@@ -46,7 +46,7 @@ type TLSRules struct {
 	Verify   bool
 	Roots    *x509.CertPool   // that verify trusts
 	Own      *tls.Certificate // the client's certificate, if a server requests one; nil: none
-	WarnDays int              // how long before its end a certificate causes a warning; 0: none
+	WarnDays int              // how long before it expires a certificate causes a warning; 0: none
 }
 
 // Config returns the TLS configuration for a server, whose name is the first of some host[:port]; the last may be its

@@ -72,7 +72,7 @@ func (w *Watch) certified(t *tls.Conn) {
 	}
 }
 
-// Seen returns the stages so far, the end of the server's certificate, and the time since the start.
+// Seen returns the stages so far, when the server's certificate expires, and the time since the start.
 func (w *Watch) Seen() (done Stages, certEnd int64, took time.Duration) {
 	for m := range w.done {
 		done[m] = w.done[m].Load()

@@ -69,7 +69,7 @@ func commandsOf(run map[string]func(context.Context, *call) error) map[string]co
 	return all
 }
 
-// loaded is a command that needs the configuration. A refused configuration ends it.
+// loaded is a command that needs the configuration. With a refused configuration it fails.
 func loaded(run func(context.Context, *call, *daemon.Loaded) error) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		l, err := c.load(ctx)

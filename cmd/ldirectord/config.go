@@ -63,7 +63,7 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 }
 
 // refused is the exit status for a refused configuration. A failed look-up is no mistake of the file: in the foreground
-// it ends like a crash, so that a service manager tries again.
+// the exit status is that of a crash, so that a service manager tries again.
 func refused(c *call, found parser.Diagnostics) int {
 	switch {
 	case !c.stay:
@@ -75,7 +75,7 @@ func refused(c *call, found parser.Diagnostics) int {
 	}
 }
 
-// printFindings prints findings, errors first, because the Perl ldirectord ends at an error. status and stop print the
+// printFindings prints findings, errors first, because the Perl ldirectord stops at an error. status and stop print the
 // Perl's warnings, not the advice. Commands that the Perl does not have use the order of the file.
 func (c *call) printFindings(found parser.Diagnostics) {
 	if c.answer != nil {

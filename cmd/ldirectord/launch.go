@@ -24,7 +24,7 @@ func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 	if c.debug || c.stay || l.Config.Global.Supervised {
 		return daemon.Run(ctx, daemonOptions(c, l, supervisor(c), nil))
 	}
-	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which ends now
+	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
 	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
 		os.Unsetenv(readyEnv)
 		syscall.CloseOnExec(fd)

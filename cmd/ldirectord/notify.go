@@ -23,10 +23,10 @@ import (
 
 const (
 	workerEnv = "LDIRECTORD_NOTIFY_WORKER" // marks the process that carries an order out
-	// the limit of the whole order, including the wait for a daemon that ends
+	// the limit of the whole order, including the wait for a daemon that is stopping
 	orderTimeout = 2 * time.Minute
 
-	// tells that process to read the order again, because a later one may replace it
+	// makes that process read the order again, because a later one may replace it
 	lastOrder instance.Role = "last"
 )
 
@@ -39,7 +39,7 @@ var vrrpStates = map[string]bool{
 
 // notifyState makes the director serve or not, by the VRRP state: a daemon that was started by standby is promoted or
 // demoted; otherwise the daemon is started or stopped. The last order wins. It is carried out even if this process is
-// killed, because keepalived kills its scripts when it ends.
+// killed, because keepalived kills its scripts when it exits.
 func notifyState(ctx context.Context, c *call) error {
 	serve, err := vrrpServes(c.args)
 	if err != nil {
@@ -47,7 +47,7 @@ func notifyState(ctx context.Context, c *call) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
 	defer cancel()
-	// keepalived ends its scripts a second after it started them, which may be before the daemon has answered.
+	// keepalived kills its scripts a second after it started them, which may be before the daemon has answered.
 	// SIGTERM is caught rather than ignored, because children would inherit an ignored signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
@@ -193,7 +193,7 @@ func obey(ctx context.Context, c *call, role instance.Role) error {
 	}
 }
 
-// carryOut starts or ends the daemon by an order. It can end a running daemon whatever the state of the file.
+// carryOut starts or stops the daemon by an order. It can stop a running daemon whatever the state of the file.
 func carryOut(ctx context.Context, c *call, role instance.Role) error {
 	switch role {
 	case instance.Started, instance.Active:

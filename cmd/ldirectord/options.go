@@ -300,7 +300,7 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// isVerbose reports whether a word after a command is -v for --verbose; before a command -v asks for the version.
+// isVerbose reports whether a word after a command is -v for --verbose; before a command -v prints the version.
 func isVerbose(verb, word string) bool {
 	return word == "-v" && slices.Contains(commands[verb].Options, "verbose")
 }
@@ -321,7 +321,7 @@ func (o *options) chooseRunDir() {
 	}
 }
 
-// instance is the daemon that this command line means.
+// instance is the daemon that this command line refers to.
 func (o *options) instance() instance.Instance {
 	d := instance.Daemon{Path: o.path, Table: o.ipvs, NetNS: instance.NetNS()}
 	return instance.New(o.runDir, d, o.names()...)
@@ -358,10 +358,10 @@ func (o *options) instanceName() string {
 	return filepath.Base(o.config)
 }
 
-// socket is that of the daemon which this command line means.
+// socket is that of the daemon which this command line refers to.
 func (o *options) socket() control.Socket { return control.Socket(o.instance().Files().Socket) }
 
-// roleFile is that of the daemon which this command line means.
+// roleFile is that of the daemon which this command line refers to.
 func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.instance().Files().Role) }
 
 // own are the options that further calls for the same machine need too.

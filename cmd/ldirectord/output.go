@@ -30,12 +30,12 @@ func (o *output) say(line string) {
 	fmt.Fprintln(o.stderr, line)
 }
 
-// warn is say with the program's name in front.
+// warn is say with the program's name at the beginning of the line.
 func (o *output) warn(format string, args ...any) {
 	o.say("ldirectord: " + fmt.Sprintf(format, args...))
 }
 
-// sayNow prints a line with the present time.
+// sayNow prints a line with the current time.
 func (o *output) sayNow(line string) {
 	fmt.Fprintf(o.out, "%s %s\n", time.Now().Format(time.DateTime), line)
 	o.out.Flush() // the writer remembers an error

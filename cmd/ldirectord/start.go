@@ -69,8 +69,8 @@ func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bo
 	return c.launch(ctx, l)
 }
 
-// waitsForUs reports whether a daemon that ends may be waiting for this command, which a daemon passed on: with files
-// that name each other both would wait. Such a daemon is left alone.
+// waitsForUs reports whether a daemon that is stopping may be waiting for this command, which a daemon passed on: with
+// files that name each other both would wait. Such a daemon is left alone.
 func (c *call) waitsForUs(daemon instance.Found) bool {
 	ends := daemon.State.Phase == instance.Ending || daemon.State.Phase == instance.HandedOver
 	return len(c.via) > 0 && daemon.Pid != 0 && ends

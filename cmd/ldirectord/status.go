@@ -66,7 +66,7 @@ func sayElsewhere(c *call) {
 	}
 }
 
-// showReport prints the daemon's report, if an option asks for it.
+// showReport prints the daemon's report, if an option requests it.
 func showReport(ctx context.Context, c *call, pid int) error {
 	if !c.verbose && !c.jsonOut {
 		if err := c.perlRuns(); err != nil {
@@ -97,7 +97,7 @@ func (o *options) perlRuns() error {
 	return nil
 }
 
-// report asks the running daemon for its status.
+// report requests the status of the running daemon.
 func (o *options) report(ctx context.Context) (*status.Report, error) {
 	text, err := o.socket().Ask(ctx, "/status")
 	if err != nil {

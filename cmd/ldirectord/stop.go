@@ -12,7 +12,7 @@ import (
 	"ldirectord/instance"
 )
 
-// stop ends the running daemon, whatever the state of the file, and waits until it has cleaned up.
+// stop stops the running daemon, whatever the state of the file, and waits until it has cleaned up.
 func stop(ctx context.Context, c *call) error {
 	found := c.found()
 	switch {
@@ -28,7 +28,7 @@ func stop(ctx context.Context, c *call) error {
 	}
 }
 
-// end sends a signal to the daemon and waits for its end.
+// end sends a signal to the daemon and waits until it exits.
 func end(ctx context.Context, p instance.Process, sig syscall.Signal) error {
 	if err := send(p.Pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
@@ -38,7 +38,7 @@ func end(ctx context.Context, p instance.Process, sig syscall.Signal) error {
 	return p.Await(ctx)
 }
 
-// handOver ends the daemon, which leaves the table as it is, and the processes that a Perl daemon forked.
+// handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked.
 func handOver(ctx context.Context, p instance.Process) error {
 	forked := p.Forked()
 	if err := end(ctx, p, daemon.SignalHandOver); err != nil {

@@ -36,7 +36,7 @@ func waitFor(ctx context.Context, c *call) error {
 		}
 		now, err := c.askWhy(ctx)
 		switch {
-		case now == nil: // a daemon that ends may be followed by another one
+		case now == nil: // a daemon that stops may be followed by another one
 		case err != nil && word == "up": // the server has left the file
 			return err
 		default:

@@ -1,5 +1,5 @@
-// Package always says what always holds of a virtual service: the predicates of docs/judgement.md, over plain facts.
-// The walk of judge asks them of every state that there is, the chaos of director of a table in memory. Tests alone
+// Package always has the predicates of docs/judgement.md, which always hold for a virtual service, over plain facts.
+// The walk of judge tests them in every state, the chaos test of director on a table in memory. Only tests
 // import it.
 package always
 

@@ -36,7 +36,7 @@ type letter struct {
 }
 
 // newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if asked to, what
-// those do not say.
+// those do not contain.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -78,7 +78,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	return l
 }
 
-// further is what the Perl's mail does not say, a line each.
+// further is what the Perl's mail does not contain, one line for each fact.
 func further(rule Rule, e notify.Event) (lines string) {
 	if e.Reason != "" {
 		label := "Reason"

@@ -18,12 +18,12 @@ import (
 type Rule struct {
 	To          string        // emailalert: addresses separated by commas; "" for none
 	From        string        // emailalertfrom: the From line; "" for USER@HOST
-	SMTP        string        // smtp: server, at port 25 unless it says host:port; "" for the local sendmail
+	SMTP        string        // smtp: server, at port 25 unless it is host:port; "" for the local sendmail
 	Freq        time.Duration // emailalertfreq: between reminders of a server that is still down; 0 for none
 	Statuses    []lvs.Status  // emailalertstatus: the states of the daemon in which mail is sent
 	ServiceName string        // servicename: in front of the subject, and in the body
 	Comment     string        // comment: in the body
-	// emailalertdetail: the command that tells more of a server, without the virtual service and the server; "":
+	// emailalertdetail: the command that shows more about a server, without the virtual service and the server; "":
 	// the mail is the Perl's
 	Why   string
 	Reals []string // the real servers by the names of Event.Real; nil when that is not known

@@ -14,7 +14,7 @@ import (
 
 // Limits of the delivery of mail.
 const (
-	maxWaiting     = 100              // mails in a box; all after them are dropped, and one mail says how many
+	maxWaiting     = 100              // mails in a box; all after them are dropped, and one mail reports how many
 	maxSending     = 8                // at once
 	firstMailRetry = 5 * time.Second  // after the first temporary failure; then it doubles
 	lastMailRetry  = 10 * time.Minute // the longest pause between two tries

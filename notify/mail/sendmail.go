@@ -52,7 +52,7 @@ func sendmail(ctx context.Context, programs [][]string, l *letter) (again []stri
 	return l.to, err
 }
 
-// rejectsMail reports whether a program says that the mail itself is wrong.
+// rejectsMail reports whether a program rejects the mail itself.
 func rejectsMail(err error) bool {
 	exit, is := errors.AsType[*exec.ExitError](err)
 	// of sysexits.h: usage, data, no user, no host

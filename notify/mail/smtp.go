@@ -19,7 +19,7 @@ import (
 const (
 	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, a part of the text
 	smtpSessionTime = 10 * time.Minute // all of it
-	maxSMTPReplies  = 256 << 10        // bytes that a server may say
+	maxSMTPReplies  = 256 << 10        // bytes that a server may send in all
 )
 
 // dialer opens a connection, as net.Dialer.DialContext does.
