@@ -18,17 +18,17 @@ var (
 	largePool = sync.Pool{New: func() any { return new(make([]byte, 0, max(maxBody, maxFile+1))) }}
 )
 
-// beginning is that of a body or a file, which may be long. It is to be closed, and its text is good until then.
+// beginning is the beginning of a body or a file, which may be long. It must be closed; its text is valid until then.
 type beginning struct {
-	ctx    context.Context // of the check
+	ctx    context.Context // the context of the check
 	limits *Matching
 	text   []byte
-	small  *[]byte       // the pool's, which text began as
-	large  *[]byte       // the pool's, when text is a large one
-	waited time.Duration // for its turn
+	small  *[]byte       // the small buffer from its pool, in which text began
+	large  *[]byte       // the large buffer from its pool, if text is in one
+	waited time.Duration // how long it waited for a large buffer
 }
 
-// read reads that many bytes more. The time that it waits is not counted as time of these connections.
+// read reads up to n more bytes. The time that it waits is not counted as time of these connections.
 func (b *beginning) read(from io.Reader, n int, conns ...*wire.Conn) error {
 	for n > 0 {
 		if len(b.text) == cap(b.text) {
@@ -72,7 +72,7 @@ func (b *beginning) grow(conns []*wire.Conn) error {
 	return nil
 }
 
-// close gives back what is held.
+// close returns the buffers to their pools.
 func (b *beginning) close() {
 	if b.small != nil {
 		smallPool.Put(b.small)

@@ -90,7 +90,7 @@ type Env struct {
 	trusted  shared[string, *x509.CertPool] // by file
 	secrets  shared[Spec, *untold]          // keyed by the settings that need it
 	http     shared[Spec, *httpRules]       // keyed by settings that don't depend on the server
-	requests shared[string, []byte]         // by themselves
+	requests shared[string, []byte]         // by their own text
 }
 
 // shared caches values that many servers share: one for each key.

@@ -27,7 +27,7 @@ type httpCheck struct {
 	sessions *wire.Sessions // nil for http
 
 	// The first request.
-	url    string // judged
+	url    string // the first request's URL, validated
 	text   []byte
 	direct bool        // the request goes to the server that the URL names
 	tls    *tls.Config // nil for http

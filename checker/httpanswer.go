@@ -51,9 +51,9 @@ func (a *httpAnswer) statusSaid() string {
 // It is our own because http.ReadResponse refuses answers that are good enough for a check, as those with junk in
 // their header, and takes longer, with 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
-	timeout time.Duration // of the check, for the messages
+	timeout time.Duration // the timeout of the check, for messages
 	src     *wire.Conn
-	in      *bufio.Reader // of src
+	in      *bufio.Reader // reads src
 	header  int           // bytes of headers that came
 	extra   int           // bytes of extensions of chunks
 	beginning

@@ -27,7 +27,7 @@ type oracleRelay struct {
 	theirs   []*os.File // the program's ends of the sockets
 	working  sync.WaitGroup
 	server   *wire.LibConn // nil before the first connection
-	failed   error         // to connect
+	failed   error         // why a connection could not be opened
 }
 
 // begin makes the sockets, and waits for the program's requests. The sockets have to be closed even after an error.

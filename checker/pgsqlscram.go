@@ -42,7 +42,7 @@ func (c *scramClient) logIn(passwd string) scramLogin {
 // scramLogin is one log-in.
 type scramLogin struct {
 	*scram.ClientConversation
-	first string // message
+	first string // the first message
 }
 
 var errScram = errors.New("the server's SCRAM message makes no sense")

@@ -84,9 +84,9 @@ type session struct {
 	server   *wire.Conn
 	buf      []byte
 	received []byte // received, and not matched yet
-	matched  []byte // last
+	matched  []byte // the last match
 	searched int    // searched bytes; repeated searches count again
-	search   search // all of it
+	search   search // all searches of the check
 }
 
 // Limits of repeated searches while a server sends more: after maxSearched bytes the check waits for gatherTime before

@@ -99,9 +99,9 @@ func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer, deadline time.
 // simpleAnswer searches an answer line by line.
 type simpleAnswer struct {
 	search   search
-	received int    // bytes
-	first    []byte // line, for the message
-	found    []byte // line that matches
+	received int    // how many bytes
+	first    []byte // the first line, for the message
+	found    []byte // the line that matches
 }
 
 // look searches a line with its end. An empty text is no line.

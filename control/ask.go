@@ -76,7 +76,7 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 
 // Refusal is an answer other than 200.
 type Refusal struct {
-	Status int // of HTTP
+	Status int // the HTTP status
 	Text   string
 }
 

@@ -54,8 +54,8 @@ func NewServer(ctx context.Context, handler http.Handler) *http.Server {
 type client struct {
 	net.Conn
 	uid   int         // -1 if unknown
-	asked bool        // a request came
-	waits atomic.Bool // for a slot
+	asked bool        // a request arrived
+	waits atomic.Bool // it waits for a slot
 	end   time.Time   // when the whole answer must be read
 }
 
@@ -143,7 +143,7 @@ func (c *client) hasGone() bool {
 // clients are the connections of a server.
 type clients struct {
 	mu  sync.Mutex // guards the fields below, and asked of each client
-	all []*client  // the oldest first
+	all []*client  // the clients, oldest first
 }
 
 // follow is called by the server when a connection changes its state; for a new one before the next is accepted. In a

@@ -22,7 +22,7 @@ import (
 // maxPath is the longest path of a socket, unix(7).
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// lastWords is how long answers may take after the socket was closed.
+// lastWords is how long pending answers may take after the socket was closed.
 const lastWords = 100 * time.Millisecond
 
 // Server is the daemon's HTTP server for commands.
@@ -34,14 +34,14 @@ type Server struct {
 	group string     // the group that may use it as well
 }
 
-// Listen makes the control socket. Only the instance's daemon may call it: it replaces the socket of a previous daemon
-// in one step. Until Allow, only root may use the socket. Requests end with ctx.
+// Listen creates the control socket. Only the instance's daemon may call it: it replaces the socket of a previous
+// daemon in one step. Until Allow, only root may use the socket. Requests end with ctx.
 func Listen(ctx context.Context, path string, handler http.Handler) (*Server, error) {
 	c := &Server{path: path, server: NewServer(ctx, handler)}
 	return c, run.While("making the control socket", c.bind(ctx))
 }
 
-// bind makes the socket and starts to serve there.
+// bind creates the socket and starts to serve there.
 func (c *Server) bind(ctx context.Context) error {
 	fresh := c.path + ".new"
 	if len(fresh) > maxPath {
@@ -67,7 +67,7 @@ func (c *Server) bind(ctx context.Context) error {
 	return nil
 }
 
-// Restore makes the socket again when it was lost.
+// Restore creates the socket again if it was lost.
 func (c *Server) Restore(ctx context.Context) error {
 	if run.Exists(c.path) {
 		return nil
@@ -130,7 +130,7 @@ func (c *Server) Close() error {
 	return errors.Join(c.server.Close(), removeSocket(c.path))
 }
 
-// inTheWay returns an error if the path is not a socket.
+// inTheWay returns an error if a file other than a socket has the path.
 func inTheWay(path string) error {
 	info, err := os.Lstat(path)
 	switch {

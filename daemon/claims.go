@@ -34,12 +34,12 @@ type claims struct {
 	mu         sync.Mutex // guards what follows
 	neighbours neighbours
 	mine       keySet             // the virtual services that this daemon may take
-	has, waits keySet             // as recorded
+	has, waits keySet             // the virtual services that the record has
 	yields     bool               // recorded: others may take its virtual services
 	last       []neighbour        // the other daemons at the last look
 	contested  bool               // another daemon changes our virtual services, so the table is read often
-	marking    []parser.Virtual   // of the file
-	names      map[lvs.Key]string // servicenames of the file
+	marking    []parser.Virtual   // the virtual services of the file
+	names      map[lvs.Key]string // the file's servicenames
 	told       map[string]bool
 }
 

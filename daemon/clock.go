@@ -17,7 +17,7 @@ func wallClock() time.Duration { return time.Duration(time.Now().UnixNano()) }
 func (d *daemon) followClock(was time.Duration, boot func() time.Duration) time.Duration {
 	since := boot()
 	ahead := wallClock() - since
-	stoodStill := boot()-since > clockSet/2 // between the two
+	stoodStill := boot()-since > clockSet/2 // the process was suspended between the two looks
 	if by := ahead - was; by.Abs() > clockSet && !stoodStill {
 		way := map[bool]string{true: "forward", false: "back"}[by > 0]
 		d.say(notify.ClockSet, fmt.Sprintf("The clock was set %s by %v", way, by.Abs().Round(time.Second)))

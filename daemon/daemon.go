@@ -35,7 +35,7 @@ const (
 	resultsTimeout = 3 * time.Second // how long a start waits for the first results
 
 	// Time limits for the shutdown of a daemon, from the signal on. EndTimeout is longer than their sum.
-	directorTimeout = 25 * time.Second // until the table is clean
+	directorTimeout = 25 * time.Second // until the director has cleaned up the table
 	saveTimeout     = time.Second      // at a handover, until an unsaved role is saved
 	hooksTimeout    = 30 * time.Second // until the last commands have exited
 	closeTimeout    = 5 * time.Second  // after that, for the last log lines and mails
@@ -61,14 +61,14 @@ type Options struct {
 
 	Name    string // the daemon's name in log lines
 	Version string // of the program
-	Debug   bool   // the log goes to Stderr, bare
+	Debug   bool   // the log goes to standard error, without a header
 	JSONLog bool
 	PidFile bool           // the daemon has a pid file, and commands find the daemon by it
 	Ready   io.WriteCloser // gets a line for each problem of the start, and finally ReadyLine; may be nil
 	Stderr  io.Writer
 }
 
-// daemon is the running director and what surrounds it.
+// daemon is the running director with its files, sockets and channels.
 type daemon struct {
 	Options
 	channels
@@ -176,7 +176,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	go d.config.run(ctx)
 	d.Loaded = nil // d.config has the configuration in force
 	cause := d.attend(signals, ended, end)
-	d.Config.Checks.through.Close(context.Background()) // whatever becomes of the table
+	d.Config.Checks.through.Close(context.Background()) // even if the table could not be cleaned up
 	if d.socket != nil {
 		d.failed(notify.ListenFailed, notListening, d.socket.Close())
 	}

@@ -22,7 +22,7 @@ import (
 	"ldirectord/run"
 )
 
-// folderTimeout limits the wait of a look whether a folder exists.
+// folderTimeout limits how long the test whether a folder exists may take.
 const folderTimeout = 2 * time.Second
 
 // Source is a configuration file, and how to read it.
@@ -30,7 +30,7 @@ type Source struct {
 	Path   string
 	Names  string // the file with the last addresses of host names
 	Strict bool
-	Alone  bool // names are not looked up
+	Alone  bool // do not look up names
 	Wait   bool // real servers wait for the addresses of their names; only check reports an error
 	Checks *Environment
 	Dirs   instance.ConfigDirs // where execute= looks for files

@@ -132,7 +132,7 @@ func isPath(target string) bool { return strings.HasPrefix(target, "/") }
 type logFile struct {
 	path string
 	file *os.File
-	torn bool // a part of the last line is written
+	torn bool // only a part of the last line was written
 }
 
 func (f *logFile) write(path, line string) error {
@@ -154,7 +154,7 @@ func (f *logFile) write(path, line string) error {
 	return err
 }
 
-// current reports whether the open file is the one that path leads to.
+// current reports whether path still leads to the open file.
 func (f *logFile) current(path string) bool {
 	if f.file == nil || f.path != path {
 		return false

@@ -26,7 +26,7 @@ const markTimeout = 20 * time.Second
 // markWatch watches the marks for which the file has no mark lines. It notices when no rule sets such a mark any more,
 // as after a restart of a firewall.
 type markWatch struct {
-	machine bool // the table is the kernel's
+	machine bool // the table is that of the kernel, not one in memory
 	journal *notify.Journal
 	stop    context.CancelFunc // ends the watch for the configuration before
 }

@@ -24,9 +24,9 @@ import (
 // Limits of the address that listen names.
 const (
 	scrapeTimeout = 10 * time.Second // until the client has read its answer; Prometheus waits no longer
-	maxScrapes    = 8                // at once
+	maxScrapes    = 8                // scrapes at once
 	maxProbes     = 8
-	maxReaders    = 4           // of the page
+	maxReaders    = 4           // readers of the page at once
 	listenRetry   = time.Second // between two tries to listen on an address in use
 )
 
@@ -35,7 +35,7 @@ const (
 type metricsServer struct {
 	end     func() // stops serving
 	handler http.Handler
-	global  atomic.Pointer[parser.Global] // in force
+	global  atomic.Pointer[parser.Global] // the global directives in force
 	emit    func(notify.Event)
 }
 

@@ -38,11 +38,11 @@ type neighbour struct {
 	announced  announce.Record
 }
 
-// perl is a Perl ldirectord. Its virtual services are in its file.
+// perl is a Perl ldirectord. Its virtual services are those of its file.
 type perl struct {
 	instance.Stranger
 	path string
-	read fileStamp // of the file
+	read fileStamp // the version of the file that was read
 	has  []lvs.Key
 }
 
@@ -53,7 +53,7 @@ func newNeighbours(i instance.Instance, s Source) neighbours {
 	return neighbours{of: i, source: s, kept: instance.Kept{}, seen: seen, perls: perls, everybody: true}
 }
 
-// look finds them.
+// look finds the other directors.
 func (n *neighbours) look(ctx context.Context) (list []neighbour) {
 	now := time.Now()
 	others, known := n.of.Others(n.kept)

@@ -21,7 +21,7 @@ const (
 // out one after the other. Their files are for the next daemon, and for commands that got no answer.
 type standingOrders struct {
 	d     *daemon
-	turn  chan struct{} // full while an order is carried out, see inTurn
+	turn  chan struct{} // has an element while an order is carried out, see inTurn
 	leave chan struct{} // gets one when the daemon is to stop
 
 	// The fields below belong to the order that is being carried out.
@@ -61,7 +61,7 @@ func (o *standingOrders) inOwnTurn(ctx context.Context, order func(context.Conte
 func (o *standingOrders) keep(ctx context.Context) {
 	o.inOwnTurn(ctx, func(ctx context.Context) bool {
 		if o.unsaved || o.role.Role != instance.NoRole && !run.Exists(o.d.lock.Role) {
-			_ = o.saveRole(o.role) // reported before
+			_ = o.saveRole(o.role) // an error was reported before
 		}
 		o.keepGiven(ctx)
 		return true

@@ -29,14 +29,14 @@ const settleInterval = 200 * time.Millisecond
 // certificates and its names, and reads the file after a change or at a command.
 type configFile struct {
 	d          *daemon
-	current    *Loaded           // in force
+	current    *Loaded           // the configuration in force
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
 	hangups    <-chan os.Signal
 	requests   chan request
 	found      chan []names.Name  // names with a new result
 	endLookups context.CancelFunc // stops the look-ups
 	adopted    time.Time          // when the file in force was adopted or read again
-	auto       bool               // adopted without a command
+	auto       bool               // it was adopted without a command
 	tls        tlsWatch
 	marks      markWatch
 }

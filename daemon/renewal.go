@@ -21,7 +21,7 @@ func (w *tlsWatch) follow(l *Loaded) {
 	}
 }
 
-// renewed returns the files with new content. It is called each second. A change counts after a second without another
+// renewed returns the files with new content. It is called every second. A change counts after a second without another
 // one, because a certificate and its key are written one after the other. A missing file is waited for. Each renewal is
 // returned once.
 func (w *tlsWatch) renewed() []string {

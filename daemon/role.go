@@ -16,7 +16,7 @@ import (
 // RoleAnswer is the outcome of an order that concerns the role.
 type RoleAnswer struct {
 	Role    instance.Role `json:"role"`
-	Unsaved string        `json:"unsaved,omitempty"` // why the next daemon will not know it
+	Unsaved string        `json:"unsaved,omitempty"` // why the role could not be saved for the next daemon
 }
 
 func (o *standingOrders) roleFile() instance.RoleFile { return instance.RoleFile(o.d.lock.Role) }

@@ -29,7 +29,7 @@ type ServiceManager struct {
 func (m *ServiceManager) Listens() bool { return m.socket != "" }
 
 // NewServiceManager reads the service manager's address from the environment and removes the variables, so that
-// children of this process do not speak for it.
+// children of this process don't send messages in its name.
 func NewServiceManager() *ServiceManager {
 	m := &ServiceManager{socket: os.Getenv("NOTIFY_SOCKET"), beats: make(chan struct{}, 1)}
 	pid, usec := os.Getenv("WATCHDOG_PID"), os.Getenv("WATCHDOG_USEC")
@@ -51,7 +51,7 @@ func (m *ServiceManager) alive() {
 	}
 }
 
-// feed keeps the watchdog from ending this process. The daemon's main goroutine calls it after a sign of life of the
+// feed keeps the watchdog from killing this process. The daemon's main goroutine calls it after a sign of life of the
 // director, so that both must live.
 func (m *ServiceManager) feed() {
 	if m.every == 0 || time.Since(m.fed) < m.every/2 {

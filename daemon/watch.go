@@ -13,7 +13,7 @@ import (
 const pollInterval = time.Second
 
 // followFile calls read: now, and until ctx is done whenever the file may have changed since read last returned true.
-// It compares the file each second, and at once if the system reports a change of its folder.
+// It compares the file every second, and at once if the system reports a change of its folder.
 func followFile(ctx context.Context, path string, read func() bool) {
 	changed := watch(ctx, filepath.Dir(path))
 	poll := time.Tick(pollInterval)
@@ -63,8 +63,8 @@ func watch(ctx context.Context, dir string) <-chan struct{} {
 	return changed
 }
 
-// fileStamp identifies the version of a file; nil without a file. A new file in the place of the old one may have its
-// time and its size.
+// fileStamp identifies the version of a file; nil without a file. A new file that replaces the old one may have the
+// same time and size.
 type fileStamp struct{ os.FileInfo }
 
 func stamp(path string) fileStamp {

@@ -15,13 +15,13 @@ import (
 
 // This file keeps where each announced address is, since when, and what was reported about it.
 
-// announcement is one address.
+// announcement is one announced address.
 type announcement struct {
 	addr         netip.Addr
 	device, last string     // the devices of announce and lastresort
 	virtuals     []*virtual // the virtual services with this address; none: it left the file
 	gone         bool       // the address left the file and is withdrawn
-	asked        bool       // checks go through it. Without a route to it the checks wait
+	asked        bool       // checks go through the address. Without a route to it they wait
 	keys         []lvs.Key  // the real servers of its virtual services
 	owner        string     // the other daemon that has all its virtual services; "": none
 
@@ -32,7 +32,7 @@ type announcement struct {
 	left    time.Time // since when an order withdraws it; zero: none does
 	routeBy time.Time // until when first checks through it wait for its local route; zero: they don't wait
 
-	known   bool   // where it is
+	known   bool   // it is known where the address is
 	at      string // the device that it is on; "" for none
 	since   time.Time
 	changes uint64

@@ -5,10 +5,10 @@ import "context"
 // aside carries out slow orders in a goroutine of its own, one after the other.
 type aside[O, R any] struct {
 	carryOut func(context.Context, O) R
-	reports  chan R // how they ended
+	reports  chan R // the results of the orders
 	want     O      // the next order
 	due      bool   // the next order has to start
-	busy     bool   // an order is under way
+	busy     bool   // an order is in progress
 	trouble  string // why the last order failed
 }
 
@@ -25,7 +25,7 @@ func (a *aside[O, R]) start(ctx context.Context) {
 	}
 }
 
-// idle reports whether no order is due or under way.
+// idle reports whether no order is due or in progress.
 func (a *aside[O, R]) idle() bool { return !a.due && !a.busy }
 
 // isOver waits, at a stop, for the order in progress, and reports whether it ended before ctx.

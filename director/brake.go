@@ -20,7 +20,7 @@ func (c *check) passage() judge.Passage {
 	return judge.Passage{Began: c.began, OK: r.OK, Passed: r.OK && r.Way == checker.WayThrough, Own: r.OwnAnswers}
 }
 
-// user is the check at a spot.
+// user is the check that a spot identifies.
 func (v *virtual) user(at judge.Spot) user {
 	s := v.members[at.Server]
 	return user{v, s, s.judgement(at.Check)}

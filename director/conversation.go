@@ -11,8 +11,8 @@ import (
 
 // Limits for recorded conversations of failed checks. Each recording needs a goroutine.
 const (
-	maxConversations  = 1000    // checks
-	maxConversation   = 4 << 10 // bytes of each
+	maxConversations  = 1000    // how many checks
+	maxConversation   = 4 << 10 // bytes of each conversation
 	conversationEvery = 50 * time.Millisecond
 	conversationLasts = time.Minute // then a newer conversation is recorded
 )

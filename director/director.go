@@ -33,7 +33,7 @@ const (
 // Deps are the collaborators of a director.
 type Deps struct {
 	Table ipvsctl.Client // owned by the director while it runs
-	Tell  []Receiver     // of what happens
+	Tell  []Receiver     // the receivers of changes
 	// Maintenance sends which servers the files of dir put into maintenance: once as soon as that is known, then at
 	// each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading

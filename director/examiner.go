@@ -28,8 +28,8 @@ type examiner struct {
 type check struct {
 	users    []user // the real servers that use this check
 	last     checker.Result
-	at       history.Moment // when last came, up to a second late; zero: no result yet
-	began    time.Time      // when the check of last began
+	at       history.Moment // when the result in last arrived, up to a second late; zero: no result yet
+	began    time.Time      // when the check of the result in last began
 	answered history.Moment // the start of the last check that ended, with any result
 	hurried  time.Duration  // the shorter interval given to the pool: fastinterval or askedAgain; 0: none
 	begun    bool           // it is in the pool

@@ -11,7 +11,7 @@ import (
 	"ldirectord/judge"
 )
 
-// judgement is the state of one server by one check.
+// judgement is the state of one server according to one check.
 type judgement struct {
 	*judge.Check
 	next  *judgement     // the judgement by the server's next check

@@ -48,7 +48,7 @@ type orderBook struct {
 	announcer *announcer
 }
 
-// forgive lets waiting servers back in.
+// forgive lets waiting servers back into service.
 func (b *orderBook) forgive(ready []lvs.Backend) {
 	for _, v := range b.virtuals {
 		for _, s := range v.servers {

@@ -13,7 +13,7 @@ import (
 
 // This file records the history of each real server, for the command why.
 
-// remember is the receiver that does it.
+// remember is the receiver that records the history.
 func remember(c *Change) {
 	switch now := history.At(c.Time); {
 	case c.Past == history.Nothing:

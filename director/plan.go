@@ -24,7 +24,7 @@ import (
 type Plan struct {
 	Config   *parser.Config
 	TLS      checker.TLSSums   // sums of the files that the checks read
-	Ways     []checker.Through // of the checks through virtual addresses
+	Ways     []checker.Through // the paths of the checks through virtual addresses
 	virtuals []*virtual
 	tasks    []*schedule.Task       // every check once, in the order of the file
 	jobs     map[job]*schedule.Task // the same by key, until the plan is in force
@@ -242,7 +242,7 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 	return found
 }
 
-// doubts are the questions of a virtual service that were examined already.
+// doubts are the requests of a virtual service that were examined already.
 type doubts map[question]bool
 
 // question is what a check sends to a server.

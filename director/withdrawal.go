@@ -66,7 +66,7 @@ func (a *announcer) lingers(one *announcement) bool {
 	switch {
 	case one.gone, len(one.virtuals) > 0 && !a.standby:
 		return false
-	case !one.left.IsZero() && now.After(one.left.Add(wait)): // it can't be withdrawn
+	case !one.left.IsZero() && now.After(one.left.Add(wait)): // the address can't be withdrawn
 		return false
 	}
 	return a.busy || one.want.Device != "" || !a.isGone(one, now)
@@ -82,7 +82,7 @@ func (a *announcer) demote() <-chan struct{} {
 	return a.gone
 }
 
-// followRole decides again after a change of the role. No demotion is under way.
+// followRole decides again after a change of the role. No demotion is in progress.
 func (a *announcer) followRole() { a.gone, a.stale = nil, true }
 
 // withdrawAtEnd withdraws the addresses whose virtual services are about to be removed, and waits for that.
@@ -112,5 +112,5 @@ func (a *announcer) settle(ctx context.Context) {
 	a.due = false
 	a.decide(time.Now())
 	a.took(a.put(ctx, a.want))
-	a.decide(time.Now()) // the consequences
+	a.decide(time.Now()) // decide what follows from the results
 }

@@ -24,7 +24,7 @@ type writer struct {
 	before  func()            // called before the table follows
 	wrote   func(...*virtual) // called when the table has the decision
 
-	left    bool      // a server leaves since the leavers were recorded
+	left    bool      // a server has begun to leave since the leaving servers were last recorded
 	unread  string    // why the table could not be read the last time
 	counted time.Time // when the counters of the servers were read
 }
@@ -33,7 +33,7 @@ type writer struct {
 type writing struct {
 	written          ipvsctl.Settings // as last written to the table, while Known
 	retry            time.Time        // no retry before this time; zero after a success
-	backoff          time.Duration    // the next wait
+	backoff          time.Duration    // how long to wait after the next failure
 	lasts            time.Time        // until then the weights stay as they were decided; zero: longer
 	again            time.Time        // when it is due by time alone; zero: never
 	refused          string           // why the table refused the last change; "" after a success

@@ -87,7 +87,7 @@ const (
 type Event struct {
 	Kind   Kind
 	Check  uint8
-	Cause  checker.Cause // of a failure
+	Cause  checker.Cause // the cause of a failure
 	Weight uint32
 	Text   string // depends on Kind; for a result why it failed
 }
@@ -98,7 +98,7 @@ type Record struct {
 	First, Last Moment
 	Times       uint32
 	Took        uint32      // the time of the last result's stages, in µs
-	Stages      wire.Stages // of the last result
+	Stages      wire.Stages // the stages of the last result
 	Verdict                 // with the last result
 }
 

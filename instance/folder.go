@@ -58,7 +58,7 @@ func (f folder) PrivateMarks() map[uint32]bool {
 	return marks
 }
 
-// mayName reports whether files of this folder may name this process as the daemon. In another user's folder they may
+// mayName reports whether files in this folder may name this process as the daemon. In another user's folder they may
 // name only processes of that user: otherwise a user could make root's commands kill any process.
 func (f folder) mayName(pid int) bool {
 	owner, err := run.Owner(string(f))

@@ -155,7 +155,7 @@ func (i Instance) isDirector(pid int) bool {
 	return is && i.Table == Kernel && i.perlMeans(config)
 }
 
-// perlMeans reports whether the Perl ldirectord with this word in its command line has our configuration. A word
+// perlMeans reports whether the Perl ldirectord with this word on its command line has our configuration. A word
 // without a leading slash may be relative to an unknown folder: then its last part decides.
 func (i Instance) perlMeans(config string) bool {
 	switch {

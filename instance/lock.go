@@ -28,11 +28,11 @@ type Lock struct {
 	lock *os.File
 
 	mu  sync.Mutex // guards what follows
-	now State      // as recorded
+	now State      // the state as recorded
 }
 
-// Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is ending. If a daemon
-// runs, it returns ErrRunning.
+// Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is stopping. If a
+// daemon runs, it returns ErrRunning.
 func (i Instance) Acquire(ctx context.Context, by Supervisor) (*Lock, error) {
 	for {
 		l, err := i.tryAcquire(ctx, by)
@@ -74,7 +74,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		return nil, err
 	}
 	if before.Phase == Ending {
-		l.Before.Virtuals = nil // its Leavers stay: cleanstop may have left them in the table
+		l.Before.Virtuals = nil // Leavers are kept: cleanstop may have left those servers in the table
 	}
 	l.Before.Virtuals = i.NotOthers(l.Before.Virtuals)
 	l.Before.Leavers, l.Before.Moving = timed(before.Leavers, fromBoot), nil

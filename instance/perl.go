@@ -54,8 +54,8 @@ func (i Instance) Strangers(known map[int]bool, everybody bool) (found []Strange
 	return found
 }
 
-// isTrusted reports whether a process belongs to root or to our user. Others can't have the table, whatever their
-// names.
+// isTrusted reports whether a process belongs to root or to our user. Other users can't change the table, whatever the
+// process's name.
 func isTrusted(pid int) bool {
 	ids := statusOf(pid, "Uid")
 	return len(ids) > 1 && (ids[1] == "0" || ids[1] == strconv.Itoa(os.Geteuid()))

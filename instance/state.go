@@ -34,15 +34,15 @@ type Supervisor string
 type State struct {
 	Format int
 	Daemon
-	Name string // of its pid file
+	Name string // the name of its pid file
 	Process
 	Phase      Phase
 	Supervisor Supervisor `json:",omitempty"`
 	Execute    []string   `json:",omitempty"` // the configurations of its siblings
-	// the virtual services that it may have in the table, unless it is ending
+	// the virtual services that it may have in the table, unless it is stopping
 	Virtuals []lvs.Key `json:",omitempty"`
 	Waits    []lvs.Key `json:",omitempty"` // the virtual services that it waits for
-	Yields   bool      `json:",omitempty"` // it stands by, so others may take over its virtual services
+	Yields   bool      `json:",omitempty"` // it is on standby, so other daemons may take over its virtual services
 	// Virtuals are reserved for its successor until this time since the boot
 	Kept time.Duration `json:",omitempty"`
 	// the leavers of those virtual services; times count from the boot, because that clock can't be set
@@ -79,7 +79,7 @@ func toBoot(t *time.Time) {
 	}
 }
 
-// fromBoot does the opposite.
+// fromBoot turns a time that counts from the boot into one by the current clock.
 func fromBoot(t *time.Time) {
 	if !t.IsZero() {
 		*t = time.Now().Add(time.Duration(t.UnixNano()) - run.SinceBoot())

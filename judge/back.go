@@ -36,7 +36,7 @@ func (s *State) Awaits(one *Server, check *Check) bool {
 	return awaited && one.Weight() > 0 && !one.Held && !one.Drained() && !one.Suspended()
 }
 
-// HasGathered reports whether the section waits for no server any more.
+// HasGathered reports whether the section no longer waits for a server.
 func (c *Case) HasGathered() bool {
 	if !c.Gathers() || !c.IsAway() {
 		return c.Gathers()

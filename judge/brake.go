@@ -11,7 +11,7 @@ import (
 // were up fail only on that path, the fault is the director's, and the servers keep their states. One pass shows that
 // the path works. A server is accused while its failures on that path are not judged yet.
 type Brake struct {
-	Accuses bool      // servers are accused
+	Accuses bool      // at least one server is accused
 	Holds   bool      // no server can show that the path is fine, so the states of all stay
 	Over    time.Time // when the brake ended last; results of checks that began earlier don't count
 	Newest  Spot      // a check that passed in this wake-up, otherwise the last one with a result
@@ -64,7 +64,7 @@ func (c *Case) Brake(at Spot, now time.Time) (kept, idle bool) {
 
 // Braking is the outcome of Settle.
 type Braking struct {
-	Over   bool   // the brake is over: its newest check passed
+	Over   bool   // the brake no longer holds: its newest check passed
 	Judged []Spot // the last failures of these checks count
 	Asked  []Spot // these checks are made again soon: they may show whether the path works
 	Holds  []Spot // the brake begins to hold: these servers keep their states

@@ -36,7 +36,7 @@ func (c *Case) sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	}
 }
 
-// Serves reports whether a server is in service, as its checks, the operator's orders and changes by hand have it.
+// Serves reports whether a server is in service, by its checks, the operator's orders and changes by hand.
 func (c *Case) Serves(s *Server) bool {
 	state := s.State()
 	if c.Rests(s) || s.Weight() == 0 || s.Drained() || state != health.Up && (state != health.Unknown || !s.Kept) {
@@ -77,7 +77,7 @@ func (c *Case) At(addr netip.AddrPort) (found *Server) {
 	return found
 }
 
-// IsNobodys reports whether an address belongs neither to a configured server nor to one that left.
+// IsNobodys reports whether an address belongs to no server, neither a configured one nor one that left.
 func (c *Case) IsNobodys(addr netip.AddrPort) bool {
 	return c.At(addr) == nil && c.Leaver(addr) == nil && c.Fallback.Addr != addr
 }
@@ -132,7 +132,7 @@ func (s *State) foundServes() bool {
 	return false
 }
 
-// fallbackWanted reports whether the fallback server is wanted, and whether that is known.
+// fallbackWanted reports whether the fallback server should serve, and whether that is known.
 func (c *Case) fallbackWanted() (wanted, known bool) {
 	up, known := c.Available()
 	known = known && c.hasFallback()

@@ -40,7 +40,7 @@ func Decide(c Case, now time.Time) Decision {
 	return h.Decision
 }
 
-// hearing is a decision on its way from rule to rule.
+// hearing is a decision in progress, which each rule changes.
 type hearing struct {
 	Case
 	Decision // so far; its State is set at the end
@@ -49,7 +49,7 @@ type hearing struct {
 	leave    []*Server // held, and not needed by the guard
 
 	up      bool // a server is up, or what was found serves
-	unknown bool // this is not known yet of some server
+	unknown bool // some server has no result yet
 	over    bool // the rules after this one are skipped
 }
 

@@ -9,7 +9,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// What can happen to a case. Each of these notes a fact. If one takes a server out of service, only a decision puts it
+// The events of a case. Each method notes a fact. If one takes a server out of service, only a decision puts it
 // back.
 
 // Result notes a check's result for a server, and reports whether the server's verdict changed.

@@ -111,7 +111,7 @@ type Removals struct {
 }
 
 // waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. One that accepts no
-// connection goes at once, and so does one that asks for it.
+// connection is taken out at once, and so is one that requests it.
 func (h *hearing) waitsToGo(s *Server) bool {
 	if h.PaceOut.N == 0 || h.Theirs || s.Verdict() == health.Up || lossOf(s) == NotReached {
 		return false

@@ -15,7 +15,7 @@ type Rule struct {
 	// places: the rule places destinations, so the contents of the table must be known.
 	places bool
 	step   func(*hearing) // applies it
-	Says   string         // for people
+	Says   string         // what the rule does, for people
 }
 
 // RuleID is the place of a rule in Rules, counted from 1; 0: none.
@@ -110,9 +110,9 @@ func (c *Case) Recovered() bool {
 	return true
 }
 
-// guard finds the held servers beyond the quota, which may leave: those that fail first, those that pass and ask to be
-// left out last. A server whose check was changed by a reload is held at least until the first result. guard uses the
-// time since which each server fails, so name is applied before it.
+// guard finds the held servers beyond the quota, which may leave: those that fail first, those that pass and request to
+// be left out last. A server whose check was changed by a reload is held at least until the first result. guard uses
+// the time since which each server fails, so name is applied before it.
 func guard(h *hearing) {
 	serving, guards := 0, h.guards()
 	var held []*Server
@@ -122,7 +122,7 @@ func guard(h *hearing) {
 		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
 			s.letGo()
 		case s.Held && (h.isOutByHand(s.Dest.Addr) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
-			s.goOut() // it would come back without a success
+			s.goOut() // otherwise it would come back without a success
 		case s.Backup:
 		case serves && s.Held:
 			held, h.Held = append(held, s), append(h.Held, int(s.At))

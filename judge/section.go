@@ -67,7 +67,7 @@ func (s *Section) hasFallback() bool { return s.Fallback.Addr.IsValid() }
 // Order is an operator's order for a real server.
 type Order struct {
 	Kind   OrderKind
-	Weight uint32 // of Weigh, 1 or more
+	Weight uint32 // for Weigh: 1 or more
 }
 
 // OrderKind is the kind of an order.
@@ -77,7 +77,7 @@ type OrderKind uint8
 const (
 	None  OrderKind = iota
 	Drain           // weight 0
-	Maint           // out
+	Maint           // out of service
 	Weigh           // another weight than in the file
 )
 

@@ -41,15 +41,15 @@ type Lasting struct {
 	// Obeys: by the operator's order checks may remove every server, until all are up.
 	Obeys          bool
 	FallbackIn     bool // the fallback server serves
-	FallbackWanted bool // the fallback server was wanted when that was last known
+	FallbackWanted bool // whether the fallback server should serve, when that was last known
 }
 
 // Server is the state of one real server.
 type Server struct {
 	*Member
-	First      Check   // of its check
+	First      Check   // the result of its own check
 	More       []Check // the results of its other checks
-	lvs.Motion         // of its weight
+	lvs.Motion         // what changes its weight
 
 	Order     Order
 	File      bool // a file puts it into maintenance
@@ -57,7 +57,7 @@ type Server struct {
 	Held      bool // it fails or requests to be left out, but keepserving keeps it in service
 	Entered   bool // it has a weight in the table, and nothing since has contradicted that
 	Kept      bool // it was in service before it became unknown
-	Rerouted  bool // not yet by gate, until its connections have ended
+	Rerouted  bool // it does not use gate yet, until its connections have ended
 	Connected bool // it had connections when they were last counted
 	Gone      bool // it moved away and is no longer needed: no longer a member
 
@@ -70,7 +70,7 @@ type Check struct {
 	*Way    // with checkvip or announce; else nil
 	Health  health.Health
 	Telling health.Telling // what the server reports
-	Loss    Loss           // by the last failure
+	Loss    Loss           // the loss of the last failure
 	Line    uint8          // its place among the section's checks
 	// Part is the percentage of its weight that the server has while this check is down; 0: the server is down.
 	Part    uint8
@@ -102,7 +102,7 @@ type Leaver struct {
 	Idle  bool      // it had no connections at the last look
 	Over  Ending
 
-	Carries lvs.Counters // when it was last looked, where that was known
+	Carries lvs.Counters // its connections at the last look, if they were known
 }
 
 // Ending is why a leaver is removed.

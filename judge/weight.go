@@ -3,7 +3,7 @@ package judge
 import "math/bits"
 
 // The weight that a server has in the table has one source. Each part of it is a number that one source leaves of the
-// weight that order or file say. The parts are multiplied, and the product is rounded up: only 0 is 0.
+// weight in the order or the file. The parts are multiplied, and the product is rounded up: only 0 is 0.
 
 // Part is how much of a server's weight one source leaves: Num of Den, which is never 0.
 type Part struct{ Num, Den uint64 }
@@ -17,7 +17,7 @@ func (p Part) of(n uint32) (whole, rest uint64) {
 	return bits.Div64(hi, lo, p.Den)
 }
 
-// roundedUp is this part of a weight.
+// roundedUp is this part of a weight, rounded up.
 func (p Part) roundedUp(weight uint32) uint32 {
 	whole, rest := p.of(weight)
 	return uint32(whole + min(rest, 1))

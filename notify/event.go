@@ -94,8 +94,8 @@ const (
 type Event struct {
 	Time     time.Time
 	Kind     Kind
-	Status   lvs.Status // of the daemon; set in events of a virtual service
-	Virtual  string     // its id in the configuration: tcp:192.0.2.1:80, fwm:3
+	Status   lvs.Status // the status of the daemon; set in events of a virtual service
+	Virtual  string     // the id of the virtual service: tcp:192.0.2.1:80, fwm:3
 	Real     string     // address:port
 	Fallback bool       // Real is a fallback server
 	Weight   int        // after the change; meaningful for Added and Restored

@@ -32,9 +32,9 @@ func (h Hook) ended() {
 	}
 }
 
-// Hooks runs the operator's commands (fallbackcommand, callback, onchange) beside the director. A lane runs one command
-// at a time, in the order in which they were queued. When changes come faster than commands finish, only the latest of
-// each key is run.
+// Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
+// runs one command at a time, in the order in which they were queued. When changes come faster than commands finish,
+// only the latest of each key is run.
 type Hooks struct {
 	journal *Journal
 	ctx     context.Context

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// maxEvents is how many events may wait for one receiver. The end of 10,000 servers makes 20,000 at once, of about 250
-// bytes each. A slow receiver can't stop the daemon: what comes beyond is counted, and reported as one event.
+// maxEvents is how many events may wait for one receiver. The failure of 10,000 servers makes 20,000 at once, of about
+// 250 bytes each. A slow receiver can't stop the daemon: what comes beyond is counted, and reported as one event.
 const maxEvents = 100_000
 
 // Journal hands each event to every receiver, without ever waiting for one. A receiver is called for one event at a

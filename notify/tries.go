@@ -8,8 +8,8 @@ import (
 
 // Tries tracks senders that retry after a pause. End ends them.
 type Tries struct {
-	Context        context.Context // of each try
-	sync.WaitGroup                 // of the goroutines
+	Context        context.Context // the context of each try
+	sync.WaitGroup                 // counts the goroutines
 	cancel         context.CancelFunc
 	ending         chan struct{}
 	once           sync.Once

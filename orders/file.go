@@ -12,7 +12,7 @@ import (
 	"ldirectord/run"
 )
 
-// Entry is an order for a real server or for a virtual service.
+// Entry is an order for a real server or a virtual service.
 type Entry struct {
 	lvs.Backend
 	Lost bool `json:"lost,omitempty"` // the configuration does not have it
@@ -61,7 +61,7 @@ func (f File) Read() (All, error) {
 func (f File) Write(all All) error {
 	lines := []string{run.Format + "\n"}
 	for at, o := range all {
-		text, _ := json.Marshal(Entry{Backend: at, Order: o}) // orders that can all be written
+		text, _ := json.Marshal(Entry{Backend: at, Order: o}) // every order can be written
 		if lines = append(lines, "# "+string(text)+"\n"); o.TakesOut() {
 			lines = append(lines, at.Virtual+" "+at.Real+"\n")
 		}

@@ -26,7 +26,7 @@ const (
 	Obey Kind = "obey"
 
 	Withdraw Kind = "withdraw" // of an address, or of EveryAddress: it is not announced
-	Announce Kind = "announce" // … it has no such order
+	Announce Kind = "announce" // of an address, or of EveryAddress: it has no such order
 )
 
 // Order is one order of the operator. Times are whole seconds in UTC, so that equal orders are the same one.
@@ -94,7 +94,8 @@ func (o Order) Remark(after string) string {
 	return after + o.String()
 }
 
-// All are the orders that hold, also those for what the file does not have now. One for a virtual service has no Real.
+// All are the orders in force, including those for servers that the file does not have now. One for a virtual service
+// has no Real.
 type All map[lvs.Backend]Order
 
 // Sorted returns the servers with orders, by virtual service, then by name.

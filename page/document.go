@@ -80,7 +80,7 @@ func (v *view) one() markup {
 			v.why.Started.Format(time.DateTime))
 }
 
-// past are the rows of what happened to the server, the latest first. One that left the file meanwhile has none.
+// past are the rows of the server's history, the latest first. A server that left the file meanwhile has none.
 func (v *view) past() (rows markup) {
 	for _, c := range v.why.Servers {
 		if c.Virtual != v.about.At.ID || c.Real != v.about.Server.Real {
@@ -103,7 +103,7 @@ var happened = map[string]string{
 	"changed": doubt, "passed": good, "up": good,
 }
 
-// totals are how many servers are in which state, each a link to those.
+// totals are the numbers of servers in each state, each a link to those servers.
 func (v *view) totals() markup {
 	asked := v.asked.Get("state")
 	counts := each([][2]string{{"down", bad}, {"unknown", doubt}, {"maintenance", rest}, {"drained", rest},
@@ -154,7 +154,7 @@ func (v *view) head(c column) markup {
 		link(v.link("sort", by), c.name))
 }
 
-// group is a row, or one that opens and has some of the rows in it, with a link to all.
+// group is a single row, or a row that can be opened and contains some of its rows, with a link to all of them.
 func (v *view) group(t *table, rows []status.Row) markup {
 	r, n := &rows[0], len(rows)
 	if n == 1 {
@@ -184,7 +184,7 @@ func (v *view) row(t *table, r *status.Row) markup {
 		known(r, *v.Time))
 }
 
-// data is for the script.
+// data has the values that the script of the page reads.
 func data(r *status.Row) markup { return fill(` data-name="%s" data-is="%s"`, r.Name(), is(r)) }
 
 func list(texts []string) markup {

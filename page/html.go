@@ -22,7 +22,7 @@ func fill(format string, values ...any) markup {
 	return markup(fmt.Sprintf(format, values...))
 }
 
-// when is fill where something is so, and else nothing.
+// when is fill if a condition is true, otherwise it is empty.
 func when(is bool, format string, values ...any) markup {
 	if !is {
 		return ""
@@ -30,7 +30,7 @@ func when(is bool, format string, values ...any) markup {
 	return fill(format, values...)
 }
 
-// each is what becomes of all of a list.
+// each applies a function to all elements of a list, and joins the results.
 func each[T any](list []T, show func(T) markup) markup {
 	var b strings.Builder
 	for _, one := range list {

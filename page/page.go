@@ -31,7 +31,7 @@ var script string
 
 // Source provides the data of the pages.
 type Source struct {
-	Report func(context.Context) (*status.Report, error)                      // of this moment
+	Report func(context.Context) (*status.Report, error)                      // the current report
 	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
 	// a name of the machine besides its own; "" for none
 	Host func() string
@@ -148,7 +148,7 @@ func (p *Pages) foreign(host string) string {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return ""
 	}
-	own, _ := os.Hostname() // without one there are the other names
+	own, _ := os.Hostname() // if it fails, only the other names count
 	short, _, _ := strings.Cut(own, ".")
 	for _, allowed := range []string{"localhost", own, short, p.Host()} {
 		if name != "" && strings.EqualFold(name, allowed) {

@@ -18,14 +18,14 @@ const (
 	maxOpened   = 200 // in groups that open
 )
 
-// table is rows, and of many only a part.
+// table is a list of rows, of which one page is shown.
 type table struct {
 	caption, none string
 	columns       []column
 	max           int // rows on one page
 	rows          []status.Row
 	joins         bool           // rows of one reason are one that opens
-	groups        [][]status.Row // on this page
+	groups        [][]status.Row // the groups on this page
 	from, all     int            // how many groups are on the pages before, and on all
 }
 
@@ -49,7 +49,7 @@ func known(r *status.Row, now time.Time) string {
 	return strings.Join(what, "; ")
 }
 
-// column is one of a table.
+// column is a column of a table.
 type column struct {
 	name, class string // n: numbers; opt: a narrow page leaves it out
 	sorts       bool   // the table may be sorted by it
@@ -67,7 +67,7 @@ var (
 	ofServices = []column{service, {"up", "n is", true}, active, {"scheduler", "opt", false}}
 )
 
-// text is what a row has in a column, and where that leads; "": nowhere.
+// text is the text of a row in a column, and the target of its link; "": no link.
 func (c column) text(r *status.Row, now time.Time) (text, to string) {
 	switch c.name {
 	case "server":

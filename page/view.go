@@ -19,7 +19,7 @@ type view struct {
 	asked   url.Values
 	about   status.Row     // what is requested; empty for all
 	missing string         // requested, but unknown
-	why     *status.Why    // of the server
+	why     *status.Why    // the history of the server
 	counts  map[string]int // how many servers are in which state
 	tables  []*table
 }
@@ -52,7 +52,7 @@ func newView(r *status.Report, asked url.Values) *view {
 	return v
 }
 
-// overview is every server that needs a look, or that is searched, and the virtual services.
+// overview shows the servers that need attention, or that match the search, and the virtual services.
 func (v *view) overview() {
 	servers := &table{caption: "Not healthy", none: "Every server is healthy.", columns: ofAll, max: maxServers}
 	servers.joins = true
@@ -86,12 +86,12 @@ func (v *view) overview() {
 	v.add(all)
 }
 
-// servers are the servers of a virtual service that are looked for.
+// servers are the servers of a virtual service that match the search.
 func (v *view) servers(at *status.Virtual) []status.Row {
 	return slices.DeleteFunc(at.Rows(), func(r status.Row) bool { return !v.wants(&r) })
 }
 
-// wants reports whether a row is one that is looked for: it has the state and each of the words.
+// wants reports whether a row matches the search: it has the state and each of the words.
 func (v *view) wants(r *status.Row) bool {
 	if state := v.asked.Get("state"); state != "" && (r.Server == nil || state != r.Server.State) {
 		return false
@@ -108,7 +108,7 @@ func (v *view) wants(r *status.Row) bool {
 		func(w string) bool { return !strings.Contains(all, w) })
 }
 
-// title is what a tab of the browser shows.
+// title is the title of the browser's tab.
 func (v *view) title() string {
 	title := filepath.Base(v.Config) + ", ldirectord"
 	if down := v.counts["down"]; down > 0 {

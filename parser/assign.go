@@ -15,7 +15,7 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	if p != nil && r.reportedLine == l.number {
 		p.kind = r.refusal
 	}
-	if p != nil && d.Form != RealServer { // reported with the names
+	if p != nil && d.Form != RealServer { // reported together with the names
 		at.problem(l, p)
 	}
 	written := r.globals.At

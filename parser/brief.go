@@ -41,7 +41,7 @@ func (d Diagnostic) common() string {
 	return fmt.Sprintln(d.Severity, d.Kind, text)
 }
 
-// Brief returns the findings for a person: of similar ones the first three, then a count of the others with their
+// Brief returns the findings for a person: the first three of similar ones, then a count of the others with their
 // lines. Each list of allowed values appears once.
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(func(Diagnostic) bool { return false }) }
 

@@ -10,7 +10,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file reads the directives for when and how gently servers come and go.
+// This file reads the directives for when and how gently servers are added and removed.
 
 // readPace reads N/TIME or N%/TIME; 0 means none.
 func readPace(v *value) (none lvs.Pace, p *problem) {
@@ -111,7 +111,7 @@ func (f finder) moves(v *Virtual) {
 // maxPacedOut is how long the last server may wait for paceout without a warning.
 const maxPacedOut = time.Minute
 
-// pacesOut notes how long paceout would keep in service the last of the servers that fail together.
+// pacesOut adds a note: how long paceout would keep the last server in service if all fail together.
 func (a adviser) pacesOut() {
 	v := a.v
 	_, servers := v.own()

@@ -1,7 +1,7 @@
 package printable
 
-// Alike puts things of one key together, in the place of the first, where there are more of them than most. Things with
-// the key "" are like no other.
+// Alike groups items with the same key, at the position of the first, if there are more of them than most. Items with
+// the key "" are never grouped.
 func Alike[T any](all []T, most int, key func(T) string) (groups [][]T) {
 	count, at := map[string]int{}, map[string]int{}
 	for _, one := range all {

@@ -13,7 +13,7 @@ import (
 // ones, marks that turn the direction of writing, separators of lines, and bytes that are not UTF-8.
 func Text(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return s // as it nearly always is
+		return s // nearly every text
 	}
 	var b strings.Builder
 	for len(s) > 0 {

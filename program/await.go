@@ -18,9 +18,9 @@ const (
 	maxDepth = 8
 )
 
-// Await waits for what a process does, until ctx is done, or the limit: a TimeoutError. The time in which the process
-// and its descendants waited for a processor does not count, but for what is above Patience. What the process did
-// before is looked up only where it takes a moment.
+// Await waits for the result of a process, until ctx is done or the limit is reached: a TimeoutError. The time in which
+// the process and its descendants waited for a processor does not count, up to Patience. What the process did before is
+// looked up only where it takes a moment.
 func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Duration) (what T, err error) {
 	began, rest := time.Now(), min(limit, lookEvery)
 	var before usage
@@ -49,7 +49,7 @@ func Await[T any](ctx context.Context, done <-chan T, pid int, limit time.Durati
 // usage is how long a process ran, and how long it waited for a processor.
 type usage struct{ ran, waited time.Duration }
 
-// used is the usage of a process since its start, if the kernel says it.
+// used is the usage of a process since its start, if the kernel reports it.
 func used(pid int) (u usage, ok bool) {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
 	n, _ := fmt.Sscan(string(text), &u.ran, &u.waited)
@@ -58,7 +58,7 @@ func used(pid int) (u usage, ok bool) {
 
 // lacked is how long a process, since it had the usage before, and its descendants, one after the other, waited for a
 // processor; Patience if one still does. A process that ran for the whole limit waits for nothing; one that has ended
-// waits until that is noticed. 0 where the kernel does not say.
+// waits until that is noticed. 0 if the kernel does not report it.
 func lacked(pid int, before usage, limit time.Duration, depth int) time.Duration {
 	if depth == maxDepth && syscall.Kill(pid, 0) == syscall.ESRCH {
 		return Patience

@@ -18,7 +18,7 @@ var ErrEnded = errors.New("it ended")
 
 // Helper is a program that answers requests until it is idle or closed. A question is a line that it reads from
 // descriptor 3: a number and words, with tabs between them. Answers are lines of its standard output: the number, and
-// words, of the last answer more than one. A line without a number that was asked says that it is ready.
+// words, of the last answer more than one. A line with the number of no request reports that it is ready.
 type Helper struct {
 	Pid int
 	to  *os.File
@@ -75,7 +75,7 @@ func (h *Helper) handOver(line string) {
 	h.ready = true
 	select {
 	case h.waiting[number] <- words:
-	default: // an answer too many
+	default: // one answer too many
 	}
 	if strings.Contains(words, "\t") {
 		delete(h.waiting, number)

@@ -30,7 +30,7 @@ func OpenLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// TryLock takes the lock on an open file, unless another one has it; closing the file gives it back.
+// TryLock takes the lock on an open file, unless another process has it; closing the file releases it.
 func TryLock(f *os.File) error {
 	return unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
 }

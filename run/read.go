@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// MaxFile is the max size of a file of the run folder, in bytes.
+// MaxFile is the maximum size of a file in the run folder, in bytes.
 const MaxFile = 64 << 20
 
 // ReadFile reads a whole regular file of at most limit bytes.
@@ -31,7 +31,7 @@ func readAll(f *os.File, limit int64) ([]byte, error) {
 	return ReadUpTo(f, f.Name(), limit)
 }
 
-// ReadUpTo reads what has at most limit bytes.
+// ReadUpTo reads at most limit bytes; more of them are an error.
 func ReadUpTo(r io.Reader, what string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(text)) > limit {

@@ -23,7 +23,7 @@ type place struct {
 // serves reports whether a table has a destination in service.
 func (p place) serves(t ipvsctl.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
 
-// value is what a table has there, as ipvsadm has it.
+// value is a table's entry there, in the notation of ipvsadm.
 func (p place) value(t ipvsctl.Table) string {
 	service := t[p.key]
 	if !p.addr.IsValid() {
@@ -35,7 +35,7 @@ func (p place) value(t ipvsctl.Table) string {
 	return "not there"
 }
 
-// Side is one of the two that are compared.
+// Side is one of the two tables that are compared.
 type Side string
 
 // The two sides.
@@ -81,7 +81,7 @@ func (s *shadow) compare(ctx context.Context, now pair) {
 	}
 }
 
-// note notes that the tables differ in a place. Where one of them has changed once more, the time starts over.
+// note records that the tables differ in a place. Where one of them has changed once more, the time starts over.
 func (s *shadow) note(p place, live, ours bool, now pair) {
 	d := &Difference{Since: time.Now(), Virtual: s.ids[p.key], Live: p.value(now.live), Shadow: p.value(now.ours)}
 	if was := s.open[p]; was != nil && was.Live == d.Live && was.Shadow == d.Shadow {
@@ -102,7 +102,7 @@ func (s *shadow) note(p place, live, ours bool, now pair) {
 // close ends a difference: the second daemon followed, or the first one returned to the former state.
 func (s *shadow) close(p place, d *Difference, live, ours bool, now pair) {
 	if now.live[p.key].Key != now.ours[p.key].Key {
-		return // it is not compared any more
+		return // the place is no longer compared
 	}
 	lasted := time.Since(d.Since).Round(readInterval)
 	if d.Lasting {
@@ -138,7 +138,7 @@ func (s *shadow) tellLasting(ctx context.Context) {
 	}
 }
 
-// slack is for the readings, once a second, and for changes under way.
+// slack allows for the readings, once a second, and for changes in progress.
 const slack = 3 * time.Second
 
 // explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after

@@ -15,12 +15,12 @@ type Report struct {
 	Begun    time.Time `json:"begun"`
 	Until    time.Time `json:"until"`
 	Ended    bool      `json:"ended"`
-	Readings int       `json:"readings"` // of the live table
+	Readings int       `json:"readings"` // readings of the live table
 	Unread   int       `json:"unread"`   // readings that failed
 	// requests that would have changed the live table; all were refused
 	Writes   int `json:"writes"`
-	Virtuals int `json:"virtuals"` // in both
-	Servers  int `json:"servers"`  // of these, as the file has them
+	Virtuals int `json:"virtuals"` // virtual services in both tables
+	Servers  int `json:"servers"`  // their servers in the file
 	// virtual services of the file that the live table does not have; they are not compared
 	Absent      []string      `json:"absent,omitempty"`
 	Followed    []string      `json:"followed,omitempty"` // servers whose programs were not run
@@ -55,7 +55,7 @@ type Sightings struct {
 // Lead counts changes that one side made first.
 type Lead struct {
 	First int     `json:"first"`       // the other one followed
-	Sum   float64 `json:"sum_seconds"` // until then; to the second, like Most
+	Sum   float64 `json:"sum_seconds"` // the sum of these leads; to the second, like Most
 	Most  float64 `json:"most_seconds"`
 }
 
@@ -77,7 +77,7 @@ func (r *Report) count(served bool) *Sightings {
 	return &r.Recoveries
 }
 
-// publish passes the report on.
+// publish passes the report to Options.Update.
 func (s *shadow) publish() error {
 	r := &s.report
 	r.Until, r.Writes = time.Now(), int(s.live.refused.Load())
@@ -110,7 +110,7 @@ func (d *Difference) String() string {
 	return text
 }
 
-// Print writes the sum.
+// Print writes the summary.
 func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "Compared for %v: virtual services: %d, real servers: %d\n",
 		r.Until.Sub(r.Begun).Round(time.Second), r.Virtuals, r.Servers)

@@ -19,7 +19,7 @@ import (
 
 const (
 	readInterval = time.Second     // between two readings of the live table
-	readTimeout  = 5 * time.Second // of one of them
+	readTimeout  = 5 * time.Second // the time limit of a reading
 )
 
 // Options are what a shadow works with.
@@ -52,7 +52,7 @@ type shadow struct {
 // pair are both tables as they were read last; nil before.
 type pair struct{ live, ours ipvsctl.Table }
 
-// readOnly is a table without its changes: they are counted and not made.
+// readOnly is a table that refuses changes, and counts them.
 type readOnly struct {
 	ipvsctl.Client
 	refused atomic.Int64 // changes that were requested
@@ -68,7 +68,8 @@ func (r *readOnly) Do(_ context.Context, ops ...ipvsctl.Op) []error {
 	return results
 }
 
-// ownTable is the director's. A server that leaves the file drains by its connections in the live table.
+// ownTable is the table of the shadow's director. A server that leaves the file drains by its connections in the live
+// table.
 type ownTable struct {
 	*ipvsctl.Memory
 	live *readOnly
@@ -111,7 +112,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	return s.report, errors.Join(err, s.publish())
 }
 
-// watch looks at both tables each second until ctx is done.
+// watch compares both tables every second until ctx is done.
 func (s *shadow) watch(ctx context.Context) {
 	ticker := time.NewTicker(readInterval)
 	defer ticker.Stop()
@@ -156,7 +157,7 @@ func (s *shadow) look(ctx context.Context) {
 	}
 }
 
-// adopt makes a plan the one to follow.
+// adopt makes a plan the one that is followed.
 func (s *shadow) adopt(p *director.Plan) {
 	s.services = p.Services("")
 	s.Plan, s.report.Followed, s.fallback, s.ids = p, nil, map[place]bool{}, map[lvs.Key]string{}

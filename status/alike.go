@@ -10,7 +10,7 @@ import (
 // maxAlike is how many rows of one reason are shown as they are.
 const maxAlike = 3
 
-// Reason is what a row has in common with others: its state, and why it is so.
+// Reason is what a row has in common with others: its state, and the reason for it.
 func (r *Row) Reason() string {
 	s := r.Server
 	if s == nil {

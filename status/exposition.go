@@ -78,7 +78,7 @@ func (f family) servers(value func(*Server) (n float64, has bool), label ...stri
 	}
 }
 
-// escaped is how a label value is written.
+// escaped is a label value, escaped for the text format.
 var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 func number(b bool) float64 {

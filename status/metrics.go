@@ -156,7 +156,7 @@ func (e exposition) servers() {
 	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
 		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
 	if !e.s.Small {
-		// how long checks took by stage, where they got through it
+		// how long checks took in each stage that they completed
 		e.family("ldirectord_check_stage_seconds_total").stages(
 			func(t director.StageTime) float64 { return t.Sum.Seconds() })
 		e.family("ldirectord_check_stages_total").stages(
@@ -220,7 +220,7 @@ var traffic = [][]string{
 	{"ldirectord_server_bytes_total", "direction", "out"},
 }
 
-// numbersOf are those of a real server, in the order of traffic.
+// numbersOf are the counters of a real server, in the order of traffic.
 func numbersOf(r *Server) [8]float64 {
 	c, all := &r.Carries, &r.Carries.Traffic
 	return [...]float64{float64(c.Active), float64(c.Inactive), float64(c.Persistent), float64(all.Connections),

@@ -35,7 +35,7 @@ func (r *Report) Remarks() []string {
 	all.told("the maintenance folder can't be read; servers in maintenance stay there: ", r.Folder)
 	all.told("addresses can't be announced: ", r.AnnounceError)
 	for _, n := range r.Names {
-		if n.Address.IsValid() { // the servers of one without are remarked on themselves
+		if n.Address.IsValid() { // without an address, the servers have remarks of their own
 			all.add("the name %s can't be looked up; its last address %s stays in use: %s", n.Name,
 				n.Address,
 				n.Error)

@@ -17,7 +17,7 @@ import (
 	"ldirectord/orders"
 )
 
-// Process is what the program around a director knows.
+// Process has the facts that the daemon around a director knows.
 type Process struct {
 	Config  string // path of the file
 	Pid     int
@@ -37,13 +37,13 @@ type Failure struct {
 	Event string    `json:"event"` // its kind in the journal; log-failed where that is the log itself
 	Text  string    `json:"text"`
 	At    time.Time `json:"at"`             // the last one
-	More  int       `json:"more,omitempty"` // that came at once and are like it
+	More  int       `json:"more,omitempty"` // how many more of this kind happened at the same time
 }
 
 // Name is a host name that can't be looked up.
 type Name struct {
 	Name string `json:"name"`
-	// the last one that is known, which is used; absent when there is none
+	// the last one that is known, which is used; absent if there is none
 	Address netip.Addr `json:"address,omitzero"`
 	Error   string     `json:"error"`
 }
@@ -53,7 +53,7 @@ type Reloads struct {
 	Succeeded uint64    `json:"succeeded"`
 	Refused   uint64    `json:"refused"`
 	Last      time.Time `json:"last"`            // when the configuration in force was taken over
-	Error     string    `json:"error,omitempty"` // why the last reading was refused; absent when it was not
+	Error     string    `json:"error,omitempty"` // why the last reading was refused; absent if it was accepted
 }
 
 // Report is the whole status. Its JSON names are stable: fields are added, never renamed.
@@ -85,12 +85,12 @@ type Report struct {
 
 // Checks is a summary of all checks.
 type Checks struct {
-	Overdue float64 `json:"overdue_seconds"` // of the check that is most overdue
+	Overdue float64 `json:"overdue_seconds"` // how late the most overdue check is
 	// that failed because this machine lacked descriptors, memory, ports or permissions
 	Shortages uint64 `json:"own_shortages"`
 }
 
-// Table is how the table of IPVS does.
+// Table is the state of the table of IPVS.
 type Table struct {
 	Error string `json:"error,omitempty"` // why it can't be read
 	// virtual services that are still to be removed
@@ -110,7 +110,8 @@ type (
 	Announcement = director.AnnouncementSnapshot
 )
 
-// NewReport puts together what is known. It fills the snapshot in. Connections may leave servers out.
+// NewReport makes a report of all facts. It fills in the remaining fields of the snapshot. Servers may be missing in
+// connections.
 func NewReport(s *director.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
 	p.Reloads.Last = p.Reloads.Last.UTC()
 	r := &Report{

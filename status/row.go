@@ -82,18 +82,18 @@ func (v *Virtual) Rows() (rows []Row) {
 	return rows
 }
 
-// Trouble is how much there is to see of something.
+// Trouble is how much attention something needs.
 type Trouble uint8
 
-// The troubles, the least first.
+// The levels of trouble, the least first.
 const (
 	Fine   Trouble = iota
-	Noted          // the operator wants it so
+	Noted          // the operator intends it
 	Doubt          // something speaks against it, or nothing is known
 	Broken         // out of service against the operator's will, or held
 )
 
-// trouble is that of a server.
+// trouble is the level of a server.
 func trouble(s *Server) Trouble {
 	switch {
 	case s.State == "down":
@@ -154,12 +154,12 @@ func (v *Virtual) Up() int {
 // OfAll is how many servers are up, and of how many.
 func (v *Virtual) OfAll() string { return fmt.Sprintf("%d of %d", v.Up(), len(v.Servers)) }
 
-// title is a virtual service in a line.
+// title describes a virtual service in a line.
 func (v *Virtual) title() string {
 	return fmt.Sprintf("%s %s, %s up", v.Label(), cmp.Or(v.Scheduler, "none"), v.OfAll())
 }
 
-// Number is a weight or a number of connections as it is shown.
+// Number formats a weight or a number of connections.
 func Number(n int64) string {
 	if n < 0 {
 		return "-"

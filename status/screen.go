@@ -17,11 +17,11 @@ type Screen struct {
 	Plain bool   // no colours
 
 	now, was *Report
-	known    map[string]Row // of was
+	known    map[string]Row // the rows of the previous report
 	silent   error          // why the daemon did not answer the last time; nil when it did
 }
 
-// Take takes the answer of the daemon: its report, or why there is none.
+// Take receives the daemon's answer: its report, or why there is none.
 func (s *Screen) Take(r *Report, err error) {
 	if s.silent = err; err != nil {
 		return
@@ -37,7 +37,7 @@ func (s *Screen) Take(r *Report, err error) {
 	}
 }
 
-// Draw is what to write at a time to a terminal of that size, which breaks no lines by itself.
+// Draw returns the text to write to a terminal of that size, which does not wrap lines itself.
 func (s *Screen) Draw(at time.Time, columns, rows int) string {
 	lines := s.head(at)
 	if s.now != nil {
@@ -62,7 +62,7 @@ func (s *Screen) Draw(at time.Time, columns, rows int) string {
 // line is one line of the screen.
 type line struct {
 	text, style string
-	server      bool // the line is that of a server
+	server      bool // the line shows a server
 	fine        bool // a server without anything to report
 	besides     bool // a healthy server whose virtual service has others that are not
 }
@@ -166,7 +166,7 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 	return lines
 }
 
-// server is the line of a server, with a mark where it is not as it was.
+// server is the line of a server, with a mark if it has changed.
 func (s *Screen) server(r *Row) line {
 	now, mark, style, fresh := *s.now.Time, ' ', r.Trouble.style(), "-"
 	was, known := s.known[r.Name()]
@@ -191,7 +191,7 @@ func rate(c, now *Connections, since time.Duration) string {
 	return strconv.FormatFloat(float64(now.Traffic.Connections-c.Traffic.Connections)/since.Seconds(), 'f', 1, 64)
 }
 
-// fit leaves out what has no room: first the servers that are fine in virtual services that are not.
+// fit leaves out what has no room: first the healthy servers of virtual services in trouble.
 func fit(lines []line, room int) []line {
 	if len(lines) <= room {
 		return lines

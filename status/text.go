@@ -59,7 +59,7 @@ func clock(at, now time.Time) string {
 	return at.Local().Format("Jan 02 15:04")
 }
 
-// page is text on its way out. Flush returns an error of the writer.
+// page buffers the text. Flush returns an error of the writer.
 type page struct{ w *bufio.Writer }
 
 func (t page) printf(format string, values ...any) { fmt.Fprintf(t.w, format, values...) }
@@ -78,7 +78,7 @@ func (t page) announcements(r *Report) {
 	}
 }
 
-// Doing is the daemon's role, and what else it is about.
+// Doing is the daemon's role, and what else it is doing.
 func (r *Report) Doing() string {
 	word := "serving"
 	if r.Role == "standby" {
@@ -150,7 +150,7 @@ func Short(d time.Duration) string {
 	}
 }
 
-// brief is how long a check took, to three digits or so.
+// brief is how long a check took, to about three digits.
 func brief(seconds float64) string {
 	switch {
 	case seconds < 0.001:

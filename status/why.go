@@ -17,7 +17,7 @@ import (
 // those of Report.
 type Why struct {
 	Time    time.Time `json:"time"`
-	Started time.Time `json:"started"` // of the daemon: nothing from before is known
+	Started time.Time `json:"started"` // when the daemon started: nothing from before is known
 	Role    string    `json:"role"`    // active or standby
 	Servers []Case    `json:"servers"` // the requested servers; none: the file has none of that name
 }
@@ -26,7 +26,7 @@ type Why struct {
 type Case struct {
 	Virtual    string  `json:"virtual"`
 	Title      string  `json:"servicename,omitempty"`
-	Server             // as in a Report
+	Server             // the same fields as in a Report
 	TableError string  `json:"table_error,omitempty"` // why the table refuses the virtual service
 	Guard      Guard   `json:"guard,omitzero"`
 	History    []Entry `json:"history"` // in the order in which each began
@@ -38,12 +38,12 @@ type Entry struct {
 	Last  time.Time `json:"last"`
 	Times uint32    `json:"times"`
 	// What it is. Results of checks: passed, failed, and those that were not believed: shortage, unjudged,
-	// stalled, braked. What came of them: up, down, held, let-go. What the table was told: add, edit, remove.
+	// stalled, braked. Their consequences: up, down, held, let-go. Changes of the table: add, edit, remove.
 	// What an operator did: order, changed.
 	What   string `json:"what"`
 	Text   string `json:"text"`             // without its time; text from servers and other programs: escape it
-	Check  string `json:"check,omitempty"`  // of several: https 443
-	Cause  string `json:"cause,omitempty"`  // of a failure
+	Check  string `json:"check,omitempty"`  // which of several checks: https 443
+	Cause  string `json:"cause,omitempty"`  // the cause of a failure
 	Detail string `json:"detail,omitempty"` // what the check found, why the table refused, or what was ordered
 	// Of the last check, in milliseconds: how long it took, and how long after its start each stage was done:
 	// lookup, connect, TLS, sent, first byte, whole answer, match.
@@ -51,7 +51,7 @@ type Entry struct {
 	Stages map[string]float64 `json:"stages_ms,omitempty"`
 }
 
-// NewWhy puts together what director.Why found. Connections may leave servers out.
+// NewWhy puts together what director.Why found. Servers may be missing in connections.
 func NewWhy(s *director.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
 	w := &Why{Time: s.Time.UTC(), Started: started.UTC(), Role: roleOf(s), Servers: []Case{}}
 	for i := range s.Virtuals {
@@ -71,7 +71,7 @@ func NewWhy(s *director.Snapshot, started time.Time, carried map[lvs.Backend]Con
 	return w
 }
 
-// entries are all that is remembered of a server.
+// entries are all records of a server.
 func entries(s *Server, window int) []Entry {
 	list := []Entry{}
 	if s.Past == nil {
@@ -168,7 +168,7 @@ func (w *Why) DropConversations() {
 	}
 }
 
-// WriteText writes it for people.
+// WriteText writes the history as text.
 func (w *Why) WriteText(out io.Writer) error {
 	t := page{bufio.NewWriter(out)}
 	for i := range w.Servers {
@@ -210,7 +210,7 @@ func (t page) explain(c *Case, w *Why) {
 	t.printf("  nothing is known from before the start at %s\n", w.Started.Local().Format(time.DateTime))
 }
 
-// inTable is what the table has of the server.
+// inTable describes the server's entry in the table.
 func (c *Case) inTable(w *Why) string {
 	switch {
 	case w.Role == "standby":

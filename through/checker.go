@@ -16,7 +16,7 @@ import (
 // own address.
 const overtime = time.Second
 
-// check asks a server through the virtual address, and at its own where that one says nothing, or fails. It is a
+// check checks a server through the virtual address, and at its own address if that proves nothing, or fails. It is a
 // checker.Guided.
 type check struct {
 	*Services
@@ -85,7 +85,7 @@ func (c *check) ask(ctx context.Context) (r checker.Result) {
 // First implements checker.Guided.
 func (c *check) First() checker.Checker { return c.through }
 
-// Way implements checker.Guided. It is that of the check before, as long as nothing is known against it.
+// Way implements checker.Guided. It is the path of the previous check, as long as nothing speaks against it.
 func (c *check) Way(now time.Time) (via *wire.Via, ok bool) {
 	c.began = now
 	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*wayRenewed
@@ -129,8 +129,8 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 	return c.count(ctx, r)
 }
 
-// count returns the result for an answer that counts. A failure is explained by what the server's own address says in
-// the time that is left.
+// count returns the result for an answer that counts. A failure is explained by the result at the server's own address
+// in the time that is left.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	r.Way = checker.WayThrough
 	if r.OK || !r.Conclusive() {
@@ -146,7 +146,7 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	return r
 }
 
-// instead is the answer of the server's own address where none through the virtual one counts. It does not bring a
+// instead is the result at the server's own address, if no answer through the virtual one counts. It does not bring a
 // server back that failed through the virtual one alone.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)

@@ -12,7 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// machine is what is known of the addresses of this machine.
+// machine has the addresses of this machine.
 type machine struct {
 	devices map[netip.Addr]net.Interface
 	byIndex map[int]net.Interface

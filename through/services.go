@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	lineTimeout  = 10 * time.Second // how long is waited for the turn: a thousand first checks come at once
+	lineTimeout  = 10 * time.Second // the wait for a turn: a thousand first checks may begin at once
 	checkTimeout = 2 * time.Second  // how long a check waits for the table
-	setTimeout   = 5 * time.Second  // and a reload
+	setTimeout   = 5 * time.Second  // how long a reload waits for the table
 	wayRenewed   = time.Minute      // after which the way of a check is looked at again; at once after a failure
 	eachRenewed  = 20 * time.Second // the same where several checks go by one service
 	summedUp     = 5 * time.Second  // the kernel sums its counters up every two, and a check may come just before
@@ -44,7 +44,7 @@ var errNoMark = fmt.Errorf(
 // Options are what the services of a daemon need.
 type Options struct {
 	Table  ipvsctl.Client                               // used by one goroutine at a time
-	Former []ipvsctl.PrivateService                     // what the daemon before may have left
+	Former []ipvsctl.PrivateService                     // what the previous daemon may have left
 	Save   func([]ipvsctl.PrivateService) error         // writes all down that may be in the table, before it is
 	Taken  func(context.Context) func(mark uint32) bool // which marks others use; called only when one is chosen
 	Knock  func(wire.Via, netip.AddrPort) error         // sends one packet by a way: wire.Knock
@@ -60,16 +60,16 @@ type Services struct {
 	line chan struct{}                       // held by the one goroutine that uses the table and the fields below
 
 	Options
-	all     map[ipvsctl.PrivateService]*service // by themselves, without their marks
+	all     map[ipvsctl.PrivateService]*service // the services by their keys, without their marks
 	taken   func(mark uint32) bool
 	used    map[uint32]bool        // further marks that are not free
 	next    map[lvs.Forward]uint32 // from which on a mark may be free, until the next Set
-	virtual map[netip.Addr]bool    // where clients send to
+	virtual map[netip.Addr]bool    // the addresses that clients send to
 	saved   bool                   // what is in all is written down
 	machine
 }
 
-// service is a private service.
+// service is a private service, in the table or not yet.
 type service struct {
 	ipvsctl.PrivateService
 	ours   bool // what has its mark in the table is ours
@@ -79,11 +79,11 @@ type service struct {
 // entry is a service in the table.
 type entry struct {
 	present     atomic.Bool // false once it may not be there
-	connections uint32      // that are remembered, as read last
-	packets     uint64      // that came in all, as summed up then
+	connections uint32      // connections that the kernel remembers, as last read
+	packets     uint64      // all packets that arrived, as last summed up
 	moved       time.Time   // when more of them were found than before
-	of          *passage    // by which a check went last
-	shared      bool        // there are several
+	of          *passage    // the path of the last check
+	shared      bool        // several checks use it
 	restored    bool        // it was lost before, and no check failed since
 }
 
@@ -96,7 +96,7 @@ type passage struct {
 	before Kernel    // at the end of the check before, if that failed
 	stray  error     // why they don't; nil when they do
 	seen   time.Time // when that was found
-	sure   bool      // it was found twice
+	sure   bool      // this was found twice
 }
 
 // lose notes that a service may not be in the table.
@@ -141,7 +141,7 @@ func wanted(w checker.Through) ipvsctl.PrivateService {
 	return ipvsctl.PrivateService{Key: lvs.Key{IPv6: w.Virtual.Is6()}, Dest: d}
 }
 
-// with lets f use the table and all that is known of it.
+// with lets f use the table and all that is known about it.
 func (s *Services) with(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, lineTimeout, errSilent)
 	defer cancel()
@@ -214,7 +214,7 @@ func (s *Services) choose(sv *service) error {
 	return nil
 }
 
-// save writes down what there may be in the table, unless that is done.
+// save records the services that may be in the table, unless that is done.
 func (s *Services) save() error {
 	if s.saved {
 		return nil

@@ -29,7 +29,7 @@ func (a Admin) String() string { return [...]string{"", "drain", "maint", "ready
 // Words are what a server reports with all its answers: each word applies until another of its kind.
 type Words struct {
 	Admin Admin // not Ready
-	Less  uint8 // the percentage of its weight that it does not want
+	Less  uint8 // the percentage of its weight that the server can't bear
 	Down  bool  // its answers count as failures
 }
 
@@ -61,12 +61,12 @@ func (w Words) Asks() Admin {
 	return w.Admin
 }
 
-// Telling is what applies of a server's words. More weight applies at once, less weight when enough answers in a row
+// Telling is which of a server's words apply. More weight applies at once, less weight when enough answers in a row
 // agree. It is a value: Next returns the following one. The zero Telling reports nothing.
 type Telling struct {
-	Words          // those that count
-	said     Words // by the last answer
-	common   Words // of the answers of the streak
+	Words          // the words that apply
+	said     Words // what the last answer reported
+	common   Words // what all answers of the streak have in common
 	silences uint8
 	streak   int32 // answers in a row that request a lower weight
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// opening is how a group begins: one that looks around, one that takes without giving back, one with a name, modifiers
+// opening is how a group begins: a look-around, an atomic group, a group with a name, modifiers
 // for it or (then it ends there) for what follows, or none of these.
 var opening = regexp.MustCompile(`^\((?:\?(?:(<?[=!])|(>)|P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)'|` +
 	`(\^?)([imsnpgco]*x?[imsnpgco]*)(?:-([imsnxpgco]*))?([:)])))?`)

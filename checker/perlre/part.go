@@ -9,8 +9,8 @@ type part struct {
 	odd     bool // only the engine that backtracks reads it as Perl does
 	ends    bool // it has a $: with anything after that it is odd
 	begins  bool // it has a ^ of lines, and no byte surely after that: so it must not end
-	wide    bool // it may take bytes
-	takes   bool // it surely takes one
+	wide    bool // it may match bytes
+	takes   bool // it surely matches at least one
 
 	plain bool     // it is nothing but the text in needs
 	needs []string // texts that every match contains, one after another
@@ -72,7 +72,7 @@ func inOrder(members []part) part {
 	return all
 }
 
-// repeated is a part as often as a quantifier tells, low times or more. Of a body that may be empty, Go's engine finds
+// repeated is a part under a quantifier, low times or more. Of a body that may be empty, Go's engine finds
 // another end. Where the body is odd it becomes a group of our own: the engine takes (?>a?)? for (?>a?), but not when
 // there is a group between them.
 func (p part) repeated(quantifier string, low int) part {
@@ -88,7 +88,7 @@ func (p part) repeated(quantifier string, low int) part {
 	return p
 }
 
-// held is a part of which nothing is given back.
+// held is an atomic part: the engine does not backtrack into it.
 func (p part) held() part {
 	p.text = "(?>" + p.text + ")"
 	p.odd = true

@@ -1,6 +1,6 @@
 // Package perlre matches Perl's regular expressions (perlre(1), Perl 5.36) over bytes as Perl does. A pattern
 // that means the same to Go's own engine runs there, in a time that is linear in the text's length. The others
-// (look-around, back-references, what takes without giving back) need an engine that backtracks, within a
+// (look-around, back-references, atomic groups) need an engine that backtracks, within a
 // budget of processor time.
 package perlre
 
@@ -36,8 +36,8 @@ var ErrBudget = errors.New("matching took too long")
 // errMemory is a match that never fits into the engine's memory; it is an ErrBudget, too.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
-// What either engine reads in another way than Perl. To Go's, a newline may follow the end of a pattern: a group tells,
-// and there are no others. To the other, ^ of (?m) is also after a newline that ends the text.
+// What either engine reads in another way than Perl. In Go's, a group matches the newline that may follow the end of
+// a pattern; it is the only group. In the other, ^ of (?m) also matches after a newline that ends the text.
 var (
 	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)
 	backtracking = strings.NewReplacer(`\Z`, `(?=\n?\z)`, `(?m:^)`, `(?:\A|(?<=\n)(?!\z))`)
@@ -86,7 +86,7 @@ func (r *Regexp) compileLinear(text string) (ok bool) {
 	return true
 }
 
-// Heavy reports whether to search a text may take so long that a budget is needed for it.
+// Heavy reports whether the search of a text may take so long that it needs a budget.
 func (r *Regexp) Heavy(text []byte) bool { return (r.back != nil || !r.light(text)) && r.worth(text) }
 
 func (r *Regexp) light(text []byte) bool { return len(text)*r.weight <= lightWork }

@@ -38,8 +38,8 @@ type scanner struct {
 	pos     int
 	err     error          // the first
 	on      ['z' + 1]bool  // the modifiers in force, by their letter
-	groups  map[string]int // that capture, opened so far, by name and by number
-	count   int            // of those
+	groups  map[string]int // the capturing groups opened so far, by name and by number
+	count   int            // how many capturing groups there are
 	nesting int
 }
 
@@ -72,7 +72,7 @@ func (s *scanner) match(token *regexp.Regexp) []string {
 	return found
 }
 
-// What does not count: comments, and under (?x) white space.
+// What is skipped: comments, and under (?x) white space.
 var (
 	comments = regexp.MustCompile(`^(?:\(\?#[^)]*\))+`)
 	blanks   = regexp.MustCompile(`^(?:\(\?#[^)]*\)|[ \t\n\v\f\r\x{e085}]|#[^\n]*(?:\n|\z))+`)
@@ -134,7 +134,7 @@ var (
 	noNewline = one(`[^\n]`)
 )
 
-// atoms are those that have a meaning of their own; that of (?m) and (?s) has the letter in front.
+// atoms are the atoms with a special meaning; the key of the one under (?m) or (?s) begins with that letter.
 var atoms = map[string]part{
 	"^": textBegin, `\A`: textBegin, `\G`: textBegin, "m^": {text: `(?m:^)`, begins: true},
 	"$": lastEnd, `\Z`: lastEnd, `\z`: {text: `\z`}, "m$": {text: `(?m:$)`}, `\b`: {text: `\b`}, `\B`: {text: `\B`},
@@ -185,7 +185,7 @@ func (s *scanner) atom() part {
 	return s.literal()
 }
 
-// literal reads a character that is meant itself.
+// literal reads an ordinary character.
 func (s *scanner) literal() part {
 	char := s.character()
 	literal := one(written(char))

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// beyond is where the bytes beyond ASCII are among the runes that the engines get: in a private area, where no rune is
-// a letter, a space or another's other case. So \w, \b, (?i) and their like are those of ASCII, as Perl has them.
+// beyond is where the bytes beyond ASCII are among the runes that the engines get: in a private-use area, where no rune
+// is a letter, a space or another's other case. So \w, \b, (?i) and their like are those of ASCII, as Perl has them.
 const beyond = 0xe000
 
 // runeOf is a byte as the engines get it.
@@ -52,7 +52,7 @@ var (
 	posixClass = regexp.MustCompile(
 		`^\[(?::\^?(?:alpha|alnum|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|` +
 			`word|xdigit):|(:[A-Za-z^]*:|=[A-Za-z^]*=|\.[A-Za-z^]*\.))\]`)
-	// oneCase are the classes that have both cases where case does not count.
+	// oneCase are the classes that include both cases under (?i).
 	oneCase = strings.NewReplacer("lower", "alpha", "upper", "alpha")
 )
 

@@ -446,7 +446,7 @@ func (p *Pool) place(first time.Time, t *Task) time.Time {
 	return after(with.due.Add(-t.Every), t.Every, first.Add(t.Every/10))
 }
 
-// phase is the time from a job's first check to its second: between 0.1 and 1.1 intervals. Steps of the golden ratio
+// phase is the time from a task's first check to its second: between 0.1 and 1.1 intervals. Steps of the golden ratio
 // spread any number of jobs evenly over the grid, whenever they are added.
 func (p *Pool) phase(first time.Time, every time.Duration) time.Time {
 	_, p.spread = math.Modf(p.spread + 0.6180339887498949)

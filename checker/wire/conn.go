@@ -66,7 +66,7 @@ func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 // LongAgo is a deadline that has passed.
 var LongAgo = time.Unix(1, 0)
 
-// Prolong moves the deadline by the check's time in queues, which does not count.
+// Prolong moves the deadline by the time that the check spent in queues, which does not count.
 func (c *Conn) Prolong(ctx context.Context, waited time.Duration) error {
 	if waited == 0 {
 		return nil

@@ -18,9 +18,9 @@ type LibConn struct {
 	In     *bufio.Reader // data from the server
 	bound  *bounded
 	Length func(header []byte) (int, error) // the length of the packet after the header
-	Header []byte                           // of the current packet
+	Header []byte                           // the header of the current packet
 	unread int                              // bytes of header not handed out yet
-	Left   int                              // bytes still to come after it
+	Left   int                              // bytes of the packet that are still to come after the header
 
 	mu  sync.Mutex // guards the fields below: some libraries read in a goroutine of their own
 	err error

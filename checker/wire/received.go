@@ -8,7 +8,7 @@ import (
 // Received is a connection with data that was read before. The loop has only that data, and must not wait.
 type Received struct {
 	net.Conn        // where more comes from; nil in the loop
-	Head     []byte // what was read
+	Head     []byte // the data that was read before
 	Err      error  // in the loop, the state after head: io.EOF, or the error; nil if more data may come
 	Short    bool   // the check needs more than head
 	Waits    bool   // the check would wait for something else: a slot, or another connection

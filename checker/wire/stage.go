@@ -63,7 +63,7 @@ const (
 	MarkSent                  // the first request was sent
 	MarkFirstByte             // the first byte of the server's data arrived
 	MarkAnswer                // the whole answer arrived, or as much of it as decides
-	MarkMatch                 // it was compared
+	MarkMatch                 // the answer was compared
 	Marks                     // how many there are
 )
 

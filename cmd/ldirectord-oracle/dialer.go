@@ -12,10 +12,10 @@ import (
 
 // dialer gives the driver a socket for each connection: the first one, and those to the listener's redirects.
 type dialer struct {
-	sockets []net.Conn // that are left
+	sockets []net.Conn // the sockets that are left
 	current net.Conn   // nil before the first connection
 	lost    atomic.Bool
-	failed  error // to open another
+	failed  error // why another connection could not be opened
 }
 
 var errNowhere = errors.New("the listener redirects to nowhere")
@@ -37,7 +37,7 @@ func (d *dialer) DialContext(_ context.Context, _, address string) (net.Conn, er
 	return d.current, err
 }
 
-// socket is a connection that notes its end.
+// socket is a connection that records whether it was closed.
 type socket struct {
 	net.Conn
 	lost *atomic.Bool

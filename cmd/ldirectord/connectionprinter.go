@@ -20,7 +20,7 @@ type connectionPrinter struct {
 	json     bool
 	before   string // the start of the next line of JSON: the beginning of its list, or a comma
 	entry    string // the columns of a connection
-	total    string // those of a server
+	total    string // the columns of a server
 	counting bool   // the servers have begun
 }
 
@@ -90,7 +90,7 @@ func (p *connectionPrinter) count() {
 	p.counting = true
 }
 
-// end ends the object. For a person there is nothing to end.
+// end closes the JSON object. For a person there is nothing to close.
 func (p *connectionPrinter) end(skipped int) {
 	if p.json {
 		p.count()

@@ -23,7 +23,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if len(l.Plan.Services(virtual)) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
-	if c.table.Live == nil { // a table in memory balances nothing
+	if c.table.Live == nil { // a table in memory has no connections
 		newConnectionPrinter(c.out, c.jsonOut, nil).end(0)
 		return nil
 	}

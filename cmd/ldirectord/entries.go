@@ -9,7 +9,7 @@ import (
 // entry is a row of commands.txt or options.txt.
 type entry struct {
 	chapter, title        string // "-n, --lines N"
-	short, name, argument string // and its parts
+	short, name, argument string // the parts of the title
 	head                  map[string]string
 	text                  string // after the head
 }

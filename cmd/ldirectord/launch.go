@@ -15,8 +15,8 @@ import (
 	"ldirectord/instance"
 )
 
-// readyEnv tells the daemon in the background the descriptor for its reports to the starter: lines for the operator,
-// and finally daemon.ReadyLine.
+// readyEnv has, for the daemon in the background, the descriptor for its reports to the starter: lines for the
+// operator, and finally daemon.ReadyLine.
 const readyEnv = "LDIRECTORD_READY_FD"
 
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
@@ -32,7 +32,7 @@ func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 		c.stderr = ready
 		err := daemon.Run(ctx, daemonOptions(c, l, "", ready))
 		if errors.Is(err, instance.ErrRunning) {
-			return nil // another start was quicker
+			return nil // another start was faster
 		}
 		return err
 	}
@@ -53,8 +53,8 @@ func daemonOptions(c *call, l *daemon.Loaded, by instance.Supervisor, ready io.W
 }
 
 // spawn starts this program again in a session of its own and waits until it is ready. The command line, `ldirectord
-// [OPTIONS] [CONFIG] start`, is how cluster managers find the daemon. ended is the error of a process that ended before
-// it was ready.
+// [OPTIONS] [CONFIG] start`, is how cluster managers find the daemon. ended is the error of a process that exited
+// before it was ready.
 func spawn(c *call) (ended, err error) {
 	self, err := os.Executable()
 	if err != nil {

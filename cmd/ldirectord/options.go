@@ -44,12 +44,12 @@ type options struct {
 	ordering
 	args []string // after the command
 
-	topic  string // of --help; "" without one
+	topic  string // the topic of --help; "" without one
 	config string // as given; "" without one
 	path   string // where it was found
 	verb   string
 
-	command command // that verb names
+	command command // the command that verb names
 	dirs    instance.ConfigDirs
 }
 

@@ -35,7 +35,7 @@ func order(kind orders.Kind, whole bool) func(context.Context, *call) error {
 	}
 }
 
-// set gives an order for real servers; the last words are the order.
+// set gives an order for real servers; the last words of the command line are the order.
 func set(ctx context.Context, c *call) error {
 	at := len(c.args) - 1
 	if _, err := strconv.Atoi(c.args[at]); err == nil || c.args[at-1] == string(orders.Weigh) {

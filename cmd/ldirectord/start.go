@@ -49,8 +49,8 @@ func standby(ctx context.Context, c *call) error {
 	})
 }
 
-// begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is ending. prepare is called
-// first; runs: a daemon runs already.
+// begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. prepare is
+// called first; runs: a daemon runs already.
 func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bool) error) error {
 	l, err := c.load(ctx)
 	if err != nil {

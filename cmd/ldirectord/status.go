@@ -16,7 +16,7 @@ import (
 // siblingTimeout is how long a sibling's status may take.
 const siblingTimeout = 10 * time.Second
 
-// showStatus shows if the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
+// showStatus shows whether the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
 // --json it shows the daemon's report; a missing report has an exit status of its own.
 func showStatus(ctx context.Context, c *call) error {
 	found := c.found()
@@ -55,7 +55,7 @@ func showStatus(ctx context.Context, c *call) error {
 	return ended
 }
 
-// sayElsewhere names further daemons of this file, which this command line does not select.
+// sayElsewhere names further daemons of this file that this command line does not select.
 func sayElsewhere(c *call) {
 	for _, s := range c.instance().Elsewhere() {
 		where := "--ipvs " + s.Table

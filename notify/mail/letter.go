@@ -24,10 +24,10 @@ const maxMailLine = 900
 // letter is one mail. Its texts are without control characters.
 type letter struct {
 	via      string   // SMTP server, "" for sendmail
-	sender   string   // of the envelope
-	to       []string // of the envelope: recipients that have not got it yet
+	sender   string   // the sender of the envelope
+	to       []string // the recipients of the envelope that have not got it yet
 	about    string   // what happened
-	reminder bool     // of a server that is still down
+	reminder bool     // it reminds of a server that is still down
 	count    int      // how many alerts it reports
 	tries    int
 	date     time.Time
@@ -35,8 +35,8 @@ type letter struct {
 	id, fromLine, toLine, subject, reason, body string
 }
 
-// newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if asked to, what
-// those do not contain.
+// newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if details are
+// configured, what those do not contain.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -105,7 +105,7 @@ func (l *letter) box() string {
 }
 
 // text is the mail with its header; lines end in LF. In addition to the Perl's lines, the header has what RFC 5322 and
-// RFC 3834 ask for, so that a late mail shows when it was written.
+// RFC 3834 require, so that a late mail shows when it was written.
 func (l *letter) text() string {
 	var b strings.Builder
 	if l.fromLine != "" {

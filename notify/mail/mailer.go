@@ -24,7 +24,7 @@ type Rule struct {
 	ServiceName string        // servicename: in front of the subject, and in the body
 	Comment     string        // comment: in the body
 	// emailalertdetail: the command that shows more about a server, without the virtual service and the server; "":
-	// the mail is the Perl's
+	// the mail is as in the Perl
 	Why   string
 	Reals []string // the real servers by the names of Event.Real; nil when that is not known
 }
@@ -109,7 +109,7 @@ func (m *Mailer) Close(ctx context.Context) error {
 	return m.out.close(ctx)
 }
 
-// mail sends mail about one change. Of a server that is added with weight 0 the subject says that it became quiescent,
+// mail sends mail about one change. For a server that is added with weight 0 the subject is that it became quiescent,
 // as in the Perl.
 func (m *Mailer) mail(e notify.Event) {
 	rule := m.rules[e.Virtual]

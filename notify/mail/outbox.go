@@ -15,7 +15,7 @@ import (
 // Limits of the delivery of mail.
 const (
 	maxWaiting     = 100              // mails in a box; all after them are dropped, and one mail reports how many
-	maxSending     = 8                // at once
+	maxSending     = 8                // how many mails are sent at once
 	firstMailRetry = 5 * time.Second  // after the first temporary failure; then it doubles
 	lastMailRetry  = 10 * time.Minute // the longest pause between two tries
 	mailLifetime   = 24 * time.Hour   // the time after which no further try is made
@@ -41,7 +41,7 @@ type box struct {
 	queue   []*letter // the first is being sent
 	dropped *letter   // the last that did not fit; its count is of them all
 	busy    bool      // a goroutine works on the queue
-	failing bool      // and that is reported
+	failing bool      // the box fails, and that was reported
 	lost    int       // alerts that a recipient did not get since it fails
 	stuck   bool      // its last try failed
 }

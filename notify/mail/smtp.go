@@ -18,7 +18,7 @@ import (
 // Limits of one SMTP session.
 const (
 	smtpStepTime    = time.Minute      // connecting, the greeting, each command with its reply, a part of the text
-	smtpSessionTime = 10 * time.Minute // all of it
+	smtpSessionTime = 10 * time.Minute // the whole session
 	maxSMTPReplies  = 256 << 10        // bytes that a server may send in all
 )
 

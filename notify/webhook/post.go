@@ -58,7 +58,8 @@ func post(ctx context.Context, client *http.Client, to string, text []byte) erro
 	return nil
 }
 
-// reason is the error of a try without its URL, as a line. Of an answer it has no words: a receiver may repeat the URL.
+// reason is the error of a try without its URL, as a line. It quotes nothing from an answer, because a receiver may
+// repeat the URL.
 func reason(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("no answer in %v", tryTime)

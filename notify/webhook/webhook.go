@@ -1,4 +1,4 @@
-// Package webhook posts the states of virtual services to a URL. It doesn't know what a state is, and decides nothing.
+// Package webhook posts the states of virtual services to a URL. It does not interpret a state, and decides nothing.
 package webhook
 
 import (
