@@ -29,7 +29,7 @@ type step struct {
 
 // newChange returns the change from the current table to the decision.
 func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
-	w.tell.held(v)
+	tellHeld(&w.tell, v)
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}
 	v.settingsRejected = false
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}

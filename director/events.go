@@ -17,13 +17,14 @@ import (
 
 // op reports a change of the table in the words that log watchers know.
 func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
-	c := Change{user: user{v: v, s: v.serverAt(op.Dest.Addr)}}
+	s, step := v.serverAt(op.Dest.Addr), false
+	c := Change{user: user{v: v, s: s}}
 	c.Virtual, c.Weight = v.cfg.ID, int(op.Dest.Weight)
-	step := c.s != nil && err == nil && op.Kind == ipvsctl.EditDest && c.s.steps && !c.s.Turned && !c.s.Rerouted
-	if c.s != nil && err == nil {
-		c.s.steps = false
+	if s != nil && err == nil {
+		step = op.Kind == ipvsctl.EditDest && s.steps && !s.Turned && !s.Rerouted
+		s.steps = false
 	}
-	if c.s != nil && !step {
+	if s != nil && !step {
 		c.Past = [...]history.Kind{
 			ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
 		}[op.Kind]

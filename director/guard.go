@@ -36,7 +36,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
 		}
 		s.rule = decision.Why[i]
-		w.tell.motion(v, s, next)
+		tellMotion(&w.tell, v, s, next)
 		v.moves = v.moves || !next.Climbs.IsZero()
 	}
 	if v.rules, v.again = decision.Others, decision.Again; v.moves {

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
+	"ldirectord/history"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -89,7 +91,11 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		return
 	}
 	v.inherit(was)
-	tell.reloaded(v)
+	for _, s := range v.servers {
+		if s.Verdict() == health.Up && s.past.IsDown() {
+			tell.note(history.Up, "the check that failed is not made any more", s)
+		}
+	}
 	if was.IsBraking() && !v.IsBraking() {
 		tell.guard(v, notify.GuardOver, "Brake is over", ": none of the checks that it held is left")
 	}

@@ -90,9 +90,9 @@ func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }
 
-// motion reports that the weight of a server starts to rise, that it has its full value, and that the server failed
+// tellMotion reports that the weight of a server starts to rise, that it has its full value, and that the server failed
 // again soon after its return. The steps between are not reported.
-func (t *teller) motion(v *virtual, s *server, next *judge.Server) {
+func tellMotion(t *teller, v *virtual, s *server, next *judge.Server) {
 	climbed, climbs := !s.Climbs.IsZero(), !next.Climbs.IsZero()
 	s.steps = s.steps || climbed || climbs
 	switch {

@@ -56,8 +56,8 @@ func (t *teller) note(k history.Kind, what string, servers ...*server) {
 	}
 }
 
-// held records which servers are now held and which were released.
-func (t *teller) held(v *virtual) {
+// tellHeld records which servers are now held and which were released.
+func tellHeld(t *teller, v *virtual) {
 	for _, s := range v.servers {
 		switch is := s.Held; {
 		case is == s.past.IsHeld():
@@ -79,15 +79,6 @@ func whyHeld(v *virtual, s *server) string {
 		return asks + ", held: " + by + " keeps it in service"
 	}
 	return "held: " + by + " keeps it in service though its checks fail"
-}
-
-// reloaded records that servers are up because a reload removed the failing check.
-func (t *teller) reloaded(v *virtual) {
-	for _, s := range v.servers {
-		if s.Verdict() == health.Up && s.past.IsDown() {
-			t.note(history.Up, "the check that failed is not made any more", s)
-		}
-	}
 }
 
 // counted is how many results of one check, up to the last one, count against the state.

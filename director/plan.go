@@ -221,11 +221,11 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 		v.servers = append(v.servers, s)
 		for number, check := range checks {
 			j, err := b.judgement(v, s, number)
-			if err != nil && !refused[err.Error()] {
-				refused[err.Error()] = true
-				found = append(found, diagnose(check, cfg.Reals[i].At, err))
+			d := ignored(cfg, number, int(j.number))
+			if err != nil { // it is no repetition then
+				d = diagnose(check, cfg.Reals[i].At, err)
 			}
-			if d := ignored(cfg, number, int(j.number)); d.Text != "" && !refused[d.Text] {
+			if d.Text != "" && !refused[d.Text] {
 				refused[d.Text] = true
 				found = append(found, d)
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
@@ -81,18 +80,6 @@ func (d *Director) demote(ctx context.Context) {
 	d.marker.order()
 	d.claimant.record()
 	d.tell.status = lvs.StatusRunning
-}
-
-// leavingOf returns the servers that a stop reports: those that are up, except backup servers that rest. A server that
-// several virtual services have in the same way is reported for the first of them, as by the Perl ldirectord.
-func leavingOf(v *virtual, told map[string]bool) (up []*server) {
-	for _, s := range v.servers {
-		if id := monitorID(v.cfg, s.real); s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
-			told[id] = true
-			up = append(up, s)
-		}
-	}
-	return up
 }
 
 // demotionTimeout is how long virtual services stay in the table while commands are told of the demotion.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -132,10 +133,17 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 	}
 }
 
-// leave removes a virtual service for good, if it has cleanstop. told has the servers that were reported already,
-// and gets those that this call reports.
+// leave removes a virtual service for good, if cleanstop says so. It reports the servers that are up, except backup
+// servers that rest. A server that several virtual services have in the same way is reported for the first of them, as
+// by the Perl ldirectord: told has those that were reported already, and gets those of this call.
 func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
-	leaving := leavingOf(v, told)
+	var leaving []*server
+	for _, s := range v.servers {
+		if id := monitorID(v.cfg, s.real); s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
+			told[id] = true
+			leaving = append(leaving, s)
+		}
+	}
 	if !v.cfg.CleanStop || w.others.leaves(v) {
 		return nil
 	}

@@ -22,7 +22,7 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 	if s.Verdict() == was {
 		return false
 	}
-	s.Turned = s.follow(served && c.guards()) || s.Turned
+	s.Turned = follow(s, served && c.guards()) || s.Turned
 	s.Fallen = s.Fallen || served && s.Verdict() == health.Down && !s.Held && c.Delays()
 	return true
 }
@@ -34,7 +34,7 @@ func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 }
 
 // Learned notes, after Learn, that the verdict of a server changed.
-func (c *Case) Learned(s *Server) { s.follow((s.Held || s.Kept) && c.guards()) }
+func (c *Case) Learned(s *Server) { follow(s, (s.Held || s.Kept) && c.guards()) }
 
 // Hold has a server that fails, or asks to be left out, held for now: the guard decides further. Serves: it may be in
 // service.
@@ -44,7 +44,7 @@ func (s *Server) Hold(serves bool) {
 
 // follow adopts the current verdict of a server's checks. Holds: if the server goes down it is held. It reports whether
 // the table may change.
-func (s *Server) follow(holds bool) bool {
+func follow(s *Server, holds bool) bool {
 	was := s.Held
 	switch s.Verdict() {
 	case health.Down:
