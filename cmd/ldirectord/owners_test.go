@@ -103,6 +103,16 @@ func TestOwnerOfAConnection(t *testing.T) {
 	}
 }
 
+// The template of a mark service has no protocol and no address: its mark is shown.
+func TestALineOfAMarksTemplate(t *testing.T) {
+	o := newOwners([]director.Service{service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:80")}, ipvsctl.Table{}, nil, "")
+	line, shown := o.line(ipvsctl.Connection{Protocol: lvs.Mark, Client: addrPort("10.0.0.1:0"),
+		Virtual: addrPort("0.0.0.3:0"), Dest: addrPort("10.2.0.1:0"), State: "NONE"})
+	if !shown || line.Protocol != "mark" || line.To != "" || line.Kind != "template" {
+		t.Errorf("shown %t: %+v", shown, line)
+	}
+}
+
 func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	key := tcp("10.1.0.1:80")
 	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80",
