@@ -19,16 +19,12 @@ type Memory struct {
 	OnChange func()
 
 	mu    sync.Mutex // guards table
-	table map[lvs.Key]*Service
+	table Table
 }
 
 // NewMemory returns a table with the initial content t.
 func NewMemory(t Table) *Memory {
-	m := &Memory{table: map[lvs.Key]*Service{}}
-	for key, service := range t {
-		m.table[key] = service.clone()
-	}
-	return m
+	return &Memory{table: t.clone()}
 }
 
 // Connect does nothing: a Memory needs no connection.
@@ -41,16 +37,16 @@ func (m *Memory) Read(ctx context.Context) (Table, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := make(Table, len(m.table))
-	for key, service := range m.table {
-		t[key] = *service.clone()
-	}
-	return t, nil
+	return m.table.clone(), nil
 }
 
-// clone is a service with destinations of its own, without counters.
-func (s *Service) clone() *Service {
-	return &Service{Key: s.Key, Settings: s.Settings, Dests: slices.Clone(s.Dests)}
+// clone is a table with destinations of its own, without counters.
+func (t Table) clone() Table {
+	own := make(Table, len(t))
+	for key, s := range t {
+		own[key] = Service{Key: s.Key, Settings: s.Settings, Dests: slices.Clone(s.Dests)}
+	}
+	return own
 }
 
 // Services returns the destinations of these services. Their counters are zero: it has no connections.
@@ -59,10 +55,8 @@ func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (Table, error) {
 	defer m.mu.Unlock()
 	all := Table{}
 	for _, key := range keys {
-		one := Service{Key: key, Counters: map[netip.AddrPort]lvs.Counters{}}
-		if service := m.table[key]; service != nil {
-			one.Dests = service.clone().Dests
-		}
+		one := Service{Key: key, Dests: slices.Clone(m.table[key].Dests),
+			Counters: map[netip.AddrPort]lvs.Counters{}}
 		for _, dest := range one.Dests {
 			one.Counters[dest.Addr] = lvs.Counters{}
 		}
@@ -102,28 +96,30 @@ func (m *Memory) apply(op Op) (changed bool, err error) {
 	service, exists := m.table[op.Key]
 	switch op.Kind {
 	case AddService, EditService:
-		return m.putService(op, exists)
+		err = m.putService(&service, op, exists)
 	case DelService:
 		delete(m.table, op.Key)
 		return exists, nil
 	default:
-		return changeDest(service, op)
+		err = changeDest(&service, op, exists)
 	}
+	if err == nil {
+		m.table[op.Key] = service
+	}
+	return err == nil, err
 }
 
-func (m *Memory) putService(op Op, exists bool) (changed bool, err error) {
+func (m *Memory) putService(service *Service, op Op, exists bool) error {
 	switch {
 	case !exists && op.Kind == EditService:
-		return false, syscall.ESRCH
+		return syscall.ESRCH
 	case exists && op.New:
-		return false, syscall.EEXIST
+		return syscall.EEXIST
 	case !slices.Contains(schedulers, op.Settings.Scheduler), !slices.Contains(engines, op.Settings.PEName):
-		return false, lacking(op.Settings, m.known)
-	case !exists:
-		m.table[op.Key] = &Service{Key: op.Key}
+		return lacking(op.Settings, m.known)
 	}
-	m.table[op.Key].Settings = op.Settings.stored(op.Key.IPv6)
-	return true, nil
+	service.Key, service.Settings = op.Key, op.Settings.stored(op.Key.IPv6)
+	return nil
 }
 
 // known reports whether a Memory has the scheduler or engine of this module.
@@ -133,20 +129,20 @@ func (m *Memory) known(module string) bool {
 	return isEngine && slices.Contains(engines, engine) || !isEngine && slices.Contains(schedulers, name)
 }
 
-// changeDest changes a destination of a virtual service; nil: no such service.
-func changeDest(service *Service, op Op) (changed bool, err error) {
-	if service == nil {
-		return false, syscall.ESRCH
-	}
-	if _, in := service.Dests.At(op.Dest.Addr); !in && op.Kind != AddDest {
-		return false, syscall.ENOENT
-	}
-	if op.Kind == DelDest {
+// changeDest changes a destination of a virtual service.
+func changeDest(service *Service, op Op, exists bool) error {
+	_, in := service.Dests.At(op.Dest.Addr)
+	switch {
+	case !exists:
+		return syscall.ESRCH
+	case !in && op.Kind != AddDest:
+		return syscall.ENOENT
+	case op.Kind == DelDest:
 		service.Dests.Remove(op.Dest.Addr)
-	} else {
+	default:
 		service.Dests.Put(op.Dest)
 	}
-	return true, nil
+	return nil
 }
 
 // schedulers are those of Linux 6.1; a service may also have none.
