@@ -173,7 +173,9 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	}
 	m.Settings = append(m.Settings, table.settings(prerouting, b, ipv6)...)
 	m.Outgoing = append(m.Outgoing, table.settings("OUTPUT", b, ipv6)...)
-	m.Other = m.Other || b != m.BackEnd && table.rules() > 0
+	for _, rules := range table {
+		m.Other = m.Other || b != m.BackEnd && len(rules) > 0
+	}
 }
 
 // settings returns the rules that set marks in a chain and in the chains that it jumps to.
@@ -199,14 +201,6 @@ func (l listing) filters(table string) (list []string) {
 		}
 	}
 	return list
-}
-
-func (l listing) rules() int {
-	count := 0
-	for _, rules := range l {
-		count += len(rules)
-	}
-	return count
 }
 
 // markOf returns the effect of a rule of `iptables -S` on the mark.

@@ -85,3 +85,11 @@ func TestTryLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// rules counts those of all chains.
+func (l listing) rules() (count int) {
+	for _, rules := range l {
+		count += len(rules)
+	}
+	return count
+}
