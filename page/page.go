@@ -61,7 +61,7 @@ func hash(text string) string {
 
 // Page answers with the view that the query requests: all, a virtual service, or one of its servers.
 func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
-	p.answer(w, r, "text/html; charset=utf-8", func(ctx context.Context) (found bool, body []byte, err error) {
+	p.answer(w, r, func(ctx context.Context) (found bool, body any, err error) {
 		report, err := p.Report(ctx)
 		if err != nil {
 			return false, nil, err
@@ -72,18 +72,15 @@ func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
 				return false, nil, err
 			}
 		}
-		return v.missing == "", []byte(document(v)), nil
+		return v.missing == "", document(v), nil
 	})
 }
 
 // Status answers with the whole report.
 func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
-	p.answer(w, r, "application/json", func(ctx context.Context) (found bool, body []byte, err error) {
+	p.answer(w, r, func(ctx context.Context) (found bool, body any, err error) {
 		report, err := p.Report(ctx)
-		if err == nil {
-			body, err = json.Marshal(report)
-		}
-		return true, body, err
+		return true, report, err
 	})
 }
 
@@ -94,19 +91,16 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 			http.StatusBadRequest)
 		return
 	}
-	p.answer(w, r, "application/json", func(ctx context.Context) (found bool, body []byte, err error) {
+	p.answer(w, r, func(ctx context.Context) (found bool, body any, err error) {
 		why, err := p.Why(ctx, r.FormValue("virtual"), r.FormValue("real"))
-		if err != nil {
-			return false, nil, err
-		}
-		body, err = json.Marshal(why)
-		return len(why.Servers) > 0, body, err
+		return err == nil && len(why.Servers) > 0, why, err
 	})
 }
 
-// answer writes a body, compressed where the client can read that. Unknown names get a 404.
-func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType string,
-	write func(context.Context) (found bool, body []byte, err error)) {
+// answer writes a body, compressed where the client can read that: markup as it is, else as JSON. Unknown names get a
+// 404.
+func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
+	write func(context.Context) (found bool, body any, err error)) {
 	header := w.Header()
 	for name, value := range map[string]string{
 		"Content-Security-Policy": p.policy, "X-Content-Type-Options": "nosniff",
@@ -119,7 +113,13 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, contentType strin
 		http.Error(w, why, http.StatusMisdirectedRequest)
 		return
 	}
-	found, body, err := write(r.Context())
+	found, content, err := write(r.Context())
+	document, isDocument := content.(markup)
+	contentType, body := "text/html; charset=utf-8", []byte(document)
+	if err == nil && !isDocument {
+		contentType = "application/json"
+		body, err = json.Marshal(content)
+	}
 	if err != nil {
 		http.Error(w, printable.Line(err.Error()), http.StatusServiceUnavailable)
 		return
