@@ -71,19 +71,21 @@ func (v *Virtual) Remarks() []string {
 		all.add("belongs to %s; this daemon only checks, and takes over when that one leaves", v.Owner)
 	}
 	all.told("it is also of ", v.Beside)
-	switch g := v.Guard; {
-	case g.Obeys && g.Paced && g.Keeps == 0:
-		all.add("by order, until every server is up: paceout holds no server")
-	case g.Obeys && g.Paced:
-		all.add("by order, until every server is up: neither keepserving nor paceout holds a server")
-	case g.Held > 0 && g.Paced && g.Keeps == 0:
-		all.add("%d fail but stay in service until paceout releases them", g.Held)
-	case g.Held > 0 && g.Paced:
-		all.add("%d fail but stay in service until paceout or keepserving releases them", g.Held)
-	case g.Obeys && g.Keeps == 0:
-		all.add("by order, until every server is up: checkvip holds no server")
+	g := v.Guard
+	who, none := "paceout", "paceout holds no" // of what may hold servers
+	switch {
+	case g.Paced && g.Keeps > 0:
+		who, none = "paceout or keepserving", "neither keepserving nor paceout holds a"
+	case g.Keeps > 0:
+		none = "keepserving holds no"
+	case !g.Paced:
+		none = "checkvip holds no"
+	}
+	switch {
 	case g.Obeys:
-		all.add("by order, until every server is up: keepserving holds no server")
+		all.add("by order, until every server is up: %s server", none)
+	case g.Held > 0 && g.Paced:
+		all.add("%d fail but stay in service until %s releases them", g.Held, who)
 	case g.Held > 0:
 		all.add("keepserving holds %d in service although their checks fail: the minimum is %d", g.Held,
 			g.Keeps)
