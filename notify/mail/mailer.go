@@ -168,20 +168,16 @@ func (m *Mailer) remind() {
 		if e := m.down[s]; rule.Freq > 0 && !e.Time.Add(rule.Freq).After(now) {
 			e.Time = now
 			m.down[s] = e
-			m.remindOf(s, rule, e)
+			if rule.mails(lvs.StatusRunning) {
+				_, address, _ := strings.Cut(s.virtual, ":")
+				l := newLetter(rule, e,
+					fmt.Sprintf("Inaccessible real server: %s (%s)", s.real, address))
+				l.reminder = true
+				m.send(e, l)
+			}
 		}
 		m.schedule(s)
 	}
-}
-
-func (m *Mailer) remindOf(s downServer, rule Rule, e notify.Event) {
-	if !rule.mails(lvs.StatusRunning) {
-		return
-	}
-	_, address, _ := strings.Cut(s.virtual, ":")
-	l := newLetter(rule, e, fmt.Sprintf("Inaccessible real server: %s (%s)", s.real, address))
-	l.reminder = true
-	m.send(e, l)
 }
 
 func compareDown(a, b downServer) int {
