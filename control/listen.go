@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,9 +29,7 @@ const lastWords = 100 * time.Millisecond
 type Server struct {
 	path   string
 	server *http.Server
-
-	mu    sync.Mutex // guards what follows
-	group string     // the group that may use it as well
+	group  atomic.Value // the group that may use it as well, a string
 }
 
 // Listen creates the control socket. Only the instance's daemon may call it: it replaces the socket of a previous
@@ -75,9 +73,7 @@ func (c *Server) Restore(ctx context.Context) error {
 	if err := c.bind(ctx); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	group := c.group
-	c.mu.Unlock()
+	group, _ := c.group.Load().(string) // "" before Allow
 	return c.Allow(group)
 }
 
@@ -91,9 +87,7 @@ func ownerOnly(_, _ string, c syscall.RawConn) error {
 // Allow lets the members of a group, by name or number, use the socket as well; with "" or an unknown group only the
 // owner may.
 func (c *Server) Allow(group string) error {
-	c.mu.Lock()
-	c.group = group
-	c.mu.Unlock()
+	c.group.Store(group)
 	if err := os.Chmod(c.path, 0o600); err != nil { // before the group changes, so that no other group gets access
 		return fmt.Errorf("closing the control socket to groups: %w", err)
 	}
