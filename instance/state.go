@@ -2,7 +2,6 @@ package instance
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -92,10 +91,8 @@ func readState(path string) (State, error) {
 	if err != nil {
 		return s, err
 	}
-	if err := json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("reading %s: %w", path, err)
-	}
-	return s, nil
+	err = json.Unmarshal(text, &s)
+	return s, run.While("reading "+path, err)
 }
 
 // record is a state file that was found.
