@@ -52,7 +52,7 @@ func (a *Announcer) follow(ctx context.Context, changed chan<- struct{}) {
 }
 
 // forget drops the addresses of a device that went down: the kernel then removes IPv6 addresses, so no one removed them
-// by hand by hand. IPv4 addresses stay.
+// by hand. IPv4 addresses stay.
 func (a *Announcer) forget(index int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -81,7 +81,7 @@ func TestFTP(t *testing.T) {
 		{name: "reset in the middle", spec: file, server: steps(in, await("CWD /"), reset), detail: "connection reset waiting for the answer to CWD"},
 		{name: "silent in the middle", spec: file, server: steps(in, await("CWD /"), silent), late: true, detail: "timeout waiting for the answer to CWD"},
 		{name: "invalid data in the middle", spec: file, server: steps(in, await("CWD /"), say("* BYE"), silent), detail: `not FTP: "* BYE"`},
-		{name: "endless reply", spec: file, server: steps(in, await("CWD /"), endless("250-/\r\n")), detail: "more than 65536 bytes said up to the answer to CWD"},
+		{name: "endless reply", spec: file, server: steps(in, await("CWD /"), endless("250-/\r\n")), detail: "more than 65536 bytes sent before the end of the answer to CWD"},
 	}...))
 }
 

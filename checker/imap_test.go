@@ -35,7 +35,7 @@ func TestIMAP(t *testing.T) {
 		{name: "reset in the middle", spec: user, server: steps(asked, reset), detail: "connection reset waiting for the answer to LOGIN"},
 		{name: "closed in the middle", spec: user, server: steps(asked, raw("a O")), detail: "connection closed in the answer to LOGIN"},
 		{name: "endless line in the middle", spec: user, server: steps(asked, endless("* ")), detail: "a line of more than 4096 bytes in the answer to LOGIN"},
-		{name: "endless lines", spec: user, server: steps(asked, endless("* 1 EXISTS\r\n")), detail: "more than 65536 bytes said up to the answer to LOGIN"},
+		{name: "endless lines", spec: user, server: steps(asked, endless("* 1 EXISTS\r\n")), detail: "more than 65536 bytes sent before the end of the answer to LOGIN"},
 	}...))
 }
 

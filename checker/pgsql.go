@@ -228,7 +228,7 @@ func (c *pgsqlCheck) run(f *pgproto3.Frontend) (rows int, err error) {
 		case *pgproto3.EmptyQueryResponse:
 			rows = 0
 		case *pgproto3.CopyInResponse, *pgproto3.CopyBothResponse:
-			return 0, errors.New("the request asks for data instead of giving some")
+			return 0, errors.New("the query waits for data instead of returning some")
 		case *pgproto3.ErrorResponse:
 			failure = &wire.Refusal{Text: m.Message, Code: m.Code}
 			if m.SeverityUnlocalized == "FATAL" {

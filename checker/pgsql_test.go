@@ -154,7 +154,7 @@ func TestPgSQL(t *testing.T) {
 		{"wrong query", answering(pgSays("ERROR", "42P01", "relation \"t\"\ndoes not exist"), pgReady), nil, false, `query failed: relation "t"\ndoes not exist (42P01)`},
 		{"failure after a row", answering(pgRows, pgRow, pgSays("ERROR", "57014", "canceled"), pgReady), nil, false, "query failed: canceled (57014)"},
 		{"shut down in the query", answering(pgSays("FATAL", "57P01", "terminating")), nil, false, "query failed: terminating (57P01)"},
-		{"request that wants data", answering(&pgproto3.CopyInResponse{}), nil, false, "query: the request asks for data instead of giving some"},
+		{"request that wants data", answering(&pgproto3.CopyInResponse{}), nil, false, "query: the query waits for data instead of returning some"},
 		{"wrong log-in", saying(pgSays("FATAL", "28P01", "password authentication failed\x1b for user \"check\"")), nil, false, `login rejected: password authentication failed\x1b for user "check" (28P01)`},
 		{"starting up", saying(pgSays("FATAL", "57P03", "the database system is starting up")), nil, false, "login rejected: the database system is starting up (57P03)"},
 		{"error instead of TLS", func(s *testServer, c net.Conn) {

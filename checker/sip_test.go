@@ -69,7 +69,7 @@ func TestSIPOverTCP(t *testing.T) {
 		{name: "closed without an answer", spec: user, server: steps(hearSIP), detail: "connection closed waiting for the answer"},
 		{name: "closed in the middle", spec: user, server: steps(hearSIP, say("SIP/2.0 200 OK")), detail: "connection closed waiting for the answer"},
 		{name: "endless line", spec: user, server: steps(hearSIP, endless("SIP/2.0 200 OK")), detail: "a line of more than 4096 bytes in the answer"},
-		{name: "endless answer", spec: user, server: steps(hearSIP, endless("SIP/2.0 200 OK\r\n")), detail: "more than 65536 bytes said up to the answer"},
+		{name: "endless answer", spec: user, server: steps(hearSIP, endless("SIP/2.0 200 OK\r\n")), detail: "more than 65536 bytes sent before the end of the answer"},
 	})
 }
 

@@ -33,7 +33,7 @@ func TestSMTP(t *testing.T) {
 		{name: "reset in the middle", spec: smtp, server: steps(greeted, reset), detail: "connection reset waiting for the answer to EHLO"},
 		{name: "closed in the middle", spec: smtp, server: steps(greeted, raw("250-mx\r\n250")), detail: "connection closed in the answer to EHLO"},
 		{name: "invalid data in the middle", spec: smtp, server: steps(greeted, say("HTTP/1.1 400 Bad Request"), silent), detail: `not SMTP: "HTTP/1.1 400 Bad Request"`},
-		{name: "endless reply", spec: smtp, server: steps(greeted, endless("250-mx\r\n")), detail: "more than 65536 bytes said up to the answer to EHLO"},
+		{name: "endless reply", spec: smtp, server: steps(greeted, endless("250-mx\r\n")), detail: "more than 65536 bytes sent before the end of the answer to EHLO"},
 		{name: "POP server", spec: smtp, server: steps(say("+OK ready"), silent), detail: `not SMTP: "+OK ready"`},
 	}...))
 }

@@ -96,7 +96,7 @@ func TestSTARTTLS(t *testing.T) {
 				{name: "silent in the handshake", spec: s, server: steps(c.asked, c.yes, silent), late: true, detail: "timeout in TLS handshake"},
 				{name: "closed in the handshake", spec: s, server: steps(c.asked, c.yes, hangUp), detail: "TLS handshake: closed by the server"},
 				{name: "continues in the clear", spec: s, server: steps(c.asked, c.yes, hangOn, say("250 pay no heed"), ended), detail: "TLS handshake: the port does not speak TLS"},
-				{name: "word put in before TLS", spec: s, server: steps(c.asked, injected), detail: `STARTTLS: more said in the clear: "250 pay no heed\r\n"`},
+				{name: "word put in before TLS", spec: s, server: steps(c.asked, injected), detail: `STARTTLS: the server sent more in the clear: "250 pay no heed\r\n"`},
 				{name: "closed under TLS", spec: s, server: steps(c.asked, c.yes, turn(secure), c.inside[:1]), detail: "connection closed waiting for the answer to " + c.first},
 				{name: "certificate refused", spec: verify, server: steps(c.asked, c.yes, refusedTurn(secure)), detail: "certificate refused: certificate is valid for localhost, not mx.example.org"},
 				{name: "greeting too late", spec: s, server: []step{silent}, late: true, detail: "timeout waiting for the greeting"},
@@ -230,7 +230,7 @@ func TestLDAPWithSTARTTLS(t *testing.T) {
 			`STARTTLS: this is not LDAP: got "0\f\x02\x01\x01a\a\n\x01\x00\x04\x00\x04\x00"`},
 		{"nonsense", heedless("0\x0dabcdefghijklm"), nil, false, `STARTTLS: this is not LDAP: got "0\rabcdefghijklm"`},
 		{"silent in the handshake", turnLDAP(ldapSays{}, nil, one), soon, false, "timeout in TLS handshake"},
-		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil, false, `STARTTLS: more said in the clear: "0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
+		{"word put in before TLS", plain(string(ldapResult(2, ldap.ApplicationBindResponse, ldapSays{}))), nil, false, `STARTTLS: the server sent more in the clear: "0\f\x02\x01\x02a\a\n\x01\x00\x04\x00\x04\x00"`},
 	})
 }
 

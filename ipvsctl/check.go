@@ -47,7 +47,7 @@ func checkKey(k lvs.Key) error {
 		return nil
 	case lvs.TCP, lvs.UDP, lvs.SCTP:
 		if k.Mark != 0 || k.IPv6 != k.Addr.Addr().Is6() {
-			return invalid("an address service has no mark, and the family of its address")
+			return invalid("a virtual service with an address has no mark, and the family of that address")
 		}
 		return checkAddr("virtual service", k.Addr)
 	default:

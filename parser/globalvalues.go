@@ -83,7 +83,7 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 	case err != nil || a.Addr().Zone() != "" || a.Addr().Is4In6():
 		return none, bad("%s is not an address and port; %s", quote(text), allowed)
 	case a.Port() == 0:
-		return none, bad("port 0 cannot be asked; %s", allowed)
+		return none, bad("port 0 cannot be used; %s", allowed)
 	}
 	return a, nil
 }

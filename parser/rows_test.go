@@ -41,7 +41,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tcheckvip=maybe\n", "checkvip is no, yes or an address", ""},
 		{virtual + real + "\tcheckvip=192.0.2.0/28\n", "is not the address of one service; checkvip is no, yes or an address", ""},
 		{virtual + real + "\tcheckvip=2001:db8::1\n", "is an IPv6 address; under virtual the address must be IPv4", ""},
-		{virtual + real + "\tcheckvip=0.0.0.0\n", "is nobody's address", ""},
+		{virtual + real + "\tcheckvip=0.0.0.0\n", "is the address of no machine", ""},
 		{virtual + gate + "\tcheckvip=127.0.0.1\n", "checkvip leads to 127.0.0.1, which never leaves this machine; it must be an address that clients can reach", ""},
 		{"virtual6=[::1]:80\n\treal6=[2001:db8::2]:80 gate\n\tcheckvip=yes\n", "checkvip leads to ::1", ""},
 		{virtual + real + "\tcheckvip=yes\n\tchecktype=ping\n", "checkvip is given with checktype=ping, but IPVS forwards no echo requests", ""},

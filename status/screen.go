@@ -80,7 +80,7 @@ func (s *Screen) head(at time.Time) []line {
 	lines := []line{{text: at.Format(time.TimeOnly) + "  " + s.Title, style: bold}}
 	r, below := s.now, ""
 	if r != nil {
-		below = fmt.Sprintf(", below is what was %s ago", Short(at.Sub(*r.Time)))
+		below = fmt.Sprintf("; the lines below are %s old", Short(at.Sub(*r.Time)))
 	}
 	if s.silent != nil {
 		lines = append(lines, line{text: fmt.Sprintf("NO ANSWER%s: %v", below, s.silent), style: alarm})

@@ -78,7 +78,7 @@ func (d *Dialogue) Upgrade() error {
 	if n := d.In.Buffered(); n > 0 {
 		d.lost = true
 		said, _ := d.In.Peek(n)
-		return AtTLS.Of(fmt.Errorf("STARTTLS: more said in the clear: %s", Excerpt(said)))
+		return AtTLS.Of(fmt.Errorf("STARTTLS: the server sent more in the clear: %s", Excerpt(said)))
 	}
 	return d.OpenTLS(d.Offered)
 }

@@ -41,7 +41,7 @@ func (d *Dialogue) Line(awaited string) (string, error) {
 	case errors.Is(err, bufio.ErrBufferFull):
 		return "", fmt.Errorf("a line of more than %d bytes in %s", maxLine, awaited)
 	case errors.Is(err, ErrTooMuch):
-		return "", fmt.Errorf("more than %d bytes said up to %s", MaxTalk, awaited)
+		return "", fmt.Errorf("more than %d bytes sent before the end of %s", MaxTalk, awaited)
 	}
 	return "", AwaitFault(awaited, len(line) > 0, err)
 }

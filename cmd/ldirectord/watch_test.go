@@ -270,7 +270,7 @@ func TestWatchOnATerminal(t *testing.T) {
 	term.await(`^.{0,17}1 of 2 servers.{0,9}\n(.*\n){0,4}$`) // in 40 × 5; what was drawn before may still come
 	term.resize(80, 24)
 	d.tell("stop")
-	term.await(`\nNO ANSWER, below is what was \d+s ago: asking the daemon`)
+	term.await(`\nNO ANSWER; the lines below are \d+s old: asking the daemon`)
 	d.tell("start")
 	term.await(`^(.*)1 of 2 servers up.*\nserving`)
 	term.keys.WriteString("xq")
