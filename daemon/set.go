@@ -225,10 +225,8 @@ func (o *standingOrders) give(ctx context.Context, r orders.Request, now *direct
 	if r.Kind == orders.Ready {
 		ready = meant
 	}
-	if err := o.pass(ctx, all, ready...); err != nil {
-		return nil, fmt.Errorf("the order is recorded; the director waits for the table: %w", err)
-	}
-	return meant, nil
+	err = o.pass(ctx, all, ready...)
+	return meant, run.While("the order is recorded; the director waits for the table", err)
 }
 
 // isOut returns an error while one of the servers still gets new connections.

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/daemon"
 	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 // readyEnv has, for the daemon in the background, the descriptor for its reports to the starter: lines for the
@@ -37,10 +38,7 @@ func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 		return err
 	}
 	ended, err := spawn(c)
-	if err != nil {
-		return fmt.Errorf("starting the daemon: %w", err)
-	}
-	return ended
+	return cmp.Or(run.While("starting the daemon", err), ended)
 }
 
 func daemonOptions(c *call, l *daemon.Loaded, by instance.Supervisor, ready io.WriteCloser) daemon.Options {

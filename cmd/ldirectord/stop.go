@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/daemon"
 	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 // stop stops the running daemon, whatever the state of the file, and waits until it has cleaned up.
@@ -53,10 +54,7 @@ func handOver(ctx context.Context, p instance.Process) error {
 }
 
 func send(pid int, sig syscall.Signal) error {
-	if err := syscall.Kill(pid, sig); err != nil {
-		return fmt.Errorf("sending %s to pid %d: %w", unix.SignalName(sig), pid, err)
-	}
-	return nil
+	return run.While(fmt.Sprintf("sending %s to pid %d", unix.SignalName(sig), pid), syscall.Kill(pid, sig))
 }
 
 // restart replaces the running daemon by a new one; the table stays as it is meanwhile.

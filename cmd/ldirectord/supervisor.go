@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path"
@@ -11,6 +10,7 @@ import (
 
 	"ldirectord/daemon"
 	"ldirectord/instance"
+	"ldirectord/run"
 )
 
 // a program other than a systemd unit runs the daemon in the foreground.
@@ -48,8 +48,5 @@ func restartSupervised(ctx context.Context, c *call, by instance.Supervisor) err
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "systemctl", "restart", "--", string(by))
 	cmd.Stdout, cmd.Stderr = c.stderr, c.stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("systemctl restart %s: %w", by, err)
-	}
-	return nil
+	return run.While("systemctl restart "+string(by), cmd.Run())
 }
