@@ -22,7 +22,6 @@ import (
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
-	"ldirectord/judge"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/run"
@@ -137,9 +136,9 @@ func (d *daemon) assemble(hangups <-chan os.Signal) {
 		Maintenance: maintenance.New(watch).Watch,
 		Former:      d.lock.Before.Virtuals, Claims: d.claims, Through: d.Config.Checks.through.Leave,
 		Leavers: d.lock.Before.Leavers,
-		Leave:   func(all []judge.Record) { d.record(func(s *instance.State) { s.SetLeavers(all) }) },
+		Leave:   recording(d, (*instance.State).SetLeavers),
 		Moving:  d.lock.Before.Moving,
-		Move:    func(all []judge.Record) { d.record(func(s *instance.State) { s.SetMoving(all) }) },
+		Move:    recording(d, (*instance.State).SetMoving),
 		Alive:   d.Manager.alive, Pulse: d.Manager.every,
 	}
 	if d.Table.Machine { // with a table in memory there are no mark rules and no addresses
@@ -267,6 +266,11 @@ func (d *daemon) finish(cause error) error {
 
 // record updates the state file.
 func (d *daemon) record(change func(*instance.State)) { d.recorded(d.lock.Update(change)) }
+
+// recording has a setter of the file of the state called with what changed.
+func recording[T any](d *daemon, set func(*instance.State, T)) func(T) {
+	return func(now T) { d.record(func(s *instance.State) { set(s, now) }) }
+}
 
 // recorded reports that the file of the state, or of the role, could not be written.
 func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
