@@ -14,7 +14,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// sipResend is the wait before a request is sent again by UDP: T1 of RFC 3261, 17.1.1.1.
+// sipResend is the wait before a request is sent again over UDP: T1 of RFC 3261, 17.1.1.1.
 const sipResend = 500 * time.Millisecond
 
 // sip requests a SIP server's options (RFC 3261, 11). Only 200 OK is accepted.
@@ -29,7 +29,7 @@ func newSIP(s Spec, e *Env) (Checker, error) {
 	return newTalk(s, e, nil, t.run)
 }
 
-// with makes the request by TCP.
+// with makes the request over TCP.
 func (t sip) run(_ context.Context, d *dialogue) (string, error) {
 	if err := d.Send("the request",
 		strings.TrimSuffix(t.request("TCP", d.Conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {
@@ -51,7 +51,7 @@ func (t sip) run(_ context.Context, d *dialogue) (string, error) {
 	}
 }
 
-// sipUDP makes the request by UDP.
+// sipUDP makes the request over UDP.
 type sipUDP struct {
 	sip
 	question wire.Question

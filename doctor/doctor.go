@@ -195,7 +195,7 @@ func (x one) shared() {
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {
 		if director.Catches(x.Virtual, k) {
-			x.tell(warning, "mark-catches", "", "%s has the packets of %s (%s)", markOf(x.Virtual),
+			x.tell(warning, "mark-catches", "", "%s takes the packets of %s (%s)", markOf(x.Virtual),
 				k.ID(), strings.TrimSuffix(x.daemon.Shared[k], Waits))
 		}
 	}

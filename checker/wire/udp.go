@@ -22,7 +22,7 @@ var datagramPool = sync.Pool{New: func() any { return new([maxDatagram]byte) }}
 // ErrNotYet is returned for a datagram that is not the answer; the answer may still arrive.
 var ErrNotYet = errors.New("not the answer")
 
-// Question is a request by UDP.
+// Question is a request over UDP.
 type Question struct {
 	To      netip.AddrPort
 	Timeout time.Duration

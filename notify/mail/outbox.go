@@ -51,7 +51,7 @@ func newOutbox(report func(notify.Event)) *outbox {
 		slots: make(chan struct{}, maxSending), boxes: map[string]*box{}}
 }
 
-// deliver sends a letter by SMTP, or through the local sendmail.
+// deliver sends a letter over SMTP, or through the local sendmail.
 func deliver(ctx context.Context, l *letter) (again []string, err error) {
 	if l.via == "" {
 		return sendmail(ctx, mailPrograms[:], l)
