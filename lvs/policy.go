@@ -23,7 +23,7 @@ type Policy struct {
 // Delays reports whether a server that checks took out may have to wait until it comes back.
 func (p *Policy) Delays() bool { return p.HoldDown > 0 || p.Pace.N > 0 }
 
-// Pace limits how many servers are added or removed in each period. The zero Pace is no limit.
+// Pace limits how many servers come or go in each period. The zero Pace is no limit.
 type Pace struct {
 	Share
 	Every time.Duration

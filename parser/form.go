@@ -2,7 +2,7 @@ package parser
 
 import "time"
 
-// Form is how a directive's value is written: quotes, comments and blanks.
+// Form tells how a directive's value is written: quotes, comments and blanks.
 type Form uint8
 
 // The forms of values. From EscapedText on a value is kept as written.

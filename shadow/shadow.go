@@ -68,8 +68,7 @@ func (r *readOnly) Do(_ context.Context, ops ...ipvsctl.Op) []error {
 	return results
 }
 
-// ownTable is the table of the shadow's director. A server that leaves the file drains by its connections in the live
-// table.
+// ownTable is the director's. A server that leaves the file drains by its connections in the live table.
 type ownTable struct {
 	*ipvsctl.Memory
 	live *readOnly
