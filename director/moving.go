@@ -156,6 +156,21 @@ func (s *server) heldDown(now time.Time) string {
 	return fmt.Sprintf("held down for another %v: %s", s.Turn.Sub(now).Round(time.Second), fallen(s.Server, now))
 }
 
+// onFail says what becomes of the connections of a server that checks took out.
+func (v *virtual) onFail(s *server, now time.Time) string {
+	what := "removed"
+	switch _, in := v.WeightAt(s.Dest.Addr); {
+	case in && v.OnFail > 0:
+		left := s.Failed.Add(time.Duration(v.OnFail)).Sub(now)
+		what = fmt.Sprintf("weight 0 for another %v, then it is removed", max(0, left).Round(time.Second))
+	case in && v.OnFail == lvs.Cut:
+		what = "weight 0: its check has not passed since the start, or since a reload changed it"
+	case in:
+		what = "weight 0 while it fails"
+	}
+	return fmt.Sprintf("failed: %s (onfail = %v)", what, v.OnFail)
+}
+
 func fallen(s *judge.Server, now time.Time) string {
 	since := now.Sub(time.Unix(int64(s.FellFirst), 0)).Round(time.Second)
 	return fmt.Sprintf("failed %d times in %v", s.Falls, since)

@@ -22,7 +22,7 @@ func remembered(now *Snapshot) (lines []string) {
 			if s.Parts != "" {
 				lines = append(lines, "  "+s.Parts)
 			}
-			if s.Held || s.WaitsFor != "" {
+			if s.Held || s.WaitsFor != "" || s.Rule == "onfail" {
 				lines = append(lines, "  "+s.Rule+": "+s.Note)
 			}
 			if s.Past == nil {

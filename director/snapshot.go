@@ -385,6 +385,8 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		first(s.heldDown(time.Now()))
 	case now.WaitsFor == "pace":
 		first(fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace))
+	case now.Rule == "onfail":
+		first(v.onFail(s, time.Now()))
 	case waits && s.Held:
 		first(fmt.Sprintf("held for another %v: paceout = %v", left, v.PaceOut))
 	}

@@ -189,18 +189,21 @@ func (x one) unset() {
 	mh := tcp && forwarded && x.Scheduler == "mh"
 	steady := mh || tcp && forwarded && x.Scheduler == "sh"
 	announced := isAnnounced(x.Service)
+	stays, ends, removed := x.Quiescent, !x.Quiescent, "without quiescent a failed server is removed"
+	if x.OnFail != lvs.ByQuiescent {
+		stays, ends, removed = x.OnFail.Stays(), x.OnFail.Ends(), "onfail removes a failed server"
+	}
 	for _, row := range []struct {
 		applies                                  bool
 		severity, kind, directive, setting, text string
 	}{
 		{
-			x.Persistent > 0 && x.Quiescent, warning, "sticky-quiescent", "persistent", expireTemplate,
+			x.Persistent > 0 && stays, warning, "sticky-quiescent", "persistent", expireTemplate,
 			"clients stay with a quiescent server until their persistence ends",
 		},
 		{
-			!x.Quiescent && len(x.Reals) > 0, warning, "lost-connections", "", expireNoDest,
-			"without quiescent a failed server is removed, and its open connections hang until they time " +
-				"out instead of ending at once",
+			ends && len(x.Reals) > 0, warning, "lost-connections", "", expireNoDest,
+			removed + ", and its open connections hang until they time out instead of ending at once",
 		},
 		{
 			tcp && x.CheckVIP.IsValid(), broken, "port-reuse", "", connReuse,

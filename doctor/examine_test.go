@@ -410,6 +410,11 @@ var examineCases = map[string]examineCase{
 	"clients stay with a quiescent server": {
 		config: byGate + "  persistent = 60\n", want: "warning sticky-quiescent",
 	},
+	"connections to a server that onfail removes": {config: byGate + "  onfail = 30\n", want: "warning lost-connections"},
+	"clients stay with a server to which onfail gives weight 0": {
+		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n  persistent = 60\n", want: "warning sticky-quiescent",
+	},
+	"onfail keeps connections": {config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n"},
 	"connections to a server that was removed": {
 		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no"), want: "warning lost-connections",
 	},

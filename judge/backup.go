@@ -79,7 +79,7 @@ func (h *hearing) rest(s *Server) {
 	d, in := h.Have.At(s.Dest.Addr)
 	if h.Rests(s) {
 		h.Why[s.At] = h.by
-		drains = in && !h.ByHand[s.Dest.Addr] && (h.Quiescent || s.State() != health.Down)
+		drains = in && !h.ByHand[s.Dest.Addr] && (s.State() != health.Down || h.stays(s))
 	}
 	leaver := Leaver{Addr: s.Dest.Addr}
 	// draintime begins at weight 0

@@ -16,6 +16,7 @@ import (
 func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
 	was, served := s.Verdict(), c.Serves(s) && (s.Entered || c.Theirs)
 	check.Health, _ = check.Health.Next(ok, c.Rule)
+	check.Proven = check.Proven || ok
 	if !ok {
 		check.Loss = loss
 	}
@@ -30,7 +31,7 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 // Learn notes the last result of a check that other servers already use: it decides an unknown server at once.
 func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 	c.Health, _ = c.Health.Next(ok, r)
-	c.Loss = loss
+	c.Loss, c.Proven = loss, ok
 }
 
 // Learned notes, after Learn, that the verdict of a server changed.
@@ -182,7 +183,7 @@ func (s *State) Left() {
 	s.Have, s.Known, s.FallbackIn, s.Backed = nil, false, false, false
 	s.Found, s.Leavers = nil, nil
 	for i := range s.Servers {
-		s.Servers[i].Climbs = time.Time{}
+		s.Servers[i].Climbs, s.Servers[i].Failed = time.Time{}, time.Time{}
 	}
 	clear(s.ByHand)
 }

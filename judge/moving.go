@@ -29,7 +29,7 @@ type Record struct {
 }
 
 // Times are all times of a record.
-func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Turn} }
+func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.Turn} }
 
 // Spoken is what counts of a server's words, and which checks that only weigh are down: of the first checks for which
 // there is something to note, by their lines.

@@ -55,6 +55,8 @@ var Rules = []Rule{
 		"a change by hand ends when the guard releases that server"},
 	{"slowstart", "the file", true, climb,
 		"the weight of a server that comes back climbs while others serve"},
+	{"onfail", "the file", true, failed,
+		"a server that checks take out has weight 0 while it fails or for a time, or is removed"},
 	{"backup", "the file", true, backup,
 		"backup servers serve once fewer than LOW of the other servers do, and drain once HIGH do"},
 	{"together", "announce", true, together,
@@ -64,7 +66,7 @@ var Rules = []Rule{
 	{"drain", "an operator", true, drained,
 		"a drained server has weight 0"},
 	{"down", "checks, maintenance", true, down,
-		"a server that fails is removed, or has weight 0 with quiescent"},
+		"a server that is out is removed, or has weight 0 with quiescent, unless onfail decides"},
 	{"told", "the server", true, leftOut,
 		"a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it"},
 	{"unknown", "checks", true, unknown,
@@ -251,11 +253,11 @@ func down(h *hearing) {
 			continue
 		}
 		why := h.Why[s.At]
-		if h.Why[s.At] = h.by; h.Quiescent {
+		if h.Why[s.At] = h.by; h.stays(s) {
 			h.member(s, 0)
 		}
-		if s.Waits() {
-			h.Why[s.At] = why // that of what it waits for
+		if s.Waits() || h.OnFail != lvs.ByQuiescent && outByChecks(s) {
+			h.Why[s.At] = why // that of what it waits for, or that of onfail
 		}
 	}
 }

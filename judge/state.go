@@ -75,6 +75,7 @@ type Check struct {
 	// Part is the percentage of its weight that the server has while this check is down; 0: the server is down.
 	Part    uint8
 	Pending bool // it had no result yet
+	Proven  bool // it passed since the start, or since a reload changed it
 	Aside   bool // nothing waits for its results
 }
 

@@ -98,7 +98,7 @@ func (w *world) code(c *codec) {
 		if w.sl.has(tells) && slot < sorry {
 			w.codeSpoken(c, &w.moving[slot])
 		}
-		if w.sl.has(slow|holddown|paced) && slot < sorry {
+		if w.sl.has(slow|holddown|paced|timed) && slot < sorry {
 			m := &w.moving[slot]
 			w.codeMotion(c, &m.Motion)
 			num(c, &m.Weight, 3)
@@ -156,6 +156,9 @@ func (w *world) codeServer(c *codec, i int) {
 			num(c, &n, 7)
 			check.Telling = w.sl.tellings[n]
 		}
+		if w.sl.has(cuts) {
+			c.flags(&check.Proven)
+		}
 		if c.flags(&check.Pending); check.Way != nil {
 			c.flags(&check.Awaited)
 		}
@@ -175,6 +178,9 @@ func (w *world) codeServer(c *codec, i int) {
 func (w *world) codeMotion(c *codec, m *lvs.Motion) {
 	if w.sl.has(slow) {
 		c.when(&m.Climbs)
+	}
+	if w.sl.has(timed) {
+		c.when(&m.Failed)
 	}
 	if w.sl.has(holddown | paced) {
 		c.flags(&m.Fallen, &m.Noted)
@@ -281,6 +287,7 @@ func (w *world) settle() {
 			s.Motion = lvs.Motion{}
 		}
 		for _, check := range s.Checks() {
+			check.Proven = check.Proven && w.sl.has(cuts)
 			switch {
 			case check.Way == nil:
 			case w.sl.has(brake):
@@ -329,6 +336,9 @@ func settleReturn(m *lvs.Motion) {
 	over := instant
 	if !m.Fallen {
 		over = instant.Add(-3 * tick) // longer than any failure counts
+	}
+	if ended := instant.Add(-2 * tick); !m.Failed.IsZero() && m.Failed.Before(ended) {
+		m.Failed = ended
 	}
 	if m.FellFirst, m.Falls = 0, min(m.Falls, 3); !m.Turn.IsZero() && m.Turn.Before(over) {
 		m.Turn = over

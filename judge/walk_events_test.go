@@ -83,7 +83,7 @@ func (w *world) events(all []event) []event {
 		}
 		all = append(all, e)
 	}
-	if w.sl.has(leavers|brake|holddown|paced|pacedOut) || w.climbs() {
+	if w.sl.has(leavers|brake|holddown|paced|pacedOut|timed) || w.climbs() {
 		add(time_)
 	}
 	w.fileEvents(add)
@@ -300,7 +300,7 @@ func (w *world) apply(e event) {
 		w.sync(e.mishap)
 	case time_:
 		switch w.pass(); {
-		case w.dead || !w.sl.has(slow|holddown|paced|pacedOut):
+		case w.dead || !w.sl.has(slow|holddown|paced|pacedOut|timed):
 		case w.Known && w.climbs(): // the director wakes when the decision says so, and looks before a weight moves
 			w.lookAtTable(e.mishap)
 		default:
@@ -446,7 +446,7 @@ func (w *world) pass() {
 		times = append(times, &w.Brakes[i].Over)
 	}
 	for i := range w.Servers {
-		times = append(times, &w.Servers[i].Since, &w.Servers[i].Climbs, &w.Servers[i].Turn)
+		times = append(times, &w.Servers[i].Since, &w.Servers[i].Climbs, &w.Servers[i].Failed, &w.Servers[i].Turn)
 		for _, check := range w.Servers[i].Checks() {
 			if check.Way != nil {
 				times = append(times, &check.Began, &check.Accused)
@@ -454,7 +454,7 @@ func (w *world) pass() {
 		}
 	}
 	for i := range w.moving {
-		times = append(times, &w.moving[i].Climbs, &w.moving[i].Turn)
+		times = append(times, &w.moving[i].Climbs, &w.moving[i].Failed, &w.moving[i].Turn)
 	}
 	for _, t := range times {
 		if !t.IsZero() {

@@ -14,7 +14,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 		Dead: w.dead, Theirs: w.Theirs, Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
 		Gathers: w.Gathers(), Table: w.table, Have: w.Have, ByHand: w.ByHand, Found: w.Found,
 		Waiting: w.Waiting, Fallback: w.Fallback, NoFallback: w.NoFallback, KeepServing: w.KeepServing,
-		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, Repair: w.Repair, FallbackIn: w.FallbackIn,
+		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, OnFail: w.OnFail, Repair: w.Repair, FallbackIn: w.FallbackIn,
 		FallbackTouched: w.touched(addrs[sorry]),
 	}
 	for slot, r := range w.left {
@@ -40,7 +40,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone,
 			Lingers: w.lingers() && !w.obey && answers(s), Touched: w.touched(s.Dest.Addr),
 			Asks: asks(s), Less: weight - bears(s, weight),
-			Climbs: !s.Climbs.IsZero(), Backup: s.Backup,
+			Climbs: !s.Climbs.IsZero(), Backup: s.Backup, Ends: w.ends(s),
 			Open: verdict(s) == health.Unknown || verdict(s) == health.Up && isPending(*s),
 			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
 				!w.files[server],

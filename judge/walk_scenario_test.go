@@ -94,7 +94,7 @@ func (p *play) file(w *world) string {
 		{p.sl.has(quiescent), "quiescent = yes"}, {!p.sl.has(quiescent), "quiescent = no"},
 		{p.sl.has(repair), "repair = yes"}, {!p.sl.has(repair), "repair = no"},
 		{p.sl.has(guarded), "keepserving = 50%"}, {p.sl.has(holddown), "holddown = 1000,2000"}, {p.sl.has(paced), "pace = 1/1000"},
-		{p.sl.has(pacedOut), "paceout = 1/1000"},
+		{p.sl.has(pacedOut), "paceout = 1/1000"}, {p.sl.has(timed), "onfail = 2000"}, {p.sl.has(cuts), "onfail = cut"},
 		{p.sl.has(leavers), "draintime = 2000"}, {p.sl.has(slow), "slowstart = 3000"}, {p.sl.has(windows), "window = 2/3"},
 		{p.sl.has(maintained), "maintenancedir = MAINTENANCE"}, {p.sl.has(moved_ | found_), "resolve = 3600"},
 		{true, "virtual = " + playedVirtual},

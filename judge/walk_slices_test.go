@@ -38,13 +38,15 @@ const (
 	pacedOut
 	tells
 	backup_
+	timed
+	cuts
 	capabilities = iota
 )
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
 	"slowstart", "holddown", "pace", "paceout",
-	"told", "backup"}
+	"told", "backup", "onfail", "cut"}
 
 // slice is a world of some capabilities, which is walked to its end.
 type slice struct {
@@ -163,6 +165,12 @@ func (sl *slice) section() *Section {
 	if sl.has(holddown) {
 		s.HoldDown, s.HoldDownMax = tick, 2*tick
 	}
+	switch {
+	case sl.has(timed):
+		s.OnFail = lvs.OnFail(2 * tick)
+	case sl.has(cuts):
+		s.OnFail = lvs.Cut
+	}
 	if sl.has(strength) {
 		s.MinServers = lvs.LowHigh{Low: lvs.Share{N: 1}, High: lvs.Share{N: 2}}
 	}
@@ -220,6 +228,8 @@ func (sl *slice) isQuick() bool {
 			windows | tells, slow | tells}, sl.has_)
 	case sl.checks > 1:
 		return n < 2 && !sl.has(tells|guarded|hand|reload|moved_|rerouted_|brake|pacedOut)
+	case n == 2 && sl.has(timed|cuts):
+		return sl.has(guarded | quiescent | reload | crashes | holddown)
 	case n == 2 && sl.has(pacedOut):
 		return sl.has(guarded)
 	case n == 2 && sl.has(backup_):
@@ -248,6 +258,7 @@ func everySlice() (all []*slice) {
 		switch n := bits.OnesCount32(uint32(has)); {
 		case n < 2:
 			all = append(all, newSlice(has, 1), newSlice(has, 2))
+		case has&(timed|cuts) == timed|cuts: // a section has one of them
 		case !twice && (n == 2 || n == 3 && core > 1):
 			all = append(all, newSlice(has, 1))
 		}

@@ -132,7 +132,7 @@ func (s *step) isCold() bool {
 
 // stepsInTime: with time alone a weight changes when the decision said so, and it is asked for nothing else.
 func stepsInTime(s *step) string {
-	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.sl.has(slow|holddown|paced|pacedOut) {
+	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.sl.has(slow|holddown|paced|pacedOut|timed) {
 		return ""
 	}
 	changes := len(s.after.did) > 0

@@ -567,14 +567,14 @@ func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
 // noteMoving writes the file of what moves weights.
 func (w *world) noteMoving() {
-	if !w.sl.has(slow | tells | holddown | paced) {
+	if !w.sl.has(slow | tells | holddown | paced | timed) {
 		return
 	}
 	recorded := w.moving
 	w.moving = [slots]Record{}
 	for s := range w.all() {
 		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Motion
-		if !w.sl.has(slow | holddown | paced) {
+		if !w.sl.has(slow | holddown | paced | timed) {
 			motion = lvs.Motion{}
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {

@@ -7,6 +7,8 @@ import "time"
 type Motion struct {
 	Climbs time.Time `json:",omitzero"` // since when its weight climbs, see slowstart; zero: it does not
 
+	Failed time.Time `json:",omitzero"` // since when checks keep it out, where OnFail is a time; else zero
+
 	// Of its way back into service, see holddown.
 	Fallen    bool      `json:",omitzero"` // checks took it out, and it is not let back in yet
 	Noted     bool      `json:",omitzero"` // … and that is counted
@@ -16,4 +18,4 @@ type Motion struct {
 }
 
 // Forgive forgets the failures of a server, which no longer waits to come back.
-func (m *Motion) Forgive() { *m = Motion{Climbs: m.Climbs} }
+func (m *Motion) Forgive() { *m = Motion{Climbs: m.Climbs, Failed: m.Failed} }

@@ -11,6 +11,7 @@ type Policy struct {
 	KeepServing Share         // extension: how many servers checks must leave in service; zero: none
 	MinServers  LowHigh       // extension: how many servers are enough; zero: one
 	Quiescent   bool          // a failing server gets weight 0 instead of being removed
+	OnFail      OnFail        // extension: what becomes of a server that checks take out
 	Repair      bool          // extension: changes made by hand are undone at once
 	SlowStart   time.Duration // extension: how long the weight of a server that comes back rises; 0: not at all
 	Pace        Pace          // extension: how fast servers return; zero: at once
@@ -22,6 +23,31 @@ type Policy struct {
 
 // Delays reports whether a server that checks took out may have to wait until it comes back.
 func (p *Policy) Delays() bool { return p.HoldDown > 0 || p.Pace.N > 0 }
+
+// OnFail is what becomes of a server that checks take out: it has weight 0 for that time and is removed then, or one of
+// the values below.
+type OnFail time.Duration
+
+// The values of OnFail that are no times.
+const (
+	ByQuiescent OnFail = -iota // what Policy.Quiescent says
+	Keep                       // it has weight 0 while it fails
+	Cut                        // it is removed at once
+)
+
+// String is the value as the file has it; "" for none.
+func (o OnFail) String() string {
+	if o > 0 {
+		return Seconds(time.Duration(o))
+	}
+	return [...]string{"", "keep", "cut"}[-o]
+}
+
+// Stays reports whether a server that fails has weight 0, at least for a time.
+func (o OnFail) Stays() bool { return o > 0 || o == Keep }
+
+// Ends reports whether a server that fails is removed, at once or after a time.
+func (o OnFail) Ends() bool { return o > 0 || o == Cut }
 
 // Pace limits how many servers come or go in each period. The zero Pace is no limit.
 type Pace struct {

@@ -198,11 +198,14 @@ func (a adviser) kernel() {
 	a.when(v.PEName != "" && !persists, "pename", noEffect, "pename has an effect only with persistent")
 	a.when(v.Protocol != lvs.Mark && v.Addr.Port() == 0 && !persists, "virtual", suspicious,
 		"the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
-	setsZero := "quiescent=yes"
-	if !v.Quiescent {
-		setsZero = "drainstatus"
+	setsZero := "drainstatus"
+	switch {
+	case v.Quiescent:
+		setsZero = "quiescent=yes"
+	case v.OnFail.Stays():
+		setsZero = "onfail=" + v.OnFail.String()
 	}
-	if (v.Quiescent || v.DrainStatus != "") && v.RefusesClientsOfTheDown() {
+	if (v.Quiescent || v.OnFail.Stays() || v.DrainStatus != "") && v.RefusesClientsOfTheDown() {
 		a.warn("scheduler", suspicious,
 			"with %s, scheduler %s refuses the clients of a server that is out; "+
 				"schedflags=%[2]s-fallback sends them to others", setsZero, v.Scheduler)

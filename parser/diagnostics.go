@@ -60,6 +60,7 @@ const (
 	nameInVain  = "name-in-vain" // a look-up failed: the last address is used, or a real server waits for one
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
 	slowRemoval = "slow-removal" // how long paceout lets a server that fails wait
+	onFail      = "onfail"       // what its clients see
 	ownInterval = "own-interval" // counts here; the Perl ldirectord ignores it without fork=yes
 )
 

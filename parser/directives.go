@@ -168,6 +168,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []row {
 		{"either extension: pace", to(&s.Pace, readPace)},
 		{"either extension: paceout", to(&s.PaceOut, readPace)},
 		{"either extension: holddown", to(&s.holdDown, readHoldDown)},
+		{"either extension: onfail", to(&s.OnFail, readOnFail)},
 		{"either extension: backupbelow", to(&s.BackupBelow, readMinServers)},
 		{"either extension: repair = no", to(&s.Repair, yesNo)},
 		// Notifications

@@ -52,6 +52,24 @@ func readHoldDown(v *value) (h holdDown, p *problem) {
 	return holdDown{low.Duration(), high.Duration()}, nil
 }
 
+// readOnFail reads keep, cut or a time in whole seconds; 0 means none.
+func readOnFail(v *value) (lvs.OnFail, *problem) {
+	switch v.text {
+	case "0":
+		return lvs.ByQuiescent, nil
+	case lvs.Keep.String():
+		return lvs.Keep, nil
+	case lvs.Cut.String():
+		return lvs.Cut, nil
+	}
+	s, unit, ok := ParseSeconds(unquote(v.text))
+	if !ok || unit == "h" || unit == "d" || s < 1 || s > maxTime || s != Seconds(int(s)) {
+		return 0, v.bad("is not allowed; it must be keep, cut, or a time of whole seconds from 1 to 10 " +
+			"years, such as 30 or 5m; or 0 for what quiescent says")
+	}
+	return lvs.OnFail(s.Duration()), nil
+}
+
 const usesNoWeight = "it ignores weights other than 0"
 
 // unmoved are the schedulers for which weights should stay as they are, and why.
@@ -133,4 +151,40 @@ func (a adviser) pacesOut() {
 	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together stays in service for %v; "+
 		"a server that accepts no connection is taken out at once", v.PaceOut, removed, wait)
 	a.in(a.s, advice).add(d)
+}
+
+// ends warns where onfail ends connections by a single failed check, and says what clients see of onfail.
+func (r *resolver) ends(c *Config) {
+	var told []Diagnostic
+	for i := range c.Virtuals {
+		v := &c.Virtuals[i]
+		for _, d := range []struct {
+			Severity
+			applies bool
+			text    string
+		}{
+			{Warning, v.OnFail == lvs.Cut && v.FailureCount == 1 && v.Window.Of == 0,
+				"one failed check ends the connections of a server; set failurecount to 2 or " +
+					"more, or window"},
+			{Note, v.OnFail.Ends(),
+				"the connections of a server that fails end when it is removed: the kernel drops " +
+					"their packets; with net.ipv4.vs.expire_nodest_conn = 1 it forgets them, and " +
+					"clients get a reset where the virtual address is on the director; doctor " +
+					"shows what is set"},
+			{Note, v.OnFail.Stays() && v.Persistent > 0,
+				"clients that persistent sends back stay with a server of weight 0, unless " +
+					"net.ipv4.vs.expire_quiescent_template = 1"},
+		} {
+			if d.applies && v.CheckType != On && v.CheckType != Off {
+				told = append(told, Diagnostic{Severity: d.Severity, Kind: onFail,
+					Pos:  cmp.Or(v.At["onfail"], r.globals.At["onfail"]),
+					Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, d.text)})
+			}
+		}
+	}
+	for i, d := range told {
+		if !slices.Contains(told[:i], d) {
+			r.on(d.Pos.Line).add(d)
+		}
+	}
 }

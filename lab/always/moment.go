@@ -21,7 +21,8 @@ type Moment struct {
 	BackupBelow lvs.LowHigh
 	Backed      bool // backup servers are in service
 	Quiescent   bool
-	Repair      bool // changes by hand are undone
+	OnFail      lvs.OnFail // what becomes of servers that fail
+	Repair      bool       // changes by hand are undone
 
 	Dead     bool      // no daemon runs
 	Theirs   bool      // another director has it
@@ -71,6 +72,7 @@ type Server struct {
 	Backup    bool         // in service only while too few others are
 	Open      bool         // its checks have not spoken since the daemon knows it
 	Lingers   bool         // it fails, and may not go before its turn
+	Ends      bool         // if it fails, onfail has it out by now
 	Waits     bool         // checks took it out, it passes, and is not let back in yet
 	Gone      bool         // it moved away, and is done: as if it were no server
 }

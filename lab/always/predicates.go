@@ -39,6 +39,7 @@ var Says = [...]string{
 	19: "who asks to be left out gets no new client, unless the guard holds it",
 	20: "backup servers serve while too few others do, and are not cut when they go",
 	21: "who fails and answers goes when it is its turn",
+	22: "who fails keeps its place in the table, or loses it, as onfail says",
 }
 
 // Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
@@ -199,11 +200,22 @@ func failing(m *Moment) string {
 		case s.Held && !m.isAsConfigured(s) && !m.changesToGate(s) && !m.Gathers:
 			return m.Call(s.Dest.Addr) + " is held, and is not in as configured"
 		case s.Held:
-		case got.Weight > 0 || in != m.Quiescent && !m.changesToGate(s):
+		case got.Weight > 0 || m.isAgainstOnFail(s, in) && !m.changesToGate(s):
 			return m.Call(s.Dest.Addr) + " fails, and is in the table as if it did not"
 		}
 	}
 	return ""
+}
+
+// isAgainstOnFail reports whether a server that fails may not be in the table, or may not be out.
+func (m *Moment) isAgainstOnFail(s *Server, in bool) bool {
+	switch {
+	case m.OnFail == lvs.ByQuiescent:
+		return in != m.Quiescent
+	case s.Ends:
+		return in
+	}
+	return !in && m.Quiescent && m.OnFail < 0
 }
 
 // isSomebodys: what is in the table is configured, or has a reason to be there.
@@ -259,6 +271,7 @@ func ordersHold(m *Moment) string {
 		case s.Out && in != m.Quiescent && !m.changesToGate(s) && !m.Together:
 			return m.Call(s.Dest.Addr) + " is in maintenance, and is in the table as if it were not"
 		case s.Out || !s.Drained || s.Verdict == health.Unknown || m.Together || m.changesToGate(s):
+		case s.Verdict == health.Down && !s.Held && !m.isAgainstOnFail(s, in):
 		case in != (m.Quiescent || s.Held || s.Verdict == health.Up):
 			return m.Call(s.Dest.Addr) + " is drained, and is in the table as if it were not"
 		}

@@ -1,0 +1,148 @@
+package judge
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// What becomes of a server that fails: its place in the table, and the rule that decided it.
+func TestOnFail(t *testing.T) {
+	const out, keeps = "2:4", "1:0, 2:4"
+	proven := func(c *Case) { c.Servers[0].First.Proven = true }
+	for _, row := range []struct {
+		what   string
+		onFail lvs.OnFail
+		given  func(*Case)
+		want   string
+		rule   string
+	}{
+		{"quiescent decides", lvs.ByQuiescent, func(c *Case) {}, out, "down"},
+		{"… yes", lvs.ByQuiescent, func(c *Case) { c.Quiescent = true }, keeps, "down"},
+		{"keep", lvs.Keep, func(c *Case) {}, keeps, "onfail"},
+		{"… not in the table", lvs.Keep, func(c *Case) { c.Have.Remove(at(1)) }, out, "onfail"},
+		{"… and quiescent", lvs.Keep, func(c *Case) { c.Quiescent = true; c.Have.Remove(at(1)) }, keeps, "onfail"},
+		{"… in maintenance", lvs.Keep, func(c *Case) { c.Servers[0].File = true }, out, "down"},
+		{"… by its own word", lvs.Keep, func(c *Case) {
+			c.says(0, health.Up)
+			c.Servers[0].First.Telling = health.Tells(health.Words{Admin: health.Maint})
+		}, out, "told"},
+		{"… drained", lvs.Keep, func(c *Case) { c.Servers[0].Order.Kind = Drain }, keeps, "onfail"},
+		{"… it waits to come back", lvs.Keep, func(c *Case) {
+			c.says(0, health.Up)
+			c.Servers[0].Motion = lvs.Motion{Fallen: true, Noted: true, Turn: noon.Add(time.Minute)}
+			c.HoldDown, c.HoldDownMax = time.Minute, time.Minute
+			c.has(1, 0)
+		}, keeps, "held down"},
+		{"… held by the guard", lvs.Cut, func(c *Case) { proven(c); c.hold(0); c.KeepServing.N = 2 }, "1:4, 2:4", "guard"},
+		{"… not any more", lvs.Cut, func(c *Case) { proven(c); c.hold(0); c.KeepServing.N = 1 }, out, "onfail"},
+		{"cut", lvs.Cut, proven, out, "onfail"},
+		{"… and quiescent", lvs.Cut, func(c *Case) { proven(c); c.Quiescent = true }, out, "onfail"},
+		{"… by a check that never passed", lvs.Cut, func(c *Case) {}, keeps, "onfail"},
+		{"… while another one passed", lvs.Cut, func(c *Case) {
+			c.Servers[0].More = []Check{{Health: health.Assume(health.Up), Proven: true}}
+		}, keeps, "onfail"},
+		{"… that only weighs", lvs.Cut, func(c *Case) {
+			c.Servers[0].More = []Check{{Health: health.Assume(health.Down), Proven: true, Part: 50}}
+		}, keeps, "onfail"},
+		{"… by hand", lvs.Cut, func(c *Case) { proven(c); c.has(1, 7); c.byHand(1) }, "1:7, 2:4", "hand"},
+		{"a time begins", lvs.OnFail(time.Minute), func(c *Case) {}, keeps, "onfail"},
+		{"… continues", lvs.OnFail(time.Minute), func(c *Case) { c.Servers[0].Failed = noon.Add(1 - time.Minute) }, keeps, "onfail"},
+		{"… is over", lvs.OnFail(time.Minute), func(c *Case) { c.Servers[0].Failed = noon.Add(-time.Minute) }, out, "onfail"},
+		{"… is over, and quiescent", lvs.OnFail(time.Minute), func(c *Case) {
+			c.Servers[0].Failed, c.Quiescent = noon.Add(-time.Minute), true
+		}, out, "onfail"},
+		{"… not in the table", lvs.OnFail(time.Minute), func(c *Case) { c.Have.Remove(at(1)) }, out, "onfail"},
+		{"… is over, without a result", lvs.OnFail(time.Minute), func(c *Case) {
+			c.says(0, health.Unknown)
+			c.has(1, 0)
+			c.Servers[0].Failed = noon.Add(-time.Minute)
+		}, keeps, "unknown"},
+	} {
+		c := inService(4, 4)
+		c.says(0, health.Down)
+		c.OnFail = row.onFail
+		row.given(&c)
+		d := Decide(c, noon)
+		got := placed(&hearing{Decision: d})
+		if got != row.want || d.Why[0].String() != row.rule {
+			t.Errorf("%s: %q by %v, want %q by %v", row.what, got, d.Why[0], row.want, row.rule)
+		}
+	}
+}
+
+// The time begins with the failure, and again with the next one. It is asked again when it is over.
+func TestTheTimeOfOnFail(t *testing.T) {
+	c := inService(4, 4)
+	c.OnFail = lvs.OnFail(10 * time.Second)
+	p := &played{Case: c, now: noon}
+	for _, row := range []struct{ does, want string }{
+		{"1 fails", "0 until 10s"},
+		{"3s", "0 until 10s"},
+		{"1 reload", "0 until never"},
+		{"1 fails", "0 until 10s"},
+		{"1 passes", "4 until never"},
+		{"1 fails", "0 until 13s"},
+		{"9s", "0 until 13s"},
+		{"1 maint", "out until never"},
+		{"1 undo", "out until never"},
+		{"1 passes", "4 until never"},
+		{"1 fails", "0 until 22s"},
+		{"10s", "out until never"},
+		{"1 fails", "out until never"},
+		{"1 passes", "4 until never"},
+	} {
+		p.do(t, row.does)
+		got, again := "out", "never"
+		if d, in := p.Have.At(at(1)); in {
+			got = fmt.Sprint(d.Weight)
+		}
+		if !p.again.IsZero() {
+			again = p.again.Sub(noon).String()
+		}
+		if got += " until " + again; got != row.want {
+			t.Fatalf("%s: %s, want %s", row.does, got, row.want)
+		}
+	}
+}
+
+// A check is believed when it has passed, until it is another one, or another daemon's.
+func TestWhichCheckCuts(t *testing.T) {
+	c := inService(4, 4)
+	c.OnFail = lvs.Cut
+	p := &played{Case: c, now: noon}
+	for _, row := range []struct {
+		does string
+		in   bool
+	}{
+		{"1 fails", true}, {"1 passes", true}, {"1 fails", false},
+		{"1 passes, 1 reload, 1 fails", true}, {"1 fails", true}, {"1 passes, 1 fails", false},
+		{"1 passes, 2 reload, 1 fails", false},
+	} {
+		p.do(t, row.does)
+		if _, in := p.Have.At(at(1)); in != row.in {
+			t.Fatalf("%s: in the table: %v", row.does, in)
+		}
+	}
+	check := &Check{}
+	for _, ok := range []bool{true, false} {
+		if check.Learn(c.Rule, ok, NotReached); check.Proven != ok {
+			t.Errorf("what another section's check said, %v: proven %v", ok, check.Proven)
+		}
+	}
+}
+
+// A standby forgets when servers failed; an order that ends a wait does not.
+func TestWhatForgetsAFailure(t *testing.T) {
+	c := inService(4)
+	c.Servers[0].Failed = noon
+	if c.Servers[0].Forgive(); !c.Servers[0].Failed.Equal(noon) {
+		t.Error("set ready forgets it")
+	}
+	if c.Left(); !c.Servers[0].Failed.IsZero() {
+		t.Error("a demotion does not end it")
+	}
+}
