@@ -36,6 +36,7 @@ type claimant struct {
 	*services
 	claims  Claims                         // nil: there are no other daemons
 	through func(left map[netip.Addr]bool) // see Deps
+	idle    bool                           // the timeouts of idle connections are this daemon's to set
 	beside  map[lvs.Key]string             // the daemon that waits for a virtual service, or changes it too
 
 	marker    *marker
@@ -47,13 +48,17 @@ type claimant struct {
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 	var theirs map[lvs.Key]string
 	var ours []*virtual
-	claimed := virtuals
-	if c.standby {
-		claimed = nil
+	var claimed []lvs.Key
+	if !c.standby {
+		claimed = keysOf(virtuals)
+		if c.global.Timeouts != (lvs.Timeouts{}) {
+			claimed = append(claimed, lvs.TimeoutsKey)
+		}
 	}
 	if c.claims != nil {
-		theirs, c.beside = c.claims.Take(keysOf(claimed), keysOf(left))
+		theirs, c.beside = c.claims.Take(claimed, keysOf(left))
 	}
+	c.idle = !c.standby && theirs[lvs.TimeoutsKey] == ""
 	aside := map[netip.Addr]bool{}
 	for _, v := range virtuals {
 		was := v.owner

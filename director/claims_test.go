@@ -146,7 +146,7 @@ func TestAddressesThatAreLeftToOthers(t *testing.T) {
 			}
 		}
 		var left map[netip.Addr]bool
-		c := claimant{services: &services{}, claims: theirs, through: func(all map[netip.Addr]bool) { left = all }}
+		c := claimant{services: &services{global: &parser.Global{}}, claims: theirs, through: func(all map[netip.Addr]bool) { left = all }}
 		if c.assign(virtuals, nil); left[addr] != want {
 			t.Errorf("%v are another daemon's: left to it is %v", owners, left[addr])
 		}

@@ -40,6 +40,28 @@ func (w *writer) checkDrift(ctx context.Context) {
 		}
 	}
 	w.settle(ctx, changes)
+	w.keepTimeouts(ctx)
+}
+
+// keepTimeouts sets the timeouts of idle connections, if the file has them and no other daemon sets them. At the end
+// they stay.
+func (w *writer) keepTimeouts(ctx context.Context) {
+	want := w.global.Timeouts
+	if want == (lvs.Timeouts{}) || !w.others.idle || !w.mayAsk(ctx) {
+		return
+	}
+	limited, ended := w.limit(ctx)
+	was, err := w.client.Timeouts(limited, want)
+	ended(err)
+	if ctx.Err() != nil {
+		return
+	}
+	w.tell.trouble(&w.unset, err, notify.TableError, "Timeouts can't be set", notify.TableRecovered,
+		"Timeouts can be set again")
+	if now := want.Over(was); err == nil && now != was {
+		text := fmt.Sprintf("Set timeouts: %v, before: %v", now, was)
+		w.tell.emit(notify.Event{Kind: notify.Timeouts, Text: text})
+	}
 }
 
 // noteCounters notes the counters of the servers from the table, and when they were read.

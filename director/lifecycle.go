@@ -23,7 +23,7 @@ import (
 // begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail. It
 // purges unconfigured destinations of our virtual services.
 func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
-	d.tell.status = lvs.StatusStarting
+	d.tell.status, d.global = lvs.StatusStarting, &p.Config.Global
 	var former []*virtual
 	for _, key := range d.deps.Former {
 		former = append(former, &virtual{key: key})
@@ -52,6 +52,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 	if d.standby {
 		d.tell.line(notify.StandingBy, standsBy)
 	}
+	d.writer.keepTimeouts(ctx)
 	d.writer.sync(ctx, have)
 }
 
@@ -82,6 +83,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 		d.examiner.judgeKnown(v)
 	}
 	d.install(p, f, owned)
+	d.writer.keepTimeouts(ctx)
 	d.remover.purge(ctx)
 }
 

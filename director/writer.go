@@ -27,6 +27,7 @@ type writer struct {
 
 	left    bool      // a server has begun to leave since the leaving servers were last recorded
 	unread  string    // why the table could not be read the last time
+	unset   string    // why the timeouts of idle connections could not be set the last time
 	counted time.Time // when the counters of the servers were read
 }
 

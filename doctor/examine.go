@@ -61,6 +61,7 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		}
 		x.pingsAndMails()
 		x.unset()
+		x.forgets()
 		x.announced()
 		x.needed()
 		x.own()
@@ -230,6 +231,19 @@ func (x one) unset() {
 			x.at = x.At[row.directive]
 			x.tell(row.severity, row.kind, set(row.setting, "1"), "%s", row.text)
 		}
+	}
+}
+
+// keepalive is after how many seconds without packets most systems probe a TCP connection that asks for it.
+const keepalive = 7200
+
+// forgets: the kernel forgets idle connections before their clients do.
+func (x one) forgets() {
+	if idle := x.idle[0]; idle > 0 && idle < keepalive && x.Protocol != lvs.UDP {
+		x.tell(note, "idle-timeout", fmt.Sprintf("ipvsadm --set %d 0 0", keepalive),
+			"the kernel forgets a TCP connection after %d s without packets, and its client's next "+
+				"packet gets no answer or a reset; keepalive begins after %d s by default; "+
+				"timeouts in the file sets it", idle, keepalive)
 	}
 }
 

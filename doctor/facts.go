@@ -19,6 +19,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
 	"ldirectord/run"
@@ -40,6 +41,7 @@ type facts struct {
 	noIPVS   Finding // zero if the kernel has IPVS
 	// whether ip_vs_ftp is loaded, which the kernel does not load by itself
 	ftpLoaded  bool
+	idle       lvs.Timeouts                    // in the kernel; zero if they are not known
 	listening  listeners                       // nil if unknown
 	neighbours neighbours                      // the hardware addresses that answer for an address on the network
 	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
@@ -77,6 +79,11 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 		f.noIPVS = withoutIPVS(ctx, f.modules, own.Table)
 	}
 	var err error
+	if own.Table != nil && run.Exists("/proc/net/ip_vs") {
+		f.idle, err = own.Table.Timeouts(ctx, lvs.Timeouts{})
+		own.Table.Close()
+		f.note("timeouts of IPVS", err)
+	}
 	if f.devices, err = devicesHere(); err != nil {
 		f.unread = append(f.unread, err.Error())
 	}

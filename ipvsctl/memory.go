@@ -18,13 +18,14 @@ type Memory struct {
 	// It may Read.
 	OnChange func()
 
-	mu    sync.Mutex // guards table
+	mu    sync.Mutex // guards what follows
 	table Table
+	idle  lvs.Timeouts
 }
 
 // NewMemory returns a table with the initial content t.
 func NewMemory(t Table) *Memory {
-	return &Memory{table: t.clone()}
+	return &Memory{table: t.clone(), idle: lvs.Timeouts{900, 120, 300}} // as in a new kernel
 }
 
 // Connect does nothing: a Memory needs no connection.
@@ -63,6 +64,14 @@ func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (Table, error) {
 		all[key] = one
 	}
 	return all, nil
+}
+
+// Timeouts changes the timeouts, see Client.
+func (m *Memory) Timeouts(_ context.Context, order lvs.Timeouts) (was lvs.Timeouts, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was, m.idle = m.idle, order.Over(m.idle)
+	return was, nil
 }
 
 // Do makes changes, see Client.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"ldirectord/lvs"
 
@@ -38,6 +39,22 @@ func openMoby() (moby, error) {
 }
 
 func (m moby) close() { m.handle.Close() }
+
+// timeouts changes the timeouts of idle connections, and returns those before.
+func (m moby) timeouts(order lvs.Timeouts) (was lvs.Timeouts, err error) {
+	all, err := m.handle.GetConfig()
+	if err != nil {
+		return was, err
+	}
+	for i, d := range []time.Duration{all.TimeoutTCP, all.TimeoutTCPFin, all.TimeoutUDP} {
+		was[i] = uint32(d / time.Second)
+	}
+	if order.Over(was) == was {
+		return was, nil
+	}
+	at := func(i int) time.Duration { return time.Duration(order[i]) * time.Second }
+	return was, m.handle.SetConfig(&ipvs.Config{TimeoutTCP: at(0), TimeoutTCPFin: at(1), TimeoutUDP: at(2)})
+}
 
 // probe requests an impossible service. Any error other than ESRCH means missing rights, or a wrong family number: the
 // library never looks it up again, and a reloaded module gets a new one.

@@ -20,6 +20,20 @@ func (k *kernel) Read(ctx context.Context) (Table, error) {
 	return table, nil
 }
 
+// Timeouts changes the timeouts of idle connections, see Client.
+func (k *kernel) Timeouts(ctx context.Context, order lvs.Timeouts) (was lvs.Timeouts, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
+	defer cancel()
+	err = k.request(ctx, func(c *conn) (err error) {
+		was, err = c.moby.timeouts(order)
+		return err
+	})
+	if err != nil {
+		return was, &OpError{Op: "--set " + order.String(), Err: err}
+	}
+	return was, nil
+}
+
 // Services returns the destinations of these services, see Client.
 func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
 	all := make(Table, len(keys))

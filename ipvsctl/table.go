@@ -129,5 +129,8 @@ type Client interface {
 	// Services returns the destinations of these services with their counters; none for a missing service. After an
 	// error it lacks the services that were not read yet.
 	Services(ctx context.Context, keys ...lvs.Key) (Table, error)
+	// Timeouts changes the timeouts of idle connections, and returns those before. Without an order it only reads
+	// them.
+	Timeouts(ctx context.Context, order lvs.Timeouts) (was lvs.Timeouts, err error)
 	Close() error
 }

@@ -67,6 +67,9 @@ func (k Key) Name() string {
 // ID is the virtual service as the Perl ldirectord logs it: tcp:192.0.2.1:80, fwm:3, fwm6:3.
 func (k Key) ID() string {
 	kind := k.Protocol.String()
+	if k == TimeoutsKey {
+		return "timeouts"
+	}
 	if k.Protocol == Mark && k.IPv6 {
 		kind = "fwm6"
 	}

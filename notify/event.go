@@ -49,6 +49,7 @@ const (
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it proves nothing
 	ChangedByHand  Kind = "changed-by-hand" // another program changed our part of the table
 	MarkRules      Kind = "mark-rules"      // the rules that set firewall marks were changed
+	Timeouts       Kind = "timeouts"        // the timeouts of idle connections were set, or set again
 	TableError     Kind = "table-error"     // a change of the table failed; it is tried again
 	TableRecovered Kind = "table-recovered" // changes of the table succeed again
 	HookSaid       Kind = "hook-said"       // a command of the operator wrote something

@@ -99,6 +99,8 @@ type Global struct {
 	Fork           bool
 	// extension: the interval of repeated look-ups of real servers' names; 0: none
 	Resolve Seconds
+	// extension: how long the kernel remembers idle connections
+	Timeouts lvs.Timeouts
 	// extension: how long the services of a withdrawn address still serve; up to 10
 	WithdrawWait Seconds
 	Listen       netip.AddrPort // extension: where metrics are served; invalid: nowhere

@@ -145,6 +145,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []row {
 		// Extensions, which the Perl ldirectord does not know: global
 		{"global extension: resolve",
 			to(&g.Resolve, timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m"))},
+		{"global extension: timeouts", to(&g.Timeouts, readTimeouts)},
 		{"global extension secret: webhook", to(&g.Webhook, readWebhook)},
 		{"global extension: listen", to(&g.Listen, readListen)},
 		{"global extension: metrics = full", to(&g.Metrics, oneOf("small", "full"))},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // This file reads global directives with special rules.
@@ -96,6 +98,21 @@ func (r *resolver) pageAdvice(g *Global) {
 	if g.StatusHost != "" && !g.StatusPage {
 		r.useless("statushost", "statushost has no effect without statuspage=yes")
 	}
+}
+
+// readTimeouts reads TCP/TCPFIN/UDP.
+func readTimeouts(v *value) (all lvs.Timeouts, p *problem) {
+	words := strings.Split(v.text, "/")
+	for i, word := range words {
+		seconds, err := strconv.ParseUint(word, 10, 32)
+		if err != nil || len(words) != len(all) || seconds > lvs.MaxIdle {
+			return lvs.Timeouts{}, v.bad("is not allowed; it must be TCP/TCPFIN/UDP, three whole "+
+				"numbers of seconds from 0 to %d, such as 7200/120/300; 0 leaves one as it is",
+				lvs.MaxIdle)
+		}
+		all[i] = uint32(seconds)
+	}
+	return all, nil
 }
 
 // useless warns of a global directive without effect, if it is written.

@@ -68,6 +68,11 @@ func (r *readOnly) Do(_ context.Context, ops ...ipvsctl.Op) []error {
 	return results
 }
 
+// Timeouts only reads them.
+func (r *readOnly) Timeouts(ctx context.Context, _ lvs.Timeouts) (lvs.Timeouts, error) {
+	return r.Client.Timeouts(ctx, lvs.Timeouts{})
+}
+
 // ownTable is the director's. A server that leaves the file drains by its connections in the live table.
 type ownTable struct {
 	*ipvsctl.Memory

@@ -123,6 +123,13 @@ func machine(ctx context.Context, c *call, p *director.Plan, given orders.All) (
 			w.Device, w.Local = "", true // the virtual service continues to serve
 		}
 	}
+	idle, err := c.table.Timeouts(ctx, lvs.Timeouts{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the timeouts: %w", err)
+	}
+	if now := p.Config.Global.Timeouts.Over(idle); now != idle {
+		commands = []string{fmt.Sprintf("ipvsadm --set %d %d %d", now[0], now[1], now[2])}
+	}
 	addresses, err := daemon.Announcements(c.instance()).Preview(wanted)
-	return have, slices.Concat(rules, addresses), err
+	return have, slices.Concat(commands, rules, addresses), err
 }

@@ -1,0 +1,33 @@
+package ipvsctl
+
+import (
+	"testing"
+
+	"ldirectord/lvs"
+)
+
+func TestTimeoutsInMemory(t *testing.T) { testTimeouts(t, NewMemory(nil)) }
+
+func TestKernelTimeouts(t *testing.T) {
+	needsIPVS(t)
+	namespace(t)
+	testTimeouts(t, openKernel(t))
+}
+
+// testTimeouts holds what an order makes of the timeouts, and that they are those of a new kernel before.
+func testTimeouts(t *testing.T, c Client) {
+	t.Helper()
+	want := lvs.Timeouts{900, 120, 300}
+	for _, order := range []lvs.Timeouts{
+		{}, {7200, 0, 0}, {0, 60, 0}, {0, 0, 30}, {7200, 60, 30}, {1, 2, 3}, {lvs.MaxIdle, lvs.MaxIdle, lvs.MaxIdle}, {},
+	} {
+		was, err := c.Timeouts(t.Context(), order)
+		if err != nil || was != want {
+			t.Errorf("before %v: %v, %v; want %v", order, was, err, want)
+		}
+		want = order.Over(want)
+	}
+	if was, err := c.Timeouts(t.Context(), lvs.Timeouts{}); err != nil || was != want {
+		t.Errorf("at the end: %v, %v; want %v", was, err, want)
+	}
+}
