@@ -39,7 +39,7 @@ func (s *shadow) follow(p *director.Plan, places map[[2]string]place) {
 	if n := len(s.report.Followed); n > 0 {
 		s.Say(
 			fmt.Sprintf(
-				"%d checks run programs, which needs --with-programs: their servers are assumed to be as "+
-					"in the live table", n))
+				"%d checks run programs, which needs --with-programs: their servers are assumed to be "+
+					"as in the live table", n))
 	}
 }
