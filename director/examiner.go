@@ -2,6 +2,7 @@ package director
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -9,19 +10,36 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
+	"ldirectord/notify"
 )
 
 // examiner runs the checks of a plan and judges servers by the results.
 type examiner struct {
 	*services
-	pool *schedule.Pool
-	said conversations
+	pool    *schedule.Pool
+	watches watches
+	said    conversations
 
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
 	shortages uint64
+
+	watched   map[*check]*watchedAt   // nil: none
+	unwatched map[netip.AddrPort]bool // those that can't be watched before the next plan
+}
+
+// watches keep an idle connection to each address, see schedule.Watches.
+type watches interface {
+	Set(all []schedule.Watch)
+	Attend(to netip.AddrPort, up bool)
+}
+
+// watchedAt is an address that is watched, and the checks that ask it.
+type watchedAt struct {
+	schedule.Watch
+	checks []*check
 }
 
 // check is the state of a running check.
@@ -35,6 +53,7 @@ type check struct {
 	begun    bool           // it is in the pool
 	reported bool           // it had a result, or one that does not count and ends the wait
 	agent    bool           // it is that of an agent
+	ended    bool           // the connection that watches its address ended, and no result has settled why
 }
 
 // user is a real server of a virtual service with one of its checks.
@@ -46,7 +65,7 @@ type user struct {
 
 // enter puts the checks of a plan in force.
 func (e *examiner) enter(p *Plan) {
-	e.tasks, e.waiting = p.tasks, 0
+	e.tasks, e.waiting, e.unwatched = p.tasks, 0, nil
 	checks := make(map[*schedule.Task]*check, len(p.tasks))
 	all := make([]check, len(p.tasks))
 	for i, t := range p.tasks {
@@ -98,7 +117,77 @@ func (e *examiner) run() {
 		})
 	}
 	e.pool.Set(tasks)
+	e.watch()
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
+}
+
+// watch has the addresses watched that the sections say. Where several share one, one connection is for all.
+func (e *examiner) watch() {
+	e.watched = map[*check]*watchedAt{}
+	byAddr := map[netip.AddrPort]*watchedAt{}
+	for _, t := range e.tasks {
+		c := e.checks[t]
+		for _, x := range c.users {
+			cfg := x.v.cfg.Check(int(x.j.number))
+			if !cfg.Watches(x.s.real) {
+				continue
+			}
+			spec, every, silence := x.spec(), cfg.CheckInterval.Duration(), cfg.Watch.Silence
+			w := byAddr[spec.Target]
+			switch {
+			case e.unwatched[spec.Target]:
+				continue
+			case w == nil:
+				w = &watchedAt{Watch: schedule.Watch{To: spec.Target, Silence: silence, Every: every}}
+				byAddr[spec.Target] = w
+			case w.Silence == 0 || silence > 0 && silence < w.Silence:
+				w.Silence = silence
+			}
+			w.OnLink, w.Every = w.OnLink || spec.OnLink, min(w.Every, every)
+			if e.watched[c] == nil {
+				e.watched[c], w.Tasks, w.checks = w, append(w.Tasks, t), append(w.checks, c)
+			}
+		}
+	}
+	var all []schedule.Watch
+	for _, w := range byAddr {
+		all = append(all, w.Watch)
+	}
+	e.watches.Set(all)
+}
+
+// attend has the address of a check watched from a success on, while a server is up there.
+func (e *examiner) attend(c *check) {
+	w := e.watched[c]
+	if w == nil {
+		return
+	}
+	up := slices.ContainsFunc(w.checks, (*check).serves)
+	if c.last.OK || !up {
+		e.watches.Attend(w.To, up)
+	}
+}
+
+// serves reports whether a server that uses the check is up.
+func (c *check) serves() bool {
+	return slices.ContainsFunc(c.users, func(x user) bool { return x.s.Verdict() == health.Up })
+}
+
+// unwatch notes that the address of a check can't be watched, and reports it.
+func (e *examiner) unwatch(c *check, why string) {
+	w := e.watched[c]
+	if w == nil {
+		return
+	}
+	if e.unwatched == nil {
+		e.unwatched = map[netip.AddrPort]bool{}
+	}
+	e.unwatched[w.To] = true
+	for _, one := range w.checks {
+		delete(e.watched, one)
+	}
+	x := c.users[0]
+	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", ": "+why, why)
 }
 
 // share gives a judgement what servers have reported with the check so far.

@@ -22,6 +22,11 @@ func (e *examiner) results(updates []schedule.Update) {
 		if !ok {
 			continue
 		}
+		if u.Unwatched {
+			e.unwatch(c, u.Result.Detail)
+			continue
+		}
+		c.ended = c.ended || u.Asked
 		if u.Stalled {
 			e.tell.found(history.Stalled, &u.Result, c.users...)
 			continue
@@ -32,6 +37,9 @@ func (e *examiner) results(updates []schedule.Update) {
 		e.tell.found(history.Nothing, &u.Result, c.users...)
 		for _, x := range c.users {
 			x.j.Answered(u.Began, x.v.Back)
+			if u.Asked && !u.Result.OK {
+				e.tell.note(history.Changed, "its watched connection has ended", x.s)
+			}
 		}
 		e.tell.warn(c, &u.Result)
 		if u.Result.Cause == checker.Shortage {
@@ -79,9 +87,10 @@ func (e *examiner) results(updates []schedule.Update) {
 }
 
 // hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval
-// of all users of the check.
+// of all users of the check. After the end of a watched connection the state is settled soon without that, too.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
+	c.ended = c.ended && !c.last.OK
 	for _, x := range c.users {
 		fast := x.v.cfg.FastInterval.Duration()
 		switch {
@@ -90,12 +99,16 @@ func (e *examiner) hurry(c *check) {
 		case c.last.Told.Silent,
 			!x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
 			continue
+		case c.ended:
+			fast = cmp.Or(fast, askedAgain)
 		}
 		if fast > 0 && (every == 0 || fast < every) {
 			every = fast
 		}
 	}
+	c.ended = c.ended && every > 0
 	e.repeat(c, every)
+	e.attend(c)
 }
 
 // repeat has a check repeated after this time; 0: at its interval.

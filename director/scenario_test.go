@@ -66,6 +66,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
 //	crash            end it as kill -9 does: it records nothing any more
 //	stall ADDR:PORT  a check of the server fails while this machine stands still
+//	ends ADDR:PORT…  the idle connections to these servers end, see watch
+//	gives-up ADDR:PORT  the connection there can't be kept
 //	why VIRTUAL REAL what is remembered of a server
 //	device NAME up|down   of those on which addresses are announced; all the time it takes to change them: `devices DURATION`
 //	withdraw ADDRESS…, announce ADDRESS…   the operator's order; * for every address
@@ -118,6 +120,7 @@ type scenario struct {
 	client   ipvsctl.Client // the table as the director has it
 	marks    *markRecorder
 	devices  *devices
+	watches  *idle
 	hookTime time.Duration
 	noPings  atomic.Bool
 	noRoute  atomic.Bool
@@ -277,6 +280,12 @@ func (s *scenario) step(words []string, body string) {
 		s.mu.Unlock()
 	case "stall":
 		s.stall(netip.MustParseAddrPort(words[1]))
+	case "ends":
+		for _, a := range words[1:] {
+			s.watches.end(netip.MustParseAddrPort(a))
+		}
+	case "gives-up":
+		s.watches.giveUp(netip.MustParseAddrPort(words[1]))
 	case "why":
 		now, err := s.director.Why(s.t.Context(), words[1], words[2])
 		if err != nil {
@@ -380,6 +389,7 @@ func (s *scenario) start(name string, standby bool) {
 		Table: s.client, Marks: s.marks, Announcer: s.devices, Tell: s.receivers(), Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
 		Leavers: s.leavers, Leave: s.record, Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
 	})
+	s.watches = newIdle(s.director, s.say)
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end, s.ended = end, make(chan error, 1)
 	s.running = name

@@ -179,11 +179,18 @@ type services struct {
 	purges   []*virtual // no longer configured, still in the table
 }
 
+// watchedDrift is the longest interval of drift checks, in seconds, where checkinterval may be long because servers are
+// watched.
+const watchedDrift = 10
+
 // driftInterval is the smallest checkinterval, less a tenth, so that a removed entry is back within one interval.
 func (all *services) driftInterval() time.Duration {
 	interval := all.global.CheckInterval
 	for _, v := range all.virtuals {
 		interval = min(interval, v.cfg.CheckInterval)
+		if v.cfg.Watch.On {
+			interval = min(interval, watchedDrift)
+		}
 	}
 	return max(interval.Duration(), minDrift) * 9 / 10
 }

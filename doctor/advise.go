@@ -144,6 +144,26 @@ func (f *findings) metrics(cfg *parser.Config) {
 	}
 }
 
+// descriptors warns when checks and watched connections may need more open files than a process may have here.
+func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
+	watched, checks := map[netip.AddrPort]bool{}, 0
+	at := cfg.Global.At["watch"]
+	for _, v := range cfg.Virtuals {
+		for _, check := range v.Checks() {
+			for _, r := range v.Reals {
+				if checks++; check.Watches(&r) {
+					watched[netip.AddrPortFrom(r.Addr.Addr(), uint16(check.PortOf(&r)))] = true
+					at = cmp.Or(at, v.At["watch"])
+				}
+			}
+		}
+	}
+	if len(watched) > 0 && uint64(len(watched)+checks) > limit {
+		f.warnAt(at, "open-files", "", "%d watched connections and %d checks may need more open files than "+
+			"a process may have here, %d (ulimit -Hn, LimitNOFILE of a unit)", len(watched), checks, limit)
+	}
+}
+
 func (f *findings) group(g parser.Global) {
 	if g.StatusGroup == "" {
 		return

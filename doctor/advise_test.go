@@ -282,3 +282,38 @@ func TestCheckRecommendsSmallMetricsForABigTable(t *testing.T) {
 		}
 	}
 }
+
+// Watched connections and checks need a descriptor each: one for each address, whichever sections share it.
+func TestDescriptorsAreCounted(t *testing.T) {
+	const limit = 2500 // 250 connections, and 250 checks in each section
+	section := func(vip, last int) string {
+		return fmt.Sprintf("virtual = 192.0.2.%d:80\n  real = 198.51.100.1->198.51.100.%d:80 masq\n  checktype = connect\n", vip, last)
+	}
+	said := func(src string) string {
+		cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(src), parser.Options{})
+		if found.HasErrors() {
+			t.Fatal(found)
+		}
+		f := &findings{}
+		f.descriptors(cfg, limit)
+		if len(f.list) == 0 {
+			return ""
+		}
+		return fmt.Sprint(f.list[0].at.Line, " ", f.list[0].Text)
+	}
+	var many strings.Builder
+	const sections = 9
+	for i := range sections {
+		many.WriteString(section(i+1, 250))
+	}
+	few := "watch = yes\n" + many.String()
+	if got := said(few); got != "" {
+		t.Errorf("%d sections: %s", sections, got)
+	}
+	if got, want := said(few+section(200, 250)+section(201, 250)), fmt.Sprintf("1 250 watched connections and %d checks", 250*(sections+2)); !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := said(many.String() + section(200, 250) + section(201, 250)); got != "" {
+		t.Errorf("without watch: %s", got)
+	}
+}

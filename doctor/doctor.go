@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 
 	"ldirectord/director"
 	"ldirectord/fwmark"
@@ -158,6 +159,10 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	e.programs(cfg)
 	e.group(cfg.Global)
 	e.metrics(cfg)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
+		e.descriptors(cfg, limit.Max)
+	}
 	// the settings to judge; without IPVS their future values
 	e.settings = map[string]string{
 		expireTemplate: cmp.Or(e.settings[expireTemplate], "0"), sloppyTCP: cmp.Or(e.settings[sloppyTCP], "0"),

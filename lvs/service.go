@@ -25,30 +25,32 @@ const (
 	ByUDP
 	ClearText // the server chooses how a password is sent
 	Extension // it must be in the file, because the Perl ldirectord does not have it
+	Greets    // its server speaks first, or counts and limits connections that say nothing
+	Forks     // its server has a process for each connection
 )
 
 var services = []Service{
 	{"dns", 53, Compares | ByUDP},
-	{"ftp", 21, StartsTLS | Compares},
+	{"ftp", 21, StartsTLS | Compares | Greets},
 	{"http", 80, Compares},
 	{"https", 443, OverTLS | Compares | ByUDP},
 	{"http_proxy", 3128, Compares},
-	{"imap", 143, StartsTLS},
-	{"imaps", 993, OverTLS},
+	{"imap", 143, StartsTLS | Greets},
+	{"imaps", 993, OverTLS | Greets},
 	{"ldap", 389, StartsTLS | Compares},
 	{"ldaps", 636, OverTLS | Compares},
-	{"mysql", 3306, ClearText},
-	{"nntp", 119, 0},
+	{"mysql", 3306, ClearText | Greets},
+	{"nntp", 119, Greets},
 	{"none", 0, ByUDP},
-	{"oracle", 1521, 0},
-	{"pgsql", 5432, ClearText},
-	{"pop", 110, StartsTLS},
-	{"pops", 995, OverTLS},
+	{"oracle", 1521, Greets},
+	{"pgsql", 5432, ClearText | Forks},
+	{"pop", 110, StartsTLS | Greets},
+	{"pops", 995, OverTLS | Greets},
 	{"radius", 1812, ByUDP},
 	{"simpletcp", 0, Compares | ByUDP},
 	{"sip", 5060, ByUDP},
-	{"smtp", 25, StartsTLS},
-	{"submission", 587, StartsTLS},
+	{"smtp", 25, StartsTLS | Greets},
+	{"submission", 587, StartsTLS | Greets},
 	{"redis", 6379, Compares | Extension},
 	{"tls", 0, OverTLS | ByUDP | Extension},
 }

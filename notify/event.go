@@ -44,6 +44,7 @@ const (
 	SoftReset      Kind = "soft-reset"      // a check passed before it had failed often enough
 	CheckFailed    Kind = "check-failed"    // a server is down
 	Tells          Kind = "tells"           // a server or its check reduces the server's weight, or restores it
+	Unwatched      Kind = "unwatched"       // no idle connection to a server can be kept, see watch
 	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
 	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks prove nothing
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it proves nothing

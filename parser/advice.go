@@ -22,6 +22,7 @@ func (r *resolver) advise(s *section, v *Virtual) {
 	a.servers()
 	a.guard()
 	a.pacesOut()
+	a.watches()
 	a.masquerades()
 	a.asksElsewhere()
 	a.announced()

@@ -40,6 +40,7 @@ type Settings struct {
 	NegotiateTimeout Seconds // effective: checktimeout if only that is written
 	CheckInterval    Seconds
 	FastInterval     Seconds // extension: the interval while a server's state is in doubt; 0: unchanged
+	Watch            Watch   // extension
 	CheckCount       int
 	FailureCount     int
 	RiseCount        int    // extension: successes before a down server is up again, >= 1

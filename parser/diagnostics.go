@@ -61,6 +61,7 @@ const (
 	otherTime   = "other-time"   // a time that the Perl ldirectord reads as another one
 	slowRemoval = "slow-removal" // how long paceout lets a server that fails wait
 	onFail      = "onfail"       // what its clients see
+	notWatched  = "not-watched"  // what watch leaves out, or needs of the servers
 	ownInterval = "own-interval" // counts here; the Perl ldirectord ignores it without fork=yes
 )
 

@@ -162,6 +162,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []row {
 		{"either extension: risecount = 1", to(&s.RiseCount, number[int](1, 0))},
 		{"either extension: window", to(&s.Window, readWindow)},
 		{"either extension: fastinterval = 0", to(&s.FastInterval, timeOrNone)},
+		{"either extension: watch = no", to(&s.Watch, readWatch)},
 		// What happens to the table
 		{"either extension: draintime = 0", to(&s.DrainTime, timeOrNone)},
 		{"either extension: keepserving", to(&s.KeepServing, readKeepServing)},

@@ -116,6 +116,8 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 		for _, e := range l.events[:n] {
 			if f := l.watched[e.Fd]; f != nil {
 				l.step(ctx, f)
+			} else if w := l.pool.Watches.open[e.Fd]; w != nil {
+				l.pool.Watches.receive(l, w)
 			}
 		}
 		l.expire(ctx)

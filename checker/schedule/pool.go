@@ -63,8 +63,17 @@ type Task struct {
 	doubted   bool  // the last result was ignored
 	granted   bool  // it has a turn among the extra checks
 	taped     bool  // the next check is recorded
+	asked     asked // for an extra check at once
 	shortages uint8 // shortages in a row that were followed by a shorter wait than the interval
 }
+
+// asked is how far an extra check is for which a watch asked.
+type asked uint8
+
+const (
+	wanted   asked = iota + 1 // it has not begun
+	underWay                  // its result is awaited
+)
 
 func (t *Task) when() time.Time { return t.due }
 func (t *Task) moved(index int) { t.index = index }
@@ -77,12 +86,16 @@ type Update struct {
 	Tape   *transcript.Tape // the conversation; nil: not recorded
 	// a failure while the process or the machine did not run: it does not count, and the check is repeated
 	Stalled bool
+	Asked   bool // a watch asked for the check
+	// no result: the address of the task is not watched any more; Detail has the reason
+	Unwatched bool
 }
 
 // Pool makes checks on time: each task at its own interval, and never twice at the same time. A task has a goroutine
 // only while its check runs, and a light check (connect, plain HTTP, ping) not even then: the goroutine of Run runs it.
 // A Pool is safe for use by several goroutines.
 type Pool struct {
+	Watches Watches       // of the addresses of tasks
 	wake    chan struct{} // the schedule changed
 	results chan struct{} // signals results for Take
 	running sync.WaitGroup
@@ -120,8 +133,10 @@ type company struct {
 
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
-	return &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
+	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
 		epoch: time.Now()}
+	p.Watches.pool = p
+	return p
 }
 
 // Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. The
@@ -165,6 +180,19 @@ func (p *Pool) Hurry(t *Task, every time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.hurried = every
+	t.advance(p)
+}
+
+// ask has tasks checked at once, by extra checks.
+func (p *Pool) ask(tasks []*Task) {
+	for _, t := range tasks {
+		t.asked = wanted
+		t.advance(p)
+	}
+}
+
+// advance makes a task due earlier in the pool's queue if it is hurried or asked for.
+func (t *Task) advance(p *Pool) {
 	if !t.in || t.index < 0 {
 		return // finish continues it
 	}
@@ -178,11 +206,14 @@ func (p *Pool) Hurry(t *Task, every time.Duration) {
 // calm makes a task due by its schedule again.
 func (t *Task) calm() { t.due, t.late, t.granted = t.due.Add(t.late), 0, false }
 
-// hasten makes a hurried task due earlier than by its schedule.
+// hasten makes a task due earlier than by its schedule if it is hurried or asked for.
 func (t *Task) hasten(now time.Time) {
 	t.calm()
 	soon := now.Add(t.hurried)
-	if late := t.due.Sub(soon); t.hurried > 0 && late > 0 {
+	if t.asked == wanted {
+		soon = now
+	}
+	if late := t.due.Sub(soon); (t.hurried > 0 || t.asked == wanted) && late > 0 {
 		t.due, t.late = soon, late
 	}
 }
@@ -270,6 +301,7 @@ func (p *Pool) closeLoop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.loop != nil {
+		p.Watches.close()
 		p.loop.close()
 		p.loop = nil
 	}
@@ -314,6 +346,9 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 			heap.Push(&p.queue, t)
 			continue
 		}
+		if t.asked == wanted {
+			t.asked = underWay
+		}
 		if !t.taped && p.isLight(t) {
 			light = append(light, t)
 			continue
@@ -327,7 +362,7 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 	if len(p.pending) > 0 && now.Sub(p.told) >= p.quiet {
 		p.tell(now)
 	}
-	p.planned = now.Add(maxSleep)
+	p.planned = p.Watches.tend(now, now.Add(maxSleep))
 	if len(p.queue) > 0 && p.queue[0].due.Before(p.planned) {
 		p.planned = p.queue[0].due
 	}
@@ -390,7 +425,10 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 		p.changed()
 		return
 	}
-	told := !t.ran || !r.OK || !t.ok || t.hurried > 0
+	if u.Asked = t.asked == underWay; u.Asked {
+		t.asked = 0
+	}
+	told := !t.ran || !r.OK || !t.ok || t.hurried > 0 || u.Asked
 	t.due, t.late = p.next(t, r, start, now), 0
 	t.hasten(now)
 	t.ran, t.ok, t.doubted = true, r.OK, false

@@ -1,0 +1,399 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ldirectord/checker"
+)
+
+// watchTest is a pool that runs, whose checks of a server pass while it is told to, and which attends to it as the
+// director does.
+type watchTest struct {
+	*Pool
+	t      *testing.T
+	task   *Task
+	to     netip.AddrPort
+	passes atomic.Bool
+	checks atomic.Int32
+	asked  chan Update // results of checks that a watch asked for
+	over   chan Update
+}
+
+// watch runs a pool with one check of a server, every 10 s, which passes.
+func watch(t *testing.T, to netip.AddrPort) *watchTest {
+	w := &watchTest{t: t, Pool: NewPool(), to: to, asked: make(chan Update, 1000), over: make(chan Update, 10)}
+	w.passes.Store(true)
+	w.task = &Task{Every: 10 * time.Second, Checker: checkFunc(func(context.Context) checker.Result {
+		w.checks.Add(1)
+		return checker.Result{OK: w.passes.Load()}
+	})}
+	w.Pool.Set([]*Task{w.task})
+	ctx, cancel := context.WithCancel(t.Context())
+	var ended sync.WaitGroup
+	ended.Go(func() { w.Run(ctx) })
+	ended.Go(func() {
+		for {
+			select {
+			case <-w.Results():
+			case <-ctx.Done():
+				return
+			}
+			for _, u := range w.Take() {
+				if u.Unwatched {
+					w.over <- u
+					continue
+				}
+				if u.Asked {
+					w.asked <- u
+				}
+				if u.Task == w.task {
+					w.Watches.Attend(w.to, u.Result.OK)
+				}
+			}
+		}
+	})
+	t.Cleanup(func() { cancel(); ended.Wait() })
+	w.Watches.Set([]Watch{w.watch(0)})
+	return w
+}
+
+func (w *watchTest) watch(silence time.Duration) Watch {
+	return Watch{To: w.to, Silence: silence, Every: 10 * time.Second, Tasks: []*Task{w.task}}
+}
+
+// await waits for what comes, with a limit.
+func await[T any](t *testing.T, from <-chan T) (got T) {
+	t.Helper()
+	select {
+	case got = <-from:
+	case <-time.After(inTime):
+		t.Fatal("nothing came")
+	}
+	return got
+}
+
+// holding is a server that hands out its connections.
+func holding(t *testing.T) (netip.AddrPort, <-chan net.Conn) {
+	got := make(chan net.Conn, 1000)
+	s := serve(t, func(c net.Conn) {
+		got <- c
+		io.Copy(io.Discard, c)
+	})
+	return s.addr, got
+}
+
+// Each way in which a connection ends asks for one check at once, and a success makes a new connection.
+func TestTheEndOfAWatchedConnectionAsksForOneCheck(t *testing.T) {
+	for name, end := range map[string]func(*net.TCPConn){
+		"FIN": func(c *net.TCPConn) { c.Close() },
+		"RST": func(c *net.TCPConn) { c.SetLinger(0); c.Close() },
+		"FIN after bytes": func(c *net.TCPConn) {
+			c.Write(make([]byte, 1000))
+			c.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			addr, conns := holding(t)
+			w := watch(t, addr)
+			first := await(t, conns)
+			before := w.checks.Load()
+			begin := time.Now()
+			end(first.(*net.TCPConn))
+			await(t, w.asked)
+			if took := time.Since(begin); took > time.Second {
+				t.Errorf("the check came after %v", took)
+			}
+			await(t, conns)
+			if n := w.checks.Load() - before; n != 1 {
+				t.Errorf("%d checks, want 1", n)
+			}
+		})
+	}
+}
+
+// A check that fails makes no new connection; the next one that passes does.
+func TestAServerThatIsDownIsNotWatched(t *testing.T) {
+	leaks(t)
+	addr, conns := holding(t)
+	w := watch(t, addr)
+	await(t, conns)
+	w.passes.Store(false)
+	w.Watches.Ask(addr)
+	await(t, w.asked)
+	closed := time.Now()
+	for descriptorsOf(w) > 0 {
+		if time.Since(closed) > inTime {
+			t.Fatal("the connection stays open")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.passes.Store(true)
+	w.Watches.Ask(addr)
+	await(t, conns)
+}
+
+// descriptorsOf counts the connections of a pool's watches.
+func descriptorsOf(w *watchTest) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range w.Watches.all {
+		if one.fd >= 0 {
+			n++
+		}
+	}
+	return n + len(w.Watches.unused)
+}
+
+// Who ends every connection at once, or sends forever, is not watched before Set, and that is told once.
+func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		treat func(net.Conn)
+		why   string
+		conns int32
+	}{
+		"ends at once":    {func(net.Conn) {}, "it ends each connection within 5s", maxShort},
+		"ends with bytes": {func(c net.Conn) { c.Write([]byte("220 hello\r\n")) }, "it ends each connection within 5s", maxShort},
+		"sends forever": {func(c net.Conn) {
+			for err := error(nil); err == nil; {
+				_, err = c.Write(make([]byte, 1000))
+			}
+		}, "it sends more than 64 KiB without being asked", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			var conns atomic.Int32
+			s := serve(t, func(conn net.Conn) {
+				conns.Add(1)
+				c.treat(conn)
+			})
+			w := watch(t, s.addr)
+			if u := await(t, w.over); u.Task != w.task || u.Result.Detail != c.why {
+				t.Errorf("it is told %+v", u)
+			}
+			w.Watches.Attend(s.addr, true)
+			time.Sleep(50 * time.Millisecond)
+			if n := conns.Load(); n != c.conns || len(w.over) > 0 {
+				t.Errorf("%d connections, want %d; told again: %d", n, c.conns, len(w.over))
+			}
+			w.Watches.Set([]Watch{w.watch(0)})
+			w.Watches.Attend(s.addr, true)
+			await(t, w.over)
+		})
+	}
+}
+
+// A server that sends a greeting, or up to 64 KiB, stays watched.
+func TestBytesAreDropped(t *testing.T) {
+	leaks(t)
+	addr, conns := holding(t)
+	w := watch(t, addr)
+	c := await(t, conns)
+	c.Write(make([]byte, maxSaid))
+	c.Close()
+	await(t, w.asked)
+	if await(t, conns); len(w.over) > 0 {
+		t.Error("it is not watched any more")
+	}
+}
+
+// Set keeps the connection of what stays, renews that of another value, and closes what is not there any more.
+func TestSetKeepsConnections(t *testing.T) {
+	leaks(t)
+	addr, conns := holding(t)
+	w := watch(t, addr)
+	first := await(t, conns)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := first.Read(make([]byte, 1))
+		ended <- err
+	}()
+	w.Watches.Set([]Watch{w.watch(0)})
+	w.Watches.Attend(addr, true)
+	time.Sleep(50 * time.Millisecond)
+	if len(conns) > 0 || len(ended) > 0 {
+		t.Fatal("the connection was not kept")
+	}
+	w.Watches.Set([]Watch{w.watch(time.Second)})
+	await(t, ended)
+	w.Watches.Attend(addr, true)
+	second := await(t, conns)
+	w.Watches.Set(nil)
+	second.SetReadDeadline(time.Now().Add(inTime))
+	if _, err := second.Read(make([]byte, 1)); err != io.EOF && !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the connection of no watch: %v", err)
+	}
+	w.Watches.Attend(addr, true)
+	if len(w.asked) > 0 {
+		t.Error("closing it asked for a check")
+	}
+}
+
+// One connection is for all tasks of an address, and its end asks for a check of each.
+func TestAWatchAsksAllItsTasks(t *testing.T) {
+	leaks(t)
+	addr, conns := holding(t)
+	w := watch(t, addr)
+	other := &Task{Every: 10 * time.Second, Checker: w.task.Checker}
+	w.Pool.Set([]*Task{w.task, other})
+	both := w.watch(0)
+	both.Tasks = []*Task{w.task, other}
+	w.Watches.Set([]Watch{both})
+	c := await(t, conns)
+	c.Close()
+	asked := []*Task{await(t, w.asked).Task, await(t, w.asked).Task}
+	if !slices.Contains(asked, w.task) || !slices.Contains(asked, other) {
+		t.Error("one task was asked twice")
+	}
+	await(t, conns)
+	time.Sleep(50 * time.Millisecond)
+	if len(conns) > 0 {
+		t.Error("there are two connections to one address")
+	}
+}
+
+// A thousand servers are watched by 500 new connections a second.
+func TestNewConnectionsHaveABudget(t *testing.T) {
+	leaks(t)
+	addr, _ := holding(t)
+	p := NewPool()
+	var all []Watch
+	for i := range 1000 {
+		to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, byte(i >> 8), byte(i)}), addr.Port())
+		all = append(all, Watch{To: to, Every: time.Minute})
+	}
+	p.Watches.Set(all)
+	for _, w := range all {
+		p.Watches.Attend(w.To, true)
+	}
+	now := time.Now()
+	made := func() int { return len(all) - len(p.Watches.dials) }
+	defer p.closeLoop()
+	for tick := range 100 {
+		at := now.Add(time.Duration(tick) * Tick)
+		next := p.Watches.tend(at, at.Add(time.Hour))
+		if n := made(); n > 5*tick+6 {
+			t.Fatalf("%d connections after %v", n, at.Sub(now))
+		}
+		if due := next.Sub(at); due <= 0 || due > dialEvery {
+			t.Fatalf("the next connection is due after %v", due)
+		}
+	}
+	if n := made(); n < 490 {
+		t.Errorf("%d connections in a second", n)
+	}
+}
+
+// The silence that counts is the kernel's to measure.
+func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
+	leaks(t)
+	addr, conns := holding(t)
+	w := watch(t, addr)
+	await(t, conns)
+	for silence, want := range map[time.Duration][]int{0: {0, 0}, 7 * time.Second: {1, 7, 7, 1, 7000}} {
+		w.Watches.Set(nil)
+		w.Watches.Set([]Watch{w.watch(silence)})
+		w.Watches.Attend(addr, true)
+		await(t, conns)
+		w.mu.Lock()
+		fd := w.Watches.all[addr].fd
+		w.mu.Unlock()
+		var got []int
+		for _, o := range [][2]int{{unix.SOL_SOCKET, unix.SO_KEEPALIVE}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT},
+			{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT}} {
+			value, err := unix.GetsockoptInt(fd, o[0], o[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, value)
+		}
+		if got[0] != want[0] || silence > 0 && !slices.Equal(got, want) {
+			t.Errorf("%v: %v, want %v", silence, got, want)
+		}
+	}
+}
+
+// The pause grows to the interval, and is short again after a connection that lasted that long.
+func TestThePauseGrows(t *testing.T) {
+	w := &watching{Watch: Watch{Every: time.Second}}
+	for _, step := range []struct{ lasted, pause time.Duration }{
+		{0, 100 * time.Millisecond}, {500 * time.Millisecond, 200 * time.Millisecond}, {0, 400 * time.Millisecond},
+		{0, 800 * time.Millisecond}, {0, time.Second}, {999 * time.Millisecond, time.Second},
+		{time.Second, 100 * time.Millisecond}, {0, 200 * time.Millisecond},
+	} {
+		if w.grow(step.lasted); w.pause != step.pause {
+			t.Errorf("after a connection of %v the pause is %v, want %v", step.lasted, w.pause, step.pause)
+		}
+	}
+}
+
+// A check that began before the end is followed by another one at once.
+func TestACheckUnderWayIsNotTheOneAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		tk := task(10*time.Second, checkFunc(func(context.Context) checker.Result {
+			time.Sleep(time.Second)
+			return checker.Result{OK: true}
+		}))
+		p.Set([]*Task{tk})
+		p.Watches.Set([]Watch{{Tasks: []*Task{tk}}})
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		p.Take()
+		p.Watches.Ask(netip.AddrPort{})
+		time.Sleep(time.Second / 2)
+		begin := time.Now()
+		p.Watches.Ask(netip.AddrPort{})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		got := p.Take()
+		if len(got) != 2 || got[0].Asked || !got[1].Asked || got[1].Began.Sub(begin) > time.Second/2+Tick {
+			t.Errorf("%+v", got)
+		}
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		for _, u := range p.Take() {
+			if u.Asked {
+				t.Error("a check of the schedule counts as asked for")
+			}
+		}
+	})
+}
+
+// Ten thousand connections that end together ask for 500 checks a second.
+func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const servers = 10_000
+		s := &starts{begin: time.Now()}
+		p := run(t)
+		var tasks []*Task
+		for range servers {
+			tasks = append(tasks, task(time.Minute, s.check(0, true)))
+		}
+		p.Set(tasks)
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		p.Watches.Set([]Watch{{Tasks: tasks}})
+		s.again(nil)
+		p.Watches.Ask(netip.AddrPort{})
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		planned := servers / 6
+		if n := len(s.at); n < planned+4000 || n > planned+5100 {
+			t.Errorf("%d checks in 10 s, %d are planned", n, planned)
+		}
+	})
+}

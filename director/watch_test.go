@@ -1,0 +1,137 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/schedule"
+	"ldirectord/parser"
+)
+
+// idle are watches without connections, which tell what becomes of them, and whose ends ask for checks as others do.
+type idle struct {
+	*schedule.Watches
+	director *Director
+	say      func(string)
+
+	mu   sync.Mutex
+	all  map[netip.AddrPort]schedule.Watch
+	open map[netip.AddrPort]bool
+}
+
+// newIdle gives a director that does not run yet such watches.
+func newIdle(d *Director, say func(string)) *idle {
+	w := &idle{Watches: &d.examiner.pool.Watches, director: d, say: say, open: map[netip.AddrPort]bool{}}
+	d.examiner.watches = w
+	return w
+}
+
+// Set implements watches.
+func (w *idle) Set(all []schedule.Watch) {
+	w.Watches.Set(all)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.all
+	w.all = map[netip.AddrPort]schedule.Watch{}
+	for _, one := range all {
+		w.all[one.To] = one
+	}
+	var closed []string
+	for to := range w.open {
+		now, was := w.all[to], before[to]
+		if now.To != to || now.OnLink != was.OnLink || now.Silence != was.Silence {
+			delete(w.open, to)
+			closed = append(closed, fmt.Sprintf("watch: %v closed", to))
+		}
+	}
+	slices.Sort(closed)
+	for _, text := range closed {
+		w.say(text)
+	}
+}
+
+// Attend implements watches.
+func (w *idle) Attend(to netip.AddrPort, up bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one, is := w.all[to]
+	if !is || up == w.open[to] {
+		return
+	}
+	if w.open[to] = up; !up {
+		delete(w.open, to)
+		w.say(fmt.Sprintf("watch: %v closed", to))
+		return
+	}
+	text := fmt.Sprintf("watch: %v connected, checks %d, pauses up to %v", to, len(one.Tasks), one.Every)
+	if one.Silence > 0 {
+		text += fmt.Sprint(", silence ", one.Silence)
+	}
+	if one.OnLink {
+		text += ", on the link"
+	}
+	w.say(text)
+}
+
+// end ends the connection to an address.
+func (w *idle) end(to netip.AddrPort) {
+	w.mu.Lock()
+	was := w.open[to]
+	delete(w.open, to)
+	w.mu.Unlock()
+	if was {
+		w.Ask(to)
+	}
+}
+
+// giveUp reports that an address can't be watched.
+func (w *idle) giveUp(to netip.AddrPort) {
+	w.mu.Lock()
+	delete(w.open, to)
+	task := w.all[to].Tasks[0]
+	w.mu.Unlock()
+	w.director.orders <- func(context.Context) {
+		w.director.examiner.results([]schedule.Update{
+			{Task: task, Result: checker.Result{Detail: "it ends each connection within 5s"}, Unwatched: true},
+		})
+	}
+}
+
+// Without the word nothing is watched, and nothing is asked for a check that nobody watches.
+func TestWithoutWatchNothingIsWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
+		s.step([]string{"start", "one"}, "")
+		time.Sleep(time.Minute)
+		if s.watches.all == nil || len(s.watches.all) > 0 || len(s.director.examiner.watched) > 0 {
+			t.Errorf("watched: %v", s.watches.all)
+		}
+		s.stop(ErrHandover)
+	})
+}
+
+// While servers are watched the table is compared every 10 s at least.
+func TestTheTableIsComparedMoreOftenWhileServersAreWatched(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"checkinterval = 60\n": 54 * time.Second, "checkinterval = 60\nwatch = yes\n": 9 * time.Second,
+		"checkinterval = 60\nwatch = 30\n": 9 * time.Second, "checkinterval = 5\nwatch = yes\n": 4500 * time.Millisecond,
+	} {
+		src := text + "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
+		cfg, found := parser.Parse(t.Context(), "", []byte(src), parser.Options{})
+		if found.HasErrors() {
+			t.Fatal(found)
+		}
+		all := services{global: &cfg.Global, virtuals: []*virtual{{cfg: &cfg.Virtuals[0]}}}
+		if got := all.driftInterval(); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}

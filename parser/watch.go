@@ -1,0 +1,112 @@
+package parser
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"ldirectord/lvs"
+)
+
+// This file reads the directive for idle connections to servers, and decides which checks have one.
+
+// Watch is whether idle connections show the end of servers.
+type Watch struct {
+	On bool
+	// the time after which the silence of a server's kernel counts, in whole seconds; 0: it does not count
+	Silence time.Duration
+}
+
+// String is the value as the file has it: no, yes, or the seconds.
+func (w Watch) String() string {
+	switch {
+	case !w.On:
+		return "no"
+	case w.Silence == 0:
+		return "yes"
+	}
+	return lvs.Seconds(w.Silence)
+}
+
+// maxSilence is the longest time, in seconds; the kernel takes up to 32767 (tcp(7), TCP_KEEPIDLE).
+const maxSilence Seconds = 3600
+
+func readWatch(v *value) (Watch, *problem) {
+	if v.text == "yes" || v.text == "no" {
+		return Watch{On: v.text == "yes"}, nil
+	}
+	s, unit, ok := ParseSeconds(v.text)
+	if !ok || unit == "h" || unit == "d" || s < 1 || s > maxSilence || s.Duration()%time.Second > 0 {
+		return Watch{}, v.bad("is not allowed; it must be yes, no, or whole seconds from 1 to %v: 5 or 1m",
+			maxSilence)
+	}
+	return Watch{On: true, Silence: s.Duration()}, nil
+}
+
+// Watches reports whether an idle connection is kept to the address of a server that the check asks. A global watch
+// leaves out servers that would notice it.
+func (v *Virtual) Watches(real *Real) bool {
+	return v.Watch.On && asksByTCP(v) && v.PortOf(real) > 0 &&
+		(v.has("watch") || !serviceOf(v, real).Is(lvs.Greets))
+}
+
+// asksByTCP reports whether the check of a section is made by TCP, by the daemon itself.
+func asksByTCP(v *Virtual) bool {
+	switch {
+	case v.Protocol == lvs.UDP || v.CheckType != Connect && !v.Negotiates():
+		return false
+	case v.CheckType == Connect:
+		return true
+	}
+	return v.Service != "none" && v.Service != "radius" && (v.Service != "dns" || v.Protocol == lvs.TCP)
+}
+
+// serviceOf is the service of a server that the check asks: where it only connects, the usual one of the port.
+func serviceOf(v *Virtual, real *Real) lvs.Service {
+	if v.Negotiates() {
+		return lvs.ServiceOf(v.Service)
+	}
+	port := v.PortOf(real)
+	if port == sshPort {
+		return lvs.Service{Name: "ssh", Traits: lvs.Greets}
+	}
+	return lvs.ServiceOf(guessService(uint16(port)))
+}
+
+const sshPort = 22
+
+// watches tells which servers a watch leaves out or burdens. It refuses one by which MySQL would lock this machine out.
+func (a adviser) watches() {
+	v, own := a.v, a.v.has("watch")
+	asked := map[string]lvs.Service{}
+	for _, check := range v.Checks() {
+		for i := range v.Reals {
+			if s := serviceOf(check, &v.Reals[i]); v.Watch.On && asksByTCP(check) {
+				asked[s.Name] = s
+			}
+		}
+	}
+	a.when(own && v.Watch.On && len(asked) == 0 && len(v.Reals) > 0, "watch", noEffect,
+		"watch has no effect: no check of the section is made by TCP")
+	d := Diagnostic{Severity: Note, Kind: notWatched, Pos: cmp.Or(v.At["watch"], v.At["virtual"])}
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		switch s := asked[name]; {
+		case name == "mysql" && own && !slices.ContainsFunc(v.Checks(), logsInToMySQL):
+			a.in(a.s, advice).error(incomplete, d.Pos,
+				"watch needs a check of mysql that logs in: a server counts idle connections as "+
+					"errors, then refuses this machine, and only a log-in resets that count")
+			continue
+		case s.Is(lvs.Greets) && !own:
+			d.Text = "watch leaves out " + name + ", whose servers greet first or count connections; " +
+				"watch in the section includes them"
+		case s.Is(lvs.Forks):
+			d.Text = "a watched " + name + " server has one more connection, and a process for it"
+		default:
+			continue
+		}
+		a.in(a.s, advice).add(d)
+	}
+}
+
+func logsInToMySQL(v *Virtual) bool { return v.Negotiates() && v.Service == "mysql" && v.Login != "" }
