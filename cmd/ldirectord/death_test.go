@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// acceptsAll is the program of a server: it says each connection that it takes, and closes none by itself.
+func acceptsAll() {
+	l, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	var kept []net.Conn
+	for fmt.Println("listens"); ; fmt.Println("accepted") {
+		c, err := l.Accept()
+		if err != nil {
+			os.Exit(1)
+		}
+		kept = append(kept, c)
+	}
+}
+
+// With watch a server whose process dies is out of the table within milliseconds, however long the interval.
+func TestADeathIsSeenAtOnce(t *testing.T) {
+	const servers, bar = 5, 20 * time.Millisecond
+	path, err := exec.LookPath("accepts-all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := "checkinterval = 10\nwatch = yes\nvirtual = 10.1.0.1:80\n\tchecktype = connect\n"
+	var names []string
+	var running []*exec.Cmd
+	var said []*bufio.Scanner
+	for range servers {
+		addr := freeAddr(t)
+		cmd := exec.Command(path, addr)
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		lines := bufio.NewScanner(out)
+		if !lines.Scan() {
+			t.Fatal(addr, " does not listen")
+		}
+		names, running, said = append(names, addr), append(running, cmd), append(said, lines)
+		config += "\treal = " + addr + " masq\n"
+	}
+	d := &runningDaemon{t: t, dir: t.TempDir()}
+	table := filepath.Join(d.dir, "table")
+	d.args = []string{"--rundir", d.dir, "--ipvs", "memory:" + table, filepath.Join(d.dir, "ld.cf")}
+	d.write(config)
+	d.tell("start")
+	t.Cleanup(func() { d.tell("stop") })
+	for _, lines := range said {
+		for range 2 { // the first check, and the connection that stays
+			lines.Scan()
+		}
+	}
+	var took []time.Duration
+	for i, cmd := range running {
+		begin := time.Now()
+		cmd.Process.Kill()
+		entry := []byte("-r " + names[i] + " ")
+		for {
+			text, err := os.ReadFile(table)
+			if err == nil && len(text) > 0 && !bytes.Contains(text, entry) {
+				break
+			}
+			if time.Since(begin) > awaitLimit {
+				t.Fatalf("%s is still there:\n%s", entry, text)
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	t.Logf("out of the table after %v", took)
+	if took[0] > bar { // the others tell how busy this machine is
+		t.Errorf("out of the table after %v, want %v", took, bar)
+	}
+}
