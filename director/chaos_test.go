@@ -82,6 +82,7 @@ type chaos struct {
 	begun   time.Time
 	names   names
 	devices *devices
+	idle    *idle
 
 	director *Director
 	journal  *notify.Journal
@@ -132,6 +133,7 @@ func (c *chaos) event() {
 		{10, c.turn},
 		{5, c.speak},
 		{3, c.flap},
+		{4, c.ends},
 		{2, c.blackout},
 		{2, c.cutOff},
 		{5, c.edit},
@@ -175,7 +177,9 @@ func (c *chaos) turn() {
 		now = condition(c.rand.IntN(int(conditions) + 1)) // also saysDrain
 	}
 	c.say("%s is %v", s, now)
-	c.oracle.set(s, now)
+	if c.oracle.set(s, now); now == refusing && c.coin() {
+		c.idle.end(s)
+	}
 }
 
 func (c *chaos) flap() {
@@ -398,6 +402,7 @@ func (c *chaos) start() {
 		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
 		Moving: c.oracle.recordedMoving(), Move: c.oracle.recordMoving,
 	})
+	c.idle = newIdle(c.director, func(what string) { c.say("%s", what) })
 	c.oracle.director = c.director // before it runs, and when the one before has ended
 	ctx, end := context.WithCancelCause(context.Background())
 	c.end, c.ended = end, make(chan error, 1)

@@ -18,6 +18,7 @@ type turns struct {
 	agent           bool   // each server has one, at a port of its own
 	byStatus        bool   // drainstatus, without an agent
 	weighs          bool   // a negotiate check at the other port that only weighs
+	watch           string
 }
 
 var (
@@ -25,20 +26,21 @@ var (
 	paces     = []string{"", "", "1/1", "2/2", "50%/3"}
 	removals  = []string{"", "", "4/2", "50%/2"}
 	otherPort = uint16(81)
+	watching  = []string{"", "", "no", "yes", "2"}
 	agentPort = uint16(82)
 	agents    = atPort(agentPort, everyone)
 )
 
 func drawTurns(r *rand.Rand) turns {
-	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))], r.IntN(3) == 0, r.IntN(3) == 0,
-		r.IntN(3) == 0}
+	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))],
+		r.IntN(3) == 0, r.IntN(3) == 0, r.IntN(3) == 0, watching[r.IntN(len(watching))]}
 }
 
 func (t turns) text() string {
 	var out strings.Builder
-	for i, value := range []string{t.hold, t.pace, t.out} {
+	for i, value := range []string{t.hold, t.pace, t.out, t.watch} {
 		if value != "" {
-			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout"}[i], value)
+			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout", "watch"}[i], value)
 		}
 	}
 	if t.agent {
@@ -64,6 +66,22 @@ func (c *chaos) speak() {
 	a, says := agents[c.rand.IntN(len(agents))], agentWords[c.rand.IntN(len(agentWords))]
 	c.say("%s is %v", a, says)
 	c.oracle.set(a, says)
+}
+
+// ends ends the idle connections to a server, or to all: the oracle knows nothing of it, so that no change of the table
+// may follow but by a check.
+func (c *chaos) ends() {
+	some := []netip.AddrPort{c.server()}
+	if c.rand.IntN(4) == 0 {
+		some = everyone
+	}
+	c.say("connections end: %v", some)
+	for range 1 + c.rand.IntN(3) {
+		for _, a := range slices.Concat(some, atPort(81, some)) {
+			c.idle.end(a)
+		}
+		c.pause()
+	}
 }
 
 func (c condition) asks() health.Admin {
