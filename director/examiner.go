@@ -65,7 +65,7 @@ type user struct {
 
 // enter puts the checks of a plan in force.
 func (e *examiner) enter(p *Plan) {
-	e.tasks, e.waiting, e.unwatched = p.tasks, 0, nil
+	e.tasks, e.waiting, e.unwatched = p.tasks, 0, map[netip.AddrPort]bool{}
 	checks := make(map[*schedule.Task]*check, len(p.tasks))
 	all := make([]check, len(p.tasks))
 	for i, t := range p.tasks {
@@ -178,9 +178,6 @@ func (e *examiner) unwatch(c *check, why string) {
 	w := e.watched[c]
 	if w == nil {
 		return
-	}
-	if e.unwatched == nil {
-		e.unwatched = map[netip.AddrPort]bool{}
 	}
 	e.unwatched[w.To] = true
 	for _, one := range w.checks {

@@ -135,7 +135,7 @@ type company struct {
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
 		epoch: time.Now()}
-	p.Watches.pool = p
+	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }
 

@@ -98,10 +98,8 @@ func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 		ws.rest(w)
 		w.pause, w.short = 0, 0
 	case w.fd < 0 && w.index < 0:
-		w.due = time.Now().Add(w.pause / 2)
-		if w.pause > 0 { // spread, because a rack ends all connections together
-			w.due = w.due.Add(rand.N(w.pause / 2))
-		}
+		half := w.pause / 2 // spread, because a rack ends all connections together
+		w.due = time.Now().Add(half + rand.N(half+1))
 		heap.Push(&ws.dials, w)
 		if w.due.Before(ws.pool.planned) {
 			ws.pool.changed()
@@ -163,9 +161,6 @@ func (ws *Watches) dial(l *loop, w *watching, now time.Time) {
 	fd, err := wire.StartTCP(w.To, via)
 	if err == nil {
 		w.fd, w.began, w.said = fd, now, 0
-		if ws.open == nil {
-			ws.open = map[int32]*watching{}
-		}
 		ws.open[int32(fd)] = w
 		if err = w.keepAlive(); err == nil {
 			err = l.watch(fd, nil)
