@@ -164,7 +164,7 @@ kernel-test-2: ldirectord
 		$(call KERNEL_TEST,kernel-test-tools) -C tools ./demo || ended=$$?; exit $$ended
 
 # Every row of docs/measured/failures.md and docs/night.md, and the time until a failure is seen.
-JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|OrdersEnd
+JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|LongWatch|OrdersEnd
 all-faults: ldirectord
 	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernel(LongFailures|LongDetection|LongNight|CheckVIPMarksChanged|$(JUDGEMENT))$$' ./lab

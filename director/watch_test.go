@@ -111,10 +111,10 @@ func TestWithoutWatchNothingIsWatched(t *testing.T) {
 		s.configs["one"] = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 		s.step([]string{"start", "one"}, "")
 		time.Sleep(time.Minute)
+		s.stop(ErrHandover)
 		if s.watches.all == nil || len(s.watches.all) > 0 || len(s.director.examiner.watched) > 0 {
 			t.Errorf("watched: %v", s.watches.all)
 		}
-		s.stop(ErrHandover)
 	})
 }
 
