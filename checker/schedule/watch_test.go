@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -396,4 +397,37 @@ func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 			t.Errorf("%d checks in 10 s, %d are planned", n, planned)
 		}
 	})
+}
+
+// What a watched address costs the daemon, in memory. The kernel's part is not counted.
+func BenchmarkWatches(b *testing.B) {
+	l, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		b.Skip(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).AddrPort().Port()
+	const servers = 1000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		p := NewPool()
+		var all []Watch
+		for i := range servers {
+			all = append(all, Watch{To: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}), port),
+				Every: time.Minute, Tasks: []*Task{{}}})
+		}
+		p.Watches.Set(all)
+		for _, w := range all {
+			p.Watches.Attend(w.To, true)
+		}
+		for now := time.Now(); len(p.Watches.dials) > 0; now = now.Add(Tick) {
+			p.Watches.tend(now.Add(time.Second), now.Add(time.Hour))
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/servers, "B/server")
+		p.closeLoop()
+	}
 }
