@@ -32,11 +32,11 @@ type watchTest struct {
 	over   chan Update
 }
 
-// watch runs a pool with one check of a server, every 10 s, which passes.
+// watch runs a pool with one check of a server, every minute, which passes.
 func watch(t *testing.T, to netip.AddrPort) *watchTest {
 	w := &watchTest{t: t, Pool: NewPool(), to: to, asked: make(chan Update, 1000), over: make(chan Update, 10)}
 	w.passes.Store(true)
-	w.task = &Task{Every: 10 * time.Second, Checker: checkFunc(func(context.Context) checker.Result {
+	w.task = &Task{Every: time.Minute, Checker: checkFunc(func(context.Context) checker.Result {
 		w.checks.Add(1)
 		return checker.Result{OK: w.passes.Load()}
 	})}
@@ -71,7 +71,7 @@ func watch(t *testing.T, to netip.AddrPort) *watchTest {
 }
 
 func (w *watchTest) watch(silence time.Duration) Watch {
-	return Watch{To: w.to, Silence: silence, Every: 10 * time.Second, Tasks: []*Task{w.task}}
+	return Watch{To: w.to, Silence: silence, Every: time.Minute, Tasks: []*Task{w.task}}
 }
 
 // await waits for what comes, with a limit.
@@ -247,7 +247,7 @@ func TestAWatchAsksAllItsTasks(t *testing.T) {
 	leaks(t)
 	addr, conns := holding(t)
 	w := watch(t, addr)
-	other := &Task{Every: 10 * time.Second, Checker: w.task.Checker}
+	other := &Task{Every: time.Minute, Checker: w.task.Checker}
 	w.Pool.Set([]*Task{w.task, other})
 	both := w.watch(0)
 	both.Tasks = []*Task{w.task, other}
