@@ -26,20 +26,14 @@ type examiner struct {
 	waiting   int              // checks without a result yet
 	shortages uint64
 
-	watched   map[*check]*watchedAt   // nil: none
-	unwatched map[netip.AddrPort]bool // those that can't be watched before the next plan
+	watched   map[*check]*schedule.Watch // nil: none
+	unwatched map[netip.AddrPort]bool    // those that can't be watched before the next plan
 }
 
 // watches keep an idle connection to each address, see schedule.Watches.
 type watches interface {
-	Set(all []schedule.Watch)
+	Set(all map[netip.AddrPort]*schedule.Watch)
 	Attend(to netip.AddrPort, up bool)
-}
-
-// watchedAt is an address that is watched, and the checks that ask it.
-type watchedAt struct {
-	schedule.Watch
-	checks []*check
 }
 
 // check is the state of a running check.
@@ -123,8 +117,8 @@ func (e *examiner) run() {
 
 // watch has the addresses watched that the sections say. Where several share one, one connection is for all.
 func (e *examiner) watch() {
-	e.watched = map[*check]*watchedAt{}
-	byAddr := map[netip.AddrPort]*watchedAt{}
+	e.watched = map[*check]*schedule.Watch{}
+	all := map[netip.AddrPort]*schedule.Watch{}
 	for _, t := range e.tasks {
 		c := e.checks[t]
 		for _, x := range c.users {
@@ -133,25 +127,21 @@ func (e *examiner) watch() {
 				continue
 			}
 			spec, every, silence := x.spec(), cfg.CheckInterval.Duration(), cfg.Watch.Silence
-			w := byAddr[spec.Target]
+			w := all[spec.Target]
 			switch {
 			case e.unwatched[spec.Target]:
 				continue
 			case w == nil:
-				w = &watchedAt{Watch: schedule.Watch{To: spec.Target, Silence: silence, Every: every}}
-				byAddr[spec.Target] = w
+				w = &schedule.Watch{To: spec.Target, Silence: silence, Every: every}
+				all[spec.Target] = w
 			case w.Silence == 0 || silence > 0 && silence < w.Silence:
 				w.Silence = silence
 			}
 			w.OnLink, w.Every = w.OnLink || spec.OnLink, min(w.Every, every)
 			if e.watched[c] == nil {
-				e.watched[c], w.Tasks, w.checks = w, append(w.Tasks, t), append(w.checks, c)
+				e.watched[c], w.Tasks = w, append(w.Tasks, t)
 			}
 		}
-	}
-	var all []schedule.Watch
-	for _, w := range byAddr {
-		all = append(all, w.Watch)
 	}
 	e.watches.Set(all)
 }
@@ -162,15 +152,16 @@ func (e *examiner) attend(c *check) {
 	if w == nil {
 		return
 	}
-	up := slices.ContainsFunc(w.checks, (*check).serves)
+	up := slices.ContainsFunc(w.Tasks, e.serves)
 	if c.last.OK || !up {
 		e.watches.Attend(w.To, up)
 	}
 }
 
-// serves reports whether a server that uses the check is up.
-func (c *check) serves() bool {
-	return slices.ContainsFunc(c.users, func(x user) bool { return x.s.Verdict() == health.Up })
+// serves reports whether a server that uses the check of a task is up.
+func (e *examiner) serves(t *schedule.Task) bool {
+	c := e.checks[t]
+	return c != nil && slices.ContainsFunc(c.users, func(x user) bool { return x.s.Verdict() == health.Up })
 }
 
 // unwatch notes that the address of a check can't be watched, and reports it.
@@ -180,8 +171,8 @@ func (e *examiner) unwatch(c *check, why string) {
 		return
 	}
 	e.unwatched[w.To] = true
-	for _, one := range w.checks {
-		delete(e.watched, one)
+	for _, t := range w.Tasks {
+		delete(e.watched, e.checks[t])
 	}
 	x := c.users[0]
 	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", ": "+why, why)

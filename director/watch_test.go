@@ -22,7 +22,7 @@ type idle struct {
 	say      func(string)
 
 	mu   sync.Mutex
-	all  map[netip.AddrPort]schedule.Watch
+	all  map[netip.AddrPort]*schedule.Watch
 	open map[netip.AddrPort]bool
 }
 
@@ -34,19 +34,16 @@ func newIdle(d *Director, say func(string)) *idle {
 }
 
 // Set implements watches.
-func (w *idle) Set(all []schedule.Watch) {
+func (w *idle) Set(all map[netip.AddrPort]*schedule.Watch) {
 	w.Watches.Set(all)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.all
-	w.all = map[netip.AddrPort]schedule.Watch{}
-	for _, one := range all {
-		w.all[one.To] = one
-	}
+	w.all = all
 	var closed []string
 	for to := range w.open {
 		now, was := w.all[to], before[to]
-		if now.To != to || now.OnLink != was.OnLink || now.Silence != was.Silence {
+		if now == nil || now.OnLink != was.OnLink || now.Silence != was.Silence {
 			delete(w.open, to)
 			closed = append(closed, fmt.Sprintf("watch: %v closed", to))
 		}

@@ -67,17 +67,17 @@ func (w *watching) moved(index int) { w.index = index }
 
 // Set replaces all watches. The connections of those that stay the same are kept, the others are closed. A new watch
 // has none before Attend.
-func (ws *Watches) Set(all []Watch) {
+func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
 	before := ws.all
 	ws.all = make(map[netip.AddrPort]*watching, len(all))
-	for _, one := range all {
-		w := before[one.To]
+	for to, one := range all {
+		w := before[to]
 		if w == nil || w.OnLink != one.OnLink || w.Silence != one.Silence {
 			w = &watching{fd: -1, index: -1}
 		}
-		w.Watch, ws.all[one.To] = one, w
+		w.Watch, ws.all[to] = *one, w
 	}
 	for to, w := range before {
 		if ws.all[to] != w {

@@ -66,9 +66,11 @@ func watch(t *testing.T, to netip.AddrPort) *watchTest {
 		}
 	})
 	t.Cleanup(func() { cancel(); ended.Wait() })
-	w.Watches.Set([]Watch{w.watch(0)})
+	w.set(w.watch(0))
 	return w
 }
+
+func (w *watchTest) set(one Watch) { w.Watches.Set(map[netip.AddrPort]*Watch{w.to: &one}) }
 
 func (w *watchTest) watch(silence time.Duration) Watch {
 	return Watch{To: w.to, Silence: silence, Every: time.Minute, Tasks: []*Task{w.task}}
@@ -189,7 +191,7 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 			if n := conns.Load(); n != c.conns || len(w.over) > 0 {
 				t.Errorf("%d connections, want %d; told again: %d", n, c.conns, len(w.over))
 			}
-			w.Watches.Set([]Watch{w.watch(0)})
+			w.set(w.watch(0))
 			w.Watches.Attend(s.addr, true)
 			await(t, w.over)
 		})
@@ -221,13 +223,13 @@ func TestSetKeepsConnections(t *testing.T) {
 		_, err := first.Read(make([]byte, 1))
 		ended <- err
 	}()
-	w.Watches.Set([]Watch{w.watch(0)})
+	w.set(w.watch(0))
 	w.Watches.Attend(addr, true)
 	time.Sleep(50 * time.Millisecond)
 	if len(conns) > 0 || len(ended) > 0 {
 		t.Fatal("the connection was not kept")
 	}
-	w.Watches.Set([]Watch{w.watch(time.Second)})
+	w.set(w.watch(time.Second))
 	await(t, ended)
 	w.Watches.Attend(addr, true)
 	second := await(t, conns)
@@ -251,7 +253,7 @@ func TestAWatchAsksAllItsTasks(t *testing.T) {
 	w.Pool.Set([]*Task{w.task, other})
 	both := w.watch(0)
 	both.Tasks = []*Task{w.task, other}
-	w.Watches.Set([]Watch{both})
+	w.set(both)
 	c := await(t, conns)
 	c.Close()
 	asked := []*Task{await(t, w.asked).Task, await(t, w.asked).Task}
@@ -270,14 +272,14 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 	leaks(t)
 	addr, _ := holding(t)
 	p := NewPool()
-	var all []Watch
+	all := map[netip.AddrPort]*Watch{}
 	for i := range 1000 {
 		to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, byte(i >> 8), byte(i)}), addr.Port())
-		all = append(all, Watch{To: to, Every: time.Minute})
+		all[to] = &Watch{To: to, Every: time.Minute}
 	}
 	p.Watches.Set(all)
-	for _, w := range all {
-		p.Watches.Attend(w.To, true)
+	for to := range all {
+		p.Watches.Attend(to, true)
 	}
 	now := time.Now()
 	made := func() int { return len(all) - len(p.Watches.dials) }
@@ -305,7 +307,7 @@ func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
 	await(t, conns)
 	for silence, want := range map[time.Duration][]int{0: {0, 0}, 7 * time.Second: {1, 7, 7, 1, 7000}} {
 		w.Watches.Set(nil)
-		w.Watches.Set([]Watch{w.watch(silence)})
+		w.set(w.watch(silence))
 		w.Watches.Attend(addr, true)
 		await(t, conns)
 		w.mu.Lock()
@@ -350,7 +352,7 @@ func TestACheckUnderWayIsNotTheOneAskedFor(t *testing.T) {
 			return checker.Result{OK: true}
 		}))
 		p.Set([]*Task{tk})
-		p.Watches.Set([]Watch{{Tasks: []*Task{tk}}})
+		p.Watches.Set(map[netip.AddrPort]*Watch{{}: {Tasks: []*Task{tk}}})
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		p.Take()
@@ -387,7 +389,7 @@ func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 		p.Set(tasks)
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
-		p.Watches.Set([]Watch{{Tasks: tasks}})
+		p.Watches.Set(map[netip.AddrPort]*Watch{{}: {Tasks: tasks}})
 		s.again(nil)
 		p.Watches.Ask(netip.AddrPort{})
 		time.Sleep(10 * time.Second)
@@ -413,14 +415,14 @@ func BenchmarkWatches(b *testing.B) {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		p := NewPool()
-		var all []Watch
+		all := map[netip.AddrPort]*Watch{}
 		for i := range servers {
-			all = append(all, Watch{To: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}), port),
-				Every: time.Minute, Tasks: []*Task{{}}})
+			to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}), port)
+			all[to] = &Watch{To: to, Every: time.Minute, Tasks: []*Task{{}}}
 		}
 		p.Watches.Set(all)
-		for _, w := range all {
-			p.Watches.Attend(w.To, true)
+		for to := range all {
+			p.Watches.Attend(to, true)
 		}
 		for now := time.Now(); len(p.Watches.dials) > 0; now = now.Add(Tick) {
 			p.Watches.tend(now.Add(time.Second), now.Add(time.Hour))
