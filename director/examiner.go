@@ -111,15 +111,15 @@ func (e *examiner) run() {
 		})
 	}
 	e.pool.Set(tasks)
-	e.watch()
+	e.watch(tasks)
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
 }
 
 // watch has the addresses watched that the sections say. Where several share one, one connection is for all.
-func (e *examiner) watch() {
+func (e *examiner) watch(tasks []*schedule.Task) {
 	e.watched = map[*check]*schedule.Watch{}
 	all := map[netip.AddrPort]*schedule.Watch{}
-	for _, t := range e.tasks {
+	for _, t := range tasks {
 		c := e.checks[t]
 		for _, x := range c.users {
 			cfg := x.v.cfg.Check(int(x.j.number))
