@@ -116,7 +116,7 @@ func (o *oracle) words(s section, e entry) (says health.Words, sure bool) {
 	for _, p := range s.probes(e) {
 		switch {
 		case p.weighs():
-			part := func(ago time.Duration) verdict { return o.verdictOf(p, s, slices.Contains(o.found[at], p), ago) }
+			part := func(ago time.Duration) verdict { return o.partOf(p, s, ago) }
 			now := part(0)
 			if now == down {
 				says.Less = 100 - says.Percent()/2

@@ -84,12 +84,27 @@ func (o *oracle) verdictOf(p probe, s section, found bool, ago time.Duration) ve
 	return uncertain
 }
 
+// partOf is verdictOf for a check that only weighs. What the daemon before knew of it may apply on.
+func (o *oracle) partOf(p probe, s section, ago time.Duration) verdict {
+	now := o.countsFrom(unknown, p, s, ago, true)
+	for _, before := range []verdict{up, down} {
+		if o.countsFrom(before, p, s, ago, true) != now {
+			return uncertain
+		}
+	}
+	return now
+}
+
 // countsAs is the verdict with or without the failures through the virtual address alone, of which some may not count.
 func (o *oracle) countsAs(p probe, s section, found bool, ago time.Duration, all bool) verdict {
-	now, streak := unknown, 0
 	if found || p.check == "agent" {
-		now = up
+		return o.countsFrom(up, p, s, ago, all)
 	}
+	return o.countsFrom(unknown, p, s, ago, all)
+}
+
+func (o *oracle) countsFrom(now verdict, p probe, s section, ago time.Duration, all bool) verdict {
+	streak := 0
 	if history := o.results[p]; history != nil {
 		for _, r := range *history {
 			if time.Since(r.at) < ago {
