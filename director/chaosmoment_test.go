@@ -63,7 +63,7 @@ func serverAt(c *judge.Case, addr netip.AddrPort) *judge.Server {
 
 // moment is a virtual service as the file has it.
 func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment {
-	m := &always.Moment{BackupBelow: s.backupBelow(), Quiescent: s.quiescent, Repair: s.repair, KeepServing: s.share(), Obeys: o.mayObey(key),
+	m := &always.Moment{BackupBelow: s.backupBelow(), Quiescent: s.quiescent, OnFail: s.onFails(), Repair: s.repair, KeepServing: s.share(), Obeys: o.mayObey(key),
 		Failed: true, Follows: true, Table: table, Call: netip.AddrPort.String,
 		FallbackIn: o.sorryIn[key], FallbackTouched: o.isByHand(spot{key, sorry})}
 	if s.fallback {
@@ -177,6 +177,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 			delete(o.putIn, spot{key, e.addr})
 		}
 		f.Climbs = now != nil && s.climbs(now.Climbs, f.Weight, dest.Weight, says)
+		f.Ends = s.ends(now)
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}

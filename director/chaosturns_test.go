@@ -5,19 +5,23 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
+	"ldirectord/judge"
+	"ldirectord/lvs"
 )
 
 // turns are the words that say when servers come and go. Their times are short: when all is quiet, none waits.
 type turns struct {
 	hold, pace, out string // holddown, pace, paceout; "": without
-	agent           bool   // each server has one, at a port of its own
-	byStatus        bool   // drainstatus, without an agent
-	weighs          bool   // a negotiate check at the other port that only weighs
+	onFail          string
+	agent           bool // each server has one, at a port of its own
+	byStatus        bool // drainstatus, without an agent
+	weighs          bool // a negotiate check at the other port that only weighs
 	watch           string
 }
 
@@ -27,26 +31,61 @@ var (
 	removals  = []string{"", "", "4/2", "50%/2"}
 	otherPort = uint16(81)
 	watching  = []string{"", "", "no", "yes", "2"}
+	onFails   = []string{"", "", "", "keep", "cut", "2", "3600"}
 	agentPort = uint16(82)
 	agents    = atPort(agentPort, everyone)
 )
 
 func drawTurns(r *rand.Rand) turns {
 	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))],
+		onFails[r.IntN(len(onFails))],
 		r.IntN(3) == 0, r.IntN(3) == 0, r.IntN(3) == 0, watching[r.IntN(len(watching))]}
 }
 
 func (t turns) text() string {
 	var out strings.Builder
-	for i, value := range []string{t.hold, t.pace, t.out, t.watch} {
+	for i, value := range []string{t.hold, t.pace, t.out, t.onFail, t.watch} {
 		if value != "" {
-			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout", "watch"}[i], value)
+			fmt.Fprintf(&out, "\t%s = %s\n", []string{"holddown", "pace", "paceout", "onfail", "watch"}[i], value)
 		}
 	}
 	if t.agent {
 		fmt.Fprintf(&out, "\tagentport = %d\n", agentPort)
 	}
 	return out.String()
+}
+
+// onFails is the value of onfail.
+func (t turns) onFails() lvs.OnFail {
+	seconds, _ := strconv.Atoi(t.onFail)
+	return map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut}[t.onFail] + lvs.OnFail(seconds)*lvs.OnFail(time.Second)
+}
+
+// ends reports whether a server that fails since long is to be out of the table: whether a check has passed before is the
+// daemon's word.
+func (t turns) ends(now *judge.Server) bool {
+	switch t.onFail {
+	case "2":
+		return true
+	case "3600":
+		return now != nil && time.Since(now.Failed) >= time.Hour
+	case "cut":
+		for _, check := range checksOf(now) {
+			if check.Proven && check.Part == 0 && check.Health.State == health.Down {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func checksOf(s *judge.Server) (all []*judge.Check) {
+	if s != nil {
+		for _, check := range s.Checks() {
+			all = append(all, check)
+		}
+	}
+	return all
 }
 
 // What an agent says: all of it with each answer, so that no earlier one counts. A healthy one says ready and 100%, one

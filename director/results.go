@@ -10,6 +10,7 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -158,7 +159,8 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if weighs || changed && j.Part > 0 {
 		e.weighed(x)
 	}
-	if s.Held && v.PaceOut.N > 0 { // a server that no longer accepts connections is removed at once
+	// a server that no longer accepts connections is removed at once; whether one is cut depends on which checks fail
+	if s.Held && v.PaceOut.N > 0 || changed && v.OnFail == lvs.Cut {
 		v.touch()
 	}
 	if turned {

@@ -16,7 +16,7 @@ import (
 func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
 	was, served := s.Verdict(), c.Serves(s) && (s.Entered || c.Theirs)
 	check.Health, _ = check.Health.Next(ok, c.Rule)
-	check.Proven = check.Proven || ok
+	check.Proven = check.Proven || ok && check.Health.State == health.Up
 	if !ok {
 		check.Loss = loss
 	}

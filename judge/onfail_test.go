@@ -127,6 +127,16 @@ func TestWhichCheckCuts(t *testing.T) {
 			t.Fatalf("%s: in the table: %v", row.does, in)
 		}
 	}
+	p.Rule.Rise = 2
+	for _, row := range []struct {
+		does string
+		in   bool
+	}{{"1 passes, 1 passes, 1 reload, 1 fails", true}, {"1 passes", true}, {"1 fails", true}, {"1 passes, 1 passes, 1 fails", false}} {
+		p.do(t, row.does)
+		if _, in := p.Have.At(at(1)); in != row.in {
+			t.Fatalf("two successes are needed, %s: in the table: %v", row.does, in)
+		}
+	}
 	check := &Check{}
 	for _, ok := range []bool{true, false} {
 		if check.Learn(c.Rule, ok, NotReached); check.Proven != ok {

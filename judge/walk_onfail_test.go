@@ -76,7 +76,7 @@ func provesItself(s *step) string {
 			continue
 		}
 		for k, check := range one.Checks() {
-			passes := s.kind == result && i == int(s.a) && k == int(s.b) && passes(s.c)
+			passes := s.kind == result && i == int(s.a) && k == int(s.b) && passes(s.c) && check.Health.State == health.Up
 			known := s.kind == edit && s.c > 0
 			before := was != nil && was.Check(k).Proven && !(s.kind == edit && s.b == editCheck && k == 0 && w.cfg.server[i] == int(s.a))
 			if want := s.kind != start && (passes || before); !known && check.Proven != want {
