@@ -66,7 +66,7 @@ func failsRightly(s *step) string {
 // provesItself: a check is believed when it passed, until it is another one.
 func provesItself(s *step) string {
 	b, w := s.before, s.after
-	if !w.sl.has(cuts) || w.dead || b.dead && s.kind != start {
+	if !w.sl.has(cuts) || w.dead || b.dead && s.kind != start || s.kind == wakeUp {
 		return ""
 	}
 	for i := range w.Servers {

@@ -1,0 +1,70 @@
+package lab
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+const onFailConfig = `checkinterval = 1
+onfail = 4
+timeouts = 7200/0/60
+virtual = 198.51.100.10:7000
+        real = 192.0.2.21:7000 masq
+        real = 192.0.2.23:7000 masq
+        scheduler = wlc
+        checktype = connect
+`
+
+// The time of onfail continues with the next daemon after a crash; when it is over the server is removed.
+func TestKernelOnFailOverACrash(t *testing.T) {
+	l := newLab(t)
+	l.echo("rs1", ":7000")
+	listener := l.echoing("rs3", ":7000")
+	path := l.config(onFailConfig)
+	l.run(0, path, "start")
+	l.until(5*time.Second, "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.23:7000 -m -w 1")
+	listener.Close()
+	l.until(10*time.Second, "-r 192.0.2.23:7000 -m -w 0")
+	failed := time.Now()
+	time.Sleep(2 * time.Second) // of its four
+	l.kill()
+	l.run(0, path, "start")
+	l.until(10*time.Second, "no 192.0.2.23", "-r 192.0.2.21:7000 -m -w 1")
+	if took := time.Since(failed); took < 3*time.Second || took > 5800*time.Millisecond {
+		t.Errorf("it is out after %v, by onfail after 4 s", took)
+	}
+	l.says(unfold(l.run(0, path, "why", "192.0.2.23")), "failed: removed (onfail = 4s)")
+	l.run(0, path, "stop")
+}
+
+// The first daemon whose file has timeouts sets them, and sets them again after another program; a second one leaves them
+// alone until the first one ends. At a stop they stay.
+func TestKernelTimeoutsOfTwoDaemons(t *testing.T) {
+	l := newLab(t)
+	l.echo("rs1", ":7000")
+	path := l.config(onFailConfig)
+	other := l.file("other.cf", strings.NewReplacer("198.51.100.10", "198.51.100.11", "7200/0/60", "0/33/0").Replace(onFailConfig))
+	l.run(0, path, "start")
+	l.hasTimeouts("7200 120 60")
+	l.says(l.run(0, other, "start"), "timeouts belongs to ldirectord.cf, pid ")
+	l.sh("ip netns exec %sdir ipvsadm --set 5 6 7", l.prefix)
+	l.saysWithin(5*time.Second, "Set timeouts: 7200/6/60, before: 5/6/7")
+	l.hasTimeouts("7200 6 60")
+	l.run(0, path, "stop")
+	l.hasTimeouts("7200 33 60")
+	l.run(0, other, "stop")
+	l.hasTimeouts("7200 33 60")
+}
+
+// hasTimeouts waits until the kernel has these timeouts.
+func (l *lab) hasTimeouts(want string) {
+	l.t.Helper()
+	shown := ""
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if shown = l.ipvsadm("-l", "--timeout"); strings.Contains(shown, ": "+want) {
+			return
+		}
+	}
+	l.t.Errorf("timeouts: %s; want %s\n%s", shown, want, l.logText())
+}
