@@ -51,7 +51,7 @@ func (v *Virtual) Watches(real *Real) bool {
 		(v.has("watch") || !serviceOf(v, real).Is(lvs.Greets))
 }
 
-// asksByTCP reports whether the check of a section is made by TCP, by the daemon itself.
+// asksByTCP reports whether the check of a section is made by TCP.
 func asksByTCP(v *Virtual) bool {
 	switch {
 	case v.Protocol == lvs.UDP || v.CheckType != Connect && !v.Negotiates():
