@@ -162,6 +162,13 @@ func (a asking) Check(ctx context.Context) checker.Result {
 	octets := a.addr.Addr().As4()
 	wait := time.Duration(octets[3])*time.Millisecond + time.Duration(
 		a.addr.Port()-80+uint16(len(a.check)))*10*time.Microsecond
+	wait += time.Duration(a.interval) * time.Microsecond // the end of a connection has all checks there begin at once
+	if a.onLink {
+		wait += 100 * time.Nanosecond
+	}
+	if a.through.IsValid() {
+		wait += time.Duration(a.through.As4()[3]) * 200 * time.Nanosecond
+	}
 	switch a.w.condition(a.addr) {
 	case slow:
 		wait += 700 * time.Millisecond
