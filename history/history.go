@@ -200,8 +200,8 @@ func (h *History) Retire() {
 // Records returns all records, in the order of their starts. The caller must not change them.
 func (h *History) Records() []Record { return h.records }
 
-// Clone is a copy that later records don't change.
-func (h *History) Clone() *History { return &History{slices.Clone(h.records)} }
+// Clone is a copy that later records don't change. It has no room for more.
+func (h *History) Clone() *History { return &History{slices.Clip(slices.Clone(h.records))} }
 
 // Size is the size of the history in bytes, without rounding by the allocator.
 func (h *History) Size() int {

@@ -139,6 +139,9 @@ func TestAHistoryIsBounded(t *testing.T) {
 					t.Fatalf("seed %d: the last deed is lost", seed)
 				}
 			}
+			if h.Clone().Size() > h.Size() {
+				t.Fatalf("seed %d: a copy of %d bytes has %d", seed, h.Size(), h.Clone().Size())
+			}
 			if h.Size() > Limit || len(h.records) > maxRecords {
 				t.Fatalf("seed %d: %d bytes, %d records", seed, h.Size(), len(h.records))
 			}
