@@ -71,10 +71,10 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 				continue
 			}
 			may[at] = earlier(until, time.Now().Add(drain))
-			rests := e.backup && dest.Weight == 0 // and drained before
+			// a backup server may have drained before, also while the table refused that
 			if _, sure := o.mustStay[at]; o.busy[a] && o.left != 0 && !o.touched[at] &&
-				(sure || known && (isZero || !rests)) {
-				if must[at] = earlier(o.mustStay[at], began.Add(drain)); rests {
+				(sure || known && (isZero || !e.backup)) {
+				if must[at] = earlier(o.mustStay[at], began.Add(drain)); e.backup && isZero {
 					must[at] = earlier(must[at], o.atZero[at])
 				}
 			}

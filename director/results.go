@@ -159,7 +159,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if weighs || changed && j.Part > 0 {
 		e.weighed(x)
 	}
-	// a server that no longer accepts connections is removed at once; whether one is cut depends on which checks fail
+	// a server that no longer accepts connections is removed at once; which check fails decides whether one is cut
 	if s.Held && v.PaceOut.N > 0 || changed && v.OnFail == lvs.Cut {
 		v.touch()
 	}

@@ -110,10 +110,11 @@ func (m *Moment) own() (up, open, unsure int) {
 	}
 	for i := range m.Servers {
 		switch s := &m.Servers[i]; {
-		case s.Backup, s.Weight == 0, !m.MayServe(s), s.Waits, m.isByHand(s) && !m.ServesIn(s):
-		case s.Former && m.Servers[s.To].Open:
-		case s.Unsure:
+		case s.Backup, s.Weight == 0:
+		case s.Unsure: // also of what speaks against it
 			unsure++
+		case !m.MayServe(s), s.Waits, m.isByHand(s) && !m.ServesIn(s):
+		case s.Former && m.Servers[s.To].Open:
 		case s.Open:
 			open++
 		case s.Verdict == health.Up && !s.Held && !s.Climbs:
