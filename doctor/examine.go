@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"ldirectord/director"
 	"ldirectord/lvs"
@@ -237,9 +238,10 @@ func (x one) unset() {
 // keepalive is after how many seconds without packets most systems probe a TCP connection that asks for it.
 const keepalive = 7200
 
-// forgets: the kernel forgets idle connections before their clients do.
+// forgets: the kernel forgets idle connections before their clients do. Web servers end them sooner.
 func (x one) forgets() {
-	if idle := x.idle[0]; idle > 0 && idle < keepalive && x.Protocol != lvs.UDP {
+	idle := x.idle[0]
+	if idle > 0 && idle < keepalive && x.Protocol != lvs.UDP && !strings.HasPrefix(x.Virtual.Service, "http") {
 		x.tell(note, "idle-timeout", fmt.Sprintf("ipvsadm --set %d 0 0", keepalive),
 			"the kernel forgets a TCP connection after %d s without packets, and its client's next "+
 				"packet gets no answer or a reset; keepalive begins after %d s by default; "+

@@ -415,9 +415,11 @@ var examineCases = map[string]examineCase{
 	"clients stay with a server to which onfail gives weight 0": {
 		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n  persistent = 60\n", want: "warning sticky-quiescent",
 	},
-	"onfail keeps connections":     {config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n"},
-	"idle connections":             {config: byMasq, spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }, want: "note idle-timeout"},
-	"idle connections, remembered": {config: byMasq, spoil: func(f *facts) { f.idle = lvs.Timeouts{7200, 120, 300} }},
+	"onfail keeps connections": {config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n"},
+	"idle connections":         {config: byMasq + "  service = ldap\n", spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }, want: "note idle-timeout"},
+	"idle connections, remembered": {config: byMasq + "  service = ldap\n",
+		spoil: func(f *facts) { f.idle = lvs.Timeouts{7200, 120, 300} }},
+	"idle connections of web servers": {config: byMasq, spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }},
 	"connections to a server that was removed": {
 		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no"), want: "warning lost-connections",
 	},
