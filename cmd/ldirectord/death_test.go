@@ -20,13 +20,13 @@ func acceptsAll() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	var kept []net.Conn
+	kept := map[net.Conn]bool{}
 	for fmt.Println("listens"); ; fmt.Println("accepted") {
 		c, err := l.Accept()
 		if err != nil {
 			os.Exit(1)
 		}
-		kept = append(kept, c)
+		kept[c] = true
 	}
 }
 
