@@ -37,13 +37,17 @@ func (r row) String() string {
 // kinds are the checks. In https each has a full handshake, in resumed the server gives out session tickets.
 var kinds = []string{"http", "tcp", "ping", "https", "resumed"}
 
-// allRows take ten minutes. Their https is bounded by the one core that its server has.
+// watched are servers with watch, and the same without it: TestWatched.
+const watched = "watch"
+
+// allRows take a quarter of an hour. Their https is bounded by the one core that its server has.
 var allRows = []row{
 	{"http", 100, time.Second}, {"http", 1000, time.Second},
 	{"tcp", 100, time.Second}, {"tcp", 1000, time.Second},
 	{"ping", 100, time.Second}, {"ping", 1000, time.Second},
 	{"https", 1000, time.Second}, {"resumed", 1000, time.Second},
 	{"http", 10000, 5 * time.Second},
+	{watched, 10000, time.Minute},
 }
 
 // chosen are the rows that words ask for: kinds, numbers of servers, an interval, each optional.
@@ -55,14 +59,14 @@ func chosen(words string) ([]row, error) {
 		n, notNumber := strconv.Atoi(word)
 		d, notTime := time.ParseDuration(word)
 		switch {
-		case slices.Contains(kinds, word):
+		case slices.Contains(kinds, word), word == watched:
 			ofKind = append(ofKind, word)
 		case notNumber == nil && n > 0:
 			sizes = append(sizes, n)
 		case notTime == nil && d >= time.Second && d%time.Second == 0:
 			every = d
 		default:
-			return nil, fmt.Errorf("PEERS=%q: %q is none of %q, no number of servers and no interval such as 5s", words, word, kinds)
+			return nil, fmt.Errorf("PEERS=%q: %q is none of %q or watch, no number of servers and no interval such as 5s", words, word, kinds)
 		}
 	}
 	var rows []row
@@ -77,7 +81,9 @@ func chosen(words string) ([]row, error) {
 	for _, kind := range ofKind {
 		for _, n := range sizes {
 			usual := time.Second
-			if n >= 5000 {
+			if kind == watched {
+				usual = time.Minute
+			} else if n >= 5000 {
 				usual = 5 * time.Second
 			}
 			rows = append(rows, row{kind, n, cmp.Or(every, usual)})
@@ -94,6 +100,8 @@ func TestChosen(t *testing.T) {
 		"http tcp 50 10000": "[http, 50 servers every 1s http, 10000 servers every 5s tcp, 50 servers every 1s tcp, 10000 servers every 5s]",
 		"tcp 50000 3s":      "[tcp, 50000 servers every 3s]",
 		"https 2s":          "[https, 1000 servers every 2s]",
+		"watch":             "[watch, 10000 servers every 1m0s]",
+		"watch 500 10s":     "[watch, 500 servers every 10s]",
 	} {
 		if rows, err := chosen(words); err != nil || !strings.HasPrefix(fmt.Sprint(rows), want) {
 			t.Errorf("%q: %v, %v", words, rows, err)
@@ -106,23 +114,39 @@ func TestChosen(t *testing.T) {
 	}
 }
 
-// TestPeers measures and prints the table. It runs in a network namespace of its own (testdata/peers/peers).
-func TestPeers(t *testing.T) {
+// plan are the rows of one test, how often each is measured and for how long. It is not made where nothing is to be
+// measured.
+func plan(t *testing.T, mine func(row) bool) (rows []row, repeats int, window time.Duration) {
+	t.Helper()
 	if os.Getenv("PEERS_TOOLS") == "" {
-		t.Skip("it measures for ten minutes: make peers")
+		t.Skip("it measures for a quarter of an hour: make peers")
 	}
-	rows, err := chosen(os.Getenv("PEERS"))
+	all, err := chosen(os.Getenv("PEERS"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	repeats, err := strconv.Atoi(cmp.Or(os.Getenv("REPEATS"), "3"))
+	for _, r := range all {
+		if mine(r) {
+			rows = append(rows, r)
+		}
+	}
+	repeats, err = strconv.Atoi(cmp.Or(os.Getenv("REPEATS"), "3"))
 	if err != nil || repeats < 1 {
 		t.Fatalf("REPEATS=%s: %v", os.Getenv("REPEATS"), err)
 	}
-	window, err := time.ParseDuration(cmp.Or(os.Getenv("WINDOW"), "4s"))
+	window, err = time.ParseDuration(cmp.Or(os.Getenv("WINDOW"), "4s"))
 	if err != nil {
 		t.Fatalf("WINDOW: %v", err)
 	}
+	if len(rows) == 0 {
+		t.Skip("PEERS has none of its rows")
+	}
+	return rows, repeats, window
+}
+
+// TestPeers measures and prints the table. It runs in a network namespace of its own (testdata/peers/peers).
+func TestPeers(t *testing.T) {
+	rows, repeats, window := plan(t, func(r row) bool { return r.kind != watched })
 	names := strings.Fields(cmp.Or(os.Getenv("PROGRAMS"), "ldirectord keepalived limit"))
 	results := make([]result, len(rows))
 	for i, r := range rows {

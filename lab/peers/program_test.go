@@ -37,18 +37,25 @@ const perService = 4
 
 func virtual(i int) string { return fmt.Sprintf("10.%d.%d.%d", i/62500, i/250%250, i%250+1) }
 
-func ldirectord(t *testing.T, r row, folder string) *exec.Cmd {
+func ldirectord(t *testing.T, r row, folder string) *exec.Cmd { return watching(t, r, folder, "") }
+
+// watching is ldirectord with a global watch, which may be "".
+func watching(t *testing.T, r row, folder, watch string) *exec.Cmd {
 	const page = "\n\tchecktype = negotiate\n\trequest = \"/status\"\n\treceive = \"is OK\""
 	check := map[string]string{
 		"http":    "service = http" + page,
 		"https":   "service = https" + page,
 		"resumed": "service = https" + page,
 		"tcp":     "checktype = connect",
+		watched:   "checktype = connect",
 		"ping":    "checktype = ping\n\tcheckcount = 1",
 	}[r.kind]
 	var text strings.Builder
 	fmt.Fprintf(&text, "checkinterval = %d\nchecktimeout = 3\nnegotiatetimeout = 3\nautoreload = no\nsupervised = yes\nlogfile = %q\n",
 		int(r.every.Seconds()), folder+"/log")
+	if watch != "" {
+		fmt.Fprintf(&text, "watch = %s\n", watch)
+	}
 	for i := range r.servers {
 		if i%perService == 0 {
 			fmt.Fprintf(&text, "virtual = %s:80\n\tprotocol = tcp\n\tscheduler = rr\n\t%s\n", virtual(i/perService), check)
