@@ -1,20 +1,29 @@
 package lab
 
 import (
-	"bufio"
+	"cmp"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
-	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+)
+
+// watchFault is what happens to a server, and how soon it must be out of the table: the median, and each.
+type watchFault struct {
+	name         string
+	fail, heal   func(ns string)
+	median, most time.Duration
+	together     bool // all five fail at the same time: the interval finds them
+}
+
+const (
+	watchInterval = 10 * time.Second
+	watchTimeout  = time.Second
+	byInterval    = watchInterval*11/10 + watchTimeout
 )
 
 // The death of a server is seen at once with watch, though it is checked every 10 s; a connection that ends alone, or
@@ -24,165 +33,169 @@ func TestKernelLongWatch(t *testing.T) {
 		serveWatched()
 	}
 	onlyLong(t)
-	const interval, timeout, atOnce = 10 * time.Second, time.Second, 20 * time.Millisecond
-	const byInterval = interval*11/10 + timeout
-	w := newWatchLab(t, 5)
-	path := w.config(fmt.Sprintf("checkinterval = %v\nchecktimeout = %v\nwatch = 1\nvirtual = %s:80\n"+
-		"        service = http\n        request = \"check\"\n        receive = \"OK\"\n%s",
-		interval, timeout, natVIP, w.reals()))
+	const atOnce = 20 * time.Millisecond
+	w := newWatchLab(newNetwork(t, 5), 5)
+	path := w.watching("")
 	w.run(0, path, "start")
 	w.back()
-	for _, row := range []struct {
-		fault       string
-		fail, heal  func(ns string)
-		first, most time.Duration // out of the table
-	}{
-		{"killed", w.signal(syscall.SIGKILL), w.serve, atOnce, interval},
-		{"stopped by SIGTERM", w.signal(syscall.SIGTERM), w.serve, atOnce, interval},
-		{"unplugged", w.link("down"), w.link("up"), 2500*time.Millisecond + timeout, 3500*time.Millisecond + timeout},
-		{"frozen", w.signal(syscall.SIGSTOP), w.signal(syscall.SIGCONT), byInterval, byInterval},
+	for _, fault := range []watchFault{
+		{"killed", w.signal(syscall.SIGKILL), w.serve, atOnce, watchInterval, false},
+		{"stopped by SIGTERM", w.signal(syscall.SIGTERM), w.serve, atOnce, watchInterval, false},
+		{"gone with its namespace", w.gone, w.comes, watchTimeout + atOnce, watchInterval, false},
+		{"unplugged", w.link("down"), w.link("up"), 2500*time.Millisecond + watchTimeout, 3500*time.Millisecond + watchTimeout, false},
+		{"frozen", w.signal(syscall.SIGSTOP), w.signal(syscall.SIGCONT), byInterval, byInterval, true},
+		{"its listener alone closed", w.tells(closeListen), w.serve, byInterval, byInterval, true},
 	} {
-		var took []time.Duration
-		for _, ns := range w.names {
-			begin := time.Now()
-			row.fail(ns)
-			for strings.Contains(w.table(), entry(ns)) {
-				if time.Since(begin) > row.most {
-					t.Fatalf("%s: %s is still there after %v:\n%s", row.fault, ns, row.most, w.logText())
-				}
-				time.Sleep(time.Millisecond)
-			}
-			took = append(took, time.Since(begin))
-		}
-		for _, ns := range w.names {
-			row.heal(ns)
-		}
-		w.back()
-		slices.Sort(took)
-		t.Logf("%s: out after %v (median) to %v", row.fault, took[len(took)/2], took[len(took)-1])
-		if took[0] > row.first { // the others tell how busy this machine is
-			t.Errorf("%s: out after %v, the first should be %v", row.fault, took, row.first)
-		}
+		w.fault(fault)
 	}
 	failed := strings.Count(w.logText(), "Check failed")
 	for range 3 { // after the fifth in a row within 5 s they are not watched any more
-		for _, ns := range w.names { // a reload of the server ends connections alone
-			w.signal(syscall.SIGHUP)(ns)
+		for _, ns := range w.names {
+			w.tells(endIdle)(ns)
 		}
 		w.back()
 	}
 	if n := strings.Count(w.logText(), "Check failed") - failed; n > 0 {
 		t.Errorf("reloaded: %d servers were taken out:\n%s", n, w.logText())
 	}
+	w.rebooted()
 	w.run(0, path, "stop")
 }
 
-// serveWatched is a web server in a process of its own. SIGHUP ends its idle connections.
-func serveWatched() {
-	var idle sync.Map
-	s := &http.Server{ConnState: func(c net.Conn, state http.ConnState) {
-		if idle.Delete(c); state == http.StateNew {
-			idle.Store(c, true)
-		}
-	}, Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { io.WriteString(rw, "OK\n") })}
-	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, syscall.SIGHUP)
-	go func() {
-		for range reload {
-			idle.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
-		}
-	}()
-	l, err := net.Listen("tcp", ":80")
-	if err == nil {
-		fmt.Println("listens")
-		err = s.Serve(l)
-	}
-	fmt.Println(err)
-	os.Exit(1)
+// watching writes the file, with more of what is global.
+func (w *watchLab) watching(more string) (path string) {
+	return w.config(fmt.Sprintf("checkinterval = %v\nchecktimeout = %v\nwatch = 1\n%svirtual = %s:80\n"+
+		"        service = http\n        request = \"check\"\n        receive = \"OK\"\n%s",
+		watchInterval, watchTimeout, more, natVIP, w.reals()))
 }
 
-// watchLab has servers that are processes of their own.
-type watchLab struct {
-	*lab
-	names   []string
-	running map[string]*exec.Cmd
-}
-
-func newWatchLab(t *testing.T, servers int) *watchLab {
-	w := &watchLab{lab: newNetwork(t, servers), running: map[string]*exec.Cmd{}}
-	for i := range servers {
-		w.names = append(w.names, fmt.Sprintf("rs%d", i+1))
-		w.serve(w.names[i])
-	}
-	t.Cleanup(func() {
-		for _, cmd := range w.running {
-			cmd.Process.Kill()
-			cmd.Wait()
-		}
-	})
-	return w
-}
-
-// serve starts the server of a namespace.
-func (w *watchLab) serve(ns string) {
+// fault plays one with each server. What is too slow in a busy guest is played once more when it is not busy: that decides.
+func (w *watchLab) fault(f watchFault) {
 	w.t.Helper()
-	if was := w.running[ns]; was != nil {
-		was.Wait()
+	took, trifle := w.all(f)
+	if took[len(took)/2] > f.median && trifle > busy {
+		w.t.Logf("%s: out after %v, while a trifle took %v: once more", f.name, took, trifle)
+		w.untilCalm()
+		took, trifle = w.all(f)
 	}
-	cmd := exec.Command("ip", "netns", "exec", w.prefix+ns, os.Args[0], "-test.run=^TestKernelLongWatch$")
-	cmd.Env = append(os.Environ(), "WATCHED_SERVER=yes")
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.running[ns] = cmd
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "listens\n" {
-		w.t.Fatalf("%s: %q, %v", ns, line, err)
+	w.t.Logf("%s: out after %v (median) to %v; a trifle took %v", f.name, took[len(took)/2], took[len(took)-1], trifle)
+	if took[len(took)/2] > f.median {
+		w.t.Errorf("%s: out after %v, the median should be %v; a trifle took %v", f.name, took, f.median, trifle)
 	}
 }
 
-func (w *watchLab) signal(s syscall.Signal) func(string) {
-	return func(ns string) {
-		if err := w.running[ns].Process.Signal(s); err != nil {
-			w.t.Error(err)
+// busy is the time of a trifle from which a guest is busy. It is 2 ms in one that is not.
+const busy = 3 * time.Millisecond
+
+// untilCalm waits for a guest that is not busy, but not forever.
+func (w *watchLab) untilCalm() {
+	for calm, begin := 0, time.Now(); calm < 10 && time.Since(begin) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
+		if calm++; w.trifle() > busy {
+			calm = 0
 		}
 	}
 }
 
-func (w *watchLab) link(state string) func(string) {
-	return func(ns string) { w.sh("ip -n %sdir link set p-%s-br0 %s", w.prefix, ns, state) }
-}
-
-func (w *watchLab) reals() string {
-	var lines strings.Builder
-	for _, ns := range w.names {
-		fmt.Fprintf(&lines, "        real = %s masq\n", address(ns))
-	}
-	return lines.String()
-}
-
-// back waits until all servers are in the table, and watched.
-func (w *watchLab) back() {
+// all has each server fail, as often as WATCH_ROUNDS says. The times until they are out are sorted; trifle is the median of
+// those beside them.
+func (w *watchLab) all(f watchFault) (took []time.Duration, trifle time.Duration) {
 	w.t.Helper()
-	const limit = 30 * time.Second
+	rounds, err := strconv.Atoi(cmp.Or(os.Getenv("WATCH_ROUNDS"), "1"))
+	if err != nil || rounds < 1 {
+		w.t.Fatalf("WATCH_ROUNDS=%s: %v", os.Getenv("WATCH_ROUNDS"), err)
+	}
+	var trifles []time.Duration
+	for range rounds {
+		out, beside := w.each(f)
+		took, trifles = append(took, out...), append(trifles, beside...)
+	}
+	slices.Sort(took)
+	slices.Sort(trifles)
+	return took, trifles[len(trifles)/2]
+}
+
+// each has each server fail once, and come back when all have.
+func (w *watchLab) each(f watchFault) (took, trifles []time.Duration) {
+	w.t.Helper()
+	begin := time.Now()
+	if f.together {
+		for _, ns := range w.names {
+			f.fail(ns)
+		}
+	}
 	for _, ns := range w.names {
-		w.until(limit, entry(ns))
-		for begin := time.Now(); w.watched(ns) != 1; time.Sleep(10 * time.Millisecond) {
-			if time.Since(begin) > limit {
-				w.t.Fatalf("%s has %d connections:\n%s", ns, w.watched(ns), w.logText())
+		if !f.together {
+			trifles = append(trifles, w.trifle())
+			begin = time.Now()
+			f.fail(ns)
+		}
+		for strings.Contains(w.table(), entry(ns)) {
+			if time.Since(begin) > f.most {
+				w.t.Fatalf("%s: %s is still there after %v:\n%s", f.name, ns, f.most, w.logText())
 			}
+			time.Sleep(time.Millisecond)
 		}
+		took = append(took, time.Since(begin))
+		trifles = append(trifles, w.trifle())
+	}
+	for _, ns := range w.names {
+		f.heal(ns)
+	}
+	w.back()
+	return took, trifles
+}
+
+// rebooted: servers that are there again within 2 s are ridden over with fastinterval = 1 and failurecount = 3. Without
+// fastinterval each is out after tenths of a second, and back with the check of the interval.
+func (w *watchLab) rebooted() {
+	const counted = "failurecount = 3\n"
+	w.run(0, w.watching(counted+"fastinterval = 1\n"), "reload")
+	ridden := 0
+	for _, ns := range w.names {
+		before := len(w.logText())
+		if took := w.reboot(ns); took > 1900*time.Millisecond {
+			w.t.Logf("rebooted: the guest needs %v for it, which is too long to be ridden over", took)
+			w.back()
+			continue
+		}
+		time.Sleep(1200 * time.Millisecond) // the check that decides
+		if n, lines := w.changes(before); n > 0 {
+			w.t.Errorf("rebooted, fastinterval = 1: it was not ridden over:\n%s", lines)
+		}
+		w.back()
+		ridden++
+	}
+	if w.t.Logf("rebooted, fastinterval = 1: %d of %d ridden over", ridden, len(w.names)); ridden == 0 {
+		w.t.Error("rebooted: no server was back in time: the row says nothing")
+	}
+	w.run(0, w.watching(counted), "reload")
+	var out, in []time.Duration
+	for _, ns := range w.names {
+		begin := time.Now()
+		w.signal(syscall.SIGKILL)(ns)
+		w.until(time.Second, "no "+entry(ns))
+		out = append(out, time.Since(begin))
+		time.Sleep(500 * time.Millisecond)
+		w.serve(ns)
+	}
+	begin := time.Now()
+	for _, ns := range w.names {
+		w.untilFrom(begin, byInterval, entry(ns))
+		in = append(in, time.Since(begin))
+	}
+	w.back()
+	slices.Sort(out)
+	w.t.Logf("rebooted, no fastinterval: out after %v (median) to %v; all are back %v after the last is there", out[2], out[4], in[4])
+	if out[2] > 400*time.Millisecond {
+		w.t.Errorf("rebooted, no fastinterval: out after %v: three checks 100 ms apart", out)
 	}
 }
 
-// watched counts the connections to the director's servers at a namespace's port 80, by those of the director.
-func (w *watchLab) watched(ns string) int {
-	var list []byte
-	w.in("dir", func() { list, _ = os.ReadFile("/proc/thread-self/net/tcp") })
-	ip := net.ParseIP(strings.TrimSuffix(address(ns), ":80")).To4()
-	slices.Reverse(ip)
-	return strings.Count(string(list), fmt.Sprintf(" %X:0050 01 ", []byte(ip)))
+// reboot kills a server and starts it again.
+func (w *watchLab) reboot(ns string) time.Duration {
+	begin := time.Now()
+	w.signal(syscall.SIGKILL)(ns)
+	time.Sleep(500 * time.Millisecond)
+	w.serve(ns)
+	return time.Since(begin)
 }

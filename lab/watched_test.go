@@ -1,0 +1,244 @@
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// What a server that is a process of its own is told.
+const (
+	endIdle     = "end idle"     // connections, as a reload of nginx does
+	closeListen = "close listen" // the listener alone
+	beSlow      = "be slow"      // requests are answered after slowAnswer; what is held continues
+	beWrong     = "be wrong"     // they are answered by 500
+	beHealthy   = "be healthy"
+)
+
+const slowAnswer = 5 * time.Second
+
+// heldPorts say everything back.
+var heldPorts = []string{"7001", "7002", "7003"}
+
+// serveWatched is a web server in a process of its own. It does what its standard input says, and ends with it.
+func serveWatched() {
+	var idle sync.Map
+	var mode atomic.Value
+	mode.Store(beHealthy)
+	s := &http.Server{ConnState: func(c net.Conn, state http.ConnState) {
+		if idle.Delete(c); state == http.StateNew {
+			idle.Store(c, true)
+		}
+	}, Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		switch mode.Load() {
+		case beSlow:
+			time.Sleep(slowAnswer)
+		case beWrong:
+			rw.WriteHeader(http.StatusInternalServerError)
+		}
+		io.WriteString(rw, "OK\n")
+	})}
+	l, err := net.Listen("tcp", ":80")
+	for _, port := range heldPorts {
+		err = errors.Join(err, saysBack(port))
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	go s.Serve(l)
+	fmt.Println("listens")
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch in.Text() {
+		case endIdle:
+			idle.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
+		case closeListen:
+			l.Close()
+		default:
+			mode.Store(in.Text())
+		}
+	}
+	os.Exit(0)
+}
+
+func saysBack(port string) error {
+	l, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			go sayBack(c)
+		}
+	}()
+	return nil
+}
+
+// sayBack is io.Copy without the two descriptors of its pipe.
+func sayBack(c net.Conn) {
+	defer c.Close()
+	for bytes := make([]byte, 64); ; {
+		n, err := c.Read(bytes)
+		if err == nil {
+			_, err = c.Write(bytes[:n])
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// watchLab has servers that are processes of their own.
+type watchLab struct {
+	*lab
+	names   []string
+	running map[string]*watchedServer
+}
+
+type watchedServer struct {
+	*exec.Cmd
+	orders io.Writer
+}
+
+func newWatchLab(l *lab, servers int) *watchLab {
+	w := &watchLab{lab: l, running: map[string]*watchedServer{}}
+	for i := range servers {
+		w.names = append(w.names, fmt.Sprintf("rs%d", i+1))
+		w.serve(w.names[i])
+	}
+	l.t.Cleanup(func() {
+		for _, s := range w.running {
+			s.Process.Kill()
+			s.Wait()
+		}
+	})
+	return w
+}
+
+// serve starts the server of a namespace; one that runs there is killed.
+func (w *watchLab) serve(ns string) {
+	w.t.Helper()
+	if was := w.running[ns]; was != nil {
+		was.Process.Kill()
+		was.Wait()
+	}
+	cmd := exec.Command("ip", "netns", "exec", w.prefix+ns, os.Args[0], "-test.run=^TestKernelLongWatch$")
+	cmd.Env = append(os.Environ(), "WATCHED_SERVER=yes")
+	orders, bad := cmd.StdinPipe()
+	out, err := cmd.StdoutPipe()
+	if err = errors.Join(bad, err); err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.running[ns] = &watchedServer{cmd, orders}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "listens\n" {
+		w.t.Fatalf("%s: %q, %v", ns, line, err)
+	}
+}
+
+func (w *watchLab) signal(s syscall.Signal) func(string) {
+	return func(ns string) {
+		if err := w.running[ns].Process.Signal(s); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// tells tells a server what to do.
+func (w *watchLab) tells(order string) func(string) {
+	return func(ns string) {
+		if _, err := fmt.Fprintln(w.running[ns].orders, order); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+func (w *watchLab) link(state string) func(string) {
+	return func(ns string) { w.sh("ip -n %sdir link set p-%s-br0 %s", w.prefix, ns, state) }
+}
+
+// gone ends a server as one ends a container: its process is killed, and its namespace is deleted.
+func (w *watchLab) gone(ns string) {
+	w.signal(syscall.SIGKILL)(ns)
+	w.sh("ip netns del %s%s", w.prefix, ns)
+}
+
+// comes makes a namespace that is gone again, with its server.
+func (w *watchLab) comes(ns string) {
+	w.sh("ip -n %[1]sdir link del p-%[2]s-br0 || true # the kernel may not have come to it\n"+
+		"ip netns add %[1]s%[2]s; ip -n %[1]s%[2]s link set lo up", w.prefix, ns)
+	w.join(ns, "br0", strings.TrimSuffix(address(ns), ":80")+"/24")
+	w.sh("ip -n %s%s route add default via 192.0.2.1", w.prefix, ns)
+	w.serve(ns)
+}
+
+func (w *watchLab) reals() string {
+	var lines strings.Builder
+	for _, ns := range w.names {
+		fmt.Fprintf(&lines, "        real = %s masq\n", address(ns))
+	}
+	return lines.String()
+}
+
+// back waits until all servers are in the table, and watched.
+func (w *watchLab) back() {
+	w.t.Helper()
+	const limit = 30 * time.Second
+	for _, ns := range w.names {
+		w.until(limit, entry(ns))
+		for begin := time.Now(); w.watched(ns) != 1; time.Sleep(10 * time.Millisecond) {
+			if time.Since(begin) > limit {
+				w.t.Fatalf("%s has %d connections:\n%s", ns, w.watched(ns), w.logText())
+			}
+		}
+	}
+}
+
+// watched counts the connections to the director's servers at a namespace's port 80, by those of the director.
+func (w *watchLab) watched(ns string) int {
+	var list []byte
+	w.in("dir", func() { list, _ = os.ReadFile("/proc/thread-self/net/tcp") })
+	ip := net.ParseIP(strings.TrimSuffix(address(ns), ":80")).To4()
+	slices.Reverse(ip)
+	return strings.Count(string(list), fmt.Sprintf(" %X:0050 01 ", []byte(ip)))
+}
+
+// trifle is how long the guest takes for what takes no time: a short sleep, and a connection within a namespace. Beside
+// it the times of a row tell of the daemon.
+func (w *watchLab) trifle() time.Duration {
+	w.t.Helper()
+	const times = 5
+	begin := time.Now()
+	w.in("client", func() {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			w.t.Error(err)
+			return
+		}
+		defer l.Close()
+		begin = time.Now()
+		for range times {
+			time.Sleep(time.Millisecond)
+			c, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				w.t.Error(err)
+				return
+			}
+			c.Close()
+		}
+	})
+	return time.Since(begin) / times
+}
