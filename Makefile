@@ -12,6 +12,8 @@
 ## make long-chaos   of these, 1,000 seeds of random trouble for the director, with faked time
 ## make long-walk    of these, what decides (judge) with every pair of its capabilities and many triples, to the last state: up to two hours
 ## make long-judgement  of these, three times the rows of docs/judgement.md
+## make long-watch   of these, four times the rows of docs/measured/failures.md about watch
+## make long-onfail  of these, 60 connections of clients in each cell of a table: what they see when their server fails, by onfail
 ## make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 ## make neighbours-test  as root on Debian: pairs of daemons with a virtual service in common, also beside the Perl ldirectord
 ## make shadow-test  as root on Debian: the shadow beside the Perl ldirectord in twenty scenarios; long-shadow in all
@@ -23,7 +25,7 @@
 ## make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
 ## make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
 ## make perl-cost    as root on Debian: what external-perl costs beside the Perl ldirectord, by fork=yes and no
-## make peers        as root: what a check costs beside keepalived and a small C program, in ten minutes; PEERS="http 1000" chooses
+## make peers        as root: what a check costs beside keepalived and a small C program, and what watch costs, in a quarter of an hour; PEERS="http 1000" chooses
 ## make bench-compare  what a change costs: the benchmarks of BASE=REVISION and of this tree
 ## make deb rpm      the packages, in build/; they need nfpm and its modules from the network
 ## make uninstall    takes away what make install and install-sysv put there
@@ -80,7 +82,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement \
+.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement long-watch long-onfail \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -130,7 +132,7 @@ test-all: ldirectord
 		directors-test || ended=$$?; exit $$ended
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-runs long-chaos long-walk long-kernel long-judgement long-gaps long-shadow long-directors long-neighbours mutate
+long: long-runs long-chaos long-walk long-kernel long-judgement long-watch long-onfail long-gaps long-shadow long-directors long-neighbours mutate
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
 ALONE = Walk|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
@@ -173,6 +175,14 @@ all-faults: ldirectord
 long-judgement: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=3000 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernel($(JUDGEMENT))$$' -count=3 ./lab
+
+# Each fault twenty times, in seven minutes.
+long-watch: ldirectord
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch$$' ./lab
+
+# What clients with connections see when their server fails, by onfail, in two minutes: rows of docs/measured/failures.md.
+long-onfail: ldirectord
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongOnFail$$' ./lab
 
 # Random trouble for the director, from many seeds: time is faked. One processor; long-chaos takes all.
 all-chaos:
