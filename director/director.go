@@ -120,7 +120,7 @@ func New(deps Deps) *Director {
 		looked: !deps.Withdraw, moved: d.tellState}
 	d.announcer.aside = newAside(d.announcer.put)
 	d.announcer.due = deps.Withdraw
-	d.examiner = examiner{services: all, pool: pool, watches: &pool.Watches,
+	d.examiner = examiner{services: all, pool: pool, watches: &pool.Watches, unwatched: map[netip.AddrPort]bool{},
 		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]Conversation{}}}
 	d.ordered = orderBook{services: all, hold: deps.Orders, over: orders.All{},
 		examiner: &d.examiner, announcer: d.announcer}

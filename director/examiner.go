@@ -27,7 +27,7 @@ type examiner struct {
 	shortages uint64
 
 	watched   map[*check]*schedule.Watch // nil: none
-	unwatched map[netip.AddrPort]bool    // those that can't be watched before the next plan
+	unwatched map[netip.AddrPort]bool    // those that can't be watched before the next reload
 }
 
 // watches keep an idle connection to each address, see schedule.Watches.
@@ -59,7 +59,7 @@ type user struct {
 
 // enter puts the checks of a plan in force.
 func (e *examiner) enter(p *Plan) {
-	e.tasks, e.waiting, e.unwatched = p.tasks, 0, map[netip.AddrPort]bool{}
+	e.tasks, e.waiting = p.tasks, 0
 	checks := make(map[*schedule.Task]*check, len(p.tasks))
 	all := make([]check, len(p.tasks))
 	for i, t := range p.tasks {
@@ -122,11 +122,10 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 	for _, t := range tasks {
 		c := e.checks[t]
 		for _, x := range c.users {
-			cfg := x.v.cfg.Check(int(x.j.number))
-			if !cfg.Watches(x.s.real) {
+			if !x.isWatched() {
 				continue
 			}
-			spec, every, silence := x.spec(), cfg.CheckInterval.Duration(), cfg.Watch.Silence
+			spec, every, silence := x.spec(), x.v.cfg.CheckInterval.Duration(), x.v.cfg.Watch.Silence
 			w := all[spec.Target]
 			switch {
 			case e.unwatched[spec.Target]:
@@ -144,7 +143,15 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 		}
 	}
 	e.watches.Set(all)
+	for _, t := range tasks {
+		if c := e.checks[t]; c.at != 0 {
+			e.attend(c)
+		}
+	}
 }
+
+// isWatched reports whether an idle connection shows the end of the server to the check, by the section.
+func (x user) isWatched() bool { return x.v.cfg.Check(int(x.j.number)).Watches(x.s.real) }
 
 // attend has the address of a check watched from a success on, while a server is up there.
 func (e *examiner) attend(c *check) {

@@ -61,6 +61,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) {
 	if !refines {
 		d.tell.status = lvs.StatusReloading
+		clear(d.examiner.unwatched)
 	}
 	before := byKey(d.virtuals)
 	owned := slices.DeleteFunc(slices.Clone(d.virtuals),

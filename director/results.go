@@ -38,7 +38,7 @@ func (e *examiner) results(updates []schedule.Update) {
 		e.tell.found(history.Nothing, &u.Result, c.users...)
 		for _, x := range c.users {
 			x.j.Answered(u.Began, x.v.Back)
-			if u.Asked && !u.Result.OK {
+			if u.Asked && !u.Result.OK && x.isWatched() {
 				e.tell.note(history.Changed, "its watched connection has ended", x.s)
 			}
 		}
@@ -100,7 +100,7 @@ func (e *examiner) hurry(c *check) {
 		case c.last.Told.Silent,
 			!x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
 			continue
-		case c.ended:
+		case c.ended && x.isWatched():
 			fast = cmp.Or(fast, askedAgain)
 		}
 		if fast > 0 && (every == 0 || fast < every) {
@@ -167,6 +167,9 @@ func (e *examiner) judge(x user, r *checker.Result) {
 		v.touch()
 		e.tell.turned(x, was, by)
 		if s.Verdict() == health.Up {
+			for y := range v.checks(s) { // those that passed before
+				e.attend(y.j.check)
+			}
 			e.gather(v, j)
 		}
 	}

@@ -235,14 +235,15 @@ func (x one) unset() {
 	}
 }
 
-// keepalive is after how many seconds without packets most systems probe a TCP connection that asks for it.
-const keepalive = 7200
+// keepalive is after how many seconds without packets most systems probe a TCP connection that asks for it; remembered
+// is a timeout that is safely longer.
+const keepalive, remembered = 7200, 7500
 
 // forgets: the kernel forgets idle connections before their clients do. Web servers end them sooner.
 func (x one) forgets() {
 	idle := x.idle[0]
-	if idle > 0 && idle < keepalive && x.Protocol != lvs.UDP && !strings.HasPrefix(x.Virtual.Service, "http") {
-		x.tell(note, "idle-timeout", fmt.Sprintf("ipvsadm --set %d 0 0", keepalive),
+	if idle > 0 && idle <= keepalive && x.Protocol != lvs.UDP && !strings.HasPrefix(x.Virtual.Service, "http") {
+		x.tell(note, "idle-timeout", fmt.Sprintf("ipvsadm --set %d 0 0", remembered),
 			"the kernel forgets a TCP connection after %d s without packets, and its client's next "+
 				"packet gets no answer or a reset; keepalive begins after %d s by default; "+
 				"timeouts in the file sets it", idle, keepalive)

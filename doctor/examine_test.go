@@ -418,7 +418,7 @@ var examineCases = map[string]examineCase{
 	"onfail keeps connections": {config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n"},
 	"idle connections":         {config: byMasq + "  service = ldap\n", spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }, want: "note idle-timeout"},
 	"idle connections, remembered": {config: byMasq + "  service = ldap\n",
-		spoil: func(f *facts) { f.idle = lvs.Timeouts{7200, 120, 300} }},
+		spoil: func(f *facts) { f.idle = lvs.Timeouts{7500, 120, 300} }},
 	"idle connections of web servers": {config: byMasq, spoil: func(f *facts) { f.idle = lvs.Timeouts{900, 120, 300} }},
 	"connections to a server that was removed": {
 		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no"), want: "warning lost-connections",

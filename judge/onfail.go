@@ -40,6 +40,7 @@ func (h *hearing) stays(s *Server) bool {
 	switch {
 	case h.OnFail == lvs.ByQuiescent || !outByChecks(s):
 		return h.Quiescent
+	case s.Order.Kind == Drain: // it keeps its connections
 	case h.OnFail > 0:
 		return in && h.now.Before(s.Failed.Add(time.Duration(h.OnFail)))
 	case h.OnFail == lvs.Cut && isBelieved(s):

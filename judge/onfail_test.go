@@ -45,6 +45,7 @@ func TestOnFail(t *testing.T) {
 		{"… while another one passed", lvs.Cut, func(c *Case) {
 			c.Servers[0].More = []Check{{Health: health.Assume(health.Up), Proven: true}}
 		}, keeps, "onfail"},
+		{"… drained by order", lvs.Cut, func(c *Case) { proven(c); c.Servers[0].Order.Kind = Drain }, keeps, "onfail"},
 		{"… that only weighs", lvs.Cut, func(c *Case) {
 			c.Servers[0].More = []Check{{Health: health.Assume(health.Down), Proven: true, Part: 50}}
 		}, keeps, "onfail"},
@@ -56,6 +57,9 @@ func TestOnFail(t *testing.T) {
 			c.Servers[0].Failed, c.Quiescent = noon.Add(-time.Minute), true
 		}, out, "onfail"},
 		{"… not in the table", lvs.OnFail(time.Minute), func(c *Case) { c.Have.Remove(at(1)) }, out, "onfail"},
+		{"… is over, drained by order", lvs.OnFail(time.Minute), func(c *Case) {
+			c.Servers[0].Failed, c.Servers[0].Order.Kind = noon.Add(-time.Minute), Drain
+		}, keeps, "onfail"},
 		{"… is over, without a result", lvs.OnFail(time.Minute), func(c *Case) {
 			c.says(0, health.Unknown)
 			c.has(1, 0)

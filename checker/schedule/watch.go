@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -97,7 +98,9 @@ func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	case !up:
 		ws.rest(w)
 		w.pause, w.short = 0, 0
-	case w.fd < 0 && w.index < 0:
+	case w.fd >= 0: // it was down for less than a round of the loop
+		ws.unused = slices.DeleteFunc(ws.unused, func(one *watching) bool { return one == w })
+	case w.index < 0:
 		half := w.pause / 2 // spread, because a rack ends all connections together
 		w.due = time.Now().Add(half + rand.N(half+1))
 		heap.Push(&ws.dials, w)
@@ -246,9 +249,11 @@ func (ws *Watches) Ask(to netip.AddrPort) {
 
 // ended asks for the checks of a watch whose connection ended.
 func (ws *Watches) ended(w *watching, now time.Time) {
-	ws.Ask(w.To)
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
+	if ws.all[w.To] == w {
+		ws.pool.ask(w.Tasks)
+	}
 	lasted := now.Sub(w.began)
 	if w.short++; lasted >= shortLife {
 		w.short = 0

@@ -212,7 +212,7 @@ func (m *Moment) isAgainstOnFail(s *Server, in bool) bool {
 	switch {
 	case m.OnFail == lvs.ByQuiescent:
 		return in != m.Quiescent
-	case s.Ends:
+	case s.Ends && !s.Drained:
 		return in
 	}
 	return !in && m.Quiescent && m.OnFail < 0
