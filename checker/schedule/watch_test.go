@@ -41,6 +41,7 @@ func watch(t *testing.T, to netip.AddrPort) *watchTest {
 		return checker.Result{OK: w.passes.Load()}
 	})}
 	w.Pool.Set([]*Task{w.task})
+	w.set(w.watch(0)) // before the first result, after which the next one is a minute away
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() { w.Run(ctx) })
@@ -66,7 +67,6 @@ func watch(t *testing.T, to netip.AddrPort) *watchTest {
 		}
 	})
 	t.Cleanup(func() { cancel(); ended.Wait() })
-	w.set(w.watch(0))
 	return w
 }
 
