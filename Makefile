@@ -166,7 +166,7 @@ kernel-test-2: ldirectord
 		$(call KERNEL_TEST,kernel-test-tools) -C tools ./demo || ended=$$?; exit $$ended
 
 # Every row of docs/measured/failures.md and docs/night.md, and the time until a failure is seen.
-JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|LongWatch|OrdersEnd
+JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|LongWatch|LongWatchTraffic|LongWatchIdle|OrdersEnd
 all-faults: ldirectord
 	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernel(LongFailures|LongDetection|LongNight|CheckVIPMarksChanged|$(JUDGEMENT))$$' ./lab
@@ -176,9 +176,9 @@ long-judgement: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=3000 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernel($(JUDGEMENT))$$' -count=3 ./lab
 
-# Each fault twenty times, in seven minutes.
+# Each fault twenty times, in eight minutes.
 long-watch: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch(Traffic)?$$' ./lab
 
 # What clients with connections see when their server fails, by onfail, in two minutes: rows of docs/measured/failures.md.
 long-onfail: ldirectord

@@ -1,0 +1,78 @@
+package lab
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A thousand servers end idle connections at random, one half of them by a reset, for as long as IDLE_CLOSES says. Each
+// passes its checks: nobody is taken out.
+func TestKernelLongWatchIdle(t *testing.T) {
+	onlyLong(t)
+	lasts, err := time.ParseDuration(cmp.Or(os.Getenv("IDLE_CLOSES"), "45s"))
+	if err != nil {
+		t.Fatalf("IDLE_CLOSES: %v", err)
+	}
+	const servers = 1000
+	l := newNetwork(t, 0)
+	var listener net.Listener
+	l.in("dir", func() { listener, err = net.Listen("tcp", "0.0.0.0:8080") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	var kept, closed atomic.Int64
+	go func() {
+		for c, err := listener.Accept(); err == nil; c, err = listener.Accept() {
+			go endsAtRandom(c.(*net.TCPConn), &kept, &closed)
+		}
+	}()
+	var reals strings.Builder
+	for i := range servers {
+		fmt.Fprintf(&reals, "\treal = 127.1.%d.%d:8080 masq\n", i/250, i%250+1)
+	}
+	path := l.config("checkinterval = 10\nchecktimeout = 5\nwatch = yes\nvirtual = " + natVIP + ":80\n\tchecktype = connect\n" + reals.String())
+	l.run(0, "--ipvs", "memory", path, "start")
+	l.saysWithin(20*time.Second, fmt.Sprintf("Added real server: 127.1.%d.%d:8080", (servers-1)/250, (servers-1)%250+1))
+	for begin := time.Now(); kept.Load() < servers*9/10; time.Sleep(100 * time.Millisecond) {
+		if time.Since(begin) > 30*time.Second {
+			t.Fatalf("only %d servers have a connection:\n%s", kept.Load(), l.logText())
+		}
+	}
+	before := len(l.logText())
+	fewest, begun := kept.Load(), closed.Load()
+	for begin := time.Now(); time.Since(begin) < lasts; time.Sleep(100 * time.Millisecond) {
+		fewest = min(fewest, kept.Load())
+	}
+	n := closed.Load() - begun
+	t.Logf("%d servers ended %d idle connections in %v; at least %d had one at any time", servers, n, lasts, fewest)
+	if changed, lines := l.changes(before); changed > 0 || strings.Contains(l.logText()[before:], "watched") {
+		t.Errorf("%d verdicts, by nothing but ends of connections:\n%s\n%.4000s", changed, lines, l.logText()[before:])
+	}
+	if n < int64(lasts/time.Second) {
+		t.Errorf("only %d connections were ended: the row says nothing", n)
+	}
+	l.run(0, "--ipvs", "memory", path, "stop")
+}
+
+// endsAtRandom ends a connection after 6 to 120 s, unless the daemon does. Sooner than every 5 s would be told as what it is.
+func endsAtRandom(c *net.TCPConn, kept, closed *atomic.Int64) {
+	kept.Add(1)
+	defer kept.Add(-1)
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(6*time.Second + rand.N(114*time.Second)))
+	if _, err := io.Copy(io.Discard, c); err == nil {
+		return // a check has ended
+	}
+	if closed.Add(1)%2 == 0 {
+		c.SetLinger(0)
+	}
+}
