@@ -85,7 +85,7 @@ func (w *watchLab) fault(f watchFault) {
 }
 
 // busy is the time of a trifle from which a guest is busy. It is 2 ms in one that is not.
-const busy = 3 * time.Millisecond
+const busy = 2500 * time.Microsecond
 
 // untilCalm waits for a guest that is not busy, but not forever.
 func (w *watchLab) untilCalm() {

@@ -181,7 +181,8 @@ func (w *watchLab) comes(ns string) {
 	w.sh("ip -n %[1]sdir link del p-%[2]s-br0 || true # the kernel may not have come to it\n"+
 		"ip netns add %[1]s%[2]s; ip -n %[1]s%[2]s link set lo up", w.prefix, ns)
 	w.join(ns, "br0", strings.TrimSuffix(address(ns), ":80")+"/24")
-	w.sh("ip -n %s%s route add default via 192.0.2.1", w.prefix, ns)
+	w.sh("ip -n %[1]s%[2]s route add default via 192.0.2.1\n"+
+		"ip -n %[1]sdir neigh flush to %[3]s # as the announcement of a new card does", w.prefix, ns, strings.TrimSuffix(address(ns), ":80"))
 	w.serve(ns)
 }
 
