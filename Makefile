@@ -13,6 +13,7 @@
 ## make long-walk    of these, what decides (judge) with every pair of its capabilities and many triples, to the last state: up to two hours
 ## make long-judgement  of these, three times the rows of docs/judgement.md
 ## make long-watch   of these, four times the rows of docs/measured/failures.md about watch
+## make long-idle    of these, an hour of idle connections that a thousand servers end
 ## make long-onfail  of these, 60 connections of clients in each cell of a table: what they see when their server fails, by onfail
 ## make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 ## make neighbours-test  as root on Debian: pairs of daemons with a virtual service in common, also beside the Perl ldirectord
@@ -82,7 +83,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement long-watch long-onfail \
+.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement long-watch long-idle long-onfail \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -132,7 +133,7 @@ test-all: ldirectord
 		directors-test || ended=$$?; exit $$ended
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-runs long-chaos long-walk long-kernel long-judgement long-watch long-onfail long-gaps long-shadow long-directors long-neighbours mutate
+long: long-runs long-chaos long-walk long-kernel long-judgement long-watch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
 ALONE = Walk|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
@@ -179,6 +180,10 @@ long-judgement: ldirectord
 # Each fault twenty times, in eight minutes.
 long-watch: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch(Traffic)?$$' ./lab
+
+# An hour of idle connections that servers end.
+long-idle: ldirectord
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 IDLE_CLOSES=1h UML_SECONDS=4000 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatchIdle$$' ./lab
 
 # What clients with connections see when their server fails, by onfail, in two minutes: rows of docs/measured/failures.md.
 long-onfail: ldirectord
