@@ -169,12 +169,12 @@ kernel-test-2: ldirectord
 # Every row of docs/measured/failures.md and docs/night.md, and the time until a failure is seen.
 JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|LongWatch|LongWatchTraffic|LongWatchIdle|OrdersEnd
 all-faults: ldirectord
-	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \
+	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=2100 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernel(LongFailures|LongDetection|LongNight|CheckVIPMarksChanged|$(JUDGEMENT))$$' ./lab
 
 # Three times the rows of what docs/judgement.md describes.
 long-judgement: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=3000 GOFLAGS=-v testdata/lab/kernel-test \
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=3600 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernel($(JUDGEMENT))$$' -count=3 ./lab
 
 # Each fault twenty times, in eight minutes.
