@@ -167,7 +167,7 @@ kernel-test-2: ldirectord
 		$(call KERNEL_TEST,kernel-test-tools) -C tools ./demo || ended=$$?; exit $$ended
 
 # Every row of docs/measured/failures.md and docs/night.md, and the time until a failure is seen.
-JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|LongWatch|LongWatchTraffic|LongWatchIdle|OrdersEnd
+JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|LongWatch|OrdersEnd
 all-faults: ldirectord
 	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=2100 GOFLAGS=-v testdata/lab/kernel-test \
 		-run '^TestKernel(LongFailures|LongDetection|LongNight|CheckVIPMarksChanged|$(JUDGEMENT))$$' ./lab
@@ -179,7 +179,7 @@ long-judgement: ldirectord
 
 # Each fault twenty times, in eight minutes.
 long-watch: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch(Traffic)?$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch(Traffic|Idle)?$$' ./lab
 
 # An hour of idle connections that servers end.
 long-idle: ldirectord
