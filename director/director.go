@@ -75,7 +75,7 @@ type Deps struct {
 //
 // One goroutine owns its whole state: each event of that goroutine's loop is a method, and no lock is needed. Parts
 // that may run later, or need little of that state, are types that do not know the director: writer, examiner, teller,
-// marker, announcer, claimant, orderBook, maintainer, leavers, movers, conversations.
+// marker, announcer, claimant, orderBook, maintainer, leavers, observer, movers, conversations.
 type Director struct {
 	deps    Deps
 	orders  requests
@@ -93,6 +93,7 @@ type Director struct {
 	remover   remover
 	ordered   orderBook
 	leavers   leavers
+	observer  observer
 	movers    movers
 	folder    maintainer
 	marker    *marker
@@ -122,6 +123,7 @@ func New(deps Deps) *Director {
 	d.announcer.due = deps.Withdraw
 	d.examiner = examiner{services: all, pool: pool, watches: &pool.Watches, unwatched: map[netip.AddrPort]bool{},
 		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]Conversation{}}}
+	d.observer = observer{services: all, examiner: &d.examiner}
 	d.ordered = orderBook{services: all, hold: deps.Orders, over: orders.All{},
 		examiner: &d.examiner, announcer: d.announcer}
 	d.claimant = claimant{services: all, claims: deps.Claims, through: deps.Through,
@@ -198,6 +200,15 @@ func (d *Director) leaveTable(ended context.Context) {
 // Reload puts a plan in force. It returns when the table follows it, or when ctx is done.
 func (d *Director) Reload(ctx context.Context, p *Plan) error {
 	return d.replace(ctx, p, false)
+}
+
+// Refine replaces the current plan by one that differs only in servers whose names have got an address. Until then
+// such servers are unknown and in no table. They count as down, so that the fallback server can serve. A destination
+// that was in the table at the start may be one of them, so it is kept as it is until every name has an address.
+// Servers that left the file when such a name was added stay too, and are checked. Unlike a reload it keeps overrides.
+// It returns when the table follows, or when ctx is done.
+func (d *Director) Refine(ctx context.Context, p *Plan) error {
+	return d.replace(ctx, p, true)
 }
 
 // replace hands a new plan to the director, with the contents of its maintenancedir. For refining, see Refine.
@@ -293,6 +304,8 @@ func (d *Director) loop(ctx context.Context) {
 			drift.Reset(d.driftInterval())
 		case <-d.leavers.lookAt:
 			d.leavers.look(ctx, &d.writer.table)
+		case <-d.observer.lookAt:
+			d.observer.look(ctx, &d.writer.table)
 		case <-retry.C:
 		case <-pulse.C:
 			d.writer.alive()

@@ -47,7 +47,8 @@ type check struct {
 	begun    bool           // it is in the pool
 	reported bool           // it had a result, or one that does not count and ends the wait
 	agent    bool           // it is that of an agent
-	ended    bool           // the connection that watches its address ended, and no result has settled why
+	ended    bool           // it was asked for, see schedule.Update, and no result has settled why
+	observed bool           // it was asked for because a server is suspected
 }
 
 // user is a real server of a virtual service with one of its checks.

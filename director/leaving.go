@@ -103,7 +103,7 @@ func (all *leavers) look(ctx context.Context, t *table) {
 		if len(v.Leavers) == 0 {
 			continue
 		}
-		counters := t.counters(ctx, v.key)
+		counters := t.counters(ctx, v.key)[v.key].Counters
 		for i := range v.Leavers {
 			l := &v.Leavers[i]
 			carries, known := counters[l.Addr]

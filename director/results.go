@@ -38,10 +38,11 @@ func (e *examiner) results(updates []schedule.Update) {
 		e.tell.found(history.Nothing, &u.Result, c.users...)
 		for _, x := range c.users {
 			x.j.Answered(u.Began, x.v.Back)
-			if u.Asked && !u.Result.OK && x.isWatched() {
+			if u.Asked && !u.Result.OK && !c.observed && x.isWatched() {
 				e.tell.note(history.Changed, "its watched connection has ended", x.s)
 			}
 		}
+		c.observed = c.observed && !u.Asked
 		e.tell.warn(c, &u.Result)
 		if u.Result.Cause == checker.Shortage {
 			e.shortages++
@@ -88,7 +89,8 @@ func (e *examiner) results(updates []schedule.Update) {
 }
 
 // hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval
-// of all users of the check. After the end of a watched connection the state is settled soon without that, too.
+// of all users of the check. After the end of a watched connection, or a suspicion, the state is settled soon without
+// that, too.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	c.ended = c.ended && !c.last.OK

@@ -64,6 +64,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
 //	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules; `break devices`: no address can be changed
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
+//	traffic ADDR:PORT CONNECTIONS IN OUT         more new connections of a server, and packets of its clients
 //	crash            end it as kill -9 does: it records nothing any more
 //	stall ADDR:PORT  a check of the server fails while this machine stands still
 //	ends ADDR:PORT…  the idle connections to these servers end, see watch
@@ -277,6 +278,17 @@ func (s *scenario) step(words []string, body string) {
 		fmt.Sscan(strings.Join(words[2:], " "), &c.Active, &c.Inactive, &c.Persistent)
 		s.mu.Lock()
 		s.table.carries[netip.MustParseAddrPort(words[1])] = c
+		s.mu.Unlock()
+	case "traffic": // new connections, packets in, packets out
+		addr := netip.MustParseAddrPort(words[1])
+		var more lvs.Traffic
+		fmt.Sscan(strings.Join(words[2:], " "), &more.Connections, &more.PacketsIn, &more.PacketsOut)
+		s.mu.Lock()
+		c := s.table.carries[addr]
+		c.Traffic.Connections += more.Connections
+		c.Traffic.PacketsIn += more.PacketsIn
+		c.Traffic.PacketsOut += more.PacketsOut
+		s.table.carries[addr] = c
 		s.mu.Unlock()
 	case "stall":
 		s.stall(netip.MustParseAddrPort(words[1]))

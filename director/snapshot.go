@@ -17,6 +17,7 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
+	"ldirectord/parser"
 )
 
 // Snapshot is the state of the director at one moment. It shares no memory with the director.
@@ -205,8 +206,10 @@ type ServerCounts struct {
 	Failures map[string]uint32 `json:"failures,omitempty"`    // failures by cause; filled in later
 	Limit    uint32            `json:"upper_limit,omitempty"` // of connections, as configured; 0: none
 	Full     bool              `json:"full,omitempty"`        // it is there: the kernel sends it no new client
-	Carries  lvs.Counters      `json:"-"`
-	Counted  bool              `json:"-"` // Carries is known
+	// why it is suspected: by observe its clients get no answers; "" when it is not
+	Suspected string       `json:"suspected,omitempty"`
+	Carries   lvs.Counters `json:"-"`
+	Counted   bool         `json:"-"` // Carries is known
 }
 
 // ServerPast is the history of a server; only Why fills it in.
@@ -326,6 +329,9 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 	return list
 }
 
+// noAddress is why a server has no address.
+func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
+
 // size is the number of servers of a virtual service, including servers without an address.
 func (v *virtual) size() int { return len(v.servers) + len(v.cfg.Waiting) }
 
@@ -392,6 +398,9 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	}
 	if now.Limit, now.Full = s.Dest.Upper, s.limit.isFull(); now.Full {
 		first("full: " + s.fullness())
+	}
+	if now.Suspected = s.suspicion(); now.Suspected != "" {
+		first("suspected: " + now.Suspected)
 	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
 	now.Parts = v.whyWeight(s)

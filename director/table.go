@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"ldirectord/ipvsctl"
@@ -70,14 +69,14 @@ func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
 	return have, err
 }
 
-// counters reads the counters of a virtual service's destinations; nothing if the table has none.
-func (t *table) counters(ctx context.Context, key lvs.Key) map[netip.AddrPort]lvs.Counters {
-	if t.silent() {
+// counters reads virtual services with the counters of their destinations. Those that could not be read are missing.
+func (t *table) counters(ctx context.Context, keys ...lvs.Key) ipvsctl.Table {
+	if len(keys) == 0 || t.silent() {
 		return nil
 	}
 	limited, ended := t.limit(ctx)
-	found, err := t.client.Services(limited, key)
+	found, err := t.client.Services(limited, keys...)
 	t.asked.count(readTable, err)
 	ended(err)
-	return found[key].Counters
+	return found
 }

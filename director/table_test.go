@@ -14,6 +14,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
@@ -38,6 +39,13 @@ func (m *mute) Read(ctx context.Context) (ipvsctl.Table, error) {
 		return nil, err
 	}
 	return m.recorder.Read(ctx)
+}
+
+func (m *mute) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+	if err := m.wait(ctx); err != nil {
+		return nil, err
+	}
+	return m.recorder.Services(ctx, keys...)
 }
 
 func (m *mute) Do(ctx context.Context, ops ...ipvsctl.Op) []error {

@@ -72,6 +72,7 @@ type notes struct {
 	lasted  time.Duration // how long the state before lasted
 	carries lvs.Counters  // its counters in the kernel
 	limit   *limit        // nil: it never had one
+	witness *witness      // nil: it was never observed
 	tally   Tally
 	past    history.History
 }

@@ -110,7 +110,7 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 	if !v.isOurs() || !v.MayReroute(v.Have) || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk(ctx) {
 		return
 	}
-	counters := w.counters(ctx, v.key)
+	counters := w.counters(ctx, v.key)[v.key].Counters
 	for _, s := range v.servers {
 		s.carries, s.counted = counters[s.Dest.Addr]
 		s.Counted(s.carries.Total())

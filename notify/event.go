@@ -71,6 +71,8 @@ const (
 	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
 	AllFull        Kind = "all-full"        // all servers in service are full: new clients are refused
 	FullOver       Kind = "full-over"       // a server is no longer full, or the servers are no longer all full
+	Suspected      Kind = "suspected"       // the clients of a server get no answers, see observe
+	SuspicionOver  Kind = "suspicion-over"  // a server is no longer suspected
 	BackupServes   Kind = "backup-serves"   // too few servers serve: the backup servers do
 	BackupRests    Kind = "backup-rests"    // enough servers serve again; the backup servers drain
 	Announced      Kind = "announced"       // an address is on the device of announce

@@ -23,6 +23,7 @@ func (r *resolver) advise(s *section, v *Virtual) {
 	a.guard()
 	a.pacesOut()
 	a.watches()
+	a.observes()
 	a.masquerades()
 	a.asksElsewhere()
 	a.announced()

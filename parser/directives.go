@@ -163,6 +163,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []row {
 		{"either extension: window", to(&s.Window, readWindow)},
 		{"either extension: fastinterval = 0", to(&s.FastInterval, timeOrNone)},
 		{"either extension: watch = no", to(&s.Watch, readWatch)},
+		{"section extension: observe = no", to(&v.Observe, readObserve)},
 		// What happens to the table
 		{"either extension: draintime = 0", to(&s.DrainTime, timeOrNone)},
 		{"either extension: keepserving", to(&s.KeepServing, readKeepServing)},

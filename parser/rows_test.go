@@ -9,6 +9,8 @@ import (
 func TestWhatIsSaidOfLines(t *testing.T) {
 	const virtual, virtual6 = "virtual=192.0.2.1:80\n", "virtual6=[2001:db8::1]:80\n"
 	const real = "\treal=192.0.2.2:80 masq\n"
+	const masq2 = real + "\treal=192.0.2.3:80 masq\n"
+	const observesNone = "observe has no effect: it compares servers of one section that answer TCP clients"
 	gate := strings.ReplaceAll(real, "masq", "gate")
 	for _, row := range []struct{ src, said, not string }{
 		// address.go
@@ -234,6 +236,21 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tservice=mysql\n\twatch=yes\n", "watch needs a check of mysql that logs in", ""},
 		{virtual + real + "\tchecktype=connect\n\tcheckport=3306\n\twatch=yes\n", "watch needs a check of mysql that logs in", ""},
 		{virtual + real + "\tservice=mysql\n\tlogin=\"a\"\n\tpasswd=\"b\"\n\trequest=\"SELECT 1\"\n\twatch=yes\n", "", "watch"},
+		{virtual + masq2 + "\tobserve=yes\n", "", "observe"},
+		{virtual + masq2 + "\tobserve=no\n", "", "observe"},
+		{virtual + masq2 + "\tobserve=out\n", `"out" is not allowed; it must be yes or no; this version reports suspected servers (yes) and takes none out of service (out)`, ""},
+		{virtual + masq2 + "\tobserve=Yes\n", "is not allowed", ""},
+		{"observe=yes\n", "observe", ""},
+		{virtual + masq2 + "\tprotocol=udp\n\tobserve=yes\n", observesNone, ""},
+		{virtual + masq2 + "\tprotocol=udp\n\tobserve=no\n", "", "observe"},
+		{virtual + strings.ReplaceAll(masq2, "masq", "gate") + "\tobserve=yes\n", observesNone, ""},
+		{virtual + strings.Replace(masq2, "masq", "ipip", 1) + "\tobserve=yes\n", observesNone, ""},
+		{virtual + strings.Replace(masq2, "masq", "gate", 1) + masq2 + "\tobserve=yes\n", "", "observe has"},
+		{"virtual=1\n" + masq2 + "\tobserve=yes\n", "", "observe"},
+		{"virtual=1\n\tmark=192.0.2.1 tcp 80,443\n" + masq2 + "\tobserve=yes\n", "", "observe"},
+		{"virtual=1\n\tmark=192.0.2.1 tcp 80,443\n\tmark=192.0.2.1 udp 443\n" + masq2 + "\tobserve=yes\n", observesNone, ""},
+		{"virtual=1\n\tmark=192.0.2.1 all all\n" + masq2 + "\tobserve=yes\n", observesNone, ""},
+		{virtual + "\tobserve=yes\n", "", "observe has"},
 		{"watch=yes\n" + virtual + real + "\tservice=pgsql\n", "a watched pgsql server has one more connection, and a process for it", "leaves out"},
 
 		// values.go

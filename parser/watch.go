@@ -9,7 +9,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file reads the directive for idle connections to servers, and decides which checks have one.
+// This file reads the directives for what shows a failure before a check does: idle connections to servers, and packets
+// of clients. It decides which checks have such a connection, and which servers are observed.
 
 // Watch is whether idle connections show the end of servers.
 type Watch struct {
@@ -110,3 +111,31 @@ func (a adviser) watches() {
 }
 
 func logsInToMySQL(v *Virtual) bool { return v.Negotiates() && v.Service == "mysql" && v.Login != "" }
+
+func readObserve(v *value) (bool, *problem) {
+	if v.text != "yes" && v.text != "no" {
+		return false, v.bad("is not allowed; it must be yes or no; this version reports suspected servers " +
+			"(yes) and takes none out of service (out)")
+	}
+	return v.text == "yes", nil
+}
+
+// Observes reports whether a server is suspected when its clients get no answers. Packets back are seen under masq
+// alone, and nothing says that a packet of udp has an answer.
+func (v *Virtual) Observes(real *Real) bool {
+	oneWay := func(m Marking) bool { return m.Protocol == "udp" || m.Protocol == "all" }
+	return v.Observe && real.Forward == lvs.Masq && v.Protocol != lvs.UDP && !slices.ContainsFunc(v.Marking, oneWay)
+}
+
+// observes warns where observe has no effect.
+func (a adviser) observes() {
+	v, observed := a.v, 0
+	for i := range v.Reals {
+		if v.Observes(&v.Reals[i]) {
+			observed++
+		}
+	}
+	a.when(v.Observe && observed < 2 && len(v.Waiting) == 0 && len(v.Reals) > 0, "observe", noEffect,
+		"observe has no effect: it compares servers of one section that answer TCP clients through this "+
+			"machine, and needs two of them with masq")
+}

@@ -153,6 +153,8 @@ func (e exposition) servers() {
 		}
 	}
 	e.family("ldirectord_server_full").servers(func(r *Server) (float64, bool) { return 1, r.Full })
+	e.family("ldirectord_server_suspected").servers(
+		func(r *Server) (float64, bool) { return 1, r.Suspected != "" })
 	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
 		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
 	if !e.s.Small {

@@ -98,7 +98,7 @@ func trouble(s *Server) Trouble {
 	switch {
 	case s.State == "down":
 		return Broken
-	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.Full, s.WaitsFor != "",
+	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.Full, s.Suspected != "", s.WaitsFor != "",
 		s.State == "fallback" && s.Note == "answers",
 		s.State == "up" && s.Check != nil && (!s.Check.OK || s.Check.Warning != ""):
 		return Doubt

@@ -219,6 +219,22 @@ func TestAServerThatWaits(t *testing.T) {
 	}
 }
 
+// A server that is suspected serves, and needs a look.
+func TestAServerThatIsSuspected(t *testing.T) {
+	now := observed(t)
+	s := &now.Virtuals[5].Servers[0]
+	s.State, s.Suspected = "up", "28 connections in 4 s, 0 packets back"
+	const want = "\nldirectord_server_suspected{virtual=\"tcp:192.0.2.13:80\",real=\"192.0.2.27:80\"} 1\n"
+	if got := metricsOf(t, now); bytes.Count(got, []byte(want)) != 1 || bytes.Count(got, []byte("\nldirectord_server_suspected")) != 1 {
+		t.Errorf("not only %s in %s", want, got)
+	}
+	row := NewReport(now, process(), nil).Virtuals[5].Rows()[0]
+	text, err := json.Marshal(row.Server)
+	if !row.serves() || row.Trouble != Doubt || !strings.Contains(string(text), `"suspected":"28 connections in 4 s, 0 packets back"`) {
+		t.Errorf("it serves: %t, its trouble is %d, %s, %v", row.serves(), row.Trouble, text, err)
+	}
+}
+
 // Servers that wait for their turn to go are told, also without keepserving.
 func TestServersThatWaitToGo(t *testing.T) {
 	now := observed(t)

@@ -67,7 +67,7 @@ type Task struct {
 	shortages uint8 // shortages in a row that were followed by a shorter wait than the interval
 }
 
-// asked is how far an extra check is for which a watch asked.
+// asked is how far an extra check is for which a watch, or Ask, asked.
 type asked uint8
 
 const (
@@ -86,7 +86,7 @@ type Update struct {
 	Tape   *transcript.Tape // the conversation; nil: not recorded
 	// a failure while the process or the machine did not run: it does not count, and the check is repeated
 	Stalled bool
-	Asked   bool // a watch asked for the check
+	Asked   bool // a watch, or Ask, asked for the check
 	// no result: the address of the task is not watched any more; Detail has the reason
 	Unwatched bool
 }
@@ -183,8 +183,15 @@ func (p *Pool) Hurry(t *Task, every time.Duration) {
 	t.advance(p)
 }
 
-// ask has tasks checked at once, by extra checks.
-func (p *Pool) ask(tasks []*Task) {
+// Ask has tasks checked at once, as far as there are extra checks.
+func (p *Pool) Ask(tasks ...*Task) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ask(p, tasks)
+}
+
+// ask is Ask under the lock of the pool.
+func ask(p *Pool, tasks []*Task) {
 	for _, t := range tasks {
 		t.asked = wanted
 		t.advance(p)

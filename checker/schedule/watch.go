@@ -174,7 +174,7 @@ func (ws *Watches) dial(l *loop, w *watching, now time.Time) {
 		w.grow(0)
 	}
 	if err == syscall.ECONNREFUSED {
-		ws.pool.ask(w.Tasks)
+		ask(ws.pool, w.Tasks)
 	}
 }
 
@@ -243,7 +243,7 @@ func (ws *Watches) Ask(to netip.AddrPort) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
 	if w := ws.all[to]; w != nil {
-		ws.pool.ask(w.Tasks)
+		ask(ws.pool, w.Tasks)
 	}
 }
 

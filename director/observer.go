@@ -1,0 +1,204 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/checker/schedule"
+	"ldirectord/history"
+	"ldirectord/lvs"
+	"ldirectord/notify"
+)
+
+// This file has the packets of clients as a witness: with observe, a server whose clients get no packet back, while
+// those of its fellows do, is suspected. That is reported and asks for its checks. It decides nothing.
+
+const (
+	observeInterval = 2 * time.Second // between two looks at the counters of the observed sections
+	// A server is suspected after this many connections without a packet back. Of them minWaiting were there at the
+	// look before: the answer to one that was made just before a look is on its way.
+	minUnanswered = 20
+	minWaiting    = 10
+	maxQuiet      = 10 // looks in a row without a new connection, after which nothing is known of a server
+)
+
+// witness is what the counters of a server say of its clients, look by look.
+type witness struct {
+	last  lvs.Traffic // at the last look
+	at    time.Time   // of the last look; zero: none yet
+	fresh struct {    // since the look before
+		connections, answers uint64 // new ones, packets back
+	}
+	since      time.Time // of the last look before the connections below
+	unanswered uint64    // new connections while no packet came back
+	quiet      int       // looks in a row without a new connection
+	suspected  bool
+	told       bool   // that was reported
+	over       string // why it was suspected no longer, the last time
+}
+
+// look notes counters. Smaller ones began anew, as do those of a server that was not looked at before.
+func (w *witness) look(t lvs.Traffic, now time.Time) {
+	before := w.last
+	if w.last = t; w.at.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {
+		w.forget(now, "its counters began anew")
+		before = t
+	}
+	w.at = now
+	w.fresh.connections, w.fresh.answers = t.Connections-before.Connections, t.PacketsOut-before.PacketsOut
+}
+
+// forget begins anew.
+func (w *witness) forget(now time.Time, why string) {
+	w.since, w.unanswered, w.quiet = now, 0, 0
+	if w.suspected {
+		w.suspected, w.over = false, why
+	}
+}
+
+// compare decides which servers of a section are suspected, after a look at all of them: those whose clients got no
+// packet back, while two thirds of the others with new connections answered.
+func compare(all []*witness, now time.Time) {
+	asked, answered := 0, 0
+	count := func(w *witness, n int) {
+		if w.fresh.connections > 0 {
+			asked += n
+			answered += n * int(min(w.fresh.answers, 1))
+		}
+	}
+	for _, w := range all {
+		count(w, 1)
+	}
+	for _, w := range all {
+		count(w, -1)
+		w.judge(answered > 0 && 3*answered >= 2*asked, now)
+		count(w, 1)
+	}
+}
+
+// judge decides whether a server is suspected. Well: enough of its fellows answered.
+func (w *witness) judge(well bool, now time.Time) {
+	waiting := w.unanswered
+	switch w.unanswered += w.fresh.connections; {
+	case w.fresh.answers > 0:
+		w.forget(now, "packets come back")
+	case w.fresh.connections > 0:
+		w.quiet = 0
+		if !well && !w.suspected {
+			w.forget(now, "")
+		}
+	default:
+		w.quiet++
+		if w.quiet == maxQuiet || w.unanswered == 0 {
+			w.forget(now, "it gets no new connections")
+		}
+	}
+	w.suspected = w.suspected || well && waiting >= minWaiting && w.unanswered >= minUnanswered
+}
+
+// isSuspected reports whether the clients of a server get no answers.
+func (s *server) isSuspected() bool { return s.witness != nil && s.witness.suspected }
+
+// suspicion is why a server is suspected; "" when it is not.
+func (s *server) suspicion() string {
+	if !s.isSuspected() {
+		return ""
+	}
+	w := s.witness
+	text := fmt.Sprintf("%d connections in %.0f s, 0 packets back", w.unanswered, w.at.Sub(w.since).Seconds())
+	if c := s.worst().check; c != nil && c.last.OK {
+		text += "; its checks pass"
+	}
+	return text
+}
+
+// observer looks at the counters of the sections with observe.
+type observer struct {
+	*services
+	examiner *examiner
+	lookAt   <-chan time.Time // nil: nothing is observed
+}
+
+// arm starts the timer for the next look, while there is something to observe.
+func (o *observer) arm() {
+	if o.lookAt == nil && slices.ContainsFunc(o.virtuals, func(v *virtual) bool {
+		return v.cfg.Observe || slices.ContainsFunc(v.servers, (*server).isSuspected)
+	}) {
+		o.lookAt = time.After(observeInterval)
+	}
+}
+
+// look reads the counters of the sections that are observed, and forgets what was seen of the others.
+func (o *observer) look(ctx context.Context, t *table) {
+	o.lookAt = nil
+	var keys []lvs.Key
+	for _, v := range o.ours {
+		if slices.ContainsFunc(v.servers, func(s *server) bool { return v.cfg.Observes(s.real) }) {
+			keys = append(keys, v.key)
+		}
+	}
+	found := t.counters(ctx, keys...)
+	for _, v := range o.virtuals {
+		if service, read := found[v.key]; read || !slices.Contains(keys, v.key) {
+			o.observe(v, service.Counters)
+		}
+	}
+	o.arm()
+}
+
+// observe decides which servers of a virtual service are suspected. A server without counters is not there, or not
+// observed.
+func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters) {
+	now, all := time.Now(), []*witness{}
+	for _, s := range v.servers {
+		if s.witness != nil && s.Verdict() == health.Down {
+			s.witness.forget(now, "its checks fail")
+		}
+		c, in := counters[s.Dest.Addr]
+		switch {
+		case in && v.cfg.Observes(s.real) && v.serverAt(s.Dest.Addr) == s:
+			if s.witness == nil {
+				s.witness = &witness{}
+			}
+			s.witness.look(c.Traffic, now)
+			all = append(all, s.witness)
+		case s.witness != nil:
+			s.witness.forget(now, "it is not observed any more")
+		}
+	}
+	compare(all, now)
+	for _, s := range v.servers {
+		if w := s.witness; w != nil && w.suspected != w.told {
+			w.told = w.suspected
+			o.report(v, s)
+		}
+	}
+}
+
+// report reports that a suspicion begins or ends. If it begins, the checks of the server are made at once.
+func (o *observer) report(v *virtual, s *server) {
+	kind, what, why := notify.SuspicionOver, "No longer suspected", s.witness.over
+	if s.isSuspected() {
+		kind, what, why = notify.Suspected, "Suspected", s.suspicion()
+		o.examiner.ask(v, s)
+	}
+	o.tell.note(history.Changed, strings.ToLower(what)+": "+why, s)
+	o.tell.report(v, s, kind, what, ": "+why, why)
+}
+
+// ask has the checks of a server made at once.
+func (e *examiner) ask(v *virtual, s *server) {
+	var tasks []*schedule.Task
+	for x := range v.checks(s) {
+		if c := x.j.check; c != nil {
+			c.observed = true
+			tasks = append(tasks, x.j.task)
+		}
+	}
+	e.pool.Ask(tasks...)
+}

@@ -1,0 +1,249 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
+)
+
+// Each line of a row is a server, each word what a look finds since the look before: new connections, a slash, packets
+// back; - for counters that began anew. The line ends with the looks from which on the server is suspected, and from
+// which on it is not; the first look is 1.
+func TestWhenAServerIsSuspected(t *testing.T) {
+	for _, row := range []struct{ what, looks string }{
+		{"the example: its fellows answer", `
+			14/0  14/0  -> 2
+			14/50 14/50
+			14/50 14/50`},
+		{"packets came back after the first of its connections", `
+			14/1  14/0  14/0  -> 3
+			14/50 14/50 14/50`},
+		{"one packet back ends it", `
+			14/0  14/0  14/0  14/1 14/0 -> 2 4
+			14/50 14/50 14/50 14/50 14/50`},
+		{"a burst just before the look", `
+			0/5   60/0  0/60
+			14/50 60/50 14/50`},
+		{"a burst just before the look, and an answer that is late by one look", `
+			1/0   60/0  0/60
+			14/50 60/50 14/50`},
+		{"a burst that is answered by nobody at first, because it was just made", `
+			30/0  30/30
+			30/0  30/30
+			30/0  30/30`},
+		{"few of them were there at the look before", `
+			9/0   30/0  0/0   -> 3
+			14/50 14/50 14/50`},
+		{"fewer than 20", `
+			10/0  9/0   0/0
+			14/50 14/50 14/50`},
+		{"exactly 20", `
+			10/0  10/0  -> 2
+			14/50 14/50`},
+		{"slowly", `
+			4/0   4/0   4/0   4/0   4/0   -> 5
+			14/50 14/50 14/50 14/50 14/50`},
+		{"looks without a connection change nothing", `
+			10/0  0/0   0/0   10/0  -> 4
+			14/50 14/50 14/50 14/50`},
+		{"one connection each tenth look adds up to nothing", `
+			9/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 15/0 5/0
+			9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9  0/9`},
+		{"nobody asks any more: it ends after ten looks", `
+			20/0 20/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 -> 2 12
+			9/9  9/9  9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9`},
+		{"somebody asks at the ninth: it stays", `
+			20/0 20/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 1/0 0/0 0/0 -> 2
+			9/9  9/9  9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9`},
+		{"nobody to compare with", `
+			50/0 50/0 50/0`},
+		{"the others have no new connections: old ones say nothing", `
+			50/0 50/0 50/0
+			0/99 0/99 0/99`},
+		{"a flood: nobody answers", `
+			999/0 999/0 999/0
+			999/0 999/0 999/0
+			999/0 999/0 999/0`},
+		{"two of three answer: not two thirds of the fellows of either", `
+			50/0  50/0  50/0
+			50/0  50/0  50/0
+			50/99 50/99 50/99`},
+		{"of four, two fellows of three are two thirds", `
+			50/0  50/0  50/0 -> 2
+			50/0  50/0  50/0 -> 2
+			50/99 50/99 50/99
+			50/99 50/99 50/99`},
+		{"idle fellows don't count", `
+			50/0  50/0 -> 2
+			0/0   0/0
+			0/9   0/0
+			50/99 50/99`},
+		{"the network comes back: looks in which the fellows failed don't count", `
+			50/0 50/0 9/0  9/0  9/9
+			50/0 50/0 9/9  9/9  9/9
+			50/0 50/0 9/9  9/9  9/9`},
+		{"once suspected, it stays so while the others fail, too", `
+			50/0  50/0  50/0 50/0 50/0 -> 2
+			50/99 50/99 50/0 50/0 50/9`},
+		{"scanners send SYNs alone to one server: it answers them", `
+			300/300 300/300 300/300
+			5/20    5/20    5/20`},
+		{"uploads and long polls: no new connections, or acknowledged ones", `
+			0/0  20/1 20/1 0/0 0/0
+			9/9  9/9  9/9  9/9 9/9`},
+		{"the counters are set to zero: what was seen is forgotten", `
+			14/0  - 14/0  14/0  -> 4
+			14/50 - 14/50 14/50`},
+		{"and so is a suspicion", `
+			14/0  14/0  - 0/0   -> 2 3
+			14/50 14/50 - 14/50`},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			var all []*witness
+			var looks [][]string
+			var want []string
+			for _, line := range strings.Split(strings.TrimSpace(row.looks), "\n") {
+				words, turns, _ := strings.Cut(line, "->")
+				looks, want = append(looks, strings.Fields(words)), append(want, strings.TrimSpace(turns))
+				all = append(all, &witness{})
+			}
+			traffic, now := make([]lvs.Traffic, len(all)), time.Unix(1000, 0)
+			got := make([]string, len(all))
+			for k := range looks[0] {
+				for i, w := range all {
+					if k == 0 { // it was there before
+						traffic[i] = lvs.Traffic{Connections: 1000, PacketsOut: 1000}
+						w.look(traffic[i], now)
+					}
+				}
+				now = now.Add(observeInterval)
+				for i, w := range all {
+					var more lvs.Traffic
+					if word := looks[i][k]; word == "-" {
+						traffic[i] = lvs.Traffic{}
+					} else if _, err := fmt.Sscanf(word, "%d/%d", &more.Connections, &more.PacketsOut); err != nil {
+						t.Fatal(err)
+					}
+					traffic[i].Connections += more.Connections
+					traffic[i].PacketsOut += more.PacketsOut
+					w.look(traffic[i], now)
+				}
+				before := make([]bool, len(all))
+				for i, w := range all {
+					before[i] = w.suspected
+				}
+				compare(all, now)
+				for i, w := range all {
+					if w.suspected != before[i] || looks[i][k] == "-" && w.over != "" && !strings.Contains(got[i], " ") {
+						got[i] = strings.TrimSpace(fmt.Sprint(got[i], " ", k+1))
+					}
+				}
+			}
+			for i := range all {
+				if got[i] != want[i] {
+					t.Errorf("server %d: turned at %q, want %q", i+1, got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+const threeObserved = `checkinterval = 600
+virtual = 10.1.0.1:80
+	real = 10.2.0.1:80 masq
+	real = 10.2.0.2:80 masq
+	real = 10.2.0.3:80 masq
+	checktype = connect
+	observe = yes
+virtual = 10.1.0.2:80
+	real = 10.2.0.1:80 masq
+	real = 10.2.0.2:80 masq
+	checktype = connect
+	observe = yes
+`
+
+// The counters are read each two seconds, in one request for all sections that are observed; without the word, for
+// servers that can't be observed, and on standby they are not.
+func TestWhatIsReadForObserve(t *testing.T) {
+	for what, row := range map[string]struct {
+		config  string
+		standby bool
+		looks   int32
+	}{
+		"yes":      {threeObserved, false, 30},
+		"without":  {strings.ReplaceAll(threeObserved, "\tobserve = yes\n", ""), false, 0},
+		"no":       {strings.ReplaceAll(threeObserved, "= yes", "= no"), false, 0},
+		"gate":     {strings.ReplaceAll(threeObserved, "masq", "gate"), false, 0},
+		"udp":      {strings.ReplaceAll(threeObserved, "\tobserve", "\tprotocol = udp\n\tobserve"), false, 0},
+		"standby":  {threeObserved, true, 0},
+		"promoted": {threeObserved, true, 30},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScenario(t)
+				s.configs["one"] = row.config
+				s.start("one", row.standby)
+				time.Sleep(time.Second)
+				if what == "promoted" {
+					s.director.SetStandby(t.Context(), false)
+				}
+				s.table.looks.Store(0)
+				time.Sleep(time.Minute)
+				if n := s.table.looks.Load(); n != row.looks {
+					t.Errorf("read %d times, want %d", n, row.looks)
+				}
+				s.stop(ErrHandover)
+			})
+		})
+	}
+}
+
+// While the table does not answer, nothing is known and nothing is forgotten; a server that is gone from it is.
+func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		table := &mute{recorder: s.table}
+		s.client = table
+		s.configs["one"] = threeObserved
+		s.start("one", false)
+		time.Sleep(time.Second)
+		ask := func() string {
+			for i, out := range []int{0, 30, 30} {
+				s.step([]string{"traffic", servers[i].String(), "15", "15", fmt.Sprint(out)}, "")
+			}
+			time.Sleep(observeInterval)
+			return snapshotOf(t, s.director).Virtuals[0].Servers[0].Suspected
+		}
+		ask()
+		ask()
+		const suspected = "30 connections in 4 s, 0 packets back; its checks pass"
+		if got := ask(); got != suspected {
+			t.Fatalf("%q", got)
+		}
+		if s := snapshotOf(t, s.director).Virtuals[0].Servers[0]; s.Note != "suspected: "+suspected || s.State != "up" {
+			t.Errorf("its note is %q, and it is %s", s.Note, s.State)
+		}
+		table.silent.Store(true)
+		time.Sleep(time.Minute)
+		if got := snapshotOf(t, s.director).Virtuals[0].Servers[0].Suspected; got != suspected {
+			t.Errorf("while the table is silent: %q", got)
+		}
+		table.silent.Store(false)
+		time.Sleep(time.Minute - maxQuiet*observeInterval)
+		s.take()
+		key := snapshotOf(t, s.director).Virtuals[0].Key
+		s.table.Memory.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelDest, Key: key, Dest: lvs.Dest{Addr: servers[0]}})
+		time.Sleep(2 * observeInterval)
+		if got := snapshotOf(t, s.director).Virtuals[0].Servers[0].Suspected; got != "" {
+			t.Errorf("it is gone: %q", got)
+		}
+		s.stop(context.Canceled)
+		time.Sleep(time.Second)
+	})
+}
