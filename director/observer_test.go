@@ -13,7 +13,7 @@ import (
 )
 
 // Each line of a row is a server, each word what a look finds since the look before: new connections, a slash, packets
-// back; - for counters that began anew. The line ends with the looks from which on the server is suspected, and from
+// back; a - in front for counters that began anew before. The line ends with the looks from which on the server is suspected, and from
 // which on it is not; the first look is 1.
 func TestWhenAServerIsSuspected(t *testing.T) {
 	for _, row := range []struct{ what, looks string }{
@@ -98,11 +98,20 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 			0/0  20/1 20/1 0/0 0/0
 			9/9  9/9  9/9  9/9 9/9`},
 		{"the counters are set to zero: what was seen is forgotten", `
-			14/0  - 14/0  14/0  -> 4
-			14/50 - 14/50 14/50`},
+			14/0  -0/0 14/0  14/0  -> 4
+			14/50 -0/0 14/50 14/50`},
+		{"and have more connections than before already: a fellow says nothing then", `
+			14/0  14/0    14/0  14/0  -> 4
+			14/50 -2000/5 14/50 14/50`},
+		{"and have more packets than before already", `
+			14/0  14/0    14/0  14/0  -> 4
+			14/50 -5/3000 14/50 14/50`},
+		{"the others fail while it gets no connection: it is decided later", `
+			20/0  0/0  0/0   -> 3
+			14/50 14/0 14/50`},
 		{"and so is a suspicion", `
-			14/0  14/0  - 0/0   -> 2 3
-			14/50 14/50 - 14/50`},
+			14/0  14/0  -0/0 0/0   -> 2 3
+			14/50 14/50 -0/0 14/50`},
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			var all []*witness
@@ -123,24 +132,26 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 					}
 				}
 				now = now.Add(observeInterval)
+				before := make([]bool, len(all))
+				for i, w := range all {
+					before[i] = w.suspected
+				}
 				for i, w := range all {
 					var more lvs.Traffic
-					if word := looks[i][k]; word == "-" {
+					word, anew := strings.CutPrefix(looks[i][k], "-")
+					if anew {
 						traffic[i] = lvs.Traffic{}
-					} else if _, err := fmt.Sscanf(word, "%d/%d", &more.Connections, &more.PacketsOut); err != nil {
+					}
+					if _, err := fmt.Sscanf(word, "%d/%d", &more.Connections, &more.PacketsOut); err != nil {
 						t.Fatal(err)
 					}
 					traffic[i].Connections += more.Connections
 					traffic[i].PacketsOut += more.PacketsOut
 					w.look(traffic[i], now)
 				}
-				before := make([]bool, len(all))
-				for i, w := range all {
-					before[i] = w.suspected
-				}
 				compare(all, now)
 				for i, w := range all {
-					if w.suspected != before[i] || looks[i][k] == "-" && w.over != "" && !strings.Contains(got[i], " ") {
+					if w.suspected != before[i] {
 						got[i] = strings.TrimSpace(fmt.Sprint(got[i], " ", k+1))
 					}
 				}
@@ -202,6 +213,29 @@ func TestWhatIsReadForObserve(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A gate server answers elsewhere, and so says nothing; two lines of one address are one server.
+func TestWhoIsComparedForObserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		s.configs["one"] = strings.Replace(threeObserved, "0.3:80 masq\n", "0.3:80 gate\n\treal = 10.2.0.1:80 masq\n", 1)
+		s.start("one", false)
+		time.Sleep(time.Second)
+		for range 3 {
+			for i, out := range []string{"0", "30", "0"} {
+				s.step([]string{"traffic", servers[i].String(), "15", "15", out}, "")
+			}
+			time.Sleep(observeInterval)
+		}
+		v := snapshotOf(t, s.director).Virtuals[0]
+		if v.Servers[0].Suspected+v.Servers[3].Suspected == "" || v.Servers[1].Suspected+v.Servers[2].Suspected != "" {
+			t.Errorf("suspected: %q, %q, %q, %q", v.Servers[0].Suspected, v.Servers[1].Suspected, v.Servers[2].Suspected,
+				v.Servers[3].Suspected)
+		}
+		s.stop(context.Canceled)
+		time.Sleep(time.Second)
+	})
 }
 
 // While the table does not answer, nothing is known and nothing is forgotten; a server that is gone from it is.

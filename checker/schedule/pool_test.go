@@ -60,6 +60,30 @@ func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
 	})
 }
 
+// A check that is asked for is made at once, and its result says so; one that the pool does not have is not made.
+func TestACheckThatIsAskedForIsMadeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := run(t)
+		ok := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
+		one, other := task(time.Minute, ok), task(time.Minute, ok)
+		p.Set([]*Task{one})
+		<-p.Results()
+		p.Take()
+		time.Sleep(2 * time.Second)
+		began := time.Now()
+		p.Ask(one, other)
+		<-p.Results()
+		all := p.Take()
+		if len(all) != 1 || all[0].Task != one || !all[0].Asked || time.Since(began) > Tick {
+			t.Errorf("after %v: %+v", time.Since(began), all)
+		}
+		time.Sleep(2 * time.Second)
+		if all := p.Take(); len(all) > 0 {
+			t.Errorf("once more: %+v", all)
+		}
+	})
+}
+
 func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)

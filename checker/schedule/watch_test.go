@@ -70,20 +70,6 @@ func watch(t *testing.T, to netip.AddrPort) *watchTest {
 	return w
 }
 
-// A check that is asked for is made at once, and its result says so.
-func TestACheckThatIsAskedForIsMadeAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := watch(t, netip.MustParseAddrPort("192.0.2.1:80"))
-		time.Sleep(2 * time.Second)
-		before, began := w.checks.Load(), time.Now()
-		w.Ask(w.task, &Task{index: -1})
-		u := await(t, w.asked)
-		if n, after := w.checks.Load()-before, time.Since(began); n != 1 || after > Tick || u.Task != w.task {
-			t.Errorf("%d checks after %v", n, after)
-		}
-	})
-}
-
 func (w *watchTest) set(one Watch) { w.Watches.Set(map[netip.AddrPort]*Watch{w.to: &one}) }
 
 func (w *watchTest) watch(silence time.Duration) Watch {
