@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -280,4 +281,89 @@ func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 		s.stop(context.Canceled)
 		time.Sleep(time.Second)
 	})
+}
+
+// An hour of honest traffic to six servers, in which what clients do and what the network does changes each 30 s:
+// nobody is suspected. One server that answers nobody from then on is, after three looks.
+func TestAnHourOfHonestTraffic(t *testing.T) {
+	const tick, look, mode, servers = 10 * time.Millisecond, int(observeInterval / (10 * time.Millisecond)), 3000, 6
+	for seed := range uint64(10) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var all [servers]*witness
+		var traffic [servers]lvs.Traffic
+		var late [servers][1000]uint64 // answers by the tick at which they come, modulo a thousand
+		for i := range all {
+			all[i] = &witness{}
+		}
+		kind, gray, turn, now := 0, -1, 0, time.Unix(1000, 0)
+		const end = int(time.Hour / tick)
+		for n := range end + 3*look {
+			if n == end {
+				kind, gray = 1, random.IntN(servers)
+			} else if n%mode == 0 && n < end {
+				kind = random.IntN(9)
+			}
+			come, to, lost := 0, -1, 0.0
+			switch kind {
+			case 1: // steady
+				come = random.IntN(2)
+			case 2: // bursts just before each look
+				if n%look >= look-3 {
+					come = 100
+				}
+			case 3: // bursts of one client, which persists
+				if n%look == look-1 {
+					come, to = 60, n/mode%servers
+				}
+			case 4: // a flood that fills the queues of all
+				come, lost = 10, 0.9
+			case 5: // a scanner that sends SYNs alone to one server
+				come, to = 1, n/mode%servers
+			case 6: // the network fails
+				come, lost = 1, 1
+			case 7: // long polls, half idle
+				if n%200 == 0 {
+					come = 1
+				}
+			case 8: // uploads: no new connections
+				for i := range late {
+					late[i][n%1000]++
+				}
+			}
+			for range come {
+				i := to
+				if turn++; to < 0 {
+					i = turn % servers
+				}
+				traffic[i].Connections++
+				if delay := random.IntN(40); i != gray { // a lost SYN is sent again, after 1 s, 3 s and 7 s
+					for _, again := range []int{0, 100, 300, 700} {
+						if random.Float64() >= lost {
+							late[i][(n+again+delay)%1000]++
+							break
+						}
+					}
+				}
+			}
+			for i := range late {
+				if i != gray {
+					traffic[i].PacketsOut += late[i][n%1000]
+				}
+				late[i][n%1000] = 0
+			}
+			if now = now.Add(tick); n%look != look-1 {
+				continue
+			}
+			for i, w := range all {
+				w.look(traffic[i], now)
+			}
+			compare(all[:], now)
+			for i, w := range all {
+				if w.suspected != (i == gray && n >= end+2*look) && (i != gray || n > end+2*look) {
+					t.Fatalf("seed %d, after %v, traffic of kind %d: server %d: %t, and %d answers nobody: %+v", seed,
+						time.Duration(n)*tick, kind, i, w.suspected, gray, *w)
+				}
+			}
+		}
+	}
 }
