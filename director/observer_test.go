@@ -283,7 +283,7 @@ func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 	})
 }
 
-// An hour of honest traffic to six servers, in which what clients do and what the network does changes each 30 s:
+// An hour of honest traffic to six servers, in which what clients do and what the network does changes every 30 s:
 // nobody is suspected. One server that answers nobody from then on is, after three looks.
 func TestAnHourOfHonestTraffic(t *testing.T) {
 	const tick, look, mode, servers = 10 * time.Millisecond, int(observeInterval / (10 * time.Millisecond)), 3000, 6

@@ -102,7 +102,7 @@ func (e *examiner) hurry(c *check) {
 		case c.last.Told.Silent,
 			!x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
 			continue
-		case c.ended && x.isWatched():
+		case c.ended && (x.isWatched() || x.v.cfg.Observes(x.s.real)):
 			fast = cmp.Or(fast, askedAgain)
 		}
 		if fast > 0 && (every == 0 || fast < every) {
