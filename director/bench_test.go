@@ -307,3 +307,20 @@ func BenchmarkBrake10k(b *testing.B) {
 		b.Error(err)
 	}
 }
+
+// One look of observe at 10,000 servers, without the reading of their counters by the kernel.
+func BenchmarkObserve10k(b *testing.B) {
+	p := planOf(b, strings.ReplaceAll(many(10000, 80, 10), "\tservice", "\tobserve = yes\n\tservice"))
+	o := observer{services: &services{virtuals: p.virtuals, ours: p.virtuals}}
+	table := table{client: ipvsctl.NewMemory(nil), alive: func() {}}
+	for _, v := range p.virtuals {
+		for _, s := range v.servers {
+			v.Have.Put(s.Dest)
+			table.client.Do(b.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: v.key, Settings: v.settings},
+				ipvsctl.Op{Kind: ipvsctl.AddDest, Key: v.key, Dest: s.Dest})
+		}
+	}
+	for b.Loop() {
+		o.look(b.Context(), &table)
+	}
+}

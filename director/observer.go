@@ -137,18 +137,23 @@ func (o *observer) arm() {
 func (o *observer) look(ctx context.Context, t *table) {
 	o.lookAt = nil
 	var keys []lvs.Key
-	for _, v := range o.ours {
-		if slices.ContainsFunc(v.servers, func(s *server) bool { return v.cfg.Observes(s.real) }) {
+	for _, v := range o.virtuals {
+		if v.isObserved() {
 			keys = append(keys, v.key)
 		}
 	}
 	found := t.counters(ctx, keys...)
 	for _, v := range o.virtuals {
-		if service, read := found[v.key]; read || !slices.Contains(keys, v.key) {
+		if service, read := found[v.key]; read || !v.isObserved() {
 			o.observe(v, service.Counters)
 		}
 	}
 	o.arm()
+}
+
+// isObserved reports whether the counters of a virtual service are read.
+func (v *virtual) isObserved() bool {
+	return v.isOurs() && slices.ContainsFunc(v.servers, func(s *server) bool { return v.cfg.Observes(s.real) })
 }
 
 // observe decides which servers of a virtual service are suspected. A server without counters is not there, or not
