@@ -19,7 +19,8 @@ virtual = 198.51.100.10:7000
 
 // A server that answers every check and no client is suspected, and no other, until packets come back. It stays in the
 // table. One that resets its clients' connections is not: its resets are packets back.
-func TestKernelObserve(t *testing.T) {
+func TestKernelLongObserve(t *testing.T) {
+	onlyLong(t)
 	l := newLab(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
 		l.echo(ns, ":7000")

@@ -252,7 +252,7 @@ func (ws *Watches) ended(w *watching, now time.Time) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
 	if ws.all[w.To] == w {
-		ws.pool.ask(w.Tasks)
+		ask(ws.pool, w.Tasks)
 	}
 	lasted := now.Sub(w.began)
 	if w.short++; lasted >= shortLife {
