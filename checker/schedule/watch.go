@@ -18,9 +18,10 @@ import (
 const (
 	// dialEvery is the time between two new connections of all watches together.
 	dialEvery = 2 * time.Millisecond
-	// firstPause is the longest wait before a connection is replaced. It doubles each time, up to the interval of
-	// the checks, and is the first one again after a connection that lasted an interval.
-	firstPause = 100 * time.Millisecond
+	// firstPause is the longest wait before a connection is replaced: short, because a process that ends may close
+	// its connections before it stops to listen, and pass the check between. It doubles each time, up to the
+	// interval of the checks, and is the first one again after a connection that lasted an interval.
+	firstPause = 10 * time.Millisecond
 	// A server that ends maxShort connections in a row within shortLife, and passes its checks, is not watched.
 	shortLife = 5 * time.Second
 	maxShort  = 5

@@ -331,11 +331,11 @@ func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
 
 // The pause grows to the interval, and is short again after a connection that lasted that long.
 func TestThePauseGrows(t *testing.T) {
-	w := &watching{Watch: Watch{Every: time.Second}}
+	w := &watching{Watch: Watch{Every: 50 * time.Millisecond}}
 	for _, step := range []struct{ lasted, pause time.Duration }{
-		{0, 100 * time.Millisecond}, {500 * time.Millisecond, 200 * time.Millisecond}, {0, 400 * time.Millisecond},
-		{0, 800 * time.Millisecond}, {0, time.Second}, {999 * time.Millisecond, time.Second},
-		{time.Second, 100 * time.Millisecond}, {0, 200 * time.Millisecond},
+		{0, 10 * time.Millisecond}, {20 * time.Millisecond, 20 * time.Millisecond}, {0, 40 * time.Millisecond},
+		{0, 50 * time.Millisecond}, {49 * time.Millisecond, 50 * time.Millisecond},
+		{50 * time.Millisecond, 10 * time.Millisecond}, {0, 20 * time.Millisecond},
 	} {
 		if w.grow(step.lasted); w.pause != step.pause {
 			t.Errorf("after a connection of %v the pause is %v, want %v", step.lasted, w.pause, step.pause)

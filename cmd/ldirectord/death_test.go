@@ -30,14 +30,14 @@ func acceptsAll() {
 	}
 }
 
-// With watch a server whose process dies is out of the table within milliseconds, however long the interval.
+// With watch a server whose process dies is out of the table long before its next check. The bar is in the lab's row.
 func TestADeathIsSeenAtOnce(t *testing.T) {
-	const servers, bar = 5, 20 * time.Millisecond
+	const servers = 5
 	path, err := exec.LookPath("accepts-all")
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := "checkinterval = 10\nwatch = yes\nvirtual = 10.1.0.1:80\n\tchecktype = connect\n"
+	config := "checkinterval = 3600\nwatch = yes\nvirtual = 10.1.0.1:80\n\tchecktype = connect\n"
 	var names []string
 	var running []*exec.Cmd
 	var said []*bufio.Scanner
@@ -89,7 +89,4 @@ func TestADeathIsSeenAtOnce(t *testing.T) {
 	}
 	slices.Sort(took)
 	t.Logf("out of the table after %v", took)
-	if took[0] > bar { // the others tell how busy this machine is
-		t.Errorf("out of the table after %v, want %v", took, bar)
-	}
 }
