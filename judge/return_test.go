@@ -32,6 +32,8 @@ func (p *played) do(t *testing.T, what string) {
 		var does string
 		if d, err := time.ParseDuration(word); err == nil {
 			p.now = p.now.Add(d)
+		} else if word == "unobserved" {
+			p.Observe = lvs.Reported
 		} else if n, _ := fmt.Sscan(word, &i, &does); n < 2 {
 			t.Fatal(word)
 		} else {
@@ -65,6 +67,14 @@ func (p *played) do(t *testing.T, what string) {
 					}
 					return &was.Servers[k].First
 				})
+			case "looks": // it is suspected at a look, and others were answered
+				s.Observed(true, true, false)
+			case "wonders": // it is suspected, and others were not answered either
+				s.Observed(true, false, false)
+			case "answered":
+				s.Observed(false, true, true)
+			case "rests": // no client comes
+				s.Observed(false, true, false)
 			case "vanishes": // and so do the others, and the virtual service
 				p.Vanished()
 			case "hand": // somebody gives it a weight

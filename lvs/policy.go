@@ -19,6 +19,7 @@ type Policy struct {
 	HoldDown    time.Duration // extension: how long a server that fails again stays out, at first; 0: not at all
 	HoldDownMax time.Duration // at most, and how long a failure counts; HoldDown or more
 	BackupBelow LowHigh       // extension: how many servers are enough without backups; zero: one
+	Observe     Observe       // extension: what becomes of a server whose clients get no answers
 }
 
 // Delays reports whether a server that checks took out may have to wait until it comes back.
@@ -48,6 +49,16 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
+
+// Observe is what becomes of a server whose clients get no answers while those of others do.
+type Observe uint8
+
+// The values of Observe.
+const (
+	NotObserved Observe = iota // it is not looked for
+	Reported                   // it is suspected: that is reported
+	LeftOut                    // it has weight 0 when it was suspected for long enough
+)
 
 // Pace limits how many servers come or go in each period. The zero Pace is no limit.
 type Pace struct {
