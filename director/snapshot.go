@@ -376,6 +376,9 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 				now.Due = due
 			}
 		}
+		if c != nil && c.unwatched != "" && x.isWatched() {
+			first("not watched until the next reload: " + x.named(c.unwatched))
+		}
 		now.Unjudged = cmp.Or(now.Unjudged, x.named(j.cantJudge()))
 		if s.first.next != nil {
 			now.Checks = append(now.Checks, x.describe())

@@ -277,7 +277,7 @@ func unknown(h *hearing) {
 		if d, in := h.Have.At(s.Dest.Addr); in {
 			h.member(s, min(d.Weight, 1)*h.weight(s))
 		}
-		if s.Held && why > 0 {
+		if s.Held {
 			h.Why[s.At] = why // the guard's
 		}
 	}

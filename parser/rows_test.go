@@ -175,6 +175,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 
 		{"metrics=small\n", "", "is not allowed"},
 		{"statuspage=on\n", `"on" is neither yes nor no`, "no effect"},
+		{"timeouts=0/0/0\n", "timeouts has no effect: 0 leaves each as it is", ""},
+		{"timeouts=0/0/1\n", "", "no effect"},
 		{"statuspage=yes\n", "statuspage has no effect without listen", ""},
 		{"statuspage=yes\nlisten=127.0.0.1:97\nstatushost=lb.example.com\n", "", "no effect"},
 		{"statuspage=no\n", "", "no effect"},
