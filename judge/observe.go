@@ -39,20 +39,23 @@ func (s *Server) isLeftOut() bool { return s.Suspect && s.Waits() }
 // observed leaves out a server that is suspected, unless another one of the section is out for that.
 func observed(h *hearing) {
 	serving, leaves := 0, h.Observe == lvs.LeftOut && !h.Obeys && !h.Theirs
+	var suspect *Server
 	for s := range h.all() {
 		leaves = leaves && !s.Suspect
-		if h.Serves(s) && !s.Held && !s.Backup {
-			serving++
+		if !h.Serves(s) || s.Held || s.Backup || s.Verdict() != health.Up {
+			continue
+		}
+		if serving++; s.Looks == surely && suspect == nil {
+			suspect = s
 		}
 	}
-	leaves = leaves && serving > h.needed()
+	if leaves && suspect != nil && serving > h.needed() {
+		suspect.Fallen, suspect.Noted, suspect.Suspect, suspect.Looks = true, false, true, 0
+		suspect.Suspects = min(suspect.Suspects, maxReturns) + 1
+		h.count(suspect)
+		h.askAgain(suspect.Turn)
+	}
 	for s := range h.all() {
-		if leaves && s.Looks == surely && h.Serves(s) && !s.Held && !s.Backup && s.Verdict() == health.Up {
-			leaves, s.Looks = false, 0
-			s.Fallen, s.Noted, s.Suspect, s.Suspects = true, false, true, min(s.Suspects, maxReturns)+1
-			h.count(s)
-			h.askAgain(s.Turn)
-		}
 		if s.isLeftOut() && h.isHeldDown(s) {
 			h.Why[s.At] = h.by
 		}

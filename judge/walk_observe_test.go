@@ -6,6 +6,11 @@ import (
 	"ldirectord/checker/health"
 )
 
+// isNewlyOut reports whether a server was left out by this step.
+func (s *step) isNewlyOut(i int) bool {
+	return s.to.Servers[i].LeftOut && i < len(s.from.Servers) && !s.from.Servers[i].LeftOut
+}
+
 // leavesOutOne: of those that are suspected one at a time is left out, by packets alone, while enough others serve. It
 // comes back when its time is over and it passes, and after two returns without an answer by an order alone, unless too
 // few serve.

@@ -16,7 +16,7 @@ func holdsDown(s *step) string {
 	passed := time.Duration(bit(s.kind == time_)) * tick
 	for i := range w.Servers {
 		one, was, facts := &w.Servers[i], &b.Servers[i], &s.to.Servers[i]
-		soon := !was.Fallen && instant.Before(was.Turn.Add(2*tick-passed))
+		soon := !was.Fallen && instant.Before(was.Turn.Add(w.HoldDownMax-passed))
 		left := was.Turn.Add(-passed).Sub(instant)
 		switch {
 		case one.Gone, one.Suspect, was.Suspect:
