@@ -5,8 +5,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// With observe, the packets of clients are a witness: a server may pass its checks while no client of it gets an answer.
-// With observe = out it is left out then: weight 0, and back by holddown.
+// With observe, the packets of clients are a witness: a server may pass its checks while no client of it gets an
+// answer. With observe = out it is left out then: weight 0, and back by holddown.
 
 const (
 	surely     = 3 // looks in a row after which a server is left out
@@ -14,9 +14,9 @@ const (
 )
 
 // Observed notes a look at the packets of a server: whether it is suspected, whether enough others were answered
-// meanwhile, and whether it answered. It reports whether the table may change. Of one that fails, or is left out, nothing
-// is noted.
-func (s *Server) Observed(suspected, well, answered bool) (changed bool) {
+// meanwhile, and whether it answered. It reports whether the table may change. Of one that fails, or is left out,
+// nothing is noted.
+func Observed(s *Server, suspected, well, answered bool) (changed bool) {
 	switch {
 	case s.Verdict() == health.Down || s.Suspect:
 	case !suspected:
@@ -31,10 +31,10 @@ func (s *Server) Observed(suspected, well, answered bool) (changed bool) {
 }
 
 // NeedsOrder reports whether nothing but an order lets a server back in that was left out, unless too few others serve.
-func (s *Server) NeedsOrder() bool { return s.Suspect && s.Suspects > maxReturns }
+func NeedsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
 
 // isLeftOut reports whether a server passes, and is out because its clients got no answers.
-func (s *Server) isLeftOut() bool { return s.Suspect && s.Waits() }
+func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
 
 // observed leaves out a server that is suspected, unless another one of the section is out for that.
 func observed(h *hearing) {
@@ -49,14 +49,14 @@ func observed(h *hearing) {
 			suspect = s
 		}
 	}
-	if leaves && suspect != nil && serving > h.needed() {
+	if leaves && suspect != nil && serving > needed(&h.Case) {
 		suspect.Fallen, suspect.Noted, suspect.Suspect, suspect.Looks = true, false, true, 0
 		suspect.Suspects = min(suspect.Suspects, maxReturns) + 1
 		h.count(suspect)
 		h.askAgain(suspect.Turn)
 	}
 	for s := range h.all() {
-		if s.isLeftOut() && h.isHeldDown(s) {
+		if isLeftOut(s) && h.isHeldDown(s) {
 			h.Why[s.At] = h.by
 		}
 	}

@@ -89,7 +89,7 @@ func TestObserve(t *testing.T) {
 func TestWhoIsLeftOutIsSoUntilTheTableSaysSo(t *testing.T) {
 	p := playedWith(func(c *Case) { c.Observe = lvs.LeftOut })
 	for range surely {
-		p.Servers[0].Observed(true, true, false)
+		Observed(&p.Servers[0], true, true, false)
 	}
 	for range 2 {
 		d := Decide(p.Case, p.now)

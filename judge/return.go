@@ -54,11 +54,11 @@ func (h *hearing) count(s *Server) {
 }
 
 func (h *hearing) isHeldDown(s *Server) bool {
-	return h.HoldDown > 0 && (h.now.Before(s.Turn) || h.Observe == lvs.LeftOut && s.NeedsOrder())
+	return h.HoldDown > 0 && (h.now.Before(s.Turn) || h.Observe == lvs.LeftOut && NeedsOrder(s))
 }
 
 // needed is how many servers serve before any of them is kept out.
-func (c *Case) needed() int {
+func needed(c *Case) int {
 	_, enough := c.MinServers.Of(c.Weighted())
 	return max(enough, c.Quota(), (c.Weighted()+1)/2)
 }
@@ -66,7 +66,7 @@ func (c *Case) needed() int {
 // returning lets servers back in, at the pace. Those that checks took out wait in the order in which they passed; those
 // that are held down come last.
 func returning(h *hearing) {
-	missing := h.needed()
+	missing := needed(&h.Case)
 	var waiting, last []*Server
 	var came []time.Time
 	for s := range h.all() {

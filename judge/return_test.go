@@ -68,13 +68,13 @@ func (p *played) do(t *testing.T, what string) {
 					return &was.Servers[k].First
 				})
 			case "looks": // it is suspected at a look, and others were answered
-				s.Observed(true, true, false)
+				Observed(s, true, true, false)
 			case "wonders": // it is suspected, and others were not answered either
-				s.Observed(true, false, false)
+				Observed(s, true, false, false)
 			case "answered":
-				s.Observed(false, true, true)
+				Observed(s, false, true, true)
 			case "rests": // no client comes
-				s.Observed(false, true, false)
+				Observed(s, false, true, false)
 			case "vanishes": // and so do the others, and the virtual service
 				p.Vanished()
 			case "hand": // somebody gives it a weight

@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -19,7 +20,6 @@ type Policy struct {
 	HoldDown    time.Duration // extension: how long a server that fails again stays out, at first; 0: not at all
 	HoldDownMax time.Duration // at most, and how long a failure counts; HoldDown or more
 	BackupBelow LowHigh       // extension: how many servers are enough without backups; zero: one
-	Observe     Observe       // extension: what becomes of a server whose clients get no answers
 }
 
 // Delays reports whether a server that checks took out may have to wait until it comes back.
@@ -59,6 +59,17 @@ const (
 	Reported                   // it is suspected: that is reported
 	LeftOut                    // it has weight 0 when it was suspected for long enough
 )
+
+var observing = []string{"no", "yes", "out"}
+
+// String is the value as the file has it.
+func (o Observe) String() string { return observing[o] }
+
+// ParseObserve reads a value of the file.
+func ParseObserve(text string) (o Observe, ok bool) {
+	i := slices.Index(observing, text)
+	return Observe(max(0, i)), i >= 0
+}
 
 // Pace limits how many servers come or go in each period. The zero Pace is no limit.
 type Pace struct {
