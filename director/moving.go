@@ -180,8 +180,11 @@ func (v *virtual) onFail(s *server, now time.Time) string {
 }
 
 func fallen(s *judge.Server, now time.Time) string {
-	if s.Suspect {
-		return fmt.Sprintf("left out %d times in a row, because its clients got no answers", s.Suspects)
+	switch {
+	case s.Suspect && s.Suspects > 1:
+		return fmt.Sprintf("its clients got no answers, %d times in a row", s.Suspects)
+	case s.Suspect:
+		return "its clients got no answers"
 	}
 	since := now.Sub(time.Unix(int64(s.FellFirst), 0)).Round(time.Second)
 	return fmt.Sprintf("failed %d times in %v", s.Falls, since)
