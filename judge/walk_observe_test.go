@@ -31,7 +31,7 @@ func leavesOutOne(s *step) string {
 		was, facts := b.running(one.Dest.Addr), &s.to.Servers[one.At]
 		serves := s.to.Follows && s.to.ServesIn(facts) && !w.ByHand[one.Dest.Addr]
 		switch {
-		case one.Suspect && serves:
+		case one.Suspect && serves && verdict(one) == health.Up:
 			return who(one) + " is left out, and serves"
 		case was == nil || !s.from.Follows || !s.to.Follows:
 		case one.Suspect && !was.Suspect && (s.kind != packets || int32(s.a) != one.At) && was.Looks < surely:
