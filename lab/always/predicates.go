@@ -63,6 +63,7 @@ var Predicates = []Predicate{
 	{17, nil, weighsNoMore},
 	{18, nil, waitsBeside},
 	{19, nil, wordsHold},
+	{23, leavesOutOne, leftOut},
 }
 
 // Ask reports what is wrong with a step.
@@ -528,6 +529,30 @@ func waitsBeside(m *Moment) string {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; s.Waits && !s.Gone && !s.Unsure && serving < least {
 			return m.Call(s.Dest.Addr) + " waits, and too few serve"
+		}
+	}
+	return ""
+}
+
+// leavesOutOne: of those whose clients get no answers one at a time is left out.
+func leavesOutOne(s *Step) string {
+	out := 0
+	for i := range s.After.Servers {
+		if o := &s.After.Servers[i]; o.LeftOut && !o.Gone {
+			out++
+		}
+	}
+	if out > 1 {
+		return "two servers are left out"
+	}
+	return ""
+}
+
+// leftOut: it serves no more.
+func leftOut(m *Moment) string {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; s.LeftOut && s.Waits && m.ServesIn(s) && !m.isByHand(s) && !m.Gathers {
+			return m.Call(s.Dest.Addr) + " is left out, and serves"
 		}
 	}
 	return ""
