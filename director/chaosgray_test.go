@@ -119,7 +119,7 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 		observed = observed || e.masq && s.leavesOut()
 	}
 	for at, one := range o.seen {
-		compared = compared || at.key == key && one.answered.Sub(was.answered) >= 3*secondLook
+		compared = compared || at.key == key && one.answered.Sub(was.answered) >= observeInterval
 	}
 	s := o.files[0][key.Addr]
 	_, may := o.serving(key, s, knows, now)
