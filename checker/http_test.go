@@ -401,7 +401,7 @@ func TestAbsoluteRequestIsAskedOfItsHostAsInTheReference(t *testing.T) {
 	spec := httpSpec(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 1), "All good")
 	spec.URL = "http://me:s3cret@" + other.addr.String() + "/x"
 	r := build(t, spec, nil).Check(t.Context())
-	if want := "request http://" + other.addr.String() + "/x is not asked of the server being checked"; !r.OK || r.Warning != want {
+	if want := "request http://" + other.addr.String() + "/x does not go to the server being checked"; !r.OK || r.Warning != want {
 		t.Errorf("%+v, want warning %s", r, want)
 	}
 	if want := "GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n"; !strings.HasPrefix(other.asked()[0], want) {

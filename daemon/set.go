@@ -129,7 +129,7 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
 		case guardOf(&v.Guard) == "":
-			why = v.ID + " has no keepserving: its checks decide already"
+			why = v.ID + " has no keepserving: its checks can already remove every server"
 		case r.Kind == orders.Obey && v.Guard.Rests:
 			why = "every server of " + v.ID + " is up: the order would end at once"
 		default:

@@ -188,7 +188,7 @@ func (d *Director) leaveTable(ended context.Context) {
 		d.announcer.settle(ctx)
 	}
 	if !d.marker.isOver(ctx) {
-		d.tell.line(notify.TableError, "Mark rules can't be removed: a change of them does not end")
+		d.tell.line(notify.TableError, "Mark rules can't be removed: an earlier change of them has not ended")
 		return
 	}
 	if !handedOver && !d.marker.isClear() {

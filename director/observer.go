@@ -47,7 +47,7 @@ type witness struct {
 func (w *witness) look(t lvs.Traffic, now time.Time) {
 	before := w.last
 	if w.last = t; w.at.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {
-		w.forget(now, "its counters began anew")
+		w.forget(now, "its counters were reset")
 		before = t
 	}
 	w.at = now
@@ -185,7 +185,7 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 				all = append(all, s.witness)
 			}
 		case s.witness != nil:
-			s.witness.forget(now, "it is not observed any more")
+			s.witness.forget(now, "it is no longer observed")
 		}
 	}
 	compare(all, now)

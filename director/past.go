@@ -78,7 +78,7 @@ func whyHeld(v *virtual, s *server) string {
 	if asks := s.asks(); asks != "" {
 		return asks + ", held: " + by + " keeps it in service"
 	}
-	return "held: " + by + " keeps it in service though its checks fail"
+	return "held: " + by + " keeps it in service although its checks fail"
 }
 
 // counted is how many results of one check, up to the last one, count against the state.

@@ -54,8 +54,8 @@ func Parse(words url.Values) (r Request, err error) {
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
 	case r.TakesBack() && (r.Why != "" || until != "" || last != ""):
 		return r, errors.New(
-			"an order that is taken back has no reason and no end: why, until and for go with drain, " +
-				"maint, weight N, obey and withdraw")
+			"the end of an order takes no why, until or for: they are for drain, maint, weight N, obey " +
+				"and withdraw")
 	}
 	if r.Until, err = endOf(until, last, now); last != "" {
 		r.Boot, r.Ends = run.BootID(), run.SinceBoot()+r.Until.Sub(now)
@@ -72,13 +72,13 @@ func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce
 func endOf(until, last string, now time.Time) (time.Time, error) {
 	switch {
 	case until != "" && last != "":
-		return now, errors.New("one end is enough: either until or for")
+		return now, errors.New("give either until or for, not both")
 	case last != "":
 		d, unit, ok := parser.ParseSeconds(last)
 		if !ok || unit == "" || d < 1 || d > 3650*24*3600 {
 			return now, fmt.Errorf(
-				"%q is not how long an order can last; give a number with a unit, such as 90s, 30m, "+
-					"2h or 1d, up to 3650d", last)
+				"%q is not a time that an order can last; give a number with a unit, such as 90s, "+
+					"30m, 2h or 1d, up to 3650d", last)
 		}
 		return second(now.Add(d.Duration())), nil
 	case until == "":

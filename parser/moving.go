@@ -65,7 +65,7 @@ func readOnFail(v *value) (lvs.OnFail, *problem) {
 	s, unit, ok := ParseSeconds(unquote(v.text))
 	if !ok || unit == "h" || unit == "d" || s < 1 || s > maxTime || s != Seconds(int(s)) {
 		return 0, v.bad("is not allowed; it must be keep, cut, or a time of whole seconds from 1 to 10 " +
-			"years, such as 30 or 5m; or 0 for what quiescent says")
+			"years, such as 30 or 5m; or 0 to leave it to quiescent")
 	}
 	return lvs.OnFail(s.Duration()), nil
 }
@@ -116,7 +116,7 @@ func (f finder) moves(v *Virtual) {
 		case at.Line == 0:
 			v.SlowStart = 0
 			f.warn(noEffect, v.At["virtual"], text+
-				"; the global value does not apply to this section, as with slowstart = 0",
+				"; the global value does not apply to this section, as if it had slowstart = 0",
 				what, v.Scheduler, why)
 		case strings.Contains("sh mh dh fo", v.Scheduler):
 			f.error(conflict, at, text, what, v.Scheduler, why)

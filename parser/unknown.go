@@ -31,7 +31,7 @@ func describeOdd(l line) string {
 	const allowed = "; a line is NAME = VALUE or a comment after #"
 	switch {
 	case l.name == "":
-		return "the line begins with no name" + allowed
+		return "the line does not begin with a name" + allowed
 	case byName[l.name] != nil:
 		return l.name + " is not followed by =" + allowed
 	case removed[l.name].instead != "":

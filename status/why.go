@@ -136,7 +136,7 @@ func (e *Entry) done(r *history.Record) {
 	case history.Up, history.Down:
 		e.Text = e.What + ": " + r.Text
 	case history.LetGo:
-		e.Text = "not held any more"
+		e.Text = "no longer held"
 	case history.Add:
 		e.told(r, "added with "+weight, "to add it with "+weight)
 	case history.Edit:

@@ -46,7 +46,7 @@ func (s *scanner) group() part {
 // enclosed reads the inside of a group and its ")". What the modifiers become inside ends with it.
 func (s *scanner) enclosed(open string, begin int) part {
 	if s.nesting++; s.nesting > maxNesting {
-		s.fail(begin, "more than %d groups in each other", maxNesting)
+		s.fail(begin, "more than %d nested groups", maxNesting)
 	}
 	saved := s.on
 	inside := s.branches()
