@@ -24,7 +24,7 @@ const (
 	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
 	NameFound      Kind = "name-found"      // a host name that had no address has one
 	NameMoved      Kind = "name-moved"      // a host name has another address
-	NameLost       Kind = "name-lost"       // a host name has no address any more; the last one counts
+	NameLost       Kind = "name-lost"       // a host name can't be looked up; its last address stays in use
 	AddedVirtual   Kind = "added-virtual"   // a virtual service was added
 	ChangedVirtual Kind = "changed-virtual" // the settings of a virtual service were changed
 	PurgedVirtual  Kind = "purged-virtual"  // a virtual service was removed
@@ -45,7 +45,7 @@ const (
 	CheckFailed    Kind = "check-failed"    // a server is down
 	Tells          Kind = "tells"           // a server or its check reduces the server's weight, or restores it
 	Unwatched      Kind = "unwatched"       // no idle connection to a server can be kept, see watch
-	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
+	CheckWarning   Kind = "check-warning"   // a check passed with a warning
 	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks prove nothing
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it proves nothing
 	ChangedByHand  Kind = "changed-by-hand" // another program changed our part of the table
