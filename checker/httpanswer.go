@@ -47,9 +47,9 @@ func (a *httpAnswer) statusSaid() string {
 	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
 }
 
-// answerReader reads one HTTP answer (RFC 9112). Every part has a limit.
-// It is our own because http.ReadResponse refuses answers that are good enough for a check, as those with junk in
-// their header, and takes longer, with 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
+// answerReader reads one HTTP answer (RFC 9112). Every part has a limit. It is our own because http.ReadResponse
+// refuses answers that are good enough for a check, such as those with junk in the header. It also takes longer, with
+// 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
 	timeout time.Duration // the timeout of the check, for messages
 	src     *wire.Conn

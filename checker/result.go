@@ -48,7 +48,7 @@ const (
 	WayVoid
 )
 
-// Conclusive reports whether the result says something about the server.
+// Conclusive reports whether the result proves something about the server.
 func (r Result) Conclusive() bool {
 	return r.Cause != Shortage && r.Cause != Unjudged && r.Cause != Silent
 }
@@ -67,13 +67,13 @@ const (
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
 	Program                  // the checkcommand exited with a status other than 0, or died by a signal
-	// Shortage is a lack of descriptors, memory, ports or permissions on this machine: it says nothing about the
+	// Shortage is a lack of descriptors, memory, ports or permissions on this machine: it proves nothing about the
 	// server.
 	Shortage
-	// Unjudged is an answer that can't be compared with receive within the time limit. It says nothing about the
+	// Unjudged is an answer that can't be compared with receive within the time limit. It proves nothing about the
 	// server either, and does not make the next check earlier.
 	Unjudged
-	Silent // an agent is silent, or sends nothing usable: that says nothing about the server
+	Silent // an agent is silent, or sends nothing usable: that proves nothing about the server
 	Causes // how many there are
 )
 

@@ -117,7 +117,8 @@ func (e *examiner) run() {
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
 }
 
-// watch has the addresses watched that the sections say. Where several share one, one connection is for all.
+// watch has the pool watch the addresses that the sections name. If several sections share an address, they share one
+// connection.
 func (e *examiner) watch(tasks []*schedule.Task) {
 	e.watched = map[*check]*schedule.Watch{}
 	all := map[netip.AddrPort]*schedule.Watch{}

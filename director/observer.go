@@ -16,20 +16,20 @@ import (
 	"ldirectord/notify"
 )
 
-// This file has the packets of clients as a witness: with observe, a server whose clients get no packet back, while
-// those of its fellows do, is suspected. That is reported and asks for its checks. What becomes of it, judge decides.
+// This file compares the packets of clients. With observe, a server is suspected when its clients get no packet back,
+// while clients of the other servers do. That is reported and asks for its checks. judge decides what happens to it.
 
 const (
 	observeInterval = 2 * time.Second        // between two looks at the counters of the observed sections
 	secondLook      = 500 * time.Millisecond // after one at which a server has enough connections to be suspected
-	// A server is suspected after this many connections without a packet back. Of them minWaiting were there at the
-	// look before: the answer to one that was made just before a look is on its way.
+	// A server is suspected after this many connections without a packet back. minWaiting of them were there at the
+	// look before, because the answer to a connection made just before a look may still be on its way.
 	minUnanswered = 20
 	minWaiting    = 10
 	maxQuiet      = 10 // looks in a row without a new connection, after which nothing is known of a server
 )
 
-// witness is what the counters of a server say of its clients, look by look.
+// witness is what the counters of a server show of its clients, look by look.
 type witness struct {
 	last       lvs.Traffic // at the last look
 	at         time.Time   // of the last look; zero: none yet
@@ -43,7 +43,8 @@ type witness struct {
 	over       string // why it was suspected no longer, the last time
 }
 
-// look notes counters. Smaller ones began anew, as do those of a server that was not looked at before.
+// look notes counters. If they are smaller than before, they were reset, and the count starts again. It also starts for
+// a server that was not looked at before.
 func (w *witness) look(t lvs.Traffic, now time.Time) {
 	before := w.last
 	if w.last = t; w.at.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {

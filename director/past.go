@@ -33,7 +33,7 @@ func (t *teller) found(k history.Kind, r *checker.Result, users ...user) {
 	}
 }
 
-// turned reports that a server changed its state, and by which rule.
+// turned reports that a server changed its state, and the rule that decided it.
 func (t *teller) turned(x user, was health.State, by history.Verdict) {
 	c := Change{user: x, Before: State{Verdict: was}, After: State{Verdict: x.s.Verdict()}}
 	up := c.After.Verdict == health.Up

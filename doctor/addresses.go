@@ -13,7 +13,7 @@ import (
 )
 
 // primaryAddresses are the machine's own addresses, unlike those of services. An address is primary if it is the first
-// one with a network on its interface, a loopback address, one with a lifetime (from a router or DHCP), or, with IPv4,
+// one with a network on its interface, is a loopback address, has a lifetime (from a router or DHCP), or, with IPv4, is
 // the source address of the default route.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()

@@ -59,7 +59,7 @@ const (
 	Edit    // its weight in the table was set to Weight
 	Remove  // it was removed from the table
 	Held    // Text is which directive keeps it in service though it is down
-	LetGo   // it is not held any more
+	LetGo   // it is no longer held
 	Order   // Text is its new order, or the order that ended
 	Changed // Text describes another change
 )

@@ -14,13 +14,13 @@ type Record struct {
 	Key  lvs.Key
 	Addr netip.AddrPort
 
-	// Of one that leaves: it is removed when its connections have ended.
+	// For a server that leaves: it is removed when its connections have ended.
 	Name  string    `json:",omitzero"` // address:port as it was configured
 	Until time.Time `json:",omitzero"` // the latest time to remove it
 	// it moved away, is in maintenance, and serves again afterwards: Until does not count
 	Stays bool `json:",omitzero"`
 
-	// Of one whose weight is changing.
+	// For a server whose weight is changing.
 	Nth    uint32 `json:",omitzero"` // of the servers with this address
 	Weight uint32 `json:",omitzero"` // in the table when it was recorded
 	Of     uint32 `json:",omitzero"` // its weight by order or file

@@ -14,7 +14,7 @@ const (
 )
 
 // Observed notes a look at the packets of a server: whether it is suspected, whether enough others were answered
-// meanwhile, and whether it answered. It reports whether the table may change. Of one that fails, or is left out,
+// meanwhile, and whether it answered. It reports whether the table may change. For a server that fails, or is left out,
 // nothing is noted.
 func Observed(s *Server, suspected, well, answered bool) (changed bool) {
 	switch {

@@ -7,8 +7,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// With onfail, the file says what becomes of the connections of a server that checks take out: they stay while it has
-// weight 0, and end when it is removed from the table.
+// With onfail, the file decides what happens to the connections of a server that checks take out. They stay while it
+// has weight 0, and end when it is removed from the table.
 
 // failed notes since when checks keep servers out, where onfail has a time. For a server without a result the
 // time continues.

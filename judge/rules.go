@@ -114,9 +114,9 @@ func (c *Case) Recovered() bool {
 	return true
 }
 
-// guard finds the held servers beyond the quota, which may leave: those that fail first, those that pass and request to
-// be left out last. A server whose check was changed by a reload is held at least until the first result. guard uses
-// the time since which each server fails, so name is applied before it.
+// guard finds the held servers beyond the quota, which may leave: first those that fail, last those that pass and
+// request to be left out. A server whose check was changed by a reload is held at least until the first result. guard
+// uses the time since which each server fails, so name is applied before it.
 func guard(h *hearing) {
 	serving, guards := 0, h.guards()
 	var held []*Server
@@ -235,7 +235,7 @@ func leaving(h *hearing) {
 	}
 }
 
-// drained keeps the connections of a drained server, whatever quiescent says. It does not count as available.
+// drained keeps the connections of a drained server, whatever quiescent is. It does not count as available.
 func drained(h *hearing) {
 	for s := range h.all() {
 		if !s.IsDraining() || s.Order.Kind != Drain || h.Rests(s) {

@@ -5,8 +5,8 @@ import "ldirectord/checker/health"
 // off is the state of a server that is not checked. It is neither up, down nor unknown: the server is not in use.
 const off health.State = 255
 
-// State is the state that decides about the table: a server in maintenance counts as down, whatever its checks find,
-// a server that waits to come back too, and a held server as up.
+// State is the state that decides about the table. A server in maintenance counts as down, whatever its checks find,
+// and so does a server that waits to come back. A held server counts as up.
 func (s *Server) State() health.State {
 	switch {
 	case s.Unchecked:

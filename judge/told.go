@@ -9,7 +9,7 @@ import "ldirectord/checker/health"
 // whole is a part in full.
 const whole = 10_000
 
-// told is the part of its weight that a server says it can bear. A check that only weighs takes its part while it is
+// told is the part of its weight that a server reports it can bear. A check that only weighs takes its part while it is
 // down.
 func (s *Server) told() Part {
 	p := Part{whole, whole}

@@ -50,7 +50,7 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
 
-// Observe is what becomes of a server whose clients get no answers while those of others do.
+// Observe decides about a server whose clients get no answers while clients of other servers do.
 type Observe uint8
 
 // The values of Observe.

@@ -83,8 +83,8 @@ func NoHost(a netip.Addr) string {
 	return ""
 }
 
-// Refuse takes back the answers that lead a real server to one of these addresses, those of the configuration itself,
-// or of a virtual service: packets for it would come back.
+// Refuse takes back the answers that lead a real server to one of these addresses, to an address of the configuration
+// itself, or to that of a virtual service: its packets would come back.
 func (t *Table) Refuse(own map[netip.Addr]bool) {
 	if !t.Again {
 		return

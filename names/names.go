@@ -1,5 +1,5 @@
-// Package names is about the host and service names of a configuration: they are looked up, each once and all of them
-// within a deadline; the last answer is kept in a file; and they are looked up again while the daemon runs.
+// Package names looks up the host and service names of a configuration, each once and all of them within a deadline. It
+// keeps the last answer in a file, and looks names up again while the daemon runs.
 package names
 
 import (

@@ -153,7 +153,7 @@ func (a adviser) pacesOut() {
 	a.in(a.s, advice).add(d)
 }
 
-// ends warns where onfail ends connections by a single failed check, and says what clients see of onfail.
+// ends warns where onfail ends connections by a single failed check, and notes what clients see with onfail.
 func (r *resolver) ends(c *Config) {
 	var told []Diagnostic
 	for i := range c.Virtuals {

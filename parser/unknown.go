@@ -19,7 +19,7 @@ func (r *reader) oddDirective(l line) {
 		return
 	}
 	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
-		// What follows belongs to it, not to the section before.
+		// The lines after it belong to it, not to the section before.
 		at = r.in(r.openSection(l, best == "virtual6"), inLines)
 	}
 	at.error(unknownDirective, l.at(l.start), "%s", describeOdd(l))

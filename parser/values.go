@@ -135,8 +135,8 @@ const timeAllowed = "a time from 100 ms to 10 years: seconds, as 5 or 0.5, or a 
 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
-// ParseSeconds reads a number with or without a fraction, and with or without a unit directly after it: ms, s, m, h or
-// d; directives accept only the first three. Without a unit it is in seconds.
+// ParseSeconds reads a number, which may have a fraction, and a unit directly after it: ms, s, m, h or d. Directives
+// accept only the first three. Without a unit it is in seconds.
 func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	m := timeForm.FindStringSubmatch(text)
 	if m == nil {

@@ -22,8 +22,8 @@ func (all *sentences) told(about, what string) {
 	}
 }
 
-// Remarks are what is wrong with the daemon as a whole, a sentence each. They contain text from servers and other
-// programs: escape it.
+// Remarks are the faults of the daemon as a whole, a sentence each. They contain text from servers and other programs:
+// escape it.
 func (r *Report) Remarks() []string {
 	var all sentences
 	all.told("the last reload was refused: ", r.Reloads.Error)
@@ -62,8 +62,8 @@ func (r *Report) Remarks() []string {
 	return all
 }
 
-// Remarks are what is wrong with a virtual service besides its servers, and what keepserving does where that makes a
-// difference. They contain text from servers and other programs: escape it.
+// Remarks are the faults of a virtual service besides those of its servers, and what keepserving does if it has an
+// effect. They contain text from servers and other programs: escape it.
 func (v *Virtual) Remarks() []string {
 	var all sentences
 	all.told("the table refuses it: ", v.Error)

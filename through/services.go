@@ -157,8 +157,8 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(context
 }
 
 // Set chooses and writes down the marks for these ways, and removes all other services: a check that still uses one is
-// void. The keys are the virtual services of the configuration. What fails is tried again by the checks, or by the next
-// Set.
+// void. The keys are the virtual services of the configuration. The checks, or the next Set, try a failed service
+// again.
 func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.Key) {
 	if s.Table == nil {
 		return
@@ -271,7 +271,7 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 }
 
 // look reads services, with one request for each: whether they stayed in the table as they were made, and whether they
-// have no destinations that this program did not add. Of those that could not be read neither is known.
+// have no destinations that this program did not add. Neither is known of services that could not be read.
 func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bool, err error) {
 	stayed, free = make([]bool, len(all)), make([]bool, len(all))
 	keys := make([]lvs.Key, len(all))
@@ -306,7 +306,7 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 			p.looked = time.Time{}
 			k = s.kernel(p.via.To, p.Dest.Addr.Addr(), answered)
 		}
-		// What was changed while the check ran does not show where its packets went.
+		// A service that was changed while the check ran does not show where its packets went.
 		void = cmp.Or(Judge(r, stayed[0], p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
 		p.before = k
 		if void == "" && !r.OK && p.restored {

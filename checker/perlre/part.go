@@ -72,9 +72,9 @@ func inOrder(members []part) part {
 	return all
 }
 
-// repeated is a part under a quantifier, low times or more. Of a body that may be empty, Go's engine finds
-// another end. Where the body is odd it becomes a group of our own: the engine takes (?>a?)? for (?>a?), but not when
-// there is a group between them.
+// repeated is a part under a quantifier, low times or more. Go's engine finds another end of a body that may be empty.
+// Where the body is odd it becomes a group of our own: the engine takes (?>a?)? for (?>a?), but not when there is a
+// group between them.
 func (p part) repeated(quantifier string, low int) part {
 	if p.odd {
 		p.text = "(?<own>" + p.text + ")"

@@ -32,7 +32,7 @@ const (
 	// after a success.
 	maxSleep = time.Second
 	// stallAfter is how late the pool may wake before failures from that time are ignored: after a stopped process
-	// or a suspended machine they say nothing about the servers.
+	// or a suspended machine they prove nothing about the servers.
 	stallAfter = 500 * time.Millisecond
 	// shortageRetry is the wait before a check that failed because of a shortage of this machine is repeated. It
 	// doubles with each further shortage, up to the interval, because a shortage may last.
