@@ -169,11 +169,11 @@ func Failed(ctx context.Context, err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }
 
-// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is
-// left.) No route to the server is none: the server can't be reached.
+// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is left.) No route
+// to the server is not a shortage: the server can't be reached.
 //
-// EPERM is one: a firewall rule of this machine, or its full table of connections, dropped what was sent, and no
-// network says so. EACCES is none but for a ping socket: with IPv6 a router, or the server, says it.
+// EPERM is a shortage: a firewall rule of this machine, or its full table of connections, dropped the packet, and no
+// network reports that. EACCES is a shortage only for a ping socket: with IPv6 a router, or the server, reports it.
 func isShortage(err error) bool {
 	return wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
 		syscall.EPERM, icmp.ErrDenied)

@@ -139,7 +139,7 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 	return found, why
 }
 
-// guardOf is the first directive by which servers of a virtual service are held, or wait; "" for none.
+// guardOf is the first directive that holds servers of a virtual service, or makes them wait; "" for none.
 func guardOf(g *director.GuardSnapshot) string {
 	switch {
 	case g.Keeps > 0:

@@ -79,7 +79,7 @@ func (w *writer) noteCounters(table ipvsctl.Table) {
 	}
 }
 
-// limit is what is known about a server's upper limit of connections.
+// limit has the state of a server's upper limit of connections.
 type limit struct {
 	reached uint32    // the limit at which the kernel stopped sending new clients; 0: it sends them
 	full    bool      // it was reported as full

@@ -46,7 +46,7 @@ type check struct {
 	begun    bool           // it is in the pool
 	reported bool           // it had a result, or one that does not count and ends the wait
 	agent    bool           // it is that of an agent
-	ended    bool           // it was asked for, see schedule.Update, and no result has settled why
+	ended    bool           // it was asked for, see schedule.Update, and no result has settled the question yet
 	observed bool           // it was asked for because a server is suspected
 	// why its address can't be watched before the next reload; "": it can
 	unwatched string
@@ -154,7 +154,7 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 // isWatched reports whether an idle connection shows the end of the server to the check, by the section.
 func (x user) isWatched() bool { return x.v.cfg.Check(int(x.j.number)).Watches(x.s.real) }
 
-// attend has the address of a check watched from a success on, while a server is up there.
+// attend has the address of a check watched after a success, while a server is up there.
 func (e *examiner) attend(c *check) {
 	w := e.watched[c]
 	if w == nil {

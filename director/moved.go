@@ -31,7 +31,7 @@ func (b *planBuilder) earlier(v *virtual) {
 	}
 }
 
-// staying makes the servers that stay though they have left the file.
+// staying makes the servers that stay although they have left the file.
 func (b *planBuilder) staying(v *virtual) {
 	var all []*server
 	for i := range v.cfg.Staying {

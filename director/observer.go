@@ -17,7 +17,8 @@ import (
 )
 
 // This file compares the packets of clients. With observe, a server is suspected when its clients get no packet back,
-// while clients of the other servers do. That is reported and asks for its checks. judge decides what happens to it.
+// while clients of the other servers do. The suspicion is reported, and its checks are made at once. judge decides what
+// happens to it.
 
 const (
 	observeInterval = 2 * time.Second        // between two looks at the counters of the observed sections
@@ -40,7 +41,7 @@ type witness struct {
 	suspected  bool
 	well       bool   // enough others answered, at the last look
 	told       bool   // that was reported
-	over       string // why it was suspected no longer, the last time
+	over       string // why the last suspicion ended
 }
 
 // look notes counters. If they are smaller than before, they were reset, and the count starts again. It also starts for
@@ -83,7 +84,7 @@ func compare(all []*witness, now time.Time) {
 	}
 }
 
-// judge decides whether a server is suspected. Well: enough of its fellows answered.
+// judge decides whether a server is suspected. well: enough of the other servers answered.
 func (w *witness) judge(well bool, now time.Time) {
 	waiting := w.unanswered
 	w.well = well

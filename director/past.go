@@ -69,7 +69,7 @@ func tellHeld(t *teller, v *virtual) {
 	}
 }
 
-// whyHeld is which directive holds a server, in words.
+// whyHeld names the directive that holds a server, in words.
 func whyHeld(v *virtual, s *server) string {
 	by := "keepserving"
 	if isPacedOut(v, s) {

@@ -82,7 +82,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.tell.status = lvs.StatusRunning
 }
 
-// demotionTimeout is how long virtual services stay in the table while commands are told of the demotion.
+// demotionTimeout is how long virtual services stay in the table while commands run because of the demotion.
 const demotionTimeout = 3 * time.Second
 
 // beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to a

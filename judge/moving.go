@@ -31,8 +31,8 @@ type Record struct {
 // Times are all times of a record.
 func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.Turn} }
 
-// Spoken is what counts of a server's words, and which checks that only weigh are down: of the first checks for which
-// there is something to note, by their lines.
+// Spoken has the reports of a server that count, and its failing checks that only change the weight: those of the first
+// checks with something to note, by their lines.
 type Spoken [4]struct {
 	Line  uint8
 	Agent bool `json:",omitzero"` // whatever its line

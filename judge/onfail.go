@@ -53,8 +53,8 @@ func (h *hearing) stays(s *Server) bool {
 	return in || h.Quiescent
 }
 
-// isBelieved reports whether a check that fails has passed since it is known. One that never did may itself be wrong.
-// The failure of a server that is suspected may be one of the network.
+// isBelieved reports whether a failing check has passed before, since the start or its last change. A check that never
+// passed may itself be wrong. The failure of a suspected server may be a fault of the network.
 func isBelieved(s *Server) bool {
 	for _, check := range s.Checks() {
 		if check.Health.State == health.Down && check.Part == 0 && check.Proven {

@@ -25,8 +25,8 @@ type Policy struct {
 // Delays reports whether a server that checks took out may have to wait until it comes back.
 func (p *Policy) Delays() bool { return p.HoldDown > 0 || p.Pace.N > 0 }
 
-// OnFail is what becomes of a server that checks take out: it has weight 0 for that time and is removed then, or one of
-// the values below.
+// OnFail decides about a server that checks take out: it has weight 0 for that time and is then removed, or one of the
+// values below applies.
 type OnFail time.Duration
 
 // The values of OnFail that are no times.

@@ -63,17 +63,17 @@ const (
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
-	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip keeps failing servers
-	GuardChanged   Kind = "guard-changed"   // keepserving or paceout keeps other servers
-	GuardOver      Kind = "guard-over"      // keepserving, paceout or the brake keeps no server any more
-	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more
+	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip holds failing servers
+	GuardChanged   Kind = "guard-changed"   // keepserving or paceout holds other servers
+	GuardOver      Kind = "guard-over"      // keepserving, paceout or the brake no longer holds a server
+	GuardObeys     Kind = "guard-obeys"     // an order lets checks take out every server, or has ended
 	HeldDown       Kind = "held-down"       // a server failed again soon after its return: it stays out for a time
 	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
 	AllFull        Kind = "all-full"        // all servers in service are full: new clients are refused
 	FullOver       Kind = "full-over"       // a server is no longer full, or the servers are no longer all full
 	Suspected      Kind = "suspected"       // the clients of a server get no answers, see observe
 	SuspicionOver  Kind = "suspicion-over"  // a server is no longer suspected
-	BackupServes   Kind = "backup-serves"   // too few servers serve: the backup servers do
+	BackupServes   Kind = "backup-serves"   // too few servers serve, so the backup servers serve
 	BackupRests    Kind = "backup-rests"    // enough servers serve again; the backup servers drain
 	Announced      Kind = "announced"       // an address is on the device of announce
 	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
@@ -106,10 +106,10 @@ type Event struct {
 	Text     string
 	Reason   string // for a person: the message of the check or the kernel
 
-	// What a mail adds about a real server.
+	// The details that a mail adds about a real server.
 	Name    string        // as commands call it; "" for a fallback server
-	Before  string        // its state before; "" when it had none worth a word
-	Lasted  time.Duration // how long the state before lasted
+	Before  string        // its previous state; "" if that is not worth mentioning
+	Lasted  time.Duration // how long the previous state lasted
 	Left    int           // servers of the virtual service that are in service now
 	Servers int           // all servers of the virtual service; 0: not counted
 }

@@ -15,8 +15,7 @@ import (
 	"ldirectord/run"
 )
 
-// Request is an order for real servers, or for the virtual services of a name. One to be ready takes back what was
-// ordered.
+// Request is an order for real servers, or for the virtual services of a name. A request for Ready ends the order.
 type Request struct {
 	Virtual string // as the operator named it; "" for any
 	Real    string // "" with Obey, and to take that back
@@ -31,7 +30,7 @@ var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
 // Parse reads the words of a request. The order is drain, maint, ready, obey, or weight and a number, of which 0 is
 // drain. A reason and an end may be given: until a time (18:00), or for how long from now (2h). In words, the reason is
-// replaced by what is kept of it, and until by the time with its zone, because the daemon may have another time zone.
+// replaced by its kept part, and until by the time with its zone, because the daemon may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
 	what, until, last := words.Get("order"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)

@@ -45,7 +45,7 @@ type Entry struct {
 	Check  string `json:"check,omitempty"`  // which of several checks: https 443
 	Cause  string `json:"cause,omitempty"`  // the cause of a failure
 	Detail string `json:"detail,omitempty"` // what the check found, why the table refused, or what was ordered
-	// Of the last check, in milliseconds: how long it took, and how long after its start each stage was done:
+	// For the last check, in milliseconds: how long it took, and how long after its start each stage was done:
 	// lookup, connect, TLS, sent, first byte, whole answer, match.
 	Took   float64            `json:"took_ms,omitempty"`
 	Stages map[string]float64 `json:"stages_ms,omitempty"`

@@ -36,7 +36,7 @@ var ErrBudget = errors.New("matching took too long")
 // errMemory is a match that never fits into the engine's memory; it is an ErrBudget, too.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
-// What either engine reads in another way than Perl. In Go's, a group matches the newline that may follow the end of
+// Patterns that an engine reads differently from Perl. In Go's, a group matches the newline that may follow the end of
 // a pattern; it is the only group. In the other, ^ of (?m) also matches after a newline that ends the text.
 var (
 	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)

@@ -18,9 +18,10 @@ import (
 const (
 	// dialEvery is the time between two new connections of all watches together.
 	dialEvery = 2 * time.Millisecond
-	// firstPause is the longest wait before a connection is replaced: short, because a process that ends may close
-	// its connections before it stops to listen, and pass the check between. It doubles each time, up to the
-	// interval of the checks, and is the first one again after a connection that lasted an interval.
+	// firstPause is the longest first pause before a connection is replaced. It is short, because a process that
+	// ends may close its connections before it stops listening, and pass a check in between. The pause doubles each
+	// time, up to the interval of the checks. After a connection that lasted an interval it starts again with the
+	// first.
 	firstPause = 10 * time.Millisecond
 	// A server that ends maxShort connections in a row within shortLife, and passes its checks, is not watched.
 	shortLife = 5 * time.Second
@@ -29,7 +30,7 @@ const (
 )
 
 // Watch is an address where an idle TCP connection shows at once that the server, or the way to it, is gone. The end of
-// the connection decides nothing: it asks for a check of each task.
+// the connection changes no state: it only causes a check of each task.
 type Watch struct {
 	To     netip.AddrPort
 	OnLink bool // as wire.Via has it

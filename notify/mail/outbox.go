@@ -39,7 +39,7 @@ type outbox struct {
 type box struct {
 	key     string
 	queue   []*letter // the first is being sent
-	dropped *letter   // the last that did not fit; its count is of them all
+	dropped *letter   // the last letter that did not fit; its count is the number of all of them
 	busy    bool      // a goroutine works on the queue
 	failing bool      // the box fails, and that was reported
 	lost    int       // alerts that a recipient did not get since it fails

@@ -48,7 +48,7 @@ func New(report func(notify.Event)) *Poster {
 	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), latest: map[string]*state{}}
 }
 
-// Set makes url the receiver, of what waits as well. Without one nothing is posted.
+// Set makes url the receiver, also of states that already wait. Without one nothing is posted.
 func (p *Poster) Set(url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +87,8 @@ func (p *Poster) queue(s *state) {
 	}
 }
 
-// Close tries once more to post what waits, until a try fails or ctx is done. The error counts what was not posted.
+// Close tries once more to post the waiting states, until a try fails or ctx is done. The error counts the states that
+// were not posted.
 func (p *Poster) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
