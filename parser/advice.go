@@ -216,7 +216,7 @@ func (a adviser) kernel() {
 	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
 		v.PEName != "" && persists {
 		a.warn("pename", suspicious,
-			"pename=sip reads udp alone; the kernel drops the other packets of line %d",
+			"pename=sip reads only udp; the kernel drops the other packets of line %d",
 			v.Marking[i].At.Line)
 	}
 }

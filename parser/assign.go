@@ -56,7 +56,7 @@ func layoutOf(v *value, literal string) string {
 	case v.commented:
 		return "a comment follows the value; it belongs on a line of its own"
 	case literal == v.text+"\r":
-		return "the lines end in CR LF; they end in LF alone"
+		return "the lines end in CR LF; they must end in LF alone"
 	default:
 		return "blanks follow the value; the Perl ldirectord refuses that"
 	}

@@ -223,7 +223,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"watch=1.5\n", "is not allowed", ""},
 		{"watch=1h\n", "is not allowed", ""},
 		{virtual + real + "\twatch=yes\n\tservice=http\n", "", "watch"},
-		{virtual + real + "\twatch=yes\n\tchecktype=ping\n", "watch has no effect: no check of the section is made by TCP", ""},
+		{virtual + real + "\twatch=yes\n\tchecktype=ping\n", "watch has no effect: no check of the section is made over TCP", ""},
 		{virtual + real + "\twatch=no\n\tchecktype=ping\n", "", "watch"},
 		{virtual + real + "\twatch=yes\n\tchecktype=external\n\tcheckcommand=/x\n\talsocheck=connect 81\n", "", "watch"},
 		{virtual + "\twatch=yes\n\tchecktype=ping\n", "", "watch has"},

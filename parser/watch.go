@@ -89,7 +89,7 @@ func (a adviser) watches() {
 		}
 	}
 	a.when(own && v.Watch.On && len(asked) == 0 && len(v.Reals) > 0, "watch", noEffect,
-		"watch has no effect: no check of the section is made by TCP")
+		"watch has no effect: no check of the section is made over TCP")
 	d := Diagnostic{Severity: Note, Kind: notWatched, Pos: cmp.Or(v.At["watch"], v.At["virtual"])}
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		switch s := asked[name]; {
