@@ -60,7 +60,7 @@ func (c *agent) Resume(ctx context.Context, conn *wire.Conn, _ time.Time) Result
 				return mute(ctx, fmt.Errorf("no known word in %s", wire.Excerpt(line[:end])))
 			}
 			return Result{OK: told.State != health.Down, Cause: Answer, Stage: wire.AtMatch, Told: told,
-				Detail: "says " + wire.Excerpt(line[:end])}
+				Detail: "reports " + wire.Excerpt(line[:end])}
 		case len(line) == cap(line):
 			return mute(ctx, fmt.Errorf("no end of line within %d bytes: %s", len(line),
 				wire.Excerpt(line)))

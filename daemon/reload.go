@@ -216,7 +216,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 	}
 	f.d.tally.reread(why)
 	if why != "" {
-		f.d.Manager.ready(f.current.Summary() + "; the file was refused, the log says why")
+		f.d.Manager.ready(f.current.Summary() + "; the file was refused, see the log")
 		f.followNames(ctx, minLookupRetry)
 		return why
 	}

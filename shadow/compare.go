@@ -181,5 +181,5 @@ func reason(p place, now *director.Snapshot) string {
 			return "no server is up"
 		}
 	}
-	return "the file says so"
+	return "as the file has it"
 }
