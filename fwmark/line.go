@@ -31,7 +31,7 @@ func linesOf(rules []Rule, ipv6 bool) (lines []string) {
 	return lines
 }
 
-// line is a rule as arguments of iptables. Two that mean the same are written the same.
+// line is a rule as arguments of iptables. Lines with the same meaning are written the same.
 func (l Rule) line() string {
 	var words []string
 	if l.Dest.IsValid() && l.Dest.Bits() > 0 {

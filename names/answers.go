@@ -84,7 +84,7 @@ func NoHost(a netip.Addr) string {
 }
 
 // Refuse takes back the answers that lead a real server to one of these addresses, to an address of the configuration
-// itself, or to that of a virtual service: its packets would come back.
+// itself, or to that of a virtual service: packets to it would come back.
 func (t *Table) Refuse(own map[netip.Addr]bool) {
 	if !t.Again {
 		return

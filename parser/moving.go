@@ -169,8 +169,8 @@ func (r *resolver) ends(c *Config) {
 			{Note, v.OnFail.Ends(),
 				"the connections of a server that fails end when it is removed: the kernel drops " +
 					"their packets; with net.ipv4.vs.expire_nodest_conn = 1 it forgets them, and " +
-					"clients get a reset where the virtual address is on the director; doctor " +
-					"shows what is set"},
+					"clients get a reset if the virtual address is on the director; doctor " +
+					"shows the setting"},
 			{Note, v.OnFail.Stays() && v.Persistent > 0,
 				"clients that persistent sends back stay with a server of weight 0, unless " +
 					"net.ipv4.vs.expire_quiescent_template = 1"},

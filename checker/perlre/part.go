@@ -8,7 +8,7 @@ type part struct {
 	nothing bool // there is nothing to match or to repeat
 	odd     bool // only the engine that backtracks reads it as Perl does
 	ends    bool // it has a $: with anything after that it is odd
-	begins  bool // it has a ^ of lines, and no byte surely after that: so it must not end
+	begins  bool // it has a ^ of lines that may have no byte after it: so it must not be the end
 	wide    bool // it may match bytes
 	takes   bool // it surely matches at least one
 
