@@ -80,7 +80,7 @@ func (r *answerReader) reset(src *wire.Conn) {
 	r.in.Reset(src)
 }
 
-// longTurn is a wait for which a server may lose patience.
+// longTurn is a wait after which a server may give up.
 const longTurn = time.Second
 
 // broken explains an error while reading one part of the answer.

@@ -35,7 +35,7 @@ type virtual struct {
 	addresses    announced                       // the addresses that are announced for it
 	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
-	turns        map[int32]time.Time             // until when members wait by pace or paceout
+	turns        map[int32]time.Time             // the end of the members' waits by pace or paceout
 	waitingSince time.Time                       // servers have no address; zero when all have one
 }
 

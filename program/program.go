@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// pipeDelay is how long the output of a program is waited for after the program has exited: a process that it left
-// running may hold the pipe forever.
+// pipeDelay is the wait for the rest of a program's output after the program has exited: a process that it left running
+// may hold the pipe forever.
 const pipeDelay = 200 * time.Millisecond
 
 // Command is a program to run.

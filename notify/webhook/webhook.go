@@ -32,7 +32,7 @@ type Poster struct {
 	busy   bool     // a goroutine works on them
 	closed bool
 	stuck  bool // a try failed after Close
-	failed int  // tries since the last that did not fail
+	failed int  // tries since the last success
 }
 
 // state is the state of one virtual service.
@@ -135,8 +135,8 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// settle records how a try ended, and returns how many have failed since the last that did not. A failed state gets its
-// next turn after all others, unless there is a newer one, so that a refused state delays no other.
+// settle records the result of a try, and returns the number of failures since the last success. A failed state gets
+// its next turn after all others, unless there is a newer one, so that a refused state delays no other.
 func (p *Poster) settle(s *state, err error) (failed int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
