@@ -187,7 +187,7 @@ func (e *examiner) unwatch(c *check, why string) {
 	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", ": "+why, why)
 }
 
-// share gives a judgement what servers have reported with the check so far.
+// share gives a judgement the earlier reports of servers with this check.
 func (c *check) share(j *judgement) {
 	for _, x := range c.users {
 		if x.j.Telling != (health.Telling{}) {
