@@ -226,7 +226,7 @@ func (r *answerReader) readBody(a *httpAnswer) (err error) {
 	case a.length >= 0:
 		a.cut = a.length > maxBody
 		if err = r.read(r.in, min(a.length, maxBody), r.src); err != nil {
-			err = r.broken(fmt.Sprintf("the body, %d of %d bytes came", len(r.text), a.length), err)
+			err = r.broken(fmt.Sprintf("the body, %d of %d bytes received", len(r.text), a.length), err)
 		}
 	default:
 		err = r.read(r.in, maxBody, r.src)
@@ -241,7 +241,7 @@ func (r *answerReader) readBody(a *httpAnswer) (err error) {
 }
 
 func (r *answerReader) brokenBody(err error) error {
-	return r.broken(fmt.Sprintf("the body, %d bytes came", len(r.text)), err)
+	return r.broken(fmt.Sprintf("the body, %d bytes received", len(r.text)), err)
 }
 
 // chunks reads a chunked body. The trailer is ignored.
