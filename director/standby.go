@@ -17,8 +17,8 @@ type role struct {
 }
 
 // SetStandby puts the director on standby, or makes it serve. On standby it checks every server and leaves the table
-// alone; cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table by
-// the current states. SetStandby returns when the table and the mark rules follow, or when ctx is done.
+// alone; cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table
+// from the current states. SetStandby returns when the table and the mark rules follow, or when ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		switch {

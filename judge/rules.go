@@ -208,7 +208,7 @@ func released(h *hearing) {
 
 // together adds the first servers of an announced section in one step. mh depends on the order of the entries, which
 // must be the same on all directors, whichever server answers first. Nothing is announced before that. Servers that
-// were removed by hand together with the virtual service are not first ones: they are added at once.
+// were removed by hand together with the virtual service do not wait for this: they are added at once.
 func together(h *hearing) {
 	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
 		return
