@@ -113,7 +113,7 @@ func (c *claims) tell() {
 	c.contested = false
 	for _, n := range c.last {
 		belong, theirs := " belong to ", c.called(n.has, c.waits.has)
-		if len(theirs) == 1 {
+		if len(theirs) == 1 && theirs[0] != lvs.TimeoutsKey.ID() {
 			belong = " belongs to "
 		}
 		say("", theirs, belong+n.name+": this daemon takes over when that one leaves")

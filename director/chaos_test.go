@@ -30,7 +30,7 @@ const (
 	quietTime   = 25 * time.Second        // longest checkinterval × failurecount, a hanging check, a retry
 )
 
-// TestChaos plays random trouble from a seed against the director: servers that fail, hang and flap, reloads,
+// TestChaos plays random trouble from a seed against the director: servers that fail, hang, flap and answer no client, reloads,
 // maintenance, orders, changes by hand, handovers, crashes, times of standing by, names that move, and a table that
 // refuses. The oracle watches every change of the table; after each quiet period the table must be exactly what it
 // says.
@@ -146,6 +146,7 @@ func (c *chaos) event() {
 		{2, c.crash},
 		{2, c.standBy},
 		{4, c.traffic},
+		{3, c.silence},
 		{1, c.obey},
 		{1, c.withdraw},
 		{3, c.move},

@@ -60,6 +60,12 @@ func (c *chaos) newSection() section {
 	s.below = []string{"", "", "1", "50%", "100%", "50%/100%"}[c.rand.IntN(6)]
 	s.announce = []string{"", "lvs0", "lvs0\n\tlastresort = lvs1"}[c.rand.IntN(3)]
 	s.turns = drawTurns(c.rand)
+	if s.observe == "out" && s.hold == "" {
+		s.hold = "2"
+	}
+	if s.observe == "out" && s.keep == "0" {
+		s.keep = "1"
+	}
 	for _, a := range servers {
 		if c.rand.IntN(3) == 0 {
 			s.servers = append(s.servers, entry{addr: a, weight: uint32(c.rand.IntN(5)), masq: c.coin(), backup: s.drawsBackup(c)})
@@ -257,6 +263,9 @@ func (f file) text(maintenanceDir string) string {
 			fmt.Fprintf(&out, "\tbackupbelow = %s\n", s.below)
 		}
 		out.WriteString(s.turns.text())
+		if s.leavesOut() || s.observe == "yes" {
+			fmt.Fprintf(&out, "\tobserve = %s\n", s.observe)
+		}
 		if s.drain > 0 {
 			fmt.Fprintf(&out, "\tdraintime = %d\n", s.drain)
 		}

@@ -113,14 +113,16 @@ func shareOf(text string) lvs.Share {
 }
 
 // quota is how many servers checks must leave in service.
-func (o *oracle) quota(key lvs.Key, s section) int {
-	n := 0
+func (o *oracle) quota(key lvs.Key, s section) int { return s.share().Of(o.weighted(key, s)) }
+
+// weighted is how many servers have a weight.
+func (o *oracle) weighted(key lvs.Key, s section) (n int) {
 	for _, e := range s.servers {
 		if o.weightOf(key, e, 0) > 0 && !e.backup {
 			n++
 		}
 	}
-	return s.share().Of(n)
+	return n
 }
 
 // step is one change with the moments around it.
@@ -142,6 +144,7 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 		now := serverAt(knows, e.addr)
 		says, _ := o.words(s, e)
 		a.Climbs = now != nil && s.climbs(now.Climbs, a.Weight, after.Dests.Weight(e.addr), says)
+		a.LeftOut = now != nil && now.Suspect
 		a.Waits = now != nil && now.Waits() && (s.hold != "" || s.pace != "")
 		a.Held = now != nil && now.Held && o.mayBeHeld(op.Key, s, e) && (known != unknown || o.rechecked[at])
 	}
@@ -178,6 +181,9 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		}
 		f.Climbs = now != nil && s.climbs(now.Climbs, f.Weight, dest.Weight, says)
 		f.Ends = s.ends(now)
+		f.LeftOut = now != nil && now.Suspect
+		// while weights climb it comes at a whole second
+		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && judge.NeedsOrder(now) || time.Since(now.Turn) < grace)
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}

@@ -23,6 +23,7 @@ type turns struct {
 	byStatus        bool // drainstatus, without an agent
 	weighs          bool // a negotiate check at the other port that only weighs
 	watch           string
+	observe         string // out is written where the file allows it
 }
 
 var (
@@ -31,6 +32,7 @@ var (
 	removals  = []string{"", "", "4/2", "50%/2"}
 	otherPort = uint16(81)
 	watching  = []string{"", "", "no", "yes", "2"}
+	observing = []string{"", "yes", "out", "out"}
 	onFails   = []string{"", "", "", "keep", "cut", "2", "3600"}
 	agentPort = uint16(82)
 	agents    = atPort(agentPort, everyone)
@@ -39,7 +41,8 @@ var (
 func drawTurns(r *rand.Rand) turns {
 	return turns{holds[r.IntN(len(holds))], paces[r.IntN(len(paces))], removals[r.IntN(len(removals))],
 		onFails[r.IntN(len(onFails))],
-		r.IntN(3) == 0, r.IntN(3) == 0, r.IntN(3) == 0, watching[r.IntN(len(watching))]}
+		r.IntN(3) == 0, r.IntN(3) == 0, r.IntN(3) == 0, watching[r.IntN(len(watching))],
+		observing[r.IntN(len(observing))]}
 }
 
 func (t turns) text() string {
@@ -72,7 +75,7 @@ func (t turns) ends(now *judge.Server) bool {
 	case "cut":
 		for _, check := range checksOf(now) {
 			if check.Proven && check.Part == 0 && check.Health.State == health.Down {
-				return true
+				return now.Looks == 0 && !now.Suspect
 			}
 		}
 	}

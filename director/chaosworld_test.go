@@ -42,12 +42,13 @@ type world struct {
 	recorded   []judge.Record // by the daemon for the next one
 	moving     []judge.Record // too
 	lines      []string       // of the story
+	clients
 }
 
 func newWorld() world {
 	return world{conditions: map[netip.AddrPort]condition{}, results: map[probe]*[]outcome{}, orders: orders.All{},
 		obeyed: orders.All{}, maintained: map[netip.AddrPort]bool{}, busy: map[netip.AddrPort]bool{},
-		disturbed: map[netip.AddrPort]time.Time{}, left: -1}
+		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}}}
 }
 
 // spot is a place in the table.
@@ -203,6 +204,7 @@ func (w *watched) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 }
 
 func (w *watched) do(ctx context.Context, op ipvsctl.Op) error {
+	w.o.noteLeftOut(op.Key)
 	if err := w.o.refuses(true); err != nil {
 		return err
 	}
@@ -220,20 +222,24 @@ func (w *watched) do(ctx context.Context, op ipvsctl.Op) error {
 	return nil
 }
 
-// Services tells the connections of those that are busy.
+// Services tells the connections of those that are busy, and the packets of clients.
 func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, err
 	}
+	for _, key := range keys {
+		w.o.noteLeftOut(key)
+	}
 	table, err := w.Memory.Services(ctx, keys...)
 	w.o.mu.Lock()
 	defer w.o.mu.Unlock()
-	for _, service := range table {
-		dests := service.Counters
-		for a := range dests {
-			if w.o.busy[a] {
-				dests[a] = lvs.Counters{Active: 1}
+	for key, service := range table {
+		for _, d := range service.Dests {
+			c := lvs.Counters{Traffic: w.o.packets(key, d)}
+			if w.o.busy[d.Addr] {
+				c.Active = 1
 			}
+			service.Counters[d.Addr] = c
 		}
 	}
 	return table, err

@@ -184,7 +184,8 @@ func (e *examiner) unwatch(c *check, why string) {
 	}
 	x := c.users[slices.IndexFunc(c.users, user.isWatched)]
 	why = x.named(why)
-	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", ": "+why, why)
+	after := ": " + why + "; its checks continue"
+	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", after, why)
 }
 
 // share gives a judgement the earlier reports of servers with this check.

@@ -114,8 +114,12 @@ func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 	}
 	o.touched[at] = true
 	delete(o.mustStay, at)
+	s := o.files[0][op.Key.Addr]
+	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // who left may not be forgotten yet
+		o.mayStay[at] = time.Now().Add(s.drains())
+	}
 	delete(o.atZero, at)
-	if !o.files[0][op.Key.Addr].repair {
+	if !s.repair {
 		o.byHand[at] = anyRest
 	}
 	switch {
@@ -244,6 +248,7 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	}
 	clear(o.found)
 	clear(o.moved)
+	o.resumeLeftOut()
 	clear(o.sorryIn)
 	o.left, o.ending = -1, false
 	if o.refusal == everything {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ldirectord/ipvsctl"
@@ -122,5 +123,8 @@ func (o *oracle) mayLeave(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, known := entryAt(s.places(), addr)
 	endless := known && e.elsewhere && e.backup && s.drain == 0
 	drains := isHome(addr) && time.Duration(s.drain)*time.Second > quietTime || endless
-	return o.busy[addr] && (drains || left && time.Since(until) < 2*lookInterval)
+	began := slices.ContainsFunc(s.servers, func(now entry) bool { // as an order for the one at the new address ended
+		return now.name == e.name && o.orderFor(key, now, 0) != o.orderFor(key, now, 5*lookInterval)
+	})
+	return isHome(addr) && began || o.busy[addr] && (drains || left && time.Since(until) < 2*lookInterval)
 }

@@ -185,9 +185,20 @@ func manList(chapter []Directive) string {
 	return b.String() + ".El\n"
 }
 
-var name = regexp.MustCompile("`([^`]*)`")
+var (
+	name      = regexp.MustCompile("`([^`]*)`")
+	reference = regexp.MustCompile(`\[([^\]]*)\]\(([^)#]*\.md)[^)]*\)`)
+	page      = regexp.MustCompile(`^[a-z]+\.md$`)
+)
 
 func manText(markdown string) string {
+	markdown = reference.ReplaceAllStringFunc(markdown, func(all string) string { // a page of its own is where it is installed
+		parts := reference.FindStringSubmatch(all)
+		if page.MatchString(parts[1]) {
+			return "/usr/share/doc/ldirectord/docs/" + parts[2]
+		}
+		return parts[1]
+	})
 	text := strings.NewReplacer(`\`, `\e`, `"`, `\(dq`).Replace(markdown)
 	return name.ReplaceAllString(text, `\fB$1\fR`)
 }

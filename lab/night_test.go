@@ -44,10 +44,14 @@ func nightRows(t *testing.T) (rows []nightRow) {
 
 // nightElsewhere are the rows that other tests play, with the file that looks for the words.
 var nightElsewhere = map[string]string{
-	"a name has no address":       "../testdata/script/names.txtar",
-	"no mark can be set":          "../doctor/testdata/findings.golden",
-	"the Perl program still runs": "../cmd/ldirectord/perl_test.go",
-	"the daemon does not answer":  "../testdata/script/hung-daemon.txtar",
+	"a name has no address":                                      "../testdata/script/names.txtar",
+	"no mark can be set":                                         "../doctor/testdata/findings.golden",
+	"the Perl program still runs":                                "../cmd/ldirectord/perl_test.go",
+	"the daemon does not answer":                                 "../testdata/script/hung-daemon.txtar",
+	"a server passes its checks, and its clients get no answers": "../testdata/scenario/observe.txt",
+	"a server is left out for that a third time":                 "../lab/observe_test.go",
+	"a failed server is still in the table":                      "../testdata/scenario/onfail.txt",
+	"a server ends idle connections":                             "../testdata/scenario/watch-not.txt",
 }
 
 // Each row of the page has its test, also where the lab is not at hand.

@@ -47,7 +47,7 @@ func TestKernelTimeoutsOfTwoDaemons(t *testing.T) {
 	other := l.file("other.cf", strings.NewReplacer("198.51.100.10", "198.51.100.11", "7200/0/60", "0/33/0").Replace(onFailConfig))
 	l.run(0, path, "start")
 	l.hasTimeouts("7200 120 60")
-	l.says(l.run(0, other, "start"), "timeouts belongs to ldirectord.cf, pid ")
+	l.says(l.run(0, other, "start"), "timeouts belong to ldirectord.cf, pid ")
 	l.sh("ip netns exec %sdir ipvsadm --set 5 6 7", l.prefix)
 	l.saysWithin(5*time.Second, "Set timeouts: 7200/6/60, before: 5/6/7")
 	l.hasTimeouts("7200 6 60")

@@ -63,6 +63,7 @@ var Predicates = []Predicate{
 	{17, nil, weighsNoMore},
 	{18, nil, waitsBeside},
 	{19, nil, wordsHold},
+	{23, leavesOutOne, leftOut},
 }
 
 // Ask reports what is wrong with a step.
@@ -107,6 +108,7 @@ var excuses = []struct {
 	{3, "together", func(m *Moment, _ *Server) bool { return m.Together }},
 	{2, "held down", func(_ *Moment, s *Server) bool { return s.Waits }},
 	{10, "told", func(_ *Moment, s *Server) bool { return s.Asks > health.NoAdmin && !s.Held }},
+	{10, "observe", func(_ *Moment, s *Server) bool { return s.LeftOut }}, // as the daemon before had decided
 	{10, "moved", func(_ *Moment, s *Server) bool { return s.Gone }},
 }
 
@@ -527,6 +529,30 @@ func waitsBeside(m *Moment) string {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; s.Waits && !s.Gone && !s.Unsure && serving < least {
 			return m.Call(s.Dest.Addr) + " waits, and too few serve"
+		}
+	}
+	return ""
+}
+
+// leavesOutOne: of those whose clients get no answers one at a time is left out.
+func leavesOutOne(s *Step) string {
+	out := 0
+	for i := range s.After.Servers {
+		if o := &s.After.Servers[i]; o.LeftOut && !o.Gone {
+			out++
+		}
+	}
+	if out > 1 {
+		return "two servers are left out"
+	}
+	return ""
+}
+
+// leftOut: it serves no more.
+func leftOut(m *Moment) string {
+	for i := range m.Servers {
+		if s := &m.Servers[i]; s.LeftOut && s.Waits && m.ServesIn(s) && !m.isByHand(s) && !m.Gathers {
+			return m.Call(s.Dest.Addr) + " is left out, and serves"
 		}
 	}
 	return ""

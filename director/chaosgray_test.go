@@ -1,0 +1,188 @@
+package director
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/judge"
+	"ldirectord/lvs"
+)
+
+// This file is the packets of clients in chaos's world, and what the oracle says of those that observe = out leaves
+// out: who may be is what the counters said that the daemon read.
+
+const clientEach = 50 * time.Millisecond // a new connection comes to each server with a weight
+
+// clients are those of all servers.
+type clients struct {
+	gray map[netip.AddrPort]bool // servers whose packets do not come back to them
+	seen map[spot]*seen
+}
+
+// seen is what the daemon read last of the counters of a server.
+type seen struct {
+	lvs.Traffic
+	at         time.Time
+	answered   time.Time // when packets came back last
+	unanswered uint64    // new connections since
+	readings   int       // since
+	out        bool      // it is left out …
+	since      time.Time // … and was found so then
+	times      int       // … for that time, without an answer since and anything else
+}
+
+// silence gives the servers whose clients get no answers, none or a few.
+func (c *chaos) silence() {
+	c.oracle.mu.Lock()
+	defer c.oracle.mu.Unlock()
+	clear(c.oracle.gray)
+	for range c.rand.IntN(6) {
+		c.oracle.gray[c.server()] = true
+	}
+	if c.rand.IntN(8) == 0 { // ipvsadm --zero
+		for _, one := range c.oracle.seen {
+			one.Traffic = lvs.Traffic{}
+		}
+	}
+	c.oracle.note(fmt.Sprintf("         silent to clients: %v", c.oracle.gray))
+}
+
+// packets are the counters of a destination, which the daemon reads. Packets back are seen under masq alone.
+func (o *oracle) packets(key lvs.Key, d lvs.Dest) lvs.Traffic {
+	one := o.seenAt(spot{key, d.Addr})
+	n := uint64(time.Since(one.at)/clientEach) * uint64(min(d.Weight, 1))
+	one.at = time.Now()
+	one.Connections, one.unanswered, one.readings = one.Connections+n, one.unanswered+n, one.readings+1
+	if n > 0 && d.Forward == lvs.Masq && !o.gray[d.Addr] {
+		one.PacketsOut, one.answered, one.unanswered, one.readings = one.PacketsOut+n, one.at, 0, 0
+		if !one.out {
+			one.times = 0
+		}
+	}
+	return one.Traffic
+}
+
+func (o *oracle) seenAt(at spot) *seen {
+	if o.seen[at] == nil {
+		o.seen[at] = &seen{at: time.Now(), answered: time.Now()}
+	}
+	return o.seen[at]
+}
+
+// leavesOut reports whether a section has observe = out, which needs two other words.
+func (s section) leavesOut() bool { return s.observe == "out" && s.hold != "" && s.keep != "0" }
+
+// noteLeftOut notes who is left out, and who is not any more, and complains where the rule does not say so.
+func (o *oracle) noteLeftOut(key lvs.Key) {
+	if wrong := o.wrongLeftOut(key); wrong != "" {
+		o.complain("%v: %s", key, wrong)
+	}
+}
+
+func (o *oracle) wrongLeftOut(key lvs.Key) (wrong string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	knows := o.believes(key)
+	for i := range knows.Servers {
+		now := &knows.Servers[i]
+		one := o.seenAt(spot{key, now.Dest.Addr})
+		was := *one
+		if now.Gone {
+			continue
+		}
+		switch one.out = now.Suspect; {
+		case one.out && !was.out:
+			if o.troubled.After(one.since) {
+				one.times = 0
+			}
+			one.times++
+			one.since, one.readings = time.Now(), 1 // the suspicion continues if no reading finds it out
+			if why := o.mayNotBeOut(key, knows, now, was); why != "" {
+				wrong = fmt.Sprint(now.Dest.Addr, " is left out, and ", why)
+			}
+		case was.out && !one.out && now.IsUp() && o.isEarly(key, knows, now, was):
+			wrong = fmt.Sprint(now.Dest.Addr, " is back early")
+		}
+	}
+	return wrong
+}
+
+// mayNotBeOut says why a server may not be left out now.
+func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) string {
+	observed, compared := false, false
+	for _, f := range o.files {
+		s := f[key.Addr]
+		e, _ := entryAt(s.places(), now.Dest.Addr)
+		observed = observed || e.masq && s.leavesOut()
+	}
+	for at, one := range o.seen {
+		compared = compared || at.key == key && one.answered.Sub(was.answered) >= 3*secondLook
+	}
+	s := o.files[0][key.Addr]
+	_, may := o.serving(key, s, knows, now)
+	switch {
+	case !observed:
+		return "is not observed"
+	case was.unanswered < minUnanswered || was.readings < 4: // two until it is suspected, and two more
+		return "its clients got answers"
+	case !compared:
+		return "those of no other got answers"
+	case time.Since(o.troubled) > guardQuiet && may < o.neededBy(key, s):
+		return "too few others serve"
+	}
+	return ""
+}
+
+// isEarly reports whether a server that was left out is back before its time, though nothing else happened and enough
+// others served.
+func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) bool {
+	s := o.files[0][key.Addr]
+	hold, _, _ := strings.Cut(s.hold, ",")
+	seconds, _ := strconv.Atoi(hold)
+	sure, _ := o.serving(key, s, knows, now)
+	early := was.times > 2 || time.Since(was.since) < time.Duration(seconds)*time.Second
+	// else it may have been out before that was seen
+	quiet := o.refusal == nothing && was.since.Sub(o.troubled) > observeInterval
+	return early && quiet && s.leavesOut() && sure >= o.neededBy(key, s)
+}
+
+// neededBy is how many others serve before a server is left out.
+func (o *oracle) neededBy(key lvs.Key, s section) int {
+	return max(o.quota(key, s), (o.weighted(key, s)+1)/2)
+}
+
+// serving is how many others of a section surely serve, and how many may.
+func (o *oracle) serving(key lvs.Key, s section, knows *judge.Case, but *judge.Server) (sure, may int) {
+	for _, e := range s.places() {
+		other := serverAt(knows, e.addr)
+		if other == nil || other == but || e.backup || o.weightOf(key, e, 0) == 0 {
+			continue
+		}
+		switch o.known(key, s, e) {
+		case up:
+			may++
+			if knows.Serves(other) {
+				sure++
+			}
+		case uncertain:
+			may++
+		}
+	}
+	return sure, may
+}
+
+// resumeLeftOut notes who is left out by the record of the daemon before.
+func (o *oracle) resumeLeftOut() {
+	for _, one := range o.seen {
+		one.out = false
+	}
+	for _, r := range o.moving {
+		if r.Suspect {
+			one := o.seenAt(spot{r.Key, r.Addr})
+			one.out, one.since = true, time.Now()
+		}
+	}
+}
