@@ -18,8 +18,8 @@ const Agent = "agent"
 const maxAgentLine = 256
 
 // agent queries the agent of a server, which reports how much the server can bear (HAProxy's agent-check). Only the
-// words down, fail and stopped are a failure. An agent that is silent, or sends nothing usable, says nothing about the
-// server.
+// words down, fail and stopped are a failure. An agent that is silent, or sends nothing usable, proves nothing about
+// the server.
 type agent struct {
 	target  netip.AddrPort
 	timeout time.Duration
@@ -60,7 +60,7 @@ func (c *agent) Resume(ctx context.Context, conn *wire.Conn, _ time.Time) Result
 				return mute(ctx, fmt.Errorf("no known word in %s", wire.Excerpt(line[:end])))
 			}
 			return Result{OK: told.State != health.Down, Cause: Answer, Stage: wire.AtMatch, Told: told,
-				Detail: "says " + wire.Excerpt(line[:end])}
+				Detail: "reports " + wire.Excerpt(line[:end])}
 		case len(line) == cap(line):
 			return mute(ctx, fmt.Errorf("no end of line within %d bytes: %s", len(line),
 				wire.Excerpt(line)))
@@ -77,7 +77,7 @@ func mute(ctx context.Context, err error) Result {
 	return r
 }
 
-// Silence turns the failure of an agent's check into a result that says nothing about the server, unless the agent
+// Silence turns the failure of an agent's check into a result that proves nothing about the server, unless the agent
 // itself reports the failure.
 func (r *Result) Silence() {
 	if !r.OK && r.Told.State != health.Down && r.Cause != Shortage {

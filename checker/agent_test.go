@@ -35,15 +35,15 @@ func TestAgents(t *testing.T) {
 		want   string // cause and message; without a cause: a success
 		late   bool   // ends by the deadline
 	}{
-		{name: "a line", server: []step{raw("drain #lunch\n")}, want: `says "drain #lunch"`},
-		{name: "a line of Windows", server: []step{raw("50%\r\n"), stay}, want: `says "50%"`},
-		{name: "more lines", server: []step{raw("\n50%\n"), stay}, want: `says ""`},
-		{name: "in pieces", server: []step{dripping("maint,50%\n"), stay}, want: `says "maint,50%"`},
+		{name: "a line", server: []step{raw("drain #lunch\n")}, want: `reports "drain #lunch"`},
+		{name: "a line of Windows", server: []step{raw("50%\r\n"), stay}, want: `reports "50%"`},
+		{name: "more lines", server: []step{raw("\n50%\n"), stay}, want: `reports ""`},
+		{name: "in pieces", server: []step{dripping("maint,50%\n"), stay}, want: `reports "maint,50%"`},
 		{name: "asked", send: "state 7\nplease", server: []step{awaitSome("state 7\nplease"), raw("up\n"), stay},
-			want: `says "up"`},
-		{name: "asked, in pieces", send: "?", server: []step{awaitSome("?"), dripping("up ready 100%\n"), stay}, want: `says "up ready 100%"`},
-		{name: "answers before it is asked", send: "?", server: []step{raw("5%\n"), awaitSome("?"), stay}, want: `says "5%"`},
-		{name: "down", server: []step{raw("down #disk\n")}, want: `answer: says "down #disk"`},
+			want: `reports "up"`},
+		{name: "asked, in pieces", send: "?", server: []step{awaitSome("?"), dripping("up ready 100%\n"), stay}, want: `reports "up ready 100%"`},
+		{name: "answers before it is asked", send: "?", server: []step{raw("5%\n"), awaitSome("?"), stay}, want: `reports "5%"`},
+		{name: "down", server: []step{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
 		{name: "nothing listens", want: "silent: connect: refused"},
 		{name: "closed at once", server: []step{}, want: "silent: connection closed without an answer"},
 		{name: "reset", server: []step{reset}, want: "silent: conne"}, // by then it may be connected, or not
@@ -55,7 +55,7 @@ func TestAgents(t *testing.T) {
 		{name: "binary", server: []step{raw("\x16\x03\x01\x02\x00\x01")}, want: `silent: not a line of text: "\x16\x03\x01\x02\x00\x01"`},
 		{name: "endless", server: []step{endless("50% ")}, want: `silent: no end of line within 256 bytes: "50% 50% 50%`},
 		{name: "endless NULs", server: []step{endless("\x00")}, want: "silent: not a line of text: "},
-		{name: "the longest line", server: []step{raw("maint " + strings.Repeat(" ", 249) + "\n")}, want: `says "maint `},
+		{name: "the longest line", server: []step{raw("maint " + strings.Repeat(" ", 249) + "\n")}, want: `reports "maint `},
 		{name: "a line too long", server: []step{raw("maint " + strings.Repeat(" ", 250) + "\n")},
 			want: "silent: no end of line within 256 bytes: "},
 		{name: "another protocol", server: []step{raw("HTTP/1.1 400 Bad Request\r\n")},

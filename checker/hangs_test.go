@@ -16,9 +16,9 @@ import (
 // where it failed, the stages that were done, and why.
 var hangs = map[string]string{
 	"http header":     "answer; connect, sent, first byte; timeout in the header",
-	"http body":       "answer; connect, sent, first byte; timeout in the body, 9 of 100 bytes came",
+	"http body":       "answer; connect, sent, first byte; timeout in the body, 9 of 100 bytes received",
 	"https TLS":       "answer; connect, TLS, sent; no answer in 400ms",
-	"https body":      "answer; connect, TLS, sent, first byte; timeout in the body, 9 of 100 bytes came",
+	"https body":      "answer; connect, TLS, sent, first byte; timeout in the body, 9 of 100 bytes received",
 	"smtp greets":     "answer; connect, sent, first byte; timeout waiting for the answer to EHLO",
 	"smtp STARTTLS":   "answer; connect, sent, first byte; timeout waiting for the answer to STARTTLS",
 	"smtp handshake":  "TLS; connect, sent, first byte; timeout in TLS handshake",

@@ -221,7 +221,7 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 	}
 	home := at.hop
 	if at.hop.away {
-		at.warning = "request " + showURL(c.address(&at.hop)) + " is not asked of the server being checked"
+		at.warning = "request " + showURL(c.address(&at.hop)) + " does not go to the server being checked"
 	}
 	for followed := 0; ; followed++ {
 		at.foreign = at.hop.away && followed > 0

@@ -74,8 +74,8 @@ func TestHTTPAnswers(t *testing.T) {
 		"nothing":                   {"", "", "connection closed without an answer"},
 		"half a status line":        {"HTTP/1.", "", "connection closed in the header"},
 		"half a header":             {okHead + "Content-Le", "", "connection closed in the header"},
-		"half a body":               {okHead + "Content-Length: 100\r\n\r\nAll good", "All good", "connection closed in the body, 8 of 100 bytes came"},
-		"half a chunk":              {okHead + "Transfer-Encoding: chunked\r\n\r\nff\r\nAll good", "All good", "connection closed in the body, 8 bytes came"},
+		"half a body":               {okHead + "Content-Length: 100\r\n\r\nAll good", "All good", "connection closed in the body, 8 of 100 bytes received"},
+		"half a chunk":              {okHead + "Transfer-Encoding: chunked\r\n\r\nff\r\nAll good", "All good", "connection closed in the body, 8 bytes received"},
 		"no last chunk":             {okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n", "All good", "connection closed in the body, between chunks"},
 		"bad chunk size":            {okHead + "Transfer-Encoding: chunked\r\n\r\nxyz\r\nAll good", "", `bad chunk size "xyz"`},
 		"negative chunk size":       {okHead + "Transfer-Encoding: chunked\r\n\r\n-1\r\nAll good", "", `bad chunk size "-1"`},
@@ -110,10 +110,10 @@ func TestHTTPServersThatDoNotAnswerInTime(t *testing.T) {
 		"silent":               {silence, "no answer in 150ms"},
 		"half a status line":   {thenSilence("HTTP/1.1 2"), "timeout in the header"},
 		"header forever":       {thenSilence(okHead), "timeout in the header"},
-		"body missing":         {thenSilence(okHead + "Content-Length: 8\r\n\r\n"), "timeout in the body, 0 of 8 bytes came"},
-		"body incomplete":      {thenSilence(okHead + "Content-Length: 9\r\n\r\nAll good"), "timeout in the body, 8 of 9 bytes came"},
-		"body forever":         {thenSilence(okHead + "\r\nAll good"), "timeout in the body, 8 bytes came"},
-		"chunk incomplete":     {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n9\r\nAll good"), "timeout in the body, 8 bytes came"},
+		"body missing":         {thenSilence(okHead + "Content-Length: 8\r\n\r\n"), "timeout in the body, 0 of 8 bytes received"},
+		"body incomplete":      {thenSilence(okHead + "Content-Length: 9\r\n\r\nAll good"), "timeout in the body, 8 of 9 bytes received"},
+		"body forever":         {thenSilence(okHead + "\r\nAll good"), "timeout in the body, 8 bytes received"},
+		"chunk incomplete":     {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n9\r\nAll good"), "timeout in the body, 8 bytes received"},
 		"last chunk missing":   {thenSilence(okHead + "Transfer-Encoding: chunked\r\n\r\n8\r\nAll good\r\n"), "timeout in the body, between chunks"},
 		"dripping status line": {dripping("HTTP/1.1 200 ", "O"), "timeout in the header"},
 		"dripping header":      {dripping(okHead, "X: y\r\n"), "timeout in the header"},
@@ -188,7 +188,7 @@ func TestHTTPConnectionFailures(t *testing.T) {
 		"no route":          {netip.MustParseAddrPort("255.255.255.255:80"), "connect: network is unreachable"},
 		"no port":           {netip.MustParseAddrPort("127.0.0.1:0"), "no port to connect to: neither the real server nor checkport gives one"},
 		"reset":             {resetting.addr, "connection reset in the header"},
-		"reset in the body": {halfAnswer.addr, "connection reset in the body, 8 bytes came"},
+		"reset in the body": {halfAnswer.addr, "connection reset in the body, 8 bytes received"},
 		"half closed":       {halfClosed.addr, "connection closed without an answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -401,7 +401,7 @@ func TestAbsoluteRequestIsAskedOfItsHostAsInTheReference(t *testing.T) {
 	spec := httpSpec(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 1), "All good")
 	spec.URL = "http://me:s3cret@" + other.addr.String() + "/x"
 	r := build(t, spec, nil).Check(t.Context())
-	if want := "request http://" + other.addr.String() + "/x is not asked of the server being checked"; !r.OK || r.Warning != want {
+	if want := "request http://" + other.addr.String() + "/x does not go to the server being checked"; !r.OK || r.Warning != want {
 		t.Errorf("%+v, want warning %s", r, want)
 	}
 	if want := "GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n"; !strings.HasPrefix(other.asked()[0], want) {

@@ -47,9 +47,9 @@ func (a *httpAnswer) statusSaid() string {
 	return fmt.Sprintf("%03d %s", a.status, cmp.Or(a.reason, http.StatusText(a.status), "Unknown code"))
 }
 
-// answerReader reads one HTTP answer (RFC 9112). Every part has a limit.
-// It is our own because http.ReadResponse refuses answers that are good enough for a check, as those with junk in
-// their header, and takes longer, with 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
+// answerReader reads one HTTP answer (RFC 9112). Every part has a limit. It is our own because http.ReadResponse
+// refuses answers that are good enough for a check, such as those with junk in the header. It also takes longer, with
+// 15 allocations (BenchmarkAnswerOwn, BenchmarkAnswerNetHTTP).
 type answerReader struct {
 	timeout time.Duration // the timeout of the check, for messages
 	src     *wire.Conn
@@ -80,7 +80,7 @@ func (r *answerReader) reset(src *wire.Conn) {
 	r.in.Reset(src)
 }
 
-// longTurn is a wait for which a server may lose patience.
+// longTurn is a wait after which a server may give up.
 const longTurn = time.Second
 
 // broken explains an error while reading one part of the answer.
@@ -226,7 +226,7 @@ func (r *answerReader) readBody(a *httpAnswer) (err error) {
 	case a.length >= 0:
 		a.cut = a.length > maxBody
 		if err = r.read(r.in, min(a.length, maxBody), r.src); err != nil {
-			err = r.broken(fmt.Sprintf("the body, %d of %d bytes came", len(r.text), a.length), err)
+			err = r.broken(fmt.Sprintf("the body, %d of %d bytes received", len(r.text), a.length), err)
 		}
 	default:
 		err = r.read(r.in, maxBody, r.src)
@@ -241,7 +241,7 @@ func (r *answerReader) readBody(a *httpAnswer) (err error) {
 }
 
 func (r *answerReader) brokenBody(err error) error {
-	return r.broken(fmt.Sprintf("the body, %d bytes came", len(r.text)), err)
+	return r.broken(fmt.Sprintf("the body, %d bytes received", len(r.text)), err)
 }
 
 // chunks reads a chunked body. The trailer is ignored.

@@ -35,7 +35,7 @@ func TestHTTPStatusesThatAreGood(t *testing.T) {
 		"below a range":          {"300-399", "HTTP/1.1 299 Odd\r\n\r\n", "", "status 299, want 300-399"},
 		"above a range":          {"300-399", "HTTP/1.1 400 Bad Request\r\n\r\n", "", "status 400, want 300-399"},
 		"other body":             {"503", "HTTP/1.1 503 Service Unavailable\r\n\r\nworse", "maintenance", `body does not match /maintenance/: got "worse"`},
-		"body cut off":           {"503", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nmain", "", "connection closed in the body, 4 of 9 bytes came"},
+		"body cut off":           {"503", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nmain", "", "connection closed in the body, 4 of 9 bytes received"},
 		"status of other digits": {"200-599", "HTTP/1.1 600 ?\r\n\r\n", "", "status 600, want 200-599"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -137,7 +137,7 @@ func TestTheLoopPings(t *testing.T) {
 		want   string
 	}{
 		"an answer":       {echoes{answers: 20 * time.Millisecond}, true, 1, "echo reply after 20ms"},
-		"silence":         {echoes{err: os.ErrDeadlineExceeded}, false, 3, "ping: no answer in 3 times 50ms"},
+		"silence":         {echoes{err: os.ErrDeadlineExceeded}, false, 3, "ping: no answer to 3 requests, 50ms each"},
 		"no room to send": {echoes{err: syscall.ENOBUFS}, false, 1, "ping: no buffer space available"},
 	} {
 		t.Run(name, func(t *testing.T) {

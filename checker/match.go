@@ -116,7 +116,7 @@ func comparing(build func(s Spec, e *Env, receive *matcher) (Checker, error)) co
 	}
 }
 
-// match reports whether the pattern matches anywhere in a text, the only one that the check searches.
+// match reports whether the pattern matches anywhere in a text. The check searches no other text.
 func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	s := search{matcher: m}
 	return s.match(ctx, text)

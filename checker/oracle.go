@@ -72,7 +72,7 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 // conceals implements concealer: a session's key, also the server's, is hidden by the password alone.
 func (*oracleCheck) conceals(bool, string) bool { return true }
 
-// conclude returns the result from a program's answer. Without a connection the answer says nothing about the server.
+// conclude returns the result from a program's answer. Without a connection the answer proves nothing about the server.
 func (c *oracleCheck) conclude(ctx context.Context, relay *oracleRelay, said []byte) Result {
 	var answer oracle.Answer
 	if json.Unmarshal(said, &answer) != nil || !answer.Verdict.IsKnown() || relay.server == nil {

@@ -54,7 +54,7 @@ func (c *pingCheck) Result(ctx context.Context, took time.Duration, err error) R
 	}
 	silence := fmt.Sprintf("ping: no answer in %v", c.timeout)
 	if c.Attempts > 1 {
-		silence = fmt.Sprintf("ping: no answer in %d times %v", c.Attempts, c.timeout)
+		silence = fmt.Sprintf("ping: no answer to %d requests, %v each", c.Attempts, c.timeout)
 	}
 	return Failed(ctx, wire.AtConnect.Of(wire.NewFault(silence, os.ErrDeadlineExceeded)))
 }

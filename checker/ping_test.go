@@ -37,7 +37,7 @@ func TestPingIsTriedAgainAfterSilenceOnly(t *testing.T) {
 	}{
 		"first":       {[]error{nil}, 1, Result{OK: true, Stage: wire.AtMatch, Detail: "echo reply after 1.235ms"}},
 		"third":       {[]error{silent, silent, nil}, 3, Result{OK: true, Stage: wire.AtMatch, Detail: "echo reply after 1.235ms"}},
-		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: wire.AtConnect, Cause: Timeout, Detail: "ping: no answer in 3 times 5s"}},
+		"none":        {[]error{silent, silent, silent}, 3, Result{Stage: wire.AtConnect, Cause: Timeout, Detail: "ping: no answer to 3 requests, 5s each"}},
 		"unreachable": {[]error{silent, syscall.ENETUNREACH}, 2, Result{Stage: wire.AtConnect, Cause: Unreachable, Detail: "ping: network is unreachable"}},
 		"no socket": {[]error{icmp.ErrDenied}, 1, Result{Stage: wire.AtConnect, Cause: Shortage,
 			Detail: "ping: forbidden on this machine; CAP_NET_RAW permits it, or a group in net.ipv4.ping_group_range"}},

@@ -19,7 +19,7 @@ func redis(ctx context.Context, d *dialogue) (string, error) {
 	}
 	pong, err := d.askRedis("PING refused", "PING")
 	if err == nil && pong != "PONG" {
-		err = fmt.Errorf("PING is answered by %s", wire.Excerpt(pong))
+		err = fmt.Errorf("the answer to PING is %s", wire.Excerpt(pong))
 	}
 	if err != nil || d.receive.pattern == "" {
 		return wire.Show(pong), err

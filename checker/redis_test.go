@@ -61,7 +61,7 @@ func TestRedis(t *testing.T) {
 		{"wrong password", says("AUTH", "-WRONGPASS invalid\x1b pair\r\n"), login, false, `login rejected: WRONGPASS invalid\x1b pair`},
 		{"password wanted", says("PING", "-NOAUTH Authentication required.\r\n"), nil, false, "PING refused: NOAUTH Authentication required."},
 		{"loading", says("PING", "-LOADING Redis is loading the dataset in memory\r\n"), nil, false, "PING refused: LOADING Redis is loading the dataset in memory"},
-		{"wrong answer", says("PING", "+QUEUED\r\n"), nil, false, `PING is answered by "QUEUED"`},
+		{"wrong answer", says("PING", "+QUEUED\r\n"), nil, false, `the answer to PING is "QUEUED"`},
 		{"info not allowed", says("INFO", "-NOPERM no\r\n"), role, false, "INFO refused: NOPERM no"},
 		{"refused", pong, func(s *Spec) { s.Target = refusingPort(t) }, false, "connect: refused"},
 		{"closed at once", closing, nil, false, "connection closed waiting for the answer to PING"},

@@ -48,7 +48,7 @@ const (
 	WayVoid
 )
 
-// Conclusive reports whether the result says something about the server.
+// Conclusive reports whether the result proves something about the server.
 func (r Result) Conclusive() bool {
 	return r.Cause != Shortage && r.Cause != Unjudged && r.Cause != Silent
 }
@@ -67,13 +67,13 @@ const (
 	Lookup                   // a name was not found
 	TLS                      // no handshake, or a certificate that is not trusted
 	Program                  // the checkcommand exited with a status other than 0, or died by a signal
-	// Shortage is a lack of descriptors, memory, ports or permissions on this machine: it says nothing about the
+	// Shortage is a lack of descriptors, memory, ports or permissions on this machine: it proves nothing about the
 	// server.
 	Shortage
-	// Unjudged is an answer that can't be compared with receive within the time limit. It says nothing about the
+	// Unjudged is an answer that can't be compared with receive within the time limit. It proves nothing about the
 	// server either, and does not make the next check earlier.
 	Unjudged
-	Silent // an agent is silent, or sends nothing usable: that says nothing about the server
+	Silent // an agent is silent, or sends nothing usable: that proves nothing about the server
 	Causes // how many there are
 )
 
@@ -169,11 +169,11 @@ func Failed(ctx context.Context, err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }
 
-// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is
-// left.) No route to the server is none: the server can't be reached.
+// isShortage reports whether an error is a shortage of this machine. (EADDRNOTAVAIL: no local port is left.) No route
+// to the server is not a shortage: the server can't be reached.
 //
-// EPERM is one: a firewall rule of this machine, or its full table of connections, dropped what was sent, and no
-// network says so. EACCES is none but for a ping socket: with IPv6 a router, or the server, says it.
+// EPERM is a shortage: a firewall rule of this machine, or its full table of connections, dropped the packet, and no
+// network reports that. EACCES is a shortage only for a ping socket: with IPv6 a router, or the server, reports it.
 func isShortage(err error) bool {
 	return wire.IsOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
 		syscall.EPERM, icmp.ErrDenied)

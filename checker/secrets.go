@@ -130,7 +130,7 @@ var encoders = []func(string) string{
 	inBase64,
 }
 
-// add adds the forms of a user's password, each also as in our messages: quoted, escaped, or in a URL.
+// add adds the forms of a user's password, and each form as our messages write it: quoted, escaped, or in a URL.
 func (s *secrets) add(user, password string) {
 	if password == "" {
 		return

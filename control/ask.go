@@ -112,8 +112,8 @@ func unconnected(err error) *net.OpError {
 	return nil
 }
 
-// send sends a request, and repeats it if the daemon closed the connection before it had read it: on a busy machine a
-// request may arrive later than the daemon waits. An answer other than 200 is a *Refusal.
+// send sends a request. It repeats the request if the daemon closed the connection without reading it: on a busy
+// machine a request may arrive later than the daemon waits. An answer other than 200 is a *Refusal.
 func (s Socket) send(ctx context.Context, method, path string) (*http.Response, error) {
 	for begun, cut := time.Now(), false; ; {
 		answer, unread, err := s.sendOnce(ctx, method, path)

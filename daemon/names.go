@@ -119,7 +119,7 @@ func (f *configFile) refine(ctx context.Context, list []names.Name) bool {
 	return true
 }
 
-// remember keeps the addresses of the names for the next time that they can't be looked up.
+// remember keeps the addresses of the names, for when they can't be looked up.
 func (f *configFile) remember() {
 	list := f.current.Config.Names
 	f.d.tally.setNames(list)

@@ -196,8 +196,8 @@ func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) 
 	return f.take(ctx, text, err, via, auto)
 }
 
-// take puts the file's configuration in force, whole or not at all. err is the reading error. take returns why the file
-// was refused; "" if it was accepted. auto: without a command.
+// take puts the file's configuration in force, as a whole or not at all. err is the reading error. take returns why the
+// file was refused; "" if it was accepted. auto: without a command.
 func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, auto bool) (why string) {
 	f.d.Manager.reloading()
 	collectAt(200) // otherwise collections would take half of the time
@@ -216,7 +216,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 	}
 	f.d.tally.reread(why)
 	if why != "" {
-		f.d.Manager.ready(f.current.Summary() + "; the file was refused, the log says why")
+		f.d.Manager.ready(f.current.Summary() + "; the file was refused, see the log")
 		f.followNames(ctx, minLookupRetry)
 		return why
 	}

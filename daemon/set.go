@@ -129,7 +129,7 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
 		case guardOf(&v.Guard) == "":
-			why = v.ID + " has no keepserving: its checks decide already"
+			why = v.ID + " has no keepserving: its checks can already remove every server"
 		case r.Kind == orders.Obey && v.Guard.Rests:
 			why = "every server of " + v.ID + " is up: the order would end at once"
 		default:
@@ -139,7 +139,7 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 	return found, why
 }
 
-// guardOf is the first directive by which servers of a virtual service are held, or wait; "" for none.
+// guardOf is the first directive that holds servers of a virtual service, or makes them wait; "" for none.
 func guardOf(g *director.GuardSnapshot) string {
 	switch {
 	case g.Keeps > 0:

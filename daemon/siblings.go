@@ -16,7 +16,7 @@ const sibling = `"$0" "$@" `
 // viaEnv holds Via, a file on each line, for a command that a daemon runs and for the daemon that this command starts.
 const viaEnv = "LDIRECTORD_EXECUTE"
 
-// Via are the files whose daemons have passed on a command to the files in their execute=. Files may name each other,
+// Via are the files whose daemons have passed a command on to the files of their execute=. Files may name each other,
 // so a command is never passed on to a file in Via.
 type Via []string
 

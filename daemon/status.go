@@ -89,8 +89,7 @@ type tally struct {
 	last map[notify.Kind]failure
 }
 
-// failure is the last failure of a kind, and how many failures of that kind still last. Mail may fail at several
-// servers.
+// failure is the last failure of a kind, and the number of those that still last. Mail may fail at several servers.
 type failure struct {
 	notify.Event
 	open int

@@ -143,8 +143,8 @@ func (all announced) areElsewhere() bool {
 	return len(all) > 0 && !slices.ContainsFunc(all, (*announcement).isThere)
 }
 
-// gather has all servers checked at once when a check shows that the first one is back. It covers all virtual services
-// of the server's addresses, because they are announced together.
+// gather has all servers checked at once when a check shows that the first server is back. It includes all virtual
+// services of that server's addresses, because they are announced together.
 func (e *examiner) gather(v *virtual, by *judgement) {
 	for _, one := range v.addresses {
 		for _, other := range one.virtuals {

@@ -104,7 +104,7 @@ func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why st
 	for v, s := range now.Each() {
 		if at := lvs.At(v.ID, s.Real); asked[at] && s.InTable && s.Effective > 0 {
 			return at, cmp.Or(v.Error,
-				"its entry of the table is another server's too, or was changed externally"), true
+				"its entry in the table belongs to another server too, or was changed externally"), true
 		}
 	}
 	return lvs.Backend{}, "", false

@@ -41,7 +41,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())
 	if done.Over {
-		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again since this one passed: "+
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again, because this server passed: "+
 			v.user(v.Brakes[line].Newest).s.name())
 	}
 	e.judgeAccused(v, done.Judged)

@@ -14,7 +14,7 @@ const (
 	maxConversations  = 1000    // how many checks
 	maxConversation   = 4 << 10 // bytes of each conversation
 	conversationEvery = 50 * time.Millisecond
-	conversationLasts = time.Minute // then a newer conversation is recorded
+	conversationLasts = time.Minute // after this time a newer conversation is recorded
 )
 
 // Conversation is what a failed check sent and received, without secrets.

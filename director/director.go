@@ -34,8 +34,8 @@ const (
 type Deps struct {
 	Table ipvsctl.Client // owned by the director while it runs
 	Tell  []Receiver     // the receivers of changes
-	// Maintenance sends which servers the files of dir put into maintenance: once as soon as that is known, then at
-	// each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
+	// Maintenance sends the servers that the files of dir put into maintenance: once as soon as they are known,
+	// then at each change, until ctx is done. It must not block. It is called only for plans with a maintenancedir.
 	Maintenance func(ctx context.Context, dir string, servers []maintenance.Server) <-chan maintenance.Reading
 	// Marks keeps the mark rules; nil: plans have none, or nothing keeps them.
 	Marks Marks
@@ -157,8 +157,8 @@ func (d *Director) Started() <-chan struct{} { return d.started }
 // Settled is closed when the first result of every server is in the table.
 func (d *Director) Settled() <-chan struct{} { return d.settled }
 
-// Run keeps the table in line with the plan and the checks until ctx is done. Then it removes virtual services as
-// cleanstop says, unless the cause is ErrHandover. It fails only if it could not read the table at the start.
+// Run keeps the table in line with the plan and the checks until ctx is done. Then it removes virtual services
+// according to cleanstop, unless the cause is ErrHandover. It fails only if it could not read the table at the start.
 func (d *Director) Run(ctx context.Context, p *Plan) error {
 	defer d.die()
 	f := d.deps.openFolder(ctx, d.life, p)
@@ -188,7 +188,7 @@ func (d *Director) leaveTable(ended context.Context) {
 		d.announcer.settle(ctx)
 	}
 	if !d.marker.isOver(ctx) {
-		d.tell.line(notify.TableError, "Mark rules can't be removed: a change of them does not end")
+		d.tell.line(notify.TableError, "Mark rules can't be removed: an earlier change of them has not ended")
 		return
 	}
 	if !handedOver && !d.marker.isClear() {

@@ -79,7 +79,7 @@ func (w *writer) noteCounters(table ipvsctl.Table) {
 	}
 }
 
-// limit is what is known about a server's upper limit of connections.
+// limit has the state of a server's upper limit of connections.
 type limit struct {
 	reached uint32    // the limit at which the kernel stopped sending new clients; 0: it sends them
 	full    bool      // it was reported as full
@@ -88,7 +88,7 @@ type limit struct {
 
 func (l *limit) isFull() bool { return l != nil && l.full }
 
-// look notes a destination and its connections, as read from the table. What is reported changes after a full interval.
+// look notes a destination and its connections, as read from the table. The report changes after a full interval.
 func (l *limit) look(d lvs.Dest, connections uint32, interval time.Duration) (turned bool) {
 	was := l.reached > 0 && d.Upper <= l.reached // the kernel forgets it when the limit is raised
 	if l.reached = 0; d.Full(was, connections) {

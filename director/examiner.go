@@ -46,7 +46,7 @@ type check struct {
 	begun    bool           // it is in the pool
 	reported bool           // it had a result, or one that does not count and ends the wait
 	agent    bool           // it is that of an agent
-	ended    bool           // it was asked for, see schedule.Update, and no result has settled why
+	ended    bool           // it was asked for, see schedule.Update, and no result has settled the question yet
 	observed bool           // it was asked for because a server is suspected
 	// why its address can't be watched before the next reload; "": it can
 	unwatched string
@@ -117,7 +117,8 @@ func (e *examiner) run() {
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
 }
 
-// watch has the addresses watched that the sections say. Where several share one, one connection is for all.
+// watch has the pool watch the addresses that the sections name. If several sections share an address, they share one
+// connection.
 func (e *examiner) watch(tasks []*schedule.Task) {
 	e.watched = map[*check]*schedule.Watch{}
 	all := map[netip.AddrPort]*schedule.Watch{}
@@ -153,7 +154,7 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 // isWatched reports whether an idle connection shows the end of the server to the check, by the section.
 func (x user) isWatched() bool { return x.v.cfg.Check(int(x.j.number)).Watches(x.s.real) }
 
-// attend has the address of a check watched from a success on, while a server is up there.
+// attend has the address of a check watched after a success, while a server is up there.
 func (e *examiner) attend(c *check) {
 	w := e.watched[c]
 	if w == nil {
@@ -187,7 +188,7 @@ func (e *examiner) unwatch(c *check, why string) {
 	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", after, why)
 }
 
-// share gives a judgement what servers have reported with the check so far.
+// share gives a judgement the earlier reports of servers with this check.
 func (c *check) share(j *judgement) {
 	for _, x := range c.users {
 		if x.j.Telling != (health.Telling{}) {

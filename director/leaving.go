@@ -59,8 +59,8 @@ func (r *records) keep(now []judge.Record) {
 	r.last = now
 }
 
-// mayServe reports whether a server that moved away was in service, by the table, when the previous daemon ended, or in
-// maintenance.
+// mayServe reports whether a server that moved away was in service when the previous daemon ended, by the table, or was
+// in maintenance.
 func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 	_, serves := found.Dests.At(s.Dest.Addr)
 	for _, l := range all.last {
@@ -71,8 +71,8 @@ func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
 	return serves
 }
 
-// record passes on which servers leave, and which moved away and are in maintenance. It starts the timer for the next
-// look.
+// record passes on the servers that leave, and those that moved away and are in maintenance. It starts the timer for
+// the next look.
 func (all *leavers) record() {
 	now, leave := make([]judge.Record, 0, len(all.last)), false
 	for _, v := range all.ours {

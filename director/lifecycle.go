@@ -98,11 +98,11 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	v.inherit(was)
 	for _, s := range v.servers {
 		if s.Verdict() == health.Up && s.past.IsDown() {
-			tell.note(history.Up, "the check that failed is not made any more", s)
+			tell.note(history.Up, "the check that failed is no longer made", s)
 		}
 	}
 	if was.IsBraking() && !v.IsBraking() {
-		tell.guard(v, notify.GuardOver, "Brake is over", ": none of the checks that it held is left")
+		tell.guard(v, notify.GuardOver, "Brake is over", ": the checks that it held are no longer made")
 	}
 	if refines {
 		v.CarryTable(&was.State, v.Repair)

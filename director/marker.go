@@ -32,7 +32,7 @@ type marker struct {
 
 	current []fwmark.Rule            // as of the last report without an error
 	byMark  map[uint32][]fwmark.Rule // the current rules by their marks
-	looked  bool                     // an order was carried out, so nothing of a daemon before is left
+	looked  bool                     // an order was carried out, so nothing of a previous daemon is left
 }
 
 // marked is the result of an order.

@@ -31,7 +31,7 @@ func (b *planBuilder) earlier(v *virtual) {
 	}
 }
 
-// staying makes the servers that stay though they have left the file.
+// staying makes the servers that stay although they have left the file.
 func (b *planBuilder) staying(v *virtual) {
 	var all []*server
 	for i := range v.cfg.Staying {
@@ -102,7 +102,7 @@ func (s *server) names() (name, other string) {
 	return addr, host
 }
 
-// named is the host name that leads to a server, or did until the server moved; nil where the file has an address.
+// named is the host name that leads to a server, or did until the server moved; nil if the file has an address.
 func (s *server) named() *parser.Named {
 	if s.moved != nil {
 		return s.moved.real.Named

@@ -67,7 +67,7 @@ func (all *movers) record(ends bool) {
 }
 
 // resume continues where the previous daemon ended. A weight in the table that does not fit was changed by hand in the
-// meantime. One that is not ours says nothing of our servers.
+// meantime. A record that is not ours has no meaning for our servers.
 func (all *movers) resume(have ipvsctl.Table) {
 	virtuals := byKey(all.virtuals)
 	for _, m := range all.last {
@@ -112,7 +112,7 @@ func tellMotion(t *teller, v *virtual, s *server, next *judge.Server) {
 	}
 }
 
-// whyWeight says what makes up the weight of a server in the table; "" if the order or the file alone decides it.
+// whyWeight describes what makes up the weight of a server in the table; "" if the order or the file alone decides it.
 func (v *virtual) whyWeight(s *server) string {
 	var parts []string
 	at := time.Now()
@@ -156,7 +156,7 @@ func (s *server) waitsFor() string {
 	return "holddown"
 }
 
-// heldDown says how much longer a server that passes stays out, and why.
+// heldDown describes how much longer a server that passes stays out, and why.
 func (s *server) heldDown(now time.Time) string {
 	if judge.NeedsOrder(s.Server) {
 		return "held down until an order (set … ready): " + fallen(s.Server, now)
@@ -164,7 +164,7 @@ func (s *server) heldDown(now time.Time) string {
 	return fmt.Sprintf("held down for another %v: %s", s.Turn.Sub(now).Round(time.Second), fallen(s.Server, now))
 }
 
-// onFail says what becomes of the connections of a server that checks took out.
+// onFail describes what happens to the connections of a server that checks took out.
 func (v *virtual) onFail(s *server, now time.Time) string {
 	what := "not in the table until it passes"
 	switch _, in := v.WeightAt(s.Dest.Addr); {

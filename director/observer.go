@@ -16,21 +16,22 @@ import (
 	"ldirectord/notify"
 )
 
-// This file has the packets of clients as a witness: with observe, a server whose clients get no packet back, while
-// those of its fellows do, is suspected. That is reported and asks for its checks. What becomes of it, judge decides.
+// This file compares the packets of clients. With observe, a server is suspected when its clients get no packet back,
+// while clients of the other servers do. The suspicion is reported, and its checks are made at once. judge decides what
+// happens to it.
 
 const (
 	// observeInterval is the time between two looks at the counters of the observed sections. The kernel renews
 	// those of each server as often (net/netfilter/ipvs/ip_vs_est.c), newer ones not all of them together.
 	observeInterval = 2 * time.Second
-	// A server is suspected after this many connections without a packet back. Of them minWaiting were there at the
-	// look before: the answer to one that was made just before a look is on its way.
+	// A server is suspected after this many connections without a packet back. minWaiting of them were there at the
+	// look before, because the answer to a connection made just before a look may still be on its way.
 	minUnanswered = 20
 	minWaiting    = 10
 	maxQuiet      = 10 // looks in a row without a new connection, after which nothing is known of a server
 )
 
-// witness is what the counters of a server say of its clients, look by look.
+// witness is what the counters of a server show of its clients, look by look.
 type witness struct {
 	last       lvs.Traffic // at the last look
 	at         time.Time   // of the last look at which it was compared
@@ -42,14 +43,15 @@ type witness struct {
 	well       bool   // enough others answered, at the last look
 	out        bool   // it was left out, at the last look
 	told       bool   // that was reported
-	over       string // why it was suspected no longer, the last time
+	over       string // why the last suspicion ended
 }
 
-// look notes counters. Smaller ones began anew, as do those of a server that was not looked at before.
+// look notes counters. If they are smaller than before, they were reset, and the count starts again. It also starts for
+// a server that was not looked at before.
 func (w *witness) look(t lvs.Traffic, now time.Time) {
 	before := w.last
 	if w.last = t; w.since.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {
-		w.forget(now, "its counters began anew")
+		w.forget(now, "its counters were reset")
 		before = t
 	}
 	w.fresh.Connections, w.fresh.PacketsOut = t.Connections-before.Connections, t.PacketsOut-before.PacketsOut
@@ -83,7 +85,7 @@ func compare(all []*witness, now time.Time) {
 	}
 }
 
-// judge decides whether a server is suspected. Well: enough of its fellows answered.
+// judge decides whether a server is suspected. well: enough of the other servers answered.
 func (w *witness) judge(well bool, now time.Time) {
 	waiting := w.unanswered
 	w.at, w.well = now, well
@@ -186,7 +188,7 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 				all = append(all, s.witness)
 			}
 		case s.witness != nil:
-			s.witness.forget(now, "it is not observed any more")
+			s.witness.forget(now, "it is no longer observed")
 		}
 	}
 	compare(all, now)

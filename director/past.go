@@ -33,7 +33,7 @@ func (t *teller) found(k history.Kind, r *checker.Result, users ...user) {
 	}
 }
 
-// turned reports that a server changed its state, and by which rule.
+// turned reports that a server changed its state, and the rule that decided it.
 func (t *teller) turned(x user, was health.State, by history.Verdict) {
 	c := Change{user: x, Before: State{Verdict: was}, After: State{Verdict: x.s.Verdict()}}
 	up := c.After.Verdict == health.Up
@@ -69,7 +69,7 @@ func tellHeld(t *teller, v *virtual) {
 	}
 }
 
-// whyHeld is which directive holds a server, in words.
+// whyHeld names the directive that holds a server, in words.
 func whyHeld(v *virtual, s *server) string {
 	by := "keepserving"
 	if isPacedOut(v, s) {
@@ -78,7 +78,7 @@ func whyHeld(v *virtual, s *server) string {
 	if asks := s.asks(); asks != "" {
 		return asks + ", held: " + by + " keeps it in service"
 	}
-	return "held: " + by + " keeps it in service though its checks fail"
+	return "held: " + by + " keeps it in service although its checks fail"
 }
 
 // counted is how many results of one check, up to the last one, count against the state.

@@ -89,8 +89,8 @@ func (e *examiner) results(updates []schedule.Update) {
 }
 
 // hurry requests further checks while the last result contradicts the state of a server, at the shortest fastinterval
-// of all users of the check. After the end of a watched connection, or a suspicion, the state is settled soon without
-// that, too.
+// of all users of the check. After the end of a watched connection, or a suspicion, the state is settled soon even
+// without fastinterval.
 func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	c.ended = c.ended && !c.last.OK
@@ -177,7 +177,8 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 }
 
-// weighed has the table follow another weight of a server: at the next step, or at once if it is added or removed.
+// weighed has the table follow a changed weight of a server: at the next step, or at once if the server is added or
+// removed.
 func (e *examiner) weighed(x user) {
 	if x.s.steps = true; x.s.Turned || x.s.Held {
 		x.v.touch()

@@ -151,8 +151,8 @@ type ServerSnapshot struct {
 	Since   time.Time      `json:"since"`            // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
 	Up      bool           `json:"-"`                // its checks pass, and no order takes it out
-	// why it is out: its last failure while it is down, the shortage that leaves it unknown, its maintenance file,
-	// or its name without an address
+	// why it is out: its last failure while it is down, the shortage because of which it is unknown, its
+	// maintenance file, or its name without an address
 	Reason      string  `json:"reason,omitempty"`
 	Weight      int     `json:"weight"`                    // as configured
 	InTable     bool    `json:"-"`                         // as the director last wrote the table

@@ -17,8 +17,8 @@ type role struct {
 }
 
 // SetStandby puts the director on standby, or makes it serve. On standby it checks every server and leaves the table
-// alone; cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table by
-// the current states. SetStandby returns when the table and the mark rules follow, or when ctx is done.
+// alone; cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table
+// from the current states. SetStandby returns when the table and the mark rules follow, or when ctx is done.
 func (d *Director) SetStandby(ctx context.Context, standby bool) error {
 	return d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
 		switch {
@@ -82,7 +82,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.tell.status = lvs.StatusRunning
 }
 
-// demotionTimeout is how long virtual services stay in the table while commands are told of the demotion.
+// demotionTimeout is how long virtual services stay in the table while commands run because of the demotion.
 const demotionTimeout = 3 * time.Second
 
 // beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to a

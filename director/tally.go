@@ -82,7 +82,7 @@ type StageTime struct {
 	Sum   time.Duration
 }
 
-// count adds a check. A stage began when the last one before it was done, whatever their order in that protocol.
+// count adds a check. A stage begins when the previous one is done, whatever the order of the stages in that protocol.
 func (all *StageTimes) count(s *wire.Stages) {
 	for m, done := range s {
 		if done == 0 {

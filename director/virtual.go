@@ -35,7 +35,7 @@ type virtual struct {
 	addresses    announced                       // the addresses that are announced for it
 	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
-	turns        map[int32]time.Time             // until when members wait by pace or paceout
+	turns        map[int32]time.Time             // the end of the members' waits by pace or paceout
 	waitingSince time.Time                       // servers have no address; zero when all have one
 }
 
@@ -67,9 +67,9 @@ type server struct {
 
 // notes are what is known of a server beside its checks. They survive a reload.
 type notes struct {
-	before  judge.Name    // the state before the present one
+	before  judge.Name    // the previous state
 	counted bool          // the table had the server when it was read the last time
-	lasted  time.Duration // how long the state before lasted
+	lasted  time.Duration // how long the previous state lasted
 	carries lvs.Counters  // its counters in the kernel
 	limit   *limit        // nil: it never had one
 	witness *witness      // nil: it was never observed

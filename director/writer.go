@@ -134,9 +134,9 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 	}
 }
 
-// leave removes a virtual service for good, if cleanstop says so. It reports the servers that are up, except backup
-// servers that rest. A server that several virtual services have in the same way is reported for the first of them, as
-// by the Perl ldirectord: told has those that were reported already, and gets those of this call.
+// leave removes a virtual service for good, if cleanstop is yes. It reports the servers that are up, except backup
+// servers that rest. Like the Perl ldirectord, it reports a server that several virtual services have in the same way
+// only for the first of them. told has the servers that were reported already, and gets those of this call.
 func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	var leaving []*server
 	for _, s := range v.servers {

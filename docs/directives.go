@@ -14,7 +14,7 @@ type Directive struct {
 	parser.Directive
 	Chapter string
 	Value   string // what to write
-	Doc     string // the first sentence says what it is; Markdown, with names in backquotes
+	Doc     string // the first sentence describes it; Markdown, with names in backquotes
 }
 
 //go:embed directives.txt

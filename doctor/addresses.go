@@ -13,7 +13,7 @@ import (
 )
 
 // primaryAddresses are the machine's own addresses, unlike those of services. An address is primary if it is the first
-// one with a network on its interface, a loopback address, one with a lifetime (from a router or DHCP), or, with IPv4,
+// one with a network on its interface, is a loopback address, has a lifetime (from a router or DHCP), or, with IPv4, is
 // the source address of the default route.
 func primaryAddresses() ([]netip.Addr, error) {
 	devices, err := devicesHere()
@@ -79,8 +79,9 @@ func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagno
 				Severity: parser.Error, Kind: "own-address", Pos: m.At,
 				Text: fmt.Sprintf(
 					"all ports of %s are marked, which is the address of this machine itself: "+
-						"what is meant for it, such as ssh, would go to the real servers; "+
-						"list the ports, or use an address that only this service has",
+						"packets to the machine itself, such as those of ssh, would go to the "+
+						"real servers; list the ports, or use an address that only this "+
+						"service has",
 					primary[i]),
 			})
 		}
@@ -99,7 +100,7 @@ func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 		return parser.Diagnostics{{Severity: parser.Error, Kind: "own-address",
 			Pos: parser.Position{File: cfg.Name},
 			Text: fmt.Sprintf(
-				"which addresses are this machine's own can't be read, so marks of all ports can't "+
+				"the addresses of this machine can't be read, so marks of all ports can't "+
 					"be judged: %v", err)}}
 	}
 	return takesMachine(cfg, primary)

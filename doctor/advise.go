@@ -48,7 +48,7 @@ func (e *examination) allMarks() {
 	}
 	if unread := e.marks.Unread; len(unread) > 0 {
 		e.add(Finding{Kind: "mark-unread",
-			Text: "what sets and uses firewall marks on this machine can't all be looked at: " +
+			Text: "not everything that sets or uses firewall marks on this machine can be looked at: " +
 				strings.Join(unread, "; ")})
 	}
 }
@@ -70,7 +70,7 @@ func (e *examination) addressesAway() {
 		away[addr] = true
 	}
 	if n := len(away); n > 1 {
-		first.Text += fmt.Sprintf("; the same of %d more", n-1)
+		first.Text += fmt.Sprintf("; the same is true of %d more", n-1)
 	}
 	if len(away) > 0 {
 		e.add(first)

@@ -74,8 +74,8 @@ func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
 	for have, want := range map[string]string{
 		"192.0.2.10 192.0.2.11 2001:db8::1": "",
 		"192.0.2.10 2001:db8::1":            "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n",
-		"192.0.2.10":                        "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service; the same of 1 more\n",
-		"":                                  "ld.cf:1:9: warning: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; the same of 2 more\n",
+		"192.0.2.10":                        "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service; the same is true of 1 more\n",
+		"":                                  "ld.cf:1:9: warning: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; the same is true of 2 more\n",
 	} {
 		f := facts{routes: map[routeQuery]route{}}
 		for _, q := range routeQueries(services) {

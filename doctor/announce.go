@@ -81,19 +81,19 @@ func (x one) announced() {
 		if in := x.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out &&
 			x.deviceSetting(in, reversePath) == "1" {
 			x.tell(broken, "announce-filter", set(ofDevice(in, reversePath), "2"),
-				"packets of clients come by %s, where the router %s is, and are dropped: the route "+
-					"to clients leads to %s (rp_filter)", in, r, out)
+				"packets of clients come in on %s, from the router %s, and are dropped: the route "+
+					"to clients uses %s (rp_filter)", in, r, out)
 		}
 	}
 	if !x.IPv6 && x.routes[routeQuery{client(), x.Mark}].local && x.deviceSetting(out, srcValidMark) == "1" {
 		x.tell(broken, "announce-mark", set(ofDevice("all", srcValidMark), "0"),
-			"packets with %s are dropped: ip rule takes the addresses of their clients for this "+
-				"machine's own (src_valid_mark)", markOf(x.Virtual))
+			"packets with %s are dropped: by an ip rule, the kernel takes the addresses of their clients "+
+				"for this machine's own (src_valid_mark)", markOf(x.Virtual))
 	}
 	if !x.announcer && len(x.routers) == 0 {
 		x.at = x.At["announce"]
 		x.tell(warning, "announce-daemon", "",
 			"no routing daemon runs here, such as bird or bgpd, "+
-				"so nobody announces the addresses; start it")
+				"so the addresses are not announced; start one")
 	}
 }

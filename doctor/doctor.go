@@ -183,7 +183,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 			x.at = x.At["checkvip"]
 			x.tell(warning, "check-memory", "",
 				"a table in memory forwards nothing: servers are checked at "+
-					"their own addresses, not as checkvip says")
+					"their own addresses, and checkvip has no effect")
 		}
 	}
 	if own.Table != nil {

@@ -57,7 +57,8 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		x.tunnels()
 		if e.nat != "" && isMasqueraded(s) && e.settings[vsConntrack] == "0" {
 			x.tell(warning, "conntrack", set(vsConntrack, "1"),
-				"rules of NAT do not act on what IPVS forwards, which conntrack does not see: %s",
+				"NAT rules do not act on packets that IPVS forwards, as conntrack does not see them: "+
+					"%s",
 				e.nat)
 		}
 		x.pingsAndMails()
@@ -213,8 +214,8 @@ func (x one) unset() {
 		},
 		{
 			tcp && x.CheckVIP.IsValid(), broken, "port-reuse", "", connReuse,
-			"a check through the virtual address that uses a port again reaches another server than the " +
-				"one it asks, as a client that does so is sent to its old server",
+			"a check through the virtual address that uses a port again may reach another server than " +
+				"its own, because the kernel sends a client that uses a port again to its old server",
 		},
 		{
 			// with conntrack kernels before 5.9 lose a second on each such port
@@ -224,12 +225,12 @@ func (x one) unset() {
 		},
 		{
 			mh && announced, broken, "take-over", "", sloppyTCP,
-			"connections that change the director break, though mh would send them to the same server",
+			"connections that move to another director break, though mh would send them to the same server",
 		},
 		{
 			steady && !(mh && announced) && (announced || !x.early), warning, "take-over", "", sloppyTCP,
 			"a director that takes over drops open connections, though " + x.Scheduler + " would send " +
-				"them to the same server; matters with two directors",
+				"them to the same server; this matters with two directors",
 		},
 	} {
 		if row.applies && x.settings[row.setting] == "0" {

@@ -47,8 +47,8 @@ func (x one) marking() {
 		x.backEnds()
 	case x.marks.NothingSets(x.Mark, x.IPv6):
 		x.tell(broken, "mark-unset", "",
-			"nothing sets %s here, so the virtual service gets no packets; mark = ADDRESS PROTOCOL PORTS "+
-				"has the daemon set it", markOf(x.Virtual))
+			"nothing sets %s here, so the virtual service gets no packets; with mark = ADDRESS PROTOCOL "+
+				"PORTS the daemon sets it", markOf(x.Virtual))
 	}
 	x.routed(x.IPv6, x.Mark)
 }

@@ -54,7 +54,7 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 		{"a rule of the other family", othersMark, nft(foreign6), "ld.cf:1:9: warning: nothing sets mark 3 here"},
 		{"a rule of the other family under virtual6", strings.Replace(strings.ReplaceAll(othersMark, "192.0.2.21", "[2001:db8::21]"), "virtual=3\n\treal", "virtual6=3\n\treal6", 1), nft(foreign), "ld.cf:1:10: warning: nothing sets mark 3 of IPv6 here"},
 		{"a rule for another mark", strings.Replace(othersMark, "=3", "=4", 1), nft(foreign), "ld.cf:1:9: warning: nothing sets mark 4 here"},
-		{"what can't be read is not missing", othersMark, unread, ": warning: what sets and uses firewall marks on this machine can't all be looked at: iptables-nft: permission denied"},
+		{"what can't be read is not missing", othersMark, unread, ": warning: not everything that sets or uses firewall marks on this machine can be looked at: iptables-nft: permission denied"},
 		{"a foreign rule beside ours", ownMark, nft(own, foreign), "ld.cf:1:9: warning: mark 3 is set by a rule too, in chain PREROUTING (iptables-nft): -d 192.0.2.10/32"},
 		{"another daemon's beside ours", ownMark, nft(own, sibling), "ld.cf:1:9: warning: mark 3 is set by a rule of another ldirectord too, in chain LDIRECTORD-other-1"},
 		{"policy routing by the mark", ownMark, routed, "ld.cf:1:9: warning: mark 3 is used by ip rule 100, which sends its packets to table isp2"},

@@ -106,8 +106,8 @@ func (x one) tunnels() {
 				severity = broken
 			}
 			x.tell(severity, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
-				"this machine has %s up and drops what comes out of it: its clients are reached by "+
-					"another interface (rp_filter)", tunnel4)
+				"this machine drops packets that come out of the tunnel %s: the route to their "+
+					"clients uses another interface (rp_filter)", tunnel4)
 		}
 		header := 20
 		if m.Dest.Addr.Addr().Is6() {
@@ -118,8 +118,8 @@ func (x one) tunnels() {
 				fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
 				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its "+
 					"header: clients whose ICMP is filtered hang; "+
-					"raise the MTU where the network allows it, or let the servers offer less "+
-					"(TCPMSS --set-mss %d)",
+					"raise the MTU where the network allows it, or let the servers offer a "+
+					"smaller MSS (TCPMSS --set-mss %d)",
 				maxPacket, r.device, r.mtu, r.mtu-header-40)
 		}
 	}
@@ -137,14 +137,14 @@ func (x one) own() {
 		switch local := x.routeTo(m).local; {
 		case local && masq && m.Dest.Addr.Addr().IsLoopback():
 			x.tell(broken, "masq-loopback", "",
-				"%s is never reached: the kernel drops what comes from outside for a "+
+				"%s is never reached: the kernel drops packets from outside to a "+
 					"loopback address; use gate for it", m.Name)
 		case local && !masq && x.listening != nil:
 			for _, to := range asked(x.Virtual) {
 				if !x.listening.accepts(to) {
 					x.tell(severity, kind, "",
-						"%s %s is this machine, where nothing listens on %s: what comes for "+
-							"the virtual service keeps its address and port; have it "+
+						"%s %s is this machine, where nothing listens on %s: packets to the "+
+							"virtual service keep their address and port; let the server "+
 							"listen there or on every address",
 						what, m.Name, to)
 				}

@@ -72,7 +72,7 @@ func (x one) reaches() {
 		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
 		why := cmp.Or(r.Warning, r.Detail)
 		if r.Way == checker.WayVoid && strings.Contains(why, wire.Astray) {
-			x.tell(broken, "check-mark", "", "%s; the rule has to leave out what checks send: "+
+			x.tell(broken, "check-mark", "", "%s; the rule must leave out the packets of checks: "+
 				"-m mark ! --mark %#x/%#x", why, ipvsctl.FirstPrivate, reserved)
 		}
 	}
@@ -85,7 +85,7 @@ func (x one) reaches() {
 		for _, pass := range x.marks.Filters {
 			x.tell(broken, "check-filter", fmt.Sprintf(pass, vip), all+
 				"a reverse path filter of the firewall "+
-				"drops what comes from an address of this machine", vip)
+				"drops packets from an address of this machine", vip)
 		}
 		return
 	}
@@ -93,8 +93,8 @@ func (x one) reaches() {
 	tracked := cmp.Or(x.settings[connections], "0") != "0"
 	if tracked && !answered && x.settings[vsConntrack] != "1" {
 		x.tell(broken, "check-firewall", set(vsConntrack, "1"),
-			all+"the firewall here may drop what conntrack does not know; conntrack for IPVS costs speed, "+
-				"a rule that accepts what comes from %[1]s does not", vip)
+			all+"the firewall here may drop packets that conntrack does not know; conntrack for IPVS "+
+				"costs speed, a rule that accepts packets from %[1]s does not", vip)
 		if len(silent) > 1 {
 			return
 		}
@@ -127,7 +127,7 @@ func (x one) through() {
 		x.opened()
 	} else if all := x.Addresses(); len(all) > 0 {
 		vip, severity = all[0].Addr(), warning
-		lost = "so nothing sees whether its servers answer there, as clients ask"
+		lost = "so no check shows whether its servers answer clients there"
 		here = x.daemon.Reach != nil && len(waysOf(x.Service)) > 0 && x.ends(single(vip))
 	}
 	here = here && vip.Is4()
@@ -148,8 +148,8 @@ func (x one) through() {
 				"this machine has no route to the virtual address %s, "+
 					"so no check through it leaves; %s", vip, more)
 		}
-		const tells = "this machine sends to its %s on %s from the virtual address %s, where answers don't " +
-			"find it; give %[2]s an address of its own in their network"
+		const tells = "this machine sends to its %s on %s from the virtual address %s, so answers do not " +
+			"reach it; give %[2]s an address of its own in their network"
 		if r.source == vip {
 			x.tell(broken, "check-source", "", tells, "servers", r.device, vip)
 		}
@@ -162,12 +162,12 @@ func (x one) through() {
 		}.Drops()
 		if here && martian {
 			x.tell(severity, "check-martian", set(ofDevice(r.device, acceptLocal), "1"),
-				"answers to checks through %s, which come from that address by %s, are dropped "+
-					"where this machine has it, %s (accept_local)", vip, r.device, lost)
+				"answers to checks through %s come in on %s from that address; while this machine has "+
+					"the address, it drops them, %s (accept_local)", vip, r.device, lost)
 		}
 		if here && filtered {
 			x.tell(severity, "check-filter", set(ofDevice(r.device, reversePath), "2"),
-				"answers to checks through %s, which come by %s, are dropped: the address is on "+
+				"answers to checks through %s come in on %s and are dropped: the address is on "+
 					"another interface, or the route to it leads there (rp_filter)", vip, r.device)
 		}
 	}
@@ -184,8 +184,8 @@ func (x one) opened() {
 	for _, r := range x.marks.Settings {
 		if r.Reaches(ipvsctl.FirstPrivate, reserved, x.CheckVIP.Is6()) {
 			x.tell(warning, "mark-reserved", "",
-				"%s; a packet that gets a mark from %#x to %#x by it comes "+
-					"to a real server, at any port", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
+				"%s; a packet that gets a mark from %#x to %#x from this rule reaches "+
+					"a real server, at any port", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 		}
 	}
 }
@@ -196,9 +196,9 @@ func (e *examination) unseen() {
 	isChosen := func(s director.Service) bool { return s.Config.At["checkvip"].Line > 0 }
 	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
 		e.of(e.services[i]).tell(note, "no-checkvip", "",
-			"servers by gate and ipip are checked at their own addresses, so one that lacks the "+
-				"virtual address is up and its clients get nothing; checkvip = yes checks them as "+
-				"clients ask")
+			"gate and ipip servers are checked at their own addresses, so one that lacks the "+
+				"virtual address is up and its clients get nothing; checkvip = yes checks them "+
+				"through the virtual address")
 	}
 }
 
@@ -212,7 +212,7 @@ func (e *examination) left() {
 	marks := strings.Trim(fmt.Sprint(left), "[]")
 	e.of(e.services[0]).tell(warning, "check-left", fmt.Sprintf(
 		"for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done", marks),
-		"private services of checks are left, of no daemon that runs here, with the marks %s; they do no harm",
+		"private services of checks, with the marks %s, belong to no daemon that runs here; they do no harm",
 		marks)
 }
 

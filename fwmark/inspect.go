@@ -11,8 +11,8 @@ import (
 	"ldirectord/program"
 )
 
-// BackEnd is the part of the kernel in which a program keeps its rules. The programs of one do not see the rules of the
-// other, and packets pass both.
+// BackEnd is the part of the kernel in which a program keeps its rules. The programs of one back end do not see the
+// rules of the other, but packets pass both.
 type BackEnd string
 
 // The back ends.

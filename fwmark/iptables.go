@@ -16,7 +16,8 @@ import (
 
 // tables are the mangle tables of one family.
 type tables interface {
-	// list reads every chain. With idle there were never any rules: if no table is possible, the listing is empty.
+	// list reads every chain. idle means that there were never any rules: if no table is possible, the listing is
+	// then empty.
 	list(ctx context.Context, idle bool) (listing, error)
 	run(context.Context, command) error
 }

@@ -31,7 +31,7 @@ func linesOf(rules []Rule, ipv6 bool) (lines []string) {
 	return lines
 }
 
-// line is a rule as arguments of iptables. Two that mean the same are written the same.
+// line is a rule as arguments of iptables. Lines with the same meaning are written the same.
 func (l Rule) line() string {
 	var words []string
 	if l.Dest.IsValid() && l.Dest.Bits() > 0 {
@@ -50,8 +50,8 @@ func (l Rule) line() string {
 	return strings.Join(words, " ")
 }
 
-// normal is a rule of `iptables -S` in the form of Rule.line, so that equal rules are equal texts whatever
-// back end and version printed them; a rule that is not our rule is as it was printed.
+// normal is a rule of `iptables -S` in the form of Rule.line, so that equal rules are equal texts, whatever back end
+// and version printed them. A rule that is not ours stays as it was printed.
 func normal(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// readJSON runs a program that prints JSON, and parses it. Where the kernel has no such rules it prints nothing.
+// readJSON runs a program that prints JSON, and parses it. If the kernel has no such rules, it prints nothing.
 func (m *Machine) readJSON(ctx context.Context, what string, parse func([]byte) error, path string, args ...string) {
 	out, err := run(ctx, path, args...)
 	if err == nil && out != "" {

@@ -9,8 +9,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// Rule gives packets a mark. Its family is Dest's, which is invalid in a rule that is read: every address. It is as the
-// parser lets it through: iptables judges what it can't set.
+// Rule gives packets a mark. Its family is that of Dest; in a rule that was read, an invalid Dest means every address.
+// Rule is not validated beyond the parser: iptables refuses what it can't set.
 type Rule struct {
 	Mark uint32 // 1 or more
 	lvs.Packets

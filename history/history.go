@@ -42,8 +42,8 @@ func (m Moment) Time() time.Time {
 // Kind is what happened: what a check found, or what was done about a server or to it.
 type Kind uint8
 
-// What can happen; Nothing is not noted. Only the next two kinds are results that count; the four after them are
-// results that don't count.
+// The kinds of records; Nothing is never recorded. Only the next two kinds are results that count; the four after them
+// are results that don't count.
 const (
 	Nothing Kind = iota
 	Passed
@@ -58,9 +58,9 @@ const (
 	Add     // it was added to the table, with Weight; Text: why the table refused, "" after a success
 	Edit    // its weight in the table was set to Weight
 	Remove  // it was removed from the table
-	Held    // Text is which directive keeps it in service though it is down
-	LetGo   // it is not held any more
-	Order   // Text is its new order, or the order that ended
+	Held    // Text: the directive that keeps it in service although it is down
+	LetGo   // it is no longer held
+	Order   // Text: its new order, or the order that ended
 	Changed // Text describes another change
 )
 

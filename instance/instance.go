@@ -72,8 +72,8 @@ func (i Instance) Find() Found {
 	return Found{Stale: left && !held}
 }
 
-// own returns the record of this daemon (zero if there is none), and whether it runs. Of several records, a running
-// daemon's is preferred.
+// own returns the record of this daemon (zero if there is none), and whether it runs. If there are several records, a
+// running daemon's is preferred.
 func (i Instance) own(all []record) (own record, lives bool) {
 	var best int
 	for _, r := range all {

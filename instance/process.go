@@ -129,7 +129,7 @@ func optionOf(argv []string, name, without string) string {
 	return without
 }
 
-// isPerl reports whether a command line is that of the Perl ldirectord, and for which configuration: "" without one.
+// isPerl reports whether a command line is that of the Perl ldirectord, and returns its configuration: "" without one.
 func isPerl(argv []string) (config string, is bool) {
 	if len(argv) == 0 || !strings.HasPrefix(filepath.Base(argv[0]), "perl") {
 		return "", false

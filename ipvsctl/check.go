@@ -9,8 +9,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// Check refuses what ipvsadm or the kernel refuses, and what the kernel would take for something else; so
-// both tables refuse the same. Its errors wrap EINVAL or ERANGE.
+// Check refuses what ipvsadm or the kernel refuses, and what the kernel would misread. So both tables refuse the same.
+// Its errors wrap EINVAL or ERANGE.
 func (op Op) Check() error {
 	if op.Kind > DelDest {
 		return invalid("unknown operation")

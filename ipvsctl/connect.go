@@ -89,8 +89,8 @@ func (g *genl) lookup() error {
 	return err
 }
 
-// lineFailed distinguishes failures of the line from refusals of the kernel. ENOENT may be either: it also says that
-// the module has been unloaded.
+// lineFailed distinguishes failures of the line from refusals of the kernel. ENOENT may be either: it is also the error
+// after the module has been unloaded.
 func lineFailed(err error) bool {
 	errno, is := errors.AsType[syscall.Errno](err)
 	if !is {

@@ -8,7 +8,7 @@ import (
 // Diff lists the changes that make have's services as want describes them. Services that want does not
 // name belong to others and stay.
 //
-// In each service what adds capacity comes before what takes it away, so that a service with a serving
+// In each service, operations that add capacity come before those that remove it. So a service that has a serving
 // destination before and after has one after every single change. The order is the same for equal tables.
 func Diff(have, want Table) (ops []Op) {
 	for _, key := range want.Keys() {

@@ -45,9 +45,9 @@ type conn struct {
 	genl *genl
 }
 
-// genl is a socket for what moby/ipvs gets wrong or leaves out: it does not know the family of a destination,
-// tunnels and persistence engines, reads a weight as 16 bits, and waits for every answer. It is not for several
-// goroutines at once.
+// genl is a socket for the parts that moby/ipvs gets wrong or leaves out: the library does not know the family of a
+// destination, tunnels and persistence engines, reads a weight as 16 bits, and waits for every answer. It is not for
+// several goroutines at once.
 type genl struct {
 	file    *os.File
 	timeout time.Duration // see wait

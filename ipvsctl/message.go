@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The commands of linux/ip_vs.h (IPVS_CMD_*), in the order of its enumeration, as all that follow.
+// The commands of linux/ip_vs.h (IPVS_CMD_*), in the order of its enumeration, as are all constants below.
 const (
 	cmdGetService = iota + 4
 	cmdNewDest

@@ -2,10 +2,10 @@ package judge
 
 import "time"
 
-// Servers that are back where too few were up come into the table together, when each server that counts has passed
-// since, or fails for good: the address was withdrawn meanwhile, or is on the last resort. With only a part of the
-// servers, mh would send connections of other directors to the wrong ones. All servers are checked at once, so the wait
-// is one check's timeout, or stillAway if that is longer.
+// After too few servers were up, those that are back come into the table together: when each server that counts has
+// passed since, or fails for good. Until then the address is withdrawn, or is on the last resort. With only a part of
+// the servers, mh would send connections of other directors to the wrong ones. All servers are checked at once, so the
+// wait is one check's timeout, or stillAway if that is longer.
 
 // stillAway is how long a failing server is checked again after the first one is back. After a link was down, the
 // kernel may need a second or two to resolve its address.
@@ -14,7 +14,7 @@ const stillAway = 2 * time.Second
 // Gathers reports whether servers that are back wait for others.
 func (s *State) Gathers() bool { return !s.Back.IsZero() }
 
-// IsAway reports whether too few servers are up, and its addresses are on another device for that reason.
+// IsAway reports whether the addresses of the section are on another device because too few servers are up.
 func (s *State) IsAway() bool {
 	n := &s.Strength
 	return s.Away && n.Known && !(n.Enough && n.Serves)

@@ -6,9 +6,9 @@ import (
 	"ldirectord/checker/health"
 )
 
-// backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH do.
-// Until the own servers have results, the backup servers stay as the table has them. One that is no longer needed
-// drains like a server that left the file.
+// backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
+// serve again. Until the own servers have results, the backup servers stay as the table has them. One that is no longer
+// needed drains like a server that left the file.
 func backup(h *hearing) {
 	if !h.reserve {
 		return

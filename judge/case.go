@@ -46,8 +46,8 @@ func (c *Case) Serves(s *Server) bool {
 	return !c.isOutByHand(s.Dest.Addr) && !(waits && c.weighsNothing(s))
 }
 
-// weighsNothing reports whether a server has no weight, or is not there, as far as the table is known, which includes
-// what was read after a reload before anything is written.
+// weighsNothing reports whether a server has no weight in the table, or is not in it, as far as the table is known.
+// After a reload the table is known as it was read, before anything is written.
 func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
 }

@@ -43,7 +43,7 @@ func Decide(c Case, now time.Time) Decision {
 // hearing is a decision in progress, which each rule changes.
 type hearing struct {
 	Case
-	Decision // so far; its State is set at the end
+	Decision // the decision so far; its State is set at the end
 	now      time.Time
 	by       RuleID    // whose turn it is
 	leave    []*Server // held, and not needed by the guard

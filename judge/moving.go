@@ -14,13 +14,13 @@ type Record struct {
 	Key  lvs.Key
 	Addr netip.AddrPort
 
-	// Of one that leaves: it is removed when its connections have ended.
+	// For a server that leaves: it is removed when its connections have ended.
 	Name  string    `json:",omitzero"` // address:port as it was configured
 	Until time.Time `json:",omitzero"` // the latest time to remove it
 	// it moved away, is in maintenance, and serves again afterwards: Until does not count
 	Stays bool `json:",omitzero"`
 
-	// Of one whose weight is changing.
+	// For a server whose weight is changing.
 	Nth    uint32 `json:",omitzero"` // of the servers with this address
 	Weight uint32 `json:",omitzero"` // in the table when it was recorded
 	Of     uint32 `json:",omitzero"` // its weight by order or file
@@ -31,8 +31,8 @@ type Record struct {
 // Times are all times of a record.
 func (r *Record) Times() []*time.Time { return []*time.Time{&r.Until, &r.Climbs, &r.Failed, &r.Turn} }
 
-// Spoken is what counts of a server's words, and which checks that only weigh are down: of the first checks for which
-// there is something to note, by their lines.
+// Spoken has the reports of a server that count, and its failing checks that only change the weight: those of the first
+// checks with something to note, by their lines.
 type Spoken [4]struct {
 	Line  uint8
 	Agent bool `json:",omitzero"` // whatever its line

@@ -5,16 +5,17 @@ import (
 	"ldirectord/lvs"
 )
 
-// With observe, the packets of clients are a witness: a server may pass its checks while no client of it gets an
-// answer. With observe = out it is left out then: weight 0, and back by holddown.
+// With observe, the packets of clients show a fault that checks don't: a server may pass its checks while none of its
+// clients gets an answer. With observe = out it is then left out: it has weight 0, and holddown decides when it comes
+// back.
 
 const (
 	surely     = 3 // looks in a row after which a server is left out
-	maxReturns = 2 // without an answer, before an order alone lets it back in
+	maxReturns = 2 // without an answer; after that only an order lets it back in
 )
 
 // Observed notes a look at the packets of a server: whether it is suspected, whether enough others were answered
-// meanwhile, and whether it answered. It reports whether the table may change. Of one that fails, or is left out,
+// meanwhile, and whether it answered. It reports whether the table may change. For a server that fails, or is left out,
 // nothing is noted.
 func Observed(s *Server, suspected, well, answered bool) (changed bool) {
 	switch {
@@ -30,7 +31,7 @@ func Observed(s *Server, suspected, well, answered bool) (changed bool) {
 	return s.Looks == surely
 }
 
-// NeedsOrder reports whether nothing but an order lets a server back in that was left out, unless too few others serve.
+// NeedsOrder reports whether a server that was left out comes back only by an order, unless too few others serve.
 func NeedsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
 
 // isLeftOut reports whether a server passes, and is out because its clients got no answers.

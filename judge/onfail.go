@@ -7,8 +7,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// With onfail, the file says what becomes of the connections of a server that checks take out: they stay while it has
-// weight 0, and end when it is removed from the table.
+// With onfail, the file decides what happens to the connections of a server that checks take out. They stay while it
+// has weight 0, and end when it is removed from the table.
 
 // failed notes since when checks keep servers out, where onfail has a time. For a server without a result the
 // time continues.
@@ -53,8 +53,8 @@ func (h *hearing) stays(s *Server) bool {
 	return in || h.Quiescent
 }
 
-// isBelieved reports whether a check that fails has passed since it is known. One that never did may itself be wrong.
-// The failure of a server that is suspected may be one of the network.
+// isBelieved reports whether a failing check has passed before, since the start or its last change. A check that never
+// passed may itself be wrong. The failure of a suspected server may be a fault of the network.
 func isBelieved(s *Server) bool {
 	for _, check := range s.Checks() {
 		if check.Health.State == health.Down && check.Part == 0 && check.Proven {

@@ -120,8 +120,8 @@ type Removals struct {
 	N     int
 }
 
-// waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. One that accepts no
-// connection is taken out at once, and so is one that requests it.
+// waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. A server that
+// accepts no connection, or that requests it, is taken out at once.
 func (h *hearing) waitsToGo(s *Server) bool {
 	if h.PaceOut.N == 0 || h.Theirs || s.Verdict() == health.Up || lossOf(s) == NotReached {
 		return false

@@ -32,7 +32,7 @@ func (id RuleID) String() string {
 // Rules are all rules in the order in which they are applied.
 var Rules = []Rule{
 	{"back together", "announce", false, gathered,
-		"after too few servers were up, those that are back wait for each other"},
+		"servers that come back after too few were up wait for each other"},
 	{"moved", "a host name", false, moved,
 		"the server at the former address is removed when the one at the new address is up, or when it fails"},
 	{"names", "", false, name,
@@ -46,7 +46,7 @@ var Rules = []Rule{
 	{"released", "checks, orders", true, released,
 		"a change by hand ends with the server's next change of state"},
 	{"guard", "keepserving", false, guard,
-		"checks leave that many in service: of those that fail, unreachable ones are removed first"},
+		"checks leave that many servers in service; unreachable ones are removed first"},
 	{"removals", "paceout", false, removals,
 		"checks take out servers at the configured pace, unreachable ones at once"},
 	{"observe", "packets of clients", false, observed,
@@ -60,9 +60,9 @@ var Rules = []Rule{
 	{"onfail", "the file", true, failed,
 		"a server that checks take out has weight 0 while it fails or for a time, or is removed"},
 	{"backup", "the file", true, backup,
-		"backup servers serve once fewer than LOW of the other servers do, and drain once HIGH do"},
+		"backup servers serve once fewer than LOW other servers serve, and drain once HIGH serve"},
 	{"together", "announce", true, together,
-		"the first servers are added when each has a result: the order of entries counts"},
+		"the first servers are added when each has a result, because the order of entries counts"},
 	{"leaver", "the file", true, leaving,
 		"a server that left the file drains"},
 	{"drain", "an operator", true, drained,
@@ -72,13 +72,13 @@ var Rules = []Rule{
 	{"told", "the server", true, leftOut,
 		"a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it"},
 	{"unknown", "checks", true, unknown,
-		"a server without a result stays as it is; so does one that is back, while it waits for others"},
+		"a server without a result stays as it is, as does one that is back and waits for others"},
 	{"up", "checks", true, up,
 		"a server that passes serves with its weight"},
 	{"off", "the file", true, unchecked,
 		"a server with checktype = off is not in the table"},
 	{"found", "a host name", true, found,
-		"what the table has stays while a server has no address"},
+		"the entries in the table stay while a server has no address"},
 	{"fallback", "the file", true, fallback,
 		"the fallback server serves while no other does"},
 	{"replaced", "a reload", true, replaced,
@@ -114,9 +114,9 @@ func (c *Case) Recovered() bool {
 	return true
 }
 
-// guard finds the held servers beyond the quota, which may leave: those that fail first, those that pass and request to
-// be left out last. A server whose check was changed by a reload is held at least until the first result. guard uses
-// the time since which each server fails, so name is applied before it.
+// guard finds the held servers beyond the quota, which may leave: first those that fail, last those that pass and
+// request to be left out. A server whose check was changed by a reload is held at least until the first result. guard
+// uses the time since which each server fails, so name is applied before it.
 func guard(h *hearing) {
 	serving, guards := 0, h.guards()
 	var held []*Server
@@ -208,7 +208,7 @@ func released(h *hearing) {
 
 // together adds the first servers of an announced section in one step. mh depends on the order of the entries, which
 // must be the same on all directors, whichever server answers first. Nothing is announced before that. Servers that
-// were removed by hand together with the virtual service are not first ones: they are added at once.
+// were removed by hand together with the virtual service do not wait for this: they are added at once.
 func together(h *hearing) {
 	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
 		return
@@ -235,7 +235,7 @@ func leaving(h *hearing) {
 	}
 }
 
-// drained keeps the connections of a drained server, whatever quiescent says. It does not count as available.
+// drained keeps the connections of a drained server, whatever quiescent is. It does not count as available.
 func drained(h *hearing) {
 	for s := range h.all() {
 		if !s.IsDraining() || s.Order.Kind != Drain || h.Rests(s) {

@@ -5,8 +5,8 @@ import "ldirectord/checker/health"
 // off is the state of a server that is not checked. It is neither up, down nor unknown: the server is not in use.
 const off health.State = 255
 
-// State is the state that decides about the table: a server in maintenance counts as down, whatever its checks find,
-// a server that waits to come back too, and a held server as up.
+// State is the state that decides about the table. A server in maintenance counts as down, whatever its checks find,
+// and so does a server that waits to come back. A held server counts as up.
 func (s *Server) State() health.State {
 	switch {
 	case s.Unchecked:
@@ -79,14 +79,14 @@ func (s *Server) Verdict() health.State {
 	return verdict
 }
 
-// Suspended reports whether a file or an order puts the server into maintenance, or its own word where no order drains
-// it.
+// Suspended reports whether a file or an order puts the server into maintenance, or its own report while no order
+// drains it.
 func (s *Server) Suspended() bool {
 	asks := !s.Held && s.Order.Kind != Drain && s.Asks() == health.Maint
 	return s.File || s.Order.Kind == Maint || asks
 }
 
-// Drained reports whether an order, or its own word, gives the server no new connections.
+// Drained reports whether an order, or its own report, gives the server no new connections.
 func (s *Server) Drained() bool { return s.Order.Kind == Drain || !s.Held && s.Asks() == health.Drain }
 
 // lossOf is the least loss of the server's failing checks.

@@ -11,7 +11,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// State is everything known of a virtual service, including what earlier decisions left. It is a value: Clone it,
+// State is everything known of a virtual service, including the results of earlier decisions. It is a value: Clone it,
 // change it, compare it. The zero State knows nothing.
 type State struct {
 	Servers []Server  // of the section's members
@@ -53,7 +53,7 @@ type Server struct {
 
 	Order     Order
 	File      bool // a file puts it into maintenance
-	Turned    bool // it changed its state since the table was written
+	Turned    bool // the server changed its state since the table was written
 	Held      bool // it fails or requests to be left out, but keepserving keeps it in service
 	Entered   bool // it has a weight in the table, and nothing since has contradicted that
 	Kept      bool // it was in service before it became unknown

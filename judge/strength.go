@@ -1,7 +1,7 @@
 package judge
 
-// Weigh counts again whether enough servers are up. The two numbers of minservers are a hysteresis: the result depends
-// on the previous one.
+// Weigh counts again whether enough servers are up. The two numbers of minservers make a hysteresis: the result depends
+// on the previous result.
 func (c *Case) Weigh() {
 	n := &c.Strength
 	found, awaited := c.foundServes(), 0

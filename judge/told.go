@@ -2,14 +2,14 @@ package judge
 
 import "ldirectord/checker/health"
 
-// A server may tell what it can bear, see health.Telling: no new connections (drain), nothing at all (maint), or a
+// A server may report what it can bear, see health.Telling: no new connections (drain), nothing at all (maint), or a
 // percentage of its weight. It never gets more than its weight, and nothing that it reports makes up for a failed
-// check. If too many ask to be left out, the guard holds the last ones.
+// check. If too many servers ask to be left out, the guard holds the last ones.
 
 // whole is a part in full.
 const whole = 10_000
 
-// told is the part of its weight that a server says it can bear. A check that only weighs takes its part while it is
+// told is the part of its weight that a server reports it can bear. A check that only weighs takes its part while it is
 // down.
 func (s *Server) told() Part {
 	p := Part{whole, whole}
@@ -35,8 +35,8 @@ func (s *Server) Asks() (most health.Admin) {
 }
 
 // Told notes what a server reports with an answer, before the result of that check is noted. It reports whether the
-// table may change. The word of a server that serves counts when enough answers agree. One that does not serve never
-// comes into service against its word.
+// table may change. A report of a server that serves counts when enough answers agree. A server that does not serve
+// never comes into service against its own report.
 func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	rule := c.Rule
 	if s.State() != health.Up || s.Verdict() != health.Up { // a held one may come back by this answer
@@ -52,8 +52,8 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	return check.Telling.Words != before
 }
 
-// leftOut takes out servers that ask for that and are not held. A server that drains keeps its connections, as by an
-// order, but does not enter the table by its word.
+// leftOut takes out servers that ask for that and are not held. A server that reports drain keeps its connections, as
+// by an order, but is not added to the table for that.
 func leftOut(h *hearing) {
 	for s := range h.all() {
 		kind := s.Order.Kind

@@ -2,8 +2,8 @@ package judge
 
 import "math/bits"
 
-// The weight that a server has in the table has one source. Each part of it is a number that one source leaves of the
-// weight in the order or the file. The parts are multiplied, and the product is rounded up: only 0 is 0.
+// The weight that a server has in the table has one source. Each Part is the share of the weight (of the order or the
+// file) that one source leaves. The parts are multiplied, and the product is rounded up: only 0 is 0.
 
 // Part is how much of a server's weight one source leaves: Num of Den, which is never 0.
 type Part struct{ Num, Den uint64 }

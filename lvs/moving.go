@@ -9,14 +9,14 @@ type Motion struct {
 
 	Failed time.Time `json:",omitzero"` // since when checks keep it out, where OnFail is a time; else zero
 
-	// Of its way back into service, see holddown.
+	// Its way back into service, see holddown.
 	Fallen    bool      `json:",omitzero"` // checks took it out, and it is not let back in yet
 	Noted     bool      `json:",omitzero"` // … and that is counted
 	Falls     uint8     `json:",omitzero"` // how often it failed, each time soon after its return
 	FellFirst uint32    `json:",omitzero"` // when it did so first, in seconds since the epoch
 	Turn      time.Time `json:",omitzero"` // until when it stays out; of one that is in: when it was let in
 
-	// Of one whose clients get no answers, see observe.
+	// For a server whose clients get no answers, see observe.
 	Suspect  bool  `json:",omitzero"` // … was taken out for that, and is not let back in yet
 	Suspects uint8 `json:",omitzero"` // how often it was, without an answer since
 }

@@ -25,8 +25,8 @@ type Policy struct {
 // Delays reports whether a server that checks took out may have to wait until it comes back.
 func (p *Policy) Delays() bool { return p.HoldDown > 0 || p.Pace.N > 0 }
 
-// OnFail is what becomes of a server that checks take out: it has weight 0 for that time and is removed then, or one of
-// the values below.
+// OnFail decides about a server that checks take out: it has weight 0 for that time and is then removed, or one of the
+// values below applies.
 type OnFail time.Duration
 
 // The values of OnFail that are no times.
@@ -50,7 +50,7 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
 
-// Observe is what becomes of a server whose clients get no answers while those of others do.
+// Observe decides about a server whose clients get no answers while clients of other servers do.
 type Observe uint8
 
 // The values of Observe.

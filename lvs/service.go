@@ -25,7 +25,7 @@ const (
 	ByUDP
 	ClearText // the server chooses how a password is sent
 	Extension // it must be in the file, because the Perl ldirectord does not have it
-	Greets    // its server speaks first, or counts and limits connections that say nothing
+	Greets    // its server speaks first, or counts and limits connections that send nothing
 	Forks     // its server has a process for each connection
 )
 

@@ -52,8 +52,8 @@ func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher 
 		turns: map[string]chan struct{}{}}
 }
 
-// Watch sends which servers the folder puts into maintenance: once as soon as that is known, then at each change, until
-// ctx is done. A missing folder puts no server into maintenance, and may appear later.
+// Watch sends the servers that the folder puts into maintenance: once as soon as they are known, then at each change,
+// until ctx is done. A missing folder puts no server into maintenance, and may appear later.
 func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-chan Reading {
 	f := &folder{
 		Watcher: w, dir: dir, servers: servers, turn: w.turnOf(dir),

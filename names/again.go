@@ -30,8 +30,8 @@ func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]
 	return t.List()
 }
 
-// Await looks names up by lookUp, first after wait and then after what next makes of the last wait, until at least one
-// has another address, or has an answer and had none, or the other way round. It returns those.
+// Await looks names up with lookUp until at least one has another address, or has an answer and had none, or has none
+// and had one. It first waits for wait, then each time for what next makes of the last wait. It returns those.
 func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name, wait time.Duration,
 	next func(time.Duration) time.Duration) []Name {
 	before := Index(list)

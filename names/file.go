@@ -9,8 +9,8 @@ import (
 	"ldirectord/run"
 )
 
-// File keeps the last address of each host name of a configuration, and after it those that it had before and that may
-// be in service yet. It survives the daemon, but not a boot.
+// File keeps the last address of each host name of a configuration, and after it the earlier ones that may still be in
+// service. It survives the daemon, but not a boot.
 type File string
 
 const (

@@ -1,5 +1,5 @@
-// Package names is about the host and service names of a configuration: they are looked up, each once and all of them
-// within a deadline; the last answer is kept in a file; and they are looked up again while the daemon runs.
+// Package names looks up the host and service names of a configuration, each once and all of them within a deadline. It
+// keeps the last answer in a file, and looks names up again while the daemon runs.
 package names
 
 import (
@@ -36,18 +36,18 @@ type Key struct {
 	IPv6 bool
 }
 
-// Name is a host name, and what became of its look-up.
+// Name is a host name with the result of its look-up.
 type Name struct {
 	Key
 	Addr netip.Addr // not valid: there is none. With Why it is the last one that is known
 	Why  string     // the look-up failed; "" when it did not
 
 	Followed bool // it is looked up again, see Table.Again
-	// that it had before, the latest first: a server there may still be in service; none unless Followed
+	// its earlier addresses, the latest first: a server there may still be in service; none unless Followed
 	Earlier []netip.Addr
 }
 
-// addrs are the addresses of a name, the one it has first.
+// addrs are the addresses of a name, the present one first.
 func (n *Name) addrs() []netip.Addr { return append([]netip.Addr{n.Addr}, n.Earlier...) }
 
 // Known are names by what identifies them.
@@ -77,7 +77,7 @@ func Unanswered(list []Name) []Name {
 	return slices.DeleteFunc(slices.Clone(list), func(n Name) bool { return n.Why == "" })
 }
 
-// Followed are the names with an answer that are looked up again all the same.
+// Followed are the names that are looked up again although they have an answer.
 func Followed(list []Name) []Name {
 	return slices.DeleteFunc(slices.Clone(list), func(n Name) bool { return n.Why != "" || !n.Followed })
 }

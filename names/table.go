@@ -16,8 +16,8 @@ import (
 // LookupDeadline is how long all look-ups of a file together may take.
 const LookupDeadline = 5 * time.Second
 
-// The number of look-ups at once. One that waits for its answer for long makes room for the next: names of the hosts
-// file must not queue for a dead name server.
+// The number of look-ups at once. A look-up that waits long makes room for the next: names in the hosts file must not
+// wait for a dead name server.
 const (
 	lookupsAtOnce = 32
 	lookupRoom    = 100 * time.Millisecond
@@ -50,7 +50,7 @@ type portName struct {
 	protocol string // "" for any
 }
 
-// Lookup is the value of a host or a port as written, or what became of its look-up.
+// Lookup is the value of a host or a port as written, or the result of its look-up.
 type Lookup[T any] struct {
 	Value   T
 	Reason  string // no value
@@ -74,7 +74,7 @@ func noted[K comparable, T any](list map[K]*Lookup[T], name K) Lookup[T] {
 	return *list[name]
 }
 
-// Name is what became of the look-up of a host name; nil where a text was not noted as one.
+// Name is the result of the look-up of a host name; nil if the text was not noted as a name.
 func (t *Table) Name(text string, ipv6 bool) *Name {
 	key := Key{text, ipv6}
 	if l := t.hosts[key]; l != nil {
@@ -162,7 +162,7 @@ func (t *Table) lastOf(key Key) []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(t.Last(key)), isOther)
 }
 
-// List is what became of the look-ups of host names, sorted.
+// List has the results of the look-ups of host names, sorted.
 func (t *Table) List() (list []Name) {
 	for key := range t.hosts {
 		list = append(list, *t.Name(key.Host, key.IPv6))

@@ -24,7 +24,7 @@ const (
 	ConfigWarning  Kind = "config-warning"  // the file was accepted, with a likely mistake
 	NameFound      Kind = "name-found"      // a host name that had no address has one
 	NameMoved      Kind = "name-moved"      // a host name has another address
-	NameLost       Kind = "name-lost"       // a host name has no address any more; the last one counts
+	NameLost       Kind = "name-lost"       // a host name can't be looked up; its last address stays in use
 	AddedVirtual   Kind = "added-virtual"   // a virtual service was added
 	ChangedVirtual Kind = "changed-virtual" // the settings of a virtual service were changed
 	PurgedVirtual  Kind = "purged-virtual"  // a virtual service was removed
@@ -45,7 +45,7 @@ const (
 	CheckFailed    Kind = "check-failed"    // a server is down
 	Tells          Kind = "tells"           // a server or its check reduces the server's weight, or restores it
 	Unwatched      Kind = "unwatched"       // no idle connection to a server can be kept, see watch
-	CheckWarning   Kind = "check-warning"   // a check passed in a way that needs a look
+	CheckWarning   Kind = "check-warning"   // a check passed with a warning
 	LocalShortage  Kind = "local-shortage"  // this machine lacks descriptors, memory or ports: checks prove nothing
 	Unjudged       Kind = "unjudged"        // an answer can't be compared with receive in time: it proves nothing
 	ChangedByHand  Kind = "changed-by-hand" // another program changed our part of the table
@@ -63,17 +63,17 @@ const (
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here
 	OrderEnded     Kind = "order-ended"     // the time of an order is over
-	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip keeps failing servers
-	GuardChanged   Kind = "guard-changed"   // keepserving or paceout keeps other servers
-	GuardOver      Kind = "guard-over"      // keepserving, paceout or the brake keeps no server any more
-	GuardObeys     Kind = "guard-obeys"     // by order checks may take out every server, or not any more
+	GuardHolds     Kind = "guard-holds"     // keepserving, paceout or the brake of checkvip holds failing servers
+	GuardChanged   Kind = "guard-changed"   // keepserving or paceout holds other servers
+	GuardOver      Kind = "guard-over"      // keepserving, paceout or the brake no longer holds a server
+	GuardObeys     Kind = "guard-obeys"     // an order lets checks take out every server, or has ended
 	HeldDown       Kind = "held-down"       // a server failed again soon after its return: it stays out for a time
 	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
 	AllFull        Kind = "all-full"        // all servers in service are full: new clients are refused
 	FullOver       Kind = "full-over"       // a server is no longer full, or the servers are no longer all full
 	Suspected      Kind = "suspected"       // the clients of a server get no answers, see observe
 	SuspicionOver  Kind = "suspicion-over"  // a server is no longer suspected
-	BackupServes   Kind = "backup-serves"   // too few servers serve: the backup servers do
+	BackupServes   Kind = "backup-serves"   // too few servers serve, so the backup servers serve
 	BackupRests    Kind = "backup-rests"    // enough servers serve again; the backup servers drain
 	Announced      Kind = "announced"       // an address is on the device of announce
 	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
@@ -106,10 +106,10 @@ type Event struct {
 	Text     string
 	Reason   string // for a person: the message of the check or the kernel
 
-	// What a mail adds about a real server.
+	// The details that a mail adds about a real server.
 	Name    string        // as commands call it; "" for a fallback server
-	Before  string        // its state before; "" when it had none worth a word
-	Lasted  time.Duration // how long the state before lasted
+	Before  string        // its previous state; "" if that is not worth mentioning
+	Lasted  time.Duration // how long the previous state lasted
 	Left    int           // servers of the virtual service that are in service now
 	Servers int           // all servers of the virtual service; 0: not counted
 }

@@ -7,11 +7,11 @@ import (
 )
 
 // maxEvents is how many events may wait for one receiver. The failure of 10,000 servers makes 20,000 at once, of about
-// 250 bytes each. A slow receiver can't stop the daemon: what comes beyond is counted, and reported as one event.
+// 250 bytes each. A slow receiver can't stop the daemon: further events are counted, and reported as one event.
 const maxEvents = 100_000
 
-// Journal hands each event to every receiver, without ever waiting for one. A receiver is called for one event at a
-// time, in the order of the events, in a goroutine of its own. It deals with its own failures.
+// Journal hands each event to every receiver, and never waits for one. A receiver is called for one event at a time, in
+// the order of the events, in a goroutine of its own. It deals with its own failures.
 type Journal struct {
 	queues []*queue[Event]
 	cancel context.CancelFunc

@@ -38,7 +38,7 @@ type Order struct {
 	Since  time.Time `json:"since,omitzero"`
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: never
 
-	// Of an order for a time: when it ends since the boot, see End. Its file may outlive that.
+	// For an order for a time: when it ends since the boot, see End. Its file may outlive that.
 	Ends time.Duration `json:"boot_end,omitempty"`
 	Boot string        `json:"boot,omitempty"`
 }
@@ -113,7 +113,7 @@ func (all All) At(now time.Time) All {
 	return held
 }
 
-// Withdrawal is the order by which an address is not announced, also with all others; the zero Order for none.
+// Withdrawal is the order that withdraws an address, alone or with all others; the zero Order for none.
 func (all All) Withdrawal(addr netip.Addr) Order {
 	for _, at := range []string{EveryAddress, addr.String()} {
 		if o := all[lvs.Backend{Virtual: at}]; o.Kind == Withdraw {

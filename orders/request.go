@@ -15,8 +15,7 @@ import (
 	"ldirectord/run"
 )
 
-// Request is an order for real servers, or for the virtual services of a name. One to be ready takes back what was
-// ordered.
+// Request is an order for real servers, or for the virtual services of a name. A request for Ready ends the order.
 type Request struct {
 	Virtual string // as the operator named it; "" for any
 	Real    string // "" with Obey, and to take that back
@@ -31,7 +30,7 @@ var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 
 // Parse reads the words of a request. The order is drain, maint, ready, obey, or weight and a number, of which 0 is
 // drain. A reason and an end may be given: until a time (18:00), or for how long from now (2h). In words, the reason is
-// replaced by what is kept of it, and until by the time with its zone, because the daemon may have another time zone.
+// replaced by its kept part, and until by the time with its zone, because the daemon may have another time zone.
 func Parse(words url.Values) (r Request, err error) {
 	what, until, last := words.Get("order"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
@@ -54,8 +53,8 @@ func Parse(words url.Values) (r Request, err error) {
 		return r, fmt.Errorf("%q is not an order: drain, maint, ready and weight N are allowed", what)
 	case r.TakesBack() && (r.Why != "" || until != "" || last != ""):
 		return r, errors.New(
-			"an order that is taken back has no reason and no end: why, until and for go with drain, " +
-				"maint, weight N, obey and withdraw")
+			"the end of an order takes no why, until or for: they are for drain, maint, weight N, obey " +
+				"and withdraw")
 	}
 	if r.Until, err = endOf(until, last, now); last != "" {
 		r.Boot, r.Ends = run.BootID(), run.SinceBoot()+r.Until.Sub(now)
@@ -72,13 +71,13 @@ func (r Request) TakesBack() bool { return r.Kind == Ready || r.Kind == Announce
 func endOf(until, last string, now time.Time) (time.Time, error) {
 	switch {
 	case until != "" && last != "":
-		return now, errors.New("one end is enough: either until or for")
+		return now, errors.New("give either until or for, not both")
 	case last != "":
 		d, unit, ok := parser.ParseSeconds(last)
 		if !ok || unit == "" || d < 1 || d > 3650*24*3600 {
 			return now, fmt.Errorf(
-				"%q is not how long an order can last; give a number with a unit, such as 90s, 30m, "+
-					"2h or 1d, up to 3650d", last)
+				"%q is not a time that an order can last; give a number with a unit, such as 90s, "+
+					"30m, 2h or 1d, up to 3650d", last)
 		}
 		return second(now.Add(d.Duration())), nil
 	case until == "":

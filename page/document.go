@@ -13,7 +13,7 @@ import (
 	"ldirectord/status"
 )
 
-// Classes of rows. The words of a row say as much.
+// Classes of rows. The words of a row have the same information.
 const (
 	bad   = "bad"
 	doubt = "doubt"

@@ -21,7 +21,7 @@ type header struct {
 func (h *header) read(v *value) *problem {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
-		v.warn(loose, "what comes after %s does not count", quote(word))
+		v.warn(loose, "the text after %s is ignored", quote(word))
 	}
 	switch {
 	case all(word, isDigit):
@@ -49,7 +49,7 @@ func (h *header) readBracketed(v *value, word string) *problem {
 	}
 	ok := readsIPv6(host)
 	if !h.IPv6 && (ok || all(host, isGroupByte)) {
-		return refuse(v6UnderVirtual, "an IPv6 address is under virtual; virtual6 is for it")
+		return refuse(v6UnderVirtual, "virtual has an IPv6 address; use virtual6 for it")
 	}
 	if !ok {
 		return refuse(badVirtualAddress,
@@ -89,7 +89,7 @@ func (h *header) readAddress(v *value, word string) *problem {
 func (h *header) portOf(v *value, text string) string {
 	port := leading(text, isNameByte)
 	if port != "" && port != text {
-		v.warn(loose, "what comes after port %s does not count", quote(port))
+		v.warn(loose, "the text after port %s is ignored", quote(port))
 	}
 	return port
 }

@@ -65,7 +65,7 @@ func (a adviser) check() {
 			directive, v.CheckType, v.CheckCommand)
 	}
 	a.when(v.CheckType == Negotiate && v.Service == "none" && !v.has("service"), "virtual", suspicious,
-		"no service is given and the port suggests none: a negotiate check then finds every server up; set "+
+		"no service is given and the port suggests none: a negotiate check then passes for every server; set "+
 			"service or checktype")
 	a.when(v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates, "receive", suspicious,
 		"an answer to HEAD has no body, so it never matches receive")
@@ -75,8 +75,8 @@ func (a adviser) check() {
 			"a whole URL")
 	if negotiates && v.Protocol == lvs.UDP && !service.Is(lvs.ByUDP) && v.CheckPort == 0 {
 		a.warn("service", suspicious,
-			"service=%s is asked by TCP, which says nothing of what clients reach by udp; another "+
-				"service of the machine is asked at its checkport", v.Service)
+			"service=%s is checked over TCP, which does not show whether clients are served over udp; to "+
+				"check another service of the machine, give its checkport", v.Service)
 	}
 	a.when((v.CheckType == Connect || negotiates && v.Service != "none") &&
 		slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
@@ -84,9 +84,9 @@ func (a adviser) check() {
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
 	if negotiates && v.Passwd != "" && !v.has("cleartext") && service.Is(lvs.ClearText) {
-		a.warn("passwd", suspicious, "a %s server may ask for this password unencrypted, and gets it: it can "+
-			"be read on the way; cleartext=no forbids that, cleartext=yes allows it without this warning; "+
-			"the Perl ldirectord knows neither", v.Service)
+		a.warn("passwd", suspicious, "a %s server that asks for this password unencrypted gets it, and others "+
+			"can read it on the way; cleartext=no forbids that, cleartext=yes allows it without this "+
+			"warning; the Perl ldirectord knows neither", v.Service)
 	}
 }
 
@@ -161,8 +161,9 @@ func (a adviser) ports() {
 		by = "the checks ask " + enumerate(asked)
 	}
 	a.at(at, suspicious,
-		"%s alone, so a server whose %s does not answer stays in service; alsocheck asks one more, "+
-			"checkport says which one decides for all, checktype=external asks what it likes", by,
+		"%s alone, so a server whose %s does not answer stays in service; alsocheck checks one more port, "+
+			"checkport chooses the port that decides for all, checktype=external runs a check of your "+
+			"own", by,
 		strings.Join(unasked, " or "))
 }
 
@@ -215,7 +216,7 @@ func (a adviser) kernel() {
 	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
 		v.PEName != "" && persists {
 		a.warn("pename", suspicious,
-			"pename=sip reads udp alone; the kernel drops the other packets of line %d",
+			"pename=sip reads only udp; the kernel drops the other packets of line %d",
 			v.Marking[i].At.Line)
 	}
 }
@@ -294,8 +295,8 @@ func (a adviser) guard() {
 	_, servers := a.v.own()
 	if servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%" {
 		a.warn("keepserving", suspicious,
-			"keepserving = %s is all servers here, %d: checks take out none, and the fallback server "+
-				"never comes; 100%% says that this is meant", keeps, servers)
+			"keepserving = %s is all servers of the section, %d: checks take out none, and the fallback "+
+				"server is never added; if you want that, write 100%%", keeps, servers)
 	}
 }
 
@@ -305,7 +306,7 @@ func (a adviser) masquerades() {
 	if a.v.CheckVIP.IsValid() && i >= 0 {
 		a.at(a.v.Reals[i].At, noEffect,
 			"checkvip is for gate and ipip: a masq server does not have the virtual address and is "+
-				"checked at its own")
+				"checked at its own address")
 	}
 }
 

@@ -101,7 +101,7 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 	switch {
 	case text == "":
 	case !slices.Contains(serviceNames, c.Type):
-		return bad("%s asks for nothing; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).around(text)
+		return bad("%s has no request; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).around(text)
 	case two:
 	case len(text) < 2 || unquote(text) == text:
 		return bad(`%s is not "REQUEST" or "REQUEST" "RECEIVE"`, quote(text)).around(text)
@@ -127,7 +127,7 @@ func (r *resolver) furtherChecks(v *Virtual, s *section) {
 		switch {
 		case v.CheckType == On || v.CheckType == Off:
 			at.error(conflict, c.At,
-				"alsocheck is given with checktype=%s, which checks nothing; a section has one of them",
+				"alsocheck is given with checktype=%s, which checks nothing; use only one of them",
 				v.CheckType)
 		case c.Port == 0 && c.hasPort() && (v.Mark > 0 ||
 			slices.ContainsFunc(v.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):

@@ -50,7 +50,7 @@ func readMinServers(v *value) (m lvs.LowHigh, p *problem) {
 func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
 	if v.section.host != "" {
 		return nil, refuse(conflict,
-			"announceaddress is under an address, which is what is announced; it belongs below "+
+			"announceaddress is under an address, which is announced anyway; it belongs below "+
 				"virtual=MARK or virtual6=MARK")
 	}
 	return readList(v.text, func(item, _ string) (netip.Addr, *problem) {
@@ -90,21 +90,19 @@ func (f finder) announceable(v *Virtual, global *Global) {
 	}
 	if v.Announce == v.LastResort {
 		f.error(conflict, where("lastresort"),
-			"lastresort is the device of announce, %s; it must be another one, which is announced as the "+
-				"last "+
-				"resort", v.Announce)
+			"lastresort is the device of announce, %s; it must be another device", v.Announce)
 	}
 	if v.Mark > 0 && len(v.AnnounceAddress) == 0 {
 		if len(v.Marking) == 0 && !v.has("announceaddress") {
 			f.error(incomplete, where("announce"),
-				"%s has no address to announce; it has mark lines, "+
+				"%s has no address to announce; it needs mark lines, "+
 					"or announceaddress, or announce = no", v.ID)
 		}
 		for _, m := range v.Marking {
 			if !m.Dest.IsSingleIP() {
 				f.error(conflict, m.At,
-					"%s is a network, which the routing daemon itself announces; with announce a "+
-						"mark line has a single address, or the section has announceaddress",
+					"%s is a network, which the routing daemon itself announces; with announce, "+
+						"give the mark line a single address, or the section announceaddress",
 					m.Dest)
 				return
 			}
@@ -128,8 +126,8 @@ func (r *resolver) oneDevice(c *Config) {
 			if other := &c.Virtuals[n]; known &&
 				(other.Announce != v.Announce || other.LastResort != v.LastResort) {
 				r.in(r.sections[i], wholeSection).error(conflict, v.At["virtual"],
-					"%s has other devices in line %d; an address has one announce and one "+
-						"lastresort", a, other.At["virtual"].Line)
+					"%s has other devices in line %d; an address can have only one announce and "+
+						"one lastresort", a, other.At["virtual"].Line)
 			} else if !known {
 				first[a] = i
 			}
@@ -166,22 +164,23 @@ func (a adviser) announced() {
 	case servers == 1 || v.Protocol == lvs.UDP || v.Scheduler == "mh":
 	case v.Scheduler == "sh":
 		a.warn("scheduler", suspicious,
-			"scheduler sh depends on the order in the table, so a connection that changes the director "+
-				"breaks; mh sends it to the same server")
+			"scheduler sh depends on the order in the table, so a connection that moves to another "+
+				"director breaks; mh sends it to the same server")
 	default:
 		a.warn("scheduler", suspicious,
-			"with scheduler %s a connection that changes the director goes to another server and breaks, "+
-				"without the sync daemon of IPVS; mh sends it to the same one", v.Scheduler)
+			"with scheduler %s, without the sync daemon of IPVS, a connection that moves to another "+
+				"director goes to another server and breaks; mh sends it to the same "+
+				"server", v.Scheduler)
 	}
 	if v.LastResort != "" {
 		return
 	}
 	if low, _ := v.MinServers.Of(servers); low > 1 {
 		a.warn("minservers", suspicious,
-			"with fewer than %d servers the address is withdrawn, and nobody announces it when all "+
-				"directors have fewer; lastresort = DEVICE has it announced then", low)
+			"with fewer than %d servers the address is withdrawn; when all directors have fewer, no "+
+				"director announces it; with lastresort = DEVICE they still do", low)
 	}
 	a.when(v.KeepServing.N > 0, "keepserving", suspicious,
 		"servers that are held keep the address announced here, also when this director alone can't reach "+
-			"them; lastresort = DEVICE lets other directors have it")
+			"them; with lastresort = DEVICE the clients go to other directors then")
 }

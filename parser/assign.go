@@ -23,7 +23,7 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 		written = s.v.At
 	}
 	if before, again := written[d.Name]; again && !d.Repeats {
-		at.warn(repeated, l.at(l.start), "%s is given again; the one in line %d does not count", d.Name,
+		at.warn(repeated, l.at(l.start), "%s is given again; the one in line %d is ignored", d.Name,
 			before.Line)
 	}
 	written[d.Name] = l.position()
@@ -56,7 +56,7 @@ func layoutOf(v *value, literal string) string {
 	case v.commented:
 		return "a comment follows the value; it belongs on a line of its own"
 	case literal == v.text+"\r":
-		return "the lines end in CR LF; they end in LF alone"
+		return "the lines end in CR LF; they must end in LF alone"
 	default:
 		return "blanks follow the value; the Perl ldirectord refuses that"
 	}

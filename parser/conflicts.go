@@ -36,7 +36,7 @@ func (f finder) misplaced(v *Virtual) {
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
 	refuse(v.PEName != "" && v.Protocol == lvs.TCP, "pename",
-		"pename=sip is in a service of tcp, which would lose every packet; it needs protocol=udp, or "+
+		"pename=sip would make a service of tcp lose every packet; it needs protocol=udp, or "+
 			"a firewall mark")
 	refuse(off && v.AgentPort > 0, "agentport",
 		"agentport is given with a checktype that checks nothing; use only one of them")
@@ -45,15 +45,15 @@ func (f finder) misplaced(v *Virtual) {
 	refuse(!off && v.DrainStatus != "" && !overHTTP, "drainstatus",
 		"drainstatus needs a negotiate check of http or https")
 	refuse(overlap(v.HTTPStatus, v.DrainStatus), "drainstatus",
-		"drainstatus has a status of httpstatus (200-299 by default); a status must be in only one of them")
+		"a status is in drainstatus and in httpstatus (200-299 by default); it must be in only one of them")
 	refuse(v.Observe == lvs.LeftOut && (v.KeepServing.N == 0 || v.HoldDown == 0), "observe",
-		"observe=out needs keepserving, which says how many servers stay in service, and holddown, after "+
-			"which a server comes back")
+		"observe=out needs keepserving, the number of servers that stay in service, and holddown, the time "+
+			"after which a server comes back")
 	refuse(v.Observe == lvs.LeftOut && v.Protocol == lvs.UDP, "observe",
-		"observe=out needs a service of tcp: nothing says that a packet of udp has an answer")
+		"observe=out needs a service of tcp: a packet of udp need not have an answer")
 	refuse(v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh"), "backup",
-		"backup is not allowed with the schedulers sh and mh: where they send a client would depend on the "+
-			"order in which servers were added; use another scheduler")
+		"backup is not allowed with the schedulers sh and mh: a client's server would depend on the order "+
+			"in which servers were added; use another scheduler")
 }
 
 func logsIn(header string) bool {
@@ -69,15 +69,15 @@ func (f finder) oneRule(s *Settings) {
 	for _, other := range []string{"failurecount", "risecount"} {
 		if pos, ok := s.At[other]; ok {
 			f.error(conflict, s.At["window"],
-				"window and %s (line %d) both say when a server is down; use only one of them", other,
-				pos.Line)
+				"window and %s (line %d) both decide when a server is down; use only one of them",
+				other, pos.Line)
 		}
 	}
 }
 
 // oneDialogue refuses a single request and its answer together with a dialogue, also those of a real server.
 func (f finder) oneDialogue(v *Virtual, s *section) {
-	const both = "%s and %s (line %d) both say what a check speaks; with send and expect there is no request or " +
+	const both = "%s and %s (line %d) exclude each other; a check with send and expect has no request and no " +
 		"receive"
 	step := "send"
 	if !v.has(step) {

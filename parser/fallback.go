@@ -34,7 +34,7 @@ func readFallback(v *value) *problem {
 		list = list[:len(list)-1]
 	}
 	if len(list) > 1 {
-		v.warn(loose, "what comes before %s does not count", quote(list[len(list)-1]))
+		v.warn(loose, "the text before %s is ignored", quote(list[len(list)-1]))
 	}
 	word := list[len(list)-1]
 	f.host, f.port = cutPort(word)

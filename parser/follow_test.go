@@ -152,7 +152,7 @@ func TestAddressesThatNoServerHas(t *testing.T) {
 		return fmt.Sprintf("the address %q cannot be a server's: it is %s", addr, what)
 	}
 	waits := func(name, answer string) string {
-		return fmt.Sprintf("the name %q has no address, its servers wait for one: "+
+		return fmt.Sprintf("the name %q has no address; its servers wait for one: "+
 			"the answer %s is refused, it is no address of a host", name, answer)
 	}
 	for _, c := range []struct {

@@ -56,7 +56,7 @@ func readExecute(v *value) *problem {
 	case p != nil || name == "":
 		return p
 	case v.globals.executes[name]:
-		v.warn(repeated, "the configuration %s is named before", quote(name))
+		v.warn(repeated, "the configuration %s is named twice", quote(name))
 		return nil
 	case v.globals.executes == nil:
 		v.globals.executes = map[string]bool{}
@@ -81,7 +81,7 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 	a, err := netip.ParseAddrPort(text)
 	switch {
 	case err != nil && strings.HasPrefix(text, ":") && all(text[1:], isDigit):
-		return none, bad("%s has no address; %s, and every address is 0.0.0.0%s", quote(text), allowed, text)
+		return none, bad("%s has no address; %s; write 0.0.0.0%s for every address", quote(text), allowed, text)
 	case err != nil || a.Addr().Zone() != "" || a.Addr().Is4In6():
 		return none, bad("%s is not an address and port; %s", quote(text), allowed)
 	case a.Port() == 0:

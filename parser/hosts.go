@@ -15,7 +15,7 @@ func readHost(t *names.Table, text string, ipv6 bool) (l names.Lookup[netip.Addr
 	a, err := netip.ParseAddr(inner)
 	switch {
 	case bracketed && !(closed && isIPv6(a)):
-		l.Reason = "only an IPv6 address takes brackets, and this is none"
+		l.Reason = "only an IPv6 address is written in brackets, and this is not one"
 	case err != nil || closed && !bracketed:
 		if l.Reason = notLookedUp(text); l.Reason == "" {
 			l = t.Host(text, ipv6)

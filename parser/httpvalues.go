@@ -67,10 +67,10 @@ func readHTTPHeader(v *value) *problem {
 
 // ownHeaders are the headers that the check writes itself, in lower case, and what to use instead.
 var ownHeaders = map[string]string{
-	"host":              "it is the virtualhost",
+	"host":              "use virtualhost",
 	"content-length":    "the request has no body",
 	"transfer-encoding": "the request has no body",
-	"connection":        "each check has a connection of its own, and ends it",
+	"connection":        "each check has a connection of its own, and closes it",
 }
 
 // isTokenByte reports whether a byte is a tchar of RFC 9110, section 5.6.2.

@@ -51,7 +51,7 @@ func readMailServer(v *value) (string, *problem) {
 		return "", v.bad("is not a mail server; it must be a host name or IPv4 address without quotes")
 	}
 	if host != v.text {
-		v.warn(loose, "of %s only the host %s counts; mail goes to port 25", quote(v.text), quote(host))
+		v.warn(loose, "of %s only the host %s is used; mail goes to port 25", quote(v.text), quote(host))
 	}
 	return host, nil
 }

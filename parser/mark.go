@@ -111,7 +111,7 @@ const portListForm = "it must be a list of ports and ranges such as 80,443,10000
 func portList(protocol, text string) ([]markPorts, *problem) {
 	switch {
 	case text == "":
-		return nil, bad("the ports are missing after %s; %s, which must be written out", protocol, portListForm)
+		return nil, bad("the ports are missing after %s; %s; all must be written out", protocol, portListForm)
 	case text == allPorts:
 		return nil, nil
 	case protocol == allPorts:
@@ -196,7 +196,7 @@ func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *proble
 func packetPort(name string, port names.Lookup[uint16]) (uint16, *problem) {
 	switch {
 	case port.Value == 0 && all(name, isDigit):
-		return 0, bad("the port %s is out of range; it must be a number from 1 to %d, and every port is all",
+		return 0, bad("the port %s is out of range; it must be a number from 1 to %d, or all for every port",
 			quote(name), maxPort)
 	case port.Reason != "":
 		return 0, bad("the port %s cannot be used: %s", quote(name), port.Reason)

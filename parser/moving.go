@@ -65,7 +65,7 @@ func readOnFail(v *value) (lvs.OnFail, *problem) {
 	s, unit, ok := ParseSeconds(unquote(v.text))
 	if !ok || unit == "h" || unit == "d" || s < 1 || s > maxTime || s != Seconds(int(s)) {
 		return 0, v.bad("is not allowed; it must be keep, cut, or a time of whole seconds from 1 to 10 " +
-			"years, such as 30 or 5m; or 0 for what quiescent says")
+			"years, such as 30 or 5m; or 0 to leave it to quiescent")
 	}
 	return lvs.OnFail(s.Duration()), nil
 }
@@ -116,7 +116,7 @@ func (f finder) moves(v *Virtual) {
 		case at.Line == 0:
 			v.SlowStart = 0
 			f.warn(noEffect, v.At["virtual"], text+
-				"; the global value does not apply to this section, as with slowstart = 0",
+				"; the global value does not apply to this section, as if it had slowstart = 0",
 				what, v.Scheduler, why)
 		case strings.Contains("sh mh dh fo", v.Scheduler):
 			f.error(conflict, at, text, what, v.Scheduler, why)
@@ -153,7 +153,7 @@ func (a adviser) pacesOut() {
 	a.in(a.s, advice).add(d)
 }
 
-// ends warns where onfail ends connections by a single failed check, and says what clients see of onfail.
+// ends warns where onfail ends connections by a single failed check, and notes what clients see with onfail.
 func (r *resolver) ends(c *Config) {
 	var told []Diagnostic
 	for i := range c.Virtuals {
@@ -169,8 +169,8 @@ func (r *resolver) ends(c *Config) {
 			{Note, v.OnFail.Ends(),
 				"the connections of a server that fails end when it is removed: the kernel drops " +
 					"their packets; with net.ipv4.vs.expire_nodest_conn = 1 it forgets them, and " +
-					"clients get a reset where the virtual address is on the director; doctor " +
-					"shows what is set"},
+					"clients get a reset if the virtual address is on the director; doctor " +
+					"shows the setting"},
 			{Note, v.OnFail.Stays() && v.Persistent > 0,
 				"clients that persistent sends back stay with a server of weight 0, unless " +
 					"net.ipv4.vs.expire_quiescent_template = 1"},

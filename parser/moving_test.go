@@ -133,10 +133,10 @@ func TestABackupWaits(t *testing.T) {
 	if w := cfg.Virtuals[0].Waiting; len(w) != 1 || !w[0].Backup || w[0].Weight != 2 {
 		t.Errorf("%+v", w)
 	}
-	if says(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tbackup=192.0.2.3:80 gate\n\tkeepserving=1\n", "is all servers here, 2") {
+	if says(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tbackup=192.0.2.3:80 gate\n\tkeepserving=1\n", "is all servers of the section, 2") {
 		t.Error("a backup counts for keepserving")
 	}
-	if !says(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tbackup=192.0.2.3:80 gate\n\tkeepserving=1\n", "is all servers here, 1") {
+	if !says(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tbackup=192.0.2.3:80 gate\n\tkeepserving=1\n", "is all servers of the section, 1") {
 		t.Error("no word on a keepserving of all")
 	}
 }

@@ -156,8 +156,8 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	count := rangeSize(first, last)
 	if count == 0 {
 		p := refuse(badRealRange,
-			"the range from %s to %s is not allowed; it goes upwards and has at most %d addresses", first,
-			last, maxRange)
+			"the range from %s to %s is not allowed; it must go upwards and have at most %d addresses",
+			first, last, maxRange)
 		at.problem(line.line, p)
 		return
 	}
@@ -234,7 +234,7 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 		case w.Host == "":
 			w.Host, w.Why = text, host.Reason
 		}
-		r.warnOfName(at, line.line, text, ipv6, "has no address, its servers wait for one", host.Reason)
+		r.warnOfName(at, line.line, text, ipv6, "has no address; its servers wait for one", host.Reason)
 	}
 	return w, w.Host != ""
 }

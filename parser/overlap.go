@@ -114,8 +114,8 @@ func (m *markedPackets) warnOfAddress(r *resolver, v *Virtual) {
 	addr := v.Addr.Addr()
 	if line, ok := m.find(netip.PrefixFrom(addr, addr.BitLen()), v.Protocol.String(), ports); ok {
 		r.in(line.section, advice).warn(suspicious, line.At,
-			"packets to the virtual service %s of line %d get the mark, which comes first: that service "+
-				"never sees them",
+			"packets to the virtual service %s of line %d get the mark, and the kernel looks up the mark "+
+				"first: that service never gets them",
 			v.ID, v.At["virtual"].Line)
 	}
 }

@@ -82,7 +82,7 @@ func (r *reader) readAll(text string) {
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
 		text = rest
 		r.on(0).layout(unknownDirective, Position{r.file, 1, 1},
-			"a byte-order mark is before the first line; the Perl ldirectord refuses that")
+			"the file begins with a byte-order mark, which the Perl ldirectord refuses")
 	}
 	number := 0
 	for text != "" && r.count[Error] <= maxFindings {
@@ -120,7 +120,7 @@ func (r *reader) leave(number int) {
 func (r *reader) blank(l line) {
 	if r.open && l.indent >= sectionIndent && l.indent+len(l.text)-l.start > sectionIndent {
 		r.in(r.current, inLines).tolerate(l, unknownDirective, l.at(0),
-			"a line of blanks is in the section; such a line must be empty or have at most four blanks")
+			"a line of the section has only blanks; such a line must be empty or have at most four blanks")
 		return
 	}
 	r.leave(l.number)
@@ -171,7 +171,7 @@ func (r *reader) closeSection() {
 	if s.unclear {
 		r.in(&s, inLines).error(unknownDirective, s.underIndent,
 			text+
-				", and neither are others that may be global; the lines of a section are indented by "+
+				", nor are directives that may also be global; the lines of a section are indented by "+
 				"four blanks or a tab")
 		return
 	}

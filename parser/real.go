@@ -119,7 +119,7 @@ func (r *realLine) readSettings(v *value) *problem {
 	}
 	start := strings.Index(text, method)
 	if skipped := trim(text[:start]); skipped != "" {
-		v.warn(loose, "%s before the forwarding method does not count", quote(skipped))
+		v.warn(loose, "%s before the forwarding method is ignored", quote(skipped))
 	}
 	r.server.Forward, r.server.Weight = forward, 1
 	return r.readOptions(v, text[start+len(method):])
@@ -201,7 +201,7 @@ func (r *realLine) readNumbers(v *value, before, after string) *problem {
 			return p.around(word)
 		}
 		if skipped != "" {
-			v.warn(loose, "%s does not count", quote(skipped))
+			v.warn(loose, "%s is ignored", quote(skipped))
 			skipped = ""
 		}
 	}

@@ -24,7 +24,7 @@ func (d Diagnostic) Render(src []byte) string {
 	return text + excerpt(string(line), at.Column-1)
 }
 
-// Of a longer line only the part around the caret is shown, in bytes.
+// If the line is longer, only the part around the caret is shown, in bytes.
 const (
 	excerptBefore = 60
 	excerptAfter  = 60

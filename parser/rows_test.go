@@ -14,12 +14,12 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 	gate := strings.ReplaceAll(real, "masq", "gate")
 	for _, row := range []struct{ src, said, not string }{
 		// address.go
-		{"virtual=192.0.2.1:80/tcp\n", `what comes after port "80" does not count`, ""},
-		{"virtual=192.0.2.1:/tcp\n", "has no port", "what comes after"},
-		{"virtual=192.0.2.1:80\n", "", "what comes after"},
-		{"virtual=[1::a::]:80\n", "virtual6 is for it", ""},
-		{"virtual=[1::f::]:80\n", "virtual6 is for it", ""},
-		{"virtual=[1::F::]:80\n", "virtual6 is for it", ""},
+		{"virtual=192.0.2.1:80/tcp\n", `the text after port "80" is ignored`, ""},
+		{"virtual=192.0.2.1:/tcp\n", "has no port", "the text after"},
+		{"virtual=192.0.2.1:80\n", "", "the text after"},
+		{"virtual=[1::a::]:80\n", "use virtual6 for it", ""},
+		{"virtual=[1::f::]:80\n", "use virtual6 for it", ""},
+		{"virtual=[1::F::]:80\n", "use virtual6 for it", ""},
 		{"virtual=[1::g::]:80\n", "is not an IPv6 address", ""},
 		{"virtual=[1::@::]:80\n", "is not an IPv6 address", ""},
 		{virtual + "\treal=" + strings.Repeat("h", 255) + " masq\n", "names are not looked up here", ""},
@@ -32,7 +32,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\treal=2001:db8::1 masq\n", "it is an IPv6 address; IPv4 is needed", ""},
 		{virtual6 + "\treal6=192.0.2.2 masq\n", "it is an IPv4 address; IPv6 is needed", ""},
 		{virtual6 + "\treal6=2001:db8::2 masq\n", "an IPv6 address is written in brackets", ""},
-		{virtual + "\treal=[192.0.2.2]:80 masq\n", "only an IPv6 address takes brackets", ""},
+		{virtual + "\treal=[192.0.2.2]:80 masq\n", "only an IPv6 address is written in brackets", ""},
 		{virtual + "\treal=[2001:db8::2]:80 masq\n", "it is an IPv6 address; IPv4 is needed", ""},
 		{virtual + "\treal=192.0.2.2-192.0.2.5 masq\n", "a range is written FIRST->LAST", ""},
 		{virtual + "\treal=web1-192.0.2.5 masq\n", "names are not looked up here", "FIRST->LAST"},
@@ -78,12 +78,12 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"draintime=315360000\n", "", "out of range"},
 		{"checkinterval=5256001m\n", "it must be a time from 100 ms to 10 years", ""},
 		{"resolve=315360001\n", "it must be a time from a second to 10 years", ""},
-		{"keepserving=2\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 2 is all servers here, 2: checks take out none", ""},
-		{"keepserving=50%\n" + virtual + real, "keepserving = 50% is all servers here, 1", ""},
-		{"keepserving=51%\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 51% is all servers here, 2", ""},
+		{"keepserving=2\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 2 is all servers of the section, 2: checks take out none", ""},
+		{"keepserving=50%\n" + virtual + real, "keepserving = 50% is all servers of the section, 1", ""},
+		{"keepserving=51%\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "keepserving = 51% is all servers of the section, 2", ""},
 		{"keepserving=50%\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "", "all servers"},
 		{"keepserving=1\n" + virtual + real + "\treal=192.0.2.4:80 masq\n", "", "all servers"},
-		{"keepserving=1\n" + virtual + real + "\treal=192.0.2.3:80 gate 0\n", "keepserving = 1 is all servers here, 1", ""},
+		{"keepserving=1\n" + virtual + real + "\treal=192.0.2.3:80 gate 0\n", "keepserving = 1 is all servers of the section, 1", ""},
 		{"keepserving=100%\n" + virtual + real, "", "all servers"},
 		{virtual + real, "", "all servers"},
 		{virtual + real + "\tcheckvip=yes\n", "checkvip is for gate and ipip: a masq server", ""},
@@ -139,8 +139,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\tfallback=[192.0.2.9]:80\n", "is not an IPv6 address and has no brackets", ""},
 		{virtual6 + "\tfallback6=2001:db8::9:80\n", "is in brackets before a port", ""},
 
-		{virtual + "    \v\n", "a line of blanks is in the section", ""},
-		{virtual + "   \v\v\n", "", "a line of blanks is in the section"},
+		{virtual + "    \v\n", "a line of the section has only blanks", ""},
+		{virtual + "   \v\v\n", "", "a line of the section has only blanks"},
 
 		// overlap.go: a line is reported once
 		{"virtual=3\n\tmark=192.0.2.1 tcp 20:30\nvirtual=4\n\tmark=192.0.2.1 tcp 10:20\nvirtual=5\n\tmark=192.0.2.1 tcp 15\n", "by line 2", "by line 4"},
@@ -149,7 +149,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\treal=192.0.2.2 gate \" \"x\"\n", "cannot be read", ""},
 		{virtual + "\treal=192.0.2.2 gate x y\n", `"x" cannot be read`, ""},
 		{virtual + "\treal=192.0.2.2 gate x \"a\", \"b\" y\n", `"y" cannot be read`, ""},
-		{virtual + "\treal=192.0.2.2 gate x \"a\", \"b\"\n", `"x" does not count`, "cannot be read"},
+		{virtual + "\treal=192.0.2.2 gate x \"a\", \"b\"\n", `"x" is ignored`, "cannot be read"},
 		{virtual + "\treal=192.0.2.2 tun\n", "(tunnelling is ipip)", ""},
 		{virtual + "\treal=192.0.2.2 droute\n", "(direct routing is gate)", ""},
 		{virtual + "\treal=192.0.2.2 nat\n", "(NAT is masq)", ""},
@@ -187,8 +187,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 
 		// lex.go
 		{"checkinterval=# 5\n", `"" is not a number`, ""},
-		{"checkinterval=5#6\n", "what else is written does not count", ""},
-		{"checkinterval=5 # 6\n", "", "does not count"},
+		{"checkinterval=5#6\n", "the rest is ignored", ""},
+		{"checkinterval=5 # 6\n", "", "the rest is ignored"},
 		{virtual + "\tcheckinterval=5# 6\n", "", "is not a number"},
 
 		// parse.go, unknown.go
@@ -223,7 +223,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{"watch=1.5\n", "is not allowed", ""},
 		{"watch=1h\n", "is not allowed", ""},
 		{virtual + real + "\twatch=yes\n\tservice=http\n", "", "watch"},
-		{virtual + real + "\twatch=yes\n\tchecktype=ping\n", "watch has no effect: no check of the section is made by TCP", ""},
+		{virtual + real + "\twatch=yes\n\tchecktype=ping\n", "watch has no effect: no check of the section is made over TCP", ""},
 		{virtual + real + "\twatch=no\n\tchecktype=ping\n", "", "watch"},
 		{virtual + real + "\twatch=yes\n\tchecktype=external\n\tcheckcommand=/x\n\talsocheck=connect 81\n", "", "watch"},
 		{virtual + "\twatch=yes\n\tchecktype=ping\n", "", "watch has"},
@@ -240,8 +240,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tservice=mysql\n\tlogin=\"a\"\n\tpasswd=\"b\"\n\trequest=\"SELECT 1\"\n\twatch=yes\n", "", "watch"},
 		{virtual + masq2 + "\tobserve=yes\n", "", "observe"},
 		{virtual + masq2 + "\tobserve=no\n", "", "observe"},
-		{virtual + masq2 + "\tobserve=out\n", "observe=out needs keepserving, which says how many servers stay in service, and " +
-			"holddown, after which a server comes back", ""},
+		{virtual + masq2 + "\tobserve=out\n", "observe=out needs keepserving, the number of servers that stay in service, and " +
+			"holddown, the time after which a server comes back", ""},
 		{virtual + masq2 + "\tobserve=out\n\tkeepserving=1\n", "observe=out needs keepserving", ""},
 		{virtual + masq2 + "\tobserve=out\n\tholddown=10\n", "observe=out needs keepserving", ""},
 		{"keepserving=1\nholddown=10\n" + virtual + masq2 + "\tobserve=out\n", "", "observe"},
@@ -265,8 +265,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 
 		// values.go
 		{"emailalert=\"\"\n", "the value of emailalert is empty; it must be text", ""},
-		{"emailalert=a\"b\n", "a quote has no partner", ""},
-		{"emailalert=a\"\"b\n", "", "a quote has no partner"},
+		{"emailalert=a\"b\n", "a quote is not closed", ""},
+		{"emailalert=a\"\"b\n", "", "a quote is not closed"},
 		{virtual + "\treceive=“OK”\n", "not in double quotes but in typographic ones", ""},
 		{virtual + "\treceive='OK'\n", "not in double quotes but in single ones", ""},
 		{"logfile=/tmp/x.log\n", `of logfile is not in double quotes; write logfile = "/tmp/x.log"`, ""},

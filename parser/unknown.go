@@ -19,7 +19,7 @@ func (r *reader) oddDirective(l line) {
 		return
 	}
 	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
-		// What follows belongs to it, not to the section before.
+		// The lines after it belong to it, not to the section before.
 		at = r.in(r.openSection(l, best == "virtual6"), inLines)
 	}
 	at.error(unknownDirective, l.at(l.start), "%s", describeOdd(l))
@@ -31,7 +31,7 @@ func describeOdd(l line) string {
 	const allowed = "; a line is NAME = VALUE or a comment after #"
 	switch {
 	case l.name == "":
-		return "the line begins with no name" + allowed
+		return "the line does not begin with a name" + allowed
 	case byName[l.name] != nil:
 		return l.name + " is not followed by =" + allowed
 	case removed[l.name].instead != "":

@@ -116,7 +116,7 @@ func number[N int | uint16 | Seconds](low, high int64) func(*value) (N, *problem
 			unit = " seconds"
 		}
 		if trimZeros(unquote(v.text)) != text {
-			v.warn(loose, "%s is read as %s%s; what else is written does not count", quote(v.text), text,
+			v.warn(loose, "%s is read as %s%s; the rest is ignored", quote(v.text), text,
 				unit)
 		}
 		return N(min(n, math.MaxInt)), nil
@@ -135,8 +135,8 @@ const timeAllowed = "a time from 100 ms to 10 years: seconds, as 5 or 0.5, or a 
 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
-// ParseSeconds reads a number with or without a fraction, and with or without a unit directly after it: ms, s, m, h or
-// d; directives accept only the first three. Without a unit it is in seconds.
+// ParseSeconds reads a number, which may have a fraction, and a unit directly after it: ms, s, m, h or d. Directives
+// accept only the first three. Without a unit it is in seconds.
 func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	m := timeForm.FindStringSubmatch(text)
 	if m == nil {
@@ -220,7 +220,7 @@ func (v *value) between() (text string, ok bool) {
 		return "", false
 	}
 	if last < len(v.text)-1 {
-		v.warn(loose, "what comes after the last quote does not count")
+		v.warn(loose, "the text after the last quote is ignored")
 	}
 	return v.text[1:last], true
 }
@@ -276,7 +276,7 @@ func (v *value) withoutQuotes() string {
 // paired returns the text, and warns of an unpaired quote in it.
 func (v *value) paired(text string) string {
 	if strings.Count(text, `"`)%2 == 1 {
-		v.warn(suspicious, "a quote has no partner; it is taken as part of the value")
+		v.warn(suspicious, "a quote is not closed; it is taken as part of the value")
 	}
 	return text
 }

@@ -89,7 +89,7 @@ func (a adviser) watches() {
 		}
 	}
 	a.when(own && v.Watch.On && len(asked) == 0 && len(v.Reals) > 0, "watch", noEffect,
-		"watch has no effect: no check of the section is made by TCP")
+		"watch has no effect: no check of the section is made over TCP")
 	d := Diagnostic{Severity: Note, Kind: notWatched, Pos: cmp.Or(v.At["watch"], v.At["virtual"])}
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		switch s := asked[name]; {
@@ -121,7 +121,7 @@ func readObserve(v *value) (lvs.Observe, *problem) {
 }
 
 // Observes reports whether a server is suspected when its clients get no answers. Packets back are seen under masq
-// alone, and nothing says that a packet of udp has an answer.
+// alone, and a packet of udp need not have an answer.
 func (v *Virtual) Observes(real *Real) bool {
 	oneWay := func(m Marking) bool { return m.Protocol == "udp" || m.Protocol == "all" }
 	return v.Observe != lvs.NotObserved && real.Forward == lvs.Masq && v.Protocol != lvs.UDP &&

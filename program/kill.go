@@ -12,9 +12,9 @@ import (
 // maxDescendants bounds how many processes of one program are looked for.
 const maxDescendants = 10000
 
-// Kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. One
-// whose parent has exited is a child of init and is not found. PR_SET_CHILD_SUBREAPER would make it our child instead,
-// but for the whole process: os/exec could no longer wait for its own.
+// Kill kills a program that leads a process group, its group, and its descendants that left the group by setsid. A
+// process whose parent has exited is a child of init, and is not found. PR_SET_CHILD_SUBREAPER would make it our child
+// instead, but for the whole process: os/exec could no longer wait for its own.
 func Kill(pid int) {
 	all := []int{pid}
 	for i := 0; i < len(all) && len(all) < maxDescendants; i++ {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// pipeDelay is how long the output of a program is waited for after the program has exited: a process that it left
-// running may hold the pipe forever.
+// pipeDelay is the wait for the rest of a program's output after the program has exited: a process that it left running
+// may hold the pipe forever.
 const pipeDelay = 200 * time.Millisecond
 
 // Command is a program to run.
@@ -69,7 +69,7 @@ func FindOwn(name string) (string, error) {
 
 // Run runs a program until it exits, or until it is killed with all that it started: at its limit, or when ctx is done.
 // The error is an *exec.ExitError for a status other than 0 and for a signal, a *TimeoutError at the limit, the cause
-// of ctx when that is done, or the reason why the program could not be started. A script without #! is given to the
+// of ctx when ctx is done, or the reason why the program could not be started. A script without #! is given to the
 // shell, as execvp(3) does.
 func Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {

@@ -45,7 +45,7 @@ type Difference struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Sightings count changes of servers, and which of the two made them first.
+// Sightings count changes of servers, and those that each side made first.
 type Sightings struct {
 	Together int  `json:"together"` // within one second
 	Shadow   Lead `json:"shadow"`
@@ -131,7 +131,7 @@ func (s Sightings) print(w io.Writer, what string) {
 	fmt.Fprintf(w, "%s: together: %d; shadow first: %s; live first: %s\n", what, s.Together, s.Shadow, s.Live)
 }
 
-// String describes how often one was first, and by how much on average and at most.
+// String describes how often one side was first, and by how much on average and at most.
 func (l Lead) String() string {
 	if l.First == 0 {
 		return "0"

@@ -21,7 +21,7 @@ func TestEachCheckOfAServerShows(t *testing.T) {
 			{Name: "http 80", State: "up", Checked: began, Last: checker.Result{OK: true, Way: checker.WayThrough, Took: time.Millisecond}},
 			{Name: "https 443", State: "down", Streak: 1, Checked: began, Last: refused},
 			{Name: "ping", State: "unknown", Unjudged: "why"},
-			{Name: "agent 81", Agent: true, State: "up", Checked: began, Last: checker.Result{OK: true, Detail: `says "50%"`, Took: time.Millisecond}},
+			{Name: "agent 81", Agent: true, State: "up", Checked: began, Last: checker.Result{OK: true, Detail: `reports "50%"`, Took: time.Millisecond}},
 		},
 	}}}}}
 	report := NewReport(now, process(), nil)
@@ -34,7 +34,7 @@ func TestEachCheckOfAServerShows(t *testing.T) {
     http 80: up (1ms, 0s ago)
     https 443: down (refused, 0s ago)
     ping: unknown (-)
-    agent 81: says "50%" (1ms, 0s ago)
+    agent 81: reports "50%" (1ms, 0s ago)
 `
 	if !strings.HasSuffix(form.String(), text) {
 		t.Errorf("the text is\n%s", form.String())
@@ -44,7 +44,7 @@ func TestEachCheckOfAServerShows(t *testing.T) {
 	if want := `[{"check":"http 80","state":"up","streak":0,` + last + `true,"seconds":0.001,"way":"through"}},` +
 		`{"check":"https 443","state":"down","streak":1,` + last + `false,"seconds":0,"cause":"refused","detail":"connect: refused"}},` +
 		`{"check":"ping","state":"unknown","streak":0,"unjudged":"why","last_check":null},` +
-		`{"check":"agent 81","agent":true,"state":"up","streak":0,` + last + `true,"seconds":0.001,"detail":"says \"50%\""}}]`; err != nil || string(wrote) != want {
+		`{"check":"agent 81","agent":true,"state":"up","streak":0,` + last + `true,"seconds":0.001,"detail":"reports \"50%\""}}]`; err != nil || string(wrote) != want {
 		t.Errorf("the JSON is %s, %v", wrote, err)
 	}
 }

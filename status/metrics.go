@@ -15,9 +15,9 @@ import (
 // MetricsType is the media type of what WriteMetrics writes.
 const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 
-// WriteMetrics writes everything that is counted in the text format of Prometheus. Label values come from the
-// configuration and from fixed lists alone, never from what a server answers. It holds no more in memory than
-// the snapshot: 10,000 servers are 14 MB of text.
+// WriteMetrics writes everything that is counted in the text format of Prometheus. Label values come only from the
+// configuration and from fixed lists, never from a server's answers. It holds no more in memory than the snapshot:
+// 10,000 servers are 14 MB of text.
 func WriteMetrics(w io.Writer, s *director.Snapshot, p Process) error {
 	e := exposition{bufio.NewWriterSize(w, 32<<10), s}
 	e.process(p)
@@ -195,7 +195,7 @@ func (e exposition) tallies() {
 		func(r *Server) (float64, bool) { return float64(r.Tally.Transitions), true })
 }
 
-// carried is what the kernel counts, as the table was last read: a scrape sends it no request.
+// carried has the kernel's counters from the last reading of the table: a scrape sends the kernel no request.
 func (e exposition) carried() {
 	if e.s.Counted.IsZero() {
 		return

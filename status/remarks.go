@@ -22,14 +22,14 @@ func (all *sentences) told(about, what string) {
 	}
 }
 
-// Remarks are what is wrong with the daemon as a whole, a sentence each. They contain text from servers and other
-// programs: escape it.
+// Remarks are the faults of the daemon as a whole, a sentence each. They contain text from servers and other programs:
+// escape it.
 func (r *Report) Remarks() []string {
 	var all sentences
 	all.told("the last reload was refused: ", r.Reloads.Error)
 	all.told("the table can't be read: ", r.Table.Error)
 	if r.Table.Removing > 0 {
-		all.add("%d virtual services are to be removed and still in the table", r.Table.Removing)
+		all.add("%d virtual services that should be removed are still in the table", r.Table.Removing)
 	}
 	all.told("mark rules can't be set: ", r.MarkError)
 	all.told("the maintenance folder can't be read; servers in maintenance stay there: ", r.Folder)
@@ -50,20 +50,20 @@ func (r *Report) Remarks() []string {
 	}
 	for _, o := range r.Orders {
 		if o.Lost {
-			all.add("an order for %s, which the file does not have: %s", o.Backend, o.Order)
+			all.add("an order for %s, which is not in the file: %s", o.Backend, o.Order)
 		}
 	}
 	if r.Checks.Overdue >= 1 {
 		all.add("checks are late by %s", Short(time.Duration(r.Checks.Overdue*float64(time.Second))))
 	}
 	if r.Checks.Shortages > 0 {
-		all.add("%d checks failed by shortages of this machine", r.Checks.Shortages)
+		all.add("%d checks failed because this machine lacked something", r.Checks.Shortages)
 	}
 	return all
 }
 
-// Remarks are what is wrong with a virtual service besides its servers, and what keepserving does where that makes a
-// difference. They contain text from servers and other programs: escape it.
+// Remarks are the faults of a virtual service besides those of its servers, and what keepserving does if it has an
+// effect. They contain text from servers and other programs: escape it.
 func (v *Virtual) Remarks() []string {
 	var all sentences
 	all.told("the table refuses it: ", v.Error)

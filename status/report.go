@@ -141,7 +141,7 @@ func roleOf(s *director.Snapshot) string {
 	return "active"
 }
 
-// ListOrders sorts orders and finds those for what is not configured.
+// ListOrders sorts orders, and finds those for servers and services that are not configured.
 func ListOrders(all orders.All, now *director.Snapshot) []orders.Entry {
 	known := map[lvs.Backend]bool{}
 	for v, s := range now.Each() {
@@ -162,8 +162,8 @@ func ListOrders(all orders.All, now *director.Snapshot) []orders.Entry {
 	return list
 }
 
-// newVirtual fills in what follows from what the director knows of a virtual service, of its servers where they are:
-// there may be many.
+// newVirtual completes the director's facts about a virtual service. It changes its servers in place, because there may
+// be many.
 func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.Backend]Connections) Virtual {
 	v := Virtual(*known)
 	if v.Guard.Keeps == 0 && !v.Guard.Paced && !(v.Guard.Obeys && v.Guard.Brake) {
@@ -185,7 +185,7 @@ func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.
 	return v
 }
 
-// complete fills in what follows from what the director knows of a server.
+// complete fills in the fields that follow from the director's facts about a server.
 func complete(s *Server, now time.Time) {
 	s.InState, s.Since, s.Due = now.Sub(s.Since).Seconds(), s.Since.UTC(), s.Due.UTC()
 	s.Failures = maps.Collect(s.Tally.Failures())

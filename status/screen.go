@@ -110,8 +110,8 @@ func (s *Screen) head(at time.Time) []line {
 // check.
 const screenColumns = "%c %-22s %-11s %6s %6s %6s %6s  %s"
 
-// body are all virtual services and their servers, those with the most trouble first. Where that has no room, those
-// of one reason are summed up in a line.
+// body are all virtual services and their servers, those with the most trouble first. If there is no room for that,
+// servers with one reason are summed up in a line.
 func (s *Screen) body(room int) []line {
 	lines := s.services(nil)
 	if len(lines) <= room {

@@ -45,7 +45,7 @@ type Entry struct {
 	Check  string `json:"check,omitempty"`  // which of several checks: https 443
 	Cause  string `json:"cause,omitempty"`  // the cause of a failure
 	Detail string `json:"detail,omitempty"` // what the check found, why the table refused, or what was ordered
-	// Of the last check, in milliseconds: how long it took, and how long after its start each stage was done:
+	// For the last check, in milliseconds: how long it took, and how long after its start each stage was done:
 	// lookup, connect, TLS, sent, first byte, whole answer, match.
 	Took   float64            `json:"took_ms,omitempty"`
 	Stages map[string]float64 `json:"stages_ms,omitempty"`
@@ -136,7 +136,7 @@ func (e *Entry) done(r *history.Record) {
 	case history.Up, history.Down:
 		e.Text = e.What + ": " + r.Text
 	case history.LetGo:
-		e.Text = "not held any more"
+		e.Text = "no longer held"
 	case history.Add:
 		e.told(r, "added with "+weight, "to add it with "+weight)
 	case history.Edit:

@@ -68,7 +68,7 @@ func night() *director.Snapshot {
 		&checker.Result{Cause: checker.Unjudged, Detail: "matching took too long with /(a+)+$/"}, none)
 	second.Result(at("3h0m3s"), 0, history.Failed, &checker.Result{Detail: "status 500 \x1b[31m<h1>"},
 		history.Verdict{Count: 2, Needed: 3})
-	second.Do(at("3h1m"), history.Held, 0, "held: keepserving keeps it in service though its checks fail")
+	second.Do(at("3h1m"), history.Held, 0, "held: keepserving keeps it in service although its checks fail")
 	second.Do(at("3h2m"), history.LetGo, 0, "")
 	second.Do(at("3h3m"), history.Remove, 0, "")
 	second.Do(at("3h4m"), history.Add, 1, "no answer")

@@ -85,7 +85,7 @@ func (c *check) ask(ctx context.Context) (r checker.Result) {
 // First implements checker.Guided.
 func (c *check) First() checker.Checker { return c.through }
 
-// Way implements checker.Guided. It is the path of the previous check, as long as nothing speaks against it.
+// Way implements checker.Guided. The check uses the path of the previous one, as long as that seems right.
 func (c *check) Way(now time.Time) (via *wire.Via, ok bool) {
 	c.began = now
 	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*wayRenewed

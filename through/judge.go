@@ -7,17 +7,17 @@ import (
 	"ldirectord/checker"
 )
 
-// Kernel is what decides whether answers of a virtual address can come back to this machine.
+// Kernel has the facts that decide whether answers from a virtual address can come back to this machine.
 type Kernel struct {
-	Device      string // by which they come: that of the route to the server
+	Device      string // on which they come in: that of the route to the server
 	Local       bool   // the virtual address is one of this machine
 	Same        bool   // Device has the address, or the route to it
 	AcceptLocal bool   // net.ipv4.conf: accept_local of Device or of all is 1
 	Strict      bool   // the greater rp_filter of Device and of all is 1
 }
 
-// Drops returns which settings drop answers of a virtual address of IPv4 (ip-sysctl of the kernel's documentation; IPv6
-// has neither).
+// Drops returns the settings that drop answers from an IPv4 virtual address (ip-sysctl of the kernel's documentation;
+// IPv6 has neither).
 func (k Kernel) Drops() (acceptLocal, reversePath bool) {
 	return k.Local && !k.AcceptLocal, k.Strict && !k.Same
 }

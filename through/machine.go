@@ -52,7 +52,7 @@ func towards(to netip.Addr) (source netip.Addr, device int, err error) {
 	return source.Unmap(), routes[0].LinkIndex, nil
 }
 
-// kernel reads what decides, at a time or later, whether an answer of a virtual address comes back from a server.
+// kernel reads the facts, at a time or later, that decide whether an answer from a virtual address comes back.
 func (m *machine) kernel(virtual, server netip.Addr, when time.Time) Kernel {
 	_, in, _ := towards(server)
 	_, to, _ := towards(virtual)

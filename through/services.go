@@ -1,6 +1,6 @@
 // Package through checks real servers as clients reach them: by a virtual address, forwarded by IPVS. For each server
-// there is a private service of IPVS, which the mark of a check's socket chooses, and which forwards to that server
-// alone.
+// there is a private service of IPVS, which forwards to that server alone. The mark of a check's socket chooses the
+// service.
 package through
 
 import (
@@ -24,12 +24,12 @@ const (
 	lineTimeout  = 10 * time.Second // the wait for a turn: a thousand first checks may begin at once
 	checkTimeout = 2 * time.Second  // how long a check waits for the table
 	setTimeout   = 5 * time.Second  // how long a reload waits for the table
-	wayRenewed   = time.Minute      // after which the way of a check is looked at again; at once after a failure
-	eachRenewed  = 20 * time.Second // the same where several checks go by one service
-	summedUp     = 5 * time.Second  // the kernel sums its counters up every two, and a check may come just before
+	wayRenewed   = time.Minute      // after this time the path of a check is tested again; after a failure at once
+	eachRenewed  = 20 * time.Second // the same if several checks use one service
+	summedUp     = 5 * time.Second  // the kernel adds up its counters every two; a check may come just before
 )
 
-const countedBy = 100 * time.Millisecond // after which a packet that was not counted is sent once more
+const countedBy = 100 * time.Millisecond // after this time a packet that was not counted is sent once more
 
 var (
 	errSilent = errors.New("the table does not answer")
@@ -45,11 +45,11 @@ var errNoMark = fmt.Errorf(
 type Options struct {
 	Table  ipvsctl.Client                               // used by one goroutine at a time
 	Former []ipvsctl.PrivateService                     // what the previous daemon may have left
-	Save   func([]ipvsctl.PrivateService) error         // writes all down that may be in the table, before it is
-	Taken  func(context.Context) func(mark uint32) bool // which marks others use; called only when one is chosen
-	Knock  func(wire.Via, netip.AddrPort) error         // sends one packet by a way: wire.Knock
+	Save   func([]ipvsctl.PrivateService) error         // records services before they are in the table
+	Taken  func(context.Context) func(mark uint32) bool // the marks of others; called to choose a mark
+	Knock  func(wire.Via, netip.AddrPort) error         // sends one packet on a path: wire.Knock
 	Config string                                       // the configuration, as a word of a shell
-	// Diverts names what may send packets with a mark elsewhere.
+	// Diverts names the rules that may send packets with a mark elsewhere.
 	Diverts func(ctx context.Context, mark uint32, ipv6 bool) string
 }
 
@@ -65,15 +65,15 @@ type Services struct {
 	used    map[uint32]bool        // further marks that are not free
 	next    map[lvs.Forward]uint32 // from which on a mark may be free, until the next Set
 	virtual map[netip.Addr]bool    // the addresses that clients send to
-	saved   bool                   // what is in all is written down
+	saved   bool                   // all services in all are recorded
 	machine
 }
 
 // service is a private service, in the table or not yet.
 type service struct {
 	ipvsctl.PrivateService
-	ours   bool // what has its mark in the table is ours
-	*entry      // another one each time that it is made, nil before
+	ours   bool // the service with its mark in the table is ours
+	*entry      // a new one each time that the service is made; nil before
 }
 
 // entry is a service in the table.
@@ -87,13 +87,13 @@ type entry struct {
 	restored    bool        // it was lost before, and no check failed since
 }
 
-// passage is how a check reaches its server, by a service as that was when the check began.
+// passage is how a check reaches its server, by a service in its state when the check began.
 type passage struct {
 	service
 	via    wire.Via
 	port   uint16
 	looked time.Time // when the source was found, and that packets come to the service
-	before Kernel    // at the end of the check before, if that failed
+	before Kernel    // at the end of the previous check, if that failed
 	stray  error     // why they don't; nil when they do
 	seen   time.Time // when that was found
 	sure   bool      // this was found twice
@@ -141,7 +141,7 @@ func wanted(w checker.Through) ipvsctl.PrivateService {
 	return ipvsctl.PrivateService{Key: lvs.Key{IPv6: w.Virtual.Is6()}, Dest: d}
 }
 
-// with lets f use the table and all that is known about it.
+// with lets f use the table, and the facts about it.
 func (s *Services) with(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, lineTimeout, errSilent)
 	defer cancel()
@@ -156,9 +156,9 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(context
 	}
 }
 
-// Set chooses and writes down the marks for these ways, and removes all other services: a check that still uses one is
-// void. The keys are the virtual services of the configuration. What fails is tried again by the checks, or by the next
-// Set.
+// Set chooses and records the marks for these paths, and removes all other services: a check that still uses one is
+// void. The keys are the virtual services of the configuration. The checks, or the next Set, try a failed service
+// again.
 func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.Key) {
 	if s.Table == nil {
 		return
@@ -196,8 +196,8 @@ func (s *Services) Close(ctx context.Context) {
 	s.Set(ctx, nil, nil)
 }
 
-// choose gives a service the next mark that is free. Tunnels have a half of the marks for themselves: while connections
-// last, the kernel keeps the route of a destination, which must not be one of the other method. Without a free mark
+// choose gives a service the next mark that is free. Half of the marks are for tunnels: while connections last, the
+// kernel keeps the route of a destination, and it must not be the route of the other method. Without a free mark
 // nothing changes.
 func (s *Services) choose(sv *service) error {
 	mark, last := ipvsctl.FirstPrivate, ipvsctl.FirstPrivate+(ipvsctl.LastPrivate-ipvsctl.FirstPrivate)/2
@@ -214,7 +214,7 @@ func (s *Services) choose(sv *service) error {
 	return nil
 }
 
-// save records the services that may be in the table, unless that is done.
+// save records the services that may be in the table, if they are not recorded yet.
 func (s *Services) save() error {
 	if s.saved {
 		return nil
@@ -228,7 +228,7 @@ func (s *Services) save() error {
 	return err
 }
 
-// ready makes the service of a way, unless it is in the table as far as known, and finds how a check reaches it.
+// ready makes the service of a path, unless it is in the table as far as known, and finds how a check reaches it.
 func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) error {
 	return s.surely(ctx, p, func(ctx context.Context) error {
 		sv := s.all[wanted(w)]
@@ -247,7 +247,7 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) err
 	})
 }
 
-// make makes a service, or gives it another mark where its own is another's.
+// make makes a service. If its mark now belongs to another program, it gets another mark.
 func (s *Services) make(ctx context.Context, sv *service) error {
 	err := s.Table.Do(ctx,
 		ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})[0]
@@ -271,7 +271,7 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 }
 
 // look reads services, with one request for each: whether they stayed in the table as they were made, and whether they
-// have no destinations that this program did not add. Of those that could not be read neither is known.
+// have no destinations that this program did not add. Neither is known of services that could not be read.
 func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bool, err error) {
 	stayed, free = make([]bool, len(all)), make([]bool, len(all))
 	keys := make([]lvs.Key, len(all))
@@ -306,7 +306,7 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 			p.looked = time.Time{}
 			k = s.kernel(p.via.To, p.Dest.Addr.Addr(), answered)
 		}
-		// What was changed while the check ran does not show where its packets went.
+		// A service that was changed while the check ran does not show where its packets went.
 		void = cmp.Or(Judge(r, stayed[0], p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
 		p.before = k
 		if void == "" && !r.OK && p.restored {
@@ -335,13 +335,13 @@ func (s *Services) remove(ctx context.Context, sv *service) error {
 	return err
 }
 
-// isDoubted reports whether packets may not come to the service: none came recently, or those of other checks alone.
+// isDoubted reports whether packets may fail to reach the service: none came recently, or only those of other checks.
 func (p *passage) isDoubted(now time.Time) bool {
 	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
 }
 
-// surely does f with the table. Where that finds for the first time that packets don't come to the service, it does f
-// once more, a moment later: another connection may have ended meanwhile, or this one was not counted in time.
+// surely does f with the table. If f finds for the first time that packets don't reach the service, surely does f once
+// more, a moment later: another connection may have ended meanwhile, or this one was not counted in time.
 func (s *Services) surely(ctx context.Context, p *passage, f func(context.Context) error) error {
 	err := s.with(ctx, checkTimeout, f)
 	if err != nil && err == p.stray && !p.sure && run.Pause(ctx, countedBy) {
@@ -379,8 +379,8 @@ func (s *Services) knock(ctx context.Context, p *passage) error {
 	return p.stray
 }
 
-// locate finds the source of a check, and the segments that fit there, and looks whether its packets come to its
-// service, unless that was done recently.
+// locate finds the source address of a check, and the segments that fit there. It also tests whether the packets reach
+// the service, unless that was done recently.
 func (s *Services) locate(ctx context.Context, p *passage, now time.Time) error {
 	p.shared = p.shared || p.of != nil && p.of != p
 	p.of = p

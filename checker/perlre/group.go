@@ -43,10 +43,10 @@ func (s *scanner) group() part {
 	return s.enclosed("(", begin)
 }
 
-// enclosed reads the inside of a group and its ")". What the modifiers become inside ends with it.
+// enclosed reads the inside of a group and its ")". Changes of the modifiers inside end with it.
 func (s *scanner) enclosed(open string, begin int) part {
 	if s.nesting++; s.nesting > maxNesting {
-		s.fail(begin, "more than %d groups in each other", maxNesting)
+		s.fail(begin, "more than %d nested groups", maxNesting)
 	}
 	saved := s.on
 	inside := s.branches()

@@ -8,7 +8,7 @@ type part struct {
 	nothing bool // there is nothing to match or to repeat
 	odd     bool // only the engine that backtracks reads it as Perl does
 	ends    bool // it has a $: with anything after that it is odd
-	begins  bool // it has a ^ of lines, and no byte surely after that: so it must not end
+	begins  bool // it has a ^ of lines that may have no byte after it: so it must not be the end
 	wide    bool // it may match bytes
 	takes   bool // it surely matches at least one
 
@@ -72,9 +72,9 @@ func inOrder(members []part) part {
 	return all
 }
 
-// repeated is a part under a quantifier, low times or more. Of a body that may be empty, Go's engine finds
-// another end. Where the body is odd it becomes a group of our own: the engine takes (?>a?)? for (?>a?), but not when
-// there is a group between them.
+// repeated is a part under a quantifier, low times or more. Go's engine finds another end of a body that may be empty.
+// Where the body is odd it becomes a group of our own: the engine takes (?>a?)? for (?>a?), but not when there is a
+// group between them.
 func (p part) repeated(quantifier string, low int) part {
 	if p.odd {
 		p.text = "(?<own>" + p.text + ")"

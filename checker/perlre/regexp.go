@@ -36,7 +36,7 @@ var ErrBudget = errors.New("matching took too long")
 // errMemory is a match that never fits into the engine's memory; it is an ErrBudget, too.
 var errMemory = fmt.Errorf("matching needs too much memory: %w", ErrBudget)
 
-// What either engine reads in another way than Perl. In Go's, a group matches the newline that may follow the end of
+// Patterns that an engine reads differently from Perl. In Go's, a group matches the newline that may follow the end of
 // a pattern; it is the only group. In the other, ^ of (?m) also matches after a newline that ends the text.
 var (
 	forGo        = strings.NewReplacer("(?", "(?", "(", "(?:", `\Z`, `(?:(\n?)\z)`)
@@ -101,8 +101,8 @@ func (r *Regexp) worth(text []byte) (found bool) {
 	return true
 }
 
-// Match reports whether the pattern matches anywhere in a text. What is Heavy ends with ErrBudget after about
-// so much processor time; how much it took is added to spent.
+// Match reports whether the pattern matches anywhere in a text. A match of a Heavy pattern ends with ErrBudget after
+// about that much processor time; the time that it took is added to spent.
 func (r *Regexp) Match(text []byte, budget time.Duration, spent *time.Duration) (ok bool, err error) {
 	switch {
 	case r.linear == nil && r.back == nil || !r.worth(text):
@@ -179,9 +179,8 @@ func (r *byteReader) ReadRune() (rune, int, error) {
 // maxAttempts bounds how often a match is begun again. Each attempt has twice the time of the one before.
 const maxAttempts = 5
 
-// backtrack lets the backtracking engine search a text, one rune per byte. The engine knows no clock but the machine's,
-// which also runs while others have the processor: when it has given up before most of the budget was spent, it begins
-// again.
+// backtrack lets the backtracking engine search a text, one rune per byte. The engine uses only the machine's clock,
+// which also runs while others have the processor. If it gave up before most of the budget was spent, it begins again.
 func backtrack(re *regexp2.Regexp, text []byte, budget time.Duration, spent *time.Duration) (at []int, err error) {
 	if budget <= 0 {
 		return nil, ErrBudget

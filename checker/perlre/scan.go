@@ -18,8 +18,8 @@ const (
 	maxToken   = 1 << 10 // bytes: a name, a number, the flags of a group
 )
 
-// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and writes it for the engines. What is not
-// read here, and what both engines read in another way than Perl, is refused.
+// scan reads a Perl pattern (perlre(1), Perl 5.36) construct by construct, and writes it for the engines. A construct
+// that is not read here, or that both engines read differently from Perl, is refused.
 func scan(pattern string) (part, error) {
 	if len(pattern) > maxPattern {
 		return part{}, fmt.Errorf("longer than %d bytes", maxPattern)
@@ -202,8 +202,8 @@ var quantifiers = regexp.MustCompile(
 // leadingZero is a quantifier that Perl refuses, and that Go reads as text.
 var leadingZero = regexp.MustCompile(`[{,]0[0-9]`)
 
-// quantifier reads how often something is repeated: as the engines write it, and its bounds. One that is open, or too
-// large to be a number, is as good as the other.
+// quantifier reads how often something is repeated: as the engines write it, and its bounds. A bound that is open and
+// one that is too large for a number are treated alike.
 func (s *scanner) quantifier() (text string, low, high int) {
 	if s.end() || strings.IndexByte("*+?{", s.src[s.pos]) < 0 {
 		return "", 0, 0

@@ -32,7 +32,7 @@ const (
 	// after a success.
 	maxSleep = time.Second
 	// stallAfter is how late the pool may wake before failures from that time are ignored: after a stopped process
-	// or a suspended machine they say nothing about the servers.
+	// or a suspended machine they prove nothing about the servers.
 	stallAfter = 500 * time.Millisecond
 	// shortageRetry is the wait before a check that failed because of a shortage of this machine is repeated. It
 	// doubles with each further shortage, up to the interval, because a shortage may last.
@@ -67,7 +67,7 @@ type Task struct {
 	shortages uint8 // shortages in a row that were followed by a shorter wait than the interval
 }
 
-// asked is how far an extra check is for which a watch, or Ask, asked.
+// asked is the progress of an extra check that a watch, or Ask, requested.
 type asked uint8
 
 const (
@@ -87,7 +87,7 @@ type Update struct {
 	// a failure while the process or the machine did not run: it does not count, and the check is repeated
 	Stalled bool
 	Asked   bool // a watch, or Ask, asked for the check
-	// no result: the address of the task is not watched any more; Detail has the reason
+	// no result: the address of the task is no longer watched; Detail has the reason
 	Unwatched bool
 }
 
@@ -119,7 +119,7 @@ type Pool struct {
 	slept   time.Duration // the last result of asleep
 }
 
-// companyKey is which checks may be due together: those that cost less then, and have one interval.
+// companyKey identifies checks that may be due together: they cost less then, and have one interval.
 type companyKey struct {
 	kind  string
 	every time.Duration
@@ -338,7 +338,7 @@ func (p *Pool) waitForRunning() {
 	}
 }
 
-// round starts due checks, except light ones, which it returns. Before next nothing more is due.
+// round starts due checks, except light ones, which it returns. Nothing more is due before next.
 func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

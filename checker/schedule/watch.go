@@ -18,9 +18,10 @@ import (
 const (
 	// dialEvery is the time between two new connections of all watches together.
 	dialEvery = 2 * time.Millisecond
-	// firstPause is the longest wait before a connection is replaced: short, because a process that ends may close
-	// its connections before it stops to listen, and pass the check between. It doubles each time, up to the
-	// interval of the checks, and is the first one again after a connection that lasted an interval.
+	// firstPause is the longest first pause before a connection is replaced. It is short, because a process that
+	// ends may close its connections before it stops listening, and pass a check in between. The pause doubles each
+	// time, up to the interval of the checks. After a connection that lasted an interval it starts again with the
+	// first.
 	firstPause = 10 * time.Millisecond
 	// A server that ends maxShort connections in a row within shortLife, and passes its checks, is not watched.
 	shortLife = 5 * time.Second
@@ -29,12 +30,12 @@ const (
 )
 
 // Watch is an address where an idle TCP connection shows at once that the server, or the way to it, is gone. The end of
-// the connection decides nothing: it asks for a check of each task.
+// the connection changes no state: it only causes a check of each task.
 type Watch struct {
 	To     netip.AddrPort
 	OnLink bool // as wire.Via has it
-	// Silence, in whole seconds: the other end is gone when its kernel is silent for that long to twice as long;
-	// 0: only what it or the network says counts.
+	// Silence, in whole seconds: the other end is gone when its kernel is silent for that long to twice as long; 0:
+	// only a FIN, a RST or an error of the network counts.
 	Silence time.Duration
 	Every   time.Duration // the shortest interval of the tasks
 	Tasks   []*Task       // the checks of that address
@@ -88,8 +89,8 @@ func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	}
 }
 
-// Attend tells of a watch that the server is up, as a check says that just passed, or that it is down: then it has no
-// connection.
+// Attend tells a watch that its server is up, because a check has just passed, or that it is down. A server that is
+// down has no connection.
 func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
@@ -155,7 +156,7 @@ func (ws *Watches) tend(now, then time.Time) time.Time {
 	return then
 }
 
-// dial makes the connection of a watch. A shortage of this machine says nothing about the server: the next check that
+// dial makes the connection of a watch. A shortage of this machine proves nothing about the server: the next check that
 // passes makes another one.
 func (ws *Watches) dial(l *loop, w *watching, now time.Time) {
 	var via *wire.Via
@@ -180,8 +181,7 @@ func (ws *Watches) dial(l *loop, w *watching, now time.Time) {
 }
 
 // keepAlive has the kernel ask the other end's kernel once each Silence, and end the connection if one question gets no
-// answer. As tcp(7) has it, TCP_USER_TIMEOUT then replaces TCP_KEEPCNT, and ends a connection that is not
-// accepted as well.
+// answer. TCP_USER_TIMEOUT then replaces TCP_KEEPCNT, see tcp(7), and also ends a connection that is not accepted.
 func (w *watching) keepAlive() error {
 	if w.Silence == 0 {
 		return nil

@@ -141,7 +141,7 @@ func (one *row) take(r probed) {
 	if !r.OK {
 		one.State = "down"
 	}
-	if !r.Conclusive() { // the result says nothing about the server
+	if !r.Conclusive() { // the result proves nothing about the server
 		one.State = "unknown"
 	}
 	if r.tape != nil {

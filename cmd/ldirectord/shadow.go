@@ -24,7 +24,7 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 		return errors.New("shadow compares with the kernel's table; one in memory belongs to its daemon")
 	}
 	if err := c.table.Absent(); err != nil { // opening the table would load the module
-		return fmt.Errorf("no daemon has a table here: %w", err)
+		return fmt.Errorf("no daemon has a table on this machine: %w", err)
 	}
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write what --help, the man page, runnin
 // page has of files and exit statuses from the help on them.
 func TestHelpIsWrittenFromTheRows(t *testing.T) {
 	const short = "help/short.txt"
-	written(t, short, "unless another one is named.\n", helpChapters(), "\n  -d  ")
+	written(t, short, "unless another file is named.\n", helpChapters(), "\n  -d  ")
 	written(t, short, "--help TOPIC    one of ", strings.Join(topics, ", ")+"\n", "\nExit status")
 	written(t, "help/commands.txt", "", helpCommands(), "")
 	written(t, "help/options.txt", "", helpOptions(), "")

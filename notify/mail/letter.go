@@ -36,7 +36,7 @@ type letter struct {
 }
 
 // newLetter writes the mail about an event, with the subject and the lines of the Perl, and then, if details are
-// configured, what those do not contain.
+// configured, the details.
 func newLetter(rule Rule, e notify.Event, about string) *letter {
 	host := hostName()
 	l := &letter{
@@ -78,7 +78,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	return l
 }
 
-// further is what the Perl's mail does not contain, one line for each fact.
+// further has the details that the Perl's mail does not contain, one line for each.
 func further(rule Rule, e notify.Event) (lines string) {
 	if e.Reason != "" {
 		label := "Reason"

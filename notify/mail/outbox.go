@@ -39,7 +39,7 @@ type outbox struct {
 type box struct {
 	key     string
 	queue   []*letter // the first is being sent
-	dropped *letter   // the last that did not fit; its count is of them all
+	dropped *letter   // the last letter that did not fit; its count is the number of all of them
 	busy    bool      // a goroutine works on the queue
 	failing bool      // the box fails, and that was reported
 	lost    int       // alerts that a recipient did not get since it fails
@@ -111,7 +111,7 @@ func (o *outbox) close(ctx context.Context) error {
 		}
 	}
 	if unsent > 0 {
-		return fmt.Errorf("%d email messages did not reach everybody", unsent)
+		return fmt.Errorf("%d email messages did not reach all recipients", unsent)
 	}
 	return nil
 }
@@ -202,7 +202,8 @@ func (o *outbox) reportChange(b *box, l *letter, err error) {
 		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, server, err))
 	default:
 		e.Kind = notify.MailRecovered
-		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach everybody", to, server,
+		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach all "+
+			"recipients", to, server,
 			b.lost)
 		b.lost = 0
 	}
@@ -215,6 +216,6 @@ func (l *letter) summarize() {
 	last := l.subject
 	l.about = fmt.Sprintf("%d alerts were dropped: they came faster than mail could be sent", l.count)
 	l.subject, l.reason, l.reminder, l.tries = l.about, "", false, 0
-	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\n\nThe last was: %s\nThe log has them all.\n",
+	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\n\nThe last was: %s\nThe log has all of them.\n",
 		hostName(), l.about, last)
 }

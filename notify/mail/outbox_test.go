@@ -67,9 +67,9 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 			p.answer(nil, false)
 			m.Notify(cameBack(testReal))
 			time.Sleep(time.Hour)
-			lost, arrived := "; 0 did not reach everybody", 4
+			lost, arrived := "; 0 did not reach all recipients", 4
 			if final {
-				lost, arrived = "; 3 did not reach everybody", 1
+				lost, arrived = "; 3 did not reach all recipients", 1
 			}
 			if got := p.subjects(); len(got) != arrived {
 				t.Errorf("%d mails arrived, want %d", len(got), arrived)

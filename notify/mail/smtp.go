@@ -147,7 +147,7 @@ type boundedConn struct {
 
 func (c *boundedConn) Read(p []byte) (int, error) {
 	if c.left <= 0 {
-		return 0, fmt.Errorf("the server said more than %d bytes", maxSMTPReplies)
+		return 0, fmt.Errorf("the server sent more than %d bytes", maxSMTPReplies)
 	}
 	n, err := c.Conn.Read(p[:min(len(p), c.left)])
 	c.left -= n

@@ -32,7 +32,7 @@ type Poster struct {
 	busy   bool     // a goroutine works on them
 	closed bool
 	stuck  bool // a try failed after Close
-	failed int  // tries since the last that did not fail
+	failed int  // tries since the last success
 }
 
 // state is the state of one virtual service.
@@ -48,7 +48,7 @@ func New(report func(notify.Event)) *Poster {
 	return &Poster{report: report, client: newClient(), tries: notify.NewTries(), latest: map[string]*state{}}
 }
 
-// Set makes url the receiver, of what waits as well. Without one nothing is posted.
+// Set makes url the receiver, also of states that already wait. Without one nothing is posted.
 func (p *Poster) Set(url string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +87,8 @@ func (p *Poster) queue(s *state) {
 	}
 }
 
-// Close tries once more to post what waits, until a try fails or ctx is done. The error counts what was not posted.
+// Close tries once more to post the waiting states, until a try fails or ctx is done. The error counts the states that
+// were not posted.
 func (p *Poster) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
@@ -134,8 +135,8 @@ func (p *Poster) next() (s *state, url string) {
 	return s, p.url
 }
 
-// settle records how a try ended, and returns how many have failed since the last that did not. A failed state gets its
-// next turn after all others, unless there is a newer one, so that a refused state delays no other.
+// settle records the result of a try, and returns the number of failures since the last success. A failed state gets
+// its next turn after all others, unless there is a newer one, so that a refused state delays no other.
 func (p *Poster) settle(s *state, err error) (failed int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

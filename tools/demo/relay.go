@@ -14,8 +14,8 @@ const (
 	lifetime    = time.Minute // of one relayed connection
 )
 
-// relay passes the connections to the virtual service on, each to the real server whose turn it is
-// by the table. Like the kernel it refuses them while nobody has a weight above zero.
+// relay forwards each connection to the virtual service to the real server that the table chooses. Like the kernel it
+// refuses them while nobody has a weight above zero.
 type relay struct {
 	virtual string
 	table   func() (string, error) // the table now: read again for each connection

@@ -49,7 +49,7 @@ func openWeb(name string, wanted netip.AddrPort, page int, text string) (*web, e
 
 func (w *web) running() bool { return w.server != nil }
 
-// start opens a stopped server again, and makes a failing one well.
+// start opens a stopped server again, and lets a failing one pass.
 func (w *web) start() error {
 	w.failing.Store(false)
 	if w.running() {
