@@ -30,10 +30,10 @@ const (
 	quietTime   = 25 * time.Second        // longest checkinterval × failurecount, a hanging check, a retry
 )
 
-// TestChaos plays random trouble from a seed against the director: servers that fail, hang, flap and answer no client, reloads,
-// maintenance, orders, changes by hand, handovers, crashes, times of standing by, names that move, and a table that
-// refuses. The oracle watches every change of the table; after each quiet period the table must be exactly what it
-// says.
+// TestChaos plays random trouble from a seed against the director: servers that fail, hang, flap and answer no client,
+// reloads, maintenance, orders, changes by hand, handovers, crashes, times of standing by, names that move, and a table
+// that refuses. The oracle watches every change of the table; after each quiet period the table must be exactly what
+// it says.
 //
 // CHAOS_SEED plays one seed again, CHAOS_SEEDS that many. Seeds share nothing and run side by side.
 func TestChaos(t *testing.T) {

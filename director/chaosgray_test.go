@@ -52,7 +52,7 @@ func (c *chaos) silence() {
 
 // packets are the counters of a destination, which the daemon reads. Packets back are seen under masq alone.
 func (o *oracle) packets(key lvs.Key, d lvs.Dest) lvs.Traffic {
-	one := o.seenAt(spot{key, d.Addr})
+	one := o.seenAt(spot{key, d.Addr}, false)
 	n := uint64(time.Since(one.at)/clientEach) * uint64(min(d.Weight, 1))
 	one.at = time.Now()
 	one.Connections, one.unanswered, one.readings = one.Connections+n, one.unanswered+n, one.readings+1
@@ -65,9 +65,10 @@ func (o *oracle) packets(key lvs.Key, d lvs.Dest) lvs.Traffic {
 	return one.Traffic
 }
 
-func (o *oracle) seenAt(at spot) *seen {
+// seenAt is what this daemon read of a server. One that it finds left out was so before.
+func (o *oracle) seenAt(at spot, out bool) *seen {
 	if o.seen[at] == nil {
-		o.seen[at] = &seen{at: time.Now(), answered: time.Now()}
+		o.seen[at] = &seen{at: time.Now(), answered: time.Now(), out: out, since: time.Now()}
 	}
 	return o.seen[at]
 }
@@ -88,11 +89,11 @@ func (o *oracle) wrongLeftOut(key lvs.Key) (wrong string) {
 	knows := o.believes(key)
 	for i := range knows.Servers {
 		now := &knows.Servers[i]
-		one := o.seenAt(spot{key, now.Dest.Addr})
-		was := *one
 		if now.Gone {
 			continue
 		}
+		one := o.seenAt(spot{key, now.Dest.Addr}, now.Suspect)
+		was := *one
 		switch one.out = now.Suspect; {
 		case one.out && !was.out:
 			if o.troubled.After(one.since) {
@@ -146,7 +147,9 @@ func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was 
 	early := was.times > 2 || time.Since(was.since) < time.Duration(seconds)*time.Second
 	// else it may have been out before that was seen
 	quiet := o.refusal == nothing && was.since.Sub(o.troubled) > observeInterval
-	return early && quiet && s.leavesOut() && sure >= o.neededBy(key, s)
+	e, in := entryAt(s.places(), now.Dest.Addr)
+	ordered := o.orderFor(key, e, 0) != o.orderFor(key, e, time.Since(was.since)) // one is over
+	return early && quiet && in && !ordered && s.leavesOut() && sure >= o.neededBy(key, s)
 }
 
 // neededBy is how many others serve before a server is left out.
@@ -172,17 +175,4 @@ func (o *oracle) serving(key lvs.Key, s section, knows *judge.Case, but *judge.S
 		}
 	}
 	return sure, may
-}
-
-// resumeLeftOut notes who is left out by the record of the daemon before.
-func (o *oracle) resumeLeftOut() {
-	for _, one := range o.seen {
-		one.out = false
-	}
-	for _, r := range o.moving {
-		if r.Suspect {
-			one := o.seenAt(spot{r.Key, r.Addr})
-			one.out, one.since = true, time.Now()
-		}
-	}
 }

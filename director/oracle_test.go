@@ -248,7 +248,7 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	}
 	clear(o.found)
 	clear(o.moved)
-	o.resumeLeftOut()
+	clear(o.seen)
 	clear(o.sorryIn)
 	o.left, o.ending = -1, false
 	if o.refusal == everything {
