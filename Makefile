@@ -179,7 +179,7 @@ long-judgement: ldirectord
 
 # Each fault twenty times, in eight minutes.
 long-watch: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong(Watch(Traffic|Idle)?|Observe)$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong(Watch(Traffic|Idle)?|Observe(Out)?)$$' ./lab
 
 # An hour of idle connections that servers end.
 long-idle: ldirectord

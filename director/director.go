@@ -121,7 +121,7 @@ func New(deps Deps) *Director {
 		looked: !deps.Withdraw, moved: d.tellState}
 	d.announcer.aside = newAside(d.announcer.put)
 	d.announcer.due = deps.Withdraw
-	d.examiner = examiner{services: all, pool: pool, watches: &pool.Watches, unwatched: map[netip.AddrPort]bool{},
+	d.examiner = examiner{services: all, pool: pool, watches: &pool.Watches,
 		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]Conversation{}}}
 	d.observer = observer{services: all, examiner: &d.examiner}
 	d.ordered = orderBook{services: all, hold: deps.Orders, over: orders.All{},

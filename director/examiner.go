@@ -26,8 +26,7 @@ type examiner struct {
 	waiting   int              // checks without a result yet
 	shortages uint64
 
-	watched   map[*check]*schedule.Watch // nil: none
-	unwatched map[netip.AddrPort]bool    // those that can't be watched before the next reload
+	watched map[*check]*schedule.Watch // nil: none
 }
 
 // watches keep an idle connection to each address, see schedule.Watches.
@@ -49,6 +48,8 @@ type check struct {
 	agent    bool           // it is that of an agent
 	ended    bool           // it was asked for, see schedule.Update, and no result has settled why
 	observed bool           // it was asked for because a server is suspected
+	// why its address can't be watched before the next reload; "": it can
+	unwatched string
 }
 
 // user is a real server of a virtual service with one of its checks.
@@ -123,14 +124,12 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 	for _, t := range tasks {
 		c := e.checks[t]
 		for _, x := range c.users {
-			if !x.isWatched() {
+			if !x.isWatched() || c.unwatched != "" {
 				continue
 			}
 			spec, every, silence := x.spec(), x.v.cfg.CheckInterval.Duration(), x.v.cfg.Watch.Silence
 			w := all[spec.Target]
 			switch {
-			case e.unwatched[spec.Target]:
-				continue
 			case w == nil:
 				w = &schedule.Watch{To: spec.Target, Silence: silence, Every: every}
 				all[spec.Target] = w
@@ -178,11 +177,12 @@ func (e *examiner) unwatch(c *check, why string) {
 	if w == nil {
 		return
 	}
-	e.unwatched[w.To] = true
 	for _, t := range w.Tasks {
+		e.checks[t].unwatched = why
 		delete(e.watched, e.checks[t])
 	}
-	x := c.users[0]
+	x := c.users[slices.IndexFunc(c.users, user.isWatched)]
+	why = x.named(why)
 	e.tell.report(x.v, x.s, notify.Unwatched, "Not watched until the next reload", ": "+why, why)
 }
 

@@ -61,7 +61,9 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Ta
 func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) {
 	if !refines {
 		d.tell.status = lvs.StatusReloading
-		clear(d.examiner.unwatched)
+		for _, c := range d.examiner.checks {
+			c.unwatched = ""
+		}
 	}
 	before := byKey(d.virtuals)
 	owned := slices.DeleteFunc(slices.Clone(d.virtuals),

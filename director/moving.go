@@ -103,8 +103,11 @@ func tellMotion(t *teller, v *virtual, s *server, next *judge.Server) {
 	case next.IsUp() && !next.Held && !v.ByHand[s.Dest.Addr]:
 		t.report(v, s, notify.Climbed, "Full weight reached", fmt.Sprintf(": %d", s.Weight()), "")
 	}
-	if next.Falls > max(s.Falls, 1) && v.isOurs() {
-		what := fmt.Sprintf("Held down for %v", next.Turn.Sub(t.now()).Round(time.Second))
+	if (next.Falls > max(s.Falls, 1) || next.Suspect && !s.Suspect) && v.isOurs() {
+		what := "Held down until an order"
+		if !judge.NeedsOrder(next) {
+			what = fmt.Sprintf("Held down for %v", next.Turn.Sub(t.now()).Round(time.Second))
+		}
 		t.report(v, s, notify.HeldDown, what, ": "+fallen(next, t.now()), "")
 	}
 }
@@ -147,12 +150,17 @@ func (s *server) waitsFor() string {
 		return ""
 	case s.rule.String() == "returns":
 		return "pace"
+	case s.Suspect:
+		return "observe"
 	}
 	return "holddown"
 }
 
 // heldDown says how much longer a server that passes stays out, and why.
 func (s *server) heldDown(now time.Time) string {
+	if judge.NeedsOrder(s.Server) {
+		return "held down until an order: " + fallen(s.Server, now)
+	}
 	return fmt.Sprintf("held down for another %v: %s", s.Turn.Sub(now).Round(time.Second), fallen(s.Server, now))
 }
 
@@ -172,6 +180,12 @@ func (v *virtual) onFail(s *server, now time.Time) string {
 }
 
 func fallen(s *judge.Server, now time.Time) string {
+	switch {
+	case s.Suspect && s.Suspects > 1:
+		return fmt.Sprintf("its clients got no answers, %d times in a row", s.Suspects)
+	case s.Suspect:
+		return "its clients got no answers"
+	}
 	since := now.Sub(time.Unix(int64(s.FellFirst), 0)).Round(time.Second)
 	return fmt.Sprintf("failed %d times in %v", s.Falls, since)
 }

@@ -11,12 +11,13 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
 // This file has the packets of clients as a witness: with observe, a server whose clients get no packet back, while
-// those of its fellows do, is suspected. That is reported and asks for its checks. It decides nothing.
+// those of its fellows do, is suspected. That is reported and asks for its checks. What becomes of it, judge decides.
 
 const (
 	observeInterval = 2 * time.Second // between two looks at the counters of the observed sections
@@ -29,15 +30,14 @@ const (
 
 // witness is what the counters of a server say of its clients, look by look.
 type witness struct {
-	last  lvs.Traffic // at the last look
-	at    time.Time   // of the last look; zero: none yet
-	fresh struct {    // since the look before
-		connections, answers uint64 // new ones, packets back
-	}
-	since      time.Time // of the last look before the connections below
-	unanswered uint64    // new connections while no packet came back
-	quiet      int       // looks in a row without a new connection
+	last       lvs.Traffic // at the last look
+	at         time.Time   // of the last look; zero: none yet
+	fresh      lvs.Traffic // since the look before
+	since      time.Time   // of the last look before the connections below
+	unanswered uint64      // new connections while no packet came back
+	quiet      int         // looks in a row without a new connection
 	suspected  bool
+	well       bool   // enough others answered, at the last look
 	told       bool   // that was reported
 	over       string // why it was suspected no longer, the last time
 }
@@ -50,7 +50,7 @@ func (w *witness) look(t lvs.Traffic, now time.Time) {
 		before = t
 	}
 	w.at = now
-	w.fresh.connections, w.fresh.answers = t.Connections-before.Connections, t.PacketsOut-before.PacketsOut
+	w.fresh.Connections, w.fresh.PacketsOut = t.Connections-before.Connections, t.PacketsOut-before.PacketsOut
 }
 
 // forget begins anew.
@@ -66,9 +66,9 @@ func (w *witness) forget(now time.Time, why string) {
 func compare(all []*witness, now time.Time) {
 	asked, answered := 0, 0
 	count := func(w *witness, n int) {
-		if w.fresh.connections > 0 {
+		if w.fresh.Connections > 0 {
 			asked += n
-			answered += n * int(min(w.fresh.answers, 1))
+			answered += n * int(min(w.fresh.PacketsOut, 1))
 		}
 	}
 	for _, w := range all {
@@ -84,10 +84,11 @@ func compare(all []*witness, now time.Time) {
 // judge decides whether a server is suspected. Well: enough of its fellows answered.
 func (w *witness) judge(well bool, now time.Time) {
 	waiting := w.unanswered
-	switch w.unanswered += w.fresh.connections; {
-	case w.fresh.answers > 0:
+	w.well = well
+	switch w.unanswered += w.fresh.Connections; {
+	case w.fresh.PacketsOut > 0:
 		w.forget(now, "packets come back")
-	case w.fresh.connections > 0:
+	case w.fresh.Connections > 0:
 		w.quiet = 0
 		if !well && !w.suspected {
 			w.forget(now, "")
@@ -127,7 +128,7 @@ type observer struct {
 // arm starts the timer for the next look, while there is something to observe.
 func (o *observer) arm() {
 	if o.lookAt == nil && slices.ContainsFunc(o.virtuals, func(v *virtual) bool {
-		return v.cfg.Observe || slices.ContainsFunc(v.servers, (*server).isSuspected)
+		return v.cfg.Observe != lvs.NotObserved || slices.ContainsFunc(v.servers, (*server).isSuspected)
 	}) {
 		o.lookAt = time.After(observeInterval)
 	}
@@ -161,8 +162,13 @@ func (v *virtual) isObserved() bool {
 func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters) {
 	now, all := time.Now(), []*witness{}
 	for _, s := range v.servers {
-		if s.witness != nil && s.Verdict() == health.Down {
-			s.witness.forget(now, "its checks fail")
+		if w := s.witness; w != nil {
+			w.fresh = lvs.Traffic{}
+			if s.Verdict() == health.Down {
+				w.forget(now, "its checks fail")
+			} else if s.Suspect {
+				w.forget(now, "it was left out")
+			}
 		}
 		c, in := counters[s.Dest.Addr]
 		switch {
@@ -171,14 +177,23 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 				s.witness = &witness{}
 			}
 			s.witness.look(c.Traffic, now)
-			all = append(all, s.witness)
+			if !s.Suspect {
+				all = append(all, s.witness)
+			}
 		case s.witness != nil:
 			s.witness.forget(now, "it is not observed any more")
 		}
 	}
 	compare(all, now)
 	for _, s := range v.servers {
-		if w := s.witness; w != nil && w.suspected != w.told {
+		w := s.witness
+		if w == nil {
+			continue
+		}
+		if judge.Observed(s.Server, w.suspected, w.well, w.fresh.PacketsOut > 0) && v.Observe == lvs.LeftOut {
+			v.touch()
+		}
+		if w.suspected != w.told {
 			w.told = w.suspected
 			o.report(v, s)
 		}

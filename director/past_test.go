@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"ldirectord/checker"
@@ -22,7 +23,7 @@ func remembered(now *Snapshot) (lines []string) {
 			if s.Parts != "" {
 				lines = append(lines, "  "+s.Parts)
 			}
-			if s.Held || s.WaitsFor != "" || s.Rule == "onfail" {
+			if s.Held || s.WaitsFor != "" || s.Rule == "onfail" || strings.Contains(s.Note, "not watched") {
 				lines = append(lines, "  "+s.Rule+": "+s.Note)
 			}
 			if s.Past == nil {

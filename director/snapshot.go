@@ -190,7 +190,7 @@ type ServerNames struct {
 type ServerResult struct {
 	Streak int  `json:"streak"` // results in a row against the state
 	Braked bool `json:"-"`      // up only by the brake of checkvip; its checks fail
-	// the directive that keeps it out although it passes: holddown or pace
+	// the directive that keeps it out although it passes: holddown, pace or observe
 	WaitsFor string         `json:"waits_for,omitempty"`
 	Checked  time.Time      `json:"-"` // up to a second late; zero before the first result
 	Last     checker.Result `json:"-"`
@@ -376,6 +376,9 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 				now.Due = due
 			}
 		}
+		if c != nil && c.unwatched != "" && x.isWatched() {
+			first("not watched until the next reload: " + x.named(c.unwatched))
+		}
 		now.Unjudged = cmp.Or(now.Unjudged, x.named(j.cantJudge()))
 		if s.first.next != nil {
 			now.Checks = append(now.Checks, x.describe())
@@ -387,10 +390,10 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	turn, waits := v.turns[s.At]
 	left := max(0, time.Until(turn)).Round(time.Second)
 	switch now.WaitsFor = s.waitsFor(); {
-	case now.WaitsFor == "holddown":
-		first(s.heldDown(time.Now()))
 	case now.WaitsFor == "pace":
 		first(fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace))
+	case now.WaitsFor != "":
+		first(s.heldDown(time.Now()))
 	case now.Rule == "onfail":
 		first(v.onFail(s, time.Now()))
 	case waits && s.Held:

@@ -82,7 +82,8 @@ func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 	s := &judge.Section{
 		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,
 			Of: cfg.Window.Of},
-		Policy: cfg.Policy, Announce: cfg.Announce != "", DrainTime: cfg.DrainTime.Duration(), Readd: readd,
+		Policy: cfg.Policy, Observe: cfg.Observe, Announce: cfg.Announce != "",
+		DrainTime: cfg.DrainTime.Duration(), Readd: readd,
 	}
 	if cfg.Fallback != nil {
 		s.Fallback = destOf(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward, 1)

@@ -159,6 +159,9 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	e.programs(cfg)
 	e.group(cfg.Global)
 	e.metrics(cfg)
+	if who := own.Shared[lvs.TimeoutsKey]; who != "" && cfg.Global.Timeouts != (lvs.Timeouts{}) {
+		e.warnAt(cfg.Global.At["timeouts"], "two-daemons", "", "timeouts: %s", who)
+	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
 		e.descriptors(cfg, limit.Max)

@@ -98,10 +98,20 @@ func TestRuleBackup(t *testing.T) {
 		}, true},
 		{"both are back, and wait for others", func(c *Case) { c.Back = noon }, false},
 		{"… and the backup server serves", func(c *Case) { c.Back = noon; c.reserveServes() }, true},
+		{"one is back and waits for another, which has no result", func(c *Case) {
+			two(c)
+			c.Back = noon
+			c.says(0, health.Unknown)
+		}, false},
 		{"one has moved, and the new one serves not yet", func(c *Case) {
 			two(c)
 			c.Members[0].MovedTo = 1
 			c.says(1, health.Unknown)
+		}, true},
+		{"… which comes first in the file", func(c *Case) {
+			two(c)
+			c.Members[1].MovedTo = 0
+			c.says(0, health.Unknown)
 		}, true},
 		{"what was found serves", func(c *Case) {
 			c.says(0, health.Down)

@@ -18,7 +18,8 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 			before := &was.Servers[o]
 			s.Name, s.Since = before.Name, before.Since
 			if before.Dest.Addr == s.Dest.Addr && !s.Unchecked {
-				s.Held, s.Entered, s.Motion = before.Held, before.Entered, before.Motion
+				s.Held, s.Entered = before.Held, before.Entered
+				s.Motion, s.Looks = before.Motion, before.Looks
 				s.Kept = s.Entered && was.Serves(before)
 			}
 		}

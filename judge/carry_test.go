@@ -21,3 +21,22 @@ func TestACheckThatWeighedDecidesAfterAReload(t *testing.T) {
 		t.Errorf("after the reload %s, want 2:4", got)
 	}
 }
+
+// A reload alone has no server held that fails: neither by a check that decided before, nor by one that only weighs now.
+func TestWhichCheckHasItHeldAfterAReload(t *testing.T) {
+	for _, row := range []struct {
+		was, is uint8 // its part
+		held    bool
+	}{{50, 0, true}, {0, 0, false}, {50, 20, false}} {
+		was := inService(4)
+		was.Servers[0].More = []Check{{Part: row.was, Health: health.Assume(health.Down)}}
+		now := inService(4)
+		now.Servers[0].More = []Check{{Part: row.is}}
+		now.Carry(&was, true, func(int) int { return 0 }, func(_, k int) *Check {
+			return []*Check{nil, &was.Servers[0].More[0]}[k]
+		})
+		if now.Servers[0].Held != row.held {
+			t.Errorf("of part %d, then %d: held %v", row.was, row.is, now.Servers[0].Held)
+		}
+	}
+}

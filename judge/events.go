@@ -53,7 +53,7 @@ func follow(s *Server, holds bool) bool {
 		s.Hold(holds && !s.Backup)
 		s.Entered = s.Entered && s.Held
 	case health.Up:
-		s.Held = s.Held && s.Asks() > health.NoAdmin
+		s.Held, s.Looks = s.Held && s.Asks() > health.NoAdmin, 0
 	}
 	return !was && !s.Held
 }

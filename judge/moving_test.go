@@ -32,8 +32,8 @@ func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 		m := Record{Addr: at(1), Weight: 1, Of: 40, Motion: lvs.Motion{Climbs: noon.Add(-time.Hour)}}
 		row.given(&c, &m)
 		s := &c.Servers[0]
-		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs {
-			t.Errorf("%s: fits %v, climbs %v", row.what, fits, !s.Climbs.IsZero())
+		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs || s.Held {
+			t.Errorf("%s: fits %v, climbs %v, held %v", row.what, fits, !s.Climbs.IsZero(), s.Held)
 		}
 	}
 }
@@ -62,6 +62,20 @@ func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 		c.Resume(s, Record{Weight: 4, Of: 4, Told: SpokenBy(&was.Servers[0])}, 4, noon)
 		if s.Verdict() != row.want || s.Asks() != row.asks {
 			t.Errorf("%s: %v, asks %v", row.what, s.Verdict(), s.Asks())
+		}
+	}
+}
+
+// The record has room for four checks. A check that decides and is down has nothing to note: the next daemon makes it.
+func TestWhatIsRecordedOfChecks(t *testing.T) {
+	s := inService(4).Servers[0]
+	s.First.Health = health.Assume(health.Down)
+	for line := range uint8(5) {
+		s.More = append(s.More, Check{Line: 1 + line, Telling: health.Tells(health.Words{Less: 10 + line})})
+	}
+	for i, one := range SpokenBy(&s) {
+		if one.Line != uint8(1+i) || one.Less != uint8(10+i) {
+			t.Errorf("%d: %+v", i, one)
 		}
 	}
 }

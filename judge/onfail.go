@@ -31,13 +31,17 @@ func failed(h *hearing) {
 }
 
 // outByChecks reports whether nothing but checks keeps a server out: one fails, or failed and it waits to come back.
-func outByChecks(s *Server) bool { return s.State() == health.Down && !s.Suspended() }
+func outByChecks(s *Server) bool {
+	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
+}
 
 // stays reports whether a server that is down has weight 0 in the table. Otherwise it is removed. With onfail it is not
 // added for that.
 func (h *hearing) stays(s *Server) bool {
 	_, in := h.Have.At(s.Dest.Addr)
 	switch {
+	case isLeftOut(s):
+		return in
 	case h.OnFail == lvs.ByQuiescent || !outByChecks(s):
 		return h.Quiescent
 	case s.Order.Kind == Drain: // it keeps its connections
@@ -50,10 +54,11 @@ func (h *hearing) stays(s *Server) bool {
 }
 
 // isBelieved reports whether a check that fails has passed since it is known. One that never did may itself be wrong.
+// The failure of a server that is suspected may be one of the network.
 func isBelieved(s *Server) bool {
 	for _, check := range s.Checks() {
 		if check.Health.State == health.Down && check.Part == 0 && check.Proven {
-			return true
+			return s.Looks == 0 && !s.Suspect
 		}
 	}
 	return false

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
+	"ldirectord/lvs"
 )
 
 // A server that checks took out comes back when these rules let it in. With holddown, one that fails again soon after
@@ -23,7 +24,7 @@ func heldDown(h *hearing) {
 	for s := range h.all() {
 		if s.Fallen {
 			h.count(s)
-		} else if !h.now.Before(s.Turn.Add(max(h.HoldDownMax, h.Pace.Every))) {
+		} else if s.Suspects == 0 && !h.now.Before(s.Turn.Add(max(h.HoldDownMax, h.Pace.Every))) {
 			s.Forgive()
 		}
 		if s.Waits() && h.isHeldDown(s) {
@@ -41,7 +42,9 @@ func (h *hearing) count(s *Server) {
 	returned := s.Turn
 	if s.Noted, s.Turn = true, h.now; !h.now.Before(returned.Add(h.HoldDownMax)) {
 		s.Falls, s.FellFirst = 1, uint32(h.now.Unix())
-		return
+		if !s.Suspect { // its checks pass, so it would be back at once
+			return
+		}
 	}
 	out := h.HoldDown
 	for range s.Falls - 1 {
@@ -50,13 +53,20 @@ func (h *hearing) count(s *Server) {
 	s.Turn, s.Falls = h.now.Add(out), max(s.Falls, s.Falls+1)
 }
 
-func (h *hearing) isHeldDown(s *Server) bool { return h.HoldDown > 0 && h.now.Before(s.Turn) }
+func (h *hearing) isHeldDown(s *Server) bool {
+	return h.HoldDown > 0 && (h.now.Before(s.Turn) || h.Observe == lvs.LeftOut && NeedsOrder(s))
+}
+
+// needed is how many servers serve before any of them is kept out.
+func needed(c *Case) int {
+	_, enough := c.MinServers.Of(c.Weighted())
+	return max(enough, c.Quota(), (c.Weighted()+1)/2)
+}
 
 // returning lets servers back in, at the pace. Those that checks took out wait in the order in which they passed; those
 // that are held down come last.
 func returning(h *hearing) {
-	_, enough := h.MinServers.Of(h.Weighted())
-	missing := max(enough, h.Quota(), (h.Weighted()+1)/2)
+	missing := needed(&h.Case)
 	var waiting, last []*Server
 	var came []time.Time
 	for s := range h.all() {
@@ -83,8 +93,8 @@ func returning(h *hearing) {
 	for _, s := range slices.Concat(waiting, last) {
 		full := paced && len(came) >= each
 		switch {
-		case missing > 0 || h.Gathers() || !h.weighsNothing(s) || !full && !h.isHeldDown(s):
-			s.Fallen, s.Noted, s.Turn = false, false, h.now
+		case missing > 0 || h.Gathers() || !h.weighsNothing(s) && !s.Suspect || !full && !h.isHeldDown(s):
+			s.Fallen, s.Noted, s.Suspect, s.Turn = false, false, false, h.now
 			came = append(came, h.now.Add(h.Pace.Every))
 			missing--
 		case !h.isHeldDown(s):

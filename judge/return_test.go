@@ -32,6 +32,8 @@ func (p *played) do(t *testing.T, what string) {
 		var does string
 		if d, err := time.ParseDuration(word); err == nil {
 			p.now = p.now.Add(d)
+		} else if word == "unobserved" {
+			p.Observe = lvs.Reported
 		} else if n, _ := fmt.Sscan(word, &i, &does); n < 2 {
 			t.Fatal(word)
 		} else {
@@ -65,6 +67,14 @@ func (p *played) do(t *testing.T, what string) {
 					}
 					return &was.Servers[k].First
 				})
+			case "looks": // it is suspected at a look, and others were answered
+				Observed(s, true, true, false)
+			case "wonders": // it is suspected, and others were not answered either
+				Observed(s, true, false, false)
+			case "answered":
+				Observed(s, false, true, true)
+			case "rests": // no client comes
+				Observed(s, false, true, false)
 			case "vanishes": // and so do the others, and the virtual service
 				p.Vanished()
 			case "hand": // somebody gives it a weight
@@ -125,8 +135,22 @@ func TestHoldDown(t *testing.T) {
 			"1 fails, 1 passes, 1 fails, 1 passes", "0444 10s"},
 		{"without holddown it comes at once", func(c *Case) { c.HoldDown = 0 },
 			"1 fails, 1 passes, 1 fails, 1 passes", "4444"},
-		{"a server of weight 0 does not wait", func(c *Case) { c.Servers[0].Order = Order{Kind: Weigh, Weight: 4} },
-			"1 fails, 1 passes, 1 fails, 1 undo, 1 passes", "-444 10s"},
+		{"a server of weight 0 does not wait", func(c *Case) {
+			c.Members[0].Dest.Weight, c.Servers[0].Order = 0, Order{Kind: Weigh, Weight: 4}
+		}, "1 fails, 1 passes, 1 fails, 1 undo, 1 passes", "0444"},
+		{"a reload without holddown ends the wait", func(c *Case) {
+			c.HoldDown, c.Servers[0].Entered = 0, false
+			c.Servers[0].Motion = lvs.Motion{Fallen: true, Noted: true, Turn: noon.Add(time.Minute)}
+			c.Have.Remove(at(1))
+		}, "0s", "4444"},
+		{"two whose time is over come together", nil,
+			"1 fails, 1 passes, 1 fails, 1 passes, 2 fails, 2 passes, 2 fails, 2 passes, 10s", "4444"},
+		{"standing by, it takes servers without a result to serve", func(c *Case) {
+			c.Theirs = true
+			c.says(1, health.Unknown)
+			c.says(2, health.Unknown)
+			c.says(3, health.Unknown)
+		}, "1 fails, 1 passes, 1 fails, 1 passes", "-444 10s"},
 		{"half of them are enough", nil, "1 fails, 1 passes, 1 fails, 1 passes, 2 fails, 1s, 2 passes, 1s, 2 fails, 1s, " +
 			"2 passes", "--44 7s"},
 		{"fewer are not: the one that waits longest comes", nil, "1 fails, 1 passes, 1 fails, 2 fails, 2 passes, " +

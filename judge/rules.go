@@ -49,6 +49,8 @@ var Rules = []Rule{
 		"checks leave that many in service: of those that fail, unreachable ones are removed first"},
 	{"removals", "paceout", false, removals,
 		"checks take out servers at the configured pace, unreachable ones at once"},
+	{"observe", "packets of clients", false, observed,
+		"a server whose clients get no answers is left out, one at a time, while enough others serve"},
 	{"given up", "keepserving", false, moved,
 		"the server at a former address is removed when the guard releases it"},
 	{"let go", "keepserving", true, released,
@@ -275,7 +277,7 @@ func unknown(h *hearing) {
 		if d, in := h.Have.At(s.Dest.Addr); in {
 			h.member(s, min(d.Weight, 1)*h.weight(s))
 		}
-		if s.Held && why > 0 {
+		if s.Held {
 			h.Why[s.At] = why // the guard's
 		}
 	}

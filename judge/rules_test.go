@@ -133,6 +133,11 @@ func TestRuleMoved(t *testing.T) {
 				c.says(1, health.Down)
 			}, ""},
 			{"the new one alone in maintenance", func(c *Case) { movedAway(c); c.Servers[1].File = true }, ""},
+			{"the new one is drained by order", func(c *Case) { movedAway(c); c.Servers[1].Order.Kind = Drain }, "1"},
+			{"the new one tells drain", func(c *Case) {
+				movedAway(c)
+				c.Servers[1].First.Telling = health.Tells(health.Words{Admin: health.Drain})
+			}, ""},
 		}, func(h *hearing) string { return numbers(h, func(s *Server) bool { return s.Gone }) })
 	}
 }
@@ -244,6 +249,7 @@ func TestRuleGuard(t *testing.T) {
 			c.KeepServing.N, c.Servers[0].Order.Kind = 2, Drain
 			c.hold(0)
 		}, "1 kept"},
+		{"it passes, and requests nothing any more", func(c *Case) { c.KeepServing.N, c.Servers[0].Held = 2, true }, ""},
 	}, func(h *hearing) string {
 		text, serving := "", 0
 		for s := range h.all() {
@@ -259,16 +265,24 @@ func TestRuleGuard(t *testing.T) {
 	})
 }
 
-// Of three that fail the guard holds one, and one waits for its turn to leave.
+// Of seven that fail the guard holds one. Two go in each minute, and the others wait for their turns.
 func TestRuleRemovals(t *testing.T) {
-	c := inService(4, 4, 4)
-	c.KeepServing.N, c.PaceOut = 1, lvs.Pace{Share: lvs.Share{N: 1}, Every: time.Minute}
-	c.hold(0, 1, 2)
+	c := inService(4, 4, 4, 4, 4, 4, 4)
+	c.KeepServing.N, c.PaceOut = 1, lvs.Pace{Share: lvs.Share{N: 2}, Every: time.Minute}
+	c.hold(0, 1, 2, 3, 4, 5, 6)
 	for i := range c.Servers {
 		c.Servers[i].First.Loss = WrongAnswer
 	}
-	if d := Decide(c, noon); fmt.Sprint(d.Why, d.Held) != "[down removals guard] [1 2]" {
-		t.Error(d.Why, d.Held)
+	d := Decide(c, noon)
+	turns := ""
+	for i := range int32(len(c.Servers)) {
+		if turn, waits := d.Turns[i]; waits {
+			turns += fmt.Sprintf(" %d in %v", i+1, turn.Sub(noon))
+		}
+	}
+	if got := fmt.Sprint(d.Why, d.Held, turns); got != "[down down removals removals removals removals guard] [2 3 4 5 6]"+
+		" 3 in 1m0s 4 in 1m0s 5 in 2m0s 6 in 2m0s" || !d.Again.Equal(noon.Add(time.Minute)) {
+		t.Errorf("%s, again at %v", got, d.Again)
 	}
 }
 

@@ -20,6 +20,7 @@ type Section struct {
 	Fallback lvs.Dest  // the fallback server; invalid address: none
 	Rule     health.Rule
 	lvs.Policy
+	Observe    lvs.Observe   // what becomes of a server whose clients get no answers
 	DrainTime  time.Duration // 0: a server that leaves the file is removed at once
 	Announce   bool          // its addresses are announced
 	Readd      bool          // readdquiescent

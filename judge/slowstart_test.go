@@ -102,6 +102,12 @@ func TestRuleSlowStart(t *testing.T) {
 		}, "2:40, 3:40 by up"},
 		{"… as another one climbs", func(c *Case) { gone(c); c.since(0, 30*time.Second, 20) }, whole},
 		{"none served, and one had no result yet", func(c *Case) { gone(c); c.Cold = true }, whole},
+		{"a name moves: the server at the former address counts for it", func(c *Case) {
+			gone(c)
+			c.Members[2].MovedTo = 0
+			c.says(0, health.Unknown)
+			c.Have.Remove(at(1))
+		}, "2:1, 3:40 by slowstart, for 0s, again in 2s"},
 		// those that climb
 		{"another line has its address: one server climbs", func(c *Case) { besideOneThatClimbs(c, 2) },
 			"1:40, 2:12 by slowstart, for 18s, again in 1s"},

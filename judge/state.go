@@ -60,6 +60,8 @@ type Server struct {
 	Rerouted  bool // it does not use gate yet, until its connections have ended
 	Connected bool // it had connections when they were last counted
 	Gone      bool // it moved away and is no longer needed: no longer a member
+	// Looks is how often in a row its clients were seen to get no answers while those of others did, up to three.
+	Looks uint8
 
 	Name  Name      // the name of its state in status and alerts
 	Since time.Time // when that state began

@@ -186,4 +186,33 @@ func TestWhatAServerTells(t *testing.T) {
 	}
 }
 
+// Only another word than before may change the table.
+func TestWhichWordChangesSomething(t *testing.T) {
+	c := inService(4)
+	s := &c.Servers[0]
+	for _, row := range []struct {
+		says    string
+		changes bool
+	}{{"ready", false}, {"50%", true}, {"50%", false}, {"drain", true}, {"drain 50%", false}, {"ready", true}} {
+		told, _ := health.ReadAgent(row.says)
+		if Told(&c, s, &s.First, told) != row.changes {
+			t.Errorf("%s: changes something: %v", row.says, !row.changes)
+		}
+	}
+}
+
+// A server that tells drain is not added for that, but where a server that fails would be.
+func TestRuleTold(t *testing.T) {
+	drains := func(c *Case) {
+		c.Servers[0].First.Telling = health.Tells(health.Words{Admin: health.Drain})
+		c.Have.Remove(at(1))
+	}
+	testRule(t, "told", []ruleRow{
+		{"not in the table", drains, ""},
+		{"… with quiescent", func(c *Case) { drains(c); c.Quiescent = true }, "1:0"},
+		{"… without a result", func(c *Case) { drains(c); c.Quiescent = true; c.says(0, health.Unknown) }, ""},
+		{"in the table, without a result", func(c *Case) { drains(c); c.has(1, 4); c.says(0, health.Unknown) }, "1:0"},
+	}, placed)
+}
+
 var once, twice = health.Rule{Fall: 1, Rise: 1}, health.Rule{Fall: 2, Rise: 2}

@@ -173,6 +173,9 @@ func (w *world) codeServer(c *codec, i int) {
 	num(c, &s.Name, 3)
 	c.when(&s.Since)
 	w.codeMotion(c, &s.Motion)
+	if w.sl.has(observed_) {
+		num(c, &s.Looks, 2)
+	}
 }
 
 func (w *world) codeMotion(c *codec, m *lvs.Motion) {
@@ -186,6 +189,10 @@ func (w *world) codeMotion(c *codec, m *lvs.Motion) {
 		c.flags(&m.Fallen, &m.Noted)
 		num(c, &m.Falls, 2)
 		c.when(&m.Turn)
+	}
+	if w.sl.has(observed_) {
+		c.flags(&m.Suspect)
+		num(c, &m.Suspects, 2)
 	}
 }
 
@@ -284,7 +291,7 @@ func (w *world) settle() {
 		}
 		settleReturn(&s.Motion)
 		if s.Gone {
-			s.Motion = lvs.Motion{}
+			s.Motion, s.Looks = lvs.Motion{}, 0
 		}
 		for _, check := range s.Checks() {
 			check.Proven = check.Proven && w.sl.has(cuts)

@@ -29,8 +29,9 @@ const (
 	time_        // a tick
 	demote       // a: the table keeps what it has
 	promote
-	ready  // by an order, though there is none to end, of a member (a)
-	wakeUp // of two members at once: a and b say what their checks (c) find
+	ready   // by an order, though there is none to end, of a member (a)
+	wakeUp  // of two members at once: a and b say what their checks (c) find
+	packets // of a member (a): what is seen of them (b)
 )
 
 const (
@@ -54,6 +55,13 @@ const (
 	byHandAbsent = iota
 	byHandZero
 	byHandOther
+)
+
+// what is seen of a server's packets
+const (
+	unanswered = iota // at the first look, or at the next ones until it is sure
+	answered
+	noPackets
 )
 
 type event struct {
@@ -105,6 +113,16 @@ func (w *world) events(all []event) []event {
 		if s.Fallen {
 			add(ready, int(s.At))
 		}
+	}
+	for s := range w.all() {
+		if !w.sl.has(observed_) || s.Suspect {
+			continue
+		}
+		if w.Have.Weight(s.Dest.Addr) > 0 {
+			add(packets, int(s.At), unanswered)
+			add(packets, int(s.At), answered)
+		}
+		add(packets, int(s.At), noPackets)
 	}
 	if w.sl.has(crashes) {
 		add(kill)
@@ -274,6 +292,12 @@ func (w *world) apply(e event) {
 		}
 	case ready:
 		w.Servers[a].Forgive()
+		w.sync(e.mishap)
+	case packets:
+		s, ended := &w.Servers[a], false
+		for again := s.Looks > 0; !ended; ended = !again || e.b != unanswered || s.Looks == surely || s.Verdict() == health.Down {
+			Observed(s, e.b == unanswered, true, e.b == answered)
+		}
 		w.sync(e.mishap)
 	case obey:
 		w.obey = !w.obey

@@ -40,7 +40,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 			Connected: s.Connected, Held: s.Held, Kept: s.Kept, Gone: s.Gone,
 			Lingers: w.lingers() && !w.obey && answers(s), Touched: w.touched(s.Dest.Addr),
 			Asks: asks(s), Less: weight - bears(s, weight),
-			Climbs: !s.Climbs.IsZero(), Backup: s.Backup, Ends: w.ends(s),
+			LeftOut: s.Suspect, Climbs: !s.Climbs.IsZero(), Backup: s.Backup, Ends: w.ends(s),
 			Open: verdict(s) == health.Unknown || verdict(s) == health.Up && isPending(*s),
 			Waits: s.Fallen && !s.Backup && asks(s) == health.NoAdmin && verdict(s) == health.Up && weight > 0 && order.Kind != Drain && order.Kind != Maint &&
 				!w.files[server],

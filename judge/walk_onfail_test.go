@@ -10,7 +10,7 @@ func (w *world) ends(s *Server) bool {
 	if w.sl.has(timed) {
 		return !s.Failed.IsZero() && instant.Sub(s.Failed) >= 2*tick
 	}
-	return w.sl.has(cuts) && isProven(s)
+	return w.sl.has(cuts) && isProven(s) && s.Looks == 0 && !s.Suspect
 }
 
 // isProven reports whether a check that fails has passed before.

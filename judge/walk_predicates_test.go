@@ -25,7 +25,7 @@ var predicates = []struct {
 }{
 	{2, comesBack}, {6, fallbackStays}, {7, handStays}, {7, handEnds}, {8, standbyIsIdle}, {9, ownServer},
 	{13, checksStay}, {14, comesInOrder}, {15, endsInTime}, {16, brakesRightly}, {16, brakeEnds},
-	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself},
+	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
 }
 
 // others are the rules by which a step may change another server than its own, each with the facts that it needs.
@@ -343,7 +343,7 @@ func endsInTime(s *step) string {
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
 		counts := o.Weight > 0 && !o.Backup && !o.Unchecked && !o.Gone && !o.Out && !o.Drained
-		up := o.Verdict == health.Up && o.Asks == health.NoAdmin && !o.Waits && !w.failsOwn(i)
+		up := o.Verdict == health.Up && o.Asks == health.NoAdmin && (!o.Waits || s.isNewlyOut(i)) && !w.failsOwn(i)
 		all = all && (up || !counts)
 	}
 	was, now := &b.Strength, &w.Strength

@@ -16,12 +16,12 @@ func holdsDown(s *step) string {
 	passed := time.Duration(bit(s.kind == time_)) * tick
 	for i := range w.Servers {
 		one, was, facts := &w.Servers[i], &b.Servers[i], &s.to.Servers[i]
-		soon := !was.Fallen && instant.Before(was.Turn.Add(2*tick-passed))
+		soon := !was.Fallen && instant.Before(was.Turn.Add(w.HoldDownMax-passed))
 		left := was.Turn.Add(-passed).Sub(instant)
 		switch {
-		case one.Gone:
+		case one.Gone, one.Suspect, was.Suspect:
 		case one.Fallen && !was.Fallen &&
-			one.Turn.Sub(instant) != time.Duration(bit(soon)*min(int(was.Falls), 2))*tick:
+			one.Turn.Sub(instant) != time.Duration(bit(soon)*min(int(was.Falls), int(w.HoldDownMax/tick)))*tick:
 			return who(one) + " is out for another time than its failures say"
 		case facts.Waits && !one.Turn.After(instant) && !w.sl.has(paced):
 			return who(one) + " waits, and its time is over"

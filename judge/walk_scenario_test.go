@@ -90,7 +90,7 @@ func (p *play) file(w *world) string {
 		has  bool
 		line string
 	}{
-		{!p.sl.has(windows), "failurecount = 2"}, {!p.sl.has(windows), "risecount = 2"},
+		{!p.sl.has(windows | observed_), "failurecount = 2"}, {!p.sl.has(windows | observed_), "risecount = 2"},
 		{p.sl.has(quiescent), "quiescent = yes"}, {!p.sl.has(quiescent), "quiescent = no"},
 		{p.sl.has(repair), "repair = yes"}, {!p.sl.has(repair), "repair = no"},
 		{p.sl.has(guarded), "keepserving = 50%"}, {p.sl.has(holddown), "holddown = 1000,2000"}, {p.sl.has(paced), "pace = 1/1000"},

@@ -40,13 +40,14 @@ const (
 	backup_
 	timed
 	cuts
+	observed_
 	capabilities = iota
 )
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
 	"slowstart", "holddown", "pace", "paceout",
-	"told", "backup", "onfail", "cut"}
+	"told", "backup", "onfail", "cut", "observe"}
 
 // slice is a world of some capabilities, which is walked to its end.
 type slice struct {
@@ -84,6 +85,10 @@ func newSlice(has capability, checks int) *slice {
 		places: map[health.Health]uint8{}, spoken: map[health.Telling]uint8{}}
 	if sl.has(repair) {
 		sl.has_ |= hand
+	}
+	if sl.has(observed_) { // it needs holddown; one failure is as good as two
+		sl.has_ |= holddown
+		sl.rule.Fall, sl.rule.Rise = 1, 1
 	}
 	if sl.has(windows) {
 		sl.rule.Need, sl.rule.Of = 2, 3
@@ -165,6 +170,9 @@ func (sl *slice) section() *Section {
 	if sl.has(holddown) {
 		s.HoldDown, s.HoldDownMax = tick, 2*tick
 	}
+	if sl.has(observed_) {
+		s.Observe, s.HoldDownMax = lvs.LeftOut, tick
+	}
 	switch {
 	case sl.has(timed):
 		s.OnFail = lvs.OnFail(2 * tick)
@@ -199,7 +207,7 @@ func (sl *slice) roots() (all []*world) {
 }
 
 // isTriple: three capabilities are more than can be walked with all that may happen to both servers.
-func (sl *slice) isTriple() bool { return bits.OnesCount32(uint32(sl.has_&^repair)) > 2 }
+func (sl *slice) isTriple() bool { return bits.OnesCount32(uint32(sl.has_&^(repair|observed_))) > 2 }
 
 // bound says what does not happen in a slice, which would be too large.
 func (sl *slice) bound() (text string) {
@@ -212,6 +220,9 @@ func (sl *slice) bound() (text string) {
 	if sl.isTriple() && sl.has(hand) {
 		text += "; by hand no change of B alone"
 	}
+	if sl.has(observed_) {
+		text += "; failurecount and risecount are 1"
+	}
 	if sl.checks > 1 && sl.has(brake) {
 		text += "; the second check does not fail through the virtual address alone"
 	}
@@ -223,6 +234,8 @@ func (sl *slice) isQuick() bool {
 	switch n := bits.OnesCount32(uint32(sl.has_)); {
 	case sl.has_ == hand|repair && sl.checks == 1, n < 2 && sl.checks == 1:
 		return true
+	case sl.has(observed_):
+		return n == 2 && sl.checks == 1
 	case sl.has(tells) && n == 2:
 		return slices.Contains([]capability{guarded | tells, quiescent | tells, fallback_ | tells, together_ | tells,
 			windows | tells, slow | tells}, sl.has_)
@@ -254,7 +267,7 @@ func everySlice() (all []*slice) {
 			sets = append(sets, has|1<<i)
 		}
 		core := bits.OnesCount32(uint32(has & (guarded | hand | reload | crashes)))
-		twice := has&(hand|repair) == hand|repair
+		twice := has&(hand|repair) == hand|repair || has&(observed_|holddown) == observed_|holddown
 		switch n := bits.OnesCount32(uint32(has)); {
 		case n < 2:
 			all = append(all, newSlice(has, 1), newSlice(has, 2))

@@ -147,6 +147,44 @@ func TestKernelLongObserve(t *testing.T) {
 	l.run(0, path, "stop")
 }
 
+// With observe = out that server gets weight 0, no other one does, and it comes back by holddown. It gives no client an
+// answer: after two returns an order alone lets it in.
+func TestKernelLongObserveOut(t *testing.T) {
+	onlyLong(t)
+	l := newLab(t)
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		l.echo(ns, ":7000")
+	}
+	leaves := "observe = out\n        keepserving = 1\n        holddown = 5,10"
+	path := l.config(strings.Replace(observeConfig, "observe = yes", leaves, 1))
+	l.run(0, path, "start")
+	in, out, others := "-r 192.0.2.21:7000 -m -w 1", "-r 192.0.2.21:7000 -m -w 0", "-r 192.0.2.22:7000 -m -w 1"
+	l.until(5*time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
+	end := l.comeAndGo(natVIP + ":7000")
+	defer end()
+	time.Sleep(7 * time.Second)
+	l.sh("ip netns exec %srs1 ip route del default", l.prefix)
+	for range 2 {
+		began := time.Now()
+		l.until(25*time.Second, out, others, "-r 192.0.2.23:7000 -m -w 1")
+		t.Logf("weight 0 after %v", time.Since(began).Round(100*time.Millisecond))
+		began = time.Now()
+		l.until(15*time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
+		t.Logf("back after %v", time.Since(began).Round(100*time.Millisecond))
+	}
+	l.until(25*time.Second, out, others)
+	l.sh("ip netns exec %srs1 ip route add default via 192.0.2.1", l.prefix)
+	time.Sleep(12 * time.Second)
+	l.until(time.Second, out, others)
+	l.says(unfold(l.run(0, path, "why", observedAt("rs1"))),
+		"held down until an order: its clients got no answers, 3 times in a row")
+	l.run(0, path, "set", observedAt("rs1"), "ready")
+	l.until(5*time.Second, in, others)
+	time.Sleep(8 * time.Second)
+	l.until(time.Second, in, others, "-r 192.0.2.23:7000 -m -w 1")
+	l.run(0, path, "stop")
+}
+
 // observedAt is where the server of a namespace listens.
 func observedAt(ns string) string { return "192.0.2.2" + strings.TrimPrefix(ns, "rs") + ":7000" }
 

@@ -15,6 +15,10 @@ type Motion struct {
 	Falls     uint8     `json:",omitzero"` // how often it failed, each time soon after its return
 	FellFirst uint32    `json:",omitzero"` // when it did so first, in seconds since the epoch
 	Turn      time.Time `json:",omitzero"` // until when it stays out; of one that is in: when it was let in
+
+	// Of one whose clients get no answers, see observe.
+	Suspect  bool  `json:",omitzero"` // … was taken out for that, and is not let back in yet
+	Suspects uint8 `json:",omitzero"` // how often it was, without an answer since
 }
 
 // Forgive forgets the failures of a server, which no longer waits to come back.

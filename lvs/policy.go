@@ -1,6 +1,7 @@
 package lvs
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -48,6 +49,27 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
+
+// Observe is what becomes of a server whose clients get no answers while those of others do.
+type Observe uint8
+
+// The values of Observe.
+const (
+	NotObserved Observe = iota // it is not looked for
+	Reported                   // it is suspected: that is reported
+	LeftOut                    // it has weight 0 when it was suspected for long enough
+)
+
+var observing = []string{"no", "yes", "out"}
+
+// String is the value as the file has it.
+func (o Observe) String() string { return observing[o] }
+
+// ParseObserve reads a value of the file.
+func ParseObserve(text string) (o Observe, ok bool) {
+	i := slices.Index(observing, text)
+	return Observe(max(0, i)), i >= 0
+}
 
 // Pace limits how many servers come or go in each period. The zero Pace is no limit.
 type Pace struct {

@@ -158,7 +158,7 @@ type Virtual struct {
 	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers' own
 	// addresses
 	CheckVIP netip.Addr
-	Observe  bool // extension: see Observes
+	Observe  lvs.Observe // extension: see Observes
 
 	Service          string
 	Request, Receive string

@@ -46,6 +46,11 @@ func (f finder) misplaced(v *Virtual) {
 		"drainstatus needs a negotiate check of http or https")
 	refuse(overlap(v.HTTPStatus, v.DrainStatus), "drainstatus",
 		"drainstatus has a status of httpstatus (200-299 by default); a status must be in only one of them")
+	refuse(v.Observe == lvs.LeftOut && (v.KeepServing.N == 0 || v.HoldDown == 0), "observe",
+		"observe=out needs keepserving, which says how many servers stay in service, and holddown, after "+
+			"which a server comes back")
+	refuse(v.Observe == lvs.LeftOut && v.Protocol == lvs.UDP, "observe",
+		"observe=out needs a service of tcp: nothing says that a packet of udp has an answer")
 	refuse(v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh"), "backup",
 		"backup is not allowed with the schedulers sh and mh: where they send a client would depend on the "+
 			"order in which servers were added; use another scheduler")

@@ -112,6 +112,9 @@ func readTimeouts(v *value) (all lvs.Timeouts, p *problem) {
 		}
 		all[i] = uint32(seconds)
 	}
+	if all == (lvs.Timeouts{}) {
+		v.warn(noEffect, "timeouts has no effect: 0 leaves each as it is")
+	}
 	return all, nil
 }
 

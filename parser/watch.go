@@ -112,19 +112,20 @@ func (a adviser) watches() {
 
 func logsInToMySQL(v *Virtual) bool { return v.Negotiates() && v.Service == "mysql" && v.Login != "" }
 
-func readObserve(v *value) (bool, *problem) {
-	if v.text != "yes" && v.text != "no" {
-		return false, v.bad("is not allowed; it must be yes or no; this version reports suspected servers " +
-			"(yes) and takes none out of service (out)")
+func readObserve(v *value) (lvs.Observe, *problem) {
+	o, ok := lvs.ParseObserve(v.text)
+	if !ok {
+		return 0, v.bad("is not allowed; it must be yes, out or no")
 	}
-	return v.text == "yes", nil
+	return o, nil
 }
 
 // Observes reports whether a server is suspected when its clients get no answers. Packets back are seen under masq
 // alone, and nothing says that a packet of udp has an answer.
 func (v *Virtual) Observes(real *Real) bool {
 	oneWay := func(m Marking) bool { return m.Protocol == "udp" || m.Protocol == "all" }
-	return v.Observe && real.Forward == lvs.Masq && v.Protocol != lvs.UDP && !slices.ContainsFunc(v.Marking, oneWay)
+	return v.Observe != lvs.NotObserved && real.Forward == lvs.Masq && v.Protocol != lvs.UDP &&
+		!slices.ContainsFunc(v.Marking, oneWay)
 }
 
 // observes warns where observe has no effect.
@@ -135,7 +136,8 @@ func (a adviser) observes() {
 			observed++
 		}
 	}
-	a.when(v.Observe && observed < 2 && len(v.Waiting) == 0 && len(v.Reals) > 0, "observe", noEffect,
+	none := observed < 2 && len(v.Waiting) == 0 && len(v.Reals) > 0
+	a.when(v.Observe != lvs.NotObserved && none, "observe", noEffect,
 		"observe has no effect: it compares servers of one section that answer TCP clients through this "+
 			"machine, and needs two of them with masq")
 }

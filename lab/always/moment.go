@@ -74,6 +74,7 @@ type Server struct {
 	Lingers   bool         // it fails, and may not go before its turn
 	Ends      bool         // if it fails, onfail has it out by now
 	Waits     bool         // checks took it out, it passes, and is not let back in yet
+	LeftOut   bool         // … or the packets of its clients did
 	Gone      bool         // it moved away, and is done: as if it were no server
 }
 

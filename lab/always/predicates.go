@@ -40,6 +40,7 @@ var Says = [...]string{
 	20: "backup servers serve while too few others do, and are not cut when they go",
 	21: "who fails and answers goes when it is its turn",
 	22: "who fails keeps its place in the table, or loses it, as onfail says",
+	23: "who is suspected is left out alone, while enough others serve",
 }
 
 // Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
@@ -158,7 +159,7 @@ func staysIn(s *Step) string {
 		o := &m.Servers[i]
 		goes := s.Before.WeightIn(o.Dest.Addr) > 0 && !m.ServesIn(o)
 		had, _ := s.Before.Have.At(o.Dest.Addr) // who waits came by hand
-		if goes && m.IsSure(o, health.Up) && o.Weight > 0 && (!m.excused(2, o) || o.Waits && had.Weight > 0) {
+		if goes && m.IsSure(o, health.Up) && o.Weight > 0 && (!m.excused(2, o) || o.Waits && had.Weight > 0 && !o.LeftOut) {
 			return m.Call(o.Dest.Addr) + " passes, and is taken out"
 		}
 	}

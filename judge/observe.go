@@ -1,0 +1,63 @@
+package judge
+
+import (
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// With observe, the packets of clients are a witness: a server may pass its checks while no client of it gets an
+// answer. With observe = out it is left out then: weight 0, and back by holddown.
+
+const (
+	surely     = 3 // looks in a row after which a server is left out
+	maxReturns = 2 // without an answer, before an order alone lets it back in
+)
+
+// Observed notes a look at the packets of a server: whether it is suspected, whether enough others were answered
+// meanwhile, and whether it answered. It reports whether the table may change. Of one that fails, or is left out,
+// nothing is noted.
+func Observed(s *Server, suspected, well, answered bool) (changed bool) {
+	switch {
+	case s.Verdict() == health.Down || s.Suspect:
+	case !suspected:
+		s.Looks = 0
+		if answered {
+			s.Suspects = 0
+		}
+	case well || s.Looks == 0:
+		s.Looks = min(s.Looks+1, surely)
+	}
+	return s.Looks == surely
+}
+
+// NeedsOrder reports whether nothing but an order lets a server back in that was left out, unless too few others serve.
+func NeedsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
+
+// isLeftOut reports whether a server passes, and is out because its clients got no answers.
+func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
+
+// observed leaves out a server that is suspected, unless another one of the section is out for that.
+func observed(h *hearing) {
+	serving, leaves := 0, h.Observe == lvs.LeftOut && !h.Obeys && !h.Theirs
+	var suspect *Server
+	for s := range h.all() {
+		leaves = leaves && !s.Suspect
+		if !h.Serves(s) || s.Held || s.Backup || s.Verdict() != health.Up {
+			continue
+		}
+		if serving++; s.Looks == surely && suspect == nil {
+			suspect = s
+		}
+	}
+	if leaves && suspect != nil && serving > needed(&h.Case) {
+		suspect.Fallen, suspect.Noted, suspect.Suspect, suspect.Looks = true, false, true, 0
+		suspect.Suspects = min(suspect.Suspects, maxReturns) + 1
+		h.count(suspect)
+		h.askAgain(suspect.Turn)
+	}
+	for s := range h.all() {
+		if isLeftOut(s) && h.isHeldDown(s) {
+			h.Why[s.At] = h.by
+		}
+	}
+}

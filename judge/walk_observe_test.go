@@ -1,0 +1,51 @@
+package judge
+
+import (
+	"time"
+
+	"ldirectord/checker/health"
+)
+
+// isNewlyOut reports whether a server was left out by this step.
+func (s *step) isNewlyOut(i int) bool {
+	return s.to.Servers[i].LeftOut && i < len(s.from.Servers) && !s.from.Servers[i].LeftOut
+}
+
+// leavesOutOne: of those that are suspected one at a time is left out, by packets alone, while enough others serve. It
+// comes back when its time is over and it passes, and after two returns without an answer by an order alone, unless too
+// few serve.
+func leavesOutOne(s *step) string {
+	b, w := s.before, s.after
+	if !w.sl.has(observed_) || w.dead {
+		return ""
+	}
+	out := 0
+	for one := range w.all() {
+		out += bit(one.Suspect)
+		was, facts := b.running(one.Dest.Addr), &s.to.Servers[one.At]
+		serves := s.to.Follows && s.to.ServesIn(facts) && !w.ByHand[one.Dest.Addr]
+		switch {
+		case one.Suspect && serves:
+			return who(one) + " is left out, and serves"
+		case was == nil || !s.from.Follows || !s.to.Follows:
+		case one.Suspect && !was.Suspect && (s.kind != packets || int32(s.a) != one.At) && was.Looks < surely:
+			return who(one) + " is left out, and was not suspected"
+		case one.Suspect && !was.Suspect && !enough(s, int(one.At)):
+			return who(one) + " is left out, and no other serves"
+		case one.Suspect && !was.Suspect && one.Turn.Sub(instant) < tick:
+			return who(one) + " is left out for no time"
+		case s.kind == packets && !one.Suspect && s.changes(one.Dest.Addr):
+			return who(one) + " changes its place by a suspicion"
+		case one.Suspect || !was.Suspect || !serves || !enough(s, int(one.At)) || w.Gathers() || b.Gathers() || s.kind == order || s.kind == file ||
+			s.kind == ready || s.kind == look || s.kind == edit:
+		case was.Turn.Add(-time.Duration(bit(s.kind == time_)) * tick).After(instant), was.Suspects > 2:
+			return who(one) + " is back early"
+		case verdict(one) != health.Up:
+			return who(one) + " is back, and does not pass"
+		}
+	}
+	if out > 1 {
+		return "two servers are left out"
+	}
+	return ""
+}
