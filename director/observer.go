@@ -20,7 +20,8 @@ import (
 // those of its fellows do, is suspected. That is reported and asks for its checks. What becomes of it, judge decides.
 
 const (
-	observeInterval = 2 * time.Second // between two looks at the counters of the observed sections
+	observeInterval = 2 * time.Second        // between two looks at the counters of the observed sections
+	secondLook      = 500 * time.Millisecond // after one at which a server has enough connections to be suspected
 	// A server is suspected after this many connections without a packet back. Of them minWaiting were there at the
 	// look before: the answer to one that was made just before a look is on its way.
 	minUnanswered = 20
@@ -102,6 +103,9 @@ func (w *witness) judge(well bool, now time.Time) {
 	w.suspected = w.suspected || well && waiting >= minWaiting && w.unanswered >= minUnanswered
 }
 
+// isClose reports whether the next look may make a server suspected.
+func (w *witness) isClose() bool { return w.well && !w.suspected && w.unanswered >= minUnanswered }
+
 // isSuspected reports whether the clients of a server get no answers.
 func (s *server) isSuspected() bool { return s.witness != nil && s.witness.suspected }
 
@@ -126,11 +130,11 @@ type observer struct {
 }
 
 // arm starts the timer for the next look, while there is something to observe.
-func (o *observer) arm() {
+func (o *observer) arm(after time.Duration) {
 	if o.lookAt == nil && slices.ContainsFunc(o.virtuals, func(v *virtual) bool {
 		return v.cfg.Observe != lvs.NotObserved || slices.ContainsFunc(v.servers, (*server).isSuspected)
 	}) {
-		o.lookAt = time.After(observeInterval)
+		o.lookAt = time.After(after)
 	}
 }
 
@@ -143,13 +147,13 @@ func (o *observer) look(ctx context.Context, t *table) {
 			keys = append(keys, v.key)
 		}
 	}
-	found := t.counters(ctx, keys...)
+	found, next := t.counters(ctx, keys...), observeInterval
 	for _, v := range o.virtuals {
-		if service, read := found[v.key]; read || !v.isObserved() {
-			o.observe(v, service.Counters)
+		if service, read := found[v.key]; (read || !v.isObserved()) && o.observe(v, service.Counters) {
+			next = secondLook
 		}
 	}
-	o.arm()
+	o.arm(next)
 }
 
 // isObserved reports whether the counters of a virtual service are read.
@@ -158,8 +162,8 @@ func (v *virtual) isObserved() bool {
 }
 
 // observe decides which servers of a virtual service are suspected. A server without counters is not there, or not
-// observed.
-func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters) {
+// observed. It reports whether a second look is to decide.
+func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters) (again bool) {
 	now, all := time.Now(), []*witness{}
 	for _, s := range v.servers {
 		if w := s.witness; w != nil {
@@ -198,6 +202,7 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 			o.report(v, s)
 		}
 	}
+	return slices.ContainsFunc(all, (*witness).isClose)
 }
 
 // report reports that a suspicion begins or ends. If it begins, the checks of the server are made at once.
