@@ -3,9 +3,10 @@ package lab
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
-	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,16 +103,16 @@ func (l *grayLab) fails(row grayFault, ns string) (heal func() (asked, failed in
 func (l *grayLab) onServer(ns, script string) {
 	l.t.Helper()
 	if script != "" {
-		l.sh("export P=%s IP=%s PID=%d\nip netns exec %[1]s%[4]s sh -e <<'END'\n%[5]s\nEND",
-			l.prefix, strings.TrimSuffix(observedAt(ns), ":7000"), os.Getpid(), ns, script)
+		l.sh("export P=%s IP=%s\nip netns exec %[1]s%[3]s sh -e <<'END'\n%[4]s\nEND",
+			l.prefix, strings.TrimSuffix(observedAt(ns), ":7000"), ns, script)
 	}
 }
 
-// comeAndGo has clients that connect, to one of these addresses after the other, send a request, and wait only shortly.
+// comeAndGo has clients that connect, each to one of these addresses after the other, and send a request. One that is
+// not answered soon counts as failed; its client waits on, as clients do.
 func (l *grayLab) comeAndGo(to ...string) (end func()) {
-	const patience = 50 * time.Millisecond
+	const clients, pause, soon, patience = 72, 300 * time.Millisecond, 200 * time.Millisecond, 2500 * time.Millisecond
 	request := make([]byte, 2000)
-	over, ended := make(chan struct{}), make(chan struct{})
 	ask := func(to string) error {
 		conn, err := net.DialTimeout("tcp4", to, patience)
 		if err != nil {
@@ -125,22 +126,22 @@ func (l *grayLab) comeAndGo(to ...string) (end func()) {
 		_, err = io.ReadFull(conn, make([]byte, len(request)))
 		return err
 	}
-	go func() {
-		defer close(ended)
-		l.enter("client", func() {
-			for i := 0; ; i++ {
-				select {
-				case <-over:
-					return
-				case <-time.After(5 * time.Millisecond):
+	over := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			l.enter("client", func() {
+				for every(over, rand.N(2*pause)) {
+					l.asked.Add(1)
+					late := time.AfterFunc(soon, func() { l.failed.Add(1) })
+					if err := ask(to[i%len(to)]); late.Stop() && err != nil {
+						l.failed.Add(1)
+					}
 				}
-				if l.asked.Add(1); ask(to[i%len(to)]) != nil {
-					l.failed.Add(1)
-				}
-			}
+			})
 		})
-	}()
-	return func() { close(over); <-ended }
+	}
+	return func() { close(over); all.Wait() }
 }
 
 // askMark has clients of both ports of the mark.
