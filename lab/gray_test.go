@@ -14,7 +14,7 @@ import (
 
 // What a server of the gray faults does with clients; it says everything back without one of these.
 const (
-	deaf   = "deaf"   // accepts no connection
+	stuck  = "stuck"  // accepts no connection
 	mute   = "mute"   // never answers
 	resets = "resets" // resets each connection that it accepts
 )
@@ -55,7 +55,7 @@ func (l *grayLab) gray(ns, addr string) {
 	mode := l.modes[ns]
 	go func() {
 		for {
-			for mode.Load() == deaf {
+			for mode.Load() == stuck {
 				time.Sleep(10 * time.Millisecond)
 			}
 			c, err := listener.Accept()

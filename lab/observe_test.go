@@ -76,7 +76,7 @@ var grayFaults = []grayFault{
 			conntrackFull,
 		heal: conntrackRoom + "; iptables -t raw -F"},
 	{fault: "its table of connections (conntrack) is full", seen: byChecks, fail: conntrackFull, heal: conntrackRoom},
-	{fault: "its accept queue is full: it accepts nobody", seen: byChecks, mode: deaf},
+	{fault: "its accept queue is full: it accepts nobody", seen: byChecks, mode: stuck},
 	{fault: "another machine without the service has taken its address by ARP", seen: byChecks,
 		fail: `ip -n ${P}client addr add $IP/32 dev br0
 			ip -n ${P}dir neigh replace $IP lladdr $(ip netns exec ${P}client cat /sys/class/net/br0/address) dev br0 nud permanent`,

@@ -132,7 +132,7 @@ func (s *switchLab) inTable() (n int) {
 	return n
 }
 
-// has waits until the table has so many servers.
+// has waits until the table has n servers.
 func (s *switchLab) has(n int, limit time.Duration) {
 	s.t.Helper()
 	for begin := time.Now(); s.inTable() != n; time.Sleep(500 * time.Millisecond) {
