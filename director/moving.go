@@ -104,7 +104,7 @@ func tellMotion(t *teller, v *virtual, s *server, next *judge.Server) {
 		t.report(v, s, notify.Climbed, "Full weight reached", fmt.Sprintf(": %d", s.Weight()), "")
 	}
 	if (next.Falls > max(s.Falls, 1) || next.Suspect && !s.Suspect) && v.isOurs() {
-		what := "Held down until an order"
+		what := "Held down until an order (set … ready)"
 		if !judge.NeedsOrder(next) {
 			what = fmt.Sprintf("Held down for %v", next.Turn.Sub(t.now()).Round(time.Second))
 		}
@@ -159,24 +159,38 @@ func (s *server) waitsFor() string {
 // heldDown says how much longer a server that passes stays out, and why.
 func (s *server) heldDown(now time.Time) string {
 	if judge.NeedsOrder(s.Server) {
-		return "held down until an order: " + fallen(s.Server, now)
+		return "held down until an order (set … ready): " + fallen(s.Server, now)
 	}
 	return fmt.Sprintf("held down for another %v: %s", s.Turn.Sub(now).Round(time.Second), fallen(s.Server, now))
 }
 
 // onFail says what becomes of the connections of a server that checks took out.
 func (v *virtual) onFail(s *server, now time.Time) string {
-	what := "removed"
+	what := "not in the table until it passes"
 	switch _, in := v.WeightAt(s.Dest.Addr); {
+	case in && s.Drained():
+		what = "weight 0 while it is drained"
 	case in && v.OnFail > 0:
-		left := s.Failed.Add(time.Duration(v.OnFail)).Sub(now)
-		what = fmt.Sprintf("weight 0 for another %v, then it is removed", max(0, left).Round(time.Second))
+		what = fmt.Sprintf("weight 0 for another %v, then it is removed", left(v, s, now))
 	case in && v.OnFail == lvs.Cut:
 		what = "weight 0: its check has not passed since the start, or since a reload changed it"
 	case in:
 		what = "weight 0 while it fails"
 	}
 	return fmt.Sprintf("failed: %s (onfail = %v)", what, v.OnFail)
+}
+
+// left is how much longer a server that checks took out has weight 0, by onfail.
+func left(v *virtual, s *server, now time.Time) time.Duration {
+	return max(0, s.Failed.Add(time.Duration(v.OnFail)).Sub(now)).Round(time.Second)
+}
+
+// removal says when onfail removes a server that passes and waits to come back; "" for never.
+func removal(v *virtual, s *server, now time.Time) string {
+	if _, in := v.WeightAt(s.Dest.Addr); !in || s.Failed.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("; removed in %v (onfail = %v)", left(v, s, now), v.OnFail)
 }
 
 func fallen(s *judge.Server, now time.Time) string {

@@ -20,8 +20,9 @@ import (
 // those of its fellows do, is suspected. That is reported and asks for its checks. What becomes of it, judge decides.
 
 const (
-	observeInterval = 2 * time.Second        // between two looks at the counters of the observed sections
-	secondLook      = 500 * time.Millisecond // after one at which a server has enough connections to be suspected
+	// observeInterval is the time between two looks at the counters of the observed sections. The kernel renews
+	// those of each server as often (net/netfilter/ipvs/ip_vs_est.c), newer ones not all of them together.
+	observeInterval = 2 * time.Second
 	// A server is suspected after this many connections without a packet back. Of them minWaiting were there at the
 	// look before: the answer to one that was made just before a look is on its way.
 	minUnanswered = 20
@@ -32,13 +33,14 @@ const (
 // witness is what the counters of a server say of its clients, look by look.
 type witness struct {
 	last       lvs.Traffic // at the last look
-	at         time.Time   // of the last look; zero: none yet
+	at         time.Time   // of the last look at which it was compared
 	fresh      lvs.Traffic // since the look before
-	since      time.Time   // of the last look before the connections below
+	since      time.Time   // of the last look before the connections below; zero: none yet
 	unanswered uint64      // new connections while no packet came back
 	quiet      int         // looks in a row without a new connection
 	suspected  bool
 	well       bool   // enough others answered, at the last look
+	out        bool   // it was left out, at the last look
 	told       bool   // that was reported
 	over       string // why it was suspected no longer, the last time
 }
@@ -46,11 +48,10 @@ type witness struct {
 // look notes counters. Smaller ones began anew, as do those of a server that was not looked at before.
 func (w *witness) look(t lvs.Traffic, now time.Time) {
 	before := w.last
-	if w.last = t; w.at.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {
+	if w.last = t; w.since.IsZero() || t.Connections < before.Connections || t.PacketsOut < before.PacketsOut {
 		w.forget(now, "its counters began anew")
 		before = t
 	}
-	w.at = now
 	w.fresh.Connections, w.fresh.PacketsOut = t.Connections-before.Connections, t.PacketsOut-before.PacketsOut
 }
 
@@ -85,7 +86,7 @@ func compare(all []*witness, now time.Time) {
 // judge decides whether a server is suspected. Well: enough of its fellows answered.
 func (w *witness) judge(well bool, now time.Time) {
 	waiting := w.unanswered
-	w.well = well
+	w.at, w.well = now, well
 	switch w.unanswered += w.fresh.Connections; {
 	case w.fresh.PacketsOut > 0:
 		w.forget(now, "packets come back")
@@ -100,11 +101,9 @@ func (w *witness) judge(well bool, now time.Time) {
 			w.forget(now, "it gets no new connections")
 		}
 	}
-	w.suspected = w.suspected || well && waiting >= minWaiting && w.unanswered >= minUnanswered
+	renewed := w.fresh.Connections > 0 // otherwise the answers may be there, and not counted yet
+	w.suspected = w.suspected || well && renewed && waiting >= minWaiting && w.unanswered >= minUnanswered
 }
-
-// isClose reports whether the next look may make a server suspected.
-func (w *witness) isClose() bool { return w.well && !w.suspected && w.unanswered >= minUnanswered }
 
 // isSuspected reports whether the clients of a server get no answers.
 func (s *server) isSuspected() bool { return s.witness != nil && s.witness.suspected }
@@ -130,11 +129,11 @@ type observer struct {
 }
 
 // arm starts the timer for the next look, while there is something to observe.
-func (o *observer) arm(after time.Duration) {
+func (o *observer) arm() {
 	if o.lookAt == nil && slices.ContainsFunc(o.virtuals, func(v *virtual) bool {
 		return v.cfg.Observe != lvs.NotObserved || slices.ContainsFunc(v.servers, (*server).isSuspected)
 	}) {
-		o.lookAt = time.After(after)
+		o.lookAt = time.After(observeInterval)
 	}
 }
 
@@ -147,13 +146,13 @@ func (o *observer) look(ctx context.Context, t *table) {
 			keys = append(keys, v.key)
 		}
 	}
-	found, next := t.counters(ctx, keys...), observeInterval
+	found := t.counters(ctx, keys...)
 	for _, v := range o.virtuals {
-		if service, read := found[v.key]; (read || !v.isObserved()) && o.observe(v, service.Counters) {
-			next = secondLook
+		if service, read := found[v.key]; read || !v.isObserved() {
+			o.observe(v, service.Counters)
 		}
 	}
-	o.arm(next)
+	o.arm()
 }
 
 // isObserved reports whether the counters of a virtual service are read.
@@ -162,17 +161,19 @@ func (v *virtual) isObserved() bool {
 }
 
 // observe decides which servers of a virtual service are suspected. A server without counters is not there, or not
-// observed. It reports whether a second look is to decide.
-func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters) (again bool) {
+// observed.
+func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters) {
 	now, all := time.Now(), []*witness{}
 	for _, s := range v.servers {
 		if w := s.witness; w != nil {
 			w.fresh = lvs.Traffic{}
-			if s.Verdict() == health.Down {
+			switch {
+			case s.Verdict() == health.Down:
 				w.forget(now, "its checks fail")
-			} else if s.Suspect {
-				w.forget(now, "it was left out")
+			case w.out && !s.Suspect:
+				w.forget(now, "it is back in service")
 			}
+			w.out = s.Suspect
 		}
 		c, in := counters[s.Dest.Addr]
 		switch {
@@ -202,7 +203,6 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 			o.report(v, s)
 		}
 	}
-	return slices.ContainsFunc(all, (*witness).isClose)
 }
 
 // report reports that a suspicion begins or ends. If it begins, the checks of the server are made at once.

@@ -39,8 +39,11 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 			30/0  30/30
 			30/0  30/30`},
 		{"few of them were there at the look before", `
-			9/0   30/0  0/0   -> 3
-			14/50 14/50 14/50`},
+			9/0   30/0  0/0   1/0   -> 4
+			14/50 14/50 14/50 14/50`},
+		{"a burst just before its counters are renewed, and a look before they are again", `
+			1/0   60/0  0/0   0/60
+			14/50 14/50 14/50 14/50`},
 		{"fewer than 20", `
 			10/0  9/0   0/0
 			14/50 14/50 14/50`},
@@ -108,8 +111,8 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 			14/0  14/0    14/0  14/0  -> 4
 			14/50 -5/3000 14/50 14/50`},
 		{"the others fail while it gets no connection: it is decided later", `
-			20/0  0/0  0/0   -> 3
-			14/50 14/0 14/50`},
+			20/0  0/0  0/0   1/0   -> 4
+			14/50 14/0 14/50 14/50`},
 		{"and so is a suspicion", `
 			14/0  14/0  -0/0 0/0   -> 2 3
 			14/50 14/50 -0/0 14/50`},
@@ -284,20 +287,22 @@ func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 }
 
 // An hour of honest traffic to six servers, in which what clients do and what the network does changes every 30 s:
-// nobody is suspected. One server that answers nobody from then on is, after three looks.
+// nobody is suspected. One server that answers nobody from then on is. The kernel renews the counters of each server
+// every 2.05 s, and of each at another time.
 func TestAnHourOfHonestTraffic(t *testing.T) {
-	const tick, look, mode, servers = 10 * time.Millisecond, int(observeInterval / (10 * time.Millisecond)), 3000, 6
+	const tick, renew, mode, servers = 10 * time.Millisecond, 205, 3000, 6
+	const look = int(observeInterval / tick)
 	for seed := range uint64(10) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		var all [servers]*witness
-		var traffic [servers]lvs.Traffic
+		var traffic, shown [servers]lvs.Traffic
 		var late [servers][1000]uint64 // answers by the tick at which they come, modulo a thousand
 		for i := range all {
 			all[i] = &witness{}
 		}
 		kind, gray, turn, now := 0, -1, 0, time.Unix(1000, 0)
 		const end = int(time.Hour / tick)
-		for n := range end + 3*look {
+		for n := range end + 4*renew {
 			if n == end {
 				kind, gray = 1, random.IntN(servers)
 			} else if n%mode == 0 && n < end {
@@ -308,11 +313,11 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 			case 1: // steady
 				come = random.IntN(2)
 			case 2: // bursts just before each look
-				if n%look >= look-3 {
+				if n%renew >= renew-3 {
 					come = 100
 				}
 			case 3: // bursts of one client, which persists
-				if n%look == look-1 {
+				if n%renew == renew-1 {
 					come, to = 60, n/mode%servers
 				}
 			case 4: // a flood that fills the queues of all
@@ -349,17 +354,19 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 				if i != gray {
 					traffic[i].PacketsOut += late[i][n%1000]
 				}
-				late[i][n%1000] = 0
+				if late[i][n%1000] = 0; (n+i*renew/servers)%renew == 0 {
+					shown[i] = traffic[i]
+				}
 			}
 			if now = now.Add(tick); n%look != look-1 {
 				continue
 			}
 			for i, w := range all {
-				w.look(traffic[i], now)
+				w.look(shown[i], now)
 			}
 			compare(all[:], now)
 			for i, w := range all {
-				if w.suspected != (i == gray && n >= end+2*look) && (i != gray || n > end+2*look) {
+				if w.suspected && i != gray || !w.suspected && i == gray && n > end+3*renew+look/2 {
 					t.Fatalf("seed %d, after %v, traffic of kind %d: server %d: %t, and %d answers nobody: %+v", seed,
 						time.Duration(n)*tick, kind, i, w.suspected, gray, *w)
 				}

@@ -391,9 +391,10 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	left := max(0, time.Until(turn)).Round(time.Second)
 	switch now.WaitsFor = s.waitsFor(); {
 	case now.WaitsFor == "pace":
-		first(fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace))
+		what := fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace)
+		first(what + removal(v, s, time.Now()))
 	case now.WaitsFor != "":
-		first(s.heldDown(time.Now()))
+		first(s.heldDown(time.Now()) + removal(v, s, time.Now()))
 	case now.Rule == "onfail":
 		first(v.onFail(s, time.Now()))
 	case waits && s.Held:

@@ -208,6 +208,10 @@ func (x one) unset() {
 			removed + ", and its open connections hang until they time out instead of ending at once",
 		},
 		{
+			x.Observe != lvs.NotObserved, warning, "blind-observe", "observe", estimation,
+			"the kernel does not renew the counters of packets, so observe finds nothing",
+		},
+		{
 			tcp && x.CheckVIP.IsValid(), broken, "port-reuse", "", connReuse,
 			"a check through the virtual address that uses a port again reaches another server than the " +
 				"one it asks, as a client that does so is sent to its old server",

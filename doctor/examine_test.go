@@ -70,7 +70,7 @@ func healthyFacts() facts {
 			{to: addrOf("192.0.2.21")}: server, {to: addrOf("2001:db8::21")}: server, {to: addrOf("192.0.2.11")}: server,
 		},
 		settings: map[string]string{
-			forward4: "1", forward6: "1", expireTemplate: "0", expireNoDest: "0", connReuse: "1", sloppyTCP: "0", vsConntrack: "0", connections: "0",
+			forward4: "1", forward6: "1", expireTemplate: "0", expireNoDest: "0", connReuse: "1", sloppyTCP: "0", vsConntrack: "0", connections: "0", estimation: "0",
 			"net.ipv4.conf.all.arp_ignore": "0", "net.ipv4.conf.eth0.arp_ignore": "0",
 		},
 		listening: listeners{}, announcer: true,
@@ -411,6 +411,7 @@ var examineCases = map[string]examineCase{
 	"clients stay with a quiescent server": {
 		config: byGate + "  persistent = 60\n", want: "warning sticky-quiescent",
 	},
+	"observe without counters": {config: strings.ReplaceAll(byGate, "gate", "masq") + "  observe = yes\n", want: "warning blind-observe"},
 	"connections to a server that onfail removes": {config: byGate + "  onfail = 30\n", want: "warning lost-connections"},
 	"clients stay with a server to which onfail gives weight 0": {
 		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n  persistent = 60\n", want: "warning sticky-quiescent",

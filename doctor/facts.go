@@ -179,6 +179,7 @@ const (
 	connReuse      = "net.ipv4.vs.conn_reuse_mode"
 	sloppyTCP      = "net.ipv4.vs.sloppy_tcp"
 	vsConntrack    = "net.ipv4.vs.conntrack"
+	estimation     = "net.ipv4.vs.run_estimation" // since Linux 5.15
 	connections    = "net.netfilter.nf_conntrack_count" // 0 if no rule uses marks
 	arpIgnore      = "arp_ignore"
 	reversePath    = "rp_filter"
@@ -194,7 +195,7 @@ func (f *facts) readSettings() {
 		f.unread = append(f.unread, "settings of IPVS: the module ip_vs is not loaded")
 	}
 	names := []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack,
-		connections}
+		connections, estimation}
 	all := device{Interface: net.Interface{Name: "all"}}
 	for _, d := range append(f.devices, all) {
 		for _, name := range []string{arpIgnore, reversePath, acceptLocal, forwards, srcValidMark} {

@@ -42,6 +42,9 @@ func observed(h *hearing) {
 	var suspect *Server
 	for s := range h.all() {
 		leaves = leaves && !s.Suspect
+		if h.isOutByHand(s.Dest.Addr) {
+			s.Looks = 0
+		}
 		if !h.Serves(s) || s.Held || s.Backup || s.Verdict() != health.Up {
 			continue
 		}
@@ -52,6 +55,7 @@ func observed(h *hearing) {
 	if leaves && suspect != nil && serving > needed(&h.Case) {
 		suspect.Fallen, suspect.Noted, suspect.Suspect, suspect.Looks = true, false, true, 0
 		suspect.Suspects = min(suspect.Suspects, maxReturns) + 1
+		delete(h.ByHand, suspect.Dest.Addr)
 		h.count(suspect)
 		h.askAgain(suspect.Turn)
 	}

@@ -115,7 +115,7 @@ func (w *world) events(all []event) []event {
 		}
 	}
 	for s := range w.all() {
-		if !w.sl.has(observed_) || s.Suspect {
+		if !w.sl.has(observed_) || s.Suspect || s.At > 0 && w.sl.looksAtOne() {
 			continue
 		}
 		if w.Have.Weight(s.Dest.Addr) > 0 {

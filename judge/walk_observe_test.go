@@ -11,6 +11,12 @@ func (s *step) isNewlyOut(i int) bool {
 	return s.to.Servers[i].LeftOut && i < len(s.from.Servers) && !s.from.Servers[i].LeftOut
 }
 
+// suspects reports whether a server is suspected long enough to be left out in this step.
+func (s *step) suspects(one *Server) bool {
+	was := s.before.running(one.Dest.Addr)
+	return was != nil && was.Looks == surely
+}
+
 // leavesOutOne: of those that are suspected one at a time is left out, by packets alone, while enough others serve. It
 // comes back when its time is over and it passes, and after two returns without an answer by an order alone, unless too
 // few serve.
@@ -34,7 +40,7 @@ func leavesOutOne(s *step) string {
 			return who(one) + " is left out, and no other serves"
 		case one.Suspect && !was.Suspect && one.Turn.Sub(instant) < tick:
 			return who(one) + " is left out for no time"
-		case s.kind == packets && !one.Suspect && s.changes(one.Dest.Addr):
+		case s.kind == packets && !one.Suspect && was.Climbs.IsZero() && s.changes(one.Dest.Addr):
 			return who(one) + " changes its place by a suspicion"
 		case one.Suspect || !was.Suspect || !serves || !enough(s, int(one.At)) || w.Gathers() || b.Gathers() || s.kind == order || s.kind == file ||
 			s.kind == ready || s.kind == look || s.kind == edit:

@@ -25,7 +25,7 @@ func isProven(s *Server) bool {
 
 // isOut reports whether checks alone keep a server out.
 func (s *step) isOut(o *always.Server) bool {
-	return s.to.MayServe(o) && (o.Verdict == health.Down || o.Waits) && !o.Held && o.Weight > 0 && !s.to.ByHand[o.Dest.Addr]
+	return s.to.MayServe(o) && (o.Verdict == health.Down || o.Waits && !o.LeftOut) && !o.Held && o.Weight > 0 && !s.to.ByHand[o.Dest.Addr]
 }
 
 // failsRightly: who fails stays in the table for its time, which begins once, or while no check that fails has passed

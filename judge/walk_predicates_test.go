@@ -76,7 +76,7 @@ func comesBack(s *step) string {
 	for i := range s.to.Servers {
 		o := &s.to.Servers[i]
 		had, _ := s.from.Have.At(o.Dest.Addr)
-		if had.Weight > 0 && !s.to.ServesIn(o) && s.to.IsSure(o, health.Up) && o.Weight > 0 {
+		if had.Weight > 0 && !s.to.ServesIn(o) && s.to.IsSure(o, health.Up) && o.Weight > 0 && !o.LeftOut {
 			return callAddr(o.Dest.Addr) + " served until the virtual service was removed, and is not back"
 		}
 	}
@@ -115,7 +115,7 @@ func handStays(s *step) string {
 	if looks {
 		for _, addr := range addrs {
 			one := w.At(addr)
-			undone := w.Repair && !b.Found[addr] || one != nil && (s.to.Servers[one.At].Out || one.Rerouted || s.relieves(one))
+			undone := w.Repair && !b.Found[addr] || one != nil && (s.to.Servers[one.At].Out || one.Rerouted || s.relieves(one) || s.suspects(one))
 			byHand := w.ByHand[addr] || differs(b.Have, b.table, addr)
 			if byHand && !undone && s.changes(addr) {
 				return callAddr(addr) + " was changed by hand, and is undone"
@@ -134,8 +134,8 @@ func handStays(s *step) string {
 		now, was := w.At(addr), b.At(addr)
 		turns := addr == addrs[sorry] || (now == nil) != (was == nil)
 		if now != nil && was != nil {
-			turns = now.At != was.At || was.Held && !now.Held || s.relieves(now) || now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) ||
-				(s.kind == order || s.kind == file) && s.isOf(now)
+			turns = now.At != was.At || was.Held && !now.Held || s.relieves(now) || s.suspects(now) ||
+				now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) || (s.kind == order || s.kind == file) && s.isOf(now)
 		}
 		if !turns && s.changes(addr) {
 			return callAddr(addr) + " was changed by hand, and is not so any more"

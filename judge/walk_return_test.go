@@ -68,7 +68,7 @@ func comesAtPace(s *step) string {
 		case one.Gone:
 		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
 			return who(one) + " comes back too soon after another"
-		case facts.Waits && !came && !one.Turn.After(instant):
+		case facts.Waits && !NeedsOrder(one) && !came && !one.Turn.After(instant):
 			return who(one) + " waits, and no other came"
 		}
 	}

@@ -86,8 +86,10 @@ func newSlice(has capability, checks int) *slice {
 	if sl.has(repair) {
 		sl.has_ |= hand
 	}
-	if sl.has(observed_) { // it needs holddown; one failure is as good as two
+	if sl.has(observed_) { // it needs holddown
 		sl.has_ |= holddown
+	}
+	if sl.countsOne() {
 		sl.rule.Fall, sl.rule.Rise = 1, 1
 	}
 	if sl.has(windows) {
@@ -209,6 +211,14 @@ func (sl *slice) roots() (all []*world) {
 // isTriple: three capabilities are more than can be walked with all that may happen to both servers.
 func (sl *slice) isTriple() bool { return bits.OnesCount32(uint32(sl.has_&^(repair|observed_))) > 2 }
 
+// countsOne: of triples and of what is observed there is more than can be walked with failures that are counted.
+func (sl *slice) countsOne() bool {
+	return sl.has(observed_) || sl.isTriple() && sl.has(holddown|tells)
+}
+
+// looksAtOne: with more than holddown the packets of both servers are more than can be walked.
+func (sl *slice) looksAtOne() bool { return sl.has(observed_) && sl.has_&^(observed_|holddown) != 0 }
+
 // bound says what does not happen in a slice, which would be too large.
 func (sl *slice) bound() (text string) {
 	if sl.isTriple() && sl.has(reload) {
@@ -220,8 +230,11 @@ func (sl *slice) bound() (text string) {
 	if sl.isTriple() && sl.has(hand) {
 		text += "; by hand no change of B alone"
 	}
-	if sl.has(observed_) {
+	if sl.countsOne() {
 		text += "; failurecount and risecount are 1"
+	}
+	if sl.looksAtOne() {
+		text += "; A alone is observed"
 	}
 	if sl.checks > 1 && sl.has(brake) {
 		text += "; the second check does not fail through the virtual address alone"

@@ -123,7 +123,7 @@ func (s *step) isCold() bool {
 			since = time.Time{}
 		}
 		passes := o.Verdict == health.Up || o.Verdict == health.Unknown && o.Kept
-		if m.MayServe(o) && passes && !o.Held && since.IsZero() && (in || s.after.Servers[i].Rerouted) {
+		if m.MayServe(o) && passes && !o.Held && !o.LeftOut && since.IsZero() && (in || s.after.Servers[i].Rerouted) {
 			full += o.Weight
 		}
 	}
@@ -144,7 +144,7 @@ func stepsInTime(s *step) string {
 	switch {
 	case changes && !due:
 		return "a weight changes at a time that the decision did not name"
-	case !changes && due && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 }):
+	case !changes && due && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 || o.LeftOut }):
 		return "it is asked again, and nothing changes"
 	}
 	return ""

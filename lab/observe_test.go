@@ -192,7 +192,7 @@ func TestKernelLongObserveOut(t *testing.T) {
 	time.Sleep(12 * time.Second)
 	l.until(time.Second, out, others)
 	l.says(unfold(l.run(0, path, "why", observedAt("rs1"))),
-		"held down until an order: its clients got no answers, 3 times in a row")
+		"held down until an order (set … ready): its clients got no answers, 3 times in a row")
 	l.run(0, path, "set", observedAt("rs1"), "ready")
 	l.until(5*time.Second, in, others)
 	time.Sleep(8 * time.Second)

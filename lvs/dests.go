@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sort"
 )
 
 // Dests are the destinations of a virtual service, in the order of their addresses.
@@ -18,7 +19,7 @@ func DestsOf(all map[netip.AddrPort]Dest) Dests {
 
 // find returns the place of an address, or where it would be.
 func (all Dests) find(addr netip.AddrPort) (at int, in bool) {
-	return slices.BinarySearchFunc(all, addr, func(d Dest, addr netip.AddrPort) int { return d.Addr.Compare(addr) })
+	return sort.Find(len(all), func(i int) int { return addr.Compare(all[i].Addr) }) // copies none of them
 }
 
 // At returns the destination with an address, and whether there is one.

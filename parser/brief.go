@@ -45,8 +45,11 @@ func (d Diagnostic) common() string {
 // lines. Each list of allowed values appears once.
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(func(Diagnostic) bool { return false }) }
 
-// ForLog is Brief with all lines that the Perl ldirectord also has.
-func (ds Diagnostics) ForLog() Diagnostics { return ds.brief(Diagnostic.IsPerls) }
+// ForLog is Brief without notes, and with all lines that the Perl ldirectord also has.
+func (ds Diagnostics) ForLog() Diagnostics {
+	isNote := func(d Diagnostic) bool { return d.Severity == Note }
+	return slices.DeleteFunc(slices.Clone(ds), isNote).brief(Diagnostic.IsPerls)
+}
 
 func (ds Diagnostics) brief(isKept func(Diagnostic) bool) Diagnostics {
 	brief := Thin(ds, func(d Diagnostic) string {

@@ -72,6 +72,14 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 	}
 }
 
+// A log has what is wrong, not what is worth knowing.
+func TestALogHasNoNotes(t *testing.T) {
+	found := Diagnostics{{Severity: Note, Text: "a"}, {Severity: Warning, Text: "b"}, {Severity: Error, Text: "c"}}
+	if logged := found.ForLog(); len(logged) != 2 || len(logged.only(Note)) > 0 {
+		t.Errorf("logged: %v", logged)
+	}
+}
+
 // Four alike need no count: it would take the same line.
 func TestWhatIsAlike(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -107,7 +107,7 @@ func readTimeouts(v *value) (all lvs.Timeouts, p *problem) {
 		seconds, err := strconv.ParseUint(word, 10, 32)
 		if err != nil || len(words) != len(all) || seconds > lvs.MaxIdle {
 			return lvs.Timeouts{}, v.bad("is not allowed; it must be TCP/TCPFIN/UDP, three whole "+
-				"numbers of seconds from 0 to %d, such as 7200/120/300; 0 leaves one as it is",
+				"numbers of seconds from 0 to %d, such as 7500/120/300; 0 leaves one as it is",
 				lvs.MaxIdle)
 		}
 		all[i] = uint32(seconds)

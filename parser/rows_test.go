@@ -245,6 +245,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + masq2 + "\tobserve=out\n\tkeepserving=1\n", "observe=out needs keepserving", ""},
 		{virtual + masq2 + "\tobserve=out\n\tholddown=10\n", "observe=out needs keepserving", ""},
 		{"keepserving=1\nholddown=10\n" + virtual + masq2 + "\tobserve=out\n", "", "observe"},
+		{"keepserving=51%\nholddown=10\n" + virtual + masq2 + "\tobserve=out\n", "observe=out leaves no server out", ""},
+		{"keepserving=51%\nholddown=10\n" + virtual + masq2 + "\tobserve=yes\n", "", "leaves no server out"},
 		{"keepserving=1\nholddown=10\n" + virtual + masq2 + "\tprotocol=udp\n\tobserve=out\n",
 			"observe=out needs a service of tcp", ""},
 		{virtual + masq2 + "\tobserve=Yes\n", `"Yes" is not allowed; it must be yes, out or no`, ""},

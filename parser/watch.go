@@ -140,4 +140,7 @@ func (a adviser) observes() {
 	a.when(v.Observe != lvs.NotObserved && none, "observe", noEffect,
 		"observe has no effect: it compares servers of one section that answer TCP clients through this "+
 			"machine, and needs two of them with masq")
+	_, own := v.own()
+	a.when(v.Observe == lvs.LeftOut && !none && own > 0 && v.KeepServing.Of(own) >= own, "observe", noEffect,
+		"observe=out leaves no server out: keepserving keeps all of them in service")
 }

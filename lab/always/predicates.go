@@ -107,6 +107,7 @@ var excuses = []struct {
 	{3, "together", func(m *Moment, _ *Server) bool { return m.Together }},
 	{2, "held down", func(_ *Moment, s *Server) bool { return s.Waits }},
 	{10, "told", func(_ *Moment, s *Server) bool { return s.Asks > health.NoAdmin && !s.Held }},
+	{10, "observe", func(_ *Moment, s *Server) bool { return s.LeftOut }}, // as the daemon before had decided
 	{10, "moved", func(_ *Moment, s *Server) bool { return s.Gone }},
 }
 
