@@ -411,7 +411,7 @@ var examineCases = map[string]examineCase{
 	"clients stay with a quiescent server": {
 		config: byGate + "  persistent = 60\n", want: "warning sticky-quiescent",
 	},
-	"observe without counters": {config: strings.ReplaceAll(byGate, "gate", "masq") + "  observe = yes\n", want: "warning blind-observe"},
+	"observe without counters":                    {config: strings.ReplaceAll(byGate, "gate", "masq") + "  observe = yes\n", want: "warning blind-observe"},
 	"connections to a server that onfail removes": {config: byGate + "  onfail = 30\n", want: "warning lost-connections"},
 	"clients stay with a server to which onfail gives weight 0": {
 		config: strings.ReplaceAll(byGate, "quiescent = yes", "quiescent = no") + "  onfail = keep\n  persistent = 60\n", want: "warning sticky-quiescent",

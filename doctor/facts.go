@@ -179,7 +179,7 @@ const (
 	connReuse      = "net.ipv4.vs.conn_reuse_mode"
 	sloppyTCP      = "net.ipv4.vs.sloppy_tcp"
 	vsConntrack    = "net.ipv4.vs.conntrack"
-	estimation     = "net.ipv4.vs.run_estimation" // since Linux 5.15
+	estimation     = "net.ipv4.vs.run_estimation"       // since Linux 5.15
 	connections    = "net.netfilter.nf_conntrack_count" // 0 if no rule uses marks
 	arpIgnore      = "arp_ignore"
 	reversePath    = "rp_filter"
