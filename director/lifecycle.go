@@ -234,7 +234,7 @@ func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 	d.marker.order()
 	d.claimant.record()
 	d.leavers.record()
-	d.observer.arm(observeInterval)
+	d.observer.arm()
 }
 
 // cleanup removes, at a stop, the virtual services that have cleanstop.
