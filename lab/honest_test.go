@@ -56,7 +56,7 @@ var honestTraffic = map[string]func(l *honestLab, over <-chan struct{}){
 	},
 	"bursts": func(l *honestLab, over <-chan struct{}) {
 		for every(over, 500*time.Millisecond+rand.N(4*time.Second)) {
-			l.together(60, func() { l.request(natVIP+":7000", 0, 2*time.Second) })
+			l.together(120, func() { l.request(natVIP+":7000", 0, 2*time.Second) })
 		}
 	},
 	"half idle": func(l *honestLab, over <-chan struct{}) {
