@@ -13,6 +13,8 @@
 ## make long-walk    of these, what decides (judge) with every pair of its capabilities and many triples, to the last state: up to two hours
 ## make long-judgement  of these, three times the rows of docs/judgement.md
 ## make long-watch   of these, four times the rows of docs/measured/failures.md about watch
+## make long-observe  of these, an hour of strange and honest traffic under observe, and eighteen faults that only clients meet
+## make long-switch  of these, the switch of 10,000 watched servers reboots
 ## make long-idle    of these, an hour of idle connections that a thousand servers end
 ## make long-onfail  of these, 60 connections of clients in each cell of a table: what they see when their server fails, by onfail
 ## make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
@@ -83,7 +85,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement long-watch long-idle long-onfail \
+.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -133,7 +135,7 @@ test-all: ldirectord
 		directors-test || ended=$$?; exit $$ended
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-runs long-chaos long-walk long-kernel long-judgement long-watch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
+long: long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
 ALONE = Walk|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
@@ -179,7 +181,15 @@ long-judgement: ldirectord
 
 # Each fault twenty times, in eight minutes.
 long-watch: ldirectord
-	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong(Watch(Traffic|Idle)?|Observe(Out)?)$$' ./lab
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 WATCH_ROUNDS=4 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatch(Traffic|Idle)?$$' ./lab
+
+# An hour of strange and honest traffic, and faults that only clients meet, in seven minutes.
+long-observe: ldirectord
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 HONEST_TRAFFIC=1h UML_SECONDS=5000 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLong(Observe(Out)?|Honest)$$' ./lab
+
+# In five minutes.
+long-switch: ldirectord
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_MEMORY=1500M GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatchSwitch$$' ./lab
 
 # An hour of idle connections that servers end.
 long-idle: ldirectord
