@@ -425,7 +425,8 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 		return
 	}
 	if !r.OK && r.Cause != checker.Shortage && !t.doubted && (p.stalled.After(start) || p.isLate(now, p.asleep())) {
-		t.ran, t.doubted, t.due, t.late = true, true, now, 0
+		due := p.next(t, r, start, now)
+		t.ran, t.doubted, t.due, t.late = true, true, now, max(0, due.Sub(now))
 		u.Stalled = true
 		p.pending = append(p.pending, u)
 		heap.Push(&p.queue, t)

@@ -1,0 +1,53 @@
+package schedule
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+)
+
+// A machine that stood still while many checks were under way makes them again one after the other, and each at its
+// own time of the interval from then on.
+func TestChecksThatAreMadeAgainAreNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tasks, every, timeout, slice = 3000, 30 * time.Second, 5 * time.Second, 100 * time.Millisecond
+		s := &starts{begin: time.Now()}
+		wakes := s.begin.Add(70 * time.Second)
+		p := run(t)
+		var all []*Task
+		for range tasks {
+			all = append(all, task(every, checkFunc(func(ctx context.Context) checker.Result {
+				s.mu.Lock()
+				s.at = append(s.at, time.Since(s.begin))
+				s.mu.Unlock()
+				end := time.Now().Add(timeout)
+				if end.Before(wakes) && wakes.Sub(end) < timeout {
+					end = wakes
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Until(end)):
+				}
+				return checker.Result{}
+			})))
+		}
+		p.Set(all)
+		time.Sleep(time.Until(wakes) - 1)
+		p.mu.Lock()
+		p.stalled = time.Now()
+		p.mu.Unlock()
+		time.Sleep(2 * every)
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		begun := map[time.Duration]int{}
+		for _, at := range s.at {
+			if begun[at/slice]++; at > every*11/10 && begun[at/slice] > 120 {
+				t.Fatalf("%v after the start more than 120 checks begin in %v", at, slice)
+			}
+		}
+	})
+}
