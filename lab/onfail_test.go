@@ -34,7 +34,7 @@ func TestKernelOnFailOverACrash(t *testing.T) {
 	if took := time.Since(failed); took < 3*time.Second || took > 5800*time.Millisecond {
 		t.Errorf("it is out after %v, by onfail after 4 s", took)
 	}
-	l.says(unfold(l.run(0, path, "why", "192.0.2.23")), "failed: removed (onfail = 4s)")
+	l.says(unfold(l.run(0, path, "why", "192.0.2.23")), "failed: not in the table until it passes (onfail = 4s)")
 	l.run(0, path, "stop")
 }
 
