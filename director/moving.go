@@ -171,7 +171,7 @@ func (v *virtual) onFail(s *server, now time.Time) string {
 	case in && s.Drained():
 		what = "weight 0 while it is drained"
 	case in && v.OnFail > 0:
-		what = fmt.Sprintf("weight 0 for another %v, then it is removed", left(v, s, now))
+		what = fmt.Sprintf("weight 0 for another %v, then it is removed", untilRemoved(v, s, now))
 	case in && v.OnFail == lvs.Cut:
 		what = "weight 0: its check has not passed since the start, or since a reload changed it"
 	case in:
@@ -180,8 +180,8 @@ func (v *virtual) onFail(s *server, now time.Time) string {
 	return fmt.Sprintf("failed: %s (onfail = %v)", what, v.OnFail)
 }
 
-// left is how much longer a server that checks took out has weight 0, by onfail.
-func left(v *virtual, s *server, now time.Time) time.Duration {
+// untilRemoved is how much longer a server that checks took out has weight 0, by onfail.
+func untilRemoved(v *virtual, s *server, now time.Time) time.Duration {
 	return max(0, s.Failed.Add(time.Duration(v.OnFail)).Sub(now)).Round(time.Second)
 }
 
@@ -190,7 +190,7 @@ func removal(v *virtual, s *server, now time.Time) string {
 	if _, in := v.WeightAt(s.Dest.Addr); !in || s.Failed.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("; removed in %v (onfail = %v)", left(v, s, now), v.OnFail)
+	return fmt.Sprintf("; removed in %v (onfail = %v)", untilRemoved(v, s, now), v.OnFail)
 }
 
 func fallen(s *judge.Server, now time.Time) string {

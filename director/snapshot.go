@@ -388,15 +388,15 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		first("not believed: every server that was up fails only through " + v.cfg.CheckVIP.String())
 	}
 	turn, waits := v.turns[s.At]
-	left := max(0, time.Until(turn)).Round(time.Second)
+	at := time.Now()
+	left := max(0, turn.Sub(at)).Round(time.Second)
 	switch now.WaitsFor = s.waitsFor(); {
 	case now.WaitsFor == "pace":
-		what := fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace)
-		first(what + removal(v, s, time.Now()))
+		first(fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace) + removal(v, s, at))
 	case now.WaitsFor != "":
-		first(s.heldDown(time.Now()) + removal(v, s, time.Now()))
+		first(s.heldDown(at) + removal(v, s, at))
 	case now.Rule == "onfail":
-		first(v.onFail(s, time.Now()))
+		first(v.onFail(s, at))
 	case waits && s.Held:
 		first(fmt.Sprintf("held for another %v: paceout = %v", left, v.PaceOut))
 	}
