@@ -3,7 +3,6 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -232,15 +231,4 @@ func (l *lab) output(args ...string) string {
 		l.t.Fatal(err)
 	}
 	return string(out)
-}
-
-func (l *lab) listen(ns, addr string) {
-	l.t.Helper()
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
 }

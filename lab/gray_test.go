@@ -45,13 +45,7 @@ func newGrayLab(t *testing.T) *grayLab {
 
 // gray runs a server that does what its namespace's mode says.
 func (l *grayLab) gray(ns, addr string) {
-	var listener net.Listener
-	var err error
-	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { listener.Close() })
+	listener := l.listen(ns, addr)
 	mode := l.modes[ns]
 	go func() {
 		for {

@@ -265,12 +265,21 @@ func (l *honestLab) request(to string, pause, patience time.Duration) {
 	}
 }
 
-// poll waits long for its answer, or goes.
-func (l *honestLab) poll(over <-chan struct{}) {
+// dial makes a connection, and counts it; nil: it failed.
+func (l *honestLab) dial() net.Conn {
 	l.made.Add(1)
 	conn, err := net.DialTimeout("tcp4", natVIP+":7000", time.Second)
 	if err != nil {
 		l.failed.Add(1)
+		return nil
+	}
+	return conn
+}
+
+// poll waits long for its answer, or goes.
+func (l *honestLab) poll(over <-chan struct{}) {
+	conn := l.dial()
+	if conn == nil {
 		return
 	}
 	defer conn.Close()
@@ -280,10 +289,8 @@ func (l *honestLab) poll(over <-chan struct{}) {
 
 // upload sends for some seconds, and is answered nothing.
 func (l *honestLab) upload(over <-chan struct{}) {
-	l.made.Add(1)
-	conn, err := net.DialTimeout("tcp4", natVIP+":7000", time.Second)
-	if err != nil {
-		l.failed.Add(1)
+	conn := l.dial()
+	if conn == nil {
 		return
 	}
 	defer conn.Close()

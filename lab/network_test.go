@@ -231,11 +231,8 @@ func (l *lab) changes(since int) (n int, lines string) {
 	return n, lines
 }
 
-// echo runs a server that says everything back, over IPv4 and IPv6.
-func (l *lab) echo(ns, addr string) { l.echoing(ns, addr) }
-
-// echoing is echo for one who ends it before the test does.
-func (l *lab) echoing(ns, addr string) (listener net.Listener) {
+// listen opens a port of a namespace until the test ends.
+func (l *lab) listen(ns, addr string) (listener net.Listener) {
 	l.t.Helper()
 	var err error
 	l.in(ns, func() { listener, err = net.Listen("tcp", addr) })
@@ -243,6 +240,16 @@ func (l *lab) echoing(ns, addr string) (listener net.Listener) {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(func() { listener.Close() })
+	return listener
+}
+
+// echo runs a server that says everything back, over IPv4 and IPv6.
+func (l *lab) echo(ns, addr string) { l.echoing(ns, addr) }
+
+// echoing is echo for one who ends it before the test does.
+func (l *lab) echoing(ns, addr string) (listener net.Listener) {
+	l.t.Helper()
+	listener = l.listen(ns, addr)
 	go func() {
 		for {
 			c, err := listener.Accept()

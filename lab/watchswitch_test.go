@@ -3,7 +3,6 @@ package lab
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -92,13 +91,7 @@ func newSwitchLab(t *testing.T, servers int) *switchLab {
 	s := &switchLab{lab: newNetwork(t, 1), servers: servers}
 	s.sh(`ip -n %[1]srs1 route add local 10.64.0.0/16 dev lo
 		ip -n %[1]sdir route add 10.64.0.0/16 via 192.0.2.21`, s.prefix)
-	var listener net.Listener
-	var err error
-	s.in("rs1", func() { listener, err = net.Listen("tcp4", "0.0.0.0:80") })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
+	listener := s.listen("rs1", ":80")
 	go func() {
 		for c, err := listener.Accept(); err == nil; c, err = listener.Accept() {
 			go func() {
