@@ -88,8 +88,11 @@ func TestObserve(t *testing.T) {
 // A write that fails lets nobody back in.
 func TestWhoIsLeftOutIsSoUntilTheTableSaysSo(t *testing.T) {
 	p := playedWith(func(c *Case) { c.Observe = lvs.LeftOut })
-	for range surely {
-		Observed(&p.Servers[0], true, true, false)
+	for look := range surely {
+		last := look == surely-1
+		if changed := Observed(&p.Servers[0], true, true, false); changed != last {
+			t.Errorf("look %d may change the table: %v", look, changed)
+		}
 	}
 	for range 2 {
 		d := Decide(p.Case, p.now)
