@@ -59,8 +59,8 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	hand OP          change the table by hand, with an operation as in the results
 //	hooks DURATION   how long commands take from now on; only the ends of those that are waited for are results
 //	drain VIRTUAL REAL, undrain   the operator's order, which replaces all others
-//	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more order; ORDER is drain, maint, weight N, or ready to
-//	                 end it; with - as REAL, ORDER is obey
+//	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more order; ORDER is drain, maint, weight N, or
+//	                 ready to end it; with - as REAL, ORDER is obey
 //	obey ID…         the order to obey in these virtual services and no others; the next daemon doesn't find it
 //	maintain NAME, unmaintain NAME   add or remove a file in MAINTENANCE, the folder of the configuration
 //	break, fix       the table refuses every change, or accepts them again; `break marks`: so do the mark rules;
