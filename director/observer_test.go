@@ -367,8 +367,8 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 			compare(all[:], now)
 			for i, w := range all {
 				if w.suspected && i != gray || !w.suspected && i == gray && n > end+3*renew+look/2 {
-					t.Fatalf("seed %d, after %v, traffic of kind %d: server %d: %t, and %d answers nobody: %+v", seed,
-						time.Duration(n)*tick, kind, i, w.suspected, gray, *w)
+					t.Fatalf("seed %d, after %v, traffic %d: server %d suspected: %t, gray is %d: %+v",
+						seed, time.Duration(n)*tick, kind, i, w.suspected, gray, *w)
 				}
 			}
 		}

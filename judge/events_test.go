@@ -248,7 +248,7 @@ func TestWhatIsFoundInTheTable(t *testing.T) {
 		want  []netip.AddrPort
 	}{
 		{"all servers have an address", func(c *Case) { c.Waiting = nil }, nil},
-		{"what is of nobody may be the one without", func(c *Case) {}, []netip.AddrPort{at(5)}},
+		{"an address of no server may be that of the one without", func(c *Case) {}, []netip.AddrPort{at(5)}},
 		{"it was read before", func(c *Case) { c.Found = map[netip.AddrPort]bool{at(6): true} },
 			[]netip.AddrPort{at(6)}},
 	} {

@@ -395,7 +395,7 @@ func TestRuleTogether(t *testing.T) {
 			c.says(1, health.Unknown)
 		}, true},
 		{"something is in the table", func(c *Case) { first(c); c.has(1, 0) }, false},
-		{"one served until somebody removed the virtual service",
+		{"one served until the virtual service was removed by hand",
 			func(c *Case) { first(c); c.Servers[0].Entered = true }, false},
 		{"its addresses are not announced", func(c *Case) { first(c); c.Announce = false }, false},
 		{"servers that fail are removed", func(c *Case) { first(c); c.Quiescent = false }, false},
@@ -613,7 +613,7 @@ func TestRuleHand(t *testing.T) {
 	}
 }
 
-// A section may reroute only if it wants gate for a server and the table has another forwarding method there.
+// A section may reroute only if a server is to have gate and has another forwarding method in the table.
 func TestWhichSectionsMayReroute(t *testing.T) {
 	for _, row := range []struct {
 		wanted, has lvs.Forward

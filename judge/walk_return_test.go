@@ -48,7 +48,7 @@ func enough(s *step, i int) bool {
 }
 
 // comesAtPace: one server comes back in each tick, unless the other does not serve. A server waits only for another
-// that came. Minservers wants both.
+// that came. With minservers both must return.
 func comesAtPace(s *step) string {
 	b, w := s.before, s.after
 	if !w.sl.has(paced) || !s.from.Follows || !s.to.Follows || s.kind == edit {

@@ -19,8 +19,8 @@ var choices = map[string]string{
 	"7005": "scheduler = rr\n        persistent = 60",
 }
 
-// Checks through the virtual address don't count as traffic of the live services. The kernel counts only the clients'
-// connections there, and no request fails.
+// Checks through the virtual address don't count as traffic of the live services: the kernel counts the clients'
+// connections alone. No request fails.
 func TestKernelCheckVIPCountsNothing(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
