@@ -65,7 +65,7 @@ type outcome struct {
 	says  condition // the agent's answer
 }
 
-// condition is that of a server.
+// condition is the condition of a server.
 type condition int
 
 const (
@@ -344,7 +344,7 @@ func (w *world) given() orders.All {
 	return all
 }
 
-// orderFor is the order in force for a server, a time ago.
+// orderFor is the order that was in force for a server a time ago.
 func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
 	called := []string{e.addr.String()}
 	if e.name != "" {

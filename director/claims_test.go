@@ -111,7 +111,7 @@ func TestADirectorBesideAnother(t *testing.T) {
 		n.becomes(nil, nil)
 		does("-e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 7", "-A -t")
 		s.hand([]string{"-d", "-t", "10.1.0.1:80", "-r", "10.2.0.1:80"})
-		n.becomes(nil, theirs) // changes by hand while another daemon waits are not kept
+		n.becomes(nil, theirs) // while another daemon waits, an emptied service is filled again
 		does("-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 7")
 		end()
 		if err := <-ended; err != nil {

@@ -367,7 +367,7 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 			compare(all[:], now)
 			for i, w := range all {
 				if w.suspected && i != gray || !w.suspected && i == gray && n > end+3*renew+look/2 {
-					t.Fatalf("seed %d, after %v, traffic %d: server %d suspected: %t, gray is %d: %+v",
+					t.Fatalf("seed %d, %v, traffic %d: server %d suspected: %t, gray is %d: %+v",
 						seed, time.Duration(n)*tick, kind, i, w.suspected, gray, *w)
 				}
 			}

@@ -14,7 +14,7 @@ func (o *oracle) isByHand(at spot) bool {
 	return kept || o.unseen[at]
 }
 
-// verdict is that on a server in one virtual service.
+// verdict is the verdict on a server in one virtual service.
 type verdict int
 
 const (

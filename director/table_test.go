@@ -55,7 +55,7 @@ func (m *mute) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	return m.recorder.Do(ctx, ops...)
 }
 
-// If a table does not answer, the wait and the pause after it are short at first, and grow to those of the first
+// After the first request that a table does not answer, the waits and pauses are short. They grow to those of the first
 // request.
 func TestHowLongATableIsWaitedForAndLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// Before the reload a check only weighed, and it is down. After the reload it decides. The guard holds as if it had
-// just failed.
+// Before the reload a check only weighed, and it is down. After the reload it decides. The guard holds the server,
+// as if the check had just failed.
 func TestACheckThatWeighedDecidesAfterAReload(t *testing.T) {
 	was := inService(4, 4)
 	was.KeepServing = lvs.Share{N: 1}

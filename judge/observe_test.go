@@ -85,7 +85,7 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-// A failed write doesn't let a server in that is left out.
+// A server that is left out stays out after a failed write.
 func TestAServerStaysLeftOutWhenAWriteFails(t *testing.T) {
 	p := playedWith(func(c *Case) { c.Observe = lvs.LeftOut })
 	for range surely {

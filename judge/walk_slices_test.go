@@ -216,7 +216,7 @@ func (sl *slice) countsOne() bool {
 	return sl.has(observed_) || sl.isTriple() && sl.has(holddown|tells)
 }
 
-// looksAtOne: with more capabilities than holddown, not the packets of both servers can be walked.
+// looksAtOne: with a capability besides holddown, only the packets of one server can be walked.
 func (sl *slice) looksAtOne() bool { return sl.has(observed_) && sl.has_&^(observed_|holddown) != 0 }
 
 // bound names the events that a slice leaves out, because it would be too large.

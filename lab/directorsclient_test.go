@@ -19,7 +19,7 @@ const (
 	fleetRequesters = 45          // parallel requests: each may take twice its timeout
 	heldConnections = 60
 	heldEvery       = 250 * time.Millisecond
-	maxAway         = fleetTimeout / 5 // of this kernel during a request that still counts
+	maxAway         = fleetTimeout / 5 // how long this kernel may stand still in a request that counts
 	heldStalls      = 3 * time.Second  // without an answer at the end: counted as broken
 )
 

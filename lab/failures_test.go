@@ -477,8 +477,8 @@ func (f *failures) eachHealthy(m mode) {
 	}
 }
 
-// unchanged breaks the rule if the table changed, even for a moment. It returns false if the row must be played again,
-// because this kernel stood still.
+// unchanged marks the rule as broken if the table changed, even for a moment. It returns false if the row must be
+// played again, because this kernel stood still.
 func (r *row) unchanged(f *failures, was string, before int, last bool) bool {
 	n, lines := f.changes(before)
 	if n == 0 && f.table() == was {

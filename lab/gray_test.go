@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// These are faults of a server with its clients. Without one it echoes everything.
+// These are the modes of a server with a gray fault. Without a mode it echoes everything.
 const (
 	stuck  = "stuck"  // accepts no connection
 	mute   = "mute"   // never answers

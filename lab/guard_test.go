@@ -148,7 +148,7 @@ func (g *guardLab) misread(keep string) {
 }
 
 // recoveries: all four servers answer 500 to checks, beginning in different orders, and recover in each possible
-// order. At each step the table has the healthy servers, and of the others only those that are missing to two.
+// order. At each step the table has the healthy servers. If they are fewer than two, it has other servers up to two.
 func (g *guardLab) recoveries() {
 	g.every = "100ms"
 	g.keep("50%")

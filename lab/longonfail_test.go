@@ -16,9 +16,9 @@ import (
 
 const (
 	heldOnes   = 60               // number of connections, for each forwarding method and each onfail
-	sendsEvery = time.Second      // each connection sends a byte
+	sendsEvery = time.Second      // between two bytes of a connection
 	patience   = 20 * time.Second // how long a client may wait to know
-	onFailTime = 5 * time.Second  // the time in seconds: 30 s behave in the same way, 25 s later
+	onFailTime = 5 * time.Second  // for the onfail with a time: with 30 s all is the same, 25 s later
 	onFailSeen = 5 * time.Second  // two failures, a second apart, each with its timeout of a second, and 10 %
 )
 

@@ -72,7 +72,7 @@ func (l *lab) within(limit time.Duration, lines ...string) {
 	}
 }
 
-// Where the file has no marks, the daemon changes no rules, and logs that no rule sets the mark.
+// Without mark lines in the file the daemon changes no rules. It logs if no rule sets the mark.
 func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
 	l := newLab(t)
 	cf := l.config("virtual = 3\n        protocol = fwm\n        real = 192.0.2.21:80 gate\n        checktype = connect\n")

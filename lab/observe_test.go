@@ -30,7 +30,7 @@ virtual = 7
 // observeInterval is the time between two looks, and between two updates of the kernel's counters.
 const observeInterval = 2 * time.Second
 
-// These are what detects a fault: the clients' packets, or the checks.
+// What detects a fault: the clients' packets, or the checks.
 const (
 	byObserve = "observe"
 	byChecks  = "its checks"

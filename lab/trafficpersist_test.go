@@ -119,7 +119,8 @@ func (m *matrix) perClientAndPort(t *testing.T) {
 			l := l.with(t)
 			clients := m.clients(manyClients)
 			first := l.getEach(w, clients, 2, w.url("http", "80"))
-			clients[1], clients[3] = clients[3], clients[1] // in turn: two that shared a server
+			// now the clients that shared a server come one after the other
+			clients[1], clients[3] = clients[3], clients[1]
 			second := l.getEach(w, clients, 2, w.url("http", "8080"))
 			sticks(t, first)
 			sticks(t, second)
