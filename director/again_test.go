@@ -10,8 +10,9 @@ import (
 	"ldirectord/judge"
 )
 
-// A section is decided when its last decision says so, though nothing happens, and not before: also while another
-// director serves, or the table does not answer. If it were asked over and over, the faked time would stand still.
+// A section is decided again at the time that its last decision named, though nothing happens, and not before. That
+// holds on standby too, and while the table does not answer. If decisions were made all the time, the fake clock would
+// never advance.
 func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 	const edit = "-e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 3"
 	for name, row := range map[string]struct {
@@ -31,7 +32,7 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 				s.start("one", row.standby)
 				time.Sleep(time.Second)
 				s.take()
-				s.inside(func(v *virtual) { // of a rule that moves with time: nothing is touched
+				s.inside(func(v *virtual) { // as a rule that depends on time does; no event follows
 					v.again = time.Now().Add(3 * time.Second)
 					v.servers[0].Ordered(judge.Order{Kind: judge.Weigh, Weight: 3})
 				})
@@ -40,7 +41,7 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 				synctest.Wait()
 				s.inside(func(v *virtual) {
 					if got := s.take(); v.again.IsZero() || len(got) > 0 {
-						t.Errorf("it was decided before: %q", got)
+						t.Errorf("it was decided early, with %q", got)
 					}
 				})
 				time.Sleep(200 * time.Millisecond)
@@ -48,7 +49,7 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 				if client.silent.Load() {
 					time.Sleep(30 * time.Second)
 					if asked := client.asked.Load(); asked == 0 || asked > 5 {
-						t.Errorf("the table was asked %d times", asked)
+						t.Errorf("the silent table got %d requests, want 1 to 5", asked)
 					}
 					client.silent.Store(false)
 					time.Sleep(30 * time.Second)
@@ -56,7 +57,7 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 				s.inside(func(v *virtual) {
 					got := slices.DeleteFunc(s.take(), func(what string) bool { return what[0] != '-' })
 					if !v.again.IsZero() || !slices.Equal(got, row.want) {
-						t.Errorf("it is decided again %v; done was %q, want %q", v.again, got, row.want)
+						t.Errorf("due again at %v; did %q, want %q", v.again, got, row.want)
 					}
 				})
 				s.stop(ErrHandover)
@@ -66,7 +67,7 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 	}
 }
 
-// inside calls what looks at the virtual service in the director's goroutine, between two things that it does.
+// inside runs a function with the virtual service in the director's goroutine, between two events.
 func (s *scenario) inside(look func(*virtual)) {
 	s.t.Helper()
 	err := s.director.orders.submit(s.t.Context(), func(_ context.Context, done chan<- struct{}) {

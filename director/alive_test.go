@@ -9,7 +9,7 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// slowTable takes its time for each change, heeding the deadline or not.
+// slowTable waits before each change. Whether it respects the deadline is up to the test.
 type slowTable struct {
 	*ipvsctl.Memory
 	until func(ctx context.Context)
@@ -20,8 +20,7 @@ func (s *slowTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	return s.Memory.Do(ctx, ops...)
 }
 
-// maxSilence runs a director over the table for ten minutes and returns the longest time in which it
-// did not show that it lives.
+// maxSilence runs a director over the table for ten minutes. It returns the longest time without a sign of life.
 func maxSilence(t *testing.T, until func(context.Context)) (longest time.Duration) {
 	t.Helper()
 	s := newScenario(t)

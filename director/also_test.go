@@ -51,7 +51,7 @@ pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTi
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
 	if built != 12 || len(p.Checks()) != 12 || len(p.tasks) != 12 {
-		t.Errorf("%d checkers, %d checks, %d tasks", built, len(p.Checks()), len(p.tasks))
+		t.Errorf("there are %d checkers, %d checks and %d tasks", built, len(p.Checks()), len(p.tasks))
 	}
 	equal, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n\talsocheck = connect\n", neverChecked)
 	if got := equal.Checks(); len(got) != 1 || got[0].Name != "connect" {
@@ -59,7 +59,7 @@ pop 110: Type=negotiate Service=pop Protocol=tcp Target=10.2.0.1:110 NegotiateTi
 	}
 }
 
-// What no checker can be made of is an error at the line of alsocheck, and what is doubtful a warning there.
+// A check that can't be made is an error at the line of its alsocheck, and a doubtful one a warning there.
 func TestAFurtherCheckIsRefusedAtItsLine(t *testing.T) {
 	p, found := planned(t, manyChecks, func(s checker.Spec) (checker.Checker, error) {
 		if s.Service != "https" {
@@ -103,15 +103,15 @@ func TestASnapshotShowsEachCheck(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		if got := snapshotOf(t, s.director).Virtuals[0].Servers[0]; got.State != "down" || got.Reason != "connect 81: connect: refused" || got.Tally.Transitions != 1 {
-			t.Errorf("%s: %q, %d transitions", got.State, got.Reason, got.Tally.Transitions)
+			t.Errorf("%s for %q, after %d transitions", got.State, got.Reason, got.Tally.Transitions)
 		}
 		s.stop(nil)
 		time.Sleep(time.Second) // checks in flight end
 	})
 }
 
-// A shortage that lasts, as of the right to send pings, is not waited for: else the daemon would start forever, and mail of
-// one that runs never be sent.
+// A lasting shortage, such as a missing right to send pings, is not waited for. Otherwise a new daemon would be
+// starting forever, and a running one would never send mail.
 func TestAShortageThatLastsIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -130,14 +130,14 @@ func TestAShortageThatLastsIsNotWaitedFor(t *testing.T) {
 		select {
 		case <-s.director.Settled():
 		default:
-			t.Error("it never settles")
+			t.Error("the director never settles")
 		}
 		s.stop(nil)
 		time.Sleep(time.Second) // checks in flight end
 	})
 }
 
-// A monitorfile has a line for each check, named as the Perl names a check.
+// A monitorfile has a line for each check, with the name that the Perl ldirectord gives it.
 func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
 	p, found := planned(t, manyChecks+"\tmonitorfile = mon\n", neverChecked)
 	if found.HasErrors() {

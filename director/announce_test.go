@@ -22,10 +22,10 @@ import (
 	"ldirectord/parser"
 )
 
-// devices is an Announcer whose kernel is a map, which tells every change: "+ ADDRESS DEVICE", "- ADDRESS DEVICE", and the
-// same with "local" for the route.
+// devices is an Announcer whose kernel is a map. It reports every change as "+ ADDRESS DEVICE" or "- ADDRESS DEVICE",
+// and those of the local route with "local" as the device.
 type devices struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	say     func(string)
 	on      map[netip.Addr]string
 	local   map[netip.Addr]bool
@@ -117,7 +117,7 @@ func (d *devices) isLocal(addr netip.Addr) bool {
 	return d.local[addr]
 }
 
-// compareAddresses looks at rest whether those are announced that are served.
+// compareAddresses checks, after a quiet time, that the served addresses are announced.
 func (c *chaos) compareAddresses(table ipvsctl.Table) {
 	c.oracle.mu.Lock()
 	var wrong []string
@@ -135,7 +135,7 @@ func (c *chaos) compareAddresses(table ipvsctl.Table) {
 		case on != "" && s.announce == "":
 			wrong = append(wrong, fmt.Sprintf("%s is on %s, and is not to be announced", addr, on))
 		case on != "" && !serving:
-			wrong = append(wrong, fmt.Sprintf("%s is on %s, and nobody serves", addr, on))
+			wrong = append(wrong, fmt.Sprintf("%s is on %s, and no server serves", addr, on))
 		case on != "" && withdrawn:
 			wrong = append(wrong, fmt.Sprintf("%s is on %s, and withdrawn by order", addr, on))
 		case on == "" && surely && s.announce != "" && !withdrawn:
@@ -148,15 +148,15 @@ func (c *chaos) compareAddresses(table ipvsctl.Table) {
 	}
 }
 
-// withdraw gives the order to withdraw every address, or takes it back.
+// withdraw gives the order to withdraw every address, or ends it.
 func (c *chaos) withdraw() {
 	c.oracle.order(lvs.Backend{Virtual: orders.EveryAddress}, orders.Order{Kind: orders.Withdraw, Since: time.Unix(time.Now().Unix(), 0).UTC()})
 	c.say("orders: %v", c.oracle.given())
 	c.director.Order(c.t.Context(), c.oracle.given())
 }
 
-// A daemon that finds addresses of the one before orders nothing until it knows which of them it wants: an order without them
-// would withdraw them. Which order is first is a matter of chance, so there are many starts.
+// A daemon that finds the last daemon's addresses changes nothing until it knows which of them it wants: otherwise it
+// would withdraw them. What happens first is a matter of chance, so the test starts many daemons.
 func TestAddressesOfTheDaemonBeforeStay(t *testing.T) {
 	addr := netip.MustParseAddr("192.0.2.1")
 	for range 50 {

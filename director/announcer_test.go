@@ -10,7 +10,7 @@ import (
 	"ldirectord/parser"
 )
 
-// An address of two virtual services belongs to another daemon when that has both of them. Then it is not wanted here.
+// An address belongs to another daemon if that has all its virtual services. Then it is not wanted here.
 func TestAnAddressOfAnotherDaemon(t *testing.T) {
 	const free, theirs = "", "www.cf"
 	for _, c := range []struct {
@@ -41,7 +41,7 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 			virtuals = append(virtuals, v)
 		}
 		a.enlist(virtuals, time.Now())
-		for range 3 { // where it is, then where it is to be, then what is wanted since
+		for range 3 { // the current device, then the wanted one, then the addresses wanted since
 			a.settle(t.Context())
 		}
 		one := a.list[0]
@@ -50,7 +50,7 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 				len(a.want), c.at, c.why, c.wanted)
 		}
 		if told := 2 * c.wanted; moved != told {
-			t.Errorf("%q: %d virtual services are told, not %d", c.owners, moved, told)
+			t.Errorf("%q: %d virtual services are notified, want %d", c.owners, moved, told)
 		}
 		if err := journal.Close(t.Context()); err != nil {
 			t.Fatal(err)
@@ -58,14 +58,14 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 	}
 }
 
-// Without an address, the kernel is not asked to report changes of devices.
+// Without addresses the kernel isn't asked to report changes of devices.
 func TestOnlyAddressesAreFollowed(t *testing.T) {
 	a := &announcer{kernel: &devices{changed: make(chan struct{})}}
 	if a.follow(t.Context()); a.changes != nil {
-		t.Error("changes are reported, and there is no address")
+		t.Error("changes of devices are reported without an address")
 	}
 	a.list = []*announcement{{}}
 	if a.follow(t.Context()); a.changes == nil {
-		t.Error("changes are not reported, and there is an address")
+		t.Error("changes of devices are not reported with an address")
 	}
 }

@@ -14,13 +14,13 @@ import (
 
 var someAddr = netip.MustParseAddrPort("10.2.0.1:80")
 
-// The guard of drain: the last server of a virtual service is the one without which nobody is left who gets new
-// connections, as the table has it, or as the checks have it where the table does not say.
+// drain refuses to take out the last server that gets new connections. The table tells which one that is. Where the
+// table is not known, the checks do.
 func TestTheLastServerOfAVirtualService(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	serving := ServerSnapshot{Addr: someAddr, Up: true, Weight: 1, InTable: true, Effective: 1}
 	out := ServerSnapshot{Addr: someAddr, Weight: 1}
-	byHand := ServerSnapshot{Addr: someAddr, Up: true, Weight: 1, InTable: true} // somebody gave it weight 0
+	byHand := ServerSnapshot{Addr: someAddr, Up: true, Weight: 1, InTable: true} // weight 0 by hand
 	upOnly := ServerSnapshot{Addr: someAddr, Up: true, Weight: 1}
 	for _, c := range []struct {
 		what    string
@@ -53,13 +53,13 @@ func TestTheLastServerOfAVirtualService(t *testing.T) {
 				t.Errorf("%v, want %v", last, c.last)
 			}
 			if last := now.Last(now.Backends("", ""), nil); len(last) != 1 {
-				t.Error("both at once leave nobody, and that is not seen")
+				t.Error("an order for both servers is not found to leave none")
 			}
 		})
 	}
 }
 
-// ordersIf is an order to drain a server, if there is one.
+// ordersIf is an order to drain a server if drained is true, otherwise none.
 func ordersIf(drained bool, at lvs.Backend) orders.All {
 	if !drained {
 		return nil
@@ -67,7 +67,7 @@ func ordersIf(drained bool, at lvs.Backend) orders.All {
 	return orders.All{at: {Kind: orders.Drain}}
 }
 
-// Where all servers are down, each may be drained but the last that could come back.
+// If all servers are down, any may be drained, except the last one that could come back.
 func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	a, b := lvs.At(id, "10.2.0.1:80"), lvs.At(id, "10.2.0.2:80")
@@ -92,13 +92,13 @@ func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 	}
 }
 
-// A server without an address can't be left over, with a daemon or without one.
+// A server without an address doesn't count as one that is left, with or without a daemon.
 func TestTheLastServerBesideOneWithoutAddress(t *testing.T) {
 	a := lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")
 	now := &Snapshot{Standby: true, Virtuals: []VirtualSnapshot{{ID: a.Virtual,
 		Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: "web1:80"}}}}}
 	if last := now.Last([]lvs.Backend{a}, nil); !slices.Equal(last, []lvs.Backend{a}) {
-		t.Error(last)
+		t.Errorf("the last servers are %v, want the one with an address", last)
 	}
 }
 
@@ -114,12 +114,12 @@ func TestServersThatAnOperatorMeans(t *testing.T) {
 			"10.2.0.11"}: 0, {"", "web"}: 0, {"fwm:3", ""}: 1,
 	} {
 		if got := now.Backends(words[0], words[1]); len(got) != want {
-			t.Errorf("%q: %v, want %d", words, got, want)
+			t.Errorf("%q: %v, want %d servers", words, got, want)
 		}
 	}
 }
 
-func TestWhoRefusesTheClientsOfADrainedServer(t *testing.T) {
+func TestWhichServicesRefuseTheClientsOfADrainedServer(t *testing.T) {
 	now := &Snapshot{Virtuals: []VirtualSnapshot{
 		{ID: "fwm:1", Refuses: true, Servers: []ServerSnapshot{{Real: "10.2.0.1:80"}, {Real: "10.2.0.2:80"}}},
 		{ID: "fwm:2", Refuses: true, Servers: []ServerSnapshot{{Real: "10.2.0.1:80"}}},
@@ -152,7 +152,7 @@ func TestWhichServerIsNotDrainedYet(t *testing.T) {
 		}
 		now.Virtuals[0].Error = ""
 		if _, why, any := now.Undrained(c.order); any && why == "" {
-			t.Errorf("%s: nobody says why", what)
+			t.Errorf("%s: there is no reason", what)
 		}
 	}
 }
@@ -172,7 +172,7 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 	web, mark := services[0].Members, services[1].Members
 	if len(web) != 3 || web[0].Name != "10.2.0.1:80" || web[0].Fallback || web[0].Dest.Weight != 3 ||
 		!web[2].Fallback || web[2].Name != "127.0.0.1:80" || len(mark) != 1 {
-		t.Errorf("%+v, %+v", web, mark)
+		t.Errorf("the members are %+v and %+v", web, mark)
 	}
 	if got := p.Snapshot().Backends("3", ""); len(got) != 1 || got[0] != (lvs.At("fwm:3", "10.2.0.1:80")) {
 		t.Errorf("%v", got)
@@ -182,9 +182,9 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 	}
 }
 
-// A real server and the fallback server at one address: what is done there is the fallback server's while no real
+// A real server and the fallback server have one address. A change there is one of the fallback server while no real
 // server serves there.
-func TestWhoseChangeItIs(t *testing.T) {
+func TestChangesOfTheFallbackServer(t *testing.T) {
 	fallback := lvs.Dest{Addr: someAddr, Weight: 1}
 	s := serverOf(lvs.Dest{Addr: someAddr, Weight: 4})
 	for _, c := range []struct {
@@ -213,10 +213,10 @@ func TestWhoseChangeItIs(t *testing.T) {
 		v.Fallback, v.FallbackIn = fallback, c.fallbackIn
 		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},
 			c.real); got != c.want {
-			t.Errorf("%s: the fallback server's: %v", c.what, got)
+			t.Errorf("%s: counts as a change of the fallback server: %v", c.what, got)
 		}
 		if v.isFallback(ipvsctl.Op{Kind: c.kind}, nil) {
-			t.Errorf("%s: it takes another address for its own", c.what)
+			t.Errorf("%s: a change of another address counts as one of the fallback server", c.what)
 		}
 	}
 }

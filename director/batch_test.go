@@ -14,15 +14,15 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// picky is a table that refuses one operation. It notes how many it was asked for at once.
+// picky is a table that refuses one operation. It records how many operations each request had.
 type picky struct {
 	*recorder
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	refuses string
 	batches []int
 }
 
-// tell says which operation is refused from now on, and returns how many were asked for at once since it was last called.
+// tell sets the operation that is refused from now on. It returns the sizes of the requests since the last call.
 func (p *picky) tell(refuses string) (batches []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,8 +44,8 @@ func (p *picky) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	})
 }
 
-// What adds capacity is added to every virtual service before any loses some. One that can't have it keeps what it has
-// and is tried again alone.
+// Servers are added to all virtual services before any server is removed. Where the addition is refused, the service
+// keeps its server, and the addition is tried again alone.
 func TestManyServicesChangeInRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -70,11 +70,11 @@ func TestManyServicesChangeInRounds(t *testing.T) {
 		}
 		done := s.take()
 		if got := done[:5]; !slices.Equal(got, want) {
-			t.Errorf("it made %q, want %q", got, want)
+			t.Errorf("done was %q, want %q", got, want)
 		}
 		batches := table.tell("")
 		if tries := slices.DeleteFunc(batches[2:], func(n int) bool { return n == 1 }); !slices.Equal(batches[:2], []int{3, 2}) || len(tries) > 0 {
-			t.Errorf("it asked for %v at once, then for %v", batches[:2], tries)
+			t.Errorf("requests of %v operations, larger retries of %v", batches[:2], tries)
 		}
 		if said := strings.Join(done, "\n"); strings.Count(said, "Table change failed: 10.1.0.2:80") != 1 || strings.Count(said, "Table change failed") != 1 {
 			t.Errorf("the log has\n%s", said)
@@ -83,7 +83,7 @@ func TestManyServicesChangeInRounds(t *testing.T) {
 		have, _ := s.table.Memory.Read(t.Context())
 		for key, v := range have {
 			if len(v.Dests) != 1 || v.Dests.Weight(servers[0]) > 0 {
-				t.Errorf("%v has %v", key, v.Dests)
+				t.Errorf("%v has %v, want the fallback server alone", key, v.Dests)
 			}
 		}
 		s.stop(ErrHandover)
@@ -91,7 +91,7 @@ func TestManyServicesChangeInRounds(t *testing.T) {
 	})
 }
 
-// A batch without an answer is one failure in the log. Afterwards the table is read, and made true.
+// A batch without an answer is one failure in the log. Later the table is read and corrected.
 func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 	hundred(t, func(t *testing.T, s *scenario, table *mute) {
 		table.silent.Store(true)
@@ -105,7 +105,7 @@ func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 		have, _ := table.Memory.Read(t.Context())
 		for key, v := range have {
 			if _, in := v.Dests.At(servers[1]); in {
-				t.Errorf("%v has a server that is down", key)
+				t.Errorf("%v still has the server that is down", key)
 			}
 		}
 		if said := strings.Join(s.take(), "\n"); strings.Contains(said, "Changed externally") {
@@ -114,7 +114,8 @@ func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 	})
 }
 
-// Removals that fill more than a batch go backwards, so that the kernel finds what comes back among those removed last.
+// Removals that fill more than a batch are made in reverse order, so that the kernel finds returning entries among
+// those removed last.
 func TestManyRemovalsGoBackwards(t *testing.T) {
 	hundred(t, func(t *testing.T, s *scenario, _ *mute) {
 		for _, c := range []struct{ how, first, last string }{

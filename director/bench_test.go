@@ -22,7 +22,7 @@ import (
 	"ldirectord/parser"
 )
 
-// TestMain lets the test binary be the web server of BenchmarkCycle: its own processor time must not count.
+// With BENCH_SERVER the test binary is the web server of BenchmarkCycle, whose processor time must not count.
 func TestMain(m *testing.M) {
 	if os.Getenv("BENCH_SERVER") != "" {
 		serve()
@@ -32,8 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve answers every connection to any address of 127.0.0.0/8 with one small page until its standard input
-// ends.
+// serve answers each connection to any address of 127.0.0.0/8 with one small page, until its standard input ends.
 func serve() {
 	l, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {
@@ -59,7 +58,7 @@ func serve() {
 	}
 }
 
-// many is a configuration of n servers, four to a virtual service.
+// many is a configuration of n servers, four in each virtual service.
 func many(n, port, interval int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "checkinterval = %d\nnegotiatetimeout = 3\n", interval)
@@ -78,7 +77,7 @@ func planOf(t testing.TB, text string) *Plan {
 	return planChecked(t, text, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 }
 
-// planChecked is the plan of a configuration, with checks of the test's own.
+// planChecked is the plan of a configuration, with the checks that the test makes.
 func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Checker, error)) *Plan {
 	t.Helper()
 	cfg, found := parser.Parse(t.Context(), "test", []byte(text), parser.Options{})
@@ -109,8 +108,8 @@ func BenchmarkDesired10k(b *testing.B) {
 	}
 }
 
-// BenchmarkCycle checks real servers on loopback for a while: processor time and memory of a whole director
-// with a table in memory.
+// BenchmarkCycle checks real servers on loopback for a while. It measures processor time and memory of a whole
+// director with a table in memory.
 func BenchmarkCycle(b *testing.B) {
 	for _, c := range []struct{ servers, interval int }{{1000, 1}, {10000, 5}} {
 		b.Run(fmt.Sprintf("%d@%ds", c.servers, c.interval), func(b *testing.B) {
@@ -170,8 +169,8 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkReload gives a director over 2,500 virtual services with four servers each the same configuration again, with
-// a table in memory: the processor time of all of a reload.
+// BenchmarkReload reloads the same configuration, with 2,500 virtual services of four servers each and a table in
+// memory. It measures the processor time of the reloads.
 func BenchmarkReload(b *testing.B) {
 	j := notify.NewJournal()
 	d := New(Deps{Table: ipvsctl.NewMemory(nil), Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
@@ -195,7 +194,7 @@ func BenchmarkReload(b *testing.B) {
 	}
 }
 
-// BenchmarkAnnounceMarks decides where the addresses of 2,000 marks belong, as after each change of a server's state.
+// BenchmarkAnnounceMarks decides where the addresses of 2,000 marks belong, as after a change of a server's state.
 func BenchmarkAnnounceMarks(b *testing.B) {
 	text := "announce = lvs0\n"
 	for i := range 2000 {
@@ -213,8 +212,8 @@ func BenchmarkAnnounceMarks(b *testing.B) {
 	}
 }
 
-// BenchmarkTenThousandLeave has all servers of a virtual service replaced by another one, put back while they drain, and
-// replaced again until they have gone from the table.
+// BenchmarkTenThousandLeave replaces all servers of a virtual service by another one, puts them back while they drain,
+// and replaces them again until they are gone from the table.
 func BenchmarkTenThousandLeave(b *testing.B) {
 	j := notify.NewJournal()
 	table := ipvsctl.NewMemory(nil)
@@ -258,7 +257,7 @@ func BenchmarkTenThousandLeave(b *testing.B) {
 	}
 }
 
-// silent is a check that says nothing before it is cancelled.
+// silent is a check that has no result until it is cancelled.
 type silent struct{}
 
 func (silent) Check(ctx context.Context) checker.Result {
@@ -266,7 +265,8 @@ func (silent) Check(ctx context.Context) checker.Result {
 	return checker.Result{Cause: checker.Shortage}
 }
 
-// Ten thousand servers of one section fail through the virtual address alone, in a hundred wake-ups. Then all pass.
+// BenchmarkBrake10k: 10,000 servers of a section fail through the virtual address alone, in a hundred wake-ups. Then
+// all pass.
 func BenchmarkBrake10k(b *testing.B) {
 	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n\treal = 10.1.0.0->10.1.39.15:80 gate\n"
 	plan := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
@@ -308,7 +308,8 @@ func BenchmarkBrake10k(b *testing.B) {
 	}
 }
 
-// One look of observe at 10,000 servers, without the reading of their counters by the kernel.
+// BenchmarkObserve10k is one look of observe at 10,000 servers, without the time in which the kernel reads their
+// counters.
 func BenchmarkObserve10k(b *testing.B) {
 	p := planOf(b, strings.ReplaceAll(many(10000, 80, 10), "\tservice", "\tobserve = yes\n\tservice"))
 	o := observer{services: &services{virtuals: p.virtuals, ours: p.virtuals}}

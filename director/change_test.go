@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A channel is a receiver alone: what it has to know is in the changes, in the order in which it happens.
+// A channel is only a receiver: everything that it must know is in the changes, in the order of the events.
 func TestAReceiverIsToldOfEachChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)

@@ -23,19 +23,18 @@ import (
 )
 
 const (
-	chaosSeeds  = 8  // of go test
-	chaosRounds = 12 // of trouble and quiet, for each seed
+	chaosSeeds  = 8  // in go test
+	chaosRounds = 12 // rounds of trouble and quiet, for each seed
 	roundEvents = 24
-	eventGap    = 1500 * time.Millisecond // between two events at most
-	quietTime   = 25 * time.Second        // longest checkinterval × failurecount, a hanging check, a retry
+	eventGap    = 1500 * time.Millisecond // the longest time between two events
+	quietTime   = 25 * time.Second        // the largest checkinterval × failurecount, a hanging check, a retry
 )
 
-// TestChaos plays random trouble from a seed against the director: servers that fail, hang, flap and answer no client,
-// reloads, maintenance, orders, changes by hand, handovers, crashes, times of standing by, names that move, and a table
-// that refuses. The oracle watches every change of the table; after each quiet period the table must be exactly what
-// it says.
-//
-// CHAOS_SEED plays one seed again, CHAOS_SEEDS that many. Seeds share nothing and run side by side.
+// TestChaos plays random trouble from a seed against the director: servers that fail, hang, flap, and don't answer
+// clients; reloads, maintenance, orders, changes by hand, handovers, crashes, standby, names that move, and a table
+// that refuses changes. The oracle checks every change of the table. After each quiet period it checks the whole
+// table. CHAOS_SEED plays one seed again. CHAOS_SEEDS is the number of seeds to play, which share nothing and run in
+// parallel.
 func TestChaos(t *testing.T) {
 	for _, seed := range seeds(t) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
@@ -59,7 +58,7 @@ func seeds(t *testing.T) (list []uint64) {
 	return list
 }
 
-// fromEnvironment is a number from 1 on, 0 where the variable is not set.
+// fromEnvironment is a number above 0, or 0 if the variable is not set.
 func fromEnvironment(t *testing.T, variable string) uint64 {
 	text := os.Getenv(variable)
 	if text == "" {
@@ -67,12 +66,12 @@ func fromEnvironment(t *testing.T, variable string) uint64 {
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n == 0 {
-		t.Fatalf("%s = %q, want a number from 1 on", variable, text)
+		t.Fatalf("%s = %q, want a number above 0", variable, text)
 	}
 	return n
 }
 
-// chaos is one seed's world: the servers, the file, the operator, and one daemon after another.
+// chaos is the world of one seed: the servers, the file, the operator, and one daemon after another.
 type chaos struct {
 	t       *testing.T
 	rand    *rand.Rand
@@ -113,7 +112,7 @@ func (c *chaos) play() {
 			c.event()
 		}
 		c.fix()
-		if c.rand.IntN(3) == 0 { // what was done by hand without repair is restored
+		if c.rand.IntN(3) == 0 { // a reload restores what was changed by hand without repair
 			c.edit()
 		}
 		c.settle()
@@ -124,7 +123,7 @@ func (c *chaos) play() {
 	c.stop(nil)
 }
 
-// event draws what happens next.
+// event plays a random event.
 func (c *chaos) event() {
 	kinds := []struct {
 		share int
@@ -167,7 +166,7 @@ func (c *chaos) event() {
 
 func (c *chaos) pause() { time.Sleep(time.Duration(c.rand.Int64N(int64(2 * time.Second)))) }
 
-// turn gives a server, or its other port, another condition.
+// turn changes the condition of a server or of its other port.
 func (c *chaos) turn() {
 	s := c.server()
 	if c.rand.IntN(3) == 0 {
@@ -175,7 +174,7 @@ func (c *chaos) turn() {
 	}
 	now := healthy
 	if c.coin() {
-		now = condition(c.rand.IntN(int(conditions) + 1)) // also saysDrain
+		now = condition(c.rand.IntN(int(conditions) + 1)) // conditions itself is saysDrain
 	}
 	c.say("%s is %v", s, now)
 	if c.oracle.set(s, now); now == refusing && c.coin() {
@@ -194,7 +193,7 @@ func (c *chaos) flap() {
 	}
 }
 
-// blackout takes every server down; they come back one by one.
+// blackout makes all servers fail. They come back one by one.
 func (c *chaos) blackout() {
 	c.say("all servers fail")
 	for _, s := range everyone {
@@ -206,7 +205,8 @@ func (c *chaos) blackout() {
 	}
 }
 
-// cutOff has the way through the virtual addresses fail at once for all, or be void for some; it comes back one by one.
+// cutOff makes the path through the virtual addresses fail for all servers at once, or be void for some. They come
+// back one by one.
 func (c *chaos) cutOff() {
 	c.say("all fail through the virtual addresses")
 	for _, s := range slices.Concat(everyone, otherPorts) {
@@ -229,7 +229,7 @@ func (c *chaos) cutOff() {
 	}
 }
 
-// edit changes the file and has the daemon read it.
+// edit changes the file and makes the daemon read it.
 func (c *chaos) edit() {
 	next := c.newFile(c.oracle.file())
 	c.say("reload")
@@ -265,7 +265,7 @@ func (c *chaos) maintenance() {
 	}
 }
 
-// obey lets the checks of some virtual services have their way.
+// obey gives the order to obey the checks of some virtual services.
 func (c *chaos) obey() {
 	all := orders.All{}
 	for _, v := range virtuals {
@@ -282,7 +282,7 @@ func (c *chaos) obey() {
 	c.director.Order(c.t.Context(), c.oracle.given())
 }
 
-// order gives an order for a server, or takes it back.
+// order gives an order for a server, or ends it.
 func (c *chaos) order() {
 	at := lvs.Backend{Virtual: "tcp:" + c.virtual().String(), Real: c.server().String()}
 	o := orders.Order{Kind: []orders.Kind{orders.Drain, orders.Maint, orders.Weigh}[c.rand.IntN(3)], Since: time.Unix(time.Now().Unix(), 0).UTC()}
@@ -303,7 +303,7 @@ func (c *chaos) order() {
 	c.director.Order(c.t.Context(), all)
 }
 
-// byHand does to the table what an operator may do with ipvsadm, and tells to whom.
+// byHand changes the table as an operator may do with ipvsadm. It returns the changed address.
 func (c *chaos) byHand() (touched netip.AddrPort) {
 	key := keyFor(c.virtual())
 	v, there := c.read()[key]
@@ -336,7 +336,7 @@ func (c *chaos) byHand() (touched netip.AddrPort) {
 	return op.Dest.Addr
 }
 
-// touchedServer is whom a change by hand meets: sometimes the fallback server.
+// touchedServer is the address of a change by hand: sometimes that of the fallback server.
 func (c *chaos) touchedServer() netip.AddrPort {
 	if c.rand.IntN(4) == 0 {
 		return sorry
@@ -344,7 +344,7 @@ func (c *chaos) touchedServer() netip.AddrPort {
 	return c.server()
 }
 
-// refuse has the table refuse, or serve again.
+// refuse makes the table refuse changes, or accept them again.
 func (c *chaos) refuse() {
 	how := refusal(c.rand.IntN(int(refusals)))
 	c.say("the table %v", how)
@@ -353,7 +353,7 @@ func (c *chaos) refuse() {
 
 func (c *chaos) fix() { c.oracle.refuse(nothing) }
 
-// crash ends the daemon in the middle of its work; the next one may find another file.
+// crash ends the daemon while it works. The next one may find another file.
 func (c *chaos) crash() {
 	c.oracle.dieAfter(c.rand.IntN(4))
 	if c.rand.IntN(2) == 0 {
@@ -368,7 +368,7 @@ func (c *chaos) crash() {
 	c.start()
 }
 
-// standBy has the director stand by for a while, in which things happen as well.
+// standBy makes the director a standby for a while, in which other events happen.
 func (c *chaos) standBy() {
 	c.say("standby")
 	c.oracle.rest(leaving)
@@ -404,7 +404,7 @@ func (c *chaos) start() {
 		Moving: c.oracle.recordedMoving(), Move: c.oracle.recordMoving,
 	})
 	c.idle = newIdle(c.director, func(what string) { c.say("%s", what) })
-	c.oracle.director = c.director // before it runs, and when the one before has ended
+	c.oracle.director = c.director // before the new director runs, after the end of the old one
 	ctx, end := context.WithCancelCause(context.Background())
 	c.end, c.ended = end, make(chan error, 1)
 	go func(d *Director) { c.ended <- d.Run(ctx, p) }(c.director)
@@ -432,8 +432,9 @@ func (c *chaos) stop(cause error) {
 	}
 }
 
-// byHandInAnOutage changes a server, or the fallback server, before or in an outage of all. What was done to whom the
-// outage moved is kept no longer. Sometimes the outage begins before the daemon noticed, and spares that server.
+// byHandInAnOutage changes a server, or the fallback server, before or in an outage of all servers. The change is no
+// longer kept if the outage moved that server. Sometimes the outage begins before the daemon noticed the change, and
+// spares that server.
 func (c *chaos) byHandInAnOutage() {
 	c.settle()
 	before, unnoticed := c.coin(), c.coin()
@@ -464,7 +465,7 @@ func (c *chaos) byHandInAnOutage() {
 	c.settle()
 }
 
-// settle ends the trouble that nobody can judge, lets things come to rest and looks at the table.
+// settle ends the trouble that has no defined outcome, waits until nothing happens, and compares the table.
 func (c *chaos) settle() {
 	c.fix()
 	for _, s := range slices.Concat(everyone, otherPorts, agents) {
@@ -517,7 +518,7 @@ func (c *chaos) plan(f file) *Plan {
 	return p
 }
 
-// say puts a line into the story that is told when something is wrong.
+// say adds a line to the story that a failure prints.
 func (c *chaos) say(format string, args ...any) {
 	c.oracle.story(fmt.Sprintf("%8.3f ", time.Since(c.begun).Seconds()) + fmt.Sprintf(format, args...))
 }
@@ -528,7 +529,7 @@ func (c *chaos) complain(format string, args ...any) {
 		c.oracle.told(), c.oracle.file().text(c.dir))
 }
 
-// slowHooks are commands that take two seconds, and forever for one virtual service.
+// slowHooks are commands that take two seconds. For one virtual service they never end.
 type slowHooks struct{}
 
 func (slowHooks) Run(h notify.Hook) { slowHooks{}.Post(h.Key, h.Stdin, h.Ended) }

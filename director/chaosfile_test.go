@@ -9,7 +9,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// newFile draws a file that is like another but for some of its virtual services.
+// newFile is a random variation of a file: some of its virtual services differ.
 func (c *chaos) newFile(was file) file {
 	next := file{}
 	for _, a := range virtuals {
@@ -79,12 +79,12 @@ func (c *chaos) newSection() section {
 	return s
 }
 
-// drawsBackup draws whether a server of a section is a backup server. The first is none.
+// drawsBackup decides at random whether a server is a backup server. The first server of a section never is.
 func (s section) drawsBackup(c *chaos) bool {
 	return s.below != "" && len(s.servers) > 0 && c.rand.IntN(4) == 0
 }
 
-// touched is a section with one thing changed.
+// touched is a section with one random change.
 func (c *chaos) touched(s section) section {
 	other := c.newSection()
 	s.servers = slices.Clone(s.servers)
@@ -143,14 +143,14 @@ func (c *chaos) touched(s section) section {
 
 func (c *chaos) coin() bool { return c.rand.IntN(2) == 0 }
 
-// file is a configuration: its virtual services by address.
+// file is a configuration: its sections by the addresses of the virtual services.
 type file map[netip.AddrPort]section
 
 type section struct {
 	scheduler, check     string
 	also                 []further
 	interval, fall, rise int
-	fast                 string // changes no verdict, only its time
+	fast                 string // fastinterval; changes when a verdict comes, not which one
 	keep                 string // keepserving
 	quiescent, repair    bool
 	fallback, cleanStop  bool
@@ -171,8 +171,8 @@ type further struct {
 	port  uint16
 }
 
-// furtherChecks are two at the port of the servers, of which one is the section's own check or another one, and one at
-// a port of its own.
+// furtherChecks are two at the port of the servers, one of which equals the section's own check, and one at another
+// port.
 var furtherChecks = []further{{"connect", 80}, {"negotiate", 80}, {"connect", otherPort}}
 
 func (f further) String() string {
@@ -183,8 +183,8 @@ type entry struct {
 	addr   netip.AddrPort
 	weight uint32
 	masq   bool
-	name   string // of a server that may move
-	// elsewhere: this is not where the name is now
+	name   string // for a server whose name may move
+	// elsewhere: the name does not lead to this address now
 	elsewhere bool
 	backup    bool
 }
@@ -195,9 +195,9 @@ var (
 	everyone   = slices.Concat(servers, homes["web1"], homes["web2"])
 	otherPorts = atPort(otherPort, everyone)
 	sorry      = netip.MustParseAddrPort("127.0.0.1:80")
-	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // somebody else's virtual service
+	foreign    = netip.MustParseAddrPort("10.9.0.1:80") // a virtual service outside the file
 	schedulers = []string{"wrr", "wlc", "rr"}
-	// fastIntervals has 0 most often, and one that is longer than an interval.
+	// fastIntervals is mostly 0, and has one that is longer than checkinterval.
 	fastIntervals = []string{"0", "0", "100ms", "0.3", "1500ms"}
 )
 
@@ -210,12 +210,13 @@ func addresses(prefix string, n int) (list []netip.AddrPort) {
 
 func keyFor(a netip.AddrPort) lvs.Key { return lvs.Key{Protocol: lvs.TCP, Addr: a} }
 
-// text is the file as an operator writes it. Its timeouts tell checks of different intervals apart.
+// text is the file as an operator writes it. Checks with different intervals have different timeouts, so the oracle
+// can distinguish them.
 func (f file) text(maintenanceDir string) string {
 	yes := map[bool]string{true: "yes", false: "no"}
 	var out strings.Builder
 	fmt.Fprintf(&out, "resolve = 30\nmaintenancedir = %s\n", maintenanceDir)
-	if f[virtuals[0]].onChange { // half of the files, and so half of the reloads change it
+	if f[virtuals[0]].onChange { // true for half of the files, so half of the reloads change the webhook
 		fmt.Fprintf(&out, "webhook = https://hooks.example/\n")
 	}
 	for _, a := range virtuals {

@@ -11,30 +11,30 @@ import (
 	"ldirectord/lvs"
 )
 
-// This file is the packets of clients in chaos's world, and what the oracle says of those that observe = out leaves
-// out: who may be is what the counters said that the daemon read.
+// This file has the packets of clients in chaos's world, and the oracle's rules for servers that observe = out leaves
+// out. A server may be left out if the counters that the daemon read allow it.
 
-const clientEach = 50 * time.Millisecond // a new connection comes to each server with a weight
+const clientEach = 50 * time.Millisecond // the time between two new connections to a server with a weight
 
-// clients are those of all servers.
+// clients are the clients of all servers.
 type clients struct {
 	gray map[netip.AddrPort]bool // servers whose packets do not come back to them
 	seen map[spot]*seen
 }
 
-// seen is what the daemon read last of the counters of a server.
+// seen is what the daemon has read of a server's counters.
 type seen struct {
 	lvs.Traffic
 	at         time.Time
-	answered   time.Time // when packets came back last
+	answered   time.Time // when the last packets came back
 	unanswered uint64    // new connections since
-	readings   int       // since
-	out        bool      // it is left out …
-	since      time.Time // … and was found so then
-	times      int       // … for that time, without an answer since and anything else
+	readings   int       // since packets came back
+	out        bool      // it is left out
+	since      time.Time // when it was found left out
+	times      int       // how often it was left out, without an answer or another event since the first time
 }
 
-// silence gives the servers whose clients get no answers, none or a few.
+// silence chooses the servers whose clients get no answers: none or a few.
 func (c *chaos) silence() {
 	c.oracle.mu.Lock()
 	defer c.oracle.mu.Unlock()
@@ -50,7 +50,7 @@ func (c *chaos) silence() {
 	c.oracle.note(fmt.Sprintf("         silent to clients: %v", c.oracle.gray))
 }
 
-// packets are the counters of a destination, which the daemon reads. Packets back are seen under masq alone.
+// packets are the counters of a destination that the daemon reads. Packets back are seen only with masq.
 func (o *oracle) packets(key lvs.Key, d lvs.Dest) lvs.Traffic {
 	one := o.seenAt(spot{key, d.Addr}, false)
 	n := uint64(time.Since(one.at)/clientEach) * uint64(min(d.Weight, 1))
@@ -65,7 +65,7 @@ func (o *oracle) packets(key lvs.Key, d lvs.Dest) lvs.Traffic {
 	return one.Traffic
 }
 
-// seenAt is what this daemon read of a server. One that it finds left out was so before.
+// seenAt is what this daemon has read of a server. At the first call for a server, out is its state.
 func (o *oracle) seenAt(at spot, out bool) *seen {
 	if o.seen[at] == nil {
 		o.seen[at] = &seen{at: time.Now(), answered: time.Now(), out: out, since: time.Now()}
@@ -73,10 +73,10 @@ func (o *oracle) seenAt(at spot, out bool) *seen {
 	return o.seen[at]
 }
 
-// leavesOut reports whether a section has observe = out, which needs two other words.
+// leavesOut reports whether a section has observe = out and the two directives that it needs.
 func (s section) leavesOut() bool { return s.observe == "out" && s.hold != "" && s.keep != "0" }
 
-// noteLeftOut notes who is left out, and who is not any more, and complains where the rule does not say so.
+// noteLeftOut notes which servers are left out, and complains if that contradicts the rule.
 func (o *oracle) noteLeftOut(key lvs.Key) {
 	if wrong := o.wrongLeftOut(key); wrong != "" {
 		o.complain("%v: %s", key, wrong)
@@ -100,7 +100,7 @@ func (o *oracle) wrongLeftOut(key lvs.Key) (wrong string) {
 				one.times = 0
 			}
 			one.times++
-			one.since, one.readings = time.Now(), 1 // the suspicion continues if no reading finds it out
+			one.since, one.readings = time.Now(), 1 // suspected unless a reading shows answers
 			if why := o.mayNotBeOut(key, knows, now, was); why != "" {
 				wrong = fmt.Sprint(now.Dest.Addr, " is left out, and ", why)
 			}
@@ -130,34 +130,34 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 	case was.unanswered < minUnanswered || was.readings < 4: // two until it is suspected, and two more
 		return "its clients got answers"
 	case !compared:
-		return "those of no other got answers"
+		return "the clients of no other server got answers"
 	case time.Since(o.troubled) > guardQuiet && may < o.neededBy(key, s):
 		return "too few others serve"
 	}
 	return ""
 }
 
-// isEarly reports whether a server that was left out is back before its time, though nothing else happened and enough
-// others served.
+// isEarly reports whether a left-out server is back before its time, though nothing else happened and enough others
+// serve.
 func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was seen) bool {
 	s := o.files[0][key.Addr]
 	hold, _, _ := strings.Cut(s.hold, ",")
 	seconds, _ := strconv.Atoi(hold)
 	sure, _ := o.serving(key, s, knows, now)
 	early := was.times > 2 || time.Since(was.since) < time.Duration(seconds)*time.Second
-	// else it may have been out before that was seen
+	// otherwise it may have been left out before that was seen
 	quiet := o.refusal == nothing && was.since.Sub(o.troubled) > observeInterval
 	e, in := entryAt(s.places(), now.Dest.Addr)
-	ordered := o.orderFor(key, e, 0) != o.orderFor(key, e, time.Since(was.since)) // one is over
+	ordered := o.orderFor(key, e, 0) != o.orderFor(key, e, time.Since(was.since)) // an order has ended
 	return early && quiet && in && !ordered && s.leavesOut() && sure >= o.neededBy(key, s)
 }
 
-// neededBy is how many others serve before a server is left out.
+// neededBy is how many other servers must serve for a server to be left out.
 func (o *oracle) neededBy(key lvs.Key, s section) int {
 	return max(o.quota(key, s), (o.weighted(key, s)+1)/2)
 }
 
-// serving is how many others of a section surely serve, and how many may.
+// serving is how many other servers of a section certainly serve, and how many may serve.
 func (o *oracle) serving(key lvs.Key, s section, knows *judge.Case, but *judge.Server) (sure, may int) {
 	for _, e := range s.places() {
 		other := serverAt(knows, e.addr)

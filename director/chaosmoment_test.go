@@ -16,14 +16,14 @@ import (
 	"ldirectord/orders"
 )
 
-// This file makes the moments of which the predicates of lab/always speak, as the world and the oracle have it. Who
-// is held, went from a former address, leaves, or was changed by hand and is kept so depends on the order in which
-// things came to the daemon: there the daemon's word is taken, where the oracle says that the past allows it.
+// This file makes the moments that the predicates of lab/always check, from the world and the oracle. Some facts
+// depend on the order in which events reached the daemon: which server is held, has left a former address, leaves, or
+// is changed by hand and kept so. There the oracle takes the daemon's own facts, if the past allows them.
 
 // believed is what the daemon knows of its virtual services.
 type believed map[lvs.Key]*judge.Case
 
-// beliefs are the daemon's, while it does nothing.
+// beliefs returns what the daemon knows, while it does nothing.
 func (c *chaos) beliefs() believed {
 	all := believed{}
 	d := c.director
@@ -39,7 +39,7 @@ func (c *chaos) beliefs() believed {
 	return all
 }
 
-// believes is what a daemon that is at work knows of a virtual service.
+// believes is what a working daemon knows of a virtual service.
 func (o *oracle) believes(key lvs.Key) *judge.Case {
 	if o.director != nil {
 		for _, v := range o.director.virtuals {
@@ -51,7 +51,7 @@ func (o *oracle) believes(key lvs.Key) *judge.Case {
 	return &judge.Case{Section: &judge.Section{}}
 }
 
-// serverAt is what a daemon knows of a server, nil if it has none there.
+// serverAt is what a daemon knows of a server, or nil if it has none at this address.
 func serverAt(c *judge.Case, addr netip.AddrPort) *judge.Server {
 	for i, m := range c.Members {
 		if s := &c.Servers[i]; m.Dest.Addr == addr && !s.Gone {
@@ -82,8 +82,8 @@ func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment 
 	return m
 }
 
-// climbs reports whether a server that came in then has its part of a weight now, or that of the second before: all
-// virtual services step at whole seconds of the clock.
+// climbs reports whether a server that came in at since has the part of its weight that is due now, or was due a
+// second ago. All virtual services step at whole seconds of the clock.
 func (s section) climbs(since time.Time, weight, got uint32, says health.Words) bool {
 	seconds := int(time.Since(since) / time.Second)
 	if since.IsZero() || s.slow == 0 || seconds > s.slow {
@@ -125,15 +125,15 @@ func (o *oracle) weighted(key lvs.Key, s section) (n int) {
 	return n
 }
 
-// step is one change with the moments around it.
+// step is one change, with the moments before and after it.
 func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *always.Step {
 	step := &always.Step{Before: o.moment(op.Key, s, before.Dests), After: o.moment(op.Key, s, after.Dests)}
 	knows := o.believes(op.Key)
 	step.Before.Backed, step.After.Backed = knows.Backed, knows.Backed
 	for i, e := range s.places() {
 		b, a, at := &step.Before.Servers[i], &step.After.Servers[i], spot{op.Key, e.addr}
-		b.Held = true                            // who serves did so rightly, or that was told
-		drains := o.mustDrain(op.Key, s, e.addr) // or serves on, at a former address
+		b.Held = true                            // if it served, it did so rightly or that was reported
+		drains := o.mustDrain(op.Key, s, e.addr) // or still serves, at a former address
 		was, in := before.Dests.At(e.addr)
 		b.Gone = drains && (!e.elsewhere || before.Dests.Weight(e.addr) == 0)
 		a.Gone = drains && (!e.elsewhere || after.Dests.Weight(e.addr) == 0)
@@ -161,7 +161,7 @@ func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *
 	return step
 }
 
-// restMoment is a virtual service after a quiet time: the daemon has every result.
+// restMoment is a virtual service after a quiet time, when the daemon has all results.
 func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judge.Case) *always.Moment {
 	if !knows.Obeys {
 		delete(o.obeyed, lvs.Backend{Virtual: "tcp:" + key.Addr.String()})
@@ -172,7 +172,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f, now := &m.Servers[i], serverAt(knows, e.addr)
 		dest, _ := table.At(e.addr)
 		says, _ := o.words(s, e)
-		f.Unsure = !o.passesAll(s, e) && o.isBraked(key, s, e, dest) // the guard may hold it, too
+		f.Unsure = !o.passesAll(s, e) && o.isBraked(key, s, e, dest) // the guard may hold it too
 		if f.Verdict = health.Down; f.Unsure || o.passesAll(s, e) {
 			f.Verdict = health.Up
 		}
@@ -182,7 +182,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f.Climbs = now != nil && s.climbs(now.Climbs, f.Weight, dest.Weight, says)
 		f.Ends = s.ends(now)
 		f.LeftOut = now != nil && now.Suspect
-		// while weights climb it comes at a whole second
+		// while weights climb, it comes back at a whole second
 		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && judge.NeedsOrder(now) || time.Since(now.Turn) < grace)
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]

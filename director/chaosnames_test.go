@@ -10,13 +10,13 @@ import (
 	known "ldirectord/names"
 )
 
-// hosts are the names of the file, and homes the addresses that each of them may have. No other server has those.
+// hosts are the names in the file. Homes has the addresses that each name may have; no other server has them.
 var (
 	hosts = []string{"web1", "web2"}
 	homes = map[string][]netip.AddrPort{"web1": addresses("10.2.0.1", 3), "web2": addresses("10.2.0.2", 3)}
 )
 
-// names answers for the name servers, and remembers for the next daemon.
+// names answers as the name servers, and keeps earlier addresses for the next daemon.
 type names struct {
 	at   map[string]netip.AddrPort
 	past map[string][]netip.Addr
@@ -91,7 +91,7 @@ func (s section) places() []entry {
 	return list
 }
 
-// isHome reports whether an address is that of a name.
+// isHome reports whether an address may be that of a name.
 func isHome(a netip.AddrPort) bool {
 	return slices.ContainsFunc(hosts, func(h string) bool { return slices.Contains(homes[h], a) })
 }

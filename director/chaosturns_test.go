@@ -15,15 +15,16 @@ import (
 	"ldirectord/lvs"
 )
 
-// turns are the words that say when servers come and go. Their times are short: when all is quiet, none waits.
+// turns are the directives that decide when servers come and go. Their times are so short that after a quiet time no
+// server waits.
 type turns struct {
-	hold, pace, out string // holddown, pace, paceout; "": without
+	hold, pace, out string // holddown, pace, paceout; empty if the file has none
 	onFail          string
-	agent           bool // each server has one, at a port of its own
+	agent           bool // each server has an agent, at a port of its own
 	byStatus        bool // drainstatus, without an agent
 	weighs          bool // a negotiate check at the other port that only weighs
 	watch           string
-	observe         string // out is written where the file allows it
+	observe         string // written only if leavesOut allows out
 }
 
 var (
@@ -64,8 +65,8 @@ func (t turns) onFails() lvs.OnFail {
 	return map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut}[t.onFail] + lvs.OnFail(seconds)*lvs.OnFail(time.Second)
 }
 
-// ends reports whether a server that fails since long is to be out of the table: whether a check has passed before is the
-// daemon's word.
+// ends reports whether a server that has failed for long is to be out of the table. Whether a check has passed before
+// is taken from the daemon.
 func (t turns) ends(now *judge.Server) bool {
 	switch t.onFail {
 	case "2":
@@ -91,27 +92,27 @@ func checksOf(s *judge.Server) (all []*judge.Check) {
 	return all
 }
 
-// What an agent says: all of it with each answer, so that no earlier one counts. A healthy one says ready and 100%, one
-// that refuses says down.
+// These are the answers of an agent. Each has all words, so that no earlier word still counts. A healthy agent says
+// ready and 100%, a refusing one down.
 const (
 	saysDrain condition = conditions + iota
 	saysMaint
 	saysHalf
 	saysNothing
-	wordless // an answer that fails, or of a check that asks for no words
+	wordless // a failed answer, or one of a check that reads no words
 )
 
 var agentWords = []condition{healthy, healthy, healthy, saysDrain, saysMaint, saysHalf, saysNothing, refusing}
 
-// speak gives an agent other words.
+// speak changes the answer of an agent.
 func (c *chaos) speak() {
 	a, says := agents[c.rand.IntN(len(agents))], agentWords[c.rand.IntN(len(agentWords))]
 	c.say("%s is %v", a, says)
 	c.oracle.set(a, says)
 }
 
-// ends ends the idle connections to a server, or to all: the oracle knows nothing of it, so that no change of the table
-// may follow but by a check.
+// ends closes the idle connections to a server, or to all. The oracle isn't told, so only a check may change the table
+// afterwards.
 func (c *chaos) ends() {
 	some := []netip.AddrPort{c.server()}
 	if c.rand.IntN(4) == 0 {
@@ -151,8 +152,8 @@ func (c condition) said() checker.Result {
 	return checker.Result{OK: told.State == health.Up, Told: told, Detail: "says " + c.String()}
 }
 
-// words are what a server says, by its agent or the status of its answer, and what its other port can bear; and whether
-// the daemon must know.
+// words are what an agent says or the status of an answer tells, and how much weight the other port can bear. Sure
+// reports whether the daemon must know them.
 func (o *oracle) words(s section, e entry) (says health.Words, sure bool) {
 	sure, at := true, spot{keyFor(netip.AddrPortFrom(s.at, 80)), e.addr}
 	for _, p := range s.probes(e) {
@@ -172,8 +173,8 @@ func (o *oracle) words(s section, e entry) (says health.Words, sure bool) {
 	return says, sure
 }
 
-// lastWord is what the answers to one check say now, and whether the daemon must know. An answer that fails says
-// nothing of drainstatus.
+// lastWord is what the last answers to a check say, and whether the daemon must know it. A failed answer says nothing
+// about drainstatus.
 func (o *oracle) lastWord(p probe, s section) (says condition, sure bool) {
 	says = o.conditions[p.addr]
 	if o.results[p] == nil {
@@ -186,7 +187,7 @@ func (o *oracle) lastWord(p probe, s section) (says condition, sure bool) {
 		}
 	}
 	if p.check == "drains" && !o.passes(p) && len(answers) > 0 {
-		says = answers[len(answers)-1].says // it applies on
+		says = answers[len(answers)-1].says // the last word still applies
 	}
 	recent := slices.IndexFunc(answers, func(r outcome) bool { return time.Since(r.at) < grace })
 	if recent < 0 {
@@ -198,7 +199,7 @@ func (o *oracle) lastWord(p probe, s section) (says condition, sure bool) {
 	return says, !slices.ContainsFunc(answers[recent-s.fall:], func(r outcome) bool { return r.says != says })
 }
 
-// percent is how much of its weight a server can bear by its own word.
+// percent is how much of its weight a server's answer says it can bear.
 func (c condition) percent() uint8 {
 	if c == saysHalf {
 		return 50

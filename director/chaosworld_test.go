@@ -17,31 +17,31 @@ import (
 	"ldirectord/orders"
 )
 
-// This file is the world that chaos plays: servers in their conditions, the checks of them, and a table that may
-// refuse.
+// This file is the world of chaos: servers with their conditions, the checks of them, and a table that may refuse
+// changes.
 
-// world is what is so, whatever the daemon knows: the file, the servers, what the operator did, and what daemons
+// world is the true state, whatever the daemon knows: the file, the servers, what the operator did, and what daemons
 // recorded.
 type world struct {
-	mu         sync.Mutex // guards all of it, and the oracle
+	mu         sync.Mutex // guards all fields, and the oracle
 	files      []file     // the current one; two while a reload is under way
 	conditions map[netip.AddrPort]condition
-	results    map[probe]*[]outcome // since this daemon started or began to make this check
-	orders     orders.All           // also those that are over
-	obeyed     orders.All           // of which no end was seen
+	results    map[probe]*[]outcome // since this daemon started, or began to make this check
+	orders     orders.All           // including those that have ended
+	obeyed     orders.All           // without those whose end was seen
 	maintained map[netip.AddrPort]bool
 	busy       map[netip.AddrPort]bool      // servers with connections
-	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file came or went
-	troubled   time.Time                    // something but a check changed what serves
-	foreign    bool                         // somebody else's virtual service is there
+	disturbed  map[netip.AddrPort]time.Time // when an order or a maintenance file last came or went
+	troubled   time.Time                    // when something other than a check last changed what serves
+	foreign    bool                         // there is a virtual service outside the file
 	refusal    refusal
 	changes    int
-	left       int // changes until the daemon dies, negative for never
+	left       int // changes until the daemon crashes; negative: it doesn't
 	role       part
-	claims     []lvs.Key      // what the daemon says may be in the table by it
-	recorded   []judge.Record // by the daemon for the next one
-	moving     []judge.Record // too
-	lines      []string       // of the story
+	claims     []lvs.Key      // the virtual services that the daemon says it may have in the table
+	recorded   []judge.Record // leaving servers, for the next daemon
+	moving     []judge.Record // moving weights, for the next daemon
+	lines      []string       // the story
 	clients
 }
 
@@ -51,7 +51,7 @@ func newWorld() world {
 		disturbed: map[netip.AddrPort]time.Time{}, left: -1, clients: clients{map[netip.AddrPort]bool{}, map[spot]*seen{}}}
 }
 
-// spot is a place in the table.
+// spot is an entry of the table.
 type spot struct {
 	key  lvs.Key
 	addr netip.AddrPort
@@ -62,21 +62,21 @@ type outcome struct {
 	only  bool // a failure through the virtual address alone
 	at    time.Time
 	began time.Time
-	says  condition // of an agent
+	says  condition // the agent's answer
 }
 
-// condition of a server.
+// condition is the condition of a server.
 type condition int
 
 const (
 	healthy condition = iota
 	slow
-	wrongPage // bad for a negotiate check only
+	wrongPage // fails only for a negotiate check
 	refusing
 	hanging
-	short     // the check fails by our own shortage
+	short     // the check fails because this machine lacks resources
 	unreached // fails through the virtual address alone
-	voided    // the way through it can't be judged
+	voided    // the path through the virtual address can't be judged
 	conditions
 )
 
@@ -100,7 +100,7 @@ func (r refusal) String() string {
 	return "refuses " + []string{"nothing", "every change", "some changes", "everything"}[r]
 }
 
-// part is what the daemon plays.
+// part is the role of the daemon.
 type part int
 
 const (
@@ -110,13 +110,13 @@ const (
 	returning
 )
 
-// probe is one check as the oracle tells them apart.
+// probe is a check, with the facts by which the oracle distinguishes checks.
 type probe struct {
 	check    string
 	addr     netip.AddrPort
 	interval int
-	through  netip.Addr // the virtual address; not valid: its own is asked
-	onLink   bool       // without a router: announced, and not by masq
+	through  netip.Addr // the virtual address; invalid if the check goes to the server's own address
+	onLink   bool       // without a router: the address is announced, and the method is not masq
 }
 
 // probes are the checks of a server.
@@ -146,10 +146,10 @@ func (s section) probes(e entry) []probe {
 	return list
 }
 
-// weighs reports whether a check never takes a server out.
+// weighs reports whether a check only lowers the weight.
 func (p probe) weighs() bool { return p.check == "negotiate" && p.addr.Port() == otherPort }
 
-// deciding are the checks that take a server out.
+// deciding are the checks that can take a server out.
 func (s section) deciding(e entry) []probe { return slices.DeleteFunc(s.probes(e), probe.weighs) }
 
 type asking struct {
@@ -157,13 +157,13 @@ type asking struct {
 	probe
 }
 
-// Check answers after a time that is the server's own, so that results come in the same order in each run.
+// Check answers after a time that differs between servers, so that results come in the same order in each run.
 func (a asking) Check(ctx context.Context) checker.Result {
 	history, began := a.w.history(a.probe), time.Now()
 	octets := a.addr.Addr().As4()
 	wait := time.Duration(octets[3])*time.Millisecond + time.Duration(
 		a.addr.Port()-80+uint16(len(a.check)))*10*time.Microsecond
-	wait += time.Duration(a.interval) * time.Microsecond // the end of a connection has all checks there begin at once
+	wait += time.Duration(a.interval) * time.Microsecond // the end of a connection starts all checks there at once
 	if a.onLink {
 		wait += 100 * time.Nanosecond
 	}
@@ -184,7 +184,7 @@ func (a asking) Check(ctx context.Context) checker.Result {
 	return a.w.answer(a.probe, history, began)
 }
 
-// watched is a table of which the oracle sees every change.
+// watched is a table whose changes the oracle checks.
 type watched struct {
 	*ipvsctl.Memory
 	o *oracle
@@ -222,7 +222,7 @@ func (w *watched) do(ctx context.Context, op ipvsctl.Op) error {
 	return nil
 }
 
-// Services tells the connections of those that are busy, and the packets of clients.
+// Services adds the connections of busy servers, and the packets of clients.
 func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, err
@@ -307,7 +307,7 @@ func (w *world) condition(a netip.AddrPort) condition {
 	return w.conditions[a]
 }
 
-// maintain notes that maintenance of a server begins or ends, and tells which.
+// maintain begins or ends maintenance of a server, and reports which.
 func (w *world) maintain(a netip.AddrPort) (begins bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -317,7 +317,7 @@ func (w *world) maintain(a netip.AddrPort) (begins bool) {
 	return w.maintained[a]
 }
 
-// order gives an order, or takes back the one that there is.
+// order gives an order, or ends the existing one.
 func (w *world) order(at lvs.Backend, order orders.Order) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -335,7 +335,7 @@ func (w *world) order(at lvs.Backend, order orders.Order) {
 	}
 }
 
-// given are the orders of which no end was seen.
+// given are the orders without those whose end was seen.
 func (w *world) given() orders.All {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -344,7 +344,7 @@ func (w *world) given() orders.All {
 	return all
 }
 
-// orderFor is the order for a server that holds, some time ago.
+// orderFor is the order that was in force for a server a time ago.
 func (w *world) orderFor(key lvs.Key, e entry, ago time.Duration) orders.Order {
 	called := []string{e.addr.String()}
 	if e.name != "" {
@@ -381,7 +381,7 @@ func (w *world) refuse(r refusal) {
 	w.refusal = r
 }
 
-// dieAfter lets the daemon make n more changes.
+// dieAfter lets the daemon make n more changes, then it has crashed.
 func (w *world) dieAfter(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -391,7 +391,7 @@ func (w *world) dieAfter(n int) {
 	}
 }
 
-// claim is what a daemon records for the next one, as long as it lives.
+// claim stores what a daemon records for the next one, unless it has crashed.
 func (w *world) claim(keys []lvs.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -400,7 +400,7 @@ func (w *world) claim(keys []lvs.Key) {
 	}
 }
 
-// claimed is what the daemon before left behind; one that stopped left nothing that it must remember.
+// claimed is what the last daemon recorded. One that stopped has recorded nothing.
 func (w *world) claimed() []lvs.Key {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -484,7 +484,7 @@ func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Res
 	return r
 }
 
-// recordLeavers is what a daemon records for the next one, as long as it lives.
+// recordLeavers stores what a daemon records of leaving servers, unless it has crashed.
 func (w *world) recordLeavers(all []judge.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -499,7 +499,7 @@ func (w *world) recordedLeavers() []judge.Record {
 	return w.recorded
 }
 
-// recordMoving is the same of those whose weights move.
+// recordMoving does the same for servers whose weights move.
 func (w *world) recordMoving(all []judge.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -521,7 +521,7 @@ func (w *world) obey(all orders.All) {
 	w.obeyed = all
 }
 
-// mayObey reports whether the checks of a virtual service may have their way by order.
+// mayObey reports whether the checks of a virtual service may be obeyed by order.
 func (w *world) mayObey(key lvs.Key) bool {
 	_, may := w.obeyed[lvs.Backend{Virtual: "tcp:" + key.Addr.String()}]
 	return may

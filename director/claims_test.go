@@ -16,7 +16,8 @@ import (
 	"ldirectord/parser"
 )
 
-// claimer are claims of a director that is alone: it is told what may be in the table.
+// claimer are the claims of a director without others. It is called with the virtual services that may be in the
+// table.
 type claimer func([]lvs.Key)
 
 func (c claimer) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
@@ -30,9 +31,9 @@ func (c claimer) Changed() <-chan struct{} { return nil }
 type neighbour struct {
 	changed chan struct{}
 
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards the fields below
 	has, waits map[lvs.Key]bool
-	last       []lvs.Key // that the director was given
+	last       []lvs.Key // the virtual services that the director got
 }
 
 func (n *neighbour) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
@@ -51,7 +52,7 @@ func (n *neighbour) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]strin
 
 func (n *neighbour) Changed() <-chan struct{} { return n.changed }
 
-// becomes has the neighbour have, and wait for, these virtual services.
+// becomes changes what the neighbour has and what it waits for.
 func (n *neighbour) becomes(has, waits map[lvs.Key]bool) {
 	n.mu.Lock()
 	n.has, n.waits = maps.Clone(has), maps.Clone(waits)
@@ -71,8 +72,8 @@ virtual = 10.1.0.2:80
 	checktype = connect
 `
 
-// For a virtual service of another daemon a director checks, and writes and sends nothing. It takes it over as it is
-// found, and leaves what another one waits for.
+// A director beside another daemon checks a virtual service of that one, but changes nothing in the table and sends
+// nothing. When the other ends, it takes the service over as found. It leaves to the other what that waits for.
 func TestADirectorBesideAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -110,7 +111,7 @@ func TestADirectorBesideAnother(t *testing.T) {
 		n.becomes(nil, nil)
 		does("-e -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 7", "-A -t")
 		s.hand([]string{"-d", "-t", "10.1.0.1:80", "-r", "10.2.0.1:80"})
-		n.becomes(nil, theirs) // who empties it is not heeded
+		n.becomes(nil, theirs) // while another daemon waits, an emptied service is filled again
 		does("-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 7")
 		end()
 		if err := <-ended; err != nil {
@@ -130,7 +131,7 @@ type taken map[lvs.Key]string
 func (t taken) Take([]lvs.Key, []lvs.Key) (theirs, beside map[lvs.Key]string) { return t, nil }
 func (t taken) Changed() <-chan struct{}                                      { return nil }
 
-// No check goes through a virtual address of which other daemons have every virtual service.
+// No check goes through a virtual address if other daemons have all its virtual services.
 func TestAddressesThatAreLeftToOthers(t *testing.T) {
 	for owners, want := range map[[3]bool]bool{
 		{false, false, false}: false, {true, false, false}: false, {false, false, true}: false,
@@ -148,7 +149,7 @@ func TestAddressesThatAreLeftToOthers(t *testing.T) {
 		var left map[netip.Addr]bool
 		c := claimant{services: &services{global: &parser.Global{}}, claims: theirs, through: func(all map[netip.Addr]bool) { left = all }}
 		if c.assign(virtuals, nil); left[addr] != want {
-			t.Errorf("%v are another daemon's: left to it is %v", owners, left[addr])
+			t.Errorf("services of another daemon: %v; its address is left to it: %v", owners, left[addr])
 		}
 	}
 }

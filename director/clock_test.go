@@ -13,8 +13,8 @@ import (
 	"ldirectord/run"
 )
 
-// An order for two hours lasts two hours of the boot clock, wherever somebody puts the other one. The wall clock of
-// this test is not the machine's, so every sleep puts it forward.
+// An order for two hours lasts two hours by the boot clock, however the wall clock is set. The wall clock of this test
+// is a fake one, so every sleep sets it forward against the boot clock.
 func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lasts := func(wall, boot time.Duration) orders.Order {
@@ -25,10 +25,10 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 			"\treal = 10.2.0.2:80 gate\n\treal = 10.2.0.3:80 gate\n\tchecktype = connect\n", neverChecked)
 		given := orders.All{
 			at("10.2.0.1:80"): lasts(2*time.Hour, 2*time.Hour),
-			at("10.2.0.2:80"): lasts(10*time.Hour, time.Millisecond), // over: put back by ten hours
+			at("10.2.0.2:80"): lasts(10*time.Hour, time.Millisecond), // over: set back by ten hours
 			at("10.2.0.3:80"): {Kind: orders.Maint, Until: time.Now().Add(2 * time.Hour)},
 		}
-		for run.SinceBoot() < given[at("10.2.0.2:80")].Ends { // which is not the faked clock
+		for run.SinceBoot() < given[at("10.2.0.2:80")].Ends { // the boot clock is not a fake one
 		}
 		journal := notify.NewJournal()
 		d := New(Deps{Tell: []Receiver{Words(journal.Emit)}, Orders: given, Table: ipvsctl.NewMemory(nil)})
@@ -55,14 +55,14 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 				}
 			}
 		}
-		if err := d.Order(ctx, given); err != nil { // who keeps the orders does not know what ended
+		if err := d.Order(ctx, given); err != nil { // the sender of orders doesn't know yet which ended
 			t.Fatal(err)
 		}
 		now, _ := d.Snapshot(ctx)
 		o, is := now.Orders[at("10.2.0.1:80")]
 		left := time.Until(o.End())
 		if !is || left < time.Hour || left > 2*time.Hour+time.Second || len(now.Orders) != 1 {
-			t.Errorf("it ends in %v: %v", left, now.Orders)
+			t.Errorf("the order for two hours ends in %v: %v", left, now.Orders)
 		}
 		end()
 		if err := <-ended; err != nil {
@@ -74,7 +74,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 	})
 }
 
-// As long as nobody sets the clock an order ends when it was said to, to the second.
+// Unless the clock is set, an order ends at the second that it names.
 func TestAnEndStaysWhereNobodySetsTheClock(t *testing.T) {
 	until := time.Now().Add(time.Hour)
 	o := orders.Order{Kind: orders.Drain, Until: until, Ends: run.SinceBoot() + time.Hour + time.Second}

@@ -11,17 +11,17 @@ import (
 	"ldirectord/judge"
 )
 
-// said is a failed check that was taken down.
+// said is a failed check whose conversation was recorded.
 func said(task *schedule.Task, what string) *schedule.Update {
 	u := &schedule.Update{Task: task, Tape: transcript.New()}
-	for range 100 { // as much as a tape has
+	for range 100 { // enough to fill a tape
 		u.Tape.Say(transcript.Note, nil, []byte(what))
 	}
 	u.Tape.Close(func(_ transcript.Kind, text string, _ bool) string { return text })
 	return u
 }
 
-// The last failed conversation of a check is kept while it is down, bounded in every way.
+// The last failed conversation of a check is kept while the check is down, within all limits.
 func TestConversationsOfChecksThatAreDown(t *testing.T) {
 	var asked []*schedule.Task
 	a := conversations{tape: func(t *schedule.Task) { asked = append(asked, t) }, kept: map[*schedule.Task]Conversation{}}
@@ -34,7 +34,7 @@ func TestConversationsOfChecksThatAreDown(t *testing.T) {
 		asked = nil
 		a.follow(u, c, now)
 		if (len(asked) > 0) != asks {
-			t.Errorf("%s: asked for %d", what, len(asked))
+			t.Errorf("%s: %d tapes were requested", what, len(asked))
 		}
 		if got := a.kept[task].Text; len(got) > maxConversation || !strings.Contains(got, text) || (got == "") != (text == "") {
 			t.Errorf("%s: %d bytes: %.80q", what, len(got), got)

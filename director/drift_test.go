@@ -12,7 +12,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// The table may be read more often than once in an interval: when another daemon comes or goes.
+// The end of an interval counts, not the number of readings: the table is also read when another daemon comes or goes.
 func TestALimitIsToldAfterAWholeInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := lvs.Dest{Upper: 4, Weight: 1}
@@ -27,7 +27,7 @@ func TestALimitIsToldAfterAWholeInterval(t *testing.T) {
 			{500 * time.Millisecond, 4, true},
 			{time.Second, 4, false},
 			{time.Second, 2, false},
-			{500 * time.Millisecond, 4, false}, // it begins again
+			{500 * time.Millisecond, 4, false}, // the interval begins again
 			{500 * time.Millisecond, 2, false},
 			{500 * time.Millisecond, 2, false},
 			{500 * time.Millisecond, 2, true},
@@ -42,8 +42,8 @@ func TestALimitIsToldAfterAWholeInterval(t *testing.T) {
 
 const withTimeouts = "checkinterval = 1\ntimeouts = 7200/0/60\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 
-// The timeouts of the file are set at the start, after somebody else changed them, and after a reload; at the end they stay.
-// While another daemon has them, and on standby, they are left alone.
+// The timeouts of the file are set at the start, after a change by hand, and after a reload. They stay at the end.
+// They are not changed while another daemon has them, and not on standby.
 func TestTimeoutsOfIdleConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -85,7 +85,7 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 		step("a reload", lvs.Timeouts{}, lvs.Timeouts{7200, 90, 60}, "7200/90/60, before: 7200/7/60")
 		reload("none")
 		if slices.Contains(n.last, lvs.TimeoutsKey) {
-			t.Error("claimed, and the file has none")
+			t.Error("the timeouts are claimed though the file has none")
 		}
 		step("none in the file", lvs.Timeouts{1, 1, 1}, lvs.Timeouts{1, 1, 1}, "")
 		n.becomes(map[lvs.Key]bool{lvs.TimeoutsKey: true}, nil)
@@ -94,7 +94,7 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 		n.becomes(nil, nil)
 		step("that one ends", lvs.Timeouts{}, lvs.Timeouts{7200, 1, 60}, "7200/1/60, before: 1/1/1")
 		if !slices.Contains(n.last, lvs.TimeoutsKey) {
-			t.Error("not claimed")
+			t.Error("the timeouts are not claimed after the other daemon ended")
 		}
 		end()
 		if err := <-ended; err != nil {

@@ -12,7 +12,7 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// endingTable is a table at whose first reading, or first change, the daemon is told to end.
+// endingTable is a table whose first reading, or first change, ends the daemon.
 type endingTable struct {
 	*ipvsctl.Memory
 	end      context.CancelFunc
@@ -58,7 +58,7 @@ func TestAnEndDuringTheStartIsNoFailure(t *testing.T) {
 	}
 }
 
-// hangingTable takes no change, and hangingMarks no rules, before whoever waits gives up.
+// hangingTable makes no change, and hangingMarks sets no rules, until the caller gives up.
 type hangingTable struct{ *ipvsctl.Memory }
 
 func (hangingTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
@@ -73,7 +73,8 @@ func (hangingMarks) Sync(ctx context.Context, _ []fwmark.Rule) ([]string, error)
 	return nil, ctx.Err()
 }
 
-// The end takes no longer than the pool and stopTimeout, whatever hangs: stop names a bound that is built on it.
+// The end takes at most the pool's time and stopTimeout, whatever hangs. The timeout of the command stop depends on
+// that.
 func TestTheEndIsBoundedWhateverHangs(t *testing.T) {
 	const config = `virtual = 1
 	protocol = fwm
@@ -95,7 +96,7 @@ virtual = 10.1.0.2:80
 				go func() {
 					ended <- New(Deps{Table: hangingTable{s.table.Memory}, Marks: hangingMarks{}, Tell: s.receivers()}).Run(ctx, s.plan("one"))
 				}()
-				time.Sleep(2*tableTimeout + marksTimeout + time.Second) // it is at all of it again
+				time.Sleep(2*tableTimeout + marksTimeout + time.Second) // all requests hang again
 				begun := time.Now()
 				end(cause)
 				if err := <-ended; err != nil {

@@ -24,7 +24,7 @@ type ran []string
 
 func (r *ran) Run(h notify.Hook) { *r = append(*r, h.Argv[len(h.Argv)-1]) }
 
-// What becomes of mark rules is told of those virtual services that have some.
+// A change of mark rules is reported for the virtual services that have such rules, and no others.
 func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	var hooks ran
 	d := New(Deps{Tell: []Receiver{Commands(hooks.Run)}})
@@ -52,15 +52,15 @@ func TestTheServerAtAnAddressIsTheOneThatIsUp(t *testing.T) {
 	} {
 		v := virtualOf(&parser.Virtual{}, serverOf(here), serverOf(here)).seated(c.one, c.two)
 		if v.serverAt(someAddr) != v.servers[c.want] {
-			t.Errorf("not server %d", c.want)
+			t.Errorf("the server at the address is not server %d", c.want)
 		}
 	}
 	if v := virtualOf(&parser.Virtual{}, serverOf(here)); v.serverAt(netip.AddrPort{}) != nil {
-		t.Error("a server at another address")
+		t.Error("a server is found at another address")
 	}
 }
 
-// A server that somebody added shows in a snapshot.
+// A server that was added by hand shows in a snapshot.
 func TestASnapshotShowsWhatWasAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -125,17 +125,17 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 	}
 }
 
-// asked are the commands that run.
+// asked are the commands that were requested.
 type asked []notify.Hook
 
 func (a *asked) Run(h notify.Hook) { *a = append(*a, h) }
 
-// A stop and a demotion wait until the last of the commands has ended, and no longer.
+// A stop and a demotion wait until the last command has ended, and no longer.
 func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	var hooks asked
 	d := New(Deps{Tell: []Receiver{Commands(hooks.Run)}})
 	if ended := d.tell.leaving(d.ours, d.claimant.beside, "test"); ended != nil {
-		t.Error("waits for no command")
+		t.Error("there is a wait without commands")
 	}
 	for range 2 {
 		v := virtualOf(&parser.Virtual{})
@@ -147,7 +147,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	for i, hook := range hooks {
 		select {
 		case <-ended:
-			t.Errorf("%d of %d commands had ended", i, len(hooks))
+			t.Errorf("the wait ended after %d of %d commands", i, len(hooks))
 		default:
 		}
 		hook.Ended()
@@ -155,14 +155,14 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	select {
 	case <-ended:
 	default:
-		t.Error("waits after the last command")
+		t.Error("the wait did not end with the last command")
 	}
 	if len(hooks) != 2 {
-		t.Errorf("%d commands", len(hooks))
+		t.Errorf("%d commands were requested, want 2", len(hooks))
 	}
 }
 
-// What onchange and the webhook get is matched by the operator's programs: no byte of it changes.
+// Operators' programs parse what onchange and the webhook get: no byte of it may change.
 func TestTheBytesOfAMessage(t *testing.T) {
 	for want, now := range map[string]VirtualSnapshot{
 		`{"virtual":"fwm:3","available":false,"fallback":false,"servers":null} 0`: {ID: "fwm:3"},

@@ -8,7 +8,7 @@ import (
 	"ldirectord/parser"
 )
 
-// A server is down when one of its checks says so, up when all do, and unknown until all have a result.
+// A server is down if one of its checks is, up if all are, and unknown until all have a result.
 func TestTheVerdictOfSeveralChecks(t *testing.T) {
 	const unknown, up, down = health.Unknown, health.Up, health.Down
 	for _, c := range []struct {
@@ -35,12 +35,12 @@ func TestTheVerdictOfSeveralChecks(t *testing.T) {
 	}
 }
 
-// Of checks that all pass for now, the one with the most failures in a row is shown.
+// If all checks are up, the one with the most failures in a row is shown.
 func TestTheWorstOfChecksThatPass(t *testing.T) {
 	s := checkedBy(health.Up, health.Up)
 	s.first.next.Health, _ = s.first.next.Health.Next(false, health.Rule{Fall: 3, Rise: 1})
 	if s.worst() != s.first.next || s.Verdict() != health.Up {
-		t.Errorf("%v, streak %d", s.Verdict(), s.worst().Health.Streak)
+		t.Errorf("the server is %v, the worst check's streak %d", s.Verdict(), s.worst().Health.Streak)
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 	"ldirectord/parser"
 )
 
-// Who has left is forgotten: nothing of it is recorded for the next daemon, and nobody looks for its connections any more.
-func TestWhoHasLeftIsForgotten(t *testing.T) {
+// A server that has left is forgotten: nothing of it is recorded for the next daemon, and its connections are no
+// longer counted.
+func TestAServerThatHasLeftIsForgotten(t *testing.T) {
 	const file = "checkinterval = 1\ndraintime = 60\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 	for name, leave := range map[string]func(*scenario){
 		"no connections": func(s *scenario) { s.step([]string{"carry", "10.2.0.2:80", "0", "0", "0"}, "") },
@@ -26,24 +27,25 @@ func TestWhoHasLeftIsForgotten(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newScenario(t)
 				s.configs["one"] = file
-				s.configs["two"] = file + "\treal = 10.2.0.2:80 gate 2\n\treal = 10.2.0.2:81 gate 2\n" // one entry of the table, as gate has it
+				// with gate, two ports are one entry of the table
+				s.configs["two"] = file + "\treal = 10.2.0.2:80 gate 2\n\treal = 10.2.0.2:81 gate 2\n"
 				s.step([]string{"carry", "10.2.0.2:80", "1", "0", "0"}, "")
 				s.step([]string{"start", "two"}, "")
 				time.Sleep(3 * time.Second)
 				s.step([]string{"reload", "one"}, "")
 				time.Sleep(3 * time.Second)
 				if len(s.recorded()) != 1 {
-					t.Errorf("recorded is %v", s.recorded())
+					t.Errorf("while it leaves, %v is recorded", s.recorded())
 				}
 				leave(s)
 				time.Sleep(4 * time.Second)
 				if len(s.recorded()) != 0 {
-					t.Errorf("afterwards recorded is %v", s.recorded())
+					t.Errorf("after it left, %v is still recorded", s.recorded())
 				}
 				before := s.table.looks.Load()
 				time.Sleep(5 * time.Second)
 				if n := s.table.looks.Load() - before; n != 0 || before == 0 {
-					t.Errorf("looked %d times, then %d times", before, n)
+					t.Errorf("its connections were read %d times before, then %d times", before, n)
 				}
 				s.stop(ErrHandover)
 				time.Sleep(time.Second)
@@ -70,14 +72,14 @@ func TestConnectionsInWords(t *testing.T) {
 	}
 }
 
-// onchange is told of those that are in the table.
-func TestOnChangeIsToldWhoLeaves(t *testing.T) {
+// onchange gets the leaving servers that are in the table.
+func TestOnChangeGetsLeavingServers(t *testing.T) {
 	in, out := netip.MustParseAddrPort("10.2.0.1:80"), netip.MustParseAddrPort("10.2.0.2:80")
 	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"})
 	v.Leavers = []judge.Leaver{{Addr: in, Name: "10.2.0.1:8080"}, {Addr: out, Name: "10.2.0.2:80"}}
 	v.Have, v.Known = lvs.Dests{{Addr: in}}, true
 	now, up := v.message()
 	if !slices.Equal(now.Leaving, []string{"10.2.0.1:8080"}) || up != 0 || len(now.Servers) != 0 {
-		t.Errorf("%+v, %d up", now, up)
+		t.Errorf("onchange gets %+v, %d up", now, up)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// What a director says it may have in the table grows before a virtual service is added, and shrinks when one is gone.
+// The virtual services that a director claims grow before one is added, and shrink after one is gone from the table.
 func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 	const one = "checkinterval = 1\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 	const two = one + "virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
@@ -41,14 +41,14 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 		first, second := keyFor(netip.MustParseAddrPort("10.1.0.1:80")), keyFor(netip.MustParseAddrPort("10.1.0.2:80"))
 		before := owned()
 		if got := before[len(before)-1]; !slices.Equal(got, []lvs.Key{first, second}) {
-			t.Errorf("while it can't be removed: %v", got)
+			t.Errorf("while the second can't be removed, it claims %v", got)
 		}
 		s.table.broken.Store(false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		after := owned()
 		if got := after[len(after)-1]; !slices.Equal(got, []lvs.Key{first}) || len(after) != len(before)+1 {
-			t.Errorf("after it is removed: %v, told %d times", got, len(after)-len(before))
+			t.Errorf("after the removal it claims %v, in %d calls", got, len(after)-len(before))
 		}
 		end(ErrHandover)
 		if err := <-ended; err != nil {
@@ -61,7 +61,7 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 	})
 }
 
-// untilCut are mark rules whose change ends with its context.
+// untilCut are mark rules whose change ends only with its context.
 type untilCut struct{}
 
 func (untilCut) Sync(ctx context.Context, _ []fwmark.Rule) ([]string, error) {
@@ -113,7 +113,7 @@ func TestASnapshotHasServersWithoutAnAddress(t *testing.T) {
 		first, second := now.Virtuals[0].Servers, now.Virtuals[1].Servers
 		if len(first) != 3 || first[0].Real != "10.2.0.1:80" || first[1].Real != "web.example:80" || first[1].State != "unknown" || first[1].Weight != 3 || first[2].Real != "api.example:80" ||
 			len(second) != 1 || second[0].Real != "10.2.0.2:80" {
-			t.Errorf("%+v, %+v", first, second)
+			t.Errorf("the servers are %+v and %+v", first, second)
 		}
 		s.stop(ErrHandover)
 		time.Sleep(time.Second) // checks in flight end

@@ -16,7 +16,7 @@ virtual = 10.1.0.1:80
 	checktype = connect
 `
 
-// hangingFolder runs a director whose maintenancedir hangs from the moment hang is closed on, until fix is.
+// hangingFolder runs a director whose maintenancedir hangs from when hang is closed until fix is closed.
 func hangingFolder(t *testing.T, test func(t *testing.T, s *scenario, hang, fix chan struct{})) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +40,7 @@ func hangingFolder(t *testing.T, test func(t *testing.T, s *scenario, hang, fix 
 	})
 }
 
-// logged reports whether the log has a line with this.
+// logged reports whether the log has a line with a text.
 func (s *scenario) logged(text string) bool {
 	return strings.Contains(strings.Join(s.take(), "\n"), text)
 }
@@ -57,26 +57,26 @@ func TestAStartWaitsNotLongForAFolderThatHangs(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if !s.logged("Maintenance folder can't be read; servers in maintenance stay there: " + s.folder + ": no answer in 3s") {
-			t.Error("and nobody is told why")
+			t.Error("the log does not say why the folder can't be read")
 		}
 		if why := snapshotOf(t, s.director).Folder; why != "no answer in 3s" {
-			t.Errorf("nor who asks for the status: %q", why)
+			t.Errorf("the status says about the folder: %q", why)
 		}
 		close(fix)
 		time.Sleep(2 * time.Second)
 		if why := snapshotOf(t, s.director).Folder; why != "" {
-			t.Errorf("when it answers: %s", why)
+			t.Errorf("after the folder answers, the status says: %s", why)
 		}
 		if now := snapshotOf(t, s.director).Virtuals[0].Servers; now[0].State != "maintenance" || now[1].State != "up" {
-			t.Errorf("when it answers: %s, %s", now[0].State, now[1].State)
+			t.Errorf("after the folder answers, the servers are %s and %s", now[0].State, now[1].State)
 		}
 		if !s.logged("Maintenance folder can be read again: " + s.folder) {
-			t.Error("and nobody is told that it does")
+			t.Error("the log does not say that the folder can be read again")
 		}
 	})
 }
 
-func TestAFolderThatHangsLetsNobodyBackAndHoldsUpNobody(t *testing.T) {
+func TestAHangingFolderKeepsMaintenanceAndDelaysNothing(t *testing.T) {
 	hangingFolder(t, func(t *testing.T, s *scenario, hang, fix chan struct{}) {
 		s.step([]string{"maintain", "10.2.0.1"}, "")
 		s.start("one", false)
@@ -106,12 +106,12 @@ func TestAFolderThatHangsLetsNobodyBackAndHoldsUpNobody(t *testing.T) {
 			}
 		}
 		if reloaded != nil {
-			t.Error("the reload waits for the folder")
+			t.Error("the reload still waits for the folder")
 		}
 		close(fix)
 		time.Sleep(2 * time.Second)
 		if now := snapshotOf(t, s.director); now.Virtuals[0].Servers[0].State != "up" {
-			t.Errorf("when it answers: %+v", now.Virtuals[0].Servers[0])
+			t.Errorf("after the folder answers, the server is %+v", now.Virtuals[0].Servers[0])
 		}
 	})
 }
@@ -121,11 +121,11 @@ func TestADirectorEndsWhileItsFolderHangs(t *testing.T) {
 		defer close(fix)
 		close(hang)
 		s.start("one", false)
-		time.Sleep(time.Second) // it waits for the folder
+		time.Sleep(time.Second) // the director waits for the folder
 		begin := time.Now()
 		s.stop(nil)
 		if took := time.Since(begin); took > time.Second {
-			t.Errorf("it ended after %v", took)
+			t.Errorf("the director ended only after %v", took)
 		}
 	})
 }

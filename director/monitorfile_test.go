@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// As in the Perl: its status line, or the page that does not match.
+// The monitorfile has the words of the Perl ldirectord: the status line, or the page that does not match.
 func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 	page := strings.Repeat("gone fishing, back at noon; ", 10) + "password s3cret"
 	for _, c := range []struct {
@@ -54,7 +54,7 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 	}
 }
 
-// answering gives every request the same answer.
+// answering is a server that gives the same answer to every request.
 func answering(t *testing.T, answer string) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -77,7 +77,7 @@ func answering(t *testing.T, answer string) netip.AddrPort {
 	return netip.MustParseAddrPort(l.Addr().String())
 }
 
-// The wanted ids are those that the Perl's get_real_id_str writes to a monitorfile.
+// The ids are those that get_real_id_str of the Perl ldirectord writes to a monitorfile.
 func TestMonitorID(t *testing.T) {
 	cfg := parser.Virtual{Key: lvs.Key{Protocol: lvs.TCP}, CheckType: parser.Connect}
 	real := parser.Real{Addr: netip.MustParseAddrPort("10.2.0.1:7000"), Weight: 1, Forward: lvs.Route, Request: "/", OwnRequest: true}

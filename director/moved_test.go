@@ -13,15 +13,15 @@ import (
 	"ldirectord/lvs"
 )
 
-// moving is a random walk of two names over addresses that go up and down, and what the table must have then: for each
-// name the address that it has, if that one is up, else the one that served last, if it has been up ever since.
+// moving moves two names at random over addresses that go up and down, and knows what the table must have. For each
+// name that is its address, if up, otherwise the address that served last, if it has been up ever since.
 type moving struct {
 	*scenario
 	rand    *rand.Rand
 	draws   []string
 	down    map[string]bool
 	at      map[string]string // the address of a name
-	serves  map[string]string // who serves for it; "" for nobody
+	serves  map[string]string // the address that serves for a name; empty if none does
 	drained string
 	maint   string
 }
@@ -35,7 +35,7 @@ virtual = 10.1.0.1:80
 	checktype = connect
 `
 
-// TestNamesThatMoveAtRandom moves names, with reloads, crashes, orders and standing by in between.
+// TestNamesThatMoveAtRandom moves names, with reloads, crashes, orders and standby in between.
 func TestNamesThatMoveAtRandom(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func (m *moving) do(words ...string) {
 	m.step(words, "")
 }
 
-// draw has something happen.
+// draw plays a random event.
 func (m *moving) draw() {
 	names := []string{"web1", "web2"}
 	pick := m.rand.IntN(2)
@@ -82,7 +82,7 @@ func (m *moving) draw() {
 		m.do("handover")
 		m.do("start", "one")
 		if m.maint != "" && !strings.Contains(m.configs["one"], "quiescent") && m.serves[m.maint] != m.at[m.maint] {
-			m.serves[m.maint] = "" // it is not in the table that is found
+			m.serves[m.maint] = "" // the table found at the start does not have it
 		}
 	case 2:
 		m.take(&m.drained, name, "drain")
@@ -101,7 +101,8 @@ func (m *moving) draw() {
 	}
 }
 
-// take gives an order for a name, in place of what the order was for before and of the name's other one; "": for none.
+// take gives an order for a name, instead of the order's last name and of the name's other order. An empty name means
+// none.
 func (m *moving) take(holder *string, name, order string) {
 	for _, was := range []string{*holder, name} {
 		if was != "" {
@@ -116,7 +117,7 @@ func (m *moving) take(holder *string, name, order string) {
 	}
 }
 
-// settle waits and compares.
+// settle waits, then compares the table.
 func (m *moving) settle() {
 	time.Sleep(6 * time.Second)
 	synctest.Wait()

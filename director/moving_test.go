@@ -20,12 +20,12 @@ import (
 	"ldirectord/notify"
 )
 
-// counting is a table in memory that counts what it is asked.
+// counting is a table in memory that counts its requests.
 type counting struct {
 	*ipvsctl.Memory
 	mu      sync.Mutex
 	ops     int
-	largest int // batch
+	largest int // the largest batch
 	reads   int
 }
 
@@ -43,7 +43,7 @@ func (c *counting) Read(ctx context.Context) (ipvsctl.Table, error) {
 	return c.Memory.Read(ctx)
 }
 
-// took is what was asked since the last call.
+// took returns the counts since the last call.
 func (c *counting) took() (ops, largest, reads int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +52,7 @@ func (c *counting) took() (ops, largest, reads int) {
 	return ops, largest, reads
 }
 
-// crowd is a hundred sections of fifty servers, with half of them out; returned, those come back. Nothing checks them.
+// crowd is a hundred sections of fifty servers, of which half are out. Back brings those back. No checks are made.
 func crowd(t testing.TB, table ipvsctl.Client, slowstart int, move func([]judge.Record)) (back, end func()) {
 	var file strings.Builder
 	fmt.Fprintf(&file, "checkinterval = 3600\nslowstart = %d\n", slowstart)
@@ -103,8 +103,8 @@ func crowd(t testing.TB, table ipvsctl.Client, slowstart int, move func([]judge.
 	}
 }
 
-// 2,500 servers that come back at once climb together: one operation for each in a second, in batches of 64, with one
-// reading of the table, and a few records when they begin and when they end.
+// 2,500 servers that come back at once climb together. Each second has one operation for each server, in batches of
+// 64, and one reading of the table. There are a few records at the beginning and at the end.
 func TestManyClimbAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const seconds = 30
@@ -116,7 +116,7 @@ func TestManyClimbAtOnce(t *testing.T) {
 		back()
 		synctest.Wait()
 		if ops, _, _ := table.took(); ops != 2500 {
-			t.Errorf("they come back with %d operations", ops)
+			t.Errorf("the servers came back with %d operations, want 2500", ops)
 		}
 		for i := range seconds {
 			time.Sleep(time.Second)
@@ -129,7 +129,7 @@ func TestManyClimbAtOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if ops, _, reads := table.took(); ops > 2500 || reads > 1 || records > 8 {
-			t.Errorf("afterwards %d operations, %d readings; %d records in all", ops, reads, records)
+			t.Errorf("after the climb: %d operations, %d readings; %d records in all", ops, reads, records)
 		}
 		have, err := table.Memory.Read(t.Context())
 		if err != nil {
@@ -146,7 +146,7 @@ func TestManyClimbAtOnce(t *testing.T) {
 	})
 }
 
-// BenchmarkClimb is the cost of 2,500 servers that climb, in processor time for each second.
+// BenchmarkClimb is the processor time of 2,500 climbing servers, for each second.
 func BenchmarkClimb(b *testing.B) {
 	table := &counting{Memory: ipvsctl.NewMemory(nil)}
 	back, end := crowd(b, table, 600, nil)
@@ -171,8 +171,8 @@ func BenchmarkClimb(b *testing.B) {
 	end()
 }
 
-// Two lines of a section name one server, with two checks. What one of them waits for, or reports, is not the other's
-// with the next daemon either, and the weight in the table is that of the one that serves.
+// Two lines of a section have one address and two checks. The waits and words of each line are recorded apart, also
+// for the next daemon. The weight in the table belongs to the line that serves.
 func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 	plan := func() *services {
 		const file = "virtual = 10.0.0.1:80\n\tservice = http\n\tholddown = 30\n\tdrainstatus = 503\n" +
@@ -190,7 +190,7 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 		v.Have = lvs.Dests{v.Servers[waits].Dest}
 		before := movers{services: was}
 		before.note(v)
-		v.Have = lvs.Dests{v.Servers[1-waits].Dest} // by now
+		v.Have = lvs.Dests{v.Servers[1-waits].Dest} // the other line serves by now
 		before.record(true)
 
 		next := movers{services: now, records: before.records}

@@ -13,9 +13,9 @@ import (
 	"ldirectord/lvs"
 )
 
-// Each line of a row is a server, each word what a look finds since the look before: new connections, a slash, packets
-// back; a - in front for counters that began anew before. The line ends with the looks from which on the server is suspected, and from
-// which on it is not; the first look is 1.
+// Each line of a row is a server, each word what a look finds since the last look: new connections, a slash, packets
+// back. A leading - means that the counters were reset before. After the arrow follow the looks at which the suspicion
+// begins and ends. The first look is 1.
 func TestWhenAServerIsSuspected(t *testing.T) {
 	for _, row := range []struct{ what, looks string }{
 		{"the example: its fellows answer", `
@@ -34,7 +34,7 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 		{"a burst just before the look, and an answer that is late by one look", `
 			1/0   60/0  0/60
 			14/50 60/50 14/50`},
-		{"a burst that is answered by nobody at first, because it was just made", `
+		{"a burst that no server answers at first, because it was just made", `
 			30/0  30/30
 			30/0  30/30
 			30/0  30/30`},
@@ -59,18 +59,18 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 		{"one connection each tenth look adds up to nothing", `
 			9/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 15/0 5/0
 			9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9  0/9`},
-		{"nobody asks any more: it ends after ten looks", `
+		{"no clients any more: it ends after ten looks", `
 			20/0 20/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 -> 2 12
 			9/9  9/9  9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9`},
-		{"somebody asks at the ninth: it stays", `
+		{"a client at the ninth: it stays", `
 			20/0 20/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 0/0 1/0 0/0 0/0 -> 2
 			9/9  9/9  9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9 9/9`},
-		{"nobody to compare with", `
+		{"no server to compare with", `
 			50/0 50/0 50/0`},
 		{"the others have no new connections: old ones say nothing", `
 			50/0 50/0 50/0
 			0/99 0/99 0/99`},
-		{"a flood: nobody answers", `
+		{"a flood: no server answers", `
 			999/0 999/0 999/0
 			999/0 999/0 999/0
 			999/0 999/0 999/0`},
@@ -130,7 +130,7 @@ func TestWhenAServerIsSuspected(t *testing.T) {
 			got := make([]string, len(all))
 			for k := range looks[0] {
 				for i, w := range all {
-					if k == 0 { // it was there before
+					if k == 0 { // the counters before the first look
 						traffic[i] = lvs.Traffic{Connections: 1000, PacketsOut: 1000}
 						w.look(traffic[i], now)
 					}
@@ -183,8 +183,8 @@ virtual = 10.1.0.2:80
 	observe = yes
 `
 
-// The counters are read each two seconds, in one request for all sections that are observed; without the word, for
-// servers that can't be observed, and on standby they are not.
+// The counters are read every two seconds, in one request for all observed sections. They are not read without the
+// directive, for servers that can't be observed, and on standby.
 func TestWhatIsReadForObserve(t *testing.T) {
 	for what, row := range map[string]struct {
 		config  string
@@ -219,8 +219,8 @@ func TestWhatIsReadForObserve(t *testing.T) {
 	}
 }
 
-// A gate server answers elsewhere, and so says nothing; two lines of one address are one server.
-func TestWhoIsComparedForObserve(t *testing.T) {
+// A gate server answers past the director, so it isn't compared. Two lines with one address are one server.
+func TestWhichServersAreComparedForObserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
 		s.configs["one"] = strings.Replace(threeObserved, "0.3:80 masq\n", "0.3:80 gate\n\treal = 10.2.0.1:80 masq\n", 1)
@@ -242,7 +242,7 @@ func TestWhoIsComparedForObserve(t *testing.T) {
 	})
 }
 
-// While the table does not answer, nothing is known and nothing is forgotten; a server that is gone from it is.
+// While the table does not answer, nothing is forgotten. A server that is gone from the table is forgotten.
 func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -262,7 +262,7 @@ func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 		ask()
 		const suspected = "30 connections in 4 s, 0 packets back; its checks pass"
 		if got := ask(); got != suspected {
-			t.Fatalf("%q", got)
+			t.Fatalf("after three looks it is suspected for %q, want %q", got, suspected)
 		}
 		if s := snapshotOf(t, s.director).Virtuals[0].Servers[0]; s.Note != "suspected: "+suspected || s.State != "up" {
 			t.Errorf("its note is %q, and it is %s", s.Note, s.State)
@@ -279,16 +279,16 @@ func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 		s.table.Memory.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelDest, Key: key, Dest: lvs.Dest{Addr: servers[0]}})
 		time.Sleep(2 * observeInterval)
 		if got := snapshotOf(t, s.director).Virtuals[0].Servers[0].Suspected; got != "" {
-			t.Errorf("it is gone: %q", got)
+			t.Errorf("removed from the table, it is still suspected: %q", got)
 		}
 		s.stop(context.Canceled)
 		time.Sleep(time.Second)
 	})
 }
 
-// An hour of honest traffic to six servers, in which what clients do and what the network does changes every 30 s:
-// nobody is suspected. One server that answers nobody from then on is. The kernel renews the counters of each server
-// every 2.05 s, and of each at another time.
+// In an hour of honest traffic to six servers, the clients' and the network's behaviour changes every 30 s, and no
+// server is suspected. Then one server stops answering, and is suspected. The kernel renews the counters of each
+// server every 2.05 s, at different times.
 func TestAnHourOfHonestTraffic(t *testing.T) {
 	const tick, renew, mode, servers = 10 * time.Millisecond, 205, 3000, 6
 	const look = int(observeInterval / tick)
@@ -296,7 +296,7 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		var all [servers]*witness
 		var traffic, shown [servers]lvs.Traffic
-		var late [servers][1000]uint64 // answers by the tick at which they come, modulo a thousand
+		var late [servers][1000]uint64 // answers by the tick at which they arrive, modulo a thousand
 		for i := range all {
 			all[i] = &witness{}
 		}
@@ -316,13 +316,13 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 				if n%renew >= renew-3 {
 					come = 100
 				}
-			case 3: // bursts of one client, which persists
+			case 3: // bursts of one persistent client
 				if n%renew == renew-1 {
 					come, to = 60, n/mode%servers
 				}
-			case 4: // a flood that fills the queues of all
+			case 4: // a flood that fills the queues of all servers
 				come, lost = 10, 0.9
-			case 5: // a scanner that sends SYNs alone to one server
+			case 5: // a scanner that sends only SYNs to one server
 				come, to = 1, n/mode%servers
 			case 6: // the network fails
 				come, lost = 1, 1
@@ -341,7 +341,7 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 					i = turn % servers
 				}
 				traffic[i].Connections++
-				if delay := random.IntN(40); i != gray { // a lost SYN is sent again, after 1 s, 3 s and 7 s
+				if delay := random.IntN(40); i != gray { // a lost SYN is resent after 1 s, 3 s and 7 s
 					for _, again := range []int{0, 100, 300, 700} {
 						if random.Float64() >= lost {
 							late[i][(n+again+delay)%1000]++
@@ -367,8 +367,8 @@ func TestAnHourOfHonestTraffic(t *testing.T) {
 			compare(all[:], now)
 			for i, w := range all {
 				if w.suspected && i != gray || !w.suspected && i == gray && n > end+3*renew+look/2 {
-					t.Fatalf("seed %d, after %v, traffic of kind %d: server %d: %t, and %d answers nobody: %+v", seed,
-						time.Duration(n)*tick, kind, i, w.suspected, gray, *w)
+					t.Fatalf("seed %d, %v, traffic %d: server %d suspected: %t, gray is %d: %+v",
+						seed, time.Duration(n)*tick, kind, i, w.suspected, gray, *w)
 				}
 			}
 		}

@@ -14,44 +14,42 @@ import (
 	"ldirectord/orders"
 )
 
-// oracle knows what is so, from the file, the servers' conditions, the results of their checks and what the operator
-// did, and asks the predicates of lab/always about it: after each change of the table, and when all is quiet. What
-// remains here is what they can't say, because it is the past of a daemon that is watched from outside:
-//
-//   - which facts the daemon must know by now, and which it may not know yet (known, settle),
-//   - whose word counts where the daemon's choice depends on the order of results (oracleguard_test.go, and
-//     oraclebrake_test.go: whether all failed only through the virtual address, and none passed since),
-//   - when it may have begun that a server leaves, and how long that may last (oracleleave_test.go),
-//   - what is not of one virtual service: those of others, a stop, a daemon that stands by, and announced addresses.
+// oracle knows the true state, from the file, the servers' conditions, the results of their checks and the operator's
+// actions. It asks the predicates of lab/always about it, after each change of the table and after each quiet time.
+// These files have what the predicates can't know, because it depends on the past of the daemon. Which facts must the
+// daemon know by now (known, settle)? Which servers may be held where that depends on the order of results
+// (oracleguard_test.go, oraclebrake_test.go)? When did a server begin to leave, and how long may that last
+// (oracleleave_test.go)? The oracle also checks what is not about one virtual service: services of others, a stop, a
+// standby, and announced addresses.
 type oracle struct {
 	complain func(format string, args ...any)
 	on       func(netip.Addr) string // the device that an address is on
 
 	world
-	found    map[spot][]probe // checks of those in service when this daemon started
-	changed  map[spot]bool    // a reload gave it other rules or another check
-	sorryIn  map[lvs.Key]bool // the fallback server is in, as the daemon left it
-	byHand   map[spot]rest    // changed without repair: may stay while it rests like this
-	unseen   map[spot]bool    // changed by hand, with repair or without: the daemon may not know until a quiet time
-	moved    map[string]bool  // names, since this daemon started: it may have asked their addresses before
+	found    map[spot][]probe // checks of the servers in service when this daemon started
+	changed  map[spot]bool    // a reload changed its rules or its checks
+	sorryIn  map[lvs.Key]bool // the fallback server is in service, as the daemon left it
+	byHand   map[spot]rest    // changed by hand without repair: may stay while its rest is this
+	unseen   map[spot]bool    // changed by hand: the daemon may not know it before a quiet time
+	moved    map[string]bool  // names, since this daemon started: it may have looked them up earlier
 	ending   bool
 	director *Director
 
-	// of servers that left the file
-	touched  map[spot]bool      // by hand since the file was taken
-	mayStay  map[spot]time.Time // no longer than until then, with connections, at weight 0
-	mustStay map[spot]time.Time // until then at least: connections all the time, and nothing else happened to them
-	atZero   map[spot]time.Time // the same of every server, since the daemon gave it weight 0: should it drain
+	// about servers that left the file
+	touched  map[spot]bool      // changed by hand since the file was read
+	mayStay  map[spot]time.Time // the latest end of its stay at weight 0, with connections
+	mustStay map[spot]time.Time // the earliest end: it always had connections, and nothing else happened
+	atZero   map[spot]time.Time // the earliest end for each server at weight 0, if it drains
 
-	// of those that the guard may hold
-	gone      map[spot]bool // the daemon took it out of service, and it did not pass since
-	rechecked map[spot]bool // a reload gave it other checks: whoever was held stays so until they have results
-	putIn     map[spot]bool // by hand, with a weight, while it had none: nobody who fails is held by that
+	// about servers that the guard may hold
+	gone      map[spot]bool // the daemon took it out of service, and it has not passed since
+	rechecked map[spot]bool // a reload changed its checks: if held, it stays so until they have results
+	putIn     map[spot]bool // put in by hand with a weight: that doesn't make the guard hold it
 }
 
 const (
-	maxResults = 3                       // failurecount and risecount at most
-	grace      = 1200 * time.Millisecond // until results and maintenance files are known to the director
+	maxResults = 3                       // the largest failurecount and risecount
+	grace      = 1200 * time.Millisecond // until the director knows results and maintenance files
 )
 
 func newOracle(complain func(string, ...any)) *oracle {
@@ -62,7 +60,7 @@ func newOracle(complain func(string, ...any)) *oracle {
 		gone:   map[spot]bool{}, putIn: map[spot]bool{}, rechecked: map[spot]bool{}}
 }
 
-// offer: from now on either file may hold. take: only this one does.
+// offer: from now on either of the last two files may apply. take: only this one does.
 func (o *oracle) offer(f file) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -100,7 +98,7 @@ func (o *oracle) take(f file) {
 	maps.DeleteFunc(o.results, func(p probe, _ *[]outcome) bool { return !kept[p] })
 }
 
-// hand notes a change by hand.
+// hand records a change by hand.
 func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -115,7 +113,7 @@ func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 	o.touched[at] = true
 	delete(o.mustStay, at)
 	s := o.files[0][op.Key.Addr]
-	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // who left may not be forgotten yet
+	if _, in := s.entry(at.addr); !in && s.drain > 0 && o.refusal != nothing { // it may not be forgotten yet
 		o.mayStay[at] = time.Now().Add(s.drains())
 	}
 	delete(o.atZero, at)
@@ -130,8 +128,8 @@ func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 	}
 }
 
-// rest is what a server, or the fallback server, is after a quiet time. Whoever comes from one to another is
-// the daemon's again, whatever was done to it by hand.
+// rest is the state of a server, or of the fallback server, after a quiet time. When it changes, a change by hand is
+// no longer kept.
 type rest string
 
 const (
@@ -142,8 +140,8 @@ const (
 	draining rest = "draining"
 )
 
-// settle finds, after a quiet time, what was done by hand and may not stay any more: all of it with a file in
-// maintenancedir, but that a server that is out was removed.
+// settle finds, after a quiet time, which changes by hand may no longer stay. A file in maintenancedir ends all of
+// them, except the removal of a server that is out.
 func (o *oracle) settle(table ipvsctl.Table, knows believed) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -152,7 +150,7 @@ func (o *oracle) settle(table ipvsctl.Table, knows believed) {
 		s := o.files[0][at.key.Addr]
 		e, _ := s.entry(at.addr)
 		if o.quota(at.key, s) > 0 || s.out != "" || isHome(at.addr) || s.vip || e.backup {
-			continue // who is held did not come to another rest: it may stay until a reload
+			continue // the rest of a held server doesn't change: the change may stay until a reload
 		}
 		now := o.restOf(at.key, s, e)
 		if at.addr == sorry {
@@ -181,7 +179,7 @@ func (o *oracle) restOf(key lvs.Key, s section, e entry) rest {
 }
 
 func (o *oracle) fallbackRests(key lvs.Key, s section, knows *judge.Case) rest {
-	serves := func(e entry) bool { // a former address does only while the daemon has a server there
+	serves := func(e entry) bool { // a former address serves only while the daemon has a server there
 		now := serverAt(knows, e.addr)
 		return !e.elsewhere && o.restOf(key, s, e) == inUse ||
 			now != nil && now.IsUp() && !o.isMaintained(key, e)
@@ -202,17 +200,17 @@ func (o *oracle) stopping(clean bool) {
 	}
 }
 
-// rest notes which part the daemon plays from now on. What was done by hand a promotion sets right.
+// rest records the daemon's new role. A promotion undoes changes by hand.
 func (o *oracle) rest(p part) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.troubled = time.Now()
 	o.role = p
-	if p == leaving { // nobody waits for those who drain
+	if p == leaving { // a demotion doesn't wait for draining servers
 		clear(o.mustStay)
 		clear(o.atZero)
 	}
-	if p == leaving && o.refusal == nothing { // else it may serve again before the table let them go
+	if p == leaving && o.refusal == nothing { // otherwise it may serve again before the table let them go
 		clear(o.mayStay)
 	}
 	if p == returning {
@@ -222,7 +220,7 @@ func (o *oracle) rest(p part) {
 	}
 }
 
-// leftover takes out of a table what a stop removes: what cleanstop says, and what is not configured.
+// leftover removes from a table what a stop removes: what cleanstop says, and what is not configured.
 func (o *oracle) leftover(table ipvsctl.Table) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -233,7 +231,7 @@ func (o *oracle) leftover(table ipvsctl.Table) {
 	}
 }
 
-// live is the table as a new daemon has it.
+// live is the table for a new daemon.
 func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -267,7 +265,7 @@ func (o *oracle) live(m *ipvsctl.Memory) ipvsctl.Client {
 	return &watched{Memory: m, o: o}
 }
 
-// move makes this the only file. Other than by a reload, what was done by hand stays.
+// move makes this the only file. Unlike a reload, it keeps changes by hand.
 func (o *oracle) move(f file, host string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -10,13 +10,12 @@ import (
 	"ldirectord/orders"
 )
 
-// This file is what the oracle knows of checkvip and its brake. Who is up at rest when all that were up fail only
-// through the virtual address depends on who was up, so it does not say; it says who may be held: nobody where a check
-// passes by that way. And it says who must be: whoever goes out so while another server is surely up, and no check has
-// passed since.
+// This file is what the oracle knows of checkvip and its brake. If all up servers fail only through the virtual
+// address, the final state depends on which were up, so the oracle doesn't compute it. It computes which servers may
+// be held: none, if a check passes on that path. It also computes which must be held: a server must not go out for
+// such failures while another is certainly up, and no check has passed since.
 
-// anyAlike reports whether something holds for a check of the section through the virtual address by the same line as
-// p.
+// anyAlike reports whether holds is true for a check of the section through the virtual address by the same line as p.
 func (o *oracle) anyAlike(s section, p probe, holds func(probe) bool) bool {
 	for _, e := range s.servers {
 		for _, q := range s.probes(e) {
@@ -29,7 +28,7 @@ func (o *oracle) anyAlike(s section, p probe, holds func(probe) bool) bool {
 }
 
 // isBraked reports whether a server that fails only through the virtual address is in the table as if it were up, and
-// may be: not where the operator has the checks obeyed.
+// may be. While the checks are obeyed by order, it may not.
 func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 	only := false
 	if o.mayObey(key) {
@@ -49,8 +48,8 @@ func (o *oracle) isBraked(key lvs.Key, s section, e entry, have lvs.Dest) bool {
 	return only && in && (have.Weight > 0 || o.orderFor(key, e, 0).Kind == orders.Drain || o.weightOf(key, e, 0) == 0)
 }
 
-// mustBrake reports whether a server that is taken out failed only through the virtual address, while another one was
-// surely up until it failed so too, and no check passed by that way since.
+// mustBrake reports whether a server that is taken out failed only through the virtual address, another one was
+// certainly up until it failed in the same way, and no check has passed on that path since.
 func (o *oracle) mustBrake(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, in := s.entry(addr)
 	if says, sure := o.words(s, e); !sure || says != (health.Words{}) {
@@ -94,7 +93,7 @@ func (o *oracle) lastOf(p probe) (last outcome) {
 	return last
 }
 
-// onlySince is when the first of the last checks in a row began that failed through the virtual address alone.
+// onlySince is the start of the first check in the latest series that failed only through the virtual address.
 func (o *oracle) onlySince(p probe) (began time.Time) {
 	for _, r := range slices.Backward(*o.results[p]) {
 		if !r.only {
@@ -105,8 +104,8 @@ func (o *oracle) onlySince(p probe) (began time.Time) {
 	return began
 }
 
-// passedAlike is when the last check began that passed through the virtual address by the same line as p: failures of
-// before count, and their servers may be down.
+// passedAlike is the start of the last check that passed through the virtual address by the same line as p. Earlier
+// failures count, so their servers may be down.
 func (o *oracle) passedAlike(s section, p probe) (began time.Time) {
 	o.anyAlike(s, p, func(q probe) bool {
 		if history := o.results[q]; history != nil {

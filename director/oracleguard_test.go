@@ -8,19 +8,19 @@ import (
 	"ldirectord/orders"
 )
 
-// Who is held depends on the order in which results came, so the oracle does not say who. It says who may not be: who
-// went out and was not up again, and who was put in by hand.
+// Which servers are held depends on the order of the results, so the oracle doesn't compute it. It computes which must
+// not be held: those that went out and were not up again, and those put in by hand.
 
-// guardQuiet is how long after trouble nobody counts who serves: until changes by hand are seen, and new checks have
-// results.
+// guardQuiet is how long after trouble the servers in service are not counted. By then changes by hand are seen, and
+// new checks have results.
 const guardQuiet = 8 * time.Second
 
-// mayBeHeld reports whether a server that is down may come into the table with its weight: it was not taken out before.
+// mayBeHeld reports whether a server that is down may be in the table with its weight: it was not taken out before.
 func (o *oracle) mayBeHeld(key lvs.Key, s section, e entry) bool {
 	return (o.quota(key, s) > 0 || s.out != "") && !o.gone[spot{key, e.addr}]
 }
 
-// noteGone notes whom the daemon takes out of service, and puts in.
+// noteGone records which server the daemon takes out of service, or puts in.
 func (o *oracle) noteGone(op ipvsctl.Op, before, after ipvsctl.Service) {
 	at := spot{op.Key, op.Dest.Addr}
 	delete(o.putIn, at)
@@ -33,7 +33,7 @@ func (o *oracle) noteGone(op ipvsctl.Op, before, after ipvsctl.Service) {
 	}
 }
 
-// isByChecks reports whether nothing but checks took a server out, nothing else is under way, and the guard counts.
+// isByChecks reports whether only checks can have taken a server out: nothing else is under way, and the guard counts.
 func (o *oracle) isByChecks(op ipvsctl.Op, s section) bool {
 	if len(o.files) > 1 || o.role != inService || o.refusal != nothing || time.Since(o.troubled) < guardQuiet {
 		return false

@@ -8,9 +8,9 @@ import (
 	"ldirectord/judge"
 )
 
-// The fallback server that somebody removed may stay so while no server can serve, whatever checks would find at the
-// former addresses of names: no server is there.
-func TestOracleKnowsWhoServesInsteadOfTheFallbackServer(t *testing.T) {
+// A fallback server that was removed by hand may stay out while no server can serve. Results of checks at the former
+// addresses of names don't matter, because no server is there.
+func TestOracleKnowsWhatServesInsteadOfTheFallbackServer(t *testing.T) {
 	for _, row := range []struct {
 		what string
 		out  netip.AddrPort // in maintenance

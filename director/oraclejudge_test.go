@@ -9,7 +9,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// judge looks at one change that a daemon made, and says what is wrong with it.
+// judge checks one change that a daemon made, and returns what is wrong with it.
 func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -32,10 +32,10 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 		return ""
 	}
 	if o.role == resting {
-		return "changed while it stands by"
+		return "changed by a standby"
 	}
 	wrong := ""
-	for _, f := range o.files { // what the virtual service may be by now
+	for _, f := range o.files { // the file as the daemon may have it by now
 		s, in := f[op.Key.Addr]
 		if !in || o.ending {
 			return ""
@@ -47,7 +47,7 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	return wrong
 }
 
-// wrong is what is wrong with a change if the section is this one.
+// wrong returns what is wrong with a change if the section is this one.
 func (o *oracle) wrong(op ipvsctl.Op, s section, before, after ipvsctl.Service) string {
 	if op.Kind < ipvsctl.AddDest {
 		return map[bool]string{true: "it is configured"}[op.Kind == ipvsctl.DelService]
@@ -63,12 +63,12 @@ func (o *oracle) wrong(op ipvsctl.Op, s section, before, after ipvsctl.Service) 
 	waits := op.Kind == ipvsctl.EditDest && op.Dest.Forward == lvs.Masq && !e.masq // to change to gate
 	goes := before.Dests.Weight(op.Dest.Addr) > 0 && after.Dests.Weight(op.Dest.Addr) == 0
 	if goes && !waits && !e.backup && o.mustBrake(op.Key, s, op.Dest.Addr) {
-		return "taken out though all fail only through the virtual address"
+		return "taken out though all servers fail only through the virtual address"
 	}
 	return ""
 }
 
-// atRest is what is wrong after a quiet time.
+// atRest returns what is wrong after a quiet time.
 func (o *oracle) atRest(table ipvsctl.Table, knows believed) (wrong []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"ldirectord/orders"
 )
 
-// carry notes that connections of a server begin or end, and tells which.
+// carry begins or ends the connections of a server, and reports which.
 func (o *oracle) carry(a netip.AddrPort) (begin bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -24,10 +24,10 @@ func (o *oracle) carry(a netip.AddrPort) (begin bool) {
 	return o.busy[a]
 }
 
-// drainers are those of which something is known as long as their connections are as they were.
+// drainers are the records that hold only while a server's connections don't change.
 func (o *oracle) drainers() []map[spot]time.Time { return []map[spot]time.Time{o.mustStay, o.atZero} }
 
-// noteZero notes whom the daemon gives weight 0. Without draintime it stays as long as its connections.
+// noteZero records that the daemon gives a server weight 0. Without draintime it stays as long as its connections.
 func (o *oracle) noteZero(op ipvsctl.Op, after ipvsctl.Service) {
 	at := spot{op.Key, op.Dest.Addr}
 	d, in := after.Dests.At(at.addr)
@@ -42,12 +42,13 @@ func (o *oracle) noteZero(op ipvsctl.Op, after ipvsctl.Service) {
 	}
 }
 
-// drains is how long a server of a section drains at most: forever without draintime.
+// drains is how long a server of a section may drain. Without draintime there is no limit.
 func (s section) drains() time.Duration {
 	return cmp.Or(time.Duration(s.drain)*time.Second, 1000*time.Hour)
 }
 
-// leave notes who leaves with another file, which a daemon took over since a moment, when the table was like this.
+// leave records which servers leave with another file. The daemon began to read it at began, and before is the table
+// then.
 func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -57,7 +58,7 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 		was := o.files[0][addr]
 		for at, until := range o.atZero {
 			if at.key == key {
-				until = earlier(o.mayStay[at], until) // it had left the file
+				until = earlier(o.mayStay[at], until) // it had already left the file
 				o.atZero[at] = earlier(until, began.Add(s.drains()))
 			}
 		}
@@ -72,7 +73,7 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 				continue
 			}
 			may[at] = earlier(until, time.Now().Add(drain))
-			// a backup server may have drained before, also while the table refused that
+			// a backup server may have drained before, even while the table refused changes
 			if _, sure := o.mustStay[at]; o.busy[a] && o.left != 0 && !o.touched[at] &&
 				(sure || known && (isZero || !e.backup)) {
 				if must[at] = earlier(o.mustStay[at], began.Add(drain)); e.backup && isZero {
@@ -84,8 +85,8 @@ func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
 	o.mayStay, o.mustStay = may, must
 }
 
-// mustDrain reports whether a server left the file and has had connections ever since. One that moved away may serve on
-// instead: maintenance takes it out as it does those of the file.
+// mustDrain reports whether a server left the file and has had connections ever since. One at a former address may
+// still serve instead. Maintenance takes it out as it does servers of the file.
 func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 	e, known := entryAt(s.places(), addr)
 	switch {
@@ -98,7 +99,7 @@ func (o *oracle) mustDrain(key lvs.Key, s section, addr netip.AddrPort) bool {
 	return s.drain > 0 && time.Now().Before(o.mustStay[spot{key, addr}])
 }
 
-// restsOn are the backup servers that drained since they were no longer needed, and have had connections ever since.
+// restsOn are the backup servers that drain because they are no longer needed, and have had connections ever since.
 func (o *oracle) restsOn(key lvs.Key, s section) (list []always.Leaver) {
 	for at, until := range o.atZero {
 		e, in := s.entry(at.addr)
@@ -109,7 +110,7 @@ func (o *oracle) restsOn(key lvs.Key, s section) (list []always.Leaver) {
 	return list
 }
 
-// earlier is the earlier of two times, of which the first may be zero.
+// earlier is the earlier of two times. The first may be zero, which means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b
@@ -117,13 +118,13 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// mayLeave reports whether a server may still leave. When one that moved away began to is not known.
+// mayLeave reports whether a server may still be leaving. When one at a former address began to leave is not known.
 func (o *oracle) mayLeave(key lvs.Key, s section, addr netip.AddrPort) bool {
 	until, left := o.mayStay[spot{key, addr}]
 	e, known := entryAt(s.places(), addr)
 	endless := known && e.elsewhere && e.backup && s.drain == 0
 	drains := isHome(addr) && time.Duration(s.drain)*time.Second > quietTime || endless
-	began := slices.ContainsFunc(s.servers, func(now entry) bool { // as an order for the one at the new address ended
+	began := slices.ContainsFunc(s.servers, func(now entry) bool { // when an order for the new address ended
 		return now.name == e.name && o.orderFor(key, now, 0) != o.orderFor(key, now, 5*lookInterval)
 	})
 	return isHome(addr) && began || o.busy[addr] && (drains || left && time.Since(until) < 2*lookInterval)

@@ -8,25 +8,25 @@ import (
 	"ldirectord/orders"
 )
 
-// isByHand reports whether a server may be out because somebody else took it out.
+// isByHand reports whether a server may be out because of a change by hand.
 func (o *oracle) isByHand(at spot) bool {
 	_, kept := o.byHand[at]
 	return kept || o.unseen[at]
 }
 
-// verdict of a server in one virtual service.
+// verdict is the verdict on a server in one virtual service.
 type verdict int
 
 const (
-	// a reload gave it other rules or a check that runs already, or it changed just now
+	// a reload changed its rules or its checks, or the verdict has just changed
 	uncertain verdict = iota - 1
 	unknown
 	up
 	down
 )
 
-// known is the verdict that the daemon must know: by all results, and also without those of the last moment. One that
-// can't serve by an order, for maintenance or without a check has one, whatever that says.
+// known is the verdict that the daemon must know: the same by all results, and without those of the last moment. A
+// server that can't serve because of an order, maintenance, or checktype off always has one.
 func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 	order := o.orderFor(key, e, 0)
 	now := o.verdict(key, s, e, 0)
@@ -42,8 +42,7 @@ func (o *oracle) known(key lvs.Key, s section, e entry) verdict {
 	return now
 }
 
-// wavers reports whether the verdict was another one in the last moment: a server that waits to come back may come by
-// that.
+// wavers reports whether the verdict changed in the last moment: that may bring back a waiting server.
 func (o *oracle) wavers(by []probe, verdictAt func(ago time.Duration) verdict) bool {
 	agos := []time.Duration{grace}
 	for _, p := range by {
@@ -56,8 +55,7 @@ func (o *oracle) wavers(by []probe, verdictAt func(ago time.Duration) verdict) b
 	return slices.ContainsFunc(agos, func(ago time.Duration) bool { return verdictAt(ago) != verdictAt(0) })
 }
 
-// verdict is what the results until some time ago say of a server: it is down when one check says so, and up when all
-// do.
+// verdict is the verdict by the results up to a time ago. A server is down if one check is, and up if all are.
 func (o *oracle) verdict(key lvs.Key, s section, e entry, ago time.Duration) verdict {
 	at := spot{key, e.addr}
 	var all []verdict
@@ -76,7 +74,7 @@ func (o *oracle) verdict(key lvs.Key, s section, e entry, ago time.Duration) ver
 	return up
 }
 
-// verdictOf is what the results of one check say.
+// verdictOf is the verdict by the results of one check.
 func (o *oracle) verdictOf(p probe, s section, found bool, ago time.Duration) verdict {
 	if counted := o.countsAs(p, s, found, ago, true); counted == o.countsAs(p, s, found, ago, false) {
 		return counted
@@ -84,7 +82,7 @@ func (o *oracle) verdictOf(p probe, s section, found bool, ago time.Duration) ve
 	return uncertain
 }
 
-// partOf is verdictOf for a check that only weighs. What the daemon before knew of it may apply on.
+// partOf is verdictOf for a check that only weighs. Its verdict in the last daemon may still apply.
 func (o *oracle) partOf(p probe, s section, ago time.Duration) verdict {
 	now := o.countsFrom(unknown, p, s, ago, true)
 	for _, before := range []verdict{up, down} {
@@ -119,7 +117,7 @@ func (o *oracle) countsFrom(now verdict, p probe, s section, ago time.Duration, 
 	return now
 }
 
-// next is failurecount and risecount.
+// next applies failurecount and risecount to a result.
 func (s section) next(now verdict, streak int, ok bool) (verdict, int) {
 	says, limit := down, s.fall
 	if ok {

@@ -9,8 +9,8 @@ import (
 	"ldirectord/orders"
 )
 
-// Orders end by the wall clock, wherever somebody sets it. One that has ended stays so when the clock is set back,
-// though who keeps the orders does not know yet; the next daemon goes by the clock that it finds.
+// Orders end by the wall clock, however it is set. An order that has ended stays ended if the clock is set back,
+// though the sender of orders doesn't know that yet. The next daemon uses the clock that it finds.
 func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	a, b := lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80"), lvs.At("tcp:10.1.0.1:80", "10.2.0.2:80")
@@ -36,7 +36,7 @@ func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 	}
 	d.ordered.replace(given)
 	if len(d.ordered.hold) != 0 {
-		t.Errorf("%v hold again", d.ordered.hold)
+		t.Errorf("ended orders are in force again: %v", d.ordered.hold)
 	}
 	again := orders.All{a: {Kind: orders.Maint, Until: time.Now().Add(time.Hour)}}
 	d.ordered.replace(again)
@@ -53,7 +53,7 @@ func TestTheEndOfAnOrderFollowsTheClock(t *testing.T) {
 		}
 	}
 	if ended != 2 {
-		t.Errorf("%d ends were told, want 2: %v", ended, told)
+		t.Errorf("%d ends of orders were reported, want 2: %v", ended, told)
 	}
 }
 

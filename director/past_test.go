@@ -15,7 +15,7 @@ import (
 	"ldirectord/parser"
 )
 
-// remembered is all that is remembered of the servers of a snapshot, a line each, in the order in which each began.
+// remembered is the history of the servers of a snapshot, one line for each record, ordered by its start.
 func remembered(now *Snapshot) (lines []string) {
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
@@ -52,7 +52,7 @@ func remembered(now *Snapshot) (lines []string) {
 
 func compareClock(a, b string) int { return slices.Compare([]byte(a[:10]), []byte(b[:10])) }
 
-// forgotten is where what is remembered contradicts the rest of a snapshot, or takes too much.
+// forgotten returns where the history contradicts the rest of a snapshot, or is too large.
 func forgotten(now *Snapshot) (wrong []string) {
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
@@ -63,7 +63,7 @@ func forgotten(now *Snapshot) (wrong []string) {
 				wrong = append(wrong, fmt.Sprintf("why of %s of %s: ", s.Real, v.ID)+fmt.Sprintf(format, args...))
 			}
 			if s.Past.Size() > history.Limit {
-				add("%d bytes", s.Past.Size())
+				add("the history has %d bytes", s.Past.Size())
 			}
 			var last history.Record
 			for _, r := range s.Past.Records() {
@@ -84,17 +84,17 @@ func forgotten(now *Snapshot) (wrong []string) {
 				}
 			}
 			if held != (s.Held || s.Drained && held) && !now.Standby {
-				add("held is %v, and is %v", held, s.Held)
+				add("held is %v in the history, and %v in the snapshot", held, s.Held)
 			}
 			if state == "up" && s.State == "down" || state == "down" && s.State == "up" {
-				add("it went %s, and is %s", state, s.State)
+				add("the last state is %s in the history, and %s in the snapshot", state, s.State)
 			}
 		}
 	}
 	return wrong
 }
 
-// stall hands the director the result of a check that failed while this machine stood still, as the pool does.
+// stall gives the director the result of a check that failed while this machine stood still, as the pool does.
 func (s *scenario) stall(at netip.AddrPort) {
 	d := s.director
 	_ = d.orders.submit(s.t.Context(), func(_ context.Context, done chan<- struct{}) {
@@ -107,7 +107,7 @@ func (s *scenario) stall(at netip.AddrPort) {
 	})
 }
 
-// What a healthy server costs is time alone.
+// A further success of a healthy server needs no memory.
 func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 	s := serverOf(lvs.Dest{})
 	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80",
@@ -116,10 +116,10 @@ func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 		success := checker.Result{OK: true, Took: 1}
 		d.examiner.judge(user{v, s, &s.first}, &success)
 		if n := testing.AllocsPerRun(100, func() { d.examiner.judge(user{v, s, &s.first}, &success) }); n > 0 {
-			t.Errorf("%v allocations", n)
+			t.Errorf("a success makes %v allocations", n)
 		}
 	})
 	if runs := s.past.Records(); len(runs) != 1 || runs[0].Times != 102 {
-		t.Errorf("%+v", runs)
+		t.Errorf("the history is %+v, want one record of 102 successes", runs)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// planned makes a plan of a configuration whose checks are never made. Found has the diagnostics of the plan.
+// planned makes a plan of a configuration, with the checks that build makes. The diagnostics are those of the plan.
 func planned(t *testing.T, config string, build Build) (*Plan, parser.Diagnostics) {
 	t.Helper()
 	cfg, found := parser.Parse(t.Context(), "plan.cf", []byte(config), parser.Options{})
@@ -78,7 +78,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 	}
 }
 
-// What is ordered holds in a preview too.
+// Orders apply to a preview too.
 func TestAPreviewFollowsOrders(t *testing.T) {
 	p, _ := planned(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 5\n\treal = 10.2.0.2:80 gate 5\n\treal = 10.2.0.3:80 gate 5\n\treal = 10.2.0.4:80 gate 5\n\tchecktype = connect\n", neverChecked)
 	given := orders.All{}
@@ -93,16 +93,16 @@ func TestAPreviewFollowsOrders(t *testing.T) {
 	}
 }
 
-// A server that would come into a pool that serves has its first weight in a preview, with slowstart.
+// In a preview with slowstart, a server that would come into a serving section has its first weight.
 func TestAPreviewOfOneThatWouldClimb(t *testing.T) {
 	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
 	for _, row := range []struct {
 		slowstart string
-		in        int // of three servers, those that the table has
+		in        int // how many of three servers the table has
 		want      string
 	}{
 		{"30", 2, "40 40 1"},
-		{"30", 1, "40 40 40"}, // the pool is cold
+		{"30", 1, "40 40 40"}, // the section is cold
 		{"30", 3, "40 40 40"},
 		{"0", 2, "40 40 40"},
 		{"30", 4, "40 40 40"}, // the third one climbs, which only the daemon knows
@@ -139,7 +139,7 @@ func shown(s checker.Spec) string {
 	return strings.Join(out, " ")
 }
 
-// A check has what it uses and nothing else, so that virtual services share it.
+// A check has only the settings that it uses, so that virtual services share it.
 func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 	const all = "checktimeout = 3\n\tnegotiatetimeout = 4\n\tcheckcount = 2\n\trequest = \"/x\"\n\treceive = \"ok\"\n\tlogin = \"me\"\n\tpasswd = \"pw\"\n\tvirtualhost = \"www\""
 	for _, c := range []struct{ checks, want string }{
@@ -166,8 +166,8 @@ func TestAPlanAsksOnlyForWhatACheckUses(t *testing.T) {
 	}
 }
 
-// Servers that are checked in the same way share a check; what a checker refuses is an error at the directive, once
-// for all of them; what is doubtful a warning.
+// Servers with equal checks share one. A check that can't be made is an error at the directive, once for all its
+// servers. A doubtful one is a warning.
 func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 	const two = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n" +
 		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n"
@@ -189,7 +189,7 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 	}
 }
 
-// What differs in one word only is another check.
+// Checks that differ in one setting are two checks.
 func TestAPlanBuildsEachCheckThatDiffers(t *testing.T) {
 	const one = "virtual = 10.1.0.%d:80\n\treal = 10.2.0.1:80 gate%s\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n%s"
 	for _, row := range []struct{ strings, line string }{
@@ -203,9 +203,9 @@ func TestAPlanBuildsEachCheckThatDiffers(t *testing.T) {
 	}
 }
 
-// A reload has two plans at once, so that a machine needs memory for both.
+// During a reload there are two plans, so the machine needs memory for both.
 func TestAPlanTakesLittleMemory(t *testing.T) {
-	const servers, most = 4000, 2130 // bytes of each
+	const servers, most = 4000, 2130 // bytes for each server
 	live := func() int64 {
 		runtime.GC()
 		runtime.GC()

@@ -15,7 +15,7 @@ import (
 	"ldirectord/notify"
 )
 
-// timedTable notes how many changes were made, and when the last one was.
+// timedTable counts the changes, and records the time of the last one.
 type timedTable struct {
 	ipvsctl.Client
 	mu      sync.Mutex
@@ -38,18 +38,18 @@ func (tt *timedTable) made() (changes int, last time.Time) {
 	return tt.changes, tt.last
 }
 
-// verdicts are the four servers of a rack, which go down, and come back, at one moment.
+// verdicts are four servers of a rack, which go down and come back at the same moment.
 type verdicts struct {
 	mu   sync.Mutex
 	next *turn
 }
 
-// turn is a moment at which all four say the same for the first time.
+// turn is the moment from which all four have the same new result.
 type turn struct {
 	ok      bool
-	waiting int // servers whose checks are not there yet
+	waiting int // servers whose checks have not begun yet
 	at      time.Time
-	come    chan struct{} // closed then
+	come    chan struct{} // closed at that moment
 }
 
 func (v *verdicts) turn(ok bool) *turn {
@@ -78,8 +78,8 @@ func (v *verdicts) checker() checker.Checker {
 	})
 }
 
-// All servers of 2,500 virtual services with four each go down, and come back, at once. How long the table takes to follow
-// is told; it should be half a second at most where nothing else runs.
+// All servers of 2,500 virtual services with four servers each go down and come back at once. The test logs how long
+// the table takes to follow. On an otherwise idle machine that should be half a second at most.
 func TestKernelFollowsARack(t *testing.T) {
 	if _, err := os.Stat("/proc/net/ip_vs"); err != nil || os.Geteuid() != 0 {
 		t.Skip("needs root and a kernel with IPVS: make kernel-test")
@@ -93,14 +93,14 @@ func TestKernelFollowsARack(t *testing.T) {
 			defer kernel.Close()
 			r := startRack(t, kernel, quiescent)
 			for _, ok := range []bool{false, true} {
-				t.Logf("up: %v: the table is true %v after the verdict", ok, r.turn(t, ok))
+				t.Logf("up: %v: the table follows %v after the verdict", ok, r.turn(t, ok))
 			}
 			r.end()
 		})
 	}
 }
 
-// BenchmarkRack is the same with a table in memory: what the director does of its own.
+// BenchmarkRack is the same with a table in memory, to measure the director alone.
 func BenchmarkRack(b *testing.B) {
 	r := startRack(b, ipvsctl.NewMemory(nil), "yes")
 	var took, cpu time.Duration
@@ -140,7 +140,7 @@ func startRack(t testing.TB, client ipvsctl.Client, quiescent string) *rack {
 	return r
 }
 
-// turn makes all servers say the same from now on, and returns how long after they did the table is true.
+// turn gives all servers the same new result. It returns the time until the table follows.
 func (r *rack) turn(t testing.TB, ok bool) time.Duration {
 	t.Helper()
 	before, _ := r.table.made()
@@ -149,14 +149,14 @@ func (r *rack) turn(t testing.TB, ok bool) time.Duration {
 	made, last := r.table.made()
 	for ; made < before+10000; made, last = r.table.made() {
 		if time.Since(now.at) > 30*time.Second {
-			t.Fatalf("%d changes were made, want 10,000", made-before)
+			t.Fatalf("%d changes were made in 30 s, want 10,000", made-before)
 		}
 		time.Sleep(time.Millisecond)
 	}
 	return last.Sub(now.at)
 }
 
-// rackConfig is of virtual services with the same four servers.
+// rackConfig has virtual services with the same four servers.
 func rackConfig(services int, quiescent string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "checkinterval = 2\nquiescent = %s\n", quiescent)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A renewed certificate is asked with at once, but failurecount counts on: the first failure takes nobody out.
+// A renewed certificate is used at once, and failurecount still applies: the first failure takes no server out.
 func TestARenewedCertificateKeepsWhatIsKnownOfAServer(t *testing.T) {
 	cert := filepath.Join(t.TempDir(), "cert.pem")
 	put := func(text string) {
@@ -42,7 +42,7 @@ virtual = 10.1.0.1:443
 		time.Sleep(time.Second)
 		got := s.take()
 		if !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, "log: Soft failure real server: 10.2.0.1:443") }) {
-			t.Errorf("not asked at once with the renewed certificate: %q", got)
+			t.Errorf("no check was made at once with the renewed certificate: %q", got)
 		}
 		if slices.ContainsFunc(got, func(line string) bool { return !strings.HasPrefix(line, "log: Soft failure") }) {
 			t.Errorf("one failure of three changed something: %q", got)

@@ -14,7 +14,7 @@ import (
 	"ldirectord/parser"
 )
 
-// kindsOf runs test with a director that does not run, and returns the kinds of its events.
+// kindsOf calls test with a director that is not running, and returns the kinds of its events.
 func kindsOf(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
 	t.Helper()
 	journal := notify.NewJournal(func(e notify.Event) { kinds = append(kinds, e.Kind) })
@@ -25,8 +25,8 @@ func kindsOf(t *testing.T, test func(d *Director)) (kinds []notify.Kind) {
 	return kinds
 }
 
-// The first server of a virtual service whose answers can't be judged is worth a mail, the others a line in the log,
-// each once in an hour.
+// Answers that can't be judged are one mail for the first server of a virtual service, and a line in the log for each
+// other one. Each is reported once an hour.
 func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two := serverOf(lvs.Dest{}), serverOf(lvs.Dest{})
@@ -52,7 +52,7 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 			time.Sleep(time.Nanosecond)
 			unjudged(two)
 			time.Sleep(unjudgedQuiet)
-			unjudged(one) // an hour after the other one
+			unjudged(one) // an hour after the other server
 		})
 		want := []notify.Kind{
 			notify.Unjudged, notify.CheckWarning, notify.Unjudged, notify.CheckWarning,
@@ -68,12 +68,13 @@ func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
 			}
 		}
 		if one.first.cantJudge() != "too long" {
-			t.Errorf("known is %q", one.first.cantJudge())
+			t.Errorf("the check cannot be judged because of %q", one.first.cantJudge())
 		}
 	})
 }
 
-// The director has settled when every server has its first result, not before, also after one that says nothing.
+// The director has settled when every server has its first result, and not before. A result that can't be judged is
+// one too.
 func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 	for _, how := range []string{"up", "down", "unjudged"} {
 		t.Run(how, func(t *testing.T) {
@@ -84,24 +85,24 @@ func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 					s.set(a, how)
 				}
 				s.start("one", false)
-				time.Sleep(time.Millisecond) // the first check takes as long
+				time.Sleep(time.Millisecond) // the time of the first check
 				synctest.Wait()
 				select {
 				case <-s.director.Settled():
-					t.Error("before the results of two servers")
+					t.Error("settled before the results of two servers")
 				default:
 				}
 				if now := snapshotOf(t, s.director); now.Status != lvs.StatusStarting {
-					t.Errorf("it is %s before", now.Status)
+					t.Errorf("before it settled the status is %s", now.Status)
 				}
 				time.Sleep(time.Second)
 				select {
 				case <-s.director.Settled():
 				default:
-					t.Error("not after all results")
+					t.Error("not settled after all results")
 				}
 				if now := snapshotOf(t, s.director); now.Status != lvs.StatusRunning {
-					t.Errorf("it is %s after them", now.Status)
+					t.Errorf("after it settled the status is %s", now.Status)
 				}
 				s.stop(ErrHandover)
 				time.Sleep(time.Second) // checks in flight end
@@ -110,7 +111,7 @@ func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 	}
 }
 
-// A file in maintenancedir is the reason of what is done to its server.
+// A file in maintenancedir is the reason for a change of its server.
 func TestTheReasonOfAChange(t *testing.T) {
 	addr := netip.MustParseAddrPort("10.2.0.1:80")
 	s := serverOf(lvs.Dest{Addr: addr})

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// requestCounts counts what is asked of the table: readings and changes.
+// requestCounts counts requests to the table: readings and changes.
 type requestCounts struct{ reads, changes uint64 }
 
 func requestsOf(t *testing.T, d *Director) (n requestCounts) {
@@ -24,7 +24,7 @@ func requestsOf(t *testing.T, d *Director) (n requestCounts) {
 	return n
 }
 
-// A reload that changes nothing reads the table once, and asks it for nothing else.
+// A reload without a change reads the table once, and makes no other request.
 func TestAReloadWithoutAChangeIsOneReading(t *testing.T) {
 	hundred(t, func(t *testing.T, s *scenario, _ *mute) {
 		s.configs["three"] = strings.Replace(s.configs["one"], "checkinterval = 1", "checkinterval = 60", 1)
@@ -41,11 +41,11 @@ func TestAReloadWithoutAChangeIsOneReading(t *testing.T) {
 	})
 }
 
-// A change of a server's state is one request to the table, and no reading.
+// A change of a server's state is one request to the table, without a reading.
 func TestOneTransitionIsOneRequest(t *testing.T) {
 	for name, c := range map[string]struct {
 		hand    string // a change by hand, just before
-		how     string // what the checks say then
+		how     string // the results of the checks from then on
 		want    requestCounts
 		changed []string
 	}{
@@ -62,14 +62,14 @@ func TestOneTransitionIsOneRequest(t *testing.T) {
 				s.configs["one"] = "checkinterval = 60\nvirtual = 10.1.0.1:80\n\tquiescent = yes\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tchecktype = connect\n\tcheckinterval = 60\n"
 				s.start("one", false)
 				<-s.director.Settled()
-				time.Sleep(55 * time.Second) // a drift check was a second ago
+				time.Sleep(55 * time.Second) // the last drift check was a second ago
 				before := requestsOf(t, s.director)
 				s.take()
 				if c.hand != "" {
 					s.hand(strings.Fields(c.hand))
 				}
 				s.set(servers[0], c.how)
-				time.Sleep(50 * time.Second) // the next drift check is after that
+				time.Sleep(50 * time.Second) // the next drift check is later
 				after := requestsOf(t, s.director)
 				got := requestCounts{after.reads - before.reads, after.changes - before.changes}
 				var changed []string

@@ -34,46 +34,49 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 
-// A scenario is a file of steps with what each led to: operations on the table as ipvsadm has them,
-// log lines after "log:", hooks after "hook:". Steps are
+// A scenario is a file of steps. After each step are its results: operations on the table in the syntax of ipvsadm, log
+// lines after "log:", hooks after "hook:". The steps are
 //
 //	config NAME      followed by the configuration, each line after "| "
-//	table            followed by a table that is found at the start, in the same way
-//	start NAME       start the director; start NAME standby: as one that stands by
-//	standby, serve   the order to stand by, and to serve
-//	begin-standby    the order to stand by, without waiting for what comes of it
-//	reload NAME      give it another configuration
-//	name HOST ADDRESS…  a host name gets an address; a director that runs is told of it. Before, it has none
-//	lost HOST           the name server does not know it any more
-//	stop, handover   end it
-//	up, down ADDR:PORT…   what the checks of these servers say from now on
-//	through ADDR:PORT…  they fail only through the virtual address, with checkvip
-//	void ADDR:PORT…  the way through it can't be judged, their own addresses answer
-//	no-route         nothing but a local route leads to a virtual address: without it the way through is void
-//	wrong ADDR:PORT…  they can be connected, and answer wrongly
-//	short ADDR:PORT  the checks fail by our own shortage
-//	no-pings         this machine lets the daemon send none
-//	tell ADDR:PORT LINE  so answers what checks there, in the words of an agent
+//	table            followed, in the same way, by the table found at the start
+//	start NAME       start the director; start NAME standby: start it as a standby
+//	standby, serve   the order to become a standby, and to serve
+//	begin-standby    the order to become a standby, without waiting for its results
+//	reload NAME      load another configuration
+//	name HOST ADDRESS…  a host name gets an address, and a running director gets it too; a name has none before
+//	lost HOST           the name server no longer knows the name
+//	stop, handover   end the director
+//	up, down ADDR:PORT…   the results of the checks of these servers from now on
+//	through ADDR:PORT…  the checks fail only through the virtual address, with checkvip
+//	void ADDR:PORT…  the path through the virtual address can't be judged; the servers' own addresses answer
+//	no-route         without a local route to a virtual address the path through it is void
+//	wrong ADDR:PORT…  the servers can be connected to, and answer wrongly
+//	short ADDR:PORT  the checks fail because this machine lacks resources
+//	no-pings         this machine doesn't let the daemon send pings
+//	tell ADDR:PORT LINE  the answer to the checks there, in the words of an agent
 //	hang ADDR:PORT   the checks there take 20 seconds
 //	unjudged ADDR:PORT  the answers can't be judged
-//	hand OP          somebody changes the table: an operation as below
-//	hooks DURATION   how long commands take from now on; only the end of those that are waited for is told
-//	drain VIRTUAL REAL, undrain   the operator's order, and no other
-//	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more; ORDER is drain, maint, weight N, or ready: none; with - as REAL, obey
-//	obey ID…         the order to obey in these virtual services, and no others, which the next daemon does not find
-//	maintain NAME, unmaintain NAME   a file comes into MAINTENANCE, the folder of the configuration, and goes
-//	break, fix       the table refuses every change; takes them again; `break marks`: the mark rules; `break devices`: no address can be changed
+//	hand OP          change the table by hand, with an operation as in the results
+//	hooks DURATION   how long commands take from now on; only the ends of those that are waited for are results
+//	drain VIRTUAL REAL, undrain   the operator's order, which replaces all others
+//	order VIRTUAL REAL ORDER [for DURATION] [why TEXT]   one more order; ORDER is drain, maint, weight N, or
+//	                 ready to end it; with - as REAL, ORDER is obey
+//	obey ID…         the order to obey in these virtual services and no others; the next daemon doesn't find it
+//	maintain NAME, unmaintain NAME   add or remove a file in MAINTENANCE, the folder of the configuration
+//	break, fix       the table refuses every change, or accepts them again; `break marks`: so do the mark rules;
+//	                 `break devices`: no address can be changed
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
 //	traffic ADDR:PORT CONNECTIONS IN OUT         more new connections of a server, and packets of its clients
-//	crash            end it as kill -9 does: it records nothing any more
+//	crash            end the director as kill -9 does: it records nothing any more
 //	stall ADDR:PORT  a check of the server fails while this machine stands still
 //	ends ADDR:PORT…  the idle connections to these servers end, see watch
 //	gives-up ADDR:PORT  the connection there can't be kept
-//	why VIRTUAL REAL what is remembered of a server
-//	device NAME up|down   of those on which addresses are announced; all the time it takes to change them: `devices DURATION`
+//	why VIRTUAL REAL the history of a server
+//	device NAME up|down   the state of a device on which addresses are announced
+//	devices DURATION how long a change of all devices takes from now on
 //	withdraw ADDRESS…, announce ADDRESS…   the operator's order; * for every address
 //	marks DURATION   how much longer a change of the mark rules takes from now on
-//	damage TEXT      somebody changes the mark rules
+//	damage TEXT      change the mark rules by hand
 //	wait DURATION
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("../testdata/scenario/*.txt")
@@ -100,14 +103,14 @@ func TestScenarios(t *testing.T) {
 				return
 			}
 			if got != string(text) {
-				t.Errorf("the scenario went otherwise:\n%s", firstDifference(string(text), got))
+				t.Errorf("the scenario has other results:\n%s", firstDifference(string(text), got))
 			}
 		})
 	}
 }
 
 type scenario struct {
-	channels []Receiver // further ones
+	channels []Receiver // in addition to those of every scenario
 	t        *testing.T
 	configs  map[string]string
 	folder   string // maintenancedir
@@ -115,10 +118,10 @@ type scenario struct {
 	watch    func(context.Context, string) <-chan struct{}
 	running  string                  // the name of the configuration
 	names    map[string]netip.Addr   // of hosts
-	current  *Plan                   // that the director got last
-	past     map[string][]netip.Addr // theirs when the file was read last, and before
+	current  *Plan                   // the last one that the director got
+	past     map[string][]netip.Addr // addresses of the names when the file was last read, and earlier ones
 	table    *recorder
-	client   ipvsctl.Client // the table as the director has it
+	client   ipvsctl.Client // the director's table
 	marks    *markRecorder
 	devices  *devices
 	watches  *idle
@@ -127,17 +130,17 @@ type scenario struct {
 	noRoute  atomic.Bool
 	director *Director
 	journal  *notify.Journal
-	kinds    map[notify.Kind]int // of its events, guarded by mu
+	kinds    map[notify.Kind]int // of the journal's events, guarded by mu
 	end      context.CancelCauseFunc
 	ended    chan error
 
 	mu      sync.Mutex
 	done    []string // operations and hooks since the last step
-	said    []string // log lines since then
+	said    []string // log lines since the last step
 	health  map[netip.AddrPort]checker.Result
-	dead    bool           // the daemon that runs was killed
+	dead    bool           // the daemon was killed
 	leavers []judge.Record // for the next daemon
-	moving  []judge.Record // too
+	moving  []judge.Record // for the next daemon
 }
 
 func newScenario(t *testing.T) *scenario {
@@ -170,7 +173,7 @@ func (s *scenario) play(text string) string {
 			body = append(body, strings.TrimPrefix(strings.TrimPrefix(lines[k], "|"), " "))
 		}
 		s.step(strings.Fields(line), strings.Join(body, "\n")+"\n")
-		time.Sleep(20 * time.Millisecond) // for checks that a step began
+		time.Sleep(20 * time.Millisecond) // for checks that the step began
 		synctest.Wait()
 		for _, said := range s.take() {
 			fmt.Fprintf(&out, "> %s\n", said)
@@ -359,7 +362,7 @@ func (s *scenario) order(words []string) {
 	}
 }
 
-// obey gives orders to obey besides the others. The next daemon finds none of them.
+// obey gives orders to obey, in addition to the others. The next daemon finds none of them.
 func (s *scenario) obey(ids []string) {
 	all := orders.All{}
 	maps.Copy(all, s.orders)
@@ -426,7 +429,7 @@ func (s *scenario) stop(cause error) {
 	}
 }
 
-// recordMoving does the same as record of those whose weights move.
+// recordMoving does the same as record, for servers whose weights move.
 func (s *scenario) recordMoving(all []judge.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -441,7 +444,7 @@ func (s *scenario) recordMoving(all []judge.Record) {
 	}
 }
 
-// record keeps who leaves for the next daemon, as the state file does: without monotonic times.
+// record keeps leaving servers for the next daemon, as the state file does: without monotonic times.
 func (s *scenario) record(all []judge.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -468,8 +471,8 @@ func (s *scenario) Port(context.Context, string, string) (uint16, error) {
 
 func (s *scenario) plan(name string) *Plan { return s.planWith(name, parser.Options{Resolver: s}) }
 
-// waitingPlan is one in which servers wait for their addresses. It follows the current one: its names may have changed,
-// or it is another.
+// waitingPlan is a plan in which servers may wait for their addresses. It replaces the current one: its names may have
+// changed, or the whole file.
 func (s *scenario) waitingPlan(name string, refines bool) *Plan {
 	o := parser.Options{Resolver: s, Wait: true, Refines: refines}
 	if s.current != nil {
@@ -497,7 +500,7 @@ func (s *scenario) planWith(name string, o parser.Options) *Plan {
 	return p
 }
 
-// Run runs a command.
+// Run implements the receiver of commands.
 func (s *scenario) Run(h notify.Hook) {
 	s.say("hook: " + h.Argv[len(h.Argv)-1])
 	if h.Ended == nil {
@@ -509,7 +512,7 @@ func (s *scenario) Run(h notify.Hook) {
 	})
 }
 
-// Post posts a state. It is posted as quickly as a command runs.
+// Post posts a state. That takes as long as a command.
 func (s *scenario) Post(virtual string, state []byte, tried func()) {
 	s.say("post: " + strings.TrimSuffix(string(state), "\n"))
 	if tried != nil {
@@ -530,7 +533,7 @@ func (s *scenario) say(text string) {
 	}
 }
 
-// take returns what happened since the last call: first what was done, then what was logged.
+// take returns what happened since the last call: the operations and hooks, then the log lines.
 func (s *scenario) take() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -539,8 +542,7 @@ func (s *scenario) take() []string {
 	return all
 }
 
-// check answers for a server, each check after a time of its own, so that the order of results is always the
-// same.
+// check answers for a server. Each check takes a different time, so that the order of results is always the same.
 func (s *scenario) check(spec checker.Spec) checker.Result {
 	octets := spec.Target.Addr().As4()
 	time.Sleep(time.Duration(octets[3])*time.Millisecond + time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
@@ -574,7 +576,7 @@ func (s *scenario) check(spec checker.Spec) checker.Result {
 	return r
 }
 
-// noPings is what the check answers where no socket for pings may be opened.
+// noPings is the result of a check if no socket for pings can be opened.
 func noPings(spec checker.Spec) checker.Result {
 	c, err := checker.New(spec, &checker.Env{Pinger: denied{}})
 	if err != nil {
@@ -603,8 +605,8 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 	}[how]
 }
 
-// hand applies an operation in the words of ipvsadm: -A -t V -s S, -E …, -D -t V, -a -t V -r R -g -w N,
-// -e …, -d -t V -r R.
+// hand applies an operation in the syntax of ipvsadm: -A -t V -s S, -E …, -D -t V, -a -t V -r R -g -w N, -e …, -d -t V
+// -r R.
 func (s *scenario) hand(words []string) {
 	s.t.Helper()
 	op := ipvsctl.Op{
@@ -633,12 +635,12 @@ func (s *scenario) hand(words []string) {
 	}
 }
 
-// recorder is the in-memory table that tells every operation.
+// recorder is a table in memory that reports every operation.
 type recorder struct {
 	*ipvsctl.Memory
 	s       *scenario
 	broken  atomic.Bool
-	looks   atomic.Int32                    // at the connections
+	looks   atomic.Int32                    // how often the connections were read
 	carries map[netip.AddrPort]lvs.Counters // guarded by s.mu
 }
 
@@ -648,13 +650,13 @@ func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table
 	return r.carry(table), err
 }
 
-// Read has the connections too, as the kernel's.
+// Read returns the connections too, as the kernel does.
 func (r *recorder) Read(ctx context.Context) (ipvsctl.Table, error) {
 	table, err := r.Memory.Read(ctx)
 	return r.carry(table), err
 }
 
-// carry puts the connections that the scenario carries into what was read.
+// carry adds the scenario's connections to a table.
 func (r *recorder) carry(table ipvsctl.Table) ipvsctl.Table {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
@@ -686,13 +688,13 @@ func each(ops []ipvsctl.Op, do func(ipvsctl.Op) error) (results []error) {
 	return results
 }
 
-// markRecorder are mark rules that tell every change. Each look takes a while, as programs do.
+// markRecorder are mark rules that report every change. Reading them takes a while, as programs do.
 type markRecorder struct {
 	s      *scenario
 	broken atomic.Bool
 	slow   time.Duration // of each Sync
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	current []fwmark.Rule
 	damaged []string
 }

@@ -40,7 +40,7 @@ func (s ServerSnapshot) line(now time.Time) string {
 		s.Tally.Checks, s.Tally.Transitions, maps.Collect(s.Tally.Failures()))
 }
 
-// snapshotting runs a director over a file with one server down from the fifth second on, in fake time.
+// snapshotting runs a director in fake time. One server fails from the fifth second on.
 func snapshotting(t *testing.T, test func(*testing.T, *scenario)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -83,13 +83,13 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 			}
 		}
 		if !web.Servers[0].Up || web.Servers[1].Up || off.Servers[0].Up {
-			t.Error("who is up is not the one that passes its checks")
+			t.Error("the servers that are up are not those whose checks pass")
 		}
 		if got := off.Servers[0].State; got != "off" {
 			t.Errorf("a server that is not checked is %s", got)
 		}
 		if last := web.Servers[1].Last; last.OK || last.Detail != "connect: refused" || now.Time.Sub(web.Servers[1].Checked) > 2*time.Second {
-			t.Errorf("last result %+v at %v", last, web.Servers[1].Checked)
+			t.Errorf("the last result is %+v at %v", last, web.Servers[1].Checked)
 		}
 		if n := web.Took.Count; n != 19 {
 			t.Errorf("%d durations, want those of 19 checks", n)
@@ -103,7 +103,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 	})
 }
 
-// A server whose state the brake keeps is up, and says that it is braked, beside its order.
+// A server whose state the brake keeps is up. Its note has the brake and its order.
 func TestASnapshotShowsTheBrake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -145,7 +145,7 @@ func TestAReloadKeepsWhatWasCountedAndSince(t *testing.T) {
 			}
 		}
 		if got := after.Virtuals[2].Servers[0]; got.Since.Before(before.Time) || got.Tally.Checks > 1 {
-			t.Errorf("a new server: %+v", got)
+			t.Errorf("the new server has an old state or tally: %+v", got)
 		}
 	})
 }
@@ -157,7 +157,7 @@ func TestATableThatRefusesShowsUntilItDoesNot(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		now := snapshotOf(t, s.director)
 		if web := now.Virtuals[0]; web.Written || web.Error != "-d -t 10.1.0.1:80 -r 10.2.0.1:80: no answer" {
-			t.Errorf("while it refuses: %+v", web)
+			t.Errorf("while the table refuses changes: %+v", web)
 		}
 		if failed := now.Table[ipvsctl.DelDest].Failed; failed < 2 {
 			t.Errorf("%d failures counted", failed)
@@ -165,7 +165,7 @@ func TestATableThatRefusesShowsUntilItDoesNot(t *testing.T) {
 		s.table.broken.Store(false)
 		time.Sleep(5 * time.Second)
 		if web := snapshotOf(t, s.director).Virtuals[0]; !web.Written || web.Error != "" {
-			t.Errorf("afterwards: %+v", web)
+			t.Errorf("after the table accepts changes again: %+v", web)
 		}
 	})
 }
@@ -195,7 +195,7 @@ func TestOwnShortagesAreCountedApart(t *testing.T) {
 	})
 }
 
-// A server that this machine has no program to check stays unknown, and says why.
+// A server whose check lacks a program on this machine stays unknown, and its reason names the program.
 func TestAnUnknownServerTellsWhatItsCheckLacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -213,16 +213,16 @@ func TestAnUnknownServerTellsWhatItsCheckLacks(t *testing.T) {
 		s.set(addr, "up")
 		time.Sleep(3 * time.Second)
 		if is := snapshotOf(t, s.director).Virtuals[0].Servers[0]; is.State != "up" || is.Reason != "" {
-			t.Errorf("checked: %+v", is)
+			t.Errorf("with the program installed: %+v", is)
 		}
 		s.stop(nil)
 		time.Sleep(time.Second) // checks in flight end
 	})
 }
 
-// Answers that nobody can judge, of all servers of a virtual service, are one mail; the checks go on at their own
+// If the answers of all servers of a virtual service can't be judged, there is one mail. The checks continue at their
 // times, and the states stay.
-func TestAnswersThatNobodyCanJudgeAreOneMail(t *testing.T) {
+func TestAnswersThatCantBeJudgedAreOneMail(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
 		before := snapshotOf(t, s.director)
 		s.set(netip.MustParseAddrPort("10.2.0.1:80"), "unjudged")
@@ -238,27 +238,27 @@ func TestAnswersThatNobodyCanJudgeAreOneMail(t *testing.T) {
 		}
 		s.mu.Lock()
 		if s.kinds[notify.Unjudged] != 1 || s.kinds[notify.CheckWarning] != 1 || s.kinds[notify.LocalShortage] != 0 {
-			t.Errorf("told %v", s.kinds)
+			t.Errorf("the events are %v", s.kinds)
 		}
 		s.mu.Unlock()
 		s.set(netip.MustParseAddrPort("10.2.0.1:80"), "up")
 		time.Sleep(5 * time.Second)
 		if is := snapshotOf(t, s.director).Virtuals[0].Servers[0]; is.Unjudged != "" || !is.Up {
-			t.Errorf("judged again: %+v", is)
+			t.Errorf("after an answer that can be judged: %+v", is)
 		}
 	})
 }
 
-func TestNobodyWaitsForADirectorThatIsBusy(t *testing.T) {
-	d := New(Deps{}) // which does not run
+func TestACallOfABusyDirectorEndsWithItsContext(t *testing.T) {
+	d := New(Deps{}) // not running
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := d.Snapshot(ctx); err == nil || err.Error() != "the director waits for the table: context canceled" {
-		t.Errorf("%v", err)
+		t.Errorf("a snapshot of a director that isn't running gives the error %v", err)
 	}
 }
 
-func TestWhoGivesUpWaitingHoldsNobodyUp(t *testing.T) {
+func TestCancelledCallsDontDelayChecks(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -327,14 +327,14 @@ func TestASnapshotShowsServersWithoutAnAddress(t *testing.T) {
 			}
 		}
 		if now.Status != lvs.StatusRunning {
-			t.Errorf("the daemon is %s, want it running: a server without an address is waited for by nobody", now.Status)
+			t.Errorf("%s, want running though a server has no address", now.Status)
 		}
 		s.stop(nil)
 		time.Sleep(time.Second) // checks in flight end
 	})
 }
 
-// What status tells of a backup server: what it does, and how many of the others serve.
+// The status of a backup server: what it does, and how many other servers serve.
 func TestABackupServerInASnapshot(t *testing.T) {
 	p := planOf(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tbackup = 10.2.0.3:80 gate\n\tchecktype = connect\n")
 	v := p.virtuals[0]

@@ -8,7 +8,8 @@ import (
 	"ldirectord/parser"
 )
 
-// Which servers are checked through the virtual address, and by which way. A server with another forwarding method is another check.
+// Which servers are checked through the virtual address, and by which method. Another forwarding method makes another
+// check.
 func TestSpecsThroughTheVirtualAddress(t *testing.T) {
 	cfg, found := parser.Parse(t.Context(), "t.cf", []byte(`
 virtual=192.0.2.10:80

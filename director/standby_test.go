@@ -11,7 +11,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// A director crashed while it served; the next one is to stand by.
+// A director crashed while it served. The next one starts as a standby.
 func TestStandingByRemovesWhatACrashedDirectorServed(t *testing.T) {
 	const file = `virtual = 10.1.0.1:80
 	real = 10.2.0.1:80 gate
@@ -40,10 +40,10 @@ virtual = 10.1.0.2:80
 		synctest.Wait()
 		want := []string{"-D -t 10.1.0.1:80", "-D -t 10.1.0.3:80"}
 		if got := s.take(); !slices.Equal(got[:min(2, len(got))], want) {
-			t.Errorf("it did %q, want %q", got, want)
+			t.Errorf("the standby did %q, want %q", got, want)
 		}
 		if !slices.Equal(ours, former[1:2]) {
-			t.Errorf("it says that %v may be in the table by it, want %v", ours, former[1:2])
+			t.Errorf("it claims %v, want %v", ours, former[1:2])
 		}
 		end()
 		if err := <-ended; err != nil {

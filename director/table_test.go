@@ -18,7 +18,7 @@ import (
 	"ldirectord/parser"
 )
 
-// mute is a table that can stop answering. It counts what it is asked then.
+// mute is a table that can stop answering. It counts the requests from then on.
 type mute struct {
 	*recorder
 	silent atomic.Bool
@@ -55,7 +55,8 @@ func (m *mute) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	return m.recorder.Do(ctx, ops...)
 }
 
-// A table that does not answer is waited for and left alone for less at first, then for as long as in the beginning.
+// After the first request that a table does not answer, the waits and pauses are short. They grow to those of the first
+// request.
 func TestHowLongATableIsWaitedForAndLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := &mute{recorder: newScenario(t).table}
@@ -71,10 +72,10 @@ func TestHowLongATableIsWaitedForAndLeftAlone(t *testing.T) {
 			}
 			time.Sleep(want.pause - 1)
 			if !tab.silent() {
-				t.Errorf("request %d: it may be asked before %v", i, want.pause)
+				t.Errorf("request %d: the pause ends before %v", i, want.pause)
 			}
 			if time.Sleep(time.Nanosecond); tab.silent() {
-				t.Errorf("request %d: it may not be asked after %v", i, want.pause)
+				t.Errorf("request %d: the pause does not end after %v", i, want.pause)
 			}
 		}
 		client.silent.Store(false)
@@ -84,7 +85,7 @@ func TestHowLongATableIsWaitedForAndLeftAlone(t *testing.T) {
 	})
 }
 
-// hundred runs a director over a hundred virtual services and a table that can stop answering.
+// hundred runs a director over a hundred virtual services, with a table that can stop answering.
 func hundred(t *testing.T, test func(t *testing.T, s *scenario, table *mute)) {
 	several(t, 100, test)
 }
@@ -113,7 +114,7 @@ func several(t *testing.T, virtuals int, test func(t *testing.T, s *scenario, ta
 	})
 }
 
-func TestATableThatDoesNotAnswerMakesNobodyWaitLong(t *testing.T) {
+func TestATableThatDoesNotAnswerDelaysNothingForLong(t *testing.T) {
 	hundred(t, func(t *testing.T, s *scenario, table *mute) {
 		table.silent.Store(true)
 		s.set(servers[1], "down")
@@ -125,17 +126,17 @@ func TestATableThatDoesNotAnswerMakesNobodyWaitLong(t *testing.T) {
 		for time.Since(began) < 10*time.Minute {
 			asked := time.Now()
 			if now := snapshotOf(t, s.director); now.Virtuals[0].Servers[0].Weight != 5 {
-				t.Error("the plan before still holds")
+				t.Error("the director still has the old plan")
 			}
 			longest = max(longest, time.Since(asked))
 			answers++
 			time.Sleep(100 * time.Millisecond)
 		}
 		if longest > tableTimeout || answers < 500 {
-			t.Errorf("a question waited up to %v, and %d were answered in ten minutes", longest, answers)
+			t.Errorf("a snapshot took up to %v, and %d were made in ten minutes", longest, answers)
 		}
 		if n := table.asked.Load(); n > 100 {
-			t.Errorf("the table was asked %d times", n)
+			t.Errorf("the silent table got %d requests, want 100 at most", n)
 		}
 		if now := snapshotOf(t, s.director); now.Virtuals[7].Servers[1].State != "down" {
 			t.Errorf("results are not taken: the server is %s", now.Virtuals[7].Servers[1].State)
@@ -153,7 +154,7 @@ func TestATableThatDoesNotAnswerMakesNobodyWaitLong(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if took := time.Since(healed); took > tableTimeout+maxPause {
-			t.Errorf("the table is true again after %v", took)
+			t.Errorf("the table follows again after %v", took)
 		}
 		have, err := table.Memory.Read(t.Context())
 		if err != nil {
@@ -167,7 +168,7 @@ func TestATableThatDoesNotAnswerMakesNobodyWaitLong(t *testing.T) {
 	})
 }
 
-// A stop, and a demotion, leave what can't be removed after one request that was not answered.
+// A stop or a demotion makes one request that is not answered, then leaves what can't be removed.
 func TestATableThatDoesNotAnswerHoldsUpNoStop(t *testing.T) {
 	hundred(t, func(t *testing.T, s *scenario, table *mute) {
 		table.silent.Store(true)
@@ -181,7 +182,7 @@ func TestATableThatDoesNotAnswerHoldsUpNoStop(t *testing.T) {
 		table.silent.Store(false)
 		time.Sleep(tableTimeout + maxPause)
 		if have, _ := table.Memory.Read(t.Context()); len(have) != 0 {
-			t.Errorf("%d virtual services are left by one that stands by", len(have))
+			t.Errorf("%d virtual services are left after the demotion", len(have))
 		}
 		if err := s.director.SetStandby(t.Context(), false); err != nil {
 			t.Fatal(err)
@@ -213,7 +214,7 @@ func (u *unreadable) Read(ctx context.Context) (ipvsctl.Table, error) {
 	return u.recorder.Read(ctx)
 }
 
-// withoutIPVS is a table of a kernel that loses IPVS with all that is in it.
+// withoutIPVS is the table of a kernel that loses IPVS and everything in it.
 type withoutIPVS struct {
 	*recorder
 	gone atomic.Bool
@@ -240,8 +241,8 @@ func (w *withoutIPVS) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	return w.recorder.Do(ctx, ops...)
 }
 
-// A kernel that has lost IPVS is no table in which something is missing: the log names IPVS, and all is set up again when
-// it is back.
+// That a kernel lost IPVS is not reported as missing entries: the log names IPVS. When IPVS is back, everything is set
+// up again.
 func TestAKernelThatLosesIPVS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -251,7 +252,7 @@ func TestAKernelThatLosesIPVS(t *testing.T) {
 		s.start("one", false)
 		time.Sleep(5 * time.Second)
 		read := func() string {
-			t, _ := s.table.Memory.Read(s.t.Context()) // memory can be read
+			t, _ := s.table.Memory.Read(s.t.Context()) // the memory can always be read
 			return ipvsctl.Format(t)
 		}
 		before := read()
@@ -262,7 +263,7 @@ func TestAKernelThatLosesIPVS(t *testing.T) {
 		if !strings.Contains(said, "Table change failed: 10.1.0.1:80: ipvs open: no such file or directory (the module ip_vs can't be loaded)") || strings.Contains(said, "not in the table") {
 			t.Errorf("the log has\n%s", said)
 		}
-		s.hand([]string{"-D", "-t", "10.1.0.1:80"}) // as the module did
+		s.hand([]string{"-D", "-t", "10.1.0.1:80"}) // the kernel lost its entries
 		s.set(servers[0], "up")
 		table.gone.Store(false)
 		time.Sleep(30 * time.Second)

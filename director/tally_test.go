@@ -7,13 +7,13 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// A stage begins when the last one before it is done, also where a server greets before anything is sent to it.
+// A stage begins when the one before it ends, even where a server greets before the check sends anything.
 func TestStageTimes(t *testing.T) {
 	var all StageTimes
 	for range 2 {
 		all.count(&wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000, wire.MarkSent: 3500, wire.MarkAnswer: 4200, wire.MarkMatch: 4200})
 	}
-	all.count(&wire.Stages{wire.MarkConnect: 500}) // a check that went no further
+	all.count(&wire.Stages{wire.MarkConnect: 500}) // a check that got no further
 	for mark, want := range map[wire.Mark]struct {
 		count uint64
 		µs    time.Duration

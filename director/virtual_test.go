@@ -23,7 +23,7 @@ func serverOf(d lvs.Dest) *server {
 	return &server{real: &parser.Real{}, Member: judge.Member{Dest: d}, first: judgement{task: &schedule.Task{}}}
 }
 
-// seated makes the states of a virtual service's servers these.
+// seated sets the states of a virtual service's servers.
 func (v *virtual) seated(states ...health.State) *virtual {
 	for i, state := range states {
 		v.Servers[i].AssumeAll(health.Assume(state))
@@ -31,7 +31,7 @@ func (v *virtual) seated(states ...health.State) *virtual {
 	return v
 }
 
-// A server that changes to gate keeps what it was read to carry while the table does not answer.
+// While the table does not answer, a server that changes to gate keeps the last known number of connections.
 func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
 	server := serverOf(lvs.Dest{Addr: someAddr, Forward: lvs.Route, Weight: 1})
 	v := virtualOf(&parser.Virtual{}, server)
@@ -39,6 +39,6 @@ func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
 	server.Counted(1)
 	w := writer{table: table{until: time.Now().Add(time.Hour)}}
 	if w.countRerouted(t.Context(), v); !server.Connected {
-		t.Error("it seems to carry nothing")
+		t.Error("the server has lost its connections")
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"ldirectord/parser"
 )
 
-// idle are watches without connections, which tell what becomes of them, and whose ends ask for checks as others do.
+// idle are watches without real connections. They report what happens to them, and the end of one requests checks, as
+// usual.
 type idle struct {
 	*schedule.Watches
 	director *Director
@@ -26,7 +27,7 @@ type idle struct {
 	open map[netip.AddrPort]bool
 }
 
-// newIdle gives a director that does not run yet such watches.
+// newIdle gives such watches to a director that is not running yet.
 func newIdle(d *Director, say func(string)) *idle {
 	w := &idle{Watches: &d.examiner.pool.Watches, director: d, say: say, open: map[netip.AddrPort]bool{}}
 	d.examiner.watches = w
@@ -101,7 +102,7 @@ func (w *idle) giveUp(to netip.AddrPort) {
 	}
 }
 
-// Without the word nothing is watched, and nothing is asked for a check that nobody watches.
+// Without the directive nothing is watched, and no check is requested by a watch.
 func TestWithoutWatchNothingIsWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
@@ -115,7 +116,7 @@ func TestWithoutWatchNothingIsWatched(t *testing.T) {
 	})
 }
 
-// While servers are watched the table is compared every 10 s at least.
+// While servers are watched, the table is compared at least every 10 s.
 func TestTheTableIsComparedMoreOftenWhileServersAreWatched(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"checkinterval = 60\n": 54 * time.Second, "checkinterval = 60\nwatch = yes\n": 9 * time.Second,

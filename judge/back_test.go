@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// Servers that are back: which are waited for, and until when.
+// Which checks are awaited while servers are back after an absence, and until when.
 
 func TestWhichChecksAreAwaited(t *testing.T) {
 	for _, row := range []struct {
 		what                  string
 		p                     Passage
-		took, answered, again bool // after a result; after none, where it was awaited; … and was not
+		took, answered, again bool // Awaited: after p; then after no result, if it was true or false
 	}{
 		{"it passed since", Passage{Began: noon, OK: true}, false, true, false},
 		{"it passed before", Passage{Began: noon.Add(-1), OK: true}, true, true, false},
@@ -21,19 +21,19 @@ func TestWhichChecksAreAwaited(t *testing.T) {
 	} {
 		c := Check{Way: &Way{}}
 		if c.Took(row.p, noon); c.Awaited != row.took || c.Passage != row.p {
-			t.Errorf("%s: awaited %v", row.what, c.Awaited)
+			t.Errorf("%s: after the result, awaited is %v", row.what, c.Awaited)
 		}
 		c.Awaited = true
 		if c.Answered(row.p.Began, noon); c.Awaited != row.answered {
-			t.Errorf("%s, it says nothing: awaited %v", row.what, c.Awaited)
+			t.Errorf("%s, then a check without a result: awaited is %v", row.what, c.Awaited)
 		}
 		c.Awaited = false
 		if c.Answered(row.p.Began, noon); c.Awaited != row.again {
-			t.Errorf("%s, it says nothing and was not awaited: awaited %v", row.what, c.Awaited)
+			t.Errorf("%s, not awaited, then no result: awaited is %v", row.what, c.Awaited)
 		}
 	}
 	if stillAway != 2*time.Second {
-		t.Errorf("%v", stillAway)
+		t.Errorf("stillAway is %v, want 2s", stillAway)
 	}
 }
 
@@ -41,7 +41,7 @@ func TestWhichChecksTell(t *testing.T) {
 	for p, want := range map[Passage]bool{{}: false, {OK: true}: false, {OK: true, Passed: true}: true, {Own: true}: true} {
 		c := Check{Way: &Way{}}
 		if c.Took(p, noon); c.Tells != want {
-			t.Errorf("%+v: %v", p, c.Tells)
+			t.Errorf("%+v: the check can show whether the path works: %v", p, c.Tells)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func TestAway(t *testing.T) {
 	}
 }
 
-func TestWhoIsWaitedFor(t *testing.T) {
+func TestWhichServersAreWaitedFor(t *testing.T) {
 	for _, row := range []struct {
 		what  string
 		given func(*Case, *Server)
@@ -114,12 +114,12 @@ func TestWhoIsWaitedFor(t *testing.T) {
 		c.Servers[0].First.Awaited = true
 		row.given(&c, &c.Servers[0])
 		if gathered := c.HasGathered(); gathered != (!row.want && c.Gathers()) {
-			t.Errorf("%s: all have gathered: %v", row.what, gathered)
+			t.Errorf("%s: HasGathered is %v", row.what, gathered)
 		}
 	}
 	c := inService(4)
 	c.Back, c.Servers[0].First.Awaited = noon, true
 	if !c.HasGathered() {
-		t.Error("addresses that are here wait")
+		t.Error("a section that is not away waits for servers")
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// Three servers of weight 4, at 1 to 3. The last is a backup server, which is not in the table where a row does not put
-// it there.
+// backedUp is a section of three servers of weight 4, at 1 to 3. The last one is a backup server, and not in the
+// table.
 func backedUp() Case {
 	c := inService(4, 4, 4)
 	c.Members[2].Backup = true
@@ -19,7 +19,7 @@ func backedUp() Case {
 	return c
 }
 
-// reserve has it in service already.
+// reserveServes puts the backup server into service.
 func (c *Case) reserveServes() {
 	c.Backed = true
 	c.has(3, 4)
@@ -33,7 +33,7 @@ func TestRuleBackup(t *testing.T) {
 	for _, row := range []struct {
 		what  string
 		given func(*Case)
-		want  bool // it serves
+		want  bool // the backup server serves
 	}{
 		{"both serve", func(c *Case) {}, false},
 		{"one fails", func(c *Case) { c.says(0, health.Down) }, false},
@@ -129,12 +129,12 @@ func TestRuleBackup(t *testing.T) {
 		c := backedUp()
 		row.given(&c)
 		if h := hearRule("backup", c); h.Backed != row.want {
-			t.Errorf("%s: it serves: %v", row.what, h.Backed)
+			t.Errorf("%s: the backup server serves: %v", row.what, h.Backed)
 		}
 	}
 }
 
-// Which place it gets of all rules.
+// The place of a backup server in the table, after all rules.
 func TestABackupServerComesAndDrains(t *testing.T) {
 	fails := func(c *Case) { c.says(0, health.Down); c.says(1, health.Down) }
 	serves := func(c *Case) { c.reserveServes(); c.Servers[2].Entered = true }
@@ -180,7 +180,7 @@ func TestABackupServerComesAndDrains(t *testing.T) {
 	}
 }
 
-// The guard neither counts nor holds it.
+// The guard neither counts nor holds a backup server.
 func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 	c := backedUp()
 	c.KeepServing = lvs.Share{N: 2}
@@ -192,27 +192,28 @@ func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 	}
 	d := Decide(c, noon)
 	if got := placed(&hearing{Decision: Decision{Places: d.Places}}); got != "1:4, 2:4" || len(d.Held) != 2 || c.Weighted() != 2 {
-		t.Errorf("%s, %d held of %d", got, len(d.Held), c.Weighted())
+		t.Errorf("the table is to have %s, %d servers are held of %d", got, len(d.Held), c.Weighted())
 	}
 }
 
-// It comes with its whole weight, and does not count where slowstart asks how many serve.
+// A backup server gets its whole weight at once. Slowstart does not count it among the servers that serve.
 func TestABackupServerDoesNotClimb(t *testing.T) {
 	c := backedUp()
 	c.SlowStart, c.Members[2].Dest.Weight = time.Minute, 100
 	c.Have.Remove(at(1))
 	c.Servers[0].Entered = false
 	if d := Decide(c, noon); !d.State.Servers[2].Climbs.IsZero() || d.State.Servers[0].Climbs.IsZero() || !d.Places[at(1)].Addr.IsValid() {
-		t.Errorf("one that rests climbs, or an own one does not: %+v", d.Places)
+		t.Errorf("the unused backup server climbs, or the returned server does not: %+v", d.Places)
 	}
 	c.says(0, health.Down)
 	c.BackupBelow.Low = lvs.Share{N: 2}
 	if d := Decide(c, noon); d.Places[at(3)].Weight != 100 || d.Places[at(2)].Weight != 4 {
-		t.Errorf("it does not come with its weight: %+v", d.Places)
+		t.Errorf("the backup server does not get its whole weight at once: %+v", d.Places)
 	}
 }
 
-// How long one drains: until its connections end, with draintime at most so long. A reload and the next daemon go on.
+// A backup server drains until its connections end, or at most for draintime. A reload or a restart doesn't change
+// that.
 func TestHowLongABackupServerDrains(t *testing.T) {
 	for _, drainTime := range []time.Duration{0, time.Minute} {
 		c := backedUp()
@@ -227,33 +228,33 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 			t.Fatalf("draintime %v: it drains as %+v", drainTime, l)
 		}
 		if late := c.Looked(l, false, noon.Add(time.Hour)); late != (drainTime > 0) {
-			t.Errorf("draintime %v: after an hour with connections it goes: %v", drainTime, late)
+			t.Errorf("draintime %v: still connected after an hour, it is removed: %v", drainTime, late)
 		}
 		l.Over = Stays
 		if c.Looked(l, true, noon) || !c.Looked(l, true, noon) {
-			t.Error("without connections it does not go at the second look")
+			t.Error("without connections it is not removed at the second look")
 		}
 		next := backedUp()
 		next.DrainTime = drainTime
 		next.SendOff(Leaver{Addr: at(3), Until: l.Until}, noon)
 		if again := next.Leaver(at(3)); again == nil || !again.Until.Equal(l.Until) {
-			t.Errorf("draintime %v: the next director has %+v", drainTime, again)
+			t.Errorf("draintime %v: after a restart it leaves as %+v", drainTime, again)
 		}
 	}
 }
 
-// Draintime begins at weight 0: one that the table does not let go meanwhile is not cut.
+// Draintime begins when the table has weight 0. While the kernel refuses that weight, the connections are not cut.
 func TestABackupServerDrainsFromWeight0(t *testing.T) {
 	c := backedUp()
 	c.DrainTime = time.Minute
 	c.reserveServes()
-	c.State = Decide(c, noon).State // and the table refuses it
+	c.State = Decide(c, noon).State // the kernel refuses this decision's change
 	c.Leaver(at(3)).Name = "web"
 	later := noon.Add(time.Hour)
 	c.Looked(c.Leaver(at(3)), false, later)
 	d := Decide(c, later)
 	if place, in := d.Places[at(3)]; !in || place.Weight > 0 {
-		t.Errorf("it has %v, %v", place, in)
+		t.Errorf("its place is %v, in the table: %v; want weight 0, in the table", place, in)
 	}
 	if l := d.State.Leaver(at(3)); l == nil || l.Name != "web" || !l.Until.Equal(later.Add(time.Minute)) {
 		t.Errorf("it drains as %+v", l)
@@ -304,12 +305,13 @@ func TestBackupServersCountForMinservers(t *testing.T) {
 	} {
 		row.given(&c)
 		if c.Weigh(); c.Strength.Up != row.up || c.Strength.Enough != (row.up > 0) {
-			t.Errorf("%d: %+v", i, c.Strength)
+			t.Errorf("row %d: %+v", i, c.Strength)
 		}
 	}
 }
 
-// What a reload makes of both kinds.
+// After a reload backup servers serve only if they did before and the new file has one. A server that was held is not
+// held as a backup server.
 func TestAReloadTurnsAServerIntoABackup(t *testing.T) {
 	for _, backed := range []bool{false, true} {
 		was := backedUp()
@@ -320,7 +322,7 @@ func TestAReloadTurnsAServerIntoABackup(t *testing.T) {
 			now.Index()
 			now.Carry(&was, true, func(i int) int { return i }, func(i, k int) *Check { return was.Servers[i].Check(k) })
 			if now.Backed != (backed && reserve) {
-				t.Errorf("backup servers served: %v, there are some: %v; they serve: %v", backed, reserve, now.Backed)
+				t.Errorf("served: %v, in the new file: %v, serves: %v", backed, reserve, now.Backed)
 			}
 		}
 	}
@@ -328,6 +330,6 @@ func TestAReloadTurnsAServerIntoABackup(t *testing.T) {
 	held.hold(2)
 	held.KeepServing.N = 3
 	if d := Decide(held, noon); len(d.Held) > 0 {
-		t.Error("one that was held as a server is held as a backup server")
+		t.Error("a held server that became a backup server is still held")
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"ldirectord/checker/health"
 )
 
-// Two servers, checked through the virtual address, by line 0; a third one has gone. A row says what their checks did.
+// Servers 1 and 2 are checked through the virtual address, by checks of line 0. Server 3 is gone. Each row has the
+// results.
 
 const patience = 10 * time.Second
 
@@ -22,7 +23,7 @@ func braked() Case {
 	return c
 }
 
-// own has a check fail through the virtual address, and pass at the server's own address.
+// own makes the check of server i fail through the virtual address and pass at the server's own address.
 func (c *Case) own(i int, began time.Time) {
 	c.Servers[i].First.Took(Passage{Began: began, Own: true}, time.Time{})
 }
@@ -33,7 +34,7 @@ func TestWhatTheBrakeTakes(t *testing.T) {
 		given      func(*Case)
 		kept, idle bool
 		accused    bool
-		brake      string // accuses, due
+		brake      string // Accuses and Due
 	}{
 		{"it passes", func(c *Case) {}, false, false, false, "false false"},
 		{"it fails through the virtual address alone", func(c *Case) { c.own(0, noon) }, true, false, true, "true true"},
@@ -70,22 +71,22 @@ func TestWhatTheBrakeTakes(t *testing.T) {
 	}
 }
 
-// A check that passed in this wake-up is the newest, until the next wake-up.
+// The first check that passes in a wake-up is the newest one until the next wake-up.
 func TestTheNewestCheckOfAWakeUp(t *testing.T) {
 	c := braked()
 	c.Brakes[0].Accuses = true
 	one, two := Spot{Server: 0}, Spot{Server: 1}
 	c.Brake(one, noon)
 	if c.Brake(two, noon); c.Brakes[0].Newest != one {
-		t.Error("a pass is not the newest any more")
+		t.Error("the second pass of the wake-up replaced the first one as the newest check")
 	}
 	c.own(0, noon)
 	if c.Brake(two, noon); c.Brakes[0].Newest != two {
-		t.Error("a failure stays the newest")
+		t.Error("a check that has failed since is still the newest")
 	}
 	c.Brakes[0].Due = false
 	if c.Brake(one, noon); c.Brakes[0].Newest != one {
-		t.Error("what passed before this wake-up stays the newest")
+		t.Error("a check of the last wake-up is still the newest")
 	}
 }
 
@@ -103,8 +104,8 @@ func TestWhatTheBrakeSettles(t *testing.T) {
 		given func(*Case)
 		brake Brake
 		now   time.Time
-		want  string // over, and the servers: judged, asked, held
-		after string // accuses, holds
+		want  string // Over, then the servers in Judged, Asked and Holds
+		after string // Accuses and Holds
 	}{
 		{what: "nothing is new", given: both, brake: Brake{Accuses: true}, want: "false [] [] []", after: "true false"},
 		{what: "both fail: it holds", given: both, brake: accuses, want: "false [] [] [1 2]", after: "true true"},
@@ -161,11 +162,11 @@ func TestWhatTheBrakeSettles(t *testing.T) {
 		}
 		for _, at := range done.Judged {
 			if !c.check(at).Accused.IsZero() {
-				t.Errorf("%s: %v is judged, and accused still", row.what, at)
+				t.Errorf("%s: %v is judged and still accused", row.what, at)
 			}
 		}
 		if accused, _, _ := fellows(&c, 0); done.Over && (len(accused) > 0 || !b.Over.Equal(now)) {
-			t.Errorf("%s: %v are accused, over at %v", row.what, accused, b.Over)
+			t.Errorf("%s: the brake is over at %v, and %v are still accused", row.what, accused, b.Over)
 		}
 	}
 }
@@ -178,21 +179,21 @@ func serversAt(spots []Spot) (list []int) {
 	return list
 }
 
-// The newest of the checks that passed shows that the way is fine.
+// The newest of the checks that passed proves that the path works.
 func TestTheProofIsTheNewestPass(t *testing.T) {
 	c := braked()
 	c.Servers[0].First.Began = noon.Add(time.Second)
 	_, open, proof := fellows(&c, 0)
 	if !proof.Equal(noon.Add(time.Second)) || !slices.Equal(serversAt(open), []int{1, 2}) {
-		t.Errorf("%v, %v", open, proof)
+		t.Errorf("the checks that can still tell: %v, the newest pass: %v", open, proof)
 	}
 	c.Servers[0].First.Passed = false
 	if _, _, proof := fellows(&c, 0); !proof.Equal(noon) {
-		t.Errorf("%v", proof)
+		t.Errorf("after the newest pass has gone, the newest is %v", proof)
 	}
 }
 
-func TestWhoIsBraked(t *testing.T) {
+func TestWhichChecksAreBraked(t *testing.T) {
 	for _, row := range []struct{ accused, holds, braked bool }{
 		{true, true, true}, {true, false, false}, {false, true, false}, {false, false, false},
 	} {
@@ -202,12 +203,12 @@ func TestWhoIsBraked(t *testing.T) {
 			check.Accused = noon
 		}
 		if c.IsBraked(check) != row.braked || c.IsBraking() != row.holds {
-			t.Errorf("%+v: %v, %v", row, c.IsBraked(check), c.IsBraking())
+			t.Errorf("%+v: IsBraked is %v, IsBraking is %v", row, c.IsBraked(check), c.IsBraking())
 		}
 	}
 }
 
-// By order all failures count.
+// While checks are obeyed by order, the brake holds nothing and all failures count.
 func TestChecksAreObeyedByOrder(t *testing.T) {
 	for _, obeys := range []bool{true, false} {
 		c := braked()

@@ -7,7 +7,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// A check that only weighed and is down decides after a reload. The guard holds then, as when a check fails.
+// Before the reload a check only weighed, and it is down. After the reload it decides. The guard holds the server,
+// as if the check had just failed.
 func TestACheckThatWeighedDecidesAfterAReload(t *testing.T) {
 	was := inService(4, 4)
 	was.KeepServing = lvs.Share{N: 1}
@@ -22,7 +23,7 @@ func TestACheckThatWeighedDecidesAfterAReload(t *testing.T) {
 	}
 }
 
-// A reload alone has no server held that fails: neither by a check that decided before, nor by one that only weighs now.
+// A reload holds a server only if one of its failing checks weighed before and decides now.
 func TestWhichCheckHasItHeldAfterAReload(t *testing.T) {
 	for _, row := range []struct {
 		was, is uint8 // its part

@@ -44,14 +44,14 @@ func caseOf(dests ...lvs.Dest) Case {
 	return c
 }
 
-// What a virtual service should have, for one server of weight 4 at 1 and another at 2, and a fallback server at 9.
+// The table of a virtual service with servers 1 and 2 of weight 4, and a fallback server 9.
 func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 	up, down, unknown := health.Up, health.Down, health.Unknown
 	for _, c := range []struct {
 		what       string
 		one, two   health.State
 		quiescent  bool
-		drained    bool // one
+		drained    bool // server 1
 		overridden []byte
 		have, want map[byte]uint32
 	}{
@@ -108,8 +108,8 @@ func TestWhatAVirtualServiceShouldHave(t *testing.T) {
 	}
 }
 
-// slowStart is a rule that moves with time: who comes up gets a small weight, which grows to the configured one in this
-// time. Who has more in the table keeps it.
+// slowStart is the time in which a rule of this test raises the weight of a server that comes up. A server with a
+// larger weight in the table keeps that one.
 const slowStart = 8 * time.Second
 
 func slowly(h *hearing) {
@@ -125,8 +125,8 @@ func slowly(h *hearing) {
 	}
 }
 
-// A decision says when a rule makes something else of the same facts: the earliest time of all that rules name, and
-// never one that is past.
+// A decision names the earliest time at which a rule would change it though the facts stay the same. The time is never
+// in the past.
 func TestARuleThatMovesWithTime(t *testing.T) {
 	all := Rules
 	defer func() { Rules = all }()
@@ -134,7 +134,7 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 	Rules = slices.Insert(slices.Clone(Rules), after, Rule{Name: "slow start", places: true, step: slowly})
 
 	c := inService(4, 4)
-	c.has(1, 0) // … is back, and the other one a second later
+	c.has(1, 0) // server 1 is back; server 2 is back a second later
 	c.has(2, 0)
 	decide := func(now time.Time) (said string) {
 		d := Decide(c, now)
@@ -170,6 +170,6 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 		h.askAgain(noon.Add(at * time.Second))
 	}
 	if h.Again != noon.Add(3*time.Second) {
-		t.Errorf("asked again at %v", h.Again)
+		t.Errorf("the next decision is due at %v, want the earliest time after noon", h.Again)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"ldirectord/lvs"
 )
 
-// Each event alone. Servers are at 1, 2 …, pass, and are in the table, where nothing else is said.
+// Each event alone. Servers are at 1, 2 and so on. Unless a row differs, they pass and are in the table.
 
-// facts are what events turn of a server.
+// facts are the facts of a server that events change.
 func facts(s *Server) (text string) {
 	for _, fact := range []struct {
 		is   bool
@@ -72,7 +72,7 @@ func TestAPassKeepsHowItFailedLast(t *testing.T) {
 	c.Result(s, &s.First, false, WrongAnswer)
 	c.Result(s, &s.First, true, NotReached)
 	if s.First.Loss != WrongAnswer {
-		t.Error("a pass changed how it failed")
+		t.Error("a pass changed the recorded loss of the last failure")
 	}
 }
 
@@ -93,7 +93,7 @@ func TestACheckThatOthersHadBefore(t *testing.T) {
 	c.KeepServing.N = 1
 	c.says(0, health.Down)
 	if c.Learned(&c.Servers[0]); facts(&c.Servers[0]) != "" {
-		t.Errorf("it did not serve: %s", facts(&c.Servers[0]))
+		t.Errorf("the server did not serve: %s", facts(&c.Servers[0]))
 	}
 }
 
@@ -212,15 +212,15 @@ func TestWhatIsKnownOfTheTable(t *testing.T) {
 	c := inService(4)
 	c.Found, c.Leavers = map[netip.AddrPort]bool{at(5): true}, []Leaver{{Addr: at(6)}}
 	if c.Left(); c.Found != nil || c.Leavers != nil {
-		t.Error("who stands by has servers that leave")
+		t.Error("a standby still has leaving or found servers")
 	}
 	c.Servers[0].Rerouted = true
 	if c.Vanished(); c.Have == nil || c.Servers[0].Rerouted {
-		t.Error("that it is not there is not known")
+		t.Error("after the virtual service vanished, its table is unknown or a server is still rerouted")
 	}
 }
 
-// A change may have been made, though the table reported an error: what is read then decides whether a failing server
+// The kernel may have made a change though it reported an error. So the table as read decides whether a failing server
 // may be held.
 func TestAServerReadWithoutAWeightIsOut(t *testing.T) {
 	for _, row := range []struct {
@@ -248,7 +248,7 @@ func TestWhatIsFoundInTheTable(t *testing.T) {
 		want  []netip.AddrPort
 	}{
 		{"all servers have an address", func(c *Case) { c.Waiting = nil }, nil},
-		{"what is of nobody may be the one without", func(c *Case) {}, []netip.AddrPort{at(5)}},
+		{"an address of no server may be that of the one without", func(c *Case) {}, []netip.AddrPort{at(5)}},
 		{"it was read before", func(c *Case) { c.Found = map[netip.AddrPort]bool{at(6): true} },
 			[]netip.AddrPort{at(6)}},
 	} {
@@ -314,7 +314,7 @@ func TestAServerLeaves(t *testing.T) {
 	for _, row := range []struct {
 		what  string
 		given func(*Case) Leaver
-		left  time.Duration // 0: it does not drain
+		left  time.Duration // 0: the server does not drain
 	}{
 		{"it drains for draintime", func(c *Case) Leaver { return Leaver{Addr: at(5)} }, time.Minute},
 		{"… which it has begun", func(c *Case) Leaver { return Leaver{Addr: at(5), Until: noon.Add(time.Second)} },
@@ -409,12 +409,12 @@ func TestWhatAReloadKeeps(t *testing.T) {
 			t.Errorf("%s: a new server has %v, %s", row.what, s.Name, facts(s))
 		}
 		if !now.Obeys || !now.Back.Equal(noon) || !now.FallbackIn || !now.FallbackWanted || now.Strength.Up != 7 {
-			t.Errorf("%s: of the section is left %+v", row.what, now.State)
+			t.Errorf("%s: the section's state after the reload is %+v", row.what, now.State)
 		}
 	}
 }
 
-// A check that is as it was keeps what it said, on another line of checks as well, and the brake goes with it.
+// A check that stays keeps its result, even if it moves to another line of checks. Its brake moves with it.
 func TestAReloadKeepsChecks(t *testing.T) {
 	for _, accused := range []time.Time{{}, noon} {
 		was, now := inService(4), inService(4)
@@ -432,12 +432,12 @@ func TestAReloadKeepsChecks(t *testing.T) {
 			t.Errorf("accused since %v: %+v", accused, now.Brakes)
 		}
 		if !s.First.Accused.Equal(accused) || s.First.Way == was.Servers[0].First.Way {
-			t.Errorf("accused since %v: %+v is shared", accused, s.First.Way)
+			t.Errorf("accused since %v: %+v is wrong or shared", accused, s.First.Way)
 		}
 	}
 }
 
-// What is known of the way of a check is only kept where both files have checkvip or announce.
+// A reload keeps the facts of a check's path only if both files have checkvip or announce.
 func TestAReloadWithoutWays(t *testing.T) {
 	for _, had := range []bool{true, false} {
 		was, now := inService(4), inService(4)
@@ -454,7 +454,7 @@ func TestAReloadWithoutWays(t *testing.T) {
 	}
 }
 
-// A check that goes no way of interest takes notice of nothing, and so does the brake.
+// Without checkvip and announce a check has no Way: it records nothing of its path, and no brake applies.
 func TestACheckWithoutAWay(t *testing.T) {
 	c := inService(4)
 	check := &c.Servers[0].First
@@ -471,7 +471,7 @@ func TestAReloadKeepsWhatWasFound(t *testing.T) {
 		what   string
 		found  map[netip.AddrPort]bool
 		waits  bool
-		placed bool // the section was set up by this director
+		placed bool // this director set up the section
 		want   map[netip.AddrPort]bool
 	}{
 		{"all servers have an address", found, false, true, nil},
@@ -504,7 +504,7 @@ func TestAnAddressThatWasFoundKeepsTheTable(t *testing.T) {
 	}
 }
 
-// With repair a change of what was found is kept until that is somebody's, or nobody's for certain.
+// With repair, a change by hand at a found address is kept until it is known whether the address belongs to a server.
 func TestAnAddressThatWasFoundIsRepaired(t *testing.T) {
 	for _, row := range []struct {
 		repair, found bool
@@ -518,7 +518,7 @@ func TestAnAddressThatWasFoundIsRepaired(t *testing.T) {
 			t.Errorf("%+v: by hand %v", row, now.ByHand)
 		}
 		if !was.ByHand[at(5)] {
-			t.Errorf("%+v: the state before has changed", row)
+			t.Errorf("%+v: the reload changed the old state", row)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// Four servers fail and come back, in every order and with every mixture of failures: as long as two were up, two serve;
-// nobody who fails is put back; those who can't be connected go before those who answer wrongly.
+// Four servers fail and come back, in every order and with every mixture of failures. While two were up, two serve. No
+// failing server is put back. Servers that can't be reached are removed before those that answer wrongly.
 func TestGuardInEveryOrder(t *testing.T) {
 	for failing := range orders(4) {
 		for returning := range orders(4) {
@@ -58,7 +58,8 @@ func failAndReturn(failing, returning []int, wrong int) string {
 	return ""
 }
 
-// unguarded says what is wrong with who serves. Before is who served before a server came back.
+// unguarded returns what is wrong with the set of servers that serve. Before has the servers that served before one
+// came back.
 func unguarded(c *Case, before []bool) string {
 	c.Adopt(Decide(*c, time.Time{}).State)
 	serving, down, worst := 0, 0, NotReached

@@ -8,7 +8,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// What the table has at a start fits the record where it lies between the weight of then and the one of now.
+// At a start a weight in the table fits the record if it is between the recorded weight and the one due now.
 func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 	for _, row := range []struct {
 		what   string
@@ -38,8 +38,8 @@ func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 	}
 }
 
-// The next daemon may have another file: what an agent told is the agent's, whatever line it has now, and no other
-// check's.
+// The next daemon may have another file. The words of an agent belong to the agent, whatever line it now has, and to
+// no other check.
 func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 	down := health.Tells(health.Words{Admin: health.Drain, Down: true})
 	agent := Check{Line: 1, Aside: true, Health: health.Assume(health.Down), Telling: down}
@@ -66,7 +66,8 @@ func TestWhatWasToldBelongsToItsCheck(t *testing.T) {
 	}
 }
 
-// The record has room for four checks. A check that decides and is down has nothing to note: the next daemon makes it.
+// The record has room for four checks. A check that decides and is down is not recorded: the next daemon makes it
+// anyway.
 func TestWhatIsRecordedOfChecks(t *testing.T) {
 	s := inService(4).Servers[0]
 	s.First.Health = health.Assume(health.Down)
@@ -75,7 +76,7 @@ func TestWhatIsRecordedOfChecks(t *testing.T) {
 	}
 	for i, one := range SpokenBy(&s) {
 		if one.Line != uint8(1+i) || one.Less != uint8(10+i) {
-			t.Errorf("%d: %+v", i, one)
+			t.Errorf("check %d of the record is %+v", i, one)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// Four servers of weight 4; one that is left out stays so for 10 s, then 20 s.
+// Four servers of weight 4. One that is left out stays out for 10 s, the next time for 20 s.
 func TestObserve(t *testing.T) {
 	const out = "1 looks, 1 looks, 1 looks"
 	const back = ", 1 rests, 10s"
@@ -16,7 +16,7 @@ func TestObserve(t *testing.T) {
 		what  string
 		given func(*Case)
 		does  string
-		want  string // the weights, and when it is decided again
+		want  string // the weights, and the time until the next decision
 	}{
 		{"twice suspected", nil, "1 looks, 1 looks", "4444"},
 		{"three times", nil, out, "0444 10s"},
@@ -85,8 +85,8 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-// A write that fails lets nobody back in.
-func TestWhoIsLeftOutIsSoUntilTheTableSaysSo(t *testing.T) {
+// A server that is left out stays out after a failed write.
+func TestAServerStaysLeftOutWhenAWriteFails(t *testing.T) {
 	p := playedWith(func(c *Case) { c.Observe = lvs.LeftOut })
 	for look := range surely {
 		last := look == surely-1

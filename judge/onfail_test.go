@@ -9,7 +9,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// What becomes of a server that fails: its place in the table, and the rule that decided it.
+// The place of a failing server in the table, and the rule that decided it.
 func TestOnFail(t *testing.T) {
 	const out, keeps = "2:4", "1:0, 2:4"
 	proven := func(c *Case) { c.Servers[0].First.Proven = true }
@@ -81,7 +81,7 @@ func TestOnFail(t *testing.T) {
 	}
 }
 
-// The time begins with the failure, and again with the next one. It is asked again when it is over.
+// The time of onfail begins with each failure. When it is over, the next decision is due.
 func TestTheTimeOfOnFail(t *testing.T) {
 	c := inService(4, 4)
 	c.OnFail = lvs.OnFail(10 * time.Second)
@@ -116,7 +116,7 @@ func TestTheTimeOfOnFail(t *testing.T) {
 	}
 }
 
-// A check is believed when it has passed, until it is another one, or another daemon's.
+// A failing check cuts connections only if it has passed before: this check, in this daemon.
 func TestWhichCheckCuts(t *testing.T) {
 	c := inService(4, 4)
 	c.OnFail = lvs.Cut
@@ -147,19 +147,19 @@ func TestWhichCheckCuts(t *testing.T) {
 	check := &Check{}
 	for _, ok := range []bool{true, false} {
 		if check.Learn(c.Rule, ok, NotReached); check.Proven != ok {
-			t.Errorf("what another section's check said, %v: proven %v", ok, check.Proven)
+			t.Errorf("taken over from another section, passed %v: proven %v", ok, check.Proven)
 		}
 	}
 }
 
-// A standby forgets when servers failed; an order that ends a wait does not.
+// A demotion forgets when servers failed. An order that ends a wait does not.
 func TestWhatForgetsAFailure(t *testing.T) {
 	c := inService(4)
 	c.Servers[0].Failed = noon
 	if c.Servers[0].Forgive(); !c.Servers[0].Failed.Equal(noon) {
-		t.Error("set ready forgets it")
+		t.Error("the order that ends a wait forgets the time of the failure")
 	}
 	if c.Left(); !c.Servers[0].Failed.IsZero() {
-		t.Error("a demotion does not end it")
+		t.Error("a demotion does not forget the time of the failure")
 	}
 }

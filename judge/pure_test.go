@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Judge has no clock, waits for nothing and reaches nothing: what decides depends on its arguments alone.
+// Judge has no clock, waits for nothing and reads nothing from outside: a decision depends on its arguments alone.
 func TestJudgeIsPure(t *testing.T) {
 	allowed := []string{"cmp", "iter", "maps", "math/bits", "net/netip", "slices", "time", "ldirectord/checker/health", "ldirectord/lvs"}
 	ofTime := []string{"Time", "Duration", "Second"}
@@ -32,19 +32,19 @@ func TestJudgeIsPure(t *testing.T) {
 	}
 }
 
-// What the test above looks for is found.
+// The test above would find these.
 func TestWhatIsNotPureIsSeen(t *testing.T) {
 	for _, source := range []string{`import "context"`, `import "os"`, `import "net"`, `import . "time"`,
 		`import clock "time"; var now = clock.Now()`, `import "time"; var late = time.Since`,
 		`import "time"; var at time.Timer`, `var results chan int`, `func f() { go f() }`,
 		`var m = map[string]chan<- int{}`, `func f() { select {} }`} {
 		if len(impure(t, "it.go", "package judge; "+source, []string{"time"}, []string{"Time"})) == 0 {
-			t.Errorf("%s: not seen", source)
+			t.Errorf("%s: not found to be impure", source)
 		}
 	}
 }
 
-// impure are the parts of a file that are more than reckoning.
+// impure returns the parts of a file that need more than computation.
 func impure(t *testing.T, name, source string, imports, ofTime []string) (found []string) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, name, source, parser.SkipObjectResolution)

@@ -10,7 +10,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// played is a section that time passes in: what is decided is written.
+// played is a section whose decisions are written to its table as time passes.
 type played struct {
 	Case
 	now   time.Time
@@ -24,7 +24,7 @@ func (p *played) decide() {
 	p.again = d.Again
 }
 
-// do makes things happen to servers, in words: 1 fails, 2 passes, 3 is ready, 10s go by.
+// do makes things happen, as in "1 fails, 2 passes, 3 ready, 10s": a number is a server, a duration lets time pass.
 func (p *played) do(t *testing.T, what string) {
 	t.Helper()
 	for word := range strings.SplitSeq(what, ", ") {
@@ -51,11 +51,11 @@ func (p *played) do(t *testing.T, what string) {
 				s.Ordered(Order{})
 			case "file":
 				s.Maintained(!s.File)
-			case "asks", "answers": // its check passes, and tells drain or ready
+			case "asks", "answers": // its check passes; the answer says drain or ready
 				told := health.Told{Admin: map[string]health.Admin{"asks": health.Drain, "answers": health.Ready}[does]}
 				Told(&p.Case, s, &s.First, told)
 				p.Result(s, &s.First, true, 0)
-			case "reload": // its check is another one
+			case "reload": // its check is replaced by another one
 				was := p.Case
 				p.Case = Case{Section: was.Section, State: State{Have: was.Have}}
 				for _, m := range was.Members {
@@ -67,17 +67,17 @@ func (p *played) do(t *testing.T, what string) {
 					}
 					return &was.Servers[k].First
 				})
-			case "looks": // it is suspected at a look, and others were answered
+			case "looks": // it is suspected at a look, and others got answers
 				Observed(s, true, true, false)
-			case "wonders": // it is suspected, and others were not answered either
+			case "wonders": // it is suspected, and others got no answers either
 				Observed(s, true, false, false)
 			case "answered":
 				Observed(s, false, true, true)
-			case "rests": // no client comes
+			case "rests": // it has no clients
 				Observed(s, false, true, false)
-			case "vanishes": // and so do the others, and the virtual service
+			case "vanishes": // the virtual service is removed, with all servers
 				p.Vanished()
-			case "hand": // somebody gives it a weight
+			case "hand": // an operator gives it a weight
 				p.has(byte(i), 9)
 				p.Changed(at(byte(i)), true, false)
 			default:
@@ -102,7 +102,7 @@ func (p *played) String() string {
 	return text
 }
 
-// Four servers of weight 4, of which each failure soon after a return costs 10 s, 20 s, 40 s.
+// playedWith has four servers of weight 4. Failures soon after a return cost 10 s, 20 s, then 40 s.
 func playedWith(given func(*Case)) *played {
 	p := &played{Case: inService(4, 4, 4, 4), now: noon}
 	p.HoldDown, p.HoldDownMax = 10*time.Second, 40*time.Second
@@ -116,7 +116,7 @@ func TestHoldDown(t *testing.T) {
 		what  string
 		given func(*Case)
 		does  string
-		want  string // the weights, and when it is decided again
+		want  string // the weights, and the time until the next decision
 	}{
 		{"the first failure costs nothing", nil, "1 fails, 5s, 1 passes", "4444"},
 		{"the second one", nil, "1 fails, 1 passes, 1 fails, 5s, 1 passes", "-444 5s"},
@@ -285,7 +285,8 @@ func TestPaceOut(t *testing.T) {
 	}
 }
 
-// A name that moves counts once among those that serve: the server at the former address goes when the other one comes.
+// A server whose name moves counts once among those that serve. The one at the former address goes when the other
+// comes.
 func TestPaceWhileANameMoves(t *testing.T) {
 	p := playedWith(func(c *Case) {
 		*c = inService(4, 4, 4, 4, 4)
@@ -308,8 +309,8 @@ func TestPaceWhileANameMoves(t *testing.T) {
 	}
 }
 
-// Two servers at former addresses have a weight by order, and those at the new addresses none by the file: a percentage
-// of no server is none, and one returns nevertheless.
+// Two servers at former addresses have a weight by order, those at the new addresses have weight 0 in the file. The
+// percentage is of no servers, but one server returns nevertheless.
 func TestPaceWithWeightsAtFormerAddresses(t *testing.T) {
 	c := inService(0, 0, 0, 0)
 	c.Pace = lvs.Pace{Share: lvs.Share{N: 25, Percent: true}, Every: 10 * time.Second}
@@ -321,6 +322,6 @@ func TestPaceWithWeightsAtFormerAddresses(t *testing.T) {
 	c.has(1, 4)
 	c.Servers[0].Entered, c.Servers[1].Fallen = true, true
 	if got := placed(&hearing{Decision: Decision{Places: Decide(c, noon).Places}}); got != "1:4, 2:4, 3:0, 4:0" {
-		t.Error(got)
+		t.Errorf("the table is to have %s, want 1:4, 2:4, 3:0, 4:0", got)
 	}
 }

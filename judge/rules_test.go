@@ -13,13 +13,13 @@ import (
 	"ldirectord/lvs"
 )
 
-// Each rule alone: two servers of weight 4, at 1 and 2, pass and are in the table, where a row says nothing else.
+// Each rule alone. Unless a row differs, servers 1 and 2 of weight 4 pass and are in the table.
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func at(n byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, n}), 80) }
 
-// inService is a section whose servers pass and are in the table with these weights, at 1, 2 …
+// inService is a section whose servers pass and are in the table with these weights, at 1, 2 and so on.
 func inService(weights ...uint32) Case {
 	var all []lvs.Dest
 	for i, weight := range weights {
@@ -39,7 +39,7 @@ func (c *Case) has(n byte, weight uint32) { c.Have.Put(lvs.Dest{Addr: at(n), Wei
 
 func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} }
 
-// hearRule has one rule decide a case, or several.
+// hearRule applies one rule, or several, to a case.
 func hearRule(rules string, c Case) *hearing {
 	c.State = c.cloneServers()
 	h := &hearing{Case: c, now: noon, Decision: Decision{Places: dests{}, Why: make([]RuleID, len(c.Servers))}}
@@ -51,7 +51,7 @@ func hearRule(rules string, c Case) *hearing {
 	return h
 }
 
-// placed is what a table is to have: 1:4 is the server at 1 with weight 4.
+// placed is what the table is to have: 1:4 is server 1 with weight 4.
 func placed(h *hearing) string {
 	var list []string
 	for _, d := range lvs.DestsOf(h.Places) {
@@ -64,7 +64,7 @@ func placed(h *hearing) string {
 	return strings.Join(list, ", ")
 }
 
-// numbers are the servers of which something is true.
+// numbers are the servers for which is reports true.
 func numbers(h *hearing, is func(*Server) bool) string {
 	var list []string
 	for i := range h.Servers {
@@ -195,7 +195,7 @@ func TestRuleObeyed(t *testing.T) {
 	}, func(h *hearing) string { return fmt.Sprint(h.Obeys) })
 }
 
-// hold has servers fail, which are held.
+// hold makes servers fail that are then held.
 func (c *Case) hold(servers ...int) {
 	for _, i := range servers {
 		c.says(i, health.Down)
@@ -265,7 +265,7 @@ func TestRuleGuard(t *testing.T) {
 	})
 }
 
-// Of seven that fail the guard holds one. Two go in each minute, and the others wait for their turns.
+// The guard holds one of seven failing servers. Two are removed each minute, the others wait for their turns.
 func TestRuleRemovals(t *testing.T) {
 	c := inService(4, 4, 4, 4, 4, 4, 4)
 	c.KeepServing.N, c.PaceOut = 1, lvs.Pace{Share: lvs.Share{N: 2}, Every: time.Minute}
@@ -282,11 +282,11 @@ func TestRuleRemovals(t *testing.T) {
 	}
 	if got := fmt.Sprint(d.Why, d.Held, turns); got != "[down down removals removals removals removals guard] [2 3 4 5 6]"+
 		" 3 in 1m0s 4 in 1m0s 5 in 2m0s 6 in 2m0s" || !d.Again.Equal(noon.Add(time.Minute)) {
-		t.Errorf("%s, again at %v", got, d.Again)
+		t.Errorf("rules, held servers and turns: %s, next decision at %v", got, d.Again)
 	}
 }
 
-func TestWhoIsLetGoTurns(t *testing.T) {
+func TestAReleasedServerTurns(t *testing.T) {
 	c := inService(4, 4)
 	c.KeepServing.N = 1
 	c.hold(0)
@@ -332,8 +332,8 @@ func TestRuleReleased(t *testing.T) {
 	}
 }
 
-// A drained server that fails is held as drained, and down when the guard lets it go.
-func TestWhoIsLetGoGetsItsName(t *testing.T) {
+// A drained server that is held keeps the state drained. When the guard releases it, it is down.
+func TestAReleasedServerGetsItsState(t *testing.T) {
 	c := inService(4, 4)
 	c.KeepServing.N, c.Obeys = 2, true
 	c.hold(0, 1)
@@ -343,7 +343,8 @@ func TestWhoIsLetGoGetsItsName(t *testing.T) {
 	}
 }
 
-// The guard counts who is back from a change by hand, and whom it lets go is not kept by one.
+// The guard counts a server that is back from a change by hand. A change by hand doesn't keep a server that the guard
+// releases.
 func TestTheGuardAndChangesByHand(t *testing.T) {
 	for _, c := range []struct {
 		what  string
@@ -394,7 +395,7 @@ func TestRuleTogether(t *testing.T) {
 			c.says(1, health.Unknown)
 		}, true},
 		{"something is in the table", func(c *Case) { first(c); c.has(1, 0) }, false},
-		{"one served until somebody removed the virtual service",
+		{"one served until the virtual service was removed by hand",
 			func(c *Case) { first(c); c.Servers[0].Entered = true }, false},
 		{"its addresses are not announced", func(c *Case) { first(c); c.Announce = false }, false},
 		{"servers that fail are removed", func(c *Case) { first(c); c.Quiescent = false }, false},
@@ -402,13 +403,13 @@ func TestRuleTogether(t *testing.T) {
 		c := inService(4, 4)
 		row.given(&c)
 		if h := hearRule("together", c); h.over != row.last {
-			t.Errorf("%s: waits %v", row.what, h.over)
+			t.Errorf("%s: servers wait for others: %v", row.what, h.over)
 		}
 	}
 }
 
-// Each server's place has a rule, also where that is none.
-func TestWhoIsNotThereHasARule(t *testing.T) {
+// Each server has the rule that decided its place, even if it is not in the table.
+func TestAServerOutsideTheTableHasARule(t *testing.T) {
 	for want, given := range map[string]func(*Case){
 		"together": func(c *Case) {
 			c.Announce, c.Quiescent, c.Have = true, true, lvs.Dests{}
@@ -527,7 +528,7 @@ func TestRuleFallback(t *testing.T) {
 		what    string
 		given   func(*hearing)
 		want    string
-		unknown string // where of one server it is not known
+		unknown string // the places if a server's state is unknown
 	}{
 		{"no server is up", func(h *hearing) {}, "9:1", ""},
 		{"one is", func(h *hearing) { h.up = true }, "", ""},
@@ -544,7 +545,7 @@ func TestRuleFallback(t *testing.T) {
 			h := &hearing{Case: Case{&section, c.State}, Decision: Decision{Places: dests{}}, unknown: unknown}
 			row.given(h)
 			if fallback(h); placed(h) != want {
-				t.Errorf("%s, one unknown: %v: %q, want %q", row.what, unknown, placed(h), want)
+				t.Errorf("%s, a server is unknown: %v: %q, want %q", row.what, unknown, placed(h), want)
 			}
 		}
 	}
@@ -612,7 +613,7 @@ func TestRuleHand(t *testing.T) {
 	}
 }
 
-// Only a section that is to have gate, and has something else in the table, is looked through.
+// A section may reroute only if a server is to have gate and has another forwarding method in the table.
 func TestWhichSectionsMayReroute(t *testing.T) {
 	for _, row := range []struct {
 		wanted, has lvs.Forward
@@ -693,7 +694,7 @@ func TestRuleRerouted(t *testing.T) {
 	}
 }
 
-// A place that a rule gives a server has its name.
+// A place has the name of the rule that decided it.
 func TestEachPlaceHasARule(t *testing.T) {
 	c := inService(4, 4)
 	c.Quiescent, c.Fallback = true, lvs.Dest{Addr: at(9), Weight: 1}

@@ -17,19 +17,19 @@ func climbing() Case {
 	return c
 }
 
-// since says that a server climbs for that long, and what the table has of it.
+// since makes server i climb for a time. Weight is what the table has of it.
 func (c *Case) since(i int, age time.Duration, weight uint32) {
 	c.Servers[i].Climbs = noon.Add(-age)
 	c.has(byte(i+1), weight)
 }
 
-// tells says how much of its weight a server can bear.
+// tells makes the check of server i say how much of its weight it can bear.
 func (c *Case) tells(i int, percent uint8) {
 	c.Servers[i].First.Telling = health.Tells(health.Words{Less: 100 - percent})
 }
 
-// decideOnce decides a case at noon, and tells what the table is to have, the rule of the second server, how long it
-// climbs, and when it is asked again.
+// decideOnce decides a case at noon. It returns the table, the rule of server 2, how long that climbs, and when the
+// next decision is due.
 func decideOnce(c Case) string {
 	d := Decide(c, noon)
 	said := fmt.Sprintf("%s by %v", placed(&hearing{Decision: Decision{Places: d.Places}}), d.Why[1])
@@ -50,7 +50,7 @@ func TestRuleSlowStart(t *testing.T) {
 		given func(*Case)
 		want  string
 	}{
-		// those that come in
+		// servers that come in
 		{"it was absent: it failed, is new, has a new address, or maintenance is over", gone, begins},
 		{"it had weight 0, with quiescent", func(c *Case) { c.Quiescent = true; c.has(2, 0) }, begins},
 		{"its drain is over", func(c *Case) { c.has(2, 0); c.Servers[1].Turned = true }, begins},
@@ -67,7 +67,7 @@ func TestRuleSlowStart(t *testing.T) {
 			func(c *Case) { c.since(1, 30*time.Second, 20); gone(c) }, begins},
 		{"an order gives it another weight", func(c *Case) { gone(c); c.Servers[1].Order = Order{Weigh, 3} },
 			"1:40, 2:1, 3:40 by slowstart, for 0s, again in 21s"},
-		// those that stay whole
+		// servers that keep their full weight
 		{"all serve", func(c *Case) {}, whole},
 		{"no slowstart", func(c *Case) { gone(c); c.SlowStart = 0 }, whole},
 		{"it has another weight in the table", func(c *Case) { c.has(2, 3) }, whole},
@@ -108,7 +108,7 @@ func TestRuleSlowStart(t *testing.T) {
 			c.says(0, health.Unknown)
 			c.Have.Remove(at(1))
 		}, "2:1, 3:40 by slowstart, for 0s, again in 2s"},
-		// those that climb
+		// servers that climb
 		{"another line has its address: one server climbs", func(c *Case) { besideOneThatClimbs(c, 2) },
 			"1:40, 2:12 by slowstart, for 18s, again in 1s"},
 		{"… the line before it", func(c *Case) { besideOneThatClimbs(c, 0) },
@@ -178,7 +178,7 @@ func TestRuleSlowStart(t *testing.T) {
 	}
 }
 
-// A weight follows the time from 1 to the whole, and the decision names each second at which it changes, and no other.
+// A weight rises with time from 1 to the full one. The decision names every second in which it changes, and no other.
 func TestARampStepsAtWholeSeconds(t *testing.T) {
 	for _, row := range []struct {
 		weight uint32
@@ -240,22 +240,23 @@ func TestServersClimbInStep(t *testing.T) {
 	c.Have.Remove(at(3))
 	if d := come(2700 * time.Millisecond); d.State.Servers[2].Climbs != noon.Add(2*time.Second) ||
 		d.Again != noon.Add(3*time.Second) || weights(d.Places)[2] != 2 {
-		t.Errorf("the second one climbs since %v: %v, again at %v", d.State.Servers[2].Climbs, d.Places,
+		t.Errorf("server 3 climbs since %v: %v, again at %v", d.State.Servers[2].Climbs, d.Places,
 			d.Again)
 	}
 	d := come(4300 * time.Millisecond)
 	if got := fmt.Sprint(weights(d.Places)); got != "map[1:40 2:4 3:2 4:40]" {
-		t.Error(got)
+		t.Errorf("after 4.3s the weights are %s", got)
 	}
-	// a server keeps its ramp when the one that began before is out
+	// a server keeps its ramp when the one that began earlier is out
 	c.says(1, health.Down)
 	d = come(4500 * time.Millisecond)
 	if got := fmt.Sprint(weights(d.Places)); got != "map[1:40 3:2 4:40]" || d.Again != noon.Add(5*time.Second) {
-		t.Error(got, d.Again)
+		t.Errorf("with server 2 down the weights are %s, the next decision is due at %v", got, d.Again)
 	}
 }
 
-// A section that begins with an empty table stays cold until each server had a result, and the last one is whole too.
+// A section that begins with an empty table is cold until every server had a result. Even the last one gets its full
+// weight at once.
 func TestTheFirstServersAreWhole(t *testing.T) {
 	c := inService(40, 40, 40)
 	c.SlowStart, c.Have = time.Minute, lvs.Dests{}
@@ -281,11 +282,11 @@ func TestTheFirstServersAreWhole(t *testing.T) {
 	}
 	c.Have.Remove(at(3))
 	if got := decide(); got != "map[1:40 2:40 3:1]" {
-		t.Error("later: ", got)
+		t.Errorf("a server that comes in later does not climb: %s", got)
 	}
 }
 
-// A ramp continues over a reload with another weight and another time, and ends with a demotion.
+// A ramp continues over a reload with another weight or time, and ends with a demotion.
 func TestARampOverAReload(t *testing.T) {
 	for _, row := range []struct {
 		what  string
@@ -324,7 +325,7 @@ func TestARampOverAReload(t *testing.T) {
 	}
 }
 
-// The longest time that a file may have: the product of all parts has room.
+// The longest time that a file may have doesn't make the computation overflow.
 func TestARampOfYears(t *testing.T) {
 	day := 24 * time.Hour
 	section := &Section{Policy: lvs.Policy{SlowStart: 3650 * day}}
@@ -337,7 +338,7 @@ func TestARampOfYears(t *testing.T) {
 	}
 }
 
-// besideOneThatClimbs gives a server the address of the second one, which has climbed for 18 seconds.
+// besideOneThatClimbs gives server i the address of server 2, which has climbed for 18 seconds.
 func besideOneThatClimbs(c *Case, i int) {
 	c.since(1, 18*time.Second, 11)
 	c.Members[i].Dest.Addr = at(2)

@@ -15,12 +15,12 @@ func TestChecksOfAServer(t *testing.T) {
 	var lines []uint8
 	for k, check := range s.Checks() {
 		if check != s.Check(k) {
-			t.Errorf("check %d is another one", k)
+			t.Errorf("check %d of the iteration differs from Check(%[1]d)", k)
 		}
 		lines = append(lines, check.Line)
 	}
 	if !slices.Equal(lines, []uint8{10, 11, 12}) {
-		t.Errorf("%v", lines)
+		t.Errorf("the lines of the checks are %v", lines)
 	}
 	for k := range s.Checks() {
 		if k == 1 {
@@ -57,7 +57,7 @@ func TestStatesOfAServer(t *testing.T) {
 		verdict health.State
 		name    string
 		state   health.State
-		facts   string // up, draining, works
+		facts   string // IsUp, IsDraining, works
 	}{
 		{"up", func(s *Server) {}, health.Up, "up", health.Up, "true false true"},
 		{"down", func(s *Server) {}, health.Down, "down", health.Down, "false false false"},
@@ -93,7 +93,7 @@ func TestWeightOfAServer(t *testing.T) {
 	}
 }
 
-func TestWhoIsAwaited(t *testing.T) {
+func TestWhichServersAreAwaited(t *testing.T) {
 	for _, row := range []struct {
 		what  string
 		given func(*Server)
@@ -113,16 +113,16 @@ func TestWhoIsAwaited(t *testing.T) {
 	}
 }
 
-// The least loss counts, of the checks that fail.
+// The loss of a server is the least one of its checks that fail.
 func TestLossOfAServer(t *testing.T) {
 	down := health.Assume(health.Down)
 	s := Server{First: Check{Health: down, Loss: NoAnswer}, More: []Check{{Health: down, Loss: WrongAnswer}, {Loss: NotReached}}}
 	if got := lossOf(&s); got != NoAnswer {
-		t.Errorf("%d", got)
+		t.Errorf("the loss is %d, want NoAnswer", got)
 	}
 }
 
-func TestWhoIsTakenOutFirst(t *testing.T) {
+func TestWhichServerIsRemovedFirst(t *testing.T) {
 	of := func(l Loss, days int) *Server {
 		s := &Server{First: Check{Health: health.Assume(health.Down), Loss: l}}
 		s.Since = noon.AddDate(0, 0, days)
@@ -148,18 +148,18 @@ func TestMembersAtAnAddress(t *testing.T) {
 	}
 	c.says(0, health.Down)
 	if s := c.At(at(7)); s != &c.Servers[2] {
-		t.Error("the one that is up is not found")
+		t.Error("with several members at an address, the one that is up is not found")
 	}
 	c.says(2, health.Unknown)
 	if s := c.At(at(7)); s != &c.Servers[0] {
-		t.Error("the first one is not found")
+		t.Error("with none up, the first member at the address is not found")
 	}
 	c.Servers[0].Gone = true
 	if s := c.At(at(7)); s != &c.Servers[2] {
-		t.Error("one is found that has gone")
+		t.Error("a member is found that is gone")
 	}
 	if c.At(at(4)) != nil {
-		t.Error("one is found where none is")
+		t.Error("a member is found at an address without one")
 	}
 }
 
@@ -179,7 +179,7 @@ func TestACopySharesNothing(t *testing.T) {
 	}
 	if s := c.Servers[0]; s.Held || s.More[0].Pending || c.Have[0].Weight != 1 || c.Leavers[0].Idle || c.Brakes[0].Due ||
 		len(c.ByHand) != 1 || len(c.Found) != 1 {
-		t.Errorf("%+v", c.State)
+		t.Errorf("a change of the copy changed the original: %+v", c.State)
 	}
 }
 
@@ -190,29 +190,29 @@ func TestADecisionChangesNothingButItsOwn(t *testing.T) {
 	first := &c.Servers[0]
 	d := Decide(c, noon)
 	if !first.Held || d.State.Servers[0].Held {
-		t.Errorf("before %v, after %v", first.Held, d.State.Servers[0].Held)
+		t.Errorf("held before the decision: %v, after it: %v", first.Held, d.State.Servers[0].Held)
 	}
 	if c.Adopt(d.State); first != &c.Servers[0] || first.Held {
-		t.Error("the servers are not where they were, or as they were")
+		t.Error("adopting a decision replaced the servers, or did not update them")
 	}
 }
 
-// Where it is not known what the table has, no place is decided, but who is held is.
+// While the table is unknown no places are decided, but which servers are held is.
 func TestWithoutATableNothingIsPlaced(t *testing.T) {
 	c := inService(4, 4)
 	c.KeepServing.N = 1
 	c.hold(0)
 	c.Lost()
 	if d := Decide(c, noon); d.Places != nil || d.State.Servers[0].Held || d.State.Servers[1].Name != Up {
-		t.Errorf("%+v", d)
+		t.Errorf("with an unknown table the decision is %+v", d)
 	}
 	c.Have = lvs.Dests{}
 	if d := Decide(c, noon); len(d.Places) != 1 {
-		t.Errorf("%v", d.Places)
+		t.Errorf("with an empty, known table the places are %v", d.Places)
 	}
 }
 
-func TestWhoServes(t *testing.T) {
+func TestWhichServersServe(t *testing.T) {
 	for _, row := range []struct {
 		what  string
 		given func(*Case, *Server)
@@ -256,16 +256,16 @@ func TestWeightInTheTable(t *testing.T) {
 	}
 }
 
-func TestWhatIsNobodys(t *testing.T) {
+func TestWhichAddressesAreNobodys(t *testing.T) {
 	c := inService(4)
 	c.Fallback.Addr, c.Leavers = at(9), []Leaver{{Addr: at(5)}, {Addr: at(7)}}
 	for n, want := range map[byte]bool{1: false, 5: false, 6: true, 7: false, 8: true, 9: false} {
 		if got := c.IsNobodys(at(n)); got != want {
-			t.Errorf("%d: %v", n, got)
+			t.Errorf("address %d belongs to nothing: %v", n, got)
 		}
 	}
 	if l := c.Leaver(at(7)); l != &c.Leavers[1] {
-		t.Errorf("%v", l)
+		t.Errorf("the leaver at address 7 is %v", l)
 	}
 }
 
@@ -273,8 +273,8 @@ func TestAvailable(t *testing.T) {
 	for _, row := range []struct {
 		what   string
 		given  func(*Case)
-		want   string // up, known
-		wanted string // the fallback server, known
+		want   string // available, known
+		wanted string // fallback server wanted, known
 	}{
 		{"both are up", func(c *Case) {}, "true true", "false true"},
 		{"one is", func(c *Case) { c.says(0, health.Down) }, "true true", "false true"},
@@ -337,7 +337,7 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-func TestWhoMovedAwayWouldServe(t *testing.T) {
+func TestAServerThatMovedAwayWouldServe(t *testing.T) {
 	for _, row := range []struct {
 		what  string
 		given func(*Case)

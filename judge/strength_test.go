@@ -9,7 +9,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// strong is how strong a section is: servers up of how many needed, then what is true.
+// strong is the strength of a section: servers up, servers needed, then the facts that are true.
 func strong(n Strength) string {
 	text := fmt.Sprintf("%d/%d", n.Up, n.Needed)
 	for _, fact := range []struct {
@@ -23,7 +23,7 @@ func strong(n Strength) string {
 	return text
 }
 
-// Whether enough servers are up: three with minservers 2, or 1/3 where a row says so.
+// Three servers with minservers 2, or 1/3 where a row says so.
 func TestWhetherEnoughAreUp(t *testing.T) {
 	fail := func(c *Case, servers ...int) {
 		for _, i := range servers {

@@ -10,14 +10,14 @@ import (
 	"ldirectord/lvs"
 )
 
-// talk is a section whose servers tell something. It is decided and written after each step.
+// talk is a section whose servers give words in their answers. It is decided and written after each step.
 type talk struct {
 	Case
 	now time.Time
 }
 
-// step makes something happen to a server: "1 drain" is an answer with a word, "1 fail" and "1 wrong" are failures of its
-// check, "1 order drain" is an order. It returns the table.
+// step makes something happen to a server. "1 drain" is an answer with a word, "1 fail" and "1 wrong" are failures of
+// its check, "1 order drain" is an order. It returns the table.
 func (c *talk) step(t *testing.T, step string) string {
 	t.Helper()
 	what, rest, _ := strings.Cut(step, " ")
@@ -64,7 +64,7 @@ func (c *talk) happens(t *testing.T, s *Server, what string) {
 	default:
 		var known bool
 		if told, known = health.ReadAgent(what); !known {
-			t.Fatalf("%q is no word", what)
+			t.Fatalf("%q is neither a step nor a word of an agent", what)
 		}
 		ok = told.State != health.Down
 	}
@@ -74,7 +74,7 @@ func (c *talk) happens(t *testing.T, s *Server, what string) {
 	c.Result(s, check, ok && !check.Telling.Down, loss)
 }
 
-// restart is the end of the daemon and the start of the next one, which has the record.
+// restart ends the daemon and starts the next one, which reads the record.
 func (c *talk) restart() {
 	var was []Record
 	for i := range c.Servers {
@@ -94,7 +94,7 @@ func (c *talk) restart() {
 	}
 }
 
-// Steps are divided by semicolons; so are the tables after them, where they are asked for.
+// Steps are divided by semicolons, and so are the tables that follow them.
 func TestWhatAServerTells(t *testing.T) {
 	for _, row := range []struct {
 		what    string
@@ -186,7 +186,7 @@ func TestWhatAServerTells(t *testing.T) {
 	}
 }
 
-// Only another word than before may change the table.
+// Only a word that differs from the last one may change the table.
 func TestWhichWordChangesSomething(t *testing.T) {
 	c := inService(4)
 	s := &c.Servers[0]
@@ -201,7 +201,7 @@ func TestWhichWordChangesSomething(t *testing.T) {
 	}
 }
 
-// A server that tells drain is not added for that, but where a server that fails would be.
+// A server whose answer is drain is added with weight 0 only where a failing one would be.
 func TestRuleTold(t *testing.T) {
 	drains := func(c *Case) {
 		c.Servers[0].First.Telling = health.Tells(health.Words{Admin: health.Drain})

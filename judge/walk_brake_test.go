@@ -7,10 +7,10 @@ import (
 	"ldirectord/lab/always"
 )
 
-// brakePatience is how long failures wait for a result that shows whose they are.
+// brakePatience is how long failures wait for a result that shows whether the servers or the director cause them.
 const brakePatience = tick
 
-// pair are the first two members that there are.
+// pair are the first two members that are checked.
 func (w *world) pair() (all []int) {
 	for s := range w.all() {
 		if len(all) < 2 && !s.Unchecked {
@@ -20,19 +20,19 @@ func (w *world) pair() (all []int) {
 	return all
 }
 
-// settleBrakes decides what the results of a wake-up say together, as the director does.
+// settleBrakes evaluates the results of one wake-up together, as the director does.
 func (w *world) settleBrakes() {
 	for line := range w.Brakes {
 		for _, at := range w.Settle(line, brakePatience, instant).Judged {
-			w.check(at).Began = instant // the next one does not begin before
+			w.check(at).Began = instant // the next check doesn't begin earlier
 			w.judge(at, false, NotReached)
 		}
 	}
 }
 
-// What is true of the brake.
+// These are facts of the brake.
 
-// mayBrake reports whether failures of a server through the virtual address alone may be the director's.
+// mayBrake reports whether the brake may hold failures of a server through the virtual address alone.
 func mayBrake(m *always.Moment, i int) bool {
 	s := &m.Servers[i]
 	return !s.Gone && !m.Obeys && !s.Out && s.Verdict == health.Up
@@ -49,7 +49,7 @@ func isAccused(s *Server) bool {
 	return false
 }
 
-// anyOther reports whether something holds for a check by one line of another server that is there.
+// anyOther reports whether holds is true for check k of another server.
 func (w *world) anyOther(i, k int, holds func(o int, c *Check) bool) bool {
 	for s := range w.all() {
 		if int(s.At) != i && !s.Unchecked && holds(int(s.At), s.Check(k)) {
@@ -59,8 +59,8 @@ func (w *world) anyOther(i, k int, holds func(o int, c *Check) bool) bool {
 	return false
 }
 
-// finds is what a step says of a check: whether it is one that ended, what was found, and whether that is a failure
-// through the virtual address alone.
+// finds returns what a step found by a check: the result, whether the step has one of this check, and whether that is
+// a failure through the virtual address alone.
 func (s *step) finds(i, k int) (found uint8, is, own bool) {
 	switch s.kind {
 	case result:
@@ -72,8 +72,8 @@ func (s *step) finds(i, k int) (found uint8, is, own bool) {
 	return found, is, is && (found == ownOnly || found == ownLate)
 }
 
-// counts is how often a check of before has counted in a step: what was found now, if that says something of the
-// server, and a failure of before that is judged now.
+// counts reports whether an earlier or withheld failure of a check may be judged in this step. It adds the step's own
+// result to want, unless the brake withholds that.
 func (s *step) counts(i int, was *Server, k int, want *health.Health) bool {
 	found, is, own := s.finds(i, k)
 	brakes := s.before.sl.has(brake)
@@ -84,13 +84,13 @@ func (s *step) counts(i int, was *Server, k int, want *health.Health) bool {
 	return kept || brakes && !was.Check(k).Accused.IsZero()
 }
 
-// isBraked reports whether a step is one of which the brake decides.
+// isBraked reports whether the brake decides in a step.
 func (s *step) isBraked() bool {
 	return !s.before.dead && !s.after.dead && s.after.sl.has(brake) && s.kind != edit
 }
 
-// brakesRightly: failures through the virtual address alone of servers that were up count when a check passed by that
-// way since, when nothing else could show that it is fine, when it took too long, and by an order.
+// brakesRightly: failures of an up server through the virtual address alone count in four cases. A check has passed on
+// that path since, no other check could prove that the path works, the failures waited too long, or an order says so.
 func brakesRightly(s *step) string {
 	if !s.isBraked() {
 		return ""
@@ -115,19 +115,19 @@ func brakesRightly(s *step) string {
 			alone := !w.anyOther(i, k, func(o int, c *Check) bool { return mayBrake(s.to, o) && c.Tells })
 			switch {
 			case b.Brakes[k].Holds && s.kind != obey:
-				return who(one) + " is judged while the brake holds"
+				return nameOf(one) + " is judged while the brake holds"
 			case !proof && !alone && !waited && s.kind != obey:
-				return who(one) + " is judged, and nothing shows that the way is fine"
+				return nameOf(one) + " is judged, and nothing proves that the path works"
 			case w.accused(i, k) && !is:
-				return who(one) + " is judged, and accused still"
+				return nameOf(one) + " is judged, and is still accused"
 			}
 		}
 	}
 	return ""
 }
 
-// brakeEnds: a brake ends by a check that passes, by an order, and when nobody is accused any more, and by nothing
-// else. It begins when every server that was up, and can tell, is accused.
+// brakeEnds: a brake ends only by a check that passes, by an order, or when no check is accused any more. It begins
+// when every up server whose check can show whether the path works is accused.
 func brakeEnds(s *step) string {
 	if !s.isBraked() {
 		return ""
@@ -135,7 +135,7 @@ func brakeEnds(s *step) string {
 	b, w := s.before, s.after
 	for line := range w.Brakes {
 		n, passes, goes, open, left, others := 0, false, false, false, false, false
-		for i := range w.Servers { // who moves away now was there when the results came
+		for i := range w.Servers { // a server that moves away now was still there when the results came
 			one := &w.Servers[i]
 			was, now := b.accused(i, line), w.accused(i, line)
 			found, is, own := s.finds(i, line)
@@ -152,26 +152,26 @@ func brakeEnds(s *step) string {
 		was, now := b.Brakes[line].Holds, w.Brakes[line].Holds
 		switch {
 		case was && !now && !passes && !w.obey && s.kind != obey && (n > 0 || left):
-			return "the brake ends, and nothing shows that the way is fine"
+			return "the brake ends, and nothing proves that the path works"
 		case was && now && passes, now && w.obey:
 			return "the brake holds, though it is to end"
 		case now && n == 0 && !goes && (s.kind == result || s.kind == wakeUp):
-			return "the brake holds nobody"
+			return "the brake holds, and no check is accused"
 		case now && !was && n == 1 && !others:
 			return "the brake holds a server though no other fails"
 		case now && !was && open:
-			return "the brake holds before all were asked"
+			return "the brake holds before all checks had their turn"
 		}
 		for one := range w.all() {
 			if what := s.accusedRightly(one, line, passes); what != "" {
-				return who(one) + what
+				return nameOf(one) + what
 			}
 		}
 	}
 	return ""
 }
 
-// accusedRightly is what is wrong with the accusation of a server, if there is one.
+// accusedRightly returns what is wrong with the accusation of a server.
 func (s *step) accusedRightly(one *Server, line int, passes bool) string {
 	b, w, i := s.before, s.after, int(one.At)
 	check, was := one.Check(line), b.Servers[one.At].Check(line)
@@ -185,17 +185,17 @@ func (s *step) accusedRightly(one *Server, line int, passes bool) string {
 	late := before && instant.Sub(was.Accused) > brakePatience
 	switch {
 	case holds && w.anyOther(i, line, answered):
-		return " is held, and the way was fine since"
+		return " is held, and a later check proves that the path works"
 	case !before && found == ownLate && b.Brakes[line].Over.Equal(instant):
 		return " is accused by a check from before the brake ended"
 	case passes && before && !is && was.Began.Before(instant):
-		return " is accused, and the way is fine"
+		return " is accused, and a check proves that the path works"
 	case is && !own:
-		return " is accused, and its check says something of it"
+		return " is accused, and its check failed at its own address, or passed"
 	case w.obey:
 		return " is accused, and the checks are to be obeyed"
 	case !held && !w.Brakes[line].Accuses:
-		return " is accused, and no brake knows of it"
+		return " is accused, and the brake does not know it"
 	case s.kind == result && is && !held && late && check.Accused.Before(instant):
 		return " is accused for longer than failures wait"
 	}

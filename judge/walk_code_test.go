@@ -12,8 +12,8 @@ import (
 // words is a world in canonical form.
 type words [7]uint64
 
-// codec writes a world into words, or reads it from there: one list of what there is for both. What it forgets is
-// noticed: what was read must be what was written.
+// codec writes a world into words, or reads it from there. One list of fields serves for both. A field that is missing
+// in the list is noticed, because the world read differs from the one written.
 type codec struct {
 	words words
 	at    int // bits so far
@@ -48,7 +48,7 @@ func (c *codec) flags(all ...*bool) {
 	}
 }
 
-// when is a time that counts by its ticks from now, up to seven of them ahead or past.
+// when encodes a time in ticks from now: up to seven in the future or in the past.
 func (c *codec) when(t *time.Time) {
 	n := uint8(0)
 	if !t.IsZero() {
@@ -72,7 +72,7 @@ func (sl *slice) decode(all words) *world {
 	return w
 }
 
-// code is the list of all that a world is.
+// code lists all fields of a world.
 func (w *world) code(c *codec) {
 	for i := range w.lines {
 		l := &w.lines[i]
@@ -120,7 +120,7 @@ func (w *world) code(c *codec) {
 	w.codeState(c)
 }
 
-// codeSpoken writes what is recorded of a server's words: of two checks at most.
+// codeSpoken encodes the recorded words of a server, of two checks at most.
 func (w *world) codeSpoken(c *codec, m *Record) {
 	for n := range 2 {
 		one := &m.Told[n]
@@ -249,7 +249,7 @@ func (w *world) codeState(c *codec) {
 	}
 }
 
-// codeTable writes the destinations of a table, each in five bits.
+// codeTable encodes the destinations of a table, five bits each.
 func codeTable(c *codec, all *lvs.Dests) {
 	for slot := range slots {
 		d, in := all.At(addrs[slot])
@@ -275,8 +275,8 @@ func codeSet(c *codec, all *map[netip.AddrPort]bool) {
 	}
 }
 
-// settle makes the world canonical: of the times since when servers are in their states only the order is kept, and
-// of an end that is past not how long ago it was.
+// settle makes the world canonical. Of the times when servers changed their states it keeps only the order. Of an end
+// in the past it doesn't keep how long ago that was.
 func (w *world) settle() {
 	var since, began []*time.Time
 	for i := range w.Servers {
@@ -286,7 +286,7 @@ func (w *world) settle() {
 		case s.Since.IsZero():
 		case w.sl.has(guarded | holddown | paced | pacedOut):
 			since = append(since, &s.Since)
-		default: // no other rule heeds it
+		default: // no other rule uses it
 			s.Since = instant.Add(-tick)
 		}
 		settleReturn(&s.Motion)
@@ -330,7 +330,7 @@ func (w *world) settle() {
 	}
 }
 
-// settleClimb keeps no more of a time since when a weight climbs than that it is full by now: no decision has ended it
+// settleClimb shortens the time that a weight has climbed to the time of a full climb, while no decision has ended it
 // yet.
 func (w *world) settleClimb(since *time.Time) {
 	if !since.IsZero() && since.Before(instant.Add(-w.SlowStart)) {
@@ -338,7 +338,7 @@ func (w *world) settleClimb(since *time.Time) {
 	}
 }
 
-// settleReturn makes what is known of a server's way back canonical: a time that is over is over.
+// settleReturn makes the facts of a server's return canonical. All times that are over are equal.
 func settleReturn(m *lvs.Motion) {
 	over := instant
 	if !m.Fallen {
@@ -352,7 +352,7 @@ func settleReturn(m *lvs.Motion) {
 	}
 }
 
-// keepOrder makes times those that are a tick apart, the last of them that many ticks ago.
+// keepOrder replaces times by times one tick apart, in the same order. The newest is last ticks ago.
 func keepOrder(times []*time.Time, last int) {
 	var inOrder []time.Time
 	for _, t := range times {
@@ -365,9 +365,9 @@ func keepOrder(times []*time.Time, last int) {
 	}
 }
 
-// settleWay makes what is known of a check's way canonical. When it began is of interest while it is accused; when one
-// passed, while that may be later than an accused one began. Of those before the last tick only the order is kept: when
-// they began is returned. A check that comes in late began a tick ago: no end of the brake that is older makes it stale.
+// settleWay makes the facts of a check's path canonical. The start of a check matters while it is accused, or while it
+// passed and may have begun after an accused one. It returns the starts before the last tick, of which only the order
+// is kept. A late check began a tick ago, so no earlier end of the brake makes it stale.
 func (w *world) settleWay(check *Check) (began []*time.Time) {
 	check.Awaited = check.Awaited && w.Gathers()
 	check.OK = false

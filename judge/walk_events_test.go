@@ -8,30 +8,30 @@ import (
 	"ldirectord/checker/health"
 )
 
-// What can happen to a world.
+// eventKind is a kind of event in a world.
 type eventKind uint8
 
 const (
 	start eventKind = iota
 	kill
-	result   // of a check (b) of a member (a): c is 0 for a success, else 1 and the loss
-	shortage // … which says nothing of the server
+	result   // of a check (b) of a member (a): c is 0 for a success, otherwise 1 plus the loss
+	shortage // of a check (b) of a member (a): the check could not be made for lack of resources
 	order    // for a server (a), of a kind (b)
 	obey
-	file         // takes a server (a) out, or not any more
+	file         // puts a server (a) into maintenance, or ends that
 	change       // by hand, of a slot (a), to a state (b)
 	removal      // by hand, of the virtual service
 	look         // at the table
-	edit         // of a line (a), in what b says; c: what another section's check says already, see reload
+	edit         // of a line (a), field b; c: the result that another section's check has already, see reload
 	retry        // of a change that failed
-	connect      // connections of a slot (a) come, or have ended
-	lookAtLeaver // at the connections of those that leave
-	time_        // a tick
-	demote       // a: the table keeps what it has
+	connect      // connections of a slot (a) begin, or have ended
+	lookAtLeaver // at the connections of leaving servers
+	time_        // a tick passes
+	demote       // a is 1 if the table keeps its contents
 	promote
-	ready   // by an order, though there is none to end, of a member (a)
-	wakeUp  // of two members at once: a and b say what their checks (c) find
-	packets // of a member (a): what is seen of them (b)
+	ready   // by an order, of a member (a) without an order to end
+	wakeUp  // of two members at once: a and b are what their checks (c) find
+	packets // of a member (a): its packets, as the observer sees them (b)
 )
 
 const (
@@ -39,27 +39,27 @@ const (
 	handWeight    = 5
 )
 
-// what is edited in a line of the file
+// the field of a line of the file that is edited
 const (
 	editIn = iota
 	editWeight
 	editCheck
 	editGate
-	editName    // it leads to another address
-	editAddress // it has one, or has none any more
-	editBackup  // it is a backup server, or not any more
+	editName    // its name leads to another address
+	editAddress // its name has an address, or no longer has one
+	editBackup  // it is a backup server, or no longer is one
 )
 
-// states by hand
+// states after a change by hand
 const (
 	byHandAbsent = iota
 	byHandZero
 	byHandOther
 )
 
-// what is seen of a server's packets
+// what the observer sees of a server's packets
 const (
-	unanswered = iota // at the first look, or at the next ones until it is sure
+	unanswered = iota // at the first look; later, at each look until it is sure
 	answered
 	noPackets
 )
@@ -162,7 +162,7 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 			if w.sl.has(brake) && k == 0 {
 				add(result, i, k, ownOnly)
 				add(result, i, k, void)
-				// one check after the other
+				// one late check after the other
 				if check.Began.IsZero() || check.Began.Before(instant.Add(-tick)) {
 					add(result, i, k, ownLate)
 				}
@@ -174,12 +174,12 @@ func (w *world) checkEvents(add func(eventKind, ...int)) {
 	}
 }
 
-// found are what a check may find, besides a success (0) and a loss and 1.
+// found is what a check may find, besides success (0) and failures (1 plus the loss)
 const (
 	ownOnly  = 4 + iota // it fails through the virtual address alone
-	ownLate             // … and began a tick ago
-	void                // it passes, and says nothing of that way
-	tellsAll            // it passes, and tells the first of the slice's answers; then come the others
+	ownLate             // as ownOnly, and the check began a tick ago
+	void                // it passes, and shows nothing of the path through the virtual address
+	tellsAll            // it passes, with the first of the slice's answers; the other answers follow
 )
 
 // fileEvents are changes of files: the configuration, orders, maintenance.
@@ -227,7 +227,7 @@ func (w *world) fileEvents(add func(eventKind, ...int)) {
 	}
 }
 
-// handEvents are changes by hand, at one address at a time before they are seen, and connections that come and end.
+// handEvents are changes by hand, one address at a time until they are seen, and connections that begin and end.
 func (w *world) handEvents(add func(eventKind, ...int)) {
 	unseen := !w.there
 	for slot := range slots {
@@ -251,7 +251,7 @@ func (w *world) handEvents(add func(eventKind, ...int)) {
 	for slot := range slots {
 		d, in := w.table.At(addrs[slot])
 		switch {
-		case slot == nobody && w.sl.has_&^(hand|repair|found_) != 0, slot == sorry && !w.sl.has(fallback_),
+		case slot == foreign && w.sl.has_&^(hand|repair|found_) != 0, slot == sorry && !w.sl.has(fallback_),
 			slot == atA2 && !w.sl.has(moved_), slot == atB && w.sl.isTriple():
 			continue
 		}
@@ -267,7 +267,7 @@ func (w *world) handEvents(add func(eventKind, ...int)) {
 	}
 }
 
-// apply makes an event happen, and has the director do what follows.
+// apply makes an event happen and does what the director does after it.
 func (w *world) apply(e event) {
 	w.did = nil
 	a := int(e.a)
@@ -325,7 +325,7 @@ func (w *world) apply(e event) {
 	case time_:
 		switch w.pass(); {
 		case w.dead || !w.sl.has(slow|holddown|paced|pacedOut|timed):
-		case w.Known && w.climbs(): // the director wakes when the decision says so, and looks before a weight moves
+		case w.Known && w.climbs(): // the director wakes up when a weight moves, and looks at the table first
 			w.lookAtTable(e.mishap)
 		default:
 			w.sync(e.mishap)
@@ -357,7 +357,7 @@ func (w *world) result(e event) {
 	} else {
 		w.take(i, k, e.c)
 		if w.settleBrakes(); e.c == ownLate && check.Accused.IsZero() {
-			check.Began = instant // the next one does not begin before
+			check.Began = instant // the next check doesn't begin earlier
 		}
 	}
 	w.sync(e.mishap)
@@ -389,7 +389,7 @@ func (w *world) take(i, k int, found uint8) {
 	}
 }
 
-// judge makes a result count.
+// judge makes a result count, even if the brake withheld it.
 func (w *world) judge(at Spot, ok bool, loss Loss) {
 	s := &w.Servers[at.Server]
 	turned := w.Result(s, s.Check(at.Check), ok, loss)
@@ -457,7 +457,7 @@ func (w *world) lookAtLeavers() {
 	w.record()
 }
 
-// pass lets a tick pass.
+// pass lets a tick pass: it moves all times into the past.
 func (w *world) pass() {
 	times := []*time.Time{&w.Removals.Since}
 	for i := range w.Leavers {
@@ -492,14 +492,14 @@ func (w *world) pass() {
 	}
 }
 
-// describe is the world in a line.
+// describe describes the world in one line.
 func (w *world) describe() string {
 	text := "the table has"
 	for _, d := range w.table {
 		text += " " + describeDest(d) + ","
 	}
 	for i, s := range w.Servers {
-		text += fmt.Sprintf(" %s %v%s%s,", who(&w.Servers[i]), s.Verdict(),
+		text += fmt.Sprintf(" %s %v%s%s,", nameOf(&w.Servers[i]), s.Verdict(),
 			[...]string{"", " held"}[bit(s.Held)], [...]string{"", " gone"}[bit(s.Gone)])
 	}
 	return strings.TrimRight(text, ",")

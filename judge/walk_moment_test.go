@@ -7,7 +7,7 @@ import (
 	"ldirectord/lab/always"
 )
 
-// look makes a moment of the world, for predicates that speak of facts alone.
+// look returns a moment of the world, for predicates that need only facts.
 func (w *world) look(m *always.Moment) *always.Moment {
 	*m = always.Moment{
 		Servers: m.Servers[:0], Leavers: m.Leavers[:0], Passed: m.Passed[:0], Call: callAddr,
@@ -53,7 +53,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 	return m
 }
 
-// What is true of a server, without a word of the rules.
+// These are facts of a server, computed without the rules.
 
 func verdict(s *Server) health.State {
 	all := health.Up
@@ -69,7 +69,7 @@ func verdict(s *Server) health.State {
 	return all
 }
 
-// asks is what counts of a server's word.
+// asks is the word in a server's answer that counts. Weight 0 counts as drain.
 func asks(s *Server) health.Admin {
 	if told := s.First.Telling.Words; told.Less < 100 {
 		return told.Admin
@@ -77,7 +77,7 @@ func asks(s *Server) health.Admin {
 	return health.Drain
 }
 
-// bears is the weight that a server can bear, of two halves at most, rounded up.
+// bears is the weight that a server can bear: each of two checks may halve it; rounded up.
 func bears(s *Server, weight uint32) uint32 {
 	parts := uint32(1)
 	if s.First.Telling.Less == 50 {
@@ -99,19 +99,19 @@ func isPending(s Server) bool {
 	return !s.Gone && (pending(s.First) || slices.ContainsFunc(s.More, pending))
 }
 
-// serves reports whether the director has the section, and knows its table as it is.
+// serves reports whether the director is responsible for the section, and knows its table as it is.
 func (w *world) serves() bool {
 	return !w.dead && !w.Theirs && !w.failed && w.Known && w.there && slices.Equal(w.Have, w.table)
 }
 
-// touched reports whether somebody else changed a destination, and the director keeps that or has not seen it.
+// touched reports whether a destination was changed by hand, and the director keeps that or has not seen it.
 func (w *world) touched(addr addrPort) bool {
 	return w.ByHand[addr] || differs(w.Have, w.table, addr)
 }
 
 func callAddr(a addrPort) string { return slotNames[slotOf(a)] }
 
-// cause is what predicates of facts tell apart of what happened.
+// cause is the kind of event, as the predicates of package always distinguish it.
 func (e event) cause() always.Cause {
 	switch {
 	case e.kind == result, e.kind == edit && e.b == editCheck && e.c == 0:

@@ -17,9 +17,9 @@ func (s *step) suspects(one *Server) bool {
 	return was != nil && was.Looks == surely
 }
 
-// leavesOutOne: of those that are suspected one at a time is left out, by packets alone, while enough others serve. It
-// comes back when its time is over and it passes, and after two returns without an answer by an order alone, unless too
-// few serve.
+// leavesOutOne: a suspected server is left out because of its packets, one at a time, while enough others serve. It
+// comes back when its time is over and it passes. After two returns without an answer it needs an order, unless too
+// few servers serve.
 func leavesOutOne(s *step) string {
 	b, w := s.before, s.after
 	if !w.sl.has(observed_) || w.dead {
@@ -30,22 +30,22 @@ func leavesOutOne(s *step) string {
 		serves := s.to.Follows && s.to.ServesIn(facts) && !w.ByHand[one.Dest.Addr]
 		switch {
 		case one.Suspect && serves && verdict(one) == health.Up:
-			return who(one) + " is left out, and serves"
+			return nameOf(one) + " is left out, and serves"
 		case was == nil || !s.from.Follows || !s.to.Follows:
 		case one.Suspect && !was.Suspect && (s.kind != packets || int32(s.a) != one.At) && was.Looks < surely:
-			return who(one) + " is left out, and was not suspected"
+			return nameOf(one) + " is left out, and was not suspected"
 		case one.Suspect && !was.Suspect && !enough(s, int(one.At)):
-			return who(one) + " is left out, and no other serves"
+			return nameOf(one) + " is left out, and no other serves"
 		case one.Suspect && !was.Suspect && one.Turn.Sub(instant) < tick:
-			return who(one) + " is left out for no time"
+			return nameOf(one) + " is left out for no time"
 		case s.kind == packets && !one.Suspect && was.Climbs.IsZero() && s.changes(one.Dest.Addr):
-			return who(one) + " changes its place by a suspicion"
+			return nameOf(one) + " changes its place by a suspicion"
 		case one.Suspect || !was.Suspect || !serves || !enough(s, int(one.At)) || w.Gathers() || b.Gathers() || s.kind == order || s.kind == file ||
 			s.kind == ready || s.kind == look || s.kind == edit:
 		case was.Turn.Add(-time.Duration(bit(s.kind == time_)) * tick).After(instant), was.Suspects > 2:
-			return who(one) + " is back early"
+			return nameOf(one) + " is back early"
 		case verdict(one) != health.Up:
-			return who(one) + " is back, and does not pass"
+			return nameOf(one) + " is back, and does not pass"
 		}
 	}
 	return ""

@@ -13,7 +13,7 @@ func (w *world) ends(s *Server) bool {
 	return w.sl.has(cuts) && isProven(s) && s.Looks == 0 && !s.Suspect
 }
 
-// isProven reports whether a check that fails has passed before.
+// isProven reports whether one of the failing checks has passed before.
 func isProven(s *Server) bool {
 	for _, check := range s.Checks() {
 		if check.Health.State == health.Down && check.Part == 0 && check.Proven {
@@ -28,8 +28,8 @@ func (s *step) isOut(o *always.Server) bool {
 	return s.to.MayServe(o) && (o.Verdict == health.Down || o.Waits && !o.LeftOut) && !o.Held && o.Weight > 0 && !s.to.ByHand[o.Dest.Addr]
 }
 
-// failsRightly: who fails stays in the table for its time, which begins once, or while no check that fails has passed
-// before.
+// failsRightly: a failing server stays in the table for the time of onfail, which begins once. With cut it stays while
+// none of its failing checks has passed before.
 func failsRightly(s *step) string {
 	b, w := s.before, s.after
 	if !w.sl.has(timed|cuts) || !s.from.Follows || !s.to.Follows {
@@ -49,21 +49,21 @@ func failsRightly(s *step) string {
 		}
 		switch {
 		case had && !in && !o.Ends && s.kind != removal:
-			return who(one) + " is out before its time, or by a check that never passed"
+			return nameOf(one) + " is out before its time, or by a check that never passed"
 		case !w.sl.has(timed):
 		case one.Failed.IsZero():
-			return who(one) + " fails, and its time has not begun"
+			return nameOf(one) + " fails, and its time has not begun"
 		case s.from.Servers[was.At].Verdict == health.Up && !s.from.Servers[was.At].Waits && !one.Failed.Equal(instant):
-			return who(one) + " fails, and its time began earlier"
+			return nameOf(one) + " fails, and its time began earlier"
 		case !began.IsZero() && one.Failed.Before(began), !began.IsZero() && one.Failed.After(began) &&
 			instant.Sub(began) < 2*tick && s.kind != look:
-			return who(one) + " fails, and its time began anew"
+			return nameOf(one) + " fails, and its time began anew"
 		}
 	}
 	return ""
 }
 
-// provesItself: a check is believed when it passed, until it is another one.
+// provesItself: a check counts as proven once it has passed, until it is replaced.
 func provesItself(s *step) string {
 	b, w := s.before, s.after
 	if !w.sl.has(cuts) || w.dead || b.dead && s.kind != start || s.kind == wakeUp {
@@ -80,7 +80,7 @@ func provesItself(s *step) string {
 			known := s.kind == edit && s.c > 0
 			before := was != nil && was.Check(k).Proven && !(s.kind == edit && s.b == editCheck && k == 0 && w.cfg.server[i] == int(s.a))
 			if want := s.kind != start && (passes || before); !known && check.Proven != want {
-				return who(one) + ": it counts as proven otherwise"
+				return nameOf(one) + ": it counts as proven, or doesn't, without a cause"
 			}
 		}
 	}

@@ -9,16 +9,15 @@ import (
 	"ldirectord/lvs"
 )
 
-// step is one thing that happened, with the worlds before and after it, and the facts of both.
+// step is one event, with the worlds before and after it, and the facts of both.
 type step struct {
 	before, after *world
 	from, to      *always.Moment
 	event
 }
 
-// predicates are those that need to know what the walk alone does: what happened, what was decided, and which
-// operations were made. Each says what is wrong with a step, or nothing. Those that need facts alone are in package
-// always.
+// predicates are those that need to know what only the walk knows: the event, the decision, and the operations. Each
+// returns what is wrong with a step, or nothing. Those that need only facts are in package always.
 var predicates = []struct {
 	number int
 	says   func(*step) string
@@ -28,7 +27,7 @@ var predicates = []struct {
 	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
 }
 
-// others are the rules by which a step may change another server than its own, each with the facts that it needs.
+// others are the rules by which a step may change a server that it isn't about, each with the facts that it needs.
 var others = []struct {
 	rule  string
 	holds func(w *world, i int) bool
@@ -44,7 +43,7 @@ var others = []struct {
 	{"returns", func(w *world, i int) bool { return w.Servers[i].Waits() }},
 }
 
-func who(s *Server) string { return callAddr(s.Dest.Addr) }
+func nameOf(s *Server) string { return callAddr(s.Dest.Addr) }
 
 // changes reports whether a destination is not as it was.
 func (s *step) changes(addr addrPort) bool { return differs(s.from.Table, s.to.Table, addr) }
@@ -63,12 +62,12 @@ func (s *step) isOf(one *Server) bool {
 	return s.after.cfg.server[one.At] == int(s.a)
 }
 
-// isJudged reports whether a step is one that concerns one server alone, between two moments that the director knows.
+// isJudged reports whether a step is about one server, and the director knows the table before and after it.
 func (s *step) isJudged() bool {
 	return s.from.Follows && s.to.Follows && (s.kind == result || s.kind == order || s.kind == file)
 }
 
-// comesBack: a virtual service that somebody removed comes back with those that pass.
+// comesBack: a virtual service that was removed by hand comes back with the servers that pass.
 func comesBack(s *step) string {
 	if s.kind != look || s.before.there || !s.to.Follows || s.to.Gathers {
 		return ""
@@ -83,7 +82,7 @@ func comesBack(s *step) string {
 	return ""
 }
 
-// fallbackStays: while a server is unknown, and none is up, a check does not change where it is.
+// fallbackStays: while a server is unknown and none is up, a result neither adds nor removes the fallback server.
 func fallbackStays(s *step) string {
 	b, m, w := s.from, s.to, s.after
 	if !m.Follows || !m.IsUnknown() || m.Gathers {
@@ -100,12 +99,12 @@ func fallbackStays(s *step) string {
 	}
 	changes := (m.WeightIn(at) > 0) != (b.WeightIn(at) > 0) && (b.IsUnknown() || s.kind == start)
 	if changes && !m.SomeIsGood() && !b.SomeIsGood() {
-		return "it comes or goes while a server is unknown"
+		return "the fallback server comes or goes while a server is unknown"
 	}
 	return ""
 }
 
-// handStays: what was kept by hand is as it was, but for the server whose state a step changes.
+// handStays: a change by hand stays, except at the server whose state a step changes.
 func handStays(s *step) string {
 	b, w := s.before, s.after
 	if !s.to.Follows || b.failed || !b.there {
@@ -138,20 +137,20 @@ func handStays(s *step) string {
 				now.State() != was.State() || asks(now) != asks(was) || s.verdicts(now.At) || (s.kind == order || s.kind == file) && s.isOf(now)
 		}
 		if !turns && s.changes(addr) {
-			return callAddr(addr) + " was changed by hand, and is not so any more"
+			return callAddr(addr) + " was changed by hand, and the change is lost"
 		}
 	}
 	return ""
 }
 
-// relieves reports whether a server is a backup server, and those come or go.
+// relieves reports whether a server is a backup server, and backup servers come into service or leave it.
 func (s *step) relieves(one *Server) bool { return one.Backup && s.from.Backed != s.to.Backed }
 
-// verdicts reports whether the checks of a server say something else than before.
+// verdicts reports whether the verdict of a server's checks changes.
 func (s *step) verdicts(i int32) bool { return s.from.Servers[i].Verdict != s.to.Servers[i].Verdict }
 
-// handEnds: a change by hand ends with the server's next change of state, and with an order or a file for it; of one
-// that is held when that ends; of the fallback server when it is to come or to go.
+// handEnds: a change by hand ends with the server's next change of state, and with an order or a file for it. For a
+// held server it ends when it is no longer held. For the fallback server it ends when that is to come or to go.
 func handEnds(s *step) string {
 	b, w := s.before, s.after
 	if !s.isJudged() {
@@ -161,7 +160,7 @@ func handEnds(s *step) string {
 		addr := now.Dest.Addr
 		turns := b.Servers[now.At].State() != now.State() && !now.Held || s.kind != result && s.isOf(now)
 		if _, in := b.table.At(addr); turns && b.ByHand[addr] && w.ByHand[addr] && (in || now.State() != health.Down) {
-			return who(now) + " has another state, and what was changed by hand is still kept"
+			return nameOf(now) + " has another state, and what was changed by hand is still kept"
 		}
 	}
 	turns := s.from.SomeIsGood() != s.to.SomeIsGood() && !s.from.IsUnknown() && !s.to.IsUnknown() && !w.NoFallback && w.Found == nil
@@ -173,12 +172,12 @@ func handEnds(s *step) string {
 
 func standbyIsIdle(s *step) string {
 	if s.after.Theirs && len(s.after.did) > 0 {
-		return "it changes the table while it stands by"
+		return "the director changes the table while it is a standby"
 	}
 	return ""
 }
 
-// ownServer: what is done for one server leaves the others where they are.
+// ownServer: a step about one server leaves the others where they are.
 func ownServer(s *step) string {
 	b, w := s.before, s.after
 	if !s.isJudged() {
@@ -186,7 +185,7 @@ func ownServer(s *step) string {
 	}
 	for addr := range w.Found {
 		if b.Found[addr] && s.changes(addr) {
-			return callAddr(addr) + " was found, and is not so any more"
+			return callAddr(addr) + " was found, and its destination changes"
 		}
 	}
 	for one := range w.all() {
@@ -195,13 +194,13 @@ func ownServer(s *step) string {
 			excused = excused || o.holds(w, int(one.At)) || o.holds(b, int(one.At))
 		}
 		if !excused && !s.isOf(one) && s.changes(one.Dest.Addr) {
-			return who(one) + " changes for another server"
+			return nameOf(one) + " changes for another server"
 		}
 	}
 	return ""
 }
 
-// tellsWhy: a rule with a name decided each place, and who sees the name of the state and the rule knows the cause.
+// tellsWhy: each place has the name of the rule that decided it. State and rule together have one cause only.
 func tellsWhy(w *world, m *always.Moment) string {
 	d := &w.told
 	for addr := range d.Places {
@@ -212,20 +211,20 @@ func tellsWhy(w *world, m *always.Moment) string {
 	for s := range w.all() {
 		why := d.Why[s.At]
 		if why == 0 {
-			return who(s) + " has no rule"
+			return nameOf(s) + " has no rule"
 		}
 		cause, told := w.cause(s, m), &w.sl.causes[s.Name][why]
 		if *told == "" {
 			*told = cause
 		}
 		if *told != cause {
-			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", who(s), s.Name, why, *told, cause)
+			return fmt.Sprintf("%s, %v by rule %v, may be: %s, %s", nameOf(s), s.Name, why, *told, cause)
 		}
 	}
 	return ""
 }
 
-// cause is why a server is where it is, as a person would say it.
+// cause is why a server is where it is, in an operator's words.
 func (w *world) cause(s *Server, m *always.Moment) string {
 	facts := &m.Servers[s.At]
 	switch {
@@ -257,7 +256,7 @@ func (w *world) cause(s *Server, m *always.Moment) string {
 	return facts.Verdict.String()
 }
 
-// checksStay: a result changes one check, nothing else does but a start and a reload.
+// checksStay: a result changes one check. Nothing else does, except a start and a reload.
 func checksStay(s *step) string {
 	b, w := s.before, s.after
 	if b.dead || w.dead {
@@ -274,21 +273,22 @@ func checksStay(s *step) string {
 			judged := s.counts(i, was, k, &want)
 			switch {
 			case s.kind == edit && s.b == editCheck && k == 0 && w.cfg.server[i] == int(s.a):
-				continue // it is another check
+				continue // it is replaced by another check
 			case s.kind == edit && want.State == health.Unknown && s.c > 0:
 				continue
 			}
 			failed, _ := want.Next(false, w.sl.rule)
 			if now.Health != want && !(judged && now.Health == failed) {
-				return fmt.Sprintf("check %d of %s says something else", k+1, who(one))
+				return fmt.Sprintf("check %d of %s has another health", k+1, nameOf(one))
 			}
 		}
 	}
 	return ""
 }
 
-// comesInOrder: the first servers of an announced section come in one, so do those that are back; who changes to gate
-// has no connections; who leaves the file drains; the server at a former address goes when it is not needed.
+// comesInOrder: the first servers of an announced section come in together, and so do those that are back. A server
+// that changes to gate has no connections. A server that leaves the file drains. The one at a former address goes when
+// it is not needed.
 func comesInOrder(s *step) string {
 	b, w := s.before, s.after
 	if !s.to.Follows {
@@ -303,20 +303,20 @@ func comesInOrder(s *step) string {
 		back := s.from.Follows && !b.Gathers() && b.IsAway() && was.Weight == 0 && now.Weight > 0
 		switch {
 		case isOne && first && now.Weight > 0 && slices.ContainsFunc(w.Servers, isPending):
-			return who(one) + " comes before the others had a result"
+			return nameOf(one) + " comes before the others had a result"
 		case isOne && i == int(s.a) && back && s.expects(i) && s.from.Servers[i].Verdict != health.Up:
-			return who(one) + " is back before the others were asked"
+			return nameOf(one) + " is back before the others were asked"
 		case in && was.Forward != lvs.Route && now.Forward == lvs.Route && w.conns[slotOf(one.Dest.Addr)]:
-			return who(one) + " changes to gate with connections"
+			return nameOf(one) + " changes to gate with connections"
 		case (isOne && !b.Servers[i].Gone || s.kind == edit) && one.Gone && !one.Unchecked &&
 			facts.Verdict == health.Up && s.to.Servers[one.MovedTo].Verdict != health.Up:
-			return who(one) + " goes, and the server at the new address does not pass"
+			return nameOf(one) + " goes, and the server at the new address does not pass"
 		}
 	}
 	return ""
 }
 
-// expects reports whether there is a server beside this one that counts.
+// expects reports whether there is another server to wait for.
 func (s *step) expects(i int) bool {
 	for o := range s.to.Servers {
 		other := &s.to.Servers[o]

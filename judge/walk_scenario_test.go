@@ -11,19 +11,19 @@ import (
 	"ldirectord/lvs"
 )
 
-// A sequence of the walk is told as a scenario for testdata/scenario (go test ./director -update adds what comes of
-// it). What a scenario can't say is a comment that begins with "#!". Checks are short of something of this machine and
-// say nothing, but for the one that a step is about. Other than in the walk, the director looks at the table by itself.
+// A sequence of the walk can be played as a scenario of testdata/scenario (go test ./director -update adds the
+// results). What a scenario can't express becomes a comment that begins with "#!". All checks lack resources and have
+// no result, except the one that a step is about. Unlike in the walk, the director looks at the table by itself.
 
 const (
 	playedVirtual = "10.1.0.1:80"
 	playedID      = "tcp:" + playedVirtual
 )
 
-// play is a scenario on its way.
+// play is a scenario that is being written.
 type play struct {
 	sl      *slice
-	checks  [2]int // of each server: the other one, or not
+	checks  [2]int // for each server: 1 if its check was replaced
 	files   []string
 	configs []string
 	steps   []string
@@ -31,7 +31,7 @@ type play struct {
 
 func (p *play) say(lines ...string) { p.steps = append(p.steps, lines...) }
 
-// scenario tells a sequence that begins with a world.
+// scenario writes a sequence of events that begins with world w.
 func (sl *slice) scenario(w *world, events []event) string {
 	p := &play{sl: sl}
 	if sl.has(strength|together_) || sl.has(brake) && sl.has(rerouted_) {
@@ -61,19 +61,19 @@ func (sl *slice) scenario(w *world, events []event) string {
 	return strings.Join(append(p.configs, p.steps...), "\n") + "\n"
 }
 
-// dest is a change of a destination as ipvsadm has it.
+// dest is a change of a destination as an argument of ipvsadm.
 func (p *play) dest(op string, slot int, weight uint32, gate bool) string {
 	words := fmt.Sprintf("%s -t %s -r %s", op, playedVirtual, addrs[slot])
 	if op == "-d" {
 		return words
 	}
-	if !gate && !p.sl.has(brake) { // checkvip asks gate alone
+	if !gate && !p.sl.has(brake) { // checkvip needs gate
 		words += " -m"
 	}
 	return fmt.Sprintf("%s -w %d", words, weight)
 }
 
-// server is what the file calls a server: by a host name, or by its address.
+// server is the server's name in the file: a host name, or its address.
 func (p *play) server(i int) string {
 	if p.named(i) {
 		return [...]string{"a", "b"}[i] + ".example:80"
@@ -83,7 +83,7 @@ func (p *play) server(i int) string {
 
 func (p *play) named(server int) bool { return p.sl.has([...]capability{moved_, found_}[server]) }
 
-// file names the configuration of a world.
+// file is the name of a world's configuration.
 func (p *play) file(w *world) string {
 	lines := []string{"| checkinterval = 10"}
 	for _, row := range []struct {
@@ -128,7 +128,7 @@ func (p *play) forward(gate bool) string {
 	return [...]string{"masq", "gate"}[bit(gate || p.sl.has(brake))]
 }
 
-// step says what an event is, before it happens.
+// step writes an event, before it happens.
 func (p *play) step(w *world, e event) {
 	switch e.kind {
 	case start:
@@ -178,7 +178,7 @@ func (p *play) step(w *world, e event) {
 	}
 }
 
-// edited says that the file, or a name, is another one.
+// edited writes the change of the file, or of a name.
 func (p *play) edited(w *world, e event) {
 	if e.c > 0 {
 		p.say("#! another section's check of it says already: " + [...]string{"", "passes", "fails"}[e.c])
@@ -208,7 +208,7 @@ func (p *play) names(w *world) {
 	}
 }
 
-// checkAt is where a check of a slot goes.
+// checkAt is the address that a check of a slot connects to.
 func checkAt(slot, check int) string {
 	return netip.AddrPortFrom(addrs[slot].Addr(), uint16(80+check)).String()
 }
@@ -222,7 +222,7 @@ func (p *play) all() string {
 	return strings.Join(list, " ")
 }
 
-// results has checks find something once.
+// results makes checks have results once.
 func (p *play) results(check int, found map[int]uint8) {
 	var over []string
 	for slot := range slots {
@@ -236,10 +236,11 @@ func (p *play) results(check int, found map[int]uint8) {
 			over = append(over, at)
 		}
 	}
-	p.say("wait 9940ms", "short "+strings.Join(over, " ")) // with three steps an interval
+	p.say("wait 9940ms", "short "+strings.Join(over, " ")) // three steps are one interval
 }
 
-// What the walk writes is what the director's tests play: testdata/scenario/walked.txt, which has what came of it too.
+// The director's tests play the sequences that the walk writes: testdata/scenario/walked.txt, which has the results
+// too.
 func TestASequenceOfTheWalkIsAScenario(t *testing.T) {
 	want, err := os.ReadFile("../testdata/scenario/walked.txt")
 	if err != nil {
@@ -260,7 +261,7 @@ func TestASequenceOfTheWalkIsAScenario(t *testing.T) {
 		{kind: result, a: 0, c: fails},
 		{kind: result, a: 0, c: fails}, // the guard lets one go
 		{kind: result, a: 1, c: fails},
-		{kind: result, a: 1, c: fails}, // the other one is held
+		{kind: result, a: 1, c: fails}, // the guard holds the other one
 		{kind: obey},
 		{kind: result, a: 1},
 		{kind: result, a: 1},
@@ -273,9 +274,9 @@ func TestASequenceOfTheWalkIsAScenario(t *testing.T) {
 		{kind: start},
 	})
 	if got, want := steps(got), steps(string(want)); got != want {
-		t.Errorf("the walk writes:\n%s\nnot\n%s", got, want)
+		t.Errorf("the walk writes:\n%s\nwant\n%s", got, want)
 	}
 	if got := sl.scenario(sl.roots()[0], []event{{kind: start}, {kind: result, mishap: mishap}}); !strings.Contains(got, "#!") {
-		t.Errorf("one change that is refused alone can't be played:\n%s", got)
+		t.Errorf("a refused change is not marked with #!:\n%s", got)
 	}
 }

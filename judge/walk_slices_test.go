@@ -9,7 +9,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// capability is one thing that a section may be able to do, or that may happen to it.
+// capability is a feature of a section, or something that may happen to it.
 type capability uint32
 
 const (
@@ -49,15 +49,15 @@ var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "or
 	"slowstart", "holddown", "pace", "paceout",
 	"told", "backup", "onfail", "cut", "observe"}
 
-// slice is a world of some capabilities, which is walked to its end.
+// slice is a set of worlds with some capabilities, which is walked to its end.
 type slice struct {
 	has_     capability
 	checks   int
 	configs  map[shape]*config
 	rule     health.Rule
-	healths  []health.Health // that there are, and the place of each among them
+	healths  []health.Health // all possible ones, and the index of each
 	places   map[health.Health]uint8
-	tellings []health.Telling // the same of what servers tell
+	tellings []health.Telling // the same for the words of servers
 	spoken   map[health.Telling]uint8
 	causes   [Off + 1][32]string
 }
@@ -101,7 +101,7 @@ func newSlice(has capability, checks int) *slice {
 	return sl
 }
 
-// note lists a health and all that may follow.
+// note lists a health and all that may follow it.
 func (sl *slice) note(h health.Health) {
 	if _, in := sl.places[h]; in {
 		return
@@ -114,7 +114,7 @@ func (sl *slice) note(h health.Health) {
 	}
 }
 
-// noteTelling lists what a server may tell, and all that may follow.
+// noteTelling lists the words of a server and all that may follow them.
 func (sl *slice) noteTelling(now health.Telling) {
 	if _, in := sl.spoken[now]; in {
 		return
@@ -128,7 +128,7 @@ func (sl *slice) noteTelling(now health.Telling) {
 	sl.noteTelling(health.Tells(now.Words))
 }
 
-// answers are what servers tell: no wish, drain, half of the weight, maint, nothing.
+// answers are what a server's answer may have: ready, drain, half of the weight, maint, no word.
 func (sl *slice) answers() (all []health.Told) {
 	if !sl.has(tells) {
 		return nil
@@ -147,7 +147,7 @@ func told(admin health.Admin, percent uint8) health.Told {
 	return health.Told{Admin: admin, Weighs: true, Percent: percent}
 }
 
-// section is the slice's, without members.
+// section is the section of the slice, without members.
 func (sl *slice) section() *Section {
 	s := &Section{Rule: sl.rule, Announce: sl.has(together_ | strength)}
 	s.Quiescent, s.Repair = sl.has(quiescent|together_), sl.has(repair)
@@ -187,8 +187,8 @@ func (sl *slice) section() *Section {
 	return s
 }
 
-// roots are the worlds before the first daemon starts: an empty table, one that has the first server, one that has the
-// second too, and one that has the backup server alone.
+// roots are the worlds before the first daemon starts. The table is empty, has the first server, has both servers, or
+// has the backup server alone.
 func (sl *slice) roots() (all []*world) {
 	for n := range 3 + bit(sl.has(backup_)) {
 		w := &world{sl: sl, dead: true, there: n > 0}
@@ -208,18 +208,18 @@ func (sl *slice) roots() (all []*world) {
 	return all
 }
 
-// isTriple: three capabilities are more than can be walked with all that may happen to both servers.
+// isTriple: with three capabilities, not all events of both servers can be walked.
 func (sl *slice) isTriple() bool { return bits.OnesCount32(uint32(sl.has_&^(repair|observed_))) > 2 }
 
-// countsOne: of triples and of what is observed there is more than can be walked with failures that are counted.
+// countsOne: triples and observed servers can't be walked with failurecount and risecount above 1.
 func (sl *slice) countsOne() bool {
 	return sl.has(observed_) || sl.isTriple() && sl.has(holddown|tells)
 }
 
-// looksAtOne: with more than holddown the packets of both servers are more than can be walked.
+// looksAtOne: with a capability besides holddown, only the packets of one server can be walked.
 func (sl *slice) looksAtOne() bool { return sl.has(observed_) && sl.has_&^(observed_|holddown) != 0 }
 
-// bound says what does not happen in a slice, which would be too large.
+// bound names the events that a slice leaves out, because it would be too large.
 func (sl *slice) bound() (text string) {
 	if sl.isTriple() && sl.has(reload) {
 		text += "; the file gives A alone another weight"
@@ -242,7 +242,7 @@ func (sl *slice) bound() (text string) {
 	return text
 }
 
-// isQuick reports whether a slice is walked by go test: each capability alone, and the pairs of a few.
+// isQuick reports whether go test walks a slice: each capability alone, and a few pairs.
 func (sl *slice) isQuick() bool {
 	switch n := bits.OnesCount32(uint32(sl.has_)); {
 	case sl.has_ == hand|repair && sl.checks == 1, n < 2 && sl.checks == 1:
@@ -270,11 +270,11 @@ func (sl *slice) isQuick() bool {
 	return false
 }
 
-// everySlice is each capability alone, with one and two checks, all pairs, and any two of guard, hand, reload and crash
-// with any third. Repair is hand as well.
+// everySlice is each capability alone, with one and with two checks, all pairs, and any two of guard, hand, reload and
+// crash with any third. Repair includes hand.
 func everySlice() (all []*slice) {
 	sets := []capability{0}
-	for at := 0; at < len(sets); at++ { // it grows
+	for at := 0; at < len(sets); at++ { // the loop appends to sets
 		has := sets[at]
 		for i := bits.Len32(uint32(has)); i < capabilities && bits.OnesCount32(uint32(has)) < 3; i++ {
 			sets = append(sets, has|1<<i)

@@ -8,10 +8,10 @@ import (
 	"ldirectord/lab/always"
 )
 
-// What is true of weights that climb, counted anew from the facts before and after a step.
+// These predicates compute climbing weights anew, from the facts before and after a step.
 
-// climbsRightly: who comes in while those at full weight have half of the weight climbs, from 1; nobody else begins;
-// who climbs continues, unless it is full, goes out, or the others do not serve enough.
+// climbsRightly: a server that comes in while those at full weight have half of the weight climbs from 1, and no other
+// one begins. It continues to climb until it is full, goes out, or the others no longer serve enough.
 func climbsRightly(s *step) string {
 	b, m, w := s.from, s.to, s.after
 	known := b.Follows || b.Dead || b.Theirs && s.kind == promote
@@ -21,10 +21,10 @@ func climbsRightly(s *step) string {
 	for one := range w.all() {
 		switch i := int(one.At); {
 		case !w.sl.has(slow) && !one.Climbs.IsZero():
-			return who(one) + " climbs without slowstart"
+			return nameOf(one) + " climbs without slowstart"
 		case one.Climbs.IsZero() || m.WeightIn(one.Dest.Addr) == climbedPart(one.Climbs, &m.Servers[i]):
 		default:
-			return who(one) + " climbs, and has not the weight of this moment"
+			return nameOf(one) + " climbs, and doesn't have the weight of this moment"
 		}
 	}
 	if !w.sl.has(slow) || !known {
@@ -35,7 +35,7 @@ func climbsRightly(s *step) string {
 		now := &m.Servers[one.At]
 		was, in := s.before.climber(one.Dest.Addr, b)
 		if s.kind == promote && in && !one.Climbs.IsZero() {
-			return who(one) + " climbs, and served when the director stood by"
+			return nameOf(one) + " climbs, and served while the director was a standby"
 		}
 		if s.kind == time_ && !was.IsZero() {
 			was = was.Add(-tick)
@@ -45,41 +45,41 @@ func climbsRightly(s *step) string {
 		full := !was.IsZero() && climbedWeight(was, now.Weight) == now.Weight
 		switch {
 		case now.Backup && climbs:
-			return who(one) + " is a backup server, and climbs"
+			return nameOf(one) + " is a backup server, and climbs"
 		case now.Backup:
 		case climbs && (!up && now.Verdict != health.Unknown || !serves):
-			return who(one) + " climbs, and does not serve by its checks"
+			return nameOf(one) + " climbs, and does not serve by its checks"
 		case climbs && cold:
-			return who(one) + " climbs, and the others do not serve enough"
+			return nameOf(one) + " climbs, and the others do not serve enough"
 		case climbs && in && was.IsZero():
-			return who(one) + " was in service, and climbs"
+			return nameOf(one) + " was in service, and climbs"
 		case climbs && in && !was.Equal(one.Climbs):
-			return who(one) + " climbs, and began anew"
+			return nameOf(one) + " climbs, and its climb began anew"
 		case climbs && !in && m.WeightIn(now.Dest.Addr) != 1:
-			return who(one) + " comes in with more than 1"
+			return nameOf(one) + " comes in with more than 1"
 		case !climbs && !in && serves && up && !cold && !s.before.wasRerouted(one):
-			return who(one) + " comes in whole while others serve"
+			return nameOf(one) + " comes in with its full weight while others serve"
 		case !climbs && in && !was.IsZero() && serves && up && !cold && !full:
-			return who(one) + " climbed, and does not any more"
+			return nameOf(one) + " no longer climbs before its weight is full"
 		}
 	}
 	return ""
 }
 
-// climbedWeight is the weight of a server that climbs since then.
+// climbedWeight is the weight of a server that has climbed since a time.
 func climbedWeight(since time.Time, weight uint32) uint32 {
 	age := uint32(instant.Sub(since) / tick)
 	return max(1, (weight*min(age, 3)+2)/3)
 }
 
-// climbedPart is the same of a server that can bear half of its weight, or all.
+// climbedPart is the same for a server that can bear half of its weight, or all.
 func climbedPart(since time.Time, o *always.Server) uint32 {
 	part := uint32(1 + bit(o.Less > 0))
 	age := uint32(instant.Sub(since) / tick)
 	return max(1, (o.Weight*min(age, 3)+3*part-1)/(3*part))
 }
 
-// climber tells since when the server at an address climbed, and whether it was in service.
+// climber returns since when the server at an address climbs, and whether it is in service.
 func (w *world) climber(addr addrPort, m *always.Moment) (since time.Time, in bool) {
 	if s := w.running(addr); s != nil {
 		since = s.Climbs
@@ -90,7 +90,7 @@ func (w *world) climber(addr addrPort, m *always.Moment) (since time.Time, in bo
 	return since, d.Weight > 0
 }
 
-// running is the server at an address, if a daemon runs.
+// running is the server at an address, if a daemon is running.
 func (w *world) running(addr addrPort) *Server {
 	if w.dead {
 		return nil
@@ -103,7 +103,7 @@ func (w *world) wasRerouted(one *Server) bool {
 	return s != nil && s.Rerouted
 }
 
-// isCold counts whether those at full weight had less than half of the weight when a step was decided.
+// isCold reports whether servers at full weight had less than half of the weight when a step was decided.
 func (s *step) isCold() bool {
 	b, m := s.from, s.to
 	full, all := uint32(0), uint32(0)
@@ -130,7 +130,8 @@ func (s *step) isCold() bool {
 	return 2*full < all || s.before.Cold
 }
 
-// stepsInTime: with time alone a weight changes when the decision said so, and it is asked for nothing else.
+// stepsInTime: with time alone, a weight changes only when the decision named that time, and no decision is made
+// without a change.
 func stepsInTime(s *step) string {
 	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.sl.has(slow|holddown|paced|pacedOut|timed) {
 		return ""
@@ -145,7 +146,7 @@ func stepsInTime(s *step) string {
 	case changes && !due:
 		return "a weight changes at a time that the decision did not name"
 	case !changes && due && !slices.ContainsFunc(s.to.Servers, func(o always.Server) bool { return o.Less > 0 || o.LeftOut }):
-		return "it is asked again, and nothing changes"
+		return "the decision named this time, and nothing changes"
 	}
 	return ""
 }

@@ -17,12 +17,12 @@ import (
 
 type addrPort = netip.AddrPort
 
-// walk is a slice on its way: all worlds that were met, and how.
+// walk is a slice that is being walked: all worlds that were met, and how.
 type walk struct {
 	sl      *slice
-	seen    map[[2]uint64]bool // their hashes
-	edges   []edge             // of each world: what led to it first
-	queue   []words            // those whose events are still to be tried
+	seen    map[[2]uint64]bool // hashes of worlds
+	edges   []edge             // for each world: what first led to it
+	queue   []words            // worlds whose events are still to be tried
 	tried   int                // worlds that left the queue
 	steps   int
 	depth   int
@@ -37,7 +37,7 @@ type edge struct{ from, event uint32 }
 
 const noWorld = ^uint32(0)
 
-// run walks a slice until nothing is new, or there are more worlds than limit, and reports whether it ended.
+// run walks a slice until no new worlds are found, or there are more than limit. It reports whether it ended.
 func (sl *slice) run(limit int, report func(string)) (*walk, bool) {
 	k := &walk{sl: sl, seen: map[[2]uint64]bool{}, broken: map[string]bool{}, report: report}
 	for _, root := range sl.roots() {
@@ -60,7 +60,7 @@ func (sl *slice) run(limit int, report func(string)) (*walk, bool) {
 	return k, true
 }
 
-// try makes all happen that can in a world.
+// try applies each possible event to a world.
 func (k *walk) try(from words, id uint32) {
 	before := k.sl.decode(from)
 	before.look(&k.moments[0])
@@ -76,7 +76,7 @@ func (k *walk) try(from words, id uint32) {
 	}
 }
 
-// step makes one thing happen, and tells how many operations it took.
+// step applies one event, and returns the number of operations that it took.
 func (k *walk) step(before *world, e event, id uint32) (ops int) {
 	k.steps++
 	after := before.fork()
@@ -86,7 +86,7 @@ func (k *walk) step(before *world, e event, id uint32) (ops int) {
 	return ops
 }
 
-// meet takes a world, which may be new.
+// meet adds a world, if it is new.
 func (k *walk) meet(w, before *world, e event, from uint32) {
 	to := w.look(&k.moments[1])
 	if before != nil {
@@ -111,7 +111,7 @@ func (k *walk) meet(w, before *world, e event, from uint32) {
 	k.rest(w, code, id)
 }
 
-// compare holds that a key has all that a world is.
+// compare checks that the key of a world contains everything.
 func (k *walk) compare(w *world, code words) {
 	again := k.sl.decode(code)
 	now := *w
@@ -126,11 +126,11 @@ func (k *walk) compare(w *world, code words) {
 		now.Have = again.Have
 	}
 	if !reflect.DeepEqual(&now, again) {
-		panic(fmt.Sprintf("%s: a key forgets something:\n%+v\n%+v", k.sl.name(), now.State, again.State))
+		panic(fmt.Sprintf("%s: the key lacks something:\n%+v\n%+v", k.sl.name(), now.State, again.State))
 	}
 }
 
-// rest holds what is true of a world when the director has nothing left to do, and that it comes to that.
+// rest checks a world in which the director has nothing left to do, and that each world gets there.
 func (k *walk) rest(w *world, code words, id uint32) {
 	w.did = nil
 	if !w.serves() && (w.dead || !w.Theirs) {
@@ -138,7 +138,7 @@ func (k *walk) rest(w *world, code words, id uint32) {
 			w.calm()
 		}
 		if !w.serves() {
-			k.complain(11, "after three rounds it has not: "+w.describe(), id, event{})
+			k.complain(11, "not settled after three rounds: "+w.describe(), id, event{})
 			return
 		}
 		code = w.encode()
@@ -158,7 +158,7 @@ func (k *walk) rest(w *world, code words, id uint32) {
 	m.Ask(func(n int, what string) { k.complain(n, what, id, event{}) })
 }
 
-// calm is a round in which nothing is in the way.
+// calm is a round without mishaps.
 func (w *world) calm() {
 	switch {
 	case w.dead:
@@ -172,7 +172,7 @@ func (w *world) calm() {
 	w.settle()
 }
 
-// complain reports a predicate that is broken, once with its shortest sequence.
+// complain reports a broken predicate, once, with its shortest sequence.
 func (k *walk) complain(predicate int, what string, from uint32, last event) {
 	if what == "" {
 		return
@@ -185,7 +185,7 @@ func (k *walk) complain(predicate int, what string, from uint32, last event) {
 	k.report(fmt.Sprintf("%s\n  %s\n%s", k.sl.name(), about, k.story(from, last)))
 }
 
-// story is how a world came about, as a scenario.
+// story is the sequence that led to a world, as a scenario.
 func (k *walk) story(to uint32, last event) string {
 	var events []event
 	if last != (event{}) {
@@ -199,11 +199,11 @@ func (k *walk) story(to uint32, last event) string {
 	return k.sl.scenario(k.sl.roots()[to], events)
 }
 
-// TestWalk walks each capability alone, and some pairs, in half a minute; with WALK=long all pairs, and triples with
-// guard, hand, reload and crash. WALK names one slice instead, as it is printed.
+// TestWalk walks each capability alone and some pairs, in half a minute. With WALK=long it walks all pairs, and the
+// triples with guard, hand, reload and crash. Otherwise WALK is the name of one slice, as printed.
 func TestWalk(t *testing.T) {
 	asked := os.Getenv("WALK")
-	was := debug.SetGCPercent(800) // little is kept of what each step allocates
+	was := debug.SetGCPercent(800) // little of what a step allocates is kept
 	t.Cleanup(func() { debug.SetGCPercent(was) })
 	for _, sl := range everySlice() {
 		name := sl.name()
@@ -226,8 +226,9 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// raced: with the race detector, which is slow and has nothing to find here, each capability alone is enough.
+// raced: with the race detector only each capability alone is walked. It is slow, and there is no concurrency to
+// check.
 var raced bool
 
-// maxStates is when a slice is given up: within an hour of a processor, and two of them are in 4 GB.
+// maxStates limits a slice: it takes at most an hour on one processor, and two at a time fit into 4 GB.
 const maxStates = 8_000_000

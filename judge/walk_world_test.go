@@ -11,8 +11,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// A world is one section with all that decides about it: what is known of it, the real table, the file and the files of
-// state. Every step happens at the same instant; a tick moves the past.
+// A world is one section with all that its decisions depend on: the known facts, the real table, the configuration
+// file and the state files. All steps happen at the same instant. A tick moves all times into the past.
 
 const tick = time.Second
 
@@ -20,11 +20,11 @@ var instant = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 // The addresses that a table may have.
 const (
-	atA    = iota // of the first server
-	atA2          // … where its name leads later
-	atB           // of the second server
-	sorry         // of the fallback server
-	nobody        // of nobody who is configured
+	atA     = iota // of the first server
+	atA2           // of the first server, after its name has moved
+	atB            // of the second server
+	sorry          // of the fallback server
+	foreign        // of no configured server
 	slots
 )
 
@@ -39,23 +39,23 @@ var slotNames = [slots]string{"A", "A'", "B", "fallback", "X"}
 
 func slotOf(addr netip.AddrPort) int { return slices.Index(addrs[:], addr) }
 
-// line is what the file says of a server.
+// line is a server's line in the file.
 type line struct {
 	in     bool
 	waits  bool  // its name has no address yet
-	at     uint8 // 1: its name leads to the second address
+	at     uint8 // 0: the first address, 1: its name has moved to the second one
 	weight uint8
 	gate   bool
 	backup bool
 }
 
-// shape is what a section is made of: the file, and the place from which the first server moved (1: A, 2: A').
+// shape determines a section: the file, and the address from which the first server moved (1: A, 2: A').
 type shape struct {
 	lines   [2]line
 	earlier uint8
 }
 
-// config is a section and which line of the file each member is of.
+// config is a section, with the line of the file for each member.
 type config struct {
 	*Section
 	server []int
@@ -76,7 +76,7 @@ func destAt(slot int, gate bool, weight uint32) lvs.Dest {
 	return d
 }
 
-// configOf is the section of a shape, made once.
+// configOf is the section of a shape. It is made once.
 func (sl *slice) configOf(s shape) *config {
 	if c := sl.configs[s]; c != nil {
 		return c
@@ -103,7 +103,7 @@ func (sl *slice) configOf(s shape) *config {
 	return c
 }
 
-// record is an entry of the file of leavers.
+// record is an entry of the file of leaving servers.
 type record struct {
 	listed bool
 	stays  bool
@@ -116,8 +116,8 @@ type world struct {
 	shape
 	cfg *config
 
-	table lvs.Dests // the real one
-	there bool      // … has the virtual service
+	table lvs.Dests // the kernel's table
+	there bool      // the virtual service is in the kernel's table
 	conns [slots]bool
 
 	orders [2]Order // the files of state
@@ -127,10 +127,10 @@ type world struct {
 	moving [slots]Record
 
 	dead   bool // no daemon runs
-	failed bool // the last change did, and waits for another try
-	placed bool // as far as the director knows
+	failed bool // the last change failed, and waits for another try
+	placed bool // this director has set up the section
 
-	told Decision // the last one, and what was done for it; no part of the key
+	told Decision // the last decision, and what was done for it; not part of the key
 	did  []string
 }
 
@@ -138,18 +138,18 @@ type world struct {
 func (w *world) fork() *world {
 	c := *w
 	c.State, c.table = w.Clone(), slices.Clone(w.table)
-	c.Have = w.Have // another one takes its place
+	c.Have = w.Have // it is only replaced, never changed
 	c.did = nil
 	return &c
 }
 
-// use makes the world's section that of its shape.
+// use sets the world's section to that of its shape.
 func (w *world) use() {
 	w.cfg = w.sl.configOf(w.shape)
 	w.Section = w.cfg.Section
 }
 
-// unknownServers are those of a section of which nothing is known.
+// unknownServers are the servers of a section before anything is known of them.
 func (w *world) unknownServers() []Server {
 	all := make([]Server, len(w.Members))
 	for i := range all {
@@ -167,7 +167,7 @@ func (w *world) unknownServers() []Server {
 	return all
 }
 
-// unknown is the state of a section of which nothing is known.
+// unknown is the state of a section before anything is known of it.
 func (w *world) unknown() (s State) {
 	if s.Servers = w.unknownServers(); w.sl.has(brake) {
 		s.Brakes = make([]Brake, w.sl.checks)
@@ -175,7 +175,7 @@ func (w *world) unknown() (s State) {
 	return s
 }
 
-// mishap is what becomes of one operation of a step.
+// mishap is what goes wrong with one operation of a step.
 type mishap struct {
 	kind mishapKind
 	at   int
@@ -185,13 +185,13 @@ type mishapKind uint8
 
 const (
 	allWell mishapKind = iota
-	refused            // it is not made, and an error says so
-	lost               // it is made, and an error says otherwise
+	refused            // it is not made, and an error is returned
+	lost               // it is made, but an error is returned
 	crash              // the daemon ends before it
 	mishapKinds
 )
 
-// decide lets the rules decide, as the director does.
+// decide applies the rules, as the director does.
 func (w *world) decide() Decision {
 	w.count()
 	d := Decide(w.Case, instant)
@@ -208,7 +208,7 @@ func (w *world) decide() Decision {
 	return d
 }
 
-// count reads the connections of the servers, where one is to be reached by gate.
+// count reads the connections of the servers, if one is to change to gate.
 func (w *world) count() {
 	reroutes := false
 	for i := range w.Members {
@@ -229,7 +229,7 @@ func bit(b bool) int {
 	return 0
 }
 
-// wanted are the places of a decision in the order of a table.
+// wanted are the places of a decision, ordered as in a table.
 func (d *Decision) wanted() lvs.Dests {
 	all := make(lvs.Dests, 0, slots)
 	for i := range addrs {
@@ -243,7 +243,7 @@ func (d *Decision) wanted() lvs.Dests {
 	return all
 }
 
-// sync has the table follow, as the director does after each thing that happens.
+// sync updates the table after an event, as the director does.
 func (w *world) sync(m mishap) {
 	defer w.conclude()
 	w.Away = w.sl.has(strength) && !w.Theirs
@@ -257,7 +257,7 @@ func (w *world) sync(m mishap) {
 	}
 }
 
-// conclude weighs what was done. That may end a wait.
+// conclude evaluates what was done. That may end a wait.
 func (w *world) conclude() {
 	w.weigh()
 	if !w.dead && w.HasGathered() {
@@ -292,7 +292,7 @@ func serviceOf(dests lvs.Dests, there bool) ipvsctl.Service {
 	return s
 }
 
-// write makes the changes from what the table has, as far as is known, to what it should have.
+// write makes the changes from the known contents of the table to the wanted ones.
 func (w *world) write(d *Decision, m mishap) {
 	want, exists := d.wanted(), w.Known || w.there
 	if exists && slices.Equal(want, w.Have) {
@@ -323,7 +323,7 @@ func (w *world) write(d *Decision, m mishap) {
 		}
 	}
 	switch {
-	case missing && w.Known: // somebody changed the table: it is read at once
+	case missing && w.Known: // the table was changed by hand: it is read at once
 		w.Have = now
 		w.notice()
 		again := w.decide()
@@ -353,7 +353,7 @@ func describeDest(d lvs.Dest) string {
 	return fmt.Sprintf("%s %s weight %d", slotNames[slotOf(d.Addr)], forward, d.Weight)
 }
 
-// noteOp notes what an operation made of a table.
+// noteOp applies an operation to a table.
 func noteOp(all *lvs.Dests, op *ipvsctl.Op) {
 	switch op.Kind {
 	case ipvsctl.AddDest, ipvsctl.EditDest:
@@ -363,7 +363,7 @@ func noteOp(all *lvs.Dests, op *ipvsctl.Op) {
 	}
 }
 
-// carryOut makes an operation, and reports whether what it changes was there.
+// carryOut makes an operation, and reports whether the entry that it changes was there.
 func (w *world) carryOut(op *ipvsctl.Op) bool {
 	_, in := w.table.At(op.Dest.Addr)
 	switch op.Kind {
@@ -384,7 +384,7 @@ func (w *world) carryOut(op *ipvsctl.Op) bool {
 	return true
 }
 
-// notice takes what others did to the table since it was written.
+// notice records the changes that others made to the table since it was written.
 func (w *world) notice() {
 	if !w.there {
 		w.Vanished()
@@ -399,7 +399,7 @@ func (w *world) notice() {
 	}
 }
 
-// lookAtTable compares the table with what was written, and has it follow.
+// lookAtTable compares the table with what was written, and updates it.
 func (w *world) lookAtTable(m mishap) {
 	if !w.Known {
 		return
@@ -414,7 +414,7 @@ func (w *world) lookAtTable(m mishap) {
 	w.sync(m) // connections may have ended
 }
 
-// record writes the file of leavers.
+// record writes the file of leaving servers.
 func (w *world) record() {
 	w.left = [slots]record{}
 	if w.Theirs {
@@ -433,14 +433,14 @@ func (w *world) record() {
 	}
 }
 
-// end is the end of the daemon, of which the table and the files stay.
+// end ends the daemon. The table and the files stay.
 func (w *world) end() {
 	w.Case, w.dead, w.failed, w.placed = Case{}, true, false, false
 	w.earlier = 0
 	w.use()
 }
 
-// begin is the start of a daemon, which adopts the table as it finds it.
+// begin starts a daemon, which adopts the table as it finds it.
 func (w *world) begin(m mishap) {
 	w.dead, w.shape.earlier = false, 0
 	if a := &w.lines[0]; w.sl.has(moved_) && a.in && !a.waits {
@@ -477,7 +477,7 @@ func (w *world) begin(m mishap) {
 	w.sync(m)
 }
 
-// obeyFiles carries out what orders and files say.
+// obeyFiles carries out the orders and the maintenance files.
 func (w *world) obeyFiles() {
 	if w.Obeys != w.obey {
 		for _, at := range w.Obey(w.obey) {
@@ -496,9 +496,9 @@ func (w *world) obeyFiles() {
 	}
 }
 
-// reload makes another file the current one. Refines: names have got an address, and nothing else differs. Known, if
-// not 0, is what a check says already that another section has: 1 it passes, 2 it fails. The server at line other, if
-// there is one, has another check than before.
+// reload loads another file. With refines, only names have got an address. Known, if not 0, is the result that another
+// section's check already has: 1 is a pass, 2 a failure. The server at line other, if any, has another check than
+// before.
 func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mishap) {
 	was := w.Case.clone()
 	w.shape = shape{lines: lines}
@@ -565,7 +565,7 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 // clone is a copy of a case that shares nothing but the section.
 func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
-// noteMoving writes the file of what moves weights.
+// noteMoving writes the file of moving weights.
 func (w *world) noteMoving() {
 	if !w.sl.has(slow | tells | holddown | paced | timed) {
 		return
@@ -587,13 +587,13 @@ func (w *world) noteMoving() {
 	}
 }
 
-// climbs reports whether the weight of a server moves with time.
+// climbs reports whether the weight of a server changes with time.
 func (w *world) climbs() bool {
 	return slices.ContainsFunc(w.moving[:], func(m Record) bool { return !m.Climbs.IsZero() }) ||
 		slices.ContainsFunc(w.Servers, func(s Server) bool { return !s.Climbs.IsZero() })
 }
 
-// weigh counts whether enough servers are up, where that is of interest.
+// weigh counts whether enough servers are up, if the slice needs that.
 func (w *world) weigh() {
 	if w.sl.has(strength) && !w.dead {
 		w.Weigh()

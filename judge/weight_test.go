@@ -2,7 +2,7 @@ package judge
 
 import "testing"
 
-// Parts are multiplied and rounded up once: only 0 is 0.
+// Parts are multiplied, then rounded up once. So the result is 0 only if a factor is.
 func TestPartsOfAWeight(t *testing.T) {
 	for _, row := range []struct {
 		weight, want uint32
@@ -13,9 +13,9 @@ func TestPartsOfAWeight(t *testing.T) {
 		{40, 6, []Part{{18, 60}, {50, 100}}},
 		{40, 1, []Part{{1, 60}}},
 		{40, 2, []Part{{2, 60}}},
-		{3, 1, []Part{{1, 3}}}, // rounded once: a third of three is one
+		{3, 1, []Part{{1, 3}}}, // rounded once: a third of three is exactly one
 		{7, 3, []Part{{1, 3}}},
-		{7, 1, []Part{{1, 3}, {1, 3}}}, // … and not 3, then 1
+		{7, 1, []Part{{1, 3}, {1, 3}}}, // 7/9, rounded up once
 		{10, 2, []Part{{1, 3}, {1, 3}}},
 		{1, 1, []Part{{1, 100}, {1, 100}}},
 		{40, 0, []Part{{0, 100}}},

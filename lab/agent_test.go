@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// agent answers each connection with the same word, or with nothing.
+// agent answers each connection with the same word, or with an empty answer.
 type agent struct{ word atomic.Value }
 
 func (w *weightsLab) agent(ns, port string) *agent {
@@ -39,7 +39,7 @@ func (w *weightsLab) agent(ns, port string) *agent {
 	return a
 }
 
-// tells: the agent of one server says 100 %, 10 %, drain, nothing for a time, ready; the others have none.
+// tells: the agent of rs1 says 10 %, drain, nothing for a time, ready, and 100 %. The other servers have no agent.
 func (w *weightsLab) tells(silence time.Duration) {
 	w.t.Helper()
 	a := w.agent("rs1", "9707")
@@ -56,14 +56,14 @@ func (w *weightsLab) tells(silence time.Duration) {
 		slowest = max(slowest, took)
 	}
 	says("10%", 4)
-	if got := w.newConnections(21)["rs1"]; got < 1 || got > 2 { // of a cycle of 4, 40 and 40
-		w.t.Errorf("at 10 %%: %d of 21 new connections", got)
+	if got := w.newConnections(21)["rs1"]; got < 1 || got > 2 { // of a cycle of 4, 40 and 40 connections
+		w.t.Errorf("at 10 %% the server gets %d of 21 new connections, want 1 or 2", got)
 	}
 	says("drain", 0)
 	if got := w.newConnections(20)["rs1"]; got > 0 {
 		w.t.Errorf("the server reports drain and gets %d of 20 new connections", got)
 	}
-	back := 4 // the last percent
+	back := 4 // of 10 %, which the agent said last
 	if silence > 0 {
 		a.word.Store("")
 		for end := time.Now().Add(silence); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -71,13 +71,13 @@ func (w *weightsLab) tells(silence time.Duration) {
 				w.t.Fatalf("the agent said drain and is silent: weight %d", is)
 			}
 		}
-		back = 40 // it is forgotten
+		back = 40 // the percentage is forgotten
 	}
 	says("ready", back)
 	says("100%", 40)
 	for _, conn := range open {
 		if _, err := io.ReadFull(conn, make([]byte, 16)); err != nil {
-			w.t.Errorf("a connection that stays: %v", err)
+			w.t.Errorf("a connection from before the agent's words: %v", err)
 		}
 		conn.Close()
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// http and https of one mark, and the 443 of one server of three dies for ten seconds. With alsocheck the server is out within
-// a check; without it every third connection to 443 fails.
+// http and https share a mark, and port 443 of one of three servers fails for ten seconds. With alsocheck the server
+// is out within one check. Without it every third connection to port 443 fails.
 func TestKernelLongGroup(t *testing.T) {
 	onlyLong(t)
 	var out strings.Builder
@@ -25,7 +25,7 @@ func TestKernelLongGroup(t *testing.T) {
 type group struct {
 	*leavingLab
 	also        string
-	secure      *web // the 443 of rs1
+	secure      *web // port 443 of rs1
 	http, https []*questioner
 }
 
@@ -57,7 +57,7 @@ virtual = 3
 	return g
 }
 
-// crowd are clients who ask a port, each four times a second.
+// crowd are clients of one port, each with four requests a second.
 func (g *group) crowd(scheme, port string) (clients []*questioner) {
 	for range 8 {
 		clients = append(clients, g.asks(250*time.Millisecond, func() (string, error) {
@@ -71,7 +71,7 @@ func (g *group) crowd(scheme, port string) (clients []*questioner) {
 	return clients
 }
 
-// play breaks the 443 of rs1 for ten seconds, and judges what the clients saw: a row of the table.
+// play stops port 443 of rs1 for ten seconds, and checks what the clients saw. It returns a row of the table.
 func (g *group) play() string {
 	g.t.Helper()
 	time.Sleep(time.Second)
@@ -86,7 +86,7 @@ func (g *group) play() string {
 	}
 	time.Sleep(time.Until(from.Add(10 * time.Second)))
 	if g.also == "" && unlike(g.table(), []string{"-f 3 -r 192.0.2.21:80"}) != "" {
-		g.t.Error("it is out without alsocheck")
+		g.t.Error("the server is out without alsocheck")
 	}
 	healed := time.Now()
 	g.secure.start()
@@ -96,21 +96,21 @@ func (g *group) play() string {
 	time.Sleep(time.Second)
 	lost, of, late, _ := g.requestsOf(g.https, seen, healed)
 	plainLost, plainOf, _, cut := g.requestsOf(g.http, seen, healed)
-	if late > 0 || g.also == "" && lost == 0 || plainLost > cut { // with alsocheck it may be out before the next request
+	if late > 0 || g.also == "" && lost == 0 || plainLost > cut { // alsocheck may act before the next request
 		g.t.Errorf("%d of %d https requests failed, %d of them after the server was out, and %d of %d http", lost, of, late, plainLost, plainOf)
 	}
 	g.run(0, g.path, "stop")
 	return fmt.Sprintf("%d of %d | %d of %d | %s | %s", lost, of, plainLost, plainOf, out, in)
 }
 
-// requestsOf counts the requests of clients, those that failed, and of these the ones that began from one time to another, and the
-// ones on their way at the first of them: the kernel cuts those to a server that is removed.
+// requestsOf counts the requests of clients: all, those that failed, those of them that began between two times, and
+// those of them under way at the first time, because the kernel cuts them when a server is removed.
 func (g *group) requestsOf(clients []*questioner, from, until time.Time) (lost, of, late, cut int) {
-	const moment = 200 * time.Millisecond // in which a request is answered, and a removal seen
+	const moment = 200 * time.Millisecond // for an answer, and to see a removal
 	for _, c := range clients {
 		for _, a := range c.end() {
 			of++
-			if a.failure == "" || g.idle.since(a.at)-g.idle.since(a.end) > maxAway { // or this kernel stood still meanwhile
+			if a.failure == "" || g.idle.since(a.at)-g.idle.since(a.end) > maxAway { // or it stood still
 				continue
 			}
 			lost++

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// The addresses of services are on their device as long as they are served: over a crash, a restart and a reload without a
-// change, and at a stop they go before the table does.
+// The addresses of services are on their device while they are served: over a crash, a restart, and a reload without a
+// change. At a stop they are removed before the table.
 func TestKernelAnnounced(t *testing.T) {
 	const four, six = "192.0.2.31/32", "2001:db8::31/128"
 	l := newLab(t)
@@ -25,7 +25,7 @@ func TestKernelAnnounced(t *testing.T) {
 	l.says(l.run(exitOK, path, "plan"), "would put 192.0.2.31/32 on lvs0\n", "would put 2001:db8::31/128 on lvs0\n")
 	l.run(1, path, "withdraw", "192.0.2.31")
 	if out := l.run(exitOK, path, "plan"); strings.Contains(out, "192.0.2.31/32") || !strings.Contains(out, "would put 2001:db8::31/128 on lvs0\n") {
-		t.Errorf("what is withdrawn by order is announced:\n%s", out)
+		t.Errorf("plan announces an address that is withdrawn by order:\n%s", out)
 	}
 	l.run(1, path, "announce", "192.0.2.31")
 	l.run(exitOK, path, "start")
@@ -56,7 +56,7 @@ func TestKernelAnnounced(t *testing.T) {
 	l.onDevice("lvs0", four, six)
 
 	l.kill()
-	l.config(section) // which announces nothing any more
+	l.config(section) // this file announces nothing
 	l.says(l.run(exitOK, path, "plan"), "would take 192.0.2.31/32 from lvs0 (not in the file)", "would take 2001:db8::31/128 from lvs0 (not in the file)")
 	l.run(exitOK, path, "start")
 	l.onDevice("lvs0")
@@ -79,7 +79,7 @@ func TestKernelAnnounced(t *testing.T) {
 	}
 }
 
-// addresses is what ip(8) says in the director.
+// addresses is the output of ip(8) in the director.
 func (l *lab) addresses(args string) string {
 	l.t.Helper()
 	out, err := exec.Command("ip", append([]string{"-n", l.prefix + "dir"}, strings.Fields(args)...)...).CombinedOutput()
@@ -107,7 +107,7 @@ func (l *lab) onDevice(device string, want ...string) {
 	}
 }
 
-// watchAddresses takes down which addresses come and go on the devices, until the returned function is called.
+// watchAddresses records the changes of addresses on the devices, until the returned function is called.
 func (l *lab) watchAddresses() func() string {
 	l.t.Helper()
 	var out strings.Builder
@@ -123,8 +123,8 @@ func (l *lab) watchAddresses() func() string {
 	}
 }
 
-// Where nothing leads to an address before it is announced, its first checks wait for its local route: a server that lacks the
-// address is never in service, also after a kill. At the end the route goes.
+// Before an address is announced, nothing leads to it. So its first checks wait for its local route. A server that
+// lacks the address is never in service, even after a kill. At the end the route is removed.
 func TestKernelAnnouncedCheckVIP(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh(`ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up

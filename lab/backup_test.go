@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Three of four servers die and a backup server takes over, until three serve again: what docs/measured/weights.md has. It
-// obeys the rule of docs/measured/failures.md, gets no request while it is not needed, and is not cut when it goes.
+// Three of four servers die, and a backup server serves until three serve again. docs/measured/weights.md has the
+// results. The rule of docs/measured/failures.md applies to it, it gets no request while it is not needed, and its
+// connections are not cut when it leaves.
 func TestKernelLongBackup(t *testing.T) {
 	onlyLong(t)
 	for _, method := range []string{"masq", "gate"} {
@@ -42,14 +43,14 @@ func playBackup(t *testing.T, method string) {
 		}
 		i := slices.IndexFunc(needed, func(s span) bool { return s.covers(q.start) })
 		if i < 0 {
-			t.Errorf("the backup server was asked at %s, when it was not needed", q.start.Format(clock))
+			t.Errorf("the backup server got a request at %s, when it was not needed", q.start.Format(clock))
 			continue
 		}
 		asked[i]++
 	}
 	t.Logf("requests of the backup server: %v", asked)
 	if slices.Contains(asked, 0) {
-		t.Error("it got none")
+		t.Error("the backup server got no request of a row")
 	}
 }
 
@@ -62,7 +63,7 @@ func (f *failures) answersDirectly() {
 	f.sh("ip netns exec %sdir ipvsadm --set 0 5 0 # seconds until a closed connection is forgotten", f.prefix)
 }
 
-// backsUp is one row. It returns the time in which the backup server may be asked.
+// backsUp plays one row. It returns the time in which the backup server may get requests.
 func (f *failures) backsUp(fault string, fail, heal func(*web)) (needed span) {
 	f.t.Helper()
 	r := f.begin("", fault)
@@ -84,13 +85,13 @@ func (f *failures) backsUp(fault string, fail, heal func(*web)) (needed span) {
 	time.Sleep(time.Second)
 	r.back = f.heals(dead[0], heal)
 	time.Sleep(time.Second)
-	f.until(0, f.backupAt(1)) // two serve
+	f.until(0, f.backupAt(1)) // two servers serve
 	r.back += " " + f.heals(dead[1], heal)
 	f.until(time.Second, f.backupAt(0))
 	needed.until = time.Now()
 	r.back += " " + f.heals(dead[2], heal)
 	time.Sleep(2 * time.Second)
-	f.until(0, f.backupAt(0)) // or the kernel cuts its connections
+	f.until(0, f.backupAt(0)) // removed, its connections would be cut
 	n := f.heldBy(long, backupServer)
 	if early := long.end(); early != "" || n == 0 {
 		r.broken = fmt.Sprintf("%d of the lasting connections are still at the backup server; one ended: %q", n, early)

@@ -20,18 +20,16 @@ import (
 
 const (
 	chaosTime  = 60 * time.Second
-	seedTime   = 15 * time.Second        // of each of the long test's seeds
-	chaosGap   = 1200 * time.Millisecond // between two events at most
+	seedTime   = 15 * time.Second        // for each seed of the long test
+	chaosGap   = 1200 * time.Millisecond // the longest time between two events
 	chaosQuiet = 10 * time.Second        // until the table must be right
 	repairTime = 2 * time.Second         // until a change by hand is undone
-	longChaos  = 20                      // seeds of the long test
+	longChaos  = 20                      // number of seeds of the long test
 )
 
-// A minute of random trouble from a seed: servers die, hang and flap, the file is edited, there is
-// maintenance, servers get orders, somebody changes the table by hand, and the daemon is killed, stopped,
-// restarted and suspended. Then the table must be what the file and the servers' health say.
-//
-// CHAOS_SEED plays another seed, CHAOS_TIME for another time.
+// A minute of random trouble from a seed: servers die, hang and flap, the file is edited, servers get maintenance and
+// orders, the table is changed by hand, and the daemon is killed, stopped, restarted and suspended. Then the table
+// must be what the file and the servers' health require. CHAOS_SEED sets another seed, CHAOS_TIME another time.
 func TestKernelChaos(t *testing.T) {
 	seed, length := uint64(1), chaosTime
 	var err error
@@ -55,7 +53,7 @@ func TestKernelLongChaos(t *testing.T) {
 	}
 }
 
-// chaos is the lab, and what should be in it.
+// chaos is the lab, and the state that it should have.
 type chaos struct {
 	*lab
 	rand        *rand.Rand
@@ -65,7 +63,7 @@ type chaos struct {
 	health      map[string]bool
 	maintained  map[string]bool
 	services    []*chaosService
-	foreign     bool // somebody else's virtual service is in the table
+	foreign     bool // a virtual service outside the file is in the table
 	begun       time.Time
 	events      []string
 }
@@ -81,7 +79,7 @@ type chaosService struct {
 	interval  int
 	count     int
 	weights   map[string]int
-	ordered   map[string]string // what is set, also of servers that are not in the file now
+	ordered   map[string]string // the orders, including those for servers that are not in the file now
 }
 
 func playChaos(t *testing.T, seed uint64, length time.Duration) {
@@ -130,7 +128,7 @@ func (c *chaos) server() string { return all[c.rand.IntN(len(all))] }
 
 func (c *chaos) service() *chaosService { return c.services[c.rand.IntN(len(c.services))] }
 
-// event draws what happens next.
+// event plays a random event.
 func (c *chaos) event() {
 	kinds := []struct {
 		share int
@@ -152,7 +150,7 @@ func (c *chaos) event() {
 	}
 }
 
-// turn ends a server's process, has it hang or answer badly, or repairs it.
+// turn ends a server's process, makes it hang or answer wrongly, or repairs it.
 func (c *chaos) turn() {
 	name := c.server()
 	w := c.webs[name]
@@ -185,7 +183,7 @@ func (c *chaos) flap() {
 	c.health[name] = true
 }
 
-// blackout ends all servers; one by one they come back.
+// blackout ends all servers. They come back one by one.
 func (c *chaos) blackout() {
 	c.say("all end")
 	for _, name := range all {
@@ -199,7 +197,7 @@ func (c *chaos) blackout() {
 	}
 }
 
-// edit changes the file; the daemon sees it by itself, by HUP or by the command reload.
+// edit changes the file. The daemon reads it by itself, after HUP, or by the command reload.
 func (c *chaos) edit() {
 	c.draw(c.service())
 	c.write()
@@ -231,7 +229,7 @@ func (c *chaos) maintain() {
 	}
 }
 
-// order gives an order for a server that is in the file, or takes it back.
+// order gives an order for a server of the file, or ends it.
 func (c *chaos) order() {
 	v, name := c.service(), c.server()
 	if _, in := v.weights[name]; !v.in || !in {
@@ -246,7 +244,7 @@ func (c *chaos) order() {
 	c.run(0, append([]string{c.path, "set", "--force", v.vip + ":80", address(name)}, strings.Fields(what)...)...)
 }
 
-// byHand changes the table as an operator might.
+// byHand changes the table as an operator may do.
 func (c *chaos) byHand() {
 	v := c.service()
 	at, real := "-t "+v.vip+":80", "-r "+address(c.server())
@@ -264,20 +262,20 @@ func (c *chaos) byHand() {
 	c.ipvsadm(command)
 }
 
-// intrude puts a stranger into every virtual service.
+// intrude adds a server outside the file to every virtual service.
 func (c *chaos) intrude() {
 	for _, v := range c.services {
 		c.ipvsadm("-a -t " + v.vip + ":80 -r 192.0.2.29:80 -m -w 1")
 	}
 }
 
-// ipvsadm changes the table. What is not there can't be changed: that is no failure.
+// ipvsadm changes the table. A change of an entry that does not exist is no failure.
 func (c *chaos) ipvsadm(command string) {
 	c.say("ipvsadm %s", command)
 	c.sh("ip netns exec %sdir ipvsadm %s 2>/dev/null || true", c.prefix, command)
 }
 
-// killDaemon ends the daemon as a crash would; the next one may find another file.
+// killDaemon ends the daemon as a crash does. The next one may find another file.
 func (c *chaos) killDaemon() {
 	c.say("kill -9")
 	c.kill()
@@ -309,7 +307,7 @@ func (c *chaos) suspendDaemon() {
 	c.signal(syscall.SIGCONT)
 }
 
-// becomes waits until the table is right, and sees that it stays so.
+// becomes waits until the table is right, and checks that it stays so.
 func (c *chaos) becomes(limit time.Duration) {
 	c.t.Helper()
 	c.say("quiet")
@@ -323,7 +321,7 @@ func (c *chaos) becomes(limit time.Duration) {
 	}
 }
 
-// draw makes other settings for a virtual service.
+// draw gives a virtual service random settings.
 func (c *chaos) draw(v *chaosService) {
 	v.in = c.rand.IntN(6) > 0
 	v.scheduler = []string{"wrr", "wlc", "rr"}[c.rand.IntN(3)]
@@ -368,8 +366,8 @@ func (c *chaos) text() string {
 	return out.String()
 }
 
-// wrong is what is wrong with the table, as the file, the servers' health and the operator's orders have it: a virtual
-// service too many, too few or with other settings, and what the predicates of judge say of its servers.
+// wrong returns what is wrong with the table by the file, the servers' health and the operator's orders: missing or
+// additional virtual services, wrong settings, and broken predicates of package always.
 func (c *chaos) wrong() (all []string) {
 	have, want := c.read(), ipvsctl.Table{}
 	add := func(vip, scheduler string) (lvs.Key, lvs.Dests) {
@@ -398,7 +396,7 @@ func (c *chaos) wrong() (all []string) {
 	return all
 }
 
-// moment is a virtual service as it should be, with what it has.
+// moment is a virtual service as it should be, with the destinations that it has.
 func (c *chaos) moment(v *chaosService, has lvs.Dests) *always.Moment {
 	m := &always.Moment{Quiescent: v.quiescent, Repair: true, Follows: true, Table: has,
 		Call: netip.AddrPort.String}

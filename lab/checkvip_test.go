@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Servers that are asked through the virtual address, of both families. One is bound to that address alone. The private services
-// come back when they are lost, are used again by the next daemon after a kill, and go with an orderly end.
+// Servers of both families are checked through the virtual address. One listens only there. The private services are
+// restored when they are lost, adopted by the next daemon after a kill, and removed at an orderly end.
 func TestKernelCheckVIP(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
@@ -42,12 +42,12 @@ func TestKernelCheckVIP(t *testing.T) {
 	l.until(5*time.Second, servers...)
 	l.privateIs(made)
 	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "Deleted") {
-		t.Errorf("a table that was flushed takes servers out:\n%s", said)
+		t.Errorf("a flushed table takes servers out:\n%s", said)
 	}
 
 	l.kill()
 	if left := l.private(); left != made {
-		t.Errorf("a kill leaves\n%s", left)
+		t.Errorf("after a kill the private services are\n%s", left)
 	}
 	l.run(0, path, "start")
 	l.until(5*time.Second, servers...)
@@ -56,7 +56,7 @@ func TestKernelCheckVIP(t *testing.T) {
 	l.privateIs("")
 }
 
-// line is the one of a server.
+// line is the line of a server.
 func line(lines []string, server string) string {
 	for _, l := range lines {
 		if strings.Contains(l, server) {
@@ -85,8 +85,8 @@ func (l *lab) privateIs(want string) {
 	}
 }
 
-// privateAre waits for a number of private services with a server each, and returns them. A daemon makes them with its first
-// checks, for which start waits a moment only.
+// privateAre waits for n private services with one server each, and returns them. A daemon makes them with its first
+// checks, and start does not wait for all of those.
 func (l *lab) privateAre(n int) (made string) {
 	l.t.Helper()
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {

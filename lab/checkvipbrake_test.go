@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// The director's own firewall drops the answers of all servers from the virtual address: every check fails only there, and nothing
-// goes out. When it lets them in again, one server that has lost the address goes out, and no other.
+// The director's own firewall drops the answers of all servers from the virtual address. Every check fails only there,
+// and no server goes out. When the firewall lets the answers in again, one server that has lost the address goes out,
+// and no other.
 func TestKernelCheckVIPBrake(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
@@ -24,7 +25,7 @@ func TestKernelCheckVIPBrake(t *testing.T) {
 	for _, w := range []lane{dr4, tun4} {
 		l.saysWithin(10*time.Second, "Brake holds: tcp:"+w.vip+":7000: every server that was up fails, and only through "+w.vip)
 	}
-	time.Sleep(6 * time.Second) // two checks more of each
+	time.Sleep(6 * time.Second) // two more checks of each server
 	if now := l.table(); now != before {
 		t.Errorf("the table was\n%s\nand is\n%s\n%s", before, now, l.logText())
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The private services go with every orderly end, and come with the start after it.
+// The private services are removed at every orderly end, and made again at the next start.
 func TestKernelCheckVIPEnds(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	for _, end := range [][]string{{"restart"}, {"stop", "--keep"}, {"stop"}} {
@@ -25,8 +25,8 @@ func TestKernelCheckVIPEnds(t *testing.T) {
 	l.privateIs("")
 }
 
-// A director that stands by has not the virtual address, so its checks pass without accept_local. When it is promoted and gets
-// the address, answers are dropped unless accept_local is set: no server goes out by that, and the log says what is missing.
+// A standby doesn't have the virtual address, so its checks pass without accept_local. After a promotion it has the
+// address, and the kernel drops answers unless accept_local is set. No server goes out, and the log names the setting.
 func TestKernelCheckVIPPromoted(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	for _, accept := range []string{"0", "1"} {
@@ -49,7 +49,7 @@ func TestKernelCheckVIPPromoted(t *testing.T) {
 			t.Errorf("accept_local=%s: promotion takes servers out:\n%s", accept, said)
 		}
 		if accept == "1" && strings.Contains(said, missing) {
-			t.Errorf("nothing is missing, and it is told:\n%s", said)
+			t.Errorf("accept_local is set, and the log says that it isn't:\n%s", said)
 		}
 	}
 
@@ -63,7 +63,7 @@ func TestKernelCheckVIPPromoted(t *testing.T) {
 	l.run(0, path, "stop")
 }
 
-// newCheckVIPLab is the lab with a daemon whose servers, of both families, are up through the virtual address.
+// newCheckVIPLab is the lab with a daemon. Its servers, of both families, are up through the virtual address.
 func newCheckVIPLab(t *testing.T) (l *lab, path string, servers []string) {
 	t.Helper()
 	l = newTrafficLab(t)
@@ -80,8 +80,8 @@ func newCheckVIPLab(t *testing.T) (l *lab, path string, servers []string) {
 	return l, path, servers
 }
 
-// Private services that somebody changes by hand, as a script does that drains a server in all services: no server goes out by it,
-// and they are restored.
+// Private services are changed by hand, as by a script that drains a server in all services. No server goes out, and
+// the services are restored.
 func TestKernelCheckVIPChangedByHand(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
@@ -119,6 +119,6 @@ func TestKernelCheckVIPChangedByHand(t *testing.T) {
 		}
 	}
 	if said := l.logText(); strings.Contains(said, "Check failed") || strings.Contains(said, "Deleted") || strings.Contains(said, "Brake") {
-		t.Errorf("servers go out:\n%s", said)
+		t.Errorf("changed private services take servers out, or the brake holds:\n%s", said)
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// vipFault is something that keeps clients from a real server that answers at its own address.
+// vipFault is a fault between clients and a real server that answers at its own address.
 type vipFault struct {
 	what       string
 	lanes      []lane
-	spoil, fix string // run in the real server; VIP, DEVICE (where it is), FAMILY (4 or 6), TABLES (iptables) and LENGTH are those of a lane
-	says       string // what the check says
+	spoil, fix string // run in the real server; inServer replaces VIP, DEVICE, FAMILY, TABLES and LENGTH
+	says       string // the reason that the check gives
 }
 
 var vipFaults = []vipFault{
@@ -30,7 +30,7 @@ var vipFaults = []vipFault{
 		"sysctl -qw net.ipv4.conf.tunl0.rp_filter=1", "sysctl -qw net.ipv4.conf.tunl0.rp_filter=2", "connect: no answer in 1s"},
 }
 
-// inServer writes a command of a fault for a lane.
+// inServer is a command of a fault, for a lane.
 func (w lane) inServer(command string) string {
 	family, length, tables, device, nodad := "4", "32", "iptables-legacy", "lo", ""
 	if w.forward == "ipip" {
@@ -45,8 +45,8 @@ func (w lane) inServer(command string) string {
 	return strings.NewReplacer("VIP", w.vip, "DEVICE", device, "FAMILY", family, "TABLES", tables, "LENGTH", length, "NODAD", nodad).Replace(command)
 }
 
-// Each fault that clients meet and a check of the server's own address does not: with checkvip the server is out within
-// interval and timeout, the log says which of the two it is, and it is back when the fault is fixed.
+// Clients meet each of these faults, and a check of the server's own address does not. With checkvip the server is out
+// within interval and timeout, the log says that its own address answers, and it is back when the fault is fixed.
 func TestKernelCheckVIPFindsFaults(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
@@ -73,7 +73,7 @@ func TestKernelCheckVIPFindsFaults(t *testing.T) {
 	t.Run("its service is bound to its own address", func(t *testing.T) {
 		l := l.with(t)
 		before := len(l.logText())
-		l.signal(syscall.SIGSTOP) // no check sees the moment in which nobody listens
+		l.signal(syscall.SIGSTOP) // no check runs while the port has no listener
 		all.Close()
 		own := []net.Listener{l.echoing("rs1", "192.0.2.21:7000"), l.echoing("rs1", "[2001:db8:1::21]:7000")}
 		l.signal(syscall.SIGCONT)
@@ -86,7 +86,7 @@ func TestKernelCheckVIPFindsFaults(t *testing.T) {
 	})
 }
 
-// inRS1 runs a command of a fault.
+// inRS1 runs a command of a fault in rs1, for each lane.
 func (l *lab) inRS1(lanes []lane, command string) {
 	l.t.Helper()
 	for _, w := range lanes {
@@ -94,8 +94,8 @@ func (l *lab) inRS1(lanes []lane, command string) {
 	}
 }
 
-// outOf waits until rs1 is out of some lanes, within interval, timeout and what the lab's kernel needs, and looks at the
-// reasons that the log got since.
+// outOf waits until rs1 is out of some lanes, within interval, timeout and the time that the lab's kernel needs. It
+// checks the reasons in the log.
 func (l *lab) outOf(lanes []lane, says string, before int) {
 	l.t.Helper()
 	var out []string
@@ -106,7 +106,7 @@ func (l *lab) outOf(lanes []lane, says string, before int) {
 	l.t.Logf("out after %v", took.Round(10*time.Millisecond))
 	for _, w := range lanes {
 		for _, text := range []string{fmt.Sprintf("through %s: %s", w.vip, says), fmt.Sprintf("; at %s it answers: is %s on it?", w.real(1), w.vip)} {
-			l.saysSince(before, time.Second, text) // the log is written beside the table
+			l.saysSince(before, time.Second, text) // the log may be written after the table
 		}
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// markRule is a rule of others for what the director sends, in mangle OUTPUT of both families.
+// markRule is another program's rule for packets of the director, in mangle OUTPUT of both families.
 type markRule struct {
 	what, rule, says string
-	spares           func(mark int) bool // checks that it leaves alone; nil: none
+	spares           func(mark int) bool // checks whose marks it doesn't change; nil: none
 }
 
-// The first one is played in each run, all of them with LONG_TESTS.
+// Each run plays the first rule. With LONG_TESTS all are played.
 var markRules = []markRule{
 	{what: "restored", rule: "-j CONNMARK --restore-mark", says: "restores the marks of connections"},
 	{what: "one bit", rule: "-j MARK --or-mark 1", says: "sets some bits of marks",
@@ -24,9 +24,9 @@ var markRules = []markRule{
 	{what: "taken off", rule: "-p tcp --dport 7000 -j MARK --set-mark 0", says: "takes marks off"},
 }
 
-// A rule changes the marks of what the director sends: the packets of checks don't come to their private services any
-// more. Until then one of three servers is out, because it lacks the virtual address. It stays out, the others stay in,
-// clients are counted alone, and the rule is told by its kind, also by doctor.
+// A rule changes the marks of the director's packets, so the packets of checks no longer get to their private
+// services. Before that, one of three servers is out because it lacks the virtual address. It stays out, and the
+// others stay in. Only clients are counted. The log and doctor name the kind of rule.
 func TestKernelCheckVIPMarksChanged(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	defer l.run(0, path, "stop")
@@ -57,12 +57,12 @@ func TestKernelCheckVIPMarksChanged(t *testing.T) {
 			l.mangle("-A", r.rule)
 			defer l.mangle("-D", r.rule)
 			l.tellsOf(r, before)
-			time.Sleep(3 * time.Second) // the kernel sums up every 2 s
+			time.Sleep(3 * time.Second) // the kernel updates its statistics every 2 s
 			counted, _ := l.connectionsOf("TCP  192.0.2.10:7000")
 			said := l.run(1, path, "doctor", "--json")
 			time.Sleep(3 * time.Second)
 			now, stats := l.connectionsOf("TCP  192.0.2.10:7000")
-			if now > counted+2*3 { // two of doctor to each server
+			if now > counted+2*3 { // two connections of doctor to each server
 				t.Errorf("checks are counted as clients: %d and then %d\n%s", counted, now, stats)
 			}
 			if n := strings.Count(said, `"kind": "check-mark"`); n == 0 || !strings.Contains(said, r.says) {
@@ -78,7 +78,7 @@ func TestKernelCheckVIPMarksChanged(t *testing.T) {
 	}
 }
 
-// tellsOf waits until the log tells of a rule at each server whose checks it changes.
+// tellsOf waits until the log has a rule for each server whose checks it changes.
 func (l *lab) tellsOf(r markRule, before int) {
 	l.t.Helper()
 	mark := -1
@@ -99,7 +99,7 @@ func (l *lab) tellsOf(r markRule, before int) {
 	}
 }
 
-// mangle changes rules for what the director sends, of both families.
+// mangle changes the rules for packets of the director, of both families.
 func (l *lab) mangle(how, rule string) {
 	for _, program := range []string{"iptables-legacy", "ip6tables-legacy"} {
 		l.sh("ip netns exec %sdir %s -t mangle %s OUTPUT %s", l.prefix, program, how, rule)

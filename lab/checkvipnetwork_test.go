@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// The virtual address on another interface of the director, as with announce: where rp_filter is strict on that of the servers,
-// all answers are dropped, which takes no server out and is told; with 2 servers are judged through the address again.
+// The director has the virtual address on another interface, as with announce. If rp_filter is strict on the servers'
+// interface, all answers are dropped. That takes no server out, and the log reports it. With rp_filter=2 the checks
+// work through the address again.
 func TestKernelCheckVIPElsewhere(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	defer l.run(0, path, "stop")
@@ -30,12 +31,12 @@ func TestKernelCheckVIPElsewhere(t *testing.T) {
 	}
 	const told = "it is not on br0, and rp_filter is strict there: the larger of net.ipv4.conf.br0.rp_filter and net.ipv4.conf.all.rp_filter is 1"
 	if said := filter(1); strings.Contains(said, "not checked") {
-		t.Errorf("with the address on the servers' interface it is told:\n%s", said)
+		t.Errorf("with the address on the servers' interface the log says that it isn't checked:\n%s", said)
 	}
 	l.sh(`ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=0; ip -n %[1]sdir link add lvs0 type dummy; ip -n %[1]sdir link set lvs0 up
 		ip -n %[1]sdir addr add 192.0.2.10/32 dev lvs0; ip -n %[1]sdir addr del 192.0.2.10/32 dev br0`, l.prefix)
 	if said := filter(2); strings.Contains(said, "not checked") {
-		t.Errorf("with rp_filter=2 it is told:\n%s", said)
+		t.Errorf("with rp_filter=2 the log says that it isn't checked:\n%s", said)
 	}
 	filter(1, told)
 	filter(2)
@@ -43,8 +44,8 @@ func TestKernelCheckVIPElsewhere(t *testing.T) {
 	l.until(5*time.Second, "no "+servers[0])
 }
 
-// Real servers with jumbo frames, after a network without: an answer of 100 kB comes through the virtual address, although the
-// director has that itself and the kernel would offer the segments of lo.
+// The real servers use jumbo frames, and a network without them is on the way. An answer of 100 kB arrives through the
+// virtual address, although the director has that address too and the kernel would offer the segments of lo.
 func TestKernelCheckVIPJumbo(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
@@ -58,7 +59,7 @@ REALS:7000
 `, some...))
 	l.realServerScript(path, "start", 1, 2, 3)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
-		// No segments are made larger than the interface, as on a wire.
+		// As on a wire, no segment may be larger than the interface allows.
 		l.sh(`ip -n %[1]s%[2]s link set br0 mtu 9000 gso_max_segs 1; ip -n %[1]s%[2]s link set tunl0 gso_max_segs 1`, l.prefix, ns)
 		l.large(ns)
 	}
@@ -68,7 +69,7 @@ REALS:7000
 	l.untilServers(4 * 3)
 	time.Sleep(3 * time.Second)
 	if said := l.logText(); strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
-		t.Errorf("it is told:\n%s", said)
+		t.Errorf("large answers through the virtual address fail:\n%s", said)
 	}
 }
 
@@ -88,8 +89,8 @@ func (l *lab) large(ns string) {
 	l.t.Cleanup(func() { s.Close() })
 }
 
-// The director's own address is on lo, as where routing is done to the host: a failure is judged by the interface of
-// the route to the server, where answers come in.
+// The director's own address is on lo, as with routing to the host. A failure is judged by the interface of the route
+// to the server, because the answers arrive there.
 func TestKernelCheckVIPFromLo(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	defer l.run(0, path, "stop")
@@ -110,8 +111,8 @@ func TestKernelCheckVIPFromLo(t *testing.T) {
 	l.until(time.Second, servers[1:]...)
 }
 
-// A reverse path filter of the firewall drops what comes from the director's own address of IPv6, as that of firewalld:
-// no server goes out, and what doctor says to do helps.
+// A reverse path filter in the firewall, like that of firewalld, drops packets from the director's own IPv6 address.
+// No server goes out, and the command that doctor prints helps.
 func TestKernelCheckVIPFilter6(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	defer l.run(0, path, "stop")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A reload that drops a server while its check through the virtual address waits for an answer: its private service goes at
-// once, is not made again, and nothing else happens.
+// A reload drops a server whose check through the virtual address is waiting for an answer. Its private service is
+// removed at once and not made again, and nothing else happens.
 func TestKernelCheckVIPReload(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
@@ -28,7 +28,7 @@ REALS:80
 	stay := []string{"-r 192.0.2.21:80 -g -w 1", "-r 192.0.2.22:80 -g -w 1", "-r [2001:db8:1::21]:80 -g -w 1", "-r [2001:db8:1::22]:80 -g -w 1"}
 	l.until(10*time.Second, append(stay, "-r 192.0.2.23:80 -g -w 1", "-r [2001:db8:1::23]:80 -g -w 1")...)
 	leaves.set(silent)
-	time.Sleep(2 * time.Second) // its checks wait now
+	time.Sleep(2 * time.Second) // its checks are waiting now
 
 	before := len(l.logText())
 	var kept []string
@@ -51,6 +51,6 @@ REALS:80
 	}
 	l.until(time.Second, stay...)
 	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
-		t.Errorf("it is told:\n%s", said)
+		t.Errorf("the reload makes checks fail:\n%s", said)
 	}
 }

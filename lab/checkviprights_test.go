@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The rights of packaging/systemd with its drop-in for a user of its own are enough: CAP_NET_ADMIN and CAP_NET_RAW alone, and
-// kernel settings that can only be read.
+// The rights of packaging/systemd with its drop-in for another user are enough: CAP_NET_ADMIN and CAP_NET_RAW, and
+// read-only kernel settings.
 func TestKernelCheckVIPRights(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	l.run(0, path, "stop")
@@ -17,7 +17,8 @@ func TestKernelCheckVIPRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.sh("chmod 711 %[1]s/..; mount -t tmpfs -o mode=755,uid=65534,gid=65534 lab %[1]s", l.dir) // files of the lab's kernel are all of root
+	// in the lab's kernel all files belong to root
+	l.sh("chmod 711 %[1]s/..; mount -t tmpfs -o mode=755,uid=65534,gid=65534 lab %[1]s", l.dir)
 	t.Cleanup(func() { exec.Command("umount", l.dir).Run() })
 	if err := os.WriteFile(path, text, 0o644); err != nil {
 		t.Fatal(err)

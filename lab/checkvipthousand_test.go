@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A thousand servers through one virtual address: the first pass and what follows, in which no server leaves.
+// A thousand servers are checked through one virtual address. No server goes out after the first pass.
 func TestKernelCheckVIPThousand(t *testing.T) {
 	const servers = 1000
 	l := newTrafficLab(t)
@@ -47,9 +47,9 @@ func TestKernelCheckVIPThousand(t *testing.T) {
 	t.Logf("the daemon uses %.1f %% of a core", float64((l.busy()-busy).Milliseconds())/100)
 	said := l.logText()[before:]
 	if strings.Contains(said, "Check failed") || strings.Contains(said, "Deleted") {
-		t.Errorf("it is told:\n%s", said)
+		t.Errorf("servers go out:\n%s", said)
 	}
-	// Where the machine is too busy, a check waits for the table too long and is void, as it should be.
+	// On a busy machine a check may wait for the table too long. Then it is void, as it should be.
 	t.Logf("%d checks were void, while the machine was away for %v", strings.Count(said, "not checked through"), l.idle.since(began))
 	l.run(0, path, "stop")
 	l.privateIs("")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The ways in which a live service chooses a server, each at a port of its own.
+// How a live service chooses a server. Each way has a port.
 var choices = map[string]string{
 	"7001": "scheduler = rr",
 	"7002": "scheduler = wrr",
@@ -19,8 +19,8 @@ var choices = map[string]string{
 	"7005": "scheduler = rr\n        persistent = 60",
 }
 
-// Checks through the virtual address are no traffic of the live services: the kernel counts there what clients asked, and no
-// request fails meanwhile.
+// Checks through the virtual address don't count as traffic of the live services: the kernel counts the clients'
+// connections alone. No request fails.
 func TestKernelCheckVIPCountsNothing(t *testing.T) {
 	l := newTrafficLab(t)
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.conf.br0.accept_local=1", l.prefix)
@@ -55,9 +55,9 @@ func TestKernelCheckVIPCountsNothing(t *testing.T) {
 		}
 	}
 	if len(failed) > 0 {
-		t.Errorf("failed: %v", failed)
+		t.Errorf("failed requests: %v", failed)
 	}
-	time.Sleep(3 * time.Second) // the kernel sums up every 2 s
+	time.Sleep(3 * time.Second) // the kernel updates its statistics every 2 s
 	for port := range choices {
 		for _, w := range []lane{dr4, tun6} {
 			service := fmt.Sprintf("TCP  %s", net.JoinHostPort(w.vip, port))
@@ -84,7 +84,7 @@ func (l *lab) connectionsOf(service string) (n int, stats string) {
 	return n, stats
 }
 
-// echoed asks an echo server as a client, and reports what is wrong with the answer.
+// echoed makes a client's request to an echo server, and returns what is wrong with the answer.
 func (l *lab) echoed(client netip.Addr, to string) (err error) {
 	l.in("client", func() {
 		d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(client, 0))}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Two daemons on one machine, which start at once and ask the same servers: each has private services of its own, and neither's
-// end, by order or by a crash, touches those of the other.
+// Two daemons on one machine start at once and check the same servers. Each has its own private services. The end of
+// one, by order or by a crash, doesn't touch those of the other.
 func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	l, path, servers := newCheckVIPLab(t)
 	l.run(0, path, "stop")
@@ -52,13 +52,13 @@ func TestKernelCheckVIPTwoDaemons(t *testing.T) {
 	l.run(0, path, "stop")
 	left := l.private()
 	if strings.Count(left, "-A ") != 6 || strings.Count(left, "-a ") != 6 {
-		t.Errorf("of %s\nthe end of one daemon leaves\n%s", all, left)
+		t.Errorf("of the private services\n%s\nthe end of one daemon leaves\n%s", all, left)
 	}
 	time.Sleep(3 * time.Second)
 	l.until(time.Second, both[6:]...)
 	l.privateIs(left)
 	if said := l.logText()[before:]; strings.Contains(said, "Check failed") || strings.Contains(said, "not checked through") {
-		t.Errorf("it is told:\n%s", said)
+		t.Errorf("the end of one daemon makes checks of the other fail:\n%s", said)
 	}
 	l.run(0, other, "stop")
 	l.privateIs("")

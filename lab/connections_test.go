@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Real connections by address, by mark and over IPv6, each with its template, are those that ipvsadm shows.
+// connections shows the same entries as ipvsadm, for connections by address, by mark and over IPv6, each with its
+// template.
 func TestKernelConnectionsAgreeWithIpvsadm(t *testing.T) {
 	l := newLabOf(t, 2)
 	l.sh(`ip -n %[1]sdir addr add 2001:db8::1/64 dev br0 nodad; ip -n %[1]sdir addr add 2001:db8:1::1/64 dev br1 nodad
@@ -21,7 +22,7 @@ func TestKernelConnectionsAgreeWithIpvsadm(t *testing.T) {
 		ip netns exec %[1]sdir iptables-legacy -t mangle -A PREROUTING -d %[2]s -p tcp --dport 7001 -j MARK --set-mark 3`, l.prefix, natVIP)
 	l.echo("rs1", ":7000")
 	l.echo("rs2", ":7000")
-	l.echo("rs2", ":7001") // a persistent mark keeps the port, whatever the destination's is
+	l.echo("rs2", ":7001") // a persistent mark keeps the client's port, whatever port the real line has
 	path := l.config(`checkinterval = 60
 virtual = 198.51.100.10:7000
         real = 192.0.2.21:7000 masq
@@ -103,8 +104,8 @@ tcp:[2001:db8:1::10]:7000 template up`
 	}
 }
 
-// By SIP's engine, calls of one dialogue stay together: the template knows them by their Call-ID. The daemon
-// tells the state of servers better than the table.
+// With the SIP engine, calls of one dialogue stay together: their template has the Call-ID. The state of servers comes
+// from the daemon, not from the table.
 func TestKernelConnectionsShowDialoguesAndWhatTheDaemonKnows(t *testing.T) {
 	l := newLabOf(t, 2)
 	path := l.config(`checkinterval = 60
@@ -134,18 +135,18 @@ virtual = 198.51.100.10:5060
 		}
 	}
 	if len(templates) != 1 || templates[0].Engine != "sip" || templates[0].EngineData != "dialogue-1@client" || len(servers) != 1 {
-		t.Errorf("connections of one dialogue: %+v", shown.Connections)
+		t.Errorf("connections of one dialogue are not together: %+v", shown.Connections)
 	}
 	l.run(0, path, "drain", templates[0].Server)
 	l.until(5*time.Second, "-r "+templates[0].Server+" -m -w 0")
 	for _, c := range l.connectionsJSON(path).Connections {
 		if c.ServerState != "drained" {
-			t.Errorf("beside %+v the server is not drained", c)
+			t.Errorf("%+v does not show that its server is drained", c)
 		}
 	}
 }
 
-// invite sends a SIP request (RFC 3261) that nobody answers.
+// invite sends a SIP request (RFC 3261) that gets no answer.
 func (l *lab) invite(to, callID string) {
 	l.t.Helper()
 	var c net.Conn
@@ -162,7 +163,7 @@ func (l *lab) invite(to, callID string) {
 	}
 }
 
-// connectionsShown is what connections --json prints, as far as the tests look at it.
+// connectionsShown is the output of connections --json, as far as the tests check it.
 type connectionsShown struct {
 	Connections []connectionShown
 	Servers     []struct {

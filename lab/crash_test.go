@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What a daemon that crashed had in the table and the new file has no more is purged by the next one;
-// what another daemon has by now, and what never was ours, is left alone.
+// A daemon crashed. The next one removes what its own file no longer has. It leaves alone what now belongs to another
+// daemon, and what never belonged to any.
 func TestKernelCrashedDaemonLeavesNothingBehind(t *testing.T) {
 	l := newLab(t)
 	section := func(vip string) string {
@@ -27,7 +27,7 @@ func TestKernelCrashedDaemonLeavesNothingBehind(t *testing.T) {
 	l.run(0, other, "start")
 	l.run(0, path, "start")
 	l.until(time.Second, "no 192.0.2.31", "-t 192.0.2.32:7000 -r", "-t 192.0.2.33:7000 -r", "-A -t 192.0.2.39:7000")
-	l.saysWithin(10*time.Second, "Purged virtual server (start): 192.0.2.31:7000") // it is written a moment after the table
+	l.saysWithin(10*time.Second, "Purged virtual server (start): 192.0.2.31:7000") // after the table
 	l.run(0, path, "stop")
 	l.run(0, other, "stop")
 	l.until(time.Second, "no 192.0.2.32", "no 192.0.2.33", "-A -t 192.0.2.39:7000")

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A dead server is seen in time while a tenth of 200 others are black-holed.
+// A dead server is found in time while a tenth of 200 others don't answer at all.
 func TestKernelLongDetection(t *testing.T) {
 	onlyLong(t)
 	const interval, timeout, count = 3 * time.Second, 2 * time.Second, 2
 	detects(t, interval, timeout, (interval*count+timeout)*11/10, fmt.Sprint("failurecount = ", count))
 }
 
-// The same with fastinterval: four failures take less than half the time, with a rise of two.
+// With fastinterval, four failures take less than half the time. Risecount is two.
 func TestKernelLongFastDetection(t *testing.T) {
 	onlyLong(t)
 	const interval, fast, timeout, count = 3 * time.Second, 300 * time.Millisecond, 500 * time.Millisecond, 4
@@ -27,7 +27,7 @@ func detects(t *testing.T, interval, timeout, limit time.Duration, settings stri
 	l := newLab(t)
 	rs1 := l.web("rs1")
 	l.web("rs2")
-	// Every address of 10.3.0.0/24 is rs2's; what goes to 10.3.1.0/24 is lost in rs3.
+	// rs2 has every address of 10.3.0.0/24. Packets to 10.3.1.0/24 are lost in rs3.
 	l.sh(`ip -n %[1]srs2 route add local 10.3.0.0/24 dev lo
 		ip -n %[1]sdir route add 10.3.0.0/24 via 192.0.2.22; ip -n %[1]sdir route add 10.3.1.0/24 via 192.0.2.23`, l.prefix)
 	path := l.config(fmt.Sprintf(`checkinterval = %v
@@ -61,7 +61,7 @@ virtual = %[4]s:81
 	l.run(0, path, "stop")
 }
 
-// crowd lists real servers, a tenth of which nobody can reach.
+// crowd lists real servers, of which a tenth can't be reached.
 func crowd(n int) string {
 	var lines strings.Builder
 	for i := range n {

@@ -12,7 +12,7 @@ import (
 
 const (
 	directorCount = 3
-	readyTime     = time.Minute // for all directors to be announced
+	readyTime     = time.Minute // until all directors are announced
 	vip           = "192.0.2.10"
 	vipOfMark     = "192.0.2.11"
 	vip6          = "2001:db8:ffff::10"
@@ -23,18 +23,18 @@ const (
 //	client 198.51.100.100 - router - switch x - directors 10.0.0.1 ... (BGP, BFD)
 //	                               - switch s - directors 203.0.113.11 ... and real servers 203.0.113.21 ...
 //
-// The cables are pulled at the switches, so that nobody else sees a link go down.
+// Cables are pulled at the switches, so that only the switch sees its link go down.
 type fleet struct {
 	*lab      // the client, the router, the switches, the real servers
 	directors []*lab
-	webs      map[string]*web // by real server, port 80
-	others    map[string]*web // port 81
-	routing   routing         // of the directors
-	ports     sources         // of the client
+	webs      map[string]*web // by real server; port 80
+	others    map[string]*web // by real server; port 81
+	routing   routing         // the directors' routing program
+	ports     sources         // the client's ports
 	seen      *watcher
 }
 
-// newFleet has everything run but the directors' daemons.
+// newFleet starts everything but the directors' daemons.
 func newFleet(t *testing.T, r routing) *fleet {
 	t.Helper()
 	if os.Getenv("DIRECTORS_TESTS") != "required" {
@@ -55,8 +55,8 @@ func newFleet(t *testing.T, r routing) *fleet {
 		ip -n %[1]srouter addr add 198.51.100.1/24 dev c0; ip -n %[1]srouter addr add 2001:db8:c::1/64 dev c0 nodad
 		ip -n %[1]sclient addr add 198.51.100.100/24 dev eth0; ip -n %[1]sclient addr add 2001:db8:c::100/64 dev eth0 nodad
 		ip -n %[1]sclient route add default via 198.51.100.1; ip -n %[1]sclient route add default via 2001:db8:c::1`, f.prefix)
-	// The lab is one kernel, in which a packet chooses its path by its socket's hash. TCP changes that after a timeout, and
-	// with it the path, which no router does.
+	// The lab is one kernel, in which a packet's path depends on its socket's hash. TCP changes the hash after a
+	// timeout, and with it the path. A real router doesn't do that.
 	f.sh("ip netns exec %sclient sysctl -qw net.core.txrehash=0", f.prefix)
 	f.connect(f.lab, "router", "x", 254)
 	f.connect(f.lab, "router", "s", 254)
@@ -74,13 +74,13 @@ func newFleet(t *testing.T, r routing) *fleet {
 	return f
 }
 
-// space makes a network that ends with the test.
+// space makes a network namespace for the time of the test.
 func (f *fleet) space(l *lab, ns string) {
 	f.sh("ip netns add %[1]s%[2]s && ip -n %[1]s%[2]s link set lo up", l.prefix, ns)
 	f.t.Cleanup(func() { exec.Command("ip", "netns", "del", l.prefix+ns).Run() })
 }
 
-// connect puts a network on a switch, with the addresses of a number there.
+// connect connects a namespace to a switch, with address number n there.
 func (f *fleet) connect(l *lab, ns, to string, n int) {
 	net4, net6 := "10.0.0", "2001:db8:"
 	if to == "s" {
@@ -102,7 +102,8 @@ func (f *fleet) newDirector(n int) *lab {
 	f.space(d, "dir")
 	f.connect(d, "dir", "x", n)
 	f.connect(d, "dir", "s", 10+n)
-	// Its other networks are reached by the router, as in most racks, the real servers' one too when its own link is down.
+	// The other networks are reached through the router, as in most racks. So is the servers' network while the
+	// director's own link is down.
 	f.sh(`for device in lvs0 lvs1; do ip -n %[1]sdir link add $device type dummy; ip -n %[1]sdir link set $device up; done
 		ip -n %[1]sdir route add default via 10.0.0.254; ip -n %[1]sdir route add default via 2001:db8::254
 		ip netns exec %[1]sdir sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.vs.expire_nodest_conn=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.all.send_redirects=0`, d.prefix)
@@ -110,7 +111,7 @@ func (f *fleet) newDirector(n int) *lab {
 	return d
 }
 
-// path is the configuration of a director.
+// path is the path of a director's configuration.
 func (l *lab) path() string { return filepath.Join(l.dir, "ldirectord.cf") }
 
 func (f *fleet) newServer(name string, n int) {
@@ -132,7 +133,7 @@ func (f *fleet) held(name, port string) *web {
 	return w
 }
 
-// plug and pull are a director's cables, at the switch: x, s.
+// plug and pull connect and disconnect a director's cable, at switch x or s.
 func (f *fleet) plug(director int, to string) {
 	f.sh("ip -n %sswitch link set %s-%d master br-%s", f.prefix, to, port(director, to), to)
 }
@@ -148,7 +149,7 @@ func port(director int, to string) int {
 	return director
 }
 
-// paths is how many ways the router has to an address.
+// paths is how many routes the router has to an address.
 func (f *fleet) paths(address string) int {
 	out, _ := exec.Command("ip", "-n", f.prefix+"router", "-o", "route", "show", address).Output()
 	if strings.Contains(address, ":") {
@@ -157,7 +158,7 @@ func (f *fleet) paths(address string) int {
 	return strings.Count(string(out), "via ")
 }
 
-// ready waits until the router has a number of ways to every address.
+// ready waits until the router has a number of routes to every address.
 func (f *fleet) ready(ways int, addresses ...string) {
 	f.t.Helper()
 	if len(addresses) == 0 {
@@ -168,7 +169,7 @@ func (f *fleet) ready(ways int, addresses ...string) {
 	}
 }
 
-// await waits until something is so; time in which this kernel did not run is not counted.
+// await waits until so reports true. Time in which this kernel did not run is not counted.
 func (f *fleet) await(limit time.Duration, what string, so func() bool) {
 	f.t.Helper()
 	for begin := time.Now(); !so(); time.Sleep(50 * time.Millisecond) {
@@ -178,7 +179,7 @@ func (f *fleet) await(limit time.Duration, what string, so func() bool) {
 	}
 }
 
-// state is what a person wants to see of a test that fails.
+// state is what helps to understand a failed test.
 func (f *fleet) state() string {
 	var b strings.Builder
 	run := func(name string, arg ...string) {

@@ -15,23 +15,24 @@ import (
 
 const (
 	fleetRate       = 20          // requests a second
-	fleetTimeout    = time.Second // of one
-	fleetRequesters = 45          // requests at a time: each may take the time twice
+	fleetTimeout    = time.Second // for one request
+	fleetRequesters = 45          // parallel requests: each may take twice its timeout
 	heldConnections = 60
 	heldEvery       = 250 * time.Millisecond
-	maxAway         = fleetTimeout / 5 // of this kernel during a request: it says nothing of the directors
-	heldStalls      = 3 * time.Second  // without an answer at the end: broken
+	maxAway         = fleetTimeout / 5 // how long this kernel may stand still in a request that counts
+	heldStalls      = 3 * time.Second  // without an answer at the end: counted as broken
 )
 
-// sources are the client's ports, each in its turn. A director remembers where a connection went, also one of an earlier row
-// in which servers were out; the next one from that port breaks when it changes the director (docs/directors.md).
+// sources are the client's ports, used in turn. A director remembers the server of each connection, even from an
+// earlier row in which servers were out. The next connection from that port breaks if it changes the director
+// (docs/directors.md).
 type sources struct{ used atomic.Uint32 }
 
 func (s *sources) next() *net.TCPAddr {
 	return &net.TCPAddr{Port: firstPort + int(s.used.Add(1)%portsInTurn)}
 }
 
-// fleetClient asks an address all the time by new connections, and holds others.
+// fleetClient makes requests to an address, each over a new connection, and holds other connections.
 type fleetClient struct {
 	target string
 	ports  *sources
@@ -40,29 +41,29 @@ type fleetClient struct {
 	done   sync.WaitGroup
 	held   []*fleetConnection
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	requests []fleetRequest
 }
 
-// fleetRequest is one of the client's; one that failed is tried again at once.
+// fleetRequest is one request. A failed one is tried again at once.
 type fleetRequest struct {
 	start   time.Time
 	end     time.Time
-	failure string // "" for a good answer
+	failure string // empty for a good answer
 	again   string // the failure of the second try
 }
 
-// fleetConnection asks every heldEvery.
+// fleetConnection is a held connection, with a request every heldEvery.
 type fleetConnection struct {
 	conn net.Conn
 
-	mu     sync.Mutex // guards what follows
-	server string     // who answers
-	asked  time.Time  // zero while nobody waits for an answer
-	broken string     // why it ended
+	mu     sync.Mutex // guards the fields below
+	server string     // the server that answers
+	asked  time.Time  // zero while no request waits for an answer
+	broken string     // why the connection ended
 }
 
-// client begins to ask; it ends with the test.
+// client starts a client for the time of the test.
 func (f *fleet) client(address string) *fleetClient {
 	f.t.Helper()
 	c := &fleetClient{target: net.JoinHostPort(address, "80"), ports: &f.ports, stop: make(chan struct{})}
@@ -70,7 +71,7 @@ func (f *fleet) client(address string) *fleetClient {
 		for range heldConnections {
 			conn, err := (&net.Dialer{Timeout: 3 * time.Second, LocalAddr: c.ports.next()}).Dial("tcp", c.target)
 			if err != nil {
-				f.t.Errorf("a connection that is held: %v", err)
+				f.t.Errorf("a connection to hold: %v", err)
 				continue
 			}
 			c.held = append(c.held, &fleetConnection{conn: conn})
@@ -78,7 +79,7 @@ func (f *fleet) client(address string) *fleetClient {
 	})
 	for i, h := range c.held {
 		c.done.Go(func() {
-			time.Sleep(heldEvery * time.Duration(i) / heldConnections) // not all at once
+			time.Sleep(heldEvery * time.Duration(i) / heldConnections) // spread over heldEvery
 			h.work(c.stop)
 		})
 	}
@@ -95,7 +96,7 @@ func (f *fleet) client(address string) *fleetClient {
 	return c
 }
 
-// end waits until every request is answered.
+// end stops the client and waits for all answers.
 func (c *fleetClient) end() {
 	c.once.Do(func() { close(c.stop) })
 	for _, h := range c.held {
@@ -117,7 +118,7 @@ func (c *fleetClient) pace(due chan<- struct{}) {
 		}
 		select {
 		case due <- struct{}{}:
-		default: // all of them wait for answers
+		default: // all workers wait for answers
 		}
 	}
 }
@@ -135,7 +136,7 @@ func (c *fleetClient) work(due <-chan struct{}) {
 	}
 }
 
-// ask makes one request and says why it failed.
+// ask makes one request, and returns why it failed.
 func (c *fleetClient) ask() string {
 	deadline := time.Now().Add(fleetTimeout)
 	conn, err := (&net.Dialer{Deadline: deadline, LocalAddr: c.ports.next()}).Dial("tcp", c.target)
@@ -200,13 +201,13 @@ func (h *fleetConnection) ask(answers *bufio.Reader) (server string, err error) 
 	return server, err
 }
 
-// waited reports whether a request failed because no answer came, rather than a bad one.
+// waited reports whether a request failed without an answer, rather than with a bad one.
 func waited(failure string) bool { return failure == "timeout" || failure == "notconnected" }
 
 // counted is what a client saw.
 type counted struct {
-	requests, failed, twice int // twice: tried again at once, and failed again
-	away                    int // that waited without success while this kernel did not run
+	requests, failed, twice int // twice: failed, and failed again at once
+	away                    int // failed without an answer while this kernel did not run
 	last                    time.Duration
 	when                    []string
 	why                     map[string]int
@@ -214,7 +215,7 @@ type counted struct {
 	brokenOf                map[string]int // by real server
 }
 
-// count counts what happened since a moment.
+// count counts what happened since a time.
 func (c *fleetClient) count(from time.Time, idle *starvation) counted {
 	n := counted{why: map[string]int{}, brokenOf: map[string]int{}}
 	c.mu.Lock()

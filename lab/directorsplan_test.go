@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Several directors announce the virtual addresses: what clients see of changes, with BIRD. docs/directors.md has the rows.
+// Several directors announce the virtual addresses, with BIRD. The test measures what clients see of changes, as in
+// docs/directors.md.
 func TestDirectors(t *testing.T) {
 	f := newFleet(t, bird)
 	if out := f.directors[0].run(0, "../examples/bgp/ldirectord.cf", "check"); !strings.Contains(out, "is good") {
-		t.Error(out)
+		t.Errorf("the example is not good: %s", out)
 	}
 	f.start(fleetConfig)
 	f.plays(fleetRow{name: "nothing happens", bounds: nothing, happens: func() {}})
@@ -25,7 +26,7 @@ func TestDirectors(t *testing.T) {
 	f.lastResorts()
 }
 
-// The same with FRR.
+// The same with FRR, for a few of the changes.
 func TestDirectorsFRR(t *testing.T) {
 	f := newFleet(t, frr)
 	f.start(fleetConfig)
@@ -63,7 +64,7 @@ func (f *fleet) machinesDie() {
 	f.blind("its link to the servers is down", "", f.link("down"), f.link("up"))
 }
 
-// blind has one director alone lose its servers.
+// blind is a row in which only one director loses its servers.
 func (f *fleet) blind(how, device string, happens, restore func()) {
 	f.plays(fleetRow{name: "one director alone: " + how, settles: 8 * time.Second,
 		bounds:  bounds{failed: -1, within: 4 * time.Second, broken: 1, twice: true},
@@ -72,14 +73,14 @@ func (f *fleet) blind(how, device string, happens, restore func()) {
 		restore: func() { restore(); f.whole() }})
 }
 
-// link sets the link of a director to the servers up or down. With the link its route goes: what it still sends to the
-// servers takes the way by the router.
+// link sets the link between a director and the servers up or down. While it is down its route is gone, and packets to
+// the servers go through the router.
 func (f *fleet) link(to string) func() {
 	return func() { f.sh("ip -n %sdir link set s0 %s", f.directors[0].prefix, to) }
 }
 
-// directorsReturn has directors get back the servers that they lost: what the others hold breaks no more than when a
-// cold one is added.
+// directorsReturn are rows in which directors get back their servers. No more of the others' held connections may
+// break than when a cold director is added.
 func (f *fleet) directorsReturn() {
 	for _, r := range []struct {
 		name      string
@@ -113,7 +114,7 @@ func (f *fleet) directorsReturn() {
 	}, happens: f.link("up"), restore: f.whole})
 }
 
-// dies has a machine die: it is off both switches.
+// dies is a row in which a director's machine dies: it is disconnected from both switches.
 func (f *fleet) dies(director int, address string) {
 	f.plays(fleetRow{name: "a director dies, BFD: " + address, address: address, bounds: dead, happens: func() {
 		f.pull(director, "x")
@@ -146,7 +147,7 @@ func (f *fleet) ordersAreObeyed() {
 	f.withdraws(3, vip6)
 }
 
-// is has a director's daemon run or not, with the order to withdraw or without it.
+// is starts or stops a director's daemon, with or without the order to withdraw.
 func (f *fleet) is(d *lab, runs, announced bool) {
 	f.t.Helper()
 	if d.pid() == 0 {
@@ -167,7 +168,7 @@ func (f *fleet) is(d *lab, runs, announced bool) {
 	f.ready(directorCount - 1)
 }
 
-// withdraws has one address go and come.
+// withdraws is a row in which one address is withdrawn and announced again.
 func (f *fleet) withdraws(director int, address string) {
 	d := f.directors[director-1]
 	f.plays(fleetRow{name: "withdrawn and announced again: " + address, address: address, bounds: planned, happens: func() {
@@ -196,7 +197,7 @@ func (f *fleet) serversDie() {
 		restore: func() { f.all(f.webs, well); f.all(f.others, well); f.whole() }})
 }
 
-// lastResorts are the rows with a last resort, and a guard against mass failure.
+// lastResorts are the rows with a last resort and with the guard against mass failure.
 func (f *fleet) lastResorts() {
 	f.checksFail()
 	f.plays(fleetRow{name: "all directors leave the last resort", bounds: planned, before: func() {
@@ -211,7 +212,7 @@ func (f *fleet) lastResorts() {
 	f.blind("its link to the servers is down, last resort", lastResortOn, f.link("down"), f.link("up"))
 }
 
-// checksFail has every check fail, while the servers serve.
+// checksFail is a row in which every check fails while the servers serve.
 func (f *fleet) checksFail() {
 	f.plays(fleetRow{name: "all checks fail for all directors, last resort", bounds: planned,
 		happens: func() { f.all(f.webs, misread) },
@@ -219,14 +220,14 @@ func (f *fleet) checksFail() {
 		restore: func() { f.all(f.webs, well); f.whole() }})
 }
 
-// all sets how web servers answer.
+// all sets the mode of web servers.
 func (f *fleet) all(webs map[string]*web, m mode) {
 	for _, w := range webs {
 		w.set(m)
 	}
 }
 
-// announcedBy waits until a director has vip on a device; "" is none.
+// announcedBy waits until a director has vip on a device; empty means on none.
 func (f *fleet) announcedBy(director int, device string) func() {
 	return func() {
 		f.t.Helper()
@@ -243,7 +244,7 @@ func (f *fleet) announcedByAll(device string) func() {
 	}
 }
 
-// start has every director run with a configuration.
+// start starts or reloads every director with a configuration.
 func (f *fleet) start(config string) {
 	f.t.Helper()
 	for _, d := range f.directors {
@@ -257,7 +258,7 @@ func (f *fleet) start(config string) {
 	f.whole()
 }
 
-// whole waits until every director announces everything and has all servers.
+// whole waits until every director announces all addresses and has all servers.
 func (f *fleet) whole() {
 	f.t.Helper()
 	for n := range f.directors {
@@ -270,7 +271,7 @@ func (f *fleet) whole() {
 	f.sameOrder()
 }
 
-// sameOrder sees to it that every director has the servers in the same order.
+// sameOrder checks that every director has the servers in the same order.
 func (f *fleet) sameOrder() {
 	f.t.Helper()
 	var first map[string][]string
@@ -286,7 +287,7 @@ func (f *fleet) sameOrder() {
 	}
 }
 
-// fleetConfig has two services on one address, one by a mark and one over IPv6.
+// fleetConfig has two services on one address, one by a mark, and one over IPv6.
 var fleetConfig = `checkinterval = 1
 checktimeout = 2
 negotiatetimeout = 2
@@ -298,8 +299,8 @@ announce = lvs0
         checkport = 80
 ` + fleetService("virtual6 = [2001:db8:ffff::10]:80", "        real6 = [2001:db8:5::2%d]:80 gate\n")
 
-// guarded are the globals of the rows with a last resort: whoever fails its checks is held. A server that was taken out would
-// lose its connections that change the director at the same moment.
+// guarded are the globals of the rows with a last resort: a server that fails its checks is held. If it were taken
+// out, its connections would be lost when they change the director at the same moment.
 const guarded = "lastresort = lvs1\nkeepserving = 100%\n"
 
 func fleetService(virtual, real string) string {

@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// fleetRow is one change, and what clients saw of it.
+// fleetRow is one change, and what clients may see of it.
 type fleetRow struct {
 	name    string
-	address string // that is asked; vip if empty
+	address string // the client's target; empty: vip
 	bounds  bounds
-	before  func() // how it has to be; nil: everything is whole
+	before  func() // makes the state before the change; nil: everything is whole
 	happens func()
-	settles time.Duration // afterChange if zero
-	ends    func()        // what has to be so then; nil: nothing
-	restore func()        // nil: there is nothing to restore
+	settles time.Duration // time after the change; zero: afterChange
+	ends    func()        // waits for the state after the change; nil: none
+	restore func()        // nil: nothing to restore
 }
 
 // bounds are what clients may see of a change.
 type bounds struct {
-	failed int           // requests at most; negative: any number
-	within time.Duration // of the change, if any: when they may fail
-	broken int           // held connections at most, without those of
-	of     string        // this real server, if any
-	twice  bool          // a request that is tried again at once may fail too
+	failed int           // the largest number of failed requests; negative: any number
+	within time.Duration // how soon after the change failures must end; zero: any time
+	broken int           // the largest number of broken connections, without those of
+	of     string        // this real server
+	twice  bool          // a request may fail twice
 }
 
 var (
@@ -38,11 +38,11 @@ var (
 const (
 	beforeChange = 2 * time.Second
 	afterChange  = 4 * time.Second
-	maxLostInRow = 500 * time.Millisecond // of the machine: it is tried again
+	maxLostInRow = 500 * time.Millisecond // time in which the machine did not run: the row is played again
 	rowAttempts  = 4
 )
 
-// plays makes a change while a client asks, and holds what the client saw against the bounds.
+// plays makes a change while a client makes requests, and compares what the client saw with the bounds.
 func (f *fleet) plays(r fleetRow) {
 	f.t.Helper()
 	if r.address == "" {
@@ -63,7 +63,7 @@ func (f *fleet) plays(r fleetRow) {
 			r.ends()
 		}
 		n, lost, bad := c.count(from, f.idle), f.idle.since(from), f.seen.longest(from, f.idle)
-		away := f.idle.since(begun) // also before the change
+		away := f.idle.since(begun) // also counts the time before the change
 		c.end()
 		if r.restore != nil {
 			r.restore()
@@ -83,7 +83,7 @@ func (f *fleet) plays(r fleetRow) {
 	}
 }
 
-// judge says what is out of bounds; "" if nothing is.
+// judge returns what is out of bounds; empty if nothing is.
 func (b bounds) judge(n counted, lost, unserved time.Duration) string {
 	var bad []string
 	add := func(so bool, format string, args ...any) {

@@ -11,7 +11,7 @@ import (
 
 const (
 	lookEvery    = 50 * time.Millisecond
-	maxUnserved  = time.Second // that an address is announced whose table does not serve it
+	maxUnserved  = time.Second // how long an address may be announced that the table does not serve
 	ipvsOfVIP    = "TCP C000020A:"
 	ipvsOfMark   = "FWM 00000001 "
 	ipvsOfVIP6   = "TCP [2001:0db8:ffff:0000:0000:0000:0000:0010]:"
@@ -19,25 +19,25 @@ const (
 	lastResortOn = "lvs1"
 )
 
-// served are the addresses, and how the kernel's table names their services.
+// served are the addresses, with the names of their services in the kernel's table.
 var served = map[string]string{vip: ipvsOfVIP, vipOfMark: ipvsOfMark, vip6: ipvsOfVIP6}
 
-// watcher looks at every director: is an address announced there that its table does not serve?
+// watcher checks every director: is an address announced there that its table does not serve?
 type watcher struct {
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	where    []map[string]string
-	inTable  []int // servers with a weight
+	inTable  []int // number of servers with a weight
 	unserved []unserved
 }
 
-// unserved is a time in which an address was announced and not served.
+// unserved is a time in which an address was announced but not served.
 type unserved struct {
 	span
 	director int
 	address  string
 }
 
-// watch looks until the test ends.
+// watch watches all directors until the test ends.
 func (f *fleet) watch() *watcher {
 	w := &watcher{where: make([]map[string]string, len(f.directors)), inTable: make([]int, len(f.directors))}
 	stop := make(chan struct{})
@@ -53,7 +53,8 @@ func (f *fleet) watch() *watcher {
 	return w
 }
 
-// look reads one director's kernel, on a thread of its network, and starts no process: the lab has one processor.
+// look reads one director's kernel on a thread in its namespace. It starts no processes, because the lab has only one
+// processor.
 func (w *watcher) look(director int, stop <-chan struct{}) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -76,7 +77,7 @@ func (w *watcher) look(director int, stop <-chan struct{}) {
 			case !bad && was:
 				w.unserved = append(w.unserved, unserved{span{from, now}, director, address})
 				delete(begun, address)
-			case bad && now.Sub(from) > 2*maxUnserved: // it may last until the end
+			case bad && now.Sub(from) > 2*maxUnserved: // recorded now, because it may last until the end
 				w.unserved = append(w.unserved, unserved{span{from, now}, director, address})
 			}
 		}
@@ -84,7 +85,7 @@ func (w *watcher) look(director int, stop <-chan struct{}) {
 	}
 }
 
-// announcedHere has the device of each address that is on one of those that are announced.
+// announcedHere has the device of each announced address.
 func announcedHere() map[string]string {
 	found := map[string]string{}
 	for _, device := range []string{announceOn, lastResortOn} {
@@ -102,7 +103,8 @@ func announcedHere() map[string]string {
 	return found
 }
 
-// servicesHere reads the table at once: this kernel loses entries between two reads where several networks have a table.
+// servicesHere reads the whole table with one call: with tables in several namespaces, this kernel loses entries
+// between two reads.
 func servicesHere() string {
 	f, err := os.Open("/proc/thread-self/net/ip_vs")
 	if err != nil {
@@ -114,7 +116,7 @@ func servicesHere() string {
 	return string(text[:n])
 }
 
-// servers is how many servers with a weight the services have that begin with something.
+// servers is how many servers have a weight, in services whose line begins with service.
 func servers(table, service string) (n int) {
 	inside := false
 	for line := range strings.Lines(table) {
@@ -128,7 +130,7 @@ func servers(table, service string) (n int) {
 	return n
 }
 
-// orders has the servers of each service in the order of the table, which mh heeds.
+// orders has the servers of each service in the order of the table, on which mh depends.
 func orders(table string) map[string][]string {
 	order, service := map[string][]string{}, ""
 	for line := range strings.Lines(table) {
@@ -142,7 +144,7 @@ func orders(table string) map[string][]string {
 	return order
 }
 
-// on is the device on which a director has an address; "" for none.
+// on is the device on which a director has an address; empty if none.
 func (w *watcher) on(director int, address string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -156,7 +158,7 @@ func (w *watcher) servers(director int) int {
 	return w.inTable[director-1]
 }
 
-// longest is the longest time since a moment in which an address was announced and not served; the time in which this
+// longest is the longest time, since a moment, in which an address was announced but not served. Time in which this
 // kernel did not run is not counted.
 func (w *watcher) longest(from time.Time, idle *starvation) (d time.Duration) {
 	w.mu.Lock()

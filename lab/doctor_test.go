@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// healthy is a configuration that newLabOf has set up well.
+// healthy is a configuration without faults in a lab of newLabOf.
 const healthy = `virtual = 192.0.2.10:80
         real = 192.0.2.21:80 gate
         real = 192.0.2.22:80 gate
@@ -21,10 +21,10 @@ virtual = 198.51.100.10:80
         checktype = on
 `
 
-// throughVIP is one whose servers are checked through the virtual address.
+// throughVIP is a configuration whose servers are checked through the virtual address.
 var throughVIP = strings.Replace(healthy, "checktype = on", "checktype = connect\n        checkvip = yes", 1)
 
-// onDummy has an address that is announced.
+// onDummy has an announced address.
 const onDummy = `virtual = 192.0.2.52:80
         real = 192.0.2.21:80 masq
         checktype = on
@@ -37,16 +37,16 @@ const ipipServer = `virtual = 192.0.2.10:80
         checktype = on
 `
 
-// fault is what doctor --json tells of one fault.
+// fault is a fault as doctor --json prints it.
 type fault struct{ Severity, Kind, Text, Command string }
 
-// A doctorCase is a misconfiguration: what is done to the lab, and which kind of fault doctor must name. Then the
-// command that it prints is run, or fix where no command can.
+// A doctorCase is a misconfiguration: a change of the lab, and the kind of fault that doctor must name. To fix it the
+// test runs the command that doctor prints, or fix if there is none.
 type doctorCase struct {
 	name, config string
 	spoil        string // a shell script; %[1]s is the prefix of the namespaces
 	kind         string
-	fix          string // likewise, or listen and an address of the director
+	fix          string // likewise, or "listen" and an address of the director
 }
 
 var doctorCases = []doctorCase{
@@ -122,7 +122,7 @@ var doctorCases = []doctorCase{
 	{name: "fallback server", kind: "sorry-server", config: healthy + "        fallback = 192.0.2.1:8080 masq\n", fix: "listen 192.0.2.1:8080"},
 }
 
-// Each misconfiguration is made, named, and fixed; and what was fixed stays so, to the end.
+// Each misconfiguration is made, found, and fixed. At the end doctor finds none of them any more.
 func TestKernelDoctorFindsAndMends(t *testing.T) {
 	l := newDoctorLab(t)
 	for _, c := range doctorCases {
@@ -142,7 +142,7 @@ func TestKernelDoctorFindsAndMends(t *testing.T) {
 	l.privateIs("")
 	found := l.doctor(l.config(strings.ReplaceAll(healthy, "checktype", "scheduler = twos\n        checktype")))
 	if len(found) != 1 || found[0].Kind != "missing-module" || !strings.Contains(found[0].Text, "ip_vs_twos") {
-		t.Errorf("without a module doctor finds %v", found)
+		t.Errorf("with a module that can't be loaded doctor finds %v", found)
 	}
 }
 
@@ -154,7 +154,7 @@ func (l *lab) spoilFindAndMend(c doctorCase) {
 	found := l.doctor(path)
 	i := slices.IndexFunc(found, func(f fault) bool { return f.Kind == c.kind })
 	if i < 0 {
-		l.t.Fatalf("doctor does not find %s, but %v", c.kind, found)
+		l.t.Fatalf("doctor finds %[2]v, and not %[1]s", c.kind, found)
 	}
 	switch addr, listen := strings.CutPrefix(c.fix, "listen "); {
 	case listen:
@@ -169,21 +169,21 @@ func (l *lab) spoilFindAndMend(c doctorCase) {
 		}
 	}
 	left := l.doctor(path)
-	for range 2 { // a guest that stood still answered too late
+	for range 2 { // if the guest stood still, answers came too late
 		if !slices.ContainsFunc(left, func(f fault) bool { return strings.Contains(f.Text, "(timeout)") }) {
 			break
 		}
 		left = l.doctor(path)
 	}
 	if slices.ContainsFunc(left, func(f fault) bool { return f.Kind == c.kind }) || len(left) >= len(found) {
-		l.t.Errorf("doctor found %v, and after %q %v", found, found[i].Command, left)
+		l.t.Errorf("doctor found %v; after %q it finds %v", found, found[i].Command, left)
 	}
 }
 
-// asksVIP is what doctor calls the servers that it asks through the virtual address.
+// asksVIP is doctor's name for its checks of the servers through the virtual address.
 const asksVIP = "real servers at the virtual addresses"
 
-// newDoctorLab has two real servers that speak IPv6 too and listen, and a ssh that leads to them.
+// newDoctorLab has two real servers, with IPv6 too, that listen, and an ssh that leads to them.
 func newDoctorLab(t *testing.T) *lab {
 	t.Helper()
 	l := newLabOf(t, 2)
@@ -213,7 +213,7 @@ func (l *lab) doctor(path string) []fault {
 	if err := json.Unmarshal([]byte(out), &answer); err != nil {
 		l.t.Fatalf("%v\n%s", err, out)
 	}
-	settings := func(what string) bool { return strings.HasPrefix(what, asksVIP) } // that are spoilt
+	settings := func(what string) bool { return strings.HasPrefix(what, asksVIP) } // spoilt by the case
 	if len(slices.DeleteFunc(answer.NotLookedAt, settings)) > 0 {
 		l.t.Errorf("doctor did not look at %v", answer.NotLookedAt)
 	}
@@ -223,7 +223,7 @@ func (l *lab) doctor(path string) []fault {
 	return answer.Faults
 }
 
-// output is what a command says in the director, whatever its exit status.
+// output is the output of a command in the director, whatever its exit status.
 func (l *lab) output(args ...string) string {
 	l.t.Helper()
 	out, err := l.command(args...).Output()

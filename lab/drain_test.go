@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A drained server gets no new connections, keeps the one it has, and --wait and wait return when that has ended.
+// A drained server gets no new connections and keeps its existing one. When that ends, drain --wait and wait return.
 func TestKernelDrainWaitsForConnections(t *testing.T) {
 	l := newLab(t)
 	for _, ns := range []string{"rs1", "rs2"} {
@@ -53,7 +53,7 @@ virtual = 198.51.100.10:7000
 		t.Error("drain --wait does not return though the connection has ended")
 	}
 	l.run(0, path, "wait", "192.0.2.21", "out")
-	l.run(1, path, "drain", "192.0.2.22") // the last one
+	l.run(1, path, "drain", "192.0.2.22") // refused: it is the last server
 	l.run(0, path, "restart")
 	l.until(time.Second, "-r 192.0.2.21:7000 -m -w 0")
 	l.run(0, path, "undrain", "192.0.2.21")
@@ -62,7 +62,7 @@ virtual = 198.51.100.10:7000
 	l.run(0, path, "stop")
 }
 
-// dialThrough opens a connection through the virtual address that ends at a server.
+// dialThrough opens a connection through the virtual address that goes to a certain server.
 func (l *lab) dialThrough(server string) net.Conn {
 	l.t.Helper()
 	for range 4 {

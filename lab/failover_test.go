@@ -31,7 +31,7 @@ virtual = 198.51.100.10:80
 // detection is interval × failurecount + timeout + 10 %.
 const detection = (2*time.Second + 2*time.Second) * 11 / 10
 
-// A client's real packets, by direct routing and by masquerading, through the kernel's own table.
+// A client's real packets, with gate and with masq, through the kernel's own table.
 func TestKernelFailover(t *testing.T) {
 	l := newLab(t)
 	rs1, rs2 := l.web("rs1"), l.web("rs2")
@@ -52,7 +52,7 @@ func TestKernelFailover(t *testing.T) {
 	t.Logf("a dead server was out after %v", took.Round(time.Millisecond))
 	for vip, told := range map[string]string{drVIP: "table: weight 0", natVIP: "table: removed"} {
 		if text := l.run(0, path, "why", vip+":80", "192.0.2.21:80"); !strings.Contains(text, "refused") || !strings.Contains(text, "down: 2 of 2 failures") || !strings.Contains(text, told) {
-			t.Errorf("why does not say what the checks found and the kernel was told:\n%s", text)
+			t.Errorf("why does not show the results of the checks and the changes of the table:\n%s", text)
 		}
 	}
 	for _, vip := range []string{drVIP, natVIP} {
@@ -77,7 +77,7 @@ func TestKernelFailover(t *testing.T) {
 	before := len(l.logText())
 	rs2.start()
 	l.until(detection, "-t 192.0.2.10:80 -r 192.0.2.22:80 -g -w 1", "-t 198.51.100.10:80 -r 192.0.2.22:80 -m -w 1")
-	l.saysSince(before, 10*time.Second, "] Restored real server: 192.0.2.22:80 (192.0.2.10:80)") // the table is changed first
+	l.saysSince(before, 10*time.Second, "] Restored real server: 192.0.2.22:80 (192.0.2.10:80)") // after the table
 	l.saysSince(before, 10*time.Second, "] Added real server: 192.0.2.22:80 (198.51.100.10:80)")
 	for _, vip := range []string{drVIP, natVIP} {
 		l.served(vip, "rs1", "rs2")
@@ -102,7 +102,7 @@ func TestKernelFailover(t *testing.T) {
 	l.run(3, path, "status")
 }
 
-// crash kills the daemon, starts another, and checks that it changes nothing.
+// crash kills the daemon, starts another one, and checks that it changes nothing.
 func (l *lab) crash(path string) {
 	l.t.Helper()
 	was := l.table()
@@ -111,14 +111,14 @@ func (l *lab) crash(path string) {
 	l.run(0, path, "start")
 	time.Sleep(3 * time.Second)
 	if n, lines := l.changes(before); n != 0 {
-		l.t.Errorf("the new daemon made %d changes:\n%s", n, lines)
+		l.t.Errorf("after a kill the new daemon made %d changes:\n%s", n, lines)
 	}
 	if now := l.table(); now != was {
 		l.t.Errorf("the table was\n%sand is\n%s", was, now)
 	}
 }
 
-// served asks a virtual address several times and checks who answers.
+// served makes several requests to a virtual address, and checks which servers answer.
 func (l *lab) served(vip string, want ...string) {
 	l.t.Helper()
 	got := map[string]int{}

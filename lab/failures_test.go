@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// The faults of docs/measured/failures.md, with a client that never stops asking. The rule: no request fails while a
-// server whose last check passed is configured, apart from those sent to the server that fails, until it is
-// seen; and no request goes to a server that has not passed a check.
+// The faults of docs/measured/failures.md, with a client that makes requests all the time. The rule has two parts.
+// While a server is configured whose last check passed, no request fails, except those sent to a failing server before
+// its failure can be seen. And no request goes to a server that has not passed a check.
 func TestKernelFailures(t *testing.T) {
 	f := newFailures(t)
 	f.coldStart()
@@ -34,7 +34,7 @@ func TestKernelFailures(t *testing.T) {
 	f.report()
 }
 
-// All the rows.
+// All rows of the page.
 func TestKernelLongFailures(t *testing.T) {
 	onlyLong(t)
 	f := newFailures(t)
@@ -85,28 +85,28 @@ const (
 	bound = (time.Second + checkTimeout) * 11 / 10
 )
 
-// failures is the lab under a client's traffic, and the table of what the client saw.
+// failures is the lab with a client's traffic, and the table of what the client saw.
 type failures struct {
 	*lab
 	*traffic
 	path    string
-	method  string         // of forwarding
+	method  string         // the forwarding method
 	weights map[string]int // of the configured servers
-	served  []string       // the servers that allDie has die
+	served  []string       // the servers that fail in allDie
 	other   int            // a setting of another virtual service
-	more    string         // settings of the virtual service, with its scheduler if it is not rr
+	more    string         // settings of the virtual service, with its scheduler unless it is rr
 	webs    map[string]*web
 	rows    []*row
 	outages []*outage
-	gaps    []span // the virtual service is not there: the director answers itself, or refuses
-	sorry   []span // the fallback server may serve
+	gaps    []span // times without the virtual service: the director answers the client itself, or refuses
+	sorry   []span // times in which the fallback server may serve
 }
 
 // row is one line of the table.
 type row struct {
 	span
 	number, fault string
-	out, back     string // seconds until it was seen
+	out, back     string // seconds until the fault was seen
 	notes         []string
 
 	requests, failed, sorry int
@@ -118,13 +118,13 @@ type span struct{ from, until time.Time }
 
 func (s span) covers(t time.Time) bool { return !t.Before(s.from) && t.Before(s.until) }
 
-// outage is a time in which one server must not be asked, but for the first moments.
+// outage is a time in which a server must not get requests, except at the beginning.
 type outage struct {
 	server  string
-	from    time.Time // it fails
-	awake   time.Time // the daemon can see it from then on; zero: at once
-	seen    time.Time // it is out of the table
-	healed  time.Time // its checks pass again, from the next one on
+	from    time.Time // when the server failed
+	awake   time.Time // when the daemon could first see it; zero: at once
+	seen    time.Time // when the server was out of the table
+	healed  time.Time // when its checks began to pass again
 	flapped bool
 }
 
@@ -167,12 +167,12 @@ virtual = %s:80
 `, natVIP, reals.String(), cmp.Or(f.more, "        scheduler = rr\n"), natVIP, address("rs1"), 1+f.other))
 }
 
-// address of a server by its name: rs1 is 192.0.2.21:80.
+// address is the address of a server by its name: rs1 is 192.0.2.21:80.
 func address(name string) string { return "192.0.2.2" + strings.TrimPrefix(name, "rs") + ":80" }
 
 func entry(name string) string { return "-t " + natVIP + ":80 -r " + address(name) }
 
-// begin starts a row after a moment of peace; the row before ends with it.
+// begin starts a row, between two moments without faults, and ends the last row.
 func (f *failures) begin(number, fault string) *row {
 	time.Sleep(500 * time.Millisecond)
 	now := time.Now()
@@ -191,7 +191,7 @@ func (r *row) note(format string, args ...any) {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f", d.Seconds()) }
 
-// fails breaks a server and waits until it is out.
+// fails makes a server fail.
 func (f *failures) fails(name string, how func(*web)) *outage {
 	o := &outage{server: name, from: time.Now()}
 	f.outages = append(f.outages, o)
@@ -199,8 +199,8 @@ func (f *failures) fails(name string, how func(*web)) *outage {
 	return o
 }
 
-// seen waits until a server that fails is out, and returns how long it took. A failure from a time in which this kernel did not
-// run is not believed, and the check is made again at once.
+// seen waits until a failing server is out, and returns how long that took. If this kernel stood still meanwhile, a
+// failure of that time doesn't count for the daemon, and the check is repeated at once.
 func (f *failures) seen(o *outage) string {
 	f.t.Helper()
 	from := o.from
@@ -219,7 +219,7 @@ func (f *failures) seen(o *outage) string {
 	return seconds(took)
 }
 
-// heals repairs a server and waits until it is in.
+// heals repairs a server, and waits until it is in.
 func (f *failures) heals(o *outage, how func(*web)) string {
 	f.t.Helper()
 	o.healed = time.Now()
@@ -228,13 +228,13 @@ func (f *failures) heals(o *outage, how func(*web)) string {
 	return seconds(time.Since(o.healed))
 }
 
-// on makes a server answer in this mode.
+// on sets the mode of a server.
 func (m mode) on() func(*web) { return func(w *web) { w.set(m) } }
 
 func (w *web) unplug() { w.l.sh("ip -n %sdir link set p-%s-br0 down", w.l.prefix, w.ns) }
 func (w *web) plug()   { w.l.sh("ip -n %sdir link set p-%s-br0 up", w.l.prefix, w.ns) }
 
-// drop loses every packet that the server sends to the director and its clients.
+// drop makes every packet get lost that the server sends to the director or its clients.
 func (w *web) drop() { w.routes("add") }
 
 func (w *web) accept() { w.routes("del") }
@@ -243,7 +243,7 @@ func (w *web) routes(verb string) {
 	w.l.sh("ip -n %[1]s%[2]s route %[3]s blackhole 192.0.2.1; ip -n %[1]s%[2]s route %[3]s blackhole 198.51.100.0/24", w.l.prefix, w.ns, verb)
 }
 
-// coldStart: one server of four is dead, the client asks already.
+// coldStart is the row of the first start: one of four servers is dead, and the client already makes requests.
 func (f *failures) coldStart() {
 	o := f.fails("rs4", (*web).stop)
 	o.seen = o.from
@@ -277,13 +277,14 @@ func (f *failures) flaps() {
 	f.until(bound, "no "+entry(o.server))
 	o.seen = time.Now()
 	if strings.Contains(f.more, "holddown") {
-		f.run(0, f.path, "set", address("rs1"), "ready") // or it stays out
+		f.run(0, f.path, "set", address("rs1"), "ready") // otherwise holddown keeps it out
 	}
 	r.back = f.heals(o, (*web).start)
 	r.note("taken out %d times", strings.Count(f.logText()[before:], "] Deleted real server: "+address("rs1")))
 }
 
-// allDie: the fallback server comes in, and goes when the first server is back. It returns the weights with which they came.
+// allDie: all servers fail. The fallback server serves until the first server is back. It returns the weights of the
+// servers at their return.
 func (f *failures) allDie() (came []uint32) {
 	r := f.begin("9", fmt.Sprintf("all %d die, fallback server, back one by one", len(f.served)))
 	var dead []*outage
@@ -313,7 +314,8 @@ func (f *failures) allDie() (came []uint32) {
 	return came
 }
 
-// dies has a server hang while something else happens: it would be noticed for long if it came in.
+// dies makes a server hang while something else happens: requests to it would hang too, so it would be noticed if it
+// came in.
 func (f *failures) dies(name string, then func()) {
 	r := f.begin("", fmt.Sprintf("*preparation: %s hangs*", name))
 	o := f.fails(name, silent.on())
@@ -346,7 +348,7 @@ func (f *failures) addDead() {
 	time.Sleep(3 * time.Second)
 	r.back = f.heals(o, well.on())
 	time.Sleep(time.Second)
-	f.weights["rs5"] = 0 // the kernel cuts what is on its way to a server that is removed
+	f.weights["rs5"] = 0 // requests under way to a server are cut when it is removed
 	f.reload()
 	f.until(time.Second, entry("rs5")+" -m -w 0")
 	time.Sleep(500 * time.Millisecond)
@@ -355,7 +357,7 @@ func (f *failures) addDead() {
 	f.until(time.Second, "no "+entry("rs5"))
 }
 
-// drains: weight 0 in the file lets the connections of a server go on; then it is removed, and added again.
+// drains: with weight 0 in the file a server's connections continue. Then the server is removed and added again.
 func (f *failures) drains() {
 	r := f.begin("12", "drain: weight 0, long connections end, removal, back")
 	long := f.hold(8)
@@ -383,7 +385,7 @@ func (f *failures) drains() {
 	r.note("%d long connections", len(long.conns))
 }
 
-// removes: the file has a server no more, and has it again.
+// removes: a reload removes a healthy server from the file, another one adds it again.
 func (f *failures) removes() {
 	r := f.begin("12x", "reload that removes a healthy server, and adds it again, five times")
 	for range 5 {
@@ -415,7 +417,7 @@ func (f *failures) reweighs() {
 	time.Sleep(time.Second)
 }
 
-// restart ends a daemon and starts another, which must change nothing.
+// restart ends a daemon and starts another one, which must not change the table.
 func (f *failures) restart(number, fault string, how func(*row)) {
 	f.twice(func(last bool) bool {
 		r := f.begin(number, fault)
@@ -426,7 +428,7 @@ func (f *failures) restart(number, fault string, how func(*row)) {
 	})
 }
 
-// twice plays a row, and once more if it says so.
+// twice plays a row, and plays it again if it asks for that.
 func (f *failures) twice(play func(last bool) bool) { _ = play(false) || play(true) }
 
 func (f *failures) stopAndStart(r *row) {
@@ -450,7 +452,7 @@ func (f *failures) restartCommand(r *row) {
 	r.note("restart took %s s", seconds(time.Since(start)))
 }
 
-// suspend stops the daemon for 5 s in the middle of its checks: none of them may count.
+// suspend stops the daemon for 5 s while its checks are under way: none of them may count.
 func (f *failures) suspend(number string) {
 	defer f.eachHealthy(well)
 	f.twice(func(last bool) bool {
@@ -466,7 +468,7 @@ func (f *failures) suspend(number string) {
 	})
 }
 
-// eachHealthy has the healthy servers answer in this mode.
+// eachHealthy sets the mode of the healthy servers.
 func (f *failures) eachHealthy(m mode) {
 	for _, name := range all {
 		if w := f.webs[name]; w.isWell() {
@@ -475,8 +477,8 @@ func (f *failures) eachHealthy(m mode) {
 	}
 }
 
-// unchanged says that the rule is broken if the table is not as it was, or was not meanwhile. It returns false if that is not
-// known, because this kernel stood still, and the row can be played again.
+// unchanged marks the rule as broken if the table changed, even for a moment. It returns false if the row must be
+// played again, because this kernel stood still.
 func (r *row) unchanged(f *failures, was string, before int, last bool) bool {
 	n, lines := f.changes(before)
 	if n == 0 && f.table() == was {
@@ -493,7 +495,7 @@ func (r *row) unchanged(f *failures, was string, before int, last bool) bool {
 
 func (f *failures) realByHand() {
 	r := f.begin("16a", "real server deleted by hand")
-	cut := &outage{server: "rs2", from: time.Now()} // the kernel cuts what is on its way to it
+	cut := &outage{server: "rs2", from: time.Now()} // requests under way to it are cut by the kernel
 	f.sh("ip netns exec %sdir ipvsadm -d -t %s:80 -r %s", f.prefix, natVIP, address("rs2"))
 	cut.seen, cut.healed = time.Now(), time.Now()
 	f.outages = append(f.outages, cut)
@@ -519,7 +521,7 @@ func (f *failures) virtualByHand() {
 	time.Sleep(time.Second)
 }
 
-// report judges every request and prints the table.
+// report applies the rule to every request, and prints the table.
 func (f *failures) report() {
 	f.begin("", "*the end*")
 	requests := f.traffic.end()
@@ -558,7 +560,7 @@ func (r *row) remarks() string {
 	return strings.Join(notes, "; ")
 }
 
-// count enters a request into its row.
+// count adds a request to its row.
 func (f *failures) count(r *row, q *request) {
 	r.requests++
 	if q.failure != "" {
@@ -573,7 +575,7 @@ func (f *failures) count(r *row, q *request) {
 	}
 }
 
-// against says what a request's fate has against the rule.
+// against returns why a request breaks the rule; empty if it doesn't.
 func (f *failures) against(q *request) string {
 	switch {
 	case waited(q.failure) && f.idle.since(q.start)-f.idle.since(q.end) > maxAway:
@@ -594,7 +596,7 @@ func (f *failures) against(q *request) string {
 	return ""
 }
 
-// tooEarly: the request was made after the server was out, and answered before a check of it passed.
+// tooEarly: the request began after the server was out, and was answered before the server passed a check.
 func (f *failures) tooEarly(o *outage, q *request) bool {
 	if o.flapped || o.seen.IsZero() || q.start.Before(o.seen) {
 		return false
@@ -603,10 +605,10 @@ func (f *failures) tooEarly(o *outage, q *request) bool {
 	return q.end.Before(o.healed) || o.healed.IsZero() || passed.IsZero() || q.end.Before(passed)
 }
 
-// excused: it was sent to a server that failed, before that could be seen, or while nobody was up.
+// excused: the request was sent to a failing server before its failure could be seen, or while no server was up.
 func (f *failures) excused(q *request) bool {
 	if q.sentTo == sorryServer && slices.ContainsFunc(f.sorry, func(s span) bool { return s.covers(q.start) }) {
-		return true // it was on its way when the fallback server went
+		return true // under way when the fallback server was removed
 	}
 	return slices.ContainsFunc(f.outages, func(o *outage) bool {
 		return (q.sentTo == o.server || q.sentTo == "") && !q.end.Before(o.from) && !q.start.After(o.seen)

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// What a server of the gray faults does with clients; it says everything back without one of these.
+// These are the modes of a server with a gray fault. Without a mode it echoes everything.
 const (
 	stuck  = "stuck"  // accepts no connection
 	mute   = "mute"   // never answers
 	resets = "resets" // resets each connection that it accepts
 )
 
-// grayLab has servers with gray faults, and counts what clients are answered.
+// grayLab has servers with gray faults, and counts the clients' requests.
 type grayLab struct {
 	*lab
 	names         []string
@@ -43,7 +43,7 @@ func newGrayLab(t *testing.T) *grayLab {
 	return l
 }
 
-// gray runs a server that does what its namespace's mode says.
+// gray runs a server that behaves as its namespace's mode says.
 func (l *grayLab) gray(ns, addr string) {
 	listener := l.listen(ns, addr)
 	mode := l.modes[ns]
@@ -73,8 +73,8 @@ func serveGray(c *net.TCPConn, mode string) {
 	}
 }
 
-// fails has the server of a namespace fail. It returns what heals it, and tells how many requests of clients there were
-// meanwhile.
+// fails makes the server of a namespace fail. The returned function heals it, and returns the numbers of requests in
+// between.
 func (l *grayLab) fails(row grayFault, ns string) (heal func() (asked, failed int64)) {
 	l.t.Helper()
 	end := func() {}
@@ -102,8 +102,8 @@ func (l *grayLab) onServer(ns, script string) {
 	}
 }
 
-// comeAndGo has clients that connect, each to one of these addresses after the other, and send a request. One that is
-// not answered soon counts as failed; its client waits on, as clients do.
+// comeAndGo starts clients that connect repeatedly, each to one of the addresses, and send a request. A request without
+// an answer soon counts as failed, but its client still waits.
 func (l *grayLab) comeAndGo(to ...string) (end func()) {
 	const clients, pause, soon, patience = 72, 300 * time.Millisecond, 200 * time.Millisecond, 2500 * time.Millisecond
 	request := make([]byte, 2000)
@@ -138,10 +138,10 @@ func (l *grayLab) comeAndGo(to ...string) (end func()) {
 	return func() { close(over); all.Wait() }
 }
 
-// askMark has clients of both ports of the mark.
+// askMark starts clients of both ports of the mark.
 func (l *grayLab) askMark() (end func()) { return l.comeAndGo(natVIP+":7001", natVIP+":7002") }
 
-// talk has clients with open connections, to all servers.
+// talk starts clients with open connections to all servers.
 func (l *grayLab) talk() (end func()) {
 	const clients = 20
 	var open []net.Conn

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The rows of keepserving in docs/measured/failures.md, each beside the same fault without it.
+// The rows of keepserving in docs/measured/failures.md, each next to the same fault without it.
 func TestKernelLongGuard(t *testing.T) {
 	onlyLong(t)
 	g := &guardLab{lab: newLabOf(t, 4), webs: map[string]*web{}}
@@ -36,7 +36,7 @@ func TestKernelLongGuard(t *testing.T) {
 	g.report()
 }
 
-// guardLab is the lab under a client's traffic, and what is counted of it.
+// guardLab is the lab with a client's traffic, and the rows that it fills.
 type guardLab struct {
 	*lab
 	*traffic
@@ -50,7 +50,7 @@ type guardLab struct {
 type guardRow struct {
 	span
 	what, keep string
-	may        int // failed requests at most; negative: any number
+	may        int // the largest number of failed requests; negative: any number
 }
 
 func (g *guardLab) settings(keep string) string {
@@ -82,7 +82,7 @@ func (g *guardLab) begin(what, keep string, may int) *guardRow {
 	return r
 }
 
-// close ends a row after a moment, so that requests on their way count.
+// close ends a row after a moment, so that requests under way still count.
 func (g *guardLab) close(r *guardRow) {
 	time.Sleep(500 * time.Millisecond)
 	r.until = time.Now()
@@ -117,19 +117,19 @@ func (g *guardLab) isIn() (names []string) {
 	return names
 }
 
-// expectHeld waits until the table has a number of servers, and sees that it stays so.
+// expectHeld waits until the table has n servers, and checks that it stays so.
 func (g *guardLab) expectHeld(n int) {
 	g.t.Helper()
 	for end := time.Now().Add(2 * bound); len(g.isIn()) != n && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
-	time.Sleep(2500 * time.Millisecond) // every server was checked, and it was told
+	time.Sleep(2500 * time.Millisecond) // until every server was checked, and the result is in the log
 	if in := g.isIn(); len(in) != n {
-		g.t.Errorf("in service: %v, want %d", in, n)
+		g.t.Errorf("in the table: %v, want %d servers", in, n)
 	}
 }
 
-// misread: all four answer 500 to checks and serve all the same; they come back in an order of their own.
+// misread: all four servers answer 500 to checks, but serve clients. They recover in another order.
 func (g *guardLab) misread(keep string) {
 	r := g.begin("all four answer 500 to checks, and still serve", keep, map[string]int{"0": -1}[keep])
 	g.each(misread)
@@ -147,8 +147,8 @@ func (g *guardLab) misread(keep string) {
 	g.close(r)
 }
 
-// recoveries: all four answer 500 to checks, in orders of their own, and are healthy again in each order that there is. At each
-// step the table has who is healthy, and of the others only as many as make two.
+// recoveries: all four servers answer 500 to checks, beginning in different orders, and recover in each possible
+// order. At each step the table has the healthy servers. If they are fewer than two, it has other servers up to two.
 func (g *guardLab) recoveries() {
 	g.every = "100ms"
 	g.keep("50%")
@@ -169,17 +169,17 @@ func (g *guardLab) recoveries() {
 	g.close(r)
 }
 
-// awaitServers waits until the table has a number of servers, and sees that it stays so for two checks.
+// awaitServers waits until the table has n servers, and checks that it stays so for two checks.
 func (g *guardLab) awaitServers(n int) {
 	g.t.Helper()
 	for end := time.Now().Add(2 * bound); len(g.isIn()) != n; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			g.t.Fatalf("in service %v, want %d", g.isIn(), n)
+			g.t.Fatalf("in the table: %v, want %d servers", g.isIn(), n)
 		}
 	}
 	time.Sleep(220 * time.Millisecond)
 	if in := g.isIn(); len(in) != n {
-		g.t.Errorf("in service %v, and no longer %d", in, n)
+		g.t.Errorf("in the table: %v, and no longer %d servers", in, n)
 	}
 }
 
@@ -196,7 +196,7 @@ func permutations(names []string) (orders [][]string) {
 	return orders
 }
 
-// killed: the daemon is killed meanwhile, and started again.
+// killed: the daemon is killed during the fault, and started again.
 func (g *guardLab) killed(keep string) {
 	if keep == "0" {
 		return
@@ -217,7 +217,7 @@ func (g *guardLab) killed(keep string) {
 	g.close(r)
 }
 
-// die: three of four really die. The one that is held is refused, until obey.
+// die: three of four servers really die. Requests to the one that is held are refused, until obey.
 func (g *guardLab) die(keep string) {
 	r := g.begin("three of four die", keep, -1)
 	for _, name := range all[1:] {
@@ -243,8 +243,8 @@ func (g *guardLab) die(keep string) {
 	g.close(r)
 }
 
-// unplugged: the director's own link to the servers is down for a while. Nobody serves meanwhile, with any setting; it
-// counts who serves when it is back.
+// unplugged: the director's own link to the servers is down for a while. No server serves meanwhile, whatever
+// keepserving is. The row measures which serve when the link is back.
 func (g *guardLab) unplugged(keep string) {
 	r := g.begin("the link of the director is down for 6 s", keep, -1)
 	for _, name := range all {
@@ -253,7 +253,7 @@ func (g *guardLab) unplugged(keep string) {
 	time.Sleep(6 * time.Second)
 	want := map[string]int{"0": 0, "50%": 2, "100%": 4}[keep]
 	for begun := time.Now(); len(g.isIn()) != want; time.Sleep(20 * time.Millisecond) {
-		if time.Since(begun)-g.idle.since(begun) > bound { // a machine that stood still is late
+		if time.Since(begun)-g.idle.since(begun) > bound { // late if this kernel stood still
 			g.t.Errorf("keepserving = %s: in service %v, want %d", keep, g.isIn(), want)
 			break
 		}
@@ -268,12 +268,12 @@ func (g *guardLab) unplugged(keep string) {
 	g.areIn(all...)
 }
 
-// removals are the lines of the log about servers that failed, with the second and the server.
+// removals are the lines of the log about removed servers, with the time and the server.
 var removals = regexp.MustCompile(`\[(.{24})\|.* Deleted real server: (\S+) `)
 
 const clock = "15:04:05.000"
 
-// cut reports whether a request was under way to a server when that was removed, which ends its connections.
+// cut reports whether a request was under way to a server when that was removed. The kernel ends such connections.
 func (g *guardLab) cut(q *request) bool {
 	for _, m := range removals.FindAllStringSubmatch(g.logText(), -1) {
 		at, err := time.ParseInLocation(time.ANSIC, m[1], time.Local)

@@ -39,15 +39,15 @@ REALS:7000 masq
         observe = yes
 `
 
-// honestLab has servers that all do their best, and clients of many kinds.
+// honestLab has servers without faults, and clients of many kinds.
 type honestLab struct {
 	*lab
 	names        []string
 	made, failed atomic.Int64 // requests
-	packets      atomic.Int64 // SYNs alone
+	packets      atomic.Int64 // SYNs without a connection
 }
 
-// honestTraffic is what clients do until over is closed. Each kind is in the client's namespace.
+// honestTraffic is what clients do until over is closed. Each kind runs in the client's namespace.
 var honestTraffic = map[string]func(l *honestLab, over <-chan struct{}){
 	"steady": func(l *honestLab, over <-chan struct{}) {
 		for every(over, 10*time.Millisecond) {
@@ -88,7 +88,7 @@ var honestTraffic = map[string]func(l *honestLab, over <-chan struct{}){
 		}
 		defer conn.Close()
 		for every(over, 10*time.Millisecond) {
-			conn.Write([]byte("?")) // nobody answers
+			conn.Write([]byte("?")) // no server answers
 		}
 	},
 	"a scanner": func(l *honestLab, over <-chan struct{}) {
@@ -101,9 +101,9 @@ var honestTraffic = map[string]func(l *honestLab, over <-chan struct{}){
 	},
 }
 
-// Traffic that looks strange and is honest, for as long as HONEST_TRAFFIC says: bursts, connections that are half idle, long
-// polls, uploads, udp beside, scanners, floods, each alone and some together. Nobody is suspected. At the end one server
-// answers nobody, and is.
+// Traffic that looks strange but is honest, for as long as HONEST_TRAFFIC says: bursts, half-idle connections, long
+// polls, uploads, udp, scanners and floods, each alone and some together. No server is suspected. At the end one
+// server stops answering, and is suspected.
 func TestKernelLongHonest(t *testing.T) {
 	onlyLong(t)
 	lasts, err := time.ParseDuration(cmp.Or(os.Getenv("HONEST_TRAFFIC"), "4m"))
@@ -148,7 +148,7 @@ func TestKernelLongHonest(t *testing.T) {
 		t.Logf("%s, syncookies %d: %d requests, %d failed, %d SYNs alone, %d changes of the table", strings.Join(chosen, ", "), cookies,
 			l.made.Load()-made, l.failed.Load()-failed, l.packets.Load()-packets, n)
 		if said := l.logText(); strings.Contains(said, "Suspected: ") {
-			t.Fatalf("%s: somebody is suspected:\n%s", chosen, said)
+			t.Fatalf("%s: a server is suspected:\n%s", chosen, said)
 		}
 	}
 	t.Logf("%d requests, %d failed, %d SYNs alone", l.made.Load(), l.failed.Load(), l.packets.Load())
@@ -167,13 +167,13 @@ func newHonestLab(t *testing.T) *honestLab {
 		l.names = append(l.names, ns)
 		l.honest(ns)
 	}
-	// Who does not exist gets no packet, and nobody is told so.
+	// Packets to addresses that don't exist are dropped, without an ICMP error.
 	l.sh("ip -n %sdir route add 198.18.0.0/15 via 198.51.100.100", l.prefix)
 	return l
 }
 
-// honest runs a server: what comes is said back, after a while where the first byte says so; an upload is not, and
-// datagrams are not.
+// honest runs a server that echoes the first byte. For a long poll it waits first. It doesn't answer uploads and
+// datagrams.
 func (l *honestLab) honest(ns string) {
 	var listener net.Listener
 	var datagrams net.PacketConn
@@ -216,7 +216,7 @@ func answerHonestly(c net.Conn) {
 	c.Write(first)
 }
 
-// play has clients of these kinds until end is called.
+// play runs clients of these kinds until end is called.
 func (l *honestLab) play(kinds ...string) (end func()) {
 	over := make(chan struct{})
 	var all sync.WaitGroup
@@ -230,7 +230,7 @@ func (l *honestLab) play(kinds ...string) (end func()) {
 	return func() { close(over); all.Wait() }
 }
 
-// every waits for the next turn; false: it is over.
+// every waits for the next turn. It returns false when the time is over.
 func every(over <-chan struct{}, pause time.Duration) bool {
 	select {
 	case <-over:
@@ -240,7 +240,7 @@ func every(over <-chan struct{}, pause time.Duration) bool {
 	}
 }
 
-// together does something n times at once, in the client's namespace.
+// together calls f n times at once, in the client's namespace.
 func (l *honestLab) together(n int, f func()) {
 	var all sync.WaitGroup
 	for range n {
@@ -249,7 +249,7 @@ func (l *honestLab) together(n int, f func()) {
 	all.Wait()
 }
 
-// request makes one, the question after a pause, and counts it.
+// request makes a request after a pause, and counts it.
 func (l *honestLab) request(to string, pause, patience time.Duration) {
 	l.made.Add(1)
 	conn, err := net.DialTimeout("tcp4", to, patience)
@@ -265,7 +265,7 @@ func (l *honestLab) request(to string, pause, patience time.Duration) {
 	}
 }
 
-// dial makes a connection, and counts it; nil: it failed.
+// dial opens a connection, and counts it. It returns nil if that failed.
 func (l *honestLab) dial() net.Conn {
 	l.made.Add(1)
 	conn, err := net.DialTimeout("tcp4", natVIP+":7000", time.Second)
@@ -276,7 +276,7 @@ func (l *honestLab) dial() net.Conn {
 	return conn
 }
 
-// poll waits long for its answer, or goes.
+// poll makes a long poll, and may leave before the answer.
 func (l *honestLab) poll(over <-chan struct{}) {
 	conn := l.dial()
 	if conn == nil {
@@ -287,7 +287,7 @@ func (l *honestLab) poll(over <-chan struct{}) {
 	every(over, rand.N(pollTime))
 }
 
-// upload sends for some seconds, and is answered nothing.
+// upload sends for some seconds. It gets no answer.
 func (l *honestLab) upload(over <-chan struct{}) {
 	conn := l.dial()
 	if conn == nil {
@@ -311,7 +311,7 @@ func (l *honestLab) onAll(command string) {
 	}
 }
 
-// syns sends SYNs alone, to each of these ports in turn.
+// syns sends SYNs without connections, to each of these ports in turn.
 func (l *honestLab) syns(over <-chan struct{}, pause time.Duration, from func() netip.Addr, ports ...uint16) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// interruption keeps the daemon from seeing what happens.
+// interruption is a time in which the daemon can't see what happens.
 type interruption struct {
 	name  string
 	begin func()
@@ -27,7 +27,7 @@ func (f *failures) interruptions() []interruption {
 
 const interruptionTime = 2 * time.Second
 
-// interrupted has everything happen while the daemon is interrupted.
+// interrupted plays faults and changes while the daemon is interrupted.
 func (f *failures) interrupted(number string, by interruption) {
 	row := func(step, what string) *row { return f.begin(number+step, what+" during "+by.name) }
 	during := func(happens func()) (end time.Time) {
@@ -63,7 +63,7 @@ func (f *failures) interrupted(number string, by interruption) {
 	f.blackout(row("4", "all die"), row, during)
 }
 
-// blackout ends all servers during an interruption, and revives them during the next.
+// blackout ends all servers during one interruption, and starts them again during the next.
 func (f *failures) blackout(r *row, row func(step, what string) *row, during func(func()) time.Time) {
 	var dead []*outage
 	awake := during(func() {
@@ -95,8 +95,8 @@ func (f *failures) revives(o *outage) {
 	f.webs[o.server].start()
 }
 
-// clockJumps sets the clock an hour ahead and back: no check that is under way may fail of it, and none may
-// be late. It is for the lab's own kernel: nobody else lives by its clock.
+// clockJumps sets the clock an hour forward and back. No check under way may fail because of that, and none may be
+// late. It is played only on the lab's own kernel, where nothing else uses the clock.
 func (f *failures) clockJumps(number string) {
 	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
 		f.t.Log("skipped: the clock is not set on a machine's own kernel")
@@ -125,7 +125,7 @@ func (l *lab) setClock(by time.Duration) {
 	}
 }
 
-// upgrade puts another file in the program's place, as a package manager does, and restarts.
+// upgrade replaces the file of the program, as a package manager does, and restarts the daemon.
 func (f *failures) upgrade(r *row) {
 	f.replaceProgram()
 	f.restartCommand(r)
@@ -134,7 +134,7 @@ func (f *failures) upgrade(r *row) {
 	}
 }
 
-// replaceProgram makes the lab's program a new copy.
+// replaceProgram replaces the lab's program by a new copy.
 func (l *lab) replaceProgram() {
 	l.t.Helper()
 	text, err := os.ReadFile(program(l.t))

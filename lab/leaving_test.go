@@ -19,7 +19,7 @@ import (
 // drainTime is the draintime of the rows about servers that leave the file.
 const drainTime = 10 * time.Second
 
-// Servers that leave the file, under clients of every kind: see docs/measured/failures.md.
+// Servers leave the file while clients of every kind use them: see docs/measured/failures.md.
 func TestKernelLongRemovals(t *testing.T) {
 	onlyLong(t)
 	l := newLeavingLab(t)
@@ -32,20 +32,20 @@ func TestKernelLongRemovals(t *testing.T) {
 	l.namesMove()
 }
 
-// leavingLab is the lab of those rows. Each kind of client has a virtual service of its own.
+// leavingLab is the lab of those rows. Each kind of client has its own virtual service.
 type leavingLab struct {
 	*lab
 	path  string
-	hosts string // the machine's
+	hosts string // the path of the machine's hosts file
 }
 
-// The virtual services by their ports.
+// These are the ports of the virtual services.
 const (
 	keepAlivePort = "80"   // requests over connections that last
 	endlessPort   = "7000" // a connection that never ends
 	datagramPort  = "7001" // datagrams from one port
-	returnPort    = "8080" // a client that persistent sends back
-	gonePort      = "8082" // one that does not come back
+	returnPort    = "8080" // a client that persistence sends to the same server
+	gonePort      = "8082" // a persistent client that does not come back
 	reusePort     = "8081" // each connection from the same port
 )
 
@@ -69,14 +69,14 @@ func newLeavingLab(t *testing.T) *leavingLab {
 	return l
 }
 
-// lead makes the name app.example lead to an address. It writes the file itself, so that the daemon's mount has it.
+// lead gives the name app.example an address. It writes into the existing file, so that the daemon's mount shows it.
 func (l *leavingLab) lead(address string) {
 	if err := os.WriteFile(l.hosts, []byte("127.0.0.1 localhost\n"+address+" app.example\n"), 0o644); err != nil {
 		l.t.Fatal(err)
 	}
 }
 
-// pool writes a file with these servers; the daemon reads it.
+// pool writes a file with these servers, which the daemon reads by itself.
 func (l *leavingLab) pool(drains time.Duration, servers ...string) {
 	text := fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nautoreload = yes\ndraintime = %d\n", drains/time.Second)
 	for _, port := range leavingPorts {
@@ -96,7 +96,7 @@ func (l *leavingLab) pool(drains time.Duration, servers ...string) {
 	l.path = l.config(text)
 }
 
-// untilLeft waits until the virtual services of these ports have these servers, and no others.
+// untilLeft waits until the virtual services at these ports have these servers and no others.
 func (l *leavingLab) untilLeft(limit time.Duration, ports []string, servers ...string) time.Duration {
 	l.t.Helper()
 	var lines []string
@@ -112,23 +112,23 @@ func (l *leavingLab) untilLeft(limit time.Duration, ports []string, servers ...s
 	return l.until(limit, lines...)
 }
 
-// questioner is a client that asks all the time.
+// questioner is a client that makes requests all the time.
 type questioner struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	mu  sync.Mutex // guards what follows
+	mu  sync.Mutex // guards the fields below
 	all []asked
 }
 
-// asked is what came of one question.
+// asked is one request and its result.
 type asked struct {
 	at, end time.Time
 	server  string
 	failure string
 }
 
-// asks begins to ask.
+// asks starts a client.
 func (l *leavingLab) asks(pause time.Duration, ask func() (server string, err error)) *questioner {
 	a := &questioner{stop: make(chan struct{})}
 	a.done.Go(func() {
@@ -158,7 +158,7 @@ func (a *questioner) ask(pause time.Duration, ask func() (string, error)) {
 	}
 }
 
-// end stops the client and returns all it asked.
+// end stops the client, and returns all its requests.
 func (a *questioner) end() []asked {
 	select {
 	case <-a.stop:
@@ -169,7 +169,7 @@ func (a *questioner) end() []asked {
 	return a.all
 }
 
-// servers are who answered from one time to another, and the first failure.
+// servers counts the answers of each server between two times, and the failures. It returns the last failure.
 func (a *questioner) servers(from, until time.Time) (answers map[string]int, failed int, failure string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -188,7 +188,7 @@ func (a *questioner) servers(from, until time.Time) (answers map[string]int, fai
 
 var leavingClient = netip.MustParseAddr("192.0.2.100")
 
-// keepingAlive asks thirty times over each connection.
+// keepingAlive makes thirty requests over each connection.
 func keepingAlive() func() (string, error) {
 	var conn net.Conn
 	var from *bufio.Reader
@@ -223,14 +223,14 @@ func askOver(conn net.Conn, from *bufio.Reader) (server string, err error) {
 	return server, err
 }
 
-// newConnections asks over a new connection each time.
+// newConnections makes each request over a new connection.
 func newConnections(port string) func() (string, error) {
 	return func() (string, error) {
 		return named(getFrom(leavingClient, "http://"+drVIP+":"+port+"/"))
 	}
 }
 
-// named is the name of a server, or what came instead of it.
+// named is the name of a server, or an error if the answer has none.
 func named(answer string) (string, error) {
 	if !strings.HasPrefix(answer, "rs") {
 		return "", errors.New(answer)
@@ -238,7 +238,7 @@ func named(answer string) (string, error) {
 	return answer, nil
 }
 
-// onePort asks over a new connection each time, from the same port.
+// onePort makes each request over a new connection from the same port.
 func onePort() (string, error) {
 	d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: leavingClient.AsSlice(), Port: 999}}
 	conn, err := d.Dial("tcp", drVIP+":"+reusePort)
@@ -257,7 +257,7 @@ func onePort() (string, error) {
 	return named(word)
 }
 
-// datagramsFromOnePort asks by datagrams, all from one port.
+// datagramsFromOnePort makes requests by datagrams, all from one port.
 func (l *leavingLab) datagramsFromOnePort() func() (string, error) {
 	conn := l.dial(leavingClient, "udp", net.JoinHostPort(drVIP, datagramPort))
 	return func() (string, error) {
@@ -270,7 +270,7 @@ func (l *leavingLab) datagramsFromOnePort() func() (string, error) {
 	}
 }
 
-// leavingClients are one of each kind, and of those that keep connections six.
+// leavingClients are one client of each kind, and six that keep connections.
 type leavingClients struct {
 	kept                      []*questioner
 	datagrams, returns, reuse *questioner
@@ -294,7 +294,7 @@ func (l *leavingLab) clients() *leavingClients {
 	return c
 }
 
-// keptLost counts the requests of those that keep connections, and those that failed.
+// keptLost counts the requests of the clients that keep connections, and those that failed.
 func (c *leavingClients) keptLost(from time.Time) (requests, lost int, failure string) {
 	for _, k := range c.kept {
 		answers, failed, why := k.servers(from, time.Now())
@@ -315,7 +315,7 @@ func (c *leavingClients) end() {
 	}
 }
 
-// stays checks that nothing failed from one time to another, and that all came from one of these servers.
+// stays checks that no request failed between two times, and that all answers came from one of these servers.
 func (l *leavingLab) stays(row string, a *questioner, from, until time.Time, servers ...string) {
 	l.t.Helper()
 	answers, failed, failure := a.servers(from, until)
@@ -324,7 +324,7 @@ func (l *leavingLab) stays(row string, a *questioner, from, until time.Time, ser
 	}
 }
 
-// wholePool exchanges all servers. In the middle the daemon is killed, and the clock set.
+// wholePool replaces all servers. Meanwhile the daemon is killed and the clock is set.
 func (l *leavingLab) wholePool() {
 	c := l.clients()
 	began := time.Now()
@@ -340,11 +340,11 @@ func (l *leavingLab) wholePool() {
 	l.untilLeft(drainTime, []string{gonePort}, "rs3", "rs4")
 	early := time.Now()
 	if early.Sub(left) < 2*time.Second || early.Sub(began)-l.idle.since(began) > drainTime-time.Second {
-		l.t.Errorf("a client that does not come back: out after %v", early.Sub(left))
+		l.t.Errorf("the server of a client that does not come back is out after %v", early.Sub(left))
 	}
 	for _, port := range []string{endlessPort, datagramPort, returnPort} {
 		if strings.Count(l.table(), fmt.Sprintf("%s:%s -r", drVIP, port)) == 2 {
-			l.t.Errorf("port %s: nobody drains any more", port)
+			l.t.Errorf("port %s: no server drains any more", port)
 		}
 	}
 	if !talks(c.endless) {
@@ -356,7 +356,7 @@ func (l *leavingLab) wholePool() {
 	l.untilLeft(drainTime+2*time.Second-(time.Since(left)-l.idle.since(left)), leavingPorts, "rs3", "rs4")
 	over := time.Now()
 	if over.Sub(began) < drainTime || over.Sub(left)-l.idle.since(left) > drainTime+2*time.Second {
-		l.t.Errorf("out after %v", over.Sub(left))
+		l.t.Errorf("the last servers are out after %v", over.Sub(left))
 	}
 	l.stays("datagrams from one port, draining", c.datagrams, left, began.Add(drainTime), "rs1", "rs2")
 	l.stays("a client that returns, draining", c.returns, left, began.Add(drainTime), "rs1", "rs2")
@@ -379,7 +379,7 @@ func (l *leavingLab) wholePool() {
 	l.t.Logf("datagrams from one port: %d lost when the time was over", cut)
 }
 
-// clockAhead sets the clock of the lab's own kernel, and returns what sets it back.
+// clockAhead sets the clock of the lab's own kernel forward. The returned function sets it back.
 func (l *leavingLab) clockAhead(by time.Duration) (back func()) {
 	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
 		return func() {}
@@ -388,8 +388,8 @@ func (l *leavingLab) clockAhead(by time.Duration) (back func()) {
 	return func() { l.setClock(-by) }
 }
 
-// withKernelSettings has the kernel send returning clients, and those that use a port again, to other servers at once: then
-// nobody stays who does not have to.
+// withKernelSettings makes the kernel send returning clients, and those that reuse a port, to other servers at once.
+// Then only clients that must stay do so.
 func (l *leavingLab) withKernelSettings() {
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1 net.ipv4.vs.conn_reuse_mode=3", l.prefix)
 	c := l.clients()
@@ -405,7 +405,7 @@ func (l *leavingLab) withKernelSettings() {
 	}
 }
 
-// atOnce shows the same without draintime.
+// atOnce plays the same without draintime.
 func (l *leavingLab) atOnce() {
 	l.pool(0, "rs1", "rs2")
 	l.untilLeft(5*time.Second, leavingPorts, "rs1", "rs2")
@@ -422,8 +422,8 @@ func (l *leavingLab) atOnce() {
 	}
 }
 
-// namesMove: a name of the file gets another address under clients that keep connections, then one where nobody answers, and
-// then the first one again.
+// namesMove: a name of the file gets another address while clients keep connections, then one without a server, then
+// the other address again.
 func (l *leavingLab) namesMove() {
 	l.path = l.config(fmt.Sprintf("checkinterval = 1\nchecktimeout = 2\nresolve = 1\ndraintime = %d\nvirtual = %s:%s\n\tscheduler = rr\n"+
 		"\treal = app.example:80 gate\n\treal = 192.0.2.22:80 gate\n\tchecktype = connect\n", drainTime/time.Second, drVIP, keepAlivePort))

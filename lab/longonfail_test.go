@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	heldOnes   = 60               // connections, by each forwarding method under each onfail
-	sendsEvery = time.Second      // a byte, each of them
-	patience   = 20 * time.Second // for a client to know
-	onFailTime = 5 * time.Second  // of the onfail that is a time: 30 s mean the same, and 25 s more
-	onFailSeen = 5 * time.Second  // two failures, a second apart, each after its timeout of a second, and 10 %
+	heldOnes   = 60               // number of connections, for each forwarding method and each onfail
+	sendsEvery = time.Second      // between two bytes of a connection
+	patience   = 20 * time.Second // how long a client may wait to know
+	onFailTime = 5 * time.Second  // for the onfail with a time: with 30 s all is the same, 25 s later
+	onFailSeen = 5 * time.Second  // two failures, a second apart, each with its timeout of a second, and 10 %
 )
 
-// onFails are those of heldPorts.
+// onFails are the values of onfail, in the order of heldPorts.
 var onFails = []string{"keep", fmt.Sprint(int(onFailTime.Seconds())), "cut"}
 
-// What clients with connections see when their server fails, under each onfail, each forwarding method and both values of
-// expire_nodest_conn: see docs/measured/failures.md.
+// This measures what clients with connections see when their server fails: under each onfail, each forwarding method,
+// and both values of expire_nodest_conn. See docs/measured/failures.md.
 func TestKernelLongOnFail(t *testing.T) {
 	onlyLong(t)
 	o := newOnFailLab(t)
@@ -47,22 +47,22 @@ func TestKernelLongOnFail(t *testing.T) {
 	o.run(0, o.path, "stop")
 }
 
-// onFailFault is what happens to the server of all connections, and what their clients must see.
+// onFailFault is a fault of the server, and what its clients must see.
 type onFailFault struct {
 	name       string
 	nodest     int // net.ipv4.vs.expire_nodest_conn
 	fail, heal func(ns string)
 	lasts      time.Duration
-	want       [3]seen // of onFails
+	want       [3]seen // in the order of onFails
 }
 
-// seen is when clients must know, or that none does.
+// seen is when clients must know that their connections have ended; none: never.
 type seen struct {
 	least, most time.Duration
 	none        bool
 }
 
-// onFailLab has one server that is a process of its own, in three virtual services for each forwarding method.
+// onFailLab has one server, in a process of its own, and three virtual services for each forwarding method.
 type onFailLab struct {
 	*watchLab
 	path string
@@ -86,7 +86,7 @@ func newOnFailLab(t *testing.T) *onFailLab {
 	return o
 }
 
-// serving waits until the server serves everywhere.
+// serving waits until the server is in all virtual services.
 func (o *onFailLab) serving() {
 	o.t.Helper()
 	var lines []string
@@ -98,15 +98,15 @@ func (o *onFailLab) serving() {
 	o.until(30*time.Second, lines...)
 }
 
-// held is a client's connection. It sends a byte every sendsEvery, and knows when it ends.
+// held is a client's connection. It sends a byte every sendsEvery, and records when it ends.
 type held struct {
 	net.Conn
 	began  time.Time
-	echoed atomic.Int64  // when the last byte came back, since began
-	ended  chan struct{} // closed when it knows
+	echoed atomic.Int64  // when the last byte came back, as a time since began
+	ended  chan struct{} // closed when the client knows of the end
 	knows  time.Time
 	how    error
-	reset  atomic.Bool // told to what it sends
+	reset  atomic.Bool // a write got the reset
 }
 
 // hold opens the connections of a cell.
@@ -158,7 +158,7 @@ func (h *held) send(first time.Duration) {
 	}
 }
 
-// row plays a fault under connections of all methods, under each onfail.
+// row plays a fault with connections of all methods, under each onfail.
 func (o *onFailLab) row(f onFailFault) {
 	o.t.Helper()
 	o.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_nodest_conn=%d", o.prefix, f.nodest)
@@ -201,7 +201,7 @@ func (o *onFailLab) row(f onFailFault) {
 	done.Wait()
 }
 
-// allLive waits until each connection has had a byte back.
+// allLive waits until each connection has got a byte back.
 func (o *onFailLab) allLive(cells [3][3][]*held, since time.Time) {
 	o.t.Helper()
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
@@ -222,7 +222,7 @@ func (o *onFailLab) allLive(cells [3][3][]*held, since time.Time) {
 	}
 }
 
-// cell says when the clients of one cell knew, and checks that.
+// cell returns when the clients of one cell knew, and checks that.
 func (o *onFailLab) cell(f onFailFault, onFail int, w lane, all []*held, failed time.Time, lost time.Duration) string {
 	o.t.Helper()
 	var took []time.Duration
@@ -254,7 +254,7 @@ func (o *onFailLab) cell(f onFailFault, onFail int, w lane, all []*held, failed 
 	return fmt.Sprintf("%.1f (%.1f) s, %s", took[len(took)/2].Seconds(), took[len(took)-1].Seconds(), strings.Join(kinds, " and "))
 }
 
-// settle waits until each connection continues or has ended, or its client waits for longer than anybody here.
+// settle waits until each connection has either continued or ended, but not for longer than half of patience.
 func (o *onFailLab) settle(cells [3][3][]*held, back time.Time) {
 	for silent := 1; silent > 0 && time.Since(back) < patience/2; time.Sleep(100 * time.Millisecond) {
 		silent = 0
@@ -264,14 +264,14 @@ func (o *onFailLab) settle(cells [3][3][]*held, back time.Time) {
 	}
 }
 
-// What became of a connection whose client knew nothing.
+// These are the fates of connections whose clients knew nothing.
 const (
-	lives = iota // a byte has come back since the server is back
+	lives = iota // a byte came back after the server did
 	cut
 	silently
 )
 
-// count counts them. told is until when clients knew before.
+// count counts the fates of connections. Told is the time up to which clients already knew.
 func count(all []*held, told, back time.Time) []int {
 	n := make([]int, 3)
 	for _, h := range all {
@@ -291,8 +291,8 @@ func count(all []*held, told, back time.Time) []int {
 	return n
 }
 
-// rest says what became of the connections whose clients knew nothing. None is cut under keep, nor by a check that was wrong
-// for less than the time.
+// rest returns the fates of the connections whose clients knew nothing. None may be cut under keep, or by a check that
+// was wrong for less than the time of onfail.
 func (o *onFailLab) rest(f onFailFault, onFail int, w lane, all []*held, told, back time.Time) string {
 	o.t.Helper()
 	n := count(all, told, back)
@@ -308,7 +308,7 @@ func (o *onFailLab) rest(f onFailFault, onFail int, w lane, all []*held, told, b
 	return fmt.Sprintf(", then %d live, %d cut, %d silent", n[lives], n[cut], n[silently])
 }
 
-// end is how a client is told.
+// end is how the client knows of the end.
 func (h *held) end() string {
 	switch {
 	case h.reset.Load() || errors.Is(h.how, syscall.ECONNRESET):

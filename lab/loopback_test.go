@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The kernel stops what clients of other machines send to a real server at a loopback address by masq, in both
-// families, while its checks pass: what the warning of check says. By gate the service of the director answers.
+// With masq the kernel drops packets from other machines to a real server at a loopback address, in both families,
+// while its checks pass. The warning of check says so. With gate, the director's own service answers.
 func TestKernelLoopbackByMasq(t *testing.T) {
 	l := newTrafficLab(t)
 	l.webOn("dir", "80", "8080")
@@ -24,7 +24,7 @@ func TestKernelLoopbackByMasq(t *testing.T) {
 	path := l.config(config)
 	said := l.run(0, path, "check")
 	if strings.Count(said, "with masq clients of other machines do not reach") != 2 {
-		t.Error(said)
+		t.Errorf("check does not warn twice:\n%s", said)
 	}
 	l.run(0, path, "start")
 	t.Cleanup(func() { l.run(0, path, "stop") })
@@ -32,15 +32,15 @@ func TestKernelLoopbackByMasq(t *testing.T) {
 		"-r 127.0.0.1:8080 -g -w 1", "-r [::1]:8080 -g -w 1")
 	for _, vip := range []string{nat4.vip, nat6.vip} {
 		if got := l.askAt(net.JoinHostPort(vip, "80")); !strings.Contains(got, "timeout") {
-			t.Errorf("by masq %s answers %q", vip, got)
+			t.Errorf("with masq %s answers %q, want a timeout", vip, got)
 		}
 		if got := l.askAt(net.JoinHostPort(vip, "8080")); !strings.Contains(got, "dir") {
-			t.Errorf("by gate %s answers %q", vip, got)
+			t.Errorf("with gate %s answers %q, want dir", vip, got)
 		}
 	}
 }
 
-// askAt is what a client is answered within a second, or why it is not.
+// askAt is the answer to a client within a second, or the reason why there is none.
 func (l *lab) askAt(addr string) string {
 	var conn net.Conn
 	var err error

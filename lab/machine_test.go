@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Clients that stay with a quiescent server are told of unless this kernel sends them elsewhere.
+// check warns of clients that stay with a quiescent server, unless this kernel sends them elsewhere.
 func TestKernelCheckTellsOfClientsThatStay(t *testing.T) {
 	l := newLabOf(t, 0)
 	path := l.config(`quiescent = yes
@@ -21,10 +21,10 @@ virtual = 192.0.2.10:81
 `)
 	const told = ":6:22: warning: clients stay with a quiescent server until their persistence ends"
 	if out := l.run(0, path, "check"); strings.Count(out, "clients stay") != 1 || !strings.Contains(out, told) {
-		t.Errorf("not told, or not once:\n%s", out)
+		t.Errorf("check does not warn exactly once of clients that stay:\n%s", out)
 	}
 	l.sh("ip netns exec %sdir sysctl -qw net.ipv4.vs.expire_quiescent_template=1", l.prefix)
 	if out := l.run(0, path, "check"); strings.Contains(out, "clients stay") {
-		t.Errorf("told although the kernel sends them elsewhere:\n%s", out)
+		t.Errorf("check warns of clients that stay, though the kernel sends them elsewhere:\n%s", out)
 	}
 }

@@ -18,8 +18,8 @@ func (l *lab) says(out string, wanted ...string) {
 	}
 }
 
-// backEnds is what iptables is in the director, and the other back end once it has a rule; "" if this kernel
-// cannot have it.
+// backEnds are the back end of iptables in the director, and the other one, which gets a rule; empty if this kernel
+// doesn't have it.
 func (l *lab) backEnds() (here, there string) {
 	l.t.Helper()
 	here, there = "iptables-legacy", "iptables-nft"
@@ -44,7 +44,7 @@ virtual = 4
         checktype = on
 `
 
-// What else sets and uses the marks of the file, and what would change, is told of the machine as it is.
+// check and plan know the machine's other rules for the marks of the file, and plan shows what would change.
 func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	l := newLabOf(t, 0)
 	path := l.config(marksConfig)
@@ -66,7 +66,7 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	}
 	l.sh("ip netns exec %sdir sh -ec '%s'", l.prefix, strings.Join(commands, ""))
 	if out := l.run(0, path, "plan"); strings.Contains(out, "iptables") {
-		t.Errorf("when it was done the plan is\n%s", out)
+		t.Errorf("after its commands the plan still has\n%s", out)
 	}
 	l.run(0, path, "start")
 	l.until(2*time.Second, "-A -f 3 -s wrr", "-A -f 4 -s wrr")
@@ -83,7 +83,7 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 		l.says(out, ":3:16: warning: iptables is "+here+" here, and "+there+" has rules in its mangle table as well")
 	}
 	if strings.Contains(out, "nothing sets") {
-		t.Errorf("a rule for mark 4 is overlooked:\n%s", out)
+		t.Errorf("check overlooks a rule for mark 4:\n%s", out)
 	}
 
 	before := l.table()
@@ -104,8 +104,8 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	}
 }
 
-// iptables of the back end that this kernel does not have lists an empty table and sets no mark: doctor tries. It names
-// the other one.
+// If this kernel lacks a back end, its iptables shows an empty table and sets no marks. So doctor tries to set one,
+// and names the other back end.
 func TestKernelDoctorTriesToSetMarks(t *testing.T) {
 	l := newLabOf(t, 0)
 	const nft, legacy = "/usr/sbin/xtables-nft-multi", "/usr/sbin/iptables-legacy"
@@ -129,7 +129,7 @@ func TestKernelDoctorTriesToSetMarks(t *testing.T) {
 	}
 	path := l.config(marksConfig)
 	if out := l.output(path, "doctor"); strings.Contains(out, "no mark can be set") {
-		t.Errorf("with iptables-legacy:\n%s", out)
+		t.Errorf("with iptables-legacy doctor says that no mark can be set:\n%s", out)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	out := l.run(1, path, "doctor")

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// The mark rules of the file are in place while the daemon runs, survive its crash, follow a reload, and go with it.
+// The mark rules of the file exist while the daemon runs, survive its crash, follow a reload, and are removed at its
+// end.
 func TestKernelMarkRulesFollowTheFile(t *testing.T) {
 	l := newLab(t)
 	mark := func(ports string) string {
@@ -29,7 +30,7 @@ virtual = 3
 	l.run(exitOK, cf, "start")
 	l.wantMarks("--dports 80,8080", "no 443")
 	l.sh("ip netns exec %sdir iptables -t mangle -F", l.prefix)
-	l.within(1100*time.Millisecond+time.Second, "--dports 80,8080") // an interval, and a second for iptables here
+	l.within(1100*time.Millisecond+time.Second, "--dports 80,8080") // an interval, and a second for iptables
 	mark("80:90")
 	l.run(exitOK, cf, "reload")
 	l.within(3*time.Second, "--dport 80:90", "no 8080")
@@ -39,7 +40,7 @@ virtual = 3
 	l.wantMarks("no MARK", "no LDIRECTORD")
 }
 
-// marks are the rules of the mangle table of the director.
+// marks are the rules of the director's mangle table.
 func (l *lab) marks() string {
 	l.t.Helper()
 	out, err := exec.Command("ip", "netns", "exec", l.prefix+"dir", "iptables", "-t", "mangle", "-S").CombinedOutput()
@@ -56,7 +57,7 @@ func (l *lab) wantMarks(lines ...string) {
 	}
 }
 
-// within waits for rules and for the one jump that leads to them: a chain is filled before it is jumped to.
+// within waits for rules, and for the only jump that leads to them: a chain is filled before the jump.
 func (l *lab) within(limit time.Duration, lines ...string) {
 	l.t.Helper()
 	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
@@ -71,7 +72,7 @@ func (l *lab) within(limit time.Duration, lines ...string) {
 	}
 }
 
-// Where the operator keeps his own rules the daemon changes nothing, and tells when none sets the mark.
+// Without mark lines in the file the daemon changes no rules. It logs if no rule sets the mark.
 func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
 	l := newLab(t)
 	cf := l.config("virtual = 3\n        protocol = fwm\n        real = 192.0.2.21:80 gate\n        checktype = connect\n")
@@ -82,7 +83,7 @@ func TestKernelMarkThatNobodySetsIsTold(t *testing.T) {
 	l.run(exitOK, cf, "restart")
 	time.Sleep(2 * time.Second)
 	if n := strings.Count(l.logText(), "Nothing sets mark"); n != 1 {
-		t.Errorf("told %d times:\n%s", n, l.logText())
+		t.Errorf("the log says %d times that no rule sets the mark, want 1:\n%s", n, l.logText())
 	}
 	if after := l.marks(); after != before {
 		t.Errorf("the operator's rules were\n%sand are\n%s", before, after)
@@ -96,13 +97,13 @@ func (l *lab) saysWithin(limit time.Duration, text string) {
 	l.saysSince(0, limit, text)
 }
 
-// saysSince waits for a line that the log gets after it had a length.
+// saysSince waits for a line of the log after a position.
 func (l *lab) saysSince(before int, limit time.Duration, text string) {
 	l.t.Helper()
 	l.fileSays(l.log, before, limit, text)
 }
 
-// fileSays is saysSince for any log, which need not be there yet.
+// fileSays is saysSince for any log, which may not exist yet.
 func (l *lab) fileSays(log string, before int, limit time.Duration, text string) {
 	l.t.Helper()
 	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// A client sends without pause while the daemon is killed amid reloads: its packets have their mark at every
-// moment, and the next start ends with exactly the rules of its file.
+// A client sends packets all the time, while the daemon is killed during reloads. The packets always have their mark,
+// and the next start ends with exactly the rules of its file.
 func TestKernelMarksOverKills(t *testing.T) { marksOverKills(t, 6) }
 
 func TestKernelLongMarksOverKills(t *testing.T) {
@@ -63,13 +63,14 @@ func marksOverKills(t *testing.T, kills int) {
 		t.Errorf("not every packet was marked: %v", seen)
 	}
 	if strings.Contains(l.logText(), "Mark rules can't be set") {
-		t.Errorf("an error in between:\n%s", l.logText())
+		t.Errorf("the daemon logs an error:\n%s", l.logText())
 	}
 	l.run(exitOK, cf, "stop")
 	l.wantMarks("no LDIRECTORD")
 }
 
-// awaitIPTables waits until none runs: a run outlives the daemon that started it, and changes rules that the next has set.
+// awaitIPTables waits until no iptables runs. A run may outlive the daemon that started it, and change rules that the
+// next daemon has set.
 func awaitIPTables(t *testing.T) {
 	t.Helper()
 	for end := time.Now().Add(2 * ofIPTables); ; time.Sleep(5 * time.Millisecond) {
@@ -78,7 +79,7 @@ func awaitIPTables(t *testing.T) {
 			t.Fatalf("no processes in /proc: %v", err)
 		}
 		runs := slices.ContainsFunc(files, func(file string) bool {
-			name, _ := os.ReadFile(file) // its process may have ended
+			name, _ := os.ReadFile(file) // the process may have ended
 			return strings.HasPrefix(string(name), "iptables") || strings.HasPrefix(string(name), "ip6tables")
 		})
 		if !runs {
@@ -90,7 +91,7 @@ func awaitIPTables(t *testing.T) {
 	}
 }
 
-// What others do to the rules is repaired and logged within one interval.
+// Changes of the rules by other programs are repaired and logged within one interval.
 func TestKernelDamagedMarkRulesAreRepaired(t *testing.T) {
 	l := newLabOf(t, 1)
 	lines := []markLine{{3, "udp 53", "-p udp -m udp --dport 53"}, {3, "tcp 80,443", "-p tcp -m multiport --dports 80,443"}}
@@ -115,7 +116,7 @@ func TestKernelDamagedMarkRulesAreRepaired(t *testing.T) {
 		t.Logf("%s: repaired after %v", c.do, time.Since(start).Round(time.Millisecond))
 		for !strings.Contains(l.logText()[since:], c.told) {
 			if time.Since(start)-l.idle.since(start) > time.Second+2*ofIPTables {
-				t.Fatalf("%s: the log does not tell …%s…:\n%s", c.do, c.told, l.logText()[since:])
+				t.Fatalf("%s: the log does not have %q:\n%s", c.do, c.told, l.logText()[since:])
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -123,17 +124,17 @@ func TestKernelDamagedMarkRulesAreRepaired(t *testing.T) {
 	l.run(exitOK, cf, "stop")
 }
 
-// ofIPTables is what an exchange of rules takes on the lab's kernel: ten runs of iptables, on a busy machine.
+// ofIPTables is how long an exchange of rules may take on the lab's kernel: ten runs of iptables on a busy machine.
 const ofIPTables = 5 * time.Second
 
-// markLine is one line of `mark`, and the rule that iptables shows for it.
+// markLine is a `mark` line of the file, and the rule that iptables shows for it.
 type markLine struct {
 	mark    int
 	packets string // without the address
 	match   string
 }
 
-// markLines are the line that stays, for the client's packets, and some others around it.
+// markLines are the line for the client's packets, which always stays, and some others around it.
 func markLines(random *rand.Rand) []markLine {
 	others := []markLine{
 		{3, "tcp 80,443", "-p tcp -m multiport --dports 80,443"},
@@ -145,7 +146,7 @@ func markLines(random *rand.Rand) []markLine {
 	random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	lines := append(others[:random.IntN(4)], markLine{3, "udp 53", "-p udp -m udp --dport 53"})
 	random.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
-	slices.SortStableFunc(lines, func(a, b markLine) int { return a.mark - b.mark }) // as the file has them
+	slices.SortStableFunc(lines, func(a, b markLine) int { return a.mark - b.mark }) // in the order of the file
 	return lines
 }
 
@@ -165,7 +166,7 @@ func (l *lab) markConfig(lines []markLine) string {
 	return l.config(text)
 }
 
-// countMarks puts rules after ours that count the client's packets.
+// countMarks adds rules that count the client's packets, after the rules of the daemon.
 func (l *lab) countMarks() {
 	for _, match := range []string{"", "-m mark --mark 3", "-m mark --mark 0"} {
 		l.sh("ip netns exec %sdir iptables -t mangle -A PREROUTING -d %s -p udp --dport 53 %s", l.prefix, natVIP, match)
@@ -189,7 +190,7 @@ func (l *lab) countedMarks() map[string]int {
 	return seen
 }
 
-// sendWithoutPause has the client send until the function that it returns is called, which says how much.
+// sendWithoutPause makes the client send packets until the returned function is called, which returns their number.
 func (l *lab) sendWithoutPause() func() int {
 	l.t.Helper()
 	var conn net.Conn
@@ -200,7 +201,7 @@ func (l *lab) sendWithoutPause() func() int {
 	}
 	stop, sent := make(chan struct{}), make(chan int)
 	go func() {
-		tick := time.NewTicker(2 * time.Millisecond) // the lab has one CPU for all
+		tick := time.NewTicker(2 * time.Millisecond) // the lab has only one CPU
 		defer tick.Stop()
 		for n := 0; ; {
 			select {
@@ -221,7 +222,7 @@ func (l *lab) sendWithoutPause() func() int {
 	}
 }
 
-// exchangeTime is how long a reload with other rules takes until they are in place: the shorter of two.
+// exchangeTime is the time until a reload with other rules is complete: the shorter one of two.
 func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
 	l.t.Helper()
 	least := time.Minute
@@ -241,7 +242,7 @@ func (l *lab) exchangeTime(random *rand.Rand) time.Duration {
 	return least
 }
 
-// generations says how many our chains and jumps there are.
+// generations are the numbers of the daemon's chains and jumps.
 func (l *lab) generations() string {
 	table := l.marks()
 	return fmt.Sprintf("%d chains, %d jumps", strings.Count(table, "-N LDIRECTORD-"), strings.Count(table, "-j LDIRECTORD-"))
@@ -263,7 +264,8 @@ func (l *lab) wantExactly(lines []markLine) {
 	}
 }
 
-// notExactly says what is not as it should be: one chain, one jump in front of all, the rules in their order.
+// notExactly returns what is wrong with the rules. There must be one chain, one jump before all other rules, and the
+// rules in their order.
 func (l *lab) notExactly(lines []markLine) string {
 	table := l.marks()
 	found := regexp.MustCompile(`-N (LDIRECTORD-\S+)`).FindAllStringSubmatch(table, -1)

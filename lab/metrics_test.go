@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What the daemon counts for each server is what ipvsadm --stats shows, in the metrics and in the status.
+// The counters in the metrics and in the status are those of ipvsadm --stats.
 func TestKernelMetricsCountAsIpvsadmDoes(t *testing.T) {
 	l := newLab(t)
 	for _, ns := range []string{"rs1", "rs2"} {
@@ -55,7 +55,7 @@ virtual = 198.51.100.10:7000
 	l.run(0, path, "stop")
 }
 
-// metrics is what a scrape of the director at 127.0.0.1:9797 gets.
+// metrics is the answer to a scrape of the director at 127.0.0.1:9797.
 func (l *lab) metrics() string {
 	l.t.Helper()
 	var text []byte
@@ -74,7 +74,7 @@ func (l *lab) metrics() string {
 	return string(text)
 }
 
-// statsAsMetrics are the lines that the metrics should have by what ipvsadm shows of each destination.
+// statsAsMetrics are the lines that the metrics must have, by the output of ipvsadm.
 func (l *lab) statsAsMetrics() (lines []string) {
 	for line := range strings.Lines(l.ipvsadm("-Ln", "--stats", "--exact")) {
 		words := strings.Fields(line)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A server that climbs is not set back and not let ahead by a daemon that is killed at every step. What another program
-// did to it while no daemon ran is kept.
+// A daemon that is killed at every step neither sets back nor speeds up a climbing server. A change by another program
+// while no daemon ran is kept.
 func TestKernelClimbsOverCrashes(t *testing.T) {
 	const whole, ramp = 1000, 2 * time.Second
 	l := newLab(t)
@@ -41,11 +41,11 @@ virtual = 198.51.100.10:7000
 		}
 	}
 	if time.Since(opened) < ramp {
-		t.Errorf("it climbed in %d steps and %v", steps, time.Since(opened))
+		t.Errorf("the server climbed in %d steps and only %v", steps, time.Since(opened))
 	}
 	l.saysWithin(5*time.Second, "Full weight reached: 192.0.2.23:7000 (tcp:198.51.100.10:7000): 1000")
 	if n := strings.Count(l.logText(), "Weight starts to rise to 1000 (slowstart): "); n != 1 {
-		t.Errorf("%d lines tell that it climbs:\n%s", n, l.logText())
+		t.Errorf("%d lines of the log say that it climbs, want 1:\n%s", n, l.logText())
 	}
 	listener.Close()
 	l.until(10*time.Second, "no 192.0.2.23")
@@ -59,13 +59,13 @@ virtual = 198.51.100.10:7000
 	l.run(0, path, "stop")
 }
 
-// climbsFrom waits until the third server has another weight than this, and returns it.
+// climbsFrom waits until the weight of rs3 differs from the last one, and returns it.
 func (l *lab) climbsFrom(last uint32) (weight uint32) {
 	l.t.Helper()
 	began := time.Now()
 	for weight = last; weight == last; time.Sleep(10 * time.Millisecond) {
 		if time.Since(began) > 30*time.Second {
-			l.t.Fatalf("its weight stays %d\n%s", last, l.logText())
+			l.t.Fatalf("the weight of rs3 stays %d\n%s", last, l.logText())
 		}
 		for _, service := range l.read() {
 			weight = service.Dests.Weight(netip.MustParseAddrPort("192.0.2.23:7000"))

@@ -17,16 +17,16 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// Pairs of daemons with a virtual service in common. Several pairs share a guest: each has files of its own, and ends
-// what it began.
+// These tests play pairs of daemons with a virtual service in common. Several pairs share a guest. Each has its own
+// files, and ends what it began.
 
 // pair is a lab for two daemons: a.cf has weight 1 for its server, b.cf weight 5.
 type pair struct {
 	*lab
 	a, b string // the paths of the files
 	mu   sync.Mutex
-	seen []string      // weights of the server, as they followed each other
-	gap  time.Duration // the longest time in which the service served nobody
+	seen []string      // weights of the server, in their order
+	gap  time.Duration // the longest time in which the service had no server with a weight
 	stop context.CancelFunc
 	over chan struct{}
 }
@@ -39,7 +39,7 @@ func section(virtual string, weight int, more string) string {
 	return fmt.Sprintf(text, virtual, weight, more)
 }
 
-// file writes a configuration, whose log is beside it.
+// file writes a configuration. Its log is next to it.
 func (l *lab) file(name, text string) string {
 	l.t.Helper()
 	path := filepath.Join(l.dir, name)
@@ -53,7 +53,7 @@ func (l *lab) file(name, text string) string {
 	return path
 }
 
-// pairs plays scenes in one network, each with two fresh files.
+// pairs plays scenes in one network. Each has two new files.
 func pairs(t *testing.T, scenes map[string]func(*pair)) {
 	l := newLabOf(t, 2)
 	l.echo("rs1", ":7000")
@@ -67,7 +67,7 @@ func pairs(t *testing.T, scenes map[string]func(*pair)) {
 			t.Cleanup(func() {
 				p.end()
 				for _, path := range []string{p.b, p.a} {
-					_ = p.command(path, "stop").Run() // and what runs no more is no matter
+					_ = p.command(path, "stop").Run() // it may no longer run
 				}
 				p.sh("ip netns exec %sdir ipvsadm -C", p.prefix)
 			})
@@ -86,7 +86,7 @@ func mapsKeys[V any](m map[string]V) func(func(string) bool) {
 	}
 }
 
-// watch looks at the service without a pause, from when it serves until end.
+// watch reads the service all the time, from when it serves until end.
 func (p *pair) watch() {
 	p.t.Helper()
 	p.until(10*time.Second, "-t "+pairService+" -r 192.0.2.21:7000 -g -w ")
@@ -131,7 +131,7 @@ func (p *pair) look(ctx context.Context) {
 	}
 }
 
-// weightOf is the weight of the service's server, "" where nobody serves.
+// weightOf is the weight of the service's server; empty if it does not serve.
 func weightOf(table string) string {
 	_, rest, _ := strings.Cut(table, "-t "+pairService+" -r 192.0.2.21:7000 -g -w ")
 	weight, _, _ := strings.Cut(rest, "\n")
@@ -147,7 +147,8 @@ func (p *pair) end() {
 	}
 }
 
-// weights ends the watch: these followed each other, and the service was never empty for more than a second.
+// weights ends the watch. The weights must be these, in this order, and the service was never empty for more than a
+// second.
 func (p *pair) weights(want ...string) {
 	p.t.Helper()
 	last := func() bool { p.mu.Lock(); defer p.mu.Unlock(); return slices.Equal(p.seen, want) }
@@ -166,13 +167,13 @@ func (p *pair) log(name string) string {
 	return string(text)
 }
 
-// logged waits until the log of a file says something.
+// logged waits until the log of a file has a text.
 func (p *pair) logged(name, text string) {
 	p.t.Helper()
 	p.fileSays(filepath.Join(p.dir, name+".cf.log"), 0, 10*time.Second, text)
 }
 
-// becomes waits for the weight that the other one gives.
+// becomes waits for a weight, which shows the daemon that has the service.
 func (p *pair) becomes(limit time.Duration, weight string) time.Duration {
 	p.t.Helper()
 	defer func() {
@@ -183,7 +184,7 @@ func (p *pair) becomes(limit time.Duration, weight string) time.Duration {
 	return p.until(limit, "-t "+pairService+" -r 192.0.2.21:7000 -g -w "+weight)
 }
 
-// pidOf is the daemon of a file.
+// pidOf is the process of a file's daemon.
 func (p *pair) pidOf(name string) int {
 	p.t.Helper()
 	text, err := os.ReadFile(filepath.Join(p.dir, "ldirectord."+name+".cf.pid"))
@@ -201,7 +202,7 @@ func (p *pair) send(name string, s syscall.Signal) {
 	}
 }
 
-// begin starts the first one, and then the other, which waits.
+// begin starts the first daemon, then the other one, which waits.
 func (p *pair) begin() {
 	p.t.Helper()
 	p.run(exitOK, p.a, "start")
@@ -213,12 +214,12 @@ func (p *pair) begin() {
 	}
 }
 
-// director is a command in the director.
+// director is a command that runs in the director.
 func (p *pair) director(words ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", p.prefix + "dir"}, words...)...)
 }
 
-// inRun runs the program with the usual run folder.
+// inRun runs the program with the default run folder.
 func (p *pair) inRun(words ...string) string {
 	p.t.Helper()
 	out, err := p.director(append([]string{program(p.t)}, words...)...).CombinedOutput()
@@ -245,7 +246,7 @@ func (p *pair) perl(words ...string) {
 	}
 }
 
-// startPerl starts it with a file, and ends it with the test.
+// startPerl starts the Perl ldirectord with a file, for the time of the test.
 func (p *pair) startPerl(path string) {
 	p.t.Helper()
 	p.perl(path, "start")
@@ -254,7 +255,7 @@ func (p *pair) startPerl(path string) {
 	})
 }
 
-// stays looks for a while whether the first one keeps the service.
+// stays checks for a while that the first daemon keeps the service.
 func (p *pair) stays(d time.Duration) {
 	p.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -264,7 +265,7 @@ func (p *pair) stays(d time.Duration) {
 	}
 }
 
-// One pair is played each time, the others take minutes.
+// One pair is played in every run. The others take minutes.
 func TestKernelNeighbours(t *testing.T) {
 	pairs(t, map[string]func(*pair){
 		"the first stops": func(p *pair) {
@@ -280,7 +281,7 @@ func TestKernelNeighbours(t *testing.T) {
 			}
 			p.run(exitOK, p.b, "set", "192.0.2.21", "weight", "7")
 			p.run(exitOK, p.a, "stop")
-			p.becomes(5*time.Second, "7") // the order counts now
+			p.becomes(5*time.Second, "7") // the order applies now
 			p.logged("a", "Left to b.cf")
 			p.logged("b", "Taken over: tcp:192.0.2.10:7000")
 			p.weights("1", "7")
@@ -290,7 +291,7 @@ func TestKernelNeighbours(t *testing.T) {
 	})
 }
 
-// long skips what only make neighbours-test and make long-neighbours play.
+// long skips tests that only make neighbours-test and make long-neighbours run.
 func long(t *testing.T) {
 	if os.Getenv("LONG_TESTS") == "" {
 		t.Skip("plays with LONG_TESTS")
@@ -325,7 +326,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			if !strings.Contains(said[second], want) || strings.Contains(said[first], "belongs to") {
 				p.t.Errorf("the starts say %q, not once %q", said, want)
 			}
-			p.logged(second, want) // the log may come after the start
+			p.logged(second, want) // the log may be written after start has returned
 			p.logged(first, "Added real server")
 			if strings.Contains(p.log(second), "Added real server") || strings.Contains(p.log(first), "belongs to") {
 				p.t.Errorf("a.cf:\n%s\nb.cf:\n%s", p.log("a"), p.log("b"))
@@ -407,7 +408,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			if !strings.Contains(said, "Other directors: the run folder "+p.dir) {
 				p.t.Errorf("start says %q", said)
 			}
-			p.logged("a", "Changed by b.cf") // whose folder it reads as well
+			p.logged("a", "Changed by b.cf") // a.cf's daemon reads both run folders
 			p.inRun(p.b, "stop")
 		},
 		"a unit in /run, and a manager's with a folder of its own": func(p *pair) {
@@ -437,7 +438,7 @@ func TestKernelLongNeighbours(t *testing.T) {
 			p.run(exitOK, p.a, "start")
 			p.watch()
 			cmd := p.director("unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
-				program(p.t), "--rundir", p.dir, p.b, "start", "--foreground") // it sees itself alone
+				program(p.t), "--rundir", p.dir, p.b, "start", "--foreground") // it sees only itself
 			if err := cmd.Start(); err != nil {
 				p.t.Fatal(err)
 			}
@@ -545,7 +546,7 @@ func TestKernelLongNeighboursPerl(t *testing.T) {
 			p.becomes(5*time.Second, "5")
 			p.end()
 			if p.gap > time.Second {
-				p.t.Errorf("empty for %v", p.gap)
+				p.t.Errorf("the service was empty for %v", p.gap)
 			}
 		},
 		"the Perl's file can't be read": func(p *pair) {
@@ -558,7 +559,7 @@ func TestKernelLongNeighboursPerl(t *testing.T) {
 			if !strings.Contains(said, "Other directors: the file of the Perl ldirectord with pid ") {
 				p.t.Errorf("start says %q", said)
 			}
-			p.becomes(5*time.Second, "5") // it serves
+			p.becomes(5*time.Second, "5") // b.cf serves
 			if err := os.Rename(p.a+".gone", p.a); err != nil {
 				p.t.Fatal(err)
 			}
@@ -576,7 +577,7 @@ func TestKernelLongNeighboursPerl(t *testing.T) {
 			p.end()
 			p.t.Logf("%v %v\n%s", p.seen, p.gap, p.log("b"))
 			if p.gap > time.Second {
-				p.t.Errorf("empty for %v", p.gap)
+				p.t.Errorf("the service was empty for %v", p.gap)
 			}
 		},
 		"restart takes over from the Perl of the file": func(p *pair) {
@@ -601,7 +602,7 @@ func TestKernelLongNeighboursWait(t *testing.T) {
 			p.stays(8 * time.Second)
 			p.becomes(10*time.Second, "5")
 			p.weights("1", "5")
-			p.run(exitOK, p.a, "start") // what its old record has holds nothing
+			p.run(exitOK, p.a, "start") // its old record does not claim the service
 			p.logged("a", "belongs to b.cf")
 			p.becomes(time.Second, "5")
 		},

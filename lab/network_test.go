@@ -18,14 +18,14 @@ import (
 	"ldirectord/ipvsctl"
 )
 
-// lab is a small network of namespaces: a director, real servers and a client. The client reaches drVIP on
-// the servers' own network (direct routing) and natVIP through the director (masquerading).
+// lab is a small network of namespaces: a director, real servers and a client. The client reaches drVIP in the
+// servers' own network (gate) and natVIP through the director (masq).
 type lab struct {
 	t      *testing.T
 	prefix string
-	dir    string // scratch: configuration, log
+	dir    string // temporary folder: configuration, log
 	log    string
-	exe    string // the program; "" for this test's own
+	exe    string // the program; empty: this test's own
 	idle   *starvation
 }
 
@@ -34,14 +34,14 @@ const (
 	natVIP = "198.51.100.10"
 )
 
-// needsIPVS skips a test where there is no kernel table that it may change.
+// needsIPVS skips a test without a kernel's table that it may change.
 func needsIPVS(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("/proc/net/ip_vs"); err == nil && os.Geteuid() == 0 {
 		return
 	}
 	if os.Getenv("IPVS_TESTS") == "required" {
-		t.Fatal("no IPVS here, or no root")
+		t.Fatal("IPVS_TESTS=required, but there is no IPVS or no root")
 	}
 	t.Skip("needs root and a kernel with IPVS")
 }
@@ -49,7 +49,7 @@ func needsIPVS(t *testing.T) {
 // newLab has the real servers rs1, rs2 and rs3.
 func newLab(t *testing.T) *lab { return newLabOf(t, 3) }
 
-// newLabOf has the real servers rs1, rs2, …, set up by hand for direct routing.
+// newLabOf has the real servers rs1, rs2 and so on, set up by hand for gate.
 func newLabOf(t *testing.T, servers int) *lab {
 	t.Helper()
 	l := newNetwork(t, servers)
@@ -60,7 +60,7 @@ func newLabOf(t *testing.T, servers int) *lab {
 	return l
 }
 
-// newNetwork has the real servers rs1, rs2, …: 192.0.2.21, 192.0.2.22, …, which know no virtual address.
+// newNetwork has the real servers rs1, rs2 and so on at 192.0.2.21, 192.0.2.22 and so on, without virtual addresses.
 func newNetwork(t *testing.T, servers int) *lab {
 	t.Helper()
 	needsIPVS(t)
@@ -89,7 +89,7 @@ func newNetwork(t *testing.T, servers int) *lab {
 	return l
 }
 
-// join puts a namespace on a bridge of the director.
+// join connects a namespace to a bridge of the director.
 func (l *lab) join(ns, bridge, address string) {
 	l.sh(`ip -n %[1]sdir link add p-%[2]s-%[3]s type veth peer name %[3]s netns %[1]s%[2]s
 		ip -n %[1]sdir link set p-%[2]s-%[3]s master %[3]s up
@@ -104,7 +104,7 @@ func (l *lab) sh(format string, args ...any) {
 	}
 }
 
-// in runs f on a thread that lives in a namespace; sockets opened by f belong to it.
+// in runs f on a thread in a namespace. Sockets that f opens belong to that namespace.
 func (l *lab) in(ns string, f func()) {
 	l.t.Helper()
 	if err := l.enter(ns, f); err != nil {
@@ -169,14 +169,14 @@ func (l *lab) read() (table ipvsctl.Table) {
 	return table
 }
 
-// until waits for a table that has these lines and not those after "no ", and returns how long it took.
+// until waits for a table that has these lines, and not those after "no ". It returns how long that took.
 func (l *lab) until(limit time.Duration, lines ...string) time.Duration {
 	l.t.Helper()
 	return l.untilFrom(time.Now(), limit, lines...)
 }
 
-// untilFrom is until with a limit that counts from a time, but not while the machine was away. A failure from such a time is not
-// believed, and the check is made again at once: it may take its timeout again.
+// untilFrom is until with a limit from a given time. Time in which the machine did not run is not counted. The daemon
+// doesn't count a failure of such a time either, and repeats the check at once, which may take another timeout.
 func (l *lab) untilFrom(from time.Time, limit time.Duration, lines ...string) time.Duration {
 	l.t.Helper()
 	for {
@@ -218,7 +218,7 @@ func (l *lab) logText() string {
 	return string(text)
 }
 
-// changes counts the lines of the log that tell a change of the table since a length of the log.
+// changes returns the lines of the log about changes of the table, after a position.
 func (l *lab) changes(since int) (n int, lines string) {
 	for _, line := range strings.Split(l.logText()[since:], "\n") {
 		for _, word := range []string{"Added ", "Changed ", "Deleted ", "Restored ", "Quiescent ", "Purged ", "Readd "} {
@@ -243,10 +243,10 @@ func (l *lab) listen(ns, addr string) (listener net.Listener) {
 	return listener
 }
 
-// echo runs a server that says everything back, over IPv4 and IPv6.
+// echo runs a server that echoes everything, over IPv4 and IPv6.
 func (l *lab) echo(ns, addr string) { l.echoing(ns, addr) }
 
-// echoing is echo for one who ends it before the test does.
+// echoing is echo, with the listener for a test that closes it earlier.
 func (l *lab) echoing(ns, addr string) (listener net.Listener) {
 	l.t.Helper()
 	listener = l.listen(ns, addr)

@@ -15,11 +15,11 @@ import (
 // nightRow is a row of docs/night.md.
 type nightRow struct {
 	trouble string
-	command []string // of the program, without CONFIG
+	command []string // arguments of the program, without CONFIG
 	prints  []string
 }
 
-// isIn reports whether all the words are there; a long reason has several lines.
+// isIn reports whether an output has all the words. A long reason may span several lines.
 func (r nightRow) isIn(out string) bool {
 	said := strings.Join(strings.Fields(out), " ")
 	return !slices.ContainsFunc(r.prints, func(words string) bool { return !strings.Contains(said, words) })
@@ -42,7 +42,7 @@ func nightRows(t *testing.T) (rows []nightRow) {
 	return rows
 }
 
-// nightElsewhere are the rows that other tests play, with the file that looks for the words.
+// nightElsewhere are the rows that other tests play, with the file that has their words.
 var nightElsewhere = map[string]string{
 	"a name has no address":                                      "../testdata/script/names.txtar",
 	"no mark can be set":                                         "../doctor/testdata/findings.golden",
@@ -54,7 +54,7 @@ var nightElsewhere = map[string]string{
 	"a server ends idle connections":                             "../testdata/scenario/watch-not.txt",
 }
 
-// Each row of the page has its test, also where the lab is not at hand.
+// Each row of the page has its test, even where there is no lab.
 func TestNightRowsArePlayed(t *testing.T) {
 	rows := nightRows(t)
 	if len(rows) != len(night)+len(nightElsewhere) {
@@ -90,21 +90,21 @@ virtual = 198.51.100.10:80
         scheduler = rr
 `
 
-// nightLab is where a trouble is brought about: nightConfig runs there, and both servers are healthy.
+// nightLab is the lab for a trouble: nightConfig runs there, and both servers are healthy.
 type nightLab struct {
 	*lab
 	rs1, rs2 *web
 	path     string
 }
 
-// reload gives the daemon another file.
+// reload makes the daemon read another file.
 func (n *nightLab) reload(want int, config string) {
 	n.t.Helper()
 	n.config(config)
 	n.run(want, n.path, "reload")
 }
 
-// inDir runs a command of the director.
+// inDir runs a command in the director.
 func (n *nightLab) inDir(format string, args ...any) {
 	n.t.Helper()
 	n.sh("ip netns exec %sdir %s", n.prefix, fmt.Sprintf(format, args...))
@@ -180,7 +180,7 @@ var night = map[string]func(n *nightLab){
 	"the clock was changed": func(n *nightLab) { n.ahead(time.Hour) },
 }
 
-// ahead puts the clock forward until the end of the test.
+// ahead sets the clock forward for the time of the test.
 func (n *nightLab) ahead(by time.Duration) {
 	n.t.Helper()
 	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
@@ -190,7 +190,7 @@ func (n *nightLab) ahead(by time.Duration) {
 	n.t.Cleanup(func() { n.setClock(-by) })
 }
 
-// What docs/night.md says about each trouble is what its command prints.
+// The command of each row of docs/night.md prints what the row says.
 func TestKernelLongNight(t *testing.T) {
 	if os.Getenv("LONG_TESTS") == "" {
 		t.Skip("plays with LONG_TESTS")

@@ -27,25 +27,25 @@ virtual = 7
         observe = yes
 `
 
-// observeInterval is between two looks, and between two times that the kernel renews its counters.
+// observeInterval is the time between two looks, and between two updates of the kernel's counters.
 const observeInterval = 2 * time.Second
 
-// Who sees a fault: the clients' packets, or the checks.
+// What detects a fault: the clients' packets, or the checks.
 const (
 	byObserve = "observe"
 	byChecks  = "its checks"
-	byChance  = "its checks, at times" // it is out and in again
-	byNobody  = ""
+	byChance  = "its checks, at times" // out and in again
+	byNothing = ""
 )
 
-// grayFault is one that a server's clients have and its checks may not have. Its scripts run on the server, with P in
-// front of the names of namespaces, and IP as its address.
+// grayFault is a fault that clients of a server meet and checks may not meet. Its scripts run on the server. P is the
+// prefix of the namespaces, IP the server's address.
 type grayFault struct {
 	fault, seen string
 	fail, heal  string
-	mode        string                        // of the server meanwhile
-	repeats     bool                          // what it sends again on open connections are packets back, more and more seldom
-	with        func(l *grayLab) (end func()) // further clients meanwhile
+	mode        string                        // the server's mode during the fault
+	repeats     bool                          // what it resends counts as packets back, less and less often
+	with        func(l *grayLab) (end func()) // additional clients during the fault
 }
 
 const fromClients, toClients = "-s 198.51.100.0/24", "-d 198.51.100.0/24"
@@ -63,7 +63,7 @@ var grayFaults = []grayFault{
 		fail: `ip neigh replace 192.0.2.254 lladdr $(ip netns exec ${P}client cat /sys/class/net/br0/address) dev br0 nud permanent
 			ip route replace default via 192.0.2.254`,
 		heal: "ip route replace default via 192.0.2.1; ip neigh del 192.0.2.254 dev br0"},
-	// Without syncookies the last quarter of the queue is for peers that it knows.
+	// Without syncookies the last quarter of the queue is reserved for known peers.
 	{fault: "its SYN queue is full, up to what it keeps for those it knows", seen: byObserve,
 		fail: `sysctl -qw net.ipv4.tcp_syncookies=0 net.ipv4.tcp_max_syn_backlog=16 net.ipv4.tcp_no_metrics_save=1
 			ip netns exec ${P}client iptables -A OUTPUT -p tcp -d $IP --tcp-flags SYN,RST,ACK ACK -j DROP
@@ -97,14 +97,14 @@ var grayFaults = []grayFault{
 		fail: "ip -n ${P}dir addr del " + natVIP + "/32 dev br1", heal: "ip -n ${P}dir addr add " + natVIP + "/32 dev br1"},
 }
 
-// All servers of the lab are on one kernel, which has one limit for the table of each.
+// All servers of the lab are on one kernel, which has one limit for all their tables.
 const (
 	conntrackFull = "iptables -A INPUT -m conntrack --ctstate INVALID -j DROP; nsenter -t 1 -n sysctl -qw net.netfilter.nf_conntrack_max=4"
 	conntrackRoom = "nsenter -t 1 -n sysctl -qw net.netfilter.nf_conntrack_max=65536; iptables -F"
 )
 
-// What becomes of faults that clients have: a server that answers every check and no client is suspected, and no other,
-// until packets come back. It stays in the table. One from which any packet comes back is not suspected.
+// A server that answers every check and no client is suspected until packets come back, and no other one is. It stays
+// in the table. A server from which any packet comes back is not suspected.
 func TestKernelLongObserve(t *testing.T) {
 	onlyLong(t)
 	l := newGrayLab(t)
@@ -117,7 +117,7 @@ func TestKernelLongObserve(t *testing.T) {
 	turns := 0
 	for i, row := range grayFaults {
 		ns := l.names[i%len(l.names)]
-		time.Sleep(rand.N(observeInterval)) // the row begins at any time between two looks
+		time.Sleep(rand.N(observeInterval)) // the row begins at a random time between two looks
 		from, began := len(l.logText()), time.Now()
 		healed := l.fails(row, ns)
 		what := observedAt(ns) + " (tcp:198.51.100.10:7000): "
@@ -146,27 +146,27 @@ func TestKernelLongObserve(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		enough := int64(20)
 		if row.seen == byChecks {
-			enough = 1 // it is soon out
+			enough = 1 // it is out soon
 		}
 		if t.Logf("%s: %d of %d requests failed", row.fault, failed, asked); failed < enough {
 			t.Errorf("%s: only %d of %d requests failed: the row says nothing", row.fault, failed, asked)
 		}
 		said := l.logText()
 		if strings.Count(said, "uspected: ") != turns {
-			t.Fatalf("%s: others are suspected:\n%s", row.fault, said)
+			t.Fatalf("%s: not exactly the expected servers are suspected:\n%s", row.fault, said)
 		}
 		switch n, lines := l.changes(from); {
 		case row.seen == byChance:
 			t.Logf("%s: %d changes of the table", row.fault, n)
 		case n > 0 && row.seen != byChecks:
-			t.Errorf("%s: its checks saw it:\n%s", row.fault, lines)
+			t.Errorf("%s: checks changed the table:\n%s", row.fault, lines)
 		}
 	}
 	l.run(0, path, "stop")
 }
 
-// With observe = out that server gets weight 0, no other one does, and it comes back by holddown. It gives no client an
-// answer: after two returns an order alone lets it in.
+// With observe = out the suspected server gets weight 0, and no other one does. It comes back by holddown. While its
+// clients get no answers, it needs an order after two returns.
 func TestKernelLongObserveOut(t *testing.T) {
 	onlyLong(t)
 	l := newGrayLab(t)
@@ -200,7 +200,7 @@ func TestKernelLongObserveOut(t *testing.T) {
 	l.run(0, path, "stop")
 }
 
-// observedAt is where the server of a namespace listens.
+// observedAt is the address at which the server of a namespace listens.
 func observedAt(ns string) string { return "192.0.2.2" + strings.TrimPrefix(ns, "rs") + ":7000" }
 
 // serve waits until all servers are in the table.

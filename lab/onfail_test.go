@@ -16,7 +16,7 @@ virtual = 198.51.100.10:7000
         checktype = connect
 `
 
-// The time of onfail continues with the next daemon after a crash; when it is over the server is removed.
+// The time of onfail continues in the next daemon after a crash. When it is over, the server is removed.
 func TestKernelOnFailOverACrash(t *testing.T) {
 	l := newLab(t)
 	l.echo("rs1", ":7000")
@@ -27,19 +27,19 @@ func TestKernelOnFailOverACrash(t *testing.T) {
 	listener.Close()
 	l.until(10*time.Second, "-r 192.0.2.23:7000 -m -w 0")
 	failed := time.Now()
-	time.Sleep(2 * time.Second) // of its four
+	time.Sleep(2 * time.Second) // of the four seconds of onfail
 	l.kill()
 	l.run(0, path, "start")
 	l.until(10*time.Second, "no 192.0.2.23", "-r 192.0.2.21:7000 -m -w 1")
 	if took := time.Since(failed); took < 3*time.Second || took > 5800*time.Millisecond {
-		t.Errorf("it is out after %v, by onfail after 4 s", took)
+		t.Errorf("the server is out after %v, want 4 s by onfail", took)
 	}
 	l.says(unfold(l.run(0, path, "why", "192.0.2.23")), "failed: not in the table until it passes (onfail = 4s)")
 	l.run(0, path, "stop")
 }
 
-// The first daemon whose file has timeouts sets them, and sets them again after another program; a second one leaves them
-// alone until the first one ends. At a stop they stay.
+// The first daemon whose file has timeouts sets them, and sets them again after a change by another program. A second
+// daemon doesn't change them until the first one ends. At a stop they stay.
 func TestKernelTimeoutsOfTwoDaemons(t *testing.T) {
 	l := newLab(t)
 	l.echo("rs1", ":7000")
@@ -57,7 +57,7 @@ func TestKernelTimeoutsOfTwoDaemons(t *testing.T) {
 	l.hasTimeouts("7200 33 60")
 }
 
-// hasTimeouts waits until the kernel has these timeouts.
+// hasTimeouts waits until the kernel has certain timeouts.
 func (l *lab) hasTimeouts(want string) {
 	l.t.Helper()
 	shown := ""

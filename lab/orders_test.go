@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Orders with an end on a real table: another weight, and maintenance that outlives kill -9 and ends by itself.
+// Orders with an end, on a real table: another weight, and maintenance that survives kill -9 and ends by itself.
 func TestKernelOrdersEnd(t *testing.T) {
 	l := newLab(t)
 	for _, ns := range []string{"rs1", "rs2"} {
@@ -28,11 +28,11 @@ virtual = 198.51.100.10:7000
 	begun := time.Now()
 	l.run(0, path, "set", "192.0.2.21", "maint", "--why", "new disk", "--for", "8s")
 	l.until(time.Second, "-r 192.0.2.22:7000 -m -w 20", "no 192.0.2.21")
-	l.run(1, path, "set", "192.0.2.22", "maint") // the last one
+	l.run(1, path, "set", "192.0.2.22", "maint") // refused: it is the last server
 	l.kill()
 	l.run(0, path, "start")
 	table := l.table()
-	early := time.Since(begun) < 7*time.Second // else the order may have ended: it counts whole seconds
+	early := time.Since(begun) < 7*time.Second // later it may have ended: it counts whole seconds
 	if early && strings.Contains(table, "192.0.2.21") || !strings.Contains(table, "-r 192.0.2.22:7000 -m -w 20") {
 		t.Errorf("after kill -9:\n%s", table)
 	}
@@ -42,7 +42,7 @@ virtual = 198.51.100.10:7000
 	l.run(0, path, "stop")
 }
 
-// Somebody sets the clock of the machine, and takes that back: an order for a time lasts that long all the same.
+// The machine's clock is set, and set back again. An order for a time lasts that time nevertheless.
 func TestKernelAnOrderOutlastsTheClock(t *testing.T) {
 	if text, _ := os.ReadFile("/proc/cpuinfo"); !strings.Contains(string(text), "User Mode Linux") {
 		t.Skip("only the clock of a guest is set")
@@ -74,14 +74,14 @@ virtual = 198.51.100.10:7000
 	table := l.table()
 	early := time.Since(begun) < 5*time.Second // by the monotonic clock
 	if early && strings.Contains(table, "192.0.2.21") {
-		t.Errorf("the order ended with the clock:\n%s", table)
+		t.Errorf("the order ended because the clock was set:\n%s", table)
 	}
 	put(-5 * time.Hour)
 	t.Cleanup(func() { put(5 * time.Hour) })
 	l.saysWithin(10*time.Second, "The clock was set back by ")
 	l.until(25*time.Second, "-r 192.0.2.21:7000 -m -w 1")
 	if took := time.Since(begun); took < 5*time.Second {
-		t.Errorf("it ended after %v", took)
+		t.Errorf("the order for 6 s ended after %v", took)
 	}
 	l.run(0, path, "stop")
 }

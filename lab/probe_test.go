@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// probe shows what a server answers at the virtual address and at its own, and leaves nothing in the table.
+// probe shows the answers of a server at the virtual address and at its own, and leaves nothing in the table.
 func TestKernelProbeShowsBothWays(t *testing.T) {
 	l := newLabOf(t, 2)
 	l.sh("ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1; ip -n %[1]srs2 addr del 192.0.2.10/32 dev lo", l.prefix)
@@ -23,7 +23,7 @@ func TestKernelProbeShowsBothWays(t *testing.T) {
 		}
 	}
 	if !strings.Contains(lines[3], "at 192.0.2.22 it answers") {
-		t.Errorf("the reason is not told: %s", lines[3])
+		t.Errorf("the reason is missing: %s", lines[3])
 	}
 	l.privateIs("")
 	probing := l.command(path, "probe")
@@ -37,7 +37,7 @@ func TestKernelProbeShowsBothWays(t *testing.T) {
 	_ = probing.Wait()
 	l.privateIs("")
 
-	// The address is on two interfaces, and the kernel takes the wrong one for answers.
+	// The address is on two interfaces, and the kernel uses the wrong one for answers.
 	l.sh(`ip -n %[1]sdir addr del 192.0.2.10/32 dev br0; ip -n %[1]sdir addr add 192.0.2.10/32 dev lo; ip -n %[1]sdir addr add 192.0.2.10/32 dev br0
 		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.rp_filter=1`, l.prefix)
 	if said := l.output(path, "probe", "192.0.2.10:80", "192.0.2.21:80"); !strings.Contains(said, "not checked through 192.0.2.10") || strings.Contains(said, "down") {

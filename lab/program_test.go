@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Exit status of every command that did what it was asked.
+// exitOK is the exit status of a command that succeeded.
 const exitOK = 0
 
 // program is the path of the binary under test.
@@ -36,7 +36,7 @@ func (l *lab) command(args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", l.prefix + "dir", cmp.Or(l.exe, program(l.t)), "--rundir", l.dir}, args...)...)
 }
 
-// run runs the program in the director and checks its exit status. It returns all that it said.
+// run runs the program in the director, and checks its exit status. It returns the output.
 func (l *lab) run(want int, args ...string) string {
 	l.t.Helper()
 	cmd := l.command(args...)
@@ -47,7 +47,7 @@ func (l *lab) run(want int, args ...string) string {
 	return string(out)
 }
 
-// pid is the process of the daemon, 0 if none runs.
+// pid is the process of the daemon; 0 if none is running.
 func (l *lab) pid() int {
 	text, err := os.ReadFile(filepath.Join(l.dir, "ldirectord.ldirectord.cf.pid"))
 	pid, bad := strconv.Atoi(strings.TrimSpace(string(text)))
@@ -61,7 +61,7 @@ func (l *lab) pid() int {
 	return pid
 }
 
-// signal sends one to the daemon, which must run.
+// signal sends a signal to the daemon, which must be running.
 func (l *lab) signal(s syscall.Signal) {
 	l.t.Helper()
 	pid := l.pid()
@@ -73,7 +73,7 @@ func (l *lab) signal(s syscall.Signal) {
 	}
 }
 
-// kill ends the daemon as a crash would.
+// kill ends the daemon as a crash does.
 func (l *lab) kill() {
 	l.t.Helper()
 	l.signal(syscall.SIGKILL)

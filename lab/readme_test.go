@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// TestKernelReadmeLeadsToABalancerThatServes follows the steps of README's Install after the package, literally, on a
-// director, three real servers and a client. The service manager alone is played.
+// TestKernelReadmeLeadsToABalancerThatServes follows the steps of README's Install after the package, word for word,
+// on a director, three real servers and a client. Only the service manager is a substitute.
 func TestKernelReadmeLeadsToABalancerThatServes(t *testing.T) {
 	l := newNetwork(t, 3)
-	l.sh("ip -n %sdir addr del %s/32 dev br0", l.prefix, drVIP) // the steps tell to add it
+	l.sh("ip -n %sdir addr del %s/32 dev br0", l.prefix, drVIP) // the steps add it
 	for i := range 3 {
 		l.page(fmt.Sprintf("rs%d", i+1), "database: ok")
 	}
@@ -48,7 +48,7 @@ func TestKernelReadmeLeadsToABalancerThatServes(t *testing.T) {
 	l.until(20*time.Second, "-r 192.0.2.21:80 -g -w 10", "-r 192.0.2.22:80 -g -w 10", "-r 192.0.2.23:80 -g -w 5")
 	for range 4 {
 		if answer := l.ask(drVIP); answer != "database:" {
-			t.Errorf("the client was answered %q", answer)
+			t.Errorf("the client got the answer %q", answer)
 		}
 	}
 }
@@ -68,11 +68,12 @@ func readmeSteps(t *testing.T) (lines []string) {
 	return lines
 }
 
-// asRoot runs a script in a namespace with an /etc of its own and the program on the search path, in a folder that has
-// the examples.
+// asRoot runs a script in a namespace with its own /etc, with the program on the search path, and in a folder with the
+// examples.
 func (l *lab) asRoot(ns, before, script string) string {
 	l.t.Helper()
-	etc, bin := filepath.Join("/dev/shm", l.prefix+ns), filepath.Join(l.dir, "bin") // an overlay is not made on every file system
+	// not every file system can hold an overlay's upper layer
+	etc, bin := filepath.Join("/dev/shm", l.prefix+ns), filepath.Join(l.dir, "bin")
 	for _, dir := range []string{etc + "/upper/ha.d", etc + "/work", bin} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			l.t.Fatal(err)

@@ -9,20 +9,20 @@ import (
 	"testing"
 )
 
-// What start changes on a real server, in whatever order scripts of several files and their later versions
-// run, stop undoes: no more and no less.
+// start may run for several files and their later versions, in any order. stop undoes exactly what start changed on
+// the real server.
 func TestKernelRealServerScriptUndoesOnlyWhatItDid(t *testing.T) {
 	l := newNetwork(t, 1)
-	l.sh("ip -n %srs1 addr add 192.0.2.12/32 dev lo", l.prefix) // the operator's own
+	l.sh("ip -n %srs1 addr add 192.0.2.12/32 dev lo", l.prefix) // set by the operator
 	was := l.realServerState()
 	if strings.Contains(was, "arp_ignore:1") {
-		t.Fatalf("before any start:\n%s", was)
+		t.Fatalf("arp_ignore is set before any start:\n%s", was)
 	}
 
 	one := []string{"192.0.2.10", "192.0.2.12"}
 	l.runScript(0, "one.cf", one, "start")
 	l.has("192.0.2.10", "192.0.2.12", "arp_ignore:1", "arp_announce:2")
-	l.runScript(0, "one.cf", []string{"192.0.2.11", "192.0.2.12"}, "start") // another version of the file
+	l.runScript(0, "one.cf", []string{"192.0.2.11", "192.0.2.12"}, "start") // a later version of the file
 	l.has("192.0.2.11", "192.0.2.12", "no 192.0.2.10")
 	l.runScript(3, "one.cf", one, "status")
 
@@ -49,7 +49,7 @@ func TestKernelRealServerScriptUndoesOnlyWhatItDid(t *testing.T) {
 func (l *lab) runScript(want int, name string, addresses []string, word string) string {
 	l.t.Helper()
 	text := ""
-	for _, a := range append(addresses, "192.0.2.99") { // whose real server is another machine
+	for _, a := range append(addresses, "192.0.2.99") { // the real server of this address is another machine
 		server := "192.0.2.21"
 		if a == "192.0.2.99" {
 			server = "192.0.2.98"
@@ -73,7 +73,7 @@ func (l *lab) runScript(want int, name string, addresses []string, word string) 
 	return string(out)
 }
 
-// realServerState is what the script may change on rs1.
+// realServerState is the part of rs1's state that the script may change.
 func (l *lab) realServerState() string {
 	l.t.Helper()
 	out, err := exec.Command("ip", "netns", "exec", l.prefix+"rs1", "sh", "-ec",
@@ -84,7 +84,7 @@ func (l *lab) realServerState() string {
 	return string(out)
 }
 
-// has checks that rs1 has these and not those after "no ".
+// has checks that rs1 has these settings, and not those after "no ".
 func (l *lab) has(want ...string) {
 	l.t.Helper()
 	state := l.realServerState()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The rows of docs/measured/failures.md in which a directive for weights makes a difference.
+// The rows of docs/measured/failures.md for which a directive for weights makes a difference.
 func TestKernelLongReturns(t *testing.T) {
 	onlyLong(t)
 	f := newFailures(t)
@@ -14,15 +14,15 @@ func TestKernelLongReturns(t *testing.T) {
 	f.more = "        scheduler = rr\n        holddown = 60\n"
 	f.reload()
 	f.breaks("1", "server process killed, and back", (*web).stop, (*web).start)
-	f.flaps() // it fails again, soon after its return
+	f.flaps() // the server fails again soon after its return
 	if n := f.rows[len(f.rows)-1].notes; !slices.Contains(n, "taken out 1 times") {
-		t.Errorf("with holddown: %q", n)
+		t.Errorf("with holddown the notes are %q, want that it was taken out once", n)
 	}
 	f.allFive()
 }
 
-// allFive: five servers die and return within seconds, without slowstart and with it. With it the first three, half of the
-// weight, come whole. The others climb, and wlc does not send them all new requests.
+// allFive: five servers die and return within seconds, without and with slowstart. With slowstart the first three,
+// half of the weight, have their full weight at once. The others climb, and wlc doesn't send them all new requests.
 func (f *failures) allFive() {
 	f.webs["rs5"].set(well)
 	f.served = append(slices.Clone(all), "rs5")
@@ -42,19 +42,19 @@ func (f *failures) allFive() {
 			continue
 		}
 		if slowstart == "" || !slices.Equal(came[:3], []uint32{10, 10, 10}) || came[3] > 3 || came[4] > 3 {
-			f.t.Errorf("%q: they come with the weights %v", slowstart, came)
+			f.t.Errorf("%q: the servers come with the weights %v", slowstart, came)
 		}
 	}
 	f.report()
 	f.t.Logf("of %d requests after the return of the last server, it gets %d, with slowstart %d", following, toLast[0], toLast[1])
 	if toLast[0] <= toLast[1] || toLast[1] > following/5 {
-		f.t.Error("with slowstart it must get fewer, and no more than its fair share")
+		f.t.Error("slowstart must give the last server fewer requests, and at most its share")
 	}
 }
 
 const following = 20 // requests
 
-// toLast counts the requests of the fifth server, among the first that follow its return.
+// toLast counts the requests of the fifth server, among the first ones after its return.
 func (f *failures) toLast(returned time.Time) (n int) {
 	f.t.Helper()
 	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// routing is a program that speaks BGP, with the files of examples/bgp.
+// routing is a BGP daemon, with the files of examples/bgp.
 type routing string
 
 const (
@@ -21,7 +21,7 @@ const (
 	frr  routing = "frr"
 )
 
-// text is its configuration for a director or the router.
+// text is the configuration of the BGP daemon, for a director or the router.
 func (r routing) text(l *lab, ns string) string {
 	l.t.Helper()
 	kind := "director"
@@ -39,7 +39,7 @@ func (r routing) text(l *lab, ns string) string {
 	return strings.NewReplacer("router id 10.0.0.1;", "router id 10.0.0."+number+";", "router-id 10.0.0.1\n", "router-id 10.0.0."+number+"\n").Replace(string(text))
 }
 
-// routes starts one in a network; it ends with the test.
+// routes starts a BGP daemon in a namespace for the time of the test.
 func (f *fleet) routes(l *lab, ns string, r routing) {
 	f.t.Helper()
 	if r == bird {
@@ -67,7 +67,7 @@ func (f *fleet) routes(l *lab, ns string, r routing) {
 	}
 }
 
-// runs has a program run in a network until the test ends.
+// runs starts a program in a namespace for the time of the test.
 func (f *fleet) runs(l *lab, ns string, argv ...string) {
 	f.t.Helper()
 	cmd := exec.Command("ip", append([]string{"netns", "exec", l.prefix + ns}, argv...)...)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// schedulers of Linux with the flags that each knows, and how the table shows them.
+// schedulers are the schedulers of Linux with their flags, as the table shows them.
 var schedulers = []struct{ name, flags string }{
 	{"rr", ""}, {"wrr", ""}, {"lc", ""}, {"wlc", ""}, {"lblc", ""}, {"lblcr", ""}, {"dh", ""}, {"sed", ""}, {"nq", ""},
 	{"fo", ""}, {"ovf", ""}, {"twos", ""},
@@ -16,7 +16,7 @@ var schedulers = []struct{ name, flags string }{
 	{"mh", ""}, {"mh", "mh-fallback"}, {"mh", "mh-port"}, {"mh", "mh-fallback,mh-port"},
 }
 
-// Each scheduler's module is loaded when a virtual service needs it, and its flags arrive.
+// Each scheduler's module is loaded when a virtual service needs it, and its flags are set.
 func TestKernelSchedulers(t *testing.T) {
 	l := newLabOf(t, 0)
 	var config strings.Builder
@@ -44,11 +44,11 @@ func TestKernelSchedulers(t *testing.T) {
 	}
 	l.run(0, path, "start")
 	l.until(5*time.Second, lines...)
-	for _, text := range refused { // told after the changes that succeeded
+	for _, text := range refused { // logged after the changes that succeeded
 		l.saysWithin(5*time.Second, text)
 	}
 	if log := l.logText(); strings.Count(log, "failed") != len(refused) {
-		t.Error(log)
+		t.Errorf("the log must have %d failures:\n%s", len(refused), log)
 	}
 	l.run(0, path, "stop")
 	if table := l.table(); table != "" {
@@ -69,8 +69,8 @@ virtual = 192.0.2.10:81
     persistent = %d
 `
 
-// A scheduler without a module is one error that names it. Its virtual service stays as it was, its servers
-// follow their checks, and the others are set up.
+// A scheduler without a module is one error, which names it. The virtual service keeps its old scheduler, its servers
+// still follow their checks, and other services are set up.
 func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	l := newLabOf(t, 0)
 	maintenance := l.dir + "/maintenance"
@@ -89,7 +89,7 @@ func TestKernelSchedulerThatTheKernelLacks(t *testing.T) {
 	l.until(2*time.Second, old, "-A -t 192.0.2.10:81 -s wlc -p 90\n", "-a -t 192.0.2.10:82 -r 192.0.2.1:82 -m -w 1\n")
 	const told = "Table change failed: 192.0.2.10:80: ipvs -E -t 192.0.2.10:80 -s nosuch: no such file or directory (the kernel lacks module ip_vs_nosuch)"
 	l.saysWithin(5*time.Second, told)
-	time.Sleep(1500 * time.Millisecond) // more tries than one
+	time.Sleep(1500 * time.Millisecond) // longer than one retry
 	if log := l.logText(); strings.Count(log, told) != 1 || strings.Count(log, "Table change failed") != 1 {
 		t.Errorf("the log has not one error:\n%s", log)
 	}

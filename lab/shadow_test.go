@@ -23,8 +23,8 @@ virtual = 198.51.100.10:80
         quiescent = no
 `
 
-// A shadow beside a daemon of the same file: what both see is no difference, what a daemon misses that hangs is one. It
-// changes nothing, and docs/upgrade.md has what it prints.
+// A shadow runs next to a daemon with the same file. What both see is no difference. What a hanging daemon misses is
+// one. The shadow changes nothing, and docs/upgrade.md shows its output.
 func TestKernelShadow(t *testing.T) {
 	l := newLab(t)
 	l.echo("rs1", ":80")
@@ -32,7 +32,7 @@ func TestKernelShadow(t *testing.T) {
 	path := l.config(shadowConfig)
 	l.run(0, path, "start")
 	l.until(2*time.Second, "-r 192.0.2.21:80", "-r 192.0.2.22:80")
-	l.saysWithin(10*time.Second, "192.0.2.22:80") // the table is changed first, and the log is a file too
+	l.saysWithin(10*time.Second, "192.0.2.22:80") // the log may be written after the table, and is one of the files
 	before := l.files()
 	report := filepath.Join(t.TempDir(), "shadow.json")
 	shadow := l.beginShadow(path, "--report", report)
@@ -43,7 +43,7 @@ func TestKernelShadow(t *testing.T) {
 	l.until(5*time.Second, "-r 192.0.2.22:80")
 	time.Sleep(3 * time.Second)
 	if out := shadow.end(0); !strings.Contains(out, "requests that write: 0\n") || !strings.Contains(out, "Lasting differences: 0\n") {
-		t.Errorf("it prints\n%s", out)
+		t.Errorf("the shadow prints\n%s", out)
 	}
 	var sum struct{ Writes, Virtuals, Servers int }
 	if text, err := os.ReadFile(report); err != nil || json.Unmarshal(text, &sum) != nil || sum.Writes != 0 || sum.Virtuals != 1 || sum.Servers != 2 {
@@ -71,7 +71,7 @@ func TestKernelShadow(t *testing.T) {
 	_, shown, _ := strings.Cut(string(page), "shadow --for 24h --report shadow.json\n")
 	shown, _, _ = strings.Cut(shown, "```")
 	if got, want := steadyShadow(out), steadyShadow(shown); got != want {
-		t.Errorf("it prints\n%sthe page has\n%s", out, shown)
+		t.Errorf("the shadow prints\n%sthe page has\n%s", out, shown)
 	}
 	l.run(0, path, "stop")
 	for _, long := range []string{"ever", "0s", "5"} {
@@ -80,7 +80,7 @@ func TestKernelShadow(t *testing.T) {
 
 	cmd := l.command(path, "shadow", "--for", "2s")
 	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "nothing was compared") {
-		t.Errorf("over an empty table: %v\n%s", err, out)
+		t.Errorf("with an empty table the shadow ends with %v\n%s", err, out)
 	}
 }
 
@@ -96,7 +96,7 @@ func (l *lab) listener(ns string) (listener net.Listener) {
 	return listener
 }
 
-// files are the names in the run folder, without those that the daemon is about to rename.
+// files are the names in the run folder, except those that the daemon is about to rename.
 func (l *lab) files() string {
 	l.t.Helper()
 	list, err := os.ReadDir(l.dir)
@@ -112,7 +112,7 @@ func (l *lab) files() string {
 	return names.String()
 }
 
-// shadowing is a shadow that runs.
+// shadowing is a running shadow.
 type shadowing struct {
 	l   *lab
 	cmd *exec.Cmd
@@ -138,12 +138,13 @@ func (l *lab) beginShadow(path string, args ...string) *shadowing {
 	}
 	l.t.Cleanup(func() { s.cmd.Process.Kill() })
 	var r struct{ Readings int }
-	for end := time.Now().Add(20 * time.Second); r.Readings < 2; time.Sleep(50 * time.Millisecond) { // all servers have a result by the second
+	// by the second reading all servers have a result
+	for end := time.Now().Add(20 * time.Second); r.Readings < 2; time.Sleep(50 * time.Millisecond) {
 		if text, err := os.ReadFile(report); err == nil {
-			_ = json.Unmarshal(text, &r) // the next look sees the whole of it
+			_ = json.Unmarshal(text, &r) // an unfinished file is read again
 		}
 		if time.Now().After(end) {
-			l.t.Fatalf("it has read the table %d times:\n%s", r.Readings, s.text())
+			l.t.Fatalf("the shadow has read the table only %d times:\n%s", r.Readings, s.text())
 		}
 	}
 	return s
@@ -158,12 +159,12 @@ func (s *shadowing) await(word string) {
 	s.l.t.Helper()
 	for end := time.Now().Add(20 * time.Second); !strings.Contains(s.text(), word); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.l.t.Fatalf("it never says %s:\n%s", word, s.text())
+			s.l.t.Fatalf("the shadow does not print %s:\n%s", word, s.text())
 		}
 	}
 }
 
-// end ends it as Ctrl-C does, and returns what it printed.
+// end ends the shadow as Ctrl-C does, and returns its output.
 func (s *shadowing) end(want int) string {
 	s.l.t.Helper()
 	s.cmd.Process.Signal(syscall.SIGINT)
@@ -179,7 +180,7 @@ var (
 	readings = regexp.MustCompile(`Readings of the live table: \d+`)
 )
 
-// steadyShadow is what a shadow prints, without times.
+// steadyShadow is the output of a shadow without times.
 func steadyShadow(text string) string {
 	return steady(moments.ReplaceAllString(readings.ReplaceAllString(text, "Readings -"), "-"))
 }

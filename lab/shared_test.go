@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// A database that all servers share, as in civitai 4076: it bears a few servers that fill their pools of connections, and
-// stalls when all do at once. Then every check fails, and when it works again all servers come back in the same interval.
-// Here it stalls once by a fault of its own; what follows is the servers' doing. The first row is without a remedy.
+// All servers share a database, as in civitai 4076. It can bear a few servers that fill their pools of connections,
+// and stalls when all do so at once. Then every check fails, and when the database works again, all servers come back
+// in the same interval. In this test it first stalls by itself. The further stalls are caused by the servers. The
+// first row has no remedy.
 func TestKernelLongSharedDatabase(t *testing.T) {
 	onlyLong(t)
 	w := newWeights(t, 5)
@@ -24,7 +25,7 @@ func TestKernelLongSharedDatabase(t *testing.T) {
 	}
 	for _, row := range []struct {
 		what, settings string
-		most           int // further stalls, at most; negative: at least one
+		most           int // the largest number of further stalls; negative: at least one
 	}{
 		{"none of these", "", -1},
 		{"`pace = 1/3`", "pace = 1/3\n", 0},
@@ -35,7 +36,7 @@ func TestKernelLongSharedDatabase(t *testing.T) {
 		for _, one := range servers {
 			one.fill()
 		}
-		w.serve(40, "        scheduler = wrr\n") // all are in
+		w.serve(40, "        scheduler = wrr\n") // all servers are in the table
 		w.serve(40, "        scheduler = wrr\n        "+row.settings)
 		c := w.traffic()
 		time.Sleep(2 * time.Second)
@@ -60,17 +61,17 @@ func TestKernelLongSharedDatabase(t *testing.T) {
 }
 
 const (
-	pool    = 5               // connections that a server opens to the database with its first requests
-	bears   = 20              // connections opened within a second
-	stalled = 2 * time.Second // how long it does not answer then
+	pool    = 5               // number of connections that a server opens to the database with its first requests
+	bears   = 20              // number of connections that may be opened within a second
+	stalled = 2 * time.Second // how long the database then gives no answers
 )
 
-// database is one that all servers share. It stalls if too many connections are opened within a second.
+// database is a database that all servers share. It stalls if too many connections are opened within a second.
 type database struct {
 	mu     sync.Mutex
 	opened []time.Time
-	until  time.Time // it stalls
-	times  int       // that it stalled
+	until  time.Time // end of the stall
+	times  int       // number of stalls
 }
 
 func (d *database) stall() {
@@ -96,7 +97,8 @@ func (d *database) stalls() int {
 	return d.times
 }
 
-// ask makes a query, which opens a connection or not, and reports whether the database answers; times is how often it stalled.
+// ask makes a query, which may open a connection. It reports whether the database answers, and how often it has
+// stalled.
 func (d *database) ask(opens bool) (works bool, times int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -118,17 +120,17 @@ func (d *database) ask(opens bool) (works bool, times int) {
 	return true, d.times
 }
 
-// pooled is a web server with a pool of connections to a database, which are lost when it stalls.
+// pooled is a web server with a pool of connections to the database. They are lost when the database stalls.
 type pooled struct {
 	db   *database
 	name string
 
 	mu    sync.Mutex
-	open  int // connections
-	times int // that the database had stalled when they were opened
+	open  int // number of open connections
+	times int // number of stalls when they were opened
 }
 
-// fill opens all connections of the pool, which a server with time does one by one.
+// fill opens all connections of the pool, as if the server had done so one by one.
 func (p *pooled) fill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// starvation measures how long nothing of this kernel ran: the lab's is a process of a machine that may be
-// busy. Such time is the machine's and not the daemon's.
+// starvation measures the time in which this kernel did not run at all. The lab's kernel is a process on a machine
+// that may be busy. The daemon is not responsible for such times.
 type starvation struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	spells []spell
-	begun  time.Time // the nap under way; zero: there is none
+	begun  time.Time // when the current nap began; zero: there is none
 }
 
 type spell struct {
@@ -21,10 +21,10 @@ type spell struct {
 
 const (
 	nap     = 10 * time.Millisecond
-	minLost = 20 * time.Millisecond // of a nap
+	minLost = 20 * time.Millisecond // longer naps count as lost time
 )
 
-// watchStarvation measures until the test ends.
+// watchStarvation measures for the time of the test.
 func watchStarvation(t *testing.T) *starvation {
 	s := &starvation{begun: time.Now()}
 	stop, ended := make(chan struct{}), make(chan struct{})
@@ -44,7 +44,7 @@ func watchStarvation(t *testing.T) *starvation {
 	return s
 }
 
-// wakes ends a nap and begins the next one; there is none after the zero time.
+// wakes ends a nap, and begins the next one unless the time is zero.
 func (s *starvation) wakes(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *starvation) wakes(now time.Time) {
 	s.begun = now
 }
 
-// since is how much was lost since a time. Who asks may run before the nap ends that was too long.
+// since is the time lost since a time. A nap that is already too long counts, too.
 func (s *starvation) since(from time.Time) (lost time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 	"ldirectord/status"
 )
 
-// The report has the kernel's connections, also for a member of statusgroup, who may not read them.
+// The report has the kernel's connections, even for a member of statusgroup, which may not read them.
 func TestKernelStatusShowsConnections(t *testing.T) {
 	l := newLab(t)
 	for _, ns := range []string{"rs1", "rs2"} {
 		l.echo(ns, ":7000")
 	}
-	for dir := l.dir; dir != os.TempDir(); dir = filepath.Dir(dir) { // others come as far as the socket
+	for dir := l.dir; dir != os.TempDir(); dir = filepath.Dir(dir) { // other users must get to the socket
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -62,14 +62,14 @@ virtual = 198.51.100.10:7000
 		t.Errorf("connections %+v and %+v, want one and none active", one.Connections, two.Connections)
 	}
 	if !report.Virtuals[0].Written || one.TableWeight == nil || *one.TableWeight != 1 {
-		t.Errorf("%+v", report.Virtuals[0])
+		t.Errorf("not written, or without weight 1: %+v", report.Virtuals[0])
 	}
 	if said, err := as("daemon", "drain", "192.0.2.21").CombinedOutput(); err == nil || !strings.Contains(string(said), "orders are taken from root") {
-		t.Errorf("an order of a member of the group is answered by %s, %v", said, err)
+		t.Errorf("the answer to an order of a member of the group is %s, %v", said, err)
 	}
 	text, err = ask("nogroup")
 	unknown, ended := errors.AsType[*exec.ExitError](err)
 	if !ended || unknown.ExitCode() != 4 || !strings.Contains(text, "permission denied") {
-		t.Errorf("somebody else is answered %s, %v", text, err)
+		t.Errorf("another user gets the answer %s, %v", text, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// synPacket is an IPv4 packet with a SYN alone (RFC 791, RFC 9293). The kernel fills in the checksum of its first header.
+// synPacket is an IPv4 packet with only a SYN (RFC 791, RFC 9293). The kernel fills in the checksum of the IP header.
 func synPacket(from, to netip.AddrPort) []byte {
 	const header, tcp = 20, 6
 	src, dst := from.Addr().As4(), to.Addr().As4()

@@ -16,27 +16,27 @@ import (
 )
 
 const (
-	requestRate    = 60               // a second
-	requestTimeout = 2 * time.Second  // of connecting and of answering
-	requesters     = 40               // requests at a time
-	firstPort      = 10000            // of the client
-	portsInTurn    = 20000            // a port comes again when its last connection is long forgotten
+	requestRate    = 60               // requests a second
+	requestTimeout = 2 * time.Second  // for connecting, and for each answer
+	requesters     = 40               // parallel requests
+	firstPort      = 10000            // first port of the client
+	portsInTurn    = 20000            // ports in turn: when one is used again, its last connection is forgotten
 	clientAddress  = "198.51.100.100" // for natVIP
 	sorryServer    = "dir"            // answers on the director itself
-	lookBack       = 3 * time.Second  // between two looks at the kernel's connections
+	lookBack       = 3 * time.Second  // between two readings of the kernel's connections
 )
 
-// request is one of the client's.
+// request is one request of the client.
 type request struct {
 	port       int
 	start, end time.Time
-	server     string // who answered well
-	failure    string // "" for a good answer
-	sentTo     string // of a failed request: the real server that the kernel chose, "" if nobody or not known
+	server     string // the server of a good answer
+	failure    string // empty for a good answer
+	sentTo     string // for a failed request: the real server that the kernel chose; empty if none, or not known
 	traced     bool
 }
 
-// traffic is a client that asks natVIP all the time, each time from another port.
+// traffic is a client that makes requests to natVIP all the time, each from another port.
 type traffic struct {
 	l     *lab
 	ports chan int
@@ -44,11 +44,11 @@ type traffic struct {
 	once  sync.Once
 	done  sync.WaitGroup
 
-	mu       sync.Mutex // guards what follows
-	requests []*request // as they ended
+	mu       sync.Mutex // guards the fields below
+	requests []*request // in the order of their ends
 }
 
-// traffic begins to ask; it ends with the test.
+// traffic starts a client for the time of the test.
 func (l *lab) traffic() *traffic {
 	c := &traffic{l: l, ports: make(chan int), stop: make(chan struct{})}
 	for range requesters {
@@ -64,7 +64,7 @@ func (l *lab) traffic() *traffic {
 	return c
 }
 
-// end waits until every request is answered, and returns all of them.
+// end waits for all answers, and returns all requests.
 func (c *traffic) end() []*request {
 	c.once.Do(func() { close(c.stop) })
 	c.done.Wait()
@@ -84,7 +84,7 @@ func (c *traffic) pace() {
 		}
 		select {
 		case c.ports <- firstPort + n%portsInTurn:
-		default: // all of them wait for answers
+		default: // all workers wait for answers
 		}
 	}
 }
@@ -138,7 +138,7 @@ func get(port int) (string, error) {
 	return string(answer), err
 }
 
-// failure is a word for what a client's user would see.
+// failure is a word for what the client's user sees.
 func failure(err error) string {
 	var op *net.OpError
 	dialing := errors.As(err, &op) && op.Op == "dial"
@@ -154,7 +154,7 @@ func failure(err error) string {
 	}
 }
 
-// look finds out, while requests fail, which real servers the kernel chose for them.
+// look finds, while the client runs, the real servers that the kernel chose for failed requests.
 func (c *traffic) look() {
 	tick := time.NewTicker(lookBack)
 	defer tick.Stop()
@@ -168,7 +168,7 @@ func (c *traffic) look() {
 	}
 }
 
-// trace asks the kernel's connections about the requests that failed since the last time.
+// trace finds the real servers of the requests that failed since its last call, in the kernel's connections.
 func (c *traffic) trace() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,7 +191,7 @@ func (c *traffic) trace() {
 	}
 }
 
-// connections reads ip_vs_conn of the director: protocol, client, port, virtual, port, real, port, …, in
+// connections reads ip_vs_conn of the director: protocol, client, port, virtual, port, real, port and more, in
 // hexadecimal.
 func (l *lab) connections(tell func(port int, real string)) error {
 	read := func() error {
@@ -217,7 +217,7 @@ func (l *lab) connections(tell func(port int, real string)) error {
 	return errors.Join(entered, err)
 }
 
-// realName names the real server of an address in hexadecimal: C0000215 is rs1.
+// realName is the name of the real server at an address in hexadecimal: C0000215 is rs1.
 func realName(hex string) string {
 	n, err := strconv.ParseUint(hex, 16, 32)
 	if err != nil {
@@ -230,14 +230,14 @@ func realName(hex string) string {
 	return fmt.Sprintf("rs%d", int(a.As4()[3])-20)
 }
 
-// longConnections are connections whose servers never stop answering.
+// longConnections are connections with answers that never end.
 type longConnections struct {
 	conns []net.Conn
 	ended chan string
 	done  sync.WaitGroup
 }
 
-// hold opens connections to natVIP and reads from them.
+// hold opens connections to natVIP, and reads from them.
 func (l *lab) hold(n int) *longConnections {
 	h := &longConnections{ended: make(chan string, n)}
 	for range n {
@@ -256,7 +256,7 @@ func (l *lab) hold(n int) *longConnections {
 	return h
 }
 
-// drain reads until nothing comes for a while or the connection ends, and says why it ended.
+// drain reads until the connection ends or nothing comes for a while. It returns why it ended.
 func drain(conn net.Conn) string {
 	buffer := make([]byte, 1024)
 	for {
@@ -269,7 +269,7 @@ func drain(conn net.Conn) string {
 	}
 }
 
-// end closes the connections and says why one ended before, "" if none did.
+// end closes the connections. It returns why one ended earlier; empty if none did.
 func (h *longConnections) end() (early string) {
 	select {
 	case early = <-h.ended:

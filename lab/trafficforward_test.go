@@ -2,7 +2,7 @@ package lab
 
 import "testing"
 
-// everyWay has all methods, in both families, by address (port 80) and by mark (port 8080).
+// everyWay has all methods in both families, by address (port 80) and by mark (port 8080).
 const everyWay = `
 VIRTUAL = ADDRESS:80
         REALS:80
@@ -18,8 +18,8 @@ VIRTUAL = MARK
         scheduler = rr
 `
 
-// Every method, in both families, by address and by mark: traffic goes to all three servers, not to one that
-// fails, to the fallback server while all are down, and no longer when one is back.
+// Each method, in both families, by address and by mark. Traffic goes to all three servers, but not to one that fails.
+// It goes to the fallback server while all are down, and no longer when one is back.
 func (m *matrix) forwarding(t *testing.T) {
 	l := m.lab.with(t)
 	rs1, rs2, rs3 := l.webOn("rs1", "80", "8080"), l.webOn("rs2", "80", "8080"), l.webOn("rs3", "80", "8080")
@@ -32,8 +32,8 @@ func (m *matrix) forwarding(t *testing.T) {
 	for _, step := range []struct {
 		what    string
 		do      func()
-		servers int      // in the table
-		gone    []string // from it
+		servers int      // number of servers in the table
+		gone    []string // no longer in the table
 		answers []string
 	}{
 		{failover, func() {}, 3 * 12, nil, []string{"rs1", "rs2", "rs3"}},
@@ -54,7 +54,7 @@ func (m *matrix) forwarding(t *testing.T) {
 	}
 }
 
-// A persistent client goes to the fallback server, by any port of its mark, and does not stay there.
+// A persistent client goes to the fallback server at each port of its mark, and doesn't stay there.
 func (m *matrix) sorryServer(t *testing.T) {
 	l := m.lab.with(t)
 	var webs []*web

@@ -28,8 +28,8 @@ VIRTUAL = MARK
         receive = "ok"
 `
 
-// Ftp by one mark: the control connection and the data connections of either direction are with one server,
-// else no file would arrive.
+// Ftp by one mark. The control connection and the data connections in both directions go to one server, otherwise no
+// file would arrive.
 func (m *matrix) ftp(t *testing.T) {
 	l := m.lab.with(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -50,7 +50,7 @@ func (m *matrix) ftp(t *testing.T) {
 	}
 }
 
-// vsftpd runs an ftp server whose file has its name: vsftpd where it is installed, else one of our own.
+// vsftpd runs an ftp server that has a file with its name: vsftpd if it is installed, otherwise ftpServer.
 func (l *lab) vsftpd(ns string) {
 	l.t.Helper()
 	path, err := exec.LookPath("vsftpd")
@@ -93,10 +93,10 @@ secure_chroot_dir=%s
 		server.Process.Kill()
 		server.Wait()
 	})
-	l.listens(ns, "21") // the next check after one that fails is half a minute later
+	l.listens(ns, "21") // after a failed check, the next one is half a minute later
 }
 
-// listens waits until a program answers at a port.
+// listens waits until a program listens at a port.
 func (l *lab) listens(ns, port string) {
 	l.t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -113,7 +113,7 @@ func (l *lab) listens(ns, port string) {
 	}
 }
 
-// fetch gets status.txt as a client, and returns the first word of it, or the error.
+// fetch gets status.txt as a client. It returns the first word of the file, or the error.
 func (l *lab) fetch(w lane, client netip.Addr, mode string) (word string) {
 	l.t.Helper()
 	var err error
@@ -170,7 +170,7 @@ func ftpAsk(control *textproto.Conn, code int, command string) (string, error) {
 	return text, nil
 }
 
-// ftpData prepares a data connection (RFC 2428), and returns how to read all of it.
+// ftpData prepares a data connection (RFC 2428). The returned function reads all of its data.
 func ftpData(control *textproto.Conn, client netip.Addr, server string, active bool) (func() (string, error), error) {
 	if !active {
 		text, err := ftpAsk(control, 229, "EPSV")
@@ -209,7 +209,7 @@ func ftpData(control *textproto.Conn, client netip.Addr, server string, active b
 		from := conn.RemoteAddr().(*net.TCPAddr)
 		if host, _, _ := net.SplitHostPort(server); from.IP.String() != host || from.Port != 20 {
 			conn.Close()
-			return "", fmt.Errorf("it comes from %s", from)
+			return "", fmt.Errorf("the data connection comes from %s", from)
 		}
 		return allOf(conn)
 	}, nil
@@ -222,7 +222,7 @@ func allOf(conn net.Conn) (string, error) {
 	return string(all), err
 }
 
-// ftpServer knows as much of RFC 959 and RFC 2428 as the checks and the clients of the lab need.
+// ftpServer supports as much of RFC 959 and RFC 2428 as the lab's checks and clients need.
 func (l *lab) ftpServer(ns string) {
 	var listener net.Listener
 	var err error

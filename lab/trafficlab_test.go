@@ -22,14 +22,14 @@ import (
 
 // lane is how traffic goes to the real servers: a forwarding method, a family, and the virtual address of both.
 type lane struct {
-	method  string // as people call it
-	forward string // as the file calls it
+	method  string // the name that people use
+	forward string // the name in the file
 	family  string // IPv4 or IPv6
 	vip     string
-	clients string // where their addresses begin
+	clients string // first address of the clients' network
 }
 
-// The lanes of the lab. Those by masq come from the other side of the director.
+// These are the lanes of the lab. Traffic with masq comes from the other side of the director.
 var (
 	dr4  = lane{"DR", "gate", "IPv4", drVIP, "198.18.0.0"}
 	tun4 = lane{"TUN", "ipip", "IPv4", "192.0.2.11", "198.18.0.0"}
@@ -41,7 +41,7 @@ var (
 
 var lanes = []lane{dr4, nat4, tun4, dr6, nat6, tun6}
 
-// client is the address of client 1, 2, …
+// client is the address of a client by its number.
 func (w lane) client(n int) netip.Addr {
 	addr := netip.MustParseAddr(w.clients).AsSlice()
 	addr[len(addr)-2], addr[len(addr)-1] = byte(n>>8), byte(n)
@@ -64,9 +64,9 @@ func (w lane) url(scheme, port string) string {
 
 var realsLine = regexp.MustCompile("(?m)^ *REALS(:[0-9]+)?$")
 
-// sections writes sections of a configuration for some lanes, with what they call VIRTUAL (virtual or
-// virtual6), ADDRESS and VIP (with and without the brackets of IPv6), MARK (one for each lane), and REALS[:PORT],
-// the lines of the three real servers.
+// sections has the sections of a configuration for some lanes. In the template it replaces VIRTUAL (virtual or
+// virtual6), ADDRESS and VIP (with and without the brackets of IPv6), MARK (one for each lane), and REALS[:PORT], the
+// lines of the three real servers.
 func sections(template string, some ...lane) (config string) {
 	for _, w := range some {
 		virtual, address, real := "virtual", w.vip, "        real = 192.0.2.2%d%s %s"
@@ -86,8 +86,8 @@ func sections(template string, some ...lane) (config string) {
 	return config
 }
 
-// newTrafficLab is the lab with both families and many clients. The clients' networks are those that the client routes:
-// those of DR and TUN are reached by the real servers without the director, those of NAT through it alone.
+// newTrafficLab is the lab with both families and many clients, whose networks are routed to the client. The real
+// servers reach those of DR and TUN without the director, and those of NAT only through it.
 func newTrafficLab(t *testing.T) *lab {
 	t.Helper()
 	l := newNetwork(t, 3)
@@ -135,7 +135,7 @@ func (l *lab) with(t *testing.T) *lab {
 	return &c
 }
 
-// realServerScript prints the script of a configuration, and runs it in real servers with a word.
+// realServerScript prints the script of a configuration, and runs it with a word in some real servers.
 func (l *lab) realServerScript(path, word string, servers ...int) {
 	l.t.Helper()
 	script, err := l.command(path, "realserver-script").Output()
@@ -151,23 +151,23 @@ func (l *lab) realServerScript(path, word string, servers ...int) {
 	}
 }
 
-// quick are the times of most of the lab's files.
+// quick has the times of most of the lab's files.
 const quick = "checkinterval = 1\nchecktimeout = 2\nnegotiatetimeout = 2\nfailurecount = 1\n"
 
-// start runs the daemon with a configuration; the subtest's end stops it. checkinterval is 1.
+// start runs the daemon with a configuration, with checkinterval 1, for the time of the subtest.
 func (l *lab) start(config string) (path string) {
 	l.t.Helper()
-	os.Remove(l.log) // what is shown of it is this test's
+	os.Remove(l.log) // so that the log is of this test only
 	path = l.config(quick + config)
 	l.run(0, path, "start")
 	l.t.Cleanup(func() { l.run(0, path, "stop") })
 	return path
 }
 
-// ownTimes are the lines of an example that the lab has faster.
+// ownTimes are the lines of an example that the lab replaces by shorter times.
 var ownTimes = regexp.MustCompile("(?m)^(checkinterval|checktimeout|negotiatetimeout|failurecount|logfile|autoreload) = .*\n")
 
-// example is a file of examples/ with the lab's times, after the file itself was checked.
+// example is a file of examples/ with the lab's times. It is checked first.
 func (l *lab) example(name string) string {
 	l.t.Helper()
 	l.run(0, "../examples/"+name, "check")
@@ -178,14 +178,15 @@ func (l *lab) example(name string) string {
 	return ownTimes.ReplaceAllString(string(text), "")
 }
 
-// get asks a URL as a client and returns the name of the server that answered, or the error.
+// get requests a URL as a client. It returns the name of the server that answered, or the error.
 func (l *lab) get(client netip.Addr, address string) (answer string) {
 	l.t.Helper()
 	l.in("client", func() { answer = getFrom(client, address) })
 	return answer
 }
 
-// getEach asks URLs, one after the other and again, as each of the clients; it returns who answered each.
+// getEach requests URLs in turn, several times, as each of the clients. For each client it counts the answers of each
+// server.
 func (l *lab) getEach(w lane, clients []int, times int, urls ...string) []map[string]int {
 	l.t.Helper()
 	var answers []map[string]int
@@ -203,7 +204,7 @@ func (l *lab) getEach(w lane, clients []int, times int, urls ...string) []map[st
 	return answers
 }
 
-// getFrom makes one request, on a thread of the client.
+// getFrom makes one request, on a thread in the client's namespace.
 func getFrom(client netip.Addr, address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -231,7 +232,7 @@ func getFrom(client netip.Addr, address string) string {
 	return word
 }
 
-// telnet greets with its name, as a log-in does.
+// telnet runs a server that greets with its name, as a log-in does.
 func (l *lab) telnet(ns string) {
 	var listener net.Listener
 	var err error
@@ -252,11 +253,11 @@ func (l *lab) telnet(ns string) {
 	}()
 }
 
-// lastPort numbers the clients' connections.
+// lastPort is the port of the clients' last connection.
 var lastPort atomic.Uint32
 
-// newPort is a port that no client used before, below those that the kernel picks: it picks them by chance, and
-// where it picks one again, IPVS still knows the old connection and does not schedule the new one.
+// newPort is a port that no client has used, below those that the kernel chooses. The kernel chooses ports at random.
+// For one that is used again, IPVS would still know the old connection and not schedule the new one.
 func newPort() uint16 { return uint16(1024 + lastPort.Add(1)%30000) }
 
 // dialFrom opens a connection that may last a few seconds.
@@ -275,7 +276,7 @@ func dialFrom(client netip.Addr, network, to string) (net.Conn, error) {
 	return conn, conn.SetDeadline(time.Now().Add(5 * time.Second))
 }
 
-// dial opens a connection as a client; it ends with the test.
+// dial opens a connection as a client, for the time of the test.
 func (l *lab) dial(client netip.Addr, network, to string) net.Conn {
 	l.t.Helper()
 	var conn net.Conn
@@ -288,10 +289,10 @@ func (l *lab) dial(client netip.Addr, network, to string) net.Conn {
 	return conn
 }
 
-// names are who answered, in order.
+// names are the names of the servers that answered, sorted.
 func names(answers map[string]int) []string { return slices.Sorted(maps.Keys(answers)) }
 
-// answeredBy checks that these servers answered, each of them, and nobody else.
+// answeredBy checks that each of these servers answered, and no other one.
 func answeredBy(t *testing.T, answers map[string]int, want ...string) {
 	t.Helper()
 	if got := names(answers); !slices.Equal(got, want) {
@@ -299,7 +300,7 @@ func answeredBy(t *testing.T, answers map[string]int, want ...string) {
 	}
 }
 
-// sticks checks that every client was answered by one server alone, and the clients by each of the three.
+// sticks checks that every client got answers of one server only, and all clients together those of all three.
 func sticks(t *testing.T, answers []map[string]int) {
 	t.Helper()
 	all := map[string]int{}
@@ -312,7 +313,7 @@ func sticks(t *testing.T, answers []map[string]int) {
 	answeredBy(t, all, "rs1", "rs2", "rs3")
 }
 
-// untilServers waits until the table has a number of real servers, and nothing of some kinds.
+// untilServers waits until the table has n real servers, and none of the texts in gone.
 func (l *lab) untilServers(n int, gone ...string) {
 	l.t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -326,7 +327,7 @@ func (l *lab) untilServers(n int, gone ...string) {
 	}
 }
 
-// settings are what realserver-script changes on the real servers.
+// settings are the settings that realserver-script changes on the real servers.
 func (l *lab) settings() (all string) {
 	l.t.Helper()
 	for n := 1; n <= 3; n++ {

@@ -13,8 +13,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// A server with an upper limit of four. What the kernel does, and what the daemon says of it: the rule is the kernel's, and the
-// daemon only computes it.
+// A server has an upper limit of four. The kernel applies the limit, the daemon only computes it. The test compares
+// both.
 func (m *matrix) limits(t *testing.T) {
 	m.row(t, "a server at its upper limit gets no new client, and is full in status", dr4, "address", func(t *testing.T) {
 		l := m.lab.with(t)
@@ -44,7 +44,7 @@ func (m *matrix) limits(t *testing.T) {
 		answeredBy(t, l.getEach(dr4, []int{client}, 6, dr4.url("http", "80"))[0], "rs2")
 
 		l.run(0, path, "drain", "192.0.2.22")
-		defer l.run(0, path, "undrain", "192.0.2.22") // or the next daemon finds the order
+		defer l.run(0, path, "undrain", "192.0.2.22") // otherwise the next daemon finds the order
 		l.saysWithin(10*time.Second, "All servers in service are full: tcp:192.0.2.10:80: new clients are refused")
 		for range 2 {
 			if answer := l.get(dr4.client(client), dr4.url("http", "80")); !strings.Contains(answer, "connection refused") {
@@ -53,7 +53,7 @@ func (m *matrix) limits(t *testing.T) {
 		}
 		l.says(l.run(0, path, "status", "-v"), "all servers in service are full: new clients are refused")
 
-		leave(held["rs1"][0]) // three are not fewer than three
+		leave(held["rs1"][0]) // the limit is over with fewer than three
 		l.untilConnections("192.0.2.21:80", 3)
 		if answer := l.get(dr4.client(client), dr4.url("http", "80")); !strings.Contains(answer, "connection refused") {
 			t.Errorf("with three of four connections a client gets: %s", answer)
@@ -65,14 +65,14 @@ func (m *matrix) limits(t *testing.T) {
 	})
 }
 
-// leave ends a connection in peace: after a reset the kernel would count it for 10 s more.
+// leave closes a connection in the normal way. After a reset the kernel would count it for 10 s more.
 func leave(conn net.Conn) {
 	conn.(*net.TCPConn).CloseWrite()
 	io.Copy(io.Discard, conn)
 	conn.Close()
 }
 
-// untilConnections waits until the kernel counts n connections of a server, those that have ended included.
+// untilConnections waits until the kernel counts n connections of a server, including those that have ended.
 func (l *lab) untilConnections(server string, n uint32) {
 	l.t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -98,10 +98,10 @@ func (l *lab) carried() map[string]lvs.Counters {
 	return all
 }
 
-// unfold is a text without its line breaks.
+// unfold is a text with its line breaks replaced by spaces.
 func unfold(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// stays opens a connection that its server keeps open, and returns the server.
+// stays opens a connection that its server keeps open. It returns the server, too.
 func (l *lab) stays(client int) (server string, conn net.Conn) {
 	l.t.Helper()
 	conn = l.dial(dr4.client(client), "tcp", drVIP+":80")

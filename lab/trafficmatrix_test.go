@@ -11,21 +11,21 @@ import (
 // trafficRow is one line of the table in testdata/traffic.md.
 type trafficRow struct{ what, method, family, by string }
 
-// matrix are the ways of real packets through IPVS, each tried in the lab.
+// matrix are the ways of real packets through IPVS that the lab tries.
 type matrix struct {
 	lab    *lab
-	rows   []trafficRow // in the order of their first trial
+	rows   []trafficRow // in the order of the first trials
 	failed map[trafficRow]bool
-	last   int // client that was given out
+	last   int // the number of the last client that was used
 }
 
-// Clients' real packets through the kernel's table, as the daemon keeps it.
+// Clients send real packets through the kernel's table, which the daemon manages.
 func TestKernelTraffic(t *testing.T) {
 	m := &matrix{lab: newTrafficLab(t), failed: map[trafficRow]bool{}}
 	was := m.lab.settings()
 	addresses := m.lab.config(sections(everyWay, lanes...))
 	m.lab.realServerScript(addresses, "start", 1, 2, 3)
-	m.lab.realServerScript(addresses, "start", 1) // again: nothing more to do
+	m.lab.realServerScript(addresses, "start", 1) // a second start changes nothing
 	m.lab.realServerScript(addresses, "status", 1)
 
 	ran := []bool{
@@ -59,8 +59,8 @@ func TestKernelTraffic(t *testing.T) {
 	}
 }
 
-// clients are some that the kernel has never seen: it remembers connections longer than their services. They
-// begin a network of eight.
+// clients are clients that the kernel has not seen yet: it remembers connections longer than their services. They
+// begin at a network of eight.
 func (m *matrix) clients(n int) (numbers []int) {
 	first := (m.last + 8) &^ 7
 	for i := range n {
@@ -70,7 +70,7 @@ func (m *matrix) clients(n int) (numbers []int) {
 	return numbers
 }
 
-// row tries one line of the table, or a part of it.
+// row tries one line of the table, or a part of one.
 func (m *matrix) row(t *testing.T, what string, w lane, by string, f func(t *testing.T)) {
 	t.Helper()
 	r := trafficRow{what, w.method, w.family, by}
@@ -82,7 +82,7 @@ func (m *matrix) row(t *testing.T, what string, w lane, by string, f func(t *tes
 	}
 }
 
-// table has the rows in Markdown: what was tried, and by which kind of virtual service for each method and family.
+// table has the rows in Markdown: what was tried, and by which kind of virtual service, for each method and family.
 func (m *matrix) table() string {
 	var b strings.Builder
 	b.WriteString("| What |")
@@ -110,7 +110,7 @@ var columns = []trafficRow{
 	{"", "DR", "IPv4", ""}, {"", "DR", "IPv6", ""}, {"", "NAT", "IPv4", ""}, {"", "NAT", "IPv6", ""}, {"", "TUN", "IPv4", ""}, {"", "TUN", "IPv6", ""},
 }
 
-// cell says by what something was tried, and what failed.
+// cell has the kinds of virtual services that were tried, or the one that failed.
 func (m *matrix) cell(r trafficRow) string {
 	var tried []string
 	for _, r.by = range []string{"address", "mark"} {
@@ -137,6 +137,6 @@ func (m *matrix) compare(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(text), m.table()) {
-		t.Errorf("%s has another table", file)
+		t.Errorf("%s does not have this table", file)
 	}
 }

@@ -2,7 +2,7 @@ package lab
 
 import "testing"
 
-// otherNetworks has virtual addresses that are in no network of the servers, and of no device but lo.
+// otherNetworks has virtual addresses outside the servers' network, which no device but lo has.
 func (m *matrix) otherNetworks(t *testing.T) {
 	const what = "the virtual address is in another network than the servers"
 	l := m.lab.with(t)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// manyClients are enough for each of three servers to get some.
+// manyClients are enough clients for each of three servers to get some.
 const manyClients = 12
 
 const httpAndHTTPS = `
@@ -24,7 +24,7 @@ VIRTUAL = MARK
         receive = "OK"
 `
 
-// Http and https of a client by one mark go to one server, as the scheduler sh has it.
+// With one mark and the scheduler sh, http and https of a client go to one server.
 func (m *matrix) httpAndHTTPSBySH(t *testing.T) {
 	l := m.lab.with(t)
 	rs1 := l.webOn("rs1", "80", "443")
@@ -53,7 +53,7 @@ func (m *matrix) httpAndHTTPSBySH(t *testing.T) {
 	})
 }
 
-// So they do by wrr with persistence, where the client's first connection decides.
+// With wrr and persistence they do so, too. The client's first connection decides.
 func (m *matrix) httpAndHTTPSByPersistence(t *testing.T) {
 	l := m.lab.with(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -68,8 +68,8 @@ func (m *matrix) httpAndHTTPSByPersistence(t *testing.T) {
 	}
 }
 
-// Telnet and http joined by a mark: without persistence each connection is scheduled by weight, with it the
-// client keeps its server.
+// Telnet and http are joined by a mark. Without persistence each connection is scheduled by weight. With it the client
+// keeps its server.
 func (m *matrix) httpAndTelnet(t *testing.T) {
 	l := m.lab.with(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -106,7 +106,7 @@ VIRTUAL = ADDRESS:8080
         persistent = 600
 `
 
-// PPC: a client stays with a server for each port, whatever it does at others.
+// PPC: a client stays with one server at each port, whatever it does at other ports.
 func (m *matrix) perClientAndPort(t *testing.T) {
 	l := m.lab.with(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -119,7 +119,8 @@ func (m *matrix) perClientAndPort(t *testing.T) {
 			l := l.with(t)
 			clients := m.clients(manyClients)
 			first := l.getEach(w, clients, 2, w.url("http", "80"))
-			clients[1], clients[3] = clients[3], clients[1] // who shared a server now ask one after the other
+			// now the clients that shared a server come one after the other
+			clients[1], clients[3] = clients[3], clients[1]
 			second := l.getEach(w, clients, 2, w.url("http", "8080"))
 			sticks(t, first)
 			sticks(t, second)
@@ -139,7 +140,7 @@ VIRTUAL = ADDRESS:0
         persistent = 600
 `
 
-// PCC: whatever a client asks, on any port, goes to one server.
+// PCC: all connections of a client go to one server, whatever the port.
 func (m *matrix) perClient(t *testing.T) {
 	l := m.lab.with(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -165,7 +166,7 @@ VIRTUAL = ADDRESS:80
         netmask = NETMASK
 `
 
-// Granularity: the clients of a network of eight are one.
+// Granularity: all clients in a network of eight count as one.
 func (m *matrix) perNetwork(t *testing.T) {
 	l := m.lab.with(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -200,7 +201,7 @@ VIRTUAL = ADDRESS:80
         persistent = 2
 `
 
-// Persistence ends some time after the client's last connection.
+// Persistence ends a time after the client's last connection.
 func (m *matrix) persistenceEnds(t *testing.T) {
 	l := m.lab.with(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -213,7 +214,7 @@ func (m *matrix) persistenceEnds(t *testing.T) {
 			l := l.with(t)
 			var client []int
 			var before map[string]int
-			for begun := time.Now(); ; begun = time.Now() { // again if this kernel stood still: then it timed out between the requests
+			for begun := time.Now(); ; begun = time.Now() { // again if this kernel stood still meanwhile
 				client = m.clients(1)
 				before = l.getEach(w, client, 4, w.url("http", "80"))[0]
 				if len(before) == 1 || l.idle.since(begun) < time.Second {
@@ -231,8 +232,8 @@ func (m *matrix) persistenceEnds(t *testing.T) {
 	}
 }
 
-// untilForgotten waits until the kernel has no connection of a client and no template. One whose connections
-// outlive it, on a slow machine, lives for another minute.
+// untilForgotten waits until the kernel has no connections and no template of a client. A template whose connections
+// live longer, as on a slow machine, stays for another minute.
 func (l *lab) untilForgotten(client netip.Addr) {
 	l.t.Helper()
 	for end := time.Now().Add(70 * time.Second); ; time.Sleep(100 * time.Millisecond) {
@@ -246,7 +247,7 @@ func (l *lab) untilForgotten(client netip.Addr) {
 	}
 }
 
-// A reload edits the time in place: nobody is cut, nobody moves.
+// A reload changes the time of persistence in place. No connection is cut, and no client moves.
 func (m *matrix) persistenceEdited(t *testing.T) {
 	l := m.lab.with(t)
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
@@ -282,7 +283,7 @@ func (m *matrix) persistenceEdited(t *testing.T) {
 	})
 }
 
-// lasting are templates and established connections, which do not end while they are compared.
+// lasting are templates and established connections, which don't end during the comparison.
 func lasting(shown connectionsShown) string {
 	var lines []string
 	for _, c := range shown.Connections {
@@ -296,7 +297,7 @@ func lasting(shown connectionsShown) string {
 	return sorted(lines)
 }
 
-// lasting is the same as ipvsadm has it.
+// lasting is the same by the output of ipvsadm.
 func (l *lab) lasting() string {
 	var lines []string
 	for line := range strings.Lines(l.ipvsadm("-Lnc")) {
@@ -317,7 +318,7 @@ func persistent(shown connectionsShown) string {
 	return sorted(lines)
 }
 
-// persistent is the same as ipvsadm has it.
+// persistent is the same by the output of ipvsadm.
 func (l *lab) persistent() string {
 	var lines []string
 	for line := range strings.Lines(l.ipvsadm("-Ln", "-t", "192.0.2.10:80", "--persistent-conn")) {
@@ -328,13 +329,13 @@ func (l *lab) persistent() string {
 	return sorted(lines)
 }
 
-// heldConnection is answered forever.
+// heldConnection is a connection with an answer that never ends.
 type heldConnection struct {
 	t    *testing.T
 	conn net.Conn
 }
 
-// holdFrom opens a connection to a web server and has it answer forever.
+// holdFrom opens a connection to a web server, with an answer that never ends.
 func (l *lab) holdFrom(client netip.Addr, to string) *heldConnection {
 	l.t.Helper()
 	conn := l.dial(client, "tcp", to)
@@ -346,7 +347,7 @@ func (l *lab) holdFrom(client netip.Addr, to string) *heldConnection {
 	return h
 }
 
-// flows checks that answers come from now on.
+// flows checks that data still arrives.
 func (h *heldConnection) flows() {
 	h.t.Helper()
 	begun := time.Now()
@@ -371,7 +372,7 @@ virtual = 192.0.2.10:80
         persistent = 600
 `
 
-// A known client is sent on to a server of weight 0, unless the kernel is told otherwise.
+// A known client still goes to its server of weight 0, unless expire_quiescent_template is set.
 func (m *matrix) persistentAndQuiescent(t *testing.T) {
 	l := m.lab.with(t)
 	health := map[string]*web{}
@@ -384,7 +385,7 @@ func (m *matrix) persistentAndQuiescent(t *testing.T) {
 	client := m.clients(1)
 	server := l.get(dr4.client(client[0]), dr4.url("http", "80"))
 	if health[server] == nil {
-		t.Fatal(server)
+		t.Fatalf("the client got %q, want a server's name", server)
 	}
 	health[server].stop()
 	l.until(10*time.Second, fmt.Sprintf("-r 192.0.2.2%s:80 -g -w 0", server[2:]))

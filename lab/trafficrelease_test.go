@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// A new version on one server after the other, by drain and by the file's weight: connections that are there
-// go on to their end, new ones go elsewhere, and no request of any client fails.
+// A new version is installed on one server after the other, by drain and by the file's weight. Existing connections
+// continue to their end, new ones go to other servers, and no request fails.
 func (m *matrix) rollingRelease(t *testing.T) {
 	l := m.lab.with(t)
 	webs := map[string]*web{}
 	for _, ns := range []string{"rs1", "rs2", "rs3"} {
 		webs[ns] = l.web(ns)
-		webs[ns].keepAlive = true // and so are its later versions
+		webs[ns].keepAlive = true // also for its later versions
 		webs[ns].server.SetKeepAlivesEnabled(true)
 	}
 	config := l.example("rolling-release.cf")
@@ -55,7 +55,7 @@ func (l *lab) release(w *web, loads *keptAlive, client int, out, in func()) {
 	out()
 	l.until(5*time.Second, entry+"0")
 	since := time.Now()
-	loads.until(30, since) // connections begun since then, and none from before
+	loads.until(30, since) // begun since then, while none from before is left
 	if n := loads.begun(w.ns, since); n != 0 {
 		l.t.Errorf("%d new connections to %s, which has weight 0", n, w.ns)
 	}
@@ -69,7 +69,7 @@ func (l *lab) release(w *web, loads *keptAlive, client int, out, in func()) {
 	l.until(10*time.Second, entry+"1")
 }
 
-// longTransfer is an answer of a server that continues until its finish is closed.
+// longTransfer is an answer of a server that lasts until its finish is closed.
 func (l *lab) longTransfer(server string, client netip.Addr) io.Reader {
 	l.t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
@@ -89,19 +89,19 @@ func (l *lab) longTransfer(server string, client netip.Addr) io.Reader {
 	return nil
 }
 
-// keptAlive are clients that ask all the time, several requests over each connection.
+// keptAlive are clients that make requests all the time, several over each connection.
 type keptAlive struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // guards the fields below
 	requests    int
 	connections []connection
-	asking      map[netip.Addr]time.Time // when the connection of each client began that it has
+	asking      map[netip.Addr]time.Time // when the current connection of each client began
 	failures    []string
 }
 
-// connection is one that carried requests.
+// connection is a connection with its requests done.
 type connection struct {
 	server string
 	begun  time.Time
@@ -144,7 +144,7 @@ func (k *keptAlive) ask(client netip.Addr) {
 	}
 }
 
-// severalRequests makes requests over one connection, and returns who answered.
+// severalRequests makes requests over one connection. It returns the server and the number of answers.
 func severalRequests(client netip.Addr) (server string, n int, err error) {
 	conn, err := dialFrom(client, "tcp", "192.0.2.10:80")
 	if err != nil {
@@ -170,14 +170,14 @@ func severalRequests(client netip.Addr) (server string, n int, err error) {
 	return server, n, nil
 }
 
-// until waits for a number of connections that began after a time, and for the end of those that began before.
+// until waits until n connections have begun after a time, and all from before have ended.
 func (k *keptAlive) until(n int, since time.Time) {
 	for end := time.Now().Add(10 * time.Second); (k.begun("", since) < n || k.old(since)) && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// old reports whether a client has a connection from before a time.
+// old reports whether a client still has a connection from before a time.
 func (k *keptAlive) old(since time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -201,7 +201,7 @@ func (k *keptAlive) begun(server string, since time.Time) (n int) {
 	return n
 }
 
-// end stops the clients and returns how it went.
+// end stops the clients, and returns the results.
 func (k *keptAlive) end() (requests, connections int, failures []string) {
 	select {
 	case <-k.stop:

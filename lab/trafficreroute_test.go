@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// All servers change from ipip to gate while clients have connections by ipip, which go on: each server changes when its own
-// have ended, and new clients are answered all the time. If it changed at once, the kernel would ask the network for the
-// virtual address, and new clients would get no answer.
+// All servers change from ipip to gate while clients have open connections. These continue. Each server changes when
+// its own connections have ended, and new clients always get answers. If a server changed at once, the kernel would
+// send ARP requests for the virtual address, and new clients would get no answer.
 func (m *matrix) reroute(t *testing.T) {
 	for _, w := range []lane{tun4, tun6} {
 		by := dr4
@@ -31,7 +31,7 @@ func (m *matrix) reroute(t *testing.T) {
 			path := l.config(quick + strings.ReplaceAll(config, " ipip", " gate"))
 			l.run(0, path, "reload")
 			for n := 1; n <= 3; n++ {
-				var serving []string // two serve while one waits for its connections
+				var serving []string // two servers serve while one waits for its connections
 				for k, ns := range []string{"rs1", "rs2", "rs3"} {
 					state := map[bool]string{true: "-g -w 1", false: "-i -w 1"}[k+1 < n]
 					if k+1 == n {
@@ -57,7 +57,7 @@ func (m *matrix) reroute(t *testing.T) {
 	}
 }
 
-// oldConnections opens one to each server, which sends something all the time.
+// oldConnections opens a connection to each server, with an answer that never ends.
 func (l *lab) oldConnections(w lane, client netip.Addr) map[string]net.Conn {
 	l.t.Helper()
 	conns := map[string]net.Conn{}

@@ -9,12 +9,12 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Name servers and SIP proxies, by datagrams.
+// Name servers and SIP proxies, with datagrams.
 func (m *matrix) datagrams(t *testing.T) {
 	l := m.lab.with(t)
 	for n, ns := range []string{"rs1", "rs2", "rs3"} {
 		for _, w := range []lane{dr4, dr6} {
-			for _, at := range []string{w.vip, w.real(n + 1)} { // so that answers leave from where they were asked
+			for _, at := range []string{w.vip, w.real(n + 1)} { // answers come from the same address
 				l.datagrams(ns, net.JoinHostPort(at, "53"), func(question []byte) []byte { return dnsAnswer(ns, question) })
 				l.datagrams(ns, net.JoinHostPort(at, "5060"), func(question []byte) []byte { return sipAnswer(ns, question) })
 			}
@@ -78,7 +78,7 @@ VIRTUAL = ADDRESS:5060
         service = sip
 `
 
-// datagrams answers each datagram to an address.
+// datagrams runs a server that answers each datagram to an address.
 func (l *lab) datagrams(ns, address string, answer func([]byte) []byte) {
 	var conn net.PacketConn
 	var err error
@@ -109,7 +109,7 @@ func exchange(conn net.Conn, question []byte) ([]byte, error) {
 	return buffer[:n], err
 }
 
-// dnsAnswer has the server's name in a record beside the one that is asked for.
+// dnsAnswer has the server's name in an additional record.
 func dnsAnswer(ns string, question []byte) []byte {
 	q := new(dns.Msg)
 	if q.Unpack(question) != nil || len(q.Question) != 1 {
@@ -146,7 +146,7 @@ func dnsAsk(conn net.Conn) string {
 	return "no name"
 }
 
-// sipAnswer repeats the fields that RFC 3261, 8.2.6.2 wants repeated, and has the server's name.
+// sipAnswer repeats the fields that RFC 3261, 8.2.6.2 requires, and has the server's name.
 func sipAnswer(ns string, question []byte) []byte {
 	answer := "SIP/2.0 200 OK\r\n"
 	for line := range strings.SplitSeq(string(question), "\r\n") {

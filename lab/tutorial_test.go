@@ -13,7 +13,7 @@ import (
 // typed is one command of docs/tutorial.md, and what it prints.
 type typed struct{ machine, command, output string }
 
-// TestKernelTutorial types the commands of docs/tutorial.md and compares what they print.
+// TestKernelTutorial runs the commands of docs/tutorial.md, and compares what they print.
 func TestKernelTutorial(t *testing.T) {
 	needsIPVS(t)
 	for _, tool := range []string{"curl", "python3"} {
@@ -29,9 +29,9 @@ func TestKernelTutorial(t *testing.T) {
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	steps := tutorial(t, dir)
 	if len(steps) < 20 {
-		t.Fatalf("%d commands", len(steps))
+		t.Fatalf("the tutorial has only %d commands", len(steps))
 	}
-	t.Cleanup(func() { // what a failure leaves
+	t.Cleanup(func() { // what a failed test leaves
 		typed{"director", "ldirectord web.cf stop", ""}.run(dir)
 		typed{"", "sh network.sh stop", ""}.run(dir)
 	})
@@ -46,7 +46,7 @@ func TestKernelTutorial(t *testing.T) {
 	}
 }
 
-// tutorial has the commands in their order, with dir in place of /tmp/tutorial.
+// tutorial returns the commands in their order, with dir instead of /tmp/tutorial.
 func tutorial(t *testing.T, dir string) (steps []typed) {
 	t.Helper()
 	text, err := os.ReadFile("../docs/tutorial.md")
@@ -68,7 +68,7 @@ func tutorial(t *testing.T, dir string) (steps []typed) {
 	return steps
 }
 
-// play runs the command, again where what it shows is still to come.
+// play runs the command, repeatedly until it prints what the page shows.
 func (c typed) play(t *testing.T, dir string) {
 	t.Helper()
 	want := steady(c.output)
@@ -103,7 +103,8 @@ var (
 	blanks    = regexp.MustCompile(` +`)
 )
 
-// steady is a text without times, process ids and the version. A check may be under way when its server ends.
+// steady is a text without times, process ids and the version. The error of a check that was under way when its server
+// ended is replaced.
 func steady(text string) string {
 	text = strings.ReplaceAll(text, "connection reset in the header", "connect: refused")
 	text = logPrefix.ReplaceAllString(text, "$1$2 -")

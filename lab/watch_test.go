@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// watchFault is what happens to a server, and how soon it must be out of the table: the median, and each.
+// watchFault is a fault of a server, and how soon the server must be out of the table: the median, and the longest
+// time.
 type watchFault struct {
 	name         string
 	fail, heal   func(ns string)
 	median, most time.Duration
-	together     bool // all five fail at the same time: the interval finds them
+	together     bool // all five servers fail at the same time, and are found by checkinterval
 }
 
 const (
@@ -26,8 +27,8 @@ const (
 	byInterval    = watchInterval*11/10 + watchTimeout
 )
 
-// The death of a server is seen at once with watch, though it is checked every 10 s; a connection that ends alone, or
-// with others, takes nobody out.
+// With watch the death of a server is seen at once, though it is checked every 10 s. A server whose idle connections
+// end stays in the table.
 func TestKernelLongWatch(t *testing.T) {
 	if os.Getenv("WATCHED_SERVER") != "" {
 		serveWatched()
@@ -49,27 +50,28 @@ func TestKernelLongWatch(t *testing.T) {
 		w.fault(fault)
 	}
 	failed := strings.Count(w.logText(), "Check failed")
-	for range 3 { // after the fifth in a row within 5 s they are not watched any more
+	for range 3 { // after five in a row within 5 s a server is no longer watched
 		for _, ns := range w.names {
 			w.tells(endIdle)(ns)
 		}
 		w.back()
 	}
 	if n := strings.Count(w.logText(), "Check failed") - failed; n > 0 {
-		t.Errorf("reloaded: %d servers were taken out:\n%s", n, w.logText())
+		t.Errorf("the end of idle connections took out %d servers:\n%s", n, w.logText())
 	}
 	w.rebooted()
 	w.run(0, path, "stop")
 }
 
-// watching writes the file, with more of what is global.
+// watching writes the file, with more global directives.
 func (w *watchLab) watching(more string) (path string) {
 	return w.config(fmt.Sprintf("checkinterval = %v\nchecktimeout = %v\nwatch = 1\n%svirtual = %s:80\n"+
 		"        service = http\n        request = \"check\"\n        receive = \"OK\"\n%s",
 		watchInterval, watchTimeout, more, natVIP, w.reals()))
 }
 
-// fault plays one with each server. What is too slow in a busy guest is played once more when it is not busy: that decides.
+// fault plays a fault with each server. If the servers are out too late in a busy guest, it plays the fault again when
+// the guest is not busy, and that result counts.
 func (w *watchLab) fault(f watchFault) {
 	w.t.Helper()
 	took, trifle := w.all(f)
@@ -84,10 +86,10 @@ func (w *watchLab) fault(f watchFault) {
 	}
 }
 
-// busy is the time of a trifle from which a guest is busy. It is 2 ms in one that is not.
+// busy is the time of a trifle in a guest that counts as busy. It is 2 ms in one that is not.
 const busy = 2500 * time.Microsecond
 
-// untilCalm waits for a guest that is not busy, but not forever.
+// untilCalm waits until the guest is not busy, for a limited time.
 func (w *watchLab) untilCalm() {
 	for calm, begin := 0, time.Now(); calm < 10 && time.Since(begin) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
 		if calm++; w.trifle() > busy {
@@ -96,8 +98,8 @@ func (w *watchLab) untilCalm() {
 	}
 }
 
-// all has each server fail, as often as WATCH_ROUNDS says. The times until they are out are sorted; trifle is the median of
-// those beside them.
+// all makes each server fail, in as many rounds as WATCH_ROUNDS says. It returns the sorted times until they were out,
+// and the median trifle of the same period.
 func (w *watchLab) all(f watchFault) (took []time.Duration, trifle time.Duration) {
 	w.t.Helper()
 	rounds, err := strconv.Atoi(cmp.Or(os.Getenv("WATCH_ROUNDS"), "1"))
@@ -114,7 +116,7 @@ func (w *watchLab) all(f watchFault) (took []time.Duration, trifle time.Duration
 	return took, trifles[len(trifles)/2]
 }
 
-// each has each server fail once, and come back when all have.
+// each makes each server fail once, then heals all of them.
 func (w *watchLab) each(f watchFault) (took, trifles []time.Duration) {
 	w.t.Helper()
 	begin := time.Now()
@@ -145,8 +147,8 @@ func (w *watchLab) each(f watchFault) (took, trifles []time.Duration) {
 	return took, trifles
 }
 
-// rebooted: servers that are there again within 2 s are ridden over with fastinterval = 1 and failurecount = 3. Without
-// fastinterval each is out after tenths of a second, and back with the check of the interval.
+// rebooted: with fastinterval = 1 and failurecount = 3, a server that is back within 2 s stays in the table. Without
+// fastinterval each is out after tenths of a second, and back with the next check of checkinterval.
 func (w *watchLab) rebooted() {
 	const counted = "failurecount = 3\n"
 	w.run(0, w.watching(counted+"fastinterval = 1\n"), "reload")
@@ -160,7 +162,7 @@ func (w *watchLab) rebooted() {
 		}
 		time.Sleep(1200 * time.Millisecond) // the check that decides
 		if n, lines := w.changes(before); n > 0 {
-			w.t.Errorf("rebooted, fastinterval = 1: it was not ridden over:\n%s", lines)
+			w.t.Errorf("rebooted, fastinterval = 1: a server was taken out:\n%s", lines)
 		}
 		w.back()
 		ridden++
@@ -187,7 +189,7 @@ func (w *watchLab) rebooted() {
 	slices.Sort(out)
 	w.t.Logf("rebooted, no fastinterval: out after %v (median) to %v; all are back %v after the last is there", out[2], out[4], in[4])
 	if out[2] > 400*time.Millisecond {
-		w.t.Errorf("rebooted, no fastinterval: out after %v: three checks 100 ms apart", out)
+		w.t.Errorf("rebooted, no fastinterval: out after %v, want three checks 100 ms apart", out)
 	}
 }
 

@@ -17,21 +17,22 @@ import (
 	"time"
 )
 
-// What a server that is a process of its own is told.
+// These are the orders for a server in a process of its own.
 const (
-	endIdle     = "end idle"     // connections, as a reload of nginx does
-	closeListen = "close listen" // the listener alone
-	beSlow      = "be slow"      // requests are answered after slowAnswer; what is held continues
-	beWrong     = "be wrong"     // they are answered by 500
+	endIdle     = "end idle"     // closes idle connections, as a reload of nginx does
+	closeListen = "close listen" // closes only the listener
+	beSlow      = "be slow"      // answers requests after slowAnswer; held connections continue
+	beWrong     = "be wrong"     // answers requests with status 500
 	beHealthy   = "be healthy"
 )
 
 const slowAnswer = 5 * time.Second
 
-// heldPorts say everything back.
+// heldPorts are ports that echo everything.
 var heldPorts = []string{"7001", "7002", "7003"}
 
-// serveWatched is a web server in a process of its own. It does what its standard input says, and ends with it.
+// serveWatched is a web server in a process of its own. It follows the orders on its standard input, and ends with
+// that.
 func serveWatched() {
 	var idle sync.Map
 	var mode atomic.Value
@@ -85,7 +86,7 @@ func saysBack(port string) error {
 	return nil
 }
 
-// sayBack is io.Copy without the two descriptors of its pipe.
+// sayBack does the same as io.Copy, but without the two descriptors of its pipe.
 func sayBack(c net.Conn) {
 	defer c.Close()
 	for bytes := make([]byte, 64); ; {
@@ -99,7 +100,7 @@ func sayBack(c net.Conn) {
 	}
 }
 
-// watchLab has servers that are processes of their own.
+// watchLab has servers in processes of their own.
 type watchLab struct {
 	*lab
 	names   []string
@@ -126,7 +127,7 @@ func newWatchLab(l *lab, servers int) *watchLab {
 	return w
 }
 
-// serve starts the server of a namespace; one that runs there is killed.
+// serve starts the server of a namespace. If one is running there, it is killed.
 func (w *watchLab) serve(ns string) {
 	w.t.Helper()
 	if was := w.running[ns]; was != nil {
@@ -157,7 +158,7 @@ func (w *watchLab) signal(s syscall.Signal) func(string) {
 	}
 }
 
-// tells tells a server what to do.
+// tells sends an order to a server.
 func (w *watchLab) tells(order string) func(string) {
 	return func(ns string) {
 		if _, err := fmt.Fprintln(w.running[ns].orders, order); err != nil {
@@ -170,13 +171,13 @@ func (w *watchLab) link(state string) func(string) {
 	return func(ns string) { w.sh("ip -n %sdir link set p-%s-br0 %s", w.prefix, ns, state) }
 }
 
-// gone ends a server as one ends a container: its process is killed, and its namespace is deleted.
+// gone ends a server like a container: its process is killed, and its namespace is deleted.
 func (w *watchLab) gone(ns string) {
 	w.signal(syscall.SIGKILL)(ns)
 	w.sh("ip netns del %s%s", w.prefix, ns)
 }
 
-// comes makes a namespace that is gone again, with its server.
+// comes makes a deleted namespace again, with its server.
 func (w *watchLab) comes(ns string) {
 	w.sh("ip -n %[1]sdir link del p-%[2]s-br0 || true # the kernel may not have come to it\n"+
 		"ip netns add %[1]s%[2]s; ip -n %[1]s%[2]s link set lo up", w.prefix, ns)
@@ -194,7 +195,7 @@ func (w *watchLab) reals() string {
 	return lines.String()
 }
 
-// back waits until all servers are in the table, and watched.
+// back waits until all servers are in the table and watched.
 func (w *watchLab) back() {
 	w.t.Helper()
 	const limit = 30 * time.Second
@@ -208,7 +209,7 @@ func (w *watchLab) back() {
 	}
 }
 
-// watched counts the connections to the director's servers at a namespace's port 80, by those of the director.
+// watched counts the director's connections to port 80 of the server of a namespace.
 func (w *watchLab) watched(ns string) int {
 	var list []byte
 	w.in("dir", func() { list, _ = os.ReadFile("/proc/thread-self/net/tcp") })
@@ -217,8 +218,8 @@ func (w *watchLab) watched(ns string) int {
 	return strings.Count(string(list), fmt.Sprintf(" %X:0050 01 ", []byte(ip)))
 }
 
-// trifle is how long the guest takes for what takes no time: a short sleep, and a connection within a namespace. Beside
-// it the times of a row tell of the daemon.
+// trifle is the time that the guest needs for almost nothing: a short sleep, and a connection within a namespace. A
+// row's times tell about the daemon only if this is short.
 func (w *watchLab) trifle() time.Duration {
 	w.t.Helper()
 	const times = 5

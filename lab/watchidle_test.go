@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A thousand servers end idle connections at random, one half of them by a reset, for as long as IDLE_CLOSES says. Each
-// passes its checks: nobody is taken out.
+// A thousand servers close idle connections at random, half of them by a reset, for as long as IDLE_CLOSES says. All
+// servers pass their checks, and none is taken out.
 func TestKernelLongWatchIdle(t *testing.T) {
 	onlyLong(t)
 	lasts, err := time.ParseDuration(cmp.Or(os.Getenv("IDLE_CLOSES"), "45s"))
@@ -55,7 +55,7 @@ func TestKernelLongWatchIdle(t *testing.T) {
 	n := closed.Load() - begun
 	t.Logf("%d servers ended %d idle connections in %v; at least %d had one at any time", servers, n, lasts, fewest)
 	if changed, lines := l.changes(before); changed > 0 || strings.Contains(l.logText()[before:], "watched") {
-		t.Errorf("%d verdicts, by nothing but ends of connections:\n%s\n%.4000s", changed, lines, l.logText()[before:])
+		t.Errorf("%d changes by ends of connections alone:\n%s\n%.4000s", changed, lines, l.logText()[before:])
 	}
 	if n < int64(lasts/time.Second) {
 		t.Errorf("only %d connections were ended: the row says nothing", n)
@@ -63,14 +63,15 @@ func TestKernelLongWatchIdle(t *testing.T) {
 	l.run(0, "--ipvs", "memory", path, "stop")
 }
 
-// endsAtRandom ends a connection after 6 to 120 s, unless the daemon does. Sooner than every 5 s would be told as what it is.
+// endsAtRandom closes a connection after 6 to 120 s, unless the daemon does. If connections ended within 5 s, the
+// daemon would stop watching the server.
 func endsAtRandom(c *net.TCPConn, kept, closed *atomic.Int64) {
 	kept.Add(1)
 	defer kept.Add(-1)
 	defer c.Close()
 	c.SetReadDeadline(time.Now().Add(6*time.Second + rand.N(114*time.Second)))
 	if _, err := io.Copy(io.Discard, c); err == nil {
-		return // a check has ended
+		return // the connection of a check
 	}
 	if closed.Add(1)%2 == 0 {
 		c.SetLinger(0)

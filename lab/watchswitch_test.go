@@ -18,8 +18,8 @@ const (
 	switchTimeout  = 5 * time.Second
 )
 
-// The switch of ten thousand watched servers reboots: the further checks and the new connections are bounded, and nobody
-// is out whose check passes. SWITCH_SERVERS is another number.
+// The switch of ten thousand watched servers reboots. The numbers of additional checks and of new connections are
+// bounded, and no server is out whose check passes. SWITCH_SERVERS sets another number of servers.
 func TestKernelLongWatchSwitch(t *testing.T) {
 	onlyLong(t)
 	servers, err := strconv.Atoi(cmp.Or(os.Getenv("SWITCH_SERVERS"), "10000"))
@@ -53,7 +53,7 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	t.Logf("away for 2 s: %d connections ended, up to %d begun in a second, %d changes of the table; this kernel stood still for %v",
 		s.ended.Load()-ended, most, n, s.idle.since(down).Round(time.Millisecond))
 	if n > 0 {
-		t.Errorf("away for 2 s: checks pass, and yet:\n%.4000s", lines)
+		t.Errorf("away for 2 s: checks pass, but the table changed:\n%.4000s", lines)
 	}
 	s.bounded(most)
 	s.has(servers, 0)
@@ -64,7 +64,7 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	left := s.inTable()
 	s.link("up")
 	up := time.Now()
-	time.Sleep(switchTimeout + time.Second) // what began before has ended
+	time.Sleep(switchTimeout + time.Second) // earlier checks have ended
 	from = len(s.logText())
 	most = max(most, s.opensFor(switchInterval*11/10))
 	s.has(servers, switchTimeout)
@@ -75,16 +75,16 @@ func TestKernelLongWatchSwitch(t *testing.T) {
 	t.Logf("since then this kernel stood still for %v", s.idle.since(down).Round(time.Millisecond))
 	s.bounded(most)
 	if n := strings.Count(said, "] Deleted ") + strings.Count(said, "Check failed"); n > 0 {
-		t.Errorf("%d were taken out when their checks passed:\n%.4000s", n, said)
+		t.Errorf("%d servers were taken out though their checks passed:\n%.4000s", n, said)
 	}
 	s.run(0, path, "stop")
 }
 
-// switchLab has servers behind one link of the director.
+// switchLab has servers that the director reaches over one link.
 type switchLab struct {
 	*lab
 	servers     int
-	kept, ended atomic.Int64 // connections
+	kept, ended atomic.Int64 // connections of watches
 }
 
 func newSwitchLab(t *testing.T, servers int) *switchLab {
@@ -139,7 +139,8 @@ func (s *switchLab) has(n int, limit time.Duration) {
 	}
 }
 
-// opensFor is how many connections the director begins in a second at most, in a time: checks, and watched ones.
+// opensFor is the largest number of connections that the director opens in a second, during a time. It counts checks
+// and watches.
 func (s *switchLab) opensFor(lasts time.Duration) (most int) {
 	last, at := s.opens(), time.Now()
 	for begin := at; time.Since(begin) < lasts; {
@@ -151,7 +152,7 @@ func (s *switchLab) opensFor(lasts time.Duration) (most int) {
 	return most
 }
 
-// opens is how many TCP connections the director has begun.
+// opens is the number of TCP connections that the director has opened.
 func (s *switchLab) opens() (n int) {
 	s.t.Helper()
 	var text []byte
@@ -174,7 +175,8 @@ func (s *switchLab) opens() (n int) {
 	return n
 }
 
-// bounded holds what was begun in a second against what may be: by the interval, 500 further checks, 500 new connections.
+// bounded compares the connections opened in a second with the bound: checks by checkinterval, 500 additional checks,
+// 500 new watches.
 func (s *switchLab) bounded(most int) {
 	s.t.Helper()
 	if bound := (s.servers/int(switchInterval/time.Second) + 500 + 500) * 11 / 10; most > bound {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Of a hundred servers one dies each second, under new connections of clients: how many of these fail with watch, and how
-// many without. They are checked every 10 s.
+// Of a hundred servers one dies each second, while clients open new connections. The test measures how many of those
+// fail with and without watch. Checkinterval is 10 s.
 func TestKernelLongWatchTraffic(t *testing.T) {
 	onlyLong(t)
 	const deaths = 20
@@ -37,11 +37,11 @@ func TestKernelLongWatchTraffic(t *testing.T) {
 		})
 	}
 	if len(failed) == 2 && (failed[0] < deaths || failed[1] > failed[0]/4) {
-		t.Errorf("%d failed without, %d with watch", failed[0], failed[1])
+		t.Errorf("%[2]d connections failed with watch, %[1]d without", failed[0], failed[1])
 	}
 }
 
-// manyServers are all in one namespace, each with an address of its own.
+// manyServers is the number of servers, in one namespace, with an address each.
 const manyServers = 100
 
 type manyLab struct {
@@ -74,16 +74,16 @@ func newManyServers(t *testing.T, watch string) *manyLab {
 	m.path = m.config(global + "virtual = " + natVIP + ":80\n\tscheduler = rr\n\tchecktype = connect\n" + reals.String())
 	m.run(0, m.path, "start")
 	m.until(20*time.Second, fmt.Sprintf("-r 192.0.2.%d:80", 101), fmt.Sprintf("-r 192.0.2.%d:80", 100+manyServers))
-	time.Sleep(2 * time.Second) // all are watched
+	time.Sleep(2 * time.Second) // until all are watched
 	return m
 }
 
-// mortal is a server that says OK to whoever sends something.
+// mortal is a server that answers OK to everything.
 type mortal struct {
 	l    *lab
 	addr string
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	listener net.Listener
 	open     map[net.Conn]bool
 	ended    bool
@@ -122,7 +122,7 @@ func (s *mortal) accept(l net.Listener) {
 	}
 }
 
-// die closes all that it has open, as the kernel does when a process dies.
+// die closes everything that the server has open, as the kernel does when a process dies.
 func (s *mortal) die() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,12 +142,12 @@ func (s *mortal) end() {
 	s.mu.Unlock()
 }
 
-// newcomers make new connections all the time.
+// newcomers are clients that open new connections all the time.
 type newcomers struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	mu           sync.Mutex // guards what follows
+	mu           sync.Mutex // guards the fields below
 	made, failed int
 	why          map[string]int
 }
@@ -199,7 +199,7 @@ func askOnce() error {
 	return err
 }
 
-// lastWords are what an error says after its addresses.
+// lastWords is the reason in an error, without the addresses.
 func lastWords(err error) string {
 	text := ": " + err.Error()
 	return text[strings.LastIndex(text, ": ")+2:]

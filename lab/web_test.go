@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// web is a web server that says its name, or fails in one of many ways. Checks ask it for /check.
+// web is a web server that answers with its name, or fails in one of many ways. Checks request /check.
 type web struct {
 	l         *lab
 	ns        string
-	ports     []string // 443 by TLS
-	keepAlive bool     // of connections, from the next start on
+	ports     []string // 443 with TLS
+	keepAlive bool     // set at the next start
 	server    *http.Server
 	finish    chan struct{} // closed when long answers may end
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	mode    mode
 	changed chan struct{} // closed when the mode changes
-	passed  []time.Time   // when checks were answered well
+	passed  []time.Time   // times of good answers to checks
 }
 
 // mode is how a web server answers.
@@ -46,7 +46,7 @@ const (
 
 func (l *lab) web(ns string) *web { return l.webOn(ns, "80") }
 
-// webOn listens on ports of every address, of both families.
+// webOn is a web server at ports of every address, in both families.
 func (l *lab) webOn(ns string, ports ...string) *web {
 	w := &web{l: l, ns: ns, ports: ports, mode: well, changed: make(chan struct{})}
 	w.start()
@@ -71,7 +71,7 @@ func (w *web) start() {
 	}
 }
 
-// labCertificate is made once; nobody verifies it.
+// labCertificate is made once. No client verifies it.
 var labCertificate = sync.OnceValue(func() tls.Certificate {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -87,10 +87,10 @@ var labCertificate = sync.OnceValue(func() tls.Certificate {
 
 func (w *web) stop() {
 	w.server.Close()
-	w.set(well) // lets silent answers go
+	w.set(well) // ends requests that have no answer yet
 }
 
-// set changes how requests are answered, also those that wait.
+// set changes the mode, also for requests that wait for their answers.
 func (w *web) set(m mode) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,7 +136,7 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		drip(rw, r, w.finish)
 		return
 	}
-	if r.URL.Path == "/status" { // what the examples ask for
+	if r.URL.Path == "/status" { // requested by the examples
 		fmt.Fprintf(rw, "%s database: ok\n", w.ns)
 		return
 	}
@@ -148,7 +148,7 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// drip answers a little from time to time, as long as the client listens, or until it may end.
+// drip answers a little at a time, until the client leaves or finish is closed.
 func drip(rw http.ResponseWriter, r *http.Request, finish <-chan struct{}) {
 	for r.Context().Err() == nil {
 		fmt.Fprintln(rw, "drip")
@@ -162,7 +162,7 @@ func drip(rw http.ResponseWriter, r *http.Request, finish <-chan struct{}) {
 	}
 }
 
-// passedAfter is when the first check after a time was answered well; zero when none was.
+// passedAfter is the time of the first good answer to a check after a time; zero if there was none.
 func (w *web) passedAfter(t time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Weights that move, with real packets: what docs/measured/weights.md has. Here a short ramp, and an agent without silence.
+// Weights that change with time, with real packets: a short ramp, and an agent without silence.
+// docs/measured/weights.md has all results.
 func TestKernelWeights(t *testing.T) {
 	w := newWeights(t, 3)
 	w.rampByWRR(2, 4)
@@ -19,7 +20,7 @@ func TestKernelWeights(t *testing.T) {
 	w.report()
 }
 
-// All the rows.
+// All rows of the page.
 func TestKernelLongWeights(t *testing.T) {
 	onlyLong(t)
 	w := newWeights(t, 3)
@@ -31,12 +32,12 @@ func TestKernelLongWeights(t *testing.T) {
 	w.report()
 }
 
-// weightsLab is the lab with servers whose weights move, and what was measured.
+// weightsLab is the lab with servers whose weights change, and the results.
 type weightsLab struct {
 	*lab
 	path string
 	webs map[string]*web
-	all  []string // the servers
+	all  []string // names of the servers
 	rows []string
 }
 
@@ -50,7 +51,7 @@ func newWeights(t *testing.T, servers int) *weightsLab {
 	return w
 }
 
-// serve starts the daemon, or reloads it, with settings of the section, and waits until all servers have their weight.
+// serve starts the daemon or reloads it, with settings of the section. It waits until all servers have their weight.
 func (w *weightsLab) serve(weight int, settings string) {
 	w.t.Helper()
 	var reals strings.Builder
@@ -70,7 +71,7 @@ func (w *weightsLab) serve(weight int, settings string) {
 	w.until(2*bound, wanted...)
 }
 
-// note is a row of the table, which a test prints.
+// note adds a row to the table that the test prints.
 func (w *weightsLab) note(what, format string, args ...any) {
 	w.rows = append(w.rows, fmt.Sprintf("| %s | %s |\n", what, fmt.Sprintf(format, args...)))
 }
@@ -79,10 +80,10 @@ func (w *weightsLab) report() {
 	w.t.Log("\n| What happens | Measured |\n|---|---|\n" + strings.Join(w.rows, ""))
 }
 
-// share is what the kernel has of a server.
+// share is a server's weight and its connections in the kernel.
 type share struct{ weight, active int }
 
-// shares are those of all servers, as the kernel has them at one moment.
+// shares are the shares of all servers at one moment.
 func (w *weightsLab) shares() map[string]share {
 	all := map[string]share{}
 	for _, service := range w.read() {
@@ -101,7 +102,7 @@ func total(all map[string]share) (weight, active int) {
 	return weight, active
 }
 
-// restart has a server fail and come back, and waits until it is in again. It returns when.
+// restart makes a server fail and come back, and waits until it is in the table again. It returns the time.
 func (w *weightsLab) restart(name string) time.Time {
 	w.t.Helper()
 	w.webs[name].stop()
@@ -111,7 +112,7 @@ func (w *weightsLab) restart(name string) time.Time {
 	return time.Now()
 }
 
-// newConnections are n requests of a client, each of a new connection, by the servers that answered.
+// newConnections counts n requests of a client, each over a new connection, by the server that answered.
 func (w *weightsLab) newConnections(n int) map[string]int {
 	w.t.Helper()
 	got := map[string]int{}
@@ -123,7 +124,8 @@ func (w *weightsLab) newConnections(n int) map[string]int {
 	return got
 }
 
-// rampByWRR: while a server climbs, new connections of three whole cycles of wrr are shared as its weight is then.
+// rampByWRR: while a server climbs, wrr shares new connections by its current weight. That is measured over three
+// whole cycles.
 func (w *weightsLab) rampByWRR(weight, slowstart int) {
 	w.t.Helper()
 	w.serve(weight, fmt.Sprintf("        scheduler = wrr\n        slowstart = %d\n", slowstart))
@@ -141,7 +143,7 @@ func (w *weightsLab) rampByWRR(weight, slowstart int) {
 		cycles := 3
 		got := w.newConnections(cycles * all)
 		if after := weightsOf(w.shares()); !maps.Equal(before, after) {
-			continue // it was no whole cycle of one weight
+			continue // the weights changed during the cycles
 		}
 		for _, name := range w.all {
 			want := float64(cycles * before[name])
@@ -162,7 +164,7 @@ func (w *weightsLab) rampByWRR(weight, slowstart int) {
 		w.t.Errorf("weights measured while it climbs: %v, want some below %d, and at the end %[2]d", measured, weight)
 	}
 	if short := time.Duration(slowstart) * time.Second * (time.Duration(weight) - 1) / time.Duration(weight); took < short-2*time.Second {
-		w.t.Errorf("at full weight after %v", took)
+		w.t.Errorf("wrr: at full weight after only %v", took)
 	}
 	w.note(fmt.Sprintf("a server of three comes back, `slowstart = %d`, weight %d, wrr", slowstart, weight),
 		"new connections of three whole cycles at %d weights: each share is at most %.0f %% off", len(measured), 100*worst)
@@ -176,7 +178,7 @@ func weightsOf(all map[string]share) map[string]int {
 	return weights
 }
 
-// rampUnder: while a server climbs and connections stay, it never has more than the share of its weight and one.
+// rampUnder: while a server climbs and connections stay open, it never has more than the share of its weight plus one.
 func (w *weightsLab) rampUnder(scheduler string, weight, slowstart int) {
 	w.t.Helper()
 	w.serve(weight, fmt.Sprintf("        scheduler = %s\n        slowstart = %d\n", scheduler, slowstart))
