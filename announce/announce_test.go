@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Each line that does not begin with ">" happens; those that do say what Sync did and returned.
+// Each line that does not begin with ">" is an event. Those that do are the steps and the result of a Sync.
 //
 //	sync [repair] ADDR=DEVICE|local|-|?|?local …   every address may be on lvs0 and lvs1
 //	down, up, lose, make DEVICE              "lose" removes the device

@@ -205,7 +205,7 @@ func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, code := range []string{"NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"} {
 		made, _ := comparing(newDNS)(Spec{Request: "/example.org", DNSRcode: code}, &Env{})
 		if c := made.(*dnsCheck); rcodeName(c.rcode) != code {
-			t.Errorf("%s wants %s", code, rcodeName(c.rcode))
+			t.Errorf("%s expects %s", code, rcodeName(c.rcode))
 		}
 	}
 }

@@ -285,7 +285,7 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 				}
 			}
 			if !gone(t, strconv.Itoa(before)) {
-				t.Error("it lives")
+				t.Error("the killed perl still runs")
 			}
 			f.limit = patient
 			f.expect("exit status 0: fine")

@@ -19,7 +19,7 @@ import (
 // step is what a fake server does next; false ends the conversation.
 type step func(*client) bool
 
-// client is one that a fake server talks to.
+// client is a client of a fake server.
 type client struct {
 	net.Conn
 	t    *testing.T

@@ -123,7 +123,7 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 	}
 	h := session{server: &wire.Conn{Conn: here, Deadline: time.Now().Add(inTime)}, buf: make([]byte, maxHeard)}
 	if err := h.expect(t.Context(), simpleStep{expect: m}); err == nil {
-		t.Error("found")
+		t.Error("the pattern was found")
 	}
 	if h.searched > 2*maxSearched {
 		t.Errorf("%d bytes were searched for %d", h.searched, len(h.received))

@@ -55,7 +55,7 @@ func tns(kind byte, body string) string {
 	return string(header) + body
 }
 
-// tnsHear reads one packet of two bytes' length; "" is the end.
+// tnsHear reads one packet whose length has two bytes; "" is the end.
 func tnsHear(c net.Conn) string {
 	header := make([]byte, 8)
 	if _, err := io.ReadFull(c, header); err != nil {

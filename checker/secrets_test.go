@@ -200,7 +200,7 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 		}
 	}
 	if found := (&Env{}).untoldOf(Spec{Account: lvs.Account{Login: "me"}, HTTP: lvs.HTTP{HTTPUser: "me"}}); len(found.always) > 0 {
-		t.Errorf("secrets of one who has none: %q", found.always)
+		t.Errorf("a check without secrets has %q", found.always)
 	}
 }
 
@@ -209,7 +209,7 @@ func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 	one := e.untoldOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(1)})
 	two := e.untoldOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(2)})
 	if one != two {
-		t.Error("made twice")
+		t.Error("equal secrets are made twice")
 	}
 }
 

@@ -323,7 +323,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	look("a longer key")
 	before := sumOf(spec)
 	if spec.TLSVerify = false; sumOf(spec) == before {
-		t.Error("authorities that nobody asks count")
+		t.Error("the authority's file counts without tlsverify")
 	}
 	if sum := sumOf(Spec{TLS: lvs.TLS{TLSCA: spec.TLSCA}}); sum != "" {
 		t.Errorf("without files: %q", sum)

@@ -143,7 +143,7 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 	all.follow(mine[0], http.StateActive)
 	all.follow(mine[MaxClients], http.StateNew)
 	if !isOpen(theirs[0]) || isOpen(theirs[1]) || !isOpen(theirs[MaxClients]) {
-		t.Error("with a silent one: the oldest that is silent goes")
+		t.Error("the oldest silent client is not the one that was disconnected")
 	}
 	all.follow(mine[1], http.StateClosed)
 	all.follow(mine[3], http.StateActive)
@@ -159,7 +159,7 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 	}
 	all.follow(mine[MaxClients+1], http.StateNew)
 	if isOpen(theirs[MaxClients+1]) || !isOpen(theirs[3]) {
-		t.Error("with none silent: the newest goes")
+		t.Error("no client is silent, and the newest is not the one that was disconnected")
 	}
 	mine[MaxClients+2].uid = 0
 	all.follow(mine[MaxClients+2], http.StateNew)

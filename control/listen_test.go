@@ -61,7 +61,7 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 		t.Errorf("the socket is left: %v", err)
 	}
 	if _, err := s.Ask(t.Context(), "/hello"); err == nil {
-		t.Error("an answer from nobody")
+		t.Error("an answer after the end")
 	}
 }
 

@@ -83,7 +83,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if why := f.read(ctx, nil, false); why == "" || f.current != old {
-			t.Error("it was taken")
+			t.Error("the refused configuration is in force")
 		}
 		d.journal.Emit(notify.Event{Text: "the last word"})
 		closing := context.WithoutCancel(t.Context())

@@ -26,7 +26,7 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 		}
 		who, what, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if !slices.Contains([]string{"user", "bare-test", "kernel-test", "package-test", "systemd-test", "other", "nobody"}, who) {
-			t.Errorf("nobody is called %q: %s", who, line)
+			t.Errorf("there is no test %q: %s", who, line)
 		}
 		listed[what] = false
 	}

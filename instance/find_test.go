@@ -246,7 +246,7 @@ func TestADaemonThatIsEndingIsWaitedFor(t *testing.T) {
 	s.Phase = Ending
 	release := forge(t, i, "x.cf", s)
 	if i.Stays(s.Process) {
-		t.Error("it stays")
+		t.Error("a daemon that is ending stays")
 	}
 	time.AfterFunc(50*time.Millisecond, func() {
 		old.in.Close()

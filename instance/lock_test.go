@@ -67,7 +67,7 @@ func TestRestore(t *testing.T) {
 		t.Error(err)
 	}
 	if text, err := os.ReadFile(l.State); string(text) != "another" {
-		t.Errorf("what somebody else put there is %q, %v", text, err)
+		t.Errorf("the state of another process is now %q, %v", text, err)
 	}
 }
 
@@ -139,7 +139,7 @@ func TestStays(t *testing.T) {
 	s, daemon := serving(t, i.Daemon, "x.cf")
 	forge(t, i, "x.cf", s)
 	if !i.Stays(s.Process) {
-		t.Error("it runs")
+		t.Error("a daemon that runs does not stay")
 	}
 	if i.Stays(Process{Pid: s.Pid, Start: s.Start + 1}) || i.Stays(Process{Pid: 1 << 30}) {
 		t.Error("another process stays")
@@ -153,13 +153,13 @@ func TestStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if i.Stays(s.Process) {
-		t.Error("it hands over")
+		t.Error("a daemon that hands over stays")
 	}
 	daemon.in.Close()
 	if err := s.Await(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	if i.Stays(s.Process) {
-		t.Error("it has ended")
+		t.Error("a daemon that has ended stays")
 	}
 }

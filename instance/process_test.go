@@ -201,7 +201,7 @@ func TestThePerlDaemonsNameIsNotTaken(t *testing.T) {
 	perl := pretend(t, "/usr/bin/perl", "/usr/sbin/ldirectord", "/a/x.cf", "start")
 	putPid(t, i.PidFile(), perl.Process.Pid)
 	if _, err := i.Acquire(soon(t), ""); err == nil {
-		t.Error("it started")
+		t.Error("a daemon started under the same name")
 	}
 	if pid, _ := readPid(i.PidFile()); pid != perl.Process.Pid {
 		t.Errorf("the pid file holds %d", pid)

@@ -85,7 +85,7 @@ func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
 				t.Fatalf("seed %d: %s on a foreign service", seed, op)
 			}
 			if serves(have[op.Key]) && serves(want[op.Key]) && !serves(now[op.Key]) {
-				t.Fatalf("seed %d: nobody serves after change %d of %q", seed, i,
+				t.Fatalf("seed %d: no destination serves after change %d of %q", seed, i,
 					linesOf(Diff(have, want)))
 			}
 		}

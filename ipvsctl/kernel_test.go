@@ -268,7 +268,7 @@ func TestAnswersToOthersAreNotOurs(t *testing.T) {
 }
 
 func TestNothingToAskIsNoRequest(t *testing.T) {
-	c := lineTo(t, func([]sent) [][]byte { t.Error("asked"); return nil })
+	c := lineTo(t, func([]sent) [][]byte { t.Error("a request was sent"); return nil })
 	if ended, err := c.genl.exchange(nil); ended != nil || err != nil {
 		t.Errorf("%v, %v", ended, err)
 	}
@@ -278,7 +278,7 @@ func TestARequestThatIsTooLateIsNotSent(t *testing.T) {
 	gone := errors.New("gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
-	k := &kernel{conn: lineTo(t, func([]sent) [][]byte { t.Error("asked"); return nil })}
+	k := &kernel{conn: lineTo(t, func([]sent) [][]byte { t.Error("a request was sent"); return nil })}
 	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}

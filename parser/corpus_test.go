@@ -19,7 +19,7 @@ type corpusCase struct {
 	name     string
 	oddity   bool
 	source   string
-	kind     string // of the error, "" when there is none
+	kind     string // of the error; "" without one
 	line     int
 	warnings []int // the numbers of their lines
 	brief    bool

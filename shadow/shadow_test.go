@@ -214,7 +214,7 @@ func TestAnotherPhaseIsNoDifference(t *testing.T) {
 				t.Errorf("%s: %+v, want %d", what, s, want)
 			}
 			if s.Shadow.First == 0 || s.Live.First == 0 || s.Shadow.Most > 8 || s.Live.Most > 8 {
-				t.Errorf("%s: who was first: %+v", what, s)
+				t.Errorf("%s: which was first, and by how much: %+v", what, s)
 			}
 		}
 	})

@@ -148,13 +148,13 @@ func TestListenFollowsAReload(t *testing.T) {
 	fetch(t, "http://"+second+"/healthz")
 	if c, err := net.Dial("tcp", first); err == nil {
 		c.Close()
-		t.Errorf("somebody still listens on %s", first)
+		t.Errorf("%s is still open", first)
 	}
 	d.write(twoServers)
 	d.tell("reload")
 	if c, err := net.Dial("tcp", second); err == nil {
 		c.Close()
-		t.Errorf("somebody still listens on %s", second)
+		t.Errorf("%s is still open", second)
 	}
 }
 

@@ -111,7 +111,7 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		p.Post("a", []byte("a2"), nil)
 		p.Post("a", []byte("a3"), func() { tried.Add(1) })
 		if tried.Load() != 3 {
-			t.Errorf("somebody waits for a receiver that fails: %d", tried.Load())
+			t.Errorf("a wait for a failing receiver has not ended: %d of 3 have", tried.Load())
 		}
 		time.Sleep(10 * time.Minute)
 		r.mu.Lock()
@@ -134,7 +134,7 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		}
 		p.Post("a", []byte("a5"), func() { tried.Add(1) })
 		if tried.Load() != 4 {
-			t.Error("who posts after the end waits")
+			t.Error("a wait for a state that is posted after the end does not end")
 		}
 	})
 }
@@ -297,7 +297,7 @@ func TestWithoutAURLNobodyIsTold(t *testing.T) {
 		tried := false
 		p.Post("b", []byte("b1"), func() { tried = true })
 		if !tried {
-			t.Error("somebody waits for nobody")
+			t.Error("a wait without a receiver does not end")
 		}
 		time.Sleep(time.Minute)
 		if err := p.Close(t.Context()); err != nil || r.tries != 1 {
