@@ -18,7 +18,7 @@ import (
 	"ldirectord/parser"
 )
 
-// The findings of check about missing programs, a missing group and readable passwords, in the order of the file.
+// check reports missing programs, a missing group and readable passwords, in the order of the file.
 func TestAdvise(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ld.cf")

@@ -158,8 +158,8 @@ func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 	}
 }
 
-// The memory as the allocator counts it, of a healthy server that was added to the table, and of one with failures
-// all the time.
+// The test measures the memory of a healthy server that was added to the table, and of one with failures all the
+// time, as the allocator counts it.
 func TestTheMemoryOfTenThousandServers(t *testing.T) {
 	for name, c := range map[string]struct {
 		most uint64

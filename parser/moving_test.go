@@ -12,7 +12,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// The directives for moving weights, as global lines and as lines of a section.
+// The directives for moving weights are global or of a section. The section's own lines win.
 func TestMovingWeights(t *testing.T) {
 	for _, row := range []struct{ global, section, want string }{
 		{"", "", "slow 0s, pace 0/0s 0/0s, hold 0s up to 0s, backups below 1/1"},

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Which checks of a section have a watched connection, and how long that may be silent.
+// watch applies to some checks of a section only. It also sets how long their connections may be silent.
 func TestWhichChecksAreWatched(t *testing.T) {
 	const tcp, udp, mark = "virtual=192.0.2.1:80\n", "virtual=192.0.2.1:80\n\tprotocol=udp\n", "virtual=1\n"
 	for _, row := range []struct {

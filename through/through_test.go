@@ -335,7 +335,7 @@ func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
 }
 
 // answers is a checker of one address. It returns the results of a list one after the other, and repeats the last.
-// Each takes the time that it has.
+// Each check takes as long as its result says.
 type answers struct {
 	list  []checker.Result
 	then  func() // called during each check

@@ -403,7 +403,7 @@ func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 	})
 }
 
-// The daemon's memory for each watched address, without the kernel's.
+// BenchmarkWatches measures the daemon's memory for each watched address, without the kernel's.
 func BenchmarkWatches(b *testing.B) {
 	l, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
