@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Each line that does not begin with ">" happens; those that do say what Sync did and returned.
+// Each line that does not begin with ">" is an event. Those that do are the steps and the result of a Sync.
 //
 //	sync [repair] ADDR=DEVICE|local|-|?|?local …   every address may be on lvs0 and lvs1
 //	down, up, lose, make DEVICE              "lose" removes the device
@@ -238,7 +238,7 @@ func tell(t *testing.T, story string) {
 	}
 }
 
-// syncLine is what Sync did and returned, in a line.
+// syncLine is one line with the steps and the result of a Sync.
 func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
 	var want []Want
 	repair := false
@@ -293,7 +293,8 @@ func wantOf(word string) Want {
 	return w
 }
 
-// Two files, one address: who comes second leaves it alone, and has it when the first one is gone.
+// Two files have the same address: the second daemon leaves it to the first, and takes it over when the first has
+// ended.
 func TestOneAddressTwoDaemons(t *testing.T) {
 	f := newFake()
 	first, second := f.announcer(t, "www.cf"), f.announcer(t, "mail.cf")
@@ -309,19 +310,20 @@ func TestOneAddressTwoDaemons(t *testing.T) {
 	expect(second, "192.0.2.10=- 192.0.2.11=lvs1", "nothing: 192.0.2.10 - "+other+", 192.0.2.11 lvs1")
 	expect(second, "192.0.2.11=lvs1", "nothing: 192.0.2.11 lvs1")
 	expect(first, "192.0.2.10=lvs0", "nothing: 192.0.2.10 lvs0")
-	kill(first) // it is killed: the address stays
+	kill(first) // killed: the address stays
 	expect(second, "192.0.2.10=? 192.0.2.11=lvs1", "nothing: 192.0.2.10 lvs0, 192.0.2.11 lvs1")
 	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "-addr 192.0.2.10 lvs0, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
-	again := f.announcer(t, "www.cf") // its file has lost the address
+	again := f.announcer(t, "www.cf") // its file does not have the address any more
 	expect(again, "", "nothing:")
 	expect(second, "192.0.2.11=lvs1", "-addr 192.0.2.10 lvs1, -route 192.0.2.10: 192.0.2.11 lvs1")
 	expect(again, "192.0.2.10=lvs0", "+route 192.0.2.10, +addr 192.0.2.10 lvs0: 192.0.2.10 lvs0")
-	expect(again, "192.0.2.10=-", "-addr 192.0.2.10 lvs0, -route 192.0.2.10: 192.0.2.10 -") // as the director does, before its file has lost it
+	expect(again, "192.0.2.10=-", "-addr 192.0.2.10 lvs0, -route 192.0.2.10: 192.0.2.10 -") // withdrawn first, as the director does
 	expect(again, "", "nothing:")
 	expect(second, "192.0.2.10=lvs1 192.0.2.11=lvs1", "+route 192.0.2.10, +addr 192.0.2.10 lvs1: 192.0.2.10 lvs1, 192.0.2.11 lvs1")
 }
 
-// Killed before any step, the next daemon puts everything where it should be; what nobody wants any more goes.
+// After a daemon was killed before any of its steps, the next one puts all addresses in their places, and removes
+// those that no file has any more.
 func TestKilledAtEveryStep(t *testing.T) {
 	begin := []string{"192.0.2.10=lvs0", "192.0.2.11=lvs0", "2001:db8::10=lvs0"}
 	end := []string{"192.0.2.10=lvs1", "2001:db8::10=-", "192.0.2.12=lvs0", "2001:db8::12=lvs1", "192.0.2.13=?local"}
@@ -362,7 +364,8 @@ func TestKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// The record is written before the kernel changes, once for a change, and without it nothing is announced.
+// The record is written before the kernel's state changes, once for each change. If it can't be written, nothing is
+// announced.
 func TestRecord(t *testing.T) {
 	f := newFake()
 	a := f.announcer(t, "ldirectord.cf")
@@ -405,7 +408,7 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// A list that changed while it was read is not believed.
+// A list that changed while it was read is read again.
 func TestTornLists(t *testing.T) {
 	f := newFake()
 	a := f.announcer(t, "ldirectord.cf")

@@ -23,9 +23,9 @@ type fake struct {
 	held   []netlink.Addr
 	local  []netip.Addr
 	steps  []string // those that changed something
-	refuse string   // it does no step that begins so
-	torn   int      // that many lists change while they are read
-	killAt int      // the step that is not done any more, nor any after it; 0: none
+	refuse string   // steps that begin like this fail
+	torn   int      // how many more lists change while they are read
+	killAt int      // this step and all after it are not done, as if the daemon was killed; 0: none
 
 	records map[string]Record     // of each file
 	daemons map[string]*Announcer // the last one of each file
@@ -66,7 +66,7 @@ func (f *fake) RouteListFiltered(int, *netlink.Route, uint64) (list []netlink.Ro
 	return list, nil
 }
 
-// step is one change, unless it is refused.
+// step makes one change, unless it must fail.
 func (f *fake) step(what string, a any, do func()) error {
 	f.steps = append(f.steps, fmt.Sprint(what, " ", a))
 	if f.refuse == what || f.killAt > 0 && len(f.steps) >= f.killAt {
@@ -123,7 +123,7 @@ func (f *fake) text(a netlink.Addr) string {
 	return ""
 }
 
-// link is the device of a name, nil if there is none.
+// link is the device of this name, or nil.
 func (f *fake) link(name string) *netlink.Dummy {
 	for _, l := range f.links {
 		if l.Name == name {
@@ -147,7 +147,7 @@ func (f *fake) set(name string, up bool) {
 	}
 }
 
-// drop removes what is on a device: everything, or what the function says.
+// drop removes the addresses of a device that the function selects, or all.
 func (f *fake) drop(name string, which func(netip.Addr) bool) {
 	index := f.link(name).Index
 	f.held = slices.DeleteFunc(f.held, func(a netlink.Addr) bool { return a.LinkIndex == index && which(prefixOf(a.IPNet).Addr()) })
@@ -158,7 +158,7 @@ func (f *fake) byHand(addr netip.Addr, name string) {
 	f.held = append(f.held, netlink.Addr{IPNet: single(addr), LinkIndex: f.link(name).Index, Label: name, ValidLft: math.MaxUint32, PreferedLft: math.MaxUint32})
 }
 
-// on are the addresses on a device.
+// on is the list of addresses on a device.
 func (f *fake) on(name string) (addrs []string) {
 	for _, a := range f.held {
 		if l := f.link(name); l != nil && l.Index == a.LinkIndex {
@@ -168,7 +168,7 @@ func (f *fake) on(name string) (addrs []string) {
 	return addrs
 }
 
-// announcer is that of the next daemon of a file.
+// announcer is the announcer of a file's next daemon.
 func (f *fake) announcer(t *testing.T, file string) *Announcer {
 	t.Helper()
 	save := func(r Record) error {
@@ -181,7 +181,7 @@ func (f *fake) announcer(t *testing.T, file string) *Announcer {
 	return a
 }
 
-// claimsOf are the claims of a file's daemon beside those of others, by their records.
+// claimsOf are the addresses of other files' daemons, from their records.
 func claimsOf(file string, daemons map[string]*Announcer, records map[string]Record) Claims {
 	return func(context.Context) (theirs map[netip.Addr]string, release func()) {
 		theirs = map[netip.Addr]string{}
@@ -196,5 +196,5 @@ func claimsOf(file string, daemons map[string]*Announcer, records map[string]Rec
 	}
 }
 
-// kill gives up the claims, as the end of a process does.
+// kill gives up a daemon's claims, as the end of its process does.
 func kill(a *Announcer) { a.claims = nil }

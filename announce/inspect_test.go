@@ -35,7 +35,8 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// What is on a device of the file stays; what the record has and the file has not goes, and what is somebody else's does neither.
+// An address of the file that is on its device stays. A recorded address that the file does not have would be
+// removed. A foreign address would be neither added nor removed.
 func TestPreview(t *testing.T) {
 	f := newFake()
 	runs := f.announcer(t, "www.cf")
@@ -45,7 +46,7 @@ func TestPreview(t *testing.T) {
 	for i := range want {
 		want[i].Devices = []string{"lvs0"}
 	}
-	for i := range want[4:] { // by order
+	for i := range want[4:] { // withdrawn by an order
 		want[4+i].Device, want[4+i].Local = "", true
 	}
 	expected := []string{

@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const apart = "ANNOUNCE_TEST_APART" // this process has a network of its own, and may make none
+const apart = "ANNOUNCE_TEST_APART" // the process has a network namespace of its own, and can't make another one
 
-// machine is the kernel of the test's own network, with lvs0, lvs1 and the daemons of one run folder. Its thread ends with
-// the test, and the network with it.
+// machine is the kernel with the test's own network namespace, lvs0, lvs1 and the daemons of one run folder. Its
+// thread ends with the test, and the namespace with it.
 type machine struct {
 	*testing.T
 	record  Record
@@ -37,7 +37,7 @@ func newMachine(t *testing.T) *machine {
 	m := &machine{T: t, records: map[string]Record{}, daemons: map[string]*Announcer{}}
 	runtime.LockOSThread()
 	if os.Getenv(apart) != "" {
-		m.must("link del lvs0; link del lvs1") // of the test that runs this one
+		m.must("link del lvs0; link del lvs1") // from the test that runs this one
 	} else if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func (m *machine) must(commands string) (out string) {
 	return out
 }
 
-// announcer is that of the next daemon of a file.
+// announcer is the announcer of a file's next daemon.
 func (m *machine) announcer(file string) *Announcer {
 	save := func(r Record) error {
 		m.record, m.records[file] = r, r
@@ -68,7 +68,7 @@ func (m *machine) announcer(file string) *Announcer {
 	return m.daemons[file]
 }
 
-// sync has the words wanted, and returns where the addresses are.
+// sync calls Sync for the addresses in words, and returns where they are.
 func (m *machine) sync(a *Announcer, repair bool, words ...string) string {
 	m.Helper()
 	var want []Want
@@ -92,7 +92,7 @@ func (m *machine) sync(a *Announcer, repair bool, words ...string) string {
 	return strings.Join(list, ", ")
 }
 
-// found is what ip(8) says: the addresses with their devices, the local routes that are ours.
+// found is the state as ip(8) shows it: the addresses with their devices, and our local routes.
 func (m *machine) found() string {
 	m.Helper()
 	var devices []struct {
@@ -192,11 +192,11 @@ func TestKernelAddresses(t *testing.T) {
 	play("not a dummy", false, "lvs1", "4=lvs0 device lvs1 is not a dummy device, 6=lvs0 device lvs1 is not a dummy device", bothOn0)
 }
 
-// The hardened unit leaves the daemon one capability, and it may have a user of its own.
+// The unit for a daemon with a user of its own leaves the daemon only one capability.
 func TestKernelNetAdminAlone(t *testing.T) {
 	newMachine(t)
 	const capNetAdmin, nobody = 12, 65534
-	dir, err := os.MkdirTemp("/dev/shm", "announce") // the lab's other file systems are the host's user's
+	dir, err := os.MkdirTemp("/dev/shm", "announce") // on the lab's other file systems the owner can't be changed
 	if err == nil {
 		t.Cleanup(func() { os.RemoveAll(dir) })
 		err = os.Chown(dir, nobody, nobody)
@@ -215,7 +215,7 @@ func TestKernelNetAdminAlone(t *testing.T) {
 	}
 }
 
-// A device may have a name of 15 bytes, as long as a label may be.
+// A device's name may have 15 bytes, which is also the length of the longest label.
 func TestKernelLongName(t *testing.T) {
 	m := newMachine(t)
 	m.must("link add lvs-announcemen type dummy; link set lvs-announcemen up")
@@ -247,7 +247,7 @@ func TestKernelTwoDaemons(t *testing.T) {
 	m := newMachine(t)
 	first, second := m.announcer("www.cf"), m.announcer("mail.cf")
 	m.sync(first, false, four+"=lvs0", six+"=lvs0")
-	m.record = nil // that of the other file
+	m.record = nil // mail.cf has no record yet
 	got := m.sync(second, true, four+"=lvs1", six+"=-")
 	const other = "belongs to www.cf, pid 7"
 	m.expect("second", got, four+"= "+other+", "+six+"= "+other)
@@ -256,7 +256,7 @@ func TestKernelTwoDaemons(t *testing.T) {
 	m.expect("taken over", m.sync(second, false, four+"=lvs1"), four+"=lvs1")
 }
 
-// Killed before any step, the next daemon puts everything where it should be.
+// After a daemon was killed before any of its steps, the next one puts all addresses in their places.
 func TestKernelKilledAtEveryStep(t *testing.T) {
 	for _, next := range []string{"lvs0", "lvs1", "gone"} {
 		for at := 1; ; at++ {
@@ -267,7 +267,7 @@ func TestKernelKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// killedAt kills a daemon that moves, at a step, and reports whether there was one.
+// killedAt kills a daemon at a step while it moves addresses. It reports whether there was such a step.
 func killedAt(t *testing.T, at int, next string) (killed bool) {
 	t.Run(fmt.Sprintf("%s/%d", next, at), func(t *testing.T) {
 		m := newMachine(t)
@@ -298,7 +298,7 @@ func killedAt(t *testing.T, at int, next string) (killed bool) {
 	return killed
 }
 
-// deadly is a kernel that does no step any more from one on.
+// deadly is a kernel that does nothing from a given step on.
 type deadly struct {
 	kernel
 	steps, at int
@@ -345,7 +345,7 @@ func TestKernelHundred(t *testing.T) {
 	}
 }
 
-// netListed is how many addresses a device has, and routes are ours.
+// netListed is the number of addresses of a device and of our routes.
 func netListed(m *machine, device string) (addrs, routes int) {
 	for word := range strings.SplitSeq(m.found(), ", ") {
 		if strings.Contains(word, "@"+device) {
@@ -368,7 +368,7 @@ func TestKernelChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer network.Close()
-	go func() { // as Changes does, in the test's network
+	go func() { // as Changes does, in the test's network namespace
 		runtime.LockOSThread()
 		if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
 			t.Error(err)
@@ -383,7 +383,7 @@ func TestKernelChanges(t *testing.T) {
 			t.Fatalf("%s: no report", what)
 		}
 	}
-	// settles waits until nothing changes any more.
+	// settles waits until no more changes are reported.
 	settles := func() {
 		for {
 			select {
@@ -401,7 +401,7 @@ func TestKernelChanges(t *testing.T) {
 	await("removed by hand")
 	m.sync(a, true, four+"=lvs0", six+"=lvs0")
 	settles()
-	m.must("link set lvs0 down; link set lvs0 up") // nobody looked in between
+	m.must("link set lvs0 down; link set lvs0 up") // between two looks
 	await("down and up")
 	settles()
 	m.expect("IPv6 comes back", m.sync(a, false, four+"=lvs0", six+"=lvs0"), four+"=lvs0, "+six+"=lvs0")

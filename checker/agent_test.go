@@ -17,7 +17,8 @@ func agentSpec(to netip.AddrPort, send string) Spec {
 	return Spec{Type: Agent, Protocol: "tcp", Target: to, Timeout: inTime, Request: send}
 }
 
-// Whatever an agent does, nothing but its words down, fail and stopped fails; and it waits no longer than it may.
+// An agent check fails only at the words down, fail and stopped, whatever else the agent does. It never takes longer
+// than its timeout.
 func TestAgents(t *testing.T) {
 	dripping := func(text string) step { // more pieces than a light check may have before it gets a goroutine
 		return func(c *client) bool {
@@ -30,7 +31,7 @@ func TestAgents(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		server []step // nil: nothing listens
+		server []step // nil: the port is closed
 		send   string
 		want   string // cause and message; without a cause: a success
 		late   bool   // ends by the deadline
@@ -46,7 +47,7 @@ func TestAgents(t *testing.T) {
 		{name: "down", server: []step{raw("down #disk\n")}, want: `answer: reports "down #disk"`},
 		{name: "nothing listens", want: "silent: connect: refused"},
 		{name: "closed at once", server: []step{}, want: "silent: connection closed without an answer"},
-		{name: "reset", server: []step{reset}, want: "silent: conne"}, // by then it may be connected, or not
+		{name: "reset", server: []step{reset}, want: "silent: conne"}, // during the connect, or after it
 		{name: "no end of the line", server: []step{raw("50%")}, want: "silent: connection closed in the line"},
 		{name: "no end of the line, and stays", server: []step{raw("50%"), stay}, late: true, want: "silent: timeout in the line"},
 		{name: "silence", server: []step{silent}, late: true, want: "silent: no answer in "},
@@ -82,7 +83,7 @@ func TestAgents(t *testing.T) {
 				began := time.Now()
 				r := check.Check(t.Context())
 				took, got := time.Since(began), r.Detail
-				if r.Silence(); !r.OK { // the loop connects for it
+				if r.Silence(); !r.OK { // with a light check the loop makes the connection
 					got = r.Cause.String() + ": " + got
 				}
 				if !strings.HasPrefix(got, c.want) || r.Told.Silent != (r.Cause == Silent) || !r.OK && !r.Told.Silent && r.Told.State != health.Down {
@@ -96,7 +97,7 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// awaitSome awaits the beginning of what the client says.
+// awaitSome waits for the first bytes that the client sends.
 func awaitSome(want string) step {
 	return func(c *client) bool {
 		got, err := c.read.Peek(len(want))
@@ -107,7 +108,7 @@ func awaitSome(want string) step {
 	}
 }
 
-// However many agents drip, no check of them gets a goroutine.
+// Checks of agents that send byte by byte get no goroutine, however many agents there are.
 func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 	const agents = 20
 	spec := agentSpec(serveScript(t, "127.0.0.1", nil, drip(strings.Repeat("5", 250))), "")
@@ -134,7 +135,7 @@ func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 	for look := time.NewTicker(tooLate / 8); ; {
 		select {
 		case <-done:
-			if look.Stop(); late != agents || most > 1 { // the loop itself reads an answer
+			if look.Stop(); late != agents || most > 1 { // one: the loop, while it reads an answer
 				t.Errorf("%d results, %d goroutines of checks", late, most)
 			}
 			return
@@ -144,7 +145,7 @@ func TestSlowAgentsCostNoGoroutine(t *testing.T) {
 	}
 }
 
-// An answer in as many pieces as there can be is a bounded amount of memory.
+// An answer takes a bounded amount of memory even in the largest number of pieces.
 func TestAnAgentsAnswerInPiecesAllocatesLittle(t *testing.T) {
 	c := build(t, agentSpec(netip.MustParseAddrPort("127.0.0.1:9"), ""), nil).(Light)
 	line := []byte(strings.Repeat("5", maxAgentLine))
@@ -184,7 +185,7 @@ func FuzzAgent(f *testing.F) {
 	})
 }
 
-// The statuses of drainstatus report drain before receive is asked, all others that pass tell ready.
+// A status of drainstatus reports drain, and receive isn't looked at. Every other check that passes reports ready.
 func TestDrainStatus(t *testing.T) {
 	leaks(t)
 	answer := func(status int, body string) string {
@@ -199,7 +200,7 @@ func TestDrainStatus(t *testing.T) {
 		{200, "OK-perf", true, health.Ready},
 		{200, "bad", false, health.NoAdmin},
 		{503, "bad", true, health.Drain},
-		{302, "", true, health.Drain}, // it is not followed
+		{302, "", true, health.Drain}, // the redirect is not followed
 		{429, "", true, health.Drain},
 		{500, "OK-perf", false, health.NoAdmin},
 	} {
@@ -222,7 +223,7 @@ func TestDrainStatus(t *testing.T) {
 	}
 }
 
-// What another server says at the end of a redirect is not what this one tells.
+// A status that another server sends at the end of a redirect reports nothing about this server.
 func TestDrainStatusOfAnotherServer(t *testing.T) {
 	other := serveOn(t, "127.0.0.2:0", saying("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"))
 	s := serve(t, saying("HTTP/1.1 301 There\r\nLocation: http://"+other.addr.String()+"/\r\n\r\n"))
@@ -233,7 +234,8 @@ func TestDrainStatusOfAnotherServer(t *testing.T) {
 	}
 }
 
-// With externalweight 2 to 102 are a weight. A program that was killed, or a file of Perl that died, has none.
+// With externalweight an exit status from 2 to 102 is a weight. A program that was killed, or a Perl file that died,
+// gives no weight.
 func TestExternalWeight(t *testing.T) {
 	leaks(t)
 	weight := func(n uint8) health.Told { return health.Told{Weighs: true, Percent: n} }

@@ -7,7 +7,8 @@ import (
 	"testing/iotest"
 )
 
-// TLS 1.2 reports its end together with the last bytes of a body: the body is whole all the same.
+// TLS 1.2 reports the end of the connection together with the last bytes of a body: the body is complete all the
+// same.
 func TestABodyThatComesWithItsEndIsWhole(t *testing.T) {
 	const size = 16 << 10
 	for missing, want := range []error{nil, io.EOF} {

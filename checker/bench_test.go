@@ -27,7 +27,7 @@ func benchmark(b *testing.B, c Checker) {
 	}
 }
 
-// answering answers every request without looking at it, to cost little itself.
+// answering answers every request without reading all of it, so that the server costs little.
 func answering(answer string) func(*testServer, net.Conn) {
 	said := []byte(answer)
 	return func(_ *testServer, c net.Conn) {
@@ -68,8 +68,8 @@ func BenchmarkPing(b *testing.B) {
 	benchmark(b, build(b, spec, &Env{Pinger: p}))
 }
 
-// The two benchmarks of each pair show what our own reader of answers and our own way to connect save against the
-// standard library's, and so why they are here.
+// The two benchmarks of each pair compare our own code, which reads answers and connects, with the standard
+// library's. The difference is the reason for having it.
 
 const benchAnswer = okHead + "Server: test\r\nContent-Type: text/html\r\nContent-Length: 55\r\nConnection: close\r\n\r\n" +
 	"<html><body><p>backend is up: OK-perf</p></body></html>"
@@ -94,7 +94,7 @@ func BenchmarkAnswerOwn(b *testing.B) {
 	}
 }
 
-// BenchmarkJudge is all that a check of HTTP does after its answer has come, as the loop of light checks does it.
+// BenchmarkJudge measures all that an HTTP check does after its answer has come, in the loop of light checks.
 func BenchmarkJudge(b *testing.B) {
 	c := build(b, httpSpec(netip.MustParseAddrPort("192.0.2.1:80"), "OK-perf"), nil).(Light)
 	deadline := time.Now().Add(time.Hour)

@@ -14,10 +14,10 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// mySeed is what a log-in of MySQL is mixed with.
+// mySeed is the random data that a MySQL log-in is scrambled with.
 const mySeed = "abcdefghijklmnopqrst"
 
-// myAsksForPassword is a server that wants the password under a key of its own, and keeps what it got.
+// myAsksForPassword is a server that asks for the password encrypted with the server's own key, and records it.
 func myAsksForPassword(t *testing.T, plugin string) func(*testServer, net.Conn) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -62,7 +62,7 @@ func myAsksForPassword(t *testing.T, plugin string) func(*testServer, net.Conn) 
 	})
 }
 
-// pgAsksForPassword is a server that wants the password as it is, and keeps what it got.
+// pgAsksForPassword is a server that asks for the password in clear, and records it.
 func pgAsksForPassword(secure *tls.Config) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		b := pgproto3.NewBackend(c, c)
@@ -96,7 +96,7 @@ func pgAsksForPassword(secure *tls.Config) func(*testServer, net.Conn) {
 	}
 }
 
-// A server, or who answers in its place, may ask for the password so that it can read it.
+// A server, or an attacker in its place, may ask for the password in a form that it can read.
 func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 	const warning = "the server asks for the password in clear; cleartext=no refuses that"
 	for name, c := range map[string]struct {
@@ -115,7 +115,7 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 			s := c.spec
 			s.Target = server.addr
 			check := build(t, s, nil)
-			for range 2 { // the same words each time, so that they are told once
+			for range 2 { // both checks send the same, so the warning is reported once
 				r := check.Check(t.Context())
 				if !r.OK || (r.Warning == warning) == c.hidden {
 					t.Errorf("it may: %+v", r)
@@ -143,7 +143,7 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 	}
 }
 
-// The driver takes every key for one of RSA.
+// The MySQL driver takes every public key for an RSA key.
 func TestAKeyOfAnotherKindIsNoMySQL(t *testing.T) {
 	der, err := x509.MarshalPKIXPublicKey(newKey(t).Public())
 	if err != nil {
@@ -165,7 +165,7 @@ func TestAKeyOfAnotherKindIsNoMySQL(t *testing.T) {
 	}
 }
 
-// Numbers and rows of a query begin like a key, and are none.
+// The numbers and rows of a query's answer begin with the same byte as a key, and are none.
 func TestNoAnswerToAQueryIsTakenForAKey(t *testing.T) {
 	row := "\x01" + strings.Repeat("1", 300)
 	s := goodMySQL

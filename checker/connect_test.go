@@ -163,7 +163,7 @@ func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
 	c := &combined{full: full, connect: connect, connects: 2}
 	const up, down, ours = 'u', 'd', 'l'
 	for i, step := range []struct {
-		full, connect rune // what they would answer
+		full, connect rune // the results that they would have
 		asked         string
 	}{
 		{up, up, "full"}, {up, up, "connect"}, {up, up, "connect"},
@@ -185,7 +185,7 @@ func TestCombinedMakesFullChecksAndConnectsInTurn(t *testing.T) {
 	}
 }
 
-// scripted answers as it is told.
+// scripted is a checker whose results the test sets.
 type scripted struct {
 	answer rune
 	asked  int
@@ -220,7 +220,7 @@ func TestCombinedOverTCP(t *testing.T) {
 	}
 }
 
-// countingContext counts the functions that wait for its end.
+// countingContext counts the functions that wait for the end of the context.
 type countingContext struct {
 	context.Context
 	done    chan struct{}
@@ -248,7 +248,7 @@ func TestCheckLeavesNothingBehindInItsContext(t *testing.T) {
 	}
 }
 
-// The director tells a warning when it was not there at the last check.
+// The director reports a warning as new when the last check had none: a connect of combined must not lose it.
 func TestAWarningLastsThroughTheConnectsOfCombined(t *testing.T) {
 	c := &combined{full: always{OK: true, Warning: "ends in 3 days"}, connect: always{OK: true}, connects: 1}
 	for range 4 {

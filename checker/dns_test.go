@@ -43,7 +43,7 @@ func (z zone) answer(packet []byte) []byte {
 	return packed
 }
 
-// udp answers each packet, tcp one message.
+// udp answers a packet, tcp a message on a connection.
 func (z zone) udp(_ int, packet []byte, _ net.Addr) []string {
 	return []string{string(z.answer(packet))}
 }
@@ -62,7 +62,7 @@ func readDNS(c *client) []byte {
 	return packet
 }
 
-// heardDNS awaits a question and answers with bytes.
+// heardDNS is a script that reads a question and then does the given steps.
 func heardDNS(next ...step) []step {
 	return append([]step{func(c *client) bool { readDNS(c); return true }}, next...)
 }
@@ -116,7 +116,7 @@ func TestDNS(t *testing.T) {
 	})
 }
 
-// A datagram of thousands of long names costs a hundred times what it costs to send.
+// Parsing a datagram of thousands of long names costs a hundred times as much as sending it.
 func TestDNSAnswersToOthersAreNotReadFurther(t *testing.T) {
 	asked := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA)
 	bomb := asked.Copy()
@@ -194,7 +194,7 @@ func TestDNSAnswerCodes(t *testing.T) {
 	})
 }
 
-// The parser lets these words through, and a check takes them as they are.
+// Checks know every record type and response code that the parser accepts.
 func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, kind := range []string{"A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"} {
 		made, _ := comparing(newDNS)(Spec{Request: "/example.org", DNSType: kind}, &Env{})
@@ -205,7 +205,7 @@ func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, code := range []string{"NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"} {
 		made, _ := comparing(newDNS)(Spec{Request: "/example.org", DNSRcode: code}, &Env{})
 		if c := made.(*dnsCheck); rcodeName(c.rcode) != code {
-			t.Errorf("%s wants %s", code, rcodeName(c.rcode))
+			t.Errorf("%s expects %s", code, rcodeName(c.rcode))
 		}
 	}
 }

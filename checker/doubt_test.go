@@ -6,7 +6,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// Who asks nobody is known before the first check; who asks is not.
+// A check that always fails, because a required setting is missing, is reported as such before it is made. Other
+// checks are not.
 func TestChecksThatCanOnlyFail(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -95,7 +95,7 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 	}
 }
 
-// A program that only computes fails at its limit, or where the machine has no processor for it, is a shortage.
+// A program that only computes fails at its limit. Where the machine had no processor for it, that is a shortage.
 func TestExternalThatComputesForeverFails(t *testing.T) {
 	leaks(t)
 	spec := externalSpec(writeScript(t, "#!/bin/sh\nwhile :; do :; done\n"))
@@ -172,7 +172,7 @@ func TestExternalProgramsAreBounded(t *testing.T) {
 	path := writeScript(t, fmt.Sprintf("#!/bin/sh\ntouch %[1]s/$$\nset -- %[1]s/*\nsleep 0.02\nrm %[1]s/$$\nexit $#\n", running))
 	e := &Env{Children: make(chan struct{}, 1)}
 	spec := externalSpec(path)
-	spec.Timeout = time.Minute // for all of them
+	spec.Timeout = time.Minute // long enough for all the checks, one after the other
 	var wait sync.WaitGroup
 	for range 5 {
 		c := build(t, spec, e)
@@ -210,8 +210,8 @@ func TestCancelledExternalIsKilled(t *testing.T) {
 	}
 }
 
-// What an external program begins with is as with any other child: no signal is blocked or ignored, it has no
-// own descriptor, and its limit of descriptors is not the one that a Go program gives itself.
+// An external program starts like any other child process: no signal is blocked or ignored, it inherits no
+// descriptor, and its limit of descriptors is the usual one, not the one that Go sets for itself.
 func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("needs /proc")
@@ -237,7 +237,7 @@ func TestExternalStartsWithCleanSignalsAndLimits(t *testing.T) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
 		switch name {
 		case "SigBlk", "SigIgn":
-			// Those of real time (from 32 on) are as whoever started this test left them.
+			// Real-time signals (from 32 on) are as the process that started this test left them.
 			if mask, err := strconv.ParseUint(value, 16, 64); err != nil || mask&(1<<31-1) != 0 {
 				t.Errorf("%s is %s", name, value)
 			}

@@ -17,7 +17,7 @@ import (
 	"ldirectord/program"
 )
 
-// perlFile is a file of external-perl checks, with the perls of its own. They are killed after the test.
+// perlFile is a file of external-perl checks with Perl processes of its own, which are killed after the test.
 type perlFile struct {
 	t     *testing.T
 	env   *Env
@@ -36,7 +36,7 @@ func newPerlFile(t *testing.T, code string) *perlFile {
 	return &perlFile{t, &Env{Perls: perls}, writeScript(t, code), patient}
 }
 
-// check makes a check with other words than the usual ones.
+// check makes a check with other arguments than the usual ones.
 func (f *perlFile) check(words ...string) Result {
 	spec := externalSpec(f.path)
 	spec.Type, spec.Timeout = "external-perl", f.limit
@@ -53,10 +53,10 @@ func (f *perlFile) expect(want string, words ...string) {
 	}
 }
 
-// pid is the perl of the file.
+// pid is the process id of the file's perl.
 func (f *perlFile) pid() int { return f.env.Perls.all[f.path].Pid }
 
-// Whatever a check does to its process, the next one of the same virtual service finds all as the first.
+// Whatever a check changes in its process, the next check of the same virtual service finds everything unchanged.
 func TestPerlChecksAreIsolated(t *testing.T) {
 	const show = `
 		my $do = $ARGV[2];
@@ -112,8 +112,8 @@ func TestPerlChecksAreIsolated(t *testing.T) {
 	}
 }
 
-// A process makes more than one check of its virtual service, and none of another. One that failed, or leaves behind
-// what can't be undone, makes no more.
+// A process makes several checks of its virtual service, and none of another one. After a check that failed, or left
+// changes that can't be undone, it makes no more.
 func TestAPerlProcessStaysForItsVirtualService(t *testing.T) {
 	f := newPerlFile(t, `use strict; our (@seen, %seen, $seen, $held);
 		push @seen, 1; $seen{1} = 1; $seen .= 1; $ENV{SEEN} .= 1; $0 .= "x"; umask 7; chdir "/";
@@ -146,7 +146,8 @@ func TestAPerlProcessStaysForItsVirtualService(t *testing.T) {
 	}
 }
 
-// Checks of one virtual service at a time are made one after the other, by one process, but none waits long for others.
+// Checks of one virtual service that are due together are made one after the other by one process, but none waits
+// long for others.
 func TestPerlChecksAtATimeShareAProcess(t *testing.T) {
 	const patience = "$patience = 0.05;"
 	if !strings.Contains(perlRunner, patience) {
@@ -179,7 +180,8 @@ func TestPerlChecksAtATimeShareAProcess(t *testing.T) {
 	}
 }
 
-// A file that keeps something from its first check for others, or does something at its end, has a process for each.
+// A file that keeps data of its first check for later ones, or that does something at its end, has a process for each
+// check.
 func TestAPerlFileThatKeepsWhatItSawHasAProcessForEachCheck(t *testing.T) {
 	for _, code := range []string{
 		`use strict; my $server; sub verdict { $server ||= $_[0]; exit($server ne "good") } verdict($ARGV[2]);`,
@@ -197,7 +199,7 @@ func TestAPerlFileThatKeepsWhatItSawHasAProcessForEachCheck(t *testing.T) {
 	}
 }
 
-// Of the processes of many checks at a time, few wait for others.
+// When many checks are made at a time, few processes wait for others.
 func TestFewPerlProcessesWait(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "gate")
 	f := newPerlFile(t, `select undef, undef, undef, 0.01 while !-e "`+gate+`"`)
@@ -238,7 +240,7 @@ func TestFewPerlProcessesWait(t *testing.T) {
 	await(func(n int) bool { return n <= 4 })
 }
 
-// One perl compiles the file, whatever is asked at once. A change of the file, and a reload, have a new one.
+// One perl compiles the file, even for many checks at once. A changed file, and a reload, start a new one.
 func TestAPerlIsStartedForEachChangeOfItsFile(t *testing.T) {
 	f := newPerlFile(t, "BEGIN { $main::perl = $$ } print $main::perl; exit 1;")
 	var wait sync.WaitGroup
@@ -266,7 +268,7 @@ func TestAPerlIsStartedForEachChangeOfItsFile(t *testing.T) {
 	f.expect("exit status 2: can't open FILE: No such file or directory")
 }
 
-// A perl that is killed, or hangs, is a shortage of this machine, and a new one has the next check.
+// A perl that was killed or hangs is a shortage of this machine. A new one makes the next check.
 func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "stopped": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
@@ -283,7 +285,7 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 				}
 			}
 			if !gone(t, strconv.Itoa(before)) {
-				t.Error("it lives")
+				t.Error("the killed perl still runs")
 			}
 			f.limit = patient
 			f.expect("exit status 0: fine")
@@ -291,7 +293,7 @@ func TestAPerlThatDoesNotAnswerIsStartedAgain(t *testing.T) {
 	}
 }
 
-// When the perl is lost, what it had begun is killed.
+// When the perl is lost, the checks that it had begun are killed.
 func TestAPerlThatEndsLeavesNoCheckBehind(t *testing.T) {
 	gate := filepath.Join(t.TempDir(), "gate")
 	if err := syscall.Mkfifo(gate, 0o600); err != nil {
@@ -316,8 +318,8 @@ func TestAPerlThatEndsLeavesNoCheckBehind(t *testing.T) {
 	}
 }
 
-// What hangs, in a check or while the file is compiled, fails at its limit, together with all that it started, and
-// holds no other check up.
+// A check that hangs, or a file that hangs while it is compiled, fails at its limit. All that it started is killed,
+// and no other check is delayed.
 func TestAPerlFileThatHangsFails(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
 	hang := `$| = 1; system "sleep 60 & echo \$! $$ >` + pids + `"; $SIG{TERM} = "IGNORE"; sleep 60;`
@@ -354,7 +356,7 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 	}
 }
 
-// The end of the daemon, however it ends, ends the perl and its checks.
+// However the daemon ends, the perl and its checks end with it.
 func TestAPerlEndsWithTheDaemon(t *testing.T) {
 	if path := os.Getenv("PERL_TEST_FILE"); path != "" {
 		h, err := program.StartHelper(program.Command{Argv: []string{"perl", "-", path}, Stdin: perlRunner})
@@ -379,12 +381,13 @@ func TestAPerlEndsWithTheDaemon(t *testing.T) {
 	}
 }
 
-// On a machine with ten times as much to do as it can, no healthy server is out, and what hangs fails all the same.
+// On a machine with ten times the load that it can carry, no healthy server is taken out, and a check that hangs
+// fails all the same.
 func TestABusyMachineTakesNoServerOut(t *testing.T) {
 	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
 		t.Skip("the kernel does not say how long a process waited for a processor")
 	}
-	const work = "for ((i = 0; i < 20000; i++)); do :; done" // 60 ms of a processor
+	const work = "for ((i = 0; i < 20000; i++)); do :; done" // 60 ms of processor time
 	good := newPerlFile(t, "my $i; $i++ while $i < 1_000_000; exit 0")
 	good.limit = 300 * time.Millisecond
 	program := externalSpec(writeScript(t, "#!/bin/bash\n"+work))

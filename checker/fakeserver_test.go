@@ -14,25 +14,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fake server follows a script with each client, and so can be as bad as no real one is.
+// A fake server follows a script with each client, and can behave worse than any real server.
 
 // step is what a fake server does next; false ends the conversation.
 type step func(*client) bool
 
-// client is one that a fake server talks to.
+// client is a client of a fake server.
 type client struct {
 	net.Conn
 	t    *testing.T
 	read *bufio.Reader
-	data net.Listener // of FTP
+	data net.Listener // the data connection of FTP
 }
 
-// say sends lines.
 func say(lines ...string) step {
 	return raw(strings.Join(lines, "\r\n") + "\r\n")
 }
 
-// raw sends text.
 func raw(text string) step {
 	return func(c *client) bool {
 		_, err := io.WriteString(c, text)
@@ -40,7 +38,7 @@ func raw(text string) step {
 	}
 }
 
-// await awaits a line.
+// await reads a line and compares it.
 func await(want string) step {
 	return func(c *client) bool {
 		line, err := c.read.ReadString('\n')
@@ -52,7 +50,7 @@ func await(want string) step {
 	}
 }
 
-// awaitAll awaits all that the client says before it ends its side.
+// awaitAll reads all that the client sends before it closes its side, and compares it.
 func awaitAll(want string) step {
 	return func(c *client) bool {
 		got, err := io.ReadAll(c.read)
@@ -63,19 +61,19 @@ func awaitAll(want string) step {
 	}
 }
 
-// silent waits for the client to go.
+// silent sends nothing until the client closes the connection.
 func silent(c *client) bool {
 	io.Copy(io.Discard, c.read)
 	return false
 }
 
-// stay keeps the connection open until the test is over, though the client has said its last word.
+// stay keeps the connection open until the test is over, even when the client has sent its last command.
 func stay(c *client) bool {
 	<-c.t.Context().Done()
 	return false
 }
 
-// drip sends text byte by byte, too slowly to come to its end in time.
+// drip sends text byte by byte, too slowly to finish in time.
 func drip(text string) step {
 	return func(c *client) bool {
 		for _, b := range []byte(text) {
@@ -88,7 +86,7 @@ func drip(text string) step {
 	}
 }
 
-// endless sends text until the client goes.
+// endless sends text until the client closes the connection.
 func endless(text string) step {
 	block := []byte(strings.Repeat(text, 1+4096/len(text)))
 	return func(c *client) bool {
@@ -100,13 +98,13 @@ func endless(text string) step {
 	}
 }
 
-// hangUp ends the connection after the client's first words.
+// hangUp ends the connection when the first bytes of the client have come.
 func hangUp(c *client) bool {
 	c.read.Peek(1)
 	return false
 }
 
-// reset ends the connection without the usual ceremony.
+// reset ends the connection with RST instead of FIN.
 func reset(c *client) bool {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
@@ -164,7 +162,7 @@ func follow(t *testing.T, conn net.Conn, secure *tls.Config, script []step) {
 	}
 }
 
-// closedPort is an address that nothing listens on.
+// closedPort is an address at which no program listens.
 func closedPort(t *testing.T, host string) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
@@ -179,7 +177,7 @@ func closedPort(t *testing.T, host string) netip.AddrPort {
 type fakeCase struct {
 	name   string
 	spec   Spec
-	server []step      // nil: nothing listens
+	server []step      // nil: the port is closed
 	tls    *tls.Config // of the server
 	ipv6   bool
 	late   bool // ends by the check's deadline
@@ -187,7 +185,7 @@ type fakeCase struct {
 	detail string // all of it
 }
 
-// checkFakes makes all checks, and sees that nothing is left of them.
+// checkFakes makes all checks. Afterwards no goroutine and no descriptor may be left.
 func checkFakes(t *testing.T, cases []fakeCase) {
 	t.Helper()
 	leaks(t)
@@ -228,7 +226,7 @@ func (c fakeCase) checkAt(t *testing.T, to netip.AddrPort) {
 	}
 }
 
-// greetingCases are what can go wrong with a server up to its greeting, whatever it should speak.
+// greetingCases are the failures up to a server's greeting, which are the same with each protocol.
 func greetingCases(s Spec, secure *tls.Config, protocol, greeting string) []fakeCase {
 	cases := []fakeCase{
 		{name: "refused", detail: "connect: refused"},
@@ -272,7 +270,7 @@ func steps(parts ...any) (all []step) {
 	return all
 }
 
-// expectName is a server that wants to be called by a name.
+// expectName is a server that expects a name in the client's hello.
 func expectName(t *testing.T, name string) *tls.Config {
 	cfg := serverTLS(t)
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -284,7 +282,7 @@ func expectName(t *testing.T, name string) *tls.Config {
 	return cfg
 }
 
-// oldTLS is a server that has not been touched for fifteen years.
+// oldTLS is a server that only knows TLS 1.0.
 func oldTLS(t *testing.T) *tls.Config {
 	cfg := serverTLS(t)
 	cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
@@ -294,7 +292,7 @@ func oldTLS(t *testing.T) *tls.Config {
 // datagrams is how a fake server answers the nth packet of a check, from 0.
 type datagrams func(n int, packet []byte, from net.Addr) []string
 
-// listenUDPAlone listens at a port at which nothing listens by TCP, nor will: other tests run beside this one.
+// listenUDPAlone takes a UDP port that is free by TCP too, and stays so while other tests run.
 func listenUDPAlone(t *testing.T, host string) net.PacketConn {
 	t.Helper()
 	for range 50 {
@@ -348,14 +346,14 @@ func serveDatagrams(t *testing.T, host string, answer datagrams) netip.AddrPort 
 type datagramCase struct {
 	name   string
 	spec   Spec
-	server datagrams // nil: nothing listens
+	server datagrams // nil: the port is closed
 	ipv6   bool
 	late   bool
 	up     bool
 	detail string
 }
 
-// checkDatagrams makes all checks, and sees that nothing is left of them.
+// checkDatagrams makes all checks. Afterwards no goroutine and no descriptor may be left.
 func checkDatagrams(t *testing.T, cases []datagramCase) {
 	t.Helper()
 	leaks(t)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// listenData opens a port to fetch from and tells it in a reply.
+// listenData opens a data port and sends it to the client in a reply.
 func listenData(reply string) step {
 	return func(c *client) bool {
 		l, err := net.Listen("tcp", net.JoinHostPort(c.LocalAddr().(*net.TCPAddr).IP.String(), "0"))
@@ -25,7 +25,7 @@ func listenData(reply string) step {
 	}
 }
 
-// transfer lets a client fetch what steps send.
+// transfer sends a client over the data connection what the steps send.
 func transfer(with ...step) step {
 	return func(c *client) bool {
 		conn, err := c.data.Accept()
@@ -85,7 +85,7 @@ func TestFTP(t *testing.T) {
 	}...))
 }
 
-// closedData names a port that nothing listens on.
+// closedData sends the client a data port at which no program listens.
 func closedData(c *client) bool {
 	return say(fmt.Sprintf("229 Extended (|||%d|)", closedPort(c.t, "127.0.0.1").Port()))(c)
 }

@@ -19,9 +19,9 @@ import (
 	"ldirectord/lvs"
 )
 
-// Each target feeds one parser of servers' answers. Whatever a server says, there is no panic but where a library is
-// known for it, the message can be printed, and it takes no more time and memory than was meant. FuzzTalk in
-// lines_test.go has the protocols of lines.
+// Each target feeds one parser of servers' answers. Whatever a server sends, nothing panics except libraries that are
+// known to, the message is printable, and time and memory stay within their limits. FuzzTalk in talk_test.go has the
+// protocols of lines.
 
 func (s said) Close() error                     { return nil }
 func (s said) SetReadDeadline(time.Time) error  { return nil }
@@ -31,10 +31,10 @@ func (s said) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 // maxFuzzTime is how long a few kilobytes may keep a check busy, on a machine that does other things as well.
 const maxFuzzTime = 3 * time.Second
 
-// maxGoroutines is more than a target has at any time, those included that are about to end.
+// maxGoroutines is more than a target ever has, including those that are about to end.
 const maxGoroutines = 200
 
-// fuzzing judges what comes of one answer.
+// fuzzing looks at what one answer caused: time, goroutines and the message.
 type fuzzing struct {
 	*testing.T
 	begin time.Time
@@ -46,7 +46,7 @@ func fuzz(t *testing.T) fuzzing {
 		if took := time.Since(f.begin); took > maxFuzzTime {
 			t.Errorf("took %v", took)
 		}
-		// On a machine that does other things those that are about to end may be many for a moment.
+		// On a busy machine many of them may be about to end.
 		for end := time.Now().Add(maxFuzzTime); runtime.NumGoroutine() > maxGoroutines; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				stacks := make([]byte, 1<<20)
@@ -57,7 +57,7 @@ func fuzz(t *testing.T) fuzzing {
 	return f
 }
 
-// maxMessage bounds a message, in bytes, of which some parts are excerpts with everything escaped.
+// maxMessage bounds a message, in bytes. Some parts of it are excerpts in which every byte is escaped.
 const maxMessage = 2 << 10
 
 func (f fuzzing) message(text string) {
@@ -161,7 +161,6 @@ func FuzzDNS(f *testing.F) {
 	})
 }
 
-// pattern is a matcher.
 func pattern(t testing.TB, text string) *matcher {
 	t.Helper()
 	m, err := (&Env{}).matcher(text)
@@ -185,8 +184,8 @@ func FuzzLDAP(f *testing.F) {
 	})
 }
 
-// unplugged is a conversation whose connection is there already. The drivers of databases panic over some answers,
-// which is a failed check.
+// unplugged is a check on a connection that is there already. Database drivers panic over some answers: then the
+// check fails.
 type unplugged struct {
 	protocol
 	d *dialogue
@@ -247,7 +246,7 @@ func FuzzRedis(f *testing.F) {
 	})
 }
 
-// FuzzDatagrams has the answers of RADIUS and SIP.
+// FuzzDatagrams feeds the checks of RADIUS and SIP with answers.
 func FuzzDatagrams(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x14aaaaaaaaaaaaaaaa"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
@@ -272,7 +271,7 @@ func FuzzDatagrams(f *testing.F) {
 	})
 }
 
-// FuzzOraclePackets: the program gets what the server says, in whole headers, and no more than is allowed.
+// FuzzOraclePackets: the program gets what the server sends, in whole headers, and no more than is allowed.
 func FuzzOraclePackets(f *testing.F) {
 	f.Add([]byte(tnsAccepted(319) + "\x00\x00\x00\x0a\x06\x00\x00\x00ab"))
 	f.Add([]byte(tnsAccepted(314)[:9]))

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// hangs are servers that are silent from some stage on, by the service and how far they get, and what the result says:
-// where it failed, the stages that were done, and why.
+// hangs are servers that stop answering at some stage. The key is the service and the stage that it still does. The
+// value is the expected result: where the check failed, the stages that were done, and the cause.
 var hangs = map[string]string{
 	"http header":     "answer; connect, sent, first byte; timeout in the header",
 	"http body":       "answer; connect, sent, first byte; timeout in the body, 9 of 100 bytes received",
@@ -55,7 +55,7 @@ var hangs = map[string]string{
 	"external sleeps": "answer; ; no end in 400ms, killed",
 	"http search":     "answer; connect, sent, first byte, whole answer; cannot be judged: matching took too long with /" + slow + "/",
 
-	// Connected, and no more.
+	// These servers accept the connection and do nothing else.
 	"http": "answer; connect, sent; no answer in 400ms", "http_proxy": "answer; connect, sent; no answer in 400ms",
 	"simpletcp": "answer; connect, sent; no answer in 400ms",
 	"ftp":       "answer; connect; timeout waiting for the greeting", "imap": "answer; connect; timeout waiting for the greeting",
@@ -68,7 +68,7 @@ var hangs = map[string]string{
 	"pops": "TLS; connect; timeout in TLS handshake", "tls": "TLS; connect; timeout in TLS handshake",
 }
 
-// hangSpec is a check of a service, with a log-in where there is one.
+// hangSpec is a check of a service, with a log-in where the service has one.
 func hangSpec(service, target string) Spec {
 	s := Spec{
 		Type: "negotiate", Service: service, Protocol: "tcp", NegotiateTimeout: tooLate, Timeout: tooLate, Target: netip.MustParseAddrPort(target),
@@ -88,7 +88,7 @@ func hangSpec(service, target string) Spec {
 
 var overUDP = []string{"dns", "radius", "sip"}
 
-// In each stage of each protocol a server may hang. The result names it.
+// In each stage of each protocol a server may hang. The result names that stage.
 func TestAHangIsNamedByItsStage(t *testing.T) {
 	needsOracle(t)
 	made := map[string]bool{}

@@ -157,7 +157,7 @@ func TestEndlessAnswersAreCutNotWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			leaks(t)
 			spec := httpSpec(serve(t, c.treat).addr, "All good")
-			spec.NegotiateTimeout = time.Minute // one that waits for the end fails then
+			spec.NegotiateTimeout = time.Minute // a check that waits for the server fails then
 			if r := build(t, spec, nil).Check(t.Context()); r.Detail != c.want || r.OK != (c.want == "200 OK") {
 				t.Errorf("%+v, want %s", r, c.want)
 			}
@@ -291,7 +291,7 @@ func redirectTo(location func(*testServer) string) func(*testServer, net.Conn) {
 
 const noLocalhost = "nothing here knows the name localhost: there is no /etc/hosts"
 
-// knowsLocalhost reports whether this machine has an address for localhost: a container may have none.
+// knowsLocalhost reports whether this machine has an address for localhost. In a container it may have none.
 func knowsLocalhost() bool {
 	_, err := net.LookupHost("localhost")
 	return err == nil

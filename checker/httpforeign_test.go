@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A real server may lead the director to whom only the director reaches, such as the metadata of its cloud.
+// A real server may redirect the director to a server that only the director reaches, such as the metadata service of
+// its cloud.
 func TestAForeignServerIsNotQuoted(t *testing.T) {
 	const token = "SECRET-TOKEN"
 	a := newAuthority(t)
@@ -15,7 +16,7 @@ func TestAForeignServerIsNotQuoted(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string
 		up     bool
-		detail string // after the redirect
+		detail string // what the detail has after the redirect
 		said   string
 	}{
 		"good":              {"HTTP/1.1 200 " + token + "\r\nContent-Length: 8\r\n\r\nAll good", true, "", ""},

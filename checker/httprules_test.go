@@ -98,11 +98,11 @@ func TestHTTPHeadersAndLogIn(t *testing.T) {
 	}
 }
 
-// visitors are the requests that came to a server, by their paths.
+// visitors are the headers of the requests that came to a server, by their paths.
 type visitors struct {
 	mu   sync.Mutex
 	seen map[string]http.Header
-	cert map[string]bool // a client certificate was shown
+	cert map[string]bool // by path: the request came with a client certificate
 }
 
 func (v *visitors) note(r *http.Request) {
@@ -178,7 +178,7 @@ func TestARedirectLeadsNoSecretAway(t *testing.T) {
 	}
 }
 
-// peeked is a connection of which something was read ahead.
+// peeked is a connection whose first bytes were already read into a buffer.
 type peeked struct {
 	net.Conn
 	in *bufio.Reader
@@ -186,7 +186,7 @@ type peeked struct {
 
 func (p peeked) Read(b []byte) (int, error) { return p.in.Read(b) }
 
-// The port is the same, but what is said there is for everybody to read.
+// The port stays the same, but what is sent there can be read on the way.
 func TestARedirectFromTLSToNoneTellsNoSecret(t *testing.T) {
 	a := newAuthority(t)
 	secure := a.serves(t, "127.0.0.1")

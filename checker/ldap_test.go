@@ -22,14 +22,14 @@ var goodLDAP = Spec{
 	Request: "/dc=example,dc=test", Receive: "dc=example",
 }
 
-// directory is a server that answers bind and search as it is told.
+// directory is a server that answers bind and search as a test sets it.
 type directory struct {
 	user, passwd string // none: anonymous
 	bind, search ldapSays
 	entries      []string
 }
 
-// ldapSays is a result code and the words with it.
+// ldapSays is a result code and its message.
 type ldapSays struct {
 	code  int64
 	words string
@@ -68,7 +68,7 @@ func (s *testServer) keep(request string) {
 	s.requests = append(s.requests, request)
 }
 
-// ldapOp is a request as a test reads it.
+// ldapOp is a request as text.
 func ldapOp(op *ber.Packet) string {
 	switch int(op.Tag) {
 	case ldap.ApplicationBindRequest:
@@ -108,7 +108,7 @@ func ldapString(s string) *ber.Packet {
 	return ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, s, "")
 }
 
-// afterBind answers the bind and then does something else.
+// afterBind accepts the bind and then calls a function of the test.
 func afterBind(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		ber.ReadPacket(c)

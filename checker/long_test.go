@@ -15,18 +15,18 @@ import (
 	"ldirectord/lvs"
 )
 
-// Each protocol is checked often, at many servers: a port that ended a connection is busy for a
-// minute, and one server has 28,000 of them.
+// Each protocol is checked often, with many servers: a port that ended a connection is in use for a minute longer,
+// and there are 28,000 of them for one server.
 const (
 	longRate    = 1000 // checks a second
 	longServers = 25
 )
 
-// longHeap is how much the heap may grow, in bytes: the runtime keeps records of all the goroutines of its
-// busiest moment. In five minutes a leak of 12 bytes a check would be more.
+// longHeap is how much the heap may grow, in bytes. The runtime keeps records of all goroutines of its busiest
+// moment. In five minutes a leak of 12 bytes a check would exceed this.
 const longHeap = 16 << 20
 
-// longTime is how long TestLong… go on: LONG_TESTS may tell, as 1m.
+// longTime is how long TestLong… tests run. LONG_TESTS may set it, as 1m.
 func longTime(t *testing.T) time.Duration {
 	t.Helper()
 	said := os.Getenv("LONG_TESTS")
@@ -68,7 +68,7 @@ func TestLongLightProtocolsLeakNothing(t *testing.T) {
 	}
 }
 
-// checkForLong makes each check once a second, and tells how many were made of each service.
+// checkForLong makes each check once a second, and returns how many were made of each service.
 func checkForLong(t *testing.T, checks map[string][]Checker, last time.Duration) (made map[string]int) {
 	t.Helper()
 	made = map[string]int{}
@@ -91,7 +91,7 @@ func checkForLong(t *testing.T, checks map[string][]Checker, last time.Duration)
 	return made
 }
 
-// quiet waits until no more is in use than before there were checks.
+// quiet waits until no more goroutines and descriptors are in use than before the first check.
 func quiet(t *testing.T, idle usage) usage {
 	t.Helper()
 	for end := time.Now().Add(inTime); ; time.Sleep(tooLate) {
@@ -110,7 +110,7 @@ type usage struct {
 	goroutines, descriptors int
 }
 
-// measure tells what is in use, without what is kept for later use.
+// measure counts what is in use, without what is kept for later use.
 func measure() usage {
 	runtime.GC()
 	runtime.GC()
@@ -147,7 +147,7 @@ func lightProtocols(t *testing.T) []light {
 	}
 }
 
-// skip reads lines, whatever they are: the last checks are cut short.
+// skip reads lines and ignores them. The last checks end in the middle of a line.
 func skip(lines int) step {
 	return func(c *client) bool {
 		for range lines {
@@ -159,7 +159,7 @@ func skip(lines int) step {
 	}
 }
 
-// Five hundred servers with a page of a MiB each take neither the memory nor the time that others need.
+// Checks of 500 servers with a page of a MiB each need little memory and delay no other checks.
 func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 	last := min(longTime(t), 30*time.Second)
 	const every = 5 * time.Second
@@ -204,7 +204,7 @@ func TestLongLargePagesLeaveTimeAndMemoryToOthers(t *testing.T) {
 	}
 }
 
-// punctual is a checker that notes how late it is asked.
+// punctual is a checker that records how late it is called.
 type punctual struct {
 	Checker
 	every, late time.Duration

@@ -18,7 +18,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// What a check finds does not depend on how it is made.
+// The result of a check does not depend on whether a loop or a goroutine makes it.
 func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
 	byLoop.Store(true)
 	t.Cleanup(func() { byLoop.Store(false) })
@@ -46,7 +46,7 @@ func TestTheLoopFindsWhatAGoroutineFinds(t *testing.T) {
 	}
 }
 
-// An answer in pieces is judged when it is complete, in the loop or by a goroutine.
+// An answer in pieces is compared when it is complete, in the loop or by a goroutine.
 func TestTheLoopTakesAnswersInPieces(t *testing.T) {
 	leaks(t)
 	whole := okHead + "Content-Length: 11\r\n\r\nOK-perf now"
@@ -93,12 +93,12 @@ func TestTheLoopSendsLongRequests(t *testing.T) {
 	}
 }
 
-// echoes is a pinger whose servers answer after a time, or never.
+// echoes is a pinger whose replies come after a time, or never.
 type echoes struct {
 	answers time.Duration // 0: never
-	err     error         // of Rest
+	err     error         // what Rest returns
 	sent    atomic.Int32
-	onLink  atomic.Bool // the last one
+	onLink  atomic.Bool // of the last echo
 	waiting sync.Map
 }
 
@@ -151,10 +151,9 @@ func TestTheLoopPings(t *testing.T) {
 	}
 }
 
-// looped makes each check in a pool of its own, and so a light one in a loop.
+// looped makes each check in a pool of its own. So a loop makes it, if it is a light one.
 type looped struct{ Checker }
 
-// Check implements Checker.
 func (l looped) Check(ctx context.Context) Result {
 	stopped, stop := context.WithCancel(ctx)
 	defer stop()
@@ -174,9 +173,9 @@ type Timed struct {
 	Checker
 }
 
-// RunPool makes checks by a pool until ctx is done, and gives each result with the index of its check. That of package
-// schedule imports this package: schedule_test.go sets it.
+// RunPool makes checks in a pool until ctx is done, and passes each result with the index of its check to take. The
+// pool is in package schedule, which imports this package: schedule_test.go sets the variable.
 var RunPool func(ctx context.Context, checks []Timed, take func(which int, r Result))
 
-// byLoop makes build give looped checkers.
+// byLoop has build return looped checkers.
 var byLoop atomic.Bool

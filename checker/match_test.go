@@ -16,24 +16,24 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// slow is a pattern that needs the backtracking engine forever on slowText.
+// slow is a pattern for which the backtracking engine needs practically forever on slowText.
 const slow = `(?=(a|aa)+$)a`
 
 var slowText = strings.Repeat("a", 100) + "b"
 
-// hasty allows little time.
+// hasty has very short time limits.
 func hasty() *Matching {
 	limits := NewMatching()
 	limits.quick.budget, limits.thorough.budget = time.Millisecond, 2*time.Millisecond
 	return limits
 }
 
-// page is what a server shows.
+// page is a server that answers with this page.
 func page(text string) func(*testServer, net.Conn) {
 	return saying(okHead + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(text), text))
 }
 
-// An answer that can't be compared in time says nothing about its server.
+// An answer that can't be compared in time proves nothing about its server.
 func TestAnswerThatTakesTooLongToMatchIsNotJudged(t *testing.T) {
 	spec := httpSpec(serve(t, page(slowText)).addr, slow)
 	r := build(t, spec, &Env{Matching: hasty()}).Check(t.Context())
@@ -43,7 +43,7 @@ func TestAnswerThatTakesTooLongToMatchIsNotJudged(t *testing.T) {
 	}
 }
 
-// The second try has more time: what is slow and not hopeless is decided.
+// The second try has more time: a pattern that is slow, but not hopeless, gets a result.
 func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
 	e := &Env{Matching: hasty()}
 	e.Matching.quick.budget, e.Matching.thorough.budget = 0, time.Minute
@@ -57,7 +57,7 @@ func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
 	}
 }
 
-// After a reload all servers are asked at once: none pays for the others with the time of its own match.
+// After a reload all servers are checked at once. Each comparison has its own time, whatever the others need.
 func TestManySlowMatchesAtOnceAreAllJudged(t *testing.T) {
 	m, err := new(Env).matcher(`(?=.)class=.*active`)
 	if err != nil {
@@ -86,7 +86,7 @@ func TestWaitForATurnEndsWithTheCheck(t *testing.T) {
 	}
 }
 
-// A large body waits for its turn, and its server's clock stands still meanwhile.
+// A large body waits for its turn to be compared. That time is not part of the server's timeout.
 func TestWaitForATurnIsNotTheServersTime(t *testing.T) {
 	spec := httpSpec(serve(t, page(strings.Repeat("x", 4*largeBody)+"ready")).addr, "x.*ready$")
 	moreTime(300*time.Millisecond, func(timeout time.Duration) (Result, bool) {
@@ -106,7 +106,7 @@ func TestWaitForATurnIsNotTheServersTime(t *testing.T) {
 	}, func(r Result) { t.Errorf("%+v", r) })
 }
 
-// A server that says a byte at a time does not have us search everything for each.
+// When a server sends single bytes, the answer is not searched again for each of them.
 func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 	here, there := net.Pipe()
 	go func() {
@@ -123,7 +123,7 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 	}
 	h := session{server: &wire.Conn{Conn: here, Deadline: time.Now().Add(inTime)}, buf: make([]byte, maxHeard)}
 	if err := h.expect(t.Context(), simpleStep{expect: m}); err == nil {
-		t.Error("found")
+		t.Error("the pattern was found")
 	}
 	if h.searched > 2*maxSearched {
 		t.Errorf("%d bytes were searched for %d", h.searched, len(h.received))
@@ -146,7 +146,7 @@ func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
 	}
 }
 
-// Folded lines are joined in a time, and with an amount of memory, that is linear.
+// Joining folded lines takes linear time and memory.
 func TestFoldedHeaderLeavesLittleGarbage(t *testing.T) {
 	head := "HTTP/1.1 200 OK\r\nX: a\n" + strings.Repeat(" b\n", 20000) + "Content-Length: 2\r\n\r\n"
 	r := newAnswerReader(t.Context(), inTime, NewMatching())
@@ -164,7 +164,7 @@ func TestFoldedHeaderLeavesLittleGarbage(t *testing.T) {
 	}
 }
 
-// What a server adds to its chunks is bounded like a header.
+// The extensions that a server adds to its chunks are limited as a header is.
 func TestExtensionsOfChunksAreCounted(t *testing.T) {
 	chunk := "1;" + strings.Repeat("e", 4000) + "\r\na\r\n"
 	from := strings.NewReader(okHead + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 1000))
@@ -183,7 +183,7 @@ func TestExtensionsOfChunksAreCounted(t *testing.T) {
 	}
 }
 
-// A length alone takes no memory: the body may never come.
+// A length that is only announced takes no memory: the body may never come.
 func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 	r := newAnswerReader(t.Context(), inTime, NewMatching())
 	defer r.close()

@@ -19,14 +19,14 @@ var goodMySQL = Spec{
 	Request: "/SELECT enabled FROM t", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "chk"},
 }
 
-// mariadb is a server that answers as it is told, one packet after the other.
+// mariadb is a server that answers with the packets that a test sets, one after the other.
 type mariadb struct {
-	login  []string // what it says to a log-in
-	answer []string // what it says to a query
+	login  []string // what it sends after a log-in
+	answer []string // what it sends after a query
 }
 
-// The packets of the manual of MySQL's protocol, without their headers. The server speaks no newer
-// protocol than 4.1, so that an EOF ends columns and rows.
+// These packets are from the manual of MySQL's protocol, without their headers. The server speaks protocol 4.1 at
+// most, so that an EOF packet ends columns and rows.
 const (
 	myHandshake = "\x0a5.5.5-10.11.0-MariaDB\x00\x01\x00\x00\x00abcdefgh\x00\x08\xa2\x08\x02\x00\x08\x00" +
 		"\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00ijklmnopqrst\x00mysql_native_password\x00"
@@ -78,7 +78,7 @@ func (m mariadb) treat(s *testServer, c net.Conn) {
 	}
 }
 
-// myUntilQuery lets a client log in and then does something else about its query.
+// myUntilQuery is a server that accepts the log-in, reads the query and then calls a function of the test.
 func myUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return myUntilLogin(func(s *testServer, c net.Conn) {
 		io.WriteString(c, myPackets(2, myOK))
@@ -87,7 +87,7 @@ func myUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) 
 	})
 }
 
-// myUntilLogin lets a client ask for a log-in and then does something else.
+// myUntilLogin is a server that reads the log-in and then calls a function of the test.
 func myUntilLogin(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		io.WriteString(c, myPackets(0, myHandshake))

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// A server that only a router leads to is not reached when it has to be on the link, one on the link is: by TCP and UDP, by IPv4,
-// where the kernel refuses, and IPv6, where a router would drop the packet.
+// A check that must stay on the link does not reach a server beyond a router, and does reach one on the link, by TCP
+// and by UDP. With IPv4 the kernel refuses to send. With IPv6 the first router would drop the packet.
 func TestKernelOnLink(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	runtime.LockOSThread() // which ends with the test, and its network with it
+	runtime.LockOSThread() // the thread ends with the test, and its network namespace with it
 	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestKernelOnLink(t *testing.T) {
 		{"10.9.0.2:53", true, "dns", "no answer"},
 		{"10.8.0.1:80", true, "http", "network is unreachable"},
 	} {
-		limit := 20 * time.Second // for what is known at once
+		limit := 20 * time.Second // for results that come at once
 		if c.says == "no answer" {
 			limit = 200 * time.Millisecond
 		}

@@ -18,14 +18,14 @@ import (
 	"ldirectord/lvs"
 )
 
-// There is no free Oracle server: these tests speak TNS as far as a listener's answer and the begin of
-// a session go.
+// There is no free Oracle server. These tests speak TNS as far as the answer of a listener and the beginning of a
+// session.
 var goodOracle = Spec{
 	Type: "negotiate", Service: "oracle", Protocol: "tcp", NegotiateTimeout: 5 * time.Second,
 	Request: "/SELECT 1 FROM dual", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "XE"},
 }
 
-// oracleBuilt builds the program, beside this one.
+// oracleBuilt builds ldirectord-oracle in the folder of the test binary.
 var oracleBuilt = sync.OnceValue(func() error {
 	self, err := os.Executable()
 	if err != nil {
@@ -55,7 +55,7 @@ func tns(kind byte, body string) string {
 	return string(header) + body
 }
 
-// tnsHear reads one packet of two bytes' length; "" is the end.
+// tnsHear reads one packet whose length has two bytes; "" is the end.
 func tnsHear(c net.Conn) string {
 	header := make([]byte, 8)
 	if _, err := io.ReadFull(c, header); err != nil {
@@ -74,7 +74,7 @@ func tnsRedirect(words string) string {
 	return tns(5, string([]byte{byte(len(words) >> 8), byte(len(words))})+words)
 }
 
-// tnsAccepted agrees on a version.
+// tnsAccepted is a packet that accepts a version.
 func tnsAccepted(version uint16) string {
 	body := make([]byte, 40)
 	binary.BigEndian.PutUint16(body, version)
@@ -87,10 +87,10 @@ func tnsAccepted(version uint16) string {
 	return tns(2, string(body))
 }
 
-// listener answers a connect packet.
+// listener is a server that answers each connect packet with the given bytes.
 func listener(says string) func(*testServer, net.Conn) { return tnsUntilAnswer(heedless(says)) }
 
-// tnsUntilAnswer reads a connect packet and then does something else.
+// tnsUntilAnswer is a server that reads a connect packet and then calls a function of the test.
 func tnsUntilAnswer(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		packet := tnsHear(c)
@@ -155,7 +155,7 @@ func TestOracleNamesTheDatabase(t *testing.T) {
 	}
 }
 
-// A redirect to another port of the server, as to a dispatcher, is followed there.
+// A redirect to another port of the server, such as a dispatcher's, is followed.
 func TestOracleIsRedirectedOnTheServer(t *testing.T) {
 	needsOracle(t)
 	dispatcher := serve(t, listener(tnsRefuse("(DESCRIPTION=(ERR=12516))")))

@@ -10,7 +10,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// fakeOracle is a check by a script in the place of the program, of a server that sends one packet.
+// fakeOracle makes a check with a script instead of ldirectord-oracle. The server sends one packet.
 func fakeOracle(t *testing.T, script string, limit time.Duration) Result {
 	t.Helper()
 	s := goodOracle
@@ -25,10 +25,10 @@ func fakeOracle(t *testing.T, script string, limit time.Duration) Result {
 	return c.Check(t.Context())
 }
 
-// talked is the beginning of a script that has a connection opened, and waits until the server has said something.
+// talked is the beginning of a script: it asks for a connection and waits for the first bytes of the server.
 const talked = `printf '\0\0' >&3; head -c 8 <&3 >/dev/null; `
 
-// Whatever the program does without an answer, the server's state is kept.
+// Without an answer of the program the server keeps its state, whatever the program did.
 func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
 	const no = "ldirectord-oracle gave no answer, but "
 	for name, c := range map[string]struct {
@@ -57,7 +57,8 @@ func TestOracleWithoutAnAnswerIsAShortage(t *testing.T) {
 	}
 }
 
-// A program that hangs is killed with what it started. That the server was silent too says nothing: it may wait.
+// A program that hangs is killed with all that it started. A server that was silent meanwhile is not at fault: it may
+// wait for the program.
 func TestOracleThatHangsIsKilled(t *testing.T) {
 	for name, begin := range map[string]string{"at once": "", "in the talk": talked, "with endless output": "yes & "} {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +66,7 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 			pids := filepath.Join(t.TempDir(), "pids")
 			var r Result
 			var written []string
-			for limit := 2 * short; limit < 10*patient; limit *= 5 { // a busy machine takes longer to start all
+			for limit := 2 * short; limit < 10*patient; limit *= 5 { // a busy machine starts them slowly
 				r = fakeOracle(t, begin+"sleep 60 & echo $! $$ >"+pids+"; sleep 60", limit)
 				text, _ := os.ReadFile(pids)
 				written = strings.Fields(string(text))
@@ -85,7 +86,7 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 	}
 }
 
-// What the program answers once it has asked the server is the result.
+// The program's answer is the result, provided that it had talked to the server.
 func TestOracleTakesTheAnswer(t *testing.T) {
 	for answer, want := range map[string]Result{
 		`"Verdict":"done","Rows":1`:                                           {OK: true, Stage: wire.AtMatch, Detail: "SELECT returned a row"},
@@ -102,7 +103,8 @@ func TestOracleTakesTheAnswer(t *testing.T) {
 	}
 }
 
-// A crash over what the server said is one, as of every protocol. It is told where it was.
+// When the server's answer crashes the program, the check fails, as with every protocol. The message names the place
+// of the crash.
 func TestOracleThatCrashes(t *testing.T) {
 	needsOracle(t)
 	s := goodOracle
@@ -114,7 +116,7 @@ func TestOracleThatCrashes(t *testing.T) {
 	}
 }
 
-// Others may read what a process was started with.
+// Other users can read the arguments and the environment of a process.
 func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
 	told := filepath.Join(t.TempDir(), "told")
 	fakeOracle(t, "cat /proc/$$/cmdline /proc/$$/environ >"+told+"; exit 1", patient)
@@ -124,10 +126,10 @@ func TestOracleIsToldNoSecretInItsArguments(t *testing.T) {
 	}
 }
 
-// A program too many waits, as external ones do.
+// When the maximum of programs run already, another one waits, as an external check does.
 func TestOraclesAreBounded(t *testing.T) {
 	s := goodOracle
-	s.Target, s.NegotiateTimeout = refusingPort(t), short // of the wait
+	s.Target, s.NegotiateTimeout = refusingPort(t), short // how long it waits
 	e := &Env{Children: make(chan struct{}, 1)}
 	e.Children <- struct{}{}
 	if r := build(t, s, e).Check(t.Context()); r.Cause != Shortage || r.Detail != errCrowded.Error() {

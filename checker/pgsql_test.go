@@ -23,10 +23,10 @@ var goodPgSQL = Spec{
 	Request: "/SELECT 1 FROM t", Account: lvs.Account{Login: "check", Passwd: "secret", Database: "chk"},
 }
 
-// postgres is a server that answers as it is told.
+// postgres is a server that answers with the messages that a test sets.
 type postgres struct {
 	secure *tls.Config // nil: TLS is not offered
-	plain  bool        // only without TLS may anyone log in
+	plain  bool        // log-ins are possible only without TLS
 	auth   []pgproto3.BackendMessage
 	answer []pgproto3.BackendMessage
 }
@@ -100,7 +100,7 @@ func pgSend(b *pgproto3.Backend, messages ...pgproto3.BackendMessage) bool {
 	return b.Flush() == nil
 }
 
-// pgUntilQuery lets a client log in and then does something else about its query.
+// pgUntilQuery is a server that accepts the log-in, reads the query and then calls a function of the test.
 func pgUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		b := pgproto3.NewBackend(c, c)
@@ -113,7 +113,7 @@ func pgUntilQuery(then func(*testServer, net.Conn)) func(*testServer, net.Conn) 
 	}
 }
 
-// pgUntilLogin lets a client ask for a log-in and then does something else.
+// pgUntilLogin is a server that reads the log-in and then calls a function of the test.
 func pgUntilLogin(then func(*testServer, net.Conn)) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		b := pgproto3.NewBackend(c, c)
@@ -236,7 +236,7 @@ func TestPgSQLEndsWhenCancelled(t *testing.T) {
 	}
 }
 
-// A client of PostgreSQL's own library would take all of these into account.
+// PostgreSQL's own client library would use all of these settings.
 func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	home := t.TempDir()
 	writeFile(t, home, ".pgpass", "*:*:*:*:fromfile\n")
@@ -260,7 +260,7 @@ func TestPgSQLReadsNoSettingsOfTheUser(t *testing.T) {
 	}
 }
 
-// The exchange of RFC 7677, section 3, whose client names a user.
+// The example of RFC 7677, section 3, in which the client sends a user name.
 func TestScramMakesTheProofOfTheRFC(t *testing.T) {
 	client, err := scram.SHA256.NewClientUnprepped("user", "pencil", "")
 	if err != nil {
@@ -268,7 +268,7 @@ func TestScramMakesTheProofOfTheRFC(t *testing.T) {
 	}
 	client.WithNonceGenerator(func() string { return "rOprNGfwEbeRWgbNEkqO" })
 	keys := scramClient{client, 10}
-	for _, signature := range []string{ // the second time with the keys at hand
+	for _, signature := range []string{ // the second log-in uses the stored keys
 		"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "AAriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
 	} {
 		l := keys.logIn("pencil")
@@ -287,7 +287,7 @@ func TestScramRefusesOddChallenges(t *testing.T) {
 	for _, challenge := range []string{
 		"", "r=abc", "r=other,s=AAAA,i=4096", "r=abcd,s=!,i=4096", "r=abcd,s=AAAA,i=0", "r=abcd,s=AAAA,i=x",
 		"r=abcd,s=AAAA,i=99999999", "m=ext,r=abcd,s=AAAA,i=4096",
-		"r=abcd,s=" + strings.Repeat("AAAA", maxScramMessage/4) + ",i=1", // a salt that long would be kept
+		"r=abcd,s=" + strings.Repeat("AAAA", maxScramMessage/4) + ",i=1", // so long a salt would be stored
 	} {
 		keys := scramClient{}
 		keys.logIn("pencil")
@@ -302,7 +302,7 @@ func TestScramRefusesOddChallenges(t *testing.T) {
 	}
 }
 
-// The keys of each salt are kept, and a server may send a new one each time.
+// The keys of each salt are stored, and a server may send a new salt each time: the number of keys is limited.
 func TestScramForgetsKeys(t *testing.T) {
 	keys := scramClient{}
 	keys.logIn("pencil")
@@ -395,7 +395,8 @@ host    all check  all scram-sha-256
 	return good, pid
 }
 
-// needPostgres finds a program that Debian keeps out of the search path, the newest if there are some.
+// needPostgres finds a program that Debian keeps outside of the search path, in the newest version if there are
+// several.
 func needPostgres(t *testing.T, program string) string {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + program)
@@ -408,7 +409,7 @@ func needPostgres(t *testing.T, program string) string {
 	return found[len(found)-1]
 }
 
-// asPostgres runs a program that refuses to run as root.
+// asPostgres runs a program as the user postgres: it refuses to run as root.
 func asPostgres(t *testing.T, input, path string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), path, args...)

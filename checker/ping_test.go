@@ -12,12 +12,12 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// fakePinger answers with the errors it was given, in turn.
+// fakePinger returns the errors that a test sets, one after the other.
 type fakePinger struct {
 	errs     []error
 	asked    int
 	timeouts []time.Duration
-	onLink   bool // the last one
+	onLink   bool // of the last ping
 }
 
 func (p *fakePinger) Ping(_ context.Context, _ netip.Addr, onLink bool, timeout time.Duration) (time.Duration, error) {

@@ -13,12 +13,12 @@ import (
 	"ldirectord/lvs"
 )
 
-// radiusServer is a fake server with one user. It answers only to whom knows its secret.
+// radiusServer is a fake server with one user. It answers only clients that know its secret.
 type radiusServer struct {
 	secret  string
 	message string // of an Access-Reject
 	code    radius.Code
-	id      byte // how far the identifier of the answer is off
+	id      byte // what is added to the identifier of the answer
 }
 
 func (s radiusServer) answer(_ int, packet []byte, _ net.Addr) []string {

@@ -11,7 +11,7 @@ func TestRealDovecot(t *testing.T) {
 	path := needProgram(t, "dovecot", "dovecot-imapd dovecot-pop3d")
 	ports := map[string]uint16{"imap": freePort(t), "imaps": freePort(t), "pop": freePort(t), "pops": freePort(t)}
 	s := realServer{path: path, args: []string{"-F", "-c", dovecotConfig(t, ports)},
-		stop:  syscall.SIGKILL, // it would wait for connections that were opened while it was frozen
+		stop:  syscall.SIGKILL, // with SIGTERM it would wait for the connections of the time when it was frozen
 		ready: accepts(ports["imap"], ports["imaps"], ports["pop"], ports["pops"])}
 	pid := s.start(t)
 	type words struct{ in, rejected, greeting string }
@@ -68,8 +68,8 @@ func TestRealDovecot(t *testing.T) {
 	}
 }
 
-// dovecotConfig has one user. A failed log-in must not delay the next: dovecot would count it to the
-// address, which is that of all checks.
+// dovecotConfig has one user. A failed log-in must not delay the next one: dovecot counts failures by client address,
+// and all checks have the same one.
 func dovecotConfig(t *testing.T, ports map[string]uint16) string {
 	dir := serverDir(t)
 	cert, key := writeCertificate(t, dir)

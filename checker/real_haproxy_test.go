@@ -16,7 +16,7 @@ import (
 	"ldirectord/checker/health"
 )
 
-// scriptedAgent answers at two addresses with the same words, and counts the clients of each.
+// scriptedAgent sends the same line at two addresses, and counts the clients of each.
 type scriptedAgent struct {
 	at   [2]netip.AddrPort
 	mu   sync.Mutex // guards what follows
@@ -60,13 +60,13 @@ func newScriptedAgent(t *testing.T) *scriptedAgent {
 	return a
 }
 
-// say has the agent answer so from now on, and waits until its first client has digested such an answer: it has asked
-// twice more.
+// say sets the line that the agent sends, and waits until the client of the first address has used it, that is, has
+// asked two more times.
 func (a *scriptedAgent) say(t *testing.T, line string) {
 	t.Helper()
 	a.mu.Lock()
 	a.says = line
-	until := a.came[0] + 3 // a client that was asked before may be under way
+	until := a.came[0] + 3 // a client that was accepted before may still be served
 	a.mu.Unlock()
 	for end := time.Now().Add(realStart); ; time.Sleep(2 * time.Millisecond) {
 		a.mu.Lock()
@@ -81,7 +81,7 @@ func (a *scriptedAgent) say(t *testing.T, line string) {
 	}
 }
 
-// haproxy is a running one, by its socket for orders.
+// haproxy is the path of a running HAProxy's control socket.
 type haproxy string
 
 func (h haproxy) ask(ctx context.Context, order string) (string, error) {
@@ -98,8 +98,8 @@ func (h haproxy) ask(ctx context.Context, order string) (string, error) {
 	return string(text), err
 }
 
-// tells is what counts of its server's words, with no more than the whole weight. Whether one in maintenance is down is
-// not seen.
+// tells is the state of HAProxy's server: weight, maintenance or drain, and down. A weight above the configured one
+// is shown as 100%. HAProxy doesn't show whether a server in maintenance is down.
 func (h haproxy) tells(t *testing.T) string {
 	t.Helper()
 	text, err := h.ask(t.Context(), "show servers state")
@@ -125,8 +125,8 @@ func inWords(w health.Words) string {
 	return fmt.Sprintf("%d%% %v %v", w.Percent(), w.Admin, map[bool]string{true: "down"}[w.Down && w.Admin != health.Maint])
 }
 
-// Debian's HAProxy and this program ask one agent. The same words have the same effect, in each order. Lines that go
-// together are separated by |; the agent begins with ready, up and 100%.
+// Debian's HAProxy and this program ask the same agent. The same words must have the same effect, in each order.
+// Lines that belong together are separated by |. Before the first one the agent has sent ready, up and 100%.
 func TestRealHAProxyAgent(t *testing.T) {
 	path := needProgram(t, "haproxy", "haproxy")
 	agent, dir := newScriptedAgent(t), serverDir(t)
@@ -182,7 +182,7 @@ listen one
 			}
 		}
 	}
-	for _, cut := range []string{"50%", "drain", "down"} { // a line without its end
+	for _, cut := range []string{"50%", "drain", "down"} { // the newline is missing
 		agent.say(t, "ready up 100%\n")
 		agent.say(t, cut)
 		r := ours.Check(t.Context())

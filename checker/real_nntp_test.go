@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The news server of INN answers its port itself, and hands readers on. It needs a history to start.
+// innd answers at the port itself, and passes readers to another program. It doesn't start without a history file.
 func TestRealINN(t *testing.T) {
 	path := needProgram(t, "/usr/lib/news/bin/innd", "inn2")
 	dir, port := serverDir(t), freePort(t)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What the tests with real programs need gets installed for them. Scripts need more than that.
+// The list of packages to install has every package that a test with real programs needs. Scripts need further ones.
 func TestPackagesOfRealServersAreListed(t *testing.T) {
 	list, err := os.ReadFile("../testdata/servers/packages")
 	if err != nil {

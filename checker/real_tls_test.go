@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Old servers are checked as the program is built: these are the settings in its main.go.
+// oldServers are the settings in the program's main.go with which old servers can be checked.
 const oldServers = "tlssha1=1,x509negativeserial=1,rsa1024min=0"
 
 func TestRealOpenSSL(t *testing.T) {
@@ -29,7 +29,7 @@ func TestRealOpenSSL(t *testing.T) {
 		pair    []string
 		args    []string
 		version string
-		without string // those settings
+		without string // the message without oldServers
 	}{
 		"usual":                        {pair: usual, version: "TLS 1.3"},
 		"TLS 1.0":                      {pair: usual, args: []string{"-tls1", "-cipher", "ALL:@SECLEVEL=0"}, version: "TLS 1.0"},
@@ -51,7 +51,7 @@ func TestRealOpenSSL(t *testing.T) {
 			s := realServer{path: openssl, args: append(args, c.args...), ready: accepts(port)}
 			s.start(t)
 			good := Spec{Type: "negotiate", Service: "tls", Target: loopback(port), NegotiateTimeout: inTime}
-			if c.without != "" { // first: a certificate that was read is kept
+			if c.without != "" { // before the other check: a certificate that was read is cached
 				checkCells(t, good, []cell{{"by default", nil, false, c.without}})
 			}
 			t.Setenv("GODEBUG", oldServers)

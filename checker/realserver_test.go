@@ -26,9 +26,8 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Real servers: tests named TestReal… start programs of Debian packages on loopback and check them.
-// They run when REAL_TESTS is set. What is not installed is skipped, or with REAL_TESTS=required a
-// failure.
+// Tests named TestReal… start programs of Debian packages on loopback and check them. They run when REAL_TESTS is
+// set. A test whose program is not installed is skipped; with REAL_TESTS=required it fails.
 
 // realStart bounds how long a server may take to answer, realStop how long to end.
 const (
@@ -59,14 +58,14 @@ func needProgram(t *testing.T, program, debianPackage string) string {
 type realServer struct {
 	path  string
 	args  []string
-	env   []string       // besides our own
-	user  string         // "" is ours
-	stop  syscall.Signal // 0 is SIGTERM
+	env   []string       // in addition to the test's environment
+	user  string         // "": the user of the test
+	stop  syscall.Signal // 0: SIGTERM
 	ready func(context.Context) error
 }
 
-// start runs the server until the test ends and returns when it is ready. Its process id is for
-// tests that stop it in the middle.
+// start runs the server until the test ends, and returns when it is ready. Tests that stop the server in between use
+// its process id.
 func (s realServer) start(t *testing.T) (pid int) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")
@@ -93,7 +92,7 @@ func (s realServer) start(t *testing.T) (pid int) {
 	return cmd.Process.Pid
 }
 
-// as lets a command run in the server's environment.
+// as gives a command the server's user and environment.
 func (s realServer) as(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	cmd.Env = append(os.Environ(), s.env...)
@@ -103,7 +102,7 @@ func (s realServer) as(t *testing.T, cmd *exec.Cmd) {
 	}
 }
 
-// await asks the server until it answers.
+// await waits until the server is ready.
 func (s realServer) await(t *testing.T, ended <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), realStart)
@@ -123,7 +122,7 @@ func (s realServer) await(t *testing.T, ended <-chan struct{}) {
 	}
 }
 
-// stopServer ends a server, and what is left of its process group.
+// stopServer ends a server and the rest of its process group.
 func stopServer(p *os.Process, how syscall.Signal, ended <-chan struct{}) {
 	if how == 0 {
 		how = syscall.SIGTERM
@@ -138,7 +137,7 @@ func stopServer(p *os.Process, how syscall.Signal, ended <-chan struct{}) {
 	<-ended
 }
 
-// freeze stops all processes of a server: its ports are open, and nobody is there.
+// freeze stops all processes of a server: its ports stay open, and no process answers.
 func freeze(t *testing.T, pid int) {
 	t.Helper()
 	if err := syscall.Kill(-pid, syscall.SIGSTOP); err != nil {
@@ -161,7 +160,7 @@ func isFrozen(t *testing.T, group int) bool {
 	for _, path := range threads {
 		stat, err := os.ReadFile(path)
 		if err != nil {
-			continue // it has ended
+			continue // the thread has ended
 		}
 		_, after, _ := strings.Cut(string(stat), ") ")
 		fields := strings.Fields(after) // state, parent, process group …
@@ -189,7 +188,7 @@ func ids(t *testing.T, name string) (uid, gid int) {
 	return uid, gid
 }
 
-// give makes a folder and all in it belong to a user.
+// give changes the owner of a folder and of all in it.
 func give(t *testing.T, dir, name string) {
 	t.Helper()
 	uid, gid := ids(t, name)
@@ -277,7 +276,7 @@ func loopback(port uint16) netip.AddrPort {
 
 func loopback6(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.IPv6Loopback(), port) }
 
-// accepts is ready when all the ports take TCP connections.
+// accepts reports a server as ready when all ports take TCP connections.
 func accepts(ports ...uint16) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for _, port := range ports {
@@ -291,7 +290,7 @@ func accepts(ports ...uint16) func(context.Context) error {
 	}
 }
 
-// answers is ready when a check succeeds.
+// answers reports a server as ready when a check succeeds.
 func answers(c Checker) func(context.Context) error {
 	return func(ctx context.Context) error {
 		r := c.Check(ctx)
@@ -302,7 +301,7 @@ func answers(c Checker) func(context.Context) error {
 	}
 }
 
-// certificate is a self-signed one for localhost, as PEM; made once.
+// certificate is a self-signed certificate for localhost and its key, as PEM. It is made once.
 var certificate = sync.OnceValues(func() (cert, key []byte) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -335,7 +334,7 @@ func writeCertificate(t *testing.T, dir string) (cert, key string) {
 	return writeFile(t, dir, "cert.pem", string(c)), writeFile(t, dir, "key.pem", string(k))
 }
 
-// serverTLS is how a server of a test speaks TLS, old versions included.
+// serverTLS is the TLS configuration of a test's server, which accepts old versions too.
 func serverTLS(t *testing.T) *tls.Config {
 	t.Helper()
 	pair, err := tls.X509KeyPair(certificate())
@@ -345,7 +344,7 @@ func serverTLS(t *testing.T) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10}
 }
 
-// cell is one case of a check: how it differs from the good one, and what comes of it.
+// cell is one case of a check: what it changes in the good check, and the expected result.
 type cell struct {
 	name   string
 	change func(*Spec)

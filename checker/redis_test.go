@@ -16,7 +16,7 @@ var redisInfo = redisBulk("# Replication\r\nrole:master\r\nconnected_slaves:0\r\
 
 func redisBulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
 
-// redisServer answers each command, by its first word, with the same bytes.
+// redisServer sends the same answer to each command of a name.
 func redisServer(answers map[string]string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		for {
@@ -30,7 +30,7 @@ func redisServer(answers map[string]string) func(*testServer, net.Conn) {
 	}
 }
 
-// redisHear reads one command; nil is the end.
+// redisHear reads one command. It returns nil at the end of the connection.
 func redisHear(c net.Conn) (words []string) {
 	var count, size int
 	if _, err := fmt.Fscanf(c, "*%d\r\n", &count); err != nil {

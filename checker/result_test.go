@@ -17,7 +17,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// refusedHandshake is what a server causes that answers with an alert: handshake_failure (RFC 8446, 6).
+// refusedHandshake is the error when a server answers with the alert handshake_failure (RFC 8446, section 6).
 func refusedHandshake() error {
 	return havingSaid(strings.NewReader("\x15\x03\x03\x00\x02\x02\x28")).OpenTLS(
 		&tls.Config{InsecureSkipVerify: true})
@@ -86,7 +86,7 @@ func TestAFailureNamesItsStage(t *testing.T) {
 	page := "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
 	for name, c := range map[string]struct {
 		spec   Spec
-		server []step // nil: nothing listens
+		server []step // nil: the port is closed
 		want   wire.Stage
 	}{
 		"nothing to ask": {Spec{Service: "radius"}, nil, wire.AtStart},
@@ -124,7 +124,7 @@ func TestAFailureNamesItsStage(t *testing.T) {
 	}
 }
 
-// Who writes a monitorfile tells a connect between two full checks from those by its stage.
+// By the stage a monitorfile shows whether a success of combined was a connect or a full check.
 func TestASuccessNamesHowFarItWent(t *testing.T) {
 	addr := serveHTTP(t, nil, http.NotFound)
 	s := httpSpec(addr, "")

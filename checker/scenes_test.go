@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// scene is one case of a check: how a server treats its connections, and what comes of it.
+// scene is one case of a check: how a server treats its connections, and the expected result.
 type scene struct {
 	name   string
 	treat  func(*testServer, net.Conn)
@@ -16,10 +16,11 @@ type scene struct {
 	detail string // all of Result.Detail
 }
 
-// soon makes a check end early, for servers that let it wait.
+// soon gives a check a short timeout, for servers that don't answer.
 func soon(s *Spec) { s.NegotiateTimeout = 150 * time.Millisecond }
 
-// checkScenes makes the check of each case. Nothing may be left of it, nor last longer than allowed.
+// checkScenes makes the check of each case. No goroutine and no descriptor may be left, and no check may take longer
+// than allowed.
 func checkScenes(t *testing.T, good Spec, scenes []scene) {
 	t.Helper()
 	for _, c := range scenes {
@@ -35,8 +36,8 @@ func checkScenes(t *testing.T, good Spec, scenes []scene) {
 	}
 }
 
-// inItsTime makes a check and compares its result. A check that is to meet its deadline in some stage may meet it in
-// an earlier one, when the machine is busy: then it gets more time.
+// inItsTime makes a check and compares its result. On a busy machine a check may reach its deadline in an earlier
+// stage than the expected one. Then it is made again with more time.
 func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.Duration, of time.Duration) {
 	t.Helper()
 	first := s.NegotiateTimeout
@@ -55,7 +56,8 @@ func inItsTime(t *testing.T, s Spec, e *Env, up bool, detail string) (took time.
 	return took, of
 }
 
-// moreTime makes a check that is to fit, with a limit, and with more as long as it only lacks time.
+// moreTime makes a check with a time limit. If the result differs and the check timed out, it makes the check again
+// with a longer limit.
 func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fits bool), wrong func(Result)) {
 	for ; ; limit *= 5 {
 		r, fits := check(limit)
@@ -69,7 +71,7 @@ func moreTime(limit time.Duration, check func(limit time.Duration) (r Result, fi
 	}
 }
 
-// heedless sends at once, whatever it is asked, and closes when the client does.
+// heedless sends its answer at once, without reading a request, and closes when the client does.
 func heedless(says string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		c.Write([]byte(says))
@@ -77,7 +79,7 @@ func heedless(says string) func(*testServer, net.Conn) {
 	}
 }
 
-// closing ends each connection in order at once.
+// closing ends each connection at once, with FIN.
 func closing(s *testServer, c net.Conn) {
 	c.(*net.TCPConn).CloseWrite()
 	silence(s, c)
@@ -95,7 +97,7 @@ func trickle(says string) func(*testServer, net.Conn) {
 	}
 }
 
-// chatter sends the same forever.
+// chatter sends the same bytes until the connection ends.
 func chatter(c net.Conn, says []byte) {
 	for {
 		if _, err := c.Write(says); err != nil {
@@ -104,7 +106,7 @@ func chatter(c net.Conn, says []byte) {
 	}
 }
 
-// checkStopped makes a check of a real server whose processes do nothing any more.
+// checkStopped checks a real server whose processes are all stopped.
 func checkStopped(t *testing.T, pid int, s Spec, detail string) {
 	t.Helper()
 	t.Run("stopped processes", func(t *testing.T) {

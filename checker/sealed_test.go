@@ -47,7 +47,7 @@ func TestAPanicIsOneFailedCheckWithItsPlace(t *testing.T) {
 	}
 }
 
-// What New gives is sealed, so that no way of asking leads around it.
+// New returns each checker as a sealed one, which catches panics and removes passwords from results.
 func TestEveryCheckIsSealed(t *testing.T) {
 	for _, kind := range Types() {
 		s := anySpec(kind)

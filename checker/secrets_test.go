@@ -23,7 +23,7 @@ const (
 	testPassword = `s3cr"t\w+x/7`
 )
 
-// repeated are the ways in which a server may repeat a password that it was given.
+// repeated are the forms in which a server may repeat a password that it was sent.
 func repeated() map[string]string {
 	code := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 	return map[string]string{
@@ -42,7 +42,7 @@ func repeated() map[string]string {
 	}
 }
 
-// tells reports whether a text gives a password away, whole or most of it.
+// tells reports whether a text contains the password, whole or most of it.
 func tells(text string) bool {
 	return strings.Contains(text, "s3cr") && strings.Contains(text, "w+x/7") || strings.Contains(text, `t\w`) || strings.Contains(text, `t\\w`) ||
 		strings.Contains(text, "MzY3Idx3") || strings.Contains(text, `%5Cw`) || holdsDecoded(text)
@@ -68,7 +68,7 @@ func decodesTo(text, part string) bool {
 	return false
 }
 
-// A server knows the password that it was given, and may say it in whatever it says.
+// A server knows the password that it was sent, and may repeat it in any part of its answer.
 func TestNoServerMakesUsTellAPassword(t *testing.T) {
 	for name, words := range repeated() {
 		for protocol, c := range map[string]struct {
@@ -100,7 +100,7 @@ func TestNoServerMakesUsTellAPassword(t *testing.T) {
 	}
 }
 
-// brief says something at once and ends its side.
+// brief sends its answer at once and closes its side.
 func brief(says string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		io.WriteString(c, says)
@@ -120,7 +120,7 @@ func judgeSecrets(t *testing.T, r Result, hidden bool) {
 	}
 }
 
-// Whoever is asked may say the password though his protocol has none, or say it instead of his protocol.
+// A server may repeat the password in a protocol that has none, or send it instead of a valid answer.
 func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
 	for _, service := range Services() {
 		for name, words := range repeated() {
@@ -137,7 +137,7 @@ func TestNoGarbageMakesUsTellAPassword(t *testing.T) {
 	}
 }
 
-// What the configuration says to a server in other places than a password's is hidden alike.
+// Secrets that the configuration has in other places than passwd are hidden as well.
 func TestSecretsOfHTTPAreHidden(t *testing.T) {
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
@@ -163,7 +163,7 @@ func TestSecretsOfHTTPAreHidden(t *testing.T) {
 	}
 }
 
-// Wherever a message is cut, no part of a password is left before the cut.
+// Wherever a message is cut, it contains no part of a password before the cut.
 func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 	hidden := newSecrets(Spec{Account: lvs.Account{Login: testLogin, Passwd: testPassword}})
 	for pad := range wire.MaxExcerpt + 2 {
@@ -186,7 +186,7 @@ func TestACutLeavesNoPartOfAPassword(t *testing.T) {
 	}
 }
 
-// A password that is a part of every second word is taken out where it is a word by itself.
+// A short password that is a part of many words is removed only where it is a word by itself.
 func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 	for password, c := range map[string]struct{ text, want string }{
 		"a":    {"login rejected: bad password a, a!", "login rejected: bad password …, …!"},
@@ -200,7 +200,7 @@ func TestShortPasswordsLeaveMessagesReadable(t *testing.T) {
 		}
 	}
 	if found := (&Env{}).untoldOf(Spec{Account: lvs.Account{Login: "me"}, HTTP: lvs.HTTP{HTTPUser: "me"}}); len(found.always) > 0 {
-		t.Errorf("secrets of one who has none: %q", found.always)
+		t.Errorf("a check without secrets has %q", found.always)
 	}
 }
 
@@ -209,11 +209,11 @@ func TestServersShareTheSecretsOfTheirSection(t *testing.T) {
 	one := e.untoldOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(1)})
 	two := e.untoldOf(Spec{Account: lvs.Account{Passwd: testPassword}, Target: loopback(2)})
 	if one != two {
-		t.Error("made twice")
+		t.Error("equal secrets are made twice")
 	}
 }
 
-// Each form in which a server may repeat a password, as it is and as our messages show it.
+// Each form in which a server may repeat a password is hidden, as it is and as our messages show it.
 func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 	const password = `é<b&"d\e/f+g h`
 	hidden := newSecrets(Spec{Account: lvs.Account{Login: "me", Passwd: password}})
@@ -242,7 +242,7 @@ func TestEachFormOfAPasswordIsHidden(t *testing.T) {
 	}
 }
 
-// A page that repeats what it was sent does so as HTML.
+// A page that repeats what it was sent may do so as HTML.
 func TestAPasswordInHTMLIsHidden(t *testing.T) {
 	hidden := newSecrets(Spec{Account: lvs.Account{Login: testLogin, Passwd: `a<b&c"d\e`}})
 	for _, page := range []string{html.EscapeString(`a<b&c"d\e`), "a&lt;b&amp;c&quot;d\\e"} {

@@ -20,14 +20,14 @@ import (
 	"time"
 )
 
-// testServer is a real listener on loopback that treats each connection as a test wants it.
+// testServer is a listener on loopback whose connections are served by a function of the test.
 type testServer struct {
 	addr     netip.AddrPort
 	mu       sync.Mutex // guards requests
 	requests []string
 }
 
-// serve starts a server; serve6 one on ::1. Connections end with the test at the latest.
+// serve starts a server; serve6 starts one on ::1. Connections end with the test at the latest.
 func serve(t testing.TB, treat func(*testServer, net.Conn)) *testServer {
 	return serveOn(t, "127.0.0.1:0", treat)
 }
@@ -74,7 +74,7 @@ func serveOn(t testing.TB, addr string, treat func(*testServer, net.Conn)) *test
 	return s
 }
 
-// request reads a request's header and keeps it.
+// request reads the header of a request and records it.
 func (s *testServer) request(c net.Conn) string {
 	var b strings.Builder
 	r := bufio.NewReader(c)
@@ -97,7 +97,7 @@ func (s *testServer) asked() []string {
 	return s.requests
 }
 
-// saying answers each request with the same bytes, and closes.
+// saying sends the same bytes after each request, and closes.
 func saying(answer string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		s.request(c)
@@ -105,7 +105,7 @@ func saying(answer string) func(*testServer, net.Conn) {
 	}
 }
 
-// silence reads what comes and never answers.
+// silence reads all that comes and never answers.
 func silence(s *testServer, c net.Conn) {
 	buf := make([]byte, 4096)
 	for {
@@ -124,7 +124,7 @@ func thenSilence(answer string) func(*testServer, net.Conn) {
 	}
 }
 
-// dripping sends a byte each few milliseconds, forever.
+// dripping sends a byte every few milliseconds, forever.
 func dripping(first, drop string) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		s.request(c)
@@ -175,8 +175,8 @@ func build(t testing.TB, s Spec, e *Env) Checker {
 	return c
 }
 
-// leaks fails the test when goroutines or descriptors are left when it ends. It must be called
-// first, so that it looks last.
+// leaks fails the test if goroutines or descriptors are left at its end. It must be called first, so that its cleanup
+// runs last.
 func leaks(t *testing.T) {
 	t.Helper()
 	before, files := len(goroutines()), descriptors()
@@ -189,8 +189,8 @@ func leaks(t *testing.T) {
 	})
 }
 
-// goroutines returns the stacks of all goroutines but the clock of the pattern engine, which runs
-// for a second after a match.
+// goroutines returns the stacks of all goroutines except the clock of the pattern engine, which runs for a second
+// after a match.
 func goroutines() []string {
 	stacks := make([]byte, 1<<20)
 	all := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")
@@ -207,7 +207,7 @@ func descriptors() int {
 	return len(names)
 }
 
-// selfSigned is a certificate that no one would trust.
+// selfSigned is a self-signed certificate.
 func selfSigned(t testing.TB) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -9,7 +9,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// awaitBytes awaits exactly those.
+// awaitBytes reads exactly these bytes.
 func awaitBytes(want string) step {
 	return func(c *client) bool {
 		got := make([]byte, len(want))
@@ -28,7 +28,7 @@ func awaitBytes(want string) step {
 	}
 }
 
-// conversationOf is a conversation of lines "send TEXT" and "expect REGEX".
+// conversationOf makes a dialogue of lines "send TEXT" and "expect REGEX".
 func conversationOf(lines ...string) List[lvs.Step] {
 	var steps []lvs.Step
 	for _, line := range lines {

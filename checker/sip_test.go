@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// sipAnswer answers a request with status lines, each with the fields of the request.
+// sipAnswer answers a request with responses of these status lines. Each has the fields of the request.
 func sipAnswer(statuses ...string) datagrams {
 	return func(_ int, packet []byte, _ net.Addr) (answers []string) {
 		fields := strings.SplitAfterN(string(packet), "\r\n", 2)[1]
@@ -73,7 +73,7 @@ func TestSIPOverTCP(t *testing.T) {
 	})
 }
 
-// hearSIP awaits a request.
+// hearSIP reads a request.
 func hearSIP(c *client) bool {
 	for {
 		line, err := c.read.ReadString('\n')

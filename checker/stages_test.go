@@ -11,7 +11,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// reached are the marks of a check, in their order.
+// reached lists the stages that a check reached, in their order.
 func reached(s wire.Stages) string {
 	var names []string
 	for m, at := range s {
@@ -54,7 +54,7 @@ func TestStagesOfGoodServers(t *testing.T) {
 			} else if left := time.Until(time.Unix(r.CertEnd, 0)); (r.CertEnd != 0) != (name == "https") || r.CertEnd != 0 && (left < time.Minute || left > 25*time.Hour) {
 				t.Errorf("%s %s: its certificate expires at %d", name, way, r.CertEnd)
 			}
-			if name == "smtp" { // its server serves once
+			if name == "smtp" { // its server serves one connection
 				break
 			}
 		}
@@ -63,7 +63,7 @@ func TestStagesOfGoodServers(t *testing.T) {
 
 func port(a netip.AddrPort) string { _, p, _ := strings.Cut(a.String(), ":"); return p }
 
-// The stages follow each other, and are no later than the end.
+// Each stage is reached after the one before, and none after the end of the check.
 func TestStagesAreInOrder(t *testing.T) {
 	const slow = 20 * time.Millisecond
 	to := serveHTTP(t, serverTLS(t), func(w http.ResponseWriter, _ *http.Request) {
@@ -92,7 +92,7 @@ func TestStagesAreInOrder(t *testing.T) {
 	}
 }
 
-// A check has an allocation for its stages in a goroutine, and none in the loop.
+// A check in a goroutine makes one allocation for its stages; a check in the loop makes none.
 func TestStagesCostOneAllocation(t *testing.T) {
 	c := &sealed{Checker: always{OK: true}}
 	if n := testing.AllocsPerRun(100, func() { c.Check(context.Background()) }); n > 1 {

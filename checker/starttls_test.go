@@ -13,7 +13,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// turn is a server that turns to TLS.
+// turn makes the server's TLS handshake.
 func turn(secure *tls.Config) step {
 	return func(c *client) bool {
 		secured := tls.Server(c.Conn, secure)
@@ -26,7 +26,7 @@ func turn(secure *tls.Config) step {
 	}
 }
 
-// ended waits until the client has gone, in whatever way.
+// ended waits until the client closes or resets the connection.
 func ended(c *client) bool {
 	c.read.Peek(1)
 	return false
@@ -36,14 +36,14 @@ func TestSTARTTLS(t *testing.T) {
 	secure := serverTLS(t)
 	for service, c := range map[string]struct {
 		spec       Spec
-		asked      []step // up to and with the word that asks for TLS
+		asked      []step // up to and including the command that asks for TLS
 		yes, no    step
-		inside     []step // what follows under TLS
+		inside     []step // what follows over TLS
 		detail     string
 		notOffered string
 		protocol   string
-		command    string // that asks for TLS
-		first      string // command under TLS
+		command    string // the command that asks for TLS
+		first      string // the first command over TLS
 	}{
 		"smtp": {
 			asked: steps(say("220 mx ESMTP"), await("EHLO director.example.org"), say("250-mx", "250-SIZE", "250 starttls"), await("STARTTLS")),
@@ -79,7 +79,7 @@ func TestSTARTTLS(t *testing.T) {
 			verify := s
 			verify.TLSVerify, verify.TLSCA = true, newAuthority(t).file
 			over := func(server *tls.Config) []step { return steps(c.asked, c.yes, turn(server), c.inside) }
-			injected := func(cl *client) bool { // in one segment, so that both are there when the first is read
+			injected := func(cl *client) bool { // in one segment: the client gets both at once
 				said := &recorder{Conn: cl.Conn}
 				c.yes(&client{Conn: said, t: t})
 				cl.Write([]byte(string(said.text) + "250 pay no heed\r\n"))
@@ -106,7 +106,7 @@ func TestSTARTTLS(t *testing.T) {
 	}
 }
 
-// recorder keeps what would be sent.
+// recorder is a connection that keeps what is written to it.
 type recorder struct {
 	net.Conn
 	text []byte
@@ -117,17 +117,17 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// hangOn waits until the client's hello is there.
+// hangOn waits for the client's hello, and does not answer it.
 func hangOn(c *client) bool {
 	c.read.Peek(1)
 	return true
 }
 
-// refusedTurn is a server whose certificate the client does not like.
+// refusedTurn is a server whose certificate the client refuses.
 func refusedTurn(secure *tls.Config) step {
 	return func(c *client) bool {
 		if err := tls.Server(c.Conn, secure).Handshake(); err == nil {
-			c.Read(make([]byte, 1)) // TLS 1.3: the client has its doubts afterwards
+			c.Read(make([]byte, 1)) // with TLS 1.3 the client refuses it after the handshake
 		}
 		return false
 	}
@@ -185,7 +185,7 @@ func TestFTPFetchesOverTLS(t *testing.T) {
 	})
 }
 
-// turnLDAP answers a request for TLS and continues under it.
+// turnLDAP answers a request for TLS, and continues over TLS.
 func turnLDAP(says ldapSays, secure *tls.Config, d directory) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		p, err := ber.ReadPacket(c)
@@ -252,7 +252,7 @@ func TestLDAPSendsNoPasswordInTheClear(t *testing.T) {
 	}
 }
 
-// The parser warns that the directive counts for other services.
+// For services without STARTTLS the directive has no effect. The parser warns of it.
 func TestSTARTTLSHasNoEffectOnOtherServices(t *testing.T) {
 	for _, service := range []string{"mysql", "nntp", "redis", "sip"} {
 		s := Spec{Type: "negotiate", Service: service, Protocol: "tcp", Account: lvs.Account{Login: "u"}, Request: "/x", StartTLS: true, TLS: lvs.TLS{TLSCert: "/missing"}}

@@ -12,7 +12,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// said is a connection on which all that the server will ever say has been said.
+// said is a connection that ends after a given text.
 type said struct {
 	net.Conn
 	io.Reader
@@ -23,14 +23,14 @@ func (said) Write(b []byte) (int, error)  { return len(b), nil }
 func (said) SetDeadline(time.Time) error  { return nil }
 func (said) LocalAddr() net.Addr          { return &net.TCPAddr{} }
 
-// havingSaid is a connection on which that is all that the server will ever say.
+// havingSaid is a connection on which the server sends this text and then ends.
 func havingSaid(text io.Reader) *wire.Conn { return &wire.Conn{Conn: said{Reader: text}} }
 
 func dialogueOf(text string) *dialogue {
 	return &dialogue{Dialogue: wire.NewDialogue(havingSaid(strings.NewReader(text)))}
 }
 
-// Whatever a server says, a check ends, and tells one printable line without the password in it.
+// Whatever a server sends, a check ends, and its message is one printable line without the password.
 func FuzzTalk(f *testing.F) {
 	const secret = "pa\"ss\\word"
 	hidden := newSecrets(Spec{Account: lvs.Account{Login: "user", Passwd: secret}})

@@ -15,7 +15,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// serveTLS makes handshakes and then does as a script says. A handshake may fail.
+// serveTLS is a server that makes a handshake, which may fail, and then follows a script.
 func serveTLS(t *testing.T, host string, secure *tls.Config, script ...step) Spec {
 	t.Helper()
 	to := serveScript(t, host, nil, func(c *client) bool {
@@ -196,8 +196,8 @@ func TestWarningsOfCertificatesLeaveTheServerUp(t *testing.T) {
 	}
 }
 
-// A session that is resumed shows the certificate that the server had, not the one that it has: none is resumed after a
-// warning.
+// A resumed session shows the certificate of the first handshake, which the server may have replaced since. So no
+// session is resumed after a warning.
 func TestACertificateThatIsWarnedAboutIsShownAtEachCheck(t *testing.T) {
 	leaks(t)
 	a := newAuthority(t)
@@ -289,7 +289,7 @@ func TestAuthoritiesAreReadOnceForAllServers(t *testing.T) {
 	}
 }
 
-// What TLSSums do not see, a reload does not.
+// A reload only notices changes that TLSSums shows.
 func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	sumOf := func(s Spec) string { return TLSSums{}.Of(s) }
 	dir := t.TempDir()
@@ -314,7 +314,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	}
 	look("all alike")
 	for _, name := range []string{"ca", "cert", "key"} {
-		now[name] = "2" // of the same time and size
+		now[name] = "2" // with the same time and size as before
 		look("another " + name)
 	}
 	now["cert"], now["key"] = "2 2", "2"
@@ -323,7 +323,7 @@ func TestTLSSumsTellEveryContentOfEachFile(t *testing.T) {
 	look("a longer key")
 	before := sumOf(spec)
 	if spec.TLSVerify = false; sumOf(spec) == before {
-		t.Error("authorities that nobody asks count")
+		t.Error("the authority's file counts without tlsverify")
 	}
 	if sum := sumOf(Spec{TLS: lvs.TLS{TLSCA: spec.TLSCA}}); sum != "" {
 		t.Errorf("without files: %q", sum)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// testAuthority signs certificates. Its own is in a file.
+// testAuthority signs certificates. Its own certificate is in a file.
 type testAuthority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -55,7 +55,7 @@ func toPEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// issue signs a certificate for a name or an address, that expires after a while.
+// issue signs a certificate for a name or an address. It expires after the given time.
 func (a *testAuthority) issue(t *testing.T, name string, left time.Duration) tls.Certificate {
 	t.Helper()
 	key := newKey(t)
@@ -78,13 +78,13 @@ func (a *testAuthority) issue(t *testing.T, name string, left time.Duration) tls
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// serves is how a server speaks TLS that has a certificate for a name.
+// serves is the TLS configuration of a server with a certificate for a name.
 func (a *testAuthority) serves(t *testing.T, name string) *tls.Config {
 	t.Helper()
 	return &tls.Config{Certificates: []tls.Certificate{a.issue(t, name, time.Hour)}}
 }
 
-// demands is how a server speaks TLS that wants to see a certificate of the authority.
+// demands is the TLS configuration of a server that demands a client certificate of the authority.
 func (a *testAuthority) demands(t *testing.T, version uint16) *tls.Config {
 	t.Helper()
 	cfg := a.serves(t, "127.0.0.1")

@@ -21,7 +21,7 @@ func tape(t *testing.T, s Spec, e *Env) string {
 	return taken.String()
 }
 
-// shows reports whether the parts are lines of a transcript, in this order, each below the one before.
+// shows reports whether the parts are lines of a transcript, in this order.
 func shows(text string, parts ...string) bool {
 	for _, part := range parts {
 		at := strings.Index(text, part+"\n")
@@ -33,7 +33,7 @@ func shows(text string, parts ...string) bool {
 	return true
 }
 
-// All that goes over the wire is in a transcript, but neither log-ins nor what is made of passwords.
+// All that is sent and received is in a transcript, except log-ins and what is derived from passwords.
 func TestNoTranscriptTellsASecret(t *testing.T) {
 	needsOracle(t)
 	good := map[string]func(*testServer, net.Conn){
@@ -46,7 +46,7 @@ func TestNoTranscriptTellsASecret(t *testing.T) {
 		"http": saying(okHead + "\r\ngood"), "http_proxy": saying(okHead + "\r\ngood"),
 		"oracle": listener(tnsAccepted(319)),
 		"https":  closing, "imaps": closing, "pops": closing, "ldaps": closing, // as without TLS, see below
-		"radius": closing, // by UDP, see below
+		"radius": closing, // it uses UDP, see below
 	}
 	for _, service := range Services() {
 		if service == "none" {
@@ -76,7 +76,7 @@ func TestNoTranscriptTellsASecret(t *testing.T) {
 	})
 }
 
-// A server may put a log-in of its own into a redirect.
+// A server may send a log-in of its own in a redirect.
 func TestNoTranscriptTellsTheLoginOfARedirect(t *testing.T) {
 	var s Spec
 	page := serveHTTP(t, nil, func(w http.ResponseWriter, r *http.Request) {
@@ -95,14 +95,14 @@ func TestNoTranscriptTellsTheLoginOfARedirect(t *testing.T) {
 	}
 }
 
-// Wherever a turn is cut, at most 3 bytes of a secret are left before the cut.
+// Wherever a part of the transcript is cut, at most 3 bytes of a secret are left before the cut.
 func TestACutTranscriptLeavesNoPartOfASecret(t *testing.T) {
 	const kept, theirs = 2 << 10, "kim:hunter2-p@ss"
 	said := repeated()
 	said["a log-in that the server gave"] = "Location: http://" + theirs + "@192.0.2.21/next"
 	said["that log-in in a request"] = "x\r\nAuthorization: Basic " + base64.StdEncoding.EncodeToString([]byte(theirs)) + "\r\n"
 	said["what begins a longer secret"] = "ab-hunter2-cd"
-	delete(said, "after what is like it") // its pieces are the server's own
+	delete(said, "after what is like it") // the server itself made the pieces of this one
 	s := secretSpec("simpletcp")
 	s.HTTPHeaders = ListOf("X-One: ab-hunter2-cd", "X-Two: r2-and-more-of-another-one")
 	hidden := (&Env{}).untoldOf(s)
@@ -137,11 +137,11 @@ func judgeTape(t *testing.T, text, service string) {
 	if tells(text) || strings.Contains(text, testLogin) || strings.Contains(text, "webmaster") || strings.Contains(text, testPassword[:4]) || strings.Contains(text, "1234") {
 		t.Errorf("a secret is told:\n%s", text)
 	}
-	derived := map[string]bool{"mysql": true, "pgsql": true, "radius": true, "oracle": true} // what they send of a password is not it
+	derived := map[string]bool{"mysql": true, "pgsql": true, "radius": true, "oracle": true} // they send a value derived from it
 	if derived[service] && !strings.Contains(text, " > (") {
 		t.Errorf("what was made of the password is shown:\n%s", text)
 	}
-	over := map[string]bool{"imaps": true, "pops": true, "ldaps": true, "tls": true} // who hangs up has not said anything
+	over := map[string]bool{"imaps": true, "pops": true, "ldaps": true, "tls": true} // a server that closes at once has sent nothing
 	if !over[service] && !strings.Contains(text, " > ") || !strings.Contains(text, " ms    ") {
 		t.Errorf("what was said is missing:\n%s", text)
 	}
@@ -184,7 +184,7 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-// An endless answer fills no memory, and its end is still told.
+// An endless answer takes limited memory, and the transcript still has the check's end.
 func TestTranscriptsAreBounded(t *testing.T) {
 	s := Spec{Type: "negotiate", Service: "ftp", NegotiateTimeout: inTime, Target: serveScript(t, "127.0.0.1", nil, raw("220-x\r\n"), endless("220-more\r\n"))}
 	text := tape(t, s, nil)

@@ -10,7 +10,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// Who answers questions that nobody asked keeps a check busy, but not forever.
+// A server that answers other questions than the check's keeps the check busy, but not forever.
 func TestStraysAreLookedAtForAWhile(t *testing.T) {
 	www := Spec{Service: "dns", Protocol: "udp", Request: "/www.example.org", Receive: "192"}
 	good := zone{records: []string{"@ 60 IN A 192.0.2.10"}}

@@ -17,12 +17,12 @@ const (
 	awaitLimit = 10 * time.Second
 )
 
-// Orders are the owner's; the members of statusgroup, and whoever is not known, may only ask.
+// Only the owner may give orders. Members of statusgroup and unknown users may only ask.
 func TestOrdersAreTheOwnersAlone(t *testing.T) {
 	carriedOut := false
 	routes := http.NewServeMux()
 	routes.HandleFunc("POST /order", Answer(orderTime, func(context.Context, url.Values) (any, error) { carriedOut = true; return "done", nil }))
-	l, err := net.Listen("tcp4", "127.0.0.1:0") // nobody is known there
+	l, err := net.Listen("tcp4", "127.0.0.1:0") // on a TCP connection the user is unknown
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,14 +40,14 @@ func TestOrdersAreTheOwnersAlone(t *testing.T) {
 	}
 
 	s := inFolder(t)
-	listening(t, s, routes) // here we are the owner
+	listening(t, s, routes) // on this socket the test is the owner
 	var said string
 	if err := s.Order(t.Context(), orderTime, "/order", nil, &said); err != nil || said != "done" || !carriedOut {
 		t.Errorf("%q, %v", said, err)
 	}
 }
 
-// What a command does next depends on why it has no answer.
+// What a command does next depends on the kind of answer, or on why there is none.
 func TestHowAnOrderIsAnswered(t *testing.T) {
 	ending, end := context.WithCancelCause(t.Context())
 	end(errors.New("signal TERM"))
@@ -74,7 +74,7 @@ func TestHowAnOrderIsAnswered(t *testing.T) {
 			}
 			limit := awaitLimit
 			if c.want == ErrNoAnswer {
-				limit = -time.Second / 2 // a second is added
+				limit = -time.Second / 2 // Order adds a second
 			}
 			err := s.Order(t.Context(), limit, "/order", nil, new(struct{}))
 			var got, want *Refusal

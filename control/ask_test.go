@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answering is a control socket at which handle answers.
+// answering is a control socket whose requests handle answers.
 func answering(t *testing.T, handle http.HandlerFunc) Socket {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.sock")
@@ -52,11 +52,11 @@ func TestAskReturnsTheAnswer(t *testing.T) {
 	}
 }
 
-// closing closes left connections without reading, and then answers as handle does.
+// closing is a listener that closes the next left connections without reading, and then accepts.
 type closing struct {
 	net.Listener
 	left   *atomic.Int32
-	unread bool // only when something has come
+	unread bool // close them only when a request has come
 }
 
 func (c closing) Accept() (net.Conn, error) {
@@ -76,7 +76,7 @@ func (c closing) Accept() (net.Conn, error) {
 	}
 }
 
-// What a daemon closed before it had read the request is sent again, and carried out once.
+// A request that the daemon closed without reading is sent again, and carried out once.
 func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 	for about, unread := range map[string]bool{"before it was sent": false, "when it was sent": true} {
 		t.Run(about, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 	}
 }
 
-// What it may have read is not sent again.
+// A request that the daemon may have read is not sent again.
 func TestWhatMayHaveBeenReadIsSentOnce(t *testing.T) {
 	var read atomic.Int32
 	s := answering(t, func(http.ResponseWriter, *http.Request) {
@@ -126,7 +126,7 @@ func TestWhatMayHaveBeenReadIsSentOnce(t *testing.T) {
 	}
 }
 
-// A daemon that ends while it is asked is ending, and not silent.
+// A daemon that ends during a request counts as ending, not as one that doesn't answer.
 func TestADaemonThatEndsMeanwhile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.sock")
 	l, err := net.Listen("unix", path)
@@ -155,9 +155,9 @@ func TestOrderSendsWordsAndReadsTheAnswer(t *testing.T) {
 	}
 }
 
-// What a command does next depends on why it has no answer.
+// What a command does next depends on why there is no answer.
 func TestWhyAnOrderHasNoAnswer(t *testing.T) {
-	const short = 100*time.Millisecond - time.Second // a second is added
+	const short = 100*time.Millisecond - time.Second // Order adds a second
 	cut := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "9")
 		w.Write([]byte("{"))
@@ -165,7 +165,7 @@ func TestWhyAnOrderHasNoAnswer(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}
 	for about, c := range map[string]struct {
-		handle http.HandlerFunc // nil: nobody listens
+		handle http.HandlerFunc // nil: no daemon listens
 		limit  time.Duration
 		is     error // nil: a *Refusal, or another error
 		status int

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Whoever connects and says nothing, or asks and reads nothing, keeps nobody from an answer: 300 at once, who come
-// again when they are sent away, are more than what the server keeps.
+// Clients that connect and send nothing, or ask and read nothing, keep no other client from an answer. The test has
+// 300 at once, more than the server keeps, and they come again after they were disconnected.
 func TestWhoHangsOnKeepsNobodyOut(t *testing.T) {
 	for what, request := range map[string]string{
 		"silent": "GET /probe HTTP/1.1\r\nX: ",
@@ -58,7 +58,7 @@ func fetch(t *testing.T, url string) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
-// flood keeps n connections open that send this and read nothing.
+// flood keeps n connections open that send this request and read nothing.
 func flood(t *testing.T, addr, request string, n int) {
 	t.Helper()
 	first := make(chan struct{}, n)
@@ -72,12 +72,12 @@ func flood(t *testing.T, addr, request string, n int) {
 					first <- struct{}{}
 				}
 				if err != nil {
-					return // the server is gone
+					return // the server has ended
 				}
 				c.(*net.TCPConn).SetReadBuffer(2048)
 				c.Write([]byte(request))
 				for err = nil; err == nil && t.Context().Err() == nil; _, err = c.Write([]byte("x")) {
-					select { // until it is closed
+					select { // until the server closes it
 					case <-t.Context().Done():
 					case <-time.After(20 * time.Millisecond):
 					}
@@ -91,7 +91,7 @@ func flood(t *testing.T, addr, request string, n int) {
 	}
 }
 
-// An answer may take until its deadline while it is read, and 2 s where it is not.
+// An answer may take until its deadline while the client reads it, and 2 s while the client does not.
 func TestAnAnswerThatIsNotReadEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mine, theirs := strangers(1)
@@ -117,7 +117,7 @@ func TestAnAnswerThatIsNotReadEnds(t *testing.T) {
 	})
 }
 
-// strangers are both ends of connections of a user who is not the owner.
+// strangers are both ends of connections of a user other than the owner.
 func strangers(n int) (mine []*client, theirs []net.Conn) {
 	for range n {
 		a, b := net.Pipe()
@@ -132,7 +132,8 @@ func isOpen(c net.Conn) bool {
 	return err != nil && strings.Contains(err.Error(), "timeout")
 }
 
-// The oldest that is silent or waits for its turn goes, then the newest; the owner's never.
+// Of too many clients the oldest that is silent or waits for its turn is disconnected. If there is none, the newest
+// is. The owner's connections are never closed.
 func TestWhoGoesFromTheCrowd(t *testing.T) {
 	all := &clients{}
 	mine, theirs := strangers(MaxClients + 4)
@@ -142,7 +143,7 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 	all.follow(mine[0], http.StateActive)
 	all.follow(mine[MaxClients], http.StateNew)
 	if !isOpen(theirs[0]) || isOpen(theirs[1]) || !isOpen(theirs[MaxClients]) {
-		t.Error("with a silent one: the oldest that is silent goes")
+		t.Error("the oldest silent client is not the one that was disconnected")
 	}
 	all.follow(mine[1], http.StateClosed)
 	all.follow(mine[3], http.StateActive)
@@ -158,7 +159,7 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 	}
 	all.follow(mine[MaxClients+1], http.StateNew)
 	if isOpen(theirs[MaxClients+1]) || !isOpen(theirs[3]) {
-		t.Error("with none silent: the newest goes")
+		t.Error("no client is silent, and the newest is not the one that was disconnected")
 	}
 	mine[MaxClients+2].uid = 0
 	all.follow(mine[MaxClients+2], http.StateNew)
@@ -173,7 +174,7 @@ func TestWhoGoesFromTheCrowd(t *testing.T) {
 	}
 }
 
-// One answer at a time is the owner's own, whoever has the others.
+// One answer at a time is reserved for the owner, even when other clients use all others.
 func TestASlotIsReservedForTheOwner(t *testing.T) {
 	common, reserved := make(chan struct{}, 1), make(chan struct{}, 1)
 	stranger, root := &client{uid: -1}, &client{uid: 0}

@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// inFolder is a control socket in a folder of its own.
+// inFolder is the path of a control socket in a folder of its own.
 func inFolder(t *testing.T) Socket {
 	return Socket(filepath.Join(t.TempDir(), "a.sock"))
 }
 
-// listening is a control socket with these routes.
+// listening opens a control socket with these routes.
 func listening(t *testing.T, s Socket, routes http.Handler) *Server {
 	t.Helper()
 	c, err := Listen(t.Context(), string(s), routes)
@@ -61,7 +61,7 @@ func TestTheControlSocketAnswersAndGoes(t *testing.T) {
 		t.Errorf("the socket is left: %v", err)
 	}
 	if _, err := s.Ask(t.Context(), "/hello"); err == nil {
-		t.Error("an answer from nobody")
+		t.Error("an answer after the end")
 	}
 }
 
@@ -91,7 +91,7 @@ func TestAStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.server.Close() // as after a crash: the socket is left
+	first.server.Close() // the socket's file is left, as after a crash
 	modeOf(t, string(s))
 	listening(t, s, hello())
 	if _, err := s.Ask(t.Context(), "/hello"); err != nil {
@@ -166,7 +166,7 @@ func TestRequestsAreLimited(t *testing.T) {
 	}
 }
 
-// A new daemon answers where the old one did, after a restart and after a crash.
+// A new daemon answers on the same control socket, after a restart and after a crash.
 func TestTheControlSocketIsTakenOver(t *testing.T) {
 	s := inFolder(t)
 	old, err := Listen(t.Context(), string(s), hello())

@@ -9,11 +9,12 @@ import (
 	"ldirectord/notify"
 )
 
-// A jump of the clock is one line. A machine that stood still while the clocks are read has not set them.
+// A jump of the clock is reported in one line. If the machine stood still between the readings of the two clocks,
+// that is no jump.
 func TestAJumpOfTheClockIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, set, late := time.Now().Add(-time.Hour), time.Duration(0), false
-		boot := func() time.Duration { // put back where the wall clock is put forward: that is the faked one
+		boot := func() time.Duration { // goes back instead of the wall clock forward, which is the bubble's
 			since := time.Since(began) - set
 			if late {
 				time.Sleep(time.Minute)

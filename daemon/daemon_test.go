@@ -16,15 +16,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// stop waits longer than a daemon may take to end: for its director, for what it runs then, and for the last words.
+// stop waits longer than a daemon may take to end: for its director, for the programs that it starts then, and for
+// its last messages.
 func TestStopWaitsLongerThanTheEndTakes(t *testing.T) {
-	const killed = 2 * time.Second // until a command that was killed is known to have ended
+	const killed = 2 * time.Second // for the end of a command that was killed
 	if took := max(directorTimeout, hooksTimeout+killed) + closeTimeout; took >= EndTimeout {
 		t.Errorf("the end may take %v, stop waits %v", took, EndTimeout)
 	}
 }
 
-// A director that hangs at the end is left, and what is in the table is not forgotten.
+// When the director hangs at the end, the daemon ends without it, and the record of what is in the table is kept.
 func TestADirectorThatHangsIsLeft(t *testing.T) {
 	i := instance.New(t.TempDir(), instance.Daemon{Path: "/a.cf", Table: "memory", NetNS: instance.NetNS()}, "a.cf")
 	lock, err := i.Acquire(t.Context(), "")

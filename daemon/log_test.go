@@ -25,7 +25,7 @@ func TestTheLogFollowsItsTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	said("after its rotation")
-	l.setTarget("local0") // there may be no syslog daemon: only the form of what follows counts
+	l.setTarget("local0") // here only the following lines matter: there may be no syslog daemon
 	said("to syslog")
 	l.setTarget(second)
 	said("two")
@@ -73,7 +73,8 @@ func TestTheLogGoesOnWithoutDescriptors(t *testing.T) {
 	}
 }
 
-// A disk that fills up tears a line. After room is made the next one begins anew, and what was lost is counted.
+// When a disk becomes full, the last line may be cut. When there is room again, the log continues on a new line, and
+// reports how many lines were lost.
 func TestAFullDiskTearsNoSecondLine(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("log", dir, "tmpfs", 0, "size=8k"); err != nil {
@@ -145,7 +146,7 @@ func TestANewFileOfTheSameTimeAndSizeIsAnotherFile(t *testing.T) {
 	}
 }
 
-// A line of JSON has no header, wherever it goes, and names only what there is to name.
+// A line of JSON has no header, wherever it is written, and only the fields that have a value.
 func TestTheLogAsJSON(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	at := time.Date(2026, 11, 21, 12, 0, 0, 500, time.UTC)
@@ -165,7 +166,7 @@ func TestTheLogAsJSON(t *testing.T) {
 	}
 }
 
-// Each line goes to the facility that the log has then. A syslog daemon that was restarted gets the next one.
+// Each line has the facility that is configured at that time. A syslog daemon that was restarted gets the next line.
 func TestTheLogInSyslog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	defer func(usual []string) { syslogSockets = usual }(syslogSockets)

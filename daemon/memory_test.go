@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestReleaseProgram has the pages of the running program given back, and continues running: what is used comes again.
+// TestReleaseProgram releases the pages of the running program. They are read again when they are needed.
 func TestReleaseProgram(t *testing.T) {
 	before := programInMemory(t)
 	releaseProgram()

@@ -22,14 +22,14 @@ import (
 	"ldirectord/orders"
 )
 
-// An order to drain whose sender has given up is not carried out any more: he recorded it, and later ones may be
-// recorded by now. Here the daemon is at another order, and then free again.
+// An order whose command has given up is dropped: it is recorded in the file, where later orders may have replaced it
+// by now. Here the daemon is busy with another order, and then free again.
 func TestAnOrderOfSomebodyWhoHasGoneIsDropped(t *testing.T) {
 	o := &standingOrders{turn: make(chan struct{}, 1)}
 	carriedOut := make(chan error, 1)
 	routes := http.NewServeMux()
 	routes.HandleFunc("POST /order", func(_ http.ResponseWriter, r *http.Request) {
-		ctx := context.WithoutCancel(r.Context()) // that he has gone may not be known yet
+		ctx := context.WithoutCancel(r.Context()) // the daemon may notice the client's end too late
 		_, err := o.inTurn(ctx)
 		carriedOut <- cmp.Or(err, control.IsAwaited(ctx))
 	})
@@ -52,7 +52,8 @@ func TestAnOrderOfSomebodyWhoHasGoneIsDropped(t *testing.T) {
 	}
 }
 
-// A configuration that the director does not take is not taken by what is around it: here it has ended.
+// When the director refuses a configuration, here because it has ended, the other parts of the daemon keep the old
+// one too.
 func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ld.cf")
@@ -82,7 +83,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if why := f.read(ctx, nil, false); why == "" || f.current != old {
-			t.Error("it was taken")
+			t.Error("the refused configuration is in force")
 		}
 		d.journal.Emit(notify.Event{Text: "the last word"})
 		closing := context.WithoutCancel(t.Context())
@@ -95,7 +96,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	})
 }
 
-// An address without its port names no virtual service, and it is not to look as if the server were missing.
+// An address without a port names no virtual service. The message must not say that the real server is missing.
 func TestWhoIsNotThereToDrain(t *testing.T) {
 	for virtual, want := range map[string]string{
 		"": "a.cf has no real server 10.0.0.1",

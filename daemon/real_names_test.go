@@ -17,8 +17,8 @@ import (
 	"ldirectord/parser"
 )
 
-// A name server of a Debian package, on loopback. It runs when REAL_TESTS is set; what is not installed is skipped,
-// or with REAL_TESTS=required a failure.
+// The test starts a name server of a Debian package on loopback. It runs when REAL_TESTS is set. Without the package
+// it is skipped; with REAL_TESTS=required it fails.
 func TestRealNameServer(t *testing.T) {
 	mode := os.Getenv("REAL_TESTS")
 	if mode == "" {
@@ -46,7 +46,7 @@ func TestRealNameServer(t *testing.T) {
 	if err := server.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	until(t, func() bool { return !answers(t) }) // its threads stop one after another
+	until(t, func() bool { return !answers(t) }) // its threads stop one after the other
 	if got := lookedUp(t, 7*time.Second); got != "web1: alias: six: six: both: none: foreign:" {
 		t.Errorf("while it hangs: %s", got)
 	}
@@ -67,7 +67,7 @@ func TestRealNameServer(t *testing.T) {
 	}
 }
 
-// moves has a name move while the daemon looks it up again. Then the name server does not answer.
+// moves changes the address of a name while the daemon looks it up regularly. Then the name server stops answering.
 func moves(t *testing.T, server *os.Process, zone string) {
 	t.Helper()
 	const src = "resolve = 1\nvirtual = 192.0.2.1:80\n\treal = web1.example.test:80 masq\n\treal = both.example.test:80 masq\n"
@@ -124,7 +124,7 @@ func answers(t *testing.T) bool {
 	return err == nil
 }
 
-// lookedUp is what a configuration with these names makes of them: an address, or a server that waits.
+// lookedUp lists the servers of a configuration with these names: each has an address, or waits for one.
 func lookedUp(t *testing.T, limit time.Duration) string {
 	t.Helper()
 	src := "virtual = 192.0.2.1:80\n"
@@ -211,7 +211,7 @@ zone:
 	return cmd.Process, port, filepath.Join(dir, "zone")
 }
 
-// until waits until something holds.
+// until waits until a condition holds.
 func until(t *testing.T, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(awaitLimit); !holds(); time.Sleep(20 * time.Millisecond) {

@@ -2,7 +2,8 @@ package daemon
 
 import "testing"
 
-// What getservbyname(3) finds: the first entry of a name or a further name, with its capitals, for a protocol or for any.
+// The look-up follows getservbyname(3): the first entry with this name or alias counts, upper case matters, and the
+// protocol may be left open.
 func TestPortOfAServiceName(t *testing.T) {
 	const database = `# comment 1/tcp
 tcpmux

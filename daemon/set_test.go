@@ -15,11 +15,11 @@ import (
 	"ldirectord/orders"
 )
 
-// whole is a time in whole seconds, as orders have it.
+// whole is a time in whole seconds, as in the file of orders.
 func whole(t time.Time) time.Time { return time.Unix(t.Unix(), 0).UTC() }
 
-// An order that is over leaves the file, unless a command has recorded another one in it meanwhile: that is first
-// carried out.
+// An order that has ended is removed from the file. If a command has recorded another one meanwhile, that one is
+// carried out first.
 func TestOrdersThatAreOverAreDropped(t *testing.T) {
 	a, b := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}, lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.2:25"}
 	over := orders.Order{Kind: orders.Maint, Until: whole(time.Now().Add(-time.Hour))}
@@ -48,7 +48,7 @@ func TestOrdersThatAreOverAreDropped(t *testing.T) {
 	}
 }
 
-// A server of which a name and an address are known has one order, by whichever of them it was given, and is told of once.
+// A server that is known by a name and by an address has one order, whichever of them was used, and is listed once.
 func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	addr := netip.MustParseAddrPort("10.2.0.1:80")
@@ -66,7 +66,7 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	}
 }
 
-// Orders that are recorded and that the director did not take are given to it again, until it does.
+// Recorded orders that the director did not take are passed to it again until it does.
 func TestOrdersThatTheDirectorDidNotTakeAreGivenAgain(t *testing.T) {
 	at := lvs.Backend{Virtual: "fwm:3", Real: "10.2.0.1:25"}
 	lock := &instance.Lock{}

@@ -54,7 +54,7 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 	})
 }
 
-// The last events that matter are shown: those that come at once as one, and no more than five.
+// The last events that matter are shown. Events at the same time are one entry, and there are at most five.
 func TestTheLastEventsThatMatter(t *testing.T) {
 	tally, now := newTally(Options{}), time.Now()
 	happens := func(after time.Duration, kind notify.Kind, text string) {
@@ -76,7 +76,7 @@ func TestTheLastEventsThatMatter(t *testing.T) {
 	if len(last) != 5 || last[0].More != 0 || !last[4].At.Equal(now.Add(5*time.Minute)) {
 		t.Errorf("%+v", last)
 	}
-	// The wall clock, put forward and back: the second is not as the first.
+	// The clock is set forward and back: these are two events.
 	happens(3*time.Hour, notify.ClockSet, "forward")
 	happens(6*time.Minute, notify.ClockSet, "back")
 	if last := tally.process().Last; last[4].Text != "back" || last[3].More != 0 {

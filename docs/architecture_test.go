@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Each path that architecture.md names exists. A file without its folder is in a folder that the same line names before it.
+// Each path in architecture.md exists. A file without a folder is in a folder that the same line names before.
 func TestThePathsOfArchitectureExist(t *testing.T) {
 	code := regexp.MustCompile("`([a-z][\\w./*-]*)`")
 	paths := 0
@@ -21,7 +21,7 @@ func TestThePathsOfArchitectureExist(t *testing.T) {
 		for _, m := range code.FindAllStringSubmatch(line, -1) {
 			name := strings.TrimSuffix(m[1], "/")
 			switch {
-			case strings.Contains(name, "PROTOCOL"), strings.HasPrefix(name, "build/"): // any file, and one that is made
+			case strings.Contains(name, "PROTOCOL"), strings.HasPrefix(name, "build/"): // a placeholder, a file that is built
 			case strings.Contains(m[1], "/"):
 				if !exists(name) {
 					t.Errorf("architecture.md names %s, which is not there", name)
@@ -43,7 +43,7 @@ func TestThePathsOfArchitectureExist(t *testing.T) {
 	}
 }
 
-// exists reports whether a path from the top of the tree, which may have a *, is there.
+// exists reports whether a path, which may have a *, exists in the tree.
 func exists(name string) bool {
 	found, err := filepath.Glob(filepath.Join("..", name))
 	return err == nil && len(found) > 0
@@ -75,7 +75,7 @@ func TestArchitectureNamesEveryPackage(t *testing.T) {
 	}
 }
 
-// The column "Imports from here" of that table is what the packages import.
+// The column "Imports from here" of that table lists what the packages import.
 func TestTheImportsOfArchitecture(t *testing.T) {
 	var out []byte
 	for _, module := range []string{"..", "../tools"} {

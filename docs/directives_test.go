@@ -16,7 +16,7 @@ import (
 	"ldirectord/parser"
 )
 
-// The parser's services and the checkers are one, and directives.md names them all.
+// The parser's services are the checkers' services, and directives.md names them all.
 func TestServicesCheckersAndDocsAgree(t *testing.T) {
 	text, err := os.ReadFile("../docs/directives.md")
 	if err != nil {
@@ -42,7 +42,7 @@ func named(text []byte, word string) bool {
 	return regexp.MustCompile(`\b` + regexp.QuoteMeta(word) + `\b`).Match(text)
 }
 
-// docs/checks.md has a chapter for each check, with directives that exist and an example that is good.
+// docs/checks.md has a chapter for each check, with existing directives and an example without findings.
 func TestChecksAndDocsAgree(t *testing.T) {
 	text, err := os.ReadFile("../docs/checks.md")
 	if err != nil {
@@ -64,7 +64,7 @@ func TestChecksAndDocsAgree(t *testing.T) {
 	}
 	examples := 0
 	for _, block := range regexp.MustCompile("(?s)```(\\w*)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		if block[1] == "" { // else of a server's configuration
+		if block[1] == "" { // others are examples for a server's configuration
 			examples++
 			checkExample(t, block[2])
 		}
@@ -74,7 +74,7 @@ func TestChecksAndDocsAgree(t *testing.T) {
 	}
 }
 
-// headings are the names in the headings of a chapter.
+// headings are the names in a chapter's headings.
 func headings(chapter string) (names []string) {
 	for _, h := range regexp.MustCompile("(?m)^### (.*)$").FindAllStringSubmatch(chapter, -1) {
 		names = append(names, strings.Split(h[1], ", ")...)
@@ -91,7 +91,7 @@ func sameNames(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// checkExample reads an example, and builds its check unless its files are missing here.
+// checkExample parses an example and builds its check. Files that don't exist here are ignored.
 func checkExample(t *testing.T, source string) {
 	t.Helper()
 	cfg, found := parser.Parse(t.Context(), "checks.md", []byte(source), parser.Options{})
@@ -114,7 +114,8 @@ func checkExample(t *testing.T, source string) {
 	}
 }
 
-// Each directive of the parser has one paragraph, with a value and a text. What messages repeat of the value is the same.
+// Each directive of the parser has one paragraph, with its values and a text. Messages describe the values in the
+// same words.
 func TestDirectivesAreDocumented(t *testing.T) {
 	var names, documented []string
 	for _, d := range parser.Directives() {
@@ -136,7 +137,7 @@ func TestDirectivesAreDocumented(t *testing.T) {
 	sameNames(t, "directives", documented, names)
 }
 
-// everything.cf has every directive, with a # before it where a file would have to exist.
+// everything.cf has every directive. Those that need an existing file have a # in front.
 func TestExampleOfEverything(t *testing.T) {
 	text, err := os.ReadFile("../examples/everything.cf")
 	if err != nil {
@@ -149,7 +150,7 @@ func TestExampleOfEverything(t *testing.T) {
 	}
 }
 
-// Every example is good, and each of its checks can be built.
+// Every example is accepted, and each of its checks can be built.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("../examples/*.cf")
 	if err != nil || len(files) < 7 {
@@ -178,7 +179,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// The warning about a receive that is ignored is given for the services whose checkers don't read it.
+// The warning that receive is ignored is given exactly for the services whose checkers don't use it.
 func TestReceiveCountsWhereACheckerReadsIt(t *testing.T) {
 	for s := range lvs.Services() {
 		source := "virtual = 192.0.2.1:99\n\treal = 192.0.2.2:99 gate\n\tservice = " + s.Name + "\n\treceive = \"(\"\n"

@@ -51,7 +51,7 @@ func TestListsOfDirectives(t *testing.T) {
 	}
 }
 
-// The example of why in status.md is what status shows of its test's first server.
+// The example of why in status.md is the output for the first server of the test data.
 func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
 	shown, err := os.ReadFile("../testdata/status/why")
 	if err != nil {
@@ -68,7 +68,7 @@ func TestTheExampleOfWhyIsWhatItShows(t *testing.T) {
 	hold(t, "status.md", "<!-- why -->\n", example, "\n<!-- end -->\n")
 }
 
-// The list of events in status.md has the kinds of package notify, with their comments.
+// The list of events in status.md has the kinds of package notify, with their comments as text.
 func TestTheListOfEvents(t *testing.T) {
 	list := "| `event` | What happened |\n|---|---|\n"
 	kinds := 0
@@ -114,7 +114,7 @@ func constantsOf(t *testing.T, file, typ string) (found []*ast.ValueSpec) {
 	return found
 }
 
-// hold compares what a document has between two lines with what it should have, and with -update writes it.
+// hold compares the part of a document between two lines with what it should be. With -update it writes that part.
 func hold(t *testing.T, file, begin, want, end string) {
 	t.Helper()
 	text := readDoc(t, file)
@@ -192,7 +192,7 @@ var (
 )
 
 func manText(markdown string) string {
-	markdown = reference.ReplaceAllStringFunc(markdown, func(all string) string { // a page of its own is where it is installed
+	markdown = reference.ReplaceAllStringFunc(markdown, func(all string) string { // a page by its installed path
 		parts := reference.FindStringSubmatch(all)
 		if page.MatchString(parts[1]) {
 			return "/usr/share/doc/ldirectord/docs/" + parts[2]

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A type has at most 25 methods, and a struct at most 25 lines of fields. Those that have more are these, which
-// have a field for each directive: they may shrink, and none joins them.
+// A type has at most 25 methods, and a struct at most 25 lines of fields. The exceptions have a field for each
+// directive. They may become smaller, and there may be no further ones.
 func TestTypesAreSmall(t *testing.T) {
 	larger := map[string]int{
 		"checker.Spec lines of fields":   38,
@@ -39,7 +39,7 @@ func TestTypesAreSmall(t *testing.T) {
 	}
 }
 
-// A folder has at most 40 files of the product: more are several subjects.
+// A folder has at most 40 files of product code: more would be several subjects.
 func TestFoldersAreSmall(t *testing.T) {
 	files := map[string]int{}
 	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {

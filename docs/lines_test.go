@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// commandLine is a line of a document that somebody may type: indented, with one of these words in front.
+// commandLine is a line in a document that a reader may type: indented, and beginning with one of these words.
 var commandLine = regexp.MustCompile(`(?m)^ {4,}(?:\$ )?((?:sudo )?(?:make|curl|systemctl|apt|dnf|zypper|dpkg-divert|podman|cp|rm|ln|install|ip|sh|(?:\./)?ldirectord)\b.*)$`)
 
-// TestLinesOfTheDocumentsAreRun holds testdata/lines against README and docs: every command line is there with who
-// runs it, and none that is in no document.
+// TestLinesOfTheDocumentsAreRun compares testdata/lines with README and docs: it has every command line of the
+// documents, with the test that runs it, and no other line.
 func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 	text, err := os.ReadFile("../testdata/lines")
 	if err != nil {
@@ -26,7 +26,7 @@ func TestLinesOfTheDocumentsAreRun(t *testing.T) {
 		}
 		who, what, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		if !slices.Contains([]string{"user", "bare-test", "kernel-test", "package-test", "systemd-test", "other", "nobody"}, who) {
-			t.Errorf("nobody is called %q: %s", who, line)
+			t.Errorf("there is no test %q: %s", who, line)
 		}
 		listed[what] = false
 	}

@@ -16,7 +16,7 @@ var (
 	linked  = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 )
 
-// A link within the documents leads to a file that is there, and to a heading of it.
+// A link within the documents leads to an existing file, and to a heading in it.
 func TestLinksLeadSomewhere(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"../*.md", "*.md", "measured/*.md", "../examples/*.md", "../examples/*/*.md", "../tools/*/*.md", "../testdata/*.md", "../testdata/*/*.md"} {

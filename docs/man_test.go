@@ -55,7 +55,7 @@ func TestManPageExamples(t *testing.T) {
 	}
 }
 
-// The pages are without a warning of the programs that show them, where they are installed.
+// The programs that show man pages give no warning about ours. Those that are not installed are left out.
 func TestManPagesAreClean(t *testing.T) {
 	for _, page := range []string{configPage, "../man/ldirectord.8", "../man/ldirectord-oracle.8"} {
 		for _, command := range []string{"mandoc -Tlint -Wwarning", "man --warnings -E UTF-8 -l -Tutf8 -Z"} {

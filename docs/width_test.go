@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// notNarrow is tests, and what only tests have.
+// notNarrow matches tests and code that only tests use.
 var notNarrow = regexp.MustCompile(`^(lab|page/browser|docs)/|_test\.go$`)
 
-// Lines of the program and of tools can be read side by side: at most 120 columns, a tab counting eight.
+// The lines of the program and of tools have at most 120 columns, where a tab counts eight.
 func TestNoLineOfTheProgramIsWide(t *testing.T) {
 	const columns = 120
 	files := 0

@@ -17,10 +17,11 @@ type word struct {
 	allowed *regexp.Regexp // nil if no use is right
 }
 
-// raced: there is one goroutine, and with the race detector expressions take twenty times as long.
+// raced is set under the race detector, with which regular expressions take twenty times as long. The test has one
+// goroutine, so it is skipped there.
 var raced bool
 
-// TestPlainWords holds every text of the tree against the words that are not used here.
+// TestPlainWords searches all texts of the tree for words that are not used here.
 func TestPlainWords(t *testing.T) {
 	if raced {
 		t.Skip("nothing runs side by side: without the race detector")
@@ -30,7 +31,7 @@ func TestPlainWords(t *testing.T) {
 	for _, w := range words {
 		all = append(all, w.pattern.String())
 	}
-	anyWord := regexp.MustCompile(strings.Join(all, "|")) // a look for each word on each line takes much longer
+	anyWord := regexp.MustCompile(strings.Join(all, "|")) // searching for each word by itself takes much longer
 	eachText(t, func(path string, text []byte) {
 		for _, l := range quoted {
 			if path == l || strings.HasPrefix(path, l+"/") {
@@ -52,7 +53,7 @@ func TestPlainWords(t *testing.T) {
 	})
 }
 
-// A pattern that finds nothing would make the test above worthless.
+// A pattern that matches nothing would make TestPlainWords worthless.
 func TestWordsAreFound(t *testing.T) {
 	words, _ := readWords(t)
 	finds := func(line string) bool {

@@ -16,8 +16,8 @@ import (
 	"ldirectord/parser"
 )
 
-// A kernel without IPVS is known by the list of its modules, or where there is none by its own answer. A module that
-// can be loaded is not missed, and not loaded either.
+// Whether the kernel has IPVS is found in the list of its modules, or, without such a list, by asking the kernel. A
+// module that can be loaded is not missing, and is not loaded by the question.
 func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 	loaded := t.TempDir()
 	if err := os.Mkdir(filepath.Join(loaded, "ip_vs"), 0o700); err != nil {
@@ -47,7 +47,7 @@ func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 	}
 }
 
-// asking is a table that can be opened or not.
+// asking is a table that can be opened, or fails with err.
 type asking struct {
 	ipvsctl.Client
 	err   error
@@ -67,7 +67,8 @@ func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {
 	}
 }
 
-// Virtual addresses that are not here are reported once, at the first of them; those of marks at their lines.
+// Virtual addresses that are not on this machine are reported once, at their first section. Addresses of mark lines
+// are reported at those lines.
 func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
 	services := servicesOf(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\nvirtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n"+
 		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual=192.0.2.12:80\n\treal=192.0.2.21:81 gate\n\tannounce=lvs0\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
@@ -89,7 +90,7 @@ func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
 	}
 }
 
-// Packets to a loopback address end here, those to an address for documentation do not.
+// Packets to a loopback address end on this machine, packets to an address for documentation do not.
 func TestTheKernelSaysWherePacketsEnd(t *testing.T) {
 	devices, err := devicesHere()
 	if err != nil {
@@ -102,7 +103,7 @@ func TestTheKernelSaysWherePacketsEnd(t *testing.T) {
 	}
 }
 
-// Where there is no shell, all that will never run is found. Where there is one, programs may still come.
+// Without a shell every command that can never run is found. With a shell, missing programs may still be installed.
 func TestWhatNeedsAShellIsFound(t *testing.T) {
 	dir := t.TempDir()
 	script, good, binary := filepath.Join(dir, "script"), filepath.Join(dir, "good"), filepath.Join(dir, "binary")
@@ -148,7 +149,8 @@ func TestWhatNeedsAShellIsFound(t *testing.T) {
 	}
 }
 
-// Who may write to a file of the daemon, to its program, or to a folder above them may have root run anything.
+// Users who may write to a file of the daemon, to its program, or to a folder above them can have root run any
+// command.
 func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "folder")
@@ -218,7 +220,8 @@ func said(f *findings) string {
 	return text.String()
 }
 
-// A file with servers that only checkvip looks at as clients do is told so once, and not counted.
+// For servers that are only checked at their own address, a note recommends checkvip, once for the file. It is no
+// warning.
 func TestCheckRecommendsCheckVIPOnce(t *testing.T) {
 	connect := strings.ReplaceAll(byGate, "checktype = on", "checktype = connect")
 	other := strings.ReplaceAll(connect, "10:80", "11:80")
@@ -227,7 +230,7 @@ func TestCheckRecommendsCheckVIPOnce(t *testing.T) {
 		want   int // notes
 	}{
 		{connect + other, 1},
-		{byGate, 0}, // checks nothing
+		{byGate, 0}, // with checktype = on
 		{strings.ReplaceAll(connect, " gate", " masq"), 0},
 		{connect + other + "  checkvip = no\n", 0},
 		{through(byGate) + other, 0},
@@ -248,7 +251,8 @@ func TestCheckRecommendsCheckVIPOnce(t *testing.T) {
 	}
 }
 
-// A big table without a choice is told once that the metrics can be small, and the note is not counted.
+// For a big table without a setting of its metrics, a note recommends small metrics, once for the file. It is no
+// warning.
 func TestCheckRecommendsSmallMetricsForABigTable(t *testing.T) {
 	big := func(globals string, servers int) *parser.Config {
 		text := globals + "virtual = 192.0.2.10:80\n" + strings.Repeat("  real = 10.0.0.1->10.0.3.231:80 masq\n", 2) +
@@ -283,7 +287,8 @@ func TestCheckRecommendsSmallMetricsForABigTable(t *testing.T) {
 	}
 }
 
-// Watched connections and checks need a descriptor each: one for each address, whichever sections share it.
+// Watched connections and checks need a descriptor each. Sections that check the same address share a watched
+// connection.
 func TestDescriptorsAreCounted(t *testing.T) {
 	const limit = 2500 // 250 connections, and 250 checks in each section
 	section := func(vip, last int) string {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// One cause at many servers is told three times, with the others named.
+// A problem that many servers have is shown three times. The other servers are only named.
 func TestFindingsAlikeAreCounted(t *testing.T) {
 	var r Report
 	for i := range 8 {

@@ -18,7 +18,7 @@ import (
 	"ldirectord/parser"
 )
 
-// What check says of a file whose programs, group and passwords are not as they should be, in the order of the file.
+// check reports missing programs, a missing group and readable passwords, in the order of the file.
 func TestAdvise(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ld.cf")
@@ -35,7 +35,7 @@ func TestAdvise(t *testing.T) {
 	}
 	advised := func() (kinds []string) {
 		for _, d := range Advise(t.Context(), cfg, servicesOf(t, config), Daemon{}) {
-			if d.Kind != "writable-file" { // of the folders above
+			if d.Kind != "writable-file" { // the folders of the test may be writable for others
 				kinds = append(kinds, fmt.Sprintf("%d %s", d.Pos.Line, d.Kind))
 			}
 		}
@@ -52,7 +52,7 @@ func TestAdvise(t *testing.T) {
 	}
 }
 
-// A loopback address is here, and nothing that was looked at is left out of the report.
+// A loopback address is found on this machine, and the report has all that was examined.
 func TestExamine(t *testing.T) {
 	services := servicesOf(t, "virtual = 127.0.0.9:81\n  real = 127.0.0.1:80 masq\n  checktype = on\n")
 	report := Examine(t.Context(), services, "ld.cf", Daemon{})
@@ -122,7 +122,8 @@ func TestNeighboursOfAllLinksAreMerged(t *testing.T) {
 	}
 }
 
-// A solicitation has the target and our hardware address (RFC 4861, section 4.3), and goes to the target's group.
+// A solicitation contains the target and our hardware address (RFC 4861, section 4.3), and is sent to the target's
+// multicast group.
 func TestSolicitation(t *testing.T) {
 	q := question{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}}, addr: addrOf("2001:db8::10:2030")}
 	got, err := solicitation(q)
@@ -145,7 +146,7 @@ func TestReasonOfAFailedConnection(t *testing.T) {
 	}
 }
 
-// Of a mark clients ask the single addresses and ports of TCP.
+// For a mark, clients are imitated only at single TCP ports of single addresses.
 func TestWhatClientsAskOfAMark(t *testing.T) {
 	services := servicesOf(t, "virtual = 3\n  mark = 192.0.2.10 tcp 80,443\n  mark = 192.0.2.11 tcp 1:9\n  mark = 192.0.2.12 udp 53\n  mark = 198.51.100.0/24 tcp 80\n"+
 		"  real = 192.0.2.21:80 gate\n  checktype = on\n")
@@ -154,7 +155,7 @@ func TestWhatClientsAskOfAMark(t *testing.T) {
 	}
 }
 
-// A finding of many services names the first one, and is told once.
+// A finding about many services is shown once, under the first one.
 func TestFindingsOfManyServices(t *testing.T) {
 	var f findings
 	for _, id := range []string{"a", "b", "b", "c"} {
@@ -170,7 +171,7 @@ func TestFindingsOfManyServices(t *testing.T) {
 	}
 }
 
-// The kernel sends a lost segment again after a second, which is not the end of the check.
+// The kernel sends a lost segment again after a second: the timeout must be longer.
 func TestServersHaveTimeForALostSegment(t *testing.T) {
 	ways := waysOf(servicesOf(t, byGate)[0])
 	if len(ways) == 0 || ways[0].Timeout < 3*time.Second/2 {

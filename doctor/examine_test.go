@@ -36,7 +36,7 @@ const (
 	announcedMark = "virtual = 3\n  mark = 192.0.2.11 tcp 80\n  real = 192.0.2.21 gate\n  quiescent = yes\n  checktype = on\n  scheduler = mh\n  schedflags = mh-fallback\n  announce = lvs0\n"
 )
 
-// announces is what an address needs that is announced, and is on no device now.
+// announces prepares a director for an announced address, which is on no device now.
 func announces(f *facts) {
 	f.settings[sloppyTCP] = "1"
 	f.devices[2].prefixes = f.devices[2].prefixes[:1]
@@ -45,7 +45,7 @@ func announces(f *facts) {
 	f.routes[routeQuery{to: client()}] = route{device: "eth0"}
 }
 
-// through is a section whose servers are checked through the virtual address.
+// through has the servers of a section checked through the virtual address.
 func through(section string) string {
 	return strings.ReplaceAll(section, "checktype = on", "checktype = connect") + "  checkvip = yes\n"
 }
@@ -54,7 +54,7 @@ func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 func addrOf(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// healthyFacts are those of a director on which nothing is to be found.
+// healthyFacts are the facts of a director without findings.
 func healthyFacts() facts {
 	server := route{device: "eth0", mtu: 1500}
 	return facts{
@@ -77,30 +77,30 @@ func healthyFacts() facts {
 	}
 }
 
-// asks has doctor ask at virtual addresses.
+// asks has doctor check servers at virtual addresses, as clients do.
 func asks(f *facts) {
 	f.daemon.Reach = func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error) {
 		return nil, nil
 	}
 }
 
-// fromVIP has the virtual address be the source of what goes to another one.
+// fromVIP makes the virtual address the source of packets to another address.
 func fromVIP(f *facts, to netip.Addr, gateway bool) {
 	f.routes[routeQuery{to: to}] = route{device: "eth0", mtu: 1500, gateway: gateway, source: addrOf("192.0.2.10")}
 }
 
-// toCheck is what checks through a virtual address need.
+// toCheck sets what checks through a virtual address need.
 func toCheck(f *facts) {
 	f.settings["net.ipv4.conf.all.accept_local"], f.settings["net.ipv4.conf.all.rp_filter"] = "1", "0"
 }
 
-// two is a section with two servers.
+// two is a section with two real servers.
 var two = strings.ReplaceAll(byGate, "  quiescent", "  real = 192.0.2.11:80 gate\n  quiescent")
 
-// notThrough is the answer of a server that clients do not reach.
+// notThrough is the result for a server that answers at its own address, but not at the virtual one.
 var notThrough = checker.Result{Way: checker.WayThrough, Cause: checker.Timeout, OwnAnswers: true}
 
-// answered notes what the servers of a section answered at the virtual address.
+// answered sets the results of checking the servers of a section at the virtual address.
 func answered(f *facts, section string, results ...checker.Result) {
 	cfg, _ := parser.Parse(context.Background(), "ld.cf", []byte(section), parser.Options{})
 	plan, _ := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, nil) })
@@ -110,10 +110,10 @@ func answered(f *facts, section string, results ...checker.Result) {
 	}
 }
 
-// behindFirewall has conntrack know connections.
+// behindFirewall is a director with connections in conntrack.
 func behindFirewall(f *facts) { f.settings[connections] = "7" }
 
-// away moves the virtual address to the loopback.
+// away moves the virtual address to the loopback interface.
 func away(f *facts) {
 	f.devices[2].prefixes = f.devices[2].prefixes[:1]
 	f.devices[0].prefixes = append(f.devices[0].prefixes, netip.MustParsePrefix("192.0.2.10/32"))
@@ -121,7 +121,8 @@ func away(f *facts) {
 
 var update = flag.Bool("update", false, "write the files that hold what is expected")
 
-// examineCase is a configuration, what is not as usual on its machine, and the severity and kind of each finding.
+// examineCase is a configuration, the change of the healthy facts, and the severity and kind of each expected
+// finding.
 type examineCase struct {
 	config string
 	spoil  func(*facts)
@@ -541,7 +542,7 @@ var examineCases = map[string]examineCase{
 	},
 }
 
-// Each finding is of its kind, and documented. The words, and the commands that fix it, are in testdata.
+// Each finding has the expected kind, and is documented. The texts and the commands that fix it are in testdata.
 func TestFindings(t *testing.T) {
 	doc, err := os.ReadFile("../docs/doctor.md")
 	if err != nil {
@@ -574,7 +575,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// facts are those of a director on which nothing is to be found, but for what the case spoils.
+// facts are the healthy facts with the changes of the case.
 func (c examineCase) facts(t *testing.T) facts {
 	f := healthyFacts()
 	for _, q := range routeQueries(servicesOf(t, c.config)) {
@@ -672,7 +673,7 @@ func TestAnswersOfNeighboursAreRead(t *testing.T) {
 			t.Errorf("an advertisement of %d bytes is read", n)
 		}
 	}
-	advertisement[25] = 0 // an option of no length
+	advertisement[25] = 0 // an option of length 0
 	if _, _, ok := (discovery{}).read(advertisement); ok {
 		t.Error("an endless option is read")
 	}

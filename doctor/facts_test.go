@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What doctor asks of this very machine, with real sockets.
+// These facts are those of this machine, found with real sockets.
 func TestFactsOfALoopbackAddress(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -45,7 +45,7 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 	for _, tc := range []struct {
 		what, src string
 		machine   fwmark.Machine
-		want      string // the beginning of the only finding, "" for none
+		want      string // the beginning of the only finding; "": no finding
 	}{
 		{"own rules that are set", ownMark, nft(own), ""},
 		{"own rules that are to come", ownMark, nft(), ""},
@@ -87,8 +87,8 @@ func TestMarkLinesOfAddressesThatAreNotHere(t *testing.T) {
 	}
 }
 
-// Primary are the address that an interface was given first, and those of the loopback: not the host address of
-// a service beside it, nor a second one in its network.
+// Primary is the address that an interface was given first in a network, and those of the loopback interface. The
+// address of a service with a full netmask is not primary, nor is a second address in the same network.
 func TestPrimaryAddresses(t *testing.T) {
 	for list, want := range map[string]string{
 		"192.0.2.1/24 192.0.2.10/24 192.0.2.11/32":                   "192.0.2.1",

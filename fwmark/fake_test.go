@@ -17,14 +17,14 @@ var (
 	errUsed   = errors.New("too many links")
 )
 
-// fakeTables is a mangle table in memory, at the level of what iptables does in one go. It prints rules as
-// iptables 1.8.9 does.
+// fakeTables is a mangle table in memory. A run of iptables is one step. Rules are printed as iptables 1.8.9 prints
+// them.
 type fakeTables struct {
 	chains  listing
 	lists   int
 	steps   int
-	killAt  int          // the step that is not done any more, nor any after it; 0: none
-	refuse  string       // rules with this text cannot be added
+	killAt  int          // this step and all after it are not done, as if the daemon was killed; 0: none
+	refuse  string       // a rule that has this text cannot be added
 	watcher func(string) // called after every step
 }
 
@@ -110,7 +110,7 @@ func (f *fakeTables) remove(chain string, there bool) error {
 	})
 }
 
-// printed is a rule as `iptables -S` shows what was set with these arguments.
+// printed is a rule as `iptables -S` shows it.
 func printed(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {
@@ -133,14 +133,14 @@ func printed(rule string) string {
 	return b.String()
 }
 
-// packet is one that comes in.
+// packet is an incoming packet.
 type packet struct {
 	dest     netip.Addr
 	protocol string
 	port     uint16
 }
 
-// mark is what the packet has after PREROUTING.
+// mark is the mark of a packet after PREROUTING.
 func (f *fakeTables) mark(p packet) uint32 { return f.pass(p, prerouting, 0) }
 
 func (f *fakeTables) pass(p packet, chain string, mark uint32) uint32 {
@@ -160,7 +160,7 @@ func (l Rule) matches(p packet) bool {
 		(len(l.Ports) == 0 || slices.ContainsFunc(l.Ports, inPorts))
 }
 
-// markWanted is what rules give a packet: the last that matches counts.
+// markWanted is the mark that these rules give a packet: the last one that matches decides.
 func markWanted(rules []Rule, p packet) uint32 {
 	mark := uint32(0)
 	for _, r := range rules {
@@ -171,7 +171,7 @@ func markWanted(rules []Rule, p packet) uint32 {
 	return mark
 }
 
-// rule makes one of the directive's words: 8 192.0.2.10 tcp 80,443.
+// rule reads a rule as the directive has it: 8 192.0.2.10 tcp 80,443.
 func rule(t testing.TB, text string) Rule {
 	t.Helper()
 	var (
@@ -203,7 +203,8 @@ func rules(t testing.TB, texts ...string) []Rule {
 	return all
 }
 
-// mustHave checks that the daemon's chains are exactly the wanted rules after one first jump, or none.
+// mustHave checks that the daemon's chains have exactly these rules, after one jump in first place, or that there are
+// none.
 func (f *fakeTables) mustHave(t testing.TB, daemon string, want []Rule) {
 	t.Helper()
 	lines := linesOf(want, false)

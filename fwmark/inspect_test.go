@@ -47,7 +47,7 @@ func TestChainsReachedFromPrerouting(t *testing.T) {
 	}
 }
 
-// The ruleset is what nft 1.0.6 prints, shortened.
+// The ruleset is printed by nft 1.0.6, and shortened.
 func TestMarksThatNFTSets(t *testing.T) {
 	var m Machine
 	err := m.parseNFT([]byte(`{"nftables": [{"metainfo": {"version": "1.0.6"}},
@@ -158,8 +158,8 @@ func TestWhatARuleDoesToMarks(t *testing.T) {
 	const first, bits, restores = 0x4c000000, 0xff000000, "restores the marks of connections"
 	for _, c := range []struct {
 		rule    string
-		says    string // "" where it sets no mark of a packet
-		reaches bool   // the marks of checks through virtual addresses
+		says    string // "" if the rule sets no mark of a packet
+		reaches bool   // whether it changes the marks of checks through virtual addresses
 	}{
 		{"-j MARK --set-xmark 0x6/0xffffffff", "sets marks", false},
 		{"-j MARK --set-xmark 0x4c000001/0xffffffff", "sets marks", true},

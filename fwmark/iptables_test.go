@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// script is a shell script in iptables' place.
+// script is a shell script that runs instead of iptables.
 func script(t *testing.T, text string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "iptables")
@@ -23,7 +23,7 @@ func script(t *testing.T, text string) (program string) {
 
 const version = "[ \"$1\" != --version ] || { echo 'iptables v1.8.9 (nf_tables)'; exit; }\n"
 
-// Every run has a limit for its wait for the lock.
+// Every run of iptables waits for the lock for a limited time.
 func TestCommandsOfIptables(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	x := &xtables{program: script(t, version+`echo "$*" >>`+log)}
@@ -66,7 +66,7 @@ func TestMissingProgramMattersOnlyWithRules(t *testing.T) {
 	}
 }
 
-// A kernel, or a user, that can have no such table matters only with rules too.
+// A kernel without the table, or a user without the right to list it, is an error only when there are rules to set.
 func TestRefusedListingMattersOnlyWithRules(t *testing.T) {
 	x := &xtables{program: script(t, version+"echo \"Could not fetch rule set\x1b: Permission denied (you must be root)\" >&2; exit 4")}
 	f := open("x", x, x)
@@ -93,7 +93,7 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 	}
 }
 
-// A change that runs out of time takes back what it began.
+// A change that exceeds its time is undone.
 func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
 	table := newFake()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -109,7 +109,7 @@ func TestChangeThatIsTooSlowLeavesNothing(t *testing.T) {
 	table.mustHave(t, "x", nil)
 }
 
-// heeding does nothing any more when its context has ended.
+// heeding refuses changes after the end of their context.
 type heeding struct{ *fakeTables }
 
 func (h heeding) run(ctx context.Context, c command) error {
@@ -119,7 +119,7 @@ func (h heeding) run(ctx context.Context, c command) error {
 	return h.fakeTables.run(ctx, c)
 }
 
-// A run that hangs delays its caller no longer than the deadline, and there is one at a time.
+// A run that hangs delays its caller at most until the deadline, and no second one is started meanwhile.
 func TestHungProgramIsLeftAlone(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {

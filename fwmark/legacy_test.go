@@ -26,7 +26,7 @@ func (c closed) ReadFile(name string) ([]byte, error) {
 	return c.MapFS.ReadFile(name)
 }
 
-// Who may not read the names of the tables looks for the module, and has no error to tell.
+// A user who may not read the names of the tables gets the answer from the list of modules, and no error.
 func TestLegacyTable(t *testing.T) {
 	const names = "proc/net/ip_tables_names"
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }

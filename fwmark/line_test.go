@@ -48,7 +48,7 @@ func TestLaterOfTwoEqualRulesStays(t *testing.T) {
 	}
 }
 
-// What iptables prints of a rule, in every form that is known of it, is recognised.
+// Every known form in which iptables prints a rule is recognised.
 func TestPrintedRulesAreRecognised(t *testing.T) {
 	for printed, want := range map[string]string{
 		"-d 192.0.2.10/32 -p tcp -m tcp --dport 80 -j MARK --set-xmark 0x8/0xffffffff":                        "8 192.0.2.10 tcp 80",
@@ -69,7 +69,7 @@ func TestPrintedRulesAreRecognised(t *testing.T) {
 	}
 }
 
-// A rule with anything more, or less, is not our rule.
+// A rule with anything more or less than ours is not taken for ours.
 func TestForeignRulesAreNotTakenForOurs(t *testing.T) {
 	for _, foreign := range []string{
 		"",
@@ -98,7 +98,7 @@ func TestWordsHeedQuotes(t *testing.T) {
 	}
 }
 
-// Whatever is asked for is recognised when it is printed.
+// Each random rule is recognised when it is printed.
 func TestRandomRulesAreRecognised(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 3))
 	for range 2000 {

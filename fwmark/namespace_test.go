@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// What tells a test process what it is.
+// Environment variables of a test process.
 const (
-	apart     = "FWMARK_TEST_APART"     // it has a network of its own
-	exchanges = "FWMARK_TEST_EXCHANGES" // it exchanges rules with that program until it is killed
-	exchanger = "exchanger"             // the name of its daemon
+	apart     = "FWMARK_TEST_APART"     // set: the process has a network namespace of its own
+	exchanges = "FWMARK_TEST_EXCHANGES" // the program with which the process exchanges rules until it is killed
+	exchanger = "exchanger"             // the daemon's name in that process
 )
 
-// TestMain gives root's tests a network of their own: the rules that they set are nobody else's.
+// TestMain gives root's tests a network namespace of their own, so that they change no rules of the machine.
 func TestMain(m *testing.M) {
 	if program := os.Getenv(exchanges); program != "" {
 		exchange(program)
@@ -38,5 +38,5 @@ func TestMain(m *testing.M) {
 	case errors.As(err, &exit):
 		os.Exit(max(exit.ExitCode(), 1))
 	}
-	os.Exit(m.Run()) // no namespaces for us: the tests of the kernel are skipped
+	os.Exit(m.Run()) // namespaces can't be made here: the tests that need the kernel are skipped
 }

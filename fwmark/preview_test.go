@@ -10,7 +10,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// readOnly tables show a listing; a change would panic.
+// readOnly is tables with a given listing; a change would panic.
 type readOnly struct {
 	tables
 	shown string

@@ -31,7 +31,7 @@ func TestKernelRules(t *testing.T) {
 	withRealTables(t)
 }
 
-// TestRulesOnThisKernel is the same on the kernel of this machine, in a network of its own.
+// TestRulesOnThisKernel is the same on the kernel of this machine, in a network namespace of its own.
 func TestRulesOnThisKernel(t *testing.T) {
 	if os.Getenv("IPVS_TESTS") == "" {
 		withRealTables(t)
@@ -79,7 +79,7 @@ func withRealTables(t *testing.T) {
 	}
 }
 
-// kernel is one back end's programs.
+// kernel has the programs of one back end.
 type kernel struct{ ipv4, ipv6 string }
 
 func (k *kernel) open(daemon string) *Firewall {
@@ -103,7 +103,7 @@ func sh(t testing.TB, format string, args ...any) string {
 	return string(out)
 }
 
-// count appends rules after ours that count the packets to a destination by their mark.
+// count appends rules that count the packets to a destination by their mark, after our rules have set it.
 func (k *kernel) count(t testing.TB, match string, marks ...int) {
 	t.Helper()
 	for _, mark := range marks {
@@ -118,7 +118,7 @@ func (k *kernel) program(match string) string {
 	return k.ipv4
 }
 
-// counted is how many packets the rules of count saw, by mark.
+// counted is the number of packets that the rules of count matched, by mark.
 func (k *kernel) counted(t testing.TB, match string) map[int]int {
 	t.Helper()
 	seen := map[int]int{}
@@ -138,8 +138,8 @@ func (k *kernel) counted(t testing.TB, match string) map[int]int {
 	return seen
 }
 
-// countedAll is counted once the rules saw as many packets as were sent: the kernel may have the last of them still to
-// come.
+// countedAll is counted, once as many packets were counted as were sent: the kernel may still have to process the
+// last ones.
 func (k *kernel) countedAll(t testing.TB, match string, sent int) map[int]int {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -154,7 +154,7 @@ func (k *kernel) countedAll(t testing.TB, match string, sent int) map[int]int {
 	}
 }
 
-// send sends one packet that a rule for this protocol and port sees.
+// send sends one packet for a rule of this protocol and port.
 func send(t testing.TB, protocol string, dest string, port int) {
 	t.Helper()
 	switch protocol {
@@ -172,7 +172,7 @@ func send(t testing.TB, protocol string, dest string, port int) {
 	default:
 		conn, err := net.DialTimeout(string(protocol), net.JoinHostPort(dest, strconv.Itoa(port)),
 			5*time.Second)
-		if err != nil { // of tcp: nobody listens, but the first packet came in
+		if err != nil { // with tcp the port is closed, but the first packet came in
 			return
 		}
 		defer conn.Close()
@@ -233,7 +233,7 @@ func marksOfPackets(t *testing.T, k *kernel) {
 	}
 }
 
-// stream sends to a port all the time until the function that it returns is called, which says how many, or to the end
+// stream sends to a port until the returned function is called, which returns the number of packets, or until the end
 // of the test.
 func stream(t *testing.T, dest string, port int) func() int {
 	t.Helper()
@@ -261,7 +261,7 @@ func stream(t *testing.T, dest string, port int) func() int {
 				n++
 			}
 			if n%32 == 0 {
-				time.Sleep(100 * time.Microsecond) // leaves the other tests a CPU
+				time.Sleep(100 * time.Microsecond) // leaves CPU time for the other tests
 			}
 		}
 	}()
@@ -273,13 +273,13 @@ func stream(t *testing.T, dest string, port int) func() int {
 	return end
 }
 
-// Rules come and go around one that stays, half of the time cut short at any step; the packets of the one that
-// stays have its mark at every moment.
+// Rules are added and removed around a rule that stays. Half of the changes are cut short at some step. The packets
+// of the rule that stays have its mark at every moment.
 func changesUnderTraffic(t *testing.T, k *kernel) {
 	random := rand.New(rand.NewPCG(5, 4))
 	for _, dest := range []string{"192.0.2.10", "2001:db8::10"} {
 		match := "-d " + dest
-		// its packets alone: this address gets those of the system as well
+		// without the packets that the system sends to this address
 		k.count(t, match+" -p udp --dport 53", 0, 7, 8)
 		stays := rule(t, "8 "+dest+" udp 53")
 		mustSync(t, k.open("traffic"), []Rule{stays})
@@ -313,7 +313,7 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 	}
 }
 
-// A process that exchanges rules forever is killed at random points, many times.
+// A process that exchanges rules forever is killed many times, each time at a random moment.
 func killsUnderTraffic(t *testing.T, k *kernel) {
 	if os.Getenv("IPVS_TESTS") != "" {
 		t.Skip("the daemon's own test does it in the lab")
@@ -322,7 +322,7 @@ func killsUnderTraffic(t *testing.T, k *kernel) {
 	const dest, match = "192.0.2.10", "-d 192.0.2.10"
 	stays := []Rule{rule(t, "8 "+dest+" udp 53")}
 	mustSync(t, k.open(exchanger), stays)
-	k.count(t, match+" -p udp --dport 53", 0, 7, 8) // its packets alone
+	k.count(t, match+" -p udp --dport 53", 0, 7, 8) // without the system's packets
 	end := stream(t, dest, 53)
 	amid := 0
 	for range kills() {
@@ -346,8 +346,8 @@ func killsUnderTraffic(t *testing.T, k *kernel) {
 	}
 }
 
-// exchangeAndKill gives a process that exchanges rules a random time, and waits for what it ran last: a run of iptables
-// outlives who started it.
+// exchangeAndKill starts a process that exchanges rules and kills it after a random time. Then it waits for the
+// iptables that the process started last, which may still run.
 func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
@@ -376,7 +376,8 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	}
 }
 
-// running reports whether a process of a group runs. One that has ended may stay a zombie, where nobody waits for it.
+// running reports whether a process of a group runs. A zombie does not count: there may be no parent that waits for
+// it.
 func running(t *testing.T, group int) bool {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -393,7 +394,7 @@ func running(t *testing.T, group int) bool {
 	return false
 }
 
-// exchange is what the process does that is killed.
+// exchange is the program of the process that gets killed.
 func exchange(program string) {
 	k := kernel{ipv4: program}
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
@@ -418,10 +419,10 @@ func kills() int {
 	return 10
 }
 
-// killWithin is about the time of two exchanges.
+// killWithin is about the duration of two exchanges.
 const killWithin = 100 * time.Millisecond
 
-// rounds are fewer in the lab, where a run of iptables takes a tenth of a second.
+// rounds is smaller in the lab, where a run of iptables takes a tenth of a second.
 func rounds() int {
 	if os.Getenv("IPVS_TESTS") != "" {
 		return 3
@@ -429,7 +430,7 @@ func rounds() int {
 	return 8
 }
 
-// cutShort does some steps and then no more, as when the daemon is killed.
+// cutShort does some steps and then no more, as if the daemon was killed.
 type cutShort struct {
 	tables
 	steps int
@@ -484,7 +485,7 @@ func realDamage(t *testing.T, k *kernel) {
 	}
 }
 
-// A daemon that wants nothing finds what one of its name left, and only that.
+// A daemon without rules finds what an earlier one of its name left, and nothing else.
 func leftovers(t *testing.T, k *kernel) {
 	if err := trySync(t, k.open("crashed"), "8 192.0.2.10 tcp 80", "8 2001:db8::10 tcp 80"); err != nil {
 		t.Fatal(err)
@@ -560,7 +561,7 @@ func inspectMachine(t *testing.T, k *kernel) {
 		t.Errorf("iptables is %s, the rules are in %s: other is %v", m.BackEnd, b, m.Other)
 	}
 	if b == Legacy {
-		return // and where nft cannot be read, it is said
+		return // there the nft that can't be read is reported
 	}
 	if len(m.Unread) > 0 {
 		t.Errorf("not read: %q", m.Unread)
@@ -568,7 +569,7 @@ func inspectMachine(t *testing.T, k *kernel) {
 	native(t)
 }
 
-// native is what nft itself sets.
+// native checks the marks that nft itself sets.
 func native(t *testing.T) {
 	if _, err := program.Find("nft"); err != nil {
 		t.Skip(err)

@@ -17,7 +17,7 @@ import (
 
 const daemon = "/etc/ha.d/ldirectord.cf"
 
-// firewall has its IPv4 rules in f.
+// firewall has its IPv4 rules in f, and IPv6 rules in tables of its own.
 func firewall(f *fakeTables) *Firewall { return open(daemon, f, newFake()) }
 
 func mustSync(t testing.TB, f *Firewall, want []Rule) []string {
@@ -41,7 +41,7 @@ func TestSyncSetsChangesAndRemoves(t *testing.T) {
 		rules(t, "10 192.0.2.10 tcp 443,80"),
 		nil,
 	} {
-		for range 2 { // the second time there is nothing to do
+		for range 2 { // the second time there is no change to make
 			if found := mustSync(t, f, want); len(found) > 0 {
 				t.Errorf("reports its own work: %q", found)
 			}
@@ -54,7 +54,7 @@ func TestSyncSetsChangesAndRemoves(t *testing.T) {
 	}
 }
 
-// A round without a change is one look; where nothing was ever wanted, not even that.
+// A Sync without a change lists the rules once. If there are no rules and the last Sync left none, it lists nothing.
 func TestSyncCostsOneListing(t *testing.T) {
 	table := newFake()
 	f := firewall(table)
@@ -75,7 +75,7 @@ func TestSyncCostsOneListing(t *testing.T) {
 	}
 }
 
-// Of two rules that match a packet, the later one's mark stays.
+// When two rules match a packet, the later one sets its mark.
 func TestOrderOfRulesIsKept(t *testing.T) {
 	table := newFake()
 	mustSync(t, firewall(table), rules(t, "1 192.0.2.0/24 all all", "2 192.0.2.10 tcp 80"))
@@ -132,7 +132,7 @@ func TestDaemonsOfOtherNamesAreLeftAlone(t *testing.T) {
 	table.mustHave(t, "two", second)
 }
 
-// What others do to our chain is reported and repaired by the next Sync.
+// Changes that others made to our chain are reported, and repaired by the next Sync.
 func TestDamageIsReportedAndRepaired(t *testing.T) {
 	want := rules(t, "8 192.0.2.10 tcp 80,443", "9 192.0.2.11 udp 53")
 	chain := chainPrefix(daemon) + "1"
@@ -190,7 +190,8 @@ func TestDamageIsReportedAndRepaired(t *testing.T) {
 	}
 }
 
-// A rule of another chain that leads to ours is not touched; ours stays for it, empty, and the error says so.
+// A foreign rule that jumps to our chain is left as it is. The chain stays for it, but empty, and the error names the
+// reason.
 func TestForeignUseOfOurChainIsAnError(t *testing.T) {
 	table := newFake()
 	f := firewall(table)
@@ -209,8 +210,8 @@ func TestForeignUseOfOurChainIsAnError(t *testing.T) {
 	table.mustHave(t, daemon, want)
 }
 
-// Between any rules and any others, killed at every step there is: no packet that is marked before and wanted
-// after is ever unmarked, its mark changes at most once, and the next Sync ends right, whatever it wants.
+// A change from any rules to any others is killed at every step. A packet that is marked before and after is never
+// unmarked, its mark changes at most once, and the next Sync sets the right rules, whatever they are.
 func TestKilledAtEveryStep(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 1))
 	for range 30 {
@@ -224,7 +225,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 			_, err := firewall(table).Sync(t.Context(), to)
 			check()
 			table.killAt = 0
-			if kill%2 == 0 { // half of the time the next run wants something else
+			if kill%2 == 0 { // half of the time the next run sets other rules
 				then = to
 			}
 			check = watch(t, table, then)
@@ -232,7 +233,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 			check()
 			table.mustHave(t, daemon, then)
 			if err == nil {
-				break // it was not killed any more
+				break // the change finished before it was killed
 			}
 			if !errors.Is(err, errKilled) {
 				t.Fatal(err)
@@ -241,7 +242,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// watch looks at every packet after every step; the function that it returns ends that.
+// watch checks the mark of every packet after every step, until the returned function is called.
 func watch(t *testing.T, table *fakeTables, want []Rule) func() {
 	before := map[packet]uint32{}
 	for _, p := range packets() {
@@ -309,7 +310,7 @@ func randomRules(random *rand.Rand) []Rule {
 	return all
 }
 
-// Back and forth between random rules, with damage in between, by one daemon that lives on.
+// One daemon changes many times between random rules, which are damaged in between.
 func TestRandomRulesAndDamage(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 2))
 	table := newFake()
@@ -344,7 +345,7 @@ func damageAtRandom(random *rand.Rand, chains listing) {
 	}
 }
 
-// A Sync that is told to end in between is finished by the next.
+// A Sync that is cancelled is finished by the next one.
 func TestSyncEndsWithItsContext(t *testing.T) {
 	table := newFake()
 	f := open(daemon, endless{table}, newFake())
@@ -355,7 +356,7 @@ func TestSyncEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// endless lists for as long as it may.
+// endless lists rules until the context ends.
 type endless struct{ *fakeTables }
 
 func (endless) list(ctx context.Context, _ bool) (listing, error) {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Programs that list rules and can set none are found by trying, and the one that can set them is the fix.
+// Try finds the programs that list rules but can set none. The fix is the program that can set them.
 func TestTryFindsTheProgramThatSetsMarks(t *testing.T) {
 	const (
 		works   = "exit 0"
@@ -52,7 +52,7 @@ func TestTryFindsTheProgramThatSetsMarks(t *testing.T) {
 	}
 }
 
-// While others have the lock nothing is known.
+// While another process has the lock, nothing is known about a program.
 func TestTryBlamesNoLock(t *testing.T) {
 	const locked = "echo 'Another app is currently holding the xtables lock.' >&2; exit 4"
 	for _, does := range []string{locked, "exec sleep 1"} {
@@ -70,7 +70,7 @@ func TestTryBlamesNoLock(t *testing.T) {
 	}
 }
 
-// What the kernel of this machine takes, it takes from Try, which leaves nothing.
+// Try accepts what the kernel of this machine accepts, and leaves no rules.
 func TestTryLeavesNothing(t *testing.T) {
 	if os.Getenv(apart) == "" {
 		t.Skip("needs root and network namespaces")
@@ -86,7 +86,6 @@ func TestTryLeavesNothing(t *testing.T) {
 	}
 }
 
-// rules counts those of all chains.
 func (l listing) rules() (count int) {
 	for _, rules := range l {
 		count += len(rules)

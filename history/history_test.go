@@ -19,7 +19,7 @@ var (
 	refused = checker.Result{Cause: checker.Refused, Stage: wire.AtConnect, Detail: "connect: refused", Took: time.Millisecond}
 )
 
-// line is a history as text, a word or two for each record.
+// line is a history as text, a few words for each record.
 func (h *History) line() string {
 	var words []string
 	for _, r := range h.Records() {
@@ -41,7 +41,7 @@ func TestEqualResultsInARowAreOneRecord(t *testing.T) {
 		h.Result(Moment(i), 0, map[bool]Kind{true: Passed, false: Failed}[r.OK], &r, Verdict{uint16(i), 9})
 	}
 	h.Result(7, 0, Stalled, &refused, Verdict{})
-	h.Result(8, 1, Passed, &passed, Verdict{}) // another check
+	h.Result(8, 1, Passed, &passed, Verdict{}) // of another check
 	h.Result(9, 0, Stalled, &refused, Verdict{})
 	want := "3×passed ; 2×failed connect: refused; 1×failed status 500; 1×passed ; 2×stalled connect: refused; 1×passed "
 	if got := h.line(); got != want {
@@ -121,7 +121,7 @@ func TestTheRuleInWords(t *testing.T) {
 	}
 }
 
-// Whatever a server answers, its history stays small, and has the last result.
+// Whatever a server answers, its history stays small, and contains the last result.
 func TestAHistoryIsBounded(t *testing.T) {
 	for seed := range uint64(200) {
 		var h History
@@ -158,7 +158,8 @@ func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What the allocator really takes: a healthy server that was added to the table, and one in trouble all the time.
+// The test measures the memory of a healthy server that was added to the table, and of one with failures all the
+// time, as the allocator counts it.
 func TestTheMemoryOfTenThousandServers(t *testing.T) {
 	for name, c := range map[string]struct {
 		most uint64
@@ -220,7 +221,7 @@ func TestWhatWasNotedLastOfUpAndDown(t *testing.T) {
 	}
 }
 
-// Equal texts are kept once, also that of the first record.
+// Equal texts are kept once, including the text of the first record.
 func TestEqualTextsShareTheirMemory(t *testing.T) {
 	var h History
 	for i, text := range []string{"refused", "reset", "refused", "reset"} {
@@ -236,7 +237,7 @@ func TestEqualTextsShareTheirMemory(t *testing.T) {
 	}
 }
 
-// Most histories stay short: a list has room for what it has, and at most two more.
+// Most histories stay short: a list has room for its records and at most two more.
 func TestAListGrowsByLittle(t *testing.T) {
 	var list []Record
 	for i, want := range []int{1, 2, 4, 4, 6, 6, 8, 8} {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A configuration is looked for in the folders, and then where its name says.
+// A configuration is searched in the folders, and then taken as a path.
 func TestFindingTheConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	first, second, here := filepath.Join(dir, "first"), filepath.Join(dir, "second"), filepath.Join(dir, "here")

@@ -18,7 +18,7 @@ import (
 	"ldirectord/run"
 )
 
-// forge writes a state as another process would have, which holds the lock. Who releases it ends the daemon.
+// forge writes a state as another process would, and holds the lock. Releasing it is the end of that daemon.
 func forge(t *testing.T, i Instance, home string, s State) (release func()) {
 	t.Helper()
 	text, err := json.Marshal(s)
@@ -36,7 +36,7 @@ func forge(t *testing.T, i Instance, home string, s State) (release func()) {
 	return func() { lock.Close() }
 }
 
-// serving is the state of a daemon in another process.
+// serving is the state of a daemon that runs in another process.
 func serving(t *testing.T, d Daemon, name string) (State, standIn) {
 	t.Helper()
 	s := pretend(t, "/usr/sbin/ldirectord", "start")
@@ -54,7 +54,7 @@ func file(t *testing.T, path string) string {
 	return path
 }
 
-// Two paths are one when both lead to the same file now, or are the same.
+// Two paths mean the same file if they are equal, or lead to the same file now.
 func TestWhichDaemonIsMeant(t *testing.T) {
 	dir := t.TempDir()
 	one, two := file(t, filepath.Join(dir, "a", "x.cf")), file(t, filepath.Join(dir, "b", "x.cf"))
@@ -96,7 +96,7 @@ func TestWhichDaemonIsMeant(t *testing.T) {
 	}
 }
 
-// Our daemon is found by its state, whatever the pid file holds and however the file is spelt.
+// Our daemon is found by its state, whatever the pid file contains and however the file is spelt.
 func TestADaemonIsFoundByItsState(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord", "ldirectord.cf")
 	s, _ := serving(t, i.Daemon, "ldirectord")
@@ -127,8 +127,8 @@ func TestADaemonIsFoundByItsState(t *testing.T) {
 	}
 }
 
-// A number and a time of start may come again after a boot: who can look at the lock knows better. A state whose
-// process has another time of start tells of nobody.
+// After a boot another process may have the same pid and start time. A user who can open the lock finds that it is
+// free. A state whose process has another start time is no daemon's.
 func TestAStateIsNotBelieved(t *testing.T) {
 	for about, edit := range map[string]func(*State){
 		"another start": func(s *State) { s.Start++ },
@@ -169,7 +169,7 @@ func TestAnothersStateIsNotBelieved(t *testing.T) {
 	}
 }
 
-// The state is for every user to read, the lock for its owner alone: who can open it can hold it.
+// Every user may read the state. Only its owner may open the lock, because opening is enough to hold it.
 func TestWhoMayReadWhat(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	h := acquire(t, i)
@@ -194,7 +194,7 @@ func TestWhoMayReadWhat(t *testing.T) {
 	}
 }
 
-// A state of a build before states had a format names no file, and says nothing.
+// A state that was written before states had a format names no file. It is ignored.
 func TestAStateWithoutAFormat(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/etc/ha.d/ldirectord.cf", "ldirectord.cf", "ldirectord")
 	old := pretend(t, "/usr/sbin/ldirectord", "start")
@@ -210,8 +210,8 @@ func TestAStateWithoutAFormat(t *testing.T) {
 	}
 }
 
-// What the daemon before left in the table is known to the next one, however that is spelt; nothing, when it
-// had cleaned up.
+// The next daemon knows what an earlier one left in the table, however the file is spelt. After a clean end there is
+// nothing left.
 func TestWhatWasLeftInTheTable(t *testing.T) {
 	keys := []lvs.Key{{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}}
 	for phase, want := range map[Phase][]lvs.Key{Running: keys, HandedOver: keys, Ending: nil} {
@@ -239,14 +239,14 @@ func TestWhatWasLeftInTheTable(t *testing.T) {
 	}
 }
 
-// One that is ending is waited for; it may take its time.
+// A daemon that is ending is waited for, however long it takes.
 func TestADaemonThatIsEndingIsWaitedFor(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	s, old := serving(t, i.Daemon, "x.cf")
 	s.Phase = Ending
 	release := forge(t, i, "x.cf", s)
 	if i.Stays(s.Process) {
-		t.Error("it stays")
+		t.Error("a daemon that is ending stays")
 	}
 	time.AfterFunc(50*time.Millisecond, func() {
 		old.in.Close()
@@ -282,7 +282,8 @@ func TestTwoFilesOfOneNameAreTwoDaemons(t *testing.T) {
 	}
 }
 
-// On another table, or in another network namespace, the name is not refused, and the files do not collide.
+// With another table, or in another network namespace, a daemon may use the same name, and its files have other
+// names.
 func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
 	for about, other := range map[string]Daemon{"table": {"/x.cf", "memory:/t", NetNS()}, "network": {"/x.cf", "memory", 9}} {
 		dir := t.TempDir()
@@ -308,7 +309,8 @@ func TestOtherTablesAndNetworksShareTheFolder(t *testing.T) {
 	}
 }
 
-// A daemon that ended leaves its name; but not one that crashed, whose services are still in the kernel's table.
+// A daemon that ended frees its name. One that crashed does not, because its services are still in the kernel's
+// table.
 func TestANameIsLeft(t *testing.T) {
 	dir := t.TempDir()
 	path := file(t, filepath.Join(dir, "a", "x.cf"))
@@ -339,7 +341,7 @@ func TestANameIsLeft(t *testing.T) {
 	}
 }
 
-// An order that was recorded before any daemon ran is found by the other spelling too.
+// An order that was recorded before the first start is found by the other spelling of the file too.
 func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x/ldirectord.cf", "ldirectord", "ldirectord.cf")
 	role := i.files("ldirectord.cf").Role
@@ -351,7 +353,7 @@ func TestOrdersBeforeTheFirstStartAreFound(t *testing.T) {
 	}
 }
 
-// A virtual service that moved to another file's daemon is no longer ours to take away.
+// When a virtual service has moved to the daemon of another file, our daemon does not remove it any more.
 func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 	dir := t.TempDir()
 	key := func(addr string) lvs.Key {
@@ -371,7 +373,8 @@ func TestServicesOfOtherDaemonsAreTheirs(t *testing.T) {
 	}
 }
 
-// Who may not look at the lock knows the daemon by its time of start; one whose state is root's alone, by its pid file.
+// A user who may not open the lock recognises the daemon by its start time. A daemon whose state only root may read
+// is recognised by its pid file.
 func TestAnyUserFindsTheDaemon(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root becomes another user")
@@ -391,7 +394,7 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with us
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		syscall.Setfsgid(65534)
 		syscall.Setfsuid(65534)
 		if _, err := os.ReadFile(i.files("x.cf").Lock); !errors.Is(err, os.ErrPermission) {

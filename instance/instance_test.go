@@ -25,7 +25,7 @@ func daemonOf(dir, file string, names ...string) Instance {
 	return New(dir, Daemon{Path: file, Table: "memory", NetNS: NetNS()}, names...)
 }
 
-// soon ends before anybody gives a test up.
+// soon ends before the test would time out.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	t.Cleanup(cancel)
@@ -43,10 +43,11 @@ func acquire(t *testing.T, i Instance) *Lock {
 	return h
 }
 
-// giveBack gives the right back, as the end of its process does.
+// giveBack releases the lock, as the end of the process does.
 func giveBack(h *Lock) { h.lock.Close() }
 
-// Whatever lies in the run folder under our names: it is read to a limit, and nobody waits for it.
+// Files in the run folder with our names may be of any kind and size. Only a limited part of them is read, and
+// reading never blocks.
 func TestFilesOfTheRunFolderAreBounded(t *testing.T) {
 	for name, put := range map[string]func(path string, limit int64) error{
 		"too large": func(path string, limit int64) error {

@@ -12,8 +12,8 @@ import (
 	"ldirectord/run"
 )
 
-// Who left the configuration is known to the next daemon, also after a clean end. The time that is left is kept by a clock
-// that nobody sets.
+// The next daemon knows the servers that have left the configuration, also after a clean end. The rest of their time
+// is kept by a clock that can't be set.
 func TestWhoLeavesOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
 		i := daemonOf(t.TempDir(), "/x.cf")
@@ -36,7 +36,7 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 		if left := time.Duration(kept.Leavers[0].Until.UnixNano()) - run.SinceBoot(); (left - time.Until(who.Until)).Abs() > time.Second {
 			t.Errorf("the file has %v, which is %v from now since the boot", kept.Leavers[0].Until, left)
 		}
-		for range 2 { // also one that is killed before it has recorded anything
+		for range 2 { // the first one is killed before it has recorded anything
 			now := acquire(t, i)
 			if len(now.Before.Leavers) != 1 {
 				t.Fatalf("the next daemon knows %v", now.Before.Leavers)
@@ -51,7 +51,7 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 	}
 }
 
-// What moves weights is known to the next daemon as well, by the same clock, and after another boot nothing of it is left.
+// The next daemon also knows the state of moving weights, by the same clock. After a boot this is discarded.
 func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 	for _, phase := range []Phase{Running, Ending} {
 		i := daemonOf(t.TempDir(), "/x.cf")
@@ -74,7 +74,7 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 		if ago := run.SinceBoot() - time.Duration(kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
 			t.Errorf("by the file it climbs for %v", ago)
 		}
-		for range 2 { // also one that is killed before it has recorded anything
+		for range 2 { // the first one is killed before it has recorded anything
 			now := acquire(t, i)
 			if len(now.Before.Moving) != 2 {
 				t.Fatalf("the next daemon knows %v", now.Before.Moving)

@@ -36,7 +36,7 @@ func TestLockFolderWaits(t *testing.T) {
 	second.Close()
 }
 
-// What was lost is made again, so that the daemon is found and no other one starts.
+// Files that were lost are written again, so that the daemon is found and no second one starts.
 func TestRestore(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
@@ -67,7 +67,7 @@ func TestRestore(t *testing.T) {
 		t.Error(err)
 	}
 	if text, err := os.ReadFile(l.State); string(text) != "another" {
-		t.Errorf("what somebody else put there is %q, %v", text, err)
+		t.Errorf("the state of another process is now %q, %v", text, err)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestRestoreSaysWhatFails(t *testing.T) {
 	if err := os.Chmod(string(i.folder), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Update(func(s *State) { s.Phase = Ending }); err != nil { // only the folder's lock asks who may write there
+	if err := l.Update(func(s *State) { s.Phase = Ending }); err != nil { // which needs no folder lock
 		t.Fatal(err)
 	}
 	dir := filepath.Dir(l.State)
@@ -89,7 +89,7 @@ func TestRestoreSaysWhatFails(t *testing.T) {
 	}
 }
 
-// The state is what commands and the next daemon read.
+// The state has all that commands and the next daemon need.
 func TestWhatIsRecorded(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	l := acquire(t, i)
@@ -113,7 +113,7 @@ func TestANameThatIsTaken(t *testing.T) {
 	}
 }
 
-// A daemon may start only where it can write: a restart asks before it ends the daemon that serves.
+// A daemon may start only where it can write. A restart tries this before it ends the daemon that serves.
 func TestMayStartTriesToWrite(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	if err := i.MayStart(); err != nil {
@@ -122,7 +122,7 @@ func TestMayStartTriesToWrite(t *testing.T) {
 	if left, err := os.ReadDir(string(i.folder)); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
-	if err := os.Mkdir(i.files("x.cf").State+".trial", 0o700); err != nil { // no file replaces it
+	if err := os.Mkdir(i.files("x.cf").State+".trial", 0o700); err != nil { // a file can't replace a folder
 		t.Fatal(err)
 	}
 	if err := i.MayStart(); err == nil || !strings.HasPrefix(err.Error(), "trying to write in the run folder: ") {
@@ -133,13 +133,13 @@ func TestMayStartTriesToWrite(t *testing.T) {
 	}
 }
 
-// A daemon that runs stays; one that was killed or told to end does not.
+// A daemon that runs will stay. One that was killed, or told to end, will not.
 func TestStays(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	s, daemon := serving(t, i.Daemon, "x.cf")
 	forge(t, i, "x.cf", s)
 	if !i.Stays(s.Process) {
-		t.Error("it runs")
+		t.Error("a daemon that runs does not stay")
 	}
 	if i.Stays(Process{Pid: s.Pid, Start: s.Start + 1}) || i.Stays(Process{Pid: 1 << 30}) {
 		t.Error("another process stays")
@@ -153,13 +153,13 @@ func TestStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if i.Stays(s.Process) {
-		t.Error("it hands over")
+		t.Error("a daemon that hands over stays")
 	}
 	daemon.in.Close()
 	if err := s.Await(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	if i.Stays(s.Process) {
-		t.Error("it has ended")
+		t.Error("a daemon that has ended stays")
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"ldirectord/run"
 )
 
-// The lock proves that a daemon lives, whatever its pid is. A record that was written again in the same moment is
-// read again.
+// A daemon is alive if its lock is held, whatever its pid is. A record that was written twice within the same moment
+// is read again.
 func TestOthersLiveByTheirLock(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
 	i.Table = "memory:file"
@@ -56,7 +56,8 @@ func TestAHandOverIsKeptForAWhile(t *testing.T) {
 	}
 }
 
-// Each second others are looked at: a record of thousands of virtual services is not read again for that.
+// The records of other daemons are looked at every second. A record of thousands of virtual services is read again
+// only when it has changed.
 func TestARecordIsReadOnceUntilItChanges(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ldirectord.x.cf.state")

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// standIn is a process with a command line of our choice, but for a -s after its name: a shell that has nothing
-// to do until end closes its input.
+// standIn is a process with a command line of our choice, except for -s after its name. It is a shell that waits
+// until end closes its input.
 type standIn struct {
 	*exec.Cmd
 	in io.Closer
@@ -24,7 +24,7 @@ func pretend(t *testing.T, name string, words ...string) standIn {
 	return pretendAs(t, uint32(os.Geteuid()), name, words...)
 }
 
-// pretendAs starts it as another user.
+// pretendAs starts a standIn as another user.
 func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn {
 	t.Helper()
 	cmd := exec.Command("/bin/sh")
@@ -40,7 +40,7 @@ func pretendAs(t *testing.T, user uint32, name string, words ...string) standIn 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	for end := time.Now().Add(10 * time.Second); len(argv(cmd.Process.Pid)) < len(cmd.Args); { // it comes a moment after the start
+	for end := time.Now().Add(10 * time.Second); len(argv(cmd.Process.Pid)) < len(cmd.Args); { // it comes shortly after the start
 		if time.Now().After(end) {
 			t.Fatalf("process %d is %q", cmd.Process.Pid, argv(cmd.Process.Pid))
 		}
@@ -81,12 +81,12 @@ func TestAProcessIsItsNumberAndItsTimeOfStart(t *testing.T) {
 	s.in.Close()
 	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := p.Await(ctx); err != nil { // nobody has waited for it: the number is not free
+	if err := p.Await(ctx); err != nil { // no process has waited for it, so its pid is still in use
 		t.Error(err)
 	}
 }
 
-// The kernel keeps SIGKILL pending until the process is reaped; other signals are delivered.
+// SIGKILL stays pending until the process is reaped; other signals are delivered.
 func TestAKilledProcessIsKnown(t *testing.T) {
 	if isKilled(os.Getpid()) || isKilled(1<<30) {
 		t.Error("this process, or none, counts as killed")
@@ -106,8 +106,8 @@ func TestAKilledProcessIsKnown(t *testing.T) {
 	}
 }
 
-// A pager, an editor, a tail that have ldirectord in their command lines are no directors; one of this program may have
-// another name.
+// A pager, an editor or a tail with ldirectord in its command line is no director. This program may have another
+// name.
 func TestCommandLinesOfDirectors(t *testing.T) {
 	defer func(name string) { os.Args[0] = name }(os.Args[0])
 	os.Args[0] = "/opt/balancer"
@@ -159,8 +159,8 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 	}
 }
 
-// The Perl daemon is found by the pid file of either spelling, if its command line names this file or, for the
-// one that is taken without CONFIG, none.
+// The Perl ldirectord is found by the pid file of either spelling, if its command line names this file. Without
+// CONFIG in the command line it is found for the default file.
 func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.cf")
 	for _, c := range []struct {
@@ -195,20 +195,20 @@ func TestThePerlDaemonIsFoundByItsPidFile(t *testing.T) {
 	}
 }
 
-// A Perl daemon of another file has the name: its pid file is not overwritten.
+// A Perl ldirectord with another file uses the name: its pid file is not overwritten.
 func TestThePerlDaemonsNameIsNotTaken(t *testing.T) {
 	i := New(t.TempDir(), Daemon{Path: "/b/x.cf", Table: Kernel, NetNS: NetNS()}, "x.cf")
 	perl := pretend(t, "/usr/bin/perl", "/usr/sbin/ldirectord", "/a/x.cf", "start")
 	putPid(t, i.PidFile(), perl.Process.Pid)
 	if _, err := i.Acquire(soon(t), ""); err == nil {
-		t.Error("it started")
+		t.Error("a daemon started under the same name")
 	}
 	if pid, _ := readPid(i.PidFile()); pid != perl.Process.Pid {
 		t.Errorf("the pid file holds %d", pid)
 	}
 }
 
-// The children of fork=yes go on when their parent has ended.
+// With fork=yes the children of the Perl ldirectord keep running when their parent has ended.
 func TestTheChildrenOfThePerlDaemon(t *testing.T) {
 	parent := exec.Command("sh", "-c", `exec -a "ldirectord tcp:10.1.0.1:80" sleep 60 & echo $!; wait`)
 	parent.Path, parent.Err = "/bin/bash", nil
@@ -243,7 +243,7 @@ func TestTheChildrenOfThePerlDaemon(t *testing.T) {
 	}
 }
 
-// Any user may run a program of this name: it keeps no virtual service from us.
+// Any user may run a program of this name. It does not keep us from a virtual service.
 func TestAPerlOfAnotherUserHoldsNothing(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start a process of another user")

@@ -54,7 +54,7 @@ func TestRoleFile(t *testing.T) {
 	if err := f.Write(RoleOrder{Active, run.SinceBoot() + time.Hour}); err != nil {
 		t.Fatal(err)
 	}
-	read(RoleOrder{Active, 0})                                    // it is of a former boot
+	read(RoleOrder{Active, 0})                                    // it was given before the last boot
 	for _, before := range []string{"active\n", "active\nby\n"} { // without the line of the format
 		if err := os.WriteFile(string(f), []byte(before), 0o600); err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 const nobody = 65534
 
-// folderOfNobody is the run folder of a daemon with a user of its own.
+// folderOfNobody is the run folder of a daemon with a user of its own, nobody.
 func folderOfNobody(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -25,7 +25,8 @@ func folderOfNobody(t *testing.T) string {
 	return dir
 }
 
-// What root's commands write in the folder of a daemon with a user of its own is that user's: it could not open it.
+// Files that root's commands write to the folder of a daemon with a user of its own belong to that user. Otherwise
+// the daemon could not open them.
 func TestRootShutsNoUserOut(t *testing.T) {
 	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
 	lock, err := i.LockFolder(soon(t))
@@ -51,7 +52,7 @@ func TestRootShutsNoUserOut(t *testing.T) {
 	}
 }
 
-// The owner of a folder can't have root end a process of somebody else by naming it as the daemon.
+// A user can't make root end a process of another user by naming it as the daemon in a folder.
 func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
 	for uid, want := range map[uint32]bool{0: false, nobody: true} {
 		dir := folderOfNobody(t)
@@ -73,7 +74,8 @@ func TestAUserNamesItsOwnProcessAlone(t *testing.T) {
 	}
 }
 
-// Root's daemon in the folder of another user would be found by no command of root's: stop would end nothing.
+// Commands of root would not find root's daemon in the folder of another user: stop would end nothing. So it doesn't
+// start.
 func TestRootIsNoDaemonInTheFolderOfAUser(t *testing.T) {
 	i := daemonOf(folderOfNobody(t), "/etc/ha.d/ldirectord.cf")
 	if h, err := i.Acquire(soon(t), ""); err == nil {
@@ -85,7 +87,7 @@ func TestRootIsNoDaemonInTheFolderOfAUser(t *testing.T) {
 	}
 }
 
-// A daemon that moves to the folder of a user of its own keeps its mark rules.
+// A daemon that changes to the unit's folder and a user of its own keeps its mark rules.
 func TestTheChainsStayInTheUnitsFolder(t *testing.T) {
 	d := Daemon{Path: "/nowhere/none.cf", Table: Kernel}
 	usual, unit, other := New(Folder, d, "none.cf"), New(UnitFolder, d, "none.cf"), New("/run/other", d, "none.cf")

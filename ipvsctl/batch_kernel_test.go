@@ -29,7 +29,7 @@ func rack(services int, weight uint32) Table {
 	return table
 }
 
-// mobyDests makes changes of destinations as moby/ipvs does: one at a time, each waited for.
+// mobyDests changes destinations as moby/ipvs does: one at a time, and it waits for each answer.
 func mobyDests(t testing.TB, h *ipvs.Handle, ops []Op) {
 	t.Helper()
 	changes := map[OpKind]func(*ipvs.Service, *ipvs.Destination) error{
@@ -46,8 +46,8 @@ func mobyDests(t testing.TB, h *ipvs.Handle, ops []Op) {
 	}
 }
 
-// A change in a batch costs three tenths of one by moby/ipvs at most, whatever the machine. Each of both changes half
-// of the services, by turns, so that the kernel has the same to do for both.
+// A change in a batch takes at most three tenths of the time of one by moby/ipvs, on any machine. Both take turns and
+// change half of the services each, so that the kernel does the same work for both.
 func TestKernelChangesInBatchesCostLess(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
@@ -72,7 +72,8 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 		var batches, moby, slowBatch, slowMoby time.Duration
 		ops := Diff(step.have, step.want)
 		if step.name == "add again" {
-			// the kernel looks for a destination among those removed lately, from the last one on
+			// the kernel keeps a list of the destinations removed lately, and searches it from the last
+			// one on
 			slices.Reverse(ops)
 		}
 		for part := range slices.Chunk(ops, len(ops)/20) {
@@ -84,7 +85,7 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 			batches, moby, slowBatch, slowMoby = batches+inBatches, moby+byMoby, max(slowBatch, inBatches),
 				max(slowMoby, byMoby)
 		}
-		batches, moby = batches-slowBatch, moby-slowMoby // the machine may have stood still in one part
+		batches, moby = batches-slowBatch, moby-slowMoby // in one of the parts the machine may have stood still
 		each := time.Duration(len(ops) / 2 * 19 / 20)
 		t.Logf("%s: %v for a change, by moby/ipvs %v: %.2f", step.name, batches/each, moby/each,
 			float64(batches)/float64(moby))

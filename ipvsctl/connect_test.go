@@ -15,7 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// modprobe puts a program of that name in front of the machine's own.
+// modprobe makes this script the only program in PATH, under the name modprobe.
 func modprobe(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -25,7 +25,7 @@ func modprobe(t *testing.T, script string) {
 	t.Setenv("PATH", dir)
 }
 
-// Without IPVS the kernel takes the messages of moby/ipvs for others that mean nothing, and says yes.
+// Without IPVS the kernel takes the messages of moby/ipvs for other ones without effect, and reports success.
 func TestOpenWithoutIPVSIsAnErrorThatSaysWhatToDo(t *testing.T) {
 	if _, err := os.Stat("/proc/net/ip_vs"); err == nil {
 		t.Skip("this kernel has IPVS")
@@ -57,7 +57,8 @@ func TestModprobeThatHangsIsLeftAtTheDeadline(t *testing.T) {
 	}
 }
 
-// The director opens the table again while somebody asks for connections: none of it touches the log of others.
+// The director may open the table again while a command lists connections: neither changes the process-wide log of
+// logrus.
 func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
 	modprobe(t, "exit 1")
 	var out bytes.Buffer

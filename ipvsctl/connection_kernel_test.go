@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// TestKernelEditsKeepConnections holds a real connection through a masquerading service over every kind of
-// edit.
+// TestKernelEditsKeepConnections keeps a connection open through a masquerading service during every kind of edit.
 func TestKernelEditsKeepConnections(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
@@ -47,7 +46,7 @@ func TestKernelEditsKeepConnections(t *testing.T) {
 	}
 }
 
-// echo sends back what it is sent, until the test ends.
+// echo is a server that sends back what it receives, until the test ends.
 func echo(t *testing.T, addr string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", addr)

@@ -38,7 +38,7 @@ func TestConnectionsAreReadAsTheKernelWritesThem(t *testing.T) {
 			Client: addr("[2001:db8::64]:0"), Virtual: addr("[0:7::]:0"), Dest: addr("[2001:db8::21]:0"),
 		},
 		"UDP 2001:0db8:0000:0000:0000:0000:0000:0064 13C4 2001:0db8:0000:0000:0000:0000:0000:0010 13C4 " +
-			"C0000215 13C4 UDP             299\n": { // a tunnel to the other family
+			"C0000215 13C4 UDP             299\n": { // a tunnel to a server of the other family
 			Protocol: lvs.UDP, State: "UDP", Expires: 299 * time.Second,
 			Client: addr("[2001:db8::64]:5060"), Virtual: addr("[2001:db8::10]:5060"),
 			Dest: addr("192.0.2.21:5060"),
@@ -105,7 +105,7 @@ func TestSpoiltLinesOfConnectionsAreCountedAndTheRestIsRead(t *testing.T) {
 		}
 	}
 	const withEngine = "TCP C6336464 0000 C633640A 0050 C0000215 1F90 NONE 899 sip "
-	for length, want := range map[int]int{maxLine: 1, maxLine + 1: 0} { // of a line with its end
+	for length, want := range map[int]int{maxLine: 1, maxLine + 1: 0} { // the length with the newline
 		line := withEngine + strings.Repeat("x", length-len(withEngine)-1) + "\n"
 		if got, _ := connectionsIn(t, strings.NewReader(line)); len(got) != want {
 			t.Errorf("of %d bytes: %d read, want %d", length, len(got), want)
@@ -151,7 +151,7 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// manyConnections is a table that is made up as it is read, a page at a time as in the kernel.
+// manyConnections is a table that is generated while it is read, a page at a time as in the kernel.
 type manyConnections struct {
 	left, client int
 	page         []byte
@@ -174,7 +174,7 @@ func (m *manyConnections) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// A director of a busy site has a million connections: they go by without being held.
+// The director of a busy site has a million connections. They are read without being kept in memory.
 func TestManyConnectionsTakeNoMemory(t *testing.T) {
 	const most = 16 << 20 // bytes; all of them would take 40 MB
 	n, peak := 0, uint64(0)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// needsIPVS skips a test where there is no IPVS for us, unless the test was asked for by name.
+// needsIPVS skips a test where IPVS can't be used. When the test was asked for by name, that is a failure.
 func needsIPVS(t testing.TB) {
 	t.Helper()
 	_, err := os.Stat("/proc/net/ip_vs")
@@ -25,7 +25,7 @@ func needsIPVS(t testing.TB) {
 	}
 }
 
-// namespace moves the test's goroutine, and the programs it starts, into a network of their own with an
+// namespace moves the test's goroutine, and the programs it starts, into a network namespace of their own with an
 // empty table. Its thread ends with the test.
 func namespace(t testing.TB) {
 	t.Helper()
@@ -53,9 +53,9 @@ func openKernel(t testing.TB) *kernel {
 	}
 	t.Cleanup(func() {
 		defer k.Close()
-		ctx := context.Background() // the test's own has ended
+		ctx := context.Background() // t.Context() has ended
 		table, err := k.Read(ctx)
-		results := k.Do(ctx, removal(table)...) // a namespace goes late, and its services keep ip_vs loaded
+		results := k.Do(ctx, removal(table)...) // until the namespace is gone its services keep ip_vs loaded
 		if err := errors.Join(append(results, err)...); err != nil {
 			t.Logf("emptying the table: %v", err)
 		}
@@ -63,7 +63,7 @@ func openKernel(t testing.TB) *kernel {
 	return k
 }
 
-// removal takes all services of a table out of it.
+// removal is the changes that remove all services of a table.
 func removal(t Table) (ops []Op) {
 	for _, key := range t.Keys() {
 		ops = append(ops, Op{Kind: DelService, Key: key})
@@ -79,7 +79,8 @@ func TestKernelKeepsTheContract(t *testing.T) {
 	})
 }
 
-// TestKernelAgreesWithIpvsadm compares the whole of what both clients can make with what ipvsadm shows.
+// TestKernelAgreesWithIpvsadm makes every setting that both clients can make, and compares with the table as ipvsadm
+// shows it.
 func TestKernelAgreesWithIpvsadm(t *testing.T) {
 	needsIPVS(t)
 	if _, err := exec.LookPath("ipvsadm"); err != nil {
@@ -99,7 +100,8 @@ func TestKernelAgreesWithIpvsadm(t *testing.T) {
 	}
 }
 
-// ipvsadm is the table as ipvsadm lists it, but for what it says of every tunnel and cannot say of a mark.
+// ipvsadm is the output of ipvsadm, without the tunnel type that it prints for every tunnel, and with the largest
+// mark, which it prints wrongly.
 func ipvsadm(t testing.TB) string {
 	t.Helper()
 	out := run(t, "ipvsadm", "-Sn")

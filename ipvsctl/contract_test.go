@@ -13,14 +13,14 @@ import (
 	"ldirectord/lvs"
 )
 
-// The contract of Client: each case makes changes that succeed, then one that may not, and looks at the
-// table. Memory and the kernel go through the same cases.
+// The contract of Client: each case makes changes that succeed, then one that may fail, and compares the table. The
+// table in memory and the kernel have the same cases.
 var contract = []struct {
 	name   string
 	before []string
 	op     string
 	err    error
-	after  []string // nil: as before
+	after  []string // nil: the table is unchanged
 }{
 	{
 		name:  "add a service",
@@ -350,7 +350,7 @@ var contract = []struct {
 	},
 }
 
-// testContract goes through the contract; open makes an empty table.
+// testContract runs the cases of the contract; open makes an empty table.
 func testContract(t *testing.T, open func(*testing.T) Client) {
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) {
@@ -392,7 +392,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 		ops := parseOps(t, "-A -f 1 -s rr", "-A -f 2 -s nope", "-E -f 3 -s rr", "-A -f 0 -s rr")
 		wrong := map[int]error{1: syscall.ENOENT, 3: syscall.EINVAL}
 		var want []string
-		for n := range 3 * Batch { // more than one send takes
+		for n := range 3 * Batch { // more than one send can carry
 			dest := fmt.Sprintf("-a -f 3 -r 10.2.0.%d:0 -g -w 1", n)
 			switch n % 50 {
 			case 7:
@@ -458,7 +458,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 	testContract(t, func(*testing.T) Client { return NewMemory(nil) })
 }
 
-// What no line of ipvsadm can say is refused before the kernel would take it for something else.
+// A change that no line of ipvsadm can express is refused. The kernel would take it for something else.
 func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 	good := parseOp(t, "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1")
 	zoned := netip.MustParseAddrPort("[fe80::1%eth0]:80")
@@ -483,7 +483,7 @@ func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
-// Each limit is still allowed, and what is beyond it is not.
+// Each limit itself is allowed; the next value is not.
 func TestLimitsOfSettings(t *testing.T) {
 	name := func(n int) string { return strings.Repeat("x", n) }
 	for _, c := range []struct {

@@ -72,8 +72,8 @@ func TestTimeoutAndGranularityDoNotCountWithoutPersistence(t *testing.T) {
 	}
 }
 
-// Properties of Diff over random pairs of tables: its changes lead from one to the other, leave foreign
-// services alone, and never leave a service without a serving destination that has one before and after.
+// Diff on random pairs of tables: its changes turn one table into the other, leave foreign services unchanged, and
+// never leave a service without a serving destination if it has one before and after.
 func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -85,7 +85,7 @@ func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
 				t.Fatalf("seed %d: %s on a foreign service", seed, op)
 			}
 			if serves(have[op.Key]) && serves(want[op.Key]) && !serves(now[op.Key]) {
-				t.Fatalf("seed %d: nobody serves after change %d of %q", seed, i,
+				t.Fatalf("seed %d: no destination serves after change %d of %q", seed, i,
 					linesOf(Diff(have, want)))
 			}
 		}
@@ -115,7 +115,7 @@ func serves(s Service) bool {
 	return false
 }
 
-// randomTable has a few services with few destinations of few kinds, so that two of them share much.
+// randomTable has a few services and destinations of few kinds, so that two random tables have much in common.
 func randomTable(r *rand.Rand) Table {
 	table := Table{}
 	for n := range 4 {
@@ -231,7 +231,7 @@ func TestRoundsPutWhatTakesAwayLast(t *testing.T) {
 	}
 }
 
-// clone returns a copy that shares nothing with t.
+// clone returns a copy that shares no memory with t.
 func clone(t Table) Table {
 	c := make(Table, len(t))
 	for key, service := range t {

@@ -14,7 +14,8 @@ func TestKernelTimeouts(t *testing.T) {
 	testTimeouts(t, openKernel(t))
 }
 
-// testTimeouts holds what an order makes of the timeouts, and that they are those of a new kernel before.
+// testTimeouts checks that the timeouts are those of a new kernel at first, and that each order changes those that it
+// names.
 func testTimeouts(t *testing.T, c Client) {
 	t.Helper()
 	want := lvs.Timeouts{900, 120, 300}

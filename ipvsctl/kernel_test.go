@@ -23,7 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sent is one request, as a kernel reads it.
+// sent is one request as the kernel parses it.
 type sent struct {
 	family uint16
 	flags  uint16
@@ -32,7 +32,7 @@ type sent struct {
 	attrs  []byte
 }
 
-// acked is the answer to a request: 0 that it succeeded, else why not.
+// acked is the kernel's answer to a request: 0 for success, or an error number.
 func (s sent) acked(errno syscall.Errno) []byte {
 	return s.says(unix.NLMSG_ERROR, binary.NativeEndian.AppendUint32(nil, uint32(-int32(errno))))
 }
@@ -51,8 +51,8 @@ func (s sent) says(kind uint16, data []byte) []byte {
 	return append(b, 0, 0, 0)[:(len(b)+3)&^3]
 }
 
-// lineTo is a line whose other end is kernel: it gets the requests of each send, and returns the answers to them. IPVS has
-// the number 30. The moby of the line is closed.
+// lineTo is a connection whose other end is the function kernel. It gets the requests of each send, and returns the
+// answers to them. IPVS has the family number 30. The connection's moby handle is closed.
 func lineTo(t testing.TB, kernel func([]sent) [][]byte) *conn {
 	t.Helper()
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -93,7 +93,7 @@ func requestsIn(b []byte) (requests []sent) {
 	return requests
 }
 
-// lastAcked is what a kernel answers that carries out everything.
+// lastAcked is the answers of a kernel that makes all changes: it acknowledges only the last.
 func lastAcked(requests []sent) [][]byte { return [][]byte{requests[len(requests)-1].acked(0)} }
 
 func additions(t testing.TB, n int) (ops []Op) {
@@ -127,7 +127,7 @@ func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 	}
 }
 
-// BenchmarkBatch is what a batch costs here.
+// BenchmarkBatch measures our part of a batch, without the kernel's.
 func BenchmarkBatch(b *testing.B) {
 	k, ops := &kernel{conn: lineTo(b, lastAcked)}, additions(b, Batch)
 	b.ReportAllocs()
@@ -138,7 +138,7 @@ func BenchmarkBatch(b *testing.B) {
 	}
 }
 
-// The kernel answers those that fail, and the last.
+// The kernel answers each change that fails, and the last one.
 func TestEachChangeOfABatchHasItsResult(t *testing.T) {
 	ops := parseOps(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-e -f 1 -r 10.2.0.2:0 -g -w 1", "-d -f 1 -r 10.2.0.3:0", "-a -f 2 -r 10.2.0.4:0 -g -w 1")
 	for name, row := range map[string]struct {
@@ -194,7 +194,7 @@ func TestAChangeThatCantBeIsNotSent(t *testing.T) {
 	badService[1].Key.Mark = 0
 	for name, row := range map[string]struct {
 		ops   []Op
-		sends []int // how many changes each has
+		sends []int // the number of changes in each send
 	}{
 		"a destination":                  {badDest, []int{2}},
 		"a service between destinations": {badService, []int{1, 2}},
@@ -268,7 +268,7 @@ func TestAnswersToOthersAreNotOurs(t *testing.T) {
 }
 
 func TestNothingToAskIsNoRequest(t *testing.T) {
-	c := lineTo(t, func([]sent) [][]byte { t.Error("asked"); return nil })
+	c := lineTo(t, func([]sent) [][]byte { t.Error("a request was sent"); return nil })
 	if ended, err := c.genl.exchange(nil); ended != nil || err != nil {
 		t.Errorf("%v, %v", ended, err)
 	}
@@ -278,7 +278,7 @@ func TestARequestThatIsTooLateIsNotSent(t *testing.T) {
 	gone := errors.New("gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(gone)
-	k := &kernel{conn: lineTo(t, func([]sent) [][]byte { t.Error("asked"); return nil })}
+	k := &kernel{conn: lineTo(t, func([]sent) [][]byte { t.Error("a request was sent"); return nil })}
 	if err := k.Do(ctx, additions(t, 1)...)[0]; !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}
@@ -304,7 +304,7 @@ func TestCloseDropsTheLine(t *testing.T) {
 	}
 }
 
-// kernelOf answers as a kernel with this table does.
+// kernelOf answers requests as a kernel with this table does.
 func kernelOf(table Table) func([]sent) [][]byte {
 	return func(requests []sent) (answers [][]byte) {
 		r := requests[0]
@@ -410,7 +410,7 @@ func TestTheFamilyIsLookedUpByName(t *testing.T) {
 func TestWithoutIPVSTheModuleIsLoadedOnce(t *testing.T) {
 	for name, row := range map[string]struct {
 		modprobe string
-		found    bool // afterwards
+		found    bool // IPVS is there afterwards
 		want     string
 	}{
 		"it helps":            {"exit 0", true, "<nil>"},
@@ -470,7 +470,7 @@ func TestOpenErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// A deadline that is set is over at once here: so it shows when one is set.
+// Here each deadline is over as soon as it is set, so the error shows where one is set.
 func TestAReadGivesEachBatchOfRequestsItsTime(t *testing.T) {
 	table := tableOf(t, "-A -f 1 -s rr")
 	for last, want := range map[uint32]error{Batch - 1: errNoAnswer, 2*Batch - 1: errNoAnswer, Batch: nil, 0: nil} {
@@ -482,7 +482,7 @@ func TestAReadGivesEachBatchOfRequestsItsTime(t *testing.T) {
 	}
 }
 
-// Each service is asked for once, and what was read before a failure is there.
+// Each service is asked for once. After a failure the counters that were read before it are returned.
 func TestCountersOfManyServices(t *testing.T) {
 	table := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 2 -s rr", "-a -f 2 -r 10.2.0.2:0 -g -w 2")
 	one, two, three := parseOp(t, "-D -f 1").Key, parseOp(t, "-D -f 2").Key, parseOp(t, "-D -f 3").Key

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loseAnswers makes the kernel's answers to this process's netlink sockets vanish, and says to how many.
+// loseAnswers has the kernel's answers to this process's netlink sockets dropped, and returns the number of sockets.
 func loseAnswers(t *testing.T) (sockets int) {
 	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")
@@ -38,7 +38,7 @@ func loseAnswers(t *testing.T) (sockets int) {
 	return sockets
 }
 
-// moby/ipvs would wait for a lost answer forever.
+// After a lost answer moby/ipvs would wait forever.
 func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
@@ -53,7 +53,7 @@ func TestKernelLostAnswerIsAnErrorAndTheNextRequestGetsThrough(t *testing.T) {
 		if n := loseAnswers(t); n != 2 {
 			t.Fatalf("%d sockets are open, want 2", n)
 		}
-		const short = 300 * time.Millisecond // for this answer alone: one that comes may take longer on a busy machine
+		const short = 300 * time.Millisecond // for the lost answer only: a real one may take longer
 		k.timeout, k.conn.genl.timeout = short, short
 		start := time.Now()
 		err := ask()
@@ -77,7 +77,7 @@ func TestKernelReadEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Two users of one handle of moby/ipvs take each other's answers and wait forever.
+// Two goroutines that use one handle of moby/ipvs take each other's answers and wait forever.
 func TestKernelMayBeSharedByGoroutines(t *testing.T) {
 	needsIPVS(t)
 	namespace(t)
@@ -108,7 +108,7 @@ func TestKernelWithoutRightsIsAnErrorThatSaysSo(t *testing.T) {
 	namespace(t)
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	none := [2]unix.CapUserData{}
-	if err := unix.Capset(&header, &none[0]); err != nil { // of this thread alone
+	if err := unix.Capset(&header, &none[0]); err != nil { // for this thread only
 		t.Fatal(err)
 	}
 	err := (&kernel{}).Connect(t.Context())

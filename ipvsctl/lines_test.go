@@ -179,7 +179,7 @@ func (p *opParser) option(name string) {
 	}
 }
 
-// ipv6Mask reads the granularity anew, now that the family is known.
+// ipv6Mask reads the netmask again when the address family is known.
 func (p *opParser) ipv6Mask() {
 	if p.op.Settings.Flags&Persistent == 0 {
 		return

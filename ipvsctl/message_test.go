@@ -41,7 +41,7 @@ func TestServicesSurviveTheirMessage(t *testing.T) {
 	}
 }
 
-// The message of a destination to the byte, by linux/ip_vs.h.
+// The message about a destination, byte by byte as linux/ip_vs.h defines it.
 func TestDestinationMessage(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("written out for amd64, whose bytes go from low to high")
@@ -109,12 +109,12 @@ func TestAttributesThatNobodyReadsAreLeftOut(t *testing.T) {
 	}
 }
 
-// Kernels before 3.18 do not say the family of a destination: it is the service's.
+// Kernels before 3.18 do not report the family of a destination: it is that of the service.
 func TestDestinationOfAnOldKernelHasTheFamilyOfItsService(t *testing.T) {
 	address := func(b []byte) []byte {
 		return append([]byte{byte(4 + len(b)), 0, destAttrAddr, 0}, b...)
 	}
-	v4 := make([]byte, 16) // an address of IPv4 has the room of one of IPv6
+	v4 := make([]byte, 16) // an IPv4 address has the room of an IPv6 one
 	copy(v4, []byte{10, 2, 0, 1})
 	d, _, err := parseDest(address(v4), false)
 	if err != nil || d.Addr.Addr() != netip.AddrFrom4([4]byte{10, 2, 0, 1}) {

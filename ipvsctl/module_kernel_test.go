@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// The tests of this file come last: once ip_vs has been unloaded, moby/ipvs is of no use to this process.
+// The tests of this file must be the last ones: after ip_vs was unloaded, moby/ipvs can't be used in this process any
+// more.
 
-// unloadIPVS takes the modules out of the lab's kernel; never out of a machine's own.
+// unloadIPVS unloads the modules of the lab's kernel, never those of a real machine.
 func unloadIPVS(t *testing.T) {
 	t.Helper()
 	cpu, err := os.ReadFile("/proc/cpuinfo")
@@ -27,17 +28,17 @@ func unloadIPVS(t *testing.T) {
 		if !strings.Contains(string(modules), "ip_vs") {
 			return
 		}
-		for line := range strings.Lines(string(modules)) { // the last loaded come first
+		for line := range strings.Lines(string(modules)) { // the modules loaded last come first
 			if name := strings.Fields(line)[0]; strings.HasPrefix(name, "ip_vs") {
-				exec.Command("rmmod", name).Run() // a module in use goes in a later round
+				exec.Command("rmmod", name).Run() // a module in use is unloaded in a later round
 			}
 		}
 	}
 	t.Fatalf("the modules of IPVS do not go:\n%s", modules)
 }
 
-// alone runs the test in a process of its own, since moby/ipvs looks for IPVS only once in each. It is true
-// in that process.
+// alone runs the test in a process of its own, because moby/ipvs looks for IPVS only once in each process. It returns
+// true in that process.
 func alone(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv("IPVS_TESTS_ALONE") != "" {
@@ -55,7 +56,7 @@ func TestKernelModuleIsLoadedAtOpen(t *testing.T) {
 	needsIPVS(t)
 	if alone(t) {
 		unloadIPVS(t)
-		t.Setenv("PATH", "/nowhere") // modprobe is found all the same
+		t.Setenv("PATH", "/nowhere") // modprobe is found without PATH
 		apply(t, openKernel(t))
 	}
 }

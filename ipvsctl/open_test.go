@@ -25,7 +25,7 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 	if err != nil || table.Live == nil || table.Connections == nil || !table.Machine {
 		t.Fatalf("%+v, %v", table, err)
 	}
-	// status waits for no request of the director's, which a lock for each client shows
+	// each client has a lock of its own, so status waits for no request of the director's
 	if table.Client == table.Live || table.Client == table.Private || table.Live == table.Private {
 		t.Error("one client for several goroutines that would wait for each other")
 	}
@@ -43,7 +43,7 @@ func TestATableIsOpenedByItsName(t *testing.T) {
 	}
 }
 
-// What has ended asks the kernel for nothing.
+// After the context has ended, no request is sent to the kernel.
 func TestNoTableIsOpenedForWhatHasEnded(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()

@@ -2,19 +2,19 @@ package lvs
 
 import "testing"
 
-// The rule of the kernel: ip_vs_bind_dest and ip_vs_unbind_dest in ip_vs_conn.c.
+// The kernel's rule for full destinations is in ip_vs_bind_dest and ip_vs_unbind_dest in ip_vs_conn.c.
 func TestFull(t *testing.T) {
 	for _, c := range []struct {
 		upper, lower, connections uint32
 		was, full                 bool
 	}{
 		{0, 0, 1 << 31, false, false},
-		{0, 0, 1 << 31, true, false}, // the limit was taken away
+		{0, 0, 1 << 31, true, false}, // the limit was removed
 		{0, 5, 9, true, false},
 		{4, 0, 3, false, false},
 		{4, 0, 4, false, true},
 		{4, 0, 9, false, true},
-		{4, 0, 3, true, true}, // three quarters
+		{4, 0, 3, true, true}, // three quarters are still used
 		{4, 0, 2, true, false},
 		{5, 0, 4, true, true}, // 4 * 4 is not below 5 * 3
 		{5, 0, 3, true, false},
@@ -25,7 +25,7 @@ func TestFull(t *testing.T) {
 		{8, 2, 7, false, false},
 		{8, 8, 8, true, true},
 		{8, 8, 7, true, false},
-		{1<<32 - 1, 0, 3 << 30, true, true}, // and no overflow
+		{1<<32 - 1, 0, 3 << 30, true, true}, // without an overflow
 		{1<<32 - 1, 0, 3<<30 - 1, true, false},
 	} {
 		d := Dest{Upper: c.upper, Lower: c.lower}

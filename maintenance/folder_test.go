@@ -16,15 +16,15 @@ import (
 	"time"
 )
 
-// watching is a watcher in a bubble of fake time, and a folder for it. 10.2.0.1 is web1.example.net.
+// watching is a Watcher in a bubble of fake time, with a folder. The name of 10.2.0.1 is web1.example.net.
 type watching struct {
 	*Watcher
 	t       *testing.T
 	ctx     context.Context
 	dir     string
-	changed chan struct{} // as fsnotify would tell
-	silent  atomic.Bool   // the name server
-	stale   atomic.Bool   // the folder
+	changed chan struct{} // receives a value as fsnotify would send it
+	silent  atomic.Bool   // the name server does not answer
+	stale   atomic.Bool   // the folder can't be read
 }
 
 func (w *watching) host(ctx context.Context, addr string) ([]string, error) {
@@ -53,7 +53,7 @@ func watch(t *testing.T, test func(t *testing.T, w *watching)) {
 	})
 }
 
-// over begins to watch for servers.
+// over starts watching for these servers.
 func (w *watching) over(servers ...string) <-chan Reading {
 	var list []Server
 	for _, s := range servers {
@@ -62,7 +62,7 @@ func (w *watching) over(servers ...string) <-chan Reading {
 	return w.Watch(w.ctx, w.dir, list)
 }
 
-// write makes a file of the folder.
+// write writes a file in the folder.
 func (w *watching) write(name string) {
 	w.t.Helper()
 	if err := os.WriteFile(filepath.Join(w.dir, name), nil, 0o600); err != nil {
@@ -70,7 +70,7 @@ func (w *watching) write(name string) {
 	}
 }
 
-// put makes a file of the folder and has that told.
+// put writes a file in the folder and notifies the Watcher.
 func (w *watching) put(name string) {
 	w.t.Helper()
 	w.write(name)
@@ -93,7 +93,7 @@ func TestAFileCountsAtOnceByEachOfItsNames(t *testing.T) {
 				time.Sleep(pollInterval / 10)
 				begin := time.Now()
 				w.put(c.file)
-				if c.file[0] == 'w' { // its name is looked up first
+				if c.file[0] == 'w' { // the name is looked up first
 					w.learnt(readings, c.server)
 					return
 				}
@@ -106,7 +106,7 @@ func TestAFileCountsAtOnceByEachOfItsNames(t *testing.T) {
 	}
 }
 
-// learnt wants a server out at once, after its name was looked up.
+// learnt expects a server to be out at once, now that its name is known.
 func (w *watching) learnt(readings <-chan Reading, server string) {
 	w.t.Helper()
 	begin := time.Now()
@@ -124,7 +124,7 @@ func TestASlowNameServerHoldsUpNoMaintenance(t *testing.T) {
 			t.Fatalf("out at first: %v, want web2", r.Out)
 		}
 		w.silent.Store(true)
-		time.Sleep(namesValid + pollInterval + pollInterval/2) // the look-up is on its way
+		time.Sleep(namesValid + pollInterval + pollInterval/2) // the look-up is under way
 		begin := time.Now()
 		w.put("10.2.0.1")
 		if r := <-readings; len(r.Out) != 2 || r.Out[web2] != "web2" || time.Since(begin) > 0 {
@@ -181,7 +181,7 @@ func TestWhatCountsAsAFolder(t *testing.T) {
 	}
 }
 
-// A folder that hangs holds one goroutine, however often it is watched, and nobody who waits for its readings.
+// A folder that hangs blocks one goroutine, however often it is watched, and no reader.
 func TestAFolderThatHangsHoldsOneGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hung := make(chan struct{})
@@ -206,7 +206,8 @@ func TestAFolderThatHangsHoldsOneGoroutine(t *testing.T) {
 	})
 }
 
-// watches counts the watches of this test: those of earlier ones are in no bubble, or have ended.
+// watches counts the goroutines that watch a folder in this test. Those of earlier tests are in no bubble, or have
+// ended.
 func watches() (n int) {
 	stacks := make([]byte, 1<<20)
 	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
@@ -243,7 +244,8 @@ func TestTheNoteOfAFileIsItsFirstLine(t *testing.T) {
 	}
 }
 
-// A name server that answers with no name, or with an error, gives a server none; a later failure takes none away.
+// When the name server answers without a name, or with an error, a server has no name. A later failure removes no
+// known name.
 func TestNamesThatCantBeHad(t *testing.T) {
 	var answer []string
 	var failure error
@@ -270,7 +272,7 @@ func TestNamesThatCantBeHad(t *testing.T) {
 	}
 }
 
-// A server that the configuration calls by a host name is meant by it, whatever the name of its address is.
+// A server that the configuration names by a host name is matched by that name, whatever name its address has.
 func TestTheNameOfTheConfigurationCounts(t *testing.T) {
 	n := newNames(func(context.Context, string) ([]string, error) { return []string{"other.example.net."}, nil })
 	s := Server{Addr: netip.MustParseAddrPort("10.2.0.7:80"), Host: "app.example.net"}

@@ -52,7 +52,7 @@ func TestWhenSomethingEnds(t *testing.T) {
 	}
 }
 
-// A file that is over takes nobody out, and the server is back at its time though the file stays.
+// A file whose time is over takes no server out. A server comes back at that time even if the file stays.
 func TestMaintenanceByAFileEnds(t *testing.T) {
 	watch(t, func(t *testing.T, w *watching) {
 		web1 := netip.MustParseAddrPort("10.2.0.1:80")

@@ -23,7 +23,7 @@ func addrs(texts ...string) (list []netip.Addr) {
 	return list
 }
 
-// later is a Resolver whose names have their addresses after some time. It notes when it was asked.
+// later is a Resolver whose names get their addresses after some time. It records when it was asked.
 type later struct {
 	begun time.Time
 	names map[string]time.Duration
@@ -48,7 +48,7 @@ func (l *later) Port(context.Context, string, string) (uint16, error) {
 	return 0, errors.New("no service")
 }
 
-// await looks names up with a resolver, less and less often.
+// await looks names up with a resolver, with growing pauses.
 func await(ctx context.Context, r Resolver, list ...Name) []Name {
 	lookUp := func(ctx context.Context) []Name { return Source{Resolver: r}.LookUp(ctx, list, nil) }
 	return Await(ctx, lookUp, list, time.Second, UpTo(time.Minute))
@@ -81,7 +81,7 @@ func TestOneNameDoesNotWaitForTheOthers(t *testing.T) {
 	})
 }
 
-// A name with several addresses gives them in any order: the one in use stays as long as it is among them.
+// The addresses of a name may come in any order. The address in use stays as long as it is among them.
 func TestAnAddressInUseStays(t *testing.T) {
 	for _, c := range []struct{ last, want string }{{"192.0.2.8", "192.0.2.8"}, {"192.0.2.9", "192.0.2.7"}} {
 		l := &later{names: map[string]time.Duration{"web1": 0}, addrs: addrs("192.0.2.7", "192.0.2.8")}

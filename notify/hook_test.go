@@ -19,7 +19,7 @@ func TestHooksRunInOrderAndSkipToTheLatest(t *testing.T) {
 	}
 	h := NewHooks(NewJournal())
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(fmt.Sprintf("cat %s; echo first >>%s", gate, out))})
-	running, err := os.OpenFile(gate, os.O_WRONLY, 0) // waits for who reads
+	running, err := os.OpenFile(gate, os.O_WRONLY, 0) // waits until the first hook opens it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestAHookThatIsKilledAtTheEndIsReported(t *testing.T) {
 	}
 	line := "echo >" + gate + "; exec sleep 300"
 	h.Run(Hook{Lane: "v", Key: "v", Argv: Shell(line)})
-	if _, err := os.ReadFile(gate); err != nil { // waits until it runs
+	if _, err := os.ReadFile(gate); err != nil { // waits until the hook runs
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

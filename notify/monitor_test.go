@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// eventList collects what is reported.
+// eventList collects the events that are reported.
 type eventList struct {
 	mu     sync.Mutex
 	events []Event
@@ -156,7 +156,7 @@ func TestTheMonitorsQueueIsBoundedAndItsLossReported(t *testing.T) {
 	gate, reported := make(chan struct{}), newEventList()
 	m := NewMonitor(func(e Event) {
 		reported.report(e)
-		<-gate // a report in place of a file system that hangs
+		<-gate // a report that hangs, instead of a file system
 	})
 	bad := filepath.Join(t.TempDir(), "absent", "bad")
 	m.Record(bad, "id", true, "")
@@ -179,7 +179,7 @@ func TestTheMonitorsQueueIsBoundedAndItsLossReported(t *testing.T) {
 	}
 }
 
-// A server's words in a monitorfile are one line that a terminal acts on none of.
+// A server's answer in a monitorfile is one printable line.
 func TestAMonitorMessageIsPrintable(t *testing.T) {
 	for said, want := range map[string]string{
 		"200 größe\tas it is":   "200 größe\tas it is",

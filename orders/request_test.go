@@ -13,7 +13,8 @@ import (
 	"ldirectord/run"
 )
 
-// An order for a time is one of this boot. After another one the wall clock decides, and so it does for one without a boot.
+// The end of an order for a time is kept by the clock since the boot. After another boot, or without a record of the
+// boot, the wall clock decides.
 func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	file := File(filepath.Join(t.TempDir(), "drain"))
 	r, err := Parse(url.Values{"order": {"maint"}, "for": {"2h"}})
@@ -37,7 +38,8 @@ func TestAnOrderForATimeIsOfThisBoot(t *testing.T) {
 	}
 }
 
-// What is recorded is read again as it was. Who is taken out has a line of its own. A file without the format is refused.
+// Orders that are written are read as they were. Each server has a line of its own. A file without the line of the
+// format is refused.
 func TestTheFileOfOrders(t *testing.T) {
 	dir := t.TempDir()
 	file := File(filepath.Join(dir, "drain"))
@@ -128,7 +130,7 @@ func TestTheReasonOfAnOrderIsOneShortLine(t *testing.T) {
 		if r, err := Parse(words); r.Why != want || err != nil {
 			t.Errorf("%q: %q, %v", why, r.Why, err)
 		}
-		if got := words.Get("why"); got != want { // a request line has a limit
+		if got := words.Get("why"); got != want { // a request line must not be too long
 			t.Errorf("%q is sent as %q", why, got)
 		}
 	}

@@ -8,19 +8,19 @@ TERMSDIR ?= $(PREFIX)/share/licenses/ldirectord
 UNITDIR ?= /usr/lib/systemd/system
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 AGENT   ?= /usr/lib/ocf/resource.d/heartbeat/ldirectord
-# Of the files that are an operator's from then on.
+# The folder of the files that belong to the operator after the installation.
 ETC     ?= /etc
 
-# Whatever the umask is.
+# With this mode, whatever the umask is.
 INSTALL  = install -D -m 0644
-# The files of an operator stay as they are.
+# A file of the operator stays as it is.
 KEEP     = sh -c 'test -e "$$3" || install -D -m "$$1" "$$2" "$$3"' keep
 PACKAGER ?= ldirectord <ldirectord@localhost>
 NFPM      = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
-# What runs here is for this machine, whatever is built.
+# The programs that the build itself runs are built for this machine, whatever the target is.
 HERE      = env -u GOOS -u GOARCH $(GO) run
 LICENCES  = $(HERE) -C tools ./licences -C .. -arch $(GOARCH)
-# Of tools, this alone is for operators.
+# The only part of tools that is for operators.
 BRIDGE    = tools/alertmanager/README.md tools/alertmanager/main.go
 UNITS     = ldirectord.service ldirectord@.service
 
@@ -53,8 +53,8 @@ install-terms:
 	$(INSTALL) -t $(DESTDIR)$(TERMSDIR) LICENSE NOTICE
 	$(LICENCES) ./cmd/ldirectord ./cmd/ldirectord-oracle >build/LICENSES && $(INSTALL) -t $(DESTDIR)$(TERMSDIR) build/LICENSES
 
-# What Debian demands besides: its form of the licence, and a changelog. And the sums of all that the package ever wrote
-# to /etc.
+# Further files that Debian requires: its form of the licence, and a changelog. Also the sums of all files in /etc
+# that some version of the package wrote.
 install-copyright:
 	$(INSTALL) -t $(DESTDIR)$(DOCDIR) packaging/deb/copyright
 	$(INSTALL) -t $(DESTDIR)/usr/share/ldirectord packaging/deb/written

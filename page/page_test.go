@@ -20,7 +20,7 @@ import (
 	"ldirectord/status"
 )
 
-// start is when the reports of the tests are made.
+// start is the time of all reports of the tests.
 var start = time.Date(2026, 11, 21, 3, 12, 45, 0, time.UTC)
 
 func newReport(virtuals ...status.Virtual) *status.Report {
@@ -30,7 +30,7 @@ func newReport(virtuals ...status.Virtual) *status.Report {
 	}
 }
 
-// newServer is one that has been in a state for a minute.
+// newServer is a server that has been in a state for a minute.
 func newServer(real, state string) status.Server {
 	s := status.Server{Real: real, State: state, Since: start.Add(-time.Minute), Weight: 1}
 	s.Check = &status.Check{Time: start, OK: true, Seconds: 0.002, Detail: "200 OK"}
@@ -61,7 +61,7 @@ func newPages(r *status.Report) *Pages {
 	})
 }
 
-// ask returns the answer to a request for an address.
+// ask returns the response and its text for a URL.
 func ask(t testing.TB, answer http.HandlerFunc, url string, change func(*http.Request)) (*http.Response, string) {
 	t.Helper()
 	r := httptest.NewRequest("GET", "http://127.0.0.1"+url, nil)
@@ -83,7 +83,7 @@ var (
 	blanks = regexp.MustCompile(`[ \n]+`)
 )
 
-// read is what the page at an address says, a line for each row.
+// read is the text of the page at a URL, with a line for each row.
 func read(t *testing.T, r *status.Report, url string) string {
 	t.Helper()
 	got, text := ask(t, newPages(r).Page, url, nil)
@@ -100,7 +100,7 @@ func read(t *testing.T, r *status.Report, url string) string {
 	return strings.ReplaceAll(text, "| ", "\n")
 }
 
-// some is a report with a server of every kind.
+// some is a report with servers in every state.
 func some() *status.Report {
 	held, order, byHand, ends := newServer("10.0.0.7:80", "down"), newServer("10.0.0.8:80", "maintenance"), newServer("10.0.0.9:80", "up"), newServer("10.0.0.6:80", "up")
 	held.Note, order.Note, byHand.ByHand, ends.Check.Warning = "held", "order: maint until 18:00 by root: new disk", true, "the certificate expires in 5 days"
@@ -117,7 +117,7 @@ func some() *status.Report {
 	return r
 }
 
-// The first view has every server that needs a look, the worst first, and the virtual services in the same order.
+// The first view has every server with a problem, the worst first, and the virtual services in the same order.
 func TestFirstView(t *testing.T) {
 	text := read(t, some(), "/")
 	inOrder(t, text,
@@ -139,7 +139,7 @@ func TestFirstView(t *testing.T) {
 	}
 }
 
-// inOrder fails where a text lacks one of its parts, or has it before the one before.
+// inOrder fails if a text lacks one of its parts, or has them in another order.
 func inOrder(t *testing.T, text string, parts ...string) {
 	t.Helper()
 	rest := text
@@ -187,7 +187,7 @@ func TestViews(t *testing.T) {
 	}
 }
 
-// crowd is 10,000 servers, four to a virtual service, of which some are down, each with words of its own.
+// crowd is 10,000 servers, four in each virtual service. Some of them are down, each with a reason of its own.
 func crowd(down int) *status.Report {
 	r := newReport()
 	for i := range 2500 {
@@ -210,7 +210,8 @@ func crowd(down int) *status.Report {
 	return r
 }
 
-// 10,000 servers are at most 60 kB, however many of them are down; what is not on the first page is a link away.
+// The page for 10,000 servers has at most 60 kB, however many are down. What is not on the first page can be reached
+// by one link.
 func TestSize(t *testing.T) {
 	for _, down := range []int{0, 20, 2000, 10000} {
 		pages := newPages(crowd(down))
@@ -252,7 +253,8 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// Servers of one reason are one row that opens, also without a script; some of them are in it, and a link to all.
+// Servers with the same reason are one row, which opens without a script too. It has some of the servers, and a link
+// to all.
 func TestRowsOfOneReasonAreOneRow(t *testing.T) {
 	r := newReport()
 	for i := range 300 {
@@ -296,7 +298,7 @@ func BenchmarkPage10k(b *testing.B) {
 	}
 }
 
-// What servers say stays text: whatever it is, the page has the same tags.
+// Text from servers stays text: whatever it is, the page has the same tags.
 func TestWordsOfOthersAreText(t *testing.T) {
 	hostile := []string{
 		"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "</title></style></script><h1>forged", "javascript:alert(1)", "{{.Config}}", "'+alert(1)+'",
@@ -316,7 +318,7 @@ func TestWordsOfOthersAreText(t *testing.T) {
 				t.Errorf("%q: %s has the tags\n%q\nwant\n%q", words, page(words), got, want)
 			}
 			_, text := ask(t, newPages(quoting(words)).Page, page(words), nil)
-			text = regexp.MustCompile(`<input type="hidden"[^>]*>`).ReplaceAllString(text, "") // what the address said is kept
+			text = regexp.MustCompile(`<input type="hidden"[^>]*>`).ReplaceAllString(text, "") // it keeps the address
 			if found := regexp.MustCompile("[\x00\x1b\u009b\u202e\u2028\u0085]|(href|src)=\"javascript").FindString(text); found != "" {
 				t.Errorf("%q: %q is in %s", words, found, page(words))
 			}
@@ -324,7 +326,7 @@ func TestWordsOfOthersAreText(t *testing.T) {
 	}
 }
 
-// quoting is a report that has text of other programs wherever there can be some.
+// quoting is a report with this text in all places for text from other programs.
 func quoting(words string) *status.Report {
 	s := newServer(words, "down")
 	s.Reason, s.Note, s.Unjudged, s.Address, s.Check.Detail, s.Check.Warning, s.Check.Cause = words, words, words, words, words+"x", words, words
@@ -335,7 +337,7 @@ func quoting(words string) *status.Report {
 	return r
 }
 
-// tagsOf is the tags of a page, without the values of their attributes.
+// tagsOf are the tags of a page, without the values of their attributes.
 func tagsOf(t *testing.T, r *status.Report, url string) []string {
 	t.Helper()
 	got, text := ask(t, newPages(r).Page, url, nil)
@@ -347,7 +349,7 @@ func tagsOf(t *testing.T, r *status.Report, url string) []string {
 	return regexp.MustCompile(`<[^>]*>`).FindAllString(text, -1)
 }
 
-// address is that of a page, of names and values by turns.
+// address is a URL of the page. Names and values of its parameters alternate.
 func address(asked ...string) string {
 	all := url.Values{}
 	for i := 0; i < len(asked); i += 2 {
@@ -356,7 +358,7 @@ func address(asked ...string) string {
 	return "/?" + all.Encode()
 }
 
-// The style and the script that the document has are those that its policy allows, and nothing is loaded from elsewhere.
+// The policy allows exactly the style and the script of the document, and nothing is loaded from elsewhere.
 func TestPolicy(t *testing.T) {
 	got, text := ask(t, newPages(some()).Page, "/", nil)
 	policy := got.Header.Get("Content-Security-Policy")
@@ -453,7 +455,7 @@ func TestWithoutAReport(t *testing.T) {
 	}
 }
 
-// A virtual service is shown and found by its servicename.
+// A virtual service is shown with its servicename, and found by it.
 func TestServiceNames(t *testing.T) {
 	r := newReport(
 		status.Virtual{ID: "tcp:192.0.2.1:80", Title: "Shop <1>",

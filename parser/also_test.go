@@ -10,7 +10,7 @@ import (
 
 const alsoSection = "virtual=192.0.2.1:80\n\treal=192.0.2.2:8080 gate \"own\", \"strings\"\n\tservice=ftp\n\trequest=\"r\"\n\tcheckport=21\n\tlogin=\"me\"\n"
 
-// A further check is what its line says, and has the settings of the section but for what is asked.
+// A further check is what its line names. It has the settings of the section, except for what it sends and expects.
 func TestFurtherChecks(t *testing.T) {
 	for line, want := range map[string]string{
 		`connect`:                           `connect/ 8080  ""`,
@@ -49,7 +49,7 @@ func TestFurtherChecks(t *testing.T) {
 	}
 }
 
-// The log-in that a service has when none is written is not that of the section's service.
+// A further check without a log-in uses the usual one of its own service, not that of the section's service.
 func TestTheUsualLoginOfAFurtherCheck(t *testing.T) {
 	src := "virtual=192.0.2.1:21\n\treal=192.0.2.2:21 gate\n\tservice=ftp\n\talsocheck = sip 5060\n\talsocheck = smtp 25\n\talsocheck = ftp 2121\n"
 	cfg, found := Parse(t.Context(), "a.cf", []byte(src), Options{HostName: "h"})
@@ -94,7 +94,7 @@ func TestFurtherChecksInJSON(t *testing.T) {
 	}
 }
 
-// What a further check uses is not warned of; what is for the section's own check alone is.
+// A directive that some further check uses gets no warning. A directive for the section's own check alone does.
 func TestWhatFurtherChecksUse(t *testing.T) {
 	const section = "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate\n\tchecktype=connect\n"
 	for _, row := range []struct{ lines, said, not string }{

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// hides is what brief findings leave out: a finding that is neither shown nor counted, or a kind of mistake that is not
-// shown.
+// hides is what brief findings leave out: the number of findings that are neither shown nor counted, or a kind of
+// mistake that is not shown.
 func hides(all, brief Diagnostics) string {
 	shown, counted := map[string]bool{}, 0
 	for _, d := range brief {
@@ -34,7 +34,8 @@ func hides(all, brief Diagnostics) string {
 	return ""
 }
 
-// One mistake that a large file has in each section is told three times, and no other one is lost among them.
+// A mistake that a large file repeats in each section is shown three times. All other kinds of mistakes are still
+// shown.
 func TestFindingsAlikeAreCounted(t *testing.T) {
 	var src strings.Builder
 	for i := range 400 {
@@ -72,7 +73,7 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 	}
 }
 
-// A log has what is wrong, not what is worth knowing.
+// The log gets errors and warnings, but no notes.
 func TestALogHasNoNotes(t *testing.T) {
 	found := Diagnostics{{Severity: Note, Text: "a"}, {Severity: Warning, Text: "b"}, {Severity: Error, Text: "c"}}
 	if logged := found.ForLog(); len(logged) != 2 || len(logged.only(Note)) > 0 {
@@ -80,7 +81,7 @@ func TestALogHasNoNotes(t *testing.T) {
 	}
 }
 
-// Four alike need no count: it would take the same line.
+// Four findings of a kind are all shown: a count instead of the fourth would take a line too.
 func TestWhatIsAlike(t *testing.T) {
 	for name, c := range map[string]struct {
 		found Diagnostics
@@ -106,7 +107,7 @@ func TestWhatIsAlike(t *testing.T) {
 	}
 }
 
-// alikeBut are findings with the words given in a text.
+// alikeBut are findings that differ in one word of their text.
 func alikeBut(text string, words ...string) (found Diagnostics) {
 	for i, word := range words {
 		d := Diagnostic{Kind: "a", Text: strings.ReplaceAll(text, "%s", word), Pos: Position{"a.cf", i + 1, 1}}

@@ -2,7 +2,7 @@ package parser
 
 import "testing"
 
-// The address that checkvip leads to, for the section's check and for a further one.
+// checkvip sets the virtual address for the section's check and for further ones, except pings and external ones.
 func TestCheckVIPAddress(t *testing.T) {
 	const real = "\treal=192.0.2.21:80 gate\n"
 	for _, row := range []struct{ src, own, also string }{

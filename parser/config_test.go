@@ -35,7 +35,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// The table's defaults are what an empty configuration has.
+// A line with the default of the table changes nothing in an empty configuration.
 func TestDefaultsOfTheTable(t *testing.T) {
 	const bare = "virtual=192.0.2.1:80\n\treal=192.0.2.2 gate\n"
 	want := asJSON(t, mustParse(t, bare))
@@ -53,7 +53,7 @@ func TestDefaultsOfTheTable(t *testing.T) {
 	}
 }
 
-// compareEffect fails when a line changes the configuration, apart from being written.
+// compareEffect fails if a line changes the configuration in more than being written.
 func compareEffect(t *testing.T, want object, src, line string) {
 	t.Helper()
 	got := asJSON(t, mustParse(t, src))
@@ -62,7 +62,7 @@ func compareEffect(t *testing.T, want object, src, line string) {
 		delete(side["global"].(object), "negotiatetimeout")
 		delete(side["virtuals"].([]any)[0].(object), "own")
 	}
-	// One timeout counts for the other too, which then has no default.
+	// A timeout that is set is used for the other one too, which then has no default of its own.
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
 		if line == name+"=5\n" || line == name+"=30\n" {
 			return
@@ -173,7 +173,7 @@ virtual=192.0.2.1:82
 			t.Errorf("%s has %s, want %s", v.ID, got, want[i])
 		}
 	}
-	for name, port := range map[string]uint16{"http": 80, "ntp": 123} { // one for tcp alone, one for udp
+	for name, port := range map[string]uint16{"http": 80, "ntp": 123} { // a tcp name and a udp name
 		f := mustParse(t, "fallback=192.0.2.99:"+name+"\n").Global.Fallback
 		if f.TCP.Addr.Port() != port || f.UDP.Addr.Port() != port {
 			t.Errorf("%s is %v and %v", name, f.TCP.Addr, f.UDP.Addr)
@@ -240,7 +240,7 @@ func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
 	}
 }
 
-// Files are tried once and by the name that counts.
+// A file is tried once, by the name without the comment after it.
 func TestFilesAreTriedOnce(t *testing.T) {
 	var tried []string
 	o := Options{TryFile: func(path string) error { tried = append(tried, path); return nil }}
@@ -250,7 +250,7 @@ func TestFilesAreTriedOnce(t *testing.T) {
 	}
 }
 
-// What only the user who asks may not open is a warning.
+// A file that cannot be opened only because of the user who asks is a warning.
 func TestFilesThatTheUserMayNotOpen(t *testing.T) {
 	try := func(path string) error {
 		if path == "/full" {
@@ -294,13 +294,13 @@ func TestTooLargeAFileIsRefused(t *testing.T) {
 	}
 }
 
-// With errors there are the sections without one.
+// A configuration with errors has the sections without an error.
 func TestSectionsWithoutAnError(t *testing.T) {
 	cfg, _ := Parse(t.Context(), "", []byte("nonsense\nvirtual=1\n\tservice=no\nvirtual=2\n\tload=\"x\"\nvirtual=a\nvirtual=3\n"), Options{})
 	if len(cfg.Virtuals) != 2 || cfg.Virtuals[0].ID != "fwm:2" || cfg.Virtuals[1].ID != "fwm:3" {
 		t.Errorf("got %+v", cfg.Virtuals)
 	}
-	// A misspelt header is one only where headers are.
+	// A misspelt header is one only where a header may be, that is, not indented.
 	cfg, _ = Parse(t.Context(), "", []byte("virtual=1\n\tvirtul=2\n"), Options{})
 	if len(cfg.Virtuals) != 0 {
 		t.Errorf("got %+v", cfg.Virtuals)
@@ -311,7 +311,7 @@ func TestSectionsWithoutAnError(t *testing.T) {
 	}
 }
 
-// Nor is there one without an address when its error is beyond those that are kept.
+// A section without an address is left out even if its error is beyond the number of errors that are kept.
 func TestNoSectionWithoutAnAddress(t *testing.T) {
 	src := strings.Repeat("virtual=vip:80\n", maxFindings+1)
 	if cfg, _ := Parse(t.Context(), "", []byte(src), Options{}); len(cfg.Virtuals) > 0 {
@@ -338,7 +338,6 @@ func TestDirectivesAreLegalWhereTheySay(t *testing.T) {
 	}
 }
 
-// says reports whether a diagnostic of a file holds some words.
 func says(t *testing.T, src, words string) bool {
 	t.Helper()
 	_, found := parse(t.Context(), "", []byte(src), Options{})
@@ -365,7 +364,7 @@ func TestServicesHaveTheirUsualPort(t *testing.T) {
 	}
 }
 
-// The examples of the repository are files that operators start from.
+// Operators use the examples of the repository as templates.
 func TestExamplesAreAcceptedWithoutAnError(t *testing.T) {
 	files, err := filepath.Glob("../examples/*.cf")
 	if err != nil || len(files) == 0 {

@@ -14,22 +14,22 @@ import (
 	"testing"
 )
 
-// corpusCase is a file and what the Perl ldirectord makes of it; see 000-format.txt.
+// corpusCase is a file and its result in the Perl ldirectord; see 000-format.txt.
 type corpusCase struct {
 	name     string
 	oddity   bool
 	source   string
-	kind     string // of the error, "" when there is none
+	kind     string // of the error; "" without one
 	line     int
-	warnings []int // lines
+	warnings []int // the numbers of their lines
 	brief    bool
 	config   *expected
-	tolerant *expected // what we may make of a file that the Perl ldirectord refuses
+	tolerant *expected // how we may read a file that the Perl ldirectord refuses
 }
 
 type object = map[string]any
 
-// expected is a configuration as it looks in JSON.
+// expected is a configuration in the form of its JSON.
 type expected struct {
 	global   object
 	virtuals []object
@@ -40,7 +40,7 @@ type corpus struct {
 	t        *testing.T
 	defaults map[string]object
 	cases    []corpusCase
-	config   *expected // that lines belong to
+	config   *expected // the one that the following lines belong to
 }
 
 func readCorpus(t *testing.T) []corpusCase {
@@ -137,7 +137,7 @@ func (c *corpus) number(text string) int {
 // deviation is a row of deviations.md.
 type deviation struct {
 	decision bool
-	later    bool // it does not show in the parser
+	later    bool // the difference shows only outside of the parser
 }
 
 // readDeviations reads the numbers of the cases that may differ.
@@ -160,8 +160,8 @@ func readDeviations(t *testing.T) map[string]deviation {
 	return listed
 }
 
-// A case passes when we read the file as the Perl ldirectord does, or accept a layout that it refuses with
-// one meaning, or when deviations.md says why not.
+// A case passes in three ways: we read the file as the Perl ldirectord does; or we accept a layout that it refuses
+// and that has only one meaning; or deviations.md has the reason.
 func TestCorpus(t *testing.T) {
 	listed := readDeviations(t)
 	o := options(t)
@@ -181,7 +181,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// differs says how our reading of a case differs from those that are right, or nothing.
+// differs describes how our reading of a case differs from the correct ones. It is empty if it doesn't.
 func (c *corpusCase) differs(t *testing.T, o Options) string {
 	cfg, found := parse(t.Context(), "ldirectord.cf", []byte(c.source), o)
 	if cfg == nil {
@@ -238,7 +238,7 @@ func asJSON(t *testing.T, cfg *Config) object {
 	return got
 }
 
-// firstDifference compares two values from JSON. Partial objects may lack keys.
+// firstDifference compares two JSON values. Objects may lack keys if partial is set.
 func firstDifference(path string, want, got any, partial bool) string {
 	switch want := want.(type) {
 	case object:
@@ -275,7 +275,7 @@ func firstDifference(path string, want, got any, partial bool) string {
 	return ""
 }
 
-// With Strict, what the Perl ldirectord refuses is refused as there, and what it accepts is accepted.
+// With Strict a file is refused or accepted as the Perl ldirectord does.
 func TestStrictCorpus(t *testing.T) {
 	listed := readDeviations(t)
 	o := options(t)

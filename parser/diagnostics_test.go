@@ -22,8 +22,8 @@ func TestDiagnosticsTellErrorsFromWarnings(t *testing.T) {
 	}
 }
 
-// The first error is the one at which the Perl ldirectord stops: of a section first its lines, then the
-// fallback, the header, the real servers, and that it is there already.
+// The first error is the one at which the Perl ldirectord stops. In a section these come first: the errors of its
+// lines, then those of the fallback, of the header, of the real servers, and a repeated section.
 func TestErrorsComeInTheOrderOfReading(t *testing.T) {
 	const src = `virtual=no-such-host:80
 	real=no-such-host masq

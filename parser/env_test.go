@@ -82,7 +82,7 @@ func fields(t testing.TB, file string) (lines [][]string) {
 	return lines
 }
 
-// options are the circumstances in which the corpus was made.
+// options are the conditions under which the corpus was recorded.
 func options(t testing.TB) Options {
 	try := func(path string) error {
 		if strings.Contains(path, "no-such-folder") {
@@ -99,7 +99,7 @@ func options(t testing.TB) Options {
 	}
 }
 
-// parse is Parse, without a configuration that has errors.
+// parse is Parse, but returns no configuration if there are errors.
 func parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	cfg, found := Parse(ctx, name, src, o)
 	if found.HasErrors() {

@@ -10,7 +10,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// Each section is a file's only one; the JSON is what it has beyond a section without the lines.
+// Each section is the only one of its file. The JSON is what the lines add to that of the section without them.
 func TestExtensionsOfChecks(t *testing.T) {
 	for _, tc := range []struct {
 		service string
@@ -50,7 +50,7 @@ func firstVirtual(t *testing.T, src string) object {
 	return asJSON(t, mustParse(t, src))["virtuals"].([]any)[0].(object)
 }
 
-// A backslash keeps a quote from ending a step, and nothing else: the Perl ldirectord knows none there.
+// A backslash before a quote matters only in the steps of a dialogue: the Perl ldirectord has no escapes.
 func TestOnlyStepsHaveEscapedQuotes(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treceive=\"a\\\" # \"\n").Virtuals[0]
 	if v.Receive != `a\` {
@@ -58,7 +58,7 @@ func TestOnlyStepsHaveEscapedQuotes(t *testing.T) {
 	}
 }
 
-// A certificate that expires is warned about unless the file says never.
+// An expiring certificate gets a warning unless the file has tlsexpirywarn = never.
 func TestCertificatesAreWarnedAboutByDefault(t *testing.T) {
 	for written, want := range map[string]int{"": 14, "tlsexpirywarn = 30": 30, "tlsexpirywarn = 0": 0} {
 		file := "virtual = 192.0.2.1:443\n\treal = 192.0.2.11:443 gate\n\tservice = https\n\t" + written + "\n"
@@ -80,7 +80,7 @@ func TestExtensionsCountInNegotiateChecks(t *testing.T) {
 	}
 }
 
-// The words that a check can be told by are those of the documentation.
+// Each record type and response code of the documentation is accepted, also in small letters.
 func TestWordsOfExtensions(t *testing.T) {
 	for line, words := range map[string]string{
 		"dnstype":  "A AAAA MX NS TXT SOA CNAME PTR SRV",
@@ -94,7 +94,7 @@ func TestWordsOfExtensions(t *testing.T) {
 	}
 }
 
-// Each extension of checks counts for some services, and a warning tells where it does not.
+// Each extension of checks has an effect with some services. With others there is a warning.
 func TestExtensionsCountForTheirServices(t *testing.T) {
 	lines := map[string]string{
 		"tlsverify": "https imaps ldaps pops tls", "starttls": "ftp imap ldap pop smtp submission",
@@ -142,7 +142,8 @@ func TestFilesOfTLSAreTriedForReading(t *testing.T) {
 	}
 }
 
-// What only this program knows has no layout that the Perl ldirectord could refuse.
+// Directives that only this program knows are accepted in any layout, with Strict too: the Perl ldirectord refuses
+// them anyway.
 func TestNoWordOnLayoutsBehindAnExtension(t *testing.T) {
 	const src = "virtual=192.0.2.1:99\n\treal=192.0.2.2:99 gate\n\tservice=simpletcp\n\twindow=1/2 # a\n\tsend=\"#\" # b\r\n\tstarttls=yes \n"
 	_, found := parse(t.Context(), "", []byte(src), Options{Strict: true})

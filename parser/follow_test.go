@@ -9,8 +9,9 @@ import (
 	"ldirectord/names"
 )
 
-// Names of real servers are followed, unless a range or a virtual service has the same one. An address that is still in
-// an answer stays, and none of the file's own is taken.
+// Names of real servers are looked up again later, unless a range or a virtual service uses the same name. The
+// address in use is kept while the answers have it, and a name never gets an address that the file gives another
+// server.
 func TestNamesThatAreFollowed(t *testing.T) {
 	addrs := func(texts ...string) (list []netip.Addr) {
 		for _, text := range texts {
@@ -73,15 +74,15 @@ virtual = 1
 	}
 }
 
-// A name that is looked up again leads to this machine only where it did so when it was read. What can be no host is no
-// address of any name.
+// When a name is looked up again, it may lead to this machine only if it did so when the file was read. An address
+// that no host can have is refused.
 func TestAnswersThatAreRefused(t *testing.T) {
 	own := netip.MustParseAddr("192.0.2.77")
 	isOwn := func(a netip.Addr) bool { return a == own || a == netip.MustParseAddr("2001:db8::77") }
 	for _, c := range []struct {
-		answer   string // to a name that had another address …
+		answer   string // to a look-up of a name that had another address
 		why      string
-		anywhere bool // … and also to one that had none
+		anywhere bool // it is also refused for a name that had none
 	}{
 		{"0.0.0.0", "no address of a host", true},
 		{"::", "no address of a host", true},
@@ -142,7 +143,8 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	}
 }
 
-// What can be no server is an error where it is written, and a sinkhole's answer no address.
+// An address that no server can have is an error if it is written in the file. As the answer to a name, from a
+// sinkhole, it is ignored.
 func TestAddressesThatNoServerHas(t *testing.T) {
 	const four, six = "virtual=192.0.2.1:80\n\treal=", "virtual6=[2001:db8::1]:80\n\treal6="
 	const masq = "with masq clients of other machines do not reach %s: the kernel stops their packets; " +

@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// FuzzParse holds for every input: no panic, a configuration or errors, places inside of the file,
-// nothing in a message that a terminal acts on, and whatever Strict accepts means the same without.
+// For every input there is no panic, there is a configuration or an error, positions are inside of the file, messages
+// are printable, and a file that Strict accepts means the same without Strict.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join(testdata, "*.cf"))
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 
 var update = flag.Bool("update", false, "write the files that hold what is expected")
 
-// Each NAME.cf of the test data gives the diagnostics of NAME.err, and with Strict those of
-// NAME.strict.err if there is one.
+// Each NAME.cf of the test data has the diagnostics in NAME.err, and with Strict those in NAME.strict.err if there is
+// one.
 func TestDiagnosticsText(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(testdata, "*.cf"))
 	if err != nil || len(files) == 0 {

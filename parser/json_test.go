@@ -8,7 +8,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// What JSON has of a value that no file of the corpus has.
+// These values have a JSON form too. No file of the corpus has them.
 func TestJSONOfValues(t *testing.T) {
 	const virtual = "virtual=192.0.2.1:53\n\treal=192.0.2.2:53 masq\n"
 	for _, row := range []struct{ src, part, key, want string }{

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// relayouts rewrite a file in ways that change its layout and not its meaning.
+// relayouts rewrite a file so that its layout changes and its meaning does not.
 var relayouts = map[string]func(string) string{
 	"byte-order mark": func(src string) string { return "\ufeff" + src },
 	"CR LF":           func(src string) string { return strings.ReplaceAll(src, "\n", "\r\n") },
@@ -33,8 +33,8 @@ func eachLine(src string, f func(string) string) string {
 	return b.String()
 }
 
-// allIndented leaves a file as it is that has a global below a section: indented it would be the
-// section's.
+// allIndented indents a file. It leaves a file with a global below a section as it is: indented, the global would
+// belong to the section.
 func allIndented(src string) string {
 	inSection, globalBelow := false, false
 	indented := eachLine(src, func(l string) string {
@@ -49,7 +49,7 @@ func allIndented(src string) string {
 	return indented
 }
 
-// afterValues adds to every directive but free text, to which blanks belong.
+// afterValues adds text after the value of each directive, except free text, to which blanks belong.
 func afterValues(src, add string) string {
 	return eachLine(src, func(l string) string {
 		if !strings.Contains(l, "=") || strings.Contains(l, "servicename") || strings.Contains(l, "comment") {
@@ -63,7 +63,7 @@ func TestLayoutDoesNotChangeTheMeaning(t *testing.T) {
 	o := options(t)
 	for _, c := range readCorpus(t) {
 		if c.brief || strings.ContainsAny(c.source, "#\r\f\ufeff") {
-			continue // has a layout of its own
+			continue // the layout is what this case tests
 		}
 		cfg, _ := parse(t.Context(), "", []byte(c.source), o)
 		if cfg == nil {
@@ -121,7 +121,8 @@ func TestColumnZeroIsAmbiguousOnlyUntilTheNextVirtual(t *testing.T) {
 	}
 }
 
-// Where the Perl ldirectord stops at the layout of a line, its kind of error counts for what else is wrong there.
+// Where the Perl ldirectord stops at the layout of a line, an error of this line's value has the kind that the Perl
+// ldirectord reports.
 func TestTheReferencesErrorComesFirst(t *testing.T) {
 	for src, kind := range map[string]string{
 		"virtual=1\n\tautoreload=maybe\n":   unknownDirective,

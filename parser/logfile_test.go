@@ -2,7 +2,7 @@ package parser
 
 import "testing"
 
-// Where no log file is named, the one counts that the caller has, or the Perl ldirectord's.
+// Without a logfile in the file the log goes to the caller's default, or to that of the Perl ldirectord.
 func TestTheDefaultLogFile(t *testing.T) {
 	for _, c := range []struct{ source, given, want string }{
 		{"checkinterval = 1\n", "", "/var/log/ldirectord.log"},

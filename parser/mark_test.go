@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A rule is what its line says, whatever blanks and names it is written with.
+// A rule is read alike with any blanks and names.
 func TestMarkLines(t *testing.T) {
 	for line, want := range map[string]string{
 		"192.0.2.10 tcp 80,443":                     "192.0.2.10/32 tcp [80 443]",
@@ -50,7 +50,7 @@ func TestMarkLinesAddUp(t *testing.T) {
 	}
 }
 
-// A file of nothing but rules ends where no packet could pass them all.
+// The number of rules in a file is limited: a packet may have to pass all of them.
 func TestMarkLinesAreBounded(t *testing.T) {
 	line := "\tmark=192.0.2.10 tcp " + strings.TrimSuffix(strings.Repeat("80,", maxMarkPorts/4), ",") + "\n"
 	src := "virtual=3\n" + strings.Repeat(line, 4)

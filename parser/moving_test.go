@@ -12,7 +12,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// What the directives for moving weights mean, by the lines of the globals and of a section.
+// The directives for moving weights are global or of a section. The section's own lines win.
 func TestMovingWeights(t *testing.T) {
 	for _, row := range []struct{ global, section, want string }{
 		{"", "", "slow 0s, pace 0/0s 0/0s, hold 0s up to 0s, backups below 1/1"},
@@ -41,7 +41,7 @@ func TestMovingWeights(t *testing.T) {
 	}
 }
 
-// Read again, what JSON shows of a value is the value.
+// The JSON of a value, read again, gives the same value.
 func TestJSONOfMovingWeights(t *testing.T) {
 	for _, row := range []struct{ line, want string }{
 		{`slowstart=1.5m`, `{"slowstart":90}`},
@@ -88,7 +88,7 @@ func TestJSONOfMovingWeights(t *testing.T) {
 	}
 }
 
-// Backups come after the other servers, wherever their lines are, and everything else about them is that of real.
+// Backup servers come after the other servers, wherever their lines are. In all else they are read like a real line.
 func TestBackups(t *testing.T) {
 	v := mustParse(t, "virtual6=[2001:db8::1]:80\n\tbackup=[2001:db8::9]:80 masq\n\treal6=[2001:db8::2]:80 gate 3\n"+
 		"\tbackup=[2001:db8::7]->[2001:db8::8]:81 masq 5 \"a\", \"b\" u:9\n\treal6=[2001:db8::3]:80 gate 4\n").Virtuals[0]
@@ -107,7 +107,7 @@ func TestBackups(t *testing.T) {
 	}
 }
 
-// What a name answers today doesn't decide whether the daemon starts.
+// A name that has the same address as another server today is a warning, not an error: the daemon still starts.
 func TestABackupByName(t *testing.T) {
 	for _, pair := range [][2]string{{"b.example:80", "192.0.2.2:80"}, {"192.0.2.2:80", "b.example:80"}} {
 		src := "virtual=192.0.2.1:80\n\treal=" + pair[0] + " gate\n\tbackup=" + pair[1] + " gate\n"
@@ -118,7 +118,7 @@ func TestABackupByName(t *testing.T) {
 	}
 }
 
-// A backup waits for an address as any server, and is none of the servers that are counted.
+// A backup server waits for its address like any server, and minservers and keepserving don't count it.
 func TestABackupWaits(t *testing.T) {
 	src := "keepserving=1\nvirtual=192.0.2.1:80\n\treal=192.0.2.2->192.0.2.3:80 gate 1\n\tbackup=b.example:80 gate 2\n\tminservers=3\n"
 	_, found := Parse(t.Context(), "", []byte(src), Options{Wait: true, Resolver: answers{}})
@@ -141,7 +141,7 @@ func TestABackupWaits(t *testing.T) {
 	}
 }
 
-// What a section says of weights is for its own check; a line of alsocheck has its percentage.
+// The section's directives about weights apply to its own check. A line of alsocheck has its own percentage.
 func TestWeightsAreToldToTheOwnCheck(t *testing.T) {
 	v := mustParse(t, "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate 9\n\tdrainstatus=503\n\tagentport=81\n\tagentsend=\"a\\r\\n\\x00\"\n"+
 		"\talsocheck=http 81 weight=7%\n\talsocheck=connect 82\n").Virtuals[0]
@@ -158,7 +158,8 @@ func TestWeightsAreToldToTheOwnCheck(t *testing.T) {
 	}
 }
 
-// A global slowstart does not count where the scheduler is not for it, one of the section is refused or warned of.
+// With a scheduler for which it makes no sense, a global slowstart has no effect. One of the section is refused, or
+// gets a warning.
 func TestSlowstartByScheduler(t *testing.T) {
 	for _, s := range schedulers {
 		src := "virtual=192.0.2.1:80\n\treal=192.0.2.2:80 gate 9\n\tscheduler=" + s + "\n"
@@ -196,7 +197,7 @@ func TestPaceAsText(t *testing.T) {
 	}
 }
 
-// The example for databases gives no finding, and is what its comments say.
+// The example for databases has no findings, and its comments are right.
 func TestExampleOfDatabases(t *testing.T) {
 	src, err := os.ReadFile("../examples/postgresql.cf")
 	if err != nil {

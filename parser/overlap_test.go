@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Lines that share a packet are told of, others are not: each line is held against each other one.
+// Lines that share a packet are reported, others are not. The test compares each pair of lines.
 func TestOverlapsAreThoseOfEachPairOfLines(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// parseOne parses a section with one line more and returns it, or the first error.
+// parseOne parses a section with one more line. It returns the section, or the first error.
 func parseOne(t *testing.T, header, line string) (*Virtual, *Diagnostic) {
 	t.Helper()
 	src := header + "\n\t" + line + "\n\tservice=http\n"

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Files of operators are read as the Perl ldirectord reads them, layouts aside. They are not ours to ship;
-// REAL_CONFIGS names the folder that has them.
+// Operators' files are read as the Perl ldirectord reads them, except for their layout. They may not be published
+// here: REAL_CONFIGS names a folder with them.
 func TestRealConfigs(t *testing.T) {
 	dir := os.Getenv("REAL_CONFIGS")
 	if dir == "" {
@@ -52,7 +52,7 @@ func TestRealConfigs(t *testing.T) {
 
 var atLine = regexp.MustCompile(`Error at line (\d+)`)
 
-// unlike says how diagnostics differ from a result of the Perl ldirectord.
+// unlike describes how diagnostics differ from the Perl ldirectord's result.
 func unlike(found Diagnostics, accepted bool, message string) string {
 	if accepted {
 		if found.HasErrors() {

@@ -16,7 +16,7 @@ import (
 	"ldirectord/names"
 )
 
-// slow is a Resolver that takes its time for each name and counts what it is asked for.
+// slow is a Resolver that takes a while for each name, and counts the look-ups.
 type slow struct {
 	takes time.Duration
 	mu    sync.Mutex
@@ -83,7 +83,7 @@ func TestLookUpsAreMadeTogetherAndOnce(t *testing.T) {
 	})
 }
 
-// Every name of a line is asked for at once, whatever became of the others in it.
+// All names of a line are looked up at once, even when one of them has an error.
 func TestNamesOfALineAreLookedUpTogether(t *testing.T) {
 	const src = "fallback=one:tftp\nvirtual=two:http\n\tfallback=three:domain\n\treal=four->five:ssh masq\n" +
 		"virtual=3\n\tmark=192.0.2.1 tcp smtp:ftp\n"
@@ -105,7 +105,7 @@ func TestNamesOfALineAreLookedUpTogether(t *testing.T) {
 	})
 }
 
-// The configuration is made again when names were looked up; what is bounded is counted anew.
+// After look-ups the configuration is made a second time. Limits count each time from zero.
 func TestBoundsAreThoseOfOneConfiguration(t *testing.T) {
 	var src strings.Builder
 	src.WriteString("virtual=3\n\tmark=192.0.2.1 tcp 1")
@@ -160,7 +160,7 @@ func TestWithoutAResolverNamesAreErrors(t *testing.T) {
 	}
 }
 
-// answers is a Resolver whose hosts have these addresses in both families.
+// answers is a Resolver in which each host has these addresses, if the family is asked for.
 type answers map[string][]netip.Addr
 
 func (a answers) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
@@ -196,7 +196,7 @@ func TestLookUpAgain(t *testing.T) {
 	}
 }
 
-// The last known address is used only in its own family.
+// The last known address of a name is used only if it has the right family.
 func TestLastAddressesCountInTheirFamily(t *testing.T) {
 	last := func(names.Key) []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.7")} }
 	o := Options{Resolver: answers{}, Last: last}

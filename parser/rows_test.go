@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What is said of single lines. A row is a file, what its messages have in them, and what they have not.
+// Findings about single lines. A row is a file, a text that some message has, and a text that none has.
 func TestWhatIsSaidOfLines(t *testing.T) {
 	const virtual, virtual6 = "virtual=192.0.2.1:80\n", "virtual6=[2001:db8::1]:80\n"
 	const real = "\treal=192.0.2.2:80 masq\n"
@@ -142,7 +142,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "    \v\n", "a line of the section has only blanks", ""},
 		{virtual + "   \v\v\n", "", "a line of the section has only blanks"},
 
-		// overlap.go: a line is reported once
+		// overlap.go: a line is reported only once
 		{"virtual=3\n\tmark=192.0.2.1 tcp 20:30\nvirtual=4\n\tmark=192.0.2.1 tcp 10:20\nvirtual=5\n\tmark=192.0.2.1 tcp 15\n", "by line 2", "by line 4"},
 
 		// real.go

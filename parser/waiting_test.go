@@ -13,7 +13,7 @@ import (
 	"ldirectord/names"
 )
 
-// hosts is a Resolver with a hosts file. Every other name is one for a name server that does not answer.
+// hosts is a Resolver with a hosts file. For every other name the name server does not answer.
 type hosts map[string]string
 
 func (h hosts) Host(ctx context.Context, name string, _ bool) ([]netip.Addr, error) {
@@ -43,9 +43,9 @@ func TestNamesWithoutAnAnswer(t *testing.T) {
 	for _, c := range []struct {
 		name, src string
 		wait      bool
-		want      string // the servers, those that wait in brackets; or the errors
+		want      string // the servers, with those that wait for an address in brackets; or the errors
 		warnings  int
-		lookups   bool // it is refused for look-ups alone
+		lookups   bool // all its errors are look-ups
 	}{
 		{"a name of the hosts file", section + "\treal=here:80 masq\n", false, "192.0.2.7:80", 0, false},
 		{"one without an address refuses the file", section + "\treal=here:80 masq\n\treal=new:80 masq\n", false,
@@ -133,7 +133,8 @@ func TestTheNamesOfAConfiguration(t *testing.T) {
 	})
 }
 
-// A hosts file answers at once, and so it must count however many names wait for a name server that is dead.
+// A name of the hosts file has its address at once, and keeps it, however many names wait for a name server that does
+// not respond.
 func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var src strings.Builder
@@ -157,7 +158,7 @@ func TestADeadNameServerHoldsUpNoOtherName(t *testing.T) {
 	})
 }
 
-// Servers stay by section: where a reload brings a name without an address, not where it had none before.
+// When a name has no address at a reload, its server stays in a section that had it before, and in no other one.
 func TestServersThatStay(t *testing.T) {
 	book := answers{"here": {netip.MustParseAddr("192.0.2.7")}}
 	read := func(src string, o Options) *Config {

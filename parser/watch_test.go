@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Which checks of a section have an idle connection, and after how much silence it ends.
+// watch applies to some checks of a section only. It also sets how long their connections may be silent.
 func TestWhichChecksAreWatched(t *testing.T) {
 	const tcp, udp, mark = "virtual=192.0.2.1:80\n", "virtual=192.0.2.1:80\n\tprotocol=udp\n", "virtual=1\n"
 	for _, row := range []struct {
 		head, lines string
-		global, own bool // watched with a global watch, and with the section's own one
+		global, own bool // watched with a global watch; watched with the section's own
 	}{
 		{tcp, "", true, true}, // http
 		{tcp, "checktype=connect", true, true},

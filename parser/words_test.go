@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Each word of a row means something, and each row has one place.
+// Each word in a row of the table has a meaning, and each row has exactly one place.
 func TestWordsOfTheTable(t *testing.T) {
 	places := []string{"header", "global", "section", "either"}
 	others := []string{"extension", "repeats", "secret", "shown-empty", "shown-written"}

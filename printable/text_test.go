@@ -51,7 +51,7 @@ func TestACutEndsWithAWholeCharacter(t *testing.T) {
 		{"aböd", 3, "ab", "…"},
 		{"aböd", 4, "abö", "…"},
 		{"a\U0001f600", 4, "a", "…"},
-		{"ö", 1, "\xc3", "…"}, // room for no whole character
+		{"ö", 1, "\xc3", "…"}, // no room for a whole character
 		{"\x80\x80\x80\x80\x80\x80", 5, "\x80\x80\x80\x80\x80", "…"},
 	} {
 		if start, more := Cut(c.text, c.max); start != c.start || more != c.more {
@@ -60,7 +60,7 @@ func TestACutEndsWithAWholeCharacter(t *testing.T) {
 	}
 }
 
-// Whatever comes in, what comes out is printable, and what was printable is as it was.
+// The result is printable for every input, and printable input is unchanged.
 func FuzzText(f *testing.F) {
 	for text := range escaped {
 		f.Add(text)

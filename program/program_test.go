@@ -107,7 +107,7 @@ func TestAtTheLimitAProgramIsKilledWithAllThatItStarted(t *testing.T) {
 	}
 	c, out := shell("trap '' TERM; " + setsid + "sh -c 'sleep 60 & echo $! $$; wait' & sleep 60 & echo $! $$; wait")
 	var pids []string
-	for c.Limit = time.Second; len(pids) != 4 && c.Limit < patient; c.Limit *= 2 { // a busy machine takes longer to start all
+	for c.Limit = time.Second; len(pids) != 4 && c.Limit < patient; c.Limit *= 2 { // a busy machine starts them slowly
 		out.Text = nil
 		begin := time.Now()
 		err := Run(t.Context(), c)
@@ -176,7 +176,7 @@ func TestWhatAProgramLeavesRunningIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// What a process waited for a processor before a question is no excuse for its answer.
+// A process may have waited for a processor before it got a question. That does not excuse a late answer.
 func TestWhatAProcessLackedBeforeDoesNotCount(t *testing.T) {
 	spin := exec.Command("/bin/sh", "-c", "while :; do :; done")
 	if err := spin.Start(); err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What was there under the name of the fresh file is gone, and what a link there leads to is as it was.
+// A file in the place of the temporary one is replaced. If it is a link, its target is unchanged.
 func TestNoLinkIsWrittenThrough(t *testing.T) {
 	dir := t.TempDir()
 	path, victim := filepath.Join(dir, "file"), filepath.Join(dir, "victim")
@@ -34,11 +34,11 @@ func TestNoLinkIsWrittenThrough(t *testing.T) {
 	}
 }
 
-// A file that can't be written leaves the old one, and nothing beside it.
+// If a file can't be written, the old one stays, and no temporary file is left.
 func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
-	if err := os.Mkdir(path, 0o700); err != nil { // no rename replaces a folder
+	if err := os.Mkdir(path, 0o700); err != nil { // a rename can't replace a folder
 		t.Fatal(err)
 	}
 	if err := Write(path, []byte("text"), 0o600); err == nil {

@@ -33,27 +33,27 @@ virtual = 192.0.2.10:80
 	checktype = connect
 `
 
-// farm are the real servers, and a table that one sees as the kernel's.
+// farm is real servers, and a table that the shadow takes for the kernel's.
 type farm struct {
 	t     *testing.T
 	table *ipvsctl.Memory
 
 	mu    sync.Mutex // guards what follows
 	lines []string
-	ran   []string // programs
+	ran   []string // the programs that ran
 	last  Report
-	file  *director.Plan // another one to follow
+	file  *director.Plan // another file for the shadow to follow
 	down  map[string]bool
 }
 
-// play runs a test in fake time, with servers that are up.
+// play runs a test in fake time. At first all servers are up.
 func play(t *testing.T, test func(t *testing.T, f *farm)) {
 	synctest.Test(t, func(t *testing.T) {
 		test(t, &farm{t: t, table: ipvsctl.NewMemory(nil), down: map[string]bool{}})
 	})
 }
 
-// carrying is a table in which each server has a connection, as the kernel counts them.
+// carrying is a table in which the kernel counts a connection for each server.
 type carrying struct{ *ipvsctl.Memory }
 
 func (c carrying) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
@@ -68,7 +68,7 @@ func (c carrying) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table,
 	return table, err
 }
 
-// locked locks the farm. What it returns unlocks it.
+// locked locks the farm, and returns the function that unlocks it.
 func (f *farm) locked() (unlock func()) {
 	f.mu.Lock()
 	return f.mu.Unlock
@@ -79,7 +79,7 @@ func (f *farm) set(down bool, addr string) {
 	f.down[addr] = down
 }
 
-// follow has the shadow follow another file.
+// follow makes the shadow follow another file.
 func (f *farm) follow(text string) {
 	p := f.plan(text)
 	defer f.locked()()
@@ -92,7 +92,7 @@ func (f *farm) said() []string {
 	return slices.Clone(f.lines)
 }
 
-// now are the differences of this moment.
+// now are the current differences.
 func (f *farm) now() []Difference {
 	defer f.locked()()
 	return f.last.Now
@@ -130,7 +130,7 @@ func (f *farm) plan(text string) *director.Plan {
 	return p
 }
 
-// live starts a daemon over the table. The function that it returns ends it as kill -9 does.
+// live starts a daemon on the table. The returned function ends it like kill -9.
 func (f *farm) live(text string) (kill func()) {
 	ctx, end := context.WithCancelCause(f.t.Context())
 	d := director.New(director.Deps{Table: carrying{f.table},
@@ -142,7 +142,7 @@ func (f *farm) live(text string) (kill func()) {
 	return func() { end(director.ErrHandover); <-done }
 }
 
-// shadow starts one. The function that it returns ends it, and returns its report.
+// shadow starts a shadow. The returned function ends it and returns its report.
 func (f *farm) shadow(text string, programs bool) (stop func() Report) {
 	ctx, end := context.WithCancel(f.t.Context())
 	done := make(chan Report, 1)
@@ -184,7 +184,7 @@ func dest(addr string, weight uint32) lvs.Dest {
 	return lvs.Dest{Addr: netip.MustParseAddrPort(addr), Weight: weight}
 }
 
-// A daemon that checks at other times, and takes servers out and in, has no lasting difference.
+// A daemon that makes its checks at other times has no lasting difference, even when servers go down and come back.
 func TestAnotherPhaseIsNoDifference(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
 		kill := f.live(config)
@@ -214,13 +214,14 @@ func TestAnotherPhaseIsNoDifference(t *testing.T) {
 				t.Errorf("%s: %+v, want %d", what, s, want)
 			}
 			if s.Shadow.First == 0 || s.Live.First == 0 || s.Shadow.Most > 8 || s.Live.Most > 8 {
-				t.Errorf("%s: who was first: %+v", what, s)
+				t.Errorf("%s: which was first, and by how much: %+v", what, s)
 			}
 		}
 	})
 }
 
-// A weight that climbs in the live table when the shadow begins is no lasting difference, nor is one that climbs in both.
+// A weight that is climbing in the live table when the shadow begins makes no lasting difference, nor does one that
+// climbs in both.
 func TestWeightsThatClimbAreNoDifference(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
 		climbing := strings.NewReplacer("quiescent", "slowstart = 60\nquiescent", "192.0.2.21:80 masq", "192.0.2.21:80 masq 2").Replace(config)
@@ -246,7 +247,8 @@ func TestWeightsThatClimbAreNoDifference(t *testing.T) {
 	})
 }
 
-// A daemon that is gone, or hangs, misses a failure: that is a difference, with who saw it and why.
+// A daemon that has ended, or hangs, misses a failure. That is a difference, with the one that noticed the failure,
+// and the reason.
 func TestAMissedFailureIsADifference(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
 		kill := f.live(config)
@@ -290,8 +292,8 @@ func TestAMissedFailureIsADifference(t *testing.T) {
 	})
 }
 
-// Each part of a destination and of a service counts; what the file does not name, or the live table does not have, is
-// not compared.
+// Each part of a destination and of a service is compared. Services that the file does not name, or that the live
+// table does not have, are not.
 func TestWhatIsCompared(t *testing.T) {
 	other := web
 	other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
@@ -340,7 +342,8 @@ func TestWhatIsCompared(t *testing.T) {
 	}
 }
 
-// Programs are not run unless that is asked for: their servers are followed, the fallback server with them.
+// By default no external programs are run: the states of their servers, and of the fallback server, are taken from
+// the live table.
 func TestProgramsAreFollowed(t *testing.T) {
 	for _, kind := range []string{"external", "external-perl", "external, with programs"} {
 		kind, _, programs := strings.Cut(kind, ", ")
@@ -372,7 +375,7 @@ func TestProgramsAreFollowed(t *testing.T) {
 	}
 }
 
-// Maintenance is followed, and so is a file that changes.
+// Maintenance is followed, and so is a changed file.
 func TestMaintenanceAndTheFileAreFollowed(t *testing.T) {
 	folder := t.TempDir()
 	text := "maintenancedir = " + folder + "\n" + config
@@ -399,7 +402,7 @@ func TestMaintenanceAndTheFileAreFollowed(t *testing.T) {
 	})
 }
 
-// What a changed file adds is compared under its name; what goes while it differs is not the same again.
+// A service that a changed file adds is compared. When it is removed from the live table, its difference ends.
 func TestTheFileThatChangesIsCompared(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
 		kill := f.live(config)
@@ -424,7 +427,7 @@ func TestTheFileThatChangesIsCompared(t *testing.T) {
 	})
 }
 
-// Whoever asks for a change of the live table gets an error, and is counted.
+// A request to change the live table is refused with an error, and counted.
 func TestTheLiveTableIsOnlyRead(t *testing.T) {
 	m := ipvsctl.NewMemory(nil)
 	r := readOnly{Client: m}
@@ -442,7 +445,7 @@ func TestTheLiveTableIsOnlyRead(t *testing.T) {
 	}
 }
 
-// Who saw it first and by how much: the sum has how often, the mean and the most.
+// The summary has how often each of the two was first, and by how much on average and at most.
 func TestTheSumOfWhoWasFirst(t *testing.T) {
 	var s Sightings
 	for _, by := range []time.Duration{2, 6, 1} {
@@ -457,7 +460,7 @@ func TestTheSumOfWhoWasFirst(t *testing.T) {
 	}
 }
 
-// What a daemon does besides its table a shadow leaves alone, also while servers fail and come back.
+// A shadow does none of the things that a daemon does besides its table, also while servers fail and come back.
 func TestAShadowDoesNothingElse(t *testing.T) {
 	folder := t.TempDir()
 	text := strings.ReplaceAll(`webhook = http://127.0.0.1:1/
@@ -495,7 +498,7 @@ listen = 127.0.0.1:1
 	})
 }
 
-// A table that can't be read is told once, and the comparison continues when it can be.
+// A table that can't be read is reported once. The comparison continues when it can be read.
 func TestATableThatCannotBeRead(t *testing.T) {
 	play(t, func(t *testing.T, f *farm) {
 		defer f.live(config)()
@@ -536,7 +539,8 @@ func (f *flaky) Read(ctx context.Context) (ipvsctl.Table, error) {
 	return f.Memory.Read(ctx)
 }
 
-// The Perl makes its checks one after the other, so that what all of them take is part of what the times explain.
+// The Perl ldirectord makes its checks one after the other, so the time that they take together is part of the delay
+// that is normal.
 func TestWhatTheTimesExplain(t *testing.T) {
 	f := &farm{t: t}
 	took := func(d time.Duration) director.ServerSnapshot {
@@ -544,7 +548,7 @@ func TestWhatTheTimesExplain(t *testing.T) {
 	}
 	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{Servers: []director.ServerSnapshot{took(
 		4 * time.Second)}}, {Servers: []director.ServerSnapshot{took(time.Second), took(time.Second)}}}}
-	// failurecount (interval + timeout of connect + what all take) + slack
+	// failurecount × (interval + timeout of connect + time of all checks) + slack
 	s := &shadow{}
 	s.Programs = true
 	s.adopt(f.plan(config))
@@ -553,7 +557,7 @@ func TestWhatTheTimesExplain(t *testing.T) {
 	}
 }
 
-// A report has a thousand differences of each kind, and counts the others.
+// A report lists a thousand differences of each kind, and counts the others.
 func TestAReportIsBounded(t *testing.T) {
 	text := strings.Replace(config, "192.0.2.21:80 masq", "10.0.0.1->10.0.4.250:80 masq", 1)
 	play(t, func(t *testing.T, f *farm) {
@@ -569,7 +573,7 @@ func TestAReportIsBounded(t *testing.T) {
 	})
 }
 
-// A server that leaves the file while it has connections stays as long here as in the live table, whose connections
+// A server with connections that leaves the file stays as long in the shadow as in the live table, whose connections
 // count.
 func TestAServerThatLeavesKeepsItsConnections(t *testing.T) {
 	text := "draintime = 60\n" + config

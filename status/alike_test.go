@@ -2,7 +2,7 @@ package status
 
 import "testing"
 
-// Clients get nothing where no server is to serve, none has a weight in the table, and there is no fallback.
+// Clients get no answer if no server is up, none has a weight in the table, and there is no fallback server.
 func TestClientsGetNothing(t *testing.T) {
 	down, up := Server{State: "down"}, Server{State: "up"}
 	served := Server{State: "unknown", TableWeight: new(uint32(1))}

@@ -11,7 +11,7 @@ import (
 	"ldirectord/director"
 )
 
-// crowd is a snapshot of 10,000 servers, four to a virtual service.
+// crowd is a snapshot of 10,000 servers, four in each virtual service.
 func crowd() *director.Snapshot {
 	now := &director.Snapshot{Time: time.Now(), Counted: time.Now()}
 	for i := range 2500 {
@@ -28,7 +28,6 @@ func crowd() *director.Snapshot {
 	return now
 }
 
-// counter counts bytes.
 type counter int64
 
 func (c *counter) Write(b []byte) (int, error) {

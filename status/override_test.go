@@ -18,8 +18,8 @@ import (
 	"ldirectord/orders"
 )
 
-// overridden is a service of which all is changed: 192.0.2.22 is down and drained, 192.0.2.25 was never checked
-// and removed by hand, the fallback server has another weight, and somebody added one of his own.
+// overridden is a service in which everything was changed: 192.0.2.22 is down and drained, 192.0.2.25 was never
+// checked and was removed by hand, the fallback server has another weight, and another server was added by hand.
 const overridden = `checkinterval = 2
 virtual = 192.0.2.10:80
 	real = 192.0.2.22:80 gate
@@ -32,7 +32,7 @@ virtual = 192.0.2.11:80
 	checktype = connect
 `
 
-// A person who looks, and a program that reads, see whatever somebody changed and what the operator ordered.
+// The status for people and that for programs show all changes by hand and all orders.
 func TestEveryOverrideShows(t *testing.T) {
 	var report *Report
 	var metrics bytes.Buffer

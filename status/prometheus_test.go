@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-const prometheusLimit = 30 * time.Second // for it to start, to scrape and to evaluate
+const prometheusLimit = 30 * time.Second // for its start, for scrapes and for evaluations
 
-// Prometheus itself, set up as the examples say, reads the metrics and sees what is down.
+// A real Prometheus with the example configuration reads the metrics and notices failures.
 func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("needs a real server: make test-all")
@@ -56,7 +56,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := awaitAnswers(addr, map[string]string{
-		`count_over_time(ldirectord_standby[1m]) > 2`:                                          `"value"`, // a rate needs more than one scrape
+		`count_over_time(ldirectord_standby[1m]) > 2`:                                          `"value"`, // enough for a rate
 		`up{instance="` + target.Listener.Addr().String() + `"}`:                               `"1"]`,
 		`count(ldirectord_server_up)`:                                                          fmt.Sprintf(`"%d"]`, servers),
 		`ALERTS{alertname="LdirectordVirtualDown",virtual="tcp:192.0.2.11:443"}`:               `"1"]`,
@@ -73,7 +73,7 @@ func TestRealPrometheusScrapesAndAlerts(t *testing.T) {
 	}
 }
 
-// awaitAnswers asks Prometheus until each query has its answer. It returns one that has not, or "".
+// awaitAnswers asks Prometheus until each query has the expected answer. It returns a query that has none, or "".
 func awaitAnswers(addr string, queries map[string]string) (missing string) {
 	client := &http.Client{Timeout: prometheusLimit}
 	for end := time.Now().Add(prometheusLimit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
@@ -103,8 +103,8 @@ func answerOf(client *http.Client, addr, query string) string {
 	return string(text)
 }
 
-// answerPanels asks each query of the dashboard, as Grafana does for all directors and virtual services. Each has an answer
-// but those that show only what goes wrong.
+// answerPanels sends each query of the dashboard, as Grafana does for all directors and virtual services. Each has an
+// answer, except those about failures that did not happen.
 func answerPanels(t *testing.T, addr string) {
 	t.Helper()
 	empty := map[string]bool{"What went wrong, in an hour": true, "Went down or came back, in an hour": true}
@@ -124,7 +124,7 @@ func answerPanels(t *testing.T, addr string) {
 	}
 }
 
-// panel is one of the dashboard.
+// panel is a panel of the dashboard.
 type panel struct {
 	ID          int
 	Type, Title string
@@ -149,7 +149,7 @@ func panels(t *testing.T) []panel {
 	return form.Panels
 }
 
-// Each panel has a place of its own and the data source that is chosen at the import.
+// Panels don't overlap, and have the data source that is chosen at the import.
 func TestTheDashboardsPanels(t *testing.T) {
 	taken, ids := map[[2]int]string{}, map[int]bool{}
 	for _, p := range panels(t) {
@@ -169,7 +169,7 @@ func TestTheDashboardsPanels(t *testing.T) {
 	}
 }
 
-// freeAddr is an address of loopback at which nobody listens at the moment.
+// freeAddr is a free address of loopback.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")

@@ -14,7 +14,7 @@ import (
 	"ldirectord/notify"
 )
 
-// For the race detector: nothing that a scrape holds is changed by a reload.
+// For the race detector: a reload changes nothing that a scrape is still using.
 func TestScrapingWhileReloading(t *testing.T) {
 	journal := notify.NewJournal()
 	d := director.New(director.Deps{Table: ipvsctl.NewMemory(nil), Tell: []director.Receiver{director.Words(journal.Emit)}})
@@ -59,7 +59,7 @@ func scrape(ctx context.Context, d *director.Director) error {
 	return errors.Join(WriteMetrics(io.Discard, now, process()), NewReport(now, process(), nil).WriteText(io.Discard))
 }
 
-// services is a configuration whose servers come and go with n.
+// services is a configuration whose servers depend on n.
 func services(n int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "checkinterval = 1\n")

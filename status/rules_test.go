@@ -22,7 +22,7 @@ const (
 	dashboard = "../examples/grafana/ldirectord.json"
 )
 
-// Each metric that a rule asks for is one that a daemon has, and docs/status.md has them all.
+// Each metric in the rules is one of a daemon, and docs/status.md has all of them.
 func TestRulesAndDocsKnowTheMetrics(t *testing.T) {
 	name := regexp.MustCompile(`\bldirectord_[a-z_]+`)
 	var ours []string
@@ -82,7 +82,7 @@ func TestRealPromtoolSeesEachAlert(t *testing.T) {
 	}
 }
 
-// promtool runs Prometheus' own tool, which is to be content.
+// promtool runs Prometheus' own tool, which must find no fault.
 func promtool(t *testing.T, input []byte, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

@@ -16,11 +16,11 @@ import (
 	"ldirectord/lvs"
 )
 
-// drawing is what a Screen tells a terminal: where to write, colours, to clear, or a character to show.
+// drawing matches what a Screen sends: a move, a colour, an erasure, or a character.
 var drawing = regexp.MustCompile(`\x1b\[([0-9]*)(?:;[0-9]+)?([HJKm])|(?s:.)`)
 
-// written is what the terminal shows, with a rule that shows its size. As terminals do it clears from the last character
-// of a line that is full.
+// written is what the terminal shows, with a frame of its size. Like a terminal, it erases from the last character of
+// a full line.
 func written(t *testing.T, s *Screen, at time.Time, columns, rows int) string {
 	t.Helper()
 	shown, row, column := make([]string, max(rows, 1)), 0, 0
@@ -49,7 +49,7 @@ func written(t *testing.T, s *Screen, at time.Time, columns, rows int) string {
 
 var trailing = regexp.MustCompile(`(?m) +$`)
 
-// later is the same report some seconds on, with what happened meanwhile.
+// later is the report some seconds later, with a change.
 func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report)) *Report {
 	t.Helper()
 	after := *r
@@ -97,7 +97,7 @@ func TestTheScreen(t *testing.T) {
 	golden(t, "screen", []byte(all.String()))
 }
 
-// Of many servers those in trouble are shown first, also before the healthy ones beside them.
+// Of many servers those that are down are shown first, even in front of healthy servers of their own service.
 func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	at := time.Unix(1e9, 0).UTC()
 	r := &Report{Running: true, Time: &at, Started: &at, Reloads: &Reloads{Last: at}, Table: &Table{}, Checks: &Checks{}, Phase: "running"}
@@ -130,7 +130,7 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	for i := range 30 {
 		r.Virtuals[i].Servers[0].State = "down"
 	}
-	for i := range 3 { // of another reason
+	for i := range 3 { // for another reason
 		r.Virtuals[i].Servers[1].State, r.Virtuals[i].Servers[1].Reason = "down", "status 503"
 	}
 	shown = written(t, s, at, 80, 24)
@@ -144,7 +144,7 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	}
 }
 
-// Whatever the daemon's answer has, the terminal is told to move, to clear and to colour, and nothing else.
+// Whatever text a report has, the terminal only gets sequences that move, erase and colour.
 func TestWordsOfOthersMoveNothingOnTheScreen(t *testing.T) {
 	const evil = "\x1b]0;x\a\x1b[2J\u009b2J\r\n\b\u202e\xff"
 	at := time.Unix(1e9, 0).UTC()

@@ -39,7 +39,8 @@ type checkFunc func(context.Context) checker.Result
 
 func (f checkFunc) Check(ctx context.Context) checker.Result { return f(ctx) }
 
-// answer is what a server of ld.cf says, after a time of its own, so that their order is always the same.
+// answer is the result for a server of ld.cf. It takes a different time for each server, so that results always come
+// in the same order.
 func answer(spec checker.Spec) checkFunc {
 	return func(ctx context.Context) checker.Result {
 		last := spec.Target.Addr().As16()[15]
@@ -59,7 +60,7 @@ func answer(spec checker.Spec) checkFunc {
 			return checker.Result{Cause: checker.Answer, Stage: wire.AtMatch, Detail: "status 500"}
 		case last == 26:
 			return checker.Result{Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /(?=x)(a+)+$/"}
-		case last == 25: // forever
+		case last == 25: // without an answer
 			<-ctx.Done()
 			return checker.Result{Cause: checker.Shortage}
 		default:
@@ -68,7 +69,7 @@ func answer(spec checker.Spec) checkFunc {
 	}
 }
 
-// refusing is a table that does not take one virtual service.
+// refusing is a table that refuses changes of one virtual service.
 type refusing struct{ *ipvsctl.Memory }
 
 func (r refusing) Do(ctx context.Context, ops ...ipvsctl.Op) (results []error) {
@@ -82,7 +83,7 @@ func (r refusing) Do(ctx context.Context, ops ...ipvsctl.Op) (results []error) {
 	return results
 }
 
-// Read counts for two servers of one virtual service; one of them never had a connection.
+// Read has counters for two servers of one virtual service. One of them never had a connection.
 func (r refusing) Read(ctx context.Context) (ipvsctl.Table, error) {
 	table, err := r.Memory.Read(ctx)
 	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
@@ -98,7 +99,7 @@ func (r refusing) Read(ctx context.Context) (ipvsctl.Table, error) {
 	return table, err
 }
 
-// observed runs a director over testdata/status/ld.cf for ten minutes of fake time and returns what it knows.
+// observed is what a director knows after ten minutes of fake time with testdata/status/ld.cf.
 func observed(t *testing.T) (now *director.Snapshot) {
 	t.Helper()
 	dir := t.TempDir()
@@ -128,7 +129,7 @@ func observed(t *testing.T) (now *director.Snapshot) {
 		if err := errors.Join(<-ended, journal.Close(context.Background())); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(time.Minute) // whoever looks names up has ended
+		time.Sleep(time.Minute) // so that look-ups of names have ended
 	})
 	return now
 }
@@ -146,7 +147,7 @@ func planOf(t testing.TB, source []byte) *director.Plan {
 	return p
 }
 
-// process is a daemon that is as old as the fake time.
+// process is a daemon that started when the fake time did.
 func process() Process {
 	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	return Process{
@@ -184,7 +185,8 @@ func TestTheThreeFormsOfAReport(t *testing.T) {
 	golden(t, "metrics", metricsOf(t, now))
 }
 
-// For big tables: what says who is up and who needs a look stays, and what the alert rules for that ask.
+// Small metrics, for big tables, have all that shows which servers are up or need attention, and all that the alert
+// rules for this use.
 func TestSmallMetrics(t *testing.T) {
 	now := observed(t)
 	full := metricsOf(t, now)
@@ -203,7 +205,7 @@ func TestSmallMetrics(t *testing.T) {
 	}
 }
 
-// A server that passes and waits is no server that serves.
+// A server whose checks pass, but which still waits, does not count as serving.
 func TestAServerThatWaits(t *testing.T) {
 	now := observed(t)
 	v := &now.Virtuals[1]
@@ -219,7 +221,7 @@ func TestAServerThatWaits(t *testing.T) {
 	}
 }
 
-// A server that is suspected serves, and needs a look.
+// A suspected server serves, and needs attention.
 func TestAServerThatIsSuspected(t *testing.T) {
 	now := observed(t)
 	s := &now.Virtuals[5].Servers[0]
@@ -235,7 +237,7 @@ func TestAServerThatIsSuspected(t *testing.T) {
 	}
 }
 
-// Servers that wait for their turn to go are told, also without keepserving.
+// Servers that wait for their turn to be removed are reported, also without keepserving.
 func TestServersThatWaitToGo(t *testing.T) {
 	now := observed(t)
 	for _, row := range []struct {
@@ -265,7 +267,7 @@ func metricsOf(t *testing.T, now *director.Snapshot) []byte {
 	return bytes.ReplaceAll(form.Bytes(), []byte(runtime.Version()), []byte("go1.26"))
 }
 
-// reads are how often the table was read: where two timers end at the same time, once more or less.
+// reads are the numbers of reads of the table. They may differ by one, because two timers end at the same time.
 var reads = regexp.MustCompile(`(operation="read"} |"read": {\s+"done": )[1-9][0-9]*`)
 
 func golden(t *testing.T, name string, got []byte) {
@@ -299,7 +301,7 @@ func firstDifference(got, want string) string {
 	return fmt.Sprintf("%d lines instead of %d", len(a), len(b))
 }
 
-// What a daemon writes is what a command reads.
+// A command reads a report as the daemon wrote it.
 func TestAReportIsReadAsItWasWritten(t *testing.T) {
 	report := NewReport(observed(t), process(), carried())
 	text, err := json.Marshal(report)
@@ -334,7 +336,8 @@ func TestLabelValuesAreEscaped(t *testing.T) {
 	}
 }
 
-// Who is held by keepserving and who by the brake of checkvip is one gauge, which the same alert watches.
+// Servers that are held by keepserving and those that are held by the brake of checkvip are in the same gauge, for
+// one alert.
 func TestBrakedServersAreHeld(t *testing.T) {
 	held := director.ServerResult{Braked: true}
 	braked := []director.ServerSnapshot{{Real: "a", ServerResult: held}, {Real: "b", ServerResult: held}, {Real: "c"}}
@@ -347,7 +350,7 @@ func TestBrakedServersAreHeld(t *testing.T) {
 	}
 }
 
-// An address is on its device of announce, on the last resort, or on none.
+// An address is on its announce device, on the device of last resort, or on none.
 func TestWhereAnAddressIsAnnounced(t *testing.T) {
 	at := func(state, on string) director.AnnouncementSnapshot {
 		return director.AnnouncementSnapshot{Address: state, State: state, Device: "lvs0", On: on}
@@ -372,7 +375,7 @@ func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
 	}
 }
 
-// brokenPipe is a client that has gone.
+// brokenPipe is a client that has closed its connection.
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
@@ -387,7 +390,7 @@ func TestAClientThatHasGoneIsAnError(t *testing.T) {
 	}
 }
 
-// What servers and files of maintenancedir say is shown as text.
+// Text from servers and from files of maintenancedir is printable.
 func TestARemarkIsPrintable(t *testing.T) {
 	var b bytes.Buffer
 	p := page{bufio.NewWriter(&b)}
@@ -422,7 +425,7 @@ func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
 	}
 }
 
-// Checks are late from a second on, and a table has a head where it has lines.
+// Checks are reported as late from a second on. A table without lines has no head.
 func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for overdue, late := range map[float64]bool{0.99: false, 1: true} {
@@ -437,7 +440,7 @@ func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 	}
 }
 
-// Who wonders why a server does not come back from maintenance is told.
+// The status explains why a server does not come back from maintenance.
 func TestAFolderThatCannotBeReadShows(t *testing.T) {
 	s := observed(t)
 	s.Folder = "open /srv/maintenance: permission denied"
@@ -447,7 +450,7 @@ func TestAFolderThatCannotBeReadShows(t *testing.T) {
 	}
 }
 
-// What a mail program says at length is in the log.
+// A long message of a mail program is only in the log.
 func TestAMailThatFailsIsOneLine(t *testing.T) {
 	s, p := observed(t), process()
 	long := "failed to send email message to root by sendmail: /usr/sbin/sendmail: exit status 1: " +
@@ -464,7 +467,7 @@ func TestAMailThatFailsIsOneLine(t *testing.T) {
 	}
 }
 
-// The last events that matter come last, with the day where that is another one.
+// The last events are shown at the end, with the day if it is another one.
 func TestTheLastEventsAreShown(t *testing.T) {
 	s, p := observed(t), process()
 	p.Last = []Failure{

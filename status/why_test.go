@@ -17,9 +17,9 @@ import (
 	"ldirectord/orders"
 )
 
-// night is what happened to servers until 03:10. The first failed softly, went down, the table refused that and was
-// told again; somebody gave an order. Of the second, results were not believed; somebody changed its weight, and
-// keepserving held it.
+// night is the history of two servers until 03:10. The first one failed softly and went down, the table refused its
+// removal at first, and an order was given. The second one had results that were ignored, its weight was changed by
+// hand, and keepserving held it.
 func night() *director.Snapshot {
 	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	at := func(clock string) history.Moment {
@@ -99,7 +99,7 @@ func night() *director.Snapshot {
 	}}
 }
 
-// What is wrong, since when, why, and what was done about it, for a person and for a program.
+// why shows what is wrong, since when, why, and what was done about it, for people and for programs.
 func TestWhy(t *testing.T) {
 	defer func(zone *time.Location) { time.Local = zone }(time.Local)
 	time.Local = time.UTC
@@ -145,7 +145,7 @@ func TestWhyShowsTheLastEntries(t *testing.T) {
 	}
 }
 
-// What the table has of a server is told in the words of its director's role.
+// The text has the time of the next check, if that is known.
 func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	c := Case{Virtual: "tcp:192.0.2.10:80", Server: Server{Real: "192.0.2.21:80", State: "up", Since: now}}
@@ -161,6 +161,7 @@ func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 	}
 }
 
+// The text has the server's entry in the table. On standby it is that the director leaves the table alone.
 func TestWhyTellsWhatTheTableHas(t *testing.T) {
 	for want, change := range map[string]func(*director.Snapshot){
 		"  it is in the table with weight 3\n":                  func(s *director.Snapshot) { s.Virtuals[0].Servers[0].Effective = 3 },

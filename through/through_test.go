@@ -51,7 +51,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// The lab is a director at 127.0.0.1, which is not a virtual address, and servers from 127.0.0.2 on with 127.0.0.9.
+// In these tests the director's address is 127.0.0.1, servers have the addresses from 127.0.0.2 on, and the virtual
+// address is 127.0.0.9.
 var virtual = netip.MustParseAddr("127.0.0.9")
 
 func way(server string, forward lvs.Forward) checker.Through {
@@ -63,13 +64,13 @@ type fake struct {
 	table  *ipvsctl.Memory
 	saved  []ipvsctl.PrivateService
 	full   error
-	astray bool   // packets don't come to their services …
-	only   uint16 // … those to this port, unless it is 0
+	astray bool   // packets don't come to their services
+	only   uint16 // with astray: only those to this port; 0: all
 	knocks int
-	count  lvs.Counters // of every destination
+	count  lvs.Counters // the counters of every destination
 }
 
-// counting is the table of a fake.
+// counting is the table of a fake, with counters.
 type counting struct {
 	*ipvsctl.Memory
 	f *fake
@@ -85,7 +86,7 @@ func (c counting) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table,
 	return all, err
 }
 
-// knock is one packet of a check. The kernel sums up the packets later.
+// knock sends one packet of a check. The kernel adds it to the counters later.
 func (f *fake) knock(_ wire.Via, to netip.AddrPort) error {
 	f.knocks++
 	if !f.astray || f.only != 0 && f.only != to.Port() {
@@ -110,7 +111,7 @@ func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
 	return f
 }
 
-// inTable are the private services of a table: mark, destination and its number.
+// inTable lists the private services of a table: mark, destination and the number of its method.
 func inTable(t *testing.T, table *ipvsctl.Memory) string {
 	t.Helper()
 	all, err := table.Read(t.Context())
@@ -128,7 +129,7 @@ func inTable(t *testing.T, table *ipvsctl.Memory) string {
 	return text
 }
 
-// use is a check that begins and ends.
+// use makes a check, and returns why it is void.
 func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	t.Helper()
 	var now passage
@@ -142,8 +143,8 @@ func (f *fake) use(t *testing.T, w checker.Through) (void string) {
 	return f.judge(t.Context(), &now, checker.Result{OK: true})
 }
 
-// Two servers never share a mark, nor have one that a rule sends elsewhere: without a free mark their checks are void,
-// until a reload finds one.
+// Two servers never share a mark, and no server gets a mark that a rule routes elsewhere. Without a free mark their
+// checks are void, until a reload finds one.
 func TestNoMarkIsFree(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	f := newFake(table)
@@ -169,7 +170,7 @@ func TestNoMarkIsFree(t *testing.T) {
 
 func TestServicesComeAndGo(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
-	// another daemon's
+	// a service of another daemon
 	table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: lvs.Key{Mark: ipvsctl.FirstPrivate + 2},
 		Settings: ipvsctl.Private})
 	f := newFake(table)
@@ -190,7 +191,7 @@ func TestServicesComeAndGo(t *testing.T) {
 			t.Errorf("%v: %s", w, void)
 		}
 	}
-	// 1 is used by a rule, 2 by another daemon, 3 by the file; tunnels have the other half.
+	// mark 1 is used by a rule, 2 by another daemon, 3 by the file; tunnels use the other half of the marks
 	if got, want := inTable(t, table),
 		"4c000000 127.0.0.2:0 3\n4c000002\n4c000004 127.0.0.3:0 3\n4c800000 127.0.0.2:0 2\n"; got != want {
 		t.Errorf("all were checked: the table has\n%swant\n%s", got, want)
@@ -199,7 +200,7 @@ func TestServicesComeAndGo(t *testing.T) {
 	expect("at the end", "")
 }
 
-// Two daemons, or a daemon and a probe, that check the same server.
+// Two daemons, or a daemon and a probe, may check the same server. They use different private services.
 func TestNobodySharesAService(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	one, two, gate := newFake(table), newFake(table), way("127.0.0.2", lvs.Route)
@@ -237,8 +238,8 @@ func TestAServiceThatIsLost(t *testing.T) {
 	}
 }
 
-// A destination that was changed by hand says nothing of its server: with weight 0 the kernel refuses, by masq it is
-// asked at its own address. It is restored.
+// A private service that was changed by hand proves nothing about its server: with weight 0 the kernel refuses the
+// check, and with masq the server is checked at its own address. The service is restored.
 func TestAServiceThatIsChanged(t *testing.T) {
 	for what, change := range map[string]func(*lvs.Dest){
 		"no weight":      func(d *lvs.Dest) { d.Weight = 0 },
@@ -279,7 +280,7 @@ func TestTheNextDaemon(t *testing.T) {
 		f.use(t, w)
 	}
 	former := f.saved
-	for _, p := range former { // one has lost its destination to another daemon, which has the mark now
+	for _, p := range former { // the mark of one of them belongs to another daemon now
 		if p.Dest.Addr.Addr() == c.Server {
 			table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelDest, Key: p.Key, Dest: p.Dest},
 				ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key,
@@ -333,10 +334,11 @@ func TestNothingIsMadeThatIsNotWrittenDown(t *testing.T) {
 	}
 }
 
-// answers are checks of one address, one after the other; the last one is repeated. They take as long as they say.
+// answers is a checker of one address. It returns the results of a list one after the other, and repeats the last.
+// Each check takes as long as its result says.
 type answers struct {
 	list  []checker.Result
-	then  func() // while one is under way
+	then  func() // called during each check
 	asked int
 }
 
@@ -367,7 +369,7 @@ func TestCheck(t *testing.T) {
 		through, own checker.Result
 		want         checker.Result
 		took         time.Duration
-		asked        int // the own address
+		asked        int // how often the server's own address was checked
 	}{
 		{"up", up, silent, checker.Result{OK: true, Detail: "200 OK"}, 0, 0},
 		{"up, and told", drains, silent, drains, 0, 0},
@@ -432,7 +434,7 @@ func (f *fake) checkOf(t *testing.T, target string, through, own checker.Checker
 	return c
 }
 
-// While the table is flushed at each check nothing goes up or down by it.
+// When the table is flushed during each check, no server goes up or down because of this.
 func TestAnswersWithoutTheService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -464,7 +466,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			}
 		}
 		through.then, through.list = nil, []checker.Result{refused}
-		c.Check(t.Context()) // the first failure after a loss says nothing
+		c.Check(t.Context()) // the first failure after a loss is ignored
 		if r := c.Check(t.Context()); r.OK || !r.OwnAnswers {
 			t.Errorf("down: %+v", r)
 		}
@@ -495,7 +497,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 	})
 }
 
-// A check that began while no answer could come back says nothing, although one could at its end.
+// A check that began while no answer could come back is void, even if an answer could have come at its end.
 func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 	if sysctl("all", "accept_local") != "0" || sysctl("lo", "accept_local") != "0" {
 		t.Skip("accept_local is set here")
@@ -505,7 +507,7 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 		silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout,
 			Took: 5 * time.Second}
 		c := f.check(t, &answers{list: []checker.Result{silent}}, &answers{list: []checker.Result{{OK: true}}})
-		f.machine.devices[virtual] = net.Interface{Name: "lo"} // its own address, of which it takes no packets
+		f.machine.devices[virtual] = net.Interface{Name: "lo"} // packets from an own address are dropped
 		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
 			t.Errorf("while the way is closed: %+v", r)
 		}
@@ -519,7 +521,7 @@ func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 	})
 }
 
-// What check warns of a check that always fails, it warns of the same check through the virtual address.
+// When check warns that a check always fails, it also does so for the same check through the virtual address.
 func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 	build := func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) }
 	spec := checker.Spec{Type: "negotiate", Service: "oracle", Target: netip.MustParseAddrPort("127.0.0.2:1521"),
@@ -535,9 +537,9 @@ func TestACheckThatIsLeftOutIsKnown(t *testing.T) {
 	}
 }
 
-// Rules of others may change the marks of checks. A check whose packets don't come to its service is void, and is not
-// sent; nobody goes out or comes in by it. That is found at once when a check fails or passes after a failure, and for
-// others when no packets come to the service.
+// Other rules may change the marks of checks. A check whose packets don't come to its service is void, and is not
+// made: no server goes up or down because of it. This is noticed at once when a check fails, or passes after a
+// failure, and for other checks when no packets come to the service.
 func TestAWayThatLeadsElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -600,7 +602,7 @@ func TestAWayThatLeadsElsewhere(t *testing.T) {
 	})
 }
 
-// A connection that ends just as another one begins says nothing.
+// A connection that ends while another one begins does not make a result count.
 func TestAConnectionThatEnds(t *testing.T) { synctest.Test(t, aConnectionThatEnds) }
 
 func aConnectionThatEnds(t *testing.T) {
@@ -621,7 +623,7 @@ func aConnectionThatEnds(t *testing.T) {
 	}
 }
 
-// A first connection that is not counted at once does not bring a server in by its own address.
+// A first connection that is counted late does not make a server count as up by its own address.
 func TestAConnectionThatIsCountedLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -637,13 +639,13 @@ func TestAConnectionThatIsCountedLate(t *testing.T) {
 		if r := c.Check(t.Context()); r.OK || r.Way != checker.WayThrough || !r.OwnAnswers {
 			t.Errorf("it lacks the virtual address: %+v", r)
 		}
-		if f.knocks != 3 { // two for the way, one for the failure
+		if f.knocks != 3 { // two to test the way, one for the failure
 			t.Errorf("%d packets were sent", f.knocks)
 		}
 	})
 }
 
-// Two checks of one server share its service: packets of the one say nothing of the other.
+// Two checks of one server share its service. Packets of one check prove nothing about the other.
 func TestTwoChecksOfAServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))

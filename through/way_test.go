@@ -15,7 +15,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// The schedule begins a check by itself while its way is known, and asks afterwards whether the answer counts.
+// The schedule begins a check by itself while its way is known, and then asks whether the result counts.
 func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -65,7 +65,7 @@ func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 	})
 }
 
-// Confirm looks at the services of many checks at once, and each counts by its own.
+// Confirm reads the services of many checks at once. The result of each check depends on its own service.
 func TestASuccessCountsByItsOwnService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -90,7 +90,7 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 	})
 }
 
-// A service that was just lost is made again and asked once more, unless half of the timeout is over.
+// When a service was lost just before, it is made again and the check repeated, unless half of the timeout is over.
 func TestAServiceThatIsLostLate(t *testing.T) {
 	for took, asked := range map[time.Duration]int{2500*time.Millisecond - 1: 2, 2500 * time.Millisecond: 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestAServiceThatIsLostLate(t *testing.T) {
 	}
 }
 
-// The last mark of each half is one to give.
+// The last mark of each half can be used.
 func TestTheLastMark(t *testing.T) {
 	for forward, want := range map[lvs.Forward]uint32{lvs.Route: 0x4c7fffff, lvs.Tunnel: 0x4cffffff} {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -149,7 +149,7 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 	}
 }
 
-// A check that was found to go elsewhere sends no packet for a minute, and one then.
+// A check whose packets go elsewhere is not made for a minute. Then one packet is sent to try the way.
 func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -171,7 +171,8 @@ func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 	})
 }
 
-// A way is looked at again each minute while packets come by it, and whether checks share it is known from the second on.
+// A way is tried again every minute while packets come through it. From the second time on it is known whether checks
+// share it.
 func TestHowOftenAWayIsLookedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -209,7 +210,7 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 	})
 }
 
-// A source that is a virtual address is none: answers would come to whoever has that.
+// A virtual address can't be the source of checks: answers would come to the director that has the address.
 func TestASourceThatIsVirtual(t *testing.T) {
 	f := newFake(ipvsctl.NewMemory(nil))
 	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"), Forward: lvs.Route}
@@ -220,7 +221,7 @@ func TestASourceThatIsVirtual(t *testing.T) {
 	}
 }
 
-// Segments fit the device by which a check goes, as that was within the last minute.
+// The segment size fits the device of the check, as it was at most a minute before.
 func TestSegmentsFitTheDevice(t *testing.T) {
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
@@ -242,7 +243,7 @@ func TestSegmentsFitTheDevice(t *testing.T) {
 	}
 }
 
-// What decides about answers is read from this machine.
+// The settings that decide whether answers arrive are read from this machine.
 func TestTheMachineAsItIs(t *testing.T) {
 	is := func(name string) bool {
 		values := ""

@@ -2,7 +2,8 @@ package health
 
 import "testing"
 
-// The words of an agent, as HAProxy reads them: TestRealHAProxyAgent of package checker asks it.
+// The words of an agent mean what they mean to HAProxy. TestRealHAProxyAgent of package checker compares with HAProxy
+// itself.
 func TestAnAgentsWords(t *testing.T) {
 	percent := func(n uint8) Told { return Told{Weighs: true, Percent: n} }
 	none := Told{Wordless: true}

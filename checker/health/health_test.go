@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Results are written as a string, + for a success and - for a failure; the wanted states after each
-// of them as u (up), d (down).
+// Results are a string: + for a success, - for a failure. The states expected after each of them are u (up) and d
+// (down).
 func TestNext(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// told reads an answer of a table: words as an agent writes them, or "silent".
+// told reads an answer of the test's table: the words of an agent, or "silent".
 func told(t *testing.T, answer string) (a Told) {
 	t.Helper()
 	for word := range strings.FieldsSeq(answer) {
@@ -37,7 +37,7 @@ func shown(w Words) string {
 	return strings.Join(strings.Fields(fmt.Sprintf("%d%% %s %s", w.Percent(), w.Admin, down)), " ")
 }
 
-// Answers are separated by commas, and so is what counts after each of them.
+// Answers are separated by commas, and so are the states expected after each of them.
 func TestTelling(t *testing.T) {
 	one, three := Rule{Fall: 1, Rise: 1}, Rule{Fall: 3, Rise: 1}
 	for _, c := range []struct {

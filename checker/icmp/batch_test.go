@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ended is how an echo ended.
+// ended is the result of an echo.
 type ended struct {
 	echo *Echo
 	took time.Duration
@@ -28,7 +28,7 @@ func TestErrorOfOneMessageIsItsOwn(t *testing.T) {
 		}
 		batch = append(batch, &Echo{To: to, Done: func(e *Echo, took time.Duration, err error) { all <- ended{e, took, err} }})
 	}
-	for range 2 { // an echo may be sent again
+	for range 2 { // the same echo may be sent again
 		p.Send(batch)
 		seen := map[*Echo]bool{}
 		for range batch {

@@ -24,7 +24,7 @@ const (
 
 var loopbacks = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")}
 
-// mayPing ends the test where the family is missing or nothing may be sent.
+// mayPing skips the test where this machine lacks the address family, or where pings are forbidden.
 func mayPing(t *testing.T, to netip.Addr, err error) {
 	t.Helper()
 	if errors.Is(err, ErrDenied) || isDenied(err) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) {
@@ -62,7 +62,7 @@ func TestUnprivilegedPing(t *testing.T) {
 	}
 }
 
-// What has to stay on the link has a socket of its own, whose packets every router drops.
+// A ping that must stay on the link uses a socket of its own, whose packets have a hop limit of 1.
 func TestPingsOnTheLinkGoOneHop(t *testing.T) {
 	p := NewPinger()
 	defer p.Close()
@@ -114,7 +114,7 @@ func TestEchoesWithASocketEach(t *testing.T) {
 		return &Echo{To: loopbacks[0], Done: func(_ *Echo, _ time.Duration, err error) { done <- err }}
 	}
 	e := newEcho()
-	for range 2 { // an echo may be sent again
+	for range 2 { // the same echo may be sent again
 		p.Send([]*Echo{e})
 		mayPing(t, e.To, <-done)
 		if p.Forget(e) {
@@ -195,7 +195,7 @@ func TestPingEndsInTime(t *testing.T) {
 	}
 }
 
-// waitedFor is a context that tells when a ping waits for its end: the request is sent then.
+// waitedFor is a context that reports when a ping begins to wait: then the request has been sent.
 type waitedFor struct {
 	context.Context
 	tell func()
@@ -206,7 +206,7 @@ func (w waitedFor) Done() <-chan struct{} {
 	return w.Context.Done()
 }
 
-// newSilentPinger is a pinger that gets no reply: it asks for nothing that exists.
+// newSilentPinger is a pinger that gets no reply: it sends requests of an unknown type.
 func newSilentPinger(t *testing.T) *Pinger {
 	t.Helper()
 	p := NewPinger()
@@ -218,7 +218,7 @@ func newSilentPinger(t *testing.T) *Pinger {
 	return p
 }
 
-const headerAt = 24 // in the replies of the next test
+const headerAt = 24 // in the replies of TestOnlyTheRightReplyCounts
 
 func TestOnlyTheRightReplyCounts(t *testing.T) {
 	p := NewPinger()

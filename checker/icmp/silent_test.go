@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// openApart opens a hub in a network of its own, where a whole network of servers is silent: nobody answers who
-// has their addresses.
+// openApart opens a hub in a network namespace of its own, on a network whose addresses no machine has.
 func openApart(t *testing.T, ipv6 bool) (*Pinger, *hub) {
 	t.Helper()
 	ip, err := exec.LookPath("ip")
@@ -29,7 +28,7 @@ func openApart(t *testing.T, ipv6 bool) (*Pinger, *hub) {
 	p := NewPinger()
 	done := make(chan opened)
 	go func() {
-		runtime.LockOSThread() // the thread ends with the goroutine, and nothing else is in its network
+		runtime.LockOSThread() // the thread ends with the goroutine: no other one gets its network namespace
 		if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
 			done <- opened{err: err, skip: true}
 			return
@@ -57,7 +56,7 @@ func openApart(t *testing.T, ipv6 bool) (*Pinger, *hub) {
 	return p, o.hub
 }
 
-// silentNeighbour is the address of one.
+// silentNeighbour is an address on that network.
 func silentNeighbour(ipv6 bool, i int) netip.Addr {
 	if ipv6 {
 		return netip.AddrFrom16([16]byte{0: 0xfd, 1: 5, 14: byte(1 + i/250), 15: byte(1 + i%250)})
@@ -65,7 +64,7 @@ func silentNeighbour(ipv6 bool, i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, 5, byte(1 + i/250), byte(1 + i%250)})
 }
 
-// The requests to silent neighbours stay in the socket's buffer while the kernel looks for them.
+// Requests to silent neighbours stay in the socket's buffer while the kernel looks for their hardware addresses.
 func TestRoomForThousandSilentNeighbours(t *testing.T) {
 	p, _ := openApart(t, false)
 	var batch []*Echo
@@ -124,7 +123,7 @@ func TestSilentNeighboursFailAndNobodyElseDoes(t *testing.T) {
 	}
 }
 
-// A socket without room forever is a shortage of this machine, after the timeout and not later.
+// A socket whose buffer stays full is a shortage of this machine, reported at the timeout and not later.
 func TestPingWaitsForRoomNoLongerThanItsTimeout(t *testing.T) {
 	p, h := openApart(t, false)
 	if err := h.SetWriteBuffer(1); err != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What others do with the processor, or nobody, is not spent.
+// The clock measures the processor time of the match, without that of other threads or of an idle processor.
 func TestClockStandsStillWhileOthersHaveTheProcessor(t *testing.T) {
 	const pause = 50 * time.Millisecond
 	c := startClock()

@@ -14,7 +14,7 @@ func compiled(t *testing.T, pattern string) *Regexp {
 	return r
 }
 
-// Patterns as people write them are matched in linear time; those that only look like it are not.
+// Patterns as people write them are matched in linear time. Patterns that only look alike are not.
 func TestWhatRunsInLinearTime(t *testing.T) {
 	for pattern, want := range map[string]bool{
 		`OK web[0-9]+`: true, `status.*ok`: true, `^OK$`: true, `(?i)ready`: true, `<h1>\s*Welcome\s*</h1>`: true, `(a+)+$`: true,
@@ -28,7 +28,7 @@ func TestWhatRunsInLinearTime(t *testing.T) {
 	}
 }
 
-// A text without what each match contains is not searched.
+// A text is searched only if it contains the strings that are part of each match.
 func TestWhatEveryMatchContainsIsLookedForFirst(t *testing.T) {
 	for pattern, want := range map[string]string{
 		`status.*ok`: "[status ok]", `(?:ab)+c`: "[ab c]", `a(?:b|c)d`: "[a d]", `(?i)ab1`: "[1]", `ab?c`: "[a c]", `foo(?=bar)baz`: "[foobaz]",

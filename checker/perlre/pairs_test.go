@@ -21,14 +21,14 @@ var (
 	seed  = flag.Uint64("seed", 3, "where the pairs are drawn from")
 )
 
-// moreAtoms are what the other test's atoms leave out: words, lookbehind of a known width, characters of UTF-8,
+// moreAtoms are constructs that the other test doesn't use: words, lookbehind of a known width, characters of UTF-8,
 // conditions with both branches.
 var moreAtoms = strings.Split("status ok ready <h1> 200 \\d+ \\w+ .* .*? .+ .*+ \\s* [0-9.]+ (a|b) (?:a|ab) (?:|a) (\\w)\\1 (?<=a) (?<!b) (?<=\\w)b (?<=\xe9) (?=b) (?!b) (?!$) "+
 	"\xc3\xa9 \xe2\x82\xac [\xc3\xa9] [^\x80-\xff] \xff+ (?i:\xe9) (?:a*)* (?:a|b?)+ (?:^a|b)* (?:a$|b)* ^$ $$ ^^ \\n? \\Z\\n \\b\\w+\\b "+
 	"(?m:^) (?m:$) (?m:^a$) (?m:b$\\n) (?m:^)* (?:\\b)+ (?:\\B)? a{2,3} (?:ab){2} [ab]{0} (?:a{1,2}){2,} [[:space:]]+ \\x{e9} \\.$ (?s:.)", " ")
 
-// A pattern means what it means to perl, whichever engine it runs on. Texts are drawn from the pattern itself, and
-// changed a little: else hardly one would match.
+// A pattern means the same as in Perl, whichever engine runs it. Texts are made from the pattern itself, with small
+// changes: few random texts would match.
 func TestPatternsMeanWhatTheyMeanToPerl(t *testing.T) {
 	perl := startPerl(t)
 	random := rand.New(rand.NewPCG(*seed, 7))
@@ -43,7 +43,7 @@ func TestPatternsMeanWhatTheyMeanToPerl(t *testing.T) {
 	}
 }
 
-// The same with patterns that the fuzzer's numbers draw.
+// The same with patterns and texts made from the fuzzer's numbers.
 func FuzzPatternsMeanWhatTheyMeanToPerl(f *testing.F) {
 	perl := startPerl(f)
 	f.Add(uint64(1))
@@ -54,7 +54,7 @@ func FuzzPatternsMeanWhatTheyMeanToPerl(f *testing.F) {
 
 const textsPerPattern = 4
 
-// compares draws a pattern and some texts, and asks perl and each engine.
+// compares makes a pattern and some texts at random, and compares Perl's answers with those of each engine.
 func (p *perlProcess) compares(t *testing.T, random *rand.Rand, counts map[string]int) {
 	t.Helper()
 	pattern := drawnPattern(random)
@@ -78,7 +78,7 @@ func (p *perlProcess) compares(t *testing.T, random *rand.Rand, counts map[strin
 	}
 }
 
-// A set has the bytes that it has in Perl, in each engine, with both cases and without.
+// A character class matches the same bytes as in Perl, in each engine, with case ignored or not.
 func TestSetsHoldTheBytesThatTheyHoldInPerl(t *testing.T) {
 	perl := startPerl(t)
 	sets := []string{`\N`, `[{-\xff]`, `[^{-\xff]`, `[\x00-@\[-\xff]`, `[\x80-\xff]`, `[A-\xff]`, "[\xe0-\xff]"}
@@ -108,8 +108,8 @@ func TestSetsHoldTheBytesThatTheyHoldInPerl(t *testing.T) {
 	}
 }
 
-// eachEngine is what Go's engine and the one that backtracks find, whatever would be asked; "" if Go's can't read the
-// pattern as Perl does.
+// eachEngine is the result of Go's engine and of the backtracking one, whichever Compile would choose. It is "" if
+// Go's engine can't run the pattern as Perl does.
 func eachEngine(t *testing.T, pattern, text string) string {
 	t.Helper()
 	r, err := Compile(pattern)
@@ -137,7 +137,7 @@ func eachEngine(t *testing.T, pattern, text string) string {
 	return answers[where != nil] + answers[at != nil]
 }
 
-// Both engines agree on what is on the list, and on where it matches.
+// Both engines have the same result with every pattern that Go's engine can run.
 func TestEnginesAgree(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 11))
 	linear := 0
@@ -159,7 +159,8 @@ func TestEnginesAgree(t *testing.T) {
 	}
 }
 
-// Where a repeat's body may be empty, Go's engine finds another end than perl.
+// For a repeat whose body may be empty, Go's engine finds another end than Perl. There the backtracking engine is
+// used.
 func TestWhatMatchesIsWherePerlFindsIt(t *testing.T) {
 	for _, c := range []struct {
 		pattern, text string
@@ -172,7 +173,7 @@ func TestWhatMatchesIsWherePerlFindsIt(t *testing.T) {
 	}
 }
 
-// The list of docs/checks.md is what runs in linear time.
+// The patterns that docs/checks.md lists are those that are matched in linear time.
 func TestListOfTheDocumentsIsWhatRunsInLinearTime(t *testing.T) {
 	text, err := os.ReadFile("../../docs/checks.md")
 	if err != nil {
@@ -215,11 +216,12 @@ func drawnPattern(r *rand.Rand) string {
 	return drawnPattern(r)
 }
 
-// oddBreaks are line breaks that are repeated lazily. Perl takes them for one byte each when it looks for what follows:
-// " \R*?]" does not match " \r\n]" there.
+// oddBreaks are repeated line breaks. When a repeat is lazy, Perl searches for what follows as if a line break were
+// one byte: " \R*?]" does not match " \r\n]" there.
 var oddBreaks = regexp.MustCompile(`\\[RX](?:[*+?]|\{[0-9, ]+\})\?`)
 
-// sketch is about what a pattern may match, without what looks around, refers to groups or takes for good.
+// sketch is a simpler pattern that matches about the same texts: without assertions, references to groups and atomic
+// groups.
 func sketch(pattern string) (*syntax.Regexp, error) {
 	all, err := scan(pattern)
 	if err != nil {
@@ -235,7 +237,7 @@ var (
 	backReferences = regexp.MustCompile(`\(\?:\\[0-9]+\)`)
 )
 
-// sample is a text that a sketch might match.
+// sample is a text that probably matches a sketch.
 func sample(r *rand.Rand, n *syntax.Regexp) string {
 	const longest = 24
 	var b strings.Builder
@@ -255,10 +257,10 @@ func sample(r *rand.Rand, n *syntax.Regexp) string {
 	case syntax.OpCharClass:
 		i := 2 * r.IntN(len(n.Rune)/2)
 		c := n.Rune[i] + rune(r.IntN(int(n.Rune[i+1]-n.Rune[i])+1))
-		if c >= 0x80 && c>>8 != beyond>>8 { // no byte
+		if c >= 0x80 && c>>8 != beyond>>8 { // not a byte
 			c = beyond + 0x80 + c%0x80
 		}
-		if c < ' ' && r.IntN(4) > 0 { // another
+		if c < ' ' && r.IntN(4) > 0 { // mostly no control character: draw again
 			return sample(r, n)
 		}
 		b.WriteByte(byte(c))
@@ -280,7 +282,7 @@ func sample(r *rand.Rand, n *syntax.Regexp) string {
 	return b.String()[:min(b.Len(), longest)]
 }
 
-// changed is a text with something before, after, or wrong in it.
+// changed is a text with a small addition or error.
 func changed(r *rand.Rand, text string) string {
 	switch r.IntN(6) {
 	case 0:

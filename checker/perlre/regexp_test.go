@@ -15,10 +15,11 @@ import (
 	"time"
 )
 
-// enough is a budget that no small text needs.
+// enough is a time limit that no small text reaches.
 const enough = time.Second
 
-// answer asks our matcher: 1 matches, 0 does not, E refuses the pattern, B gives up: only the engine that backtracks may.
+// answer is our result: 1 matches, 0 does not, E refuses the pattern, B exceeds the limit, which only the
+// backtracking engine may do.
 func answer(t *testing.T, pattern, text string) string {
 	t.Helper()
 	m, err := Compile(pattern)
@@ -38,7 +39,7 @@ func answer(t *testing.T, pattern, text string) string {
 	return "0"
 }
 
-// notations are what the engines are given.
+// notations are the pattern as it is passed to each engine.
 func notations(pattern string) string {
 	all, err := scan(pattern)
 	if err != nil {
@@ -110,19 +111,21 @@ func TestReceiveDecidesAsPerlOnRandomPatterns(t *testing.T) {
 	}
 }
 
-// onPurpose is how we refuse what Perl accepts. All other patterns that we refuse are refused by Perl, too.
+// onPurpose are the messages for patterns that we refuse and Perl accepts. All other patterns that we refuse are
+// refused by Perl too.
 var onPurpose = regexp.MustCompile(`not supported|no group before it has this number or name`)
 
-// accepted are patterns that Perl refuses and we do not: \K in a look-around, where it means nothing.
+// accepted are patterns that Perl refuses and we accept: \K in a look-around, where it has no effect.
 var accepted = regexp.MustCompile(`(?s)\(\?<?[=!].*\\K`)
 
 // repeatedBreak is a line break that is repeated: Perl 5.36 may match half of "\r\n" there, see docs/compatibility.md.
 var repeatedBreak = regexp.MustCompile(`\\[RX](?:[*+?]|\{[0-9, ]+\})`)
 
-// emptyLook is a look-ahead of what may be empty: after it Perl 5.36 misses matches, see docs/compatibility.md.
+// emptyLook is a look-ahead that may match an empty text: after it Perl 5.36 misses matches, see
+// docs/compatibility.md.
 var emptyLook = regexp.MustCompile(`\(\?=[^()]*(?:[?*]|\{,)`)
 
-// agrees compares what we answer with what Perl answers, which is ours.
+// agrees fails the test if our answer differs from Perl's.
 func (p *perlProcess) agrees(t *testing.T, pattern, text string) (got, want string) {
 	t.Helper()
 	got, want = answer(t, pattern, text), p.answer(pattern, text)
@@ -141,7 +144,7 @@ func (p *perlProcess) agrees(t *testing.T, pattern, text string) (got, want stri
 	return got, want
 }
 
-// perlProcess answers from Perl itself.
+// perlProcess is a perl that answers the same questions.
 type perlProcess struct {
 	t   testing.TB
 	in  *bufio.Writer
@@ -178,14 +181,14 @@ func (p *perlProcess) answer(pattern, text string) string {
 	return p.out.Text()
 }
 
-// What random patterns are made of. Left out is what Perl itself decides oddly: lookbehind of
+// The parts of random patterns. Constructs for which Perl's own results are inconsistent are left out: lookbehind of
 // variable or no width, conditions without a "no", repeated \K, {3,2}.
 var (
 	randomAtoms = strings.Split(`a b c K k 0 1 _ - # { } ] . ^ $ \A \z \Z \b \B \d \D \w \W \s \S \h \H \v \V \N \R \X \n `+
 		`\t \e \cA \x41 \x{61} \x{e9} \101 \0 \12 \1 \2 \10 \8 \g1 \g{-1} \g{2} \k<n> \k{n} (?P=n) \G \Q \E \U \y \. \/ \_ `+
 		`[a-c] [^a-c] [\w-] [[:alpha:]] [[:^upper:]] [[:lower:]k] []a] [^]a] [a\]b] [\d-z] [\1\b] [a-[:digit:]] [$@] `+
 		`[\x00-\x1f] [^\n] [\W] [^\W_] [[:punct:]] [[:^space:]\n] [^[:cntrl:]] [\h\R] [\V] [^\H\d] [A-\xff] [z-a] [[:foo:]] [a [-a] [a-]`, " ")
-	// randomRefused are what we refuse on purpose.
+	// randomRefused are constructs that we refuse on purpose.
 	randomRefused = strings.Split(`\x{100} \p{Lu} \pL \P{L} \p{IsUpper} \N{U+e9} [\N{U+41}] (?xx) (?u) (?|(a)|(b)) (?a:\w) (*pla:a) (*atomic:a*) `+
 		`(?:(a)|b)(?(1)b|a) (?(?=a)\w|b) (?1) (*SKIP)`, " ")
 	randomBytes   = []string{"\n", " ", "\xe9", "\xc9", "\xdf", "[\xe0-\xff]", "[a b]"}
@@ -287,7 +290,7 @@ func TestHostilePatternsAreCompiledOrRefusedInTime(t *testing.T) {
 	}
 }
 
-// What we refuse is told with its place and with what is allowed, above all what Perl accepts.
+// The message about a refused pattern names the place and what is allowed, above all where Perl accepts the pattern.
 func TestRefusalsNameTheConstruct(t *testing.T) {
 	const groups = " is not supported: a group is (…), (?:…), (?<name>…), (?=…), (?!…), (?<=…), (?<!…) or (?>…), with modifiers i, m, n, s and x"
 	for pattern, want := range map[string]string{

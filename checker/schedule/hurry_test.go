@@ -14,7 +14,7 @@ import (
 	"ldirectord/checker/health"
 )
 
-// starts runs tasks of one interval, all at the same check, and returns when each check began, after an instant.
+// starts records when each check begins, as the time since an instant.
 type starts struct {
 	mu    sync.Mutex
 	begin time.Time
@@ -27,7 +27,7 @@ func (s *starts) check(took time.Duration, ok bool) checker.Checker {
 		s.at = append(s.at, time.Since(s.begin))
 		s.mu.Unlock()
 		if took == 0 {
-			// no timer: Go's own code for many of them breaks under the race detector, once in many runs
+			// no timer: under the race detector Go's code for many timers fails, once in many runs
 			return checker.Result{OK: ok}
 		}
 		select {
@@ -38,7 +38,8 @@ func (s *starts) check(took time.Duration, ok bool) checker.Checker {
 	})
 }
 
-// settled is a pool in a bubble with a task whose schedule is known: it is due every 10 s from the beginning on.
+// settled is a running pool in a bubble, with one task whose schedule is known: from its beginning on it is due every
+// 10 s.
 func settled(t *testing.T, took time.Duration) (*Pool, *Task, *starts) {
 	s := &starts{begin: time.Now()}
 	p := run(t)
@@ -50,7 +51,7 @@ func settled(t *testing.T, took time.Duration) (*Pool, *Task, *starts) {
 	return p, tk, s
 }
 
-// again forgets all until now.
+// again forgets all earlier starts and counts from now.
 func (s *starts) again(at []time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +129,7 @@ func TestAnotherHurryCountsFromNow(t *testing.T) {
 	})
 }
 
-// While a server comes back, a success after a success is news.
+// While a server comes back, each success counts, and is reported at once.
 func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
@@ -148,7 +149,7 @@ func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
 	})
 }
 
-// A dead rack: ten thousand servers fail from one moment on, and all are hurried.
+// A rack fails: ten thousand servers fail from one moment on, and all their tasks are hurried.
 func TestExtraChecksHaveABudget(t *testing.T) {
 	for _, every := range []time.Duration{time.Second, 10 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -187,7 +188,7 @@ func TestExtraChecksHaveABudget(t *testing.T) {
 func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 	now := time.Unix(1000, 0)
 	for name, c := range map[string]struct {
-		free, planned time.Duration // from now
+		free, planned time.Duration // relative to now
 		granted       bool
 		runs          bool
 		due, next     time.Duration
@@ -210,7 +211,7 @@ func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 	}
 }
 
-// judging judges tasks as the director does: a task is hurried while its last result speaks against its health.
+// judging decides about results as the director does: a task is hurried while its last result contradicts its state.
 func judging(ctx context.Context, p *Pool, tasks []*Task, every time.Duration,
 	r health.Rule) (changed map[*Task]time.Time) {
 	health, hurried := make(map[*Task]health.Health, len(tasks)), map[*Task]bool{}
@@ -238,8 +239,8 @@ func judging(ctx context.Context, p *Pool, tasks []*Task, every time.Duration,
 	return changed
 }
 
-// A verdict comes in interval + (count - 1) x fastinterval + the time of the checks, whenever a server dies or comes
-// back.
+// A state changes within interval + (count - 1) x fastinterval + the time of the checks, at whatever moment a server
+// fails or comes back.
 func TestAVerdictComesInTime(t *testing.T) {
 	const count, ms = 3, time.Millisecond
 	for _, c := range []struct{ every, fast, took time.Duration }{
@@ -279,15 +280,15 @@ func TestAVerdictComesInTime(t *testing.T) {
 						t.Errorf("%+v: up %v after %v, want %v at most", c, now,
 							changed[tk].Sub(begin), limit)
 					}
-					time.Sleep(c.every * 7 / 100) // another phase
+					time.Sleep(c.every * 7 / 100) // to another moment of the interval
 				}
 			}
 		})
 	}
 }
 
-// Ten thousand servers of an interval of 10 s die at once: 500 checks a second are added to the 1,000 of the schedule,
-// no verdict comes later than without them, and it is over when all are known to be down.
+// Ten thousand servers with an interval of 10 s fail at once. 500 checks a second are added to the 1,000 of the
+// schedule, no server is found down later than without them, and they end when all are known to be down.
 func TestADeadRackIsNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const servers, every = 10_000, 10 * time.Second

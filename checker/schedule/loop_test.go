@@ -16,7 +16,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// Many servers of all kinds at once: each has its own result, each time.
+// Of many servers of all kinds that are checked at once, each gets its own result, each time.
 func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 	leaks(t)
 	good := serve(t, answering(benchAnswer))
@@ -100,7 +100,7 @@ func runUntil(t *testing.T, p *Pool, take func(Update) (enough bool)) {
 	<-ran
 }
 
-// openLoop opens the loop of a pool that does not run.
+// openLoop opens the loop of a pool without running the pool.
 func openLoop(t *testing.T) (*Pool, *loop) {
 	t.Helper()
 	p := NewPool()
@@ -112,7 +112,7 @@ func openLoop(t *testing.T) (*Pool, *loop) {
 	return p, l
 }
 
-// A loop that was held up finds answers of which the deadline has passed meanwhile.
+// An answer that came while the loop was delayed counts, even if its deadline has passed meanwhile.
 func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
@@ -136,7 +136,7 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	}
 }
 
-// The rules of the schedule hold for checks in the loop, too.
+// The rules of the schedule are valid for checks in the loop too.
 func TestTheLoopKeepsTheSchedule(t *testing.T) {
 	for name, c := range map[string]struct {
 		every  time.Duration
@@ -153,7 +153,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 					p.mu.Unlock()
 				}
 			},
-			checks: 2, told: 2, // the first one as a result that says nothing
+			checks: 2, told: 2, // the first result is not conclusive
 		},
 		"the result of a dropped job is not told": {
 			every:  time.Minute,
@@ -179,7 +179,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 				c.treat(p, connections.Add(1))
 				at.Add(-1)
 				conn.(*net.TCPConn).CloseWrite()
-				io.Copy(io.Discard, conn) // until the loop has seen it
+				io.Copy(io.Discard, conn) // until the loop has noticed it
 				ended <- struct{}{}
 			})
 			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s.addr), nil)}})
@@ -213,7 +213,8 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 	}
 }
 
-// A machine that takes longer to begin checks than there is until the next ones still sees them end.
+// A machine may need so long to begin checks that the next ones are due already. The loop still finishes the checks
+// that it began.
 func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
@@ -226,11 +227,11 @@ func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	}
 }
 
-// guided is a check whose answer counts or not.
+// guided is a check whose success counts or not, as the test sets it.
 type guided struct {
 	first  checker.Checker
 	counts bool
-	asked  *atomic.Int32 // how often any was asked to confirm
+	asked  *atomic.Int32 // how often any check was asked to confirm
 }
 
 func (g *guided) First() checker.Checker          { return g.first }
@@ -251,7 +252,7 @@ func (g *guided) Confirm(_ context.Context, all []checker.Guided) (counts []bool
 	return counts
 }
 
-// The result of a check by connect is handed on without memory of its own.
+// Passing on the result of a connect check allocates no memory.
 func TestACheckOfTheLoopAllocatesNothing(t *testing.T) {
 	_, l := openLoop(t)
 	task := &Task{Every: time.Hour, Checker: build(t, connectSpec(refusingPort(t)), nil)}
@@ -262,7 +263,8 @@ func TestACheckOfTheLoopAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What passes together is confirmed together; what fails, or does not count, is finished for itself.
+// Checks that pass in one look are confirmed together. A check that fails, or whose success does not count, is
+// finished by itself.
 func TestTheLoopConfirmsWhatPasses(t *testing.T) {
 	leaks(t)
 	good, bad := connectSpec(serve(t, silence).addr), connectSpec(refusingPort(t))
@@ -295,8 +297,8 @@ func TestTheLoopConfirmsWhatPasses(t *testing.T) {
 	}
 }
 
-// Answers that came in several looks are confirmed together, however slow the last server is: after maxLooks nobody
-// waits for it.
+// Answers of several looks are confirmed together, however slow the last server is: after maxLooks they wait for no
+// further one.
 func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	p, l := openLoop(t)
 	g := &guided{counts: true, asked: new(atomic.Int32)}

@@ -60,7 +60,8 @@ func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
 	})
 }
 
-// A check that is asked for is made at once, and its result says so; one that the pool does not have is not made.
+// A check that is asked for is made at once, and its result is marked so. A task that the pool does not have is not
+// checked.
 func TestACheckThatIsAskedForIsMadeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
@@ -142,7 +143,7 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 	})
 }
 
-// serial makes a check of many servers safe to count in.
+// serial makes one check at a time, so that a check of many servers can count without a lock.
 func serial(c checker.Checker) checker.Checker {
 	return checkFunc(func(ctx context.Context) checker.Result {
 		mu <- struct{}{}
@@ -223,7 +224,8 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 	})
 }
 
-// Where pings are forbidden for good, each server is not tried again five times a second forever.
+// After a shortage a check is repeated soon, then less and less often down to once in the interval: the shortage may
+// last, as where pings are forbidden for good.
 func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, begin := run(t), time.Now()
@@ -409,7 +411,7 @@ func TestNewJobsStartInBatches(t *testing.T) {
 
 func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPool() // that nobody runs
+		p := NewPool() // which does not run
 		p.Set([]*Task{task(time.Second, nil)})
 		time.Sleep(5 * time.Second)
 		if late := p.Overdue(); late != 5*time.Second {
@@ -418,7 +420,7 @@ func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 	})
 }
 
-// Nobody waits for a success after a success, but it must not wait for a failure either.
+// Results are signalled within a tick, and without a result nothing is signalled.
 func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
@@ -464,7 +466,7 @@ func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
 	now := time.Unix(1000, 0)
 	for name, c := range map[string]struct {
-		woke, suspended time.Duration // too late; since the last round
+		woke, suspended time.Duration // the delay of the last wake-up; the time asleep since the last round
 		want            bool
 	}{
 		"in time":                   {0, 0, false},
@@ -502,7 +504,7 @@ func TestPhasesFollowTheGoldenRatioOnAGrid(t *testing.T) {
 	}
 }
 
-// Four checks of a Perl file for one virtual service are due at the same instant, wherever their first ones were.
+// Four checks of a Perl file for one virtual service are due at the same instant, whenever their first ones were.
 func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 	p := NewPool()
 	p.Set(nil)
@@ -530,7 +532,7 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 	}
 }
 
-// Checks with other intervals are no company: one would wait for the interval of the other.
+// Checks with different intervals are not grouped: one would have to wait for the interval of the other.
 func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
 	p := NewPool()
 	p.Set(nil)
@@ -573,7 +575,7 @@ func TestCeilRoundsUpToWholeTicks(t *testing.T) {
 	}
 }
 
-// lightly is a check that the loop may make, if it says so.
+// lightly is a check that the loop may make if ok is set.
 type lightly struct {
 	checkFunc
 	ok bool

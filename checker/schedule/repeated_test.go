@@ -9,8 +9,8 @@ import (
 	"ldirectord/checker"
 )
 
-// A machine that stood still while many checks were under way makes them again one after the other, and each at its
-// own time of the interval from then on.
+// When the machine stood still while many checks were under way, these checks are repeated one after the other, not
+// all at once. From then on each has its own moment of the interval.
 func TestChecksThatAreMadeAgainAreNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tasks, every, timeout, slice = 3000, 30 * time.Second, 5 * time.Second, 100 * time.Millisecond

@@ -19,7 +19,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// testServer is a real listener on loopback that treats each connection as a test wants it.
+// testServer is a listener on loopback whose connections are served by a function of the test.
 type testServer struct{ addr netip.AddrPort }
 
 // serve starts a server. Connections end with the test at the latest.
@@ -126,8 +126,8 @@ func deafPort(t *testing.T) netip.AddrPort {
 	return addr
 }
 
-// leaks fails the test when goroutines or descriptors are left when it ends. It must be called first, so that it looks
-// last.
+// leaks fails the test if goroutines or descriptors are left at its end. It must be called first, so that its cleanup
+// runs last.
 func leaks(t *testing.T) {
 	t.Helper()
 	before, files := len(goroutines()), descriptors()
@@ -140,8 +140,8 @@ func leaks(t *testing.T) {
 	})
 }
 
-// goroutines returns the stacks of all goroutines but the clock of the pattern engine, which runs
-// for a second after a match.
+// goroutines returns the stacks of all goroutines except the clock of the pattern engine, which runs for a second
+// after a match.
 func goroutines() []string {
 	stacks := make([]byte, 1<<20)
 	all := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")

@@ -11,7 +11,7 @@ import (
 	"ldirectord/checker/wire"
 )
 
-// One check is taken down each time that it is asked for, at the instant at which it is due anyway.
+// Each time that a transcript is asked for, one check is recorded: the next one that is due anyway.
 func TestOneCheckIsTakenDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)

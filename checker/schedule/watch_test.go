@@ -19,8 +19,8 @@ import (
 	"ldirectord/checker"
 )
 
-// watchTest is a pool that runs, whose checks of a server pass while it is told to, and which attends to it as the
-// director does.
+// watchTest is a running pool with one server. The test sets whether its checks pass. It handles results and the ends
+// of watched connections as the director does.
 type watchTest struct {
 	*Pool
 	t      *testing.T
@@ -41,7 +41,7 @@ func watch(t *testing.T, to netip.AddrPort) *watchTest {
 		return checker.Result{OK: w.passes.Load()}
 	})}
 	w.Pool.Set([]*Task{w.task})
-	w.set(w.watch(0)) // before the first result, after which the next one is a minute away
+	w.set(w.watch(0)) // before the first result: the next one comes a minute later
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() { w.Run(ctx) })
@@ -76,7 +76,7 @@ func (w *watchTest) watch(silence time.Duration) Watch {
 	return Watch{To: w.to, Silence: silence, Every: time.Minute, Tasks: []*Task{w.task}}
 }
 
-// await waits for what comes, with a limit.
+// await waits for a value, with a time limit.
 func await[T any](t *testing.T, from <-chan T) (got T) {
 	t.Helper()
 	select {
@@ -87,7 +87,7 @@ func await[T any](t *testing.T, from <-chan T) (got T) {
 	return got
 }
 
-// holding is a server that hands out its connections.
+// holding is a server that passes its connections to the test.
 func holding(t *testing.T) (netip.AddrPort, <-chan net.Conn) {
 	got := make(chan net.Conn, 1000)
 	s := serve(t, func(c net.Conn) {
@@ -97,7 +97,7 @@ func holding(t *testing.T) (netip.AddrPort, <-chan net.Conn) {
 	return s.addr, got
 }
 
-// Each way in which a connection ends asks for one check at once, and a success makes a new connection.
+// However a connection ends, one check is made at once. If it passes, a new connection is made.
 func TestTheEndOfAWatchedConnectionAsksForOneCheck(t *testing.T) {
 	for name, end := range map[string]func(*net.TCPConn){
 		"FIN": func(c *net.TCPConn) { c.Close() },
@@ -127,7 +127,7 @@ func TestTheEndOfAWatchedConnectionAsksForOneCheck(t *testing.T) {
 	}
 }
 
-// A check that fails makes no new connection; the next one that passes does.
+// A check that fails makes no new connection. The next one that passes does.
 func TestAServerThatIsDownIsNotWatched(t *testing.T) {
 	leaks(t)
 	addr, conns := holding(t)
@@ -160,7 +160,8 @@ func descriptorsOf(w *watchTest) (n int) {
 	return n + len(w.Watches.unused)
 }
 
-// Who ends every connection at once, or sends forever, is not watched before Set, and that is told once.
+// A server that ends every connection at once, or sends forever, is not watched any more until the next Set. That
+// is reported once.
 func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		treat func(net.Conn)
@@ -198,7 +199,7 @@ func TestWhoCantBeWatchedIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A server that sends a greeting, or up to 64 KiB, stays watched.
+// A server that sends a greeting, or up to 64 KiB in all, stays watched.
 func TestBytesAreDropped(t *testing.T) {
 	leaks(t)
 	addr, conns := holding(t)
@@ -212,7 +213,7 @@ func TestBytesAreDropped(t *testing.T) {
 	}
 }
 
-// Set keeps the connection of what stays, renews that of another value, and closes what is not there any more.
+// Set keeps the connection of an unchanged watch, renews that of a changed one, and closes that of one that is gone.
 func TestSetKeepsConnections(t *testing.T) {
 	leaks(t)
 	addr, conns := holding(t)
@@ -244,7 +245,7 @@ func TestSetKeepsConnections(t *testing.T) {
 	}
 }
 
-// One connection is for all tasks of an address, and its end asks for a check of each.
+// One connection is watched for all tasks of an address. When it ends, each of them is checked.
 func TestAWatchAsksAllItsTasks(t *testing.T) {
 	leaks(t)
 	addr, conns := holding(t)
@@ -267,7 +268,7 @@ func TestAWatchAsksAllItsTasks(t *testing.T) {
 	}
 }
 
-// A thousand servers are watched by 500 new connections a second.
+// The connections to a thousand servers are made at a rate of 500 a second.
 func TestNewConnectionsHaveABudget(t *testing.T) {
 	leaks(t)
 	addr, _ := holding(t)
@@ -299,7 +300,7 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 	}
 }
 
-// The silence that counts is the kernel's to measure.
+// The kernel measures how long a connection is silent.
 func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
 	leaks(t)
 	addr, conns := holding(t)
@@ -329,7 +330,8 @@ func TestSilenceIsMeasuredByTheKernel(t *testing.T) {
 	}
 }
 
-// The pause grows to the interval, and is short again after a connection that lasted that long.
+// The pause before a new connection grows up to the interval. It is short again after a connection that lasted that
+// long.
 func TestThePauseGrows(t *testing.T) {
 	w := &watching{Watch: Watch{Every: 50 * time.Millisecond}}
 	for _, step := range []struct{ lasted, pause time.Duration }{
@@ -343,7 +345,7 @@ func TestThePauseGrows(t *testing.T) {
 	}
 }
 
-// A check that began before the end is followed by another one at once.
+// After a check that was under way when the connection ended, another one is made at once.
 func TestACheckUnderWayIsNotTheOneAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
@@ -376,7 +378,7 @@ func TestACheckUnderWayIsNotTheOneAskedFor(t *testing.T) {
 	})
 }
 
-// Ten thousand connections that end together ask for 500 checks a second.
+// After ten thousand connections that end together, checks are made at a rate of 500 a second.
 func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const servers = 10_000
@@ -401,7 +403,7 @@ func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 	})
 }
 
-// What a watched address costs the daemon, in memory. The kernel's part is not counted.
+// BenchmarkWatches measures the daemon's memory for each watched address, without the kernel's.
 func BenchmarkWatches(b *testing.B) {
 	l, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {

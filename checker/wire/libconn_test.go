@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// libConnOn is a library's connection to a server that may say limit bytes, in packets of two bytes and as many as the
-// second of them says.
+// libConnOn is a library's connection to a server that may send limit bytes. A packet has a header of two bytes, and
+// the second of them is the length of the rest.
 func libConnOn(c net.Conn, limit int) *LibConn {
 	d := NewDialogue(&Conn{Conn: c})
 	return NewLibConn(&d, limit, 2, func(header []byte) (int, error) {
@@ -74,7 +74,7 @@ func TestCarrierPassesPacketsAfterTheirHeaders(t *testing.T) {
 	}
 }
 
-// conversation is a connection whose other end has said all.
+// conversation is a connection that ends after a given text.
 type conversation struct{ said io.Reader }
 
 func (c conversation) Read(b []byte) (int, error)     { return c.said.Read(b) }

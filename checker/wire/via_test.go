@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where the kernel does not know the option that keeps to the link, a router drops the packet.
+// Where the kernel doesn't know the socket option for staying on the link, a hop limit of 1 has the same effect: the
+// first router drops the packet.
 func TestOnTheLinkIPv6HasOneHop(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
 	if err != nil {

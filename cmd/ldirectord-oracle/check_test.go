@@ -18,7 +18,8 @@ var question = oracle.Question{
 	Login: []byte("check"), Password: []byte("se\xffcret"), Database: []byte("XE"), Query: []byte("SELECT 1 FROM dual"),
 }
 
-// served are sockets whose other ends get a port, say something and read until the end. It returns the ports.
+// served makes a socket for each text. The other end reads a port, sends the text and reads to the end. The function
+// ports returns the ports that were read.
 func served(says ...string) (sockets []net.Conn, ports func() []uint16) {
 	asked := make([]chan uint16, len(says))
 	for i, text := range says {
@@ -83,7 +84,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// A password of any bytes reaches the driver as it is, and a long text of the server is cut.
+// A password of any bytes reaches the driver unchanged, and a long message of the server is cut.
 func TestWhatIsAskedAndToldIsWhole(t *testing.T) {
 	text, err := json.Marshal(question)
 	var q oracle.Question
@@ -111,7 +112,7 @@ type longError struct{}
 
 func (longError) Error() string { return strings.Repeat("x", 5000) }
 
-// framed is as much of what a server says as ldirectord lets through: whole packets.
+// framed is the part of a server's answer that ldirectord passes on: whole packets only.
 func framed(text []byte) []byte {
 	for i, wide := 0, false; ; {
 		rest := text[i:]
@@ -130,7 +131,7 @@ func framed(text []byte) []byte {
 	}
 }
 
-// FuzzCheck: whatever a server says, the check ends, or crashes, which is told as a failure.
+// FuzzCheck: whatever a server sends, the check ends, or it crashes, which ldirectord reports as a failure.
 func FuzzCheck(f *testing.F) {
 	f.Add([]byte("\x00\x20\x00\x00\x02\x00\x00\x00\x01\x3a\x0c\x41\x20\x00\xff\xff\x01\x00\x00\x00\x00\x20\x41\x41\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Add([]byte("\x00\x0c\x00\x00\x04\x00\x00\x00\x22\x00\x00\x02ab"))

@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// An option that a command has no use for is refused, before and after it: a script would believe that it counts.
+// An option that a command doesn't use is refused, in front of the command and after it. Otherwise a script would
+// rely on it.
 func TestNoOptionIsSwallowed(t *testing.T) {
 	for line, want := range map[string]string{
 		"a.cf plan --for 3h":              "plan has no --for; it has --",
@@ -32,7 +33,7 @@ func TestNoOptionIsSwallowed(t *testing.T) {
 	}
 }
 
-// The Perl ldirectord's options, and where and for which table a command works, count with every command.
+// Every command takes the Perl ldirectord's options, and the options for its files, its table and its log.
 func TestOptionsOfEveryCommand(t *testing.T) {
 	words := strings.Fields("a b c d")
 	for verb, c := range commands {
@@ -45,7 +46,7 @@ func TestOptionsOfEveryCommand(t *testing.T) {
 	}
 }
 
-// Each option of the table is one, and each option is in the table.
+// The table of options has exactly the options that the program takes.
 func TestTheTableOfCommandsNamesEveryOption(t *testing.T) {
 	var named []string
 	for _, e := range optionEntries {
@@ -74,7 +75,7 @@ func TestTheTableOfCommandsNamesEveryOption(t *testing.T) {
 	})
 }
 
-// What units, the init script, the agents, examples and documents pass is not refused.
+// Options in units, the init script, the agents, examples and documents are accepted by their commands.
 func TestWhatOthersPassIsTaken(t *testing.T) {
 	call := regexp.MustCompile(`(?:ldirectord|"\$program")((?: +[\w./:$%{}"@=\[\]-]*[\w/$%{}"@=\[\]-])+)`)
 	useless := regexp.MustCompile(` has no --|unknown (flag|shorthand)`)

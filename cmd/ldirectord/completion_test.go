@@ -11,7 +11,7 @@ import (
 	"ldirectord/printable"
 )
 
-// Where a command wants a server or a virtual service, the file's own are offered.
+// For a server or a virtual service the completion offers those of the file.
 func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -28,7 +28,7 @@ func TestCompletionOffersWhatTheFileNames(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.cf"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for words, want := range map[string]string{ // as bash takes a line apart: at blanks and colons
+	for words, want := range map[string]string{ // the words as bash splits them: at blanks and colons
 		"a.cf drain ":                  "192.0.2.21:80 192.0.2.22:80 [2001:db8::21]:80",
 		"a.cf set 192.0.2.22:80 m":     "maint",
 		"a.cf wait 192.0.2.22:80 u":    "up",

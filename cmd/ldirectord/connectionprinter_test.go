@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// However many lines each list has, the object is whole.
+// The JSON object is complete for any length of its lists, empty ones included.
 func TestConnectionsAsJSON(t *testing.T) {
 	for connections := range 3 {
 		for servers := range 3 {

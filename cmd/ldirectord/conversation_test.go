@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// While a check is down, why -v and why --json have its last failed conversation, without secrets, for root alone.
+// While a check is down, why -v and why --json show the last failed conversation, without secrets, and only to root.
 func TestWhyHasTheLastFailedConversation(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("root alone may read it")

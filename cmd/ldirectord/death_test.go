@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// acceptsAll is the program of a server: it says each connection that it takes, and closes none by itself.
+// acceptsAll is a server process. It prints each connection that it accepts, and closes none.
 func acceptsAll() {
 	l, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
@@ -30,7 +30,7 @@ func acceptsAll() {
 	}
 }
 
-// With watch a server whose process dies is out of the table long before its next check. The bar is in the lab's row.
+// With watch a server whose process dies is taken out long before its next check. The lab measures the time.
 func TestADeathIsSeenAtOnce(t *testing.T) {
 	const servers = 5
 	path, err := exec.LookPath("accepts-all")
@@ -66,7 +66,7 @@ func TestADeathIsSeenAtOnce(t *testing.T) {
 	d.tell("start")
 	t.Cleanup(func() { d.tell("stop") })
 	for _, lines := range said {
-		for range 2 { // the first check, and the connection that stays
+		for range 2 { // the first check, and the watched connection
 			lines.Scan()
 		}
 	}

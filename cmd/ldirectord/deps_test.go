@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Packages import downwards only, and each library is imported by one of them. The words of lvs are everybody's.
+// Packages import only those below them, and each library is imported by one package. Every package may import lvs.
 func TestWhoMayImportWhom(t *testing.T) {
 	ours := map[string][]string{
 		"ldirectord/lvs":            nil,
@@ -103,7 +103,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 	}
 }
 
-// What the program and tools both need is of one version, and one Go builds both.
+// Modules that both the program and tools use have the same version in both, and both are built by the same Go.
 func TestModulesHaveOneVersion(t *testing.T) {
 	program, tools := versions(t, "../../go.mod"), versions(t, "../../tools/go.mod")
 	if len(program) < 10 || len(tools) < 3 {
@@ -116,7 +116,7 @@ func TestModulesHaveOneVersion(t *testing.T) {
 	}
 }
 
-// versions are those that a go.mod asks for, with that of Go.
+// versions are the versions in a go.mod, with that of Go.
 func versions(t *testing.T, file string) map[string]string {
 	out, err := exec.Command("go", "mod", "edit", "-json", file).Output()
 	if err != nil {
@@ -136,8 +136,8 @@ func versions(t *testing.T, file string) map[string]string {
 	return found
 }
 
-// The kernel's table is opened in one place, by the name of --ipvs, and what a table has is asked of ipvsctl.Access: another
-// table needs no change elsewhere.
+// The kernel's table is opened in one place, which --ipvs selects. All other code uses ipvsctl.Access, so that
+// another kind of table needs no change there.
 func TestTheTableIsOpenedInOnePlace(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-f", `{{$p := .}}{{range .GoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, ".").Output()
 	if err != nil {
@@ -145,7 +145,7 @@ func TestTheTableIsOpenedInOnePlace(t *testing.T) {
 	}
 	opening := regexp.MustCompile(`ipvsctl\.(Open|Kernel)\b|instance\.Kernel\b|defaultIPVS\b|\bNETLINK_GENERIC\b|moby/ipvs|modprobe"`)
 	want := map[string]int{
-		"ldirectord/cmd/ldirectord/options.go defaultIPVS":    3, // the name, not a question about it
+		"ldirectord/cmd/ldirectord/options.go defaultIPVS":    3, // as the default of --ipvs
 		"ldirectord/cmd/ldirectord/options.go ipvsctl.Open":   1,
 		"ldirectord/cmd/ldirectord/options.go ipvsctl.Kernel": 1,
 		"ldirectord/instance/daemon.go ipvsctl.Kernel":        1,

@@ -12,8 +12,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// fakeNames has the program ask a name server that reads its answers from a file, lines of a name and an address.
-// Where there is no file there is no name server, and one whose file has the word hangs never answers.
+// fakeNames gives the program a name server that reads its answers from a file: lines of a name and an address.
+// Without the file there is no name server. If the file has the word hangs, the name server never answers.
 func fakeNames(path string) {
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		if _, err := os.Stat(path); err != nil {
@@ -25,7 +25,7 @@ func fakeNames(path string) {
 	}}
 }
 
-// answerNames answers as by TCP: each message has its length in front.
+// answerNames answers over TCP: each message has its length in front.
 func answerNames(c net.Conn, path string) {
 	defer c.Close()
 	for {
@@ -50,7 +50,7 @@ func answerNames(c net.Conn, path string) {
 	}
 }
 
-// nameAnswer is the answer to a question; nil when it is never given.
+// nameAnswer is the answer to a question, or nil if the name server hangs.
 func nameAnswer(packet []byte, path string) ([]byte, error) {
 	asked := new(dns.Msg)
 	if err := asked.Unpack(packet); err != nil {

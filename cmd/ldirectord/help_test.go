@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// inNeed is a text for users, and what it must name.
+// inNeed is what a text for users must name.
 type inNeed struct{ commands, options, topics bool }
 
-// What the program takes and what the texts name is one.
+// Each text for users names every command, option and topic that the program has.
 func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 	for path, of := range map[string]inNeed{
 		"help/short.txt":                             {commands: true, topics: true},
@@ -42,7 +42,7 @@ func TestEachTextNamesEveryCommandAndOption(t *testing.T) {
 		if of.topics {
 			words = append(words, topics...)
 		}
-		plain := strings.NewReplacer(`\-`, "-", "Fl -", "--").Replace(string(text)) // as mdoc writes it
+		plain := strings.NewReplacer(`\-`, "-", "Fl -", "--").Replace(string(text)) // without the marks of mdoc
 		for _, word := range words {
 			if !regexp.MustCompile(`(^|[^-\w])` + word + `($|[^-\w])`).MatchString(plain) {
 				t.Errorf("%s does not name %s", path, word)

@@ -20,10 +20,10 @@ import (
 	"unicode/utf8"
 )
 
-// evil is what a terminal, a browser, a mail program or a log would act on.
+// evil has characters that a terminal, a browser, a mail program or a log would interpret.
 const evil = "\x1b]0;evil\a\x1b[2J\u009b31m\u202egnp\u2028\u0085\x9b\xff\x00\b\"'</script><script>alert(1)</script><!--\tBcc: evil {{.}} $(reboot)"
 
-// hostile serves each client: what it says first, and after each line.
+// hostile is a server that sends the first text to each client, and the second one after each line.
 func hostile(t *testing.T, first, then string) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -55,7 +55,7 @@ func accept(t *testing.T, l net.Listener, serve func(net.Conn)) {
 	}()
 }
 
-// mailbox takes mail, and keeps all that it is told.
+// mailbox is an SMTP server that keeps all that it receives.
 type mailbox struct {
 	mu   sync.Mutex // guards text
 	text strings.Builder
@@ -87,7 +87,7 @@ func (m *mailbox) serve(c net.Conn) {
 	}
 }
 
-// Whatever servers say, all that we show and tell has only what is printable, and nothing that a browser runs.
+// Whatever servers send, all output of the program is printable, and a browser runs nothing of it.
 func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	posted, box := make(chan string, 1000), &mailbox{}
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -154,12 +154,12 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 		}
 	}
 	shows(`data-is="1 of 1 up"`)
-	turned.Store(true) // there is mail about who was up
+	turned.Store(true) // a mail reports servers that were up
 	shows(fmt.Sprintf(`<b>%d</b> <span class="is">down<`, number))
 	for _, words := range []string{"status", "status -v", "status --json", "probe", "probe -v", "why SERVER", "plan", "check"} {
 		for _, v := range d.report().Virtuals[:6] {
 			args := strings.Fields(strings.ReplaceAll(words, "SERVER", v.ID+" "+v.Servers[0].Real))
-			said, _ := exec.Command(program(t), append(d.args, args...)...).CombinedOutput() // whatever its status is
+			said, _ := exec.Command(program(t), append(d.args, args...)...).CombinedOutput() // any exit status
 			harmless(strings.Join(args, " "), string(said))
 			if !strings.Contains(words, "SERVER") {
 				break
@@ -207,5 +207,5 @@ func TestWordsOfServersAreHarmlessEverywhere(t *testing.T) {
 	for n := len(posted); n > 0; n-- {
 		harmless("the webhook", <-posted)
 	}
-	d.tell("start") // for the end of the test
+	d.tell("start") // the daemon must run for the cleanup of the test
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// In a root with the program alone, as in the container image, check refuses what needs a shell. It names each line.
+// In a root folder with only the program, as in the container image, check refuses each line that needs a shell.
 func TestCheckInAnImageWithoutAShell(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
@@ -29,7 +29,7 @@ func TestCheckInAnImageWithoutAShell(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		lines string
-		want  []string // "": it is good
+		want  []string // nil: the file is good
 	}{
 		"good.cf": {"\twebhook = https://hooks.example/\n", nil},
 		"bad.cf": {"\tonchange = /bin/tell\n\temailalert = a@example.net\n", []string{

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain lets the test binary be the program: under the name ldirectord it is.
+// TestMain makes the test binary run as the program when it is started under the name ldirectord.
 func TestMain(m *testing.M) {
 	syscall.Umask(0o022) // a run folder that a group can write is refused
 	testscript.Main(m, map[string]func(){
@@ -47,12 +47,12 @@ func program(t *testing.T) string {
 	return path
 }
 
-// The command line as real processes, with the table in memory, and with the names of the file that TEST_NAMES
-// names, if it does. Beside testscript's own commands:
+// Command lines are run as real processes, with the table in memory and, if TEST_NAMES names a file, with the names
+// of that file. Beside testscript's own commands there are:
 //
 //	exits N ARG…       runs ldirectord ARG… with this test's run folder and table, and compares its exit status
 //	await FILE REGEXP  waits until the file matches; await ! until it does not, or is not there
-//	shows REGEXP ARG…  runs ldirectord ARG… so until its standard output matches, whatever its exit status is
+//	shows REGEXP ARG…  runs the same until its standard output matches, whatever its exit status is
 //	signal NAME        sends a signal to the daemon of ld.cf, and waits for the end of one that is killed
 //	[root] …           only root does this line
 func TestScripts(t *testing.T) {
@@ -79,7 +79,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// expandFiles puts the script's folder in the place of $WORK in its files.
+// expandFiles replaces $WORK in a script's files by the script's folder.
 func expandFiles(dir string) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -123,7 +123,7 @@ func execHere(ts *testscript.TestScript, args []string) error {
 	return ts.Exec("ldirectord", append([]string{"--rundir", dir, "--ipvs", "memory:" + filepath.Join(dir, "table")}, args...)...)
 }
 
-// awaitLimit only tells what is late on a busy machine from what never comes.
+// awaitLimit is long: on a busy machine an event may be late.
 const awaitLimit = 30 * time.Second
 
 func shows(ts *testscript.TestScript, _ bool, args []string) {
@@ -173,7 +173,7 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// hasStopped reports whether every thread of a process stands still: the signal reaches them one after the other.
+// hasStopped reports whether every thread of a process has stopped: the signal reaches them one after the other.
 func hasStopped(pid int) bool {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	return len(threads) > 0 && !slices.ContainsFunc(threads, func(file string) bool {
@@ -182,7 +182,7 @@ func hasStopped(pid int) bool {
 	})
 }
 
-// livesBy is the pid in a pid file, 0 when that process has ended.
+// livesBy is the pid in a pid file, or 0 when that process has ended.
 func livesBy(pidFile string) int {
 	text, err := os.ReadFile(pidFile)
 	pid, bad := strconv.Atoi(strings.TrimSpace(string(text)))

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A large file that is refused leaves the daemon no larger than it was, and so does one that is only looked at.
+// After a large file was refused, or only looked at for autoreload, the daemon's memory is as before.
 func TestARefusedFileGivesItsMemoryBack(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector has memory of its own: without it")
@@ -32,7 +32,7 @@ func TestARefusedFileGivesItsMemoryBack(t *testing.T) {
 	}
 	within(t, "refusal", func() bool { return d.report().Reloads.Refused > 0 })
 	within(t, "memory given back", func() bool { return resident(t, pid) < before+16<<20 })
-	if err := os.WriteFile(path, bytes.Repeat([]byte("#"), 40<<20), 0o600); err != nil { // another text, which is read though nobody asked
+	if err := os.WriteFile(path, bytes.Repeat([]byte("#"), 40<<20), 0o600); err != nil { // read without a reload
 		t.Fatal(err)
 	}
 	within(t, "file seen", func() bool {

@@ -43,7 +43,7 @@ func (d *runningDaemon) write(config string) {
 	}
 }
 
-// options are those of a command for this daemon.
+// options are the options of a command for this daemon.
 func (d *runningDaemon) options() *options {
 	return &options{runDir: d.dir, config: "ld.cf", path: filepath.Join(d.dir, "ld.cf"), ipvs: "memory"}
 }
@@ -57,12 +57,12 @@ func (d *runningDaemon) tell(verb ...string) {
 	}
 }
 
-// report asks the daemon on its control socket.
+// report reads the daemon's report from its control socket.
 func (d *runningDaemon) report() *status.Report {
 	d.t.Helper()
 	o := d.options()
 	text, err := o.socket().Ask(d.t.Context(), "/status")
-	for end := time.Now().Add(awaitLimit); err != nil && time.Now().Before(end); { // a busy machine is late
+	for end := time.Now().Add(awaitLimit); err != nil && time.Now().Before(end); { // a busy machine may be slow
 		time.Sleep(100 * time.Millisecond)
 		text, err = o.socket().Ask(d.t.Context(), "/status")
 	}
@@ -76,8 +76,8 @@ func (d *runningDaemon) report() *status.Report {
 	return r
 }
 
-// freeAddr is an address of loopback at which nobody listens, of this process alone: at 127.0.0.1 other tests take any
-// port that is free.
+// freeAddr is a free address of loopback that only this process uses: at 127.0.0.1 other tests may take any free
+// port.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	pid := os.Getpid()
@@ -89,7 +89,7 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// fetch returns the status and the body of a page, once somebody listens there.
+// fetch returns the status and the body of a page. It waits until the daemon listens.
 func fetch(t *testing.T, url string) (int, string) {
 	t.Helper()
 	client := &http.Client{Timeout: awaitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -148,17 +148,17 @@ func TestListenFollowsAReload(t *testing.T) {
 	fetch(t, "http://"+second+"/healthz")
 	if c, err := net.Dial("tcp", first); err == nil {
 		c.Close()
-		t.Errorf("somebody still listens on %s", first)
+		t.Errorf("%s is still open", first)
 	}
 	d.write(twoServers)
 	d.tell("reload")
 	if c, err := net.Dial("tcp", second); err == nil {
 		c.Close()
-		t.Errorf("somebody still listens on %s", second)
+		t.Errorf("%s is still open", second)
 	}
 }
 
-// Clients that ask and never read, that say nothing, and that never stop.
+// Checks are made in time while clients send requests and never read, send nothing, or never end their request.
 func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	addr := freeAddr(t)
 	var config strings.Builder
@@ -192,7 +192,7 @@ func TestClientsThatNeverReadStallNoChecks(t *testing.T) {
 	}
 	before := d.report()
 	for end := time.Now().Add(awaitLimit); ; time.Sleep(time.Second) {
-		four() // as long as they come, one that stalls a check stalls it for good
+		four() // they come again each second: a check that they delay stays delayed
 		after, stalled := d.report(), ""
 		for i, v := range after.Virtuals {
 			if v.Servers[0].Tally.Checks == before.Virtuals[i].Servers[0].Tally.Checks {

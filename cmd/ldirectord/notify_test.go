@@ -44,7 +44,8 @@ func TestStatesOfNotify(t *testing.T) {
 	}
 }
 
-// The order waits for a daemon that is ending when keepalived, which has ended, kills its script.
+// keepalived kills its script when it ends itself, and the script's order may still be waiting for a daemon that is
+// ending. The order is carried out all the same.
 func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ld.cf")
@@ -63,7 +64,7 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	}
 	t.Cleanup(func() { endDaemons(dir) })
 	within(t, "a process of its own that carries the order out", func() bool {
-		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", verb.Process.Pid)) // of whichever thread
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", verb.Process.Pid)) // of any of its threads
 		return slices.ContainsFunc(lists, func(path string) bool {
 			children, _ := os.ReadFile(path)
 			child, err := strconv.Atoi(strings.TrimSpace(string(children)))
@@ -84,7 +85,7 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	})
 }
 
-// The daemon that took an order to leave needs nobody to end it: keepalived may have killed who gave the order.
+// A daemon that was ordered to leave ends by itself: keepalived may have killed the command that gave the order.
 func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 	d := launched(t, "start", "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = on\n")
 	o := d.options()
@@ -95,8 +96,8 @@ func TestADaemonThatIsToLeaveEndsByItself(t *testing.T) {
 	within(t, "end", func() bool { return o.instance().Find().Pid == 0 })
 }
 
-// pretendEnding makes a process look like a daemon that is ending, until end is called. It has a pid file, a state and
-// no lock: only its time of start shows that it runs.
+// pretendEnding makes a process look like a daemon that is ending, until end is called. It has a pid file and a
+// state, but holds no lock: only its start time shows that it runs.
 func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end func()) {
 	t.Helper()
 	old := exec.CommandContext(t.Context(), "sh")
@@ -129,7 +130,7 @@ func pretendEnding(t *testing.T, i instance.Instance, d instance.Daemon) (end fu
 	}
 }
 
-// awaitExec waits until a process shows its command line: that comes a moment after its start is over.
+// awaitExec waits until a process shows its command line, which it does shortly after its start.
 func awaitExec(t *testing.T, pid int) {
 	t.Helper()
 	within(t, "command line", func() bool {

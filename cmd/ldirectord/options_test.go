@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// -v asks for the version, as in the Perl ldirectord, except after status.
+// -v prints the version, as in the Perl ldirectord, except after status.
 func TestTwoMeaningsOfV(t *testing.T) {
 	for line, want := range map[string]options{
 		"-v":                      {version: true},
@@ -73,7 +73,7 @@ func TestACutCommandIsCompleted(t *testing.T) {
 	}
 }
 
-// What is no value of an option is said in our words, with what is allowed.
+// A wrong value of an option is refused by a message of our own, which names what is allowed.
 func TestValuesThatAreNone(t *testing.T) {
 	for line, want := range map[string]string{
 		"ld.cf why 192.0.2.21 -n x":                    "--lines x: numbers are allowed",

@@ -16,9 +16,9 @@ import (
 	"ldirectord/run"
 )
 
-// A reload that comes while another file is being read gets the outcome of its own reading, not of that one.
+// A reload that comes while another file is being read gets its own result, not that of the other file.
 func TestReloadHasItsOwnAnswer(t *testing.T) {
-	var large strings.Builder // reading it takes a while
+	var large strings.Builder // so large that reading it takes a while
 	for i := range 3000 {
 		fmt.Fprintf(&large, "virtual = 10.1.%d.%d:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = off\n", i/250, i%250)
 	}
@@ -61,7 +61,8 @@ func (d *runningDaemon) replace(config string) {
 	}
 }
 
-// Whoever may read the files that remember orders can lock them. That holds up nobody: nobody else locks them.
+// Every user who may read the files of recorded orders can lock them. No other process locks them, so nothing is
+// delayed.
 func TestALockOnWhatIsRememberedHoldsUpNothing(t *testing.T) {
 	d := launched(t, "standby", twoServers)
 	d.tell("notify", "backup")
@@ -87,8 +88,8 @@ func TestALockOnWhatIsRememberedHoldsUpNothing(t *testing.T) {
 	}
 }
 
-// The order that was given last wins, whichever comes first, and one that was given is carried out even if its
-// command is killed meanwhile.
+// The order that was given last wins, in whatever sequence orders arrive. An order is carried out even if its command
+// is killed meanwhile.
 func TestTheLatestRoleWins(t *testing.T) {
 	d := launched(t, "standby", twoServers)
 	s := d.options().socket()
@@ -100,7 +101,7 @@ func TestTheLatestRoleWins(t *testing.T) {
 		want  instance.Role
 	}{
 		{instance.ToServe, now, instance.Active},
-		{instance.ToLeave, now - time.Second, instance.Active}, // it came late
+		{instance.ToLeave, now - time.Second, instance.Active}, // it was given earlier and arrives late
 		{instance.ToLeave, now + 1, instance.Standby},
 	} {
 		words := url.Values{"to": {string(o.to)}, "given": {fmt.Sprint(int64(o.given))}}

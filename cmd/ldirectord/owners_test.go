@@ -15,8 +15,8 @@ import (
 
 func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
-// service is a virtual service of a test: id, key, and servers by their addresses; "fallback " comes before
-// the fallback server.
+// service is a virtual service with an id, a key, and servers by their addresses. The fallback server has "fallback "
+// in front of its address.
 func service(id string, key lvs.Key, servers ...string) director.Service {
 	s := director.Service{Config: &parser.Virtual{ID: id}, Key: key}
 	for _, name := range servers {
@@ -46,7 +46,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 		service("fwm:4", lvs.Key{Mark: 4}, "10.2.0.1:0", "10.2.0.4:80"),
 		service("fwm6:4", lvs.Key{Mark: 4, IPv6: true}, "[2001:db8::21]:0"),
 		service("fwm:6", lvs.Key{Mark: 6}, "10.2.0.6:0"),
-		service("fwm6:6", lvs.Key{Mark: 6, IPv6: true}, "10.2.0.6:0"), // by a tunnel
+		service("fwm6:6", lvs.Key{Mark: 6, IPv6: true}, "10.2.0.6:0"), // through a tunnel
 		ruled,
 	}
 	foreign := tcp("10.9.0.1:80")
@@ -103,7 +103,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 	}
 }
 
-// The template of a mark service has no protocol and no address: its mark is shown.
+// The connection template of a firewall mark has no protocol and no address: the mark is shown.
 func TestALineOfAMarksTemplate(t *testing.T) {
 	o := newOwners([]director.Service{service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:80")}, ipvsctl.Table{}, nil, "")
 	line, shown := o.line(ipvsctl.Connection{Protocol: lvs.Mark, Client: addrPort("10.0.0.1:0"),
@@ -117,7 +117,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	key := tcp("10.1.0.1:80")
 	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80",
 		"fallback 10.2.0.6:80")
-	s.Members[4].Dest.Weight = 0 // in the file
+	s.Members[4].Dest.Weight = 0 // as in the file
 	var dests lvs.Dests
 	for addr, weight := range map[string]uint32{"10.2.0.1:80": 1, "10.2.0.2:80": 0, "10.2.0.4:80": 0,
 		"10.2.0.5:80": 0, "10.2.0.9:80": 3} {
@@ -127,19 +127,19 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	told := map[lvs.Backend]string{
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.4:80"}: "drained",
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.3:80"}: "maintenance",
-		{Virtual: "tcp:10.1.0.2:80", Real: "10.2.0.1:80"}: "down", // another service's
+		{Virtual: "tcp:10.1.0.2:80", Real: "10.2.0.1:80"}: "down", // a server of another virtual service
 	}
 	b := newOwners([]director.Service{s}, table, told, "").services[0]
 	for addr, want := range map[string]string{
 		"10.2.0.1:80":  "up",
 		"10.2.0.2:80":  "down",
-		"10.2.0.3:80":  "maintenance", // told by the daemon
+		"10.2.0.3:80":  "maintenance", // as the daemon reports it
 		"10.2.0.4:80":  "drained",
 		"10.2.0.5:80":  "up",
 		"10.2.0.6:80":  "standby",
 		"10.2.0.9:80":  "not configured",
 		"10.2.0.10:80": "not configured",
-		"10.2.0.1:0":   "up", // a template's
+		"10.2.0.1:0":   "up", // the port of a template
 	} {
 		if got := b.server(addrPort(addr)).ServerState; got != want {
 			t.Errorf("%s is %s, want %s", addr, got, want)
@@ -162,7 +162,7 @@ func TestConnectionsShowNothingRawThatAClientChose(t *testing.T) {
 	}
 }
 
-// The example of docs/doctor.md is what connections prints.
+// The example in docs/doctor.md is the output of connections.
 func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	key, mark := tcp("192.0.2.10:80"), lvs.Key{Mark: 3}
 	services := []director.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"),

@@ -23,11 +23,11 @@ func packaged(t *testing.T, name string) string {
 	return string(text)
 }
 
-// What one unit may and how it ends is right for the other.
+// Both units have the same rights and end in the same way.
 func TestTheUnitsDifferOnlyInTheFile(t *testing.T) {
 	one, many := packaged(t, "systemd/ldirectord.service"), packaged(t, "systemd/ldirectord@.service")
 	many = strings.NewReplacer(" %i.cf ", " ", "/%i.cf", "/ldirectord.cf", " for %i.cf", "").Replace(many)
-	_, one, _ = strings.Cut(one, "\n") // the comment that tells them apart
+	_, one, _ = strings.Cut(one, "\n") // the first line is a comment, which differs
 	_, many, _ = strings.Cut(many, "\n")
 	if one != many {
 		t.Errorf("the unit and its template differ:\n%s\n%s", one, many)
@@ -40,7 +40,7 @@ func TestExternalProgramsGetEveryRightBack(t *testing.T) {
 	dropIn := packaged(t, "systemd/external-programs.conf")
 	for _, m := range regexp.MustCompile(`(?m)^(\w+)=`).FindAllStringSubmatch(rights, -1) {
 		switch m[1] {
-		case "SystemCallErrorNumber", "ReadWritePaths", "UMask", "WantedBy": // they restrict nothing by themselves
+		case "SystemCallErrorNumber", "ReadWritePaths", "UMask", "WantedBy": // these are no restrictions
 			continue
 		}
 		if !regexp.MustCompile(`(?m)^` + m[1] + `=`).MatchString(dropIn) {
@@ -49,7 +49,8 @@ func TestExternalProgramsGetEveryRightBack(t *testing.T) {
 	}
 }
 
-// What may be in the way of an operator's programs is forbidden by the drop-in that he asks for, not by the unit.
+// Restrictions that may prevent an operator's own programs are in the drop-in that the operator installs, not in the
+// unit.
 func TestAUserOfItsOwnIsAsked(t *testing.T) {
 	unit, dropIn := packaged(t, "systemd/ldirectord.service"), packaged(t, "systemd/user.conf")
 	for _, line := range []string{"User=ldirectord", "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW", "RuntimeDirectory=ldirectord",
@@ -63,7 +64,7 @@ func TestAUserOfItsOwnIsAsked(t *testing.T) {
 	}
 }
 
-// The exit statuses after which the unit does not try again are those of the program.
+// The exit statuses after which the unit doesn't start the daemon again are those of the program.
 func TestTheUnitKnowsTheExitStatuses(t *testing.T) {
 	if want := "\nRestartPreventExitStatus=78 255\n"; exitForegroundConfig != 78 || exitUsage != 255 || !strings.Contains(packaged(t, "systemd/ldirectord.service"), want) {
 		t.Errorf("the unit lacks %q", want)
@@ -107,7 +108,7 @@ func TestTheHeaderOfTheInitScript(t *testing.T) {
 			t.Errorf("it starts in %s, and stops in %v", level, fields["Default-Stop"])
 		}
 	}
-	for _, f := range []string{"$network", "$remote_fs", "$syslog"} { // the log may go to syslog, /usr be remote
+	for _, f := range []string{"$network", "$remote_fs", "$syslog"} { // for syslog and a remote /usr
 		for _, when := range []string{"Required-Start", "Required-Stop"} {
 			if !slices.Contains(fields[when], f) {
 				t.Errorf("%s lacks %s", when, f)
@@ -119,7 +120,7 @@ func TestTheHeaderOfTheInitScript(t *testing.T) {
 	}
 }
 
-// The director that the drop-in starts is the one that keepalived promotes and demotes, with both files as they are.
+// keepalived's example promotes and demotes the daemon that the example drop-in starts, with both files unchanged.
 func TestTheShippedStandbyFilesFit(t *testing.T) {
 	dir := t.TempDir()
 	config := "virtual = 10.1.0.1:7000\n\treal = 10.2.0.1:7000 gate\n\tchecktype = on\n"
@@ -181,7 +182,8 @@ func TestTheChangelogHasTheVersion(t *testing.T) {
 	}
 }
 
-// A build of the tagged commit has the version of the file; those before sort below it, those after above.
+// A build of the tagged commit has the version of the file. Versions of earlier builds sort before it, those of later
+// builds after it.
 func TestTheVersionFollowsTheTag(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is not installed")
@@ -217,7 +219,7 @@ func TestTheVersionFollowsTheTag(t *testing.T) {
 	}
 	write("packaging/version", packaged(t, "version"), 0o755)
 	write("VERSION", "1.2.0\n", 0o644)
-	version("1.2.0") // as an unpacked archive has it
+	version("1.2.0") // in an unpacked archive, without git
 	run("git", "init", "-q")
 	run("git", "add", ".")
 	run("git", "commit", "-q", "-m", "one")
@@ -232,13 +234,13 @@ func TestTheVersionFollowsTheTag(t *testing.T) {
 	version("1.3.0~git3")
 }
 
-// What make install puts somewhere, make uninstall takes away, but for what is an operator's.
+// make uninstall removes all that make install installs, except the operator's own files.
 func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 	if _, err := exec.LookPath("make"); err != nil {
 		t.Skip("make is not installed")
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "program") // newer than every source: nothing is built
+	program := filepath.Join(dir, "program") // newer than every source, so make builds nothing
 	for _, file := range []string{program, program + "-oracle"} {
 		if err := os.WriteFile(file, nil, 0o755); err != nil {
 			t.Fatal(err)
@@ -285,7 +287,7 @@ func TestUninstallTakesAwayWhatInstallPutThere(t *testing.T) {
 	}
 }
 
-// brokenLinks follows every link to a file in the guides of a folder.
+// brokenLinks returns the links in a folder's guides that lead to no file.
 func brokenLinks(t *testing.T, dir string) {
 	t.Helper()
 	followed := 0
@@ -309,7 +311,8 @@ func brokenLinks(t *testing.T, dir string) {
 	}
 }
 
-// The package takes for unchanged what has one of these sums: those of today, too. Lines are only added.
+// deb/written has the sums of all files that some version of the package wrote. The package takes a file with one of
+// them for unchanged. So lines are only added, and today's files must be among them.
 func TestThePackageKnowsWhatItWrites(t *testing.T) {
 	known := packaged(t, "deb/written")
 	for file, source := range map[string]string{

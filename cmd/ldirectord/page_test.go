@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Without statuspage its addresses are as unknown as any other, to every method; a reload adds and removes the page.
+// Without statuspage the addresses of the page are unknown, for every method. A reload adds and removes the page.
 func TestThePageIsThereWhenAskedFor(t *testing.T) {
 	addr := freeAddr(t)
 	off := "listen = " + addr + "\n" + twoServers
@@ -68,7 +68,7 @@ func TestThePageIsThereWhenAskedFor(t *testing.T) {
 	absent()
 }
 
-// The first view of 10,000 servers, a thousand of them down, takes 300 ms and 60 kB.
+// The first view of 10,000 servers, a thousand of which are down, takes at most 300 ms and 60 kB.
 func TestRealPageOfTenThousandServers(t *testing.T) {
 	if os.Getenv("REAL_TESTS") == "" {
 		t.Skip("measures the time, which needs a quiet machine: make test-all")

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// After the package is there the Perl program still runs: what asks it says so, and which command takes over.
+// While the Perl ldirectord still runs after the installation, commands report it and name the command that takes
+// over.
 func TestThePerlDaemonIsNamed(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.cf")
@@ -29,7 +30,7 @@ func TestThePerlDaemonIsNamed(t *testing.T) {
 	}
 	defer func() { in.Close(); perl.Wait() }()
 	pid := perl.Process.Pid
-	for end := time.Now().Add(10 * time.Second); ; { // the name comes a moment after the start
+	for end := time.Now().Add(10 * time.Second); ; { // the process shows this name shortly after its start
 		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if strings.HasPrefix(string(line), "/usr/bin/perl") {
 			break

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// Where pings are forbidden, check says so at the line that pings, and nothing in a file without one; probe says nothing of the server. A new network has
-// nobody in net.ipv4.ping_group_range.
+// Where pings are forbidden, check reports it at the line that pings. It reports nothing for a file without pings,
+// and probe says nothing about the server. In a new network namespace net.ipv4.ping_group_range allows pings to no
+// group.
 func TestCheckSaysThatPingsAreForbidden(t *testing.T) {
 	within := []string{"-n", "setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"}
 	if err := exec.Command("unshare", append(within, "true")...).Run(); err != nil {

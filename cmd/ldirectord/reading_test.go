@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A changed file is read once on its way to the table, and not at all to show the daemon's status.
+// A changed file is read once for a reload, and not at all to show the daemon's status.
 func TestHowOftenTheFileIsRead(t *testing.T) {
 	d := launched(t, "start", "autoreload = yes\n"+twoServers)
 	opened := opens(t, d.dir)
@@ -16,7 +16,7 @@ func TestHowOftenTheFileIsRead(t *testing.T) {
 		d.tell("status", "-v")
 		d.tell("status", "--json")
 	}
-	if n := opened("ld.cf"); n > 1 { // the daemon's first look for a change may be among it
+	if n := opened("ld.cf"); n > 1 { // the daemon's first look for a change may be counted
 		t.Errorf("status opened the file %d times", n)
 	}
 	d.replace("autoreload = yes\n" + twoServers + strings.ReplaceAll(twoServers, "10.1.0.1", "10.1.0.2"))
@@ -26,7 +26,7 @@ func TestHowOftenTheFileIsRead(t *testing.T) {
 	}
 }
 
-// opens returns how often a file in a folder was opened since it was asked last, by inotify(7).
+// opens returns a function that counts how often a file of the folder was opened since the last call, by inotify(7).
 func opens(t *testing.T, dir string) func(name string) int {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK)

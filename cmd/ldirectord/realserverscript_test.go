@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// hostileScript is what a file with the worst of names would make.
+// hostileScript is the script for a file with hostile names.
 func hostileScript(t *testing.T) string {
 	t.Helper()
 	const hostile = "a'b\n touch pwned\n$(touch pwned)`touch pwned`\"; touch pwned; '"
@@ -31,7 +31,7 @@ func hostileScript(t *testing.T) string {
 	return path
 }
 
-// Nothing of a file is ever run, in any shell there is here.
+// In no shell that is installed here does the script run any text of the file.
 func TestRealServerScriptRunsNothingOfTheFile(t *testing.T) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("ip is not installed")
@@ -55,7 +55,7 @@ func TestRealServerScriptRunsNothingOfTheFile(t *testing.T) {
 	}
 }
 
-// Single quotes around $ (SC2016) are what the hostile names must have.
+// Hostile names need $ in single quotes, so SC2016 is excluded.
 func TestRealServerScriptIsCleanUnderShellcheck(t *testing.T) {
 	if _, err := exec.LookPath("shellcheck"); err != nil {
 		t.Skip("shellcheck is not installed")

@@ -12,7 +12,7 @@ import (
 	"ldirectord/lvs"
 )
 
-// emptying is a table with one server, which loses its connections at a time.
+// emptying is a table with one server, whose connections end at a given time.
 type emptying struct {
 	*ipvsctl.Memory
 	at   time.Time
@@ -27,7 +27,7 @@ func (e emptying) Services(_ context.Context, keys ...lvs.Key) (ipvsctl.Table, e
 	return ipvsctl.Table{keys[0]: {Counters: map[netip.AddrPort]lvs.Counters{e.addr: carries}}}, nil
 }
 
-// --wait looks at what servers carry, as far as that can be seen: in a table in memory nothing.
+// --wait reads the connections of servers from the kernel's table. A table in memory has none, so it is not read.
 func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 	idle := func(carry lvs.Counters) bool { return carry.Active == 0 }
 	memory, err := ipvsctl.Open("memory")

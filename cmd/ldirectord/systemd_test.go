@@ -15,7 +15,7 @@ import (
 	"ldirectord/instance"
 )
 
-// managed is a daemon in the foreground, and its service manager.
+// managed is a daemon in the foreground, with the test as its service manager.
 type managed struct {
 	t    *testing.T
 	dir  string
@@ -92,7 +92,7 @@ func (m *managed) run(verb ...string) (string, bool) {
 	return string(out), err == nil
 }
 
-// receives waits for a message that matches; those before it are ignored.
+// receives waits for a message that matches, and ignores others before it.
 func (m *managed) receives(pattern string) {
 	m.t.Helper()
 	var received []string
@@ -180,7 +180,7 @@ func TestAStopThatKeepsTheTable(t *testing.T) {
 	}
 }
 
-// A director that is stuck in the middle of a change is not kept alive by the rest of the daemon.
+// When the director hangs in the middle of a change, the rest of the daemon does not feed the watchdog.
 func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 	m := startManaged(t, "400000")
 	m.receives(`^READY=1`)
@@ -190,7 +190,7 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 	if err := os.Remove(m.path("table")); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(m.path("table"), 0o600); err != nil { // writing there never ends
+	if err := syscall.Mkfifo(m.path("table"), 0o600); err != nil { // a write to it never ends
 		t.Fatal(err)
 	}
 	m.configure(managedConfig + "        scheduler = rr\n")
@@ -205,7 +205,8 @@ func TestTheWatchdogIsFedByTheDirector(t *testing.T) {
 	}
 }
 
-// The unit does not start a daemon again whose file is refused, but one that crashed: Go ends it with 2.
+// The unit does not start a daemon again whose file is refused, but does so after a crash, where Go's exit status is
+// 2.
 func TestARefusedFileDoesNotLookLikeACrash(t *testing.T) {
 	m := startManaged(t, "")
 	m.receives(`^READY=1`)

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// pair is a certificate that signs itself, and its key.
+// pair is a self-signed certificate and its key.
 type pair struct {
 	tls.Certificate
 	cert, key []byte // as PEM
@@ -49,7 +49,8 @@ func newPair(t *testing.T, serial int64) (p pair) {
 	return p
 }
 
-// serveTLS makes handshakes as the owner of a certificate, and keeps the serial number of what it was shown last.
+// serveTLS is a server that makes handshakes with its certificate. It records the serial number of the last client
+// certificate.
 func serveTLS(t *testing.T, own pair) (address string, shown *atomic.Int64) {
 	t.Helper()
 	shown = new(atomic.Int64)
@@ -67,7 +68,7 @@ func serveTLS(t *testing.T, own pair) (address string, shown *atomic.Int64) {
 	return l.Addr().String(), shown
 }
 
-// tlsDirector is a daemon that checks a server by TLS, with its files in a folder.
+// tlsDirector is a daemon that checks a server over TLS, with its files in a folder.
 type tlsDirector struct {
 	t   *testing.T
 	dir string
@@ -75,7 +76,7 @@ type tlsDirector struct {
 
 func (d tlsDirector) path(name string) string { return filepath.Join(d.dir, name) }
 
-// put replaces a file as a renewal of certificates does.
+// put replaces a file in one step, as programs that renew certificates do.
 func (d tlsDirector) put(name string, text []byte) {
 	d.t.Helper()
 	if err := os.WriteFile(d.path("new"), text, 0o600); err != nil {
@@ -121,12 +122,12 @@ virtual = 10.1.0.1:443
 	return d
 }
 
-// The names of the files stay as they were: a reload must see that their content does not.
+// The names of the files are unchanged: a reload must notice that their content has changed.
 func TestARenewedCertificateCountsAtTheNextReload(t *testing.T) {
 	server, first, second := newPair(t, 1), newPair(t, 2), newPair(t, 3)
 	address, shown := serveTLS(t, server)
 	d := startTLSDirector(t, address, "")
-	d.put("ca.pem", first.cert) // not the one that signed for the server
+	d.put("ca.pem", first.cert) // not the authority of the server's certificate
 	d.put("cert.pem", first.cert)
 	d.put("key.pem", first.key)
 	if code := d.does("start"); code != exitOK {
@@ -156,7 +157,8 @@ func TestARenewedCertificateCountsAtTheNextReload(t *testing.T) {
 	}
 }
 
-// Nobody has to reload; what is no good is told once and waited out.
+// With autoreload a renewed certificate is used without a reload. A file that can't be used is reported once, and
+// read again when it changes.
 func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	server, first, second := newPair(t, 1), newPair(t, 2), newPair(t, 3)
 	address, shown := serveTLS(t, server)
@@ -169,7 +171,7 @@ func TestARenewedCertificateCountsAtOnceWithAutoreload(t *testing.T) {
 	}
 	within(t, "the certificate of the director", func() bool { return shown.Load() == 2 })
 
-	d.put("key.pem", second.key) // the certificate comes later than it should
+	d.put("key.pem", second.key) // the new certificate comes later than the new key
 	within(t, "a key that is refused", func() bool { return d.holds("log", "private key does not match public key") })
 	d.put("cert.pem", second.cert)
 	within(t, "the renewed certificate of the director", func() bool { return shown.Load() == 3 })

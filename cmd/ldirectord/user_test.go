@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// What the machine forbids the user who asks is no mistake of the file; the daemon of that user can't have it so.
+// A file that only the user who runs check may not open is no mistake of the configuration. A daemon of that user
+// can't start with it.
 func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")
@@ -20,7 +21,7 @@ func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 	}
 	asNobody := func(want int, args ...string) string {
 		t.Helper()
-		c := exec.Command("/proc/self/exe") // whose folder is root's
+		c := exec.Command("/proc/self/exe") // because the path of the test binary is closed to other users
 		c.Args = append([]string{"ldirectord", "--ipvs", "memory", "--rundir", dir, filepath.Join(dir, "ld.cf")}, args...)
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		out, _ := c.CombinedOutput()
@@ -55,6 +56,6 @@ func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 			t.Errorf("%s: %s", verb, out)
 		}
 	}
-	write("ld.cf", "logfile = \"/nowhere/log\"\n"+section, 0o644) // not root's either
+	write("ld.cf", "logfile = \"/nowhere/log\"\n"+section, 0o644) // root can't open it either
 	asNobody(exitConfig, "check")
 }

@@ -18,20 +18,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is the other side of a pseudo-terminal: what a person sees who looks at it.
+// terminal is the other side of a pseudo-terminal, with what it shows to a person.
 type terminal struct {
 	t      *testing.T
-	keys   *os.File // what is typed goes here
-	screen *os.File // for programs
+	keys   *os.File // the test types here
+	screen *os.File // the terminal of the program
 
 	mu            sync.Mutex // guards what follows
 	first, second [][]rune   // its two screens, rows of characters
-	other         bool       // the second one shows
+	other         bool       // the second one is shown
 	cursor, wraps bool
-	coloured      bool // it was told a colour
+	coloured      bool // colours were used
 	row, column   int
-	rest          []byte   // of an escape sequence that has not come whole
-	drawn         []string // what was shown each time before it was drawn anew, and await has not looked at
+	rest          []byte   // of an escape sequence that is still incomplete
+	drawn         []string // earlier screens that await has not looked at
 }
 
 func newTerminal(t *testing.T, columns, rows uint16) *terminal {
@@ -64,7 +64,7 @@ func newTerminal(t *testing.T, columns, rows uint16) *terminal {
 	return term
 }
 
-// resize tells the program, as a window does.
+// resize changes the terminal's size and notifies the program, as a window does.
 func (term *terminal) resize(columns, rows uint16) {
 	term.t.Helper()
 	term.mu.Lock()
@@ -77,7 +77,7 @@ func (term *terminal) resize(columns, rows uint16) {
 
 var sequence = regexp.MustCompile(`^\x1b\[([?0-9;]*)([A-Za-z])`)
 
-// take does what a terminal does with what is written to it. What a Screen does not use is an error.
+// take interprets what is written to the terminal. A sequence that Screen doesn't use is an error.
 func (term *terminal) take(written []byte) {
 	term.mu.Lock()
 	defer term.mu.Unlock()
@@ -164,7 +164,7 @@ func (term *terminal) obey(values string, what byte) {
 	}
 }
 
-// shows is what the terminal shows; mu is held.
+// shows is the text on the terminal; mu must be held.
 func (term *terminal) shows() string {
 	var b strings.Builder
 	for _, line := range *term.shown() {
@@ -173,7 +173,7 @@ func (term *terminal) shows() string {
 	return b.String()
 }
 
-// await waits until the terminal shows what matches, or has shown it since the last await.
+// await waits until the terminal shows text that matches, or has shown it since the last await.
 func (term *terminal) await(pattern string) string {
 	term.t.Helper()
 	wanted := regexp.MustCompile(pattern)
@@ -191,7 +191,7 @@ func (term *terminal) await(pattern string) string {
 	return text
 }
 
-// until waits until something holds; mu is held when it is asked.
+// until waits until a condition holds; mu is held while it is evaluated.
 func (term *terminal) until(what string, holds func() bool) {
 	term.t.Helper()
 	for end := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) {
@@ -230,7 +230,7 @@ func (term *terminal) modes() unix.Termios {
 	return *modes
 }
 
-// watched is a daemon with two servers, of which the second can be ended.
+// watched is a daemon with two servers. The returned listener is the second one's.
 func watched(t *testing.T) (*runningDaemon, net.Listener) {
 	t.Helper()
 	var config strings.Builder
@@ -265,9 +265,9 @@ func TestWatchOnATerminal(t *testing.T) {
 	}
 	last.Close()
 	term.await(`(?s)1 of 2 servers up.*\n\*   ` + last.Addr().String() + ` +down +\d+s .*refused.*\n    127[^\n]* up `)
-	term.await(`(?s)\n    ` + last.Addr().String() + ` +down +[1-9]\d*s`) // unmarked
+	term.await(`(?s)\n    ` + last.Addr().String() + ` +down +[1-9]\d*s`) // without the mark
 	term.resize(40, 5)
-	term.await(`^.{0,17}1 of 2 servers.{0,9}\n(.*\n){0,4}$`) // in 40 × 5; what was drawn before may still come
+	term.await(`^.{0,17}1 of 2 servers.{0,9}\n(.*\n){0,4}$`) // in 40 × 5; older output may still arrive
 	term.resize(80, 24)
 	d.tell("stop")
 	term.await(`\nNO ANSWER; the lines below are \d+s old: asking the daemon`)
@@ -280,10 +280,10 @@ func TestWatchOnATerminal(t *testing.T) {
 	term.restored(before, true)
 }
 
-// restored looks at the terminal after the end.
+// restored checks that the terminal is as it was.
 func (term *terminal) restored(before unix.Termios, coloured bool) {
 	term.t.Helper()
-	term.until("have its first screen, cursor and breaks back", func() bool { // its last words may still be on their way
+	term.until("have its first screen, cursor and breaks back", func() bool { // output may still arrive
 		return !term.other && term.cursor && term.wraps && term.shows() == "what was there\n"
 	})
 	if term.coloured != coloured || term.modes() != before {
@@ -291,7 +291,7 @@ func (term *terminal) restored(before unix.Termios, coloured bool) {
 	}
 }
 
-// However it ends, the terminal is as it was.
+// However the program ends, the terminal is restored.
 func TestWatchGivesTheTerminalBack(t *testing.T) {
 	d, _ := watched(t)
 	for name, end := range map[string]func(*terminal, *exec.Cmd){

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A daemon posts over TLS: at the start, after a reload to this receiver, and before it stops.
+// A daemon posts over TLS: at the start, after a reload that sets another receiver, and before it stops.
 func TestADaemonPostsToAWebhook(t *testing.T) {
 	got := make(chan string, 100)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,5 +50,5 @@ func TestADaemonPostsToAWebhook(t *testing.T) {
 	if log, _ := os.ReadFile(filepath.Join(d.dir, "log")); strings.Contains(string(log), "webhook") || strings.Contains(string(log), "token") {
 		t.Errorf("log: %s", log)
 	}
-	d.tell("start") // for the end of the test
+	d.tell("start") // the daemon must run for the cleanup of the test
 }

@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write what --help, the man page, running.md and the completion have of the commands")
 
-// What --help, the man page, running.md and the completion have of commands and options is written from their rows, and what the
-// page has of files and exit statuses from the help on them.
+// The parts about commands and options in --help, in the man page, in running.md and in the completion are generated
+// from the rows. The man page's parts about files and exit statuses are generated from their help topics.
 func TestHelpIsWrittenFromTheRows(t *testing.T) {
 	const short = "help/short.txt"
 	written(t, short, "unless another file is named.\n", helpChapters(), "\n  -d  ")
@@ -39,7 +39,7 @@ func TestHelpIsWrittenFromTheRows(t *testing.T) {
 	written(t, "../../packaging/completion/ldirectord.bash", "# rows\n", bashRows(), "# end\n")
 }
 
-// written compares what a file has between two texts, or all of it, with what it should have, and with -update writes it.
+// written compares part of a file, between two texts, with what it should be. With -update it writes that part.
 func written(t *testing.T, file, begin, want, end string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -64,7 +64,7 @@ func written(t *testing.T, file, begin, want, end string) {
 	}
 }
 
-// Each text is on a topic or a command that is there.
+// Each help text belongs to a topic or a command.
 func TestNoHelpOnWhatIsNone(t *testing.T) {
 	files, err := helpTexts.ReadDir("help")
 	if err != nil {
@@ -78,7 +78,7 @@ func TestNoHelpOnWhatIsNone(t *testing.T) {
 	}
 }
 
-// Each row has what is written of it, and fits a terminal.
+// Each row has all its parts, and its lines fit a terminal.
 func TestRowsAreWhole(t *testing.T) {
 	heads := []string{"line", "words", "options", "is", "complete", "docs"}
 	for _, e := range slices.Concat(commandEntries, optionEntries) {
@@ -118,10 +118,10 @@ func names(entries []entry) (list []string) {
 	return list
 }
 
-// plain is a text of a row without its marks.
+// plain is a text of a row without its marks for literal text.
 func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
 
-// helpChapters are the names of the commands, a line for each chapter.
+// helpChapters are the names of the commands, one line for each chapter.
 func helpChapters() (lines string) {
 	for i, e := range commandEntries {
 		if i == 0 || e.chapter != commandEntries[i-1].chapter {
@@ -175,7 +175,7 @@ func helpOption(e entry) string {
 	return fmt.Sprintf("  %-25s %s\n", title, plain(e.head["line"]))
 }
 
-// commandsOfOption names the commands that have an option, but for one of every command or of most.
+// commandsOfOption names the commands that have an option. It is empty if all or most of them have it.
 func commandsOfOption(e entry) string {
 	var with []string
 	for _, c := range commandEntries {
@@ -198,7 +198,7 @@ func helpDirectives() string {
 		if d.Default != "" {
 			standard = " (" + d.Default + ")"
 		}
-		if d.Global() || !d.Section() { // virtual and virtual6 are neither
+		if d.Global() || !d.Section() { // virtual and virtual6 count as global
 			place += "G"
 		}
 		if d.Section() {
@@ -227,7 +227,7 @@ func helpServices() (text string) {
 	return text
 }
 
-// manChapters are the rows as lists of mdoc.
+// manChapters are the rows as mdoc lists, one for each chapter.
 func manChapters(entries []entry, one func(entry) string) string {
 	var b strings.Builder
 	for i, e := range entries {
@@ -294,7 +294,7 @@ var (
 	sentence = regexp.MustCompile(`([.:]) `)
 )
 
-// manSentences are a row's line and its text: a line for each sentence, and indented lines as they are.
+// manSentences are a row's line and text, with each sentence on a line of its own. Indented lines stay as they are.
 func manSentences(e entry) string {
 	line := e.head["line"]
 	text := manText(strings.ToUpper(line[:1])+line[1:]) + ".\n"
@@ -317,7 +317,7 @@ func manText(text string) string {
 	return literal.ReplaceAllString(text, `\fB$1\fR`)
 }
 
-// manTopic is the help on a topic, in mdoc: its list, and sentences before and after it. A title is left out.
+// manTopic is the help on a topic in mdoc: its list, and the sentences before and after that, without the title.
 func manTopic(t *testing.T, topic, mark string) (page string) {
 	t.Helper()
 	text, err := helpTexts.ReadFile("help/" + topic + ".txt")
@@ -366,7 +366,8 @@ func markdownCommands() string {
 	return b.String()
 }
 
-// bashRows is the function of the completion that has, for a command, or "" for none yet, what may follow.
+// bashRows is the function of the completion that knows what may follow each command, and, for "", what may follow no
+// command.
 func bashRows() string {
 	all, some := "", ""
 	for _, e := range optionEntries {
@@ -399,7 +400,8 @@ func bashRows() string {
 	return b.String()
 }
 
-// bashTakes is what the completion offers after a command: REAL, VIRTUAL where REAL need not follow, ADDRESS, and words.
+// bashTakes is what the completion offers after a command: real servers, virtual services where no server must
+// follow, addresses, and words.
 func bashTakes(e entry) string {
 	var list []string
 	words := strings.Fields(cmp.Or(e.head["complete"], strings.ReplaceAll(e.argument, "|", " ")))

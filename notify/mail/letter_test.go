@@ -35,8 +35,8 @@ func TestNothingCanBeSlippedIntoAMail(t *testing.T) {
 	}
 }
 
-// A mail says why, how long it was otherwise, who is left and where to look: after the Perl's lines, and the reason of
-// a failure in its header.
+// A mail has the lines of the Perl ldirectord. After them it has the reason, how long the server was in the other
+// state, which servers are left, and where to look. The reason of a failure is also in the header.
 func TestAMailSaysMoreThanThePerls(t *testing.T) {
 	const perls = "\nLog-Message: what\nDaemon-Status: running\n"
 	const header = "\nX-Ldirectord-Reason: connect: connection refused x\n\n"
@@ -168,8 +168,8 @@ func TestAddressesAreEncodedOnlyWhereTheyMust(t *testing.T) {
 	}
 }
 
-// A cluster manager starts the daemon without a user's environment (resource-agents 01ccd21e2): the sender is the user
-// of the process all the same.
+// A cluster manager starts the daemon without the environment of a user (resource-agents 01ccd21e2). The sender is
+// the user of the process nevertheless.
 func TestTheSenderNeedsNoEnvironment(t *testing.T) {
 	text, err := os.ReadFile("/etc/passwd")
 	if err != nil {

@@ -19,14 +19,14 @@ import (
 type postbox struct {
 	mu     sync.Mutex // guards what follows
 	got    []*letter
-	fails  error // what every delivery ends with
-	final  bool  // … for good
+	fails  error // the result of every delivery
+	final  bool  // whether that is final
 	tries  int
 	events []notify.Event
 }
 
-// newTestMailer returns a mailer in front of a postbox. It belongs in a synctest bubble, to be ended by
-// the test's end.
+// newTestMailer returns a Mailer that delivers to a postbox. It is used in a synctest bubble, and is closed at the
+// end of the test.
 func newTestMailer(t *testing.T) (*Mailer, *postbox) {
 	p := &postbox{}
 	m := New(func(e notify.Event) {
@@ -57,7 +57,7 @@ func (p *postbox) deliver(_ context.Context, l *letter) (again []string, err err
 	return l.to, p.fails
 }
 
-// answer makes every delivery from now on end with err, for good or not.
+// answer sets the result of all further deliveries, and whether it is final.
 func (p *postbox) answer(err error, final bool) {
 	synctest.Wait()
 	p.mu.Lock()
@@ -65,7 +65,7 @@ func (p *postbox) answer(err error, final bool) {
 	p.fails, p.final = err, final
 }
 
-// subjects are those of the mails that arrived since the last call.
+// subjects are the subjects of the mails that arrived since the last call.
 func (p *postbox) subjects() []string {
 	synctest.Wait()
 	p.mu.Lock()
@@ -78,7 +78,7 @@ func (p *postbox) subjects() []string {
 	return s
 }
 
-// reported are the kinds of the events reported since the last call, but for Mailing.
+// reported are the kinds of the events since the last call, except Mailing.
 func (p *postbox) reported() []notify.Kind {
 	synctest.Wait()
 	p.mu.Lock()
@@ -315,7 +315,7 @@ func TestRemindersAfterAReload(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		rules func(Rule) map[string]Rule
-		want  int // in the next minute
+		want  int // the number of mails in the next minute
 	}{
 		{"go on where nothing changed", func(r Rule) map[string]Rule { return map[string]Rule{testVirtual: r} },
 			6},
@@ -397,7 +397,7 @@ func TestWhatWasLostIsToldToEachPersonOnce(t *testing.T) {
 	})
 }
 
-// A reminder says again why the server is down, and where to look.
+// A reminder repeats why the server is down and where to look.
 func TestAReminderSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)

@@ -52,7 +52,7 @@ func TestFailingMailIsReportedOnceAndSoIsItsReturn(t *testing.T) {
 				m.Notify(wentDown(testReal))
 			}
 			synctest.Wait()
-			at := slices.IndexFunc(p.events, func(e notify.Event) bool { return e.Kind == notify.MailFailed }) // among those of the next mails
+			at := slices.IndexFunc(p.events, func(e notify.Event) bool { return e.Kind == notify.MailFailed }) // perhaps after other events
 			if at < 0 {
 				t.Fatalf("reported %v, want a failure", p.reported())
 			}
@@ -107,7 +107,7 @@ func TestWhatAFullBoxDropsIsOneSummary(t *testing.T) {
 	})
 }
 
-// A refused mail leaves nothing that is tried again: the next reminder is the next try.
+// A refused mail is not kept for another try: the next mail is the next reminder.
 func TestAReminderComesWhereNothingWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, p := newTestMailer(t)

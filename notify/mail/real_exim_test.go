@@ -19,12 +19,12 @@ import (
 	"ldirectord/notify"
 )
 
-// Tests named TestReal… need a program of a Debian package. They run when REAL_TESTS is set; with
-// REAL_TESTS=required it is a failure where the program is not installed.
+// Tests named TestReal… need a program of a Debian package. They run when REAL_TESTS is set. Without the program they
+// are skipped; with REAL_TESTS=required they fail.
 
 const realWait = 30 * time.Second
 
-// A whole way of a mail: by SMTP and by the sendmail command of a real mail system, into a mailbox.
+// A mail is sent by SMTP and by the sendmail command of a real mail system, and arrives in a mailbox.
 func TestRealEximDelivers(t *testing.T) {
 	e := startExim(t)
 	for name, rule := range map[string]Rule{
@@ -182,7 +182,7 @@ box:
 	}
 }
 
-// run has the daemon in a process group of its own until the test ends.
+// run runs the daemon in a process group of its own until the test ends.
 func (e *exim) run(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command(e.path, "-bdf", "-C", e.config)
@@ -209,7 +209,8 @@ func (e *exim) run(t *testing.T) {
 	}
 }
 
-// mailer sends by this exim, also by its sendmail command. It returns the failures that were reported.
+// mailer sends through this exim, also by its sendmail command. The function failures returns the failures that were
+// reported.
 func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
 	t.Helper()
 	reported := make(chan string, 100)
@@ -232,7 +233,7 @@ func (e *exim) mailer(t *testing.T) (m *Mailer, failures func() []string) {
 	}
 }
 
-// await returns the mail of the mailbox that has these lines.
+// await returns the mail in the mailbox that has these lines.
 func (e *exim) await(t *testing.T, lines ...string) string {
 	t.Helper()
 	var box []byte

@@ -17,7 +17,7 @@ import (
 	"ldirectord/notify"
 )
 
-// fakeSendmail is a mail program that runs these lines of shell.
+// fakeSendmail is a mail program made of these lines of shell.
 func fakeSendmail(t *testing.T, script string) [][]string {
 	path := filepath.Join(t.TempDir(), "sendmail")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {

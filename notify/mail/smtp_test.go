@@ -16,7 +16,7 @@ import (
 	"ldirectord/notify"
 )
 
-// The steps of an SMTP session as the scripted server names them.
+// The steps of an SMTP session, as smtpScript names them.
 const (
 	atGreeting = "greeting"
 	atEHLO     = "EHLO"
@@ -28,17 +28,17 @@ const (
 
 var smtpSteps = []string{atGreeting, atEHLO, atMAIL, atRCPT, atDATA, atText}
 
-// What a scripted server may do instead of giving a reply.
+// What smtpScript may do instead of sending a reply.
 const (
 	silence = "silence"
 	hangUp  = "hang up"
 )
 
-// smtpScript is a mail server that follows a script. Its dial is in memory.
+// smtpScript is a mail server that follows a script, on connections in memory.
 type smtpScript struct {
-	reply    map[string]string // by step, or by a whole command; else the good one
+	reply    map[string]string // by step, or by a whole command; without one the reply is positive
 	commands []string
-	mails    []string // texts, lines ending in LF
+	mails    []string // their texts, with lines ending in LF
 }
 
 func (s *smtpScript) dial(context.Context, string, string) (net.Conn, error) {
@@ -47,7 +47,7 @@ func (s *smtpScript) dial(context.Context, string, string) (net.Conn, error) {
 	return here, nil
 }
 
-// serve ends with the connection.
+// serve runs until the connection ends.
 func (s *smtpScript) serve(c net.Conn) {
 	defer c.Close()
 	in := bufio.NewReader(c)
@@ -160,7 +160,7 @@ func TestSMTPFailures(t *testing.T) {
 	for _, step := range smtpSteps {
 		for _, r := range replies {
 			if step == atEHLO && r.says == "more than" {
-				continue // net/smtp continues with HELO, and waits as for a silent server
+				continue // then net/smtp sends HELO, and waits as for a silent server
 			}
 			t.Run(step+"/"+r.says, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestSMTPFailures(t *testing.T) {
 					if len(again) == 1 != r.again {
 						t.Errorf("to be tried again: %q", again)
 					}
-					if took := time.Since(start); took < r.took || took > 2*r.took+smtpStepTime { // QUIT may be silent as well
+					if took := time.Since(start); took < r.took || took > 2*r.took+smtpStepTime { // also for QUIT
 						t.Errorf("took %v, want %v", took, r.took)
 					}
 				})

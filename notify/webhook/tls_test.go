@@ -19,8 +19,8 @@ import (
 	"ldirectord/notify"
 )
 
-// TestRealTLS posts to servers whose authority is known by SSL_CERT_FILE alone. The process that does so is another one:
-// the system's authorities are read once.
+// TestRealTLS posts to servers whose authority is only in SSL_CERT_FILE. It does so in a process of its own, because
+// the system's authorities are read only once in a process.
 func TestRealTLS(t *testing.T) {
 	if to := os.Getenv("WEBHOOK_TEST_URL"); to != "" {
 		fmt.Println("said:", postOnce(to))
@@ -84,7 +84,7 @@ func TestRealTLS(t *testing.T) {
 	}
 }
 
-// postOnce returns what became of one try.
+// postOnce returns the result of one try.
 func postOnce(to string) string {
 	said := make(chan string, 10)
 	p := New(func(e notify.Event) { said <- e.Text })
@@ -117,7 +117,7 @@ func endlessHeader(t *testing.T) string {
 	return talker(t, "HTTP/1.1 200 OK\r\nX: ", "more ")
 }
 
-// talker says something and then more of something else until it is left.
+// talker sends the first text and then the other one repeatedly, until the client closes the connection.
 func talker(t *testing.T, first, more string) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

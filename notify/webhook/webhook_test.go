@@ -21,17 +21,17 @@ import (
 
 const target = "http://me:s3cret-1@hooks.example/s3cret-2?token=s3cret-3"
 
-// receiver answers requests with what its test wants, in memory.
+// receiver is a server on connections in memory. The test sets its answers.
 type receiver struct {
 	t       *testing.T
 	mu      sync.Mutex
 	answer  func(text string) (status int) // 0: the connection is closed
-	got     []string                       // that were answered with 200
+	got     []string                       // the texts that were answered with 200
 	tries   int
 	reports []string
 }
 
-// newPoster is a poster whose connections end at the receiver.
+// newPoster is a Poster whose connections lead to the receiver.
 func (r *receiver) newPoster() *Poster {
 	p := New(func(e notify.Event) {
 		r.mu.Lock()
@@ -75,7 +75,7 @@ func (r *receiver) said() (got, reports []string) {
 	return got, reports
 }
 
-// one is a listener with one connection.
+// one is a listener that accepts one connection.
 type one struct{ conn net.Conn }
 
 func (l *one) Accept() (net.Conn, error) {
@@ -111,11 +111,11 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		p.Post("a", []byte("a2"), nil)
 		p.Post("a", []byte("a3"), func() { tried.Add(1) })
 		if tried.Load() != 3 {
-			t.Errorf("somebody waits for a receiver that fails: %d", tried.Load())
+			t.Errorf("a wait for a failing receiver has not ended: %d of 3 have", tried.Load())
 		}
 		time.Sleep(10 * time.Minute)
 		r.mu.Lock()
-		if r.tries < 15 || r.tries > 27 { // 1 s, 2 s, … 1 min, or half of them
+		if r.tries < 15 || r.tries > 27 { // with pauses of 1 s, 2 s, … 1 min, or half of them
 			t.Errorf("%d tries in ten minutes", r.tries)
 		}
 		r.mu.Unlock()
@@ -134,18 +134,18 @@ func TestWhatFailsIsTriedAgainAndTheLatestCounts(t *testing.T) {
 		}
 		p.Post("a", []byte("a5"), func() { tried.Add(1) })
 		if tried.Load() != 4 {
-			t.Error("who posts after the end waits")
+			t.Error("a wait for a state that is posted after the end does not end")
 		}
 	})
 }
 
-// Who waits for the first try of a state does not wait for one that a newer state replaced.
+// Close waits for the first try of each state, but not of a state that a newer one replaced.
 func TestAReplacedStateIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, tried := make(chan struct{}), make(chan string, 3)
 		r := &receiver{t: t, answer: func(string) int { <-release; return 200 }}
 		p := r.newPoster()
-		for _, text := range []string{"a1", "a2", "a3"} { // a1 is on its way
+		for _, text := range []string{"a1", "a2", "a3"} { // a1 is being sent
 			p.Post("a", []byte(text), func() { tried <- text })
 			synctest.Wait()
 		}
@@ -161,7 +161,7 @@ func TestAReplacedStateIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// A state that fails while a newer one of its service waits is not tried again.
+// A state that fails is not tried again while a newer one of its service waits.
 func TestAnOlderStateNeverComesAfterANewerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -205,7 +205,7 @@ func TestAStateThatIsRefusedDelaysNoOther(t *testing.T) {
 
 func TestAnEndWaitsForOneTryAndNoLongerThanAllowed(t *testing.T) {
 	for name, c := range map[string]struct {
-		status []int // of the tries, the last one for all others; -1: it hangs
+		status []int // of the tries; the last one is repeated; -1: no answer
 		posted []string
 		takes  time.Duration
 		err    bool
@@ -268,7 +268,7 @@ func TestAReceiverThatHangsIsLeft(t *testing.T) {
 	})
 }
 
-// What fails at the end is not tried again, and nobody says so.
+// A state that fails at the end is not tried again, and the failure is not reported.
 func TestAFailureAtTheEndIsTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -297,7 +297,7 @@ func TestWithoutAURLNobodyIsTold(t *testing.T) {
 		tried := false
 		p.Post("b", []byte("b1"), func() { tried = true })
 		if !tried {
-			t.Error("somebody waits for nobody")
+			t.Error("a wait without a receiver does not end")
 		}
 		time.Sleep(time.Minute)
 		if err := p.Close(t.Context()); err != nil || r.tries != 1 {
@@ -317,7 +317,7 @@ func TestReasonsAreOneLineWithoutTheURL(t *testing.T) {
 	}
 }
 
-// Whatever a receiver says again of what it was sent, wherever that is no HTTP, none of it is shown.
+// A receiver may repeat what it was sent in places where HTTP has no such text. None of it is shown.
 func TestWhatAReceiverSaysIsNotShown(t *testing.T) {
 	for _, answer := range []string{
 		"%s\r\n\r\n", "HTTP/1.1 %s\r\n\r\n", "HTTP/%s 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n%s\r\n\r\n",

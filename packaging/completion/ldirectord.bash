@@ -1,6 +1,6 @@
 # Completion of ldirectord for bash.
 
-# The values of a directive in the file that a word names, ldirectord.cf without one.
+# The values of a directive in the named configuration file, or in ldirectord.cf.
 _ldirectord_values() {
 	local directive=$1 file=${2:-ldirectord.cf} folder
 	for folder in /etc/ha.d/ /etc/ha.d/conf/ ''; do
@@ -12,7 +12,7 @@ _ldirectord_values() {
 # The addresses of virtual services, without port and brackets.
 _ldirectord_addresses() { _ldirectord_values virtual "$1" | sed -En 's/^\[?([[:xdigit:].:]+)\]?:[^:]+$/\1/p' | sort -u; }
 
-# Offers values that begin with what is typed, of which bash replaces what comes after the last colon.
+# Offers the values that begin with the typed text. Bash replaces only the part after the last colon.
 _ldirectord_offer() {
 	local typed=${COMP_LINE:0:COMP_POINT} value
 	typed=${typed##*[[:blank:]]}
@@ -24,8 +24,8 @@ _ldirectord_offer() {
 	done
 }
 
-# What may follow a command, or "" where none is there yet: variables of the caller. They are written from the rows of
-# cmd/ldirectord by `go test ./cmd/ldirectord -run TestHelp -update`.
+# Sets the caller's variables to what may follow a command, or, for "", what may follow no command. The lines are
+# generated from the rows of cmd/ldirectord by `go test ./cmd/ldirectord -run TestHelp -update`.
 # rows
 _ldirectord_row() {
 	commands='start stop restart try-restart reload force-reload status why orders connections check plan probe shadow doctor drain undrain set undo wait obey standby notify withdraw announce realserver-script'

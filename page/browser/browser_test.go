@@ -1,5 +1,5 @@
-// Package browser has tests of the page with a real browser: make page-test. It is a module of its own, as the program needs
-// nothing of what they use.
+// Package browser tests the page with a real browser: make page-test. It is a module of its own, because the program
+// needs none of its libraries.
 package browser
 
 import (
@@ -24,19 +24,19 @@ import (
 
 const (
 	limit = 40 * time.Second // of one test
-	soon  = 10 * time.Second // for what the page is to show: it asks every 3 seconds
+	soon  = 10 * time.Second // for a change of the page, which asks every 3 seconds
 )
 
-// farm is web servers of a daemon that runs, each at an address of loopback.
+// farm is web servers and a running daemon that checks them. Each server has an address of loopback.
 type farm struct {
 	t    *testing.T
 	dir  string
 	url  string
 	mu   sync.Mutex
-	says map[string]string // by address; "" is ready
+	says map[string]string // by address; "": ready
 }
 
-// virtuals is how the servers are used: by address, weight and service.
+// virtuals are the virtual services, which use the servers with different methods, weights and services.
 const virtuals = `checkinterval = 1
 checktimeout = 2
 fallback = 127.0.0.1:PORT
@@ -65,7 +65,7 @@ func newFarm(t *testing.T) *farm {
 		t.Skip("needs a browser: make page-test")
 	}
 	f := &farm{t: t, dir: t.TempDir(), says: map[string]string{}}
-	l, err := net.Listen("tcp4", "0.0.0.0:8080") // as pictures have it
+	l, err := net.Listen("tcp4", "0.0.0.0:8080") // the port in the pictures
 	if err != nil {
 		l, err = net.Listen("tcp4", "0.0.0.0:0")
 	}
@@ -104,7 +104,7 @@ func (f *farm) tell(words ...string) {
 	}
 }
 
-// say makes the server at an address answer with these words from now on.
+// say sets what the server at an address answers from now on.
 func (f *farm) say(addr, words string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,7 +122,7 @@ func (f *farm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, words)
 }
 
-// tab is a tab of a browser. What the browser complains of fails the test.
+// tab is a tab of a browser. An error that the browser reports fails the test.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -160,7 +160,7 @@ func (b *tab) do(actions ...chromedp.Action) {
 	}
 }
 
-// html is the document as it is now, read without a script; "" while it loads itself again.
+// html is the current document, read without a script. It is "" while the document is being loaded.
 func (b *tab) html() (text string) {
 	b.t.Helper()
 	if err := chromedp.Run(b.ctx, chromedp.OuterHTML("html", &text, chromedp.ByQuery)); err != nil && b.ctx.Err() != nil {
@@ -192,7 +192,7 @@ func (b *tab) await(words ...string) string {
 	}
 }
 
-// value is what an expression of the script's language gives.
+// value is the value of a JavaScript expression.
 func (b *tab) value(expression string) (result any) {
 	b.t.Helper()
 	b.do(chromedp.Evaluate(expression, &result))
@@ -206,7 +206,8 @@ func (b *tab) want(expression string, want any) {
 	}
 }
 
-// A server dies and comes back: the page shows it without being loaded again, marks the row and says it.
+// A server fails and comes back. The page shows this without being loaded again, marks the row and announces the
+// change.
 func TestChangesAreShownAndSaid(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
@@ -224,7 +225,7 @@ func TestChangesAreShownAndSaid(t *testing.T) {
 	b.want("window.stays", true)
 }
 
-// Words in the field filter at once, also healthy servers, and stay in the address.
+// Words in the filter's field take effect at once, also on healthy servers, and are kept in the address.
 func TestFilter(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
@@ -256,7 +257,7 @@ func TestFilter(t *testing.T) {
 	b.want("location.search.includes('state=up')", true)
 }
 
-// What a server says is shown, and nothing else.
+// Text from servers is shown as text and has no effect.
 func TestWordsOfServersDoNothing(t *testing.T) {
 	f := newFarm(t)
 	f.say("127.1.2.21", `<script>document.title="x"</script><img src=x onerror='document.title="x"'></main>"`)
@@ -277,7 +278,7 @@ func TestPauseAndADaemonThatEnded(t *testing.T) {
 	b.do(chromedp.Click("#pause", chromedp.ByQuery))
 	f.say("127.1.2.22", "starting up")
 	before := b.value(`document.querySelector(".time").textContent`)
-	time.Sleep(5 * time.Second) // that nothing happens
+	time.Sleep(5 * time.Second) // nothing may change
 	b.want(`document.querySelector(".time").textContent`, before)
 	b.do(chromedp.Click("#pause", chromedp.ByQuery))
 	b.await("starting up")
@@ -287,7 +288,7 @@ func TestPauseAndADaemonThatEnded(t *testing.T) {
 	b.await(`role="status" class=""`, "<main>", `<tr class="bad`)
 }
 
-// Without a script the page loads itself, and the form and the links do the rest.
+// Without scripts the page reloads itself, and the form and the links do all else.
 func TestWithoutScript(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(f.url))
@@ -303,7 +304,7 @@ func TestWithoutScript(t *testing.T) {
 	b.await("<h1>tcp:192.0.2.10:80", "127.1.2.26:", "fallback")
 }
 
-// Servers of one reason are one row that opens, and that stays open when the page is brought up to date.
+// Servers that are down for the same reason are one row. It can be opened, and stays open when the page is updated.
 func TestARowThatOpens(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
@@ -326,7 +327,7 @@ func TestARowThatOpens(t *testing.T) {
 	still.await(`<details open="">`)
 }
 
-// What is typed into the filter can be read at every width.
+// The filter's field is wide enough at every width of the window.
 func TestTheFilterIsWideEnough(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
@@ -340,7 +341,7 @@ func TestTheFilterIsWideEnough(t *testing.T) {
 	}
 }
 
-// look is how a page is shown.
+// look is a window size and a colour scheme.
 type look struct {
 	name          string
 	dark          bool
@@ -360,7 +361,7 @@ func (l look) actions() []chromedp.Action {
 
 var looks = []look{{"light", false, 1100, 640}, {"dark", true, 950, 640}, {"phone", false, 390, 844}, {"phone-dark", true, 360, 640}}
 
-// trouble is a farm with servers of many kinds.
+// trouble is a farm with servers in many states.
 func trouble(t *testing.T) *farm {
 	f := newFarm(t)
 	for addr, words := range map[string]string{"127.1.2.22": "<h1>starting up</h1>", "127.1.3.1": "upstream down", "127.1.3.2": "upstream down", "127.1.3.3": "upstream down"} {
@@ -371,7 +372,7 @@ func trouble(t *testing.T) *farm {
 	return f
 }
 
-// axe finds nothing to complain of, in no view and no look; and nothing is wider than the screen.
+// axe finds no fault in any view and look, and nothing is wider than the screen.
 func TestAccessibility(t *testing.T) {
 	path := os.Getenv("AXE")
 	if path == "" {
@@ -382,7 +383,7 @@ func TestAccessibility(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := trouble(t)
-	f.say("127.1.2.21", "upstream down") // four of one reason are one row
+	f.say("127.1.2.21", "upstream down") // four with the same reason are one row
 	b := newTab(t, chromedp.Navigate(f.url))
 	b.await("5 down", "maintenance", "<b>4 × </b>")
 	real := b.value(`document.querySelector('main a[href*="real="]').getAttribute("href")`).(string)
@@ -402,7 +403,7 @@ func TestAccessibility(t *testing.T) {
 	}
 }
 
-// All that can be used is reached by the Tab key, in the order in which it is seen.
+// The Tab key reaches every control, in the order on the screen.
 func TestKeyboard(t *testing.T) {
 	f := trouble(t)
 	b := newTab(t, chromedp.Navigate(f.url))

@@ -27,7 +27,7 @@ func TestPictures(t *testing.T) {
 		t.Skip("make page-pictures")
 	}
 	f := trouble(t)
-	time.Sleep(35 * time.Second) // that the times are of more than seconds
+	time.Sleep(35 * time.Second) // so that times are longer than some seconds
 	f.say("127.1.2.22", "")
 	time.Sleep(30 * time.Second)
 	f.say("127.1.2.22", "<h1>starting up</h1>")
@@ -54,7 +54,7 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// smaller is a picture with its most frequent colours alone.
+// smaller is a picture with only its most frequent colours.
 func smaller(t *testing.T, shot []byte) []byte {
 	t.Helper()
 	picture, err := png.Decode(bytes.NewReader(shot))

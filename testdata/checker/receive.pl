@@ -1,5 +1,5 @@
-# Says of each line "pattern TAB text", both in hexadecimal, whether the text matches as the
-# reference asks it: 1, 0, or E when Perl refuses the pattern (or works at it for a second).
+# For each line "pattern TAB text", both in hexadecimal, prints whether the text matches as in the Perl ldirectord: 1,
+# 0, or E if Perl refuses the pattern (or takes more than a second).
 use strict;
 no warnings;
 $| = 1;

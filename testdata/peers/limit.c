@@ -1,6 +1,6 @@
-// The limit that `make peers` compares with: about the least that N checks every INTERVAL can cost. One thread, one epoll
-// descriptor, sockets that don't block. Check k is due at k/N of the interval, rounded up to 10 ms, so that one wake-up
-// starts several. A check that fails is told at the end, and nothing follows from it.
+// The limit that `make peers` compares with: about the minimum cost of N checks every INTERVAL. It has one thread,
+// one epoll descriptor, and sockets that don't block. Check k is due at k/N of the interval, rounded up to 10 ms, so
+// that one wake-up starts several. Failed checks are only counted; the sum is printed at the end.
 //
 //     limit http|tcp|ping N INTERVAL_MS PORT
 #define _GNU_SOURCE

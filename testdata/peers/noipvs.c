@@ -1,5 +1,5 @@
-// Lets keepalived run where the kernel has no IPVS: it then falls back to the socket options of linux/ip_vs.h. Loaded by
-// LD_PRELOAD, this answers all of them with success, from an empty table of version 1.2.1.
+// Lets keepalived run where the kernel has no IPVS: it then uses the socket options of linux/ip_vs.h. Loaded by
+// LD_PRELOAD, this reports success for all of them, with an empty table of version 1.2.1.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 // The server that is checked by `make peers`: one thread answers every connection to any address of 127.0.0.0/8 with one
 // small page, and counts. For each byte of its standard input it prints how many connections it has accepted and by how
-// many of its addresses. It ends with its input.
+// many of its addresses. It ends when its standard input does.
 //
 //     target PORT
 #define _GNU_SOURCE

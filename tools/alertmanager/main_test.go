@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// testdata/states has what ldirectord posts, a state a line; testdata/alerts what Alertmanager gets for each.
+// testdata/states has the states that ldirectord posts, one on a line. testdata/alerts has what Alertmanager gets for
+// each.
 func TestStatesBecomeAlerts(t *testing.T) {
 	recorded, err := os.ReadFile("testdata/states")
 	if err != nil {
@@ -45,7 +46,7 @@ func TestStatesBecomeAlerts(t *testing.T) {
 	}
 }
 
-// Alertmanager is told at once and again; ldirectord is told when that failed.
+// Alertmanager gets alerts at once and repeatedly. If that fails, ldirectord gets an error.
 func TestAlertmanagerIsTold(t *testing.T) {
 	status, told := http.StatusOK, []string{}
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +93,8 @@ func TestAlertmanagerIsTold(t *testing.T) {
 	}
 }
 
-// What fired before the bridge began is told again until a state of its service comes; what such a state lacks is over.
+// Alerts that fired before the bridge started are sent again until a state of their service comes. Those that this
+// state does not have any more are resolved.
 func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
 	const known = `[{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.10:80","real":"192.0.2.29:80"}},
 		{"labels":{"alertname":"LdirectordServerDown","virtual":"tcp:192.0.2.11:80","real":"192.0.2.21:80"},"endsAt":"2026-11-21T12:00:00Z"},
@@ -143,7 +145,7 @@ func TestWhatFiredBeforeIsToldAgain(t *testing.T) {
 	}
 }
 
-// posted is a state as ldirectord posts it.
+// posted is a request as ldirectord posts it.
 func posted(text string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text))
 	r.Host = "127.0.0.1:9098"
@@ -151,7 +153,7 @@ func posted(text string) *http.Request {
 	return r
 }
 
-// A page in a browser can post neither JSON nor to this Host.
+// A web page in a browser can post neither JSON nor to this Host.
 func TestWhoMayPost(t *testing.T) {
 	manager := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer manager.Close()
@@ -179,7 +181,7 @@ func TestWhoMayPost(t *testing.T) {
 	}
 }
 
-// Invented services take no more room than there is, and a service that is healthy takes none.
+// States of invented services need limited memory, and a healthy service needs none.
 func TestStatesAreBounded(t *testing.T) {
 	manager := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer manager.Close()
@@ -213,7 +215,8 @@ func TestStatesAreBounded(t *testing.T) {
 	}
 }
 
-// Who waits for a slow Alertmanager delays no other service, and states of one service come one after the other.
+// A state that waits for a slow Alertmanager delays no other service. The states of one service are sent one after
+// the other.
 func TestASlowAlertmanagerDelaysNoOtherService(t *testing.T) {
 	asked, answer := make(chan string), make(chan bool)
 	manager := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -20,11 +20,11 @@ import (
 
 const (
 	bridgeArgs = "BRIDGE_ARGS"    // the arguments of a bridge that the test starts
-	realLimit  = 20 * time.Second // for what a change is to bring about
+	realLimit  = 20 * time.Second // for each change to show
 )
 
-// TestRealAlertmanager has a daemon with two servers, the bridge and Alertmanager: what is down is an alert there, and is
-// told as resolved when it is over.
+// TestRealAlertmanager runs a daemon with two servers, the bridge and Alertmanager. A server that is down is an alert
+// there, which is resolved when the server is up again.
 func TestRealAlertmanager(t *testing.T) {
 	if args := os.Getenv(bridgeArgs); args != "" {
 		os.Args = append(os.Args[:1], strings.Fields(args)...)
@@ -62,11 +62,11 @@ func TestRealAlertmanager(t *testing.T) {
 		t.Errorf("what began first: %v", a)
 	}
 
-	l.awaitTold("firing "+first, "firing "+second, "firing "+unavailable) // what is over within group_wait is told to nobody
+	l.awaitTold("firing "+first, "firing "+second, "firing "+unavailable) // before they end: group_wait
 	l.say("127.1.2.21", "ready")
 	l.await(second)
 	l.awaitTold("resolved "+first, "resolved "+unavailable)
-	l.stopBridge() // what is down while a bridge starts stays known
+	l.stopBridge() // servers that are down while a bridge starts stay known
 	stopped := time.Now()
 	l.startBridge()
 	for l.active()[0].UpdatedAt.Before(stopped) && time.Since(stopped) < realLimit {
@@ -80,7 +80,7 @@ func TestRealAlertmanager(t *testing.T) {
 	l.awaitTold("resolved " + second)
 }
 
-// line is servers, a daemon that checks them, the bridge, Alertmanager, and who is told by that.
+// line is servers, a daemon that checks them, the bridge, Alertmanager, and the receiver of its notifications.
 type line struct {
 	t                     *testing.T
 	dir, port, at, bridge string
@@ -131,7 +131,7 @@ func (l *line) write(name, text string) {
 	}
 }
 
-// run starts a program, which ends with the test or by the function that is returned.
+// run starts a program. It ends with the test, or when the returned function is called.
 func (l *line) run(cmd *exec.Cmd) (end func()) {
 	l.t.Helper()
 	var said strings.Builder
@@ -166,7 +166,7 @@ func (l *line) tell(order string) {
 	}
 }
 
-// say makes the server at an address answer with these words from now on.
+// say sets what the server at an address answers from now on.
 func (l *line) say(addr, words string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -184,7 +184,7 @@ func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, words)
 }
 
-// realAlert is an alert as Alertmanager knows it and tells it.
+// realAlert is an alert, as Alertmanager lists it and as it notifies of it.
 type realAlert struct {
 	Status              any
 	Labels, Annotations map[string]string
@@ -195,7 +195,7 @@ func (a realAlert) String() string {
 	return fmt.Sprintf("%s %q", a.Labels["alertname"], a.Labels["real"])
 }
 
-// listen is where Alertmanager tells of alerts.
+// listen receives Alertmanager's notifications.
 func (l *line) listen(_ http.ResponseWriter, r *http.Request) {
 	var message struct{ Alerts []realAlert }
 	if err := json.NewDecoder(r.Body).Decode(&message); err != nil {
@@ -208,7 +208,7 @@ func (l *line) listen(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// active are the alerts that fire, the oldest first; nil while Alertmanager does not answer.
+// active are the firing alerts, the oldest first. It is nil if Alertmanager does not answer.
 func (l *line) active() (found []realAlert) {
 	answer, err := http.Get("http://" + l.at + "/api/v2/alerts")
 	if err != nil {
@@ -240,7 +240,7 @@ func (l *line) await(want ...string) {
 	l.t.Fatalf("alerts %q, want %q", got, want)
 }
 
-// awaitTold waits until Alertmanager has told all of this.
+// awaitTold waits until all these notifications have come.
 func (l *line) awaitTold(want ...string) {
 	l.t.Helper()
 	var got []string
@@ -255,7 +255,7 @@ func (l *line) awaitTold(want ...string) {
 	l.t.Fatalf("told %q, want %q", got, want)
 }
 
-// freeAddr is an address of loopback at which nobody listens at the moment.
+// freeAddr is a free address of loopback.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")

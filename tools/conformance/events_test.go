@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The wording is folded; what happened, where and with which weight is not.
+// Different wordings of an event are one. What happened, where, and with which weight must be equal.
 func TestEventsOfTheLog(t *testing.T) {
 	for message, want := range map[string]string{
 		"Added real server: 10.2.0.1:80 (10.1.0.1:80) (Weight set to 3)":           "added real 10.2.0.1:80 via 10.1.0.1:80 weight 3",

@@ -44,7 +44,7 @@ func TestRecordingWhatIsExpectedChangesNothing(t *testing.T) {
 	}
 }
 
-// A difference on purpose has a row in deviations.md under the scenario's name, and there is no other row.
+// Each intended difference has a row in deviations.md under the name of its scenario, and there is no other row.
 func TestDifferencesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../testdata/conformance/deviations.md")
 	if err != nil {

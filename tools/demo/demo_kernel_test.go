@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestKernelDemo plays the demo on the real table, with this machine as the client too.
+// TestKernelDemo plays the demo on the kernel's table. This machine is the client too.
 func TestKernelDemo(t *testing.T) {
 	if err := kernelReady(); err != nil {
 		if os.Getenv("IPVS_TESTS") == "required" {

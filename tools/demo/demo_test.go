@@ -16,12 +16,11 @@ import (
 )
 
 const (
-	stepTimeout = 20 * time.Second // for the daemon to see and act
-	endTimeout  = 15 * time.Second // for everything to end
+	stepTimeout = 20 * time.Second // until the daemon has noticed and acted
+	endTimeout  = 15 * time.Second // until all has ended
 )
 
-// TestDemo plays the demo with the real daemon, as a person would who closes standard input before
-// Ctrl-C.
+// TestDemo plays the demo with the real daemon. Standard input is closed before Ctrl-C, as a person may do.
 func TestDemo(t *testing.T) {
 	d := play(t, options{daemon: buildDaemon(t), config: "../../examples/demo.cf", ipvs: "memory"})
 	d.answers("web1 6, web2 12, web3 6")
@@ -36,7 +35,7 @@ func TestDemo(t *testing.T) {
 	d.end()
 }
 
-// playing is a running demo: what is typed, and what it says.
+// playing is a running demo, with its input and its output.
 type playing struct {
 	*testing.T
 	typed   *io.PipeWriter
@@ -69,7 +68,7 @@ func play(t *testing.T, o options) *playing {
 	return d
 }
 
-// steps are what the demo offers to try, each with what those who ask see of it.
+// steps tries all that the demo suggests, and checks what clients get.
 func (d *playing) steps() {
 	d.Helper()
 	d.typeIn("stop 1")
@@ -85,7 +84,7 @@ func (d *playing) steps() {
 	d.says("the fallback server leaves")
 }
 
-// looks asks what the daemon offers to look at.
+// looks uses the commands that the demo offers.
 func (d *playing) looks() {
 	d.Helper()
 	d.typeIn("check")
@@ -105,7 +104,7 @@ func (d *playing) typeIn(line string) {
 	}
 }
 
-// answers waits until requests to the virtual service are shared like this.
+// answers waits until the servers share requests to the virtual service like this.
 func (d *playing) answers(want string) {
 	d.Helper()
 	var got string
@@ -120,7 +119,7 @@ func (d *playing) says(words string) {
 		func() string { return "never said: " + words })
 }
 
-// find waits for a pattern in the output and returns its group.
+// find waits for a pattern in the output, and returns its group.
 func (d *playing) find(pattern string) string {
 	d.Helper()
 	var found []string
@@ -157,7 +156,7 @@ func (d *playing) until(done func() bool, complaint func() string) {
 	}
 }
 
-// end presses Ctrl-C and sees that nothing is left.
+// end presses Ctrl-C, and checks that nothing is left.
 func (d *playing) end() {
 	d.Helper()
 	d.cancel()
@@ -192,7 +191,7 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// buildDaemon gives the path of the daemon: the one in LDIRECTORD, or one built for this test.
+// buildDaemon returns the path of the daemon: the one in LDIRECTORD, or one that it builds.
 func buildDaemon(t *testing.T) string {
 	t.Helper()
 	if path := os.Getenv("LDIRECTORD"); path != "" {

@@ -19,7 +19,7 @@ func TestTurnSharesByWeight(t *testing.T) {
 	for _, c := range []struct {
 		fact  string
 		dests []dest
-		want  string // of eight turns
+		want  string // of eight requests
 	}{
 		{"by weight, and not in bursts", []dest{{"a", 1}, {"b", 2}, {"c", 1}}, "b a c b b a c b"},
 		{"weight 0 gets nothing", []dest{{"a", 0}, {"b", 1}}, "b b b b b b b b"},
@@ -59,11 +59,12 @@ func (s *stage) writeTable(t *testing.T, weights ...int) {
 	}
 }
 
-// requests of one share: every sum of weights in these tests divides it, so that round robin shares
-// exactly by weight.
+// requests is the number of requests for one share. Every sum of weights in these tests divides it, so that round
+// robin shares exactly by weight.
 const requests = 24
 
-// share asks a virtual service, each time on a new connection: "web1 6, web2 12, web3 6".
+// share sends requests to a virtual service, each on a new connection, and counts the answers: "web1 6, web2 12, web3
+// 6".
 func share(t *testing.T, virtual string) string {
 	t.Helper()
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -142,7 +143,7 @@ func TestListenTakesTheNextFreePort(t *testing.T) {
 }
 
 func TestWebServer(t *testing.T) {
-	pid := os.Getpid() // another test may want a port of 127.0.0.1 while it is closed
+	pid := os.Getpid() // at 127.0.0.1 another test may take the port while it is closed
 	own := netip.AddrFrom4([4]byte{127, byte(64 + pid>>16), byte(pid >> 8), byte(pid)})
 	w, err := openWeb("web1", netip.AddrPortFrom(own, 8081), 200, "Hello.")
 	if err != nil {

@@ -14,7 +14,7 @@ const product = "../.."
 
 var programs = []string{"./cmd/ldirectord", "./cmd/ldirectord-oracle"}
 
-// Every module of the binaries may be given away with them, and no module is left out.
+// All modules of the binaries may be redistributed, and no module is left out.
 func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		modules, err := linked(product, arch, programs...)
@@ -29,7 +29,7 @@ func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {
 			got = append(got, m.path)
 		}
 		if arch != runtime.GOARCH {
-			continue // to build for another takes minutes
+			continue // a build for another architecture takes minutes
 		}
 		if want := ofBinaries(t); !slices.Equal(got, want) {
 			t.Errorf("modules\n%q\nthe binaries have\n%q", got, want)
@@ -37,7 +37,7 @@ func TestEveryModuleOfTheBinariesMayBeGivenAway(t *testing.T) {
 	}
 }
 
-// ofBinaries asks the binaries, which the linker told what is in them.
+// ofBinaries are the modules that the linker recorded in the binaries.
 func ofBinaries(t *testing.T) (modules []string) {
 	dir := t.TempDir()
 	build := exec.Command("go", append([]string{"build", "-trimpath", "-o", dir}, programs...)...)
@@ -87,7 +87,7 @@ func TestALicenceIsKnownByItsText(t *testing.T) {
 	}
 }
 
-// Each text that a module demands to be passed on is passed on.
+// Each text that a module's licence requires to be passed on is passed on.
 func TestEveryTextIsPassedOn(t *testing.T) {
 	modules, err := linked(product, "amd64", programs...)
 	if err != nil {
@@ -103,7 +103,7 @@ func TestEveryTextIsPassedOn(t *testing.T) {
 	}
 }
 
-// The copy of Go's licence is that of the Go that builds.
+// The copy of Go's licence is that of the Go in use.
 func TestGosLicenceIsACopy(t *testing.T) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {

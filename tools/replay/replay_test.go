@@ -16,13 +16,13 @@ func source(name, body string) string {
 	return "func Test" + name + "(t *testing.T) { " + body + " }\n"
 }
 
-// fails is a test that fails the first time.
+// fails is a test that fails on its first run.
 func fails(name, says string) string {
 	body := `if os.Mkdir("` + name + `", 0o755) == nil { t.Error("` + says + `") }`
 	return "func " + name + "(t *testing.T) { " + body + " }\n"
 }
 
-// What CI makes of a run: each branch with a small package of its own.
+// Results of a run in CI. Each case is a small package of its own.
 func TestWhatIsPlayedAgain(t *testing.T) {
 	if _, err := exec.LookPath(goCommand()); err != nil {
 		t.Skip("there is no go command here")
@@ -43,8 +43,8 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 	three := fails("TestA", "") + fails("TestB", "") + fails("TestC", "")
 	for name, c := range map[string]struct {
 		source string
-		flaky  string // what is noted
-		says   string // "": it ends well
+		flaky  string // the notes about flaky tests
+		says   string // the message; "": the run succeeds
 	}{
 		"good":               {source: good},
 		"flaky":              {source: good + fails("TestF", "late"), flaky: "x TestF\n"},
