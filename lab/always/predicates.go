@@ -8,42 +8,42 @@ import (
 	"ldirectord/lvs"
 )
 
-// Predicate always holds. Step speaks of a step, Rest of a moment in which the director has nothing left to do. Each
-// says what is wrong, or nothing.
+// Predicate always holds. Step examines a step, Rest a moment in which the director has nothing left to do. Each
+// returns what is wrong, or nothing.
 type Predicate struct {
 	Number int // of docs/judgement.md
 	Step   func(*Step) string
 	Rest   func(*Moment) string
 }
 
-// Says are the predicates in words, by their numbers.
+// Says has the predicates in words, by their numbers.
 var Says = [...]string{
-	1:  "who comes into service has passed",
-	2:  "who passes serves, with its weight",
-	3:  "who fails does not serve",
-	4:  "checks alone leave as many in service as the guard says",
+	1:  "a server that comes into service has passed",
+	2:  "a server that passes serves, with its weight",
+	3:  "a server that fails does not serve",
+	4:  "checks alone leave as many in service as the guard requires",
 	5:  "orders and maintenance are carried out",
 	6:  "the fallback server serves while no other does",
 	7:  "a change by hand stays until the server's next change of state or a reload",
-	8:  "the same facts give the same decision, and no operation",
-	9:  "a cause changes its own server alone",
-	10: "the next daemon takes no healthy server out, and puts no unchecked one in",
-	11: "it settles in three rounds",
-	12: "it tells why",
-	13: "what a check said stays until it says something else",
-	14: "servers that come or go together, or one after the other, do so",
-	15: "an order to obey ends when every server is up, and enough is enough by two numbers",
-	16: "failures through the virtual address alone wait for proof, and are kept while there can be none",
-	17: "who comes into a pool that serves climbs; no weight exceeds that of the file or the order",
-	18: "who failed again soon after its return stays out for a time, and servers return at the pace",
-	19: "who asks to be left out gets no new client, unless the guard holds it",
-	20: "backup servers serve while too few others do, and are not cut when they go",
-	21: "who fails and answers goes when it is its turn",
-	22: "who fails keeps its place in the table, or loses it, as onfail says",
-	23: "who is suspected is left out alone, while enough others serve",
+	8:  "the same facts give the same decision, and no change of the table",
+	9:  "an event changes its own server alone",
+	10: "a daemon that starts takes no healthy server out, and puts no unchecked one in",
+	11: "three rounds lead to a table that stays",
+	12: "each destination has a rule that explains it",
+	13: "the result of a check stays until there is another one",
+	14: "servers that come or leave together do, and servers that change in turn do",
+	15: "an order to obey ends when every server is up; minservers counts by its two numbers",
+	16: "a failure through the virtual address alone waits for proof, and counts for nothing while the brake holds",
+	17: "a server that joins others climbs; no weight exceeds that of the file or the order",
+	18: "a server that failed again soon after its return stays out for its time; servers return at the pace",
+	19: "a server that reports drain or maint gets no new client, unless the guard holds it",
+	20: "backup servers serve while too few others do, and keep their connections when they leave",
+	21: "a server that fails and accepts connections leaves in its turn",
+	22: "a server that fails keeps its place in the table, or loses it, as onfail says",
+	23: "a suspected server is left out alone, while enough others serve",
 }
 
-// Predicates are those that need no more than facts. The walk has others, of what it alone knows: its events, the
+// Predicates are those that need only facts. The walk has others, which need what it alone knows: its events, the
 // decision, and its own operations.
 var Predicates = []Predicate{
 	{1, passed, nil},
