@@ -2,7 +2,8 @@ package always
 
 import "ldirectord/checker/health"
 
-// backupTurns: backup servers come only when too few others could serve, and go only when enough do, without a cut.
+// backupTurns: backup servers come into service only when too few others could serve. They leave only when enough do,
+// and keep their connections.
 func backupTurns(s *Step) string {
 	b, m := s.Before, s.After
 	if !b.Follows && s.Cause != Started || !m.Follows || s.Cause == Outside || m.Gathers {
@@ -31,7 +32,7 @@ func backupTurns(s *Step) string {
 	return ""
 }
 
-// backupServes: they serve while too few others do, and no others then.
+// backupServes: backup servers serve while too few others do, and at no other time.
 func backupServes(m *Moment) string {
 	up, open, unsure := m.own()
 	low, high := m.BackupBelow.Of(m.Weighted())

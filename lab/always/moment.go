@@ -11,71 +11,71 @@ import (
 	"ldirectord/lvs"
 )
 
-// Moment is a virtual service at one moment: what is configured, what is so, and what the table has.
+// Moment is a virtual service at one moment: its configuration, its state, and its part of the table.
 type Moment struct {
 	Servers     []Server  // real servers, in the order of the file, then those at former addresses
 	Waiting     []uint32  // the weights of servers whose names have no address yet
 	Fallback    lvs.Dest  // invalid address: none
-	NoFallback  bool      // … which never serves
+	NoFallback  bool      // the fallback server never serves
 	KeepServing lvs.Share // zero: checks may take out all
 	BackupBelow lvs.LowHigh
 	Backed      bool // backup servers are in service
 	Quiescent   bool
-	OnFail      lvs.OnFail // what becomes of servers that fail
+	OnFail      lvs.OnFail // what happens to servers that fail
 	Repair      bool       // changes by hand are undone
 
 	Dead     bool      // no daemon runs
-	Theirs   bool      // another director has it
-	Failed   bool      // the last change of the table did
-	Follows  bool      // the daemon has it, and knows the table as it is
-	Obeys    bool      // by an order checks may take out all
+	Theirs   bool      // another director has the virtual service
+	Failed   bool      // the last change of the table failed
+	Follows  bool      // the daemon has the virtual service, and knows the table as it is
+	Obeys    bool      // an order lets checks take out all servers
 	Gathers  bool      // servers that are back wait for others
 	Together bool      // the first servers wait for each other
 	Table    lvs.Dests // as it is
 	Have     lvs.Dests // as the daemon knows it
 
-	ByHand  map[netip.AddrPort]bool // changed by somebody else, and kept
-	Found   map[netip.AddrPort]bool // of nobody known, where servers have no address
+	ByHand  map[netip.AddrPort]bool // changed by hand, and kept
+	Found   map[netip.AddrPort]bool // in the table, of no known server, while some servers have no address
 	Leavers []Leaver
-	Passed  []netip.AddrPort // who did so, or may stay, as the daemon before recorded it
+	Passed  []netip.AddrPort // servers that passed or may stay, by the record of the previous daemon
 	Call    func(netip.AddrPort) string
 
-	FallbackIn      bool // it served as the daemon left it
-	FallbackTouched bool // by somebody else, whether the daemon knows or not
+	FallbackIn      bool // the fallback server served when the daemon last changed the table
+	FallbackTouched bool // the fallback server was changed by hand, even if the daemon does not know yet
 }
 
-// Leaver is a server that left the file and drains, or a backup server that does.
+// Leaver is a server that drains because it left the file, or a backup server that drains.
 type Leaver struct {
 	Addr    netip.AddrPort
-	Stays   bool // it has connections, and time
-	Endless bool // without draintime: a backup server
+	Stays   bool // it has connections, and its draintime is not over
+	Endless bool // it drains without a limit, as backup servers do without draintime
 }
 
-// Server is what is so of a real server.
+// Server is the state of a real server.
 type Server struct {
 	Dest      lvs.Dest // as configured
 	Weight    uint32   // by order, or as configured
-	Former    bool     // it is at a former address of a name …
-	To        int      // … of which this is the server now
+	Former    bool     // it is at a former address of a name
+	To        int      // if Former, the server that has the name now
 	Unchecked bool
-	Verdict   health.State // what its checks say
-	Unsure    bool         // the daemon may not know yet what is so
-	Touched   bool         // by somebody else, whether the daemon knows or not
-	Drained   bool         // by order
+	Verdict   health.State // by its checks
+	Unsure    bool         // the daemon may not know the current state yet
+	Touched   bool         // changed by hand, even if the daemon does not know yet
+	Drained   bool         // by an order
 	Out       bool         // for maintenance
 	Connected bool
 	Held      bool         // in service by the guard
 	Kept      bool         // in service since before it was unknown
 	Climbs    bool         // its weight grows since it came in
-	Asks      health.Admin // what counts of its own word: drain or maint
-	Less      uint32       // how much less than Weight it can bear, by its own word
+	Asks      health.Admin // what it reports, if that counts: drain or maint
+	Less      uint32       // how much less than Weight it can bear, by its own report
 	Backup    bool         // in service only while too few others are
-	Open      bool         // its checks have not spoken since the daemon knows it
+	Open      bool         // its checks have had no result since the daemon knows it
 	Lingers   bool         // it fails, and may not go before its turn
-	Ends      bool         // if it fails, onfail has it out by now
+	Ends      bool         // if it fails, onfail has removed it by now
 	Waits     bool         // checks took it out, it passes, and is not let back in yet
-	LeftOut   bool         // … or the packets of its clients did
-	Gone      bool         // it moved away, and is done: as if it were no server
+	LeftOut   bool         // observe took it out because its clients got no answers
+	Gone      bool         // it moved to another address and no longer counts as a server
 }
 
 // Step is one thing that happened, with the moments before and after it.
@@ -91,11 +91,11 @@ type Cause uint8
 const (
 	Other   Cause = iota
 	Checks        // a result of a check, or another check, and nothing else
-	Started       // a daemon did
-	Outside       // somebody else changed the table, or it is left to another director
+	Started       // a daemon started
+	Outside       // the table was changed by hand, or it is left to another director
 )
 
-// MayServe reports whether nothing but checks speaks against a server.
+// MayServe reports whether only checks can keep a server out of service.
 func (m *Moment) MayServe(s *Server) bool {
 	return !s.Gone && !s.Unchecked && !s.Out && !s.Drained && (s.Asks == health.NoAdmin || s.Held) && !m.Rests(s)
 }
@@ -103,8 +103,8 @@ func (m *Moment) MayServe(s *Server) bool {
 // Rests reports whether a server is a backup server that is not needed.
 func (m *Moment) Rests(s *Server) bool { return s.Backup && !m.Backed }
 
-// own is how many of those that are no backup servers serve, how many of them the daemon does not know, and how many it
-// may know or not.
+// own counts the servers that are not backup servers: those that serve, those that the daemon does not know, and those
+// that it may know or not.
 func (m *Moment) own() (up, open, unsure int) {
 	for addr := range m.Found {
 		up += int(min(m.WeightIn(addr), 1))
@@ -112,7 +112,7 @@ func (m *Moment) own() (up, open, unsure int) {
 	for i := range m.Servers {
 		switch s := &m.Servers[i]; {
 		case s.Backup, s.Weight == 0:
-		case s.Unsure: // also of what speaks against it
+		case s.Unsure: // also whether it may serve
 			unsure++
 		case !m.MayServe(s), s.Waits, m.isByHand(s) && !m.ServesIn(s):
 		case s.Former && m.Servers[s.To].Open:
@@ -134,7 +134,7 @@ func (m *Moment) SomeIsGood() bool {
 	return slices.ContainsFunc(m.Servers, func(s Server) bool { return m.isGood(&s) })
 }
 
-// WeightIn is the weight of a destination in the table; 0: none, or it is not there.
+// WeightIn is the weight of a destination in the table; 0 also if it is not there.
 func (m *Moment) WeightIn(addr netip.AddrPort) uint32 {
 	d, _ := m.Table.At(addr)
 	return d.Weight
@@ -143,7 +143,7 @@ func (m *Moment) WeightIn(addr netip.AddrPort) uint32 {
 // ServesIn reports whether the table has a server with a weight.
 func (m *Moment) ServesIn(s *Server) bool { return m.WeightIn(s.Dest.Addr) > 0 }
 
-// Bears is the weight that a server can bear by its own word.
+// Bears is the weight that a server can bear by its own report.
 func (s *Server) Bears() uint32 { return s.Weight - s.Less }
 
 func (m *Moment) isAsConfigured(s *Server) bool {
@@ -153,7 +153,7 @@ func (m *Moment) isAsConfigured(s *Server) bool {
 	return in && got == want
 }
 
-// climbs reports whether a server that passes has a part of its weight because it came in a while ago.
+// climbs reports whether a server that passes has only a part of its weight because it came in a while ago.
 func (m *Moment) climbs(s *Server) bool {
 	got, _ := m.Table.At(s.Dest.Addr)
 	return s.Climbs && !s.Held && s.Verdict == health.Up && got.Forward == s.Dest.Forward &&
@@ -166,7 +166,7 @@ func (m *Moment) changesToGate(s *Server) bool {
 	return in && d.Forward != lvs.Route && s.Dest.Forward == lvs.Route && s.Connected
 }
 
-// IsUnknown reports whether it is not known of one server that could serve whether it does.
+// IsUnknown reports whether a server could serve of which it is not known whether it passes.
 func (m *Moment) IsUnknown() bool {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; m.MayServe(s) && !s.Held && s.Verdict == health.Unknown {
@@ -190,7 +190,7 @@ func (m *Moment) Weighted() int {
 	return n
 }
 
-// IsSure reports whether the verdict of a server is this one, and nothing else speaks against it.
+// IsSure reports whether a server that may serve has this verdict, and the daemon knows it.
 func (m *Moment) IsSure(s *Server, verdict health.State) bool {
 	return !s.Unsure && m.MayServe(s) && s.Verdict == verdict
 }
@@ -204,7 +204,7 @@ func (m *Moment) serverAt(addr netip.AddrPort) *Server {
 	return nil
 }
 
-// configured is the server at an address, also one that has gone.
+// configured returns the server at an address, even if it is gone.
 func (m *Moment) configured(addr netip.AddrPort) *Server {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; s.Dest.Addr == addr {

@@ -108,7 +108,7 @@ var excuses = []struct {
 	{3, "together", func(m *Moment, _ *Server) bool { return m.Together }},
 	{2, "held down", func(_ *Moment, s *Server) bool { return s.Waits }},
 	{10, "told", func(_ *Moment, s *Server) bool { return s.Asks > health.NoAdmin && !s.Held }},
-	{10, "observe", func(_ *Moment, s *Server) bool { return s.LeftOut }}, // as the daemon before had decided
+	{10, "observe", func(_ *Moment, s *Server) bool { return s.LeftOut }}, // as the previous daemon had decided
 	{10, "moved", func(_ *Moment, s *Server) bool { return s.Gone }},
 }
 
@@ -137,9 +137,9 @@ func passed(s *Step) string {
 	}
 	for i := range m.Servers {
 		o := &m.Servers[i]
-		was, _ := s.Before.Have.At(o.Dest.Addr) // who is undone by repair served
+		was, _ := s.Before.Have.At(o.Dest.Addr) // a server that repair puts back served
 		comes := s.Before.WeightIn(o.Dest.Addr) == 0 && was.Weight == 0 && m.ServesIn(o)
-		// guard: who would be held while another has the section, or changes are refused, is held then
+		// The guard may have to wait: while another daemon has the section, or changes are refused.
 		held := o.Held && (s.Before.Theirs || s.Before.Failed)
 		if comes && !o.Unsure && !m.IsSure(o, health.Up) && !held && !m.excused(1, o) {
 			return m.Call(o.Dest.Addr) + " comes into service"
@@ -151,7 +151,7 @@ func passed(s *Step) string {
 	return ""
 }
 
-// staysIn: who passes is not taken out, not even for a moment.
+// staysIn: a server that passes is not taken out, not even for a moment.
 func staysIn(s *Step) string {
 	m := s.After
 	if m.Dead || m.Theirs || s.Cause == Outside {
@@ -160,7 +160,7 @@ func staysIn(s *Step) string {
 	for i := range m.Servers {
 		o := &m.Servers[i]
 		goes := s.Before.WeightIn(o.Dest.Addr) > 0 && !m.ServesIn(o)
-		had, _ := s.Before.Have.At(o.Dest.Addr) // who waits came by hand
+		had, _ := s.Before.Have.At(o.Dest.Addr) // a server that waits was added by hand
 		if goes && m.IsSure(o, health.Up) && o.Weight > 0 && (!m.excused(2, o) || o.Waits && had.Weight > 0 && !o.LeftOut) {
 			return m.Call(o.Dest.Addr) + " passes, and is taken out"
 		}
@@ -221,7 +221,7 @@ func (m *Moment) isAgainstOnFail(s *Server, in bool) bool {
 	return !in && m.Quiescent && m.OnFail < 0
 }
 
-// isSomebodys: what is in the table is configured, or has a reason to be there.
+// isSomebodys: each destination in the table is configured, or has a reason to be there.
 func isSomebodys(m *Moment) string {
 	for _, d := range m.Table {
 		s := m.serverAt(d.Addr)
@@ -246,7 +246,7 @@ func guardKeeps(s *Step) string {
 	for i := range b.Servers {
 		o := &b.Servers[i]
 		kept := o.Kept && o.Verdict == health.Unknown && !o.Gone
-		// one with weight 0 by file or order serves by hand alone, which the guard does not
+		// A server with weight 0 by file or order serves only by hand. The guard does not count it.
 		if (b.isGood(o) || kept) && o.Weight > 0 && !o.Backup && b.ServesIn(o) {
 			was++
 		}
@@ -303,7 +303,7 @@ func fallbackServes(m *Moment) string {
 	return ""
 }
 
-// fallbackComes: it comes when no server serves, and none is unknown.
+// fallbackComes: the fallback server comes into service only when no server serves and none is unknown.
 func fallbackComes(s *Step) string {
 	b, m := s.Before, s.After
 	at := m.Fallback.Addr
@@ -321,17 +321,17 @@ func fallbackComes(s *Step) string {
 	return ""
 }
 
-// leavesNone: the last one that serves is not taken out while another could serve, or while none of those that replace
-// it is known.
+// leavesNone: the last server that serves is not taken out while another could serve, or while the state of those that
+// replace it is unknown.
 func leavesNone(s *Step) string {
 	b, m := s.Before, s.After
 	if m.Dead || m.Theirs || s.Cause == Outside || !b.Table.Serve() || m.Table.Serve() {
 		return ""
 	}
-	if m.Failed { // what was to follow did not
+	if m.Failed { // the changes that were to follow were not made
 		return ""
 	}
-	if b.Have != nil && !b.Have.Serve() || m.Have.Serve() { // what somebody else did to the table is not known yet
+	if b.Have != nil && !b.Have.Serve() || m.Have.Serve() { // a change by hand is not known yet
 		return ""
 	}
 	left := slices.ContainsFunc(b.Table, func(d lvs.Dest) bool {
@@ -359,10 +359,10 @@ func leavesNone(s *Step) string {
 	return ""
 }
 
-// handIsUndone: with repair nothing by hand is left, once it was seen.
+// handIsUndone: with repair no change by hand is left once it was seen.
 func handIsUndone(m *Moment) string {
 	for addr := range m.ByHand {
-		if m.Repair && !m.Found[addr] { // what was found is the table's as it is
+		if m.Repair && !m.Found[addr] { // what was found at the start stays as it is
 			return m.Call(addr) + " was changed by hand, and that is kept in spite of repair"
 		}
 	}
@@ -401,7 +401,7 @@ func adopts(s *Step) string {
 	return ""
 }
 
-// drainsOn: who left the file stays while it has connections, and time.
+// drainsOn: a server that left the file stays while it has connections and its draintime is not over.
 func drainsOn(s *Step) string {
 	b, m := s.Before, s.After
 	if m.Dead || m.Theirs || s.Cause == Outside {
@@ -422,7 +422,7 @@ func (m *Moment) drains(l *Leaver) bool {
 	return s == nil && !l.Endless || s != nil && m.Rests(s) && s.Verdict == health.Up && !s.Out
 }
 
-// leaves: who left the file has no weight, unless it serves until another is known.
+// leaves: a server that left the file has weight 0, unless it serves until the state of another is known.
 func leaves(m *Moment) string {
 	for _, l := range m.Leavers {
 		if (m.serverServes() || !m.IsUnknown()) && m.WeightIn(l.Addr) > 0 && !m.ByHand[l.Addr] && !m.Together {
@@ -453,8 +453,8 @@ func formerGoes(m *Moment) string {
 	return ""
 }
 
-// changesInTurn: of the servers that wait for the end of their connections before they change to gate one gets no new
-// ones, if others serve; the others have their weights.
+// changesInTurn: servers change to gate when their connections have ended. If others serve, one such server at a time
+// gets no new connections; the others keep their weights.
 func changesInTurn(m *Moment) string {
 	waits := 0
 	for i := range m.Servers {
@@ -486,7 +486,7 @@ func weighsNoMore(m *Moment) string {
 	return ""
 }
 
-// wordsHold: a server that passes and reports drain or maint has no weight, unless the guard holds it, which needs it.
+// wordsHold: a server that passes and reports drain or maint has no weight, unless the guard needs it and holds it.
 func wordsHold(m *Moment) string {
 	serving := 0
 	for i := range m.Servers {
@@ -516,7 +516,8 @@ func wordsHold(m *Moment) string {
 	return ""
 }
 
-// waitsBeside: while a server waits to come back, as many serve as the guard says, and half of those with a weight.
+// waitsBeside: a server waits to come back only while as many serve as the guard requires, and half of those with a
+// weight.
 func waitsBeside(m *Moment) string {
 	serving := 0
 	for i := range m.Servers {
@@ -534,7 +535,7 @@ func waitsBeside(m *Moment) string {
 	return ""
 }
 
-// leavesOutOne: of those whose clients get no answers one at a time is left out.
+// leavesOutOne: one server at a time is left out because its clients get no answers.
 func leavesOutOne(s *Step) string {
 	out := 0
 	for i := range s.After.Servers {
@@ -548,7 +549,7 @@ func leavesOutOne(s *Step) string {
 	return ""
 }
 
-// leftOut: it serves no more.
+// leftOut: a server that is left out does not serve.
 func leftOut(m *Moment) string {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; s.LeftOut && s.Waits && m.ServesIn(s) && !m.isByHand(s) && !m.Gathers {
