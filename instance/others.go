@@ -67,8 +67,11 @@ func isProved(p Process, lock string) bool {
 // folders returns the run folders of daemons on the same table, each once, in a fixed order.
 func (i Instance) folders() []folder {
 	list := []folder{i.folder}
+	if i.Table != Kernel {
+		return list
+	}
 	own, err := filepath.EvalSymlinks(string(i.folder))
-	if i.Table != Kernel || err != nil {
+	if err != nil {
 		return list
 	}
 	for _, dir := range []string{Folder, UnitFolder} {

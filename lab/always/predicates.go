@@ -33,7 +33,7 @@ var Says = [...]string{
 	13: "the result of a check stays until there is another one",
 	14: "servers that come or leave together do, and servers that change in turn do",
 	15: "an order to obey ends when every server is up; minservers counts by its two numbers",
-	16: "a failure through the virtual address alone waits for proof, and counts for nothing while the brake holds",
+	16: "a failure through the virtual address alone waits for proof, and is ignored while the brake holds",
 	17: "a server that joins others climbs; no weight exceeds that of the file or the order",
 	18: "a server that failed again soon after its return stays out for its time; servers return at the pace",
 	19: "a server that reports drain or maint gets no new client, unless the guard holds it",
