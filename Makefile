@@ -85,7 +85,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-chaos long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail \
+.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-faults-1 all-faults-2 all-chaos long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -168,11 +168,16 @@ kernel-test-2: ldirectord
 	@mkdir -p build; ended=0; $(call KERNEL_TEST,$@) -skip '$(KERNEL_TEST_1)' $(call packages_with,TestKernel) || ended=$$?; \
 		$(call KERNEL_TEST,kernel-test-tools) -C tools ./demo || ended=$$?; exit $$ended
 
-# Every row of docs/measured/failures.md and docs/night.md, and the time until a failure is seen.
+# Every row of docs/measured/failures.md and docs/night.md, and the time until a failure is seen. Two guests, a processor each.
 JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|LongWatch|OrdersEnd
-all-faults: ldirectord
-	GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=2100 GOFLAGS=-v testdata/lab/kernel-test \
-		-run '^TestKernel(LongFailures|LongDetection|LongNight|CheckVIPMarksChanged|$(JUDGEMENT))$$' ./lab
+FAULTS_1 = ^TestKernel(LongFailures|LongDetection|LongFastDetection|LongNight|LongGuard|OrdersEnd)$$
+FAULTS = GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1200 GOFLAGS=-v testdata/lab/kernel-test
+all-faults:
+	@$(MAKE) -j2 -k -O --no-print-directory all-faults-1 all-faults-2
+all-faults-1: ldirectord
+	$(FAULTS) -run '$(FAULTS_1)' ./lab
+all-faults-2: ldirectord
+	$(FAULTS) -run '^TestKernel(CheckVIPMarksChanged|$(JUDGEMENT))$$' -skip '$(FAULTS_1)' ./lab
 
 # Three times the rows of what docs/judgement.md describes.
 long-judgement: ldirectord
