@@ -49,6 +49,9 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf(
 			"asking the daemon: it has no socket %s; the daemon's log has the reason", s)
+	case isDenied(err):
+		return nil, fmt.Errorf(
+			"asking the daemon: only its user, root and the members of statusgroup may do that (%w)", dial.Err)
 	case dial != nil:
 		return nil, fmt.Errorf("asking the daemon: nothing answers at %s: %w", s, dial.Err)
 	}
@@ -63,11 +66,13 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 	switch {
 	case errors.Is(err, ErrEnding):
 		return err
-	case unconnected(err) != nil && !errors.Is(err, fs.ErrPermission):
+	case unconnected(err) != nil && !isDenied(err):
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	case refused != nil && refused.Status == http.StatusServiceUnavailable,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrEnding, err)
+	case isDenied(err):
+		return fmt.Errorf("only the daemon's user and root may give orders (%w)", unconnected(err).Err)
 	case err != nil:
 		return err
 	}
@@ -111,6 +116,9 @@ func unconnected(err error) *net.OpError {
 	}
 	return nil
 }
+
+// isDenied reports whether this user may not use the socket.
+func isDenied(err error) bool { return unconnected(err) != nil && errors.Is(err, fs.ErrPermission) }
 
 // send sends a request. It repeats the request if the daemon closed the connection without reading it: on a busy
 // machine a request may arrive later than the daemon waits. An answer other than 200 is a *Refusal.

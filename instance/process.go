@@ -50,7 +50,8 @@ func (p Process) Lives() bool {
 func (p Process) Await(ctx context.Context) error {
 	for p.Lives() {
 		if !run.Pause(ctx, pollInterval) {
-			return fmt.Errorf("the daemon with pid %d does not end", p.Pid)
+			const remedy = "\"kill -9 %[1]d\" ends it and leaves the table as it is"
+			return fmt.Errorf("the daemon with pid %[1]d does not end: "+remedy, p.Pid)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -180,7 +181,7 @@ func unknownCommand(word string) error {
 }
 
 // parseArgs reads the words after the command. The Perl ldirectord ignores them, and so do its commands here, except
-// for our own long options.
+// for our own long options, and for addresses: "stop SERVER" was not meant to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range rest {
 		if isVerbose(o.verb, word) {
@@ -193,6 +194,9 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 		}
 	}
 	isLong := func(word string) bool { return strings.HasPrefix(word, "--") }
+	if i := slices.IndexFunc(rest, isAddress); i >= 0 && o.command.Takes == "" {
+		return fmt.Errorf("%s %s: %[1]s is for the whole daemon; set gives orders for servers", o.verb, rest[i])
+	}
 	if o.command.Takes == "" && !slices.ContainsFunc(rest, isLong) {
 		return nil
 	}
@@ -214,6 +218,12 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 			o.verb)
 	}
 	return nil
+}
+
+func isAddress(word string) bool {
+	_, withPort := netip.ParseAddrPort(word)
+	_, alone := netip.ParseAddr(word)
+	return withPort == nil || alone == nil
 }
 
 // badOption is the error of an invalid option value.

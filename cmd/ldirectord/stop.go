@@ -23,7 +23,7 @@ func stop(ctx context.Context, c *call) error {
 	case c.waitsForUs(found):
 		return nil
 	case c.keep:
-		return handOver(ctx, found.Process)
+		return handOver(ctx, c, found.Process)
 	default:
 		return end(ctx, found.Process, unix.SIGTERM)
 	}
@@ -39,11 +39,18 @@ func end(ctx context.Context, p instance.Process, sig syscall.Signal) error {
 	return p.Await(ctx)
 }
 
-// handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked.
-func handOver(ctx context.Context, p instance.Process) error {
+// handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked. A daemon that
+// hangs is killed.
+func handOver(ctx context.Context, c *call, p instance.Process) error {
 	forked := p.Forked()
 	if err := end(ctx, p, daemon.SignalHandOver); err != nil {
-		return err
+		if _, unsent := errors.AsType[syscall.Errno](err); unsent || ctx.Err() != nil {
+			return err
+		}
+		c.warn("the daemon with pid %d has not ended after %v and is killed", p.Pid, daemon.EndTimeout)
+		if err := end(ctx, p, unix.SIGKILL); err != nil {
+			return err
+		}
 	}
 	for _, pid := range forked {
 		if err := send(pid, unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -67,7 +74,7 @@ func restart(ctx context.Context, c *call, l *daemon.Loaded) error {
 		if err := c.instance().MayStart(); err != nil { // while the old one still serves
 			return err
 		}
-		if err := handOver(ctx, found.Process); err != nil {
+		if err := handOver(ctx, c, found.Process); err != nil {
 			return err
 		}
 	}
