@@ -50,8 +50,8 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf(
 			"asking the daemon: it has no socket %s; the daemon's log has the reason", s)
 	case isDenied(err):
-		return nil, fmt.Errorf(
-			"asking the daemon: only its user, root and the members of statusgroup may do that (%w)", dial.Err)
+		const who = "only the daemon's user, root and members of statusgroup may ask the daemon"
+		return nil, fmt.Errorf("%s (%w)", who, dial.Err)
 	case dial != nil:
 		return nil, fmt.Errorf("asking the daemon: nothing answers at %s: %w", s, dial.Err)
 	}

@@ -37,6 +37,7 @@ type configFile struct {
 	endLookups context.CancelFunc // stops the look-ups
 	adopted    time.Time          // when the file in force was adopted or read again
 	auto       bool               // it was adopted without a command
+	missing    bool               // there is no file, which is reported
 	tls        tlsWatch
 	marks      markWatch
 }
@@ -99,7 +100,7 @@ func (f *configFile) run(ctx context.Context) {
 }
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone is no change. A missing file is
-// waited for.
+// reported and waited for.
 func (f *configFile) look(ctx context.Context) {
 	defer settleMemory() // even if the text changes nothing
 	text, err := f.d.Config.Read()
@@ -107,11 +108,15 @@ func (f *configFile) look(ctx context.Context) {
 		text = []byte(err.Error()) // reported once
 	}
 	sum := sha256.Sum256(text)
-	if errors.Is(err, fs.ErrNotExist) || sum == f.sum {
+	global, path, was := f.current.Config.Global, f.d.Config.Path, f.missing
+	if f.missing = errors.Is(err, fs.ErrNotExist); f.missing && !was {
+		const stays = "Configuration file '%s' is missing: the configuration in force stays"
+		f.d.say(notify.ConfigChanged, fmt.Sprintf(stays, path))
+	}
+	if f.missing || sum == f.sum {
 		return
 	}
 	f.sum = sum
-	global, path := f.current.Config.Global, f.d.Config.Path
 	if err != nil {
 		if global.AutoReload {
 			f.take(ctx, nil, err, nil, true)

@@ -30,9 +30,13 @@ func (d ConfigDirs) Paths(name string) (found []string) {
 // Find returns the absolute path of a configuration. The error has the Perl ldirectord's text.
 func (d ConfigDirs) Find(name string) (string, error) {
 	looked := d.Paths(name)
-	for _, path := range looked {
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+	for i, path := range looked {
+		info, err := os.Stat(path)
+		if err == nil && info.Mode().IsRegular() {
 			return path, nil
+		}
+		if err == nil {
+			looked[i] += " (not a regular file)"
 		}
 	}
 	if filepath.IsAbs(name) {

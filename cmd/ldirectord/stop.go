@@ -39,8 +39,8 @@ func end(ctx context.Context, p instance.Process, sig syscall.Signal) error {
 	return p.Await(ctx)
 }
 
-// handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked. A daemon that
-// hangs is killed.
+// handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked. A daemon
+// that hangs is killed.
 func handOver(ctx context.Context, c *call, p instance.Process) error {
 	forked := p.Forked()
 	if err := end(ctx, p, daemon.SignalHandOver); err != nil {
