@@ -55,9 +55,20 @@ func program(t *testing.T) string {
 //	shows REGEXP ARG…  runs the same until its standard output matches, whatever its exit status is
 //	signal NAME        sends a signal to the daemon of ld.cf, and waits for the end of one that is killed
 //	[root] …           only root does this line
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "../../testdata/script") }
+
+// These wait 40 seconds.
+func TestRealSlowScripts(t *testing.T) {
+	if os.Getenv("REAL_TESTS") == "" {
+		t.Skip("waits 40 seconds: make test-all")
+	}
+	runScripts(t, "../../testdata/script/slow")
+}
+
+func runScripts(t *testing.T, dir string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir: "../../testdata/script",
+		Dir: dir,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":  exits,
 			"await":  await,
