@@ -118,7 +118,7 @@ func (i Instance) MayStart() error {
 	}
 	trial := state + ".trial"
 	if err := run.Write(trial, make([]byte, size), 0o600); err != nil {
-		return run.While("trying to write in the run folder", err)
+		return fmt.Errorf("trying to write in the run folder: %w; --rundir names another folder", err)
 	}
 	return run.Remove(trial) // another start may have removed it
 }

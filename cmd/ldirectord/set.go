@@ -86,7 +86,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		if c.answer == nil {
 			printOrdered(c, order, s)
 		}
-		if s.Waits {
+		if s.Waits && order.Kind != orders.Ready {
 			c.warn("%s has no address yet; the order applies when it has one", s.Real)
 		}
 		if s.Owner != "" {
