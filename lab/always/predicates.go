@@ -181,13 +181,18 @@ func passing(m *Moment) string {
 	return ""
 }
 
-func failing(m *Moment) string {
-	serving := 0
+// serving is how many servers with a weight serve, except backup servers.
+func (m *Moment) serving() (n int) {
 	for i := range m.Servers {
 		if s := &m.Servers[i]; !s.Backup && s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
-			serving++
+			n++
 		}
 	}
+	return n
+}
+
+func failing(m *Moment) string {
+	serving := m.serving()
 	for i := range m.Servers {
 		s := &m.Servers[i]
 		if s.Verdict != health.Down || !s.Gone && !m.MayServe(s) || m.excused(3, s) {
@@ -488,12 +493,7 @@ func weighsNoMore(m *Moment) string {
 
 // wordsHold: a server that passes and reports drain or maint has no weight, unless the guard needs it and holds it.
 func wordsHold(m *Moment) string {
-	serving := 0
-	for i := range m.Servers {
-		if s := &m.Servers[i]; !s.Backup && s.Weight > 0 && m.isGood(s) && m.ServesIn(s) {
-			serving++
-		}
-	}
+	serving := m.serving()
 	for i := range m.Servers {
 		s := &m.Servers[i]
 		d, in := m.Table.At(s.Dest.Addr)
