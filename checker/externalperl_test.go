@@ -299,7 +299,9 @@ func TestAPerlThatEndsLeavesNoCheckBehind(t *testing.T) {
 	if err := syscall.Mkfifo(gate, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := newPerlFile(t, `open my $gate, ">", "`+gate+`"; print $gate $$; close $gate; sleep 60`)
+	// its parent has reported the check when it waits
+	f := newPerlFile(t, `1 until do { open my $of, "<", "/proc/" . getppid . "/stat"; <$of> =~ /\) S/ };
+		open my $gate, ">", "`+gate+`"; print $gate $$; close $gate; sleep 60`)
 	ended := make(chan Result)
 	go func() { ended <- f.check() }()
 	pid, err := os.ReadFile(gate)
