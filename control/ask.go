@@ -66,13 +66,13 @@ func (s Socket) Order(ctx context.Context, limit time.Duration, path string, wor
 	switch {
 	case errors.Is(err, ErrEnding):
 		return err
-	case unconnected(err) != nil && !isDenied(err):
+	case isDenied(err):
+		return fmt.Errorf("only the daemon's user and root may give orders (%w)", unconnected(err).Err)
+	case unconnected(err) != nil:
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	case refused != nil && refused.Status == http.StatusServiceUnavailable,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrEnding, err)
-	case isDenied(err):
-		return fmt.Errorf("only the daemon's user and root may give orders (%w)", unconnected(err).Err)
 	case err != nil:
 		return err
 	}

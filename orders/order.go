@@ -53,10 +53,7 @@ func (o Order) What() string {
 
 // String is the whole order in words, in local time: "maint until 2026-11-21 18:00:00 by root: new disk".
 func (o Order) String() string {
-	text := o.What()
-	if end := o.End(); !end.IsZero() {
-		text += " until " + end.Local().Format(time.DateTime)
-	}
+	text := o.What() + o.Expiry()
 	if o.By != "" {
 		text += " by " + o.By
 	}
@@ -64,6 +61,14 @@ func (o Order) String() string {
 		text += ": " + o.Why
 	}
 	return text
+}
+
+// Expiry is the end in words, in local time: " until 2026-11-21 18:00:00"; "" without one.
+func (o Order) Expiry() string {
+	if end := o.End(); !end.IsZero() {
+		return " until " + end.Local().Format(time.DateTime)
+	}
+	return ""
 }
 
 // TakesOut reports whether a server with the order gets no new connections.

@@ -131,7 +131,11 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	case order.Kind == orders.Announce:
 		fmt.Fprintln(c.out, address, "is announced while its services serve")
 	case at.Real == "" && order.Kind == orders.Obey:
-		fmt.Fprintf(c.out, "the checks of %s may remove every server, until all are up%s\n", at, latest(order))
+		latest := order.Expiry()
+		if latest != "" {
+			latest = ", at the latest" + latest
+		}
+		fmt.Fprintf(c.out, "the checks of %s may remove every server, until all are up%s\n", at, latest)
 	case at.Real == "":
 		// of one that left the file, no directive is known
 		fmt.Fprintf(c.out, "%s guards %s again\n", cmp.Or(s.Guard, "keepserving"), at)
@@ -140,14 +144,6 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	default:
 		fmt.Fprintf(c.out, "%s: %s\n", at, order.Order)
 	}
-}
-
-// latest is the end of an order that another event may end before; "" for none.
-func latest(order orders.Request) string {
-	if end := order.End(); !end.IsZero() {
-		return ", at the latest until " + end.Local().Format(time.DateTime)
-	}
-	return ""
 }
 
 // unconfirmed is the error of a recorded order without an answer. It is nil if our daemon runs without a control
