@@ -147,22 +147,22 @@ var stories = map[string]string{
 		add 192.0.2.11 lvs1
 		add 192.0.2.12 eth0
 		sync 192.0.2.10=lvs0 192.0.2.11=lvs0 192.0.2.12=lvs0
-		> +route 192.0.2.10, +route 192.0.2.11, +addr 192.0.2.11 lvs0, +route 192.0.2.12, +addr 192.0.2.12 lvs0: 192.0.2.10 - (is on lvs0, but not by ldirectord: it is left alone there), 192.0.2.11 lvs0 (is on lvs1, but not by ldirectord: it is left alone there), 192.0.2.12 lvs0
+		> +route 192.0.2.10, +route 192.0.2.11, +addr 192.0.2.11 lvs0, +route 192.0.2.12, +addr 192.0.2.12 lvs0: 192.0.2.10 - (is on lvs0, where ldirectord did not put it: it is left alone), 192.0.2.11 lvs0 (is on lvs1, where ldirectord did not put it: it is left alone), 192.0.2.12 lvs0
 		sync 192.0.2.10=- 192.0.2.11=-
-		> -route 192.0.2.10, -addr 192.0.2.11 lvs0, -route 192.0.2.11, -addr 192.0.2.12 lvs0, -route 192.0.2.12: 192.0.2.10 - (is on lvs0, but not by ldirectord: it is left alone there), 192.0.2.11 - (is on lvs1, but not by ldirectord: it is left alone there)`,
+		> -route 192.0.2.10, -addr 192.0.2.11 lvs0, -route 192.0.2.11, -addr 192.0.2.12 lvs0, -route 192.0.2.12: 192.0.2.10 - (is on lvs0, where ldirectord did not put it: it is left alone), 192.0.2.11 - (is on lvs1, where ldirectord did not put it: it is left alone)`,
 	"an IPv6 address that is never a source is ours only by the record": `
 		quiet 2001:db8::10 lvs1
 		sync 2001:db8::10=lvs0
-		> +route 2001:db8::10, +addr 2001:db8::10 lvs0: 2001:db8::10 lvs0 (is on lvs1, but not by ldirectord: it is left alone there)
+		> +route 2001:db8::10, +addr 2001:db8::10 lvs0: 2001:db8::10 lvs0 (is on lvs1, where ldirectord did not put it: it is left alone)
 		sync 2001:db8::10=-
-		> -addr 2001:db8::10 lvs0, -route 2001:db8::10: 2001:db8::10 - (is on lvs1, but not by ldirectord: it is left alone there)
+		> -addr 2001:db8::10 lvs0, -route 2001:db8::10: 2001:db8::10 - (is on lvs1, where ldirectord did not put it: it is left alone)
 		quiet 2001:db8::11 lvs0
 		sync 2001:db8::11=lvs0
-		> +route 2001:db8::11: 2001:db8::11 - (is on lvs0, but not by ldirectord: it is left alone there)
+		> +route 2001:db8::11: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)
 		sync 2001:db8::11=lvs0
-		> nothing: 2001:db8::11 - (is on lvs0, but not by ldirectord: it is left alone there)
+		> nothing: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)
 		sync 2001:db8::11=-
-		> -route 2001:db8::11: 2001:db8::11 - (is on lvs0, but not by ldirectord: it is left alone there)`,
+		> -route 2001:db8::11: 2001:db8::11 - (is on lvs0, where ldirectord did not put it: it is left alone)`,
 	"a kernel that refuses": `
 		refuse +addr
 		sync 192.0.2.10=lvs0

@@ -12,7 +12,7 @@ import (
 type Fault struct {
 	Device string
 	Addr   netip.Prefix // the zero Prefix if the fault is the device's
-	// "device lvs0 is down"; of an address: "was announced by a daemon that does not run any more"
+	// "device lvs0 is down"; of an address: "was announced by a daemon that no longer runs"
 	Text    string
 	Command string // the command that fixes it; "" if no command does
 }
@@ -40,7 +40,7 @@ func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 		for addr, held := range d.held {
 			text := ""
 			if slices.ContainsFunc(held, isOurs) && has[addr] == "" {
-				text = "was announced by a daemon that does not run any more"
+				text = "was announced by a daemon that no longer runs"
 			} else if on, wanted := devices[addr]; wanted && !slices.Contains(on, name) {
 				text = "is on this device too"
 			}

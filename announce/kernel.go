@@ -119,7 +119,8 @@ func (s state) find(w Want, recorded []string) (at string, ours map[string]netli
 					at = name
 				}
 			default:
-				foreign = fmt.Errorf("is on %s, but not by ldirectord: it is left alone there", name)
+				foreign = fmt.Errorf("is on %s, "+
+					"where ldirectord did not put it: it is left alone", name)
 			}
 		}
 	}

@@ -232,7 +232,7 @@ func TestKernelForeignAddresses(t *testing.T) {
 	m := newMachine(t)
 	a := m.announcer("ldirectord.cf")
 	m.must("addr add " + four + "/32 dev lvs0; addr add " + six + "/128 dev lvs0 nodad; addr add 192.0.2.11/24 dev lvs1")
-	left := "is on lvs0, but not by ldirectord: it is left alone there"
+	left := "is on lvs0, where ldirectord did not put it: it is left alone"
 	foreign := "192.0.2.10/32@lvs0 label=lvs0, 192.0.2.11/24@lvs1 label=lvs1, 2001:db8::10/128@lvs0 source"
 	for range 2 {
 		m.expect("wanted", m.sync(a, true, four+"=lvs0", six+"=lvs0"), four+"= "+left+", "+six+"= "+left)

@@ -62,7 +62,7 @@ func myAsksForPassword(t *testing.T, plugin string) func(*testServer, net.Conn) 
 	})
 }
 
-// pgAsksForPassword is a server that asks for the password in clear, and records it.
+// pgAsksForPassword is a server that asks for the password in clear text, and records it.
 func pgAsksForPassword(secure *tls.Config) func(*testServer, net.Conn) {
 	return func(s *testServer, c net.Conn) {
 		b := pgproto3.NewBackend(c, c)
@@ -98,7 +98,7 @@ func pgAsksForPassword(secure *tls.Config) func(*testServer, net.Conn) {
 
 // A server, or an attacker in its place, may ask for the password in a form that it can read.
 func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
-	const warning = "the server asks for the password in clear; cleartext=no refuses that"
+	const warning = "the server asks for the password in clear text; cleartext=no refuses that"
 	for name, c := range map[string]struct {
 		spec   Spec
 		treat  func(*testServer, net.Conn)
@@ -132,7 +132,7 @@ func TestAPasswordGoesOutInClearOnlyIfItMay(t *testing.T) {
 				}
 				return
 			}
-			want := "login: the server asks for the password in clear, which cleartext=no refuses"
+			want := "login: the server asks for the password in clear text, which cleartext=no refuses"
 			if r.OK || r.Cause == Shortage || r.Detail != want || r.Warning != "" || r.Cause != Answer {
 				t.Errorf("it may not: %+v\nwant %s", r, want)
 			}

@@ -86,7 +86,7 @@ func TestExternalIsKilledWithAllItStarted(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		written, _ = os.ReadFile(pids)
-		return r, !r.OK && r.Detail == fmt.Sprintf("no end in %v, killed: waiting", limit) && len(strings.Fields(string(written))) == 2
+		return r, !r.OK && r.Detail == fmt.Sprintf("did not end in %v, killed: waiting", limit) && len(strings.Fields(string(written))) == 2
 	}, func(r Result) { t.Errorf("%+v, processes %q", r, written) })
 	for _, pid := range strings.Fields(string(written)) {
 		if !gone(t, pid) {
@@ -101,7 +101,7 @@ func TestExternalThatComputesForeverFails(t *testing.T) {
 	spec := externalSpec(writeScript(t, "#!/bin/sh\nwhile :; do :; done\n"))
 	spec.Timeout = 2 * short
 	r := build(t, spec, nil).Check(t.Context())
-	busy := r.Cause == Shortage && strings.HasPrefix(r.Detail, "no end in 5.3s, ")
+	busy := r.Cause == Shortage && strings.HasPrefix(r.Detail, "did not end in 5.3s, ")
 	if r.OK || r.Cause != Timeout && !busy {
 		t.Errorf("%+v", r)
 	}

@@ -339,7 +339,7 @@ func TestAPerlFileThatHangsFails(t *testing.T) {
 			for range 5 {
 				wait.Go(func() {
 					r := f.check("bad")
-					if r.OK || r.Cause != Timeout || !strings.HasPrefix(r.Detail, "no end in") {
+					if r.OK || r.Cause != Timeout || !strings.HasPrefix(r.Detail, "did not end in") {
 						t.Errorf("%+v", r)
 					}
 				})

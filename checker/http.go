@@ -358,7 +358,7 @@ func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnswer, deadline time.Time) (hop, error) {
 	u, err := parseURL(a.location)
 	if err != nil {
-		return hop{url: &url.URL{Opaque: a.location}}, errors.New("this is no URL")
+		return hop{url: &url.URL{Opaque: a.location}}, errors.New("this is not a URL")
 	}
 	u = c.address(from).ResolveReference(u)
 	if err := checkURL(u); err != nil {

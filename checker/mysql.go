@@ -72,7 +72,7 @@ func (t *mysqlTalk) logIn(server *wire.LibConn) (query.Session, error) {
 	conn, err := connector.Connect(context.Background())
 	if errors.Is(err, mysql.ErrCleartextPassword) {
 		return nil, errors.New(
-			"the server asks for the password in clear (mysql_clear_password), which is never sent")
+			"the server asks for the password in clear text (mysql_clear_password), which is never sent")
 	}
 	if err != nil {
 		return nil, err

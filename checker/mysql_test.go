@@ -119,8 +119,8 @@ func TestMySQL(t *testing.T) {
 			silence(s, c)
 		}), nil, false, "query: local file '/etc/passwd' is not registered"},
 		{"wrong log-in", mariadb{login: []string{myDenied}}.treat, nil, false, `login rejected: Access denied\x1b for user 'check' (1045)`},
-		{"password in clear", mariadb{login: []string{"\xfemysql_clear_password\x00"}}.treat, nil, false,
-			"login: the server asks for the password in clear (mysql_clear_password), which is never sent"},
+		{"password in clear text", mariadb{login: []string{"\xfemysql_clear_password\x00"}}.treat, nil, false,
+			"login: the server asks for the password in clear text (mysql_clear_password), which is never sent"},
 		{"unknown plugin", mariadb{login: []string{"\xfesecret_handshake\x00abc\x00"}}.treat, nil, false, "login: this authentication plugin is not supported"},
 		{"too many connections", heedless(myPackets(0, "\xff\x10\x04Too many connections")), nil, false, "login rejected: Too many connections (1040)"},
 		{"no login", closing, func(s *Spec) { s.Login = "" }, false, "mysql needs a login and a request"},

@@ -70,7 +70,7 @@ func TestOracleThatHangsIsKilled(t *testing.T) {
 				r = fakeOracle(t, begin+"sleep 60 & echo $! $$ >"+pids+"; sleep 60", limit)
 				text, _ := os.ReadFile(pids)
 				written = strings.Fields(string(text))
-				if len(written) == 2 && r.Detail == "ldirectord-oracle: no end in "+(limit+killDelay).String()+", killed" {
+				if len(written) == 2 && r.Detail == "ldirectord-oracle: did not end in "+(limit+killDelay).String()+", killed" {
 					break
 				}
 			}

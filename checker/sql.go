@@ -56,7 +56,7 @@ func (c *clearText) ask() error {
 func (c *clearText) Check(ctx context.Context) Result {
 	r := c.Checker.Check(ctx)
 	if c.asked {
-		r.Warning = "the server asks for the password in clear; cleartext=no refuses that"
+		r.Warning = "the server asks for the password in clear text; cleartext=no refuses that"
 	}
 	return r
 }

@@ -131,7 +131,7 @@ func (s Socket) send(ctx context.Context, method, path string) (*http.Response, 
 		case !unread:
 			return answer, err
 		case time.Since(begun) > patience-pauseAfter || !run.Pause(ctx, pauseAfter):
-			const why = "no request came in time, for %v: this machine is busy"
+			const why = "for %v every request arrived too late: this machine is busy"
 			return nil, fmt.Errorf("%w: "+why, ErrNoAnswer, patience)
 		}
 		cut = true

@@ -105,7 +105,7 @@ func TestWhatWasNotReadIsSentAgain(t *testing.T) {
 			}
 			left.Store(1000)
 			err = Socket(path).Order(t.Context(), time.Minute, "/set", nil, new(struct{}))
-			const want = "the daemon does not answer: no request came in time, for 3s: this machine is busy"
+			const want = "the daemon does not answer: for 3s every request arrived too late: this machine is busy"
 			if !errors.Is(err, ErrNoAnswer) || err.Error() != want {
 				t.Errorf("%v, want %s", err, want)
 			}

@@ -121,7 +121,7 @@ func Run(ctx context.Context, o Options) error {
 	return d.finish(d.live(ctx, signals))
 }
 
-// assemble makes the parts of the daemon. Only the journal runs already.
+// assemble makes the parts of the daemon. Only the journal already runs.
 func (d *daemon) assemble(hangups <-chan os.Signal) {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
 	d.tally = newTally(d.Options)

@@ -136,7 +136,7 @@ func Shared(ctx context.Context, i instance.Instance, s Source) (shared map[lvs.
 		for _, k := range one.has {
 			shared[k] = "belongs to " + one.name + doctor.Waits
 			if slices.Contains(mine, k) {
-				shared[k] = "is also of " + one.name
+				shared[k] = "also belongs to " + one.name
 			}
 		}
 	}

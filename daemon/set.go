@@ -70,7 +70,7 @@ func carryOut(r orders.Request, now *director.Snapshot, all orders.All, path str
 		for i, at := range last {
 			names[i] = fmt.Sprintf("%s is the last server of %s", at.Real, at.Virtual)
 		}
-		return nil, control.Refused(fmt.Sprintf("%s; --force orders %s all the same", strings.Join(names, ", "),
+		return nil, control.Refused(fmt.Sprintf("%s; --force orders %s anyway", strings.Join(names, ", "),
 			r.What()))
 	}
 	for _, p := range append(now.Aliases(meant), meant...) {

@@ -174,7 +174,7 @@ func (x one) pingsAndMails() {
 	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
 		x.at = at
 		x.tell(warning, "no-ping", set("net.ipv4.ping_group_range", "'0 2147483647'"),
-			"this user may send no pings here, nor may a daemon without CAP_NET_RAW: "+
+			"this user can't send pings here, and neither can a daemon without CAP_NET_RAW: "+
 				"servers that are checked by ping stay as they are, and new ones stay out")
 	}
 	if x.noMail && x.Mail.To != "" && x.Mail.SMTP == "" {

@@ -476,7 +476,7 @@ var examineCases = map[string]examineCase{
 			f.faults = []announce.Fault{
 				{Device: "lvs0", Text: "device lvs0 is missing", Command: "ip link add lvs0 type dummy && ip link set lvs0 up"}, {Device: "lvs1", Text: "device lvs1 is down", Command: "ip link set lvs1 up"}, {Device: "lvs2", Text: "device lvs2 is down"},
 				{Device: "eth0", Addr: single(addrOf("192.0.2.10")), Text: "is on this device too", Command: "ip address del 192.0.2.10/32 dev eth0"},
-				{Device: "lvs1", Addr: single(addrOf("192.0.2.12")), Text: "was announced by a daemon that does not run any more", Command: "ip address del 192.0.2.12/32 dev lvs1"},
+				{Device: "lvs1", Addr: single(addrOf("192.0.2.12")), Text: "was announced by a daemon that no longer runs", Command: "ip address del 192.0.2.12/32 dev lvs1"},
 			}
 		}, want: "broken announce-device, broken announce-device, warning announce-address, warning announce-address",
 	},

@@ -371,7 +371,7 @@ func (k *kernel) exchangeAndKill(t *testing.T, random *rand.Rand) {
 	cmd.Wait()
 	for deadline := time.Now().Add(patience); running(t, cmd.Process.Pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("what the killed process ran has no end in %v", patience)
+			t.Fatalf("what the killed process ran has did not end in %v", patience)
 		}
 	}
 }

@@ -43,6 +43,7 @@ func (d ConfigDirs) Find(name string) (string, error) {
 		looked = looked[len(d):]
 	}
 	//lint:ignore ST1005 the Perl ldirectord's words
-	return "", fmt.Errorf("Config file %s not found\nldirectord: looked for %s; %s/http.cf is one to begin with",
+	return "", fmt.Errorf("Config file %s not found\nldirectord: looked for %s; "+
+		"%s/http.cf is an example to begin with",
 		cmp.Or(name, "ldirectord.cf"), strings.Join(looked, ", "), examples)
 }

@@ -23,8 +23,8 @@ func TestFindingTheConfiguration(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"c.cf":     "Config file c.cf not found\nldirectord: looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf; " + examples + "/http.cf is one to begin with",
-		"/no/c.cf": "Config file /no/c.cf not found\nldirectord: looked for /no/c.cf; " + examples + "/http.cf is one to begin with",
+		"c.cf":     "Config file c.cf not found\nldirectord: looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf; " + examples + "/http.cf is an example to begin with",
+		"/no/c.cf": "Config file /no/c.cf not found\nldirectord: looked for /no/c.cf; " + examples + "/http.cf is an example to begin with",
 	} {
 		if got, err := dirs.Find(name); err == nil || err.Error() != want {
 			t.Errorf("%q: %s, %v, want %s", name, got, err, want)

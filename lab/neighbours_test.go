@@ -272,7 +272,7 @@ func TestKernelNeighbours(t *testing.T) {
 			p.begin()
 			p.logged("a", fmt.Sprintf("b.cf, pid %d, waits for tcp:192.0.2.10:7000", p.pidOf("b")))
 			for path, want := range map[string]string{
-				p.a: fmt.Sprintf("it is also of b.cf, pid %d", p.pidOf("b")),
+				p.a: fmt.Sprintf("it also belongs to b.cf, pid %d", p.pidOf("b")),
 				p.b: fmt.Sprintf("belongs to a.cf, pid %d", p.pidOf("a")),
 			} {
 				if said := p.run(exitOK, path, "status", "-v"); !strings.Contains(said, want) {

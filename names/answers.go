@@ -50,7 +50,7 @@ func (t *Table) refusal(key Key, a netip.Addr) string {
 		}
 	}
 	if what != "" {
-		what = "the answer " + a.String() + " is refused, it is " + what
+		what = "the answer " + a.String() + " is refused because it is " + what
 	}
 	return what
 }
@@ -72,7 +72,7 @@ func (t *Table) near(a netip.Addr) string {
 func NoHost(a netip.Addr) string {
 	switch {
 	case a.IsUnspecified():
-		return "no address of a host"
+		return "not the address of a host"
 	case a.IsMulticast():
 		return "a multicast address"
 	case a == netip.MustParseAddr("255.255.255.255"):

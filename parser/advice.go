@@ -96,7 +96,7 @@ func (a adviser) commands() {
 		noEffect,
 		"checkcommand has an effect only with checktype=external or external-perl")
 	a.when(a.v.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
-		"the section's checkinterval counts; the Perl ldirectord ignores it unless fork=yes")
+		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
 	if why := a.v.neverFast(); why != "" && a.v.has("fastinterval") {
 		a.warn("fastinterval", noEffect, "%s", why)
 	}

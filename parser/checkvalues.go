@@ -105,7 +105,7 @@ func readVirtualHost(v *value) (string, *problem) {
 	text, _, _ := strings.Cut(strings.TrimPrefix(v.text, `"`), `"`)
 	v.only(text)
 	if text == "" {
-		v.warn(noEffect, "an empty virtualhost is none")
+		v.warn(noEffect, "an empty virtualhost is the same as none")
 	}
 	return text, nil
 }
@@ -117,7 +117,7 @@ func readLoad(v *value) (string, *problem) {
 	}
 	word := (&value{text: text}).word()
 	if word == "" {
-		return "", v.bad("holds no word")
+		return "", v.bad("has no word in it")
 	}
 	v.warn(noEffect, "load has no effect; it is only accepted for old files")
 	return word, nil

@@ -171,7 +171,7 @@ type Virtual struct {
 
 	// Extensions, all opt-in.
 	StartTLS    bool
-	ClearText   bool       // the password may be sent in clear
+	ClearText   bool       // the password may be sent in clear text
 	HTTPHeaders []string   // "Name: value" of RFC 9110, in file order
 	Steps       []lvs.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
 	DNSType     string     // in upper case; "" for A, or PTR for an address

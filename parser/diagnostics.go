@@ -218,7 +218,7 @@ func (r *report) diagnostics() Diagnostics {
 	}
 	for s, n := range r.count {
 		if n > maxFindings {
-			text := fmt.Sprintf("there are more %ss than the first %d", Severity(s), maxFindings)
+			text := fmt.Sprintf("only the first %d %ss are listed", maxFindings, Severity(s))
 			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, Pos: Position{File: r.file},
 				Text: text})
 		}

@@ -55,10 +55,10 @@ virtual = 1
 	want := []string{
 		"first false 192.0.2.20 [] ",
 		"lost true 192.0.2.34 [192.0.2.35] no answer",
-		"marked true invalid IP [] the answer 192.0.2.3 is refused, it is a virtual address of the file",
+		"marked true invalid IP [] the answer 192.0.2.3 is refused because it is a virtual address of the file",
 		"moved true 192.0.2.12 [192.0.2.31 192.0.2.32] ",
-		"next true invalid IP [192.0.2.1] the answer 192.0.2.2 is refused, it is a virtual address of the file",
-		"own true 192.0.2.36 [] the answer 192.0.2.1 is refused, it is a virtual address of the file",
+		"next true invalid IP [192.0.2.1] the answer 192.0.2.2 is refused because it is a virtual address of the file",
+		"own true 192.0.2.36 [] the answer 192.0.2.1 is refused because it is a virtual address of the file",
 		"several true 192.0.2.14 [] ",
 		"vip false 192.0.2.1 [] ",
 		"web true 192.0.2.11 [] ",
@@ -84,8 +84,8 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		why      string
 		anywhere bool // it is also refused for a name that had none
 	}{
-		{"0.0.0.0", "no address of a host", true},
-		{"::", "no address of a host", true},
+		{"0.0.0.0", "not the address of a host", true},
+		{"::", "not the address of a host", true},
 		{"224.0.0.1", "a multicast address", true},
 		{"ff02::1", "a multicast address", true},
 		{"255.255.255.255", "the broadcast address", true},
@@ -132,7 +132,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		}
 		why := ""
 		if c.why != "" {
-			why = "the answer " + answer.Unmap().String() + " is refused, it is " + c.why
+			why = "the answer " + answer.Unmap().String() + " is refused because it is " + c.why
 		}
 		if n := read(before); n.Why != why || why != "" && n.Addr != before {
 			t.Errorf("%s at a reading with another address before: %v", c.answer, n)
@@ -155,20 +155,20 @@ func TestAddressesThatNoServerHas(t *testing.T) {
 	}
 	waits := func(name, answer string) string {
 		return fmt.Sprintf("the name %q has no address; its servers wait for one: "+
-			"the answer %s is refused, it is no address of a host", name, answer)
+			"the answer %s is refused because it is not the address of a host", name, answer)
 	}
 	for _, c := range []struct {
 		src  string
 		kind string
 		want string
 	}{
-		{four + "0.0.0.0:80 gate\n", realHost, error("0.0.0.0", "no address of a host")},
+		{four + "0.0.0.0:80 gate\n", realHost, error("0.0.0.0", "not the address of a host")},
 		{four + "192.0.2.2->224.0.0.9:80 gate\n", realHost, error("224.0.0.9", "a multicast address")},
 		{four + "255.255.255.255:80 gate\n", realHost, error("255.255.255.255", "the broadcast address")},
 		{four + "9.9.9.9:80 gate\n\tfallback=0.0.0.0\n", fallbackHost,
-			error("0.0.0.0", "no address of a host")},
+			error("0.0.0.0", "not the address of a host")},
 		{six + "[ff02::1]:80 gate\n", realHost, error("[ff02::1]", "a multicast address")},
-		{six + "[::]:80 gate\n", realHost, error("[::]", "no address of a host")},
+		{six + "[::]:80 gate\n", realHost, error("[::]", "not the address of a host")},
 		{six + "[fe80::1]:80 gate\n", realHost,
 			error("[fe80::1]", "a link-local address, and IPVS knows no scope")},
 		{four + "127.0.0.1:80 masq\n", suspicious, fmt.Sprintf(masq, "127.0.0.1")},

@@ -100,7 +100,7 @@ func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 				"alone %s",
 			network, addr, bits, network.Masked(), addr)
 	case addr.IsUnspecified() && network.IsSingleIP():
-		return none, bad("%s is the address of no machine; for every address write %s/0", addr, addr)
+		return none, bad("%s is not the address of a machine; for every address write %s/0", addr, addr)
 	}
 	return network, nil
 }

@@ -43,7 +43,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + real + "\tcheckvip=maybe\n", "checkvip is no, yes or an address", ""},
 		{virtual + real + "\tcheckvip=192.0.2.0/28\n", "is not the address of one service; checkvip is no, yes or an address", ""},
 		{virtual + real + "\tcheckvip=2001:db8::1\n", "is an IPv6 address; under virtual the address must be IPv4", ""},
-		{virtual + real + "\tcheckvip=0.0.0.0\n", "is the address of no machine", ""},
+		{virtual + real + "\tcheckvip=0.0.0.0\n", "is not the address of a machine", ""},
 		{virtual + gate + "\tcheckvip=127.0.0.1\n", "checkvip leads to 127.0.0.1, which never leaves this machine; it must be an address that clients can reach", ""},
 		{"virtual6=[::1]:80\n\treal6=[2001:db8::2]:80 gate\n\tcheckvip=yes\n", "checkvip leads to ::1", ""},
 		{virtual + real + "\tcheckvip=yes\n\tchecktype=ping\n", "checkvip is given with checktype=ping, but IPVS forwards no echo requests", ""},
@@ -214,7 +214,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 		{virtual + "\tnetmask=255.0.255.0\n", "has holes", ""},
 
 		// watch.go
-		{"watch=maybe\n", `"maybe" is not allowed; it must be yes, no, or whole seconds from 1 to 3600: 5 or 1m`, ""},
+		{"watch=maybe\n", `"maybe" is not allowed; it must be yes, no, or whole seconds from 1 to 3600, such as 5 or 1m`, ""},
 		{"watch=0\n", "is not allowed", ""},
 		{"watch=1\n", "", "watch"},
 		{"watch=1m\n", "", "watch"},

@@ -130,8 +130,8 @@ const (
 	maxTime Seconds = 3650 * 24 * 60 * 60
 )
 
-const timeAllowed = "a time from 100 ms to 10 years: seconds, as 5 or 0.5, or a number with ms, s or m after it, as " +
-	"500ms"
+const timeAllowed = "a time from 100 ms to 10 years: seconds, such as 5 or 0.5, or a number " +
+	"with ms, s or m after it, such as 500ms"
 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 

@@ -39,8 +39,8 @@ func readWatch(v *value) (Watch, *problem) {
 	}
 	s, unit, ok := ParseSeconds(v.text)
 	if !ok || unit == "h" || unit == "d" || s < 1 || s > maxSilence || s.Duration()%time.Second > 0 {
-		return Watch{}, v.bad("is not allowed; it must be yes, no, or whole seconds from 1 to %v: 5 or 1m",
-			maxSilence)
+		return Watch{}, v.bad("is not allowed; it must be yes, no, or whole seconds from 1 to %v, "+
+			"such as 5 or 1m", maxSilence)
 	}
 	return Watch{On: true, Silence: s.Duration()}, nil
 }

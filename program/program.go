@@ -36,9 +36,10 @@ type TimeoutError struct {
 
 func (e *TimeoutError) Error() string {
 	if e.Starved {
-		return fmt.Sprintf("no end in %v, more than %v of it without a processor", e.Limit+Patience, Patience)
+		return fmt.Sprintf("did not end in %v, more than %v of it without a processor",
+			e.Limit+Patience, Patience)
 	}
-	return fmt.Sprintf("no end in %v", e.Limit)
+	return fmt.Sprintf("did not end in %v", e.Limit)
 }
 
 // Unwrap is for errors.Is.

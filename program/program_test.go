@@ -112,7 +112,7 @@ func TestAtTheLimitAProgramIsKilledWithAllThatItStarted(t *testing.T) {
 		begin := time.Now()
 		err := Run(t.Context(), c)
 		var late *TimeoutError
-		if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) || err.Error() != fmt.Sprintf("no end in %v", c.Limit) {
+		if !errors.As(err, &late) || !errors.Is(err, context.DeadlineExceeded) || err.Error() != fmt.Sprintf("did not end in %v", c.Limit) {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took < c.Limit || took > c.Limit+patient {

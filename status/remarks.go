@@ -57,7 +57,7 @@ func (r *Report) Remarks() []string {
 		all.add("checks are late by %s", Short(time.Duration(r.Checks.Overdue*float64(time.Second))))
 	}
 	if r.Checks.Shortages > 0 {
-		all.add("%d checks failed because this machine lacked something", r.Checks.Shortages)
+		all.add("%d checks failed because this machine lacked what they need", r.Checks.Shortages)
 	}
 	return all
 }
@@ -70,7 +70,7 @@ func (v *Virtual) Remarks() []string {
 	if v.Owner != "" {
 		all.add("belongs to %s; this daemon only checks, and takes over when that one leaves", v.Owner)
 	}
-	all.told("it is also of ", v.Beside)
+	all.told("it also belongs to ", v.Beside)
 	g := v.Guard
 	who, none := "paceout", "paceout holds no" // of what may hold servers
 	switch {

@@ -99,7 +99,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 		e.Cause = r.Cause.String()
 		e.Text = map[history.Kind]string{
 			history.Failed:   fmt.Sprintf("failed after %s, %s: %s", took, e.Cause, e.Detail),
-			history.Shortage: "not believed, this machine lacks something: " + e.Detail,
+			history.Shortage: "not believed, this machine lacks what the check needs: " + e.Detail,
 			history.Unjudged: "not judged: " + e.Detail,
 			history.Braked: "not believed, every server that was up failed only through the virtual " +
 				"address: " + e.Detail,

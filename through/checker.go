@@ -165,7 +165,7 @@ func (c *check) explain(r, own checker.Result) checker.Result {
 	r.Detail = fmt.Sprintf("through %v: %s", c.way.Virtual, r.Detail)
 	switch r.OwnAnswers = own.OK; {
 	case own.OK && r.Cause == checker.Answer:
-		r.Detail += fmt.Sprintf("; at %v it answers as wanted", c.way.Server)
+		r.Detail += fmt.Sprintf("; at %v it answers as expected", c.way.Server)
 	case own.OK:
 		r.Detail += fmt.Sprintf("; at %v it answers: is %v on it? ldirectord %s realserver-script %[1]v",
 			c.way.Server, c.way.Virtual, c.Config)

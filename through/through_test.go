@@ -383,7 +383,7 @@ func TestCheck(t *testing.T) {
 		{"bound to its own address", refused, up, checker.Result{OwnAnswers: true, Cause: checker.Refused,
 			Detail: "through 127.0.0.9: connect: refused" + isOn}, 0, 1},
 		{"wrong page", wrong, up, checker.Result{OwnAnswers: true, Cause: checker.Answer,
-			Detail: "through 127.0.0.9: 500 Oops; at 127.0.0.2 it answers as wanted"}, 0, 1},
+			Detail: "through 127.0.0.9: 500 Oops; at 127.0.0.2 it answers as expected"}, 0, 1},
 		{"wrong pages", wrong, wrong,
 			checker.Result{Cause: checker.Answer, Detail: "500 Oops; through 127.0.0.9: 500 Oops"}, 0, 1},
 		{"dead", silent, silent, checker.Result{Cause: checker.Timeout,

@@ -316,7 +316,7 @@ func TestRefusalsNameTheConstruct(t *testing.T) {
 		`\p{Klingon}`:        `\p{Klingon}: properties are not supported, write a class as [[:upper:]], at character 1 of the pattern`,
 		`[\pL]`:              `"\\pL]" is not supported: escapes are those of a byte (\x41, \n) or a set (\d, \w, \s), at character 2 of the pattern`,
 		`\N{DIGIT ONE}`:      `\N{DIGIT ONE}: named characters are not supported, write \x41, at character 1 of the pattern`,
-		`\x{20ac}`:           `\x{20ac} is not supported: it is no byte, write those of its UTF-8, as \xc3\xa9, at character 1 of the pattern`,
+		`\x{20ac}`:           `\x{20ac} is not supported: it is not a byte; write its bytes in UTF-8, such as \xc3\xa9, at character 1 of the pattern`,
 		`(?<n>a)\k<m>`:       `\k<m>: no group before it has this number or name, at character 8 of the pattern`,
 		`\g1(a)`:             `\g1: no group before it has this number or name, at character 1 of the pattern`,
 		`(?<n>a)|(?<n>b)`:    `two groups with the name n are not supported, at character 9 of the pattern`,

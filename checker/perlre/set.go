@@ -152,7 +152,7 @@ func (s *scanner) character() rune {
 	}
 	n, err := strconv.ParseUint(strings.ReplaceAll(digits, "_", ""), base, 8)
 	if err != nil {
-		s.fail(begin, `%s is not supported: it is no byte, write those of its UTF-8, as \xc3\xa9`, m[0])
+		s.fail(begin, `%s is not supported: it is not a byte; write its bytes in UTF-8, such as \xc3\xa9`, m[0])
 	}
 	return runeOf(byte(n))
 }

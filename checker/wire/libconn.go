@@ -128,4 +128,4 @@ func (c *LibConn) Fault(s LibStep, err error) error {
 	return s.Stage.Of(StageFault(s.Name, err))
 }
 
-var ErrClearText = errors.New("the server asks for the password in clear, which cleartext=no refuses")
+var ErrClearText = errors.New("the server asks for the password in clear text, which cleartext=no refuses")

@@ -25,7 +25,7 @@ var topics = []string{"commands", "options", "files", "directives", "checks", "m
 func showHelp(w io.Writer, topic string) error {
 	text, err := helpTexts.ReadFile("help/" + cmp.Or(topic, "short") + ".txt")
 	if err != nil {
-		return fmt.Errorf("no help on %q; there is on %s, and on each command", topic,
+		return fmt.Errorf("no help on %q; the topics are %s, and each command", topic,
 			strings.Join(topics, ", "))
 	}
 	if topic == "" {

@@ -232,7 +232,7 @@ func badOption(err error) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
-	allowed := map[string]string{"int": "numbers", "duration": "times as 90s or 10m", "bool": "true and false"}
+	allowed := map[string]string{"int": "numbers", "duration": "times such as 90s or 10m", "bool": "true and false"}
 	return fmt.Errorf("--%s %s: %s are allowed", bad.GetFlag().Name, bad.GetValue(),
 		allowed[bad.GetFlag().Value.Type()])
 }

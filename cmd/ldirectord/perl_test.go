@@ -43,7 +43,7 @@ func TestThePerlDaemonIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	restart := `"ldirectord ` + file + ` restart"`
-	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it, no connection ends", pid, restart)
+	want := fmt.Sprintf("pid %d is the Perl ldirectord; %s takes over from it without ending a connection", pid, restart)
 	for _, c := range []struct {
 		words  string
 		status int

@@ -36,7 +36,7 @@ func plan(ctx context.Context, c *call) error {
 	for _, check := range l.Plan.Checks() {
 		if check.Waits != "" {
 			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
-				"a reload that brings the name removes no server there",
+				"a reload that adds this name removes no server there",
 				check.Real, check.Virtual, check.Waits))
 		}
 	}

@@ -50,7 +50,7 @@ func standby(ctx context.Context, c *call) error {
 }
 
 // begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. prepare is
-// called first; runs: a daemon runs already.
+// called first; runs: a daemon is already running.
 func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bool) error) error {
 	l, err := c.load(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 	if c.instance().Stays(found.Process) {
 		if c.stay || c.debug || l.Config.Global.Supervised && found.State.Supervisor != "" {
 			return true, fmt.Errorf(
-				"it runs already with pid %d; stop --keep ends it and leaves the table in place",
+				"it is already running with pid %d; stop --keep ends it and leaves the table in place",
 				found.Pid)
 		}
 		return true, nil

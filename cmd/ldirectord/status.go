@@ -91,8 +91,8 @@ func showReport(ctx context.Context, c *call, pid int) error {
 // perlRuns is the error if the Perl ldirectord runs, which has no control socket.
 func (o *options) perlRuns() error {
 	if p := o.found(); p.IsPerl() {
-		return fmt.Errorf("pid %d is the Perl ldirectord; \"ldirectord %s restart\" takes over from it, "+
-			"no connection ends", p.Pid, cmp.Or(o.config, o.path))
+		return fmt.Errorf("pid %d is the Perl ldirectord; \"ldirectord %s restart\" takes over from it "+
+			"without ending a connection", p.Pid, cmp.Or(o.config, o.path))
 	}
 	return nil
 }

@@ -163,7 +163,7 @@ func TestTheServiceManagerIsNotifiedOfReadinessReloadsAndTheEnd(t *testing.T) {
 func TestAStopThatKeepsTheTable(t *testing.T) {
 	m := startManaged(t, "")
 	m.receives(`^READY=1`)
-	if out, ok := m.run("start", "--foreground"); ok || !strings.Contains(out, "runs already") {
+	if out, ok := m.run("start", "--foreground"); ok || !strings.Contains(out, "is already running") {
 		t.Errorf("a second start: %v, %s", ok, out)
 	}
 	if out, ok := m.run("restart"); ok || !strings.Contains(out, "in the foreground") {

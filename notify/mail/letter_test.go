@@ -49,7 +49,7 @@ func TestAMailSaysMoreThanThePerls(t *testing.T) {
 			Virtual: "tcp:192.0.2.1:80", Name: "192.0.2.21:80",
 			Before: "up", Lasted: 3*time.Hour + 400*time.Millisecond, Left: 1, Servers: 3},
 			"\nReason: connect: connection refused x\nState before: up for 3h0m0s\nServers in service: 1 " +
-				"of 3\nTo look further: ldirectord 'www.cf' why tcp:192.0.2.1:80 192.0.2.21:80\n"},
+				"of 3\nTo find out more: ldirectord 'www.cf' why tcp:192.0.2.1:80 192.0.2.21:80\n"},
 		{notify.Event{Kind: notify.Quiescent, Reason: "connect: connection refused\nx", Servers: 3},
 			"\nReason: connect: connection refused x\nServers in service: 0 of 3\n"},
 		{notify.Event{Kind: notify.Restored, Reason: "connect: connection refused\nx"},

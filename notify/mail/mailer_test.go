@@ -409,7 +409,7 @@ func TestAReminderSaysWhy(t *testing.T) {
 		m.Notify(e)
 		time.Sleep(90 * time.Second)
 		synctest.Wait()
-		const want = "Daemon-Status: running\n\nReason: refused\nTo look further: ldirectord 'www.cf' why " +
+		const want = "Daemon-Status: running\n\nReason: refused\nTo find out more: ldirectord 'www.cf' why " +
 			testVirtual + " web1:7000\n"
 		if len(p.got) != 2 || !strings.HasSuffix(p.got[1].body, want) {
 			t.Errorf("%d mails, the last %+v", len(p.got), p.got[len(p.got)-1])
