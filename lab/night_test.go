@@ -54,6 +54,11 @@ var nightElsewhere = map[string]string{
 	"a server is left out for that a third time":                 "../lab/observe_test.go",
 	"a failed server is still in the table":                      "../testdata/scenario/onfail.txt",
 	"a server ends idle connections":                             "../testdata/scenario/watch-not.txt",
+	"a server is down, and clients still get its errors":         "../testdata/status/text",
+	"a server passes its checks, and gets no clients":            "../testdata/script/set.txtar",
+	"clients are refused, and every server is up":                "../testdata/status/text",
+	"clients get the fallback page":                              "../testdata/status/text",
+	"checks fail because of the director itself":                 "../testdata/scenario/own-shortage.txt",
 }
 
 // Each row of the page has its test, even where there is no lab.
