@@ -46,7 +46,7 @@ type Spec struct {
 	// Extensions, all opt-in.
 	TLSFiles    string       // the checksum of these files by TLSSums
 	StartTLS    bool         // smtp, submission, imap, pop, ldap, ftp
-	NoClearText bool         // mysql, pgsql: the password is never sent readable for the server
+	NoClearText bool         // mysql, pgsql: the password is never sent in clear text
 	HTTPHeaders List[string] // further request headers, each "Name: value"
 	Tells
 	Steps List[lvs.Step] // simpletcp: a conversation instead of Request and Receive

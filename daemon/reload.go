@@ -256,7 +256,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 	l.forget()
 	if auto && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
 		why = fmt.Sprintf(
-			"%s has no virtual service any more: the old configuration stays in force; ldirectord reload "+
+			"%s no longer has a virtual service: the old configuration stays in force; ldirectord reload "+
 				"puts the new one in force",
 			f.d.Config.Path)
 		f.d.refused(why)

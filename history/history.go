@@ -79,7 +79,7 @@ func (k Kind) String() string {
 
 // Special values of Event.Check, other than the number of a check in the section.
 const (
-	None   = 254 // no check: the event is no result
+	None   = 254 // no check: the event is not a result
 	Former = 255 // a check that is no longer configured
 )
 

@@ -14,7 +14,7 @@ func (r *reader) oddDirective(l line) {
 		return
 	}
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
-		at.error(removedDirective, l.at(l.start), "%s is not a directive any more; use %s instead", l.name,
+		at.error(removedDirective, l.at(l.start), "%s is no longer a directive; use %s instead", l.name,
 			was.instead)
 		return
 	}
@@ -35,7 +35,7 @@ func describeOdd(l line) string {
 	case byName[l.name] != nil:
 		return l.name + " is not followed by =" + allowed
 	case removed[l.name].instead != "":
-		return l.name + " is not a directive any more; use " + removed[l.name].instead + " instead"
+		return l.name + " is no longer a directive; use " + removed[l.name].instead + " instead"
 	}
 	if best := nearest(l.name, directiveNames); best != "" {
 		return "unknown directive " + quote(l.name) + "; did you mean " + quote(best) + "?"

@@ -69,7 +69,7 @@ func (s *Sightings) lead(first Side, by time.Duration) {
 	l.Most = max(l.Most, by.Seconds())
 }
 
-// count is where changes of those are counted that were in service, or were not.
+// count returns the sightings of failures if the server was in service, otherwise those of recoveries.
 func (r *Report) count(served bool) *Sightings {
 	if served {
 		return &r.Failures

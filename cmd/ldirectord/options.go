@@ -180,8 +180,8 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// parseArgs reads the words after the command. The Perl ldirectord ignores them, and so do its commands here, except
-// for our own long options, and for addresses: "stop SERVER" was not meant to stop the daemon.
+// parseArgs reads the words after the command. Commands that the Perl ldirectord has ignore them, as it does, except
+// our own long options, and addresses: "stop SERVER" was not meant to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range rest {
 		if isVerbose(o.verb, word) {

@@ -15,8 +15,8 @@ const (
 	attempts   = 3           // of an event that took too long: the lab stutters
 )
 
-// gaps are the longest times without an answer that clients saw, by way of running the director and event:
-// the shortest of all attempts.
+// gaps has the longest time that clients had no answer, for each way of running the director and each event. Of several
+// attempts the shortest such time counts.
 type gaps struct {
 	ways, events []string
 	shortest     map[[2]string]time.Duration
