@@ -202,8 +202,7 @@ func FuzzMySQL(f *testing.F) {
 	f.Add([]byte(myPackets(0, "\xff\x01\x00#08S01x")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		made, _ := newMySQL(Spec{Service: "mysql", Account: lvs.Account{Login: "u", Passwd: "p", Database: "d"}, Target: loopback(1), NegotiateTimeout: time.Second}, &Env{}, "select 1")
-		c := made.(*clearText)
-		c.Checker = unplugged{c.Checker.(*mysqlTalk).protocol, dialogueOf(string(text))}
+		c := unplugged{made.(*mysqlTalk).protocol, dialogueOf(string(text))}
 		r := (&sealed{Checker: c}).Check(t.Context())
 		fuzz(t).result(r)
 		if strings.Contains(r.Warning, ".logIn ") {
@@ -218,7 +217,7 @@ func FuzzPgSQL(f *testing.F) {
 	f.Add([]byte("E\x00\x00\x00\x14SFATAL\x00C28000\x00Mx\x00\x00"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
-		c := &pgsqlCheck{talk: talk{told: told{Account: lvs.Account{Login: "u", Passwd: "p"}}}, query: "select 1", clear: &clearText{}}
+		c := &pgsqlCheck{talk: talk{told: told{Account: lvs.Account{Login: "u", Passwd: "p"}}}, query: "select 1"}
 		server := wire.NewLibConn(&dialogueOf(string(text)).Dialogue, maxSQL, 5, pgsqlLengths())
 		front := pgproto3.NewFrontend(server, server)
 		err := c.logIn(front, false)

@@ -18,25 +18,37 @@ type mysqlTalk struct {
 	*talk
 	config *mysql.Config
 	query  string
-	clear  *clearText
+	clear  clearText
 }
 
-func newMySQL(s Spec, e *Env, query string) (_ Checker, err error) {
+func newMySQL(s Spec, e *Env, query string) (Checker, error) {
 	config := mysql.NewConfig()
 	config.Logger = &mysql.NopLogger{}
 	config.Net, config.Addr = "tcp", s.Target.String()
 	config.User, config.Passwd, config.DBName = s.Login, s.Passwd, s.Database
 	config.ConnectionAttributes = "program_name:ldirectord"
-	t := &mysqlTalk{config: config, query: query, clear: &clearText{refused: s.NoClearText}}
-	t.clear.Checker = t
+	t := &mysqlTalk{config: config, query: query, clear: clearText{refused: s.NoClearText}}
+	var err error
 	t.talk, err = newTalk(s, e, nil, t.run)
-	return t.clear, err
+	return t, err
 }
 
+// Check implements Checker.
+func (t *mysqlTalk) Check(ctx context.Context) Result { return t.clear.warned(t.talk.Check(ctx)) }
+
 func (t *mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
-	login := &mysqlLogin{server: wire.NewLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: t.clear}
+	login := &mysqlLogin{server: wire.NewLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: &t.clear}
 	login.server.Length = login.length
-	return sqlAsk(t.query, func() (query.Session, error) { return t.logIn(login.server) }, login.fault)
+	session, err := t.logIn(login.server)
+	if err != nil {
+		return "", login.fault(wire.LoginStep, err)
+	}
+	defer session.Close()
+	rows, err := query.Run(session, t.query)
+	if err != nil {
+		err = login.fault(wire.QueryStep, err)
+	}
+	return sqlSeen(t.query, rows, err)
 }
 
 // conceals implements concealer. Each command begins with packet 0; packets with a higher number belong to the log-in.

@@ -44,8 +44,6 @@ func bare(c Checker) Checker {
 		return bare(c.Checker)
 	case *combined:
 		return bare(c.full)
-	case *clearText:
-		return bare(c.Checker)
 	}
 	return c
 }

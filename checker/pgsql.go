@@ -27,19 +27,17 @@ type pgsqlCheck struct {
 	talk
 	query string
 	scram scramClient
-	clear *clearText
+	clear clearText
 }
 
 func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 	kept := wire.NewSessions()
-	c := &clearText{refused: s.NoClearText}
-	c.Checker = &pgsqlCheck{
+	return &pgsqlCheck{
 		talk: talk{told: told{target: s.Target, timeout: s.NegotiateTimeout, Account: s.Account},
 			tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host), sessions: kept, later: true},
 		query: query,
-		clear: c,
-	}
-	return c, nil
+		clear: clearText{refused: s.NoClearText},
+	}, nil
 }
 
 // Check implements Checker.
@@ -51,7 +49,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	}
 	seen, err := sqlSeen(c.query, rows, err)
 	c.sessions.Ended(err == nil)
-	return concluded(ctx, seen, err)
+	return c.clear.warned(concluded(ctx, seen, err))
 }
 
 // conceals implements concealer: passwords and their derivatives are in messages of type p.

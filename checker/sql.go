@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,9 +35,8 @@ func sqlSeen(query string, rows int, err error) (string, error) {
 	return sqlVerb(query) + " returned a row", err
 }
 
-// clearText is a check whose server may request the password in readable form.
+// clearText is whether a server may request the password in readable form, and did.
 type clearText struct {
-	Checker
 	refused bool
 	asked   bool // at least once: the warning lasts as long as the check
 }
@@ -52,9 +50,8 @@ func (c *clearText) ask() error {
 	return nil
 }
 
-// Check implements Checker.
-func (c *clearText) Check(ctx context.Context) Result {
-	r := c.Checker.Check(ctx)
+// warned adds the warning to a result.
+func (c *clearText) warned(r Result) Result {
 	if c.asked {
 		r.Warning = "the server asks for the password in clear text; cleartext=no refuses that"
 	}
@@ -67,18 +64,4 @@ func sqlVerb(text string) string {
 		return wire.Show(verb)
 	}
 	return "the query"
-}
-
-// sqlAsk logs in, runs the query and logs out. fault explains what went wrong in a step.
-func sqlAsk(text string, logIn func() (query.Session, error), fault func(wire.LibStep, error) error) (string, error) {
-	session, err := logIn()
-	if err != nil {
-		return "", fault(wire.LoginStep, err)
-	}
-	defer session.Close()
-	rows, err := query.Run(session, text)
-	if err != nil {
-		err = fault(wire.QueryStep, err)
-	}
-	return sqlSeen(text, rows, err)
 }
