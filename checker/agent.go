@@ -28,8 +28,7 @@ type agent struct {
 
 // Check implements Checker.
 func (c *agent) Check(ctx context.Context) Result {
-	deadline := time.Now().Add(c.timeout)
-	conn, err := wire.Connect(ctx, c.target, deadline, c.timeout)
+	conn, err := wire.Connect(ctx, c.target, time.Now().Add(c.timeout), c.timeout)
 	if err != nil {
 		return mute(ctx, err)
 	}
@@ -37,14 +36,14 @@ func (c *agent) Check(ctx context.Context) Result {
 		conn.Close()
 		return mute(ctx, wire.StageFault("sending agentsend", err))
 	}
-	return c.Resume(ctx, conn, deadline)
+	return c.Resume(ctx, conn)
 }
 
 func (c *agent) Opening() (Opening, bool) {
 	return Opening{To: c.target, Request: c.text, Line: maxAgentLine, Timeout: c.timeout}, c.target.Port() != 0
 }
 
-func (c *agent) Resume(ctx context.Context, conn *wire.Conn, _ time.Time) Result {
+func (c *agent) Resume(ctx context.Context, conn *wire.Conn) Result {
 	defer conn.Close()
 	line := make([]byte, 0, maxAgentLine)
 	for {

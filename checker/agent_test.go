@@ -152,7 +152,7 @@ func TestAnAgentsAnswerInPiecesAllocatesLittle(t *testing.T) {
 	of := func(n int) float64 {
 		return testing.AllocsPerRun(100, func() {
 			part := wire.Received{Head: line[:n]}
-			c.Resume(t.Context(), &wire.Conn{Conn: &part}, time.Time{})
+			c.Resume(t.Context(), &wire.Conn{Conn: &part})
 		})
 	}
 	if few, many := of(1), of(maxAgentLine-1); many > few {
@@ -168,7 +168,7 @@ func FuzzAgent(f *testing.F) {
 		check := fuzz(t)
 		c := build(t, agentSpec(netip.MustParseAddrPort("127.0.0.1:9"), ""), nil).(Light)
 		part := wire.Received{Head: text, Err: net.ErrClosed}
-		r := c.Resume(t.Context(), &wire.Conn{Conn: &part}, time.Time{})
+		r := c.Resume(t.Context(), &wire.Conn{Conn: &part})
 		check.result(r)
 		line, _, whole := strings.Cut(strings.ReplaceAll(string(text[:min(len(text), maxAgentLine)]), "\r", "\n"), "\n")
 		switch told := r.Told; {

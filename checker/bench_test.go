@@ -101,7 +101,7 @@ func BenchmarkJudge(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		part := wire.Received{Head: []byte(benchAnswer)}
-		if r := c.Resume(b.Context(), &wire.Conn{Conn: &part}, deadline); !r.OK {
+		if r := c.Resume(b.Context(), &wire.Conn{Conn: &part, Deadline: deadline}); !r.OK {
 			b.Fatalf("%+v", r)
 		}
 	}

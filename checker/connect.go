@@ -26,20 +26,19 @@ func newConnect(s Spec, e *Env) (Checker, error) {
 
 // Check implements Checker.
 func (c *connectCheck) Check(ctx context.Context) Result {
-	deadline := time.Now().Add(c.timeout)
-	conn, err := wire.Connect(ctx, c.target, deadline, c.timeout)
+	conn, err := wire.Connect(ctx, c.target, time.Now().Add(c.timeout), c.timeout)
 	if err != nil {
 		return Failed(ctx, err)
 	}
 	conn.Close()
-	return c.Resume(ctx, conn, deadline)
+	return c.Resume(ctx, conn)
 }
 
 func (c *connectCheck) Opening() (Opening, bool) {
 	return Opening{To: c.target, Timeout: c.timeout}, c.target.Port() != 0
 }
 
-func (c *connectCheck) Resume(context.Context, *wire.Conn, time.Time) Result {
+func (c *connectCheck) Resume(context.Context, *wire.Conn) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
 }
 

@@ -136,7 +136,7 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 
 // Check implements Checker.
 func (c *httpCheck) Check(ctx context.Context) Result {
-	return c.Resume(ctx, nil, time.Now().Add(c.timeout))
+	return c.ask(ctx, nil, time.Now().Add(c.timeout))
 }
 
 func (c *httpCheck) Opening() (Opening, bool) {
@@ -144,21 +144,19 @@ func (c *httpCheck) Opening() (Opening, bool) {
 		c.target.Port() != 0
 }
 
-func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn, deadline time.Time) Result {
-	r := newAnswerReader(ctx, c.timeout, c.receive.limits)
-	defer r.close()
-	result := c.ask(ctx, &r, begun, deadline)
-	c.sessions.Ended(result.OK && result.Warning == "")
-	return result
+func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
+	return c.ask(ctx, begun, begun.Deadline)
 }
 
-// ask makes the request and follows redirects.
-func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *wire.Conn, deadline time.Time) Result {
+// ask makes the request, unless begun has sent it, and follows redirects.
+func (c *httpCheck) ask(ctx context.Context, begun *wire.Conn, deadline time.Time) Result {
+	r := newAnswerReader(ctx, c.timeout, c.receive.limits)
+	defer r.close()
 	at := trail{hop: hop{request: c.text, tls: c.tls}} // its URL is parsed again when it is needed, which is rare
 	if c.direct {
 		at.hop.to = c.target
 	}
-	seen, err := c.walk(ctx, &at, r, begun, deadline)
+	seen, err := c.walk(ctx, &at, &r, begun, deadline)
 	result := passed(seen)
 	result.Told = at.told
 	if err != nil {
@@ -171,6 +169,7 @@ func (c *httpCheck) ask(ctx context.Context, r *answerReader, begun *wire.Conn, 
 		result.Warning += "; "
 	}
 	result.Warning += at.ending
+	c.sessions.Ended(result.OK && result.Warning == "")
 	return result
 }
 

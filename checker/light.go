@@ -15,8 +15,8 @@ type Light interface {
 	Checker
 	// Opening returns the first step of the check; ok is false if it needs a goroutine.
 	Opening() (o Opening, ok bool)
-	// Resume continues the check on a connection after its request was sent.
-	Resume(ctx context.Context, c *wire.Conn, deadline time.Time) Result
+	// Resume continues the check on a connection, within its deadline, after the request was sent.
+	Resume(ctx context.Context, c *wire.Conn) Result
 }
 
 // Guided is a check that starts with another check, on a path of its own, whose answer may not count. If that one is

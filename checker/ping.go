@@ -43,7 +43,7 @@ func (c *pingCheck) Opening() (Opening, bool) {
 	return Opening{Ping: c, Timeout: c.timeout}, ok
 }
 
-func (c *pingCheck) Resume(context.Context, *wire.Conn, time.Time) Result { return Result{} }
+func (c *pingCheck) Resume(context.Context, *wire.Conn) Result { return Result{} }
 
 func (c *pingCheck) Result(ctx context.Context, took time.Duration, err error) Result {
 	switch {

@@ -6,7 +6,6 @@ import (
 	"path"
 	"runtime"
 	"strings"
-	"time"
 
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
@@ -51,9 +50,9 @@ func (c *sealed) Opening() (o Opening, ok bool) {
 	return o, false
 }
 
-func (c *sealed) Resume(ctx context.Context, conn *wire.Conn, deadline time.Time) (r Result) {
+func (c *sealed) Resume(ctx context.Context, conn *wire.Conn) (r Result) {
 	defer c.seal(&r)
-	return c.Checker.(Light).Resume(ctx, conn, deadline)
+	return c.Checker.(Light).Resume(ctx, conn)
 }
 
 // seal ends a check, whether it panics or not.

@@ -75,7 +75,7 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 		if f.sent = f.Line > 0; f.sent {
 			return false
 		}
-		l.finish(ctx, f, f.check.Resume(ctx, nil, f.end))
+		l.finish(ctx, f, f.check.Resume(ctx, nil))
 	default:
 		l.finish(ctx, f, f.unconnected(ctx, err))
 	}
@@ -142,7 +142,7 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 // judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
 func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
 	part := wire.Received{Head: said, Err: err}
-	r := f.check.Resume(ctx, &wire.Conn{Conn: &part}, f.end)
+	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.end})
 	if part.Short || part.Waits {
 		return part.Short, false
 	}
@@ -188,7 +188,7 @@ func goOn(ctx context.Context, check checker.Light, s net.Conn, request, head []
 			return checker.Failed(ctx, wire.StageFault("sending the request", err))
 		}
 	}
-	return check.Resume(ctx, c, end)
+	return check.Resume(ctx, c)
 }
 
 // echoed is the result of a flight's echo request.

@@ -582,7 +582,7 @@ type lightly struct {
 }
 
 func (l lightly) Opening() (checker.Opening, bool) { return checker.Opening{}, l.ok }
-func (l lightly) Resume(context.Context, *wire.Conn, time.Time) checker.Result {
+func (l lightly) Resume(context.Context, *wire.Conn) checker.Result {
 	return checker.Result{}
 }
 
