@@ -62,8 +62,8 @@ func readOnFail(v *value) (lvs.OnFail, *problem) {
 	case lvs.Cut.String():
 		return lvs.Cut, nil
 	}
-	s, unit, ok := ParseSeconds(unquote(v.text))
-	if !ok || unit == "h" || unit == "d" || s < 1 || s > maxTime || s != Seconds(int(s)) {
+	s, ok := shortTime(unquote(v.text))
+	if !ok || s < 1 || s > maxTime || s != Seconds(int(s)) {
 		return 0, v.bad("is not allowed; it must be keep, cut, or a time of whole seconds from 1 to 10 " +
 			"years, such as 30 or 5m; or 0 to leave it to quiescent")
 	}
@@ -176,15 +176,14 @@ func (r *resolver) ends(c *Config) {
 					"net.ipv4.vs.expire_quiescent_template = 1"},
 		} {
 			if d.applies && v.CheckType != On && v.CheckType != Off {
-				told = append(told, Diagnostic{Severity: d.Severity, Kind: onFail,
+				one := Diagnostic{Severity: d.Severity, Kind: onFail,
 					Pos:  cmp.Or(v.At["onfail"], r.globals.At["onfail"]),
-					Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, d.text)})
+					Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, d.text)}
+				if !slices.Contains(told, one) {
+					told = append(told, one)
+					r.on(one.Pos.Line).add(one)
+				}
 			}
-		}
-	}
-	for i, d := range told {
-		if !slices.Contains(told[:i], d) {
-			r.on(d.Pos.Line).add(d)
 		}
 	}
 }

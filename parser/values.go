@@ -150,11 +150,17 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	return Seconds(n), m[2], err == nil
 }
 
+// shortTime reads a time as directives have it, without hours and days.
+func shortTime(text string) (Seconds, bool) {
+	s, unit, ok := ParseSeconds(text)
+	return s, ok && unit != "h" && unit != "d"
+}
+
 // timeFrom reads a time within limits.
 func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem) {
 	return func(v *value) (Seconds, *problem) {
-		s, unit, ok := ParseSeconds(unquote(v.text))
-		if !ok || unit == "h" || unit == "d" || s < low || s > high {
+		s, ok := shortTime(unquote(v.text))
+		if !ok || s < low || s > high {
 			return 0, v.bad("is not allowed; it must be %s", allowed)
 		}
 		return s, nil
@@ -163,9 +169,9 @@ func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem
 
 // exactTime reads a time of at least minTime, without other text.
 func exactTime(v *value) (Seconds, *problem) {
-	s, unit, ok := ParseSeconds(unquote(v.text))
+	s, ok := shortTime(unquote(v.text))
 	switch {
-	case !ok || unit == "h" || unit == "d":
+	case !ok:
 		return 0, v.bad("is not a time; it must be %s", timeAllowed)
 	case s < minTime || s > maxTime:
 		return 0, bad("%s is out of range; it must be %s", v.text, timeAllowed)
@@ -194,8 +200,7 @@ func durationOrNone(v *value) (time.Duration, *problem) {
 // without a fraction or unit means the same here.
 func perlTime(v *value) (Seconds, *problem) {
 	text := unquote(v.text)
-	_, unit, ok := ParseSeconds(text)
-	if !ok || unit == "h" || unit == "d" || unit == "" && !strings.Contains(text, ".") {
+	if _, ok := shortTime(text); !ok || all(text, isDigit) {
 		return number[Seconds](1, 0)(v)
 	}
 	s, p := exactTime(v)
