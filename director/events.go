@@ -257,8 +257,7 @@ func heldBy(v *virtual, held []int) string {
 
 // isPacedOut reports whether paceout alone holds a server.
 func isPacedOut(v *virtual, s *server) bool {
-	_, waits := v.turns[s.At]
-	return s.Held && (v.KeepServing.N == 0 || waits)
+	return s.Held && (v.KeepServing.N == 0 || !s.Until.IsZero())
 }
 
 // tellBackup reports once when the backup servers take over, and once when they are no longer needed.

@@ -29,13 +29,12 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	w.countRerouted(ctx, v)
 	obeyed := v.Obeys
 	decision := judge.Decide(v.Case, w.tell.now())
-	v.moves, v.lasts, v.turns = false, decision.Again, decision.Turns
+	v.moves, v.lasts = false, decision.Again
 	for i, s := range v.members {
 		next := &decision.State.Servers[i]
 		if next.Name != s.Name {
 			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
 		}
-		s.rule = decision.Why[i]
 		tellMotion(&w.tell, v, s, next)
 		v.moves = v.moves || !next.Climbs.IsZero()
 	}

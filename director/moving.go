@@ -148,7 +148,7 @@ func (s *server) waitsFor() string {
 	switch {
 	case !s.Waits():
 		return ""
-	case s.rule.String() == "returns":
+	case s.Why.String() == "returns":
 		return "pace"
 	case s.Suspect:
 		return "observe"

@@ -348,7 +348,7 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, int(worst.Health.Streak)
 	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
-	now.Order, now.Note, now.Rule = s.order, s.note(), s.rule.String()
+	now.Order, now.Note, now.Rule = s.order, s.note(), s.Why.String()
 	first := func(what string) { now.Note = strings.TrimSuffix(what+"; "+now.Note, "; ") }
 	if s.Backup {
 		now.Backup = reserve(v, s)
@@ -387,9 +387,8 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	if now.Braked {
 		first("not believed: every server that was up fails only through " + v.cfg.CheckVIP.String())
 	}
-	turn, waits := v.turns[s.At]
 	at := time.Now()
-	left := max(0, turn.Sub(at)).Round(time.Second)
+	left := max(0, s.Until.Sub(at)).Round(time.Second)
 	switch now.WaitsFor = s.waitsFor(); {
 	case now.WaitsFor == "pace":
 		first(fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace) + removal(v, s, at))
@@ -397,7 +396,7 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 		first(s.heldDown(at) + removal(v, s, at))
 	case now.Rule == "onfail":
 		first(v.onFail(s, at))
-	case waits && s.Held:
+	case s.Held && !s.Until.IsZero():
 		first(fmt.Sprintf("held for another %v: paceout = %v", left, v.PaceOut))
 	}
 	if now.Limit, now.Full = s.Dest.Upper, s.limit.isFull(); now.Full {

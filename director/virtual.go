@@ -35,7 +35,6 @@ type virtual struct {
 	addresses    announced                       // the addresses that are announced for it
 	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet
 	rules        map[netip.AddrPort]judge.RuleID // the rules that decided the places of other destinations
-	turns        map[int32]time.Time             // the end of the members' waits by pace or paceout
 	waitingSince time.Time                       // servers have no address; zero when all have one
 }
 
@@ -58,9 +57,8 @@ type server struct {
 	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
 
-	steps bool         // only its weight changes, see judge.Section.Ramp
-	stays bool         // it left the file and stays, see parser.Virtual.Staying
-	rule  judge.RuleID // the rule that decided its place
+	steps bool // only its weight changes, see judge.Section.Ramp
+	stays bool // it left the file and stays, see parser.Virtual.Staying
 
 	notes
 }

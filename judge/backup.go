@@ -78,7 +78,7 @@ func (h *hearing) rest(s *Server) {
 	drains := false
 	d, in := h.Have.At(s.Dest.Addr)
 	if h.Rests(s) {
-		h.Why[s.At] = h.by
+		s.Why = h.by
 		drains = in && !h.ByHand[s.Dest.Addr] && (s.State() != health.Down || h.stays(s))
 	}
 	leaver := Leaver{Addr: s.Dest.Addr}

@@ -14,17 +14,18 @@ type Decision struct {
 	// Places are the destinations that the table should have, by address. It is nil while the contents of the table
 	// are unknown.
 	Places map[netip.AddrPort]lvs.Dest
-	Why    []RuleID                  // for each member: the rule that decided its place
-	Others map[netip.AddrPort]RuleID // the same for places of no member
+	Others map[netip.AddrPort]RuleID // the rules that decided the places of no member, see Server.Why
 	Held   []int                     // members that only the guard keeps in service
-	Turns  map[int32]time.Time       // for each member that waits by pace or paceout: until when
 	Again  time.Time                 // when time alone may change the decision; zero: never
 }
 
 // Decide applies the rules to a case. It has no side effects: the same case and time give the same decision.
 func Decide(c Case, now time.Time) Decision {
 	c.State = c.cloneServers()
-	h := &hearing{Case: c, Decision: Decision{Why: make([]RuleID, len(c.Servers))}, now: now}
+	h := &hearing{Case: c, now: now}
+	for i := range h.Servers {
+		h.Servers[i].Why, h.Servers[i].Until = 0, time.Time{}
+	}
 	if c.Have != nil {
 		h.Places = make(map[netip.AddrPort]lvs.Dest, len(c.Have))
 	}
@@ -55,7 +56,7 @@ type hearing struct {
 
 // member places a member.
 func (h *hearing) member(s *Server, weight uint32) {
-	h.Why[s.At] = h.by
+	s.Why = h.by
 	d := s.Dest
 	d.Weight = weight
 	h.Places[d.Addr] = d

@@ -140,7 +140,7 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 		d := Decide(c, now)
 		c.Adopt(d.State)
 		c.Wrote(lvs.DestsOf(d.Places))
-		said = fmt.Sprint(weights(d.Places), " by ", d.Why[0], ", again ")
+		said = fmt.Sprint(weights(d.Places), " by ", d.State.Servers[0].Why, ", again ")
 		if d.Again.IsZero() {
 			return said + "never"
 		}

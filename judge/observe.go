@@ -62,7 +62,7 @@ func observed(h *hearing) {
 	}
 	for s := range h.all() {
 		if isLeftOut(s) && h.isHeldDown(s) {
-			h.Why[s.At] = h.by
+			s.Why = h.by
 		}
 	}
 }

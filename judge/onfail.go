@@ -22,7 +22,7 @@ func failed(h *hearing) {
 			s.Failed = h.now
 		}
 		if out && h.OnFail != lvs.ByQuiescent && !s.Waits() {
-			h.Why[s.At] = h.by
+			s.Why = h.by
 		}
 		if out && h.stays(s) {
 			h.askAgain(s.Failed.Add(time.Duration(max(0, h.OnFail))))

@@ -72,8 +72,8 @@ func TestOnFail(t *testing.T) {
 		row.given(&c)
 		d := Decide(c, noon)
 		got := placed(&hearing{Decision: d})
-		if got != row.want || d.Why[0].String() != row.rule {
-			t.Errorf("%s: %q by %v, want %q by %v", row.what, got, d.Why[0], row.want, row.rule)
+		if got != row.want || d.State.Servers[0].Why.String() != row.rule {
+			t.Errorf("%s: %q by %v, want %q by %v", row.what, got, d.State.Servers[0].Why, row.want, row.rule)
 		}
 		if since := d.State.Servers[0].Failed; row.onFail <= 0 && !since.IsZero() {
 			t.Errorf("%s: onfail has no time, and it failed since %v", row.what, since)

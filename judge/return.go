@@ -28,7 +28,7 @@ func heldDown(h *hearing) {
 			s.Forgive()
 		}
 		if s.Waits() && h.isHeldDown(s) {
-			h.Why[s.At] = h.by
+			s.Why = h.by
 			h.askAgain(s.Turn)
 		}
 	}
@@ -107,10 +107,7 @@ func returning(h *hearing) {
 
 // waits notes when it is a server's turn, and when that is looked at again.
 func (h *hearing) waits(s *Server, turn, again time.Time) {
-	if h.Turns == nil {
-		h.Turns = map[int32]time.Time{}
-	}
-	h.Turns[s.At], h.Why[s.At] = turn, h.by
+	s.Until, s.Why = turn, h.by
 	h.askAgain(again)
 }
 

@@ -130,7 +130,7 @@ func guard(h *hearing) {
 		case s.Backup:
 		case serves && s.Held:
 			held, h.Held = append(held, s), append(h.Held, int(s.At))
-			h.Why[s.At] = h.by
+			s.Why = h.by
 			fallthrough
 		case serves:
 			serving++
@@ -172,7 +172,7 @@ func moved(h *hearing) {
 		if s.Gone = replaced || !s.works(); !s.Gone {
 			continue
 		}
-		if h.Why[s.At] = h.by; !h.Theirs {
+		if s.Why = h.by; !h.Theirs {
 			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
 		}
 	}
@@ -221,7 +221,7 @@ func together(h *hearing) {
 		return
 	}
 	for s := range h.all() {
-		h.Why[s.At] = h.by
+		s.Why = h.by
 	}
 	h.over = true
 }
@@ -241,7 +241,7 @@ func drained(h *hearing) {
 		if !s.IsDraining() || s.Order.Kind != Drain || h.Rests(s) {
 			continue
 		}
-		h.Why[s.At] = h.by
+		s.Why = h.by
 		if _, in := h.Have.At(s.Dest.Addr); in || s.State() == health.Up {
 			h.member(s, 0)
 		}
@@ -254,12 +254,12 @@ func down(h *hearing) {
 		if s.State() != health.Down || h.Rests(s) {
 			continue
 		}
-		why := h.Why[s.At]
-		if h.Why[s.At] = h.by; h.stays(s) {
+		why := s.Why
+		if s.Why = h.by; h.stays(s) {
 			h.member(s, 0)
 		}
 		if s.Waits() || h.OnFail != lvs.ByQuiescent && outByChecks(s) {
-			h.Why[s.At] = why // that of what it waits for, or that of onfail
+			s.Why = why // that of what it waits for, or that of onfail
 		}
 	}
 }
@@ -272,13 +272,13 @@ func unknown(h *hearing) {
 		if s.IsDraining() || h.Rests(s) || state != health.Unknown && (state != health.Up || !h.Gathers()) {
 			continue
 		}
-		why := h.Why[s.At]
-		h.unknown, h.Why[s.At] = true, h.by
+		why := s.Why
+		h.unknown, s.Why = true, h.by
 		if d, in := h.Have.At(s.Dest.Addr); in {
 			h.member(s, min(d.Weight, 1)*h.weight(s))
 		}
 		if s.Held {
-			h.Why[s.At] = why // the guard's
+			s.Why = why // the guard's
 		}
 	}
 }
@@ -290,9 +290,9 @@ func up(h *hearing) {
 			continue
 		}
 		h.up = true
-		why := h.Why[s.At]
+		why := s.Why
 		if h.member(s, h.weight(s)); s.Held || !s.Climbs.IsZero() {
-			h.Why[s.At] = why // the guard's, or that of slowstart
+			s.Why = why // the guard's, or that of slowstart
 		}
 	}
 }
@@ -301,7 +301,7 @@ func up(h *hearing) {
 func unchecked(h *hearing) {
 	for s := range h.all() {
 		if s.Unchecked {
-			h.Why[s.At] = h.by
+			s.Why = h.by
 		}
 	}
 }
@@ -353,7 +353,7 @@ func byHand(h *hearing) {
 			delete(h.Places, addr)
 		}
 		if s := h.At(addr); s != nil {
-			h.Why[s.At] = h.by
+			s.Why = h.by
 		}
 	}
 }
@@ -387,7 +387,7 @@ func rerouted(h *hearing) {
 			wanted.Weight, s.Climbs = 0, time.Time{}
 		}
 		now.Weight = wanted.Weight
-		h.Places[now.Addr], h.Why[s.At] = now, h.by
+		h.Places[now.Addr], s.Why = now, h.by
 	}
 }
 

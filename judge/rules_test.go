@@ -42,13 +42,21 @@ func (c *Case) byHand(n byte) { c.ByHand = map[netip.AddrPort]bool{at(n): true} 
 // hearRule applies one rule, or several, to a case.
 func hearRule(rules string, c Case) *hearing {
 	c.State = c.cloneServers()
-	h := &hearing{Case: c, now: noon, Decision: Decision{Places: dests{}, Why: make([]RuleID, len(c.Servers))}}
+	h := &hearing{Case: c, now: noon, Decision: Decision{Places: dests{}}}
 	for rule := range strings.SplitSeq(rules, ", ") {
 		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == rule })
 		h.by = RuleID(id + 1)
 		Rules[id].step(h)
 	}
 	return h
+}
+
+// whys are the rules that decided the places of the servers.
+func whys(s *State) (by []RuleID) {
+	for i := range s.Servers {
+		by = append(by, s.Servers[i].Why)
+	}
+	return by
 }
 
 // placed is what the table is to have: 1:4 is server 1 with weight 4.
@@ -275,12 +283,12 @@ func TestRuleRemovals(t *testing.T) {
 	}
 	d := Decide(c, noon)
 	turns := ""
-	for i := range int32(len(c.Servers)) {
-		if turn, waits := d.Turns[i]; waits {
-			turns += fmt.Sprintf(" %d in %v", i+1, turn.Sub(noon))
+	for i, s := range d.State.Servers {
+		if !s.Until.IsZero() {
+			turns += fmt.Sprintf(" %d in %v", i+1, s.Until.Sub(noon))
 		}
 	}
-	if got := fmt.Sprint(d.Why, d.Held, turns); got != "[down down removals removals removals removals guard] [2 3 4 5 6]"+
+	if got := fmt.Sprint(whys(&d.State), d.Held, turns); got != "[down down removals removals removals removals guard] [2 3 4 5 6]"+
 		" 3 in 1m0s 4 in 1m0s 5 in 2m0s 6 in 2m0s" || !d.Again.Equal(noon.Add(time.Minute)) {
 		t.Errorf("rules, held servers and turns: %s, next decision at %v", got, d.Again)
 	}
@@ -425,7 +433,7 @@ func TestAServerOutsideTheTableHasARule(t *testing.T) {
 	} {
 		c := inService(4, 4)
 		given(&c)
-		if by := Decide(c, noon).Why[1].String(); by != want {
+		if by := Decide(c, noon).State.Servers[1].Why.String(); by != want {
 			t.Errorf("rule %s, want %s", by, want)
 		}
 	}
@@ -469,8 +477,8 @@ func TestRuleDown(t *testing.T) {
 	}, placed)
 	c := inService(4, 4)
 	c.says(0, health.Down)
-	if h := hearRule("down", c); h.Why[0].String() != "down" || h.Why[1] != 0 {
-		t.Errorf("why: %v", h.Why)
+	if h := hearRule("down", c); h.Servers[0].Why.String() != "down" || h.Servers[1].Why != 0 {
+		t.Errorf("why: %v", whys(&h.Case.State))
 	}
 }
 
@@ -496,8 +504,9 @@ func TestAHeldServerIsTheGuardsWhileOthersWait(t *testing.T) {
 	c.hold(0)
 	c.Back, c.Away, c.Strength.Known = noon, true, true
 	c.Servers[1].First.Way = &Way{Awaited: true}
-	if why := Decide(c, noon).Why; why[0].String() != "guard" || why[1].String() != "unknown" {
-		t.Errorf("%v", why)
+	d := Decide(c, noon)
+	if why := fmt.Sprint(whys(&d.State)); why != "[guard unknown]" {
+		t.Error(why)
 	}
 }
 
@@ -604,10 +613,10 @@ func TestRuleHand(t *testing.T) {
 		c := inService(4, 4)
 		row.given(&c)
 		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == "hand" })
-		h := &hearing{Case: c, by: RuleID(id + 1), Decision: Decision{Why: make([]RuleID, 2)}}
+		h := &hearing{Case: c, by: RuleID(id + 1)}
 		h.Places = dests{at(1): {Addr: at(1), Weight: 4}}
 		byHand(h)
-		if by := h.Why[0].String(); placed(h) != row.want || by != row.by {
+		if by := h.Servers[0].Why.String(); placed(h) != row.want || by != row.by {
 			t.Errorf("%s: %q by %s, want %q by %s", row.what, placed(h), by, row.want, row.by)
 		}
 	}
@@ -682,7 +691,7 @@ func TestRuleRerouted(t *testing.T) {
 		}},
 	} {
 		c := inService(4, 4)
-		h := &hearing{Case: c, Decision: Decision{Places: maps.Clone(dests{}), Why: make([]RuleID, 2)}}
+		h := &hearing{Case: c, Decision: Decision{Places: maps.Clone(dests{})}}
 		for _, m := range c.Members {
 			m.Dest.Forward = lvs.Route
 			h.Places[m.Dest.Addr] = m.Dest
@@ -701,7 +710,7 @@ func TestEachPlaceHasARule(t *testing.T) {
 	c.says(0, health.Down)
 	c.says(1, health.Down)
 	d := Decide(c, noon)
-	if a, b := d.Why[0].String(), d.Others[at(9)].String(); a != "down" || b != "fallback" {
+	if a, b := d.State.Servers[0].Why.String(), d.Others[at(9)].String(); a != "down" || b != "fallback" {
 		t.Errorf("server: %s, fallback server: %s", a, b)
 	}
 }

@@ -45,7 +45,7 @@ func climb(h *hearing) {
 			s.Climbs = time.Time{}
 			continue
 		}
-		h.Why[s.At] = h.by
+		s.Why = h.by
 		// the last whole second at which the weight is not more
 		over, each := h.SlowStart.Microseconds(), stride.Microseconds()
 		seconds, _ := Part{uint64(over), uint64(each) * uint64(s.Weight())}.of(weight)

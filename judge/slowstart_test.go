@@ -32,7 +32,7 @@ func (c *Case) tells(i int, percent uint8) {
 // next decision is due.
 func decideOnce(c Case) string {
 	d := Decide(c, noon)
-	said := fmt.Sprintf("%s by %v", placed(&hearing{Decision: Decision{Places: d.Places}}), d.Why[1])
+	said := fmt.Sprintf("%s by %v", placed(&hearing{Decision: Decision{Places: d.Places}}), d.State.Servers[1].Why)
 	if since := d.State.Servers[1].Climbs; !since.IsZero() {
 		said += fmt.Sprint(", for ", noon.Sub(since))
 	}

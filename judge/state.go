@@ -65,6 +65,8 @@ type Server struct {
 
 	Name  Name      // the name of its state in status and alerts
 	Since time.Time // when that state began
+	Why   RuleID    // the rule that decided its place
+	Until time.Time // it waits by pace or paceout until then; zero: it does not
 }
 
 // Check is the state of one check of one server.

@@ -61,7 +61,7 @@ func leftOut(h *hearing) {
 			continue
 		}
 		if s.IsDraining() || s.Suspended() {
-			h.Why[s.At] = h.by
+			s.Why = h.by
 		}
 		_, in := h.Have.At(s.Dest.Addr)
 		if s.IsDraining() && (in || h.Quiescent && s.State() == health.Up) {

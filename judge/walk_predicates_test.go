@@ -209,7 +209,7 @@ func tellsWhy(w *world, m *always.Moment) string {
 		}
 	}
 	for s := range w.all() {
-		why := d.Why[s.At]
+		why := s.Why
 		if why == 0 {
 			return nameOf(s) + " has no rule"
 		}

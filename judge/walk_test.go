@@ -116,6 +116,10 @@ func (k *walk) compare(w *world, code words) {
 	again := k.sl.decode(code)
 	now := *w
 	now.told, now.did = Decision{}, nil
+	now.Servers = slices.Clone(now.Servers)
+	for i := range now.Servers {
+		now.Servers[i].Why, now.Servers[i].Until = 0, time.Time{} // which the next decision sets anew
+	}
 	if len(now.table) == 0 {
 		now.table, again.table = nil, nil
 	}
