@@ -16,12 +16,12 @@ import (
 // configuration allows, because the lines are not known in advance. As JSON it is one object: connections, servers, and
 // how many lines of the kernel could not be read.
 type connectionPrinter struct {
-	w        io.Writer
-	json     bool
-	before   string // the start of the next line of JSON: the beginning of its list, or a comma
-	entry    string // the columns of a connection
-	total    string // the columns of a server
-	counting bool   // the servers have begun
+	w       io.Writer
+	json    bool
+	before  string // the start of the next line of JSON: the beginning of its list, or a comma
+	entry   string // the columns of a connection
+	total   string // the columns of a server
+	servers []serverLine
 }
 
 const (
@@ -40,6 +40,7 @@ func newConnectionPrinter(w io.Writer, asJSON bool, services []*balanced) *conne
 		if s.Key.IPv6 {
 			clients = maxIPv6
 		}
+		p.servers = append(p.servers, s.servers...)
 		for _, m := range s.servers {
 			names = max(names, len(m.Server))
 		}
@@ -68,33 +69,23 @@ func (p *connectionPrinter) connection(c connectionLine) {
 		printable.Line(c.State), more)
 }
 
-func (p *connectionPrinter) server(s serverLine) {
-	p.count()
+// end prints the servers, and closes the JSON object.
+func (p *connectionPrinter) end(skipped int) {
 	if p.json {
-		p.add(s)
+		p.before = strings.TrimSuffix(p.before, ",") + "\n ],\n \"servers\": ["
+		for _, s := range p.servers {
+			p.add(s)
+		}
+		fmt.Fprintf(p.w, "%s\n ],\n \"unreadable\": %d}\n", strings.TrimSuffix(p.before, ","), skipped)
 		return
 	}
-	fmt.Fprintf(p.w, p.total, s.Virtual, s.Server, s.ServerState, s.Weight, s.Active, s.Inactive, s.Persistent)
-}
-
-// count begins the servers.
-func (p *connectionPrinter) count() {
-	switch {
-	case p.counting:
-	case p.json:
-		p.before = strings.TrimSuffix(p.before, ",") + "\n ],\n \"servers\": ["
-	default:
+	if len(p.servers) > 0 {
 		fmt.Fprintf(p.w, "\n"+p.total, "VIRTUAL", "SERVER", "SERVER IS", "WEIGHT", "ACTIVE", "INACTIVE",
 			"PERSISTENT")
 	}
-	p.counting = true
-}
-
-// end closes the JSON object. For a person there is nothing to close.
-func (p *connectionPrinter) end(skipped int) {
-	if p.json {
-		p.count()
-		fmt.Fprintf(p.w, "%s\n ],\n \"unreadable\": %d}\n", strings.TrimSuffix(p.before, ","), skipped)
+	for _, s := range p.servers {
+		fmt.Fprintf(p.w, p.total, s.Virtual, s.Server, s.ServerState, s.Weight, s.Active, s.Inactive,
+			s.Persistent)
 	}
 }
 

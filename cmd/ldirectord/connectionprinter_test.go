@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"ldirectord/director"
+	"ldirectord/parser"
 )
 
 // The JSON object is complete for any length of its lists, empty ones included.
@@ -11,12 +14,11 @@ func TestConnectionsAsJSON(t *testing.T) {
 	for connections := range 3 {
 		for servers := range 3 {
 			var text strings.Builder
-			out := newConnectionPrinter(&text, true, nil)
+			named := director.Service{Config: &parser.Virtual{}}
+			b := &balanced{Service: named, shown: true, servers: make([]serverLine, servers)}
+			out := newConnectionPrinter(&text, true, []*balanced{b, {servers: make([]serverLine, 5)}})
 			for range connections {
 				out.connection(connectionLine{Client: "192.0.2.1:80"})
-			}
-			for range servers {
-				out.server(serverLine{Server: "192.0.2.2:80"})
 			}
 			out.end(7)
 			var got struct {

@@ -49,13 +49,6 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if err != nil {
 		return err
 	}
-	for _, b := range owners.services {
-		for _, server := range b.servers {
-			if b.shown {
-				out.server(server)
-			}
-		}
-	}
 	out.end(skipped)
 	if skipped > 0 && !c.jsonOut {
 		c.warn("lines of the kernel's table of connections that could not be read: %d", skipped)
