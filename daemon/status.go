@@ -100,11 +100,10 @@ const failureLasts = 24 * time.Hour
 
 // newTally sets the counters for alerts to 0, so that their first event is a change.
 func newTally(o Options) *tally {
-	now := time.Now()
-	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{
-		Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
-		Reloads: status.Reloads{Last: now}, Events: map[string]uint64{},
-	}}
+	now := time.Now().UTC()
+	known := status.Report{Config: o.Config.Path, Pid: os.Getpid(), Version: o.Version, Started: now,
+		Reloads: status.Reloads{Last: now}}
+	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
 	for _, kind := range []notify.Kind{
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
 		notify.MonitorFailed, notify.ListenFailed,
@@ -181,7 +180,7 @@ func (t *tally) reread(why string) {
 		return
 	}
 	t.is.Reloads.Succeeded++
-	t.is.Reloads.Last = time.Now()
+	t.is.Reloads.Last = time.Now().UTC()
 }
 
 // setNames notes which names of the configuration in force can't be looked up.

@@ -43,7 +43,7 @@ func (v *view) daemon() markup {
 	return fill(`<p class="daemon"><span%s>%s</span>, version %s, up for %s, `+
 		`<span class="time">as of %s UTC</span></p>`,
 		class(map[bool]string{true: "standby"}[v.Role == "standby"]), v.Doing(), v.Version,
-		status.Short(v.Time.Sub(*v.Started)), v.Time.Format(time.TimeOnly))
+		status.Short(v.Time.Sub(v.Started)), v.Time.Format(time.TimeOnly))
 }
 
 // subject is the subject of the page.
@@ -63,7 +63,7 @@ func (v *view) subject(file string) markup {
 
 // one is a server, and what happened to it. All times are in UTC.
 func (v *view) one() markup {
-	at, s, now := v.about.At, v.about.Server, *v.Time
+	at, s, now := v.about.At, v.about.Server, v.Time
 	past := v.past()
 	return fill(`<h1>%s <small>of %s</small></h1>`, s.Real, link(pageOf(at.ID, ""), at.Label())) +
 		fill(`<p class="now %s"%s><b class="is">%s</b> since %s, for %s</p>%s`,
@@ -172,7 +172,7 @@ func (v *view) group(t *table, rows []status.Row) markup {
 func (v *view) row(t *table, r *status.Row) markup {
 	var cells markup
 	for i, c := range t.columns {
-		text, to := c.text(r, *v.Time)
+		text, to := c.text(r, v.Time)
 		content := link(to, text)
 		if i == 0 {
 			cells += fill(`<th scope="row">%s</th>`, content)
@@ -181,7 +181,7 @@ func (v *view) row(t *table, r *status.Row) markup {
 		}
 	}
 	return fill(`<tr class="%s"%s>%s<td class="what">%s</td></tr>`, classOf(r.Trouble), data(r), cells,
-		known(r, *v.Time))
+		known(r, v.Time))
 }
 
 // data has the values that the script of the page reads.

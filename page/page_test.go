@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/director"
 	"ldirectord/status"
 )
 
@@ -25,8 +26,8 @@ var start = time.Date(2026, 11, 21, 3, 12, 45, 0, time.UTC)
 
 func newReport(virtuals ...status.Virtual) *status.Report {
 	return &status.Report{
-		Running: true, Config: "/etc/ha.d/www.cf", Version: "1.2", Started: new(start.Add(-time.Hour)), Time: new(start), Role: "active", Phase: "running",
-		Reloads: &status.Reloads{}, Checks: &status.Checks{}, Table: &status.Table{}, Virtuals: virtuals,
+		Running: true, Config: "/etc/ha.d/www.cf", Version: "1.2", Started: start.Add(-time.Hour), Time: start, Role: "active", Phase: "running",
+		Reloads: status.Reloads{Last: start}, Checks: &status.Checks{}, Table: status.Table{Operations: map[string]director.Counts{}}, Virtuals: virtuals,
 	}
 }
 

@@ -19,16 +19,8 @@ import (
 
 // Process has the facts that the daemon around a director knows.
 type Process struct {
-	Config  string // path of the file
-	Pid     int
-	Version string
-	Started time.Time
-	Reloads Reloads
-	Events  map[string]uint64 // how many of each kind the journal had
-	Names   []Name            // the host names of the file that can't be looked up
-
-	Failures []Failure // failures of the daemon's own log, mail and commands
-	Last     []Failure // the last important events of the log, including changes by other programs or by hand
+	Report                   // without what the director knows
+	Events map[string]uint64 // how many of each kind the journal had
 }
 
 // Failure is one of something that the daemon uses besides servers and table: log, mail, webhook, address of the
@@ -58,23 +50,24 @@ type Reloads struct {
 
 // Report is the whole status. Its JSON names are stable: fields are added, never renamed.
 type Report struct {
-	Running   bool       `json:"running"`
-	Config    string     `json:"config"`
-	Pid       int        `json:"pid,omitempty"`
-	Error     string     `json:"error,omitempty"` // why a running daemon does not answer
-	Version   string     `json:"version,omitempty"`
-	Started   *time.Time `json:"started,omitempty"`
-	Time      *time.Time `json:"time,omitempty"`
-	Role      string     `json:"role,omitempty"`  // active or standby
-	Phase     string     `json:"phase,omitempty"` // starting, running, reloading, stopping
-	Reloads   *Reloads   `json:"reloads,omitempty"`
-	Checks    *Checks    `json:"checks,omitempty"`
-	Table     *Table     `json:"table,omitempty"`
-	MarkError string     `json:"mark_rules_error,omitempty"`
-	Folder    string     `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
-	Names     []Name     `json:"names,omitempty"`             // those that can't be looked up
-	// until it works again, where that is known, and for a day at most
-	Failures []Failure      `json:"failures,omitempty"`
+	Running   bool      `json:"running"`
+	Config    string    `json:"config"`
+	Pid       int       `json:"pid,omitempty"`
+	Error     string    `json:"error,omitempty"` // why a running daemon does not answer
+	Version   string    `json:"version,omitempty"`
+	Started   time.Time `json:"started,omitzero"`
+	Time      time.Time `json:"time,omitzero"`
+	Role      string    `json:"role,omitempty"`  // active or standby
+	Phase     string    `json:"phase,omitempty"` // starting, running, reloading, stopping
+	Reloads   Reloads   `json:"reloads,omitzero"`
+	Checks    *Checks   `json:"checks,omitempty"`
+	Table     Table     `json:"table,omitzero"`
+	MarkError string    `json:"mark_rules_error,omitempty"`
+	Folder    string    `json:"maintenance_error,omitempty"` // why maintenancedir can't be read
+	Names     []Name    `json:"names,omitempty"`             // those that can't be looked up
+	// of the daemon's own log, mail and commands: until they work again, where that is known, and for a day at most
+	Failures []Failure `json:"failures,omitempty"`
+	// the last important events of the log, including changes by other programs or by hand
 	Last     []Failure      `json:"last_events,omitempty"`
 	Orders   []orders.Entry `json:"orders,omitempty"`
 	Virtuals []Virtual      `json:"virtuals,omitempty"`
@@ -113,19 +106,15 @@ type (
 // NewReport makes a report of all facts. It fills in the remaining fields of the snapshot. Servers may be missing in
 // connections.
 func NewReport(s *director.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
-	p.Reloads.Last = p.Reloads.Last.UTC()
-	r := &Report{
-		Running: true, Config: p.Config, Pid: p.Pid, Version: p.Version, Started: new(p.Started.UTC()),
-		Time: new(s.Time.UTC()),
-		Role: roleOf(s), Phase: string(s.Status), Reloads: &p.Reloads, MarkError: s.Marks, Folder: s.Folder,
-		Names: p.Names, Failures: p.Failures, Orders: ListOrders(s.Orders, s),
-		Checks: &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages},
-		Table:  &Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]director.Counts{}},
-	}
+	r := &p.Report
+	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
+	r.MarkError, r.Folder, r.Orders = s.Marks, s.Folder, ListOrders(s.Orders, s)
+	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages}
+	r.Table = Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]director.Counts{}}
 	for i, kind := range director.OperationNames {
 		r.Table.Operations[kind] = s.Table[i]
 	}
-	r.Last, r.Announcements, r.AnnounceError = p.Last, s.Announcements, s.Announcing
+	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
 	for i := range s.Virtuals {
 		v := newVirtual(&s.Virtuals[i], s.Time, carried)
 		v.Nothing = !s.Standby && v.servesNothing()
@@ -221,7 +210,8 @@ func ReadReport(text []byte) (*Report, error) {
 	if err := json.Unmarshal(text, r); err != nil {
 		return nil, fmt.Errorf("reading the daemon's report: %w", err)
 	}
-	if r.Time == nil || r.Started == nil || r.Reloads == nil || r.Table == nil || r.Checks == nil {
+	if r.Time.IsZero() || r.Started.IsZero() || r.Reloads.Last.IsZero() || r.Table.Operations == nil ||
+		r.Checks == nil {
 		return nil, errors.New("reading the daemon's report: it is not complete")
 	}
 	return r, nil

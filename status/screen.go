@@ -80,7 +80,7 @@ func (s *Screen) head(at time.Time) []line {
 	lines := []line{{text: at.Format(time.TimeOnly) + "  " + s.Title, style: bold}}
 	r, below := s.now, ""
 	if r != nil {
-		below = fmt.Sprintf("; the lines below are %s old", Short(at.Sub(*r.Time)))
+		below = fmt.Sprintf("; the lines below are %s old", Short(at.Sub(r.Time)))
 	}
 	if s.silent != nil {
 		lines = append(lines, line{text: fmt.Sprintf("NO ANSWER%s: %v", below, s.silent), style: alarm})
@@ -98,7 +98,7 @@ func (s *Screen) head(at time.Time) []line {
 	lines[0].text += fmt.Sprintf(": %d of %d servers up, %d of %d services in trouble", up, servers, ill,
 		len(r.Virtuals))
 	lines = append(lines, line{text: fmt.Sprintf("%s, version %s, up for %s; configuration of %s ago", r.Doing(),
-		r.Version, Short(r.Time.Sub(*r.Started)), Short(r.Time.Sub(r.Reloads.Last)))})
+		r.Version, Short(r.Time.Sub(r.Started)), Short(r.Time.Sub(r.Reloads.Last)))})
 	for _, remark := range r.Remarks() {
 		lines = append(lines, line{text: remark, style: alarm})
 	}
@@ -152,7 +152,7 @@ func (s *Screen) services(told map[string]bool) (lines []line) {
 			l.besides = v.Trouble > Fine
 			lines = append(lines, l)
 			if !l.fine {
-				lines = append(lines, remarked(ServerRemarks(r.Server, *s.now.Time), r.Trouble)...)
+				lines = append(lines, remarked(ServerRemarks(r.Server, s.now.Time), r.Trouble)...)
 			}
 		}
 	}
@@ -168,14 +168,14 @@ func remarked(remarks []string, t Trouble) (lines []line) {
 
 // server is the line of a server, with a mark if it has changed.
 func (s *Screen) server(r *Row) line {
-	now, mark, style, fresh := *s.now.Time, ' ', r.Trouble.style(), "-"
+	now, mark, style, fresh := s.now.Time, ' ', r.Trouble.style(), "-"
 	was, known := s.known[r.Name()]
 	if s.was != nil && (!known || was.Weight != r.Weight || was.Server.State != r.Server.State ||
 		was.Server.Note != r.Server.Note) {
 		mark, style = '*', style+reverse
 	}
 	if known {
-		fresh = rate(was.Server.Connections, r.Server.Connections, now.Sub(*s.was.Time))
+		fresh = rate(was.Server.Connections, r.Server.Connections, now.Sub(s.was.Time))
 	}
 	text := fmt.Sprintf(screenColumns, mark, "  "+r.Server.Real, r.Server.State, For(r.Server, now),
 		Number(r.Weight), Number(r.Active), fresh, LastCheck(r.Server, now))

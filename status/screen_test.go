@@ -57,7 +57,7 @@ func later(t *testing.T, r *Report, seconds time.Duration, change func(*Report))
 	for i := range after.Virtuals {
 		after.Virtuals[i].Servers = slices.Clone(r.Virtuals[i].Servers)
 	}
-	after.Time = new(r.Time.Add(seconds * time.Second))
+	after.Time = r.Time.Add(seconds * time.Second)
 	change(&after)
 	return &after
 }
@@ -100,7 +100,7 @@ func TestTheScreen(t *testing.T) {
 // Of many servers those that are down are shown first, even in front of healthy servers of their own service.
 func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	at := time.Unix(1e9, 0).UTC()
-	r := &Report{Running: true, Time: &at, Started: &at, Reloads: &Reloads{Last: at}, Table: &Table{}, Checks: &Checks{}, Phase: "running"}
+	r := &Report{Running: true, Time: at, Started: at, Reloads: Reloads{Last: at}, Table: Table{}, Checks: &Checks{}, Phase: "running"}
 	for i := range 60 {
 		v := Virtual{ID: fmt.Sprintf("tcp:10.1.0.%d:80", i), Scheduler: "wrr", Written: true}
 		for j := range 4 {
@@ -152,7 +152,7 @@ func TestWordsOfOthersMoveNothingOnTheScreen(t *testing.T) {
 	down.Check = &Check{Cause: evil, Detail: evil, Time: at}
 	s := &Screen{Title: "ld.cf"}
 	s.Take(&Report{
-		Time: &at, Started: &at, Version: evil, Phase: evil, MarkError: evil, Failures: []Failure{{Text: evil}}, Table: &Table{Error: evil}, Reloads: &Reloads{Last: at, Error: evil}, Checks: &Checks{},
+		Time: at, Started: at, Version: evil, Phase: evil, MarkError: evil, Failures: []Failure{{Text: evil}}, Table: Table{Error: evil}, Reloads: Reloads{Last: at, Error: evil}, Checks: &Checks{},
 		Virtuals: []Virtual{{ID: evil, Scheduler: evil, Error: evil, Servers: []Server{down}, Leaving: []Leaver{{Real: evil, State: evil, Note: evil}}}},
 	}, nil)
 	s.Take(nil, errors.New(evil))

@@ -150,11 +150,10 @@ func planOf(t testing.TB, source []byte) *director.Plan {
 // process is a daemon that started when the fake time did.
 func process() Process {
 	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	return Process{
+	return Process{Events: map[string]uint64{"mail-failed": 0, "hook-failed": 2}, Report: Report{
 		Config: "/etc/ha.d/ld.cf", Pid: 4711, Version: `1.2 "beta"`, Started: began,
 		Reloads: Reloads{Succeeded: 2, Refused: 1, Last: began.Add(4 * time.Minute), Error: `/etc/ha.d/ld.cf:3:1: unknown directive "virtuel"`},
-		Events:  map[string]uint64{"mail-failed": 0, "hook-failed": 2},
-	}
+	}}
 }
 
 func carried() map[lvs.Backend]Connections {
@@ -429,7 +428,7 @@ func TestANameThatFitsItsColumnHasNoLineOfItsOwn(t *testing.T) {
 func TestWhatADaemonIsRemarkedOn(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for overdue, late := range map[float64]bool{0.99: false, 1: true} {
-		r := Report{Time: &now, Started: &now, Reloads: &Reloads{Last: now}, Table: &Table{}, Checks: &Checks{Overdue: overdue}}
+		r := Report{Time: now, Started: now, Reloads: Reloads{Last: now}, Table: Table{}, Checks: &Checks{Overdue: overdue}}
 		var b bytes.Buffer
 		if err := r.WriteText(&b); err != nil {
 			t.Fatal(err)

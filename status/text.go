@@ -22,7 +22,7 @@ const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 // service with its servers in the order of the file.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
-	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(*r.Started)))
+	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
 	t.printf("configuration of %s ago, reloads: %d, refused: %d\n", Short(r.Time.Sub(r.Reloads.Last)),
 		r.Reloads.Succeeded, r.Reloads.Refused)
 	t.remarks(0, r.Remarks()...)
@@ -35,7 +35,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		t.printf("%s\n", printable.Line(v.title()))
 		t.remarks(2, v.Remarks()...)
 		for _, row := range v.Rows() {
-			t.server(&row, *r.Time)
+			t.server(&row, r.Time)
 		}
 	}
 	if len(r.Last) > 0 {
@@ -46,7 +46,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		if e.More > 0 {
 			text += fmt.Sprintf(" (and %d more)", e.More)
 		}
-		t.hanging(fmt.Sprintf("  %-14s", clock(e.At, *r.Time)), text)
+		t.hanging(fmt.Sprintf("  %-14s", clock(e.At, r.Time)), text)
 	}
 	return t.w.Flush()
 }
