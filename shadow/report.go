@@ -17,7 +17,7 @@ type Report struct {
 	Ended    bool      `json:"ended"`
 	Readings int       `json:"readings"` // readings of the live table
 	Unread   int       `json:"unread"`   // readings that failed
-	// requests that would have changed the live table; all were refused
+	// requests that would have changed the live table: 0, as a Reader has none
 	Writes   int `json:"writes"`
 	Virtuals int `json:"virtuals"` // virtual services in both tables
 	Servers  int `json:"servers"`  // their servers in the file
@@ -80,7 +80,7 @@ func (r *Report) count(served bool) *Sightings {
 // publish passes the report to Options.Update.
 func (s *shadow) publish() error {
 	r := &s.report
-	r.Until, r.Writes = time.Now(), int(s.live.refused.Load())
+	r.Until = time.Now()
 	r.Now, r.Absent, r.Virtuals, r.Servers = nil, nil, 0, 0
 	for _, v := range s.services {
 		if _, there := s.was.live[v.Key]; !there {

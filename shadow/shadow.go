@@ -22,9 +22,15 @@ const (
 	readTimeout  = 5 * time.Second // the time limit of a reading
 )
 
+// Reader is the part of an ipvsctl.Client that only reads.
+type Reader interface {
+	Read(context.Context) (ipvsctl.Table, error)
+	Services(context.Context, ...lvs.Key) (ipvsctl.Table, error)
+}
+
 // Options are what a shadow works with.
 type Options struct {
-	Live     ipvsctl.Client // the live table, which is only read, by several goroutines
+	Live     Reader // the live table, read by several goroutines
 	Plan     *director.Plan
 	Programs bool // external checks are run; else their servers are in service here when they are in the live table
 	// Changed returns another plan when the file has changed, else nil. It is called after each reading.
@@ -36,7 +42,6 @@ type Options struct {
 // shadow is one run. Its fields belong to the goroutine of Run but for table, which followers read.
 type shadow struct {
 	Options
-	live     readOnly
 	memory   *ipvsctl.Memory
 	director *director.Director
 	report   Report
@@ -52,31 +57,10 @@ type shadow struct {
 // pair are both tables as they were read last; nil before.
 type pair struct{ live, ours ipvsctl.Table }
 
-// readOnly is a table that refuses changes, and counts them.
-type readOnly struct {
-	ipvsctl.Client
-	refused atomic.Int64 // changes that were requested
-}
-
-// Do makes no change.
-func (r *readOnly) Do(_ context.Context, ops ...ipvsctl.Op) []error {
-	r.refused.Add(int64(len(ops)))
-	results := make([]error, len(ops))
-	for i, op := range ops {
-		results[i] = &ipvsctl.OpError{Op: op.String(), Err: errors.New("the live table is only read")}
-	}
-	return results
-}
-
-// Timeouts only reads them.
-func (r *readOnly) Timeouts(ctx context.Context, _ lvs.Timeouts) (lvs.Timeouts, error) {
-	return r.Client.Timeouts(ctx, lvs.Timeouts{})
-}
-
 // ownTable is the director's. A server that leaves the file drains by its connections in the live table.
 type ownTable struct {
 	*ipvsctl.Memory
-	live *readOnly
+	live Reader
 }
 
 // Services returns those of the live table.
@@ -87,9 +71,9 @@ func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table,
 // Run compares until ctx is done, and returns what it saw. It begins as a daemon does that starts over the live table.
 // An error means that it could not begin.
 func Run(ctx context.Context, o Options) (Report, error) {
-	s := &shadow{Options: o, live: readOnly{Client: o.Live}, open: map[place]*Difference{},
+	s := &shadow{Options: o, open: map[place]*Difference{},
 		report: Report{Begun: time.Now()}}
-	table, err := s.live.Read(ctx)
+	table, err := s.Live.Read(ctx)
 	if err != nil {
 		return s.report, fmt.Errorf("reading the live table: %w", err)
 	}
@@ -104,7 +88,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		func(key lvs.Key, _ ipvsctl.Service) bool { return !slices.Contains(o.Plan.Keys(), key) })
 	s.memory = ipvsctl.NewMemory(ours)
 	s.director = director.New(director.Deps{
-		Table: ownTable{s.memory, &s.live}, Maintenance: maintenance.New(nil).Watch,
+		Table: ownTable{s.memory, s.Live}, Maintenance: maintenance.New(nil).Watch,
 	})
 	directing, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
@@ -140,7 +124,7 @@ func (s *shadow) watch(ctx context.Context) {
 func (s *shadow) look(ctx context.Context) {
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	live, err := s.live.Read(reading)
+	live, err := s.Live.Read(reading)
 	if ctx.Err() != nil {
 		return
 	}

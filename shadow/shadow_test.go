@@ -427,24 +427,6 @@ func TestTheFileThatChangesIsCompared(t *testing.T) {
 	})
 }
 
-// A request to change the live table is refused with an error, and counted.
-func TestTheLiveTableIsOnlyRead(t *testing.T) {
-	m := ipvsctl.NewMemory(nil)
-	r := readOnly{Client: m}
-	errs := r.Do(t.Context(),
-		ipvsctl.Op{Kind: ipvsctl.AddService, Key: web, Settings: ipvsctl.Settings{Scheduler: "rr"}})
-	table, err := m.Read(t.Context())
-	if len(errs) != 1 || errs[0] == nil || r.refused.Load() != 1 || len(table) != 0 || err != nil {
-		t.Errorf("%v, %d refused, %v, %v", errs, r.refused.Load(), table, err)
-	}
-	var last Report
-	s := &shadow{Options: Options{Update: func(r Report) error { last = r; return nil }}}
-	s.live.refused.Store(1)
-	if err := s.publish(); err != nil || last.Writes != 1 {
-		t.Errorf("%v, the report has %d", err, last.Writes)
-	}
-}
-
 // The summary has how often each of the two was first, and by how much on average and at most.
 func TestTheSumOfWhoWasFirst(t *testing.T) {
 	var s Sightings
