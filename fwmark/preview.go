@@ -4,8 +4,6 @@ import "context"
 
 // Preview returns the iptables commands that Sync would run. It runs none and loads no module.
 func (f *Firewall) Preview(ctx context.Context, want []Rule) ([]string, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	var lines []string
 	for _, fam := range f.families {
 		table, err := fam.tables.list(ctx, true)

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"ldirectord/printable"
 )
 
-// Firewall keeps the mark rules of one daemon. Its methods may be called from any goroutine.
-type Firewall struct {
-	mu       sync.Mutex
-	families [2]*family
-}
+// Firewall keeps the mark rules of one daemon. Its methods are called one after the other.
+type Firewall struct{ families [2]*family }
 
 // Open returns the firewall of the daemon with this name, which is part of its chains' names. It does nothing yet: the
 // program iptables is searched when it is first needed.
@@ -37,8 +33,6 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 // It tries both families independently. If a rule can't be set, nothing of its family changes. Reading takes 2 ms; a
 // change runs iptables for every rule, 1000 of them take 3 to 6 s.
 func (f *Firewall) Sync(ctx context.Context, want []Rule) ([]string, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	var (
 		found    []string
 		failures []error
