@@ -81,6 +81,12 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loa
 		l.Found, plan = append(l.Found, own...), nil
 	}
 	l.Found = append(l.Found, doctor.JudgePrograms(cfg)...)
+	for _, name := range cfg.Global.Execute {
+		if _, err := s.Dirs.Find(name); err != nil {
+			l.Found = append(l.Found, parser.Diagnostic{Kind: "missing-file", Pos: cfg.Global.At["execute"],
+				Text: "execute starts nothing: there is no configuration file " + name})
+		}
+	}
 	if plan == nil || found.HasErrors() {
 		l.Draft = cfg
 		return l
