@@ -35,6 +35,7 @@ type OrderedServer struct {
 	Guard string         `json:"guard,omitempty"` // of a virtual service: see guardOf
 	Waits bool           `json:"waits,omitempty"` // it has no address yet
 	Owner string         `json:"owner,omitempty"` // the other daemon that has the virtual service
+	Fresh bool           `json:"fresh,omitempty"` // it had no order before, and did not wait to come back
 }
 
 // Record saves an order for a daemon that does not answer, or for the next daemon. Only the configuration decides which
@@ -53,6 +54,7 @@ func Record(ctx context.Context, i instance.Instance, plan *director.Plan, r ord
 	}
 	r.By = instance.UserName(os.Geteuid())
 	now := plan.Snapshot()
+	now.Orders = maps.Clone(all)
 	meant, err := carryOut(r, now, all, i.Path, file)
 	answer.Servers = inTable(now, meant)
 	return answer, err
@@ -249,7 +251,7 @@ func inTable(now *director.Snapshot, meant []lvs.Backend) (list []OrderedServer)
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {
 		index[at] = i
-		list = append(list, OrderedServer{Backend: at})
+		list = append(list, OrderedServer{Backend: at, Fresh: now.Orders[at].Kind == ""})
 	}
 	every := slices.Contains(meant, lvs.Backend{Virtual: orders.EveryAddress})
 	var announced []string // the virtual services of the named addresses
@@ -264,7 +266,8 @@ func inTable(now *director.Snapshot, meant []lvs.Backend) (list []OrderedServer)
 		}
 		at := lvs.At(v.ID, s.Real)
 		if i, is := index[at]; is {
-			list[i].Key, list[i].Addr, list[i].Waits, list[i].Owner = v.Key, s.Addr, s.Waits, v.Owner
+			list[i] = OrderedServer{at, v.Key, s.Addr, "", s.Waits, v.Owner,
+				list[i].Fresh && s.WaitsFor == "" && (s.Order == nil || s.Order.Kind == "")}
 		} else if slices.Contains(announced, v.ID) {
 			list = append(list, OrderedServer{Backend: at, Key: v.Key, Addr: s.Addr})
 		}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,6 +64,29 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 		if len(meant) != 1 || meant[0].Real != "web:80" || len(all) != left || err != nil {
 			t.Errorf("%s: %v, %v, left %v", what, meant, err, all)
 		}
+	}
+}
+
+// The end of an order is told from a command that found none; a server that waited to come back is released by it.
+func TestWhichServersHadNoOrder(t *testing.T) {
+	const id = "tcp:10.1.0.1:80"
+	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: id, Servers: []director.ServerSnapshot{
+		{Real: "none"}, {Real: "undone", Order: &orders.Order{}},
+		{Real: "given"}, {Real: "alias", Order: &orders.Order{Kind: orders.Drain}},
+		{Real: "fallen", ServerResult: director.ServerResult{WaitsFor: "holddown"}},
+	}}}, Orders: orders.All{lvs.At(id, "given"): {Kind: orders.Maint}, lvs.At(id, "lost"): {Kind: orders.Maint}}}
+	var meant []lvs.Backend
+	for _, name := range []string{"none", "undone", "given", "alias", "fallen", "lost", ""} {
+		meant = append(meant, lvs.At(id, name))
+	}
+	var fresh []string
+	for _, s := range inTable(now, meant) {
+		if s.Fresh {
+			fresh = append(fresh, s.Real)
+		}
+	}
+	if want := []string{"none", "undone", ""}; !slices.Equal(fresh, want) {
+		t.Errorf("without an order are %q, want %q", fresh, want)
 	}
 }
 

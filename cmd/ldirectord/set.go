@@ -123,9 +123,11 @@ type orderedServer struct {
 
 func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	at := s.Backend
-	address := strings.Replace(at.Virtual, orders.EveryAddress, "every address", 1)
+	address := strings.Replace(at.String(), orders.EveryAddress, "every address", 1)
 	switch withdraws := order.Kind == orders.Withdraw; {
 	case at.Real != "" && (withdraws || order.Kind == orders.Announce): // a server of the named address
+	case s.Fresh && order.TakesBack():
+		fmt.Fprintln(c.out, address+": there was no order")
 	case withdraws:
 		fmt.Fprintln(c.out, address, "is withdrawn")
 	case order.Kind == orders.Announce:
