@@ -70,6 +70,7 @@ type VirtualSnapshot struct {
 	Fallback  *FallbackSnapshot `json:"fallback,omitempty"` // nil: none
 	Rule      health.Rule       `json:"-"`                  // the thresholds for its servers
 	Guard     GuardSnapshot     `json:"guard,omitzero"`
+	Order     orders.Order      `json:"order,omitzero"`           // to obey; filled in later
 	Enough    *MinServers       `json:"minservers,omitempty"`     // nil without minservers
 	Written   bool              `json:"written"`                  // the table is as the director wants it
 	Error     string            `json:"error,omitempty"`          // why the table refused the last change

@@ -83,7 +83,7 @@ func (v *Virtual) Remarks() []string {
 	}
 	switch {
 	case g.Obeys:
-		all.add("by order, until every server is up: %s server", none)
+		all.add("by order, until every server is up: %s server%s", none, v.Order.Remark("; order: "))
 	case g.Held > 0 && g.Paced:
 		all.add("%d fail but stay in service until %s releases them", g.Held, who)
 	case g.Held > 0:

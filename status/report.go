@@ -117,6 +117,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[lvs.Backend]Connecti
 	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
 	for i := range s.Virtuals {
 		v := newVirtual(&s.Virtuals[i], s.Time, carried)
+		v.Order = s.Orders[lvs.Backend{Virtual: v.ID}]
 		v.Nothing = !s.Standby && v.servesNothing()
 		r.Virtuals = append(r.Virtuals, v)
 	}

@@ -243,6 +243,7 @@ func TestServersThatWaitToGo(t *testing.T) {
 		guard director.GuardSnapshot
 		want  string
 	}{
+		{director.GuardSnapshot{Keeps: 2, Obeys: true}, "keepserving holds no server; order: obey by kim: broken"},
 		{director.GuardSnapshot{Paced: true, Held: 3}, "3 fail but stay in service until paceout releases them"},
 		{director.GuardSnapshot{Paced: true, Held: 3, Keeps: 2}, "3 fail but stay in service until paceout or keepserving releases them"},
 		{director.GuardSnapshot{Paced: true, Obeys: true}, "by order, until every server is up: paceout holds no server"},
@@ -250,6 +251,7 @@ func TestServersThatWaitToGo(t *testing.T) {
 		{director.GuardSnapshot{Held: 3, Keeps: 2}, "keepserving holds 3 in service although their checks fail: the minimum is 2"},
 	} {
 		now.Virtuals[0].Guard = row.guard
+		now.Orders = orders.All{{Virtual: now.Virtuals[0].ID}: {Kind: orders.Obey, By: "kim", Why: "broken"}}
 		v := NewReport(now, process(), nil).Virtuals[0]
 		if got := strings.Join(v.Remarks(), "\n"); !strings.Contains(got, row.want) {
 			t.Errorf("%q, want %q", got, row.want)
