@@ -104,7 +104,7 @@ type simpleAnswer struct {
 	found    []byte // the line that matches
 }
 
-// look searches a line with its end. An empty text is no line.
+// look searches a line with its end. An empty text is not a line.
 func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err error) {
 	if len(line) == 0 {
 		return false, nil

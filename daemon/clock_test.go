@@ -10,7 +10,7 @@ import (
 )
 
 // A jump of the clock is reported in one line. If the machine stood still between the readings of the two clocks,
-// that is no jump.
+// that is not a jump.
 func TestAJumpOfTheClockIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, set, late := time.Now().Add(-time.Hour), time.Duration(0), false

@@ -99,8 +99,8 @@ func (f *configFile) run(ctx context.Context) {
 	}
 }
 
-// look adopts a changed file, or reports that autoreload is off. A new time stamp alone is no change. A missing file is
-// reported and waited for.
+// look adopts a changed file, or reports that autoreload is off. A new time stamp alone is not a change. A missing file
+// is reported and waited for.
 func (f *configFile) look(ctx context.Context) {
 	defer settleMemory() // even if the text changes nothing
 	text, err := f.d.Config.Read()

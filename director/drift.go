@@ -151,7 +151,7 @@ func (s *server) fullness() string {
 		has, s.Dest.Upper, s.Dest.Resumes())
 }
 
-// notice reports external changes once. Such a change of a server is kept until the server's next transition or a
+// notice reports external changes once. Such a change of a server is kept until the server's next change of state or a
 // reload, unless a file in maintenancedir or the directive repair forbids it.
 func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
 	if have.Key != v.key {

@@ -57,7 +57,7 @@ func (w *witness) look(t lvs.Traffic, now time.Time) {
 	w.fresh.Connections, w.fresh.PacketsOut = t.Connections-before.Connections, t.PacketsOut-before.PacketsOut
 }
 
-// forget begins anew.
+// forget starts the count again.
 func (w *witness) forget(now time.Time, why string) {
 	w.since, w.unanswered, w.quiet = now, 0, 0
 	if w.suspected {

@@ -222,7 +222,7 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 		for number, check := range checks {
 			j, err := b.judgement(v, s, number)
 			d := ignored(cfg, number, int(j.number))
-			if err != nil { // it is no repetition then
+			if err != nil { // it is not a repetition then
 				d = diagnose(check, cfg.Reals[i].At, err)
 			}
 			if d.Text != "" && !refused[d.Text] {

@@ -75,7 +75,7 @@ func (w *writer) succeeded(v *virtual) {
 
 // failed reports that a change failed and sets the time of the next try. It reports once until a change succeeds or the
 // configuration changes. If the table does not answer, only one virtual service is reported. A change that the end of
-// the daemon interrupts is no failure.
+// the daemon interrupts is not a failure.
 func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 	v.weighed = false
 	v.touch()
@@ -83,7 +83,7 @@ func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 		return
 	}
 	if !v.settingsRejected {
-		v.Lost() // some of the changes may have been made: the next difference is no external change
+		v.Lost() // some of the changes may have been made: the next difference is not an external change
 	}
 	if v.refused == "" {
 		unanswered := errors.Is(err, context.DeadlineExceeded)

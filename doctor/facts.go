@@ -207,7 +207,7 @@ func (f *facts) readSettings() {
 		switch {
 		case err == nil:
 			f.settings[name] = strings.TrimSpace(string(text))
-		case !errors.Is(err, fs.ErrNotExist): // a missing setting is no error
+		case !errors.Is(err, fs.ErrNotExist): // a missing setting is not an error
 			f.unread = append(f.unread, err.Error())
 		}
 	}

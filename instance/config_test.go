@@ -11,7 +11,7 @@ import (
 func TestFindingTheConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	first, second, here := filepath.Join(dir, "first"), filepath.Join(dir, "second"), filepath.Join(dir, "here")
-	if err := os.MkdirAll(filepath.Join(first, "a.cf"), 0o700); err != nil { // a folder is no configuration
+	if err := os.MkdirAll(filepath.Join(first, "a.cf"), 0o700); err != nil { // a folder is not a configuration
 		t.Fatal(err)
 	}
 	inSecond, inHere, unnamed := file(t, filepath.Join(second, "a.cf")), file(t, filepath.Join(here, "b.cf")), file(t, filepath.Join(first, "ldirectord.cf"))

@@ -106,7 +106,7 @@ func TestAKilledProcessIsKnown(t *testing.T) {
 	}
 }
 
-// A pager, an editor or a tail with ldirectord in its command line is no director. This program may have another
+// A pager, an editor or a tail with ldirectord in its command line is not a director. This program may have another
 // name.
 func TestCommandLinesOfDirectors(t *testing.T) {
 	defer func(name string) { os.Args[0] = name }(os.Args[0])

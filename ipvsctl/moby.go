@@ -14,7 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// moby changes virtual services by the library moby/ipvs.
+// moby changes virtual services through the library moby/ipvs.
 type moby struct{ handle *ipvs.Handle }
 
 // setUp runs the set-up of moby/ipvs once, which calls modprobe again and logs if there is none.

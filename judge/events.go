@@ -99,8 +99,9 @@ func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
 func (s *Server) letGo() { s.Held, s.Entered, s.Turned = false, false, true }
 
 // Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
-// transition or a reload. It is undone if repair is set, if another daemon empties the section, or if it contradicts
-// maintenance. One that is kept ends what was changing the server's weight. In: the destination still exists.
+// change of state or a reload. It is undone if repair is set, if another daemon empties the section, or if it
+// contradicts maintenance. A change that is kept ends what was changing the server's weight. In: the destination still
+// exists.
 func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	s := c.At(addr)
 	keptOut := s != nil && s.Suspended()

@@ -152,7 +152,7 @@ func removals(h *hearing) {
 			continue
 		}
 		s.letGo()
-		s.Fallen = h.Delays() && s.Verdict() == health.Down // a request to be left out is no failure
+		s.Fallen = h.Delays() && s.Verdict() == health.Down // a request to be left out is not a failure
 		h.count(s)
 	}
 	h.Held = slices.DeleteFunc(h.Held, func(i int) bool { return !h.Servers[i].Held })

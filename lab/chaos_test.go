@@ -269,7 +269,7 @@ func (c *chaos) intrude() {
 	}
 }
 
-// ipvsadm changes the table. A change of an entry that does not exist is no failure.
+// ipvsadm changes the table. A change of an entry that does not exist is not a failure.
 func (c *chaos) ipvsadm(command string) {
 	c.say("ipvsadm %s", command)
 	c.sh("ip netns exec %sdir ipvsadm %s 2>/dev/null || true", c.prefix, command)

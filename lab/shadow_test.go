@@ -23,7 +23,7 @@ virtual = 198.51.100.10:80
         quiescent = no
 `
 
-// A shadow runs next to a daemon with the same file. What both see is no difference. What a hanging daemon misses is
+// A shadow runs next to a daemon with the same file. What both see is not a difference. What a hanging daemon misses is
 // one. The shadow changes nothing, and docs/upgrade.md shows its output.
 func TestKernelShadow(t *testing.T) {
 	l := newLab(t)

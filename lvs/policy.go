@@ -29,7 +29,7 @@ func (p *Policy) Delays() bool { return p.HoldDown > 0 || p.Pace.N > 0 }
 // values below applies.
 type OnFail time.Duration
 
-// The values of OnFail that are no times.
+// The values of OnFail that are not times.
 const (
 	ByQuiescent OnFail = -iota // what Policy.Quiescent says
 	Keep                       // it has weight 0 while it fails

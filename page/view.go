@@ -133,6 +133,6 @@ func (v *view) link(name string, value any) string {
 
 // skip is the number of rows on earlier pages.
 func (v *view) skip() int {
-	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 for what is no number
+	n, _ := strconv.Atoi(v.asked.Get("skip")) // 0 for what is not a number
 	return max(n, 0)
 }

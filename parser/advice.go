@@ -272,7 +272,7 @@ func (a adviser) servers() {
 // MasqLoopback is the start of a warning that doctor gives too.
 const MasqLoopback = "with masq clients of other machines do not reach"
 
-// own counts the servers of a section that are no backups, and those with a weight among them.
+// own counts the servers of a section that are not backups, and those with a weight among them.
 func (v *Virtual) own() (servers, weighted int) {
 	count := func(isBackup bool, weight int) {
 		if !isBackup {

@@ -133,7 +133,7 @@ func readMonitorFile(v *value) (string, *problem) {
 }
 
 // try tests access to a file, if Options allows it. The format is for the error. Missing rights of the current user are
-// no mistake in the configuration.
+// not a mistake in the configuration.
 func (v *value) try(open func(path string) error, path, kind, format string) *problem {
 	if open == nil {
 		return nil

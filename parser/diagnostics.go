@@ -106,7 +106,7 @@ func (ds Diagnostics) OnlyLookups() bool {
 // Errors returns the findings for which the file is refused.
 func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
 
-// Warnings returns the findings that are no errors.
+// Warnings returns the findings that are not errors.
 func (ds Diagnostics) Warnings() Diagnostics { return ds.only(Warning) }
 
 func (ds Diagnostics) only(s Severity) Diagnostics {
@@ -147,7 +147,7 @@ type report struct {
 	refusal      string // how the Perl ldirectord refuses that line
 }
 
-// maxFindings bounds the errors and the warnings that are kept. A file with more is no configuration.
+// maxFindings bounds the errors and the warnings that are kept. A file with more is not a configuration.
 const maxFindings = 10000
 
 type entry struct {

@@ -34,7 +34,7 @@ func readHost(t *names.Table, text string, ipv6 bool) (l names.Lookup[netip.Addr
 
 const bracketsMissing = "an IPv6 address is written in brackets"
 
-// notLookedUp returns why a text is no host name; "" if it may be one.
+// notLookedUp returns why a text is not a host name; "" if it may be one.
 func notLookedUp(text string) string {
 	switch {
 	case numeric.MatchString(text):

@@ -242,7 +242,7 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 // endpoints are the addresses and the port of a line of real servers.
 func (r *resolver) endpoints(at finder, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
 	if line.first == "" {
-		return first, last, 0, false // the line was no server
+		return first, last, 0, false // the line was not a server
 	}
 	first, ok = r.hostAddress(at, realHost, line.line, line.first, ipv6)
 	port := readPort(r.names, line.port, "")

@@ -73,7 +73,7 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	return h, nil
 }
 
-// open4 lets the kernel drop packets that are no replies to us. (Where it can't, receive does.)
+// open4 lets the kernel drop packets that are not replies to us. (Where it can't, receive does.)
 func open4(id uint16) (*net.IPConn, error) {
 	conn, err := net.ListenIP("ip4:icmp", nil)
 	if err != nil {

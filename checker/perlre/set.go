@@ -88,7 +88,7 @@ func (s *scanner) classRange() string {
 	case from > to:
 		s.fail(begin, "invalid range %q", s.src[begin:s.pos])
 	}
-	if from < 0x80 && to >= 0x80 { // what is between is no byte, but for (?i) another's other case
+	if from < 0x80 && to >= 0x80 { // only with (?i), another byte's other case is between
 		return text + `-\x7f\x{e080}-` + last
 	}
 	return text + "-" + last

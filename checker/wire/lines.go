@@ -117,7 +117,7 @@ func (r Reply) Has(keyword string) bool {
 	})
 }
 
-// parseReply reads the number of a reply's line, and whether more lines follow. 0 is no reply.
+// parseReply reads the number of a reply's line, and whether more lines follow. 0 is not a reply.
 func parseReply(line string) (code int, more bool) {
 	if len(line) < 3 || line[0] < '1' || line[0] > '5' || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
 		return 0, false

@@ -62,8 +62,8 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	return l, nil
 }
 
-// refused is the exit status for a refused configuration. A failed look-up is no mistake of the file: in the foreground
-// the exit status is that of a crash, so that a service manager tries again.
+// refused is the exit status for a refused configuration. A failed look-up is not a mistake in the file: in the
+// foreground the exit status is that of a crash, so that a service manager tries again.
 func refused(c *call, found parser.Diagnostics) int {
 	switch {
 	case !c.stay:

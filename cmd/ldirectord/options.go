@@ -147,7 +147,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 		o.verb = words[0]
 		return words[1:], nil
 	case isCommand(words[1]):
-		// an empty word is no file, and does not name the daemon without a file
+		// an empty word is not a file, and does not name the daemon without a file
 		o.config, o.verb = cmp.Or(words[0], `""`), words[1]
 		return words[2:], nil
 	case isCommand(words[0]) && !strings.HasPrefix(words[1], "-"):

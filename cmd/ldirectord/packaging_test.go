@@ -40,7 +40,7 @@ func TestExternalProgramsGetEveryRightBack(t *testing.T) {
 	dropIn := packaged(t, "systemd/external-programs.conf")
 	for _, m := range regexp.MustCompile(`(?m)^(\w+)=`).FindAllStringSubmatch(rights, -1) {
 		switch m[1] {
-		case "SystemCallErrorNumber", "ReadWritePaths", "UMask", "WantedBy": // these are no restrictions
+		case "SystemCallErrorNumber", "ReadWritePaths", "UMask", "WantedBy": // these are not restrictions
 			continue
 		}
 		if !regexp.MustCompile(`(?m)^` + m[1] + `=`).MatchString(dropIn) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A file that only the user who runs check may not open is no mistake of the configuration. A daemon of that user
+// A file that only the user who runs check may not open is not a mistake in the configuration. A daemon of that user
 // can't start with it.
 func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -125,8 +125,8 @@ func (l *letter) text() string {
 	return b.String()
 }
 
-// addresses are the mailboxes of an emailalert value. One that is no list by RFC 5322, as with local names, is split at
-// its commas.
+// addresses are the mailboxes of an emailalert value. One that is not a list by RFC 5322, as with local names, is split
+// at its commas.
 func addresses(list string) []string {
 	var found []string
 	if parsed, err := mail.ParseAddressList(list); err == nil {

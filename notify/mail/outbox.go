@@ -42,7 +42,7 @@ type box struct {
 	dropped *letter   // the last letter that did not fit; its count is the number of all of them
 	busy    bool      // a goroutine works on the queue
 	failing bool      // the box fails, and that was reported
-	lost    int       // alerts that a recipient did not get since it fails
+	lost    int       // alerts that a recipient did not get since mail began to fail
 	stuck   bool      // its last try failed
 }
 

@@ -32,7 +32,7 @@ func newProgram(path string) (program, error) {
 		return program{}, err
 	}
 	defer f.Close()
-	head, _ := bufio.NewReader(f).Peek(80) // a shorter file is no script
+	head, _ := bufio.NewReader(f).Peek(80) // a shorter file is not a script
 	first, _, _ := strings.Cut(string(head), "\n")
 	return program{Path: path, Reference: strings.HasPrefix(first, "#!") && strings.Contains(first, "perl")}, nil
 }

@@ -171,7 +171,7 @@ func (s *server) startStream(handle func(net.Conn, *server) error) error {
 			clients.add(conn)
 			go func() {
 				defer clients.remove(conn)
-				handle(conn, s) // a client that goes away is no error
+				handle(conn, s) // a client that goes away is not an error
 			}()
 		}
 	}()
@@ -224,7 +224,7 @@ func (s *server) startPackets(network string, answer func([]byte, *server) []byt
 				return
 			}
 			if out := answer(request[:n], s); out != nil {
-				conn.WriteTo(out, peer) // a client that goes away is no error
+				conn.WriteTo(out, peer) // a client that goes away is not an error
 			}
 		}
 	}()

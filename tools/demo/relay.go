@@ -15,7 +15,7 @@ const (
 )
 
 // relay forwards each connection to the virtual service to the real server that the table chooses. Like the kernel it
-// refuses them while nobody has a weight above zero.
+// refuses them while no server has a weight above zero.
 type relay struct {
 	virtual string
 	table   func() (string, error) // the table now: read again for each connection

@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// maxFlaky is how many tests may fail in one run and be played again: more are no accident.
+// maxFlaky is how many tests may fail in one run and be played again: more are not an accident.
 const maxFlaky = 3
 
 func main() {
