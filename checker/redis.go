@@ -47,7 +47,7 @@ func logInRedis(d *dialogue) (err error) {
 	return err
 }
 
-// redisCommand is a command as the RESP specification has it, without its last line break.
+// redisCommand is a command as the RESP specification defines it, without its last line break.
 func redisCommand(words ...string) string {
 	command := fmt.Sprintf("*%d", len(words))
 	for _, word := range words {

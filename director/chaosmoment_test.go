@@ -61,7 +61,7 @@ func serverAt(c *judge.Case, addr netip.AddrPort) *judge.Server {
 	return nil
 }
 
-// moment is a virtual service as the file has it.
+// moment is a virtual service as in the file.
 func (o *oracle) moment(key lvs.Key, s section, table lvs.Dests) *always.Moment {
 	m := &always.Moment{BackupBelow: s.backupBelow(), Quiescent: s.quiescent, OnFail: s.onFails(), Repair: s.repair, KeepServing: s.share(), Obeys: o.mayObey(key),
 		Failed: true, Follows: true, Table: table, Call: netip.AddrPort.String,

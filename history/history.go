@@ -25,7 +25,7 @@ const (
 // History is the history of one real server. The zero value has no records. It is not safe for several goroutines.
 type History struct{ records []Record }
 
-// Moment is a time in nanoseconds since 1970, by the wall clock as the log has it.
+// Moment is a time in nanoseconds since 1970, by the wall clock as in the log.
 type Moment int64
 
 // At is the moment of a time.

@@ -42,7 +42,7 @@ func (c *Case) Serves(s *Server) bool {
 	if c.Rests(s) || s.Weight() == 0 || s.Drained() || state != health.Up && (state != health.Unknown || !s.Kept) {
 		return false
 	}
-	waits := s.Rerouted || c.Gathers() || state == health.Unknown && c.Have != nil // it stays as the table has it
+	waits := s.Rerouted || c.Gathers() || state == health.Unknown && c.Have != nil // it stays as in the table
 	return !c.isOutByHand(s.Dest.Addr) && !(waits && c.weighsNothing(s))
 }
 

@@ -28,7 +28,7 @@ func (list HTTPStatuses) Has(status int) bool {
 type Step struct {
 	Send    bool   // else expect
 	Text    string // the bytes to send, or a Perl regular expression to expect, which the check judges
-	Written string // Text as the configuration has it
+	Written string // Text as in the configuration
 }
 
 // Account is how a check logs in. "" is none.

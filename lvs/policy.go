@@ -36,7 +36,7 @@ const (
 	Cut                        // it is removed at once
 )
 
-// String is the value as the file has it; "" for none.
+// String is the value as in the file; "" for none.
 func (o OnFail) String() string {
 	if o > 0 {
 		return Seconds(time.Duration(o))
@@ -62,7 +62,7 @@ const (
 
 var observing = []string{"no", "yes", "out"}
 
-// String is the value as the file has it.
+// String is the value as in the file.
 func (o Observe) String() string { return observing[o] }
 
 // ParseObserve reads a value of the file.
@@ -77,8 +77,8 @@ type Pace struct {
 	Every time.Duration
 }
 
-// String is the pace as the file has it: 1/10s or 25%/60s.
+// String is the pace as in the file: 1/10s or 25%/60s.
 func (p Pace) String() string { return p.Share.String() + "/" + Seconds(p.Every) }
 
-// Seconds is a time as the file may have it: 0.5s or 90s.
+// Seconds is a time as it may be in the file: 0.5s or 90s.
 func Seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s" }

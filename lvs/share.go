@@ -16,7 +16,7 @@ func (k Share) Of(servers int) int {
 	return int(k.N)
 }
 
-// String is the number as the file has it: 2 or 50%.
+// String is the number as in the file: 2 or 50%.
 func (k Share) String() string {
 	if k.Percent {
 		return fmt.Sprintf("%d%%", k.N)
@@ -34,7 +34,7 @@ func (m LowHigh) Of(servers int) (low, high int) {
 	return low, max(m.High.Of(servers), low)
 }
 
-// String is the value as the file has it: 2, 50% or 1/2.
+// String is the value as in the file: 2, 50% or 1/2.
 func (m LowHigh) String() string {
 	if m.Low == m.High {
 		return m.Low.String()

@@ -80,7 +80,7 @@ func (s Seconds) Duration() time.Duration {
 // Window is the rule that a server is up while Need of its last Of checks passed; 1 <= Need <= Of <= 64.
 type Window struct{ Need, Of int }
 
-// String is the rule as the file has it: 7/10.
+// String is the rule as in the file: 7/10.
 func (w Window) String() string { return fmt.Sprintf("%d/%d", w.Need, w.Of) }
 
 // Global holds what is outside the virtual sections.

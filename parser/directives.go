@@ -18,7 +18,7 @@ type Directive struct {
 	words     []string // of its row
 }
 
-// row is a directive as the table has it: words, a colon, its name, and " = " with its default if it has one. Words:
+// row is a directive as in the table: words, a colon, its name, and " = " with its default if it has one. Words:
 //
 //	header, global, section, either   where it may be written; either: in both places, and a section takes the
 //	                                  global value if it has none

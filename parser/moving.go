@@ -31,7 +31,7 @@ func readPace(v *value) (none lvs.Pace, p *problem) {
 // holdDown is a value of holddown.
 type holdDown struct{ first, most time.Duration }
 
-// String is the value as the file has it: 30s,240s.
+// String is the value as in the file: 30s,240s.
 func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seconds(h.most) }
 
 // usualDoubling is how many times as long as the first hold-down the longest one is, unless the file gives it.

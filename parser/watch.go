@@ -19,7 +19,7 @@ type Watch struct {
 	Silence time.Duration
 }
 
-// String is the value as the file has it: no, yes, or the seconds.
+// String is the value as in the file: no, yes, or the seconds.
 func (w Watch) String() string {
 	switch {
 	case !w.On:

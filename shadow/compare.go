@@ -181,5 +181,5 @@ func reason(p place, now *director.Snapshot) string {
 			return "no server is up"
 		}
 	}
-	return "as the file has it"
+	return "as in the file"
 }

@@ -33,7 +33,7 @@ const (
 // the connection changes no state: it only causes a check of each task.
 type Watch struct {
 	To     netip.AddrPort
-	OnLink bool // as wire.Via has it
+	OnLink bool // as in wire.Via
 	// Silence, in whole seconds: the other end is gone when its kernel is silent for that long to twice as long; 0:
 	// only a FIN, a RST or an error of the network counts.
 	Silence time.Duration

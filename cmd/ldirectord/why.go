@@ -49,7 +49,7 @@ func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
 			of = " in " + asked.Get("virtual")
 		}
 		return found, fmt.Errorf("%s has no real server %s%s; "+
-			"the last word is a real server, as status -v has it",
+			"the last word must be a real server, as status -v shows it",
 			o.path, asked.Get("server"), of)
 	}
 	return found, nil
