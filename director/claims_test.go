@@ -73,7 +73,7 @@ virtual = 10.1.0.2:80
 `
 
 // A director beside another daemon checks a virtual service of that one, but changes nothing in the table and sends
-// nothing. When the other ends, it takes the service over as found. It leaves to the other what that waits for.
+// nothing. When the other ends, it takes the service over as found. It leaves to the other daemon the services that the other daemon waits for.
 func TestADirectorBesideAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
