@@ -118,9 +118,9 @@ func TestNamesAreKept(t *testing.T) {
 	if err := f.Write(names); err != nil {
 		t.Fatal(err)
 	}
-	last := f.Last()
+	table := NewTable(Source{Last: f.Last()})
 	for _, n := range append(names, Name{Key: Key{Host: "web4"}}) {
-		if a := last(n.Key); len(a) > 0 != n.Addr.IsValid() || len(a) > 0 && !slices.Equal(a, append([]netip.Addr{n.Addr}, n.Earlier...)) {
+		if a := table.lastOf(n.Key); len(a) > 0 != n.Addr.IsValid() || len(a) > 0 && !slices.Equal(a, append([]netip.Addr{n.Addr}, n.Earlier...)) {
 			t.Errorf("%s: %v, want %v", n.Host, a, n)
 		}
 	}

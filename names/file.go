@@ -3,7 +3,6 @@ package names
 import (
 	"encoding/json"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"ldirectord/run"
@@ -55,11 +54,8 @@ func (f File) Write(list []Name) error {
 	return run.Write(string(f), append(text, '\n'), 0o644)
 }
 
-// Last returns the addresses in the file, which is read when the first one is requested.
+// Last returns the addresses in the file, of both families. It is read when the first one is requested.
 func (f File) Last() Last {
 	read := sync.OnceValue(f.read)
-	return func(key Key) []netip.Addr {
-		isOther := func(a netip.Addr) bool { return a.Is6() != key.IPv6 }
-		return slices.DeleteFunc(slices.Clone(read()[key.Host]), isOther)
-	}
+	return func(key Key) []netip.Addr { return read()[key.Host] }
 }

@@ -19,7 +19,7 @@ type Resolver interface {
 }
 
 // Last returns the address that a host name had when it was looked up last, and after it those of Name.Earlier. There
-// are none when it has never had one.
+// are none when it has never had one. Addresses of the other family don't count.
 type Last func(Key) []netip.Addr
 
 // Source is where answers come from.
