@@ -25,8 +25,6 @@ type examiner struct {
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
 	shortages uint64
-
-	watched map[*check]*schedule.Watch // nil: none
 }
 
 // watches keep an idle connection to each address, see schedule.Watches.
@@ -50,6 +48,7 @@ type check struct {
 	observed bool           // it was asked for because a server is suspected
 	// why its address can't be watched before the next reload; "": it can
 	unwatched string
+	watch     *schedule.Watch // nil: it is not watched
 }
 
 // user is a real server of a virtual service with one of its checks.
@@ -69,7 +68,7 @@ func (e *examiner) enter(p *Plan) {
 		if was := e.checks[t]; was != nil {
 			*c = *was
 		}
-		c.users, checks[t] = nil, c
+		c.users, c.watch, checks[t] = nil, nil, c
 	}
 	for x := range checked(e.virtuals...) {
 		c := checks[x.j.task]
@@ -120,10 +119,10 @@ func (e *examiner) run() {
 // watch has the pool watch the addresses that the sections name. If several sections share an address, they share one
 // connection.
 func (e *examiner) watch(tasks []*schedule.Task) {
-	e.watched = map[*check]*schedule.Watch{}
 	all := map[netip.AddrPort]*schedule.Watch{}
 	for _, t := range tasks {
 		c := e.checks[t]
+		c.watch = nil
 		for _, x := range c.users {
 			if !x.isWatched() || c.unwatched != "" {
 				continue
@@ -138,8 +137,8 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 				w.Silence = silence
 			}
 			w.OnLink, w.Every = w.OnLink || spec.OnLink, min(w.Every, every)
-			if e.watched[c] == nil {
-				e.watched[c], w.Tasks = w, append(w.Tasks, t)
+			if c.watch == nil {
+				c.watch, w.Tasks = w, append(w.Tasks, t)
 			}
 		}
 	}
@@ -156,7 +155,7 @@ func (x user) isWatched() bool { return x.v.cfg.Check(int(x.j.number)).Watches(x
 
 // attend has the address of a check watched after a success, while a server is up there.
 func (e *examiner) attend(c *check) {
-	w := e.watched[c]
+	w := c.watch
 	if w == nil {
 		return
 	}
@@ -174,13 +173,11 @@ func (e *examiner) serves(t *schedule.Task) bool {
 
 // unwatch notes that the address of a check can't be watched, and reports it.
 func (e *examiner) unwatch(c *check, why string) {
-	w := e.watched[c]
-	if w == nil {
+	if c.watch == nil {
 		return
 	}
-	for _, t := range w.Tasks {
-		e.checks[t].unwatched = why
-		delete(e.watched, e.checks[t])
+	for _, t := range c.watch.Tasks {
+		e.checks[t].unwatched, e.checks[t].watch = why, nil
 	}
 	x := c.users[slices.IndexFunc(c.users, user.isWatched)]
 	why = x.named(why)

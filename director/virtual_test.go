@@ -20,7 +20,7 @@ func virtualOf(cfg *parser.Virtual, servers ...*server) *virtual {
 
 // serverOf is a real server with one check.
 func serverOf(d lvs.Dest) *server {
-	return &server{real: &parser.Real{}, Member: judge.Member{Dest: d}, first: judgement{task: &schedule.Task{}}}
+	return &server{real: &parser.Real{}, Member: judge.Member{Dest: d, MovedTo: -1}, first: judgement{task: &schedule.Task{}, check: &check{}}}
 }
 
 // seated sets the states of a virtual service's servers.

@@ -110,8 +110,13 @@ func TestWithoutWatchNothingIsWatched(t *testing.T) {
 		s.step([]string{"start", "one"}, "")
 		time.Sleep(time.Minute)
 		s.stop(ErrHandover)
-		if s.watches.all == nil || len(s.watches.all) > 0 || len(s.director.examiner.watched) > 0 {
+		if s.watches.all == nil || len(s.watches.all) > 0 {
 			t.Errorf("watched: %v", s.watches.all)
+		}
+		for _, c := range s.director.examiner.checks {
+			if c.watch != nil {
+				t.Errorf("watched: %v", c.watch)
+			}
 		}
 	})
 }
