@@ -84,7 +84,7 @@ func (all *leavers) record() {
 			now = append(now, judge.Record{Key: v.key, Addr: l.Addr, Name: l.Name, Until: l.Until})
 		}
 		for _, s := range v.servers {
-			if s.moved != nil && s.Suspended() {
+			if s.MovedTo >= 0 && s.Suspended() {
 				now = append(now,
 					judge.Record{Key: v.key, Addr: s.Dest.Addr, Name: s.name(), Stays: true})
 			}

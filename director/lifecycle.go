@@ -204,8 +204,8 @@ func (s *server) judgement(k int) *judgement {
 // the check stays the same.
 func (x user) before(was *virtual) *judgement {
 	asOften := was.cfg.CheckInterval == x.v.cfg.CheckInterval
-	for _, old := range was.at(x.s.Dest.Addr) {
-		for o := range was.checks(old) {
+	for old := range was.Sharing(x.s.Dest.Addr) {
+		for o := range was.checks(was.members[old.At]) {
 			if o.j.task == x.j.task || asOften && o.spec() == x.spec() {
 				return o.j
 			}

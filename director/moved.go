@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-
-	"ldirectord/parser"
 )
 
 // This file handles servers whose host name has a new address. The new address is a new server. The old server stays in
@@ -25,7 +23,7 @@ func (b *planBuilder) earlier(v *virtual) {
 				continue
 			}
 			b.check(v, e)
-			e.moved, e.Backup, made[e.Dest.Addr] = s, s.Backup, true
+			e.MovedTo, made[e.Dest.Addr] = s.At, true
 			v.earlier = append(v.earlier, e)
 		}
 	}
@@ -69,7 +67,7 @@ func (e *examiner) endMoved() (moved bool) {
 	ended, gone := false, func(s *server) bool { return s.Gone }
 	for _, v := range e.virtuals {
 		before := v.servers
-		if n := len(before); n == 0 || before[n-1].moved == nil {
+		if n := len(before); n == 0 || before[n-1].MovedTo < 0 {
 			continue
 		}
 		if moved = true; slices.ContainsFunc(before, gone) {
@@ -91,7 +89,7 @@ func (e *examiner) endMoved() (moved bool) {
 // names returns the names of a server: as in the file, with the configured port, and the other name that orders may
 // use, its address or its host; "" for none.
 func (s *server) names() (name, other string) {
-	addr, named := s.real.Addr.String(), s.named()
+	addr, named := s.real.Addr.String(), s.real.Named
 	if named == nil {
 		return addr, ""
 	}
@@ -102,17 +100,9 @@ func (s *server) names() (name, other string) {
 	return addr, host
 }
 
-// named is the host name that leads to a server, or did until the server moved; nil if the file has an address.
-func (s *server) named() *parser.Named {
-	if s.moved != nil {
-		return s.moved.real.Named
-	}
-	return s.real.Named
-}
-
 // host is the host name in the file of a server that may move, or has moved; "" for others.
 func (s *server) host() string {
-	if named := s.named(); named != nil && named.Followed {
+	if named := s.real.Named; named != nil && named.Followed {
 		return named.Host
 	}
 	return ""

@@ -340,9 +340,9 @@ func (v *virtual) size() int { return len(v.servers) + len(v.cfg.Waiting) }
 func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	now.Real, now.Alias = s.names()
 	now.Addr, now.Weight = s.Dest.Addr, int(s.Dest.Weight)
-	if now.Moved = s.moved != nil; s.followed() {
+	if now.Moved = s.MovedTo >= 0; s.followed() {
 		now.Address = s.real.Addr.Addr().String()
-	} else if s.real.Named != nil {
+	} else if s.real.Named != nil && !now.Moved {
 		now.Host = s.real.Named.Host
 	}
 	worst := s.worst()

@@ -51,7 +51,6 @@ type server struct {
 	judge.Member
 	*judge.Server
 	real  *parser.Real
-	moved *server   // the server at the name's new address; nil: this server has not moved
 	first judgement // the judgement by its first check; with checktype=off it has no task
 
 	maintenance string        // the file that puts it into maintenance; "" for none
@@ -104,9 +103,7 @@ func (v *virtual) enlist() {
 	for i, s := range v.servers {
 		v.Members[i], s.Server = &s.Member, &v.Servers[i]
 		s.Server.Member, s.At = &s.Member, int32(i)
-		if s.Unchecked, s.MovedTo = s.first.task == nil, -1; s.moved != nil {
-			s.MovedTo = s.moved.At
-		}
+		s.Unchecked = s.first.task == nil
 		more := 0
 		for j := s.first.next; j != nil; j = j.next {
 			more++
@@ -147,16 +144,8 @@ func (s *server) label() string {
 }
 
 // followed reports whether the address of the server may change while the daemon runs.
-func (s *server) followed() bool { return s.real.Named != nil && s.real.Named.Followed }
-
-// at returns the servers with an address of the table, in the order of the file: one, or several that share the entry.
-func (v *virtual) at(addr netip.AddrPort) (all []*server) {
-	for _, i := range v.AllAt(addr) {
-		if s := v.members[i]; !s.Gone {
-			all = append(all, s)
-		}
-	}
-	return all
+func (s *server) followed() bool {
+	return s.MovedTo < 0 && s.real.Named != nil && s.real.Named.Followed
 }
 
 // serverAt returns the real server with an address of the table: if several share it, the one that is up; nil for none.

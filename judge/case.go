@@ -25,8 +25,8 @@ func (s *State) all() iter.Seq[*Server] {
 	}
 }
 
-// sharing are the servers with the same address in the table, in the order of the file.
-func (c *Case) sharing(addr netip.AddrPort) iter.Seq[*Server] {
+// Sharing are the servers with the same address in the table, in the order of the file.
+func (c *Case) Sharing(addr netip.AddrPort) iter.Seq[*Server] {
 	return func(yield func(*Server) bool) {
 		for _, i := range c.AllAt(addr) {
 			if s := &c.Servers[i]; !s.Gone && !yield(s) {
@@ -69,7 +69,7 @@ func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 // At returns the real server at an address of the table: if several share the address, the one that is up. It is nil if
 // there is none.
 func (c *Case) At(addr netip.AddrPort) (found *Server) {
-	for s := range c.sharing(addr) {
+	for s := range c.Sharing(addr) {
 		if found == nil || s.State() == health.Up {
 			found = s
 		}
@@ -141,7 +141,7 @@ func (c *Case) fallbackWanted() (wanted, known bool) {
 
 // ServedBy reports whether an address belongs to a real server that is up.
 func (c *Case) ServedBy(addr netip.AddrPort) bool {
-	for s := range c.sharing(addr) {
+	for s := range c.Sharing(addr) {
 		if s.IsUp() {
 			return true
 		}

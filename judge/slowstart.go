@@ -35,7 +35,7 @@ func climb(h *hearing) {
 		if h.comesIn(s) && !cold {
 			s.Climbs = beat
 		}
-		for other := range h.sharing(s.Dest.Addr) { // the table has one weight for all of them
+		for other := range h.Sharing(s.Dest.Addr) { // the table has one weight for all of them
 			if s.Climbs.IsZero() && s.IsUp() && !s.Held {
 				s.Climbs = other.Climbs
 			}

@@ -64,8 +64,8 @@ type Server struct {
 	Looks uint8
 
 	Name  Name      // the name of its state in status and alerts
-	Since time.Time // when that state began
 	Why   RuleID    // the rule that decided its place
+	Since time.Time // when the state began
 	Until time.Time // it waits by pace or paceout until then; zero: it does not
 }
 

@@ -184,7 +184,7 @@ func (r *resolver) named(line *realLine, ipv6 bool, server Real, port uint16) *N
 	}
 	n := &Named{Host: line.first, Followed: name.Followed}
 	for _, a := range name.Earlier {
-		server.Addr = netip.AddrPortFrom(a, port)
+		server.Addr, server.Named = netip.AddrPortFrom(a, port), n
 		n.Earlier = append(n.Earlier, server)
 	}
 	return n
