@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -37,9 +36,7 @@ func (h Hook) ended() {
 // only the latest of each key is run.
 type Hooks struct {
 	journal *Journal
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	running sync.WaitGroup
+	tries   *Tries // the commands, each of which is run once
 
 	mu    sync.Mutex // guards what follows
 	lanes map[string][]Hook
@@ -47,8 +44,7 @@ type Hooks struct {
 
 // NewHooks returns a runner whose failures go into the journal. Close ends it.
 func NewHooks(j *Journal) *Hooks {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	return &Hooks{journal: j, ctx: ctx, cancel: cancel, lanes: map[string][]Hook{}}
+	return &Hooks{journal: j, tries: NewTries(), lanes: map[string][]Hook{}}
 }
 
 // Shell is how the Perl runs a fallbackcommand: a command line for sh.
@@ -68,17 +64,12 @@ func (h *Hooks) Run(hook Hook) {
 	}
 	h.lanes[hook.Lane] = append(waiting, hook)
 	if !busy {
-		h.running.Go(func() { h.work(hook.Lane) })
+		h.tries.Go(func() { h.work(hook.Lane) })
 	}
 }
 
 // Close waits for the commands that still run or wait, and kills them when ctx is done.
-func (h *Hooks) Close(ctx context.Context) {
-	kill := func() { h.cancel(errors.New("killed, because the daemon ends")) }
-	defer kill()
-	defer context.AfterFunc(ctx, kill)()
-	h.running.Wait()
-}
+func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 
 func (h *Hooks) work(lane string) {
 	for {
@@ -87,7 +78,7 @@ func (h *Hooks) work(lane string) {
 			return
 		}
 		out := &program.Output{Max: hookOutput, Last: true}
-		err := program.Run(h.ctx, program.Command{Argv: hook.Argv, Env: hook.Env, Stdin: string(hook.Stdin),
+		err := program.Run(h.tries.Context, program.Command{Argv: hook.Argv, Env: hook.Env, Stdin: string(hook.Stdin),
 			Limit: hookTime, Stdout: out, Stderr: out})
 		hook.ended()
 		said := strings.TrimSpace(string(out.Text))

@@ -8,7 +8,7 @@ import (
 // queue holds items for its goroutine. put never waits: items without room are counted.
 type queue[T any] struct {
 	max   int
-	ready chan struct{} // signals items, or the end
+	ready chan struct{} // signals items; closed after the last one
 	ended chan struct{} // closed when the goroutine has ended
 
 	mu     sync.Mutex // guards what follows
@@ -37,21 +37,19 @@ func (q *queue[T]) put(item T) {
 		return
 	}
 	q.items = append(q.items, item)
-	q.wake()
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
 }
 
 // close lets the goroutine end after the remaining items.
 func (q *queue[T]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed = true
-	q.wake()
-}
-
-func (q *queue[T]) wake() {
-	select {
-	case q.ready <- struct{}{}:
-	default:
+	if !q.closed {
+		q.closed = true
+		close(q.ready)
 	}
 }
 
@@ -68,18 +66,14 @@ func (q *queue[T]) wait(ctx context.Context) error {
 func (q *queue[T]) run(handOver func(items []T, lost int)) {
 	defer close(q.ended)
 	for range q.ready {
-		items, lost, closed := q.take()
-		handOver(items, lost)
-		if closed {
-			return
-		}
+		handOver(q.take())
 	}
 }
 
-func (q *queue[T]) take() (items []T, lost int, closed bool) {
+func (q *queue[T]) take() (items []T, lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	items, lost = q.items, q.lost
 	q.items, q.lost = nil, 0
-	return items, lost, q.closed
+	return items, lost
 }

@@ -14,16 +14,17 @@ func TestAQueueCountsWhatFindsNoRoom(t *testing.T) {
 	for i := range 5 {
 		q.put(i)
 	}
-	items, lost, closed := q.take()
-	if !slices.Equal(items, []int{0, 1, 2}) || lost != 2 || closed {
-		t.Errorf("%v, %d lost, closed %v", items, lost, closed)
+	items, lost := q.take()
+	if !slices.Equal(items, []int{0, 1, 2}) || lost != 2 || q.closed {
+		t.Errorf("%v, %d lost, closed %v", items, lost, q.closed)
 	}
 	q.put(5)
 	q.close()
+	q.close() // a second time
 	q.put(6)
-	items, lost, closed = q.take()
-	if !slices.Equal(items, []int{5}) || lost != 0 || !closed {
-		t.Errorf("then %v, %d lost, closed %v", items, lost, closed)
+	items, lost = q.take()
+	if !slices.Equal(items, []int{5}) || lost != 0 || !q.closed {
+		t.Errorf("then %v, %d lost, closed %v", items, lost, q.closed)
 	}
 }
 

@@ -2,23 +2,25 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
 
-// Tries tracks senders that retry after a pause. End ends them.
+// Tries tracks senders that retry after a pause, and commands. End ends them.
 type Tries struct {
 	Context        context.Context // the context of each try
 	sync.WaitGroup                 // counts the goroutines
-	cancel         context.CancelFunc
+	cancel         func()
 	ending         chan struct{}
 	once           sync.Once
 }
 
 // NewTries returns Tries without senders.
 func NewTries() *Tries {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &Tries{Context: ctx, cancel: cancel, ending: make(chan struct{})}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	kill := func() { cancel(errors.New("killed, because the daemon ends")) }
+	return &Tries{Context: ctx, cancel: kill, ending: make(chan struct{})}
 }
 
 // Pause waits, but not after End.
