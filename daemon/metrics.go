@@ -54,8 +54,8 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 // withPage adds the page, if statuspage allows it.
 func (m *metricsServer) withPage(d *daemon, routes *http.ServeMux) http.HandlerFunc {
 	all, readers := http.NewServeMux(), control.Limiter(maxReaders)
-	pages := page.New(
-		page.Source{Report: d.report, Why: d.why, Host: func() string { return m.global.Load().StatusHost }})
+	pages := &page.Pages{Report: d.report, Why: d.why,
+		Host: func() string { return m.global.Load().StatusHost }}
 	all.Handle("/", routes)
 	all.HandleFunc("GET /{$}", readers(pages.Page))
 	all.HandleFunc("GET /status.json", readers(pages.Status))

@@ -29,28 +29,18 @@ var style string
 //go:embed page.js
 var script string
 
-// Source provides the data of the pages.
-type Source struct {
+// Pages are the answers to browsers. They need the data of a daemon.
+type Pages struct {
 	Report func(context.Context) (*status.Report, error)                      // the current report
 	Why    func(_ context.Context, virtual, real string) (*status.Why, error) // of one server; virtual may be ""
 	// a name of the machine besides its own; "" for none
 	Host func() string
 }
 
-// Pages are the answers to browsers.
-type Pages struct {
-	Source
-	policy string // what the document may do in a browser
-}
-
-// New returns the pages of a daemon.
-func New(from Source) *Pages {
-	return &Pages{
-		Source: from,
-		policy: "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
-			"; img-src data:; connect-src 'self'; " +
-			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-	}
+// policy is what the document may do in a browser.
+func policy() string {
+	return "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
+		"; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
 // hash is how a Content-Security-Policy names the only text that may be a style or a script.
@@ -103,7 +93,7 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 	write func(context.Context) (found bool, body any, err error)) {
 	header := w.Header()
 	for name, value := range map[string]string{
-		"Content-Security-Policy": p.policy, "X-Content-Type-Options": "nosniff",
+		"Content-Security-Policy": policy(), "X-Content-Type-Options": "nosniff",
 		"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
 		"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store", "Vary": "Accept-Encoding",
 	} {

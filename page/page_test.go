@@ -46,7 +46,7 @@ func newServer(real, state string) status.Server {
 }
 
 func newPages(r *status.Report) *Pages {
-	return New(Source{
+	return (&Pages{
 		Report: func(context.Context) (*status.Report, error) { return r, nil },
 		Why: func(_ context.Context, virtual, real string) (*status.Why, error) {
 			return &status.Why{Time: start, Started: start.Add(-time.Hour), Servers: []status.Case{
@@ -406,9 +406,9 @@ func TestWhoMayAsk(t *testing.T) {
 		}
 	}
 	for _, host := range []string{"", "."} {
-		nobody := pages.Source
+		nobody := *pages
 		nobody.Host = func() string { return "" }
-		if got, _ := ask(t, New(nobody).Page, "/", func(r *http.Request) { r.Host = host }); got.StatusCode != 421 {
+		if got, _ := ask(t, nobody.Page, "/", func(r *http.Request) { r.Host = host }); got.StatusCode != 421 {
 			t.Errorf("%q: %d", host, got.StatusCode)
 		}
 	}
@@ -435,17 +435,17 @@ func TestWhyIsOfOneServer(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &why); err != nil || got.StatusCode != 200 || len(why.Servers) != 2 || why.Servers[1].Real != "10.0.0.7:80" || len(why.Servers[1].History) != 3 {
 		t.Errorf("%d %v %s", got.StatusCode, err, text)
 	}
-	nobody := pages.Source
+	nobody := *pages
 	nobody.Why = func(context.Context, string, string) (*status.Why, error) {
 		return &status.Why{Servers: []status.Case{}}, nil
 	}
-	if got, text := ask(t, New(nobody).Because, "/why.json?real=10.0.0.99:80", nil); got.StatusCode != 404 || !strings.Contains(text, `"servers":[]`) {
+	if got, text := ask(t, nobody.Because, "/why.json?real=10.0.0.99:80", nil); got.StatusCode != 404 || !strings.Contains(text, `"servers":[]`) {
 		t.Errorf("of one that is not there: %d %s", got.StatusCode, text)
 	}
 }
 
 func TestWithoutAReport(t *testing.T) {
-	pages := New(Source{Host: func() string { return "" }, Report: func(context.Context) (*status.Report, error) {
+	pages := (&Pages{Host: func() string { return "" }, Report: func(context.Context) (*status.Report, error) {
 		return nil, fmt.Errorf("the director waits for the table")
 	}})
 	for _, answer := range []http.HandlerFunc{pages.Page, pages.Status} {

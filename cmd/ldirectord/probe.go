@@ -47,18 +47,18 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if err != nil {
 		return err
 	}
-	switch {
+	switch rows := rowsOf(both, results); {
 	case c.answer != nil:
-		c.answer["checks"] = rowsOf(both, results)
+		c.answer["checks"] = rows
 	case c.verbose:
-		for _, r := range rowsOf(both, results) {
+		for _, r := range rows {
 			if r.Check == "-" { // the server has no address to check
 				r.Check = r.Detail
 			}
 			fmt.Fprintf(c.out, "%s %s %s\n%s", r.Virtual, r.Real, r.Check, r.Said)
 		}
 	default:
-		printResults(c, rowsOf(both, results))
+		printResults(c, rows)
 	}
 	if slices.ContainsFunc(checks, func(check director.Check) bool {
 		return check.Waits != "" || check.Task != nil && !results[check.Task].OK
