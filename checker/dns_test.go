@@ -197,13 +197,13 @@ func TestDNSAnswerCodes(t *testing.T) {
 // Checks know every record type and response code that the parser accepts.
 func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, kind := range []string{"A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"} {
-		made, _ := comparing(newDNS)(Spec{Request: "/example.org", DNSType: kind}, &Env{})
+		made, _ := newNegotiate(Spec{Service: "dns", Request: "/example.org", DNSType: kind}, &Env{})
 		if c := made.(*dnsCheck); dns.TypeToString[c.question.Qtype] != kind {
 			t.Errorf("%s asks for %s", kind, dns.TypeToString[c.question.Qtype])
 		}
 	}
 	for _, code := range []string{"NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"} {
-		made, _ := comparing(newDNS)(Spec{Request: "/example.org", DNSRcode: code}, &Env{})
+		made, _ := newNegotiate(Spec{Service: "dns", Request: "/example.org", DNSRcode: code}, &Env{})
 		if c := made.(*dnsCheck); rcodeName(c.rcode) != code {
 			t.Errorf("%s expects %s", code, rcodeName(c.rcode))
 		}

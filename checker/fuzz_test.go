@@ -249,7 +249,7 @@ func FuzzRedis(f *testing.F) {
 func FuzzDatagrams(f *testing.F) {
 	f.Add([]byte("\x02\x00\x00\x14aaaaaaaaaaaaaaaa"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nCall-ID: x\r\n\r\n"))
-	made, _ := newRADIUS(Spec{Account: lvs.Account{Secret: "s", Login: "u", Passwd: "p"}, NegotiateTimeout: time.Second}, nil)
+	made, _ := newRADIUS(Spec{Account: lvs.Account{Secret: "s", Login: "u", Passwd: "p"}, NegotiateTimeout: time.Second}, nil, nil)
 	radius := made.(*radiusCheck)
 	request, err := radius.request()
 	if err != nil {

@@ -105,17 +105,6 @@ func (e *Env) matcher(pattern string) (*matcher, error) {
 	})
 }
 
-// comparing makes the constructor of a check that compares an answer with receive.
-func comparing(build func(s Spec, e *Env, receive *matcher) (Checker, error)) constructor {
-	return func(s Spec, e *Env) (Checker, error) {
-		receive, err := e.matcher(s.Receive)
-		if err != nil {
-			return nil, &SpecError{"receive", err}
-		}
-		return build(s, e, receive)
-	}
-}
-
 // match reports whether the pattern matches anywhere in a text. The check searches no other text.
 func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
 	s := search{matcher: m}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ldirectord/checker/wire"
+	"ldirectord/lvs"
 )
 
 // SpecError is the error of a setting that makes a check impossible.
@@ -63,27 +64,30 @@ var types = map[string]constructor{
 	"ping":          newPing,
 }
 
+// service makes the check of a Spec for a service. receive is nil if it compares nothing.
+type service func(s Spec, e *Env, receive *matcher) (Checker, error)
+
 // services are the services of the check types negotiate and combined.
-var services = map[string]constructor{
-	"dns":        comparing(newDNS),
-	"ftp":        listening(ftp),
-	"http":       comparing(newHTTP),
-	"http_proxy": comparing(newHTTP),
-	"https":      comparing(newHTTP),
+var services = map[string]service{
+	"dns":        newDNS,
+	"ftp":        speaking(ftp),
+	"http":       newHTTP,
+	"http_proxy": newHTTP,
+	"https":      newHTTP,
 	"imap":       speaking(imap),
 	"imaps":      speaking(imap),
-	"ldap":       listening(ldapTalk),
-	"ldaps":      listening(ldapTalk),
+	"ldap":       speaking(ldapTalk),
+	"ldaps":      speaking(ldapTalk),
 	"mysql":      ofQuery(newMySQL),
 	"nntp":       speaking(nntp),
-	"none":       without(Result{OK: true, Detail: "service none"}),
+	"none":       newNone,
 	"oracle":     ofQuery(newOracle),
 	"pgsql":      ofQuery(newPgSQL),
 	"pop":        speaking(pop),
 	"pops":       speaking(pop),
 	"radius":     newRADIUS,
-	"redis":      listening(redis),
-	"simpletcp":  comparing(newSimpleTCP),
+	"redis":      speaking(redis),
+	"simpletcp":  newSimpleTCP,
 	"sip":        newSIP,
 	"smtp":       speaking(smtp),
 	"submission": speaking(smtp),
@@ -103,10 +107,18 @@ func newCheck(s Spec, e *Env) (Checker, error) {
 
 // newNegotiate returns the full check of a service.
 func newNegotiate(s Spec, e *Env) (Checker, error) {
-	if b, ok := services[s.Service]; ok {
-		return b(s, e)
+	build, ok := services[s.Service]
+	if !ok {
+		return nil, &SpecError{"service", fmt.Errorf("unknown service %q", s.Service)}
 	}
-	return nil, &SpecError{"service", fmt.Errorf("unknown service %q", s.Service)}
+	var receive *matcher
+	if lvs.ServiceOf(s.Service).Is(lvs.Compares) {
+		var err error
+		if receive, err = e.matcher(s.Receive); err != nil {
+			return nil, &SpecError{"receive", err}
+		}
+	}
+	return build(s, e, receive)
 }
 
 // Types returns the check types that New knows.
@@ -118,6 +130,11 @@ func Services() []string { return slices.Sorted(maps.Keys(services)) }
 // without returns a check that sends no request.
 func without(r Result) constructor {
 	return func(Spec, *Env) (Checker, error) { return always(r), nil }
+}
+
+// newNone returns the check of service=none.
+func newNone(Spec, *Env, *matcher) (Checker, error) {
+	return always{OK: true, Detail: "service none"}, nil
 }
 
 // always is a check without a request.

@@ -27,7 +27,7 @@ type radiusCheck struct {
 	question      wire.Question
 }
 
-func newRADIUS(s Spec, _ *Env) (Checker, error) {
+func newRADIUS(s Spec, _ *Env, _ *matcher) (Checker, error) {
 	if s.Secret == "" {
 		return always{Detail: "secret is not set"}, nil
 	}

@@ -20,7 +20,7 @@ const sipResend = 500 * time.Millisecond
 // sip requests a SIP server's options (RFC 3261, 11). Only 200 OK is accepted.
 type sip struct{ user string }
 
-func newSIP(s Spec, e *Env) (Checker, error) {
+func newSIP(s Spec, e *Env, _ *matcher) (Checker, error) {
 	t := sip{cleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
 	if s.Protocol == "udp" {
 		return &sipUDP{t, wire.Question{To: s.Target, Timeout: s.NegotiateTimeout, Resend: sipResend,

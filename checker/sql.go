@@ -14,8 +14,8 @@ const maxSQL = 1 << 20
 
 // ofQuery returns the constructor of a check that runs a query, without the leading slash of requests. Without a query
 // or login the check never succeeds, as in the Perl ldirectord.
-func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) constructor {
-	return func(s Spec, e *Env) (Checker, error) {
+func ofQuery(build func(s Spec, e *Env, query string) (Checker, error)) service {
+	return func(s Spec, e *Env, _ *matcher) (Checker, error) {
 		query := strings.TrimPrefix(s.Request, "/")
 		if s.Login == "" || query == "" {
 			return always{Detail: s.Service + " needs a login and a request"}, nil

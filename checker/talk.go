@@ -33,14 +33,9 @@ type told struct {
 // server is healthy.
 type protocol func(ctx context.Context, d *dialogue) (seen string, err error)
 
-// speaking makes the constructor of a check that compares nothing.
-func speaking(p protocol) constructor {
-	return func(s Spec, e *Env) (Checker, error) { return newTalk(s, e, nil, p) }
-}
-
-// listening makes the constructor of a check that compares an answer with receive.
-func listening(p protocol) constructor {
-	return comparing(func(s Spec, e *Env, receive *matcher) (Checker, error) { return newTalk(s, e, receive, p) })
+// speaking makes the constructor of a check by a conversation.
+func speaking(p protocol) service {
+	return func(s Spec, e *Env, receive *matcher) (Checker, error) { return newTalk(s, e, receive, p) }
 }
 
 // newTalk returns the check for a conversation with a server: over TLS, with TLS by a command of the protocol, or in
