@@ -30,11 +30,11 @@ type agent struct {
 func (c *agent) Check(ctx context.Context) Result {
 	conn, err := wire.Connect(ctx, c.target, time.Now().Add(c.timeout), c.timeout)
 	if err != nil {
-		return mute(ctx, err)
+		return mute(err)
 	}
 	if _, err := conn.Write(c.text); err != nil && len(c.text) > 0 {
 		conn.Close()
-		return mute(ctx, wire.StageFault("sending agentsend", err))
+		return mute(wire.StageFault("sending agentsend", err))
 	}
 	return c.Resume(ctx, conn)
 }
@@ -43,7 +43,7 @@ func (c *agent) Opening() (Opening, bool) {
 	return Opening{To: c.target, Request: c.text, Line: maxAgentLine, Timeout: c.timeout}, c.target.Port() != 0
 }
 
-func (c *agent) Resume(ctx context.Context, conn *wire.Conn) Result {
+func (c *agent) Resume(_ context.Context, conn *wire.Conn) Result {
 	defer conn.Close()
 	line := make([]byte, 0, maxAgentLine)
 	for {
@@ -52,26 +52,26 @@ func (c *agent) Resume(ctx context.Context, conn *wire.Conn) Result {
 		end := bytes.IndexAny(line, "\r\n\x00")
 		switch {
 		case end >= 0 && line[end] == 0:
-			return mute(ctx, fmt.Errorf("not a line of text: %s", wire.Excerpt(line)))
+			return mute(fmt.Errorf("not a line of text: %s", wire.Excerpt(line)))
 		case end >= 0:
 			told, known := health.ReadAgent(string(line[:end]))
 			if !known {
-				return mute(ctx, fmt.Errorf("no known word in %s", wire.Excerpt(line[:end])))
+				return mute(fmt.Errorf("no known word in %s", wire.Excerpt(line[:end])))
 			}
 			return Result{OK: told.State != health.Down, Cause: Answer, Stage: wire.AtMatch, Told: told,
 				Detail: "reports " + wire.Excerpt(line[:end])}
 		case len(line) == cap(line):
-			return mute(ctx, fmt.Errorf("no end of line within %d bytes: %s", len(line),
+			return mute(fmt.Errorf("no end of line within %d bytes: %s", len(line),
 				wire.Excerpt(line)))
 		case err != nil:
-			return mute(ctx, wire.ReadFault("the line", len(line) > 0, c.timeout, err))
+			return mute(wire.ReadFault("the line", len(line) > 0, c.timeout, err))
 		}
 	}
 }
 
 // mute is the result of an agent that is silent, or sends nothing usable.
-func mute(ctx context.Context, err error) Result {
-	r := Failed(ctx, err)
+func mute(err error) Result {
+	r := Failed(err)
 	r.Silence()
 	return r
 }

@@ -28,7 +28,7 @@ func newConnect(s Spec, e *Env) (Checker, error) {
 func (c *connectCheck) Check(ctx context.Context) Result {
 	conn, err := wire.Connect(ctx, c.target, time.Now().Add(c.timeout), c.timeout)
 	if err != nil {
-		return Failed(ctx, err)
+		return Failed(err)
 	}
 	conn.Close()
 	return c.Resume(ctx, conn)
@@ -50,7 +50,7 @@ type routeCheck struct{ target netip.AddrPort }
 func (c *routeCheck) Check(ctx context.Context) Result {
 	conn, err := wire.OpenUDP(ctx, c.target)
 	if err != nil {
-		return Failed(ctx, wire.AtConnect.Of(wire.StageFault("connect", err)))
+		return Failed(wire.AtConnect.Of(wire.StageFault("connect", err)))
 	}
 	conn.Close()
 	return Result{OK: true, Stage: wire.AtConnect, Detail: fmt.Sprintf("route to %s", c.target.Addr())}

@@ -124,7 +124,7 @@ func TestBlame(t *testing.T) {
 		syscall.ETIMEDOUT: false, os.ErrDeadlineExceeded: false, net.ErrClosed: false,
 	} {
 		wrapped := wire.StageFault("connect", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
-		if r := Failed(t.Context(), wrapped); r.Cause == Shortage != local || r.OK {
+		if r := Failed(wrapped); r.Cause == Shortage != local || r.OK {
 			t.Errorf("%v: %+v", err, r)
 		}
 	}

@@ -84,7 +84,7 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	}
 	packed, err := m.Pack()
 	if err != nil {
-		return Failed(ctx, err)
+		return Failed(err)
 	}
 	answer, err := ask(ctx, m, packed, deadline)
 	if err == nil && answer.Truncated && !c.tcp {
@@ -94,7 +94,7 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	if err == nil {
 		seen, err = c.judge(ctx, answer)
 	}
-	return concluded(ctx, seen, err)
+	return concluded(seen, err)
 }
 
 func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (answer *dns.Msg,

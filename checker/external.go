@@ -67,7 +67,7 @@ func (c *external) bounded(ctx context.Context, check func() Result) Result {
 		}
 	}
 	if _, err := acquire(ctx, c.children, c.timeout, errCrowded); err != nil {
-		return Failed(ctx, err)
+		return Failed(err)
 	}
 	ended := make(chan Result, 1)
 	go func() {
@@ -124,9 +124,9 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 			failure.Cause = Shortage
 		}
 	case *wire.Fault:
-		return Failed(ctx, err)
+		return Failed(err)
 	default:
-		return c.notStarted(ctx, err)
+		return c.notStarted(err)
 	}
 	return failure
 }
@@ -140,13 +140,12 @@ func (c *external) passed(end string, said []byte, percent int) Result {
 	return r
 }
 
-func (c *external) notStarted(ctx context.Context, err error) Result {
+func (c *external) notStarted(err error) Result {
 	why := "not found"
 	if !errors.Is(err, exec.ErrNotFound) {
 		why = wire.Reason(err)
 	}
-	r := Failed(ctx,
-		wire.NewFault(fmt.Sprintf("can't run %s: %s", wire.Escape(c.argv[0], 2*wire.MaxExcerpt), why), err))
+	r := Failed(wire.NewFault(fmt.Sprintf("can't run %s: %s", wire.Escape(c.argv[0], 2*wire.MaxExcerpt), why), err))
 	switch {
 	case errors.Is(err, syscall.EAGAIN): // no more processes
 		r.Cause = Shortage

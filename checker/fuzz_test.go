@@ -193,7 +193,7 @@ type unplugged struct {
 
 func (u unplugged) Check(ctx context.Context) Result {
 	seen, err := u.protocol(ctx, u.d)
-	return concluded(ctx, seen, err)
+	return concluded(seen, err)
 }
 
 func FuzzMySQL(f *testing.F) {

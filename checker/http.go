@@ -160,7 +160,7 @@ func (c *httpCheck) ask(ctx context.Context, begun *wire.Conn, deadline time.Tim
 	result := passed(seen)
 	result.Told = at.told
 	if err != nil {
-		result = Failed(ctx, err)
+		result = Failed(err)
 		result.Detail = at.via + result.Detail
 	}
 	result.Body = at.said

@@ -157,7 +157,7 @@ type looped struct{ Checker }
 func (l looped) Check(ctx context.Context) Result {
 	stopped, stop := context.WithCancel(ctx)
 	defer stop()
-	r := Failed(stopped, wire.ErrStopped)
+	r := Failed(wire.ErrStopped)
 	RunPool(stopped, []Timed{{time.Minute, l.Checker}}, func(_ int, got Result) {
 		if stopped.Err() == nil {
 			r = got

@@ -46,7 +46,7 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 		relay := &oracleRelay{ctx: ctx, target: c.target, limit: c.limit}
 		defer relay.end()
 		if err := relay.begin(); err != nil {
-			return Failed(ctx, err)
+			return Failed(err)
 		}
 		said, complaint := &program.Output{Max: maxOutput}, &program.Output{Max: maxOutput}
 		err = program.Run(ctx, program.Command{
@@ -56,11 +56,9 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 		relay.end()
 		switch {
 		case relay.failed != nil:
-			return Failed(ctx, relay.failed)
-		case ctx.Err() != nil:
-			return Failed(ctx, ctx.Err())
+			return Failed(relay.failed)
 		case err == nil:
-			return c.conclude(ctx, relay, said.Text)
+			return c.conclude(relay, said.Text)
 		}
 		if crash, is := strings.CutPrefix(string(complaint.Text), "panic: "); is {
 			return crashed(crash)
@@ -73,13 +71,13 @@ func (c *oracleCheck) Check(ctx context.Context) Result {
 func (*oracleCheck) conceals(bool, string) bool { return true }
 
 // conclude returns the result from a program's answer. Without a connection the answer proves nothing about the server.
-func (c *oracleCheck) conclude(ctx context.Context, relay *oracleRelay, said []byte) Result {
+func (c *oracleCheck) conclude(relay *oracleRelay, said []byte) Result {
 	var answer oracle.Answer
 	if json.Unmarshal(said, &answer) != nil || !answer.Verdict.IsKnown() || relay.server == nil {
 		return unable(oracle.Program + " gave no answer, but " + wire.Excerpt(said))
 	}
 	seen, err := sqlSeen(c.query, answer.Rows, relay.fault(&answer))
-	return concluded(ctx, seen, err)
+	return concluded(seen, err)
 }
 
 // unable is the result of a check that this machine can't make.

@@ -49,7 +49,7 @@ func (c *pgsqlCheck) Check(ctx context.Context) Result {
 	}
 	seen, err := sqlSeen(c.query, rows, err)
 	c.sessions.Ended(err == nil)
-	return c.clear.warned(concluded(ctx, seen, err))
+	return c.clear.warned(concluded(seen, err))
 }
 
 // conceals implements concealer: passwords and their derivatives are in messages of type p.

@@ -35,7 +35,7 @@ func (c *pingCheck) Check(ctx context.Context) Result {
 	for again := c.Attempts - 1; again > 0 && wire.IsTimeout(err) && ctx.Err() == nil; again-- {
 		took, err = c.Pinger.Ping(ctx, c.Target, c.OnLink, c.timeout)
 	}
-	return c.Result(ctx, took, err)
+	return c.Result(took, err)
 }
 
 func (c *pingCheck) Opening() (Opening, bool) {
@@ -45,16 +45,16 @@ func (c *pingCheck) Opening() (Opening, bool) {
 
 func (c *pingCheck) Resume(context.Context, *wire.Conn) Result { return Result{} }
 
-func (c *pingCheck) Result(ctx context.Context, took time.Duration, err error) Result {
+func (c *pingCheck) Result(took time.Duration, err error) Result {
 	switch {
 	case err == nil:
 		return passed(fmt.Sprintf("echo reply after %v", took.Round(time.Microsecond)))
-	case !wire.IsTimeout(err) || ctx.Err() != nil:
-		return Failed(ctx, wire.AtConnect.Of(wire.StageFault("ping", err)))
+	case !wire.IsTimeout(err):
+		return Failed(wire.AtConnect.Of(wire.StageFault("ping", err)))
 	}
 	silence := fmt.Sprintf("ping: no answer in %v", c.timeout)
 	if c.Attempts > 1 {
 		silence = fmt.Sprintf("ping: no answer to %d requests, %v each", c.Attempts, c.timeout)
 	}
-	return Failed(ctx, wire.AtConnect.Of(wire.NewFault(silence, os.ErrDeadlineExceeded)))
+	return Failed(wire.AtConnect.Of(wire.NewFault(silence, os.ErrDeadlineExceeded)))
 }

@@ -57,7 +57,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 		err = c.rejected(answer)
 	}
 	if err != nil {
-		return Failed(ctx, err)
+		return Failed(err)
 	}
 	return passed(answer.Code.String())
 }

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -153,19 +152,16 @@ func mismatch(format string, args ...any) error { return wire.AtMatch.Of(fmt.Err
 func passed(detail string) Result { return Result{OK: true, Stage: wire.AtMatch, Detail: detail} }
 
 // concluded is passed, or the result of a check with an error.
-func concluded(ctx context.Context, seen string, err error) Result {
+func concluded(seen string, err error) Result {
 	if err != nil {
-		return Failed(ctx, err)
+		return Failed(err)
 	}
 	return passed(seen)
 }
 
-// Failed is the result of a check that ended with an error: the server's failure, unless the check
-// was cancelled or our own machine was short of something.
-func Failed(ctx context.Context, err error) Result {
-	if errors.Is(ctx.Err(), context.Canceled) {
-		err = wire.ErrStopped
-	}
+// Failed is the result of a check that ended with an error: the server's failure, unless our own machine was short of
+// something.
+func Failed(err error) Result {
 	return Result{Detail: err.Error(), Cause: causeOf(err), Stage: wire.StageOf(err)}
 }
 

@@ -40,7 +40,7 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		Shortage: {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), wire.ErrStopped},
 	} {
 		for _, err := range errs {
-			if r := Failed(t.Context(), err); r.Cause != want ||
+			if r := Failed(err); r.Cause != want ||
 				(r.Cause == Shortage) != (want == Shortage) {
 				t.Errorf("%v: cause %v, local %v; want %v", err, r.Cause, r.Cause == Shortage, want)
 			}

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"runtime"
@@ -26,7 +27,7 @@ func (c *sealed) Check(ctx context.Context) (r Result) {
 	}
 	w := wire.Watching(ctx)
 	defer c.conclude(w, &r)
-	defer c.seal(&r)
+	defer c.seal(ctx, &r)
 	return c.Checker.Check(w)
 }
 
@@ -51,14 +52,17 @@ func (c *sealed) Opening() (o Opening, ok bool) {
 }
 
 func (c *sealed) Resume(ctx context.Context, conn *wire.Conn) (r Result) {
-	defer c.seal(&r)
+	defer c.seal(ctx, &r)
 	return c.Checker.(Light).Resume(ctx, conn)
 }
 
-// seal ends a check, whether it panics or not.
-func (c *sealed) seal(r *Result) {
+// seal ends a check, whether it panics or not. A check that was cancelled has failed by that alone.
+func (c *sealed) seal(ctx context.Context, r *Result) {
 	if p := recover(); p != nil {
 		*r = panicked(p)
+	}
+	if !r.OK && errors.Is(ctx.Err(), context.Canceled) {
+		*r = Failed(wire.ErrStopped)
 	}
 	c.hidden.hideIn(r)
 }

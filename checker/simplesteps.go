@@ -67,13 +67,13 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		server, err = wire.Connect(ctx, c.target, deadline, c.timeout)
 	}
 	if err != nil {
-		return Failed(ctx, err)
+		return Failed(err)
 	}
 	defer server.Close()
 	h := session{server: server, buf: make([]byte, maxHeard)}
 	for i, step := range c.steps {
 		if err := h.take(ctx, step); err != nil {
-			return Failed(ctx, wire.NewFault(fmt.Sprintf("step %d: %v", i+1, err), err))
+			return Failed(wire.NewFault(fmt.Sprintf("step %d: %v", i+1, err), err))
 		}
 	}
 	return passed(h.seen())

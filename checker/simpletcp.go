@@ -46,7 +46,7 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 	}
 	a := simpleAnswer{search: search{matcher: c.receive}}
 	err := ask(ctx, &a, time.Now().Add(c.timeout))
-	return concluded(ctx, "got "+wire.Excerpt(a.found), err)
+	return concluded("got "+wire.Excerpt(a.found), err)
 }
 
 func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer, deadline time.Time) error {

@@ -77,7 +77,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	err := q.Ask(ctx, time.Now().Add(q.Timeout), func(from net.Addr) []byte {
 		return []byte(c.request("UDP", from, token))
 	})
-	return concluded(ctx, wire.Show(status), err)
+	return concluded(wire.Show(status), err)
 }
 
 func (t sip) request(transport string, from net.Addr, token string) string {

@@ -64,11 +64,11 @@ func (c *talk) Check(ctx context.Context) Result {
 	d, err := c.dial(ctx, time.Now().Add(c.timeout))
 	if err != nil {
 		c.sessions.Ended(false)
-		return Failed(ctx, err)
+		return Failed(err)
 	}
 	defer d.Close()
 	seen, err := c.protocol(ctx, d)
-	result := concluded(ctx, seen, err)
+	result := concluded(seen, err)
 	if d.Conn.TLS != nil {
 		result.Warning = c.rules.Warning(d.Conn.TLS)
 	}

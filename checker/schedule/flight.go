@@ -45,8 +45,8 @@ func (f *flight) when() time.Time { return f.end }
 func (f *flight) moved(index int) { f.index = index }
 
 // unconnected is the result without a connection.
-func (f *flight) unconnected(ctx context.Context, err error) checker.Result {
-	return checker.Failed(ctx, wire.ConnectFault(err, f.Timeout))
+func (f *flight) unconnected(err error) checker.Result {
+	return checker.Failed(wire.ConnectFault(err, f.Timeout))
 }
 
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
@@ -77,7 +77,7 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 		}
 		l.finish(ctx, f, f.check.Resume(ctx, nil))
 	default:
-		l.finish(ctx, f, f.unconnected(ctx, err))
+		l.finish(ctx, f, f.unconnected(err))
 	}
 	return true
 }
@@ -89,10 +89,10 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 	case err == syscall.EAGAIN: // no connection yet
 		return false, false
 	case err == syscall.EPIPE || err == syscall.ECONNRESET:
-		l.finish(ctx, f, checker.Failed(ctx, wire.StageFault("sending the request", err)))
+		l.finish(ctx, f, checker.Failed(wire.StageFault("sending the request", err)))
 		return false, true
 	case err != nil: // the result of the connection
-		l.finish(ctx, f, f.unconnected(ctx, err))
+		l.finish(ctx, f, f.unconnected(err))
 		return false, true
 	case n < len(f.Request):
 		f.mark(wire.MarkConnect, l.now)
@@ -180,12 +180,12 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 func goOn(ctx context.Context, check checker.Light, s net.Conn, request, head []byte, end time.Time) checker.Result {
 	c, err := wire.Guard(ctx, &wire.Received{Conn: s, Head: head}, end)
 	if err != nil {
-		return checker.Failed(ctx, err)
+		return checker.Failed(err)
 	}
 	if len(request) > 0 {
 		if _, err := c.Write(request); err != nil {
 			c.Close()
-			return checker.Failed(ctx, wire.StageFault("sending the request", err))
+			return checker.Failed(wire.StageFault("sending the request", err))
 		}
 	}
 	return check.Resume(ctx, c)
@@ -232,7 +232,7 @@ func (l *loop) takeEchoes(ctx context.Context) {
 	l.mu.Unlock()
 	l.pinged = false
 	for _, e := range l.taken {
-		l.finish(ctx, e.flight, e.flight.Ping.Result(ctx, e.took, e.err))
+		l.finish(ctx, e.flight, e.flight.Ping.Result(e.took, e.err))
 	}
 	clear(l.taken)
 }
@@ -242,7 +242,7 @@ func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
 	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {
 		if !wire.IsTimeout(err) || f.asked == f.Ping.Attempts {
-			l.finish(ctx, f, f.Ping.Result(ctx, 0, err))
+			l.finish(ctx, f, f.Ping.Result(0, err))
 			return
 		}
 		l.ping(f)

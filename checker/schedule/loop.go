@@ -185,7 +185,7 @@ func (l *loop) begin(ctx context.Context, t *Task) {
 	}
 	fd, err := wire.StartTCP(f.To, f.Via)
 	if err != nil {
-		l.finish(ctx, f, f.unconnected(ctx, err))
+		l.finish(ctx, f, f.unconnected(err))
 		return
 	}
 	f.fd = fd
@@ -223,7 +223,7 @@ func (l *loop) look(ctx context.Context) {
 		if f.looks++; f.looks < maxLooks {
 			l.fresh = append(l.fresh, f)
 		} else if err := l.watch(f.fd, f); err != nil {
-			l.finish(ctx, f, f.unconnected(ctx, err))
+			l.finish(ctx, f, f.unconnected(err))
 		}
 	}
 	clear(looked[len(l.fresh):])
@@ -345,12 +345,11 @@ func (l *loop) expire(ctx context.Context) {
 			continue
 		}
 		if !f.sent {
-			l.finish(ctx, f, f.unconnected(ctx, os.ErrDeadlineExceeded))
+			l.finish(ctx, f, f.unconnected(os.ErrDeadlineExceeded))
 			continue
 		}
 		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
-			l.finish(ctx, f, checker.Failed(ctx,
-				wire.ReadFault("the answer", true, f.Timeout, os.ErrDeadlineExceeded)))
+			l.finish(ctx, f, checker.Failed(wire.ReadFault("the answer", true, f.Timeout, os.ErrDeadlineExceeded)))
 		}
 	}
 }
