@@ -78,8 +78,8 @@ func (h *Hooks) work(lane string) {
 			return
 		}
 		out := &program.Output{Max: hookOutput, Last: true}
-		err := program.Run(h.tries.Context, program.Command{Argv: hook.Argv, Env: hook.Env, Stdin: string(hook.Stdin),
-			Limit: hookTime, Stdout: out, Stderr: out})
+		err := program.Run(h.tries.Context, program.Command{Argv: hook.Argv, Env: hook.Env,
+			Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
 		hook.ended()
 		said := strings.TrimSpace(string(out.Text))
 		e := Event{Kind: HookSaid, Virtual: hook.Key, Reason: said, Text: "Command said: " + hook.name()}

@@ -349,7 +349,8 @@ func (l *loop) expire(ctx context.Context) {
 			continue
 		}
 		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
-			l.finish(ctx, f, checker.Failed(wire.ReadFault("the answer", true, f.Timeout, os.ErrDeadlineExceeded)))
+			silent := wire.ReadFault("the answer", true, f.Timeout, os.ErrDeadlineExceeded)
+			l.finish(ctx, f, checker.Failed(silent))
 		}
 	}
 }
