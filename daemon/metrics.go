@@ -36,7 +36,7 @@ type metricsServer struct {
 	end     func() // stops serving
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // the global directives in force
-	emit    func(notify.Event)
+	*channels
 }
 
 // openMetrics starts to serve, until ctx is done.
@@ -45,7 +45,7 @@ func (d *daemon) openMetrics(ctx context.Context) *metricsServer {
 	routes.HandleFunc("GET /metrics", scrapes(d.answerMetrics))
 	routes.HandleFunc("GET /healthz", probes(answerProbe(d.alive)))
 	routes.HandleFunc("GET /readyz", probes(answerProbe(d.ready)))
-	m := &metricsServer{end: func() {}, emit: d.journal.Emit}
+	m := &metricsServer{end: func() {}, channels: &d.channels}
 	m.handler = m.withPage(d, routes)
 	m.follow(ctx, d.Loaded.Config.Global)
 	return m
@@ -94,16 +94,14 @@ func (m *metricsServer) run(ctx context.Context, addr netip.AddrPort) {
 			server := control.NewServer(ctx, m.handler)
 			server.WriteTimeout = scrapeTimeout
 			go control.Serve(server, l)
-			m.emit(notify.Event{Kind: notify.Listening,
-				Text: fmt.Sprintf("Metrics are served on %s", addr)})
+			m.say(notify.Listening, fmt.Sprintf("Metrics are served on %s", addr))
 			<-ctx.Done()
 			server.Close()
 			return
 		}
 		if !reported {
-			text := fmt.Sprintf("Metrics can't be served on %s; trying again: %v", addr,
-				err)
-			m.emit(notify.Event{Kind: notify.ListenFailed, Text: text, Reason: err.Error()})
+			what := fmt.Sprintf("Metrics can't be served on %s; trying again", addr)
+			m.failed(notify.ListenFailed, what, err)
 		}
 		if !run.Pause(ctx, listenRetry) {
 			return

@@ -49,7 +49,9 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 		}
 		addr := netip.MustParseAddrPort(taken.Addr().String())
 		said := make(chan notify.Event, 10)
-		m := &metricsServer{end: func() {}, handler: hello(), emit: func(e notify.Event) { said <- e }}
+		journal := notify.NewJournal(func(e notify.Event) { said <- e })
+		defer journal.Close(context.WithoutCancel(t.Context()))
+		m := &metricsServer{end: func() {}, handler: hello(), channels: &channels{journal: journal}}
 		ctx, cancel := context.WithCancel(t.Context())
 		m.follow(ctx, parser.Global{Listen: addr})
 		if e := <-said; e.Kind != notify.ListenFailed || !strings.Contains(e.Text, addr.String()) || !strings.Contains(e.Text, "address already in use") {
