@@ -34,7 +34,7 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 		return nil, err
 	}
 	process := d.tally.process()
-	process.Failures = append(d.tally.failures(), d.log.failures()...)
+	process.Failures = append(process.Failures, d.log.failures()...)
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
 }
 
@@ -158,18 +158,6 @@ func (t *tally) recovered(kind notify.Kind) {
 	}
 }
 
-// failures returns the last failures of each kind that have to be shown.
-func (t *tally) failures() (list []status.Failure) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, kind := range slices.Sorted(maps.Keys(t.last)) {
-		if e := t.last[kind]; time.Since(e.Time) < failureLasts {
-			list = append(list, status.Failure{Event: string(kind), Text: e.Text, At: e.Time.UTC()})
-		}
-	}
-	return list
-}
-
 // reread counts one reading of the file, with the reason if it was refused.
 func (t *tally) reread(why string) {
 	t.mu.Lock()
@@ -199,5 +187,11 @@ func (t *tally) process() status.Process {
 	defer t.mu.Unlock()
 	now := t.is
 	now.Events, now.Last = maps.Clone(now.Events), slices.Clone(now.Last)
+	for _, kind := range slices.Sorted(maps.Keys(t.last)) {
+		if e := t.last[kind]; time.Since(e.Time) < failureLasts {
+			now.Failures = append(now.Failures,
+				status.Failure{Event: string(kind), Text: e.Text, At: e.Time.UTC()})
+		}
+	}
 	return now
 }

@@ -17,7 +17,7 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 		tally := newTally(Options{})
 		shown := func() string {
 			var texts []string
-			for _, f := range tally.failures() {
+			for _, f := range tally.process().Failures {
 				texts = append(texts, f.Text)
 			}
 			return strings.Join(texts, ", ")
