@@ -164,19 +164,17 @@ func (c *Case) Read(have lvs.Dests) {
 func (c *Case) Wrote(have lvs.Dests) {
 	c.Have, c.Known = have, true
 	for s := range c.all() {
-		weight, _ := c.WeightAt(s.Dest.Addr)
-		s.Turned, s.Entered = false, weight > 0
+		s.Turned, s.Entered = false, have.Weight(s.Dest.Addr) > 0
 		s.Kept = s.Kept && s.Entered
 	}
 	if wanted, known := c.fallbackWanted(); known {
 		c.FallbackWanted = wanted
 	}
 	c.Leavers = slices.DeleteFunc(c.Leavers, func(l Leaver) bool {
-		_, in := c.WeightAt(l.Addr)
+		_, in := have.At(l.Addr)
 		return !in
 	})
-	weight, _ := c.WeightAt(c.Fallback.Addr)
-	c.FallbackIn = c.hasFallback() && !c.ServedBy(c.Fallback.Addr) && weight > 0
+	c.FallbackIn = c.hasFallback() && !c.ServedBy(c.Fallback.Addr) && have.Weight(c.Fallback.Addr) > 0
 }
 
 // Left notes that this director is on standby and has removed the section from the table.
