@@ -10,7 +10,6 @@ import (
 
 	"ldirectord/announce"
 	"ldirectord/lvs"
-	"ldirectord/orders"
 )
 
 const (
@@ -31,7 +30,6 @@ type announcer struct {
 	kernel Announcer // nil: the announcer only notes where the addresses should be
 	marks  *marker
 	moved  func(...*virtual) // called when an address of these virtual services has moved
-	orders orders.All
 
 	changes <-chan struct{}
 	list    []*announcement // in the order of the file

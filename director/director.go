@@ -124,7 +124,8 @@ func New(deps Deps) *Director {
 	d.examiner = examiner{services: all, pool: pool, watches: &pool.Watches,
 		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]Conversation{}}}
 	d.observer = observer{services: all, examiner: &d.examiner}
-	d.ordered = orderBook{services: all, hold: deps.Orders, over: orders.All{},
+	d.hold = deps.Orders
+	d.ordered = orderBook{services: all, over: orders.All{},
 		examiner: &d.examiner, announcer: d.announcer}
 	d.claimant = claimant{services: all, claims: deps.Claims, through: deps.Through,
 		marker: d.marker, announcer: d.announcer}

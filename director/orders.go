@@ -37,10 +37,9 @@ func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backe
 	})
 }
 
-// orderBook has the orders in force and the ended ones.
+// orderBook puts orders in force, and has the ended ones.
 type orderBook struct {
 	*services
-	hold orders.All
 	over orders.All // orders that ended here while the sender still gives them
 	next time.Time  // when the next order ends; zero: none has an end
 
@@ -130,7 +129,7 @@ func (b *orderBook) drop(at lvs.Backend) {
 func (b *orderBook) apply() {
 	b.end(time.Now())
 	all := b.hold
-	b.announcer.orders, b.announcer.stale = all, true
+	b.announcer.stale = true
 	for _, v := range b.virtuals {
 		b.examiner.obey(v, all[lvs.Backend{Virtual: v.cfg.ID}])
 		for _, s := range v.servers {

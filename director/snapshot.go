@@ -276,7 +276,7 @@ func (p *Plan) Snapshot() *Snapshot {
 func (d *Director) snapshot() *Snapshot {
 	return &Snapshot{
 		Time: time.Now(), Status: d.tell.status, Standby: d.standby,
-		Orders: d.ordered.hold, Over: maps.Clone(d.ordered.over),
+		Orders: d.hold, Over: maps.Clone(d.ordered.over),
 		Table: d.writer.asked, Unread: d.writer.unread, Marks: d.marker.trouble, Folder: d.folder.trouble,
 		Shortages: d.examiner.shortages, Purging: len(d.purges),
 		Announcements: d.announcer.describe(), Announcing: d.announcer.trouble,

@@ -26,7 +26,7 @@ func (a *announcer) withdrawal(one *announcement) string {
 	case one.owner != "":
 		return "belongs to " + one.owner
 	}
-	if o := a.orders.Withdrawal(one.addr); o.Kind != "" {
+	if o := a.hold.Withdrawal(one.addr); o.Kind != "" {
 		return cmp.Or(o.Remark("order: "), "by order")
 	}
 	return ""
