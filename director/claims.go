@@ -37,7 +37,6 @@ type claimant struct {
 	claims  Claims                         // nil: there are no other daemons
 	through func(left map[netip.Addr]bool) // see Deps
 	idle    bool                           // the timeouts of idle connections are this daemon's to set
-	beside  map[lvs.Key]string             // the daemon that waits for a virtual service, or changes it too
 
 	marker    *marker
 	announcer *announcer
@@ -46,7 +45,7 @@ type claimant struct {
 // assign decides which daemon has each virtual service. left has the virtual services that are no longer configured
 // and may still be in the table. It returns the virtual services that this daemon takes over from another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
-	var theirs map[lvs.Key]string
+	var theirs, beside map[lvs.Key]string
 	var ours []*virtual
 	var claimed []lvs.Key
 	if !c.standby {
@@ -56,7 +55,10 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 		}
 	}
 	if c.claims != nil {
-		theirs, c.beside = c.claims.Take(claimed, keysOf(left))
+		theirs, beside = c.claims.Take(claimed, keysOf(left))
+	}
+	for _, v := range slices.Concat(virtuals, left) {
+		v.beside = beside[v.key]
 	}
 	c.idle = !c.standby && theirs[lvs.TimeoutsKey] == ""
 	aside := map[netip.Addr]bool{}
@@ -103,11 +105,10 @@ func (c *claimant) record() {
 
 // leaves reports whether a virtual service stays in the table for another daemon, which has it or waits for it.
 func (c *claimant) leaves(v *virtual) bool {
-	to := c.beside[v.key]
-	if to != "" {
-		c.tell.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", to, v.called()), "")
+	if v.beside != "" {
+		c.tell.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", v.beside, v.called()), "")
 	}
-	return to != ""
+	return v.beside != ""
 }
 
 // Listed joins names in one line and shortens a long list.

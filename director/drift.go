@@ -160,7 +160,7 @@ func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
 		v.Vanished()
 		return
 	}
-	empties := w.others.beside[v.key] != "" && !v.Have.Serve()
+	empties := v.beside != "" && !v.Have.Serve()
 	ops := ipvsctl.DiffService(was, have)
 	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {

@@ -134,7 +134,7 @@ func (a *asked) Run(h notify.Hook) { *a = append(*a, h) }
 func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	var hooks asked
 	d := New(Deps{Tell: []Receiver{Commands(hooks.Run)}})
-	if ended := d.tell.leaving(d.ours, d.claimant.beside, "test"); ended != nil {
+	if ended := d.tell.leaving(d.ours, "test"); ended != nil {
 		t.Error("there is a wait without commands")
 	}
 	for range 2 {
@@ -143,7 +143,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals
-	ended := d.tell.leaving(d.ours, d.claimant.beside, "test")
+	ended := d.tell.leaving(d.ours, "test")
 	for i, hook := range hooks {
 		select {
 		case <-ended:

@@ -246,7 +246,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	}
 	allow(ctx, d.demotion, demotionTimeout)
 	d.claimant.assign(d.ours, d.purges) // find out which daemon waits now
-	hooks := d.tell.leaving(d.ours, d.claimant.beside, "the director stops")
+	hooks := d.tell.leaving(d.ours, "the director stops")
 	d.announcer.withdrawAtEnd(ctx, d.writer.alive)
 	allow(ctx, hooks, demotionTimeout)
 	d.remover.purge(ctx)

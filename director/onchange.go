@@ -54,7 +54,7 @@ func (now *VirtualSnapshot) message() (m message, up int) {
 
 // message describes a virtual service now.
 func (v *virtual) message() (m message, up int) {
-	m, up = describeAll([]*virtual{v}, nil)[0].message()
+	m, up = describeAll([]*virtual{v})[0].message()
 	m.Available, _ = v.Available()
 	return m, up
 }
@@ -89,9 +89,9 @@ func (t *teller) state(v *virtual, marked bool, trouble string) {
 	t.became(v, now, up, func() func() { return nil })
 }
 
-// leaving reports virtual services that are about to leave the table, by cleanstop and without another daemon in
-// beside. The channel is closed when the awaited receivers are done; it is nil if there is nothing to report.
-func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why string) <-chan struct{} {
+// leaving reports virtual services that are about to leave the table, by cleanstop and without another daemon
+// that waits. The channel is closed when the awaited receivers are done; it is nil if there is nothing to report.
+func (t *teller) leaving(virtuals []*virtual, why string) <-chan struct{} {
 	ended, waits := make(chan struct{}), false
 	var left atomic.Int32 // receivers, and this function
 	left.Store(1)
@@ -106,7 +106,7 @@ func (t *teller) leaving(virtuals []*virtual, beside map[lvs.Key]string, why str
 		return done
 	}
 	for _, v := range virtuals {
-		goes := v.cfg.CleanStop && beside[v.key] == ""
+		goes := v.cfg.CleanStop && v.beside == ""
 		if !goes || !t.tells(v) || v.told.state.Text != nil && !v.told.state.Available {
 			continue
 		}

@@ -269,7 +269,7 @@ func (d *Director) look(ctx context.Context, snapshot func() *Snapshot) (*Snapsh
 func (p *Plan) Snapshot() *Snapshot {
 	a := announcer{}
 	a.enlist(p.virtuals, time.Time{})
-	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals, nil), Announcements: a.describe()}
+	return &Snapshot{Standby: true, Virtuals: describeAll(p.virtuals), Announcements: a.describe()}
 }
 
 // snapshot copies the state: one to three milliseconds for 10,000 servers.
@@ -280,12 +280,12 @@ func (d *Director) snapshot() *Snapshot {
 		Table: d.writer.asked, Unread: d.writer.unread, Marks: d.marker.trouble, Folder: d.folder.trouble,
 		Shortages: d.examiner.shortages, Purging: len(d.purges),
 		Announcements: d.announcer.describe(), Announcing: d.announcer.trouble,
-		Virtuals: describeAll(d.virtuals, d.claimant.beside), Counted: d.writer.counted,
+		Virtuals: describeAll(d.virtuals), Counted: d.writer.counted,
 		Small: d.global.Metrics == "small",
 	}
 }
 
-func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapshot {
+func describeAll(virtuals []*virtual) []VirtualSnapshot {
 	list := make([]VirtualSnapshot, len(virtuals))
 	all := 0
 	for _, v := range virtuals {
@@ -315,7 +315,7 @@ func describeAll(virtuals []*virtual, beside map[lvs.Key]string) []VirtualSnapsh
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: describeLeavers(v), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
 				v.PaceOut.N > 0, v.Pace.N > 0, len(v.Brakes) > 0},
-			Full: v.told.full, Enough: v.minServers(), Beside: beside[v.key],
+			Full: v.told.full, Enough: v.minServers(), Beside: v.beside,
 		}
 		if elsewhere := func(one *announcement) bool { return !one.isThere() }; len(v.addresses) > 0 {
 			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))

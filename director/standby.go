@@ -73,7 +73,7 @@ func (d *Director) demote(ctx context.Context) {
 		v.Left()
 		v.writing, v.holds, v.weighed = writing{dirty: v.dirty}, 0, false
 		v.told = told{unjudgedAt: v.told.unjudgedAt} // the last calls of its hooks are forgotten
-		v.leftBehind = !v.cfg.CleanStop && d.claimant.beside[v.key] == ""
+		v.leftBehind = !v.cfg.CleanStop && v.beside == ""
 	}
 	d.role = role{standby: true}
 	d.announcer.followRole()
@@ -88,7 +88,7 @@ const demotionTimeout = 3 * time.Second
 // beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to a
 // director without servers. Meanwhile the director continues.
 func (d *Director) beginDemotion(ctx context.Context) {
-	told := d.tell.leaving(d.ours, d.claimant.beside, "the director stands by")
+	told := d.tell.leaving(d.ours, "the director stands by")
 	gone := d.announcer.demote()
 	if told == nil && gone == nil {
 		d.demote(ctx)

@@ -25,6 +25,7 @@ type virtual struct {
 	members  []*server // the servers in judge's order, including those that moved away and are no longer needed
 	earlier  []*server // former addresses of its servers, in a plan
 	owner    string    // the other daemon that has it in the table, see assign; "": it is ours
+	beside   string    // the daemon that waits for it, or changes it too; "": none
 
 	writing
 	acts
