@@ -208,17 +208,22 @@ func (r *reader) directive(l line) {
 
 func (r *reader) global(l line, d *Directive) {
 	at := r.on(l.number)
+	if l.indent > 0 && r.current != nil {
+		at = r.in(r.current, inLines)
+	}
+	r.place(at, l)
+	r.assign(at, l, d, nil)
+}
+
+// place notes where a global directive stands: in the first column it ends the section for the Perl ldirectord.
+func (r *reader) place(at finder, l line) {
 	if l.indent > 0 {
-		if r.current != nil {
-			at = r.in(r.current, inLines)
-		}
 		at.tolerate(l, unknownDirective, l.at(l.start), l.name+
 			" is indented; a global directive begins in the first column")
 	} else if r.current != nil {
 		r.leave(l.number)
 		r.gap = l.number
 	}
-	r.assign(at, l, d, nil)
 }
 
 func (r *reader) inSection(l line, d *Directive) {

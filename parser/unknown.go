@@ -52,6 +52,7 @@ func (r *reader) supervised(at finder, l line) {
 			"%s is not followed by = and a value; write supervised=yes or supervised=no", quote(l.name))
 		return
 	}
+	r.place(at, l)
 	if rest != "" {
 		at.tolerate(l, badValue, l.at(l.value),
 			"a comment follows the directive; it belongs on a line of its own")
