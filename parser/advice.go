@@ -251,9 +251,15 @@ func (a adviser) servers() {
 					"changes the port", real.Forward, other.At.Line, entry)
 		}
 		before[entry] = real
-		if real.Upper > 0 && real.Lower > real.Upper {
-			a.at(real.At, suspicious, "the lower threshold %d is above the upper one, %d", real.Lower,
-				real.Upper)
+		switch {
+		case real.Lower <= real.Upper:
+		case real.Upper == 0:
+			a.at(real.At, suspicious, "the lower threshold %d has no upper one; the kernel refuses such a server",
+				real.Lower)
+		default:
+			a.at(real.At, suspicious,
+				"the lower threshold %d is above the upper one, %d; the kernel refuses such a server",
+				real.Lower, real.Upper)
 		}
 		addr, onTrial := real.Addr.Addr(), v.Addr.Addr().IsLoopback()
 		if real.Forward == lvs.Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
