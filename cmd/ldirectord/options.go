@@ -237,12 +237,22 @@ func badOption(err error) error {
 		allowed[bad.GetFlag().Value.Type()])
 }
 
+// spelling lets long options be written as for the Perl ldirectord: --DEBUG and --d are --debug.
+func spelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	name = strings.ToLower(name)
+	if long, ok := map[string]string{"d": "debug", "h": "help", "v": "version"}[name]; ok {
+		name = long
+	}
+	return pflag.NormalizedName(name)
+}
+
 // flags are the rows of options.txt with their variables.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
+	f.SetNormalizeFunc(spelling)
 	f.BoolVarP(&o.help, "?", "?", false, "") // the Perl ldirectord's other -h
 	f.Lookup("?").Hidden = true
 	into := map[string]any{

@@ -91,3 +91,22 @@ func TestValuesThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// The Perl ldirectord takes its long options in capitals, and their short names as long ones.
+func TestOptionsAsThePerlTakesThem(t *testing.T) {
+	for _, word := range []string{"--DEBUG", "--Debug", "--d", "-dd"} {
+		var o options
+		if err := o.parse([]string{word, "a.cf", "status"}); err != nil || !o.debug {
+			t.Errorf("%s: %v, debug %t", word, err, o.debug)
+		}
+	}
+	for _, word := range []string{"--Version", "--v"} {
+		var o options
+		if err := o.parse([]string{word}); err != nil || !o.version {
+			t.Errorf("%s: %v, version %t", word, err, o.version)
+		}
+	}
+	if err := new(options).parse([]string{"-D", "a.cf", "status"}); err == nil {
+		t.Error("-D is taken")
+	}
+}
