@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 
 	"ldirectord/ipvsctl"
@@ -19,6 +20,7 @@ type change struct {
 	want    ipvsctl.Service
 	refused error // why the table refuses the settings; its servers still follow their checks
 	err     error // why the rest failed
+	partly  bool  // err is only about real servers that the table refuses
 }
 
 // step is one operation of a change.
@@ -31,19 +33,20 @@ type step struct {
 func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
 	tellHeld(&w.tell, v)
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}
-	v.settingsRejected = false
+	v.settingsRejected, v.serverRejected = false, false
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
 }
 
 // carryOut makes changes in rounds over all virtual services: first everything that adds capacity, then everything that
-// removes some. A change that fails in one round is skipped in the next.
+// removes some. A change that fails in one round is skipped in the next, except for servers that are out: a server that
+// the table refuses must not keep another one in service whose checks fail.
 func (w *writer) carryOut(ctx context.Context, changes []*change) {
 	w.before()
 	for round := range ipvsctl.Rounds {
 		var steps []step
 		for _, c := range changes {
 			for i := range c.ops {
-				if op := &c.ops[i]; c.err == nil && op.Round() == round {
+				if op := &c.ops[i]; (c.err == nil || c.takesOut(op)) && op.Round() == round {
 					steps = append(steps, step{op, c})
 				}
 			}
@@ -57,6 +60,13 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 			w.send(ctx, batch)
 		}
 	}
+}
+
+// takesOut reports whether an operation takes a real server out of service although the table refuses another one. The
+// fallback server and servers that leave stay: what was to serve in their place may be what was refused.
+func (c *change) takesOut(op *ipvsctl.Op) bool {
+	out := op.Kind == ipvsctl.DelDest || op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
+	return c.partly && out && c.v.hasServerAt(op.Dest.Addr)
 }
 
 // send makes the changes of one batch. If the table refuses only the settings of a virtual service, the old settings
@@ -83,10 +93,22 @@ func (w *writer) send(ctx context.Context, batch []step) {
 			!ipvsctl.IsMissing(err):
 			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
 		default:
+			c.partly = (c.err == nil || c.partly) && c.refusesServer(op, err)
 			c.err = cmp.Or(c.err, err)
 		}
 		w.tell.op(c.v, op, err)
 	}
+}
+
+// refusesServer reports whether the table refuses to add or to edit a real server. A fallback server is not one:
+// without it the last server stays.
+func (c *change) refusesServer(op ipvsctl.Op, err error) bool {
+	return (op.Kind == ipvsctl.AddDest || op.Kind == ipvsctl.EditDest) && c.v.hasServerAt(op.Dest.Addr) &&
+		!errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err)
+}
+
+func (v *virtual) hasServerAt(addr netip.AddrPort) bool {
+	return slices.ContainsFunc(v.servers, func(s *server) bool { return s.Dest.Addr == addr })
 }
 
 // do sends changes to the table, with a time limit.

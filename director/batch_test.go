@@ -91,6 +91,52 @@ func TestManyServicesChangeInRounds(t *testing.T) {
 	})
 }
 
+// A server that the table refuses keeps no other server in service whose checks fail, and does not delay its removal.
+func TestARefusedServerHoldsNoOther(t *testing.T) {
+	for _, quiescent := range []string{"no", "yes"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScenario(t)
+			const refused = "-a -t 10.1.0.1:80 -r 10.2.0.3:80 -m -w 1 -y 5"
+			s.client = &picky{recorder: s.table, refuses: refused}
+			s.configs["one"] = "checkinterval = 20\nquiescent = " + quiescent + "\nvirtual = 10.1.0.1:80\n" +
+				"\treal = 10.2.0.3:80 masq l:5\n\treal = 10.2.0.1:80 masq\n\treal = 10.2.0.2:80 masq\n" +
+				"\tchecktype = connect\n"
+			s.start("one", false)
+			time.Sleep(90 * time.Second) // the table is asked again every 20 s
+			s.set(servers[0], "down")
+			for late, polls := 0, 0; late < 2; polls++ { // it is removed with the result of the check
+				time.Sleep(500 * time.Millisecond)
+				have, _ := s.table.Memory.Read(t.Context())
+				var weight uint32
+				for _, v := range have {
+					weight += v.Dests.Weight(servers[0])
+				}
+				if weight == 0 {
+					break
+				}
+				if snapshotOf(t, s.director).Virtuals[0].Servers[1].State == "down" {
+					late++
+				}
+				if late == 2 || polls == 100 {
+					t.Fatalf("quiescent=%s: the server is still in service", quiescent)
+				}
+			}
+			have, _ := s.table.Memory.Read(t.Context())
+			for key, v := range have {
+				if v.Dests.Weight(servers[1]) != 1 {
+					t.Errorf("quiescent=%s: %v has %v", quiescent, key, v.Dests)
+				}
+			}
+			said := strings.Join(s.take(), "\n")
+			if n := strings.Count(said, "refused: "); n > 20 {
+				t.Errorf("quiescent=%s: %d tries in 110 s", quiescent, n)
+			}
+			s.stop(ErrHandover)
+			time.Sleep(time.Second) // checks in flight end
+		})
+	}
+}
+
 // A batch without an answer is one failure in the log. Later the table is read and corrected.
 func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 	hundred(t, func(t *testing.T, s *scenario, table *mute) {
