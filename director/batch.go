@@ -66,7 +66,7 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 // fallback server and servers that leave stay: what was to serve in their place may be what was refused.
 func (c *change) takesOut(op *ipvsctl.Op) bool {
 	out := op.Kind == ipvsctl.DelDest || op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
-	return c.partly && out && c.v.hasServerAt(op.Dest.Addr)
+	return c.partly && out && c.hasServer(op.Dest.Addr)
 }
 
 // send makes the changes of one batch. If the table refuses only the settings of a virtual service, the old settings
@@ -103,12 +103,12 @@ func (w *writer) send(ctx context.Context, batch []step) {
 // refusesServer reports whether the table refuses to add or to edit a real server. A fallback server is not one:
 // without it the last server stays.
 func (c *change) refusesServer(op ipvsctl.Op, err error) bool {
-	return (op.Kind == ipvsctl.AddDest || op.Kind == ipvsctl.EditDest) && c.v.hasServerAt(op.Dest.Addr) &&
+	return (op.Kind == ipvsctl.AddDest || op.Kind == ipvsctl.EditDest) && c.hasServer(op.Dest.Addr) &&
 		!errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err)
 }
 
-func (v *virtual) hasServerAt(addr netip.AddrPort) bool {
-	return slices.ContainsFunc(v.servers, func(s *server) bool { return s.Dest.Addr == addr })
+func (c *change) hasServer(addr netip.AddrPort) bool {
+	return slices.ContainsFunc(c.v.servers, func(s *server) bool { return s.Dest.Addr == addr })
 }
 
 // do sends changes to the table, with a time limit.

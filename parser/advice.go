@@ -254,8 +254,8 @@ func (a adviser) servers() {
 		switch {
 		case real.Lower <= real.Upper:
 		case real.Upper == 0:
-			a.at(real.At, suspicious, "the lower threshold %d has no upper one; the kernel refuses such a server",
-				real.Lower)
+			a.at(real.At, suspicious,
+				"the lower threshold %d has no upper one; the kernel refuses such a server", real.Lower)
 		default:
 			a.at(real.At, suspicious,
 				"the lower threshold %d is above the upper one, %d; the kernel refuses such a server",

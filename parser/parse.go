@@ -215,7 +215,7 @@ func (r *reader) global(l line, d *Directive) {
 	r.assign(at, l, d, nil)
 }
 
-// place notes where a global directive stands: in the first column it ends the section for the Perl ldirectord.
+// place notes where a global directive is: in the first column it ends the section for the Perl ldirectord.
 func (r *reader) place(at finder, l line) {
 	if l.indent > 0 {
 		at.tolerate(l, unknownDirective, l.at(l.start), l.name+
