@@ -132,7 +132,7 @@ func (l *Loaded) forget() {
 
 func (s Source) parserOptions() parser.Options {
 	o := parser.Options{
-		Resolver: systemNames{},
+		Resolver: newSystemNames(),
 		Last:     names.File(s.Names).Last(),
 		Own:      ownAddress(),
 		Wait:     s.Wait,

@@ -38,7 +38,7 @@ func (f *configFile) search(ctx context.Context, list []names.Name, wait time.Du
 	}
 	cfg := f.current.Config
 	lookUp := func(ctx context.Context) []names.Name {
-		return names.Source{Resolver: systemNames{}, Own: ownAddress()}.LookUp(ctx, list, cfg.OwnAddresses())
+		return names.Source{Resolver: newSystemNames(), Own: ownAddress()}.LookUp(ctx, list, cfg.OwnAddresses())
 	}
 	go func() {
 		found := names.Await(ctx, lookUp, list, wait, next)

@@ -18,10 +18,67 @@ import (
 )
 
 // systemNames looks up names as the system does: hosts file, resolver, services database.
-type systemNames struct{}
+type systemNames struct {
+	hosts func() map[string][]netip.Addr // the hosts file; nil: package net reads it
+}
+
+// newSystemNames returns look-ups for one reading of a file. They read the hosts file themselves: package net takes a
+// new one into account only after five seconds, and a reload that comes sooner would keep the old addresses.
+func newSystemNames() systemNames {
+	return systemNames{sync.OnceValue(func() map[string][]netip.Addr {
+		order, err := os.ReadFile("/etc/nsswitch.conf")
+		if err == nil && !hostsFirst(string(order)) {
+			return nil
+		}
+		text, _ := os.ReadFile("/etc/hosts") // package net reports what is wrong
+		return hostsIn(string(text))
+	})}
+}
+
+// hostsFirst reports whether the name service switch asks the hosts file first.
+func hostsFirst(order string) bool {
+	for line := range strings.Lines(order) {
+		line, _, _ = strings.Cut(line, "#")
+		if sources, ok := strings.CutPrefix(strings.TrimSpace(line), "hosts:"); ok {
+			fields := strings.Fields(sources)
+			return len(fields) > 0 && fields[0] == "files"
+		}
+	}
+	return true
+}
+
+// hostsIn returns the addresses of each name in a hosts file.
+func hostsIn(text string) map[string][]netip.Addr {
+	found := map[string][]netip.Addr{}
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line) // address, names
+		if len(fields) < 2 {
+			continue
+		}
+		a, err := netip.ParseAddr(fields[0])
+		if err != nil {
+			continue
+		}
+		for _, name := range fields[1:] {
+			name = hostKey(name)
+			found[name] = append(found[name], a)
+		}
+	}
+	return found
+}
+
+// hostKey is a name as the hosts file compares it.
+func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // Host returns the addresses of a host name in one family.
-func (systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
+	if n.hosts != nil {
+		other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
+		if addrs := slices.DeleteFunc(slices.Clone(n.hosts()[hostKey(name)]), other); len(addrs) > 0 {
+			return addrs, nil
+		}
+	}
 	network := "ip4"
 	if ipv6 {
 		network = "ip6"

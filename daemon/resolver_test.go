@@ -1,6 +1,10 @@
 package daemon
 
-import "testing"
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+)
 
 // The look-up follows getservbyname(3): the first entry with this name or alias counts, upper case matters, and the
 // protocol may be left open.
@@ -36,6 +40,51 @@ broken		7400/tcp
 	} {
 		if got, _ := portIn(database, c.service, c.protocol); got != c.want {
 			t.Errorf("%s of %q: %d, want %d", c.service, c.protocol, got, c.want)
+		}
+	}
+}
+
+// The hosts file counts as in hosts(5): any letters, aliases, several lines of one name, each family for itself.
+func TestAddressesInAHostsFile(t *testing.T) {
+	const file = `# 192.0.2.9 rs1
+192.0.2.1	rs1 Web.example.net # rs9
+2001:db8::1	rs1 rs6
+192.0.2.2 rs1.
+::ffff:192.0.2.3 mapped
+wrong rs1
+192.0.2.4
+`
+	n := systemNames{func() map[string][]netip.Addr { return hostsIn(file) }}
+	for _, c := range []struct {
+		name string
+		ipv6 bool
+		want string
+	}{
+		{"rs1", false, "[192.0.2.1 192.0.2.2]"},
+		{"rs1", true, "[2001:db8::1]"},
+		{"WEB.example.net.", false, "[192.0.2.1]"},
+		{"rs6", true, "[2001:db8::1]"},
+		{"mapped", false, "[::ffff:192.0.2.3]"},
+	} {
+		got, err := n.Host(t.Context(), c.name, c.ipv6)
+		if err != nil || fmt.Sprint(got) != c.want {
+			t.Errorf("%s: %s, %v, want %s", c.name, got, err, c.want)
+		}
+	}
+	if got := hostsIn(file); len(got) != 4 {
+		t.Errorf("names of the file: %v", got)
+	}
+}
+
+func TestTheHostsFileIsAskedFirst(t *testing.T) {
+	for order, want := range map[string]bool{
+		"":                                     true,
+		"passwd: dns\n hosts:\tfiles dns\n":    true,
+		"hosts: dns files # files dns\n":       false,
+		"# hosts: files\nhosts: resolve dns\n": false,
+	} {
+		if got := hostsFirst(order); got != want {
+			t.Errorf("%q: %t, want %t", order, got, want)
 		}
 	}
 }
