@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 
 	"ldirectord/ipvsctl"
@@ -33,13 +32,13 @@ type step struct {
 func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
 	tellHeld(&w.tell, v)
 	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}
-	v.settingsRejected, v.serverRejected = false, false
+	v.settingsRejected = false
 	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
 }
 
 // carryOut makes changes in rounds over all virtual services: first everything that adds capacity, then everything that
-// removes some. A change that fails in one round is skipped in the next, except for servers that are out: a server that
-// the table refuses must not keep another one in service whose checks fail.
+// removes some. A change that fails in one round is skipped in the next, except for servers that are not up: a server
+// that the table refuses must not keep another one in service whose checks fail.
 func (w *writer) carryOut(ctx context.Context, changes []*change) {
 	w.before()
 	for round := range ipvsctl.Rounds {
@@ -62,11 +61,12 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 	}
 }
 
-// takesOut reports whether an operation takes a real server out of service although the table refuses another one. The
-// fallback server and servers that leave stay: what was to serve in their place may be what was refused.
+// takesOut reports whether an operation takes a server that is not up out of service, although the table refuses another
+// server. A server that is up stays, and so does the fallback server: the refused one may be what was to replace it.
 func (c *change) takesOut(op *ipvsctl.Op) bool {
 	out := op.Kind == ipvsctl.DelDest || op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
-	return c.partly && out && c.hasServer(op.Dest.Addr)
+	s := c.v.serverAt(op.Dest.Addr)
+	return c.partly && out && s != nil && !s.IsUp()
 }
 
 // send makes the changes of one batch. If the table refuses only the settings of a virtual service, the old settings
@@ -103,12 +103,8 @@ func (w *writer) send(ctx context.Context, batch []step) {
 // refusesServer reports whether the table refuses to add or to edit a real server. A fallback server is not one:
 // without it the last server stays.
 func (c *change) refusesServer(op ipvsctl.Op, err error) bool {
-	return (op.Kind == ipvsctl.AddDest || op.Kind == ipvsctl.EditDest) && c.hasServer(op.Dest.Addr) &&
+	return (op.Kind == ipvsctl.AddDest || op.Kind == ipvsctl.EditDest) && c.v.serverAt(op.Dest.Addr) != nil &&
 		!errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err)
-}
-
-func (c *change) hasServer(addr netip.AddrPort) bool {
-	return slices.ContainsFunc(c.v.servers, func(s *server) bool { return s.Dest.Addr == addr })
 }
 
 // do sends changes to the table, with a time limit.

@@ -137,6 +137,35 @@ func TestARefusedServerHoldsNoOther(t *testing.T) {
 	}
 }
 
+// A backup server that is up stays while the table refuses the server that is back.
+func TestABackupServerStaysForARefusedServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t)
+		table := &picky{recorder: s.table}
+		s.client = table
+		s.configs["one"] = "checkinterval = 5\nquiescent = no\nvirtual = 10.1.0.1:80\n" +
+			"\treal = 10.2.0.1:80 masq\n\tbackup = 10.2.0.2:80 masq\n\tchecktype = connect\n"
+		s.start("one", false)
+		time.Sleep(10 * time.Second)
+		s.set(servers[0], "down")
+		time.Sleep(10 * time.Second)
+		table.tell("-a -t 10.1.0.1:80 -r 10.2.0.1:80 -m -w 1")
+		s.set(servers[0], "up")
+		time.Sleep(time.Minute)
+		if said := strings.Join(s.take(), "\n"); !strings.Contains(said, "refused: ") {
+			t.Errorf("nothing was refused:\n%s", said)
+		}
+		have, _ := s.table.Memory.Read(t.Context())
+		for key, v := range have {
+			if v.Dests.Weight(servers[1]) != 1 {
+				t.Errorf("%v has %v, without the backup server", key, v.Dests)
+			}
+		}
+		s.stop(ErrHandover)
+		time.Sleep(time.Second) // checks in flight end
+	})
+}
+
 // A batch without an answer is one failure in the log. Later the table is read and corrected.
 func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 	hundred(t, func(t *testing.T, s *scenario, table *mute) {

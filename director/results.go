@@ -167,9 +167,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 	if turned {
 		v.touch()
-		if v.serverRejected {
-			v.retry = time.Time{} // this server does not wait for the refused one
-		}
+		v.retry = time.Time{} // this server does not wait for a change that was refused
 		e.tell.turned(x, was, by)
 		if s.Verdict() == health.Up {
 			for y := range v.checks(s) { // those that passed before

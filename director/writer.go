@@ -43,7 +43,6 @@ type writing struct {
 	placed           bool             // the table has it, as far as known
 	moves            bool             // the weight of a server changes
 	settingsRejected bool             // the table refuses only the settings
-	serverRejected   bool             // the table refuses only servers
 }
 
 // touch makes a virtual service due: the writer decides it next and updates the table.
@@ -127,7 +126,6 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 		w.tell.fallback(v)
 		w.wrote(v)
 	}
-	v.serverRejected = c.err != nil && c.partly
 	switch v.dirty = err != nil; {
 	case err == nil:
 		w.succeeded(v)
