@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -24,7 +26,7 @@ func (c *call) source() daemon.Source {
 func (c *call) load(ctx context.Context) (*daemon.Loaded, error) {
 	l, err := daemon.Load(ctx, c.source())
 	if err != nil {
-		return nil, err
+		return nil, c.unread(err)
 	}
 	return l, c.accept(l)
 }
@@ -50,7 +52,7 @@ func (c *call) accept(l *daemon.Loaded) error {
 func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	l, err := daemon.Load(ctx, c.source())
 	if err != nil {
-		return nil, err
+		return nil, c.unread(err)
 	}
 	if l.Config != nil {
 		own := c.daemonHere(ctx, l.Plan)
@@ -60,6 +62,15 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 	}
 	l.RefuseWhatNeverRuns()
 	return l, nil
+}
+
+// unread gives a file that can't be read the exit status of a refused one, as the Perl ldirectord does; for a file that
+// is lost it is the usual one. In the foreground it is that of a crash, so that a service manager tries again.
+func (c *call) unread(err error) error {
+	if c.stay || errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return exit{exitConfig, err}
 }
 
 // refused is the exit status for a refused configuration. A failed look-up is not a mistake in the file: in the

@@ -58,4 +58,12 @@ func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 	}
 	write("ld.cf", "logfile = \"/nowhere/log\"\n"+section, 0o644) // root can't open it either
 	asNobody(exitConfig, "check")
+	if err := os.Chmod(filepath.Join(dir, "ld.cf"), 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"start", "stop", "reload", "restart", "status", "check", "plan"} {
+		if out := asNobody(exitConfig, verb); !strings.Contains(out, "reading the configuration: open ") {
+			t.Errorf("%s: %s", verb, out)
+		}
+	}
 }
