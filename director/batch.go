@@ -61,8 +61,8 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 	}
 }
 
-// takesOut reports whether an operation takes a server that is not up out of service, although the table refuses another
-// server. A server that is up stays, and so does the fallback server: the refused one may be what was to replace it.
+// takesOut reports whether an operation takes a server that is not up out of service, although the table refuses
+// another server. A server that is up stays, as does the fallback server: the refused one may have to replace it.
 func (c *change) takesOut(op *ipvsctl.Op) bool {
 	out := op.Kind == ipvsctl.DelDest || op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
 	s := c.v.serverAt(op.Dest.Addr)
