@@ -77,7 +77,7 @@ func newFleet(t *testing.T, r routing) *fleet {
 // space makes a network namespace for the time of the test.
 func (f *fleet) space(l *lab, ns string) {
 	f.sh("ip netns add %[1]s%[2]s && ip -n %[1]s%[2]s link set lo up", l.prefix, ns)
-	f.t.Cleanup(func() { exec.Command("ip", "netns", "del", l.prefix+ns).Run() })
+	f.t.Cleanup(func() { l.remove(ns) })
 }
 
 // connect connects a namespace to a switch, with address number n there.

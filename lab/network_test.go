@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +74,7 @@ func newNetwork(t *testing.T, servers int) *lab {
 	}
 	for _, ns := range namespaces {
 		l.sh("ip netns add %s%s && ip -n %s%s link set lo up", l.prefix, ns, l.prefix, ns)
-		t.Cleanup(func() { exec.Command("ip", "netns", "del", l.prefix+ns).Run() })
+		t.Cleanup(func() { l.remove(ns) })
 	}
 	l.sh(`ip -n %[1]sdir link add br0 type bridge; ip -n %[1]sdir link add br1 type bridge
 		ip -n %[1]sdir addr add 192.0.2.1/24 dev br0; ip -n %[1]sdir addr add %[2]s/32 dev br0
@@ -87,6 +89,22 @@ func newNetwork(t *testing.T, servers int) *lab {
 		l.sh(`ip -n %s%s route add default via 192.0.2.1`, l.prefix, rs)
 	}
 	return l
+}
+
+// remove removes a namespace, and ends its processes first: a daemon that still runs would write into the test's folder
+// while that is removed.
+func (l *lab) remove(ns string) {
+	isOwn := func(pid string) bool { return pid == strconv.Itoa(os.Getpid()) }
+	for range 100 {
+		out, _ := exec.Command("ip", "netns", "pids", l.prefix+ns).Output()
+		pids := slices.DeleteFunc(strings.Fields(string(out)), isOwn)
+		if len(pids) == 0 {
+			break
+		}
+		exec.Command("kill", append([]string{"-9"}, pids...)...).Run()
+		time.Sleep(10 * time.Millisecond)
+	}
+	exec.Command("ip", "netns", "del", l.prefix+ns).Run()
 }
 
 // join connects a namespace to a bridge of the director.
