@@ -69,10 +69,11 @@ func (l *lab) release(w *web, loads *keptAlive, client int, out, in func()) {
 	l.until(10*time.Second, entry+"1")
 }
 
-// longTransfer is an answer of a server that lasts until its finish is closed.
+// longTransfer is an answer of a server that lasts until its finish is closed. Connections to other servers stay open
+// until it is found: with wlc, the next one then goes elsewhere.
 func (l *lab) longTransfer(server string, client netip.Addr) io.Reader {
 	l.t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for range 100 {
 		conn := l.dial(client, "tcp", "192.0.2.10:80")
 		conn.SetDeadline(time.Now().Add(30 * time.Second))
 		fmt.Fprint(conn, "GET /drip HTTP/1.0\r\n\r\n")
@@ -83,7 +84,7 @@ func (l *lab) longTransfer(server string, client netip.Addr) io.Reader {
 		if answer.Header.Get("Server") == server {
 			return answer.Body
 		}
-		conn.Close()
+		defer conn.Close()
 	}
 	l.t.Fatalf("no connection came to %s", server)
 	return nil
