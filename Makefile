@@ -158,7 +158,7 @@ tools-test:
 RACED = $(if $(RACE),CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 )nice -n 19
 
 # Two guests, a processor each. The second has the demo as well, which is in the module tools.
-KERNEL_TEST_1 = ^TestKernel(Failures|Chaos|Doctor|Tutorial)
+KERNEL_TEST_1 = ^TestKernel(Failures|Chaos|Doctor|Tutorial|CheckVIP(Changed|Elsewhere|Finds|Promoted|Thousand))
 KERNEL_TEST = LDIRECTORD=$(CURDIR)/ldirectord GOTEST='$(call replayed,$(1))$(GOTESTSUM) --format testname --jsonfile $(call EVENTS,$(1)) --' \
 	testdata/lab/kernel-test
 kernel-test: kernel-test-1 kernel-test-2
