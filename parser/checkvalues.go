@@ -144,7 +144,10 @@ func (v *value) try(open func(path string) error, path, kind, format string) *pr
 	}
 	p := refuse(kind, format, printable.Text(err.Error()))
 	if errors.Is(err, fs.ErrNotExist) && (kind == logfileClosed || kind == monitorfileClosed) {
-		p.text += "; to fix it: mkdir -p " + printable.ShellWord(filepath.Dir(path))
+		// with an escape in it the command would make another folder
+		if folder := filepath.Dir(path); printable.Text(folder) == folder {
+			p.text += "; to fix it: mkdir -p " + printable.ShellWord(folder)
+		}
 	}
 	if v.opts.User == nil || v.opts.User(err) == "" {
 		return p

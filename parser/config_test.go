@@ -240,6 +240,16 @@ func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
 	}
 }
 
+func TestNoRemedyHasCharactersThatATerminalObeys(t *testing.T) {
+	for folder, remedy := range map[string]bool{"/no-such-folder": true, "/no-such-\x1b[2Jfolder": false} {
+		_, found := parse(t.Context(), "", []byte("virtual=1\n\tmonitorfile="+folder+"/x\n"), options(t))
+		text := fmt.Sprint(found)
+		if strings.Contains(text, "mkdir -p ") != remedy || strings.Contains(text, "\x1b") {
+			t.Errorf("%q: %q", folder, text)
+		}
+	}
+}
+
 // A file is tried once, by the name without the comment after it.
 func TestFilesAreTriedOnce(t *testing.T) {
 	var tried []string
