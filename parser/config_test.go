@@ -241,7 +241,7 @@ func TestLogFileIsNotTriedUnderSupervision(t *testing.T) {
 }
 
 func TestNoRemedyHasCharactersThatATerminalObeys(t *testing.T) {
-	for folder, remedy := range map[string]bool{"/no-such-folder": true, "/no-such-\x1b[2Jfolder": false} {
+	for folder, remedy := range map[string]bool{"/no-such-folder": true, "/no-such-folder/\x1b[2J": false} {
 		_, found := parse(t.Context(), "", []byte("virtual=1\n\tmonitorfile="+folder+"/x\n"), options(t))
 		text := fmt.Sprint(found)
 		if strings.Contains(text, "mkdir -p ") != remedy || strings.Contains(text, "\x1b") {
