@@ -69,21 +69,18 @@ func (c *sealed) seal(ctx context.Context, r *Result) {
 
 // panicked is the result of a check that ended with a panic. Its warning has the place; it is reported once.
 func panicked(p any) Result {
-	text := fmt.Sprint(p)
-	if err, ok := p.(runtime.Error); ok {
-		text = strings.TrimPrefix(err.Error(), "runtime error: ")
-	}
+	text := strings.TrimPrefix(fmt.Sprint(p), "runtime error: ")
 	return Result{
 		Detail:  "panic over the answer: " + wire.Escape(text, 2*wire.MaxExcerpt),
-		Warning: "a fault in ldirectord: panic at " + panicPlace(),
+		Warning: "a fault in ldirectord: panic at " + PanicPlace(),
 	}
 }
 
 // maxFrames limits the reported calls of a stack.
 const maxFrames = 12
 
-// panicPlace is the stack of the panic that was just recovered from, in a line: from its origin up to the check.
-func panicPlace() string {
+// PanicPlace is the stack of the panic that was just recovered from, in a line: from its origin up to the check.
+func PanicPlace() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
 	var places []string

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ldirectord/checker"
 	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/instance"
@@ -61,9 +62,16 @@ func (s Source) Read() ([]byte, error) {
 	return text, run.While("reading the configuration", err)
 }
 
-// prepare makes a configuration ready to run.
-func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) *Loaded {
-	l := &Loaded{Text: text}
+// prepare makes a configuration ready to run. A panic refuses it: a daemon keeps the one that it has.
+func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *Loaded) {
+	l = &Loaded{Text: text}
+	defer func() {
+		if p := recover(); p != nil {
+			*l = Loaded{Text: text, Found: append(l.Found, parser.Diagnostic{
+				Severity: parser.Error, Kind: "fault", Pos: parser.Position{File: s.Path},
+				Text: fmt.Sprintf("a fault in ldirectord: %v at %s", p, checker.PanicPlace())})}
+		}
+	}()
 	cfg, found := parser.Parse(ctx, s.Path, text, o)
 	l.Found = found
 	if cfg == nil {

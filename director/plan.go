@@ -57,6 +57,9 @@ func unreadablePatterns(sections []parser.Virtual, build Build) (found parser.Di
 	for i := range sections {
 		cfg := &sections[i]
 		cfg.Reals, cfg.Fallback = []parser.Real{{}}, nil
+		if cfg.CheckType == parser.Off { // has no check that an agentport or alsocheck could come after
+			continue
+		}
 		for _, d := range newBuilder(&parser.Config{}, build).virtual(&virtual{}, cfg).Errors() {
 			if strings.HasPrefix(d.Text, "receive: ") || strings.HasPrefix(d.Text, "expect: ") {
 				found = append(found, d)

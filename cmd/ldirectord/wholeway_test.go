@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode"
+
+	"ldirectord/checker"
+	"ldirectord/checker/icmp"
+	"ldirectord/daemon"
+	"ldirectord/director"
+	"ldirectord/ipvsctl"
+	"ldirectord/maintenance"
+	"ldirectord/page"
+	"ldirectord/parser"
+	"ldirectord/status"
+)
+
+// FuzzWholeWay takes a file the whole way: parse, plan, findings, check, then check --json or plan or plan --json, the
+// director's first decision on an empty table, and status in all its forms. Nothing may panic, and what people read has
+// no control characters. FuzzParse ends at the parser.
+func FuzzWholeWay(f *testing.F) {
+	g := newGrammar(f)
+	for _, file := range g.files {
+		f.Add(append([]byte{whole}, file...))
+	}
+	f.Add([]byte("\xffvirtual=192.0.2.10:514\n\tagentport=8081\n\tchecktype=off\n")) // ended daemons
+	for i := range 64 {
+		f.Add(bytes.Repeat([]byte{byte(i), byte(i * 37), byte(i * 101), byte(i * 11)}, 12))
+	}
+	w := newWay(f)
+	f.Fuzz(func(t *testing.T, drawn []byte) { w.take(t, g.file(drawn)) })
+}
+
+// way is what all files share on their way.
+type way struct {
+	dir   string
+	env   *daemon.Environment
+	fails atomic.Uint32 // every third check fails
+}
+
+func newWay(t testing.TB) *way {
+	w := &way{dir: t.TempDir(), env: daemon.NewEnvironment(icmp.NewPinger())}
+	t.Cleanup(w.env.Close)
+	return w
+}
+
+// take takes a file the whole way.
+func (w *way) take(t *testing.T, text string) {
+	path := filepath.Join(w.dir, "fuzz.cf")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	w.command(t, path, "check", &said)
+	w.command(t, path, []string{"check --json", "plan", "plan --json"}[len(text)%3], &said)
+	l, err := daemon.Load(t.Context(), w.source(path))
+	if err == nil && l.Config != nil {
+		for _, d := range l.Found.ForLog() {
+			fmt.Fprintln(&said, daemon.Message(d))
+		}
+		plan, found := director.NewPlan(l.Config, w.build)
+		if plan == nil {
+			t.Fatalf("the same file has no plan now: %v\n%s", found, text)
+		}
+		synctest.Test(t, func(t *testing.T) { decide(t, plan, &said) })
+	}
+	if bad := bytes.IndexFunc(said.Bytes(), isControl); bad >= 0 {
+		t.Fatalf("what people read holds %q\nin the file\n%s", said.Bytes()[max(bad-40, 0):min(bad+8, said.Len())], text)
+	}
+	if strings.Contains(said.String(), "a fault in ldirectord") {
+		t.Fatalf("%s\nthe file is\n%s", said.String(), text)
+	}
+}
+
+func isControl(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) }
+
+func (w *way) source(path string) daemon.Source {
+	return daemon.Source{Path: path, Alone: true, Wait: true, Checks: w.env, Dirs: configDirs}
+}
+
+// command runs a command of the command line in this process.
+func (w *way) command(t *testing.T, path, verb string, out io.Writer) {
+	c := &call{options: options{dirs: configDirs, path: path, runDir: w.dir, ipvs: "memory"}, env: w.env}
+	c.output = output{out: bufio.NewWriter(out), stdout: out, stderr: out}
+	c.noLookup = true
+	name, json, _ := strings.Cut(verb, " ")
+	if c.verb, c.command = name, commands[name]; json != "" {
+		c.jsonOut, c.answer, c.out = true, map[string]any{"error": nil}, bufio.NewWriter(io.Discard)
+	}
+	err := c.command.run(t.Context(), c)
+	if c.answer != nil {
+		c.conclude(err)
+	}
+	c.out.Flush()
+	if status := c.complain(err); status != exitOK && status != exitConfig {
+		t.Fatalf("%s ends with %d: %v", verb, status, err)
+	}
+}
+
+// build makes the checker of a check, so that its settings are read, and another in its place.
+func (w *way) build(spec checker.Spec) (checker.Checker, error) {
+	_, err := w.env.Builder()(spec)
+	return w, err
+}
+
+// Check implements checker.Checker.
+func (w *way) Check(context.Context) checker.Result {
+	if w.fails.Add(1)%3 == 0 {
+		return checker.Result{Cause: checker.Answer, Detail: "not as expected"}
+	}
+	return checker.Result{OK: true}
+}
+
+// decide lets a director have the plan until each server was checked, and shows what it made of it.
+func decide(t *testing.T, plan *director.Plan, out io.Writer) {
+	access, err := ipvsctl.Open("memory")
+	if err == nil {
+		err = access.Connect(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := director.New(director.Deps{Table: access, Maintenance: noFiles})
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx, plan) }()
+	time.Sleep(time.Second)
+	s, err := d.Snapshot(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := status.NewReport(s, status.Process{}, nil)
+	_ = r.WriteText(out)
+	_ = status.WriteMetrics(out, s, status.Process{})
+	_ = status.NewWhy(s, s.Time, nil).WriteText(out)
+	pages := &page.Pages{
+		Report: func(context.Context) (*status.Report, error) { return r, nil },
+		Host:   func() string { return "" },
+	}
+	shown := httptest.NewRecorder()
+	if pages.Page(shown, httptest.NewRequest("GET", "http://127.0.0.1/", nil)); shown.Code != http.StatusOK {
+		t.Fatalf("the page is %d: %s", shown.Code, shown.Body)
+	}
+	end()
+	<-ended
+}
+
+// noFiles is an empty maintenancedir.
+func noFiles(context.Context, string, []maintenance.Server) <-chan maintenance.Reading {
+	read := make(chan maintenance.Reading, 1)
+	read <- maintenance.Reading{}
+	return read
+}
+
+// whole is the first byte of what is a file as it is.
+const whole = 0xff
+
+// odd are values that few directives take.
+var odd = []string{
+	"", "0", "1", "-1", "65536", "4294967296", "9999999999999999999", "yes", "no", "off", "on", "none",
+	`"`, `""`, `"a`, "'", "a,b", ",", "=", "#", "[", "(((", "a{1,2000}", "\x1b[2J", "\xff", "大",
+	"127.0.0.1", "::1", "127.0.0.1:80 masq", "[::1]:80 gate 1", `127.0.0.1->127.0.0.9:80 gate 5 "a", "b" l:1 u:2`,
+	"1s", "1m", "50%", "1/3", "0/0", "/nosuch/file", "simpletcp", "external", strings.Repeat("x", 300),
+}
+
+var headers = []string{
+	"virtual=192.0.2.10:80", "virtual=192.0.2.11:514", "virtual=7", "virtual6=[2001:db8::1]:80",
+	"virtual=192.0.2.10:0", "virtual=192.0.2.12:443",
+}
+
+// grammar draws files: each directive with values of its own, of others, and with strange ones.
+type grammar struct {
+	files  []string
+	values map[string][]string // of each directive, as the files of testdata and examples have them
+	odd    []string
+}
+
+func newGrammar(t testing.TB) *grammar {
+	g := &grammar{values: map[string][]string{"supervised": {"yes"}}, odd: odd}
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".cf") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if len(text) < 4096 {
+			g.files = append(g.files, string(text))
+		}
+		for line := range strings.Lines(string(text)) {
+			name, value, ok := strings.Cut(line, "=")
+			name = strings.ToLower(strings.TrimSpace(name))
+			if value = strings.TrimSpace(value); ok && !strings.Contains(name, "#") {
+				g.values[name] = append(g.values[name], value)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range parser.Directives() {
+		if len(g.values[d.Name]) == 0 {
+			t.Errorf("no file below testdata or examples has a line of %s: add one", d.Name)
+		}
+	}
+	return g
+}
+
+// draw is a source of choices; after its end every choice is the first.
+type draw []byte
+
+func (d *draw) one() int {
+	if len(*d) == 0 {
+		return 0
+	}
+	b := (*d)[0]
+	*d = (*d)[1:]
+	return int(b)
+}
+
+func (d *draw) of(n int) int { return (d.one()<<8 | d.one()) % n }
+
+// file draws a file: up to three global directives, then up to three sections of up to seven.
+func (g *grammar) file(drawn []byte) string {
+	if len(drawn) > 0 && drawn[0] == whole {
+		return string(drawn[1:])
+	}
+	d := draw(drawn)
+	var b strings.Builder
+	for range d.one() % 4 {
+		fmt.Fprintf(&b, "%s\n", g.line(&d, (*parser.Directive).Global))
+	}
+	for range d.one()%3 + 1 {
+		fmt.Fprintln(&b, headers[d.one()%len(headers)])
+		for range d.one() % 8 {
+			fmt.Fprintf(&b, "\t%s\n", g.line(&d, (*parser.Directive).Section))
+		}
+	}
+	text := []byte(b.String())
+	if d.one() == 1 { // a typing error
+		text[d.of(len(text))] = byte(d.one())
+	}
+	return string(text)
+}
+
+// line draws a directive that may be there, or in one of sixteen any one, with a value.
+func (g *grammar) line(d *draw, here func(*parser.Directive) bool) string {
+	var all []string
+	anywhere := d.one()%16 == 1
+	for _, one := range parser.Directives() {
+		if anywhere || here(one) {
+			all = append(all, one.Name)
+		}
+	}
+	name := all[d.of(len(all))]
+	values := g.values[name]
+	switch d.one() % 8 {
+	case 1:
+		values = g.odd
+	case 2:
+		values = g.values[all[d.of(len(all))]]
+	}
+	return name + "=" + values[d.of(len(values))]
+}
