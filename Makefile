@@ -17,6 +17,7 @@
 ## make long-switch  of these, the switch of 10,000 watched servers reboots
 ## make long-idle    of these, an hour of idle connections that a thousand servers end
 ## make long-onfail  of these, 60 connections of clients in each cell of a table: what they see when their server fails, by onfail
+## make long-files   of these, 20,000 drawn configurations through check, plan and autoreload, as root; FILES=100 chooses
 ## make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 ## make neighbours-test  as root on Debian: pairs of daemons with a virtual service in common, also beside the Perl ldirectord
 ## make shadow-test  as root on Debian: the shadow beside the Perl ldirectord in twenty scenarios; long-shadow in all
@@ -85,7 +86,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-faults-1 all-faults-2 all-chaos long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail \
+.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-faults-1 all-faults-2 all-chaos long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -135,7 +136,7 @@ test-all: ldirectord
 		directors-test || ended=$$?; exit $$ended
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
+long: long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
 ALONE = Walk|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
@@ -215,6 +216,10 @@ long-chaos:
 WALK ?= long
 long-walk:
 	WALK='$(WALK)' GOMEMLIMIT=3500MiB $(GO) test -count=1 -parallel 2 -timeout 2h -run '^TestWalk$$' ./judge
+
+FILES ?= 20000
+long-files:
+	FILES=$(FILES) $(GO) test -count=1 -timeout 2h -run '^TestLongFiles$$' ./cmd/ldirectord
 
 long-kernel: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1800 GOFLAGS=-v testdata/lab/kernel-test \

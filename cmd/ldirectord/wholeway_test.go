@@ -4,15 +4,20 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +48,125 @@ func FuzzWholeWay(f *testing.F) {
 	}
 	w := newWay(f)
 	f.Fuzz(func(t *testing.T, drawn []byte) { w.take(t, g.file(drawn)) })
+}
+
+// TestLongFiles takes FILES drawn files through check and plan --json, and through autoreload in daemons that run. No
+// process may end by itself, and each daemon has the table of the last good file in the end. The daemons have networks
+// of their own without a device, and start no programs but /bin/false.
+func TestLongFiles(t *testing.T) {
+	total, _ := strconv.Atoi(os.Getenv("FILES"))
+	if total == 0 || os.Geteuid() != 0 {
+		t.Skip("needs FILES, the number of files, and root, who can make networks")
+	}
+	g := newGrammar(t)
+	for i := range daemons {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			newLiving(t).take(g, rand.NewChaCha8([32]byte{byte(i)}), total/daemons)
+		})
+	}
+}
+
+const daemons = 12 // of TestLongFiles
+
+// living is a daemon with autoreload.
+type living struct {
+	t                *testing.T
+	dir, path, table string
+	ended            chan error
+}
+
+func newLiving(t *testing.T) *living {
+	dir := t.TempDir()
+	l := &living{t, dir, filepath.Join(dir, "ld.cf"), filepath.Join(dir, "table"), make(chan error, 1)}
+	l.write("virtual=192.0.2.1:80\n")
+	daemon := l.command("start", "--foreground")
+	daemon.Stdout, daemon.Stderr = nil, nil
+	if err := daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { l.ended <- daemon.Wait() }()
+	t.Cleanup(func() { daemon.Process.Kill(); <-l.ended })
+	for range 300 { // until it has read the file
+		if _, err := os.Stat(l.table); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	l.adopts("192.0.2.2")
+	return l
+}
+
+// write puts a text in the place of the file, with the lines that every file here has.
+func (l *living) write(text string) {
+	text = "autoreload=yes\nlogfile=\"" + l.dir + "/log\"\n" + text
+	err := os.WriteFile(l.path+".new", []byte(text), 0o600)
+	if err == nil {
+		err = os.Rename(l.path+".new", l.path)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *living) command(words ...string) *exec.Cmd {
+	words = append([]string{"--rundir", l.dir, "--ipvs", "memory:" + l.table, l.path}, words...)
+	c := exec.Command(program(l.t), words...)
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	return c
+}
+
+func (l *living) take(g *grammar, random io.Reader, files int) {
+	drawn := make([]byte, 64)
+	for range files {
+		_, _ = io.ReadFull(random, drawn)
+		text := harmless(g.file(drawn))
+		l.write(text)
+		for _, verb := range []string{"check", "plan"} {
+			out, _ := l.command(verb, "--json").CombinedOutput()
+			if !json.Valid(out) || bytes.Contains(out, []byte("a fault in ldirectord")) {
+				l.t.Fatalf("%s: %s\nof the file\n%s", verb, out, text)
+			}
+		}
+		select {
+		case err := <-l.ended:
+			l.ended <- err
+			l.t.Fatalf("the daemon ended with %v\nby the file\n%s", err, text)
+		case <-time.After(400 * time.Millisecond): // it has seen the file
+		}
+	}
+	l.adopts("192.0.2.99")
+}
+
+// adopts waits until the table is that of a file with one virtual service.
+func (l *living) adopts(virtual string) {
+	l.write("virtual=" + virtual + ":80\n\treal=192.0.2.98:80 masq\n\tchecktype=on\n")
+	var text []byte
+	for range 300 {
+		text, _ = os.ReadFile(l.table)
+		if bytes.Contains(text, []byte(virtual+":80 -r 192.0.2.98:80")) && bytes.Count(text, []byte("-A ")) == 1 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	l.t.Fatalf("the table is not that of the last file:\n%s", text)
+}
+
+// harmless is a drawn file without lines that start programs, send mail or write files, and without those that every
+// file has.
+func harmless(text string) string {
+	kept := ""
+	for line := range strings.Lines(text) {
+		name, _, _ := strings.Cut(line, "=")
+		switch strings.TrimSpace(name) {
+		case "autoreload", "logfile", "monitorfile", "execute", "emailalert", "callback":
+		case "checkcommand", "onchange", "fallbackcommand":
+			kept += name + "=/bin/false\n"
+		default:
+			kept += line
+		}
+	}
+	return kept
 }
 
 // way is what all files share on their way.
@@ -97,8 +221,8 @@ func (w *way) command(t *testing.T, path, verb string, out io.Writer) {
 	c := &call{options: options{dirs: configDirs, path: path, runDir: w.dir, ipvs: "memory"}, env: w.env}
 	c.output = output{out: bufio.NewWriter(out), stdout: out, stderr: out}
 	c.noLookup = true
-	name, json, _ := strings.Cut(verb, " ")
-	if c.verb, c.command = name, commands[name]; json != "" {
+	name, form, _ := strings.Cut(verb, " ")
+	if c.verb, c.command = name, commands[name]; form != "" {
 		c.jsonOut, c.answer, c.out = true, map[string]any{"error": nil}, bufio.NewWriter(io.Discard)
 	}
 	err := c.command.run(t.Context(), c)
