@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"ldirectord/printable"
 	"ldirectord/run"
 )
 
@@ -166,7 +165,7 @@ func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http
 	if err != nil {
 		return nil, false, err
 	}
-	return nil, false, &Refusal{answer.StatusCode, printable.Line(strings.TrimSpace(string(text)))}
+	return nil, false, &Refusal{answer.StatusCode, strings.TrimSpace(string(text))}
 }
 
 // watched is a connection that notes when data was sent.

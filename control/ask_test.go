@@ -43,7 +43,7 @@ func TestAskReturnsTheAnswer(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	s = answering(t, say(http.StatusNotFound, " no\x1b such\npath\n"))
-	if _, err := s.Ask(t.Context(), "/"); err == nil || err.Error() != "asking the daemon: the daemon reports: no  such path" {
+	if _, err := s.Ask(t.Context(), "/"); err == nil || err.Error() != "asking the daemon: the daemon reports: no\x1b such\npath" {
 		t.Errorf("a refusal: %v", err)
 	}
 	s = Socket(filepath.Join(t.TempDir(), "none.sock"))

@@ -38,8 +38,9 @@ type logSink struct {
 func newLogSink(o Options, global parser.Global) *logSink {
 	l := &logSink{json: o.JSONLog}
 	l.setTarget(global.LogFile)
+	name := printable.Line(o.Name)
 	l.header = func(at time.Time) string {
-		return fmt.Sprintf("[%s|%s|%d] ", at.Format(time.ANSIC), o.Name, os.Getpid())
+		return fmt.Sprintf("[%s|%s|%d] ", at.Format(time.ANSIC), name, os.Getpid())
 	}
 	switch {
 	case o.Debug:

@@ -11,7 +11,6 @@ import (
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/parser"
-	"ldirectord/printable"
 )
 
 func usesMarks(services []director.Service) bool {
@@ -74,7 +73,7 @@ func (x one) otherRules() {
 			whose = "a rule of another ldirectord"
 		}
 		x.tell(warning, "mark-taken", "", "%s is set by %s too, in chain %s (%s): %s", markOf(x.Virtual), whose,
-			printable.Line(r.Chain), r.BackEnd, printable.Line(r.Rule))
+			r.Chain, r.BackEnd, r.Rule)
 		return
 	}
 }
@@ -90,7 +89,7 @@ func (x one) routed(ipv6 bool, marks ...uint32) {
 			if r.Uses(mark, ipv6) {
 				x.tell(warning, "mark-routed", "",
 					"%s is used by ip rule %d, which sends its packets to table %s",
-					nameOf(mark, ipv6), r.Priority, printable.Line(r.Table))
+					nameOf(mark, ipv6), r.Priority, r.Table)
 				return
 			}
 		}

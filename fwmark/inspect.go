@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/printable"
 	"ldirectord/program"
 )
 
@@ -80,7 +79,7 @@ func (s Setting) String() string {
 	case s.Mask != wholeMark:
 		does = "sets some bits of marks"
 	}
-	return printable.Line(fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule))
+	return fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule)
 }
 
 // Diverts names a rule that may keep this machine's marked packets from the service for that mark.
@@ -92,7 +91,7 @@ func (m Machine) Diverts(mark uint32, ipv6 bool) string {
 	}
 	for _, r := range m.Routing {
 		if r.Uses(mark, ipv6) {
-			return fmt.Sprintf("ip rule %d sends them to table %s", r.Priority, printable.Line(r.Table))
+			return fmt.Sprintf("ip rule %d sends them to table %s", r.Priority, r.Table)
 		}
 	}
 	return "no rule was found that would do that (iptables, nft, ip rule)"

@@ -74,7 +74,7 @@ func TestRefusedListingMattersOnlyWithRules(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := f.Sync(t.Context(), rules(t, "8 192.0.2.1 tcp 80"))
-	if err == nil || !strings.HasSuffix(err.Error(), "iptables -w 5 -t mangle -S: Could not fetch rule set\\x1b: Permission denied (you must be root)") {
+	if err == nil || !strings.HasSuffix(err.Error(), "iptables -w 5 -t mangle -S: Could not fetch rule set\x1b: Permission denied (you must be root)") {
 		t.Errorf("error %v", err)
 	}
 }

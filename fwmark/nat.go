@@ -6,7 +6,6 @@ import (
 	"os"
 	"slices"
 
-	"ldirectord/printable"
 	"ldirectord/program"
 )
 
@@ -36,7 +35,7 @@ func sourceNAT(table listing) string {
 	for _, chain := range slices.Sorted(maps.Keys(table)) {
 		for _, rule := range table[chain] {
 			if slices.Contains([]string{"SNAT", "MASQUERADE"}, target(rule)) {
-				return printable.Text(rule)
+				return rule
 			}
 		}
 	}

@@ -42,5 +42,5 @@ func run(ctx context.Context, path string, args ...string) (string, error) {
 func oneLine(text string) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), "; ")
 	start, _ := printable.Cut(text, maxError)
-	return printable.Text(start)
+	return start
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"ldirectord/printable"
 )
 
 // Firewall keeps the mark rules of one daemon. Its methods are called one after the other.
@@ -85,7 +83,7 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 		}
 		failed, err := f.run(ctx, commands)
 		if from := now.otherJumps[failed.chain]; from != "" {
-			err = fmt.Errorf("%w (a rule of chain %s leads to it)", err, printable.Text(from))
+			err = fmt.Errorf("%w (a rule of chain %s leads to it)", err, from)
 		}
 		if err != nil {
 			return found, err

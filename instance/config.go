@@ -27,7 +27,7 @@ func (d ConfigDirs) Paths(name string) (found []string) {
 	return found
 }
 
-// Find returns the absolute path of a configuration. The error has the Perl ldirectord's text.
+// Find returns the absolute path of a configuration; the error is Missing.
 func (d ConfigDirs) Find(name string) (string, error) {
 	looked := d.Paths(name)
 	for i, path := range looked {
@@ -42,8 +42,15 @@ func (d ConfigDirs) Find(name string) (string, error) {
 	if filepath.IsAbs(name) {
 		looked = looked[len(d):]
 	}
-	//lint:ignore ST1005 the Perl ldirectord's words
-	return "", fmt.Errorf("Config file %s not found\nldirectord: looked for %s; "+
-		"%s/http.cf is an example to begin with",
-		cmp.Or(name, "ldirectord.cf"), strings.Join(looked, ", "), examples)
+	return "", Missing{cmp.Or(name, "ldirectord.cf"), strings.Join(looked, ", ")}
+}
+
+// Missing is a configuration that is nowhere.
+type Missing struct{ name, looked string }
+
+func (m Missing) Error() string { return "Config file " + m.name + " not found" } // the Perl ldirectord's text
+
+// Looked is where it was looked for, and what to do.
+func (m Missing) Looked() string {
+	return fmt.Sprintf("looked for %s; %s/http.cf is an example to begin with", m.looked, examples)
 }

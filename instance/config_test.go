@@ -23,10 +23,11 @@ func TestFindingTheConfiguration(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"c.cf":     "Config file c.cf not found\nldirectord: looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf; " + examples + "/http.cf is an example to begin with",
-		"/no/c.cf": "Config file /no/c.cf not found\nldirectord: looked for /no/c.cf; " + examples + "/http.cf is an example to begin with",
+		"c.cf":     "looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf; " + examples + "/http.cf is an example to begin with",
+		"/no/c.cf": "looked for /no/c.cf; " + examples + "/http.cf is an example to begin with",
 	} {
-		if got, err := dirs.Find(name); err == nil || err.Error() != want {
+		got, err := dirs.Find(name)
+		if m, is := err.(Missing); !is || m.Looked() != want || m.Error() != "Config file "+name+" not found" {
 			t.Errorf("%q: %s, %v, want %s", name, got, err, want)
 		}
 	}

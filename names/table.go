@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"ldirectord/printable"
 )
 
 // LookupDeadline is how long all look-ups of a file together may take.
@@ -110,7 +108,7 @@ func (t *Table) LookUp(ctx context.Context) bool {
 		start(func() {
 			p, err := t.Resolver.Port(ctx, key.name, key.protocol)
 			if *l = (Lookup[uint16]{Value: p}); err != nil {
-				*l = Lookup[uint16]{Reason: printable.Text(err.Error())}
+				*l = Lookup[uint16]{Reason: err.Error()}
 			}
 		})
 	}
@@ -121,7 +119,7 @@ func (t *Table) LookUp(ctx context.Context) bool {
 func (t *Table) lookUpHost(ctx context.Context, key Key) Lookup[netip.Addr] {
 	addrs, err := t.Resolver.Host(ctx, key.Host, key.IPv6)
 	if err != nil {
-		return t.failed(key, printable.Text(err.Error()))
+		return t.failed(key, err.Error())
 	}
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap().WithZone("")

@@ -142,7 +142,7 @@ func (v *value) try(open func(path string) error, path, kind, format string) *pr
 	if err == nil {
 		return nil
 	}
-	p := refuse(kind, format, printable.Text(err.Error()))
+	p := refuse(kind, format, err.Error())
 	if errors.Is(err, fs.ErrNotExist) && (kind == logfileClosed || kind == monitorfileClosed) {
 		// with an escape in it the command would make another folder
 		if folder := filepath.Dir(path); printable.Text(folder) == folder {

@@ -126,14 +126,14 @@ func (ds Diagnostics) ByPosition() Diagnostics {
 	return sorted
 }
 
-// String is "file:line:column: severity: text".
+// String is "file:line:column: severity: text", on one line.
 func (d Diagnostic) String() string {
 	at := d.At()
-	place := printable.Text(at.File)
+	place := at.File
 	if at.Line > 0 {
 		place = fmt.Sprintf("%s:%d:%d", place, at.Line, at.Column)
 	}
-	return fmt.Sprintf("%s: %s: %s", place, d.Severity, d.Text)
+	return printable.Text(fmt.Sprintf("%s: %s: %s", place, d.Severity, d.Text))
 }
 
 // report collects diagnostics and puts them in the order of reading.

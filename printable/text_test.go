@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-var escaped = map[string]string{
+var escapes = map[string]string{
 	"":                             "",
 	`as it is: "a\b"`:              `as it is: "a\b"`,
 	"größe → 大":                    "größe → 大",
@@ -19,7 +19,7 @@ var escaped = map[string]string{
 }
 
 func TestWhatATerminalWouldActOnIsEscaped(t *testing.T) {
-	for text, want := range escaped {
+	for text, want := range escapes {
 		if got := Text(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
@@ -62,7 +62,7 @@ func TestACutEndsWithAWholeCharacter(t *testing.T) {
 
 // The result is printable for every input, and printable input is unchanged.
 func FuzzText(f *testing.F) {
-	for text := range escaped {
+	for text := range escapes {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

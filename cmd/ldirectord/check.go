@@ -56,10 +56,10 @@ func printCheck(c *call, l *daemon.Loaded, isRefused bool) {
 		if l.Found.OnlyLookups() { // each error describes what start does
 			verdict = "has names without an address"
 		}
-		fmt.Fprintf(c.out, "%s %s: errors: %d%s\n", c.path, verdict, len(l.Found.Errors()), warnings)
+		c.tell("%s %s: errors: %d%s", c.path, verdict, len(l.Found.Errors()), warnings)
 		return
 	}
-	fmt.Fprintf(c.out, "%s is good: v%s%s\n", c.path, l.Summary()[1:], warnings)
+	c.tell("%s is good: v%s%s", c.path, l.Summary()[1:], warnings)
 }
 
 func isTerminal(f *os.File) bool {

@@ -7,8 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"ldirectord/printable"
 )
 
 // connectionPrinter prints connections as they arrive, then servers, so that it need not keep a million connections.
@@ -63,10 +61,10 @@ func (p *connectionPrinter) connection(c connectionLine) {
 	more := fmt.Sprintf("%02d:%02d", c.Expires/60, c.Expires%60)
 	if c.Engine != "" {
 		// clients choose this data
-		more += fmt.Sprintf("  %s %s", printable.Line(c.Engine), strconv.Quote(c.EngineData))
+		more += fmt.Sprintf("  %s %s", c.Engine, strconv.Quote(c.EngineData))
 	}
 	fmt.Fprintf(p.w, p.entry, c.Virtual, c.Client, cmp.Or(c.To, "-"), c.Server, c.ServerState, c.Kind, c.Protocol,
-		printable.Line(c.State), more)
+		c.State, more)
 }
 
 // end prints the servers, and closes the JSON object.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"time"
@@ -23,8 +24,12 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	if len(l.Plan.Services(virtual)) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
+	to := io.Writer(c.out)
+	if c.jsonOut {
+		to = c.raw
+	}
 	if c.table.Live == nil { // a table in memory has no connections
-		newConnectionPrinter(c.out, c.jsonOut, nil).end(0)
+		newConnectionPrinter(to, c.jsonOut, nil).end(0)
 		return nil
 	}
 	if err := c.table.Connect(ctx); err != nil {
@@ -39,7 +44,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 		return err
 	}
 	owners := newOwners(l.Plan.Services(""), table, states, virtual)
-	out := newConnectionPrinter(c.out, c.jsonOut, owners.services)
+	out := newConnectionPrinter(to, c.jsonOut, owners.services)
 	skipped, err := c.table.Connections(ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {
 			out.connection(line)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"ldirectord/checker"
@@ -11,7 +10,6 @@ import (
 	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/fwmark"
-	"ldirectord/printable"
 )
 
 // examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
@@ -62,13 +60,13 @@ func printReport(c *call, report doctor.Report) {
 		return
 	}
 	for _, f := range report.Brief() {
-		fmt.Fprintln(c.out, printable.Line(f.String()))
+		c.tell("%s", f)
 	}
-	fmt.Fprintf(c.out, "looked at: %s\n", strings.Join(report.LookedAt, ", "))
+	c.tell("looked at: %s", strings.Join(report.LookedAt, ", "))
 	for _, u := range report.NotLookedAt {
-		fmt.Fprintf(c.out, "not looked at: %s\n", printable.Line(u))
+		c.tell("not looked at: %s", u)
 	}
 	if len(report.Findings) == 0 {
-		fmt.Fprintln(c.out, "nothing found")
+		c.tell("nothing found")
 	}
 }

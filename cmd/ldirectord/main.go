@@ -11,15 +11,16 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
-	"strings"
 
 	"ldirectord/checker/icmp"
 	"ldirectord/daemon"
 	"ldirectord/instance"
+	"ldirectord/printable"
 )
 
 // Exit statuses of the Perl ldirectord.
@@ -74,7 +75,8 @@ func (e exit) Error() string {
 // runCommand runs the command of a command line, prints its error, and returns the exit status.
 func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
 	c := &call{options: options{dirs: dirs}, argv: argv, via: daemon.PassedOn()}
-	c.output = output{out: bufio.NewWriter(stdout), stdout: stdout, stderr: stderr}
+	raw := bufio.NewWriter(stdout)
+	c.output = output{out: printable.Writer{To: raw}, raw: raw, stdout: stdout, stderr: stderr}
 	err := c.run(ctx)
 	if lost := c.out.Flush(); lost != nil && err == nil {
 		err = fmt.Errorf("writing the answer: %w", lost)
@@ -84,7 +86,9 @@ func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, di
 
 func (c *call) run(ctx context.Context) error {
 	if err := c.parse(c.argv[1:]); err != nil {
-		return exit{exitUsage, fmt.Errorf("%w\n\n%s", err, strings.TrimSuffix(usage, "\n"))}
+		c.warn("%v", err)
+		io.WriteString(c.stderr, "\n"+usage)
+		return exit{status: exitUsage}
 	}
 	switch {
 	case c.help:
@@ -93,8 +97,8 @@ func (c *call) run(ctx context.Context) error {
 		}
 		return nil
 	case c.version:
-		fmt.Fprintf(c.out, "Linux Director Daemon (ldirectord) %s\n", version)
-		fmt.Fprintf(c.out, "commit %s of %s, %s %s/%s\n", commit, date, runtime.Version(), runtime.GOOS,
+		c.tell("Linux Director Daemon (ldirectord) %s", version)
+		c.tell("commit %s of %s, %s %s/%s", commit, date, runtime.Version(), runtime.GOOS,
 			runtime.GOARCH)
 		return nil
 	}
@@ -111,9 +115,12 @@ func (c *call) run(ctx context.Context) error {
 // act runs the command.
 func (c *call) act(ctx context.Context) error {
 	if err := c.find(); err != nil {
-		fmt.Fprintln(c.stderr, err)
+		c.say(err.Error())
+		if missing, is := errors.AsType[instance.Missing](err); is {
+			c.warn("%s", missing.Looked())
+		}
 		if c.answer != nil {
-			c.answer["error"], _, _ = strings.Cut(err.Error(), "\n")
+			c.answer["error"] = err.Error()
 		}
 		return exit{status: exitFailure}
 	}

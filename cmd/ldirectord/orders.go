@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"text/tabwriter"
 	"time"
 
 	"ldirectord/orders"
-	"ldirectord/printable"
 	"ldirectord/status"
 )
 
@@ -23,14 +21,13 @@ func listOrders(ctx context.Context, c *call) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "VIRTUAL\tREAL SERVER\tORDER\tSINCE\tUNTIL\tBY\tWHY")
+	addRow(w, "VIRTUAL", "REAL SERVER", "ORDER", "SINCE", "UNTIL", "BY", "WHY")
 	for _, o := range list {
 		what := o.What()
 		if o.Lost {
 			what += " (not in the file)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Virtual, cmp.Or(o.Real, "-"), what, when(o.Since),
-			when(o.Until), printable.Line(o.By), printable.Line(o.Why))
+		addRow(w, o.Virtual, cmp.Or(o.Real, "-"), what, when(o.Since), when(o.Until), o.By, o.Why)
 	}
 	return w.Flush()
 }

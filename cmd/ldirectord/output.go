@@ -6,28 +6,48 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+
+	"ldirectord/printable"
 )
 
 // output takes a command's answer and its errors.
 type output struct {
-	out            *bufio.Writer // the answer of a command, for stdout
+	out            printable.Writer // the answer of a command, for stdout
+	raw            *bufio.Writer    // the same without escapes, for JSON and scripts
 	stdout, stderr io.Writer
 	answer         map[string]any // with --json; nil without it, and for commands with a form of their own
 }
 
 // printJSON answers with a value.
 func (o *output) printJSON(value any) {
-	e := json.NewEncoder(o.out)
+	e := json.NewEncoder(o.raw)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	_ = e.Encode(value) // o.out remembers an error itself
+	_ = e.Encode(value) // o.raw remembers an error itself
 }
+
+// asLine makes one line of a text, whatever names and words are in it. Joined errors are divided by ";".
+func asLine(text string) string { return printable.Text(strings.ReplaceAll(text, "\n", "; ")) + "\n" }
 
 // say prints a line to standard error, after the answer so far.
 func (o *output) say(line string) {
 	o.out.Flush() // the writer remembers an error
-	fmt.Fprintln(o.stderr, line)
+	io.WriteString(o.stderr, asLine(line))
+}
+
+// tell prints a line of the answer.
+func (o *output) tell(format string, args ...any) {
+	io.WriteString(o.out, asLine(fmt.Sprintf(format, args...)))
+}
+
+// addRow adds a row to a table of the answer.
+func addRow(table io.Writer, cells ...string) {
+	for i, cell := range cells {
+		cells[i] = printable.Text(cell)
+	}
+	fmt.Fprintln(table, strings.Join(cells, "\t"))
 }
 
 // warn is say with the program's name at the beginning of the line.
@@ -37,14 +57,14 @@ func (o *output) warn(format string, args ...any) {
 
 // sayNow prints a line with the current time.
 func (o *output) sayNow(line string) {
-	fmt.Fprintf(o.out, "%s %s\n", time.Now().Format(time.DateTime), line)
+	o.tell("%s %s", time.Now().Format(time.DateTime), line)
 	o.out.Flush() // the writer remembers an error
 }
 
 // note prints a remark on the whole plan.
 func (o *output) note(text string) {
 	if o.answer == nil {
-		fmt.Fprintln(o.out, "#", text)
+		o.tell("# %s", text)
 		return
 	}
 	notes, _ := o.answer["notes"].([]string)

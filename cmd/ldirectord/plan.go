@@ -66,15 +66,15 @@ func printChanges(c *call, changes []change) {
 	for _, one := range changes {
 		switch {
 		case one.Error != "":
-			fmt.Fprintf(c.out, "# not made: %s: %s\n", one.Command, one.Error)
+			c.tell("# not made: %s: %s", one.Command, one.Error)
 		case one.When != "":
-			fmt.Fprintf(c.out, "%s   # %s\n", one.Command, one.When)
+			c.tell("%s   # %s", one.Command, one.When)
 		default:
-			fmt.Fprintln(c.out, one.Command)
+			c.tell("%s", one.Command)
 		}
 	}
 	if len(changes) == 0 {
-		fmt.Fprintln(c.out, "# nothing to change")
+		c.tell("# nothing to change")
 	}
 }
 

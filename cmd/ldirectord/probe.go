@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -55,7 +56,8 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 			if r.Check == "-" { // the server has no address to check
 				r.Check = r.Detail
 			}
-			fmt.Fprintf(c.out, "%s %s %s\n%s", r.Virtual, r.Real, r.Check, r.Said)
+			c.tell("%s %s %s", r.Virtual, r.Real, r.Check)
+			io.WriteString(c.out, r.Said)
 		}
 	default:
 		printResults(c, rows)
@@ -152,13 +154,13 @@ func (one *row) take(r probed) {
 // printResults prints the table.
 func printResults(c *call, rows []row) {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "VIRTUAL\tREAL\tCHECK\tSTATE\tTIME\tDETAIL")
+	addRow(w, "VIRTUAL", "REAL", "CHECK", "STATE", "TIME", "DETAIL")
 	for _, r := range rows {
 		took := "-"
 		if r.Seconds > 0 {
 			took = fmt.Sprintf("%.1fms", 1000*r.Seconds)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Virtual, r.Real, r.Check, r.State, took, r.Detail)
+		addRow(w, r.Virtual, r.Real, r.Check, r.State, took, r.Detail)
 	}
 	w.Flush()
 }

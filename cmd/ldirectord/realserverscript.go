@@ -57,7 +57,7 @@ func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
 	if !known {
 		return fmt.Errorf("%s: there is nothing to set up", c.path)
 	}
-	return writeRealServerScript(c.out, c.path, name, server, servers)
+	return writeRealServerScript(c.raw, c.path, name, server, servers)
 }
 
 // realServers are the machines that serve virtual addresses, fallback servers among them, in file order. The director

@@ -127,24 +127,24 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	switch withdraws := order.Kind == orders.Withdraw; {
 	case at.Real != "" && (withdraws || order.Kind == orders.Announce): // a server of the named address
 	case s.Fresh && order.TakesBack():
-		fmt.Fprintln(c.out, address+": there was no order")
+		c.tell("%s: there was no order", address)
 	case withdraws:
-		fmt.Fprintln(c.out, address, "is withdrawn")
+		c.tell("%s is withdrawn", address)
 	case order.Kind == orders.Announce:
-		fmt.Fprintln(c.out, address, "is announced while its services serve")
+		c.tell("%s is announced while its services serve", address)
 	case at.Real == "" && order.Kind == orders.Obey:
 		latest := order.Expiry()
 		if latest != "" {
 			latest = ", at the latest" + latest
 		}
-		fmt.Fprintf(c.out, "the checks of %s may remove every server, until all are up%s\n", at, latest)
+		c.tell("the checks of %s may remove every server, until all are up%s", at, latest)
 	case at.Real == "":
 		// of one that left the file, no directive is known
-		fmt.Fprintf(c.out, "%s guards %s again\n", cmp.Or(s.Guard, "keepserving"), at)
+		c.tell("%s guards %s again", cmp.Or(s.Guard, "keepserving"), at)
 	case c.verb == "drain" || c.verb == "undrain":
-		fmt.Fprintf(c.out, "%sed %s\n", c.verb, at)
+		c.tell("%sed %s", c.verb, at)
 	default:
-		fmt.Fprintf(c.out, "%s: %s\n", at, order.Order)
+		c.tell("%s: %s", at, order.Order)
 	}
 }
 

@@ -49,7 +49,7 @@ func showStatus(ctx context.Context, c *call) error {
 	if c.jsonOut {
 		c.say(stopped)
 	} else {
-		fmt.Fprintln(c.out, stopped)
+		c.tell("%s", stopped)
 	}
 	sayElsewhere(c)
 	return ended
@@ -85,7 +85,7 @@ func showReport(ctx context.Context, c *call, pid int) error {
 		c.printJSON(report)
 		return nil
 	}
-	return report.WriteText(c.out)
+	return report.WriteText(c.raw) // it escapes before it breaks lines
 }
 
 // perlRuns is the error if the Perl ldirectord runs, which has no control socket.

@@ -31,6 +31,7 @@ import (
 	"ldirectord/maintenance"
 	"ldirectord/page"
 	"ldirectord/parser"
+	"ldirectord/printable"
 	"ldirectord/status"
 )
 
@@ -219,11 +220,12 @@ func (w *way) source(path string) daemon.Source {
 // command runs a command of the command line in this process.
 func (w *way) command(t *testing.T, path, verb string, out io.Writer) {
 	c := &call{options: options{dirs: configDirs, path: path, runDir: w.dir, ipvs: "memory"}, env: w.env}
-	c.output = output{out: bufio.NewWriter(out), stdout: out, stderr: out}
+	raw := bufio.NewWriter(out)
+	c.output = output{out: printable.Writer{To: raw}, raw: raw, stdout: out, stderr: out}
 	c.noLookup = true
 	name, form, _ := strings.Cut(verb, " ")
 	if c.verb, c.command = name, commands[name]; form != "" {
-		c.jsonOut, c.answer, c.out = true, map[string]any{"error": nil}, bufio.NewWriter(io.Discard)
+		c.jsonOut, c.answer, c.raw = true, map[string]any{"error": nil}, bufio.NewWriter(io.Discard)
 	}
 	err := c.command.run(t.Context(), c)
 	if c.answer != nil {
