@@ -101,6 +101,7 @@ help-all:
 BUILD = GOARCH=$(GOARCH) $(GO) build -trimpath -buildvcs=false -o $@ \
 	-ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)'
 $(sort ldirectord $(PROGRAM)): $(SOURCES) build/version
+	@[ -e $@ ] || echo 'The first build takes half a minute, and longer on a slow network.'
 	$(BUILD) ./cmd/ldirectord
 
 $(sort ldirectord-oracle $(PROGRAM)-oracle): $(SOURCES) build/version

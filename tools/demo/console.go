@@ -138,7 +138,7 @@ func (s *stage) stop(w *web) error {
 }
 
 func (s *stage) start(w *web) error {
-	if err := w.start(); err != nil {
+	if err := w.start(false); err != nil {
 		return err
 	}
 	s.say("%s runs and is healthy.", w.name)
@@ -146,7 +146,14 @@ func (s *stage) start(w *web) error {
 }
 
 func (s *stage) fail(w *web) error {
-	w.failing.Store(true)
+	stopped := !w.running()
+	if err := w.start(true); err != nil {
+		return err
+	}
+	if stopped {
+		s.say("%s runs again, and answers 503.", w.name)
+		return nil
+	}
 	s.say("%s answers 503 from now on.", w.name)
 	return nil
 }
@@ -167,7 +174,11 @@ func (s *stage) weight(args string) error {
 		if err != nil {
 			return err
 		}
-		s.say("%s has weight %s in the configuration.", w.name, value)
+		when := ""
+		if !w.running() || w.failing.Load() {
+			when = " It gets it when it is up again."
+		}
+		s.say("%s has weight %s in the configuration.%s", w.name, value, when)
 		return replaceFile(s.conf, changed)
 	})
 }

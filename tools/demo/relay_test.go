@@ -166,10 +166,11 @@ func TestWebServer(t *testing.T) {
 	}{
 		{"it runs from the beginning", func() {}, 200},
 		{"it fails when told to", func() { w.failing.Store(true) }, 503},
-		{"start makes it well", func() { w.start() }, 200},
+		{"start makes it well", func() { w.start(false) }, 200},
 		{"stop closes its port", w.stop, 0},
 		{"a second stop does no harm", w.stop, 0},
-		{"start opens the same port", func() { w.start() }, 200},
+		{"a stopped one can fail, too", func() { w.start(true) }, 503},
+		{"start opens the same port", func() { w.stop(); w.start(false) }, 200},
 	} {
 		step.do()
 		if got := status(); got != step.want {

@@ -49,9 +49,9 @@ func openWeb(name string, wanted netip.AddrPort, page int, text string) (*web, e
 
 func (w *web) running() bool { return w.server != nil }
 
-// start opens a stopped server again, and lets a failing one pass.
-func (w *web) start() error {
-	w.failing.Store(false)
+// start opens a stopped server again, as one that answers or one that fails.
+func (w *web) start(failing bool) error {
+	w.failing.Store(failing)
 	if w.running() {
 		return nil
 	}
