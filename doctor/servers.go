@@ -143,10 +143,8 @@ func (x one) own() {
 			for _, to := range asked(x.Virtual) {
 				if !x.listening.accepts(to) {
 					x.tell(severity, kind, "",
-						"%s %s is this machine, where nothing listens on %s: packets to the "+
-							"virtual service keep their address and port; let the server "+
-							"listen there or on every address",
-						what, m.Name, to)
+						"%s %s is this machine, but no program listens on %s, or on port %d "+
+							"of every address: start one", what, m.Name, to, to.Port())
 				}
 			}
 		}

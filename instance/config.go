@@ -2,14 +2,11 @@ package instance
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
-
-// examples is the folder of packaged example configurations.
-const examples = "/usr/share/doc/ldirectord/examples"
 
 // ConfigDirs are the folders that are searched for a configuration. After them its name is used as a path.
 type ConfigDirs []string
@@ -21,7 +18,7 @@ func (d ConfigDirs) Paths(name string) (found []string) {
 	for _, dir := range d {
 		found = append(found, filepath.Join(dir, name))
 	}
-	if here, err := filepath.Abs(name); err == nil {
+	if here, err := filepath.Abs(name); err == nil && !slices.Contains(found, here) {
 		found = append(found, here)
 	}
 	return found
@@ -50,7 +47,7 @@ type Missing struct{ name, looked string }
 
 func (m Missing) Error() string { return "Config file " + m.name + " not found" } // the Perl ldirectord's text
 
-// Looked is where it was looked for, and what to do.
+// Looked is where it was looked for.
 func (m Missing) Looked() string {
-	return fmt.Sprintf("looked for %s; %s/http.cf is an example to begin with", m.looked, examples)
+	return "looked for " + m.looked + "; see ldirectord --help files"
 }

@@ -23,13 +23,17 @@ func TestFindingTheConfiguration(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"c.cf":     "looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf; " + examples + "/http.cf is an example to begin with",
-		"/no/c.cf": "looked for /no/c.cf; " + examples + "/http.cf is an example to begin with",
+		"c.cf":     "looked for " + first + "/c.cf, " + second + "/c.cf, " + here + "/c.cf",
+		"/no/c.cf": "looked for /no/c.cf",
 	} {
+		want += "; see ldirectord --help files"
 		got, err := dirs.Find(name)
 		if m, is := err.(Missing); !is || m.Looked() != want || m.Error() != "Config file "+name+" not found" {
 			t.Errorf("%q: %s, %v, want %s", name, got, err, want)
 		}
+	}
+	if got, want := (ConfigDirs{first, here}).Paths("x"), []string{first + "/x", here + "/x"}; !slices.Equal(got, want) {
+		t.Errorf("in one of the folders: got %q, want %q", got, want)
 	}
 	if got, want := dirs.Paths(""), []string{unnamed, second + "/ldirectord.cf", here + "/ldirectord.cf"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

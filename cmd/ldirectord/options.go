@@ -7,9 +7,9 @@ import (
 	"io"
 	"maps"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,6 +180,9 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
+// bareWatch is a number of seconds, as in --watch=5; --watch 5 is the same.
+var bareWatch = regexp.MustCompile(`--watch=\d+$`)
+
 // parseArgs reads the words after the command. Commands that the Perl ldirectord has ignore them, as it does, except
 // our own long options, and addresses: "stop SERVER" was not meant to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
@@ -187,10 +190,12 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 		if isVerbose(o.verb, word) {
 			rest[i] = "--verbose"
 		}
-		// no option
-		if n, err := strconv.Atoi(word); err == nil && n < 0 && i > 0 && rest[i-1] == string(orders.Weigh) {
-			_, err := orders.Parse(url.Values{"order": {rest[i-1] + " " + word}})
-			return fmt.Errorf("%s: %w", o.verb, err)
+		if bare := bareWatch.FindString(strings.Join(rest[max(i-1, 0):i+1], "=")); bare != "" {
+			rest[i] = bare + "s"
+		}
+		if n, _ := strconv.Atoi(word); n < 0 && i > 0 && rest[i-1] == string(orders.Weigh) {
+			rest = slices.Insert(rest, i, "--") // a number, and no option
+			break
 		}
 	}
 	isLong := func(word string) bool { return strings.HasPrefix(word, "--") }
@@ -226,11 +231,14 @@ func isAddress(word string) bool {
 	return withPort == nil || alone == nil
 }
 
+// flagWords are those of the library: "unknown shorthand flag: 'x' in -x".
+var flagWords = regexp.MustCompile(`^(unknown |bad )?(?:shorthand )?flag:?( needs an argument:)?(?: '\S+' in)?`)
+
 // badOption is the error of an invalid option value.
 func badOption(err error) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
-		return err
+		return errors.New(flagWords.ReplaceAllString(err.Error(), "${1}option$2"))
 	}
 	allowed := map[string]string{"int": "numbers", "duration": "times such as 90s or 10m", "bool": "true and false"}
 	return fmt.Errorf("--%s %s: %s are allowed", bad.GetFlag().Name, bad.GetValue(),
@@ -357,12 +365,8 @@ func (o *options) names() []string {
 		return append(names, filepath.Base(o.path))
 	}
 	standard, gone := o.dirs.Find("")
-	isStandard := o.path == standard
-	if gone != nil {
-		isStandard = slices.Contains(o.dirs.Paths(""), o.path)
-	}
-	if isStandard {
-		return append(names, nameless)
+	if o.path == standard || gone != nil && slices.Contains(o.dirs.Paths(""), o.path) {
+		names = append(names, nameless)
 	}
 	return names
 }

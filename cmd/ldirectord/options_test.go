@@ -3,20 +3,20 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // -v prints the version, as in the Perl ldirectord, except after status.
 func TestTwoMeaningsOfV(t *testing.T) {
 	for line, want := range map[string]options{
-		"-v":                      {version: true},
-		"-v a.cf status":          {version: true},
-		"status -v":               {verb: "status", verbose: true},
-		"a.cf status -v":          {config: "a.cf", verb: "status", verbose: true},
-		"a.cf status --json -v":   {config: "a.cf", verb: "status", verbose: true, jsonOut: true},
-		"a.cf status --verbose":   {config: "a.cf", verb: "status", verbose: true},
-		"a.cf status whatever":    {config: "a.cf", verb: "status"},
-		"a.cf stop -v":            {config: "a.cf", verb: "stop"},
-		"a.cf status whatever -v": {config: "a.cf", verb: "status", verbose: true},
+		"-v":                    {version: true},
+		"-v a.cf status":        {version: true},
+		"status -v":             {verb: "status", verbose: true},
+		"a.cf status -v":        {config: "a.cf", verb: "status", verbose: true},
+		"a.cf status --json -v": {config: "a.cf", verb: "status", verbose: true, jsonOut: true},
+		"a.cf status --verbose": {config: "a.cf", verb: "status", verbose: true},
+		"a.cf stop -v":          {config: "a.cf", verb: "stop"},
+		"a.cf stop whatever":    {config: "a.cf", verb: "stop"},
 	} {
 		var got options
 		if err := got.parse(strings.Fields(line)); err != nil {
@@ -54,6 +54,7 @@ func TestWordsTooFewAndTooMany(t *testing.T) {
 		"notify":             "notify: STATE or INSTANCE|GROUP NAME STATE PRIORITY must come after it",
 		"drain a b c":        "drain a b c: [VIRTUAL] REAL may come after drain",
 		"/dev/null check it": "check it: only options may come after check",
+		"ld.cf status it -v": "status it: only options may come after status",
 	} {
 		var o options
 		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
@@ -73,6 +74,42 @@ func TestACutCommandIsCompleted(t *testing.T) {
 	}
 }
 
+// An unknown option is refused by a message of our own.
+func TestOptionsThatAreNone(t *testing.T) {
+	for line, want := range map[string]string{
+		"ld.cf status -x":              "unknown option -x",
+		"ld.cf status -vx":             "unknown option -x",
+		"ld.cf check --bogus":          "unknown option --bogus",
+		"--bogus ld.cf check":          "unknown option --bogus",
+		"ld.cf check --with-flag: '":   "unknown option --with-flag:",
+		"ld.cf drain 192.0.2.21 --why": "option needs an argument: --why",
+		"ld.cf why 192.0.2.21 -n":      "option needs an argument: -n",
+		"ld.cf check --=x":             "bad option syntax: --=x",
+	} {
+		var o options
+		if err := o.parse(strings.Fields(line)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
+// A bare number after --watch is one of seconds.
+func TestWatchInSeconds(t *testing.T) {
+	for line, want := range map[string]time.Duration{
+		"ld.cf status --watch":      2 * time.Second,
+		"ld.cf status --watch -v":   2 * time.Second,
+		"ld.cf status --watch=1":    time.Second,
+		"ld.cf status --watch 1 -v": time.Second,
+		"status --watch 90":         90 * time.Second,
+		"status -v --watch=5m":      5 * time.Minute,
+	} {
+		var o options
+		if err := o.parse(strings.Fields(line)); err != nil || o.watch != want || o.verb != "status" {
+			t.Errorf("%s: %v, %v, want %v", line, o.watch, err, want)
+		}
+	}
+}
+
 // A wrong value of an option is refused by a message of our own, which names what is allowed.
 func TestValuesThatAreNone(t *testing.T) {
 	for line, want := range map[string]string{
@@ -81,6 +118,7 @@ func TestValuesThatAreNone(t *testing.T) {
 		"ld.cf why 192.0.2.21 -n 0":                    "--lines 0: it must be 1 or more",
 		"ld.cf drain 192.0.2.21 --wait --timeout 5":    "--timeout 5: times such as 90s or 10m are allowed",
 		"ld.cf status --watch=x":                       "--watch x: times such as 90s or 10m are allowed",
+		"ld.cf status --watch 5m":                      "status 5m: only options may come after status",
 		"ld.cf status --watch=0":                       "--watch=0s: it must be from 1s to 1h, and is not for --json",
 		"ld.cf status --watch=2h":                      "--watch=2h0m0s: it must be from 1s to 1h, and is not for --json",
 		"ld.cf check --json=maybe":                     "--json maybe: true and false are allowed",

@@ -127,7 +127,11 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	switch withdraws := order.Kind == orders.Withdraw; {
 	case at.Real != "" && (withdraws || order.Kind == orders.Announce): // a server of the named address
 	case s.Fresh && order.TakesBack():
-		c.tell("%s: there was no order", address)
+		none := "%s: there was no order"
+		if c.verb == "undrain" {
+			none = "%s was not drained"
+		}
+		c.tell(none, address)
 	case withdraws:
 		c.tell("%s is withdrawn", address)
 	case order.Kind == orders.Announce:
@@ -143,6 +147,8 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 		c.tell("%s guards %s again", cmp.Or(s.Guard, "keepserving"), at)
 	case c.verb == "drain" || c.verb == "undrain":
 		c.tell("%sed %s", c.verb, at)
+	case order.Kind == orders.Ready:
+		c.tell("%s: order removed", at)
 	default:
 		c.tell("%s: %s", at, order.Order)
 	}
