@@ -112,7 +112,7 @@ func newNegotiate(s Spec, e *Env) (Checker, error) {
 		return nil, &SpecError{"service", fmt.Errorf("unknown service %q", s.Service)}
 	}
 	var receive *matcher
-	if lvs.ServiceOf(s.Service).Is(lvs.Compares) {
+	if lvs.ServiceOf(s.Service).Takes("receive") {
 		var err error
 		if receive, err = e.matcher(s.Receive); err != nil {
 			return nil, &SpecError{"receive", err}

@@ -44,7 +44,7 @@ func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
 		told: told{s.Target, s.NegotiateTimeout, s.Account, s.Request, e.HostName, receive}}
 	service := lvs.ServiceOf(s.Service)
-	c.later = s.StartTLS && service.Is(lvs.StartsTLS)
+	c.later = s.StartTLS && service.Takes("starttls")
 	if !c.later && !service.Is(lvs.OverTLS) {
 		return c, nil
 	}

@@ -16,8 +16,12 @@ import (
 // tape makes a check and returns its transcript.
 func tape(t *testing.T, s Spec, e *Env) string {
 	t.Helper()
+	return tapeOf(t, build(t, s, e))
+}
+
+func tapeOf(t *testing.T, c Checker) string {
 	taken := transcript.New()
-	build(t, s, e).Check(wire.Taped(t.Context(), taken))
+	c.Check(wire.Taped(t.Context(), taken))
 	return taken.String()
 }
 

@@ -3,6 +3,7 @@ package lvs
 import (
 	"iter"
 	"slices"
+	"strings"
 )
 
 // Service describes a protocol of negotiate checks, except for the protocol itself.
@@ -10,6 +11,7 @@ type Service struct {
 	Name   string
 	Port   uint16 // the usual port; 0 for none
 	Traits Trait
+	Uses   string // the directives that its check uses, of those that not every check does
 }
 
 // Trait is a property of some services.
@@ -17,42 +19,44 @@ type Trait uint8
 
 // The traits.
 const (
-	OverTLS   Trait = 1 << iota // it uses TLS
-	StartsTLS                   // it changes to TLS with starttls=yes
-	Compares                    // its answer is compared with receive
+	OverTLS Trait = 1 << iota // it uses TLS
 	// ByUDP: it may be in a virtual service of udp, because checks use UDP, because servers have both protocols at
 	// one port (https), or because the port may have any protocol. All others need TCP.
 	ByUDP
-	ClearText // the server chooses how a password is sent
 	Extension // it must be in the file, because the Perl ldirectord does not have it
 	Greets    // its server speaks first, or counts and limits connections that send nothing
 	Forks     // its server has a process for each connection
 )
 
+const (
+	queries  = "request login passwd database "
+	overHTTP = "request receive httpmethod followredirect httpstatus httpheader httpuser httppasswd"
+)
+
 var services = []Service{
-	{"dns", 53, Compares | ByUDP},
-	{"ftp", 21, StartsTLS | Compares | Greets},
-	{"http", 80, Compares},
-	{"https", 443, OverTLS | Compares | ByUDP},
-	{"http_proxy", 3128, Compares},
-	{"imap", 143, StartsTLS | Greets},
-	{"imaps", 993, OverTLS | Greets},
-	{"ldap", 389, StartsTLS | Compares},
-	{"ldaps", 636, OverTLS | Compares},
-	{"mysql", 3306, ClearText | Greets},
-	{"nntp", 119, Greets},
-	{"none", 0, ByUDP},
-	{"oracle", 1521, Greets},
-	{"pgsql", 5432, ClearText | Forks},
-	{"pop", 110, StartsTLS | Greets},
-	{"pops", 995, OverTLS | Greets},
-	{"radius", 1812, ByUDP},
-	{"simpletcp", 0, Compares | ByUDP},
-	{"sip", 5060, ByUDP},
-	{"smtp", 25, StartsTLS | Greets},
-	{"submission", 587, StartsTLS | Greets},
-	{"redis", 6379, Compares | Extension},
-	{"tls", 0, OverTLS | ByUDP | Extension},
+	{"dns", 53, ByUDP, "request receive dnstype dnsrcode"},
+	{"ftp", 21, Greets, "request receive login passwd starttls"},
+	{"http", 80, 0, overHTTP + " virtualhost"},
+	{"https", 443, OverTLS | ByUDP, overHTTP + " virtualhost"},
+	{"http_proxy", 3128, 0, overHTTP},
+	{"imap", 143, Greets, "login passwd starttls"},
+	{"imaps", 993, OverTLS | Greets, "login passwd"},
+	{"ldap", 389, 0, "request receive login passwd starttls"},
+	{"ldaps", 636, OverTLS, "request receive login passwd"},
+	{"mysql", 3306, Greets, queries + "cleartext"},
+	{"nntp", 119, Greets, ""},
+	{"none", 0, ByUDP, ""},
+	{"oracle", 1521, Greets, queries},
+	{"pgsql", 5432, Forks, queries + "cleartext virtualhost sni"},
+	{"pop", 110, Greets, "login passwd starttls"},
+	{"pops", 995, OverTLS | Greets, "login passwd"},
+	{"radius", 1812, ByUDP, "login passwd secret"},
+	{"simpletcp", 0, ByUDP, "request receive send expect"},
+	{"sip", 5060, ByUDP, "login"},
+	{"smtp", 25, Greets, "starttls"},
+	{"submission", 587, Greets, "starttls"},
+	{"redis", 6379, Extension, "receive login passwd"},
+	{"tls", 0, OverTLS | ByUDP | Extension, ""},
 }
 
 // Services returns every service that a configuration may name.
@@ -71,10 +75,15 @@ func ServiceOf(name string) (found Service) {
 // Is reports whether a trait is true of a service.
 func (s Service) Is(t Trait) bool { return s.Traits&t != 0 }
 
-// ServicesThat returns the names of the services of which a trait is true, sorted.
-func ServicesThat(are Trait) (names []string) {
+// Takes reports whether its check uses a directive.
+func (s Service) Takes(directive string) bool {
+	return slices.Contains(strings.Fields(s.Uses), directive)
+}
+
+// ServicesThat returns the names of the services of which a condition is true, sorted.
+func ServicesThat(match func(Service) bool) (names []string) {
 	for _, s := range services {
-		if s.Is(are) {
+		if match(s) {
 			names = append(names, s.Name)
 		}
 	}

@@ -83,7 +83,7 @@ func (a adviser) check() {
 		"checktype", suspicious,
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
-	if negotiates && v.Passwd != "" && !v.has("cleartext") && service.Is(lvs.ClearText) {
+	if negotiates && v.Passwd != "" && !v.has("cleartext") && service.Takes("cleartext") {
 		a.warn("passwd", suspicious, "a %s server that asks for this password unencrypted gets it, and others "+
 			"can read it on the way; cleartext=no forbids that, cleartext=yes allows it without this "+
 			"warning; the Perl ldirectord knows neither", v.Service)
@@ -95,6 +95,9 @@ func (a adviser) commands() {
 	a.when(a.v.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand",
 		noEffect,
 		"checkcommand has an effect only with checktype=external or external-perl")
+	if a.v.has("checkport") && (a.v.CheckType == Ping || a.v.runsCommand()) {
+		a.warn("checkport", noEffect, "checkport has no effect with checktype=%s", a.v.CheckType)
+	}
 	a.when(a.v.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
 	if why := a.v.neverFast(); why != "" && a.v.has("fastinterval") {

@@ -108,9 +108,9 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 	default:
 		request = unquote(text)
 	}
-	if receive != "" && !lvs.ServiceOf(c.Type).Is(lvs.Compares) {
+	if receive != "" && !lvs.ServiceOf(c.Type).Takes("receive") {
 		return bad("%s compares no answer; \"RECEIVE\" is only for %s", c.Type,
-			enumerate(lvs.ServicesThat(lvs.Compares))).around(`"` + receive + `"`)
+			enumerate(servicesThatTake("receive"))).around(`"` + receive + `"`)
 	}
 	c.Request, c.Receive = withSlash(request), receive
 	return nil

@@ -100,7 +100,7 @@ func TestWhatFurtherChecksUse(t *testing.T) {
 	for _, row := range []struct{ lines, said, not string }{
 		{"\thttpstatus=200\n", "httpstatus applies only to negotiate checks", ""},
 		{"\thttpstatus=200\n\talsocheck=https 443\n", "", "httpstatus"},
-		{"\thttpstatus=200\n\talsocheck=smtp 25\n", "httpstatus applies only to http, https and http_proxy; this service is smtp", ""},
+		{"\thttpstatus=200\n\talsocheck=smtp 25\n", "httpstatus applies only to http, http_proxy and https; this service is smtp", ""},
 		{"\tcheckcommand=/x\n\talsocheck=external\n", "", "checkcommand"},
 		{"\tsend=\"x\"\n\talsocheck=simpletcp 7 \"x\"\n", "send applies only to negotiate checks", ""},
 		{"\ttlsverify=yes\n\ttlsca=/x\n\talsocheck=https 443\n", "", " only "},

@@ -7,46 +7,34 @@ import (
 	"ldirectord/lvs"
 )
 
-// appliesTo is in which checks a directive has an effect; elsewhere the parser warns. nil: all checks.
-type appliesTo struct {
-	counts func(*Virtual) bool
-	where  string
-}
-
-// applying has the words of rows that limit a directive to some checks.
-var applying = map[string]*appliesTo{
-	"for-compares":  forServices(lvs.ServicesThat(lvs.Compares)...),
-	"for-dns":       forServices("dns"),
-	"for-http":      forServices("http", "https", "http_proxy"),
-	"for-passwords": forServices(lvs.ServicesThat(lvs.ClearText)...),
-	"for-simpletcp": forServices("simpletcp"),
-	"for-starttls":  forServices(lvs.ServicesThat(lvs.StartsTLS)...),
-	"for-tls": {
-		counts: (*Virtual).OverTLS,
-		where: enumerate(lvs.ServicesThat(lvs.OverTLS)) + ", and with starttls=yes for " +
-			enumerate(lvs.ServicesThat(lvs.StartsTLS)),
-	},
-}
-
 // OverTLS reports whether the service uses TLS.
 func (v *Virtual) OverTLS() bool {
 	s := lvs.ServiceOf(v.Service)
-	return s.Is(lvs.OverTLS) || v.StartTLS && s.Is(lvs.StartsTLS)
+	return s.Is(lvs.OverTLS) || v.StartTLS && s.Takes("starttls")
 }
 
 // Services describes the services for which a directive counts; "" for all.
-func (d *Directive) Services() string {
-	if d.appliesTo == nil {
+func (d *Directive) Services() string { return d.services }
+
+func (d *Directive) usedBy() string {
+	names := servicesThatTake(d.Name)
+	switch {
+	case len(names) == 0 && !d.is("for-tls"):
 		return ""
+	case !d.is("for-tls"):
+		return enumerate(names)
 	}
-	return d.appliesTo.where
+	names = lvs.ServicesThat(func(s lvs.Service) bool { return s.Is(lvs.OverTLS) || s.Takes(d.Name) })
+	return enumerate(names) + ", and with starttls=yes for " + enumerate(servicesThatTake("starttls"))
 }
 
-func forServices(names ...string) *appliesTo {
-	return &appliesTo{
-		counts: func(v *Virtual) bool { return slices.Contains(names, v.Service) },
-		where:  enumerate(names),
-	}
+func servicesThatTake(directive string) []string {
+	return lvs.ServicesThat(func(s lvs.Service) bool { return s.Takes(directive) })
+}
+
+// isUsedBy reports whether the check of a section, which speaks its service, uses the directive.
+func (d *Directive) isUsedBy(check *Virtual) bool {
+	return lvs.ServiceOf(check.Service).Takes(d.Name) || d.is("for-tls") && check.OverTLS()
 }
 
 // enumerate formats a list for a sentence: "a, b and c".
@@ -61,33 +49,44 @@ func enumerate(list []string) string {
 // unused warns of directives that no check of the section uses. A check that is switched off causes no warning, because
 // it may be switched on again.
 func (a adviser) unused() {
+	if a.v.CheckType == On || a.v.CheckType == Off {
+		return
+	}
 	for name := range a.v.At {
-		d := byName[name]
-		if d.appliesTo == nil || a.v.CheckType == On || a.v.CheckType == Off {
-			continue
-		}
-		checks := a.v.Checks()
-		if slices.Contains([]string{"receive", "send", "expect"}, d.Name) {
-			checks = checks[:1]
-		}
-		var spoken []string
-		counts := false
-		for _, check := range checks {
-			if check.Negotiates() {
-				spoken = append(spoken, check.Service)
-				counts = counts || d.appliesTo.counts(check)
-			}
-		}
-		switch {
-		case len(spoken) == 0 && !d.Extension:
-		case len(spoken) == 0:
-			a.warn(d.Name, noEffect, "%s applies only to negotiate checks; this one is checktype=%s",
-				d.Name, a.v.CheckType)
-		case !counts:
-			a.warn(d.Name, noEffect, "%s applies only to %s; this service is %s", d.Name, d.appliesTo.where,
-				enumerate(spoken))
-		case d.Name == "tlsca" && !a.v.TLSVerify:
-			a.warn(d.Name, noEffect, "tlsca has an effect only with tlsverify=yes")
+		if d := byName[name]; d.Services() != "" {
+			a.unusedDirective(d)
 		}
 	}
+}
+
+func (a adviser) unusedDirective(d *Directive) {
+	checks := a.v.Checks()
+	if slices.Contains([]string{"request", "receive", "send", "expect"}, d.Name) {
+		checks = checks[:1]
+	}
+	var spoken []string
+	for _, check := range checks {
+		switch {
+		case !check.Negotiates():
+		case !d.isUsedBy(check):
+			spoken = append(spoken, check.Service)
+		case d.Name == "tlsca" && !a.v.TLSVerify:
+			a.warn(d.Name, noEffect, "tlsca has an effect only with tlsverify=yes")
+			return
+		default:
+			return
+		}
+	}
+	if len(spoken) == 0 {
+		a.warn(d.Name, noEffect, "%s applies only to negotiate checks; this one is checktype=%s", d.Name,
+			a.v.CheckType)
+		return
+	}
+	other := ""
+	if instead := map[string]string{"login": "httpuser", "passwd": "httppasswd"}[d.Name]; instead != "" &&
+		byName[instead].isUsedBy(checks[0]) {
+		other = "; for a log-in by HTTP write " + instead
+	}
+	a.warn(d.Name, noEffect, "%s applies only to %s; this service is %s%s", d.Name, d.Services(),
+		enumerate(spoken), other)
 }

@@ -9,13 +9,13 @@ import (
 // Directive is one row of the table of directives: where it may be written, its default, and how it is read and shown.
 type Directive struct {
 	Name      string
-	Form      Form   // the form of the value's type, unless the row has another one
-	Default   string // as in a file; "" for none
-	Extension bool   // unknown to the Perl ldirectord
-	Repeats   bool   // each line adds a value; for other directives the last line counts
-	Secret    bool   // its value is never shown
-	appliesTo *appliesTo
+	Form      Form     // the form of the value's type, unless the row has another one
+	Default   string   // as in a file; "" for none
+	Extension bool     // unknown to the Perl ldirectord
+	Repeats   bool     // each line adds a value; for other directives the last line counts
+	Secret    bool     // its value is never shown
 	words     []string // of its row
+	services  string   // see Services
 }
 
 // row is a directive as in the table: words, a colon, its name, and " = " with its default if it has one. Words:
@@ -25,7 +25,8 @@ type Directive struct {
 //	extension, repeats, secret        see Directive
 //	shown-empty, shown-written        how JSON shows an empty value without a default: as an empty text, always or
 //	                                  if it is written; others are null
-//	for-…, as-…                       see applying and forms
+//	for-tls                           services over TLS use it, as those do that name it in lvs/service.go
+//	as-…                              see forms
 type row struct {
 	text string
 	field
@@ -42,8 +43,9 @@ func (r row) directive() *Directive {
 	d.Name, d.Default, _ = strings.Cut(rest, " = ")
 	d.Extension, d.Repeats, d.Secret = d.is("extension"), d.is("repeats"), d.is("secret")
 	for _, word := range d.words {
-		d.Form, d.appliesTo = cmp.Or(forms[word], d.Form), cmp.Or(applying[word], d.appliesTo)
+		d.Form = cmp.Or(forms[word], d.Form)
 	}
+	d.services = d.usedBy()
 	return d
 }
 
@@ -127,9 +129,9 @@ func tableOf(g *Global, v *Virtual, s *Settings) []row {
 		{"section: service", to(&v.Service, oneOf(serviceNames...))},
 		{"section: checkport", to(&v.CheckPort, number[int](1, maxPort))},
 		{`section: request = "/"`, to(&v.Request, readRequest)},
-		{"section shown-empty for-compares: receive", to(&v.Receive, quoted)},
+		{"section shown-empty: receive", to(&v.Receive, quoted)},
 		{"section: httpmethod = GET", to(&v.HTTPMethod, readHTTPMethod)},
-		{"section shown-written: virtualhost", to(&v.VirtualHost, readVirtualHost)},
+		{"section shown-written for-tls: virtualhost", to(&v.VirtualHost, readVirtualHost)},
 		{"section: checkcommand = /bin/true", to(&v.CheckCommand, optionallyQuoted)},
 		{"section secret shown-empty: login", to(&v.Login, quoted)},
 		{"section secret shown-empty: passwd", to(&v.Passwd, quoted)},
@@ -200,30 +202,30 @@ func tableOf(g *Global, v *Virtual, s *Settings) []row {
 		{"section extension: agentport", to(&v.AgentPort, number[uint16](1, maxPort))},
 		{"section extension as-escaped: agentsend", to(&v.AgentSend, readEscaped)},
 		{"section extension: externalweight = no", to(&v.ExternalWeight, yesNo)},
-		{"section extension for-passwords: cleartext = yes", to(&v.ClearText, yesNo)},
+		{"section extension: cleartext = yes", to(&v.ClearText, yesNo)},
 		// TLS
-		{"section extension: sni", to(&v.SNI, optionallyQuoted)},
+		{"section extension for-tls: sni", to(&v.SNI, optionallyQuoted)},
 		{"section extension for-tls: tlsverify = no", to(&v.TLSVerify, yesNo)},
 		{"section extension for-tls: tlsca", to(&v.TLSCA, readableFile)},
 		{"section extension for-tls: tlscert", to(&v.TLSCert, readableFile)},
 		{"section extension for-tls: tlskey", to(&v.TLSKey, readableFile)},
 		{"section extension for-tls: tlsexpirywarn = 14",
 			to(&v.TLSExpiryWarn, number[int](0, maxExpiryWarn))},
-		{"section extension for-starttls: starttls = no", to(&v.StartTLS, yesNo)},
+		{"section extension: starttls = no", to(&v.StartTLS, yesNo)},
 		// HTTP
 		{"section extension: followredirect = yes", to(&v.FollowRedirect, oneOf("yes", "server", "no"))},
-		{"section extension for-http: httpstatus", to(&v.HTTPStatus, readStatuses)},
+		{"section extension: httpstatus", to(&v.HTTPStatus, readStatuses)},
 		{"section extension: drainstatus", to(&v.DrainStatus, readStatuses)},
-		{"section extension repeats secret for-http as-text: httpheader",
+		{"section extension repeats secret as-text: httpheader",
 			field{read: readHTTPHeader, get: func() any { return v.HTTPHeaders }}},
-		{"section extension secret for-http: httpuser", to(&v.HTTPUser, readHTTPUser)},
-		{"section extension secret for-http: httppasswd", to(&v.HTTPPasswd, readLogin)},
+		{"section extension secret: httpuser", to(&v.HTTPUser, readHTTPUser)},
+		{"section extension secret: httppasswd", to(&v.HTTPPasswd, readLogin)},
 		// Dialogues and DNS
-		{"section extension repeats for-simpletcp as-escaped: send", field{read: readSend}},
-		{"section extension repeats for-simpletcp as-escaped: expect", field{read: readExpect}},
-		{"section extension for-dns: dnstype",
+		{"section extension repeats as-escaped: send", field{read: readSend}},
+		{"section extension repeats as-escaped: expect", field{read: readExpect}},
+		{"section extension: dnstype",
 			to(&v.DNSType, upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"))},
-		{"section extension for-dns: dnsrcode",
+		{"section extension: dnsrcode",
 			to(&v.DNSRcode, upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"))},
 	}
 }
