@@ -125,3 +125,31 @@ func check(t *testing.T, p player, said *bytes.Buffer, err error, want, flaky st
 		t.Errorf("noted is %q, want %q\n%s", noted, flaky, said)
 	}
 }
+
+// The last line of make test names the tests that failed.
+func TestSumNamesWhatFailed(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "unit-test")
+	write := func(file string, events ...string) {
+		t.Helper()
+		var text strings.Builder
+		for _, e := range events { // ACTION PACKAGE TEST
+			f := strings.Fields(e + " ")
+			test := ""
+			if len(f) > 2 {
+				test = `,"Test":"` + f[2] + `"`
+			}
+			text.WriteString(`{"Time":"2026-11-24T20:00:00Z","Action":"` + f[0] + `","Package":"` + f[1] + `"` + test + "}\n")
+		}
+		if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(name+".json", "pass a/b TestOne", "fail a/b TestTwo/case", "fail a/b TestTwo", "fail a/c TestThree", "skip a/c TestFour",
+		"fail a/b", "fail a/c", "fail a/d")
+	write(name+".again-1.json", "pass a/c TestThree", "pass a/c")
+	said, err := exec.Command("../../testdata/sum", name, name+"-other").CombinedOutput()
+	const want = "2 passed, 2 failed (a/b TestTwo), 1 skipped; packages that did not end well: a/d; unit-test-other did not run\n"
+	if err != nil || string(said) != want {
+		t.Errorf("%v: %swant %s", err, said, want)
+	}
+}
