@@ -159,8 +159,8 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	d.record(func(s *instance.State) { s.Execute = d.Loaded.Config.Global.Execute })
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	d.openSocket(ctx)
 	d.metrics = d.openMetrics(ctx)
+	d.openSocket(ctx)
 	ended := make(chan error, 1)
 	plan := d.Loaded.Plan
 	d.startThrough(ctx)

@@ -103,6 +103,21 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	return l
 }
 
+// maxTold is how many errors of a file a command tells the daemon: its socket takes no long request.
+const maxTold = 10
+
+// Refusals are the errors of a refused configuration, in the order of reading. The first has the number of all.
+func (l *Loaded) Refusals() (all []string) {
+	errors := l.Found.Errors()
+	for _, d := range errors[:min(len(errors), maxTold)] {
+		all = append(all, d.String())
+	}
+	if len(errors) > 1 {
+		all[0] += fmt.Sprintf(" (errors: %d)", len(errors))
+	}
+	return all
+}
+
 // RefuseWhatNeverRuns refuses a configuration with parts that can't work here, as in an image without a shell. A daemon
 // only warns, because the rest works.
 func (l *Loaded) RefuseWhatNeverRuns() {
@@ -219,20 +234,16 @@ func hostName() string {
 	return cmp.Or(os.Getenv("HOSTNAME"), name, "localhost")
 }
 
-// Message formats a diagnostic as the Perl ldirectord does, because tools grep for it. It adds the column, and the line
-// if the Perl ldirectord names another one.
+// Message formats a diagnostic as the Perl ldirectord does, because tools grep for it. The column comes last.
 func Message(d parser.Diagnostic) string {
 	word := "Warning"
 	if d.Severity == parser.Error {
 		word = "Error"
 	}
-	at, other := d.At(), ""
-	if d.Pos.Line == 0 {
+	at := d.Pos
+	if at.Line == 0 {
 		return fmt.Sprintf("%s [%d]: %s: %s", word, os.Getpid(), at.File, d.Text)
 	}
-	if at.Line != d.Pos.Line {
-		other = fmt.Sprintf("line %d, ", at.Line)
-	}
-	return fmt.Sprintf("%s [%d] reading file %s at line %d: %scolumn %d: %s", word, os.Getpid(),
-		at.File, d.Pos.Line, other, at.Column, d.Text)
+	return fmt.Sprintf("%s [%d] reading file %s at line %d: %s (column %d)", word, os.Getpid(), at.File, at.Line,
+		d.Text, at.Column)
 }

@@ -82,7 +82,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		write("new")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if why := f.read(ctx, nil, false); why == "" || f.current != old {
+		if why := f.read(ctx, request{}); why == "" || f.current != old {
 			t.Error("the refused configuration is in force")
 		}
 		d.journal.Emit(notify.Event{Text: "the last word"})

@@ -42,9 +42,11 @@ type configFile struct {
 	marks      markWatch
 }
 
-// request is an order to read the file again.
+// request is why the file is read again: an order, unless auto is set.
 type request struct {
 	via    Via
+	auto   bool          // the file has changed, or a certificate was renewed
+	empty  bool          // a file without a virtual service is meant
 	answer chan<- string // buffered for one answer: why the file was refused; "" if it was accepted
 }
 
@@ -77,7 +79,7 @@ func (f *configFile) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.hangups:
-			f.reload(ctx, nil)
+			f.reload(ctx, request{})
 		case r := <-f.requests:
 			f.answer(ctx, r)
 		case found := <-f.found:
@@ -113,13 +115,14 @@ func (f *configFile) look(ctx context.Context) {
 		const stays = "Configuration file '%s' is missing: the configuration in force stays"
 		f.d.say(notify.ConfigChanged, fmt.Sprintf(stays, path))
 	}
+	f.d.tally.setMissing(f.missing)
 	if f.missing || sum == f.sum {
 		return
 	}
 	f.sum = sum
 	if err != nil {
 		if global.AutoReload {
-			f.take(ctx, nil, err, nil, true)
+			f.take(ctx, nil, err, request{auto: true})
 		}
 		return
 	}
@@ -129,9 +132,10 @@ func (f *configFile) look(ctx context.Context) {
 		f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
 	}
 	if global.AutoReload {
-		f.take(ctx, text, nil, nil, true)
+		f.take(ctx, text, nil, request{auto: true})
 	} else {
 		f.d.say(notify.ConfigIgnored, " - ignore new configuration")
+		f.d.say(notify.ConfigIgnored, "autoreload is off: ldirectord reload takes the new configuration")
 	}
 }
 
@@ -143,19 +147,20 @@ func (f *configFile) lookAtTLS(ctx context.Context) {
 	}
 	files := strings.Join(changed, " or ")
 	f.d.say(notify.ConfigChanged, "Certificate, key or authority has changed on disk: "+files)
-	f.read(ctx, nil, true)
+	f.read(ctx, request{auto: true})
 }
 
 // answer reads the file once for all waiting requests. A later request gets a reading of its own, because the file may
 // have changed.
 func (f *configFile) answer(ctx context.Context, r request) {
-	via, answers := r.via, []chan<- string{r.answer}
+	answers := []chan<- string{r.answer}
 	for len(f.requests) > 0 {
-		r = <-f.requests
-		via = slices.DeleteFunc(via, func(path string) bool { return !slices.Contains(r.via, path) })
-		answers = append(answers, r.answer)
+		next := <-f.requests
+		r.via = slices.DeleteFunc(r.via, func(path string) bool { return !slices.Contains(next.via, path) })
+		r.empty = r.empty || next.empty
+		answers = append(answers, next.answer)
 	}
-	why := f.reload(ctx, via)
+	why := f.reload(ctx, r)
 	for _, a := range answers {
 		a <- why
 	}
@@ -164,16 +169,21 @@ func (f *configFile) answer(ctx context.Context, r request) {
 // answerReload answers when a reading that began after the order was adopted or refused. If the command has refused the
 // file, the daemon does not read it.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
-	if why := words.Get("refused"); why != "" {
-		f.d.refused("reload: " + why)
-		f.d.tally.reread(why)
+	if words.Has("refused") {
+		if f.d.metrics.global.Load().AutoReload { // which tells it as well
+			return struct{}{}, nil
+		}
+		for _, why := range words["refused"] {
+			f.d.refused("reload: " + why)
+		}
+		f.d.tally.reread(words.Get("refused"))
 		return struct{}{}, nil
 	}
 	answer := make(chan string, 1)
 	asking := f.requests
 	for {
 		select {
-		case asking <- request{words["via"], answer}:
+		case asking <- request{via: words["via"], empty: words.Has("empty"), answer: answer}:
 			asking = nil
 		case why := <-answer:
 			if why != "" {
@@ -190,20 +200,20 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 }
 
 // reload reads the file because a command requested it. It returns why the file was refused; "" if it was accepted.
-func (f *configFile) reload(ctx context.Context, via Via) (why string) {
+func (f *configFile) reload(ctx context.Context, r request) (why string) {
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
-	return f.read(ctx, via, false)
+	return f.read(ctx, r)
 }
 
-func (f *configFile) read(ctx context.Context, via Via, auto bool) (why string) {
+func (f *configFile) read(ctx context.Context, r request) (why string) {
 	defer settleMemory() // even after a refused file
 	text, err := f.d.Config.Read()
-	return f.take(ctx, text, err, via, auto)
+	return f.take(ctx, text, err, r)
 }
 
 // take puts the file's configuration in force, as a whole or not at all. err is the reading error. take returns why the
-// file was refused; "" if it was accepted. auto: without a command.
-func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, auto bool) (why string) {
+// file was refused; "" if it was accepted.
+func (f *configFile) take(ctx context.Context, text []byte, err error, r request) (why string) {
 	f.d.Manager.reloading()
 	collectAt(200) // otherwise collections would take half of the time
 	var l *Loaded
@@ -211,7 +221,7 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 		why = err.Error()
 		f.d.refused(why)
 	} else {
-		l, why = f.prepare(ctx, text, auto)
+		l, why = f.prepare(ctx, text, r)
 		f.sum = sha256.Sum256(text)
 	}
 	if why == "" {
@@ -225,20 +235,20 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, via Via, 
 		f.followNames(ctx, minLookupRetry)
 		return why
 	}
-	f.d.siblings.change(l.Config.Global.Execute, via)
+	f.d.siblings.change(l.Config.Global.Execute, r.via)
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
-	f.current, f.auto = l, auto
+	f.current, f.auto = l, r.auto
 	f.adopt(ctx)
 	f.d.Manager.ready(l.Summary())
 	return ""
 }
 
 // prepare makes a text ready to run, and returns why it is refused; "" if it is accepted.
-func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Loaded, why string) {
+func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Loaded, why string) {
 	o := f.d.Config.parserOptions()
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	// A certificate is new, or a command requests a file that autoreload has just adopted.
-	o.Refines = (auto || f.auto) && bytes.Equal(text, f.current.Text)
+	o.Refines = (r.auto || f.auto) && bytes.Equal(text, f.current.Text)
 	l = f.d.Config.prepare(ctx, text, o)
 	if ctx.Err() != nil {
 		return l, "the daemon ends"
@@ -251,18 +261,16 @@ func (f *configFile) prepare(ctx context.Context, text []byte, auto bool) (l *Lo
 		f.d.say(kind, Message(d))
 	}
 	if l.Plan == nil {
-		return l, l.Found.Errors()[0].String()
+		return l, l.Refusals()[0]
 	}
 	l.forget()
-	if auto && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
-		why = fmt.Sprintf(
-			"%s no longer has a virtual service: the old configuration stays in force; ldirectord reload "+
-				"puts the new one in force",
-			f.d.Config.Path)
+	if !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
+		why = f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
+			"ldirectord reload --empty puts the new one in force"
 		f.d.refused(why)
 		return l, why
 	}
-	if auto {
+	if r.auto {
 		f.d.say(notify.ConfigReread, " - reread new configuration")
 	}
 	return l, ""

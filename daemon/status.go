@@ -122,7 +122,7 @@ func (t *tally) Notify(e notify.Event) {
 	switch e.Kind {
 	case notify.ChangedByHand, notify.Shared, notify.TakenOver, notify.TableError, notify.LocalShortage,
 		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
-		notify.ConfigError, notify.ClockSet, notify.AllFull:
+		notify.ClockSet, notify.AllFull:
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed:
 		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
@@ -158,17 +158,33 @@ func (t *tally) recovered(kind notify.Kind) {
 	}
 }
 
+// setMissing notes whether the file is gone.
+func (t *tally) setMissing(is bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.is.Reloads.Missing = is
+}
+
+const fileRefused = "the file was refused"
+
 // reread counts one reading of the file, with the reason if it was refused.
 func (t *tally) reread(why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	now := time.Now().UTC()
 	t.is.Reloads.Error = why
 	if why != "" {
 		t.is.Reloads.Refused++
+		t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
 		return
 	}
 	t.is.Reloads.Succeeded++
-	t.is.Reloads.Last = time.Now().UTC()
+	t.is.Reloads.Last = now
+	for i := range t.is.Last {
+		if e := &t.is.Last[i]; e.Text == fileRefused {
+			e.Text += ", and corrected by the reload of " + now.Local().Format(time.TimeOnly)
+		}
+	}
 }
 
 // setNames notes which names of the configuration in force can't be looked up.

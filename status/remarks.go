@@ -26,7 +26,11 @@ func (all *sentences) told(about, what string) {
 // escape it.
 func (r *Report) Remarks() []string {
 	var all sentences
-	all.told("the last reload was refused: ", r.Reloads.Error)
+	if r.Reloads.Missing {
+		all.add("the file is missing; the configuration of %s stays in force", clock(r.Reloads.Last, r.Time))
+	} else {
+		all.told("the last reload was refused: ", r.Reloads.Error)
+	}
 	all.told("the table can't be read: ", r.Table.Error)
 	if r.Table.Removing > 0 {
 		all.add("%d virtual services that should be removed are still in the table", r.Table.Removing)

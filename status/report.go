@@ -44,8 +44,9 @@ type Name struct {
 type Reloads struct {
 	Succeeded uint64    `json:"succeeded"`
 	Refused   uint64    `json:"refused"`
-	Last      time.Time `json:"last"`            // when the configuration in force was taken over
-	Error     string    `json:"error,omitempty"` // why the last reading was refused; absent if it was accepted
+	Last      time.Time `json:"last"`              // when the configuration in force was taken over
+	Error     string    `json:"error,omitempty"`   // why the last reading was refused; absent if it was accepted
+	Missing   bool      `json:"missing,omitempty"` // the file is gone
 }
 
 // Report is the whole status. Its JSON names are stable: fields are added, never renamed.

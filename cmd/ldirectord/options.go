@@ -34,6 +34,7 @@ type options struct {
 	logFormat string // text or json
 	runDir    string // without --rundir: what chooseRunDir finds
 	jsonOut   bool
+	empty     bool
 	verbose   bool
 	watch     time.Duration // 0: once
 	lines     int
@@ -266,7 +267,7 @@ func (o *options) flags() *pflag.FlagSet {
 	into := map[string]any{
 		"debug": &o.debug, "help": &o.help, "version": &o.version,
 		"ipvs": &o.ipvs, "log-format": &o.logFormat, "rundir": &o.runDir,
-		"foreground": &o.stay, "keep": &o.keep,
+		"foreground": &o.stay, "keep": &o.keep, "empty": &o.empty,
 		"json": &o.jsonOut, "verbose": &o.verbose, "watch": &o.watch, "lines": &o.lines,
 		"strict": &o.strict, "no-lookup": &o.noLookup, "with-secrets": &o.secrets,
 		"warnings-are-errors": &o.noWarnings, "exit-code": &o.exitCode,

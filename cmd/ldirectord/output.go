@@ -92,10 +92,10 @@ func statusFor(err error) int {
 // conclude answers in the form of most commands: ok, exit, error, the diagnostics of the file, and the command's own
 // answer.
 func (o *output) conclude(err error) {
-	if err != nil && err.Error() != "" {
+	status := statusFor(err)
+	if status != exitOK && err.Error() != "" {
 		o.answer["error"] = err.Error()
 	}
-	status := statusFor(err)
 	o.answer["ok"], o.answer["exit"] = status == exitOK, status
 	o.printJSON(o.answer)
 }

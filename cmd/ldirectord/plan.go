@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"ldirectord/daemon"
 	"ldirectord/director"
@@ -107,7 +109,12 @@ func machine(ctx context.Context, c *call, p *director.Plan, given orders.All) (
 		c.note("compared with an empty table: one in memory belongs to its daemon")
 		return nil, nil, nil
 	}
-	if err := c.table.Connect(ctx); err != nil {
+	err = c.table.Connect(ctx)
+	if errors.Is(err, syscall.ENOENT) {
+		c.note("compared with an empty table: the kernel has no IPVS")
+		return nil, nil, nil
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if have, err = c.table.Read(ctx); err != nil {

@@ -154,13 +154,17 @@ func printOrdered(c *call, order orders.Request, s daemon.OrderedServer) {
 	}
 }
 
-// unconfirmed is the error of a recorded order without an answer. It is nil if our daemon runs without a control
-// socket, because it follows the file.
+// unconfirmed is the error of a recorded order without an answer; where no daemon runs it is no failure. It is nil if
+// our daemon runs without a control socket, because it follows the file.
 func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
 	case found.Pid == 0 || errors.Is(unanswered, control.ErrEnding):
-		return fmt.Errorf("no daemon runs for %s: the order applies from its next start", c.path)
+		recorded := fmt.Errorf("recorded; no daemon runs for %s, it takes effect at the next start", c.path)
+		if c.wait {
+			return recorded
+		}
+		return exit{exitOK, recorded}
 	case errors.Is(unanswered, control.ErrNoAnswer):
 		return fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
 			unanswered, found.Pid)

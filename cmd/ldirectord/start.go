@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 
@@ -100,12 +101,11 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 func reload(ctx context.Context, c *call) error {
 	l, err := c.load(ctx)
 	if err != nil {
-		why := err.Error()
-		if l != nil {
-			why = l.Found.Errors()[0].String()
-		}
 		if c.found().Pid != 0 { // for its log, status and metrics
-			words := url.Values{"refused": {why}}
+			words := url.Values{"refused": {err.Error()}}
+			if l != nil {
+				words["refused"] = l.Refusals()
+			}
 			_ = c.socket().Order(ctx, control.AskTimeout, "/reload", words, new(struct{}))
 		}
 		return err
@@ -121,12 +121,19 @@ func reload(ctx context.Context, c *call) error {
 	case c.waitsForUs(found):
 		return nil
 	}
-	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", map[string][]string{"via": c.via}, new(struct{}))
+	words := url.Values{"via": c.via}
+	if c.empty {
+		words.Set("empty", "")
+	}
+	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", words, new(struct{}))
+	refused, _ := errors.AsType[*control.Refusal](err)
 	switch {
 	case errors.Is(err, control.ErrEnding) && c.waitsForUs(c.found()):
 		return nil
-	case errors.Is(err, control.ErrNoListener):
+	case errors.Is(err, control.ErrNoListener) && !c.empty:
 		return send(found.Pid, unix.SIGHUP)
+	case refused != nil && refused.Status == http.StatusConflict:
+		return exit{exitConfig, err}
 	}
 	return err
 }

@@ -52,7 +52,7 @@ func TestWhatAUserMayNotOpenIsNoMistake(t *testing.T) {
 		t.Errorf("probe: %s", out)
 	}
 	for _, verb := range []string{"start", "standby", "reload", "restart", "status"} {
-		if out := asNobody(exitConfig, verb); !strings.Contains(out, "at line 1: column 11: the log file cannot be opened (open log: permission denied); it must be ") {
+		if out := asNobody(exitConfig, verb); !strings.Contains(out, "at line 1: the log file cannot be opened (open log: permission denied); it must be ") {
 			t.Errorf("%s: %s", verb, out)
 		}
 	}

@@ -32,13 +32,13 @@ _ldirectord_row() {
 	topics='commands options files directives checks marks exit'
 	options='--debug --help --version --ipvs --log-format --rundir' takes=''
 	case $1 in
-	'') options+=' --foreground --keep --strict --verbose --watch --warnings-are-errors --no-lookup --exit-code --json --lines --with-secrets --wait --timeout --force --why --until --for --report --with-programs --off' ;;
+	'') options+=' --foreground --keep --empty --strict --verbose --watch --warnings-are-errors --no-lookup --exit-code --json --lines --with-secrets --wait --timeout --force --why --until --for --report --with-programs --off' ;;
 	start) options+=' --foreground --strict' ;;
 	stop) options+=' --keep' ;;
 	restart) options+=' --foreground --strict' ;;
 	try-restart) options+=' --foreground --strict' ;;
-	reload) options+=' --json --strict' ;;
-	force-reload) options+=' --json --strict' ;;
+	reload) options+=' --empty --json --strict' ;;
+	force-reload) options+=' --empty --json --strict' ;;
 	status) options+=' --json --verbose --watch' ;;
 	why) takes='REAL' options+=' --json --lines --verbose' ;;
 	orders) options+=' --json' ;;
