@@ -178,6 +178,7 @@ func (t *tally) reread(why string) {
 		t.happened(notify.Event{Kind: notify.ConfigError, Text: fileRefused, Time: now})
 		return
 	}
+	t.is.Reloads.Missing = false
 	t.is.Reloads.Succeeded++
 	t.is.Reloads.Last = now
 	for i := range t.is.Last {
