@@ -80,10 +80,13 @@ func (h *hearing) askAgain(at time.Time) {
 	}
 }
 
-// serving reports whether a destination takes new connections so far, unless it was taken out by hand.
-func (h *hearing) serving() bool {
+// serving reports whether a destination takes new connections so far, unless it was taken out by hand. Sound: a server
+// that is held does not count, because it may be dead.
+func (h *hearing) serving(sound bool) bool {
 	for addr, p := range h.Places {
-		if p.Weight > 0 && !h.isOutByHand(addr) {
+		s := h.At(addr)
+		held := sound && s != nil && s.Held
+		if p.Weight > 0 && !held && !h.isOutByHand(addr) {
 			return true
 		}
 	}

@@ -23,8 +23,7 @@ func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool)
 	if s.Verdict() == was {
 		return false
 	}
-	s.Turned = follow(s, served && c.guards()) || s.Turned
-	s.Fallen = s.Fallen || served && s.Verdict() == health.Down && !s.Held && c.Delays()
+	s.Turned = follow(c, s, served) || s.Turned
 	return true
 }
 
@@ -35,7 +34,7 @@ func (c *Check) Learn(r health.Rule, ok bool, loss Loss) {
 }
 
 // Learned notes, after Learn, that the verdict of a server changed.
-func (c *Case) Learned(s *Server) { follow(s, (s.Held || s.Kept) && c.guards()) }
+func (c *Case) Learned(s *Server) { follow(c, s, s.Held || s.Kept) }
 
 // Hold has a server that fails, or asks to be left out, held for now: the guard decides further. Serves: it may be in
 // service.
@@ -43,17 +42,21 @@ func (s *Server) Hold(serves bool) {
 	s.Held = s.Held || serves && (s.Verdict() == health.Down || s.Asks() > health.NoAdmin)
 }
 
-// follow adopts the current verdict of a server's checks. Holds: if the server goes down it is held. It reports whether
-// the table may change.
-func follow(s *Server, holds bool) bool {
+// follow adopts the current verdict of a server's checks. Served: it was in service, so if it goes down it is held, or
+// has fallen; a reload may still add the directive that delays its return. It reports whether the table may change.
+func follow(c *Case, s *Server, served bool) bool {
 	was := s.Held
 	switch s.Verdict() {
 	case health.Down:
 		s.Held, s.Kept = false, false
-		s.Hold(holds && !s.Backup)
+		s.Hold(served && c.guards() && !s.Backup)
 		s.Entered = s.Entered && s.Held
+		s.Fallen = s.Fallen || served && !s.Held
 	case health.Up:
 		s.Held, s.Looks = s.Held && s.Asks() > health.NoAdmin, 0
+		if s.Fallen && !c.Delays() {
+			s.Forgive()
+		}
 	}
 	return !was && !s.Held
 }
@@ -95,8 +98,12 @@ func (s *Server) Maintained(out bool) {
 // goOut ends every reason to keep a failing server in service.
 func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
 
-// letGo releases a held server.
-func (s *Server) letGo() { s.Held, s.Entered, s.Turned = false, false, true }
+// letGo releases a held server. One that fails has fallen; a request to be left out is not a failure.
+func (h *hearing) letGo(s *Server) {
+	s.Held, s.Entered, s.Turned = false, false, true
+	s.Fallen = s.Verdict() != health.Up
+	h.count(s)
+}
 
 // Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
 // change of state or a reload. It is undone if repair is set, if another daemon empties the section, or if it

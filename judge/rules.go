@@ -86,7 +86,7 @@ var Rules = []Rule{
 	{"hand", "another program", true, byHand,
 		"a change by hand in the table stays"},
 	{"rerouted", "the kernel", true, rerouted,
-		"a server changes to gate when its connections have ended, one after the other"},
+		"a server changes to gate when its connections have ended, one after the other, while others pass"},
 }
 
 // obeyed ends the order to obey the checks when no server is left that a guard could hold.
@@ -122,9 +122,9 @@ func guard(h *hearing) {
 	var held []*Server
 	for s := range h.all() {
 		s.Held = s.Held && (s.Verdict() != health.Up || s.Asks() > health.NoAdmin)
-		switch serves := h.Serves(s); {
+		switch serves := h.Serves(s) || s.Rerouted && s.IsUp(); { // it serves when no other does
 		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
-			s.letGo()
+			h.letGo(s)
 		case s.Held && (h.isOutByHand(s.Dest.Addr) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
 			s.goOut() // otherwise it would come back without a success
 		case s.Backup:
@@ -151,9 +151,7 @@ func removals(h *hearing) {
 			waiting++
 			continue
 		}
-		s.letGo()
-		s.Fallen = h.Delays() && s.Verdict() == health.Down // a request to be left out is not a failure
-		h.count(s)
+		h.letGo(s)
 	}
 	h.Held = slices.DeleteFunc(h.Held, func(i int) bool { return !h.Servers[i].Held })
 	name(h)
@@ -332,7 +330,7 @@ func fallback(h *hearing) {
 // servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided
 // those, even if no other server is left.
 func replaced(h *hearing) {
-	if !h.unknown || h.serving() {
+	if !h.unknown || h.serving(false) {
 		return
 	}
 	for _, d := range h.Have {
@@ -380,7 +378,7 @@ func rerouted(h *hearing) {
 		}
 		delete(h.Places, now.Addr)
 		// otherwise a held server would return without a success
-		leaves := !left && wanted.Weight > 0 && !s.Held && h.serving()
+		leaves := !left && wanted.Weight > 0 && !s.Held && h.serving(true)
 		// which may have left before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {

@@ -672,6 +672,10 @@ func TestRuleRerouted(t *testing.T) {
 			h.Places[at(1)] = lvs.Dest{Addr: at(1), Forward: lvs.Route}
 			h.Places[at(3)] = lvs.Dest{Addr: at(3), Weight: 1}
 		}},
+		{"the only other one is held: it may be dead", "1:4, 2:4 by gate", func(h *hearing) {
+			h.Servers[0].Connected = true
+			h.hold(1)
+		}},
 		{"it is held", "1:4, 2:4 by gate", func(h *hearing) { h.Servers[0].Connected = true; h.hold(0) }},
 		{"it is in by gate", "1:4 by gate, 2:4 by gate", func(h *hearing) {
 			h.Servers[0].Connected = true

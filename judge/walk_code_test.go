@@ -83,6 +83,9 @@ func (w *world) code(c *codec) {
 		c.flags(&w.files[i])
 	}
 	num(c, &w.earlier, 2)
+	if w.sl.has(policy) {
+		c.flags(&w.plain)
+	}
 	c.flags(&w.dead, &w.failed, &w.placed, &w.there, &w.obey)
 	codeTable(c, &w.table)
 	for i := range w.conns {
@@ -98,7 +101,7 @@ func (w *world) code(c *codec) {
 		if w.sl.has(tells) && slot < sorry {
 			w.codeSpoken(c, &w.moving[slot])
 		}
-		if w.sl.has(slow|holddown|paced|timed) && slot < sorry {
+		if w.sl.has(slow|holddown|paced|timed|policy) && slot < sorry {
 			m := &w.moving[slot]
 			w.codeMotion(c, &m.Motion)
 			num(c, &m.Weight, 3)
@@ -185,7 +188,7 @@ func (w *world) codeMotion(c *codec, m *lvs.Motion) {
 	if w.sl.has(timed) {
 		c.when(&m.Failed)
 	}
-	if w.sl.has(holddown | paced) {
+	if w.sl.has(holddown | paced | policy) {
 		c.flags(&m.Fallen, &m.Noted)
 		num(c, &m.Falls, 2)
 		c.when(&m.Turn)
@@ -289,7 +292,7 @@ func (w *world) settle() {
 		default: // no other rule uses it
 			s.Since = instant.Add(-tick)
 		}
-		settleReturn(&s.Motion)
+		w.settleReturn(&s.Motion)
 		if s.Gone {
 			s.Motion, s.Looks = lvs.Motion{}, 0
 		}
@@ -314,7 +317,9 @@ func (w *world) settle() {
 	for i := range w.left {
 		w.left[i].until = max(-1, w.left[i].until)
 		w.settleClimb(&w.moving[i].Climbs)
-		settleReturn(&w.moving[i].Motion)
+		if w.settleReturn(&w.moving[i].Motion); w.moving[i].Motion == (lvs.Motion{}) && w.moving[i].Told == (Spoken{}) {
+			w.moving[i] = Record{}
+		}
 	}
 	for i := range w.Brakes {
 		b := &w.Brakes[i]
@@ -338,8 +343,12 @@ func (w *world) settleClimb(since *time.Time) {
 	}
 }
 
-// settleReturn makes the facts of a server's return canonical. All times that are over are equal.
-func settleReturn(m *lvs.Motion) {
+// settleReturn makes the facts of a server's return canonical. All times that are over are equal. Where no rule and no
+// reload may use them there are none.
+func (w *world) settleReturn(m *lvs.Motion) {
+	if !w.sl.has(holddown | paced | policy) {
+		m.Forgive()
+	}
 	over := instant
 	if !m.Fallen {
 		over = instant.Add(-3 * tick) // longer than any failure counts

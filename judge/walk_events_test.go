@@ -48,6 +48,7 @@ const (
 	editName    // its name leads to another address
 	editAddress // its name has an address, or no longer has one
 	editBackup  // it is a backup server, or no longer is one
+	editPolicy  // of the section: its policies
 )
 
 // states after a change by hand
@@ -115,7 +116,7 @@ func (w *world) events(all []event) []event {
 		}
 	}
 	for s := range w.all() {
-		if !w.sl.has(observed_) || s.Suspect || s.At > 0 && w.sl.looksAtOne() {
+		if !w.has(observed_) || s.Suspect || s.At > 0 && w.sl.looksAtOne() {
 			continue
 		}
 		if w.Have.Weight(s.Dest.Addr) > 0 {
@@ -215,6 +216,9 @@ func (w *world) fileEvents(add func(eventKind, ...int)) {
 	}
 	if w.sl.has(reload) && w.sl.has(backup_) && w.lines[1].in {
 		add(edit, 1, editBackup)
+	}
+	if w.sl.has(policy) {
+		add(edit, 0, editPolicy)
 	}
 	if w.sl.has(guarded | pacedOut) {
 		add(obey)
@@ -439,6 +443,8 @@ func (w *world) edit(e event) {
 		l.backup = !l.backup
 	case editAddress:
 		l.waits = !l.waits
+	case editPolicy:
+		w.plain = !w.plain
 	}
 	if w.dead {
 		w.lines = lines

@@ -22,7 +22,7 @@ func (s *step) suspects(one *Server) bool {
 // few servers serve.
 func leavesOutOne(s *step) string {
 	b, w := s.before, s.after
-	if !w.sl.has(observed_) || w.dead {
+	if !w.has(observed_) || w.dead {
 		return ""
 	}
 	for one := range w.all() {

@@ -7,10 +7,10 @@ import (
 
 // ends reports whether a server that fails is to be out of the table by now.
 func (w *world) ends(s *Server) bool {
-	if w.sl.has(timed) {
+	if w.has(timed) {
 		return !s.Failed.IsZero() && instant.Sub(s.Failed) >= 2*tick
 	}
-	return w.sl.has(cuts) && isProven(s) && s.Looks == 0 && !s.Suspect
+	return w.has(cuts) && isProven(s) && s.Looks == 0 && !s.Suspect
 }
 
 // isProven reports whether one of the failing checks has passed before.
@@ -32,7 +32,7 @@ func (s *step) isOut(o *always.Server) bool {
 // none of its failing checks has passed before.
 func failsRightly(s *step) string {
 	b, w := s.before, s.after
-	if !w.sl.has(timed|cuts) || !s.from.Follows || !s.to.Follows {
+	if !w.has(timed|cuts) || !s.from.Follows || !s.to.Follows {
 		return ""
 	}
 	for one := range w.all() {
@@ -50,7 +50,7 @@ func failsRightly(s *step) string {
 		switch {
 		case had && !in && !o.Ends && s.kind != removal:
 			return nameOf(one) + " is out before its time, or by a check that never passed"
-		case !w.sl.has(timed):
+		case !w.has(timed):
 		case one.Failed.IsZero():
 			return nameOf(one) + " fails, and its time has not begun"
 		case s.from.Servers[was.At].Verdict == health.Up && !s.from.Servers[was.At].Waits && !one.Failed.Equal(instant):
@@ -66,7 +66,7 @@ func failsRightly(s *step) string {
 // provesItself: a check counts as proven once it has passed, until it is replaced.
 func provesItself(s *step) string {
 	b, w := s.before, s.after
-	if !w.sl.has(cuts) || w.dead || b.dead && s.kind != start || s.kind == wakeUp {
+	if !w.has(cuts) || w.dead || b.dead && s.kind != start || s.kind == wakeUp {
 		return ""
 	}
 	for i := range w.Servers {

@@ -24,7 +24,7 @@ var predicates = []struct {
 }{
 	{2, comesBack}, {6, fallbackStays}, {7, handStays}, {7, handEnds}, {8, standbyIsIdle}, {9, ownServer},
 	{13, checksStay}, {14, comesInOrder}, {15, endsInTime}, {16, brakesRightly}, {16, brakeEnds},
-	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
+	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {18, remembersFalls}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
 }
 
 // others are the rules by which a step may change a server that it isn't about, each with the facts that it needs.
@@ -88,7 +88,7 @@ func fallbackStays(s *step) string {
 	if !m.Follows || !m.IsUnknown() || m.Gathers {
 		return ""
 	}
-	edited := s.kind == edit && s.b != editWeight && s.c == 0 && b.Follows
+	edited := s.kind == edit && s.b != editWeight && s.b != editPolicy && s.c == 0 && b.Follows
 	if edited && !w.sl.has(hand|ordering|maintained) && !m.Quiescent && m.Weighted() == len(m.Servers) &&
 		b.Table.Serve() && !m.Table.Serve() {
 		return "a reload leaves none in service while a server is unknown"
@@ -352,6 +352,7 @@ func endsInTime(s *step) string {
 		return "the order to obey ends early"
 	case w.obey && all && s.kind != obey:
 		return "the order to obey does not end"
+	case w.sl.has(policy): // the numbers differ
 	case was.Known && !was.Enough && now.Enough && now.Up < 2, was.Known && was.Enough && !now.Enough && now.Up >= 1:
 		return "what was enough, or was not, is not counted by its own number"
 	}

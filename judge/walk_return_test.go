@@ -10,7 +10,7 @@ import (
 // the time, up to the maximum. Then it comes back if it passes, and not before, unless too few serve.
 func holdsDown(s *step) string {
 	b, w := s.before, s.after
-	if !w.sl.has(holddown) || !s.from.Follows || !s.to.Follows || s.kind == edit {
+	if !w.has(holddown) || !s.from.Follows || !s.to.Follows || s.kind == edit {
 		return ""
 	}
 	passed := time.Duration(bit(s.kind == time_)) * tick
@@ -23,7 +23,7 @@ func holdsDown(s *step) string {
 		case one.Fallen && !was.Fallen &&
 			one.Turn.Sub(instant) != time.Duration(bit(soon)*min(int(was.Falls), int(w.HoldDownMax/tick)))*tick:
 			return nameOf(one) + " is out for another time than its failures say"
-		case facts.Waits && !one.Turn.After(instant) && !w.sl.has(paced):
+		case facts.Waits && !one.Turn.After(instant) && !w.has(paced):
 			return nameOf(one) + " waits, and its time is over"
 		case was.Fallen && one.Fallen && s.kind != time_ && one.Turn != was.Turn:
 			return nameOf(one) + " is out, and waits for another time"
@@ -51,7 +51,7 @@ func enough(s *step, i int) bool {
 // that came. With minservers both must return.
 func comesAtPace(s *step) string {
 	b, w := s.before, s.after
-	if !w.sl.has(paced) || !s.from.Follows || !s.to.Follows || s.kind == edit {
+	if !w.has(paced) || !s.from.Follows || !s.to.Follows || s.kind == edit {
 		return ""
 	}
 	for i := range w.Servers {
@@ -61,7 +61,7 @@ func comesAtPace(s *step) string {
 			came = came || o != i && !other.Fallen && instant.Before(other.Turn.Add(tick))
 		}
 		facts := &s.to.Servers[i]
-		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.sl.has(strength) || w.obey || b.obey || s.kind == obey ||
+		lifted := !s.to.MayServe(facts) || facts.Weight == 0 || w.has(strength) || w.obey || b.obey || s.kind == obey ||
 			w.Gathers() || b.Gathers() || s.from.ServesIn(&s.from.Servers[i]) || s.kind == order || s.kind == file ||
 			s.kind == ready || s.kind == look
 		switch {
@@ -94,7 +94,7 @@ func answers(s *Server) bool {
 // obey, all go.
 func goesAtPace(s *step) string {
 	b, w := s.before, s.after
-	if !w.sl.has(pacedOut) || !s.from.Follows || !s.to.Follows || s.kind == edit || b.obey || w.obey {
+	if !w.has(pacedOut) || !s.from.Follows || !s.to.Follows || s.kind == edit || b.obey || w.obey {
 		return ""
 	}
 	gone := 0
@@ -111,6 +111,25 @@ func goesAtPace(s *step) string {
 		return "more servers leave than may in this time"
 	case gone == 0 && w.lingers() && !full, gone > 0 && (w.Removals != Removals{Since: instant, N: 1}):
 		return "the number of removals is counted wrong"
+	}
+	return ""
+}
+
+// remembersFalls: a server that checks took out is known as such until it is back, whatever the file says at that time.
+func remembersFalls(s *step) string {
+	if !s.after.sl.has(holddown|paced|policy) || !s.from.Follows || !s.to.Follows || s.kind == look || s.kind == ready || s.kind == retry {
+		return ""
+	}
+	for one := range s.after.all() {
+		was, to := s.before.At(one.Dest.Addr), &s.to.Servers[one.At]
+		if was == nil || to.Backup || to.Verdict != health.Down || !s.to.MayServe(to) || s.to.ServesIn(to) || s.to.ByHand[to.Dest.Addr] {
+			continue
+		}
+		from := &s.from.Servers[was.At]
+		passed := from.Verdict == health.Up || from.Kept || from.Held
+		if served := passed && s.from.MayServe(from) && s.from.ServesIn(from); (served || was.Fallen) && !one.Fallen {
+			return nameOf(one) + " was taken out by checks, and that is not noted"
+		}
 	}
 	return ""
 }

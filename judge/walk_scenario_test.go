@@ -90,19 +90,19 @@ func (p *play) file(w *world) string {
 		has  bool
 		line string
 	}{
-		{!p.sl.has(windows | observed_), "failurecount = 2"}, {!p.sl.has(windows | observed_), "risecount = 2"},
-		{p.sl.has(quiescent), "quiescent = yes"}, {!p.sl.has(quiescent), "quiescent = no"},
-		{p.sl.has(repair), "repair = yes"}, {!p.sl.has(repair), "repair = no"},
-		{p.sl.has(guarded), "keepserving = 50%"}, {p.sl.has(holddown), "holddown = 1000,2000"}, {p.sl.has(paced), "pace = 1/1000"},
-		{p.sl.has(pacedOut), "paceout = 1/1000"}, {p.sl.has(timed), "onfail = 2000"}, {p.sl.has(cuts), "onfail = cut"},
-		{p.sl.has(leavers), "draintime = 2000"}, {p.sl.has(slow), "slowstart = 3000"}, {p.sl.has(windows), "window = 2/3"},
-		{p.sl.has(maintained), "maintenancedir = MAINTENANCE"}, {p.sl.has(moved_ | found_), "resolve = 3600"},
+		{!w.has(windows | observed_), "failurecount = 2"}, {!w.has(windows | observed_), "risecount = 2"},
+		{w.has(quiescent), "quiescent = yes"}, {!w.has(quiescent), "quiescent = no"},
+		{w.has(repair), "repair = yes"}, {!w.has(repair), "repair = no"},
+		{w.has(guarded), "keepserving = 50%"}, {w.has(holddown), "holddown = 1000,2000"}, {w.has(paced), "pace = 1/1000"},
+		{w.has(pacedOut), "paceout = 1/1000"}, {w.has(timed), "onfail = 2000"}, {w.has(cuts), "onfail = cut"},
+		{w.has(leavers), "draintime = 2000"}, {w.has(slow), "slowstart = 3000"}, {w.has(windows), "window = 2/3"},
+		{w.has(maintained), "maintenancedir = MAINTENANCE"}, {w.has(moved_ | found_), "resolve = 3600"},
 		{true, "virtual = " + playedVirtual},
 		{w.lines[0].in, p.real(w, 0)}, {w.lines[1].in, p.real(w, 1)},
 		{true, "        service = http"},
-		{p.sl.has(off_), "        checktype = off"}, {!p.sl.has(off_), "        checktype = negotiate"},
-		{p.sl.has(fallback_), fmt.Sprint("        fallback = ", addrs[sorry], " ", p.forward(false))},
-		{p.sl.checks > 1, "        alsocheck = http 81"}, {p.sl.has(brake), "        checkvip = yes"},
+		{w.has(off_), "        checktype = off"}, {!w.has(off_), "        checktype = negotiate"},
+		{w.has(fallback_), fmt.Sprint("        fallback = ", addrs[sorry], " ", p.forward(false))},
+		{p.sl.checks > 1, "        alsocheck = http 81"}, {w.has(brake), "        checkvip = yes"},
 	} {
 		if row.has {
 			lines = append(lines, "| "+row.line)

@@ -41,13 +41,17 @@ const (
 	timed
 	cuts
 	observed_
+	policy       // a reload takes away the directives of the slice, and another one brings them back
 	capabilities = iota
 )
+
+// policies are the directives that a reload may add and take away.
+const policies = guarded | quiescent | strength | slow | holddown | paced | pacedOut | timed | cuts | observed_
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
 	"slowstart", "holddown", "pace", "paceout",
-	"told", "backup", "onfail", "cut", "observe"}
+	"told", "backup", "onfail", "cut", "observe", "policy"}
 
 // slice is a set of worlds with some capabilities, which is walked to its end.
 type slice struct {
@@ -147,9 +151,14 @@ func told(admin health.Admin, percent uint8) health.Told {
 	return health.Told{Admin: admin, Weighs: true, Percent: percent}
 }
 
-// section is the section of the slice, without members.
-func (sl *slice) section() *Section {
+// section is the section of the slice, without members. Plain: the file has none of the policies.
+func (sl *slice) section(plain bool) *Section {
 	s := &Section{Rule: sl.rule, Announce: sl.has(together_ | strength)}
+	if plain {
+		without := *sl
+		without.has_ &^= policies
+		sl = &without
+	}
 	s.Quiescent, s.Repair = sl.has(quiescent|together_), sl.has(repair)
 	if sl.has(fallback_) {
 		s.Fallback, s.NoFallback = destAt(sorry, false, 1), sl.has(off_)
@@ -245,6 +254,8 @@ func (sl *slice) bound() (text string) {
 // isQuick reports whether go test walks a slice: each capability alone, and a few pairs.
 func (sl *slice) isQuick() bool {
 	switch n := bits.OnesCount32(uint32(sl.has_)); {
+	case sl.has(policy):
+		return n == 2 || sl.has_ == policy|observed_|holddown
 	case sl.has_ == hand|repair && sl.checks == 1, n < 2 && sl.checks == 1:
 		return true
 	case sl.has(observed_):
@@ -271,7 +282,7 @@ func (sl *slice) isQuick() bool {
 }
 
 // everySlice is each capability alone, with one and with two checks, all pairs, and any two of guard, hand, reload and
-// crash with any third. Repair includes hand.
+// crash with any third. Repair includes hand. A policy is walked with its reload, and with each of these four besides.
 func everySlice() (all []*slice) {
 	sets := []capability{0}
 	for at := 0; at < len(sets); at++ { // the loop appends to sets
@@ -282,6 +293,9 @@ func everySlice() (all []*slice) {
 		core := bits.OnesCount32(uint32(has & (guarded | hand | reload | crashes)))
 		twice := has&(hand|repair) == hand|repair || has&(observed_|holddown) == observed_|holddown
 		switch n := bits.OnesCount32(uint32(has)); {
+		case has&policy != 0 && (has&policies == 0 || n == 3 && core == 0):
+		case has&policy != 0 && n == 3 && !twice && has&(timed|cuts) != timed|cuts:
+			all = append(all, newSlice(has, 1))
 		case n < 2:
 			all = append(all, newSlice(has, 1), newSlice(has, 2))
 		case has&(timed|cuts) == timed|cuts: // a section has one of them

@@ -20,14 +20,14 @@ func climbsRightly(s *step) string {
 	}
 	for one := range w.all() {
 		switch i := int(one.At); {
-		case !w.sl.has(slow) && !one.Climbs.IsZero():
+		case !w.has(slow) && !one.Climbs.IsZero():
 			return nameOf(one) + " climbs without slowstart"
 		case one.Climbs.IsZero() || m.WeightIn(one.Dest.Addr) == climbedPart(one.Climbs, &m.Servers[i]):
 		default:
 			return nameOf(one) + " climbs, and doesn't have the weight of this moment"
 		}
 	}
-	if !w.sl.has(slow) || !known {
+	if !w.has(slow) || !known {
 		return ""
 	}
 	cold := s.isCold()
@@ -133,11 +133,11 @@ func (s *step) isCold() bool {
 // stepsInTime: with time alone, a weight changes only when the decision named that time, and no decision is made
 // without a change.
 func stepsInTime(s *step) string {
-	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.sl.has(slow|holddown|paced|pacedOut|timed) {
+	if s.kind != time_ || !s.from.Follows || !s.to.Follows || !s.after.has(slow|holddown|paced|pacedOut|timed) {
 		return ""
 	}
 	changes := len(s.after.did) > 0
-	if !changes && !s.after.sl.has(slow) {
+	if !changes && !s.after.has(slow) {
 		return ""
 	}
 	again := Decide(s.before.Case, instant).Again

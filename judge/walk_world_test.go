@@ -53,6 +53,7 @@ type line struct {
 type shape struct {
 	lines   [2]line
 	earlier uint8
+	plain   bool // the file has none of the slice's policies
 }
 
 // config is a section, with the line of the file for each member.
@@ -81,7 +82,7 @@ func (sl *slice) configOf(s shape) *config {
 	if c := sl.configs[s]; c != nil {
 		return c
 	}
-	c := &config{Section: sl.section()}
+	c := &config{Section: sl.section(s.plain)}
 	add := func(server, slot, movedTo int) {
 		l := &s.lines[server]
 		c.server = append(c.server, server)
@@ -142,6 +143,9 @@ func (w *world) fork() *world {
 	c.did = nil
 	return &c
 }
+
+// has reports whether the file has a capability of the slice now.
+func (w *world) has(c capability) bool { return w.sl.has(c) && !(w.plain && c&^policies == 0) }
 
 // use sets the world's section to that of its shape.
 func (w *world) use() {
@@ -501,7 +505,7 @@ func (w *world) obeyFiles() {
 // before.
 func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mishap) {
 	was := w.Case.clone()
-	w.shape = shape{lines: lines}
+	w.shape = shape{lines: lines, plain: w.plain}
 	if a := &lines[0]; w.sl.has(moved_) && a.in {
 		if from := atA + 1 - int(a.at); was.WouldServe(addrs[from]) {
 			w.shape.earlier = uint8(from + 1)
@@ -567,14 +571,14 @@ func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
 // noteMoving writes the file of moving weights.
 func (w *world) noteMoving() {
-	if !w.sl.has(slow | tells | holddown | paced | timed) {
+	if !w.sl.has(slow | tells | holddown | paced | timed | policy) {
 		return
 	}
 	recorded := w.moving
 	w.moving = [slots]Record{}
 	for s := range w.all() {
 		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Motion
-		if !w.sl.has(slow | holddown | paced | timed) {
+		if !w.sl.has(slow | holddown | paced | timed | policy) {
 			motion = lvs.Motion{}
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
