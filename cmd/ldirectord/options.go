@@ -81,9 +81,17 @@ const (
 	defaultRunDir    = instance.Folder
 )
 
+// bareWatch is a number of seconds, as in --watch=5; --watch 5 is the same.
+var bareWatch = regexp.MustCompile(`--watch=\d+$`)
+
 // parse reads the command line: options, the file, the command.
 func (o *options) parse(args []string) error {
 	f := o.flags()
+	for i := range args {
+		if bare := bareWatch.FindString(strings.Join(args[max(i-1, 0):i+1], "=")); bare != "" {
+			args[i] = bare + "s"
+		}
+	}
 	if err := f.Parse(args); err != nil {
 		return badOption(err)
 	}
@@ -161,7 +169,7 @@ func (o *options) parseCommand(words []string) (args []string, err error) {
 
 // leads reports whether verb, followed by next, is the command rather than a file before a command.
 func (o *options) leads(verb, next string) bool {
-	if strings.HasPrefix(next, "--") || isVerbose(verb, next) {
+	if strings.HasPrefix(next, "--") || strings.HasPrefix(next, "-") && commands[verb].Takes != "" {
 		return true
 	}
 	if commands[verb].Max == 0 {
@@ -181,18 +189,12 @@ func unknownCommand(word string) error {
 	return fmt.Errorf("unknown command %q%s", word, parser.DidYouMean(word, slices.Sorted(maps.Keys(commands))))
 }
 
-// bareWatch is a number of seconds, as in --watch=5; --watch 5 is the same.
-var bareWatch = regexp.MustCompile(`--watch=\d+$`)
-
 // parseArgs reads the words after the command. Commands that the Perl ldirectord has ignore them, as it does, except
 // our own long options, and addresses: "stop SERVER" was not meant to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range rest {
 		if isVerbose(o.verb, word) {
 			rest[i] = "--verbose"
-		}
-		if bare := bareWatch.FindString(strings.Join(rest[max(i-1, 0):i+1], "=")); bare != "" {
-			rest[i] = bare + "s"
 		}
 		if n, _ := strconv.Atoi(word); n < 0 && i > 0 && rest[i-1] == string(orders.Weigh) {
 			rest = slices.Insert(rest, i, "--") // a number, and no option

@@ -78,6 +78,8 @@ func TestACutCommandIsCompleted(t *testing.T) {
 func TestOptionsThatAreNone(t *testing.T) {
 	for line, want := range map[string]string{
 		"ld.cf status -x":              "unknown option -x",
+		"status -x":                    "unknown option -x",
+		"stop -x":                      `unknown command "-x": options come before the file`,
 		"ld.cf status -vx":             "unknown option -x",
 		"ld.cf check --bogus":          "unknown option --bogus",
 		"--bogus ld.cf check":          "unknown option --bogus",
@@ -102,6 +104,8 @@ func TestWatchInSeconds(t *testing.T) {
 		"ld.cf status --watch 1 -v": time.Second,
 		"status --watch 90":         90 * time.Second,
 		"status -v --watch=5m":      5 * time.Minute,
+		"--watch=7 ld.cf status":    7 * time.Second,
+		"--watch 7 ld.cf status":    7 * time.Second,
 	} {
 		var o options
 		if err := o.parse(strings.Fields(line)); err != nil || o.watch != want || o.verb != "status" {
