@@ -193,7 +193,7 @@ func unknownCommand(word string) error {
 // our own long options, and addresses: "stop SERVER" was not meant to stop the daemon.
 func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	for i, word := range rest {
-		if isVerbose(o.verb, word) {
+		if word == "-v" && slices.Contains(o.command.Options, "verbose") { // before it: --version
 			rest[i] = "--verbose"
 		}
 		if n, _ := strconv.Atoi(word); n < 0 && i > 0 && rest[i-1] == string(orders.Weigh) {
@@ -329,11 +329,6 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 		return fmt.Errorf("--log-format %s: text and json are allowed", o.logFormat)
 	}
 	return nil
-}
-
-// isVerbose reports whether a word after a command is -v for --verbose; before a command -v prints the version.
-func isVerbose(verb, word string) bool {
-	return word == "-v" && slices.Contains(commands[verb].Options, "verbose")
 }
 
 // chooseRunDir chooses the run folder without --rundir: of the two folders the one with a running daemon, otherwise the
