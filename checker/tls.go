@@ -5,12 +5,11 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"ldirectord/checker/wire"
+	"ldirectord/run"
 )
 
 // maxPEM limits a file of certificates, in bytes. All authorities of a system take 220 kB.
@@ -59,7 +58,7 @@ func (f tlsFiles) sum() string {
 	for _, path := range f {
 		text, err := []byte(nil), error(nil)
 		if path != "" {
-			text, err = readPEM(path)
+			text, err = run.ReadFile(path, maxPEM)
 		}
 		fmt.Fprintf(sum, "%d %s %v\n", len(text), text, err)
 	}
@@ -72,7 +71,7 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 		if path == "" {
 			return x509.SystemCertPool()
 		}
-		text, err := readPEM(path)
+		text, err := run.ReadFile(path, maxPEM)
 		if err != nil {
 			return nil, err
 		}
@@ -86,14 +85,14 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 
 // clientCertificate reads a certificate with its chain, and its key.
 func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
-	cert, err := readPEM(certPath)
+	cert, err := run.ReadFile(certPath, maxPEM)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(cert) {
 		err = errNoCertificate(certPath)
 	}
 	if err != nil {
 		return nil, &SpecError{"tlscert", err}
 	}
-	key, err := readPEM(keyPath)
+	key, err := run.ReadFile(keyPath, maxPEM)
 	if err != nil {
 		return nil, &SpecError{"tlskey", err}
 	}
@@ -107,20 +106,6 @@ func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
 type errNoCertificate string
 
 func (e errNoCertificate) Error() string { return string(e) + ": no certificate in it" }
-
-// readPEM reads a whole file. It refuses what is not a regular file, because a pipe, for example, could block.
-func readPEM(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New(path + ": not a file")
-	case info.Size() > maxPEM:
-		return nil, fmt.Errorf("%s: more than %d bytes", path, maxPEM)
-	}
-	return os.ReadFile(path)
-}
 
 // tlsRules returns the TLS rules of a Spec, and reads its files.
 func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {

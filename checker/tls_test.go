@@ -251,19 +251,19 @@ func TestFilesForTLSThatAreNoGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*Spec){
-		"tlsca: stat /nowhere: no such file or directory": func(s *Spec) { s.TLSVerify, s.TLSCA = true, "/nowhere" },
+		"tlsca: open /nowhere: no such file or directory": func(s *Spec) { s.TLSVerify, s.TLSCA = true, "/nowhere" },
 		"tlsca: " + none +
 			": no certificate in it": func(s *Spec) { s.TLSVerify, s.TLSCA = true, none },
 		"tlsca: " + pipe +
-			": not a file": func(s *Spec) { s.TLSVerify, s.TLSCA = true, pipe },
+			" is not a regular file": func(s *Spec) { s.TLSVerify, s.TLSCA = true, pipe },
 		"tlsca: " + huge +
-			": more than 4194304 bytes": func(s *Spec) { s.TLSVerify, s.TLSCA = true, huge },
-		"tlscert: stat /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = "/nowhere", key },
+			" is larger than 4194304 bytes": func(s *Spec) { s.TLSVerify, s.TLSCA = true, huge },
+		"tlscert: open /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = "/nowhere", key },
 		"tlscert: " + key +
 			": no certificate in it": func(s *Spec) { s.TLSCert, s.TLSKey = key, key },
-		"tlscert: stat : no such file or directory":        func(s *Spec) { s.TLSKey = key },
-		"tlskey: stat : no such file or directory":         func(s *Spec) { s.TLSCert = cert },
-		"tlskey: stat /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = cert, "/nowhere" },
+		"tlscert: open : no such file or directory":        func(s *Spec) { s.TLSKey = key },
+		"tlskey: open : no such file or directory":         func(s *Spec) { s.TLSCert = cert },
+		"tlskey: open /nowhere: no such file or directory": func(s *Spec) { s.TLSCert, s.TLSKey = cert, "/nowhere" },
 		"tlskey: " + otherKey +
 			": tls: private key does not match public key": func(s *Spec) { s.TLSCert, s.TLSKey = cert, otherKey },
 	} {

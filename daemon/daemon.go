@@ -109,9 +109,7 @@ func Run(ctx context.Context, o Options) error {
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
 	signal.Notify(hangups, unix.SIGHUP)
 	if o.PidFile {
-		if err := d.lock.WritePid(); err != nil {
-			return err
-		}
+		_ = d.lock.WritePid() // commands find the daemon by its state and its socket, too
 		defer d.lock.RemovePid()
 		if err := os.Chdir("/"); err != nil {
 			return err
@@ -265,14 +263,16 @@ func (d *daemon) finish(cause error) error {
 }
 
 // record updates the state file.
-func (d *daemon) record(change func(*instance.State)) { d.recorded(d.lock.Update(change)) }
+func (d *daemon) record(change func(*instance.State)) {
+	d.failed(notify.StateFailed, "State file", d.lock.Update(change))
+}
 
 // recording has a setter of the file of the state called with what changed.
 func recording[T any](d *daemon, set func(*instance.State, T)) func(T) {
 	return func(now T) { d.record(func(s *instance.State) { set(s, now) }) }
 }
 
-// recorded reports that the file of the state, or of the role, could not be written.
+// recorded reports that the file of the role could not be written.
 func (d *daemon) recorded(err error) { d.failed(notify.HookFailed, "State file", err) }
 
 // tellStarter shows failing changes of the table to the command that waits for the start. The daemon tries them again.
@@ -325,7 +325,9 @@ func (d *daemon) keepFiles(ctx context.Context) {
 	ahead := wallClock() - run.SinceBoot()
 	for run.Pause(ctx, pollInterval) && ctx.Err() == nil { // a daemon that is ending restores nothing
 		ahead = d.followClock(ahead, run.SinceBoot)
-		_ = d.lock.Restore()
+		if d.lock.Restore() == nil {
+			d.tally.forget(notify.StateFailed)
+		}
 		if d.socket != nil {
 			_ = d.socket.Restore(ctx)
 		}

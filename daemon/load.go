@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,9 +21,6 @@ import (
 	"ldirectord/parser"
 	"ldirectord/run"
 )
-
-// folderTimeout limits how long the test whether a folder exists may take.
-const folderTimeout = 2 * time.Second
 
 // Source is a configuration file, and how to read it.
 type Source struct {
@@ -175,17 +171,8 @@ func (s Source) parserOptions() parser.Options {
 
 // isFolder reports whether a folder exists. If the file system hangs, the folder counts as existing.
 func isFolder(path string) bool {
-	there := make(chan bool, 1)
-	go func() {
-		info, err := os.Stat(path)
-		there <- err == nil && info.IsDir()
-	}()
-	select {
-	case is := <-there:
-		return is
-	case <-time.After(folderTimeout):
-		return true
-	}
+	info, err := run.InTime(path, func() (os.FileInfo, error) { return os.Stat(path) })
+	return errors.Is(err, run.ErrLate) || err == nil && info.IsDir()
 }
 
 // logOfUnit is the default log file if systemd has made a folder for it, as with the drop-in user.conf, because only

@@ -106,7 +106,7 @@ func newTally(o Options) *tally {
 	t := &tally{last: map[notify.Kind]failure{}, is: status.Process{Report: known, Events: map[string]uint64{}}}
 	for _, kind := range []notify.Kind{
 		notify.ConfigError, notify.TableError, notify.HookFailed, notify.MailFailed, notify.PostFailed,
-		notify.MonitorFailed, notify.ListenFailed,
+		notify.MonitorFailed, notify.ListenFailed, notify.StateFailed,
 		notify.LocalShortage, notify.Unjudged, notify.LastServer, notify.ChangedByHand, notify.Lost,
 	} {
 		t.is.Events[string(kind)] = 0
@@ -124,7 +124,8 @@ func (t *tally) Notify(e notify.Event) {
 		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
 		notify.ClockSet, notify.AllFull:
 		t.happened(e)
-	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed:
+	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
+		notify.StateFailed:
 		t.last[e.Kind] = failure{e, t.last[e.Kind].open + 1}
 	case notify.MailRecovered:
 		t.recovered(notify.MailFailed)
@@ -147,6 +148,13 @@ func (t *tally) happened(e notify.Event) {
 	}
 	t.is.Last = append(all[max(len(all)+1-lastEvents, 0):],
 		status.Failure{Event: string(e.Kind), Text: e.Text, At: e.Time.UTC()})
+}
+
+// forget ends all failures of a kind.
+func (t *tally) forget(kind notify.Kind) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.last, kind)
 }
 
 // recovered ends a failure of a kind; mu is held.

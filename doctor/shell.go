@@ -12,6 +12,7 @@ import (
 	"ldirectord/notify/mail"
 	"ldirectord/parser"
 	"ldirectord/program"
+	"ldirectord/run"
 )
 
 // The kinds of findings of JudgePrograms.
@@ -90,7 +91,7 @@ func lacking(path string) string {
 	if _, err := exec.LookPath(path); err != nil {
 		return path
 	}
-	file, err := os.Open(path)
+	file, err := run.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return ""
 	}

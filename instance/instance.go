@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ldirectord/run"
 )
 
@@ -67,9 +69,33 @@ func (i Instance) Find() Found {
 			return Found{Process: p}
 		}
 	}
+	if p := i.unrecorded(all); p.Pid != 0 && p.Pid != os.Getpid() {
+		return Found{Process: p}
+	}
 	_, left := readPid(i.PidFile())
 	_, held := i.userOf(all, i.names[0])
 	return Found{Stale: left && !held}
+}
+
+// unrecorded is the process that holds our lock without a record of it, as on a full disk: it listens at the socket.
+func (i Instance) unrecorded(all []record) (p Process) {
+	f := i.files(i.baseName(all))
+	if locked, _ := run.IsLocked(f.Lock); !locked {
+		return p
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return p
+	}
+	defer unix.Close(fd)
+	if unix.Connect(fd, &unix.SockaddrUnix{Name: f.Socket}) != nil {
+		return p
+	}
+	who, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err == nil && i.mayName(int(who.Pid)) {
+		p, _ = processOf(int(who.Pid))
+	}
+	return p
 }
 
 // own returns the record of this daemon (zero if there is none), and whether it runs. If there are several records, a

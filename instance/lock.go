@@ -27,8 +27,10 @@ type Lock struct {
 
 	lock *os.File
 
-	mu  sync.Mutex // guards what follows
-	now State      // the state as recorded
+	mu        sync.Mutex // guards what follows
+	now       State      // the state as recorded
+	unwritten bool       // it is not in its file, as on a full disk; Restore tries again
+	pidless   bool       // the same for the pid file
 }
 
 // Acquire makes this process the daemon, and records its supervisor. It waits for a daemon that is stopping. If a
@@ -87,10 +89,7 @@ func (i Instance) tryAcquire(ctx context.Context, by Supervisor) (*Lock, error) 
 		Leavers:  before.Leavers, Moving: before.Moving, Boot: before.Boot, Announced: before.Announced,
 		Private: before.Private,
 	}
-	if err := l.write(); err != nil {
-		l.lock.Close()
-		return nil, err
-	}
+	_ = l.write() // the next Update tells an error; the lock alone keeps others out
 	return l, nil
 }
 
@@ -101,26 +100,13 @@ func taken(name, path string, pid int) error {
 			"another --rundir", path, name, pid)
 }
 
-// MayStart returns why a daemon may not start for this file, nil if it may. It tries to write as much as the next
-// daemon's state takes: on a full disk that daemon would not start.
+// MayStart returns why a daemon may not start for this file, nil if it may.
 func (i Instance) MayStart() error {
 	if err := i.checkOwner(); err != nil {
 		return err
 	}
-	all := i.records(nil)
-	if _, err := i.name(all); err != nil {
-		return err
-	}
-	state := i.files(i.baseName(all)).State
-	size := int64(os.Getpagesize())
-	if info, err := os.Stat(state); err == nil {
-		size += info.Size()
-	}
-	trial := state + ".trial"
-	if err := run.Write(trial, make([]byte, size), 0o600); err != nil {
-		return fmt.Errorf("trying to write in the run folder: %w; --rundir names another folder", err)
-	}
-	return run.Remove(trial) // another start may have removed it
+	_, err := i.name(i.records(nil))
+	return err
 }
 
 // name is the future name of the pid file. The name by this command line may belong to a daemon on another table or in
@@ -168,16 +154,22 @@ func (l *Lock) write() error {
 	if err == nil {
 		err = run.Replace(l.State, append(text, '\n'), 0o644)
 	}
+	l.unwritten = err != nil
 	return run.While("recording the state", err)
 }
 
 // Restore restores the state file and the lock file if they were removed: without them no command finds the daemon, and
-// a second one may start. It leaves files of other users alone.
+// a second one may start. It leaves files of other users alone. What could not be written is tried again.
 func (l *Lock) Restore() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !run.Exists(l.State) {
+	if l.unwritten || !run.Exists(l.State) {
 		if err := l.write(); err != nil {
+			return err
+		}
+	}
+	if l.pidless {
+		if err := l.WritePid(); err != nil {
 			return err
 		}
 	}
@@ -193,9 +185,11 @@ func (l *Lock) Restore() error {
 	return nil
 }
 
-// WritePid makes the pid file.
+// WritePid makes the pid file. If that fails, Restore tries again.
 func (l *Lock) WritePid() error {
-	return run.While("the pid file", run.Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644))
+	err := run.Write(l.Pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
+	l.pidless = err != nil
+	return run.While("the pid file", err)
 }
 
 // RemovePid removes the pid file, if it is ours.

@@ -113,23 +113,43 @@ func TestANameThatIsTaken(t *testing.T) {
 	}
 }
 
-// A daemon may start only where it can write. A restart tries this before it ends the daemon that serves.
-func TestMayStartTriesToWrite(t *testing.T) {
+// On a full disk a daemon starts, is found by its socket, and keeps others out by its lock. It writes as soon as it can.
+func TestADaemonThatCannotWriteStarts(t *testing.T) {
 	i := daemonOf(t.TempDir(), "/x.cf")
-	if err := i.MayStart(); err != nil {
-		t.Error(err)
+	files := i.files("x.cf")
+	for _, path := range []string{files.State, files.Pid} {
+		if err := os.MkdirAll(path+"/x", 0o700); err != nil { // a file can't replace a folder
+			t.Fatal(err)
+		}
 	}
-	if left, err := os.ReadDir(string(i.folder)); err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
-	}
-	if err := os.Mkdir(i.files("x.cf").State+".trial", 0o700); err != nil { // a file can't replace a folder
+	h, err := i.Acquire(soon(t), "")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := i.MayStart(); err == nil || !strings.HasPrefix(err.Error(), "trying to write in the run folder: ") {
-		t.Errorf("got %v", err)
+	defer giveBack(h)
+	if err := h.WritePid(); err == nil {
+		t.Error("the pid file is written")
 	}
-	if err := New(filepath.Join(string(i.folder), "none"), i.Daemon, "x.cf").MayStart(); err == nil || !strings.Contains(err.Error(), "--rundir names another") {
-		t.Errorf("without a folder: %v", err)
+	if err := h.Restore(); err == nil {
+		t.Error("the state is written")
+	}
+	if second, err := i.Acquire(soon(t), ""); !errors.Is(err, errEnding) {
+		t.Errorf("a second daemon: %v, %v", second, err)
+	}
+	for _, path := range []string{files.State, files.Pid} {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pid, _ := readPid(files.Pid)
+	if err := h.Restore(); err != nil || pid != 0 {
+		t.Errorf("%v, pid %d", err, pid)
+	}
+	if pid, _ := readPid(files.Pid); pid != os.Getpid() {
+		t.Errorf("pid %d", pid)
+	}
+	if s, err := i.State(); err != nil || s.Pid != os.Getpid() {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 

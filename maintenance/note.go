@@ -36,7 +36,7 @@ func readNote(path string) (n note) {
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
-		return n
+		return note{text: ": " + err.Error()}
 	}
 	why, end := "", ""
 	for line := range strings.Lines(strings.TrimSpace(string(text))) {

@@ -59,6 +59,7 @@ const (
 	MailFailed     Kind = "mail-failed"     // a mail can't be sent
 	MailRecovered  Kind = "mail-recovered"  // mail can be sent again
 	MonitorFailed  Kind = "monitor-failed"  // a monitorfile can't be written
+	StateFailed    Kind = "state-failed"    // the file can't be written by which commands know the daemon
 	MaintenanceOn  Kind = "maintenance-on"  // maintenance of a server begins
 	MaintenanceOff Kind = "maintenance-off" // maintenance of a server ends
 	Ordered        Kind = "ordered"         // an order was given or undone; plain drains have no line here

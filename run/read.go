@@ -8,19 +8,43 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // MaxFile is the maximum size of a file in the run folder, in bytes.
 const MaxFile = 64 << 20
 
-// ReadFile reads a whole regular file of at most limit bytes.
+// ReadFile reads a whole regular file of at most limit bytes, in time.
 func ReadFile(path string, limit int64) ([]byte, error) {
-	f, err := OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
+	return InTime(path, func() ([]byte, error) {
+		f, err := OpenFile(path, os.O_RDONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return readAll(f, limit)
+	})
+}
+
+// ReadTimeout is how long a look at a file may take.
+const ReadTimeout = 5 * time.Second
+
+// ErrLate is the error of a file that takes longer, as on a file server that is gone.
+var ErrLate = fmt.Errorf("it is not read after %v", ReadTimeout)
+
+// InTime looks at a file. A look that does not end is left to itself.
+func InTime[T any](path string, look func() (T, error)) (seen T, err error) {
+	done := make(chan func() (T, error), 1)
+	go func() {
+		seen, err := look()
+		done <- func() (T, error) { return seen, err }
+	}()
+	select {
+	case result := <-done:
+		return result()
+	case <-time.After(ReadTimeout):
+		return seen, fmt.Errorf("%s: %w", path, ErrLate)
 	}
-	defer f.Close()
-	return readAll(f, limit)
 }
 
 // readAll reads a file that may grow meanwhile. One that is too large is not read.
@@ -54,6 +78,7 @@ func OpenFile(path string, flag int, perm os.FileMode) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
+	_ = f.SetReadDeadline(time.Now().Add(ReadTimeout)) // /proc/kmsg has no end
 	return f, nil
 }
 

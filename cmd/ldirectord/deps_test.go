@@ -23,7 +23,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"ldirectord/program":        nil,
 		"ldirectord/names":          {"ldirectord/printable", "ldirectord/run"},
 		"ldirectord/parser":         {"ldirectord/names", "ldirectord/printable"},
-		"ldirectord/checker":        {"ldirectord/checker/health", "ldirectord/checker/icmp", "ldirectord/checker/oracle", "ldirectord/checker/perlre", "ldirectord/checker/query", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/printable", "ldirectord/program"},
+		"ldirectord/checker":        {"ldirectord/checker/health", "ldirectord/checker/icmp", "ldirectord/checker/oracle", "ldirectord/checker/perlre", "ldirectord/checker/query", "ldirectord/checker/transcript", "ldirectord/checker/wire", "ldirectord/printable", "ldirectord/program", "ldirectord/run"},
 		"ldirectord/checker/icmp":   nil,
 		"ldirectord/checker/perlre": nil,
 		"ldirectord/ipvsctl":        {"ldirectord/checker/raw", "ldirectord/program"},

@@ -81,7 +81,7 @@ func (c *call) waitsForUs(daemon instance.Found) bool {
 func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {
-		return false, c.instance().MayStart()
+		return false, nil
 	}
 	if c.instance().Stays(found.Process) {
 		if c.stay || c.debug || l.Config.Global.Supervised && found.State.Supervisor != "" {
