@@ -288,11 +288,10 @@ func (d *daemon) announce() {
 		how = fmt.Sprintf("with pid: %d", os.Getpid())
 	}
 	d.say(notify.Starting, fmt.Sprintf("Starting Linux Director %s %s", d.Version, how))
-	if !d.PidFile {
-		return
-	}
 	for _, f := range d.Loaded.Found.ForLog() {
-		d.say(notify.ConfigWarning, Message(f))
+		if d.PidFile || !f.IsPerls() { // otherwise the command has printed it there
+			d.say(notify.ConfigWarning, Message(f))
+		}
 	}
 }
 

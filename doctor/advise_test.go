@@ -74,9 +74,9 @@ func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
 		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual=192.0.2.12:80\n\treal=192.0.2.21:81 gate\n\tannounce=lvs0\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
 	for have, want := range map[string]string{
 		"192.0.2.10 192.0.2.11 2001:db8::1": "",
-		"192.0.2.10 2001:db8::1":            "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service\n",
-		"192.0.2.10":                        "ld.cf:3:9: warning: 192.0.2.11 is on no interface of this machine, so its packets don't reach the virtual service; the same is true of 1 more\n",
-		"":                                  "ld.cf:1:9: warning: 192.0.2.10 is on no interface of this machine, so its packets don't reach the virtual service; the same is true of 2 more\n",
+		"192.0.2.10 2001:db8::1":            "ld.cf:3:9: warning: no interface here has 192.0.2.11: clients cannot reach it until one has\n",
+		"192.0.2.10":                        "ld.cf:3:9: warning: no interface here has 192.0.2.11: clients cannot reach it until one has; the same is true of 1 more\n",
+		"":                                  "ld.cf:1:9: warning: no interface here has 192.0.2.10: clients cannot reach it until one has; the same is true of 2 more\n",
 	} {
 		f := facts{routes: map[routeQuery]route{}}
 		for _, q := range routeQueries(services) {
@@ -161,17 +161,17 @@ func TestFilesThatOthersMayChangeAreReported(t *testing.T) {
 	}
 	cfg := mustParse(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\n\tchecktype=external\n\tcheckcommand=\""+program+"\"\n\tonchange="+program+" a b\n")
 	cfg.Name = link
-	const this, named = ": warning: others may change this file, which names the programs that the daemon runs: ", "ld.cf:4:15: warning: others may change the checkcommand: "
+	const this, named = ", so others could change this file, and with it what the daemon does", ", so others could change the checkcommand"
 	for name, c := range map[string]struct {
 		path string
 		mode os.FileMode
 		want string
 	}{
 		"nothing":                      {file, 0o640, ""},
-		"the file":                     {file, 0o666, this + file + " has mode 0666; to fix it: chmod go-w '" + file + "'\n"},
-		"the folder":                   {folder, 0o777, this + folder + " has mode 0777; to fix it: chmod go-w '" + folder + "'\n"},
+		"the file":                     {file, 0o666, ": warning: " + file + " has mode 0666" + this + "; to fix it: chmod go-w '" + file + "'\n"},
+		"the folder":                   {folder, 0o777, ": warning: " + folder + " has mode 0777" + this + "; to fix it: chmod go-w '" + folder + "'\n"},
 		"a folder for files of anyone": {folder, 0o777 | os.ModeSticky, ""},
-		"a program":                    {program, 0o757, named + program + " has mode 0757; to fix it: chmod go-w '" + program + "'\n"},
+		"a program":                    {program, 0o757, "ld.cf:4:15: warning: " + program + " has mode 0757" + named + "; to fix it: chmod go-w '" + program + "'\n"},
 	} {
 		before, err := os.Stat(c.path)
 		if err != nil {

@@ -112,11 +112,11 @@ func (x one) ends(p netip.Prefix) bool {
 
 // offMachine is the finding that packets to a virtual address, or to a network of them, do not end on this machine.
 func offMachine(p netip.Prefix) string {
-	where := p.Addr().String() + " is on no interface"
+	what := p.Addr().String()
 	if !p.IsSingleIP() {
-		where = "no address of " + p.String() + " is on an interface"
+		what = "an address of " + p.String()
 	}
-	return where + " of this machine, so its packets don't reach the virtual service"
+	return "no interface here has " + what + ": clients cannot reach it until one has"
 }
 
 func (e *examination) addAddress(p netip.Prefix) string {

@@ -196,9 +196,9 @@ func (e *examination) unseen() {
 	isChosen := func(s director.Service) bool { return s.Config.At["checkvip"].Line > 0 }
 	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
 		e.of(e.services[i]).tell(note, "no-checkvip", "",
-			"gate and ipip servers are checked at their own addresses, so one that lacks the "+
-				"virtual address is up and its clients get nothing; checkvip = yes checks them "+
-				"through the virtual address")
+			"gate and ipip servers are checked at their own addresses, so a server without the "+
+				"virtual address counts as up, although its clients get no answer; "+
+				"checkvip = yes checks them through the virtual address")
 	}
 }
 

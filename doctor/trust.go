@@ -23,13 +23,13 @@ func (f *findings) trust(cfg *parser.Config) {
 	judge := func(at parser.Position, path, what string) {
 		if why, command := changeable(path); why != "" && !known[why] {
 			known[why] = true
-			f.warnAt(at, "writable-file", command, "%s: %s", what, why)
+			f.warnAt(at, "writable-file", command, "%s, so others could change %s", why, what)
 		}
 	}
-	judge(parser.Position{}, cfg.Name, "others may change this file, which names the programs that the daemon runs")
+	judge(parser.Position{}, cfg.Name, "this file, and with it what the daemon does")
 	eachCommand(cfg, func(directive, line string, at parser.Position) {
 		if directive != "execute" {
-			judge(at, programOf(line), "others may change the "+directive)
+			judge(at, programOf(line), "the "+directive)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 // docs/directors.md.
 func TestDirectors(t *testing.T) {
 	f := newFleet(t, bird)
-	if out := f.directors[0].run(0, "../examples/bgp/ldirectord.cf", "check"); !strings.Contains(out, "is good") {
+	if out := f.directors[0].run(0, "../examples/bgp/ldirectord.cf", "check"); !strings.Contains(out, "no errors") {
 		t.Errorf("the example is not good: %s", out)
 	}
 	f.start(fleetConfig)

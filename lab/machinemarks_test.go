@@ -49,7 +49,7 @@ func TestKernelCheckAndPlanKnowTheMarks(t *testing.T) {
 	l := newLabOf(t, 0)
 	path := l.config(marksConfig)
 	out := l.run(0, path, "check")
-	l.says(out, ":4:16: warning: 203.0.113.10 is on no interface of this machine",
+	l.says(out, ":4:16: warning: no interface here has 203.0.113.10",
 		":7:11: warning: nothing sets mark 4 here")
 	if n := strings.Count(out, "warning:"); n != 2 {
 		t.Errorf("%d warnings:\n%s", n, out)

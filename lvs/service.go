@@ -37,8 +37,8 @@ var services = []Service{
 	{"dns", 53, ByUDP, "request receive dnstype dnsrcode"},
 	{"ftp", 21, Greets, "request receive login passwd starttls"},
 	{"http", 80, 0, overHTTP + " virtualhost"},
-	{"https", 443, OverTLS | ByUDP, overHTTP + " virtualhost"},
 	{"http_proxy", 3128, 0, overHTTP},
+	{"https", 443, OverTLS | ByUDP, overHTTP + " virtualhost"},
 	{"imap", 143, Greets, "login passwd starttls"},
 	{"imaps", 993, OverTLS | Greets, "login passwd"},
 	{"ldap", 389, 0, "request receive login passwd starttls"},
@@ -51,11 +51,11 @@ var services = []Service{
 	{"pop", 110, Greets, "login passwd starttls"},
 	{"pops", 995, OverTLS | Greets, "login passwd"},
 	{"radius", 1812, ByUDP, "login passwd secret"},
+	{"redis", 6379, Extension, "receive login passwd"},
 	{"simpletcp", 0, ByUDP, "request receive send expect"},
 	{"sip", 5060, ByUDP, "login"},
 	{"smtp", 25, Greets, "starttls"},
 	{"submission", 587, Greets, "starttls"},
-	{"redis", 6379, Extension, "receive login passwd"},
 	{"tls", 0, OverTLS | ByUDP | Extension, ""},
 }
 

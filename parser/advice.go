@@ -84,9 +84,8 @@ func (a adviser) check() {
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
 	if negotiates && v.Passwd != "" && !v.has("cleartext") && service.Takes("cleartext") {
-		a.warn("passwd", suspicious, "a %s server that asks for this password unencrypted gets it, and others "+
-			"can read it on the way; cleartext=no forbids that, cleartext=yes allows it without this "+
-			"warning; the Perl ldirectord knows neither", v.Service)
+		a.warn("passwd", suspicious, "the password goes to %s in clear text if the server asks for that; "+
+			"cleartext=no forbids it, cleartext=yes accepts it", v.Service)
 	}
 }
 
@@ -234,7 +233,6 @@ func (a adviser) servers() {
 	a.when(own == 0 && v.has("backup"), "backup", suspicious,
 		"the section has only backups, which are then always in service; add the servers that they replace "+
 			"as real")
-	var otherPort uint16                 // the port of the first server that has one
 	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
 	for i := range v.Reals {
 		real := &v.Reals[i]
@@ -269,11 +267,10 @@ func (a adviser) servers() {
 			a.at(real.At, suspicious, MasqLoopback+" %s: "+
 				"the kernel stops their packets; gate leads to this machine", addr)
 		}
-		if otherPort == 0 && a.keepsPort(real.Forward, real.Addr) {
-			otherPort = real.Addr.Port()
+		if a.keepsPort(real.Forward, real.Addr) {
 			a.at(real.At, noEffect,
 				"with %s clients reach the server at port %d, not %d; only masq changes the port",
-				real.Forward, v.Addr.Port(), otherPort)
+				real.Forward, v.Addr.Port(), real.Addr.Port())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,7 +12,7 @@ import (
 )
 
 const (
-	maxAlike  = 3  // how many similar findings are shown
+	maxAlike  = 3  // how many similar findings of doctor are shown
 	maxListed = 10 // how many lines or servers of the others are listed
 )
 
@@ -27,48 +28,68 @@ func WithoutPlaces(text string) string { return differing.ReplaceAllString(text,
 // Places are the lines, ports and addresses in a text.
 func Places(text string) []string { return differing.FindAllString(text, -1) }
 
+// AtStart reports whether start and reload print a finding: errors, what the Perl ldirectord prints, and what check
+// calls an error although they take the file.
+func (d Diagnostic) AtStart() bool {
+	return d.Severity == Error || d.IsPerls() || d.Severity == Warning && d.Kind == nameInVain
+}
+
 // IsPerls reports whether the Perl ldirectord has the same warning, in a line of its own.
 func (d Diagnostic) IsPerls() bool {
 	return d.Severity == Warning && slices.Contains([]string{deprecated, missingDir, ownInterval}, d.Kind)
 }
 
-// common is the common part of similar findings.
+// common is what findings of one kind have in common.
 func (d Diagnostic) common() string {
-	text := WithoutPlaces(d.Text)
+	text := WithoutPlaces(cmp.Or(d.shape, d.Text))
 	if slices.Contains([]string{realHost, realPort, nameInVain}, d.Kind) {
 		text = quotedName.ReplaceAllString(text, "…")
 	}
 	return fmt.Sprintln(d.Severity, d.Kind, text)
 }
 
-// Brief returns the findings for a person: the first three of similar ones, then a count of the others with their
-// lines. Each list of allowed values appears once.
+// Brief returns the findings for a person: of each kind the first, with the number and the first lines of the others.
+// Each list of allowed values appears once.
 func (ds Diagnostics) Brief() Diagnostics { return ds.brief(func(Diagnostic) bool { return false }) }
 
-// ForLog is Brief without notes, and with all lines that the Perl ldirectord also has.
+// ForLog is Brief without notes, in the order of the file, and with all lines that the Perl ldirectord also has.
 func (ds Diagnostics) ForLog() Diagnostics {
 	isNote := func(d Diagnostic) bool { return d.Severity == Note }
-	return slices.DeleteFunc(slices.Clone(ds), isNote).brief(Diagnostic.IsPerls)
+	return slices.DeleteFunc(ds.ByPosition(), isNote).brief(Diagnostic.IsPerls)
 }
 
-func (ds Diagnostics) brief(isKept func(Diagnostic) bool) Diagnostics {
-	brief := Thin(ds, func(d Diagnostic) string {
+func (ds Diagnostics) brief(isKept func(Diagnostic) bool) (brief Diagnostics) {
+	listed := map[string]bool{}
+	for _, alike := range printable.Alike(ds, 1, func(d Diagnostic) string {
 		if isKept(d) {
 			return ""
 		}
 		return d.common()
-	}, asOne)
-	listed, shown := map[string]bool{}, map[string]bool{}
-	for i := range brief {
-		d := &brief[i]
-		before, list, _ := strings.Cut(d.Text, "; it must be one of ")
-		if listed[list] && list != "" {
-			d.Text = before
+	}) {
+		d := alike[0]
+		for _, list := range lists.FindAllString(d.Text, 1) {
+			if listed[list] {
+				d.Text = strings.TrimSuffix(d.Text, list)
+			}
+			listed[list] = true
 		}
-		d.again = d.again || shown[d.common()]
-		listed[list], shown[d.common()] = true, true
+		text, _, _ := strings.Cut(d.Text, "; to fix it: ")
+		d.Text = text + others(alike[1:]) + d.Text[len(text):]
+		brief = append(brief, d)
 	}
 	return brief
+}
+
+// lists matches the allowed values at the end of a text.
+var lists = regexp.MustCompile(`; (it must be one of|known are) .*`)
+
+// Within returns the findings that fit, the gravest of them, and how many are left out.
+func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
+	if len(ds) <= most {
+		return ds, 0
+	}
+	gravest := slices.Concat(ds.only(Error), ds.only(Warning), ds.only(Note))
+	return gravest[:most].ByPosition(), len(ds) - most
 }
 
 // Thin returns the first three of similar items, followed by the sum of the others. Items with the key "" are unique.
@@ -82,21 +103,29 @@ func Thin[T any](all []T, key func(T) string, sum func(others []T) T) (few []T) 
 	return few
 }
 
-// asOne returns how many others there are, and where.
-func asOne(others []Diagnostic) Diagnostic {
+// others returns how many other findings there are, and the first of their lines.
+func others(list []Diagnostic) string {
+	if len(list) == 0 {
+		return ""
+	}
 	var lines []string
-	for _, d := range Diagnostics(others).ByPosition() {
-		if line := d.At().Line; line > 0 {
-			lines = append(lines, strconv.Itoa(line))
+	for _, d := range list {
+		line := strconv.Itoa(d.At().Line)
+		if line != "0" && len(lines) <= maxAlike && !slices.Contains(lines, line) {
+			lines = append(lines, line)
 		}
 	}
-	one, what := others[0], ": lines "
-	if lines = slices.Compact(lines); len(lines) == 1 {
-		what = ": line "
+	where := ""
+	switch {
+	case len(lines) == 1:
+		where = ": line " + lines[0]
+	case len(lines) > maxAlike:
+		lines[maxAlike] = "…"
+		fallthrough
+	case len(lines) > 0:
+		where = ": lines " + strings.Join(lines, ", ")
 	}
-	one.again = true
-	one.Text = fmt.Sprintf("and %d more", len(others)) + Listed(what, lines)
-	return one
+	return fmt.Sprintf("; and %d more%s", len(list), where)
 }
 
 // Listed returns the first of some places, after a title; "" without places.

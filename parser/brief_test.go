@@ -14,10 +14,9 @@ func hides(all, brief Diagnostics) string {
 	shown, counted := map[string]bool{}, 0
 	for _, d := range brief {
 		counted++
-		if more := regexp.MustCompile(`^and (\d+) more`).FindStringSubmatch(d.Text); more != nil {
+		if more := regexp.MustCompile(`; and (\d+) more(: line|$|; to)`).FindStringSubmatch(d.Text); more != nil {
 			n, _ := strconv.Atoi(more[1])
-			counted += n - 1
-			continue
+			counted += n
 		}
 		shown[fmt.Sprint(d.Severity, d.Kind, d.At())] = true
 	}
@@ -34,8 +33,7 @@ func hides(all, brief Diagnostics) string {
 	return ""
 }
 
-// A mistake that a large file repeats in each section is shown three times. All other kinds of mistakes are still
-// shown.
+// A mistake that a large file repeats in each section is shown once. All other kinds of mistakes are still shown.
 func TestFindingsAlikeAreCounted(t *testing.T) {
 	var src strings.Builder
 	for i := range 400 {
@@ -54,9 +52,9 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 		t.Errorf("%d lines; %s\n%s", len(brief), why, text.String())
 	}
 	for what, times := range map[string]int{
-		"a.cf:19:10: error: and 397 more: lines 19, 24, 29, 34, 39, 44, 49, 54, 59, 64, …\n": 1,
-		"it must be one of dns, ftp":     1,
-		`error: "htp2x9" is not allowed`: 1, "with gate the kernel has this": 3, "checkcount is deprecated": 3,
+		"a.cf:4:10: error: unknown service \"pingpong_slave\"; known are dns, ftp, ": 1, "submission, tls; and 399 more: lines 9, 14, 19, …\n": 1,
+		"; known are": 1, `error: unknown service "htp2x9"`: 1, "with gate the kernel has this": 1, "checkcount is deprecated": 1,
+		"with gate clients reach the server at port 1, not 80; only masq changes the port; and 798 more: lines 3, 7, 8, …\n": 1,
 	} {
 		if n := strings.Count(text.String(), what); n != times {
 			t.Errorf("%d times %q, want %d:\n%s", n, what, times, text.String())
@@ -81,16 +79,16 @@ func TestALogHasNoNotes(t *testing.T) {
 	}
 }
 
-// Four findings of a kind are all shown: a count instead of the fourth would take a line too.
+// Two findings of a kind are one line.
 func TestWhatIsAlike(t *testing.T) {
 	for name, c := range map[string]struct {
 		found Diagnostics
 		want  int
 	}{
-		"four":      {alikeBut("x%s", "", "", "", ""), 4},
-		"five":      {alikeBut("x%s", "", "", "", "", ""), 4},
-		"servers":   {alikeBut("%s in line 7", "192.0.2.1:80", "[2001:db8::1]:80", "::2", "::3", "::4"), 4},
-		"lines":     {alikeBut("the one in line %s counts", "1", "2", "33", "444", "5"), 4},
+		"four":      {alikeBut("x%s", "", "", "", ""), 1},
+		"none":      {alikeBut("x%s"), 0},
+		"servers":   {alikeBut("%s in line 7", "192.0.2.1:80", "[2001:db8::1]:80", "::2", "::3", "::4"), 1},
+		"lines":     {alikeBut("the one in line %s counts", "1", "2", "33", "444", "5"), 1},
 		"weights":   {alikeBut("weight %s is too much", "1", "2", "33", "444", "5"), 5},
 		"the words": {alikeBut("%s is not allowed", `"a"`, `"b"`, `"c"`, `"d"`, `"e"`), 5},
 	} {
@@ -102,7 +100,7 @@ func TestWhatIsAlike(t *testing.T) {
 	for i := range two {
 		two[i].Kind = []string{"a", "b"}[i%2]
 	}
-	if brief := two.Brief(); len(brief) != 6 {
+	if brief := two.Brief(); len(brief) != 2 {
 		t.Errorf("of two kinds %d lines: %v", len(brief), brief)
 	}
 }
@@ -118,8 +116,11 @@ func alikeBut(text string, words ...string) (found Diagnostics) {
 
 func TestOthersOfOneLine(t *testing.T) {
 	for want, lines := range map[string][]int{
-		"and 2 more: line 4":     {1, 2, 3, 4, 4},
-		"and 2 more: lines 4, 5": {1, 2, 3, 4, 5},
+		"odd":                               {1},
+		"odd; and 2 more: line 4":           {1, 4, 4},
+		"odd; and 3 more: lines 2, 3, 4":    {1, 2, 3, 4},
+		"odd; and 5 more: lines 2, 3, 4, …": {1, 2, 2, 3, 4, 5},
+		"odd; and 1 more":                   {0, 0},
 	} {
 		var found Diagnostics
 		for _, line := range lines {
@@ -127,6 +128,24 @@ func TestOthersOfOneLine(t *testing.T) {
 		}
 		if brief := found.Brief(); brief[len(brief)-1].Text != want {
 			t.Errorf("%v: %q, want %q", lines, brief[len(brief)-1].Text, want)
+		}
+	}
+}
+
+// The gravest findings are shown where not all fit.
+func TestWithin(t *testing.T) {
+	found := Diagnostics{{Severity: Note, Text: "a"}, {Severity: Warning, Text: "b"}, {Severity: Error, Text: "c"}, {Severity: Warning, Text: "d"}}
+	for most, want := range map[int]string{1: "c", 2: "b c", 3: "b c d", 4: "a b c d"} {
+		for i := range found {
+			found[i].Pos.Line = i + 1
+		}
+		few, left := found.Within(most)
+		var texts []string
+		for _, d := range few {
+			texts = append(texts, d.Text)
+		}
+		if got := strings.Join(texts, " "); got != want || left != 4-most {
+			t.Errorf("%d: %q, and %d are left", most, got, left)
 		}
 	}
 }

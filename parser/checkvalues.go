@@ -78,6 +78,16 @@ func readCheckType(v *value) *problem {
 	return nil
 }
 
+func readService(v *value) (string, *problem) {
+	word := v.word()
+	if !slices.Contains(serviceNames, word) {
+		return "", bad("unknown service %s%s; known are %s", quote(v.text), DidYouMean(word, serviceNames),
+			strings.Join(serviceNames, ", "))
+	}
+	v.only(word)
+	return word, nil
+}
+
 // readRequest puts a slash before every request, including queries and URLs; checks drop it again.
 func readRequest(v *value) (string, *problem) {
 	text, p := quoted(v)

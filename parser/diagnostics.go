@@ -76,8 +76,8 @@ type Diagnostic struct {
 	// after its section.
 	cause Position
 
-	lookup bool // the error is a look-up that failed
-	again  bool // a similar finding was shown, with its line
+	lookup bool   // the error is a look-up that failed
+	shape  string // the text without numbers and addresses; "" if it is not known
 }
 
 // At is the position to show to a person.
@@ -192,11 +192,24 @@ func (f finder) add(d Diagnostic) {
 }
 
 func (f finder) error(kind string, pos Position, format string, args ...any) {
-	f.add(Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
+	f.add(Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...),
+		shape: shapeOf(format, args)})
 }
 
 func (f finder) warn(kind string, pos Position, format string, args ...any) {
-	f.add(Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...)})
+	f.add(Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...),
+		shape: shapeOf(format, args)})
+}
+
+// shapeOf is a text without its numbers and addresses. Its words stay: they are directives and values.
+func shapeOf(format string, args []any) string {
+	words := slices.Clone(args)
+	for i, arg := range words {
+		if _, isWord := arg.(string); !isWord {
+			words[i] = "…"
+		}
+	}
+	return fmt.Sprintf(format, words...)
 }
 
 // layout reports an accepted layout that the Perl ldirectord refuses with this kind of error.

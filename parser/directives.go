@@ -126,7 +126,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []row {
 		// The check
 		{"section: checktype = negotiate",
 			field{read: readCheckType, get: func() any { return v.CheckType }}},
-		{"section: service", to(&v.Service, oneOf(serviceNames...))},
+		{"section: service", to(&v.Service, readService)},
 		{"section: checkport", to(&v.CheckPort, number[int](1, maxPort))},
 		{`section: request = "/"`, to(&v.Request, readRequest)},
 		{"section shown-empty: receive", to(&v.Receive, quoted)},
@@ -194,7 +194,7 @@ func tableOf(g *Global, v *Virtual, s *Settings) []row {
 		// Persistence
 		{"section extension: pename",
 			to(&v.PEName, matching(`^sip$`,
-				"is not a persistence engine of a plain kernel; a plain kernel has only sip"))},
+				"is no persistence engine of the standard kernel, which has only sip"))},
 		// The check
 		{"section extension: checkvip = no", to(&v.checkVIP, readCheckVIP)},
 		{"section extension repeats as-strings: alsocheck",

@@ -41,8 +41,7 @@ func (r *resolver) config() *Config {
 			r.in(s, wholeSection).add(Diagnostic{
 				Severity: Error, Kind: duplicateVirtual,
 				Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
-				Text: fmt.Sprintf("the virtual in line %d is the same as the one in line %d, %s; each "+
-					"protocol, address and port or mark has one", s.line.number, first, v.ID),
+				Text: fmt.Sprintf("%s of line %d is already in line %d", v.ID, s.line.number, first),
 			})
 			continue
 		}

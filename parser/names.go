@@ -18,8 +18,11 @@ func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6
 	host := readHost(r.names, text, ipv6)
 	if host.Reason != "" {
 		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.Reason).around(text)
-		if p.lookup = host.Failure != ""; p.lookup && kind == realHost && !r.opts.Wait {
-			p.text += "; start and reload take the file, and the server waits for an address"
+		if p.lookup = host.Failure != ""; p.lookup {
+			p.text = fmt.Sprintf("the name %s has no address: %s", quote(text), host.Reason)
+		}
+		if p.lookup && kind == realHost && !r.opts.Wait {
+			p.text += "; start and reload take the file, and its servers wait for one"
 		}
 		at.problem(l, p)
 		return none, false

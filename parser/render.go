@@ -17,7 +17,7 @@ func (d Diagnostic) Render(src []byte) string {
 	for range at.Line - 1 {
 		_, src, _ = bytes.Cut(src, []byte("\n"))
 	}
-	if at.Line == 0 || len(src) == 0 || d.again {
+	if at.Line == 0 || len(src) == 0 {
 		return text
 	}
 	line, _, _ := bytes.Cut(src, []byte("\n"))

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"ldirectord/daemon"
+	"ldirectord/parser"
 )
 
 // check reads the configuration and prints all findings about it and about this machine.
@@ -31,7 +32,7 @@ func check(ctx context.Context, c *call) error {
 			c.answer["config"] = l.Config.WithoutSecrets()
 		}
 	} else {
-		printCheck(c, l, isRefused)
+		printCheck(c, l)
 	}
 	if isRefused {
 		return exit{status: exitConfig}
@@ -39,27 +40,49 @@ func check(ctx context.Context, c *call) error {
 	return nil
 }
 
-func printCheck(c *call, l *daemon.Loaded, isRefused bool) {
-	for _, d := range l.Found.ByPosition().Brief() {
+// screen is the number of lines that check prints without --all, the verdict included.
+const screen = 20
+
+func printCheck(c *call, l *daemon.Loaded) {
+	found, left := l.Found.ByPosition(), 0
+	if !c.all {
+		found, left = found.Brief().Within(screen - 2)
+	}
+	quotes := isTerminal(os.Stdout) && (c.all || 3*len(found) < screen)
+	for _, d := range found {
 		line := d.String() + "\n"
-		if isTerminal(os.Stdout) {
+		if quotes {
 			line = d.Render(l.Text) // with the line itself
 		}
 		fmt.Fprint(c.out, line)
 	}
-	warnings := ""
-	if n := len(l.Found.Warnings()); n > 0 {
-		warnings = fmt.Sprintf(", warnings: %d", n)
+	if left > 0 {
+		c.tell("%s", c.moreFindings(left))
 	}
-	if isRefused {
-		verdict := "is refused"
-		if l.Found.OnlyLookups() { // each error describes what start does
-			verdict = "has names without an address"
-		}
-		c.tell("%s %s: errors: %d%s", c.path, verdict, len(l.Found.Errors()), warnings)
-		return
+	verdict := countFindings(l.Found)
+	if l.Config != nil {
+		verdict += "; v" + l.Summary()[1:]
 	}
-	c.tell("%s is good: v%s%s", c.path, l.Summary()[1:], warnings)
+	c.tell("%s: %s", c.path, verdict)
+}
+
+// countFindings is "no errors, 1 warning".
+func countFindings(found parser.Diagnostics) string {
+	text := "no errors"
+	if n := len(found.Errors()); n > 0 {
+		text = counted(n, "error")
+	}
+	if n := len(found.Warnings()); n > 0 {
+		text += ", " + counted(n, "warning")
+	}
+	return text
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func isTerminal(f *os.File) bool {

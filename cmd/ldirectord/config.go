@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -86,22 +87,38 @@ func refused(c *call, found parser.Diagnostics) int {
 	}
 }
 
-// printFindings prints findings, errors first, because the Perl ldirectord stops at an error. status and stop print the
-// Perl's warnings, not the advice. Commands that the Perl does not have use the order of the file.
+// printFindings prints findings: all in short for commands that the Perl does not have. The others print what the Perl
+// prints, and how many warnings there are beside it; the log has them.
 func (c *call) printFindings(found parser.Diagnostics) {
-	if c.answer != nil {
+	switch {
+	case c.answer != nil:
 		c.answer["diagnostics"] = findings(found)
+		return
+	case !c.command.is("perls"):
+		brief, left := found.ByPosition().Brief().Within(screen - 1)
+		for _, d := range brief {
+			if d.Severity != parser.Note {
+				c.say(d.String())
+			}
+		}
+		if left > 0 {
+			c.say(c.moreFindings(left))
+		}
 		return
 	}
 	advice := c.verb != "status" && c.verb != "stop"
-	ordered, worded := slices.Concat(found.Errors(), found.Warnings()).ForLog(), daemon.Message
-	if !c.command.is("perls") {
-		ordered, worded = found.ByPosition().Brief(), parser.Diagnostic.String
-	}
-	for _, d := range ordered {
-		told := advice && d.Severity != parser.Note || d.IsPerls()
-		if d.Severity == parser.Error || told {
-			c.say(worded(d))
+	for _, d := range found.ForLog() {
+		if d.Severity == parser.Error || d.IsPerls() || advice && d.AtStart() {
+			c.say(daemon.Message(d))
 		}
 	}
+	silent := len(slices.DeleteFunc(found.Warnings(), parser.Diagnostic.AtStart))
+	if silent > 0 && advice {
+		c.say(daemon.Message(parser.Diagnostic{Pos: parser.Position{File: c.path},
+			Text: counted(silent, "warning") + "; the command check shows all"}))
+	}
+}
+
+func (c *call) moreFindings(left int) string {
+	return fmt.Sprintf("%s: and %s of findings; check --all shows all", c.path, counted(left, "more kind"))
 }

@@ -35,7 +35,7 @@ func TestCheckInAnImageWithoutAShell(t *testing.T) {
 		"bad.cf": {"\tonchange = /bin/tell\n\temailalert = a@example.net\n", []string{
 			"/etc/bad.cf:4:13: error: there is no /bin/sh here, so onchange never runs; webhook needs no shell\n",
 			"/etc/bad.cf:5:15: error: there is no mail program here, so emailalert sends nothing; smtp = HOST needs none\n",
-			"/etc/bad.cf is refused: errors: 2"}},
+			"/etc/bad.cf: 2 errors; virtual services: 1, real servers: 1"}},
 	} {
 		text := service + c.lines
 		if c.want == nil {

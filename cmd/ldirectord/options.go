@@ -60,6 +60,7 @@ type reading struct {
 	strict     bool
 	secrets    bool // --with-secrets
 	noLookup   bool
+	all        bool
 	exitCode   bool
 	noWarnings bool // --warnings-are-errors
 }
@@ -271,7 +272,7 @@ func (o *options) flags() *pflag.FlagSet {
 		"ipvs": &o.ipvs, "log-format": &o.logFormat, "rundir": &o.runDir,
 		"foreground": &o.stay, "keep": &o.keep, "empty": &o.empty,
 		"json": &o.jsonOut, "verbose": &o.verbose, "watch": &o.watch, "lines": &o.lines,
-		"strict": &o.strict, "no-lookup": &o.noLookup, "with-secrets": &o.secrets,
+		"strict": &o.strict, "no-lookup": &o.noLookup, "all": &o.all, "with-secrets": &o.secrets,
 		"warnings-are-errors": &o.noWarnings, "exit-code": &o.exitCode,
 		"wait": &o.wait, "timeout": &o.timeout, "force": &o.force, "off": &o.off,
 		"why": &o.why, "until": &o.until, "for": &o.last,

@@ -93,7 +93,7 @@ func (d *playing) steps() {
 func (d *playing) looks() {
 	d.Helper()
 	d.typeIn("check")
-	d.says(d.conf + " is good")
+	d.says(d.conf + ": no errors")
 	d.typeIn("probe")
 	d.says("200 OK")
 	d.typeIn("why 1")
