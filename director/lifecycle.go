@@ -18,6 +18,7 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/parser"
 )
 
 // begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail. It
@@ -129,20 +130,29 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 
 // adopt lets the plan continue checks that run already.
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
-	adopted := make(map[*schedule.Task]*schedule.Task, len(p.tasks))
+	adopted, replaced := make(map[*schedule.Task]*schedule.Task, len(p.tasks)), map[job]*schedule.Task{}
 	for x := range checked(virtuals...) {
-		_, j := x.job(tls)
+		spec, j := x.job(tls)
 		if t := p.jobs[j]; t != nil {
 			adopted[t] = x.j.task
+		} else if spec.Type == parser.Negotiate {
+			replaced[whom(spec)] = x.j.task
 		}
 	}
 	for x := range checked(p.virtuals...) {
-		x.j.task = cmp.Or(adopted[x.j.task], x.j.task)
+		if t := adopted[x.j.task]; t != nil {
+			x.j.task = t
+		} else {
+			x.j.task.Heir = replaced[whom(x.spec())]
+		}
 	}
 	for i, t := range p.tasks {
 		p.tasks[i] = cmp.Or(adopted[t], t)
 	}
 }
+
+// whom is what of a check tells whose silence its timeout is: whom it asks, by which protocol, and for how long.
+func whom(s checker.Spec) job { return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout} }
 
 // checked yields all checks of all servers, except those with checktype=off.
 func checked(virtuals ...*virtual) iter.Seq[user] {

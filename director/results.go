@@ -28,6 +28,10 @@ func (e *examiner) results(updates []schedule.Update) {
 			continue
 		}
 		c.ended = c.ended || u.Asked
+		if u.Silences > 0 {
+			e.silent(c, u)
+			continue
+		}
 		if u.Stalled {
 			e.tell.found(history.Stalled, &u.Result, c.users...)
 			continue
@@ -84,6 +88,16 @@ func (e *examiner) results(updates []schedule.Update) {
 	for _, v := range e.virtuals {
 		for line := range v.Brakes {
 			e.settleBrake(v, line)
+		}
+	}
+}
+
+// silent handles the end of checks that a reload replaced on their way. As many without an answer as failures make a
+// server down take it out before the new check has a result.
+func (e *examiner) silent(c *check, u *schedule.Update) {
+	for _, x := range c.users {
+		if _, limit := x.j.Health.Soft(x.v.Rule); int(u.Silences) >= limit && x.v.Brakes == nil {
+			e.judge(x, &u.Result)
 		}
 	}
 }

@@ -55,6 +55,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	no-pings         this machine doesn't let the daemon send pings
 //	tell ADDR:PORT LINE  the answer to the checks there, in the words of an agent
 //	hang ADDR:PORT   the checks there take 20 seconds
+//	silent ADDR:PORT the checks there get no answer in their negotiatetimeout
 //	unjudged ADDR:PORT  the answers can't be judged
 //	hand OP          change the table by hand, with an operation as in the results
 //	hooks DURATION   how long commands take from now on; only the ends of those that are waited for are results
@@ -233,7 +234,7 @@ func (s *scenario) step(words []string, body string) {
 		s.mu.Lock()
 		s.health[netip.MustParseAddrPort(words[1])] = checker.Result{Took: 20 * time.Second}
 		s.mu.Unlock()
-	case "up", "down", "wrong", "short", "unjudged", "through", "void":
+	case "up", "down", "wrong", "short", "silent", "unjudged", "through", "void":
 		for _, a := range words[1:] {
 			s.set(netip.MustParseAddrPort(a), words[0])
 		}
@@ -548,6 +549,11 @@ func (s *scenario) check(spec checker.Spec) checker.Result {
 	time.Sleep(time.Duration(octets[3])*time.Millisecond + time.Duration(int(spec.Target.Port()%900)+len(spec.Type))*time.Microsecond)
 	lost := s.noRoute.Load() && !s.devices.isLocal(spec.Through.Virtual)
 	s.mu.Lock()
+	if r := s.health[spec.Target]; r.Took < 0 { // whatever happens to the server meanwhile
+		s.mu.Unlock()
+		time.Sleep(spec.NegotiateTimeout)
+		return r
+	}
 	if until := s.health[spec.Target].Took; until > 0 {
 		s.mu.Unlock()
 		time.Sleep(until)
@@ -600,6 +606,7 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 		"through":  {Detail: "no answer in 5s; at its own address it answers", Cause: checker.Timeout, Stage: wire.AtConnect, OwnAnswers: true},
 		"void":     {OK: true, Way: checker.WayVoid, Warning: "its private service was gone"},
 		"wrong":    {Detail: "status 500", Cause: checker.Answer, Stage: wire.AtMatch},
+		"silent":   {Detail: "no answer in time", Cause: checker.Timeout, Stage: wire.AtAnswer, Took: -1},
 		"short":    {Cause: checker.Shortage, Detail: "too many open files"},
 		"unjudged": {Cause: checker.Unjudged, Detail: "cannot be judged: matching took too long with /a/"},
 	}[how]

@@ -50,6 +50,9 @@ const (
 type Task struct {
 	Every   time.Duration
 	Checker checker.Checker
+	// Heir is the check that replaced this one, and asks the same server; for a new task, until it is Set, the one
+	// that it replaces.
+	Heir *Task
 
 	// The pool's mu guards the fields below.
 	due  time.Time
@@ -65,6 +68,7 @@ type Task struct {
 	taped     bool  // the next check is recorded
 	asked     asked // for an extra check at once
 	shortages uint8 // shortages in a row that were followed by a shorter wait than the interval
+	silences  uint8 // checks in a row without an answer that it replaced, see passOn
 }
 
 // asked is the progress of an extra check that a watch, or Ask, requested.
@@ -87,6 +91,8 @@ type Update struct {
 	// a failure while the process or the machine did not run: it does not count, and the check is repeated
 	Stalled bool
 	Asked   bool // a watch, or Ask, asked for the check
+	// Silences is how many checks in a row that the task replaced got no answer. 0: the result is its own.
+	Silences uint8
 	// no result: the address of the task is no longer watched; Detail has the reason
 	Unwatched bool
 }
@@ -166,6 +172,9 @@ func (p *Pool) Set(tasks []*Task) {
 			continue
 		}
 		t.in, t.due = true, now.Add(time.Duration(news/firstPerTick)*Tick)
+		if was := t.Heir; was != nil {
+			was.Heir, t.Heir, t.silences = t, nil, was.silences
+		}
 		news++
 		heap.Push(&p.queue, t)
 	}
@@ -421,10 +430,14 @@ func (p *Pool) finish(ctx context.Context, u Update) {
 // put is finish under the lock.
 func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 	t, r, start := u.Task, u.Result, u.Began
-	if !t.in || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
 	}
-	if !r.OK && r.Cause != checker.Shortage && !t.doubted && (p.stalled.After(start) || p.isLate(now, p.asleep())) {
+	if t.silences = 0; !t.in {
+		passOn(p, u, now)
+		return
+	}
+	if !r.OK && r.Cause != checker.Shortage && !t.doubted && wasAsleep(p, start, now) {
 		due := p.next(t, r, start, now)
 		t.ran, t.doubted, t.due, t.late = true, true, now, max(0, due.Sub(now))
 		u.Stalled = true
@@ -447,6 +460,29 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 	}
 	if t.due.Before(p.planned) {
 		p.changed()
+	}
+}
+
+// wasAsleep reports whether the process or the machine did not run for a time during a check.
+func wasAsleep(p *Pool, start, now time.Time) bool {
+	return p.stalled.After(start) || p.isLate(now, p.asleep())
+}
+
+// passOn handles the end of a check that was replaced on its way. It proves nothing about the new check, except that
+// the server answered neither this check in time, nor any later one. Otherwise a server that hangs would not be found
+// while each reload changes its check.
+func passOn(p *Pool, u Update, now time.Time) {
+	t := u.Task
+	for t.ran = true; !t.in; {
+		if t = t.Heir; t == nil || t.ran {
+			return
+		}
+	}
+	if u.Result.Cause == checker.Timeout && !wasAsleep(p, u.Began, now) {
+		t.silences++
+		u.Task, u.Silences = t, t.silences
+		p.pending = append(p.pending, u)
+		p.tell(now)
 	}
 }
 
