@@ -160,10 +160,17 @@ func unready(now *director.Snapshot) error {
 	case now.Marks != "":
 		return fmt.Errorf("mark rules can't be set: %s", now.Marks)
 	}
+	nothing := 0
 	for _, v := range now.Virtuals {
 		if v.Error != "" {
 			return fmt.Errorf("the table refuses %s: %s", v.ID, v.Error)
 		}
+		if v.Nothing {
+			nothing++
+		}
+	}
+	if nothing > 0 && nothing == len(now.Virtuals) {
+		return errors.New("no virtual service is served: clients get nothing")
 	}
 	return nil
 }

@@ -34,8 +34,13 @@ func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 		return nil, err
 	}
 	process := d.tally.process()
-	process.Failures = append(process.Failures, d.log.failures()...)
+	process.Failures = append(slices.DeleteFunc(process.Failures, d.isOver), d.log.failures()...)
 	return status.NewReport(now, process, connections(ctx, d.Table.Live, now)), nil
+}
+
+// isOver reports whether a failure is of mail, which has left the file.
+func (c *channels) isOver(f status.Failure) bool {
+	return f.Event == string(notify.MailFailed) && !c.mailer.HasRules()
 }
 
 // answerWhy answers with the history of the servers that a request names.

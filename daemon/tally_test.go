@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"ldirectord/notify"
+	"ldirectord/notify/mail"
 	"ldirectord/parser"
+	"ldirectord/status"
 )
 
 func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
@@ -52,6 +54,18 @@ func TestFailuresAreShownUntilTheyEnd(t *testing.T) {
 			t.Errorf("after a day: %q", got)
 		}
 	})
+}
+
+// A mail that can't be sent is shown while the file has mail, and again when the file has it again.
+func TestAFailureOfMailGoesWithTheMail(t *testing.T) {
+	c := channels{mailer: mail.New(func(notify.Event) {})}
+	failed := status.Failure{Event: string(notify.MailFailed)}
+	for _, rules := range []map[string]mail.Rule{{"fwm:1": {To: "root"}}, nil, {"fwm:1": {To: "root"}}} {
+		c.mailer.Set(rules)
+		if c.isOver(failed) != (rules == nil) || c.isOver(status.Failure{Event: string(notify.HookFailed)}) {
+			t.Errorf("with %v it is over: %t", rules, c.isOver(failed))
+		}
+	}
 }
 
 // The last events that matter are shown. Events at the same time are one entry, and there are at most five.

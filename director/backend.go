@@ -92,10 +92,7 @@ func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.
 
 // serves reports whether a server gets new connections. If the table is unknown, its checks decide.
 func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
-	if now.Standby || v.Error != "" {
-		return (s.Up || s.Held) && (s.Weight > 0 || s.Order != nil && s.Order.Kind == orders.Weigh)
-	}
-	return s.Effective > 0 || s.Backup == "waits" && s.Up
+	return s.Serves || s.Backup == "waits" && s.Up
 }
 
 // Undrained finds one of these servers that still gets new connections, and the reason.

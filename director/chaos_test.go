@@ -495,10 +495,22 @@ func (c *chaos) compare() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for _, wrong := range slices.Concat(forgotten(now), c.oracle.atRest(c.read(), knows)) {
+	for _, wrong := range slices.Concat(forgotten(now), untold(now, c.read()), c.oracle.atRest(c.read(), knows)) {
 		c.complain("at rest: %s, in\n%s", wrong, ipvsctl.Format(c.read()))
 	}
 	c.compareAddresses(c.read())
+}
+
+// untold are virtual services of which the snapshot does not say what the table says: whether clients get anything.
+func untold(now *Snapshot, table ipvsctl.Table) (wrong []string) {
+	for _, v := range now.Virtuals {
+		serves := table[v.Key].Dests.Serve()
+		isOff := slices.ContainsFunc(v.Servers, func(s ServerSnapshot) bool { return s.State == "off" })
+		if !isOff && v.Nothing == serves || v.Serving > 0 && !serves {
+			wrong = append(wrong, fmt.Sprintf("%s: the table serves: %t; the snapshot: nothing %t, %d serving", v.ID, serves, v.Nothing, v.Serving))
+		}
+	}
+	return wrong
 }
 
 func (c *chaos) server() netip.AddrPort  { return everyone[c.rand.IntN(len(everyone))] }

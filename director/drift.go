@@ -146,7 +146,7 @@ func (v *virtual) isFull(have lvs.Dests) bool {
 
 // fullness describes how many connections a full server has, and when it gets new clients again.
 func (s *server) fullness() string {
-	has := plural(s.carries.Total(), "connection")
+	has := Plural(s.carries.Total(), "connection")
 	return fmt.Sprintf("%s, upper limit %d: no new clients until it has fewer than %d",
 		has, s.Dest.Upper, s.Dest.Resumes())
 }

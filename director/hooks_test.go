@@ -30,8 +30,8 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 	d := New(Deps{Tell: []Receiver{Commands(hooks.Run)}})
 	for _, marks := range []int{0, 1} {
 		v := virtualOf(&parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks],
-			Marking: make([]parser.Marking, marks)}, serverOf(lvs.Dest{Addr: someAddr})).seated(health.Up)
-		v.Wrote(lvs.Dests{})
+			Marking: make([]parser.Marking, marks)}, serverOf(lvs.Dest{Addr: someAddr, Weight: 1})).seated(health.Up)
+		v.Wrote(lvs.Dests{{Addr: someAddr, Weight: 1}})
 		v.cfg.OnChange = "tell"
 		d.virtuals = append(d.virtuals, v)
 	}

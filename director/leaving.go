@@ -120,14 +120,15 @@ func (all *leavers) look(ctx context.Context, t *table) {
 
 // Carried describes the connections of a server in words.
 func Carried(c lvs.Counters) string {
-	text := plural(c.Total(), "connection")
+	text := Plural(c.Total(), "connection")
 	if c.Persistent > 0 {
-		text += ", " + plural(c.Persistent, "persistent client")
+		text += ", " + Plural(c.Persistent, "persistent client")
 	}
 	return text
 }
 
-func plural(n uint32, what string) string {
+// Plural is a number of something.
+func Plural(n uint32, what string) string {
 	if n != 1 {
 		what += "s"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -86,8 +87,11 @@ func (m *maintainer) obey(r maintenance.Reading) {
 func (m *maintainer) maintain(v *virtual) {
 	var taken *server // that could serve
 	for _, s := range v.servers {
-		file := m.out[s.real.Addr]
-		if file == s.maintenance {
+		file, where := m.out[s.real.Addr], ""
+		if file != "" {
+			where = "file " + filepath.Join(filepath.Base(m.dir), file)
+		}
+		if where == s.maintenance {
 			continue
 		}
 		if s.maintenance == "" && s.State() != health.Down && s.first.task != nil && !s.Drained() {
@@ -101,7 +105,7 @@ func (m *maintainer) maintain(v *virtual) {
 			m.tell.note(history.Changed, "maintenance ends", s)
 			m.tell.report(v, s, notify.MaintenanceOff, "Maintenance ends", "", "")
 		}
-		s.maintenance = file
+		s.maintenance = where
 		v.touch()
 		s.Maintained(file != "")
 	}

@@ -11,7 +11,6 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
-	"ldirectord/parser"
 )
 
 // This file records what changes the weights of servers, for the next daemon.
@@ -112,7 +111,7 @@ func tellMotion(t *teller, v *virtual, s *server, next *judge.Server) {
 	}
 }
 
-// whyWeight describes what makes up the weight of a server in the table; "" if the order or the file alone decides it.
+// whyWeight describes what reduces the weight of a server in the table; "" if the order or the file alone decides it.
 func (v *virtual) whyWeight(s *server) string {
 	var parts []string
 	at := time.Now()
@@ -125,21 +124,20 @@ func (v *virtual) whyWeight(s *server) string {
 	}
 	for x := range v.checks(s) {
 		j := x.j
-		asks := j.Telling.Asks()
-		switch told := j.Telling.Less > 0 || v.cfg.Check(int(j.number)).CheckType == parser.Agent; {
+		switch asks := j.Telling.Asks(); {
 		case asks > health.NoAdmin:
 			parts = append(parts, fmt.Sprintf("%s %v", x.spec().Kind(), asks))
-		case told:
+		case j.Telling.Less > 0:
 			parts = append(parts, fmt.Sprintf("%s %d %%", x.spec().Kind(), j.Telling.Percent()))
 		}
 		if j.Part > 0 && j.Health.State == health.Down {
 			parts = append(parts, fmt.Sprintf("%s is down: %d %%", x.checkName(), j.Part))
 		}
 	}
-	if parts == nil {
+	weight, in := v.WeightAt(s.Dest.Addr)
+	if parts == nil || !in || weight == s.Weight() || s.Verdict() == health.Down && !s.Held {
 		return ""
 	}
-	weight, _ := v.WeightAt(s.Dest.Addr)
 	return fmt.Sprintf("weight %d of %d: %s", weight, s.Weight(), strings.Join(parts, "; "))
 }
 

@@ -14,7 +14,7 @@ import (
 // message is a virtual service at one moment, as onchange and the webhook get it.
 type message struct {
 	Virtual   string      `json:"virtual"`
-	Available bool        `json:"available"`        // a server is up or held, and packets reach it
+	Available bool        `json:"available"`        // a server is up or held, and clients get to it
 	Reason    string      `json:"reason,omitempty"` // why it is not available, though a server is up
 	Fallback  bool        `json:"fallback"`         // the fallback server serves
 	Announced *bool       `json:"announced,omitempty"`
@@ -55,7 +55,9 @@ func (now *VirtualSnapshot) message() (m message, up int) {
 // message describes a virtual service now.
 func (v *virtual) message() (m message, up int) {
 	m, up = describeAll([]*virtual{v})[0].message()
-	m.Available, _ = v.Available()
+	if m.Available, _ = v.Available(); m.Available && v.servesNothing() {
+		m.Available, m.Reason = false, "servers pass, and have weight 0"
+	}
 	return m, up
 }
 

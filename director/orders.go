@@ -164,15 +164,22 @@ func (s *server) suspended() string {
 	if s.maintenance == "" && s.Suspended() {
 		return s.note()
 	}
-	return s.maintenance
+	return s.maintenance // "" for none
 }
 
-// note is the server's order in words, or what the server requests; "" without one, and if the state already shows it.
+// note is the server's order in words, or what the server requests; "" without one.
 func (s *server) note() string {
 	if s.Rerouted {
 		return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
 	}
-	return cmp.Or(s.ordered().Remark("order: "), s.asks())
+	o := s.ordered()
+	if o.Kind == "" {
+		return s.asks()
+	}
+	if !o.Since.IsZero() && o.By != "" {
+		o.By += o.Since.Local().Format(" since Jan 02 15:04")
+	}
+	return "order: " + o.String()
 }
 
 // asks is what the server requests, in words; "" for nothing.

@@ -76,7 +76,8 @@ type VirtualSnapshot struct {
 	Error     string            `json:"error,omitempty"`          // why the table refused the last change
 	Full      bool              `json:"full,omitempty"`           // all servers in service are full
 	Announced *bool             `json:"announced,omitempty"`      // its addresses are on the device of announce
-	Nothing   bool              `json:"serves_nothing,omitempty"` // no server serves; filled in later
+	Serving   int               `json:"serving"`                  // how many servers get new clients
+	Nothing   bool              `json:"serves_nothing,omitempty"` // nothing in the table has a weight
 	// destinations that were added by hand and are kept
 	Added   []string         `json:"added_by_hand,omitempty"`
 	Took    Durations        `json:"-"`
@@ -151,7 +152,8 @@ type ServerSnapshot struct {
 	State   string         `json:"state"`            // unknown, up, down, drained, maintenance or off
 	Since   time.Time      `json:"since"`            // of that state
 	InState float64        `json:"seconds_in_state"` // filled in later
-	Up      bool           `json:"-"`                // its checks pass, and no order takes it out
+	// its checks pass, and no order takes it out; it gets new clients, by the checks alone if the table is unknown
+	Up, Serves bool `json:"-"`
 	// why it is out: its last failure while it is down, the shortage because of which it is unknown, its
 	// maintenance file, or its name without an address
 	Reason      string  `json:"reason,omitempty"`
@@ -298,6 +300,9 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 		servers = servers[n:]
 		for k, s := range v.servers {
 			own[k].describe(v, s)
+			if own[k].Serves = judge.InService(&v.Case, s.Server); own[k].Serves {
+				list[i].Serving++
+			}
 		}
 		for k := range v.cfg.Waiting {
 			w := &v.cfg.Waiting[k]
@@ -308,6 +313,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 			}
 		}
 		list[i] = VirtualSnapshot{
+			Serving: list[i].Serving, Nothing: v.servesNothing(),
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key,
 			Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(),
 			Fallback: describeFallback(v),
@@ -330,6 +336,11 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 	return list
 }
 
+// servesNothing reports whether clients get nothing: nothing in the table has a weight, and the file wants more.
+func (v *virtual) servesNothing() bool {
+	return v.isOurs() && v.Known && !v.Have.Serve() && v.cfg.CheckType != parser.Off
+}
+
 // noAddress is why a server has no address.
 func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " + w.Why }
 
@@ -347,10 +358,16 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	}
 	worst := s.worst()
 	now.State, now.Since, now.Streak = s.StateName().String(), s.Since, int(worst.Health.Streak)
+	if o := s.ordered(); s.Name > judge.Down && o.TakesOut() && !o.Since.IsZero() && o.Since.Before(now.Since) {
+		now.Since = o.Since // by an earlier daemon
+	}
 	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
 	now.Order, now.Note, now.Rule = s.order, s.note(), s.Why.String()
 	first := func(what string) { now.Note = strings.TrimSuffix(what+"; "+now.Note, "; ") }
+	if now.Up && s.Weight() == 0 {
+		first("weight 0 in the file: it gets no new clients")
+	}
 	if s.Backup {
 		now.Backup = reserve(v, s)
 		first("backup, " + now.Backup + ": " + ownServe(v))

@@ -216,15 +216,9 @@ func (h *History) Size() int {
 	return n
 }
 
-// drop drops the oldest success that is not the last record of its check; otherwise the oldest record.
+// drop drops the oldest record that is not the last one of its check.
 func (h *History) drop() {
-	oldest := 0
-	for i := range h.records {
-		if r := &h.records[i]; r.Kind == Passed && h.last(r.Check) != r {
-			oldest = i
-			break
-		}
-	}
+	oldest := max(0, slices.IndexFunc(h.records, func(r Record) bool { return *h.last(r.Check) != r }))
 	h.records = slices.Delete(h.records, oldest, oldest+1)
 }
 

@@ -65,16 +65,24 @@ func TestNumbersThatMayBeOfAnotherCheckAreNotContinued(t *testing.T) {
 	}
 }
 
-func TestFailuresOutliveSuccesses(t *testing.T) {
+// Of a server that comes and goes, each event is below the result that it rests on: a pass between two failures stays.
+func TestPassesBetweenFailuresStay(t *testing.T) {
 	var h History
+	h.Result(0, 1, Passed, &passed, Verdict{}) // of another check, for a long time
 	for i := range Moment(3 * maxRecords) {
-		failed := refused
-		failed.Detail = fmt.Sprint("refused ", i)
-		h.Result(2*i, 0, Failed, &failed, Verdict{})
-		h.Result(2*i+1, 0, Passed, &passed, Verdict{})
+		h.Result(10*i+1, 0, Failed, &refused, Verdict{})
+		h.Do(10*i+1, Down, 0, "1 of 1 failures")
+		h.Result(10*i+2, 0, Passed, &passed, Verdict{})
+		h.Do(10*i+2, Up, 0, "1 of 1 successes")
+		h.Result(10*i+2, 1, Passed, &passed, Verdict{})
 	}
-	for i, r := range h.Records() {
-		if last := i == len(h.Records())-1; last != (r.Kind == Passed) {
+	all := h.Records()
+	if first := all[0]; len(all) != maxRecords || first.Check != 1 || first.First != 0 {
+		t.Errorf("%s", h.line())
+	}
+	rests := map[Kind]Kind{Up: Passed, Down: Failed}
+	for i, r := range all[2:] {
+		if want := rests[r.Kind]; want != Nothing && all[i+1].Kind != want {
 			t.Errorf("%d: %s", i, h.line())
 		}
 	}

@@ -11,8 +11,7 @@ func (c *Case) Weigh() {
 		awaited = len(c.Waiting)
 	}
 	for s := range c.all() {
-		weight, _ := c.WeightAt(s.Dest.Addr)
-		serves := c.Serves(s) && (weight > 0 || !c.Known) || s.Unchecked && weight > 0
+		serves := InService(c, s)
 		n.Serves = n.Serves || serves
 		switch {
 		case c.Rests(s), s.Weight() == 0, s.Drained(), s.Suspended():
@@ -38,6 +37,13 @@ func (c *Case) Weigh() {
 	if n.Needed = low; n.Known && !n.Enough {
 		n.Needed = high
 	}
+}
+
+// InService reports whether a server gets new clients: it serves, and has a weight in the table, as far as that is
+// known. One that is not checked has a weight only by hand.
+func InService(c *Case, s *Server) bool {
+	weight, _ := c.WeightAt(s.Dest.Addr)
+	return c.Serves(s) && (weight > 0 || !c.Known) || s.Unchecked && weight > 0
 }
 
 // Weighted is the number of the section's own servers with a weight, including servers without an address.

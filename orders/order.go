@@ -86,7 +86,7 @@ func (o Order) End() time.Time {
 // IsOver reports whether the order has ended.
 func (o Order) IsOver(now time.Time) bool { return !o.Until.IsZero() && !o.End().After(now) }
 
-// IsPlain reports whether the state already shows the whole order: drained, or an obeying guard.
+// IsPlain reports whether the state shows the order, except who gave it: drained, or an obeying guard.
 func (o Order) IsPlain() bool {
 	return (o.Kind == Drain || o.Kind == Obey || o.Kind == Withdraw) && o.Why == "" && o.Until.IsZero()
 }

@@ -74,7 +74,7 @@ func (v *view) one() markup {
 			status.LastCheck(s, now)) +
 		"<section><h2>What happened <small>the latest first</small></h2>" +
 		when(past != "", `<table><thead><tr><th scope="col">first, UTC</th>`+
-			`<th scope="col" class="n">last ago</th><th scope="col" class="n">times</th>`+
+			`<th scope="col">last, UTC</th><th scope="col" class="n">times</th>`+
 			`<th scope="col">what</th></tr></thead><tbody>%s</tbody></table>`, past) +
 		fill(`<p class="none">Nothing is known from before the start at %s.</p></section>`,
 			v.why.Started.Format(time.DateTime))
@@ -89,9 +89,9 @@ func (v *view) past() (rows markup) {
 		slices.Reverse(c.History)
 		slices.SortStableFunc(c.History, func(a, b status.Entry) int { return b.Last.Compare(a.Last) })
 		rows += each(c.History, func(e status.Entry) markup {
-			return fill(`<tr class="past %s"><td>%s</td><td class="n">%s</td><td class="n">%v</td>`+
+			return fill(`<tr class="past %s"><td>%s</td><td>%s</td><td class="n">%v</td>`+
 				`<td class="what">%s</td></tr>`, cmp.Or(happened[e.What], rest),
-				e.First.Format(time.DateTime), status.Short(v.why.Time.Sub(e.Last)), e.Times, e.Text)
+				e.First.Format(time.DateTime), e.Last.Format(time.DateTime), e.Times, e.Text)
 		})
 	}
 	return rows

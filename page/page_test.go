@@ -25,6 +25,9 @@ import (
 var start = time.Date(2026, 11, 21, 3, 12, 45, 0, time.UTC)
 
 func newReport(virtuals ...status.Virtual) *status.Report {
+	for i := range virtuals {
+		virtuals[i].Serving = virtuals[i].Up() + virtuals[i].Guard.Held
+	}
 	return &status.Report{
 		Running: true, Config: "/etc/ha.d/www.cf", Version: "1.2", Started: start.Add(-time.Hour), Time: start, Role: "active", Phase: "running",
 		Reloads: status.Reloads{Last: start}, Checks: &status.Checks{}, Table: status.Table{Operations: map[string]director.Counts{}}, Virtuals: virtuals,
@@ -129,7 +132,7 @@ func TestFirstView(t *testing.T) {
 		"fwm:3 0 of 1 - sh keepserving holds 1", "Not healthy 9",
 		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80", "10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
 		"10.0.0.1:80 tcp:192.0.2.1:80 unknown", "10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
-		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "127.0.0.1:80 tcp:192.0.2.2:80 fallback - - answers", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance", "10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
+		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "127.0.0.1:80 tcp:192.0.2.2:80 fallback - - serves, not checked", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance", "10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
 		"Other virtual services 1", "tcp:192.0.2.3:80 0 of 1 - rr its servers are not checked",
 	)
 	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
@@ -161,12 +164,12 @@ func TestViews(t *testing.T) {
 		not  string
 	}{
 		{"/?virtual=tcp:192.0.2.1:80", []string{"tcp:192.0.2.1:80 wrr, 3 of 6 up", "Servers 6", "10.0.0.2:80 down", "10.0.0.10:80 up"}, "10.0.1.1"},
-		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - answers", "10.0.1.9:80 drained 0 0 - not in the file: draining, 3 connections"}, "10.0.0"},
+		{"/?virtual=tcp:192.0.2.2:80", []string{"0 of 1 up", "10.0.1.1:80", "127.0.0.1:80 fallback - - serves, not checked", "10.0.1.9:80 drained 0 0 - not in the file: draining, 3 connections"}, "10.0.0"},
 		{"/?virtual=tcp:192.0.2.1:80&q=refused", []string{"Servers 1", "10.0.0.2:80"}, "10.0.0.10"},
 		{"/?virtual=tcp:192.0.2.1:80&real=10.0.0.2:80", []string{"10.0.0.2:80 of tcp:192.0.2.1:80", "down since 2026-11-21 03:11:45, for 1m0s", "connect: refused", "Weight: 1; in the table: -. Active connections: -. Last check: refused, 0s ago.",
-			"2026-11-21 03:11:45 0s 6 failed after 1ms: 10.0.0.2:80",
-			"2026-11-21 03:11:45 1m0s 1 table: removed",
-			"2026-11-21 02:12:45 1m1s 354 passed", "before the start at 2026-11-21 02:12:45"}, "of others"},
+			"2026-11-21 03:11:45 2026-11-21 03:12:45 6 failed after 1ms: 10.0.0.2:80",
+			"2026-11-21 03:11:45 2026-11-21 03:11:45 1 table: removed",
+			"2026-11-21 02:12:45 2026-11-21 03:11:44 354 passed", "before the start at 2026-11-21 02:12:45"}, "of others"},
 		{"/?virtual=tcp:192.0.2.9:80", []string{"There is no virtual service tcp:192.0.2.9:80."}, "Servers"},
 		{"/?virtual=fwm:3&real=x", []string{"There is no server x in fwm:3."}, "Servers"},
 		{"/?state=maintenance", []string{"Servers found 1", "10.0.0.8:80", "Virtual services 0"}, "10.0.0.2"},

@@ -43,7 +43,7 @@ func known(r *status.Row, now time.Time) string {
 		return strings.Join(status.ServerRemarks(r.Server, now), "; ")
 	}
 	what := r.At.Remarks()
-	if slices.ContainsFunc(r.At.Servers, func(s status.Server) bool { return s.State == "off" }) {
+	if r.At.IsOff() {
 		what = append(what, "its servers are not checked")
 	}
 	return strings.Join(what, "; ")

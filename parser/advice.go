@@ -229,10 +229,13 @@ func (a adviser) servers() {
 		a.warn("virtual", suspicious, "the virtual has no real server")
 		return
 	}
-	own, _ := v.own()
+	own, weighted := v.own()
 	a.when(own == 0 && v.has("backup"), "backup", suspicious,
 		"the section has only backups, which are then always in service; add the servers that they replace "+
 			"as real")
+	a.when(own > 0 && weighted == 0 && !v.has("backup") && v.CheckType != Off, "virtual", suspicious,
+		"every real server has weight 0: while one passes its checks, clients get nothing, not even from the "+
+			"fallback; drain takes a server out of service")
 	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
 	for i := range v.Reals {
 		real := &v.Reals[i]

@@ -26,11 +26,11 @@ func TestServersThatLeave(t *testing.T) {
 		t.Fatal(err)
 	}
 	const text = `tcp:192.0.2.10:80 wrr, 0 of 0 up
-  192.0.2.21:80         drained                  0       9  -
-    not in the file: draining, 12 connections, 3m40s left
   192.0.2.22:80         drained                  5       1  -
     not in the file: draining, 1 connection, 2 persistent clients, 0s left
     changed externally; kept until the server's state changes, or a reload
+  192.0.2.21:80         drained                  0       9  -
+    not in the file: draining, 12 connections, 3m40s left
 `
 	if !strings.Contains(form.String(), text) {
 		t.Errorf("the text is\n%s", form.String())

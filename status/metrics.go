@@ -64,6 +64,8 @@ func (e exposition) virtuals() {
 	for i := range e.s.Virtuals {
 		info.add(1, "virtual", e.s.Virtuals[i].ID, "servicename", e.s.Virtuals[i].Title)
 	}
+	e.family("ldirectord_virtual_serving").virtuals(
+		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Serving), !(*Virtual)(v).IsOff() })
 	e.family("ldirectord_virtual_written").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Written), true })
 	e.family("ldirectord_virtual_elsewhere").virtuals(

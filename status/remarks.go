@@ -98,7 +98,14 @@ func (v *Virtual) Remarks() []string {
 		all.add("all servers in service are full: new clients are refused")
 	}
 	if v.Nothing {
-		all.add("no server serves, and there is no fallback: clients get nothing")
+		fallback := "there is no fallback"
+		if v.Fallback != nil {
+			fallback = "the fallback stays out"
+		}
+		if v.Up() > 0 {
+			fallback += " while servers pass with weight 0"
+		}
+		all.add("no server serves, and %s: clients get nothing", fallback)
 	}
 	if len(v.Added) > 0 {
 		all.add("added externally: %s; kept until a reload", strings.Join(v.Added, ", "))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"ldirectord/director"
@@ -75,12 +74,15 @@ func (v *Virtual) Rows() (rows []Row) {
 		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight,
 			ByHand: f.ByHand}
 		if f.Active {
-			s.Note = "answers"
+			s.Note = fallbackServes
 		}
 		add(s)
 	}
 	return rows
 }
+
+// fallbackServes is what is known of a fallback server in service.
+const fallbackServes = "serves, not checked"
 
 // Trouble is how much attention something needs.
 type Trouble uint8
@@ -99,7 +101,7 @@ func trouble(s *Server) Trouble {
 	case s.State == "down":
 		return Broken
 	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.Full, s.Suspected != "", s.WaitsFor != "",
-		s.State == "fallback" && s.Note == "answers",
+		s.Note == fallbackServes,
 		s.State == "up" && s.Check != nil && (!s.Check.OK || s.Check.Warning != ""):
 		return Doubt
 	case s.State == "maintenance", s.State == "drained", s.Drained, s.Note != "" && s.State != "fallback":
@@ -108,21 +110,14 @@ func trouble(s *Server) Trouble {
 	return Fine
 }
 
-// serves reports whether the state of a server is one in which it is to serve.
-func (r *Row) serves() bool {
-	s := r.Server
-	return s.WaitsFor == "" && (s.State == "up" || s.State == "off" || strings.HasPrefix(s.Note, "held"))
-}
-
 // Trouble is that of a virtual service. It is broken only where no server serves, or the table refuses it.
 func (v *Virtual) Trouble() Trouble {
-	worst, serves := Fine, false
+	worst := Fine
 	for _, r := range v.Rows() {
 		worst = max(worst, min(r.Trouble, Doubt))
-		serves = serves || r.serves()
 	}
 	switch {
-	case v.Error != "", v.Full, !serves && worst > Fine:
+	case v.Error != "", v.Full, v.Nothing, v.Serving == 0 && worst > Fine:
 		return Broken
 	case len(v.Added) > 0:
 		return Doubt
@@ -130,14 +125,9 @@ func (v *Virtual) Trouble() Trouble {
 	return worst
 }
 
-// servesNothing reports whether clients get nothing: no server is to serve, none is in the table with a weight, and
-// there is no fallback.
-func (v *Virtual) servesNothing() bool {
-	serves := v.Fallback != nil || v.Error != "" || v.Owner != "" || len(v.Servers) == 0
-	for _, r := range v.Rows() {
-		serves = serves || r.serves() || r.Weight > 0
-	}
-	return !serves
+// IsOff reports whether the file keeps every server out.
+func (v *Virtual) IsOff() bool {
+	return slices.ContainsFunc(v.Servers, func(s Server) bool { return s.State == "off" })
 }
 
 // Up is how many servers are up and don't wait to come back.
@@ -175,7 +165,7 @@ func For(s *Server, now time.Time) string {
 	return Short(now.Sub(s.Since))
 }
 
-// LastCheck is the summary of a server's last check; of a fallback server whether it waits or answers.
+// LastCheck is the summary of a server's last check; of a fallback server whether it waits or serves.
 func LastCheck(s *Server, now time.Time) string {
 	if s.State == "fallback" {
 		return s.Note

@@ -88,16 +88,8 @@ func (s *Screen) head(at time.Time) []line {
 	if r == nil {
 		return lines
 	}
-	ill, servers, up := 0, 0, 0
-	for _, v := range r.Services() {
-		servers, up = servers+len(v.At.Servers), up+v.At.Up()
-		if v.Trouble >= Doubt {
-			ill++
-		}
-	}
-	lines[0].text += fmt.Sprintf(": %d of %d servers up, %d of %d services in trouble", up, servers, ill,
-		len(r.Virtuals))
-	lines = append(lines, line{text: fmt.Sprintf("%s, version %s, up for %s; configuration of %s ago", r.Doing(),
+	lines[0].text += ", " + r.Summary()
+	lines = append(lines, line{text: fmt.Sprintf("%s, version %s, up for %s; configuration read %s ago", r.Doing(),
 		r.Version, Short(r.Time.Sub(r.Started)), Short(r.Time.Sub(r.Reloads.Last)))})
 	for _, remark := range r.Remarks() {
 		lines = append(lines, line{text: remark, style: alarm})
@@ -144,6 +136,7 @@ func (s *Screen) services(told map[string]bool) (lines []line) {
 		if !told[v.Reason()] {
 			lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
 		}
+		remarks := v.At.once(s.now.Time)
 		for _, r := range WorstFirst(v.At.Rows()) {
 			if r.Trouble == Fine && r.Server.State == "fallback" || told[r.Reason()] {
 				continue
@@ -152,7 +145,7 @@ func (s *Screen) services(told map[string]bool) (lines []line) {
 			l.besides = v.Trouble > Fine
 			lines = append(lines, l)
 			if !l.fine {
-				lines = append(lines, remarked(ServerRemarks(r.Server, s.now.Time), r.Trouble)...)
+				lines = append(lines, remarked(remarks(r.Server), r.Trouble)...)
 			}
 		}
 	}

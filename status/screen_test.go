@@ -102,7 +102,7 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	at := time.Unix(1e9, 0).UTC()
 	r := &Report{Running: true, Time: at, Started: at, Reloads: Reloads{Last: at}, Table: Table{}, Checks: &Checks{}, Phase: "running"}
 	for i := range 60 {
-		v := Virtual{ID: fmt.Sprintf("tcp:10.1.0.%d:80", i), Scheduler: "wrr", Written: true}
+		v := Virtual{ID: fmt.Sprintf("tcp:10.1.0.%d:80", i), Scheduler: "wrr", Written: true, Serving: 3}
 		for j := range 4 {
 			v.Servers = append(v.Servers, Server{Real: fmt.Sprintf("10.2.%d.%d:80", i, j), State: "up", Since: at})
 		}
@@ -139,7 +139,7 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 		!strings.HasSuffix(shown, "\n… and 207 more, 2 of them in trouble\n") {
 		t.Errorf("got\n%s", shown)
 	}
-	if !bytes.Contains([]byte(s.Draw(at, 80, 24)), []byte("205 of 240 servers up, 31 of 60 services in trouble")) {
+	if !bytes.Contains([]byte(s.Draw(at, 80, 24)), []byte("60 virtual services: 0 without a server, 31 impaired")) {
 		t.Errorf("got\n%s", shown)
 	}
 }

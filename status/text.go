@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"ldirectord/director"
 	"ldirectord/printable"
 )
 
@@ -18,24 +20,26 @@ const width = 80
 // columns of a server: its name, state, time in it, weight, active connections, last check.
 const columns = "%-23s %-11s %7s %6s %7s  %s\n"
 
-// WriteText writes a report of a daemon that runs, for people: the daemon in a few lines, then each virtual
-// service with its servers in the order of the file.
+// WriteText writes a report of a daemon that runs, for people: the daemon in a few lines, then the virtual
+// services with their servers, trouble first.
 func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
-	t.printf("configuration of %s ago, reloads: %d, refused: %d\n", Short(r.Time.Sub(r.Reloads.Last)),
-		r.Reloads.Succeeded, r.Reloads.Refused)
+	t.printf("configuration read %s ago; %s, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)),
+		director.Plural(uint32(r.Reloads.Succeeded), "reload"), r.Reloads.Refused)
 	t.remarks(0, r.Remarks()...)
 	t.announcements(r)
+	t.printf("\n%s\n", r.Summary())
 	if len(r.Virtuals) > 0 {
 		t.printf("\n"+columns, "REAL SERVER", "STATE", "FOR", "WEIGHT", "ACTIVE", "LAST CHECK")
 	}
-	for i := range r.Virtuals {
-		v := &r.Virtuals[i]
-		t.printf("%s\n", printable.Line(v.title()))
-		t.remarks(2, v.Remarks()...)
-		for _, row := range v.Rows() {
+	for _, v := range WorstFirst(r.Services()) {
+		t.printf("%s\n", printable.Line(v.At.title()))
+		t.remarks(2, v.At.Remarks()...)
+		remarks := v.At.once(r.Time)
+		for _, row := range WorstFirst(v.At.Rows()) {
 			t.server(&row, r.Time)
+			t.remarks(4, remarks(row.Server)...)
 		}
 	}
 	if len(r.Last) > 0 {
@@ -80,9 +84,12 @@ func (t page) announcements(r *Report) {
 
 // Doing is the daemon's role, and what else it is doing.
 func (r *Report) Doing() string {
-	word := "serving"
-	if r.Role == "standby" {
+	word := "active"
+	switch {
+	case r.Role == "standby":
 		word = "standing by"
+	case slices.ContainsFunc(r.Virtuals, func(v Virtual) bool { return v.Serving > 0 }):
+		word = "serving"
 	}
 	if r.Phase != "running" {
 		word += " (" + r.Phase + ")"
@@ -106,7 +113,6 @@ func (t page) server(r *Row, now time.Time) {
 		}
 	}
 	t.printf(columns, name, s.State, For(s, now), weight, active, LastCheck(s, now))
-	t.remarks(4, ServerRemarks(s, now)...)
 }
 
 // remarks writes sentences, each broken between words to fit the width.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"ldirectord/checker/wire"
@@ -24,12 +25,13 @@ type Why struct {
 
 // Case is one real server of one virtual service.
 type Case struct {
-	Virtual    string  `json:"virtual"`
-	Title      string  `json:"servicename,omitempty"`
-	Server             // the same fields as in a Report
-	TableError string  `json:"table_error,omitempty"` // why the table refuses the virtual service
-	Guard      Guard   `json:"guard,omitzero"`
-	History    []Entry `json:"history"` // in the order in which each began
+	Virtual    string   `json:"virtual"`
+	Title      string   `json:"servicename,omitempty"`
+	Server              // the same fields as in a Report
+	TableError string   `json:"table_error,omitempty"` // why the table refuses the virtual service
+	Guard      Guard    `json:"guard,omitzero"`
+	Remarks    []string `json:"remarks,omitempty"` // on the virtual service
+	History    []Entry  `json:"history"`           // in the order in which each began
 }
 
 // Entry is one thing that happened to a server, or equal ones in a row.
@@ -57,9 +59,10 @@ func NewWhy(s *director.Snapshot, started time.Time, carried map[lvs.Backend]Con
 	for i := range s.Virtuals {
 		v := &s.Virtuals[i]
 		known := newVirtual(v, s.Time, carried)
+		about := known.Remarks()
 		known.Fallback = nil
 		for k, row := range known.Rows() {
-			c := Case{v.ID, v.Title, *row.Server, known.Error, known.Guard, []Entry{}}
+			c := Case{v.ID, v.Title, *row.Server, known.Error, known.Guard, about, []Entry{}}
 			if k < len(v.Servers) {
 				c.History = entries(&v.Servers[k], v.Rule.Of)
 			} else {
@@ -119,9 +122,7 @@ func (e *Entry) found(r *history.Record, names map[uint8]string, window int) {
 	if r.Needed > 0 {
 		e.Text += "; " + r.Words(r.Kind == history.Passed, window)
 	}
-	if stages := r.Stages.String(); stages != "" {
-		e.Text, e.Stages = e.Text+" ("+stages+")", map[string]float64{}
-	}
+	e.Stages = map[string]float64{}
 	for mark, at := range r.Stages {
 		if at > 0 {
 			e.Stages[wire.Mark(mark).String()] = inMS(at)
@@ -168,38 +169,55 @@ func (w *Why) DropConversations() {
 	}
 }
 
-// WriteText writes the history as text.
-func (w *Why) WriteText(out io.Writer) error {
+// stages are when its stages were done, in words.
+func (e *Entry) stages() string {
+	var all wire.Stages
+	for mark := range all {
+		all[mark] = uint32(math.Round(e.Stages[wire.Mark(mark).String()] * 1000))
+	}
+	return all.String()
+}
+
+// WriteText writes the history as text; all of it with the stages of checks and the conversations.
+func (w *Why) WriteText(out io.Writer, all bool) error {
 	t := page{bufio.NewWriter(out)}
 	for i := range w.Servers {
 		if i > 0 {
 			t.printf("\n")
 		}
-		t.explain(&w.Servers[i], w)
+		t.explain(&w.Servers[i], w, all)
 	}
 	return t.w.Flush()
 }
 
-func (t page) explain(c *Case, w *Why) {
+func (t page) explain(c *Case, w *Why, all bool) {
 	since := c.Since.Local().Format(time.DateTime)
 	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s",
 		c.Real, director.Label(c.Virtual, c.Title), c.State, since, Short(w.Time.Sub(c.Since))))
 	t.remarks(2, ServerRemarks(&c.Server, w.Time)...)
-	if !c.Due.IsZero() {
-		t.remarks(2, "its next check is due in "+Short(c.Due.Sub(w.Time)))
+	if left := Short(c.Due.Sub(w.Time)); left != "0s" {
+		t.remarks(2, "its next check is due in "+left)
+	} else if !c.Due.IsZero() {
+		t.remarks(2, "its next check is due now")
 	}
 	t.remarks(2, c.inTable(w))
-	t.remarks(2, (&Virtual{Error: c.TableError, Guard: c.Guard}).Remarks()...)
+	t.remarks(2, c.Remarks...)
+	const columns = "  %-12s  %-12s %5s  "
 	if len(c.History) > 0 {
-		t.printf("\n  %-14s %8s %6s  %s\n", "FIRST", "LAST AGO", "TIMES", "WHAT")
+		t.printf("\n"+columns+"%s\n", "FIRST", "LAST", "TIMES", "WHAT")
 	}
 	for _, e := range c.History {
-		times := ""
+		last, times := "", ""
 		if e.Times > 1 {
-			times = fmt.Sprint(e.Times)
+			last, times = clock(e.Last, w.Time), fmt.Sprint(e.Times)
 		}
-		t.hanging(fmt.Sprintf("  %-14s %8s %6s  ", clock(e.First, w.Time), Short(w.Time.Sub(e.Last)), times),
-			e.Text)
+		if stages := e.stages(); all && stages != "" {
+			e.Text += " (" + stages + ")"
+		}
+		t.hanging(fmt.Sprintf(columns, clock(e.First, w.Time), last, times), e.Text)
+	}
+	if !all {
+		c.Conversations = nil
 	}
 	for _, said := range c.Conversations {
 		t.printf("\n")

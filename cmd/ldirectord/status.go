@@ -72,6 +72,12 @@ func showReport(ctx context.Context, c *call, pid int) error {
 		if err := c.perlRuns(); err != nil {
 			c.warn("%v", err)
 		}
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if report, err := c.report(ctx); err == nil && report.Lacking() > 0 {
+			c.say(fmt.Sprintf("%d of %d services have no server: status -v", report.Lacking(),
+				len(report.Virtuals)))
+		}
 		return nil
 	}
 	report, err := c.report(ctx)

@@ -259,20 +259,20 @@ func TestWatchOnATerminal(t *testing.T) {
 	term.take([]byte("what was there\r\n"))
 	before := term.modes()
 	cmd := term.run(nil, program(t), append(d.args, "status", "-v", "--watch=1s")...)
-	text := term.await(`2 of 2 servers up, 0 of 1 services in trouble`)
+	text := term.await(`1 virtual service: 0 without a server, 0 impaired`)
 	if !term.other || term.cursor || term.wraps || term.modes() == before || strings.Contains(text, "\n* ") {
 		t.Errorf("second screen %t, cursor %t, wraps %t:\n%s", term.other, term.cursor, term.wraps, text)
 	}
 	last.Close()
-	term.await(`(?s)1 of 2 servers up.*\n\*   ` + last.Addr().String() + ` +down +\d+s .*refused.*\n    127[^\n]* up `)
+	term.await(`(?s)0 without a server, 1 impaired.*\n\*   ` + last.Addr().String() + ` +down +\d+s .*refused.*\n    127[^\n]* up `)
 	term.await(`(?s)\n    ` + last.Addr().String() + ` +down +[1-9]\d*s`) // without the mark
 	term.resize(40, 5)
-	term.await(`^.{0,17}1 of 2 servers.{0,9}\n(.*\n){0,4}$`) // in 40 × 5; older output may still arrive
+	term.await(`^.{8}  ld\.cf, 1 virtual service.{0,9}\n(.*\n){0,4}$`) // in 40 × 5; older output may still arrive
 	term.resize(80, 24)
 	d.tell("stop")
 	term.await(`\nNO ANSWER; the lines below are \d+s old: asking the daemon`)
 	d.tell("start")
-	term.await(`^(.*)1 of 2 servers up.*\nserving`)
+	term.await(`^(.*)0 without a server, 1 impaired.*\nserving`)
 	term.keys.WriteString("xq")
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("q: %v", err)
@@ -307,7 +307,7 @@ func TestWatchGivesTheTerminalBack(t *testing.T) {
 			term.take([]byte("what was there\r\n"))
 			before := term.modes()
 			cmd := term.run([]string{"NO_COLOR=1"}, program(t), append(d.args, "status", "--watch=1h")...)
-			term.await(`2 of 2 servers up`)
+			term.await(`0 impaired(?s).*2 of 2 up`)
 			end(term, cmd)
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)

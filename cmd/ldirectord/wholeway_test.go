@@ -283,7 +283,7 @@ func decide(t *testing.T, plan *director.Plan, out io.Writer) {
 	r := status.NewReport(s, status.Process{}, nil)
 	_ = r.WriteText(out)
 	_ = status.WriteMetrics(out, s, status.Process{})
-	_ = status.NewWhy(s, s.Time, nil).WriteText(out)
+	_ = status.NewWhy(s, s.Time, nil).WriteText(out, true)
 	pages := &page.Pages{
 		Report: func(context.Context) (*status.Report, error) { return r, nil },
 		Host:   func() string { return "" },

@@ -21,10 +21,7 @@ func why(ctx context.Context, c *call) error {
 		c.printJSON(found)
 		return nil
 	}
-	if !c.verbose {
-		found.DropConversations()
-	}
-	return found.WriteText(c.raw) // it escapes before it breaks lines
+	return found.WriteText(c.raw, c.verbose) // it escapes before it breaks lines
 }
 
 // askWhy requests the history of [VIRTUAL] REAL from the running daemon. An unknown server is an error, with an empty

@@ -72,6 +72,13 @@ func (m *Mailer) Set(rules map[string]Rule) {
 	m.remind()
 }
 
+// HasRules reports whether there is mail to send for any virtual service.
+func (m *Mailer) HasRules() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.rules) > 0
+}
+
 // Notify receives an event. It never blocks.
 func (m *Mailer) Notify(e notify.Event) {
 	m.mu.Lock()
