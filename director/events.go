@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"ldirectord/checker"
@@ -163,7 +164,7 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 		if x.j.unjudged == nil {
 			x.j.unjudged = &unjudged{}
 		}
-		kind, detail := notify.CheckWarning, x.named(r.Detail)
+		kind, detail := notify.CheckWarning, x.named(strings.TrimPrefix(r.Detail, "cannot be judged: "))
 		if x.v.isOurs() && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}

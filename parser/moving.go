@@ -62,7 +62,7 @@ func readOnFail(v *value) (lvs.OnFail, *problem) {
 	case lvs.Cut.String():
 		return lvs.Cut, nil
 	}
-	s, ok := shortTime(unquote(v.text))
+	s, _, ok := ParseSeconds(unquote(v.text))
 	if !ok || s < 1 || s > maxTime || s != Seconds(int(s)) {
 		return 0, v.bad("is not allowed; it must be keep, cut, or a time of whole seconds from 1 to 10 " +
 			"years, such as 30 or 5m; or 0 to leave it to quiescent")

@@ -131,12 +131,12 @@ const (
 )
 
 const timeAllowed = "a time from 100 ms to 10 years: seconds, such as 5 or 0.5, or a number " +
-	"with ms, s or m after it, such as 500ms"
+	"with ms, s, m, h or d after it, such as 500ms"
 
 var timeForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?$`)
 
-// ParseSeconds reads a number, which may have a fraction, and a unit directly after it: ms, s, m, h or d. Directives
-// accept only the first three. Without a unit it is in seconds.
+// ParseSeconds reads a number, which may have a fraction, and a unit directly after it: ms, s, m, h or d. Without
+// a unit it is in seconds.
 func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	m := timeForm.FindStringSubmatch(text)
 	if m == nil {
@@ -150,16 +150,10 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 	return Seconds(n), m[2], err == nil
 }
 
-// shortTime reads a time as directives have it, without hours and days.
-func shortTime(text string) (Seconds, bool) {
-	s, unit, ok := ParseSeconds(text)
-	return s, ok && unit != "h" && unit != "d"
-}
-
 // timeFrom reads a time within limits.
 func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem) {
 	return func(v *value) (Seconds, *problem) {
-		s, ok := shortTime(unquote(v.text))
+		s, _, ok := ParseSeconds(unquote(v.text))
 		if !ok || s < low || s > high {
 			return 0, v.bad("is not allowed; it must be %s", allowed)
 		}
@@ -169,7 +163,7 @@ func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem
 
 // exactTime reads a time of at least minTime, without other text.
 func exactTime(v *value) (Seconds, *problem) {
-	s, ok := shortTime(unquote(v.text))
+	s, _, ok := ParseSeconds(unquote(v.text))
 	switch {
 	case !ok:
 		return 0, v.bad("is not a time; it must be %s", timeAllowed)
@@ -200,7 +194,7 @@ func durationOrNone(v *value) (time.Duration, *problem) {
 // without a fraction or unit means the same here.
 func perlTime(v *value) (Seconds, *problem) {
 	text := unquote(v.text)
-	if _, ok := shortTime(text); !ok || all(text, isDigit) {
+	if _, _, ok := ParseSeconds(text); !ok || all(text, isDigit) {
 		return number[Seconds](1, 0)(v)
 	}
 	s, p := exactTime(v)

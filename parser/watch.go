@@ -37,7 +37,7 @@ func readWatch(v *value) (Watch, *problem) {
 	if v.text == "yes" || v.text == "no" {
 		return Watch{On: v.text == "yes"}, nil
 	}
-	s, ok := shortTime(v.text)
+	s, _, ok := ParseSeconds(v.text)
 	if !ok || s < 1 || s > maxSilence || s.Duration()%time.Second > 0 {
 		return Watch{}, v.bad("is not allowed; it must be yes, no, or whole seconds from 1 to %v, "+
 			"such as 5 or 1m", maxSilence)
