@@ -17,6 +17,7 @@
 ## make long-switch  of these, the switch of 10,000 watched servers reboots
 ## make long-idle    of these, an hour of idle connections that a thousand servers end
 ## make long-onfail  of these, 60 connections of clients in each cell of a table: what they see when their server fails, by onfail
+## make long-checkvip  of these, 32 rows of checkvip with a hundred dead servers of 300: PORTS_FOR=10m each, RUN=REGEXP chooses rows
 ## make long-files   of these, 20,000 drawn configurations through check, plan and autoreload, as root; FILES=100 chooses
 ## make traffic      of these, real packets through every forwarding method, with the table of testdata/traffic.md
 ## make neighbours-test  as root on Debian: pairs of daemons with a virtual service in common, also beside the Perl ldirectord
@@ -86,7 +87,7 @@ endif
 
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
-.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-faults-1 all-faults-2 all-chaos long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail \
+.PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-faults-1 all-faults-2 all-chaos long-checkvip long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail \
 	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
@@ -137,7 +138,7 @@ test-all: ldirectord
 		directors-test || ended=$$?; exit $$ended
 	@$(MAKE) fuzz FUZZTIME=20000x
 
-long: long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
+long: long-checkvip long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
 ALONE = Walk|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
@@ -179,7 +180,7 @@ all-faults:
 all-faults-1: ldirectord
 	$(FAULTS) -run '$(FAULTS_1)' ./lab
 all-faults-2: ldirectord
-	$(FAULTS) -run '^TestKernel(CheckVIPMarksChanged|$(JUDGEMENT))$$' -skip '$(FAULTS_1)' ./lab
+	$(FAULTS) -run '^TestKernel(CheckVIPMarksChanged|LongCheckVIPPorts|$(JUDGEMENT))$$' -skip '$(FAULTS_1)' ./lab
 
 # Three times the rows of what docs/judgement.md describes.
 long-judgement: ldirectord
@@ -201,6 +202,12 @@ long-switch: ldirectord
 # An hour of idle connections that servers end.
 long-idle: ldirectord
 	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 IDLE_CLOSES=1h UML_SECONDS=4000 GOFLAGS=-v testdata/lab/kernel-test -run '^TestKernelLongWatchIdle$$' ./lab
+
+# A hundred of 300 servers are dead; RUN='gate IPv4' chooses rows. All of them need six hours.
+PORTS_FOR ?= 10m
+long-checkvip: ldirectord
+	LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 PORTS_FOR=$(PORTS_FOR) UML_SECONDS=40000 GOFLAGS=-v testdata/lab/kernel-test \
+		-run '^TestKernelLongCheckVIPPorts$$/$(RUN)' ./lab
 
 # What clients with connections see when their server fails, by onfail, in two minutes: rows of docs/measured/failures.md.
 long-onfail: ldirectord

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker"
-	"ldirectord/checker/wire"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
@@ -35,7 +34,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 	}
 	services.Start(through.Options{
 		Table: d.Table.Private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks,
-		Knock: wire.Knock, Diverts: diverters(),
+		Diverts: diverters(),
 		Config: printable.ShellWord(d.Instance.Path),
 	})
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
@@ -82,7 +81,7 @@ func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *di
 	defer stop()
 	e.through.Start(through.Options{
 		Table: table, Save: func([]ipvsctl.PrivateService) error { return nil }, Taken: routedMarks,
-		Knock: wire.Knock, Diverts: diverters(), Config: printable.ShellWord(p.Config.Name),
+		Diverts: diverters(), Config: printable.ShellWord(p.Config.Name),
 	})
 	e.through.Set(checks, ways, p.Keys())
 	do(checks)

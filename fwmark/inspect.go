@@ -94,7 +94,8 @@ func (m Machine) Diverts(mark uint32, ipv6 bool) string {
 			return fmt.Sprintf("ip rule %d sends them to table %s", r.Priority, r.Table)
 		}
 	}
-	return "no rule was found that would do that (iptables, nft, ip rule)"
+	return "no rule was found that would do that (iptables, nft, ip rule); " +
+		"or there are more checks than source ports"
 }
 
 // RoutingRule is a rule of `ip rule` that uses marks.

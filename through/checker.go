@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ import (
 // own address.
 const overtime = time.Second
 
+// forever is no limit: a check has its own timeout.
+const forever = time.Duration(math.MaxInt64)
+
 // check checks a server through the virtual address, and at its own address if that proves nothing, or fails. It is a
 // checker.Guided.
 type check struct {
@@ -25,9 +29,10 @@ type check struct {
 	timeout      time.Duration
 
 	began   time.Time
-	now     passage // by which it was checked
-	void    string  // why the last answer through the virtual address was void
-	missing bool    // by the last answer that counted, the server answers at its own address alone
+	now     passage       // by which it was checked
+	void    string        // why the last answer through the virtual address was void
+	usual   time.Duration // how long the last success through it took
+	missing bool          // by the last answer that counted, the server answers at its own address alone
 }
 
 // New makes the check of a Spec whose Through is set. Build makes those of one address.
@@ -54,11 +59,11 @@ func (c *check) Check(ctx context.Context) checker.Result {
 	}
 	c.began = time.Now()
 	if c.void == "" {
-		return c.finish(ctx, c.ask(ctx))
+		return c.finish(ctx, c.ask(ctx, forever))
 	}
 	own := make(chan checker.Result, 1)
 	go func() { own <- c.own.Check(wire.Taped(ctx, nil)) }()
-	r, there := c.ask(ctx), <-own
+	r, there := c.ask(ctx, forever), <-own
 	if c.void == "" {
 		return c.count(ctx, r)
 	}
@@ -71,13 +76,24 @@ func (c *check) isOn() bool {
 	return c.on.Load() && (left == nil || !(*left)[c.way.Virtual])
 }
 
-// ask checks the server through the virtual address, and judges the answer.
-func (c *check) ask(ctx context.Context) (r checker.Result) {
-	if err := c.ready(ctx, c.way, &c.now); err != nil {
-		c.void = err.Error()
+// ask checks the server through the virtual address within a limit, and judges the answer.
+func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result) {
+	doubted, err := c.ready(ctx, c.way, &c.now)
+	began := time.Now()
+	switch c.now.counted = doubted; {
+	case err != nil:
+	case doubted:
+		r, err = c.surely(ctx, &c.now, limit, c.through)
+	default:
+		r = c.through.Check(wire.WithVia(ctx, c.now.via))
+	}
+	if r.OK {
+		c.usual = time.Since(began)
+	}
+	if err != nil {
+		c.void, c.now.looked = err.Error(), time.Time{}
 		return r
 	}
-	r = c.through.Check(wire.WithVia(ctx, c.now.via))
 	c.void = c.judge(ctx, &c.now, r)
 	return r
 }
@@ -87,7 +103,7 @@ func (c *check) First() checker.Checker { return c.through }
 
 // Way implements checker.Guided. The check uses the path of the previous one, as long as that seems right.
 func (c *check) Way(now time.Time) (via *wire.Via, ok bool) {
-	c.began = now
+	c.began, c.now.counted = now, false
 	return &c.now.via, c.void == "" && c.isOn() && c.now.isPresent() && now.Sub(c.now.looked) < 2*wayRenewed
 }
 
@@ -102,8 +118,9 @@ func (c *check) Confirm(ctx context.Context, all []checker.Guided) []bool {
 		now := time.Now()
 		for i, g := range all {
 			other := g.(*check)
-			if counts[i] = stayed[i] && c.locate(ctx, &other.now, now) == nil; counts[i] {
-				other.missing = false
+			doubted, err := c.locate(&other.now, now)
+			if counts[i] = stayed[i] && !doubted && err == nil; counts[i] {
+				other.missing, other.usual = false, now.Sub(other.began)
 			} else {
 				other.now.looked = time.Time{} // the next look gives the reason
 			}
@@ -120,8 +137,9 @@ func (c *check) Finish(ctx context.Context, r checker.Result) checker.Result {
 }
 
 func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
-	if c.void != "" && time.Since(c.began) < c.timeout/2 { // the service was just lost, and is made again
-		r = c.ask(ctx)
+	wasLost := c.void != "" && time.Since(c.began) < c.timeout/2 // the service was just lost, and is made again
+	if isUnsure := c.void == "" && r.OK && c.now.looked.IsZero(); wasLost || isUnsure {
+		r = c.ask(ctx, forever)
 	}
 	if c.void != "" {
 		return c.instead(c.own.Check(wire.Taped(ctx, nil)))
@@ -130,19 +148,43 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 }
 
 // count returns the result for an answer that counts. A failure is explained by the result at the server's own address
-// in the time that is left.
+// in the time that is left. Meanwhile the server is asked again, unless its service counted the connection.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
-	r.Way = checker.WayThrough
-	if r.OK || !r.Conclusive() {
-		c.missing = c.missing && !r.OK
-		return r
+	if !r.OK && r.Conclusive() {
+		beside, cancel := context.WithCancel(wire.Taped(ctx, nil))
+		defer cancel()
+		left := max(c.timeout-time.Since(c.began), 0)
+		defer time.AfterFunc(left+overtime, cancel).Stop()
+		own := make(chan checker.Result, 1)
+		go func() { own <- c.own.Check(beside) }()
+		if !c.now.counted {
+			r = c.again(ctx, r, max(left+min(overtime, c.timeout/2), 2*c.usual))
+		}
+		fails := c.void == "" && !r.OK && r.Conclusive()
+		if !fails {
+			cancel()
+		}
+		there := <-own
+		if c.void != "" {
+			return c.instead(c.own.Check(wire.Taped(ctx, nil)))
+		}
+		if fails {
+			r = c.explain(r, there)
+			c.missing = r.OwnAnswers
+		}
 	}
-	beside, cancel := context.WithCancel(wire.Taped(ctx, nil))
-	defer cancel()
-	left := max(c.timeout-time.Since(c.began), 0)
-	defer time.AfterFunc(left+overtime, cancel).Stop()
-	r = c.explain(r, c.own.Check(beside))
-	c.missing = r.OwnAnswers
+	r.Way = checker.WayThrough
+	c.missing = c.missing && !r.OK
+	return r
+}
+
+// again asks a server that failed once more, by a connection that its service counts. Only then the failure counts.
+func (c *check) again(ctx context.Context, first checker.Result, limit time.Duration) checker.Result {
+	began := time.Now()
+	r := c.ask(ctx, limit)
+	if !r.OK && time.Since(began) >= limit {
+		return first
+	}
 	return r
 }
 

@@ -29,11 +29,16 @@ const (
 	summedUp     = 5 * time.Second  // the kernel adds up its counters every two; a check may come just before
 )
 
-const countedBy = 100 * time.Millisecond // after this time a packet that was not counted is sent once more
+const (
+	countedBy = 100 * time.Millisecond // after this time a connection that was not counted is made a last time
+	maxTries  = 4                      // how many connections are made until one is counted
+	turnLimit = overtime / 2           // the wait before a further connection, within the timeout of its check
+)
 
 var (
 	errSilent = errors.New("the table does not answer")
 	errLost   = errors.New("the private service was lost")
+	errStray  = errors.New("the connection leads elsewhere")
 )
 
 var errNoMark = fmt.Errorf(
@@ -47,7 +52,6 @@ type Options struct {
 	Former []ipvsctl.PrivateService                     // what the previous daemon may have left
 	Save   func([]ipvsctl.PrivateService) error         // records services before they are in the table
 	Taken  func(context.Context) func(mark uint32) bool // the marks of others; called to choose a mark
-	Knock  func(wire.Via, netip.AddrPort) error         // sends one packet on a path: wire.Knock
 	Config string                                       // the configuration, as a word of a shell
 	// Diverts names the rules that may send packets with a mark elsewhere.
 	Diverts func(ctx context.Context, mark uint32, ipv6 bool) string
@@ -58,6 +62,8 @@ type Services struct {
 	on   atomic.Bool
 	left atomic.Pointer[map[netip.Addr]bool] // virtual addresses whose virtual services are left to others
 	line chan struct{}                       // held by the one goroutine that uses the table and the fields below
+
+	ports wire.Ports
 
 	Options
 	all     map[ipvsctl.PrivateService]*service // the services by their keys, without their marks
@@ -92,11 +98,12 @@ type passage struct {
 	service
 	via    wire.Via
 	port   uint16
-	looked time.Time // when the source was found, and that packets come to the service
+	looked time.Time // when the source was found; zero: packets may not come to the service
 	before Kernel    // at the end of the previous check, if that failed
 	stray  error     // why they don't; nil when they do
 	seen   time.Time // when that was found
-	sure   bool      // this was found twice
+	// the service counted the connections of the last check
+	counted bool
 }
 
 // lose notes that a service may not be in the table.
@@ -228,9 +235,10 @@ func (s *Services) save() error {
 	return err
 }
 
-// ready makes the service of a path, unless it is in the table as far as known, and finds how a check reaches it.
-func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) error {
-	return s.surely(ctx, p, func(ctx context.Context) error {
+// ready makes the service of a path, unless it is in the table as far as known, and finds how a check reaches it. It
+// reports whether packets may not come to the service.
+func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (doubted bool, err error) {
+	err = s.with(ctx, checkTimeout, func(ctx context.Context) error {
 		sv := s.all[wanted(w)]
 		if sv == nil {
 			return errNoMark
@@ -239,12 +247,13 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) err
 		for err == nil && !sv.isPresent() {
 			err = s.make(ctx, sv)
 		}
-		p.service, p.via.To, p.via.Mark = *sv, w.Virtual, sv.Key.Mark
+		p.service, p.via.To, p.via.Mark, p.via.Ports = *sv, w.Virtual, sv.Key.Mark, &s.ports
 		if err == nil {
-			err = s.locate(ctx, p, time.Now())
+			doubted, err = s.locate(p, time.Now())
 		}
 		return err
 	})
+	return doubted, err
 }
 
 // make makes a service. If its mark now belongs to another program, it gets another mark.
@@ -299,12 +308,14 @@ func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bo
 // judge returns why an answer is void; "" if it counts.
 func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
 	answered := time.Now()
-	err := s.surely(ctx, p, func(ctx context.Context) error {
+	err := s.with(ctx, checkTimeout, func(ctx context.Context) error {
 		stayed, _, err := s.look(ctx, &p.service)
 		var k Kernel
 		if !r.OK {
-			p.looked = time.Time{}
 			k = s.kernel(p.via.To, p.Dest.Addr.Addr(), answered)
+		}
+		if !r.OK || p.isDoubted(answered) {
+			p.looked = time.Time{}
 		}
 		// A service that was changed while the check ran does not show where its packets went.
 		void = cmp.Or(Judge(r, stayed[0], p.via.To.Is6(), k), Judge(r, true, p.via.To.Is6(), p.before))
@@ -314,9 +325,6 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 			p.restored, void = false, errLost.Error()
 			edit := ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key, Dest: p.Dest}
 			return cmp.Or(err, s.Table.Do(ctx, edit)[0])
-		}
-		if void == "" && (r.OK || r.Conclusive()) && p.isDoubted(answered) {
-			err = s.knock(ctx, p)
 		}
 		return err
 	})
@@ -335,58 +343,111 @@ func (s *Services) remove(ctx context.Context, sv *service) error {
 	return err
 }
 
-// isDoubted reports whether packets may fail to reach the service: none came recently, or only those of other checks.
-func (p *passage) isDoubted(now time.Time) bool {
-	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
-}
-
-// surely does f with the table. If f finds for the first time that packets don't reach the service, surely does f once
-// more, a moment later: another connection may have ended meanwhile, or this one was not counted in time.
-func (s *Services) surely(ctx context.Context, p *passage, f func(context.Context) error) error {
-	err := s.with(ctx, checkTimeout, f)
-	if err != nil && err == p.stray && !p.sure && run.Pause(ctx, countedBy) {
-		err = s.with(ctx, checkTimeout, f)
+// surely makes a check by connections that its service counts. Others prove nothing about the server: the kernel may
+// remember a connection with the same port, of another check or of another program, and a rule of the firewall may
+// change marks.
+func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, c checker.Checker) (r checker.Result,
+	err error) {
+	if p.stray != nil && time.Since(p.seen) < wayRenewed {
+		return r, p.stray
 	}
-	return err
-}
-
-// knock returns why packets of a check don't reach its service; nil if they do: each that begins a connection is
-// remembered there at once. A rule of the firewall may change their marks.
-func (s *Services) knock(ctx context.Context, p *passage) error {
-	ago := time.Since(p.seen)
-	if p.sure && ago < wayRenewed {
+	p.stray = nil
+	for try := 1; try < maxTries || try == maxTries && run.Pause(ctx, countedBy); try++ {
+		n := &counting{Services: s, ctx: ctx, p: p, left: make(chan struct{}), first: make(chan func() error),
+			judged: make(chan error)}
+		if r, err = n.check(limit, c); err != errStray {
+			return r, err
+		}
+	}
+	return r, s.with(ctx, checkTimeout, func(ctx context.Context) error {
+		p.stray, p.seen = fmt.Errorf("%s: %s", wire.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6)), time.Now()
 		return p.stray
-	}
-	sure := p.stray != nil && ago >= countedBy
-	p.sure, p.stray = false, nil
-	_, _, unread := s.look(ctx, &p.service)
-	before := p.connections
-	if err := s.Knock(p.via, netip.AddrPortFrom(p.via.To, p.port)); err != nil {
-		return fmt.Errorf("no packet can be sent there: %w", err)
-	}
-	stayed, _, err := s.look(ctx, &p.service)
-	switch err = cmp.Or(unread, err); {
-	case err != nil:
-		return err
-	case !stayed[0]:
-		return errLost
-	case p.connections > before:
-		p.moved = time.Now()
-		return nil
-	}
-	p.stray = fmt.Errorf("%s: %s", wire.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6))
-	p.seen, p.sure = time.Now(), sure
-	return p.stray
+	})
 }
 
-// locate finds the source address of a check, and the segments that fit there. It also tests whether the packets reach
-// the service, unless that was done recently.
-func (s *Services) locate(ctx context.Context, p *passage, now time.Time) error {
+// counting has the kernel count the connections of a check. It is a wire.Starter.
+type counting struct {
+	*Services
+	ctx    context.Context
+	p      *passage
+	first  chan func() error // begins the first connection
+	judged chan error        // its result
+	left   chan struct{}     // closed when the check no longer has its turn at the table
+	err    error             // why a connection proves nothing
+}
+
+// check makes a check. Its first connection is counted in the turn that it begins in: its timeout is not for waiting.
+func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result, error) {
+	ended := make(chan checker.Result, 1)
+	err := n.with(n.ctx, checkTimeout, func(ctx context.Context) error {
+		defer close(n.left)
+		via := n.p.via
+		via.Starter = n
+		go func() {
+			limited, cancel := context.WithTimeout(n.ctx, limit)
+			defer cancel()
+			ended <- c.Check(wire.WithVia(limited, via))
+		}()
+		select {
+		case send := <-n.first:
+			n.judged <- n.count(ctx, send)
+		case r := <-ended:
+			ended <- r
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	if err != nil {
+		return checker.Result{}, err
+	}
+	return <-ended, n.err
+}
+
+// Start sends the first packet of a connection.
+func (n *counting) Start(send func() error) error {
+	if n.err != nil {
+		return n.err
+	}
+	select {
+	case n.first <- send:
+		return <-n.judged
+	case <-n.left:
+		n.err = errSilent
+		soon, cancel := context.WithTimeoutCause(n.ctx, turnLimit, errSilent)
+		defer cancel()
+		return n.with(soon, turnLimit, func(ctx context.Context) error { return n.count(ctx, send) })
+	}
+}
+
+// count sends the first packet of a connection, which the kernel counts at once.
+func (n *counting) count(ctx context.Context, send func() error) error {
+	n.err = nil
+	_, _, unread := n.look(ctx, &n.p.service)
+	before := n.p.connections
+	if err := send(); err != nil {
+		return err
+	}
+	stayed, _, err := n.look(ctx, &n.p.service)
+	switch n.err = cmp.Or(unread, err); {
+	case n.err != nil:
+	case !stayed[0]:
+		n.err = errLost
+	case n.p.connections <= before:
+		n.err = errStray
+	default:
+		n.p.moved = time.Now()
+	}
+	return n.err
+}
+
+// locate finds the source address of a check, and the segments that fit there. It reports whether packets may not come
+// to the service.
+func (s *Services) locate(p *passage, now time.Time) (doubted bool, err error) {
 	p.shared = p.shared || p.of != nil && p.of != p
 	p.of = p
-	doubted := p.isDoubted(now)
+	doubted = p.isDoubted(now)
 	if !doubted && now.Sub(p.looked) < wayRenewed {
-		return nil
+		return false, nil
 	}
 	server := p.Dest.Addr.Addr()
 	source, device, err := towards(server)
@@ -395,15 +456,15 @@ func (s *Services) locate(ctx context.Context, p *passage, now time.Time) error 
 			source)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	mtu := cmp.Or(s.at(now.Add(-wayRenewed)).byIndex[device].MTU, 1500)
 	p.via.Source, p.via.MSS = source, min(mtu, 1500)-100
-	if doubted {
-		err = s.knock(ctx, p)
-	}
-	if err == nil {
-		p.looked = now
-	}
-	return err
+	p.looked = now
+	return doubted, nil
+}
+
+// isDoubted reports whether packets may fail to reach the service: none came recently, or only those of other checks.
+func (p *passage) isDoubted(now time.Time) bool {
+	return p.looked.IsZero() || now.Sub(p.moved) > summedUp || p.shared && now.Sub(p.looked) > eachRenewed
 }

@@ -50,6 +50,11 @@ func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 		known("and not any more", true)
 
 		refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+		if r := c.Finish(t.Context(), refused); !r.OK || r.Way != checker.WayThrough || f.knocks != 3 {
+			t.Errorf("a failure by a connection that may lead elsewhere: %+v, %d", r, f.knocks)
+		}
+		through.list = []checker.Result{refused}
+		known("after the second success", true)
 		if r := c.Finish(t.Context(), refused); r.OK || !r.OwnAnswers || r.Way != checker.WayThrough {
 			t.Errorf("a failure: %+v", r)
 		}
@@ -74,7 +79,7 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 		f.Set(t.Context(), ways, nil)
 		var all []checker.Guided
 		for _, w := range ways {
-			c := &check{Services: f.Services, way: w, through: up, own: up, timeout: time.Second}
+			c := &check{Services: f.Services, way: w, through: f.asked(up, 80), own: up, timeout: time.Second}
 			c.now.port = 80
 			c.Check(t.Context())
 			all = append(all, c)
@@ -149,7 +154,7 @@ func TestWhetherPacketsMayNotComeToAService(t *testing.T) {
 	}
 }
 
-// A check whose packets go elsewhere is not made for a minute. Then one packet is sent to try the way.
+// A check whose packets go elsewhere is not made for a minute. Then the way is tried again.
 func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
@@ -159,15 +164,15 @@ func TestAWayThatLeadsElsewhereIsTriedEachMinute(t *testing.T) {
 		var p passage
 		tried := func(when string, want int) {
 			t.Helper()
-			if err := f.ready(t.Context(), gate, &p); err == nil || !strings.Contains(err.Error(), "a rule") || f.knocks != want {
+			if err := f.reach(t, gate, &p); err == nil || !strings.Contains(err.Error(), "a rule") || f.knocks != want {
 				t.Errorf("%s: %v after %d packets, want %d", when, err, f.knocks, want)
 			}
 		}
-		tried("at first, and a moment later", 2)
+		tried("at first, and a moment later", 4)
 		time.Sleep(wayRenewed - 1)
-		tried("within a minute", 2)
+		tried("within a minute", 4)
 		time.Sleep(time.Nanosecond)
-		tried("after a minute", 3)
+		tried("after a minute", 8)
 	})
 }
 
@@ -185,7 +190,7 @@ func TestHowOftenAWayIsLookedAt(t *testing.T) {
 			if p.entry != nil {
 				p.moved = time.Now()
 			}
-			if err := f.ready(t.Context(), gate, p); err != nil {
+			if err := f.reach(t, gate, p); err != nil {
 				t.Fatal(err)
 			}
 			return p.looked != before
@@ -216,7 +221,7 @@ func TestASourceThatIsVirtual(t *testing.T) {
 	w := checker.Through{Virtual: netip.MustParseAddr("127.0.0.1"), Server: netip.MustParseAddr("127.0.0.2"), Forward: lvs.Route}
 	f.Set(t.Context(), []checker.Through{w}, nil)
 	const want = "the only address of this machine towards 127.0.0.2 is the virtual address 127.0.0.1"
-	if err := f.ready(t.Context(), w, &passage{}); err == nil || err.Error() != want {
+	if _, err := f.ready(t.Context(), w, &passage{}); err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
 }
@@ -237,7 +242,7 @@ func TestSegmentsFitTheDevice(t *testing.T) {
 		f.Set(t.Context(), []checker.Through{gate}, nil)
 		f.machine = machine{byIndex: map[int]net.Interface{lo.Index: {Name: "lo", MTU: row.mtu}}, read: time.Now().Add(-row.ago)}
 		var p passage
-		if err := f.ready(t.Context(), gate, &p); err != nil || int(p.via.MSS) != row.mss {
+		if _, err := f.ready(t.Context(), gate, &p); err != nil || int(p.via.MSS) != row.mss {
 			t.Errorf("%+v: segments of %d, %v", row, p.via.MSS, err)
 		}
 	}

@@ -106,7 +106,11 @@ func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
 }
 
 // mark notes the end of a stage, with the time of the loop's last look, which is shared by many checks.
-func (f *flight) mark(m wire.Mark, now time.Time) { f.stages.Set(m, now.Sub(f.began)) }
+func (f *flight) mark(m wire.Mark, now time.Time) {
+	if f.stages.Set(m, now.Sub(f.began)); m == wire.MarkConnect {
+		f.Via.Connected(f.fd, f.To)
+	}
+}
 
 // receive reads available data, and finishes the check if that is enough.
 func (l *loop) receive(ctx context.Context, f *flight) (done bool) {

@@ -22,27 +22,24 @@ type Via struct {
 	// this machine's source address, of To's family and not virtual: answers to a virtual address would not arrive
 	Source netip.Addr
 	MSS    int // the longest TCP segment, in bytes: the route to a local address has none
+
+	Ports   *Ports  // nil: all source ports can be used
+	Starter Starter // nil: the first packet of a connection is just sent
 }
+
+// Starter sends what begins a connection. Its error ends the connection.
+type Starter interface{ Start(send func() error) error }
 
 // Astray is the error of a path on which packets don't reach the private service.
 const Astray = "packets with its mark don't come to its private service"
-
-// Knock starts a TCP connection on a path, and abandons it.
-func Knock(v Via, to netip.AddrPort) error {
-	fd, err := StartTCP(to, &v)
-	if err == nil {
-		raw.Close(fd)
-	}
-	return err
-}
 
 type viaKey struct{}
 
 // WithVia makes the checks of a context use that path.
 func WithVia(ctx context.Context, v Via) context.Context { return context.WithValue(ctx, viaKey{}, &v) }
 
-// viaTo is the path to an address; nil for the usual one.
-func viaTo(ctx context.Context, to netip.AddrPort) *Via {
+// ViaTo is the path to an address; nil for the usual one.
+func ViaTo(ctx context.Context, to netip.AddrPort) *Via {
 	if v, ok := ctx.Value(viaKey{}).(*Via); ok && v.To == to.Addr().Unmap() {
 		return v
 	}
@@ -51,14 +48,30 @@ func viaTo(ctx context.Context, to netip.AddrPort) *Via {
 
 // OpenUDP opens a socket for datagrams to and from a server.
 func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	v := viaTo(ctx, to)
+	v := ViaTo(ctx, to)
 	if v == nil {
 		return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
 	}
 	d := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		return errors.Join(c.Control(func(fd uintptr) { err = v.prepare(int(fd), false) }), err)
 	}}
+	if v.Starter != nil {
+		if err := v.Starter.Start(func() error { return knock(to, *v) }); err != nil {
+			return nil, err
+		}
+	}
 	return d.DialContext(ctx, "udp", to.String())
+}
+
+// knock starts a TCP connection on a path, and abandons it: the kernel keeps no connections of datagrams to the private
+// service, and does not count them at once.
+func knock(to netip.AddrPort, v Via) error {
+	v.Starter = nil
+	fd, err := StartTCP(to, &v)
+	if err == nil {
+		raw.Close(fd)
+	}
+	return err
 }
 
 // prepare sets up a socket before it is connected. The kernel chooses a port at the connection, so that one port may

@@ -1,0 +1,66 @@
+package wire
+
+import (
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	halfOpen = time.Minute // how long the kernel's table remembers a connection without an answer
+	maxPorts = 10          // how many source ports are tried for a connection; the last is used, whatever it is
+)
+
+// Ports are source ports of TCP whose connections got no answer. IPVS finds a connection by its addresses and ports
+// alone, whatever the mark of its packets: with such a port the check of another server would reach the silent one.
+// They are safe for use by several goroutines.
+type Ports struct {
+	mu           sync.Mutex
+	since        time.Time
+	last, before map[lane]bool // since then, and in the time before
+}
+
+// lane is a source port, and where to.
+type lane struct {
+	to   netip.AddrPort
+	from uint16
+}
+
+// takes reports whether the port of a socket may be used, which the kernel chose when it began to connect: a port
+// that is bound before would be lost for the other programs of this machine.
+func (v *Via) takes(fd int, to netip.AddrPort) bool {
+	if v == nil || v.Ports == nil {
+		return true
+	}
+	p, l, now := v.Ports, lane{to, localOf(fd).Port()}, time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Sub(p.since) >= halfOpen {
+		p.since, p.last, p.before = now, map[lane]bool{}, p.last
+	}
+	isFree := !p.last[l] && !p.before[l]
+	p.last[l] = true
+	return isFree
+}
+
+// Connected notes that a socket has a connection. After its end the kernel does not keep the port for its server.
+func (v *Via) Connected(fd int, to netip.AddrPort) {
+	if v != nil && v.Ports != nil {
+		v.Ports.mu.Lock()
+		defer v.Ports.mu.Unlock()
+		delete(v.Ports.last, lane{to, localOf(fd).Port()})
+	}
+}
+
+// localOf is the own address of a socket; the zero value if it has none.
+func localOf(fd int) netip.AddrPort {
+	local, _ := syscall.Getsockname(fd)
+	switch a := local.(type) {
+	case *syscall.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *syscall.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}

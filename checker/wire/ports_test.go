@@ -1,0 +1,105 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The port of a connection without an answer is left alone towards the same address, for a minute at least. A socket
+// that gets it is closed, and another one made.
+func TestAPortWithoutAnAnswerIsLeftAlone(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	to := netip.MustParseAddrPort(l.Addr().String())
+	v := &Via{OnLink: true, To: to.Addr(), Ports: &Ports{}}
+	all := map[uint16]bool{}
+	open := func() (fd int) {
+		t.Helper()
+		fd, err := StartTCP(to, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fd
+	}
+	for range 300 {
+		fd := open()
+		if port := localOf(fd).Port(); all[port] {
+			t.Errorf("port %d again", port)
+		} else {
+			all[port] = true
+		}
+		syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
+		syscall.Close(fd)
+	}
+	fd := open()
+	defer syscall.Close(fd)
+	takes := func(when string, want bool) {
+		t.Helper()
+		if v.takes(fd, to) != want {
+			t.Errorf("%s: %v", when, !want)
+		}
+	}
+	takes("at once", false)
+	v.Ports.since = time.Now().Add(-halfOpen)
+	takes("after a minute", false)
+	v.Ports.since = time.Now().Add(-halfOpen)
+	v.Ports.last = nil
+	takes("and a minute later", true)
+	v.Connected(fd, to)
+	takes("after a connection", true)
+	(*Via)(nil).Connected(fd, to)
+}
+
+type starter struct {
+	started *int
+	refuses error
+}
+
+func (s starter) Start(send func() error) error {
+	*s.started++
+	return errors.Join(send(), s.refuses)
+}
+
+// A Starter sends what begins a connection, and may refuse it. Before datagrams it is a connection of TCP.
+func TestAStarterBeginsConnections(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	to := netip.MustParseAddrPort(l.Addr().String())
+	for _, refuses := range []error{nil, io.ErrClosedPipe} {
+		started := 0
+		v := Via{OnLink: true, To: to.Addr(), Starter: starter{&started, refuses}}
+		tcp, err := StartTCP(to, &v)
+		if (err == nil) != (refuses == nil) {
+			t.Errorf("TCP: %v", err)
+		}
+		udp, notUDP := OpenUDP(WithVia(t.Context(), v), to)
+		if (notUDP == nil) != (refuses == nil) {
+			t.Errorf("UDP: %v", notUDP)
+		}
+		if refuses == nil {
+			syscall.Close(tcp)
+			udp.Close()
+		}
+		for range 2 {
+			if c, err := l.Accept(); err != nil {
+				t.Error(err)
+			} else {
+				c.Close()
+			}
+		}
+		if started != 2 {
+			t.Errorf("%d connections", started)
+		}
+	}
+}

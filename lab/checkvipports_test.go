@@ -1,0 +1,215 @@
+package lab
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// portsRow is a network of 300 servers with checkvip. Those of rs1, a hundred, lose the virtual address.
+type portsRow struct {
+	lane
+	protocol string
+	every    int // checkinterval
+	reuse    int // conn_reuse_mode
+}
+
+func (r portsRow) String() string {
+	return fmt.Sprintf("%s %s %s %ds reuse %d", r.protocol, r.forward, r.family, r.every, r.reuse)
+}
+
+// IPVS finds a connection by addresses and ports alone. A check without an answer leaves one that leads to a dead
+// server, for a minute or more. No other server goes out because of that: while it lasts, after a kill and a restart of
+// the daemon, which forget the ports, over a flush and a reload, beside a second daemon that checks the same addresses,
+// and beside a client on the director with the same source address. No dead server comes in. Each run plays the first
+// row. PORTS_FOR=10m plays all, for so long each.
+func TestKernelLongCheckVIPPorts(t *testing.T) {
+	if os.Getenv("LONG_TESTS") == "" {
+		t.Skip("plays with LONG_TESTS")
+	}
+	var rows []portsRow
+	for _, every := range []int{5, 1} {
+		for _, reuse := range []int{1, 0} {
+			for _, protocol := range []string{"tcp", "udp"} {
+				for _, w := range []lane{dr4, tun4, dr6, tun6} {
+					rows = append(rows, portsRow{w, protocol, every, reuse})
+				}
+			}
+		}
+	}
+	lasts, _ := time.ParseDuration(os.Getenv("PORTS_FOR"))
+	if lasts == 0 {
+		rows, lasts = rows[:1], time.Minute
+	}
+	for _, r := range rows {
+		t.Run(r.String(), func(t *testing.T) { r.play(t, lasts) })
+	}
+}
+
+const (
+	portsServers = 300
+	deadServers  = portsServers / 3
+)
+
+// server is the address of a server, of rs1, rs2 and rs3 in turn.
+func (r portsRow) server(n int) netip.Addr {
+	if r.family == "IPv6" {
+		return netip.MustParseAddr(fmt.Sprintf("2001:db8:3:%d::%x", n%3+1, n/3+1))
+	}
+	return netip.MustParseAddr(fmt.Sprintf("10.3.%d.%d", n%3+1, n/3+1))
+}
+
+// isDead tells of a line of the log whether it is about a server without the virtual address.
+func (r portsRow) isDead(line string) bool {
+	return strings.Contains(line, "10.3.1.") || strings.Contains(line, "2001:db8:3:1:")
+}
+
+func (r portsRow) config(l *lab, service, port string) string {
+	virtual, real := "virtual = ", "real = "
+	if r.family == "IPv6" {
+		virtual, real = "virtual6 = ", "real6 = "
+	}
+	if service != "" {
+		virtual = virtual + service
+	} else {
+		virtual += net.JoinHostPort(r.vip, port)
+	}
+	text := fmt.Sprintf("checkinterval = %d\nchecktimeout = 2\nnegotiatetimeout = 2\n%s\n        checkvip = %s\n        checkport = %s\n",
+		r.every, virtual, r.vip, port)
+	if r.protocol == "udp" {
+		text += "        protocol = udp\n        service = dns\n        request = \"www.example.com\"\n        receive = \"192\"\n"
+	} else {
+		text += "        checktype = connect\n        alsocheck = ping\n"
+	}
+	for n := range portsServers {
+		text += fmt.Sprintf("        %s%s %s\n", real, net.JoinHostPort(r.server(n).String(), port), r.forward)
+	}
+	return text
+}
+
+func (r portsRow) play(t *testing.T, lasts time.Duration) {
+	l := newTrafficLab(t)
+	l.sh(`ip netns exec %[1]sdir ipvsadm --set 900 120 300 # the kernel's defaults
+		ip netns exec %[1]sdir sysctl -qw net.ipv4.conf.br0.accept_local=1 net.ipv4.vs.conn_reuse_mode=%[2]d`, l.prefix, r.reuse)
+	port := map[string]string{"tcp": "7000", "udp": "53"}[r.protocol]
+	path := l.config(r.config(l, "", port))
+	for n := 1; n <= 3; n++ {
+		l.sh(`for net in 10.3.%[3]d.0/24 2001:db8:3:%[3]d::/64; do
+				case $net in 10*) via=192.0.2.2%[3]d ;; *) via=2001:db8:1::2%[3]d ;; esac
+				ip -n %[1]sdir route add $net via $via; ip -n %[1]s%[2]s route add local $net dev lo
+			done
+			ip -n %[1]s%[2]s addr add 10.3.%[3]d.1/32 dev lo; ip -n %[1]s%[2]s addr add 2001:db8:3:%[3]d::1/128 dev lo nodad
+			for d in all br0; do ip netns exec %[1]s%[2]s sysctl -qw net.ipv4.conf.$d.rp_filter=0; done`, l.prefix, fmt.Sprintf("rs%d", n), n)
+	}
+	l.realServerScript(path, "start", 1, 2, 3)
+	for _, ns := range []string{"rs1", "rs2", "rs3"} {
+		if r.protocol == "udp" {
+			l.datagrams(ns, net.JoinHostPort(r.vip, port), func(question []byte) []byte { return dnsAnswer(ns, question) })
+		} else {
+			l.echo(ns, ":"+port)
+		}
+	}
+	serving := func(want int, limit time.Duration) {
+		t.Helper()
+		virtual := net.JoinHostPort(r.vip, port)
+		for begin := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+			n := strings.Count(l.table(), " "+virtual+" -r ")
+			if n == want {
+				return
+			}
+			if time.Since(begin)-l.idle.since(begin) > limit {
+				t.Fatalf("%d servers are in, want %d\n%s", n, want, l.logText())
+			}
+		}
+	}
+	l.run(0, path, "start")
+	serving(portsServers, 60*time.Second)
+	before, began := len(l.logText()), time.Now()
+	l.inRS1([]lane{r.lane}, "ip -FAMILY addr del VIP/LENGTH dev DEVICE")
+	serving(portsServers-deadServers, 30*time.Second)
+	t.Logf("%d servers are out after %v", deadServers, time.Since(began).Round(100*time.Millisecond))
+
+	calm := func(when string, lasts time.Duration) {
+		t.Helper()
+		time.Sleep(lasts)
+		var out, in []string
+		said := l.logText()[before:]
+		for _, line := range strings.Split(said, "\n") {
+			switch {
+			case strings.Contains(line, "] Deleted real server") && !r.isDead(line):
+				out = append(out, line)
+			case strings.Contains(line, "] Added real server") && r.isDead(line):
+				in = append(in, line)
+			}
+		}
+		before += len(said)
+		t.Logf("%s: of the kernel's connections %s", when, l.states())
+		if len(out)+len(in) > 0 {
+			t.Errorf("%s: %d healthy servers went out, %d dead ones came in, such as\n%s\n%s", when, len(out), len(in),
+				strings.Join(out[:min(3, len(out))], "\n"), strings.Join(in[:min(3, len(in))], "\n"))
+		}
+	}
+	calm("at rest", lasts/2)
+	l.kill()
+	l.run(0, path, "start")
+	serving(portsServers-deadServers, 15*time.Second)
+	calm("after a kill", lasts/8)
+	l.ipvsadm("-C")
+	serving(portsServers-deadServers, 15*time.Second)
+	calm("after a flush", lasts/8)
+	l.config("# reloaded\n" + r.config(l, "", port))
+	l.run(0, path, "reload")
+	calm("after a reload", lasts/8)
+	l.run(0, path, "restart")
+	serving(portsServers-deadServers, 15*time.Second)
+	calm("after a restart", lasts/8)
+
+	other := l.file("other.cf", r.config(l, "7", port))
+	l.run(0, other, "start")
+	defer l.run(0, other, "stop")
+	calm("beside another daemon", lasts/4)
+	stop := make(chan bool)
+	made, failed := 0, 0
+	go func() {
+		defer close(stop)
+		source := map[string]string{"IPv4": "192.0.2.1", "IPv6": "2001:db8:1::1"}[r.family]
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			l.enter("dir", func() {
+				made++
+				d := net.Dialer{Timeout: time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(source), 0))}
+				if c, err := d.Dial("tcp", net.JoinHostPort(r.vip, "7000")); err == nil {
+					c.Close()
+				} else {
+					failed++
+				}
+			})
+		}
+	}()
+	calm("beside a client on the director", lasts/4)
+	stop <- true
+	<-stop
+	t.Logf("%d of %d requests of that client got no answer", failed, made)
+	l.inRS1([]lane{r.lane}, "ip -FAMILY addr add VIP/LENGTH dev DEVICE NODAD")
+	serving(portsServers, 30*time.Second)
+	l.run(0, path, "stop")
+}
+
+// states counts the kernel's connections by their states.
+func (l *lab) states() string {
+	counts := map[string]int{}
+	for _, line := range strings.Split(l.ipvsadm("-Lnc"), "\n")[2:] {
+		if fields := strings.Fields(line); len(fields) > 3 {
+			counts[fields[2]]++
+		}
+	}
+	return fmt.Sprint(counts)
+}

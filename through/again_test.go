@@ -1,0 +1,111 @@
+package through
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/wire"
+	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
+)
+
+// A failure counts when a connection that the service counts fails, too: the kernel may have sent the first one to
+// another server. The second one has what is left of the timeout, half of it more, up to a second, and twice what the last
+// success took at least.
+func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
+	up, refused := checker.Result{OK: true}, checker.Result{Detail: "connect: refused", Cause: checker.Refused}
+	late := func(d time.Duration) checker.Result { return checker.Result{OK: true, Took: d} }
+	silent := checker.Result{Detail: "connect: no answer in 5s", Cause: checker.Timeout, Took: 5 * time.Second}
+	for _, row := range []struct {
+		name               string
+		timeout, usual     time.Duration
+		first, second, own checker.Result
+		ok, ownAnswers     bool
+		took               time.Duration // since the check began
+		detail             string
+		connections        int
+	}{
+		{name: "led astray", first: silent, second: up, own: up, ok: true, took: 5 * time.Second, connections: 1},
+		{name: "refused by another server", first: refused, second: up, own: up, ok: true, connections: 1},
+		{name: "dead", first: silent, second: silent, own: silent, took: 6 * time.Second, connections: 1,
+			detail: "through 127.0.0.9: connect: no answer in 5s"},
+		{name: "without the address", first: silent, second: silent, own: up, ownAnswers: true, took: 6 * time.Second, connections: 1},
+		{name: "without the address, a short timeout", timeout: time.Second, first: checker.Result{Cause: checker.Timeout, Took: time.Second},
+			second: silent, own: up, ownAnswers: true, took: 1500 * time.Millisecond, connections: 1},
+		{name: "refused", first: refused, second: refused, own: up, ownAnswers: true, connections: 1},
+		{name: "slow by habit", usual: 2 * time.Second, first: silent, second: late(3 * time.Second), own: up, ok: true,
+			took: 8 * time.Second, connections: 1},
+		{name: "slow all at once", first: silent, second: late(3 * time.Second), own: silent, took: 6 * time.Second, connections: 1},
+		{name: "our own shortage", first: silent, second: checker.Result{Cause: checker.Shortage}, own: up,
+			took: 5 * time.Second, connections: 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(ipvsctl.NewMemory(nil))
+				through := &answers{list: []checker.Result{late(row.usual), row.second}}
+				c := f.check(t, through, &answers{list: []checker.Result{row.own}}).(*check)
+				c.timeout = cmp.Or(row.timeout, c.timeout)
+				c.Check(t.Context())
+				before := f.knocks
+				if _, ok := c.Way(time.Now()); !ok {
+					t.Fatal("the loop can't make it")
+				}
+				began := time.Now()
+				time.Sleep(row.first.Took)
+				r := c.Finish(t.Context(), row.first)
+				if r.OK != row.ok || r.OwnAnswers != row.ownAnswers || r.Way != checker.WayThrough ||
+					time.Since(began) != row.took || f.knocks-before != row.connections || row.detail != "" && r.Detail != row.detail {
+					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before, r)
+				}
+			})
+		})
+	}
+}
+
+// twice makes two connections, and fails if it can't.
+type twice struct {
+	f       *fake
+	between func()
+}
+
+func (c twice) Check(ctx context.Context) checker.Result {
+	connect := func() error { return c.f.connect(80) }
+	begin := wire.ViaTo(ctx, netip.AddrPortFrom(virtual, 80)).Starter
+	err := begin.Start(connect)
+	c.between()
+	return checker.Result{OK: errors.Join(err, begin.Start(connect)) == nil}
+}
+
+// Each connection of a check has to be counted, not only the first. One whose turn comes too late proves nothing, because
+// little of its timeout is left.
+func TestEachConnectionIsCounted(t *testing.T) {
+	for name, row := range map[string]struct {
+		between func(*fake)
+		want    error
+	}{
+		"counted":               {func(*fake) {}, nil},
+		"the second one is not": {func(f *fake) { f.astray = true }, errStray},
+		"it waits":              {func(f *fake) { f.line <- struct{}{} }, errSilent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(ipvsctl.NewMemory(nil))
+				f.Set(t.Context(), []checker.Through{way("127.0.0.2", lvs.Route)}, nil)
+				var p passage
+				f.ready(t.Context(), way("127.0.0.2", lvs.Route), &p)
+				n := &counting{Services: f.Services, ctx: t.Context(), p: &p, left: make(chan struct{}),
+					first: make(chan func() error), judged: make(chan error)}
+				r, err := n.check(forever, twice{f, func() { <-n.left; row.between(f) }})
+				if err != row.want || r.OK != (row.want == nil) {
+					t.Errorf("%+v, %v", r, err)
+				}
+			})
+		})
+	}
+}
