@@ -35,7 +35,7 @@ func (d *daemon) startThrough(ctx context.Context) {
 	services.Start(through.Options{
 		Table: d.Table.Private, Former: d.lock.Before.Private, Save: save, Taken: routedMarks,
 		Diverts: diverters(),
-		Config: printable.ShellWord(d.Instance.Path),
+		Config:  printable.ShellWord(d.Instance.Path),
 	})
 	services.Set(ctx, d.Loaded.Plan.Ways, d.Loaded.Plan.Keys())
 }

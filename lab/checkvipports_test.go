@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -106,11 +107,17 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 			for d in all br0; do ip netns exec %[1]s%[2]s sysctl -qw net.ipv4.conf.$d.rp_filter=0; done`, l.prefix, fmt.Sprintf("rs%d", n), n)
 	}
 	l.realServerScript(path, "start", 1, 2, 3)
-	for _, ns := range []string{"rs1", "rs2", "rs3"} {
-		if r.protocol == "udp" {
-			l.datagrams(ns, net.JoinHostPort(r.vip, port), func(question []byte) []byte { return dnsAnswer(ns, question) })
-		} else {
+	for n, ns := range []string{"rs1", "rs2", "rs3"} {
+		if r.protocol == "tcp" {
 			l.echo(ns, ":"+port)
+			continue
+		}
+		at := []string{r.vip} // answers come from the same address
+		for ; n < portsServers; n += 3 {
+			at = append(at, r.server(n).String())
+		}
+		for _, address := range at {
+			l.datagrams(ns, net.JoinHostPort(address, port), func(question []byte) []byte { return dnsAnswer(ns, question) })
 		}
 	}
 	serving := func(want int, limit time.Duration) {
@@ -138,7 +145,8 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		time.Sleep(lasts)
 		var out, in []string
 		said := l.logText()[before:]
-		for _, line := range strings.Split(said, "\n") {
+		others, _ := os.ReadFile(filepath.Join(l.dir, "other.cf.log"))
+		for _, line := range strings.Split(said+string(others), "\n") {
 			switch {
 			case strings.Contains(line, "] Deleted real server") && !r.isDead(line):
 				out = append(out, line)
@@ -176,7 +184,6 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	made, failed := 0, 0
 	go func() {
 		defer close(stop)
-		source := map[string]string{"IPv4": "192.0.2.1", "IPv6": "2001:db8:1::1"}[r.family]
 		for {
 			select {
 			case <-stop:
@@ -184,11 +191,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 			case <-time.After(20 * time.Millisecond):
 			}
 			l.enter("dir", func() {
-				made++
-				d := net.Dialer{Timeout: time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(source), 0))}
-				if c, err := d.Dial("tcp", net.JoinHostPort(r.vip, "7000")); err == nil {
-					c.Close()
-				} else {
+				if made++; !r.asks(port) {
 					failed++
 				}
 			})
@@ -201,6 +204,23 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	l.inRS1([]lane{r.lane}, "ip -FAMILY addr add VIP/LENGTH dev DEVICE NODAD")
 	serving(portsServers, 30*time.Second)
 	l.run(0, path, "stop")
+}
+
+// asks makes a request of a client with the source address of the checks, and reports whether it is answered.
+func (r portsRow) asks(port string) bool {
+	source := map[string]string{"IPv4": "192.0.2.1", "IPv6": "2001:db8:1::1"}[r.family]
+	from := netip.AddrPortFrom(netip.MustParseAddr(source), 0)
+	d := net.Dialer{Timeout: time.Second, LocalAddr: net.TCPAddrFromAddrPort(from)}
+	if r.protocol == "udp" {
+		d.LocalAddr = net.UDPAddrFromAddrPort(from)
+	}
+	c, err := d.Dial(r.protocol, net.JoinHostPort(r.vip, port))
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Second))
+	return r.protocol == "tcp" || strings.HasPrefix(dnsAsk(c), "rs")
 }
 
 // states counts the kernel's connections by their states.
