@@ -117,7 +117,7 @@ func reload(ctx context.Context, c *call) error {
 		if c.say(stopped); c.answer != nil {
 			c.answer["error"] = stopped
 		}
-		return exit{status: exitFailure}
+		return exit{exitFailure, errors.New(c.elsewhere())}
 	case c.waitsForUs(found):
 		return nil
 	}
@@ -125,7 +125,11 @@ func reload(ctx context.Context, c *call) error {
 	if c.empty {
 		words.Set("empty", "")
 	}
-	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", words, new(struct{}))
+	var answer daemon.ReloadAnswer
+	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", words, &answer)
+	if answer.Warning != "" {
+		c.warn("%s", answer.Warning)
+	}
 	refused, _ := errors.AsType[*control.Refusal](err)
 	switch {
 	case errors.Is(err, control.ErrEnding) && c.waitsForUs(c.found()):

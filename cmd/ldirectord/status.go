@@ -3,13 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"time"
 
 	"ldirectord/instance"
+	"ldirectord/printable"
 	"ldirectord/status"
 )
 
@@ -40,10 +43,10 @@ func showStatus(ctx context.Context, c *call) error {
 	if _, err := c.load(ctx); err != nil {
 		return err
 	}
-	ended := exit{status: exitStopped}
+	ended := exitStopped
 	if found.Stale {
 		c.say(fmt.Sprintf("ldirectord stale pid file %s for %s", c.instance().PidFile(), c.path))
-		ended.status = exitFailure
+		ended = exitFailure
 	}
 	stopped := "ldirectord is stopped for " + c.path
 	if c.jsonOut {
@@ -51,19 +54,21 @@ func showStatus(ctx context.Context, c *call) error {
 	} else {
 		c.tell("%s", stopped)
 	}
-	sayElsewhere(c)
-	return ended
+	return exit{ended, errors.New(c.elsewhere())}
 }
 
-// sayElsewhere names further daemons of this file that this command line does not select.
-func sayElsewhere(c *call) {
-	for _, s := range c.instance().Elsewhere() {
-		where := "--ipvs " + s.Table
+// elsewhere tells of daemons of this file on another table or in another network namespace, and how to ask them; "" for
+// none.
+func (o *options) elsewhere() string {
+	var all []string
+	for _, s := range o.instance().Elsewhere() {
+		how := fmt.Sprintf("ldirectord --ipvs %s %s", s.Table, printable.ShellWord(o.path))
 		if s.NetNS != instance.NetNS() {
-			where = fmt.Sprintf("the network namespace of pid %d", s.Pid)
+			how = fmt.Sprintf("nsenter --net=/proc/%d/ns/net ", s.Pid) + how
 		}
-		c.warn("another daemon of this file, with %s, is running with pid: %d", where, s.Pid)
+		all = append(all, fmt.Sprintf("the daemon of this file with pid %d is asked by %s", s.Pid, how))
 	}
+	return strings.Join(all, "; ")
 }
 
 // showReport prints the daemon's report, if an option requests it.

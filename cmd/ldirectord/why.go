@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -29,8 +30,8 @@ func why(ctx context.Context, c *call) error {
 func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
 	asked := wordsFor(o.args)
 	if o.found().Pid == 0 {
-		return nil, fmt.Errorf("no daemon runs for %s: only a running daemon knows the state of its servers",
-			o.path)
+		const none = "no daemon runs for %s: only a running daemon knows the state of its servers"
+		return nil, errors.New(cmp.Or(o.elsewhere(), fmt.Sprintf(none, o.path)))
 	}
 	text, err := o.socket().Ask(ctx, "/why?"+asked.Encode())
 	if err != nil {
