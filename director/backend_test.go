@@ -18,35 +18,26 @@ var someAddr = netip.MustParseAddrPort("10.2.0.1:80")
 // table is not known, the checks do.
 func TestTheLastServerOfAVirtualService(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
-	serving := ServerSnapshot{Addr: someAddr, Up: true, Weight: 1, InTable: true, Effective: 1}
-	out := ServerSnapshot{Addr: someAddr, Weight: 1}
-	byHand := ServerSnapshot{Addr: someAddr, Up: true, Weight: 1, InTable: true} // weight 0 by hand
-	upOnly := ServerSnapshot{Addr: someAddr, Up: true, Weight: 1}
+	serving := ServerSnapshot{Addr: someAddr, Up: true, Serves: true}
+	out := ServerSnapshot{Addr: someAddr}
+	upOnly := ServerSnapshot{Addr: someAddr, Up: true} // with weight 0
 	for _, c := range []struct {
 		what    string
 		other   ServerSnapshot
-		standby bool
-		err     string
 		drained bool
 		last    bool
 	}{
 		{what: "another one serves", other: serving},
 		{what: "the other one is down", other: out, last: true},
-		{what: "the other one got weight 0 by hand", other: byHand, last: true},
+		{what: "the other one passes with weight 0", other: upOnly, last: true},
+		{what: "the other one is a backup server that waits", other: ServerSnapshot{Addr: someAddr, Up: true,
+			ServerNames: ServerNames{Backup: "waits"}}},
 		{what: "the other one is drained before the table follows", other: serving, drained: true, last: true},
-		{what: "it stands by", other: upOnly, standby: true},
-		{what: "it stands by, and the other one is down", other: out, standby: true, last: true},
-		{what: "it stands by, and the other one has weight 0", other: ServerSnapshot{Addr: someAddr, Up: true},
-			standby: true, last: true},
-		{what: "it stands by, and the other one has weight 0 in the file and another by order", standby: true,
-			other: ServerSnapshot{Addr: someAddr, Up: true, Order: &orders.Order{Kind: orders.Weigh, Weight: 5}}},
-		{what: "the table refuses changes", other: upOnly, err: "no"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			first, second := serving, c.other
 			first.Real, second.Real = "10.2.0.1:80", "10.2.0.2:80"
-			now := &Snapshot{Standby: c.standby, Virtuals: []VirtualSnapshot{{ID: id, Error: c.err,
-				Servers: []ServerSnapshot{first, second}}}}
+			now := &Snapshot{Virtuals: []VirtualSnapshot{{ID: id, Servers: []ServerSnapshot{first, second}}}}
 			order := []lvs.Backend{lvs.At(id, "10.2.0.1:80")}
 			last := now.Last(order, ordersIf(c.drained, lvs.At(id, "10.2.0.2:80")))
 			if slices.Equal(last, order) != c.last || len(last) > 0 != c.last {

@@ -72,6 +72,7 @@ func TestAnOutageIsTold(t *testing.T) {
 		"quiescent, all fail":        {"real = 192.0.2.22:80 gate\nquiescent = yes", nil, 0, none},
 		"the fallback serves":        {config: "real = 192.0.2.22:80 gate\nfallback = 127.0.0.1:80"},
 		"drained, with a fallback":   {config: "real = 192.0.2.21:80 gate\nfallback = 127.0.0.1:80", orders: drained},
+		"weight 0, another by order": {config: "real = 192.0.2.21:80 gate 0", orders: orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Weigh, Weight: 5}}, serving: 1},
 		"drained":                    {"real = 192.0.2.21:80 gate", drained, 0, none},
 		"a backup serves":            {config: "real = 192.0.2.22:80 gate\nbackup = 192.0.2.23:80 gate", serving: 1},
 		"off":                        {config: "real = 192.0.2.21:80 gate\nchecktype = off"},
@@ -108,6 +109,20 @@ func TestAnOutageIsNotToldStandingBy(t *testing.T) {
 	got := tell(t, "real = 192.0.2.21:80 gate 0\nreal = 192.0.2.23:80 gate", nil, true)
 	if strings.Contains(got.text, "clients get nothing") || !strings.Contains(got.object, `"serving":1,`) {
 		t.Errorf("%s\n%s", got.text, got.object)
+	}
+}
+
+// A drained server is so since its order, even if the daemon is younger than that.
+func TestTheStateIsAsOldAsItsOrder(t *testing.T) {
+	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // of the fake time
+	for since, want := range map[time.Time]string{began.Add(-time.Hour): "1h0m", {}: "10s"} {
+		got := tell(t, "real = 192.0.2.21:80 gate\nreal = 192.0.2.23:80 gate", orders.All{
+			{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Drain, By: "root", Since: since}}, false)
+		_, line, _ := strings.Cut(got.text, "  192.0.2.21:80         drained")
+		told := "\n    order: drain by root" + map[bool]string{false: since.Local().Format(" since Jan 02 15:04")}[since.IsZero()]
+		if fields := strings.Fields(line); !strings.HasPrefix(fields[0], want) || !strings.Contains(line, told+"\n") {
+			t.Errorf("want %s and %s in\n%s", want, told, got.text)
+		}
 	}
 }
 
