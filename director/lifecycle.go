@@ -152,7 +152,9 @@ func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 }
 
 // whom is what of a check tells whose silence its timeout is: whom it asks, by which protocol, and for how long.
-func whom(s checker.Spec) job { return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout} }
+func whom(s checker.Spec) job {
+	return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout}
+}
 
 // checked yields all checks of all servers, except those with checktype=off.
 func checked(virtuals ...*virtual) iter.Seq[user] {
