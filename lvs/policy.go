@@ -22,9 +22,6 @@ type Policy struct {
 	BackupBelow LowHigh       // extension: how many servers are enough without backups; zero: one
 }
 
-// Delays reports whether a server that checks took out may have to wait until it comes back.
-func (p *Policy) Delays() bool { return p.HoldDown > 0 || p.Pace.N > 0 }
-
 // OnFail decides about a server that checks take out: it has weight 0 for that time and is then removed, or one of the
 // values below applies.
 type OnFail time.Duration
