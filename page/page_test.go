@@ -129,7 +129,7 @@ func TestFirstView(t *testing.T) {
 		"3 down", "1 unknown", "1 maintenance", "1 off", "4 up",
 		"Virtual services in trouble 4", "tcp:192.0.2.2:80 0 of 1 - wlc",
 		"tcp:192.0.2.4:80 1 of 1 - none the table refuses it: no such scheduler", "tcp:192.0.2.1:80 3 of 6",
-		"fwm:3 0 of 1 - sh keepserving holds 1", "Not healthy 9",
+		"fwm:3 0 of 1 - sh keepserving holds 1", "Not up, or with a remark 9",
 		"10.0.0.2:80 tcp:192.0.2.1:80 down 1m0s - - refused, 0s ago connect: refused", "10.0.1.1:80", "10.0.0.7:80 fwm:3 down 1m0s - - refused, 0s ago connect: refused; held",
 		"10.0.0.1:80 tcp:192.0.2.1:80 unknown", "10.0.0.9:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago changed externally",
 		"10.0.0.6:80 tcp:192.0.2.1:80 up 1m0s 1 - 2ms, 0s ago warning: the certificate", "127.0.0.1:80 tcp:192.0.2.2:80 fallback - - serves, not checked", "10.0.0.8:80 tcp:192.0.2.1:80 maintenance", "10.0.1.9:80 tcp:192.0.2.2:80 drained 0 0 - not in the file",
@@ -138,7 +138,7 @@ func TestFirstView(t *testing.T) {
 	if strings.Contains(text, "10.0.0.10:80") || strings.Contains(text, "10.0.2.1:80") {
 		t.Errorf("it has healthy servers:\n%s", text)
 	}
-	if text := read(t, newReport(status.Virtual{ID: "fwm:3", Servers: []status.Server{newServer("10.0.0.1:80", "up")}}), "/"); !strings.Contains(text, "Every server is healthy.") {
+	if text := read(t, newReport(status.Virtual{ID: "fwm:3", Servers: []status.Server{newServer("10.0.0.1:80", "up")}}), "/"); !strings.Contains(text, "Every server is up.") {
 		t.Error(text)
 	}
 }
@@ -181,7 +181,7 @@ func TestViews(t *testing.T) {
 		{"/?sort=service", []string{"10.0.0.7:80", "10.0.0.2:80", "10.0.1.1:80", "fwm:3 0 of 1", "tcp:192.0.2.1:80 3 of 6"}, "10.0.0.10"},
 		{"/?sort=-up", []string{"tcp:192.0.2.1:80 3 of 6", "tcp:192.0.2.4:80", "tcp:192.0.2.2:80"}, "10.0.0.10"},
 		{"/?sort=nonsense&skip=nonsense", []string{"10.0.0.2:80"}, "10.0.0.10"},
-		{"/?skip=999999", []string{"Not healthy 10 to 9 of 9"}, "10.0.0"},
+		{"/?skip=999999", []string{"Not up, or with a remark 10 to 9 of 9"}, "10.0.0"},
 	} {
 		text := read(t, some(), row.url)
 		inOrder(t, text, row.want...)
@@ -236,7 +236,7 @@ func TestSize(t *testing.T) {
 		}
 	}
 	r := crowd(2000)
-	inOrder(t, read(t, r, "/"), "2000 down", "8000 up", "Not healthy 1 to 200 of 2000", "Next")
+	inOrder(t, read(t, r, "/"), "2000 down", "8000 up", "Not up, or with a remark 1 to 200 of 2000", "Next")
 	_, text := ask(t, newPages(r).Page, "/?skip=400", nil)
 	inOrder(t, text, `<a href="?skip=200">Previous`, `<a href="?skip=600">Next`)
 	seen := map[string]bool{}
@@ -272,7 +272,7 @@ func TestRowsOfOneReasonAreOneRow(t *testing.T) {
 	text := read(t, r, "/")
 	inOrder(t, text, "Virtual services in trouble 300",
 		"300 × 0 of 2 up; no server serves, and there is no fallback: clients get nothing",
-		"tcp:192.0.2.1:80 0 of 2", "all 300", "Not healthy 600",
+		"tcp:192.0.2.1:80 0 of 2", "all 300", "Not up, or with a remark 600",
 		"599 × down: connect: refused", "10.0.0.1:80", "all 599", "10.0.7.1:80", "503")
 	if rows := strings.Count(text, " - - refused"); rows != maxOpened/2+1 {
 		t.Errorf("%d servers are shown", rows)

@@ -211,7 +211,7 @@ func (b *tab) want(expression string, want any) {
 func TestChangesAreShownAndSaid(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is healthy.", `data-is="6 of 6 up"`)
+	b.await("Every server is up.", `data-is="6 of 6 up"`)
 	b.value("window.stays = true")
 	b.do(chromedp.Focus(`a[href*="192.0.2.11"]`, chromedp.ByQuery))
 	f.say("127.1.2.22", "starting up")
@@ -221,7 +221,7 @@ func TestChangesAreShownAndSaid(t *testing.T) {
 	b.want(`document.title.startsWith("1 down, ")`, true)
 	b.want(`document.activeElement.href.includes("192.0.2.11")`, true)
 	f.say("127.1.2.22", "")
-	b.await("Every server is healthy.", "no longer listed")
+	b.await("Every server is up.", "no longer listed")
 	b.want("window.stays", true)
 }
 
@@ -229,7 +229,7 @@ func TestChangesAreShownAndSaid(t *testing.T) {
 func TestFilter(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is healthy.")
+	b.await("Every server is up.")
 	b.do(chromedp.SendKeys("input[name=q]", "127.1.3", chromedp.ByQuery))
 	text := b.await("Servers found <small>3</small>", "127.1.3.2:", "No virtual service matches.")
 	if strings.Contains(text, ">127.1.2.21") {
@@ -246,7 +246,7 @@ func TestFilter(t *testing.T) {
 	f.say("127.1.3.2", "")
 	b.await(`class="now good changed"`, "table: added with weight 5")
 	b.do(chromedp.Click(`header .home`, chromedp.ByQuery))
-	b.await("Every server is healthy.")
+	b.await("Every server is up.")
 	b.do(chromedp.Click(`.totals .good a`, chromedp.ByQuery))
 	b.await("Servers found <small>11</small>")
 	b.do(chromedp.Click(`thead th:first-child a`, chromedp.ByQuery))
@@ -274,7 +274,7 @@ func TestWordsOfServersDoNothing(t *testing.T) {
 func TestPauseAndADaemonThatEnded(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is healthy.")
+	b.await("Every server is up.")
 	b.do(chromedp.Click("#pause", chromedp.ByQuery))
 	f.say("127.1.2.22", "starting up")
 	before := b.value(`document.querySelector(".time").textContent`)
@@ -292,7 +292,7 @@ func TestPauseAndADaemonThatEnded(t *testing.T) {
 func TestWithoutScript(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, emulation.SetScriptExecutionDisabled(true), chromedp.Navigate(f.url))
-	b.await("Every server is healthy.")
+	b.await("Every server is up.")
 	f.say("127.1.2.22", "starting up")
 	text := b.await(`<tr class="bad"`, "starting up")
 	if strings.Contains(text, "changed") && strings.Contains(text, `bad changed`) || !strings.Contains(text, `id="pause"`) {
@@ -308,7 +308,7 @@ func TestWithoutScript(t *testing.T) {
 func TestARowThatOpens(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is healthy.")
+	b.await("Every server is up.")
 	for i := range 6 {
 		f.say(fmt.Sprintf("127.1.2.%d", 21+i), "starting up")
 	}
@@ -331,7 +331,7 @@ func TestARowThatOpens(t *testing.T) {
 func TestTheFilterIsWideEnough(t *testing.T) {
 	f := newFarm(t)
 	b := newTab(t, chromedp.Navigate(f.url))
-	b.await("Every server is healthy.")
+	b.await("Every server is up.")
 	for _, width := range []int64{320, 360, 390, 420, 460, 500, 560, 600, 640, 641, 700, 768, 900, 1024, 1280} {
 		b.do(emulation.SetDeviceMetricsOverride(width, 800, 1, width < 600))
 		if got := b.value(`document.querySelector("input[name=q]").offsetWidth`).(float64); got < 150 {
