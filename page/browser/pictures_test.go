@@ -37,7 +37,7 @@ func TestPictures(t *testing.T) {
 		file, page string
 		look       look
 	}{
-		{"page-light", "?", look{"", false, 1040, 640}},
+		{"page-light", "?", look{"", false, 1040, 670}},
 		{"page-why", "?virtual=tcp:192.0.2.10:80&real=127.1.2.22:8080", look{"", true, 1040, 560}},
 	} {
 		b.do(append(p.look.actions(), chromedp.Navigate(f.url+p.page))...)
