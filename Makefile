@@ -174,7 +174,7 @@ kernel-test-2: ldirectord
 # Every row of docs/measured/failures.md and docs/night.md, and the time until a failure is seen. Two guests, a processor each.
 JUDGEMENT = LongGuard|LongWeights|LongReturns|LongSharedDatabase|LongBackup|LongGroup|LongRemovals|LongFastDetection|LongWatch|OrdersEnd
 FAULTS_1 = ^TestKernel(LongFailures|LongDetection|LongFastDetection|LongNight|LongGuard|OrdersEnd)$$
-FAULTS = GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1200 GOFLAGS=-v testdata/lab/kernel-test
+FAULTS = GOTEST='$(call tests,$@,standard-verbose)' LDIRECTORD=$(CURDIR)/ldirectord LONG_TESTS=1 UML_SECONDS=1500 GOFLAGS=-v testdata/lab/kernel-test
 all-faults:
 	@$(MAKE) -j2 -k -O --no-print-directory all-faults-1 all-faults-2
 all-faults-1: ldirectord
