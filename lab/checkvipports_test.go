@@ -135,6 +135,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	}
 	l.run(0, path, "start")
 	serving(portsServers, 60*time.Second)
+	time.Sleep(2 * time.Second) // the log may be written after the table
 	before, began := len(l.logText()), time.Now()
 	l.inRS1([]lane{r.lane}, "ip -FAMILY addr del VIP/LENGTH dev DEVICE")
 	seen := 30 * time.Second
@@ -166,16 +167,16 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		}
 	}
 	calm("at rest", lasts/2)
-	l.kill()
-	l.run(0, path, "start")
-	serving(portsServers-deadServers, 15*time.Second)
-	calm("after a kill", lasts/8)
 	l.ipvsadm("-C")
 	serving(portsServers-deadServers, 15*time.Second)
 	calm("after a flush", lasts/8)
 	l.config("# reloaded\n" + r.config(l, "", port))
 	l.run(0, path, "reload")
 	calm("after a reload", lasts/8)
+	l.kill()
+	l.run(0, path, "start")
+	serving(portsServers-deadServers, 15*time.Second)
+	calm("after a kill", lasts/8)
 	l.run(0, path, "restart")
 	serving(portsServers-deadServers, 15*time.Second)
 	calm("after a restart", lasts/8)
