@@ -3,6 +3,7 @@ package status
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,21 +39,19 @@ func (v *Virtual) once(now time.Time) func(*Server) []string {
 	for i := range v.Servers {
 		have[v.Servers[i].Reason]++
 	}
-	return func(s *Server) (all []string) {
-		for _, remark := range ServerRemarks(s, now) {
-			n := have[remark]
-			if have[remark] = min(n, -n); n < 0 {
-				continue
-			}
-			switch n {
-			case 0, 1:
-			case len(v.Servers):
-				remark = "all: " + remark
-			default:
-				remark = fmt.Sprintf("%d servers: %s", n, remark)
-			}
-			all = append(all, remark)
+	return func(s *Server) []string {
+		all, n := ServerRemarks(s, now), have[s.Reason]
+		switch at := slices.Index(all, s.Reason); {
+		case at < 0 || n == 1:
+			return all
+		case n == 0:
+			return slices.Delete(all, at, at+1)
+		case n == len(v.Servers):
+			all[at] = "all: " + s.Reason
+		default:
+			all[at] = fmt.Sprintf("%d servers: %s", n, s.Reason)
 		}
+		have[s.Reason] = 0
 		return all
 	}
 }
