@@ -433,11 +433,15 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 	if ctx.Err() != nil {
 		return
 	}
+	missed := !r.OK && r.Cause != checker.Shortage && (p.stalled.After(start) || p.isLate(now, p.asleep()))
 	if t.silences = 0; !t.in {
-		passOn(p, u, now)
+		if r.Cause == checker.Timeout && !missed {
+			passOn(p, u, now)
+		}
+		t.ran = true
 		return
 	}
-	if !r.OK && r.Cause != checker.Shortage && !t.doubted && wasAsleep(p, start, now) {
+	if missed && !t.doubted {
 		due := p.next(t, r, start, now)
 		t.ran, t.doubted, t.due, t.late = true, true, now, max(0, due.Sub(now))
 		u.Stalled = true
@@ -463,27 +467,20 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 	}
 }
 
-// wasAsleep reports whether the process or the machine did not run for a time during a check.
-func wasAsleep(p *Pool, start, now time.Time) bool {
-	return p.stalled.After(start) || p.isLate(now, p.asleep())
-}
-
-// passOn handles the end of a check that was replaced on its way. It proves nothing about the new check, except that
-// the server answered neither this check in time, nor any later one. Otherwise a server that hangs would not be found
-// while each reload changes its check.
+// passOn handles the end of a check that was replaced on its way, and got no answer in time. That counts for the new
+// check, unless the server has answered a later one. Otherwise a server that hangs would not be found while each reload
+// changes its check.
 func passOn(p *Pool, u Update, now time.Time) {
 	t := u.Task
-	for t.ran = true; !t.in; {
+	for !t.in {
 		if t = t.Heir; t == nil || t.ran {
 			return
 		}
 	}
-	if u.Result.Cause == checker.Timeout && !wasAsleep(p, u.Began, now) {
-		t.silences++
-		u.Task, u.Silences = t, t.silences
-		p.pending = append(p.pending, u)
-		p.tell(now)
-	}
+	t.silences++
+	u.Task, u.Silences = t, t.silences
+	p.pending = append(p.pending, u)
+	p.tell(now)
 }
 
 // next is when a task is due again after a check from start to now.
