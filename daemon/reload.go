@@ -20,7 +20,6 @@ import (
 	"ldirectord/names"
 	"ldirectord/notify"
 	"ldirectord/parser"
-	"ldirectord/status"
 )
 
 // settleInterval is how long a changed file must stay as it is before it is read: it may be written in several steps.
@@ -167,27 +166,6 @@ func (f *configFile) answer(ctx context.Context, r request) {
 	}
 }
 
-// ReloadAnswer is the answer to a reload.
-type ReloadAnswer struct{ Warning string }
-
-// withoutServer names the orders whose servers the file no longer has; "" for none.
-func (d *daemon) withoutServer(ctx context.Context) string {
-	now, err := d.director.Snapshot(ctx)
-	if err != nil {
-		return ""
-	}
-	var lost []string
-	for _, o := range status.ListOrders(now.Orders, now) {
-		if o.Lost {
-			lost = append(lost, o.Backend.String())
-		}
-	}
-	if len(lost) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("orders that have no server any more: %d: %s", len(lost), strings.Join(lost, ", "))
-}
-
 // answerReload answers when a reading that began after the order was adopted or refused. If the command has refused the
 // file, the daemon does not read it.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
@@ -211,7 +189,7 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 			if why != "" {
 				return nil, control.Refused("the file is refused: " + why)
 			}
-			return ReloadAnswer{f.d.withoutServer(ctx)}, nil
+			return struct{}{}, nil
 		case <-ctx.Done():
 			if ctx.Err() == context.DeadlineExceeded {
 				return nil, fmt.Errorf("the file is not in force after %v", ReloadTimeout)
@@ -261,9 +239,6 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
 	f.current, f.auto = l, r.auto
 	f.adopt(ctx)
-	if lost := f.d.withoutServer(ctx); lost != "" {
-		f.d.say(notify.ConfigWarning, fmt.Sprintf("Warning [%d]: %s", os.Getpid(), lost))
-	}
 	f.d.Manager.ready(l.Summary())
 	return ""
 }

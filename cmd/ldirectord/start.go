@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -125,11 +126,7 @@ func reload(ctx context.Context, c *call) error {
 	if c.empty {
 		words.Set("empty", "")
 	}
-	var answer daemon.ReloadAnswer
-	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", words, &answer)
-	if answer.Warning != "" {
-		c.warn("%s", answer.Warning)
-	}
+	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", words, new(struct{}))
 	refused, _ := errors.AsType[*control.Refusal](err)
 	switch {
 	case errors.Is(err, control.ErrEnding) && c.waitsForUs(c.found()):
@@ -138,6 +135,22 @@ func reload(ctx context.Context, c *call) error {
 		return send(found.Pid, unix.SIGHUP)
 	case refused != nil && refused.Status == http.StatusConflict:
 		return exit{exitConfig, err}
+	case err == nil:
+		c.warnOfOrders(ctx)
 	}
 	return err
+}
+
+// warnOfOrders names the orders whose servers the file does not have any more.
+func (c *call) warnOfOrders(ctx context.Context) {
+	var lost []string
+	all, _ := c.orders(ctx)
+	for _, o := range all {
+		if o.Lost {
+			lost = append(lost, o.Backend.String())
+		}
+	}
+	if len(lost) > 0 {
+		c.warn("orders that have no server any more: %d: %s", len(lost), strings.Join(lost, ", "))
+	}
 }
