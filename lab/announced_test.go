@@ -23,11 +23,11 @@ func TestKernelAnnounced(t *testing.T) {
 	announcing := "checkinterval = 1\nwithdrawwait = 5\nannounce = lvs0\nlastresort = lvs1\n" + section
 	path := l.config(announcing)
 	l.says(l.run(exitOK, path, "plan"), "would put 192.0.2.31/32 on lvs0\n", "would put 2001:db8::31/128 on lvs0\n")
-	l.run(1, path, "withdraw", "192.0.2.31")
+	l.run(exitOK, path, "withdraw", "192.0.2.31")
 	if out := l.run(exitOK, path, "plan"); strings.Contains(out, "192.0.2.31/32") || !strings.Contains(out, "would put 2001:db8::31/128 on lvs0\n") {
 		t.Errorf("plan announces an address that is withdrawn by order:\n%s", out)
 	}
-	l.run(1, path, "announce", "192.0.2.31")
+	l.run(exitOK, path, "announce", "192.0.2.31")
 	l.run(exitOK, path, "start")
 	l.onDevice("lvs0", four, six)
 	l.onDevice("lvs1")
