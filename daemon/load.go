@@ -64,8 +64,7 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	defer func() {
 		if p := recover(); p != nil {
 			*l = Loaded{Text: text, Found: append(l.Found, parser.Diagnostic{
-				Severity: parser.Error, Kind: "fault", Pos: parser.Position{File: s.Path},
-				Text: fmt.Sprintf("a fault in ldirectord: %v at %s", p, checker.PanicPlace())})}
+				Severity: parser.Error, Kind: "fault", Pos: parser.Position{File: s.Path}, Text: fault(p)})}
 		}
 	}()
 	cfg, found := parser.Parse(ctx, s.Path, text, o)
@@ -112,6 +111,11 @@ func (l *Loaded) Refusals() (all []string) {
 		all[0] += fmt.Sprintf(" (errors: %d)", len(errors))
 	}
 	return all
+}
+
+// fault describes a panic that is recovered from.
+func fault(p any) string {
+	return fmt.Sprintf("a fault in ldirectord: %v at %s", p, checker.PanicPlace())
 }
 
 // RefuseWhatNeverRuns refuses a configuration with parts that can't work here, as in an image without a shell. A daemon

@@ -16,6 +16,7 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/control"
 	"ldirectord/director"
+	"ldirectord/names"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
 	"ldirectord/notify/webhook"
@@ -71,13 +72,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		if err != nil || old.Plan == nil {
 			t.Fatal(err, old)
 		}
-		d := &daemon{Options: Options{Config: source, Loaded: old, Manager: &ServiceManager{}}, tally: newTally(Options{}), director: director.New(director.Deps{})}
-		d.claims = &claims{}
-		d.log = newLogSink(d.Options, old.Config.Global)
-		d.mailer = mail.New(func(notify.Event) {})
-		d.webhook = webhook.New(func(notify.Event) {})
-		d.journal = notify.NewJournal(d.log.Notify)
-		d.metrics = &metricsServer{end: func() {}}
+		d := daemonOf(source, old)
 		f := newConfigFile(d, nil)
 		write("new")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -94,6 +89,76 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 			t.Errorf("the old log has %q", text)
 		}
 	})
+}
+
+// Wherever a panic is on the way from a file to its plan, the file is refused, with the place, and the daemon goes on with
+// the one in force: by a command or HUP, by autoreload or a new certificate, and when names are looked up again.
+func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "ld.cf")
+	ways := map[string]func(context.Context, *configFile){
+		"a command":     func(ctx context.Context, f *configFile) { f.reload(ctx, request{}) },
+		"autoreload":    func(ctx context.Context, f *configFile) { f.look(ctx) },
+		"a certificate": func(ctx context.Context, f *configFile) { f.read(ctx, request{auto: true}) },
+		"names":         func(ctx context.Context, f *configFile) { f.refine(ctx, nil) },
+	}
+	stages := map[string]func(*configFile){
+		"while checkers are made": func(f *configFile) { f.d.Config.Checks = nil },
+		"before it is parsed": func(f *configFile) {
+			f.d.director, f.current.Config.Names = nil, []names.Name{{Key: names.Key{Host: "web1"}, Followed: true}}
+		},
+	}
+	for way, take := range ways {
+		for stage, spoil := range stages {
+			if way == "names" && stage == "before it is parsed" {
+				continue // nothing of the file has a part there
+			}
+			t.Run(way+" "+stage, func(t *testing.T) {
+				text := "autoreload = yes\nlogfile = \"" + filepath.Join(dir, "log") + "\"\n" + oneServer
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Test(t, func(t *testing.T) {
+					env := NewEnvironment(icmp.NewPinger())
+					defer env.Close()
+					old, err := Load(t.Context(), Source{Path: file, Checks: env})
+					if err != nil || old.Plan == nil {
+						t.Fatal(err, old)
+					}
+					f := newConfigFile(daemonOf(Source{Path: file, Checks: env}, old), nil)
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					if err := os.WriteFile(file, []byte(text+"# new\n"), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					spoil(f)
+					take(ctx, f)
+					if f.current != old {
+						t.Error("another configuration is in force")
+					}
+					f.d.journal.Close(context.WithoutCancel(ctx))
+					if log, _ := os.ReadFile(filepath.Join(dir, "log")); !strings.Contains(string(log), "a fault in ldirectord: ") {
+						t.Errorf("the log has %q", log)
+					}
+					os.Remove(filepath.Join(dir, "log"))
+					f.d.mailer.Close(ctx)
+					f.d.webhook.Close(ctx)
+				})
+			})
+		}
+	}
+}
+
+// daemonOf is a daemon whose director has ended.
+func daemonOf(source Source, l *Loaded) *daemon {
+	d := &daemon{Options: Options{Config: source, Loaded: l, Manager: &ServiceManager{}}, tally: newTally(Options{}), director: director.New(director.Deps{})}
+	d.claims = &claims{}
+	d.log = newLogSink(d.Options, l.Config.Global)
+	d.mailer = mail.New(func(notify.Event) {})
+	d.webhook = webhook.New(func(notify.Event) {})
+	d.journal = notify.NewJournal(d.log.Notify)
+	d.metrics = &metricsServer{end: func() {}}
+	return d
 }
 
 // An address without a port names no virtual service. The message must not say that the real server is missing.

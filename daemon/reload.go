@@ -245,6 +245,12 @@ func (f *configFile) take(ctx context.Context, text []byte, err error, r request
 
 // prepare makes a text ready to run, and returns why it is refused; "" if it is accepted.
 func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Loaded, why string) {
+	defer func() {
+		if p := recover(); p != nil {
+			why = fault(p)
+			f.d.refused(why)
+		}
+	}()
 	o := f.d.Config.parserOptions()
 	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	// A certificate is new, or a command requests a file that autoreload has just adopted.
