@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -27,6 +28,7 @@ import (
 	"ldirectord/checker/icmp"
 	"ldirectord/daemon"
 	"ldirectord/director"
+	"ldirectord/docs"
 	"ldirectord/ipvsctl"
 	"ldirectord/maintenance"
 	"ldirectord/page"
@@ -233,7 +235,7 @@ func (w *way) command(t *testing.T, path, verb string, out io.Writer) {
 	c := &call{options: options{dirs: configDirs, path: path, runDir: w.dir, ipvs: "memory"}, env: w.env}
 	raw := bufio.NewWriter(out)
 	c.output = output{out: printable.Writer{To: raw}, raw: raw, stdout: out, stderr: out}
-	c.noLookup = true
+	c.noLookup, c.all = true, true
 	name, form, _ := strings.Cut(verb, " ")
 	if c.verb, c.command = name, commands[name]; form != "" {
 		c.jsonOut, c.answer, c.raw = true, map[string]any{"error": nil}, bufio.NewWriter(io.Discard)
@@ -324,6 +326,8 @@ type grammar struct {
 	files  []string
 	values map[string][]string // of each directive, as the files of testdata and examples have them
 	odd    []string
+
+	chapters []string // of the documentation
 }
 
 func newGrammar(t testing.TB) *grammar {
@@ -348,7 +352,10 @@ func newGrammar(t testing.TB) *grammar {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range parser.Directives() {
+	for _, d := range docs.Directives() {
+		if d.Section() && !slices.Contains(g.chapters, d.Chapter) {
+			g.chapters = append(g.chapters, d.Chapter)
+		}
 		if len(g.values[d.Name]) == 0 {
 			t.Errorf("no file below testdata or examples has a line of %s: add one", d.Name)
 		}
@@ -370,7 +377,8 @@ func (d *draw) one() int {
 
 func (d *draw) of(n int) int { return (d.one()<<8 | d.one()) % n }
 
-// file draws a file: up to three global directives, then up to three sections of up to seven.
+// file draws a file: up to three global directives, then up to three sections, each with up to three servers and seven
+// directives, of which half are of one chapter: what belongs together meets.
 func (g *grammar) file(drawn []byte) string {
 	if len(drawn) > 0 && drawn[0] == whole {
 		return string(drawn[1:])
@@ -378,12 +386,20 @@ func (g *grammar) file(drawn []byte) string {
 	d := draw(drawn)
 	var b strings.Builder
 	for range d.one() % 4 {
-		fmt.Fprintf(&b, "%s\n", g.line(&d, (*parser.Directive).Global))
+		fmt.Fprintf(&b, "%s\n", g.line(&d, "", (*parser.Directive).Global))
 	}
 	for range d.one()%3 + 1 {
-		fmt.Fprintln(&b, headers[d.one()%len(headers)])
+		header, chapter := headers[d.one()%len(headers)], g.chapters[d.one()%len(g.chapters)]
+		fmt.Fprintln(&b, header)
+		for range d.one() % 4 {
+			real := "real"
+			if strings.HasPrefix(header, "virtual6") {
+				real = "real6"
+			}
+			fmt.Fprintf(&b, "\t%s=%s\n", real, g.values[real][d.of(len(g.values[real]))])
+		}
 		for range d.one() % 8 {
-			fmt.Fprintf(&b, "\t%s\n", g.line(&d, (*parser.Directive).Section))
+			fmt.Fprintf(&b, "\t%s\n", g.line(&d, chapter, (*parser.Directive).Section))
 		}
 	}
 	text := []byte(b.String())
@@ -393,12 +409,12 @@ func (g *grammar) file(drawn []byte) string {
 	return string(text)
 }
 
-// line draws a directive that may be there, or in one of sixteen any one, with a value.
-func (g *grammar) line(d *draw, here func(*parser.Directive) bool) string {
+// line draws a directive that may be there, every second one of the chapter, or in one of sixteen any one, with a value.
+func (g *grammar) line(d *draw, chapter string, here func(*parser.Directive) bool) string {
 	var all []string
-	anywhere := d.one()%16 == 1
-	for _, one := range parser.Directives() {
-		if anywhere || here(one) {
+	which := d.one() % 16
+	for _, one := range docs.Directives() {
+		if which == 1 || here(&one.Directive) && (which%2 == 0 || chapter == "" || one.Chapter == chapter) {
 			all = append(all, one.Name)
 		}
 	}
@@ -411,4 +427,63 @@ func (g *grammar) line(d *draw, here func(*parser.Directive) bool) string {
 		values = g.values[all[d.of(len(all))]]
 	}
 	return name + "=" + values[d.of(len(values))]
+}
+
+// TestPairsOfDirectives takes each pair of directives of a section the whole way, each with values of its own and a
+// strange one, in sections that share files: first all of them, then those that are not refused.
+func TestPairsOfDirectives(t *testing.T) {
+	g, w := newGrammar(t), newWay(t)
+	var lines []string
+	for i, d := range docs.Directives() {
+		if !d.Section() || strings.HasPrefix(d.Name, "virtual") {
+			continue
+		}
+		own := slices.Compact(slices.Sorted(slices.Values(g.values[d.Name])))
+		most := 2
+		if d.Name == "checktype" || d.Name == "service" {
+			most = len(own)
+		}
+		for n := range min(most, len(own)) {
+			lines = append(lines, "\t"+d.Name+"="+own[(n+i)%len(own)]+"\n")
+		}
+		lines = append(lines, "\t"+d.Name+"="+odd[i%len(odd)]+"\n")
+	}
+	var sections []string
+	take := func() {
+		for len(sections) > 0 {
+			text := strings.Join(sections, "")
+			w.take(t, text)
+			_, found := parser.Parse(t.Context(), "", []byte(text), parser.Options{Alone: true})
+			if !found.HasErrors() {
+				break
+			}
+			refused, line := map[int]bool{}, 1
+			for _, e := range found.Errors() {
+				refused[e.At().Line] = true
+			}
+			sections = slices.DeleteFunc(sections, func(section string) (out bool) {
+				for range strings.Count(section, "\n") {
+					out = out || refused[line]
+					line++
+				}
+				return out
+			})
+		}
+		sections = nil
+	}
+	number := 0
+	for i, one := range lines {
+		for _, two := range lines[:i] {
+			header := fmt.Sprintf("virtual=10.%d.%d.1:80\n", number>>8, number&0xff)
+			if number%4 == 3 {
+				header = fmt.Sprintf("virtual=%d\n", number)
+			}
+			number++
+			sections = append(sections, header+"\treal=192.0.2.98:80 masq\n\treal=192.0.2.99:80 gate 2 \"a\", \"b\"\n"+two+one)
+			if len(sections) == 200 {
+				take()
+			}
+		}
+	}
+	take()
 }
