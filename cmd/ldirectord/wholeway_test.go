@@ -197,7 +197,7 @@ func (w *way) take(t *testing.T, text string) {
 	l, err := daemon.Load(t.Context(), w.source(path))
 	if err == nil && l.Config != nil {
 		for _, d := range l.Found.ForLog() {
-			fmt.Fprintln(&said, daemon.Message(d))
+			said.WriteString(asLine(daemon.Message(d)))
 		}
 		stopWatching(l.Config)
 		plan, found := director.NewPlan(l.Config, w.build)
