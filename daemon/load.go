@@ -64,7 +64,8 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	defer func() {
 		if p := recover(); p != nil {
 			*l = Loaded{Text: text, Found: append(l.Found, parser.Diagnostic{
-				Severity: parser.Error, Kind: "fault", Pos: parser.Position{File: s.Path}, Text: fault(p)})}
+				Severity: parser.Error, Kind: "fault", Pos: parser.Position{File: s.Path},
+				Text: fault(p)})}
 		}
 	}()
 	cfg, found := parser.Parse(ctx, s.Path, text, o)

@@ -91,7 +91,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 	})
 }
 
-// Wherever a panic is on the way from a file to its plan, the file is refused, with the place, and the daemon goes on with
+// Wherever a panic is on the way from a file to its plan, the file is refused, with the place, and the daemon continues with
 // the one in force: by a command or HUP, by autoreload or a new certificate, and when names are looked up again.
 func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 	dir := t.TempDir()
