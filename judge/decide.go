@@ -80,13 +80,20 @@ func (h *hearing) askAgain(at time.Time) {
 	}
 }
 
-// serving reports whether a destination takes new connections so far, unless it was taken out by hand. Sound: a server
-// that is held does not count, because it may be dead.
-func (h *hearing) serving(sound bool) bool {
+// serving reports whether a destination takes new connections so far, unless it was taken out by hand.
+func (h *hearing) serving() bool {
 	for addr, p := range h.Places {
-		s := h.At(addr)
-		held := sound && s != nil && s.Held
-		if p.Weight > 0 && !held && !h.isOutByHand(addr) {
+		if p.Weight > 0 && !h.isOutByHand(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// servesBeside reports whether another server serves than this one and those that are held, which may be dead.
+func (h *hearing) servesBeside(s *Server) bool {
+	for other := range h.all() {
+		if other != s && !other.Held && h.Serves(other) {
 			return true
 		}
 	}

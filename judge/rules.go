@@ -122,7 +122,7 @@ func guard(h *hearing) {
 	var held []*Server
 	for s := range h.all() {
 		s.Held = s.Held && (s.Verdict() != health.Up || s.Asks() > health.NoAdmin)
-		switch serves := h.Serves(s) || s.Rerouted && s.IsUp(); { // it serves when no other does
+		switch serves := h.Serves(s) || s.Rerouted && s.IsUp() && !h.servesBeside(s); {
 		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
 			h.letGo(s)
 		case s.Held && (h.isOutByHand(s.Dest.Addr) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
@@ -330,7 +330,7 @@ func fallback(h *hearing) {
 // servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided
 // those, even if no other server is left.
 func replaced(h *hearing) {
-	if !h.unknown || h.serving(false) {
+	if !h.unknown || h.serving() {
 		return
 	}
 	for _, d := range h.Have {
@@ -362,23 +362,17 @@ func byHand(h *hearing) {
 // The kernel then sends ARP requests for the virtual address, and no new client gets an answer, even after that
 // connection has ended.
 func rerouted(h *hearing) {
-	for s := range h.all() {
-		s.Rerouted = false
-	}
-	if !h.MayReroute(h.Have) {
-		return
-	}
-	left := false
+	left, may := false, h.MayReroute(h.Have)
 	for s := range h.all() {
 		now, in := h.Have.At(s.Dest.Addr)
 		wanted, placed := h.Places[s.Dest.Addr]
-		s.Rerouted = in && s.Reroutes(now) && placed && wanted.Forward == lvs.Route && s.Connected
+		s.Rerouted = may && in && s.Reroutes(now) && placed && wanted.Forward == lvs.Route && s.Connected
 		if !s.Rerouted {
 			continue
 		}
 		delete(h.Places, now.Addr)
 		// otherwise a held server would return without a success
-		leaves := !left && wanted.Weight > 0 && !s.Held && h.serving(true)
+		leaves := !left && wanted.Weight > 0 && !s.Held && h.servesBeside(s) && h.serving()
 		// which may have left before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {
