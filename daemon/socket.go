@@ -16,6 +16,7 @@ const maxAnswers = 16
 func (d *daemon) openSocket(ctx context.Context) {
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /status", control.Limiter(maxAnswers)(d.answerStatus))
+	routes.HandleFunc("GET /lacking", control.Limiter(maxAnswers)(d.answerLacking))
 	routes.HandleFunc("GET /why", control.Limiter(maxAnswers)(d.answerWhy))
 	routes.HandleFunc("POST /reload", control.Answer(ReloadTimeout, d.config.answerReload))
 	routes.HandleFunc("POST /role",

@@ -27,6 +27,17 @@ func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
 	control.Write(w, report, err, http.StatusServiceUnavailable)
 }
 
+// answerLacking answers how many virtual services have no server, and how many there are. Cluster managers ask every
+// few seconds, so it does not read the kernel's counters.
+func (d *daemon) answerLacking(w http.ResponseWriter, r *http.Request) {
+	now, err := d.director.Snapshot(r.Context())
+	if now == nil {
+		now = new(director.Snapshot)
+	}
+	report := status.NewReport(now, d.tally.process(), nil)
+	control.Write(w, []int{report.Lacking(), len(report.Virtuals)}, err, http.StatusServiceUnavailable)
+}
+
 // report is the current report.
 func (d *daemon) report(ctx context.Context) (*status.Report, error) {
 	now, err := d.director.Snapshot(ctx)

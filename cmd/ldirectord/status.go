@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -77,12 +78,7 @@ func showReport(ctx context.Context, c *call, pid int) error {
 		if err := c.perlRuns(); err != nil {
 			c.warn("%v", err)
 		}
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if report, err := c.report(ctx); err == nil && report.Lacking() > 0 {
-			c.say(fmt.Sprintf("%d of %d services have no server: status -v", report.Lacking(),
-				len(report.Virtuals)))
-		}
+		showLacking(ctx, c)
 		return nil
 	}
 	report, err := c.report(ctx)
@@ -97,6 +93,17 @@ func showReport(ctx context.Context, c *call, pid int) error {
 		return nil
 	}
 	return report.WriteText(c.raw) // it escapes before it breaks lines
+}
+
+// showLacking prints how many virtual services have no server, if any, and if the daemon answers in a second.
+func showLacking(ctx context.Context, c *call) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	text, err := c.socket().Ask(ctx, "/lacking")
+	var lacking, all int
+	if err == nil && json.Unmarshal(text, &[]*int{&lacking, &all}) == nil && lacking > 0 {
+		c.say(fmt.Sprintf("%d of %d services have no server: status -v", lacking, all))
+	}
 }
 
 // perlRuns is the error if the Perl ldirectord runs, which has no control socket.
