@@ -14,6 +14,7 @@ import (
 func TestKernelRealServerScriptUndoesOnlyWhatItDid(t *testing.T) {
 	l := newNetwork(t, 1)
 	l.sh("ip -n %srs1 addr add 192.0.2.12/32 dev lo", l.prefix) // set by the operator
+	l.sh("ip -n %srs1 addr add 192.0.2.31/24 dev br0", l.prefix) // the machine is two real servers
 	was := l.realServerState()
 	if strings.Contains(was, "arp_ignore:1") {
 		t.Fatalf("arp_ignore is set before any start:\n%s", was)
@@ -50,7 +51,7 @@ func (l *lab) runScript(want int, name string, addresses []string, word string) 
 	l.t.Helper()
 	text := ""
 	for _, a := range append(addresses, "192.0.2.99") { // the real server of this address is another machine
-		server := "192.0.2.21"
+		server := "192.0.2.21:80 gate\n        real = 192.0.2.31"
 		if a == "192.0.2.99" {
 			server = "192.0.2.98"
 		}

@@ -65,7 +65,7 @@ serves() {
 		ipip:*) tunnels="$tunnels tunl0" ;;
 		esac
 		case $address in *:*) ;; *) arp=yes ;; esac
-		wanted=$wanted${wanted:+$newline}"$device $address"
+		holds "$wanted" "$device $address" || wanted=$wanted${wanted:+$newline}"$device $address"
 	done
 }
 
