@@ -405,9 +405,6 @@ func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result
 
 // Start sends the first packet of a connection.
 func (n *counting) Start(send func() error) error {
-	if n.err != nil {
-		return n.err
-	}
 	select {
 	case n.first <- send:
 		return <-n.judged

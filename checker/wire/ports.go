@@ -39,7 +39,7 @@ func (v *Via) takes(fd int, to netip.AddrPort) bool {
 	if now.Sub(p.since) >= halfOpen {
 		p.since, p.last, p.before = now, map[lane]bool{}, p.last
 	}
-	isFree := !p.last[l] && !p.before[l]
+	isFree := l.from == 0 || !p.last[l] && !p.before[l] // 0: it is not connected
 	p.last[l] = true
 	return isFree
 }

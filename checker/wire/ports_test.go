@@ -103,3 +103,33 @@ func TestAStarterBeginsConnections(t *testing.T) {
 		}
 	}
 }
+
+// A connection that leads elsewhere by a port that is known to do so is no answer: another port is tried.
+func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	to := netip.MustParseAddrPort(l.Addr().String())
+	for _, row := range []struct {
+		known bool
+		want  int
+	}{{false, 1}, {true, maxPorts}} {
+		started := 0
+		v := Via{OnLink: true, To: to.Addr(), Starter: starter{&started, io.ErrClosedPipe},
+			Ports: &Ports{since: time.Now(), last: map[lane]bool{}}}
+		for port := range 1 << 16 {
+			v.Ports.last[lane{to, uint16(port)}] = row.known
+		}
+		if fd, err := StartTCP(to, &v); err == nil || fd != -1 || started != row.want {
+			t.Errorf("%+v: %d connections, %d, %v", row, started, fd, err)
+		}
+		v.Starter = nil
+		if fd, err := StartTCP(to, &v); err != nil {
+			t.Errorf("without a free port: %v", err)
+		} else {
+			syscall.Close(fd)
+		}
+	}
+}

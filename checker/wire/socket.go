@@ -50,13 +50,18 @@ func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(ui
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
-		if err != nil || via.takes(fd, to) || try == maxPorts {
-			return fd, err
+		isLast := fd < 0 || via.takes(fd, to) || try == maxPorts
+		if isLast && err == nil {
+			return fd, nil
 		}
 		syscall.Close(fd)
+		if isLast {
+			return -1, err
+		}
 	}
 }
 
+// startTCP is StartTCP with whatever port. The socket may be there with an error, too.
 func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	family := syscall.AF_INET6
 	if to.Addr().Unmap().Is4() {
@@ -76,11 +81,7 @@ func startTCP(to netip.AddrPort, via *Via) (int, error) {
 	default:
 		err = begun(raw.Connect(fd, to))
 	}
-	if err != nil {
-		syscall.Close(fd)
-		return -1, err
-	}
-	return fd, nil
+	return fd, err
 }
 
 // begun is the error of a connection that can't begin.
