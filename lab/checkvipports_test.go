@@ -99,21 +99,16 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 	port := map[string]string{"tcp": "7000", "udp": "53"}[r.protocol]
 	path := l.config(r.config(l, "", port))
 	for n, ns := range []string{"rs1", "rs2", "rs3"} {
-		first := n
 		via, length := r.real(n+1), map[string]string{"IPv4": "/32 dev lo", "IPv6": "/128 dev lo nodad"}[r.family]
 		var routes, addresses string
 		for ; n < portsServers; n += 3 {
-			if n == first+3 {
-				l.sh("ip -n %s%s -batch - <<END\n%sEND", l.prefix, ns, addresses)
-				l.realServerScript(path, "start", first+1)
-				addresses = ""
-			}
 			routes += fmt.Sprintf("route add %v via %s\n", r.server(n), via)
 			addresses += fmt.Sprintf("addr add %v%s\n", r.server(n), length)
 		}
 		l.sh("ip -n %sdir -batch - <<END\n%sEND\nip -n %[1]s%[3]s -batch - <<END\n%[4]sEND", l.prefix, routes, ns, addresses)
 		l.sh("for d in all br0; do ip netns exec %s%s sysctl -qw net.ipv4.conf.$d.rp_filter=0; done", l.prefix, ns)
 	}
+	l.realServerScript(path, "start", 1, 2, 3)
 	for n, ns := range []string{"rs1", "rs2", "rs3"} {
 		if r.protocol == "tcp" {
 			l.echo(ns, ":"+port)

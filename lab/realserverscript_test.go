@@ -13,7 +13,7 @@ import (
 // the real server.
 func TestKernelRealServerScriptUndoesOnlyWhatItDid(t *testing.T) {
 	l := newNetwork(t, 1)
-	l.sh("ip -n %srs1 addr add 192.0.2.12/32 dev lo", l.prefix) // set by the operator
+	l.sh("ip -n %srs1 addr add 192.0.2.12/32 dev lo", l.prefix)  // set by the operator
 	l.sh("ip -n %srs1 addr add 192.0.2.31/24 dev br0", l.prefix) // the machine is two real servers
 	was := l.realServerState()
 	if strings.Contains(was, "arp_ignore:1") {
