@@ -151,6 +151,15 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		t.Helper()
 		time.Sleep(lasts)
 		var out, in []string
+		of := func(line string) (all string) { // what the log has of its server
+			server := strings.Fields(line[strings.Index(line, "server: "):])[1]
+			for _, other := range strings.Split(l.logText(), "\n") {
+				if strings.Contains(other, " "+server+" ") {
+					all += other + "\n"
+				}
+			}
+			return all
+		}
 		said := l.logText()[before:]
 		others, _ := os.ReadFile(filepath.Join(l.dir, "other.cf.log"))
 		for _, line := range strings.Split(said+string(others), "\n") {
@@ -158,7 +167,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 			case strings.Contains(line, "] Deleted real server") && !r.isDead(line):
 				out = append(out, line)
 			case strings.Contains(line, "] Added real server") && r.isDead(line) && !strings.Contains(line, "|other.cf|"): // the address is not its own
-				in = append(in, line)
+				in = append(in, of(line))
 			}
 		}
 		before += len(said)

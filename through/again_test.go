@@ -109,3 +109,19 @@ func TestEachConnectionIsCounted(t *testing.T) {
 		})
 	}
 }
+
+// After an answer that could not be judged the next connection is counted, too.
+func TestAVoidAnswerLeavesTheWayDoubted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		through := &answers{list: []checker.Result{{OK: true}}}
+		c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
+		through.then = func() {
+			f.line <- struct{}{}
+			time.AfterFunc(lineTimeout+1, func() { <-f.line })
+		}
+		if r := c.Check(t.Context()); r.Way != checker.WayVoid || !c.now.looked.IsZero() {
+			t.Errorf("%+v, looked at %v", r, c.now.looked)
+		}
+	})
+}

@@ -329,7 +329,10 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 		return err
 	})
 	if err != nil {
-		return err.Error()
+		void = err.Error()
+	}
+	if void != "" {
+		p.looked = time.Time{}
 	}
 	return void
 }
