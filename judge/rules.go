@@ -122,7 +122,7 @@ func guard(h *hearing) {
 	var held []*Server
 	for s := range h.all() {
 		s.Held = s.Held && (s.Verdict() != health.Up || s.Asks() > health.NoAdmin)
-		switch serves := h.Serves(s) || s.Rerouted && s.IsUp() && !h.servesBeside(s); {
+		switch serves := h.Serves(s) || s.Rerouted && s.IsUp() && s.Weight() > 0 && !h.servesBeside(s); {
 		case s.Held && (!guards || s.Weight() == 0 || s.Backup):
 			h.letGo(s)
 		case s.Held && (h.isOutByHand(s.Dest.Addr) || h.Gathers() && h.Have != nil && h.weighsNothing(s)):
