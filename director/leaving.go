@@ -128,7 +128,7 @@ func Carried(c lvs.Counters) string {
 }
 
 // Plural is a number of something.
-func Plural(n uint32, what string) string {
+func Plural[N int | uint32 | uint64](n N, what string) string {
 	if n != 1 {
 		what += "s"
 	}

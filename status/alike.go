@@ -64,7 +64,7 @@ func (r *Report) Summary() string {
 			impaired++
 		}
 	}
-	all := director.Plural(uint32(len(r.Virtuals)), "virtual service")
+	all := director.Plural(len(r.Virtuals), "virtual service")
 	return fmt.Sprintf("%s: %d without a server, %d impaired", all, lacking, impaired)
 }
 

@@ -26,7 +26,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
 	t.printf("configuration read %s ago; %s, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)),
-		director.Plural(uint32(r.Reloads.Succeeded), "reload"), r.Reloads.Refused)
+		director.Plural(r.Reloads.Succeeded, "reload"), r.Reloads.Refused)
 	t.remarks(0, r.Remarks()...)
 	t.announcements(r)
 	t.printf("\n%s\n", r.Summary())

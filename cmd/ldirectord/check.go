@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"ldirectord/daemon"
+	"ldirectord/director"
 	"ldirectord/parser"
 )
 
@@ -70,19 +71,12 @@ func printCheck(c *call, l *daemon.Loaded) {
 func countFindings(found parser.Diagnostics) string {
 	text := "no errors"
 	if n := len(found.Errors()); n > 0 {
-		text = counted(n, "error")
+		text = director.Plural(n, "error")
 	}
 	if n := len(found.Warnings()); n > 0 {
-		text += ", " + counted(n, "warning")
+		text += ", " + director.Plural(n, "warning")
 	}
 	return text
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func isTerminal(f *os.File) bool {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ldirectord/daemon"
+	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/parser"
 )
@@ -115,10 +116,10 @@ func (c *call) printFindings(found parser.Diagnostics) {
 	silent := len(slices.DeleteFunc(found.Warnings(), parser.Diagnostic.AtStart))
 	if silent > 0 && advice {
 		c.say(daemon.Message(parser.Diagnostic{Pos: parser.Position{File: c.path},
-			Text: counted(silent, "warning") + "; the command check shows all"}))
+			Text: director.Plural(silent, "warning") + "; the command check shows all"}))
 	}
 }
 
 func (c *call) moreFindings(left int) string {
-	return fmt.Sprintf("%s: and %s of findings; check --all shows all", c.path, counted(left, "more kind"))
+	return fmt.Sprintf("%s: and %s of findings; check --all shows all", c.path, director.Plural(left, "more kind"))
 }
