@@ -90,6 +90,16 @@ func (h *hearing) serving() bool {
 	return false
 }
 
+// passing is serving without the servers that are held, which may be dead.
+func (h *hearing) passing() bool {
+	for addr, p := range h.Places {
+		if s := h.At(addr); p.Weight > 0 && !h.isOutByHand(addr) && (s == nil || !s.Held) {
+			return true
+		}
+	}
+	return false
+}
+
 // servesBeside reports whether another server serves than this one and those that are held, which may be dead.
 func (h *hearing) servesBeside(s *Server) bool {
 	for other := range h.all() {

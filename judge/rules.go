@@ -372,7 +372,7 @@ func rerouted(h *hearing) {
 		}
 		delete(h.Places, now.Addr)
 		// otherwise a held server would return without a success
-		leaves := !left && wanted.Weight > 0 && !s.Held && h.servesBeside(s) && h.serving()
+		leaves := !left && wanted.Weight > 0 && !s.Held && h.passing()
 		// which may have left before
 		left = left || leaves || wanted.Weight == 0 && s.State() == health.Unknown
 		if leaves {
