@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/checker/wire"
 	"ldirectord/director"
+	"ldirectord/printable"
 )
 
 // MetricsType is the media type of what WriteMetrics writes.
@@ -62,7 +63,7 @@ func (e exposition) table() {
 func (e exposition) virtuals() {
 	info := e.family("ldirectord_virtual_info")
 	for i := range e.s.Virtuals {
-		info.add(1, "virtual", e.s.Virtuals[i].ID, "servicename", e.s.Virtuals[i].Title)
+		info.add(1, "virtual", e.s.Virtuals[i].ID, "servicename", printable.Text(e.s.Virtuals[i].Title))
 	}
 	e.family("ldirectord_virtual_serving").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Serving), !(*Virtual)(v).IsOff() })
