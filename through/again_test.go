@@ -125,3 +125,52 @@ func TestAVoidAnswerLeavesTheWayDoubted(t *testing.T) {
 		}
 	})
 }
+
+// The kernel counts no datagrams, and may remember any source port for another server. So a server goes out or comes back
+// by the results from five ports, which have to agree.
+func TestDatagramsFromFivePortsDecide(t *testing.T) {
+	const all = 1 + otherPorts
+	for _, row := range []struct {
+		name   string
+		passes int // of the five
+		ok     bool
+		cause  checker.Cause
+	}{
+		{"back", all, true, 0},
+		{"dead, and one port leads to another server", 1, false, checker.Unjudged},
+		{"up, and one port leads to a dead server", all - 1, false, checker.Unjudged},
+		{"dead", 0, false, checker.Timeout},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for lastly := range 2 { // the first check is the one that is built last
+					f, built := newFake(ipvsctl.NewMemory(nil)), 0
+					spec := checker.Spec{Type: "negotiate", Protocol: "udp", NegotiateTimeout: 5 * time.Second,
+						Through: way("127.0.0.2", lvs.Route), Target: netip.MustParseAddrPort("127.0.0.2:80")}
+					f.Set(t.Context(), []checker.Through{spec.Through}, nil)
+					c, err := f.New(spec, func(s checker.Spec) (checker.Checker, error) {
+						r := checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
+						if s.Target.Addr() != virtual {
+							return &answers{list: []checker.Result{{OK: true}}}, nil
+						}
+						if built++; (built+lastly*row.passes-1)%all < row.passes {
+							r = checker.Result{OK: true}
+						}
+						a := &answers{list: []checker.Result{r}}
+						if built == all {
+							return f.asked(a, 80), nil
+						}
+						return a, nil
+					})
+					if err != nil || built != all {
+						t.Fatal(built, err)
+					}
+					began := time.Now()
+					if r := c.Check(t.Context()); r.OK != row.ok || r.Cause != row.cause || time.Since(began) > 6*time.Second {
+						t.Errorf("after %v: %+v", time.Since(began), r)
+					}
+				}
+			})
+		})
+	}
+}

@@ -17,6 +17,10 @@ import (
 // own address.
 const overtime = time.Second
 
+// otherPorts is from how many further ports a check by datagrams is made, where it decides: IPVS may remember a
+// datagram from any of them for another server.
+const otherPorts = 4
+
 // forever is no limit: a check has its own timeout.
 const forever = time.Duration(math.MaxInt64)
 
@@ -26,6 +30,7 @@ type check struct {
 	*Services
 	way          checker.Through
 	through, own checker.Checker
+	others       []checker.Checker // copies of through; only for datagrams
 	timeout      time.Duration
 
 	began   time.Time
@@ -47,7 +52,14 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	there := netip.AddrPortFrom(c.way.Virtual, spec.Target.Port())
 	spec.URL = strings.Replace(spec.URL, "://"+spec.Target.String()+"/", "://"+there.String()+"/", 1)
 	spec.Target, c.now.port = there, there.Port()
-	c.through, err = build(spec)
+	for spec.Protocol == "udp" && len(c.others) < otherPorts && err == nil {
+		var other checker.Checker
+		other, err = build(spec)
+		c.others = append(c.others, other)
+	}
+	if err == nil {
+		c.through, err = build(spec)
+	}
 	return c, err
 }
 
@@ -83,7 +95,10 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 	switch c.now.counted = doubted; {
 	case err != nil:
 	case doubted:
-		r, err = c.surely(ctx, &c.now, limit, c.through)
+		agrees := c.askOthers(ctx, limit)
+		if r, err = c.surely(ctx, &c.now, limit, c.through); !agrees(r.OK) {
+			r = checker.Result{Cause: checker.Unjudged, Detail: "its answers differ by the source port"}
+		}
 	default:
 		r = c.through.Check(wire.WithVia(ctx, c.now.via))
 	}
@@ -96,6 +111,24 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 	}
 	c.void = c.judge(ctx, &c.now, r)
 	return r
+}
+
+// askOthers makes the same check by datagrams from other ports, at the same time as the first one. The function that it
+// returns waits for them, and reports whether all have the first one's result.
+func (c *check) askOthers(ctx context.Context, limit time.Duration) (agrees func(ok bool) bool) {
+	ctx, cancel := context.WithTimeout(wire.WithVia(wire.Taped(ctx, nil), c.now.via), limit)
+	results := make(chan bool, len(c.others))
+	for _, other := range c.others {
+		go func() { results <- other.Check(ctx).OK }()
+	}
+	return func(ok bool) bool {
+		defer cancel()
+		agree := true
+		for range c.others {
+			agree = <-results == ok && agree
+		}
+		return agree
+	}
 }
 
 // First implements checker.Guided.
@@ -182,7 +215,7 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 func (c *check) again(ctx context.Context, first checker.Result, limit time.Duration) checker.Result {
 	began := time.Now()
 	r := c.ask(ctx, limit)
-	if !r.OK && time.Since(began) >= limit {
+	if !r.OK && r.Cause != checker.Unjudged && time.Since(began) >= limit {
 		return first
 	}
 	return r
