@@ -23,8 +23,8 @@ func TestKernelLoopbackByMasq(t *testing.T) {
 	}
 	path := l.config(config)
 	said := l.run(0, path, "check")
-	if strings.Count(said, "with masq clients of other machines do not reach") != 2 {
-		t.Errorf("check does not warn twice:\n%s", said)
+	if !strings.Contains(said, "with masq clients of other machines do not reach") || !strings.Contains(said, "and 1 more: line 10") {
+		t.Errorf("check does not warn of both:\n%s", said)
 	}
 	l.run(0, path, "start")
 	t.Cleanup(func() { l.run(0, path, "stop") })
