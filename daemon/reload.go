@@ -135,7 +135,7 @@ func (f *configFile) look(ctx context.Context) {
 		f.take(ctx, text, nil, request{auto: true})
 	} else {
 		f.d.say(notify.ConfigIgnored, " - ignore new configuration")
-		f.d.say(notify.ConfigIgnored, "autoreload is off: ldirectord reload takes the new configuration")
+		f.d.say(notify.ConfigIgnored, "autoreload is off: the command reload takes the new configuration")
 	}
 }
 
@@ -272,7 +272,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 	l.forget()
 	if !r.empty && len(l.Config.Virtuals) == 0 && len(f.current.Config.Virtuals) > 0 {
 		why = f.d.Config.Path + " no longer has a virtual service: the old configuration stays in force; " +
-			"ldirectord reload --empty puts the new one in force"
+			"the command reload --empty puts the new one in force"
 		f.d.refused(why)
 		return l, why
 	}

@@ -53,27 +53,16 @@ func (e *examination) allMarks() {
 	}
 }
 
-// addressesAway warns of virtual addresses whose packets do not end on this machine. It warns once if that is true of
-// all, because the file may be examined on another machine.
+// addressesAway warns of virtual addresses whose packets do not end on this machine.
 func (e *examination) addressesAway() {
 	away := map[netip.Addr]bool{}
-	var first Finding
 	for _, s := range e.services {
 		addr := s.Config.Addr.Addr()
 		if s.Config.Mark != 0 || addr.IsUnspecified() || away[addr] || e.of(s).ends(single(addr)) {
 			continue
 		}
-		if len(away) == 0 {
-			first = Finding{Kind: "virtual-address", Text: offMachine(single(addr)),
-				at: s.Config.At["virtual"]}
-		}
 		away[addr] = true
-	}
-	if n := len(away); n > 1 {
-		first.Text += fmt.Sprintf("; the same is true of %d more", n-1)
-	}
-	if len(away) > 0 {
-		e.add(first)
+		e.add(Finding{Kind: "virtual-address", Text: offMachine(single(addr)), at: s.Config.At["virtual"]})
 	}
 }
 

@@ -67,16 +67,19 @@ func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {
 	}
 }
 
-// Virtual addresses that are not on this machine are reported once, at their first section. Addresses of mark lines
+// Each virtual address that is not on this machine is reported at its first section. Addresses of mark lines
 // are reported at those lines.
 func TestCheckReportsVirtualAddressesThatAreNotHere(t *testing.T) {
 	services := servicesOf(t, "virtual=192.0.2.10:80\n\treal=192.0.2.21:80 gate\nvirtual=192.0.2.11:80\n\treal=192.0.2.21:80 gate\n"+
 		"virtual=192.0.2.11:81\n\treal=192.0.2.21:81 gate\nvirtual=192.0.2.12:80\n\treal=192.0.2.21:81 gate\n\tannounce=lvs0\nvirtual6=[2001:db8::1]:80\n\treal6=[2001:db8::21]:80 gate\nvirtual=3\n\treal=192.0.2.21:80 gate\n")
 	for have, want := range map[string]string{
 		"192.0.2.10 192.0.2.11 2001:db8::1": "",
-		"192.0.2.10 2001:db8::1":            "ld.cf:3:9: warning: no interface here has 192.0.2.11: clients cannot reach it until one has\n",
-		"192.0.2.10":                        "ld.cf:3:9: warning: no interface here has 192.0.2.11: clients cannot reach it until one has; the same is true of 1 more\n",
-		"":                                  "ld.cf:1:9: warning: no interface here has 192.0.2.10: clients cannot reach it until one has; the same is true of 2 more\n",
+		"192.0.2.10 2001:db8::1":            "ld.cf:3:9: warning: no interface here has 192.0.2.11, so clients cannot reach it\n",
+		"192.0.2.10": "ld.cf:3:9: warning: no interface here has 192.0.2.11, so clients cannot reach it\n" +
+			"ld.cf:10:10: warning: no interface here has 2001:db8::1, so clients cannot reach it\n",
+		"": "ld.cf:1:9: warning: no interface here has 192.0.2.10, so clients cannot reach it\n" +
+			"ld.cf:3:9: warning: no interface here has 192.0.2.11, so clients cannot reach it\n" +
+			"ld.cf:10:10: warning: no interface here has 2001:db8::1, so clients cannot reach it\n",
 	} {
 		f := facts{routes: map[routeQuery]route{}}
 		for _, q := range routeQueries(services) {

@@ -63,7 +63,8 @@ func (r Report) Brief() []Finding {
 		}
 		one := others[0]
 		one.Command = ""
-		one.Text = fmt.Sprintf("and %d more", len(others)) + parser.Listed(": ", slices.Compact(of))
+		one.Text = fmt.Sprintf("the same is true of %d more", len(others)) +
+			parser.Listed(": ", slices.Compact(of))
 		return one
 	})
 }

@@ -116,7 +116,7 @@ func offMachine(p netip.Prefix) string {
 	if !p.IsSingleIP() {
 		what = "an address of " + p.String()
 	}
-	return "no interface here has " + what + ": clients cannot reach it until one has"
+	return "no interface here has " + what + ", so clients cannot reach it"
 }
 
 func (e *examination) addAddress(p netip.Prefix) string {

@@ -80,8 +80,8 @@ func TestMarkLinesOfAddressesThatAreNotHere(t *testing.T) {
 	}
 	e := newExamination(services, f, "")
 	e.markAddresses(services[0])
-	const want = "ld.cf:5:7: warning: no interface here has 192.0.2.11: clients cannot reach it until one has\n" +
-		"ld.cf:7:7: warning: no interface here has an address of 198.51.100.0/24: clients cannot reach it until one has\n"
+	const want = "ld.cf:5:7: warning: no interface here has 192.0.2.11, so clients cannot reach it\n" +
+		"ld.cf:7:7: warning: no interface here has an address of 198.51.100.0/24, so clients cannot reach it\n"
 	if got := said(&e.findings); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

@@ -30,7 +30,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 const ReadTimeout = 5 * time.Second
 
 // ErrLate is the error of a file that takes longer, as on a file server that is gone.
-var ErrLate = fmt.Errorf("it is not read after %v", ReadTimeout)
+var ErrLate = fmt.Errorf("it could not be read within %v", ReadTimeout)
 
 // InTime looks at a file. A look that does not end is left to itself.
 func InTime[T any](path string, look func() (T, error)) (seen T, err error) {

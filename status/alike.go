@@ -64,6 +64,9 @@ func (r *Report) Summary() string {
 			impaired++
 		}
 	}
+	if len(r.Virtuals) == 0 {
+		return "no virtual service: clients get nothing"
+	}
 	all := director.Plural(len(r.Virtuals), "virtual service")
 	return fmt.Sprintf("%s: %d without a server, %d impaired", all, lacking, impaired)
 }

@@ -102,10 +102,10 @@ func (v *Virtual) Remarks() []string {
 		if v.Fallback != nil {
 			fallback = "the fallback stays out"
 		}
-		if v.Up() > 0 {
-			fallback += " while servers pass with weight 0"
-		}
 		all.add("no server serves, and %s: clients get nothing", fallback)
+		if v.Up() > 0 {
+			all.add("the servers that pass have weight 0, which keeps a fallback out")
+		}
 	}
 	if len(v.Added) > 0 {
 		all.add("added externally: %s; kept until a reload", strings.Join(v.Added, ", "))

@@ -57,7 +57,7 @@ func tell(t *testing.T, config string, given orders.All, standby bool) (all told
 // Where no destination of the table has a weight, clients get nothing, and every output says so, whatever the servers'
 // checks find; where one has, none does. Server 22 fails, the others pass.
 func TestAnOutageIsTold(t *testing.T) {
-	const none, stays = "and there is no fallback", "and the fallback stays out while servers pass with weight 0"
+	const none, stays = "and there is no fallback", "and the fallback stays out: clients get nothing the servers that pass have weight 0, which keeps a fallback out"
 	drained := orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.21:80"}: {Kind: orders.Drain}}
 	for name, c := range map[string]struct {
 		config  string
@@ -68,7 +68,7 @@ func TestAnOutageIsTold(t *testing.T) {
 		"one serves":                 {config: "real = 192.0.2.21:80 gate\nreal = 192.0.2.22:80 gate", serving: 1},
 		"one with weight, one fails": {"real = 192.0.2.21:80 gate 0\nreal = 192.0.2.22:80 gate\nfallback = 127.0.0.1:80", nil, 0, stays},
 		"all have weight 0":          {"real = 192.0.2.21:80 gate 0\nreal = 192.0.2.23:80 gate 0\nfallback = 127.0.0.1:80", nil, 0, stays},
-		"weight 0, no fallback":      {"real = 192.0.2.21:80 gate 0", nil, 0, none + " while servers pass with weight 0"},
+		"weight 0, no fallback":      {"real = 192.0.2.21:80 gate 0", nil, 0, none + ": clients get nothing the servers that pass have weight 0"},
 		"quiescent, all fail":        {"real = 192.0.2.22:80 gate\nquiescent = yes", nil, 0, none},
 		"the fallback serves":        {config: "real = 192.0.2.22:80 gate\nfallback = 127.0.0.1:80"},
 		"drained, with a fallback":   {config: "real = 192.0.2.21:80 gate\nfallback = 127.0.0.1:80", orders: drained},
@@ -84,7 +84,7 @@ func TestAnOutageIsTold(t *testing.T) {
 					t.Errorf("the table serves: %t", serves)
 				}
 			}
-			isTold := strings.Contains(strings.Join(strings.Fields(got.text), " "), "no server serves, "+c.why+": clients get nothing")
+			isTold := strings.Contains(strings.Join(strings.Fields(got.text), " "), "no server serves, "+c.why)
 			inWhy := strings.Contains(got.why, "clients get nothing")
 			inObject := strings.Contains(got.object, `"serves_nothing":true`)
 			if want := c.why != ""; isTold != want || inWhy != want || inObject != want || want && got.trouble != Broken {

@@ -160,10 +160,11 @@ func unconfirmed(c *call, unanswered error) error {
 	found := c.found()
 	switch {
 	case found.Pid == 0 || errors.Is(unanswered, control.ErrEnding):
-		there := c.elsewhere()
-		recorded := fmt.Errorf("recorded; %s, it takes effect at the next start",
-			cmp.Or(there, "no daemon runs for "+c.path))
-		if c.wait || there != "" {
+		if there := c.elsewhere(); there != "" {
+			return fmt.Errorf("recorded for the next start on this table; %s", there)
+		}
+		recorded := fmt.Errorf("recorded; no daemon runs for %s, it takes effect at the next start", c.path)
+		if c.wait {
 			return recorded
 		}
 		return exit{exitOK, recorded}

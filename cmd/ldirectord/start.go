@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/control"
 	"ldirectord/daemon"
+	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/run"
 )
@@ -151,6 +152,11 @@ func (c *call) warnOfOrders(ctx context.Context) {
 		}
 	}
 	if len(lost) > 0 {
-		c.warn("orders that have no server any more: %d: %s", len(lost), strings.Join(lost, ", "))
+		have := "have"
+		if len(lost) == 1 {
+			have = "has"
+		}
+		c.warn("%s %s no server any more: %s", director.Plural(len(lost), "order"), have,
+			strings.Join(lost, ", "))
 	}
 }

@@ -63,11 +63,13 @@ func showStatus(ctx context.Context, c *call) error {
 func (o *options) elsewhere() string {
 	var all []string
 	for _, s := range o.instance().Elsewhere() {
-		how := fmt.Sprintf("ldirectord --ipvs %s %s", s.Table, printable.ShellWord(o.path))
+		how := fmt.Sprintf("ldirectord --ipvs %s --rundir %s %s %s", s.Table, printable.ShellWord(o.runDir),
+			printable.ShellWord(o.path), o.verb)
 		if s.NetNS != instance.NetNS() {
 			how = fmt.Sprintf("nsenter --net=/proc/%d/ns/net ", s.Pid) + how
 		}
-		all = append(all, fmt.Sprintf("the daemon of this file with pid %d is asked by %s", s.Pid, how))
+		all = append(all, fmt.Sprintf("a daemon with pid %d runs this file elsewhere; ask it with %s",
+			s.Pid, how))
 	}
 	return strings.Join(all, "; ")
 }
@@ -102,7 +104,7 @@ func showLacking(ctx context.Context, c *call) {
 	text, err := c.socket().Ask(ctx, "/lacking")
 	var lacking, all int
 	if err == nil && json.Unmarshal(text, &[]*int{&lacking, &all}) == nil && lacking > 0 {
-		c.say(fmt.Sprintf("%d of %d services have no server: status -v", lacking, all))
+		c.say(fmt.Sprintf("virtual services without a server: %d of %d; status -v shows which", lacking, all))
 	}
 }
 
