@@ -181,6 +181,9 @@ func (e *Entry) stages() string {
 // WriteText writes the history as text; all of it with the stages of checks and the conversations.
 func (w *Why) WriteText(out io.Writer, all bool) error {
 	t := page{bufio.NewWriter(out)}
+	if !all {
+		w.DropConversations()
+	}
 	for i := range w.Servers {
 		if i > 0 {
 			t.printf("\n")
@@ -215,9 +218,6 @@ func (t page) explain(c *Case, w *Why, all bool) {
 			e.Text += " (" + stages + ")"
 		}
 		t.hanging(fmt.Sprintf(columns, clock(e.First, w.Time), last, times), e.Text)
-	}
-	if !all {
-		c.Conversations = nil
 	}
 	for _, said := range c.Conversations {
 		t.printf("\n")

@@ -96,7 +96,7 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 	case err != nil:
 	case doubted:
 		agrees := c.askOthers(ctx, limit)
-		if r, err = c.surely(ctx, &c.now, limit, c.through); !agrees(r.OK) {
+		if r, err = c.surely(ctx, &c.now, limit, c.through); !agrees(r.OK, err) {
 			r = checker.Result{Cause: checker.Unjudged, Detail: "its answers differ by the source port"}
 		}
 	default:
@@ -114,15 +114,18 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 }
 
 // askOthers makes the same check by datagrams from other ports, at the same time as the first one. The function that it
-// returns waits for them, and reports whether all have the first one's result.
-func (c *check) askOthers(ctx context.Context, limit time.Duration) (agrees func(ok bool) bool) {
+// returns waits for them, and reports whether all have the first one's result; where that proves nothing it ends them.
+func (c *check) askOthers(ctx context.Context, limit time.Duration) (agrees func(ok bool, err error) bool) {
 	ctx, cancel := context.WithTimeout(wire.WithVia(wire.Taped(ctx, nil), c.now.via), limit)
 	results := make(chan bool, len(c.others))
 	for _, other := range c.others {
 		go func() { results <- other.Check(ctx).OK }()
 	}
-	return func(ok bool) bool {
+	return func(ok bool, err error) bool {
 		defer cancel()
+		if err != nil {
+			cancel()
+		}
 		agree := true
 		for range c.others {
 			agree = <-results == ok && agree
