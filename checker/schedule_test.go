@@ -17,7 +17,7 @@ func runPool(ctx context.Context, checks []checker.Timed, take func(which int, r
 		which[tasks[i]] = i
 	}
 	p := schedule.NewPool()
-	p.Set(tasks)
+	p.Set(tasks, nil)
 	ended := make(chan struct{})
 	go func() { defer close(ended); p.Run(ctx) }()
 	for ctx.Err() == nil {

@@ -351,7 +351,7 @@ func (d *Director) announce() {
 	}
 	a.decide(now)
 	if d.examiner.held {
-		d.examiner.run()
+		d.examiner.run(nil)
 	}
 }
 

@@ -91,8 +91,8 @@ func (e *examiner) enter(p *Plan) {
 	}
 }
 
-// run starts the checks that a service uses and that have a path.
-func (e *examiner) run() {
+// run starts the checks that a service uses and that have a path. Heirs are the new ones by those that they replace.
+func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
 	maps.DeleteFunc(e.checks, func(_ *schedule.Task, c *check) bool {
 		if len(c.users) == 0 && !c.reported {
 			e.waiting--
@@ -111,7 +111,7 @@ func (e *examiner) run() {
 			return c == nil || !c.begun
 		})
 	}
-	e.pool.Set(tasks)
+	e.pool.Set(tasks, heirs)
 	e.watch(tasks)
 	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
 }

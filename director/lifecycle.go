@@ -131,6 +131,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 // adopt lets the plan continue checks that run already.
 func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	adopted, replaced := make(map[*schedule.Task]*schedule.Task, len(p.tasks)), map[job]*schedule.Task{}
+	p.heirs = map[*schedule.Task]*schedule.Task{}
 	for x := range checked(virtuals...) {
 		spec, j := x.job(tls)
 		if t := p.jobs[j]; t != nil {
@@ -142,8 +143,8 @@ func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
 	for x := range checked(p.virtuals...) {
 		if t := adopted[x.j.task]; t != nil {
 			x.j.task = t
-		} else {
-			x.j.task.Heir = replaced[whom(x.spec())]
+		} else if t := replaced[whom(x.spec())]; t != nil {
+			p.heirs[t] = x.j.task
 		}
 	}
 	for i, t := range p.tasks {
@@ -231,7 +232,8 @@ func (x user) before(was *virtual) *judgement {
 func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
 	d.tell.global = d.global
-	p.jobs = nil
+	heirs := p.heirs
+	p.jobs, p.heirs = nil, nil
 	for _, v := range d.virtuals {
 		if len(v.cfg.Waiting) > 0 && v.waitingSince.IsZero() {
 			v.waitingSince = time.Now()
@@ -241,7 +243,7 @@ func (d *Director) install(p *Plan, f folder, owned []*virtual) {
 	d.announcer.enlist(d.virtuals, d.tell.now())
 	d.ordered.apply()
 	d.folder.enter(f)
-	d.examiner.run()
+	d.examiner.run(heirs)
 	d.remover.disown(owned)
 	d.marker.order()
 	d.claimant.record()

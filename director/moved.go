@@ -82,7 +82,7 @@ func (e *examiner) endMoved() (moved bool) {
 	for _, c := range e.checks {
 		c.users = slices.DeleteFunc(c.users, func(x user) bool { return x.s.Gone })
 	}
-	e.run()
+	e.run(nil)
 	return moved
 }
 

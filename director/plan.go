@@ -28,6 +28,8 @@ type Plan struct {
 	virtuals []*virtual
 	tasks    []*schedule.Task       // every check once, in the order of the file
 	jobs     map[job]*schedule.Task // the same by key, until the plan is in force
+	// new checks by those that they replace, until the plan is in force
+	heirs map[*schedule.Task]*schedule.Task
 }
 
 // Build makes the checker of a spec, as checker.New does.

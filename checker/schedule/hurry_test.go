@@ -44,7 +44,7 @@ func settled(t *testing.T, took time.Duration) (*Pool, *Task, *starts) {
 	s := &starts{begin: time.Now()}
 	p := run(t)
 	tk := task(10*time.Second, s.check(took, false))
-	p.Set([]*Task{tk})
+	p.Set([]*Task{tk}, nil)
 	time.Sleep(16500 * time.Millisecond) // the first phase is 6.5 s
 	synctest.Wait()
 	s.again(nil)
@@ -134,7 +134,7 @@ func TestResultsOfAHurriedTaskAreToldAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
 		tk := task(10*time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))
-		p.Set([]*Task{tk})
+		p.Set([]*Task{tk}, nil)
 		<-p.Results()
 		p.Take()
 		p.Hurry(tk, 100*time.Millisecond)
@@ -160,7 +160,7 @@ func TestExtraChecksHaveABudget(t *testing.T) {
 			for range servers {
 				tasks = append(tasks, task(every, s.check(0, false)))
 			}
-			p.Set(tasks)
+			p.Set(tasks, nil)
 			time.Sleep(3 * every)
 			synctest.Wait()
 			for _, tk := range tasks {
@@ -262,7 +262,7 @@ func TestAVerdictComesInTime(t *testing.T) {
 				}
 				return checker.Result{}
 			}))
-			p.Set([]*Task{tk})
+			p.Set([]*Task{tk}, nil)
 			changed := judging(t.Context(), p, []*Task{tk}, c.fast, health.Rule{Fall: count, Rise: count})
 			time.Sleep(3 * c.every)
 			for range 20 {
@@ -304,7 +304,7 @@ func TestADeadRackIsNoStorm(t *testing.T) {
 				return checker.Result{OK: !dead.Load()}
 			})))
 		}
-		p.Set(tasks)
+		p.Set(tasks, nil)
 		changed := judging(t.Context(), p, tasks, 500*time.Millisecond, health.Rule{Fall: 3, Rise: 3})
 		time.Sleep(3 * every)
 		synctest.Wait()

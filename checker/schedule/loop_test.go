@@ -62,7 +62,7 @@ func TestTheLoopMakesManyChecksAtOnce(t *testing.T) {
 		}
 	}
 	p := NewPool()
-	p.Set(tasks)
+	p.Set(tasks, nil)
 	seen, twice := map[*Task]int{}, 0
 	runUntil(t, p, func(u Update) bool {
 		if seen[u.Task]++; seen[u.Task] == 2 {
@@ -157,7 +157,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 		},
 		"the result of a dropped job is not told": {
 			every:  time.Minute,
-			treat:  func(p *Pool, _ int32) { p.Set(nil) },
+			treat:  func(p *Pool, _ int32) { p.Set(nil, nil) },
 			checks: 1, told: 0,
 		},
 		"a check that takes longer than its interval is made again at once, and never twice at a time": {
@@ -182,7 +182,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 				io.Copy(io.Discard, conn) // until the loop has noticed it
 				ended <- struct{}{}
 			})
-			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s.addr), nil)}})
+			p.Set([]*Task{{Every: c.every, Checker: build(t, httpSpec(s.addr), nil)}}, nil)
 			ctx, cancel := context.WithTimeout(t.Context(), patient)
 			defer cancel()
 			ran := make(chan struct{})
@@ -283,7 +283,7 @@ func TestTheLoopConfirmsWhatPasses(t *testing.T) {
 		}
 	}
 	p := NewPool()
-	p.Set(tasks)
+	p.Set(tasks, nil)
 	var all []Update
 	runUntil(t, p, func(u Update) bool { all = append(all, u); return len(all) == len(tasks) })
 	for _, u := range all {

@@ -50,17 +50,14 @@ const (
 type Task struct {
 	Every   time.Duration
 	Checker checker.Checker
-	// Heir is the check that replaced this one, and asks the same server; for a new task, until it is Set, the one
-	// that it replaces.
-	Heir *Task
 
 	// The pool's mu guards the fields below.
 	due  time.Time
 	late time.Duration // how much later the scheduled check is due; 0: the scheduled check is due
 	// the longest time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
-	index     int  // in the queue, -1 while its check runs
-	in        bool // the pool has it
+	index     int32 // in the queue, -1 while its check runs
+	in        bool  // the pool has it
 	ran       bool
 	ok        bool  // the last result was a success
 	doubted   bool  // the last result was ignored
@@ -80,7 +77,7 @@ const (
 )
 
 func (t *Task) when() time.Time { return t.due }
-func (t *Task) moved(index int) { t.index = index }
+func (t *Task) moved(index int) { t.index = int32(index) }
 
 // Update is the result of one check of a task.
 type Update struct {
@@ -110,6 +107,7 @@ type Pool struct {
 	mu      sync.Mutex // guards what follows
 	loop    *loop      // nil before the first light check
 	tasks   []*Task
+	heirs   map[*Task]*Task       // of tasks that were replaced while their check runs, see Set
 	queue   byTime[*Task]         // tasks without a running check
 	every   map[time.Duration]int // the number of tasks of each interval
 	pending []Update
@@ -140,14 +138,15 @@ type company struct {
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
-		epoch: time.Now()}
+		epoch: time.Now(), heirs: map[*Task]*Task{}}
 	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }
 
 // Set replaces the tasks of the pool. Tasks that it already has keep their schedule. New tasks are checked at once. The
-// others are dropped, and their results are not reported any more.
-func (p *Pool) Set(tasks []*Task) {
+// others are dropped, and their results are not reported any more, with one exception: heirs names, for dropped tasks,
+// the new ones that ask the same. A dropped check that gets no answer counts for its heir, see passOn.
+func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	kept := make(map[*Task]bool, len(tasks))
@@ -157,13 +156,24 @@ func (p *Pool) Set(tasks []*Task) {
 		p.every[t.Every]++
 		p.quiet = min(p.quiet, t.Every)
 	}
+	for t, heir := range p.heirs {
+		if next := heirs[heir]; next != nil && !heir.ran && heir.index >= 0 {
+			p.heirs[t] = next
+		}
+	}
 	for _, t := range p.tasks {
 		if kept[t] {
 			continue
 		}
 		t.in = false
+		heir := heirs[t]
+		if heir != nil {
+			heir.silences = t.silences
+		}
 		if t.index >= 0 {
-			heap.Remove(&p.queue, t.index)
+			heap.Remove(&p.queue, int(t.index))
+		} else if heir != nil {
+			p.heirs[t] = heir
 		}
 	}
 	now, news := time.Now(), 0
@@ -172,9 +182,6 @@ func (p *Pool) Set(tasks []*Task) {
 			continue
 		}
 		t.in, t.due = true, now.Add(time.Duration(news/firstPerTick)*Tick)
-		if was := t.Heir; was != nil {
-			was.Heir, t.Heir, t.silences = t, nil, was.silences
-		}
 		news++
 		heap.Push(&p.queue, t)
 	}
@@ -213,7 +220,7 @@ func (t *Task) advance(p *Pool) {
 		return // finish continues it
 	}
 	t.hasten(time.Now())
-	heap.Fix(&p.queue, t.index)
+	heap.Fix(&p.queue, int(t.index))
 	if t.due.Before(p.planned) {
 		p.changed()
 	}
@@ -439,6 +446,7 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 			passOn(p, u, now)
 		}
 		t.ran = true
+		delete(p.heirs, t)
 		return
 	}
 	if missed && !t.doubted {
@@ -473,7 +481,7 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 func passOn(p *Pool, u Update, now time.Time) {
 	t := u.Task
 	for !t.in {
-		if t = t.Heir; t == nil || t.ran {
+		if t = p.heirs[t]; t == nil || t.ran {
 			return
 		}
 	}

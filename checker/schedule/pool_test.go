@@ -43,7 +43,7 @@ func TestNewJobIsCheckedAtOnceAndThenEachInterval(t *testing.T) {
 			at = append(at, time.Since(begin))
 			return checker.Result{OK: true}
 		})
-		p.Set([]*Task{task(time.Second, check)})
+		p.Set([]*Task{task(time.Second, check)}, nil)
 		time.Sleep(4500 * time.Millisecond)
 		synctest.Wait()
 		if len(at) < 5 || at[0] != 0 {
@@ -67,7 +67,7 @@ func TestACheckThatIsAskedForIsMadeAtOnce(t *testing.T) {
 		p := run(t)
 		ok := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
 		one, other := task(time.Minute, ok), task(time.Minute, ok)
-		p.Set([]*Task{one})
+		p.Set([]*Task{one}, nil)
 		<-p.Results()
 		p.Take()
 		time.Sleep(2 * time.Second)
@@ -101,7 +101,7 @@ func TestSlowChecksDelayNobodyAndNeverOverlap(t *testing.T) {
 			return checker.Result{}
 		})
 		ok := checkFunc(func(context.Context) checker.Result { quick.Add(1); return checker.Result{OK: true} })
-		p.Set([]*Task{task(time.Second, slow), task(time.Second, ok)})
+		p.Set([]*Task{task(time.Second, slow), task(time.Second, ok)}, nil)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if n := quick.Load(); n < 10 {
@@ -126,7 +126,7 @@ func TestJobsAreSpreadOverAGridOfTheInterval(t *testing.T) {
 		for range n {
 			tasks = append(tasks, task(every, serial(check)))
 		}
-		p.Set(tasks)
+		p.Set(tasks, nil)
 		time.Sleep(3 * every)
 		synctest.Wait()
 		total, busiest := 0, 0
@@ -162,11 +162,11 @@ func TestSetKeepsKnownJobsAndForgetsOthers(t *testing.T) {
 			return checkFunc(func(context.Context) checker.Result { counts[i].Add(1); return checker.Result{OK: true} })
 		}
 		a, b, c := task(time.Second, check(0)), task(time.Second, check(1)), task(time.Second, check(2))
-		p.Set([]*Task{a, b})
+		p.Set([]*Task{a, b}, nil)
 		time.Sleep(Tick)
 		synctest.Wait()
 		p.Take()
-		p.Set([]*Task{b, c})
+		p.Set([]*Task{b, c}, nil)
 		time.Sleep(Tick)
 		synctest.Wait()
 		if n := counts[1].Load(); n != 1 {
@@ -191,9 +191,9 @@ func TestResultOfADroppedJobIsNotTold(t *testing.T) {
 		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) checker.Result {
 			time.Sleep(time.Second)
 			return checker.Result{}
-		}))})
+		}))}, nil)
 		time.Sleep(Tick)
-		p.Set(nil)
+		p.Set(nil, nil)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if u := p.Take(); len(u) != 0 {
@@ -211,7 +211,7 @@ func TestOwnShortageIsRepeatedSoon(t *testing.T) {
 				return checker.Result{Cause: checker.Shortage}
 			}
 			return checker.Result{OK: true}
-		}))})
+		}))}, nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if n.Load() != 3 {
@@ -236,7 +236,7 @@ func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
 				return checker.Result{Cause: checker.Shortage}
 			}
 			return checker.Result{OK: true}
-		}))})
+		}))}, nil)
 		time.Sleep(22 * time.Second)
 		synctest.Wait()
 		const ms = time.Millisecond
@@ -266,7 +266,7 @@ func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 						return checker.Result{}
 					}
 					return checker.Result{OK: true}
-				}))})
+				}))}, nil)
 				time.Sleep(time.Second)
 				synctest.Wait()
 				u := p.Take()
@@ -297,7 +297,7 @@ func BenchmarkPool(b *testing.B) {
 			for range n {
 				tasks = append(tasks, task(time.Second, nil))
 			}
-			p.Set(tasks)
+			p.Set(tasks, nil)
 			b.ReportAllocs()
 			for b.Loop() {
 				p.mu.Lock()
@@ -326,7 +326,7 @@ func TestACheckThatTakesItsWholeIntervalIsMadeAgainAtOnce(t *testing.T) {
 			}
 			ends = append(ends, time.Since(begin))
 			return checker.Result{}
-		}))})
+		}))}, nil)
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
 		for i := 2; i < len(ends); i++ {
@@ -349,7 +349,7 @@ func TestTheEndOfThePoolWaitsForCancelledChecksButNotForEver(t *testing.T) {
 					<-ctx.Done()
 					time.Sleep(c.ends)
 					return checker.Result{}
-				}))})
+				}))}, nil)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				start := time.Now()
@@ -369,7 +369,7 @@ func TestOverdueIsTheAgeOfTheLatestCheck(t *testing.T) {
 		end := make(chan struct{})
 		hangs := checkFunc(func(context.Context) checker.Result { <-end; return checker.Result{OK: true} })
 		fine := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
-		p.Set([]*Task{task(time.Second, fine), task(2*time.Second, hangs)})
+		p.Set([]*Task{task(time.Second, fine), task(2*time.Second, hangs)}, nil)
 		time.Sleep(1900 * time.Millisecond)
 		synctest.Wait()
 		if late := p.Overdue(); late > 2*Tick {
@@ -399,7 +399,7 @@ func TestNewJobsStartInBatches(t *testing.T) {
 		for range 2*firstPerTick + 20 {
 			tasks = append(tasks, task(time.Minute, check))
 		}
-		p.Set(tasks)
+		p.Set(tasks, nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		want := map[time.Duration]int{0: firstPerTick, Tick: firstPerTick, 2 * Tick: 20}
@@ -412,7 +412,7 @@ func TestNewJobsStartInBatches(t *testing.T) {
 func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPool() // which does not run
-		p.Set([]*Task{task(time.Second, nil)})
+		p.Set([]*Task{task(time.Second, nil)}, nil)
 		time.Sleep(5 * time.Second)
 		if late := p.Overdue(); late != 5*time.Second {
 			t.Errorf("%v overdue, want 5s", late)
@@ -424,7 +424,7 @@ func TestOverdueCountsWhatNeverBegan(t *testing.T) {
 func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := run(t)
-		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))})
+		p.Set([]*Task{task(time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} }))}, nil)
 		begin := time.Now()
 		for got := 0; got < 5; got += len(p.Take()) {
 			<-p.Results()
@@ -432,7 +432,7 @@ func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 		if late := time.Since(begin) - 5*time.Second; late > Tick {
 			t.Errorf("five results, one a second, came %v late", late)
 		}
-		p.Set(nil)
+		p.Set(nil, nil)
 		synctest.Wait()
 		p.Take()
 		select {
@@ -507,7 +507,7 @@ func TestPhasesFollowTheGoldenRatioOnAGrid(t *testing.T) {
 // Four checks of a Perl file for one virtual service are due at the same instant, whenever their first ones were.
 func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 	p := NewPool()
-	p.Set(nil)
+	p.Set(nil, nil)
 	due := map[string]map[time.Duration]int{"a": {}, "b": {}}
 	for i := range 24 {
 		service := []string{"a", "b"}[i%2]
@@ -535,7 +535,7 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 // Checks with different intervals are not grouped: one would have to wait for the interval of the other.
 func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
 	p := NewPool()
-	p.Set(nil)
+	p.Set(nil, nil)
 	c, err := checker.New(checker.Spec{Type: "external-perl", Command: "file"}, nil)
 	if err != nil {
 		t.Fatal(err)

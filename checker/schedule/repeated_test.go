@@ -34,7 +34,7 @@ func TestChecksThatAreMadeAgainAreNoStorm(t *testing.T) {
 				return checker.Result{}
 			})))
 		}
-		p.Set(all)
+		p.Set(all, nil)
 		time.Sleep(time.Until(wakes) - 1)
 		p.mu.Lock()
 		p.stalled = time.Now()

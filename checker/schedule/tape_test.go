@@ -24,7 +24,7 @@ func TestOneCheckIsTakenDown(t *testing.T) {
 			return checker.Result{Detail: "no"}
 		}))
 		other := task(time.Second, checkFunc(func(context.Context) checker.Result { return checker.Result{} }))
-		p.Set([]*Task{wanted, other})
+		p.Set([]*Task{wanted, other}, nil)
 		seen := func() (taped int, last Update) {
 			t.Helper()
 			time.Sleep(5 * time.Second)

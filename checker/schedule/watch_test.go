@@ -40,7 +40,7 @@ func watch(t *testing.T, to netip.AddrPort) *watchTest {
 		w.checks.Add(1)
 		return checker.Result{OK: w.passes.Load()}
 	})}
-	w.Pool.Set([]*Task{w.task})
+	w.Pool.Set([]*Task{w.task}, nil)
 	w.set(w.watch(0)) // before the first result: the next one comes a minute later
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
@@ -251,7 +251,7 @@ func TestAWatchAsksAllItsTasks(t *testing.T) {
 	addr, conns := holding(t)
 	w := watch(t, addr)
 	other := &Task{Every: time.Minute, Checker: w.task.Checker}
-	w.Pool.Set([]*Task{w.task, other})
+	w.Pool.Set([]*Task{w.task, other}, nil)
 	both := w.watch(0)
 	both.Tasks = []*Task{w.task, other}
 	w.set(both)
@@ -353,7 +353,7 @@ func TestACheckUnderWayIsNotTheOneAskedFor(t *testing.T) {
 			time.Sleep(time.Second)
 			return checker.Result{OK: true}
 		}))
-		p.Set([]*Task{tk})
+		p.Set([]*Task{tk}, nil)
 		p.Watches.Set(map[netip.AddrPort]*Watch{{}: {Tasks: []*Task{tk}}})
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
@@ -388,7 +388,7 @@ func TestChecksThatAreAskedForHaveABudget(t *testing.T) {
 		for range servers {
 			tasks = append(tasks, task(time.Minute, s.check(0, true)))
 		}
-		p.Set(tasks)
+		p.Set(tasks, nil)
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
 		p.Watches.Set(map[netip.AddrPort]*Watch{{}: {Tasks: tasks}})
