@@ -62,7 +62,7 @@ func TestKernelCheckVIPMarksChanged(t *testing.T) {
 			said := l.run(1, path, "doctor", "--json")
 			time.Sleep(3 * time.Second)
 			now, stats := l.connectionsOf("TCP  192.0.2.10:7000")
-			if now > counted+4*3 { // four connections of doctor to each server
+			if now > counted+8*3 { // eight connections of doctor to each server
 				t.Errorf("checks are counted as clients: %d and then %d\n%s", counted, now, stats)
 			}
 			if n := strings.Count(said, `"kind": "check-mark"`); n == 0 || !strings.Contains(said, r.says) {
