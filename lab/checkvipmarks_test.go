@@ -59,12 +59,11 @@ func TestKernelCheckVIPMarksChanged(t *testing.T) {
 			l.tellsOf(r, before)
 			time.Sleep(3 * time.Second) // the kernel updates its statistics every 2 s
 			counted, _ := l.connectionsOf("TCP  192.0.2.10:7000")
-			said := l.run(1, path, "doctor", "--json")
-			time.Sleep(3 * time.Second)
-			now, stats := l.connectionsOf("TCP  192.0.2.10:7000")
-			if now > counted+8*3 { // eight connections of doctor to each server
+			time.Sleep(6 * time.Second)
+			if now, stats := l.connectionsOf("TCP  192.0.2.10:7000"); now > counted {
 				t.Errorf("checks are counted as clients: %d and then %d\n%s", counted, now, stats)
 			}
+			said := l.run(1, path, "doctor", "--json")
 			if n := strings.Count(said, `"kind": "check-mark"`); n == 0 || !strings.Contains(said, r.says) {
 				t.Errorf("doctor says\n%s", said)
 			}

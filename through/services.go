@@ -31,7 +31,7 @@ const (
 
 const (
 	countedBy = 100 * time.Millisecond // after this time a connection that was not counted is made a last time
-	maxTries  = 8                      // connections until one is counted: a third of the ports may lead elsewhere
+	maxTries  = 24                     // connections until one is counted: most ports may lead elsewhere
 	turnLimit = overtime / 2           // the wait before a further connection, within the timeout of its check
 )
 
