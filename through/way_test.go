@@ -70,6 +70,30 @@ func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 	})
 }
 
+// While the table does not answer, a server without a first result does not come in.
+func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		up := &answers{list: []checker.Result{{OK: true}}}
+		c := f.check(t, up, up)
+		f.line <- struct{}{}
+		if r := c.Check(t.Context()); r.OK || r.Cause != checker.Unjudged {
+			t.Errorf("at first: %+v", r)
+		}
+		<-f.line
+		up.then = func() { f.count.Traffic.PacketsIn++ }
+		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough {
+			t.Errorf("once it answers: %+v", r)
+		}
+		f.line <- struct{}{}
+		c.(*check).now.looked = time.Time{}
+		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
+			t.Errorf("after a result: %+v", r)
+		}
+		<-f.line
+	})
+}
+
 // Confirm reads the services of many checks at once. The result of each check depends on its own service.
 func TestASuccessCountsByItsOwnService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
