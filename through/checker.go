@@ -37,8 +37,8 @@ type check struct {
 	now     passage       // by which it was checked
 	void    string        // why the last answer through the virtual address was void
 	usual   time.Duration // how long the last success through it took
-	judged  bool          // an answer counted
-	missing bool          // by the last answer that counted, the server answers at its own address alone
+	passed  bool          // by the last answer that counted
+	missing bool          // by that one, the server answers at its own address alone
 }
 
 // New makes the check of a Spec whose Through is set. Build makes those of one address.
@@ -157,7 +157,7 @@ func (c *check) Confirm(ctx context.Context, all []checker.Guided) []bool {
 			other := g.(*check)
 			doubted, err := c.locate(&other.now, now)
 			if counts[i] = stayed[i] && !doubted && err == nil; counts[i] {
-				other.judged, other.missing, other.usual = true, false, now.Sub(other.began)
+				other.passed, other.missing, other.usual = true, false, now.Sub(other.began)
 			} else {
 				other.now.looked = time.Time{} // the next look gives the reason
 			}
@@ -211,7 +211,10 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 		}
 	}
 	r.Way = checker.WayThrough
-	c.judged, c.missing = c.judged || r.Conclusive(), c.missing && !r.OK
+	c.missing = c.missing && !r.OK
+	if r.Conclusive() {
+		c.passed = r.OK
+	}
 	return r
 }
 
@@ -226,11 +229,12 @@ func (c *check) again(ctx context.Context, first checker.Result, limit time.Dura
 }
 
 // instead is the result at the server's own address, if no answer through the virtual one counts. It does not bring a
-// server back that failed through the virtual one alone. Nor does it bring one in for the first time while only the
-// table is slow.
+// server back that failed through the virtual one alone. Nor does it bring any in when only this moment prevented the
+// check.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
-	if r.OK && (c.missing || !c.judged && c.void == errSilent.Error()) {
+	passing := c.void == errSilent.Error() || c.void == errLost.Error()
+	if r.OK && (c.missing || passing && !c.passed) {
 		return checker.Result{Cause: checker.Unjudged, Detail: why, Way: checker.WayVoid}
 	}
 	if r.Warning != "" {

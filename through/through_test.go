@@ -517,7 +517,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 			t.Errorf("down at both: %+v", r)
 		}
 		through.then, own.list = flush, []checker.Result{{OK: true}}
-		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayVoid {
+		if r := c.Check(t.Context()); r != want {
 			t.Errorf("it answers at its own address, flushed: %+v", r)
 		}
 		own.list = []checker.Result{refused}
