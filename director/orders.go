@@ -167,14 +167,23 @@ func (s *server) suspended() string {
 	return s.maintenance // "" for none
 }
 
-// note is the server's order in words, or what the server requests; "" without one.
+// note is why the server gets no new connections, besides its checks; "" for nothing.
 func (s *server) note() string {
 	if s.Rerouted {
-		return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
+		return s.rerouting()
 	}
+	return cmp.Or(s.command(), s.asks())
+}
+
+func (s *server) rerouting() string {
+	return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
+}
+
+// command is the server's order in words; "" without one.
+func (s *server) command() string {
 	o := s.ordered()
 	if o.Kind == "" {
-		return s.asks()
+		return ""
 	}
 	if !o.Since.IsZero() && o.By != "" {
 		o.By += o.Since.Local().Format(" since Jan 02 15:04")

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"ldirectord/checker"
@@ -169,7 +168,8 @@ type ServerSnapshot struct {
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place in the table
 	Note        string  `json:"note,omitempty"`            // remarks on its state: moved away, its order
 
-	Order *orders.Order `json:"-"` // the operator's order; nil, or without a kind: none
+	Conditions []Condition   `json:"conditions,omitempty"`
+	Order      *orders.Order `json:"-"` // the operator's order; nil, or without a kind: none
 
 	ServerResult
 	ServerCounts
@@ -288,7 +288,7 @@ func (d *Director) snapshot() *Snapshot {
 }
 
 func describeAll(virtuals []*virtual) []VirtualSnapshot {
-	list := make([]VirtualSnapshot, len(virtuals))
+	list, a := make([]VirtualSnapshot, len(virtuals)), &subject{now: time.Now()}
 	all := 0
 	for _, v := range virtuals {
 		all += v.size()
@@ -299,18 +299,20 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 		own := servers[:n:n]
 		servers = servers[n:]
 		for k, s := range v.servers {
-			own[k].describe(v, s)
+			own[k].describe(v, s, a)
 			if own[k].Serves = judge.InService(&v.Case, s.Server); own[k].Serves {
 				list[i].Serving++
 			}
 		}
 		for k := range v.cfg.Waiting {
 			w := &v.cfg.Waiting[k]
-			own[len(v.servers)+k] = ServerSnapshot{
+			now := &own[len(v.servers)+k]
+			*now = ServerSnapshot{
 				Real: w.Name, ServerNames: ServerNames{Waits: !w.IsRange},
 				State: health.Unknown.String(), Since: v.waitingSince, Weight: w.Weight,
-				Reason: noAddress(*w),
+				Conditions: []Condition{{"no address", Doubt, noAddress(*w)}},
 			}
+			now.fillOld()
 		}
 		list[i] = VirtualSnapshot{
 			Serving: list[i].Serving, Nothing: v.servesNothing(),
@@ -348,7 +350,7 @@ func noAddress(w parser.Waiting) string { return "no address: " + w.Host + ": " 
 func (v *virtual) size() int { return len(v.servers) + len(v.cfg.Waiting) }
 
 // describe describes a server.
-func (now *ServerSnapshot) describe(v *virtual, s *server) {
+func (now *ServerSnapshot) describe(v *virtual, s *server, a *subject) {
 	now.Real, now.Alias = s.names()
 	now.Addr, now.Weight = s.Dest.Addr, int(s.Dest.Weight)
 	if now.Moved = s.MovedTo >= 0; s.followed() {
@@ -361,29 +363,14 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 	if o := s.ordered(); s.Name > judge.Down && o.TakesOut() && !o.Since.IsZero() && o.Since.Before(now.Since) {
 		now.Since = o.Since // by an earlier daemon
 	}
-	now.ByHand, now.Drained = v.ByHand[s.Dest.Addr], s.Drained()
+	now.Drained, now.Order, now.Rule = s.Drained(), s.order, s.Why.String()
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
-	now.Order, now.Note, now.Rule = s.order, s.note(), s.Why.String()
-	first := func(what string) { now.Note = strings.TrimSuffix(what+"; "+now.Note, "; ") }
-	if now.Up && s.Weight() == 0 {
-		first("weight 0 in the file: it gets no new clients")
-	}
 	if s.Backup {
 		now.Backup = reserve(v, s)
-		first("backup, " + now.Backup + ": " + ownServe(v))
 	}
-	switch {
-	case now.Moved:
-		first("its name has a new address; this server serves until it fails, or until the one at the new " +
-			"address is up")
-	case s.stays:
-		first("it left the file; it stays until every name in the file has an address, or until the next " +
-			"reload")
-	}
-	now.Tally, now.Carries, now.Counted = s.tally, s.carries, s.counted
+	now.Tally, now.Carries, now.Counted, now.Limit = s.tally, s.carries, s.counted, s.Dest.Upper
 	for x := range v.checks(s) {
 		j := x.j
-		now.Braked = now.Braked || v.IsBraked(j.Check)
 		c := j.check
 		if c != nil && c.last.CertEnd != 0 && (now.CertEnd == 0 || c.last.CertEnd < now.CertEnd) {
 			now.CertEnd = c.last.CertEnd
@@ -394,46 +381,17 @@ func (now *ServerSnapshot) describe(v *virtual, s *server) {
 				now.Due = due
 			}
 		}
-		if c != nil && c.unwatched != "" && x.isWatched() {
-			first("not watched until the next reload: " + x.named(c.unwatched))
-		}
-		now.Unjudged = cmp.Or(now.Unjudged, x.named(j.cantJudge()))
 		if s.first.next != nil {
 			now.Checks = append(now.Checks, x.describe())
 		}
 	}
-	if now.Braked {
-		first("not believed: every server that was up fails only through " + v.cfg.CheckVIP.String())
-	}
-	at := time.Now()
-	left := max(0, s.Until.Sub(at)).Round(time.Second)
-	switch now.WaitsFor = s.waitsFor(); {
-	case now.WaitsFor == "pace":
-		first(fmt.Sprintf("waits another %v for its turn: pace = %v", left, v.Pace) + removal(v, s, at))
-	case now.WaitsFor != "":
-		first(s.heldDown(at) + removal(v, s, at))
-	case now.Rule == "onfail":
-		first(v.onFail(s, at))
-	case s.Held && !s.Until.IsZero():
-		first(fmt.Sprintf("held for another %v: paceout = %v", left, v.PaceOut))
-	}
-	if now.Limit, now.Full = s.Dest.Upper, s.limit.isFull(); now.Full {
-		first("full: " + s.fullness())
-	}
-	if now.Suspected = s.suspicion(); now.Suspected != "" {
-		first("suspected: " + now.Suspected)
-	}
 	now.Effective, now.InTable = v.WeightAt(s.Dest.Addr)
-	now.Parts = v.whyWeight(s)
 	if c := worst.check; c != nil {
 		now.Checked, now.Last = c.at.Time(), c.last
 	}
-	switch {
-	case now.State == "down", now.State == "unknown" && worst.shortages > 0:
-		now.Reason = user{v, s, worst}.named(worst.reason)
-	case now.State == "maintenance":
-		now.Reason = s.suspended()
-	}
+	a.about(v, s, worst)
+	now.Conditions = a.conditions()
+	now.fillOld()
 }
 
 func (x user) describe() CheckSnapshot {

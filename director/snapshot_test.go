@@ -296,7 +296,7 @@ func BenchmarkSnapshot10k(b *testing.B) {
 		v.Wrote(service.Dests)
 		for _, s := range v.servers {
 			s.AssumeAll(health.Assume(health.Up))
-			s.first.check = &check{at: history.At(time.Now())}
+			s.first.check = &check{at: history.At(time.Now()), last: checker.Result{OK: true}}
 		}
 	}
 	b.ReportAllocs()

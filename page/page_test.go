@@ -49,12 +49,17 @@ func newServer(real, state string) status.Server {
 }
 
 func newPages(r *status.Report) *Pages {
+	for i := range r.Virtuals {
+		for k := range r.Virtuals[i].Servers {
+			r.Virtuals[i].Servers[k].Learn()
+		}
+	}
 	return (&Pages{
 		Report: func(context.Context) (*status.Report, error) { return r, nil },
 		Why: func(_ context.Context, virtual, real string) (*status.Why, error) {
 			return &status.Why{Time: start, Started: start.Add(-time.Hour), Servers: []status.Case{
 				{Virtual: "tcp:others", Server: newServer(real, "up"), History: []status.Entry{{First: start, Last: start, Times: 1, What: "up", Text: "of others"}}},
-				{Virtual: virtual, Server: newServer(real, "down"), History: []status.Entry{
+				{Virtual: virtual, Server: learned(newServer(real, "down")), History: []status.Entry{
 					{First: start.Add(-time.Hour), Last: start.Add(-61 * time.Second), Times: 354, What: "passed", Text: "passed in 2ms"},
 					{First: start.Add(-time.Minute), Last: start, Times: 6, What: "failed", Text: "failed after 1ms: " + real},
 					{First: start.Add(-time.Minute), Last: start.Add(-time.Minute), Times: 1, What: "remove", Text: "table: removed"},
@@ -418,11 +423,12 @@ func TestWhoMayAsk(t *testing.T) {
 }
 
 func TestStatusIsTheWholeReport(t *testing.T) {
-	got, text := ask(t, newPages(some()).Status, "/status.json", nil)
+	r := some()
+	got, text := ask(t, newPages(r).Status, "/status.json", nil)
 	if _, err := status.ReadReport([]byte(text)); err != nil || got.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%v %v", err, got.Header)
 	}
-	want, err := json.Marshal(some())
+	want, err := json.Marshal(r)
 	if err != nil || strings.TrimSpace(text) != string(want) {
 		t.Errorf("%v: %s\nwant %s", err, text, want)
 	}
@@ -481,3 +487,6 @@ func TestServiceNames(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// learned is a server with conditions.
+func learned(s status.Server) status.Server { s.Learn(); return s }

@@ -102,7 +102,10 @@ func (v *view) wants(r *status.Row) bool {
 	}
 	text := []string{r.At.Label()}
 	if s := r.Server; s != nil {
-		text = append(text, s.Real, s.Address, s.Host, s.State, s.Reason, s.Note, s.Unjudged)
+		text = append(text, s.Real, s.Address, s.Host, s.State)
+		for _, c := range s.Conditions {
+			text = append(text, c.Text)
+		}
 	}
 	all := strings.ToLower(strings.Join(text, " "))
 	return !slices.ContainsFunc(strings.Fields(strings.ToLower(v.asked.Get("q"))),

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,11 +19,7 @@ func (r *Row) Reason() string {
 	if s == nil {
 		return strings.Join(append([]string{r.At.OfAll() + " up"}, r.At.Remarks()...), "; ")
 	}
-	why := cmp.Or(s.Reason, s.Unjudged, s.Note)
-	if why == "" && s.Check != nil {
-		why = s.Check.Warning
-	}
-	return strings.TrimSuffix(s.State+": "+why, ": ")
+	return strings.TrimSuffix(s.State+": "+worst(s).Text, ": ")
 }
 
 // Alike puts rows of one reason together, in the place of the first, where there are more than three.

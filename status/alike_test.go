@@ -3,7 +3,11 @@ package status
 import "testing"
 
 func TestRowsOfOneReasonAreTogether(t *testing.T) {
-	row := func(state, reason string) Row { return Row{Server: &Server{State: state, Reason: reason}} }
+	row := func(state, reason string) Row {
+		s := &Server{State: state, Reason: reason}
+		s.Learn()
+		return Row{Server: s}
+	}
 	a := row("down", "a")
 	rows := []Row{a, row("down", "b"), a, a, row("up", "a"), a}
 	groups := Alike(append(rows, row("down", "b"), row("down", "b")))

@@ -24,6 +24,7 @@ func TestEachCheckOfAServerShows(t *testing.T) {
 			{Name: "agent 81", Agent: true, State: "up", Checked: began, Last: checker.Result{OK: true, Detail: `reports "50%"`, Took: time.Millisecond}},
 		},
 	}}}}}
+	now.Virtuals[0].Servers[0].Learn()
 	report := NewReport(now, process(), nil)
 	var form bytes.Buffer
 	if err := report.WriteText(&form); err != nil {

@@ -161,6 +161,7 @@ func (e exposition) servers() {
 	e.family("ldirectord_server_certificate_not_after_timestamp_seconds").servers(
 		func(r *Server) (float64, bool) { return float64(r.CertEnd), r.CertEnd != 0 })
 	if !e.s.Small {
+		e.conditions()
 		// how long checks took in each stage that they completed
 		e.family("ldirectord_check_stage_seconds_total").stages(
 			func(t director.StageTime) float64 { return t.Sum.Seconds() })
@@ -168,6 +169,16 @@ func (e exposition) servers() {
 			func(t director.StageTime) float64 { return float64(t.Count) })
 		e.tallies()
 		e.carried()
+	}
+}
+
+// conditions are those that hold now.
+func (e exposition) conditions() {
+	f := e.family("ldirectord_condition")
+	for v, s := range e.s.Each() {
+		for _, c := range s.Conditions {
+			f.add(1, "virtual", v.ID, "real", s.Real, "kind", c.Kind)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
 		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
 		Servers: []director.ServerSnapshot{{Real: "web1.example:80", State: "unknown", Since: process().Started, Weight: 3, Reason: "no address: web1.example: no such host"}},
 	}}}
+	now.Virtuals[0].Servers[0].Learn()
 	p := process()
 	p.Names = []Name{{Name: "web1.example", Error: "no such host"}, {Name: "web2.example", Address: netip.MustParseAddr("192.0.2.22"), Error: "timeout"}}
 	report := NewReport(now, p, nil)

@@ -119,7 +119,9 @@ func ServerRemarks(s *Server, now time.Time) []string {
 	var all sentences
 	all.told("its address is ", s.Address)
 	all.told("its name is ", s.Host)
-	all.told("", s.Reason)
+	for _, c := range s.Conditions {
+		all.told("", c.Text)
+	}
 	for _, c := range s.Checks {
 		state := c.State
 		if c.Agent && c.Check != nil {
@@ -127,22 +129,11 @@ func ServerRemarks(s *Server, now time.Time) []string {
 		}
 		all.add("%s: %s (%s)", c.Name, state, summary(c.Check, now))
 	}
-	if s.Check != nil && !s.Check.OK && !strings.HasSuffix(s.Reason, s.Check.Detail) {
-		all.add("last check: %s", s.Check.Detail)
-	}
-	if s.Check != nil {
-		all.told("warning: ", s.Check.Warning)
-	}
-	if s.Drained && s.State != "drained" {
-		all.add("drained too: it gets no new connections when it is up again")
-	}
-	if s.Note != s.Reason && s.State != "fallback" {
-		all.told("", s.Note)
-	}
-	all.told("", s.Parts)
-	all.told("its state is kept: ", s.Unjudged)
-	if s.ByHand {
-		all.add("changed externally; kept until the server's state changes, or a reload")
+	if c := s.Check; c != nil && s.State != "up" {
+		if !c.OK && !strings.HasSuffix(s.Reason, c.Detail) {
+			all.add("last check: %s", c.Detail)
+		}
+		all.told("warning: ", c.Warning)
 	}
 	return all
 }

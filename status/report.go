@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"strings"
 	"time"
 
 	"ldirectord/checker"
@@ -179,9 +178,6 @@ func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.
 func complete(s *Server, now time.Time) {
 	s.InState, s.Since, s.Due = now.Sub(s.Since).Seconds(), s.Since.UTC(), s.Due.UTC()
 	s.Failures = maps.Collect(s.Tally.Failures())
-	if s.Held && !strings.HasPrefix(s.Note, "held") {
-		s.Note = strings.TrimSuffix("held; "+s.Note, "; ")
-	}
 	if s.InTable {
 		s.TableWeight = &s.Effective
 	}
@@ -214,6 +210,11 @@ func ReadReport(text []byte) (*Report, error) {
 	if r.Time.IsZero() || r.Started.IsZero() || r.Reloads.Last.IsZero() || r.Table.Operations == nil ||
 		r.Checks == nil {
 		return nil, errors.New("reading the daemon's report: it is not complete")
+	}
+	for i := range r.Virtuals {
+		for k := range r.Virtuals[i].Servers {
+			r.Virtuals[i].Servers[k].Learn()
+		}
 	}
 	return r, nil
 }

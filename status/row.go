@@ -67,47 +67,55 @@ func (v *Virtual) Rows() (rows []Row) {
 	}
 	for i := range v.Leaving {
 		l := &v.Leaving[i]
-		add(&Server{Real: l.Real, State: l.State, Note: "not in the file: " + l.Note,
-			TableWeight: &l.Effective, ByHand: l.ByHand, Connections: &l.Connections})
+		note := "not in the file: " + l.Note
+		s := &Server{Real: l.Real, State: l.State, Note: note, TableWeight: &l.Effective, ByHand: l.ByHand,
+			Connections: &l.Connections}
+		s.Conditions = []director.Condition{{Kind: "leaving", Trouble: Noted, Text: note}}
+		addByHand(s)
+		add(s)
 	}
 	if f := v.Fallback; f != nil {
 		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight,
 			ByHand: f.ByHand}
 		if f.Active {
-			s.Note = fallbackServes
+			s.Note = "serves, not checked"
+			s.Conditions = []director.Condition{{Kind: "fallback", Trouble: Doubt}}
 		}
+		addByHand(s)
 		add(s)
 	}
 	return rows
 }
 
-// fallbackServes is what is known of a fallback server in service.
-const fallbackServes = "serves, not checked"
+// addByHand adds what was done to an entry that belongs to no real server of the file.
+func addByHand(s *Server) {
+	if s.ByHand {
+		s.Conditions = append(s.Conditions, director.ByHand)
+	}
+}
 
 // Trouble is how much attention something needs.
-type Trouble uint8
+type Trouble = director.Trouble
 
-// The levels of trouble, the least first.
 const (
-	Fine   Trouble = iota
-	Noted          // the operator intends it
-	Doubt          // something speaks against it, or nothing is known
-	Broken         // out of service against the operator's will, or held
+	Fine   = director.Fine
+	Noted  = director.Noted
+	Doubt  = director.Doubt
+	Broken = director.Broken
 )
 
 // trouble is the level of a server.
-func trouble(s *Server) Trouble {
-	switch {
-	case s.State == "down":
-		return Broken
-	case s.State == "unknown", s.Unjudged != "", s.ByHand, s.Full, s.Suspected != "", s.WaitsFor != "",
-		s.Note == fallbackServes,
-		s.State == "up" && s.Check != nil && (!s.Check.OK || s.Check.Warning != ""):
-		return Doubt
-	case s.State == "maintenance", s.State == "drained", s.Drained, s.Note != "" && s.State != "fallback":
-		return Noted
+func trouble(s *Server) Trouble { return worst(s).Trouble }
+
+// worst is the first of the conditions that need the most attention, if possible with a text; the zero value if there
+// are none.
+func worst(s *Server) (one director.Condition) {
+	for _, c := range s.Conditions {
+		if c.Trouble > one.Trouble || c.Trouble == one.Trouble && one.Text == "" {
+			one = c
+		}
 	}
-	return Fine
+	return one
 }
 
 // Trouble is that of a virtual service. It is broken only where no server serves, or the table refuses it.

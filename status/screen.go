@@ -73,7 +73,7 @@ const (
 	reverse = "\x1b[7m"
 )
 
-func (t Trouble) style() string { return [...]string{"", "\x1b[36m", "\x1b[33m", "\x1b[31m"}[t] }
+func styleOf(t Trouble) string { return [...]string{"", "\x1b[36m", "\x1b[33m", "\x1b[31m"}[t] }
 
 // head describes what the screen shows.
 func (s *Screen) head(at time.Time) []line {
@@ -123,7 +123,7 @@ func (s *Screen) body(room int) []line {
 		if r := same[0]; len(same) > 1 {
 			told[r.Reason()] = true
 			text := fmt.Sprintf("  %d × %s", len(same), r.Reason())
-			lines = append(lines, line{text: text, style: r.Trouble.style()})
+			lines = append(lines, line{text: text, style: styleOf(r.Trouble)})
 		}
 	}
 	return append(lines, s.services(told)...)
@@ -132,7 +132,7 @@ func (s *Screen) body(room int) []line {
 // services are all virtual services, and their servers except those whose reason is already shown.
 func (s *Screen) services(told map[string]bool) (lines []line) {
 	for _, v := range WorstFirst(s.now.Services()) {
-		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(v.Trouble.style(), bold)})
+		lines = append(lines, line{text: "  " + v.At.title(), style: cmp.Or(styleOf(v.Trouble), bold)})
 		if !told[v.Reason()] {
 			lines = append(lines, remarked(v.At.Remarks(), v.Trouble)...)
 		}
@@ -154,14 +154,14 @@ func (s *Screen) services(told map[string]bool) (lines []line) {
 
 func remarked(remarks []string, t Trouble) (lines []line) {
 	for _, remark := range remarks {
-		lines = append(lines, line{text: "      " + remark, style: t.style()})
+		lines = append(lines, line{text: "      " + remark, style: styleOf(t)})
 	}
 	return lines
 }
 
 // server is the line of a server, with a mark if it has changed.
 func (s *Screen) server(r *Row) line {
-	now, mark, style, fresh := s.now.Time, ' ', r.Trouble.style(), "-"
+	now, mark, style, fresh := s.now.Time, ' ', styleOf(r.Trouble), "-"
 	was, known := s.known[r.Name()]
 	if s.was != nil && (!known || was.Weight != r.Weight || was.Server.State != r.Server.State ||
 		was.Server.Note != r.Server.Note) {

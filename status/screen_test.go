@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"ldirectord/director"
 	"ldirectord/lvs"
 )
 
@@ -75,10 +76,11 @@ func TestTheScreen(t *testing.T) {
 	second := later(t, first, 2, func(r *Report) {
 		shop(r)[0].Connections = counted(1<<40 + 257)
 		shop(r)[3].Connections = counted(3)
-		shop(r)[1].State = "up"
+		shop(r)[1].State, shop(r)[1].Conditions = "up", nil
 		r.Virtuals[1].Fallback.Active = true
 		r.Virtuals[0].Leaving = []Leaver{{Real: "192.0.2.99:80", Note: "draining, 12 connections, 3m40s left"}}
-		r.Virtuals[3].Servers = append(r.Virtuals[3].Servers, Server{Real: "[2001:db8::2]:80", State: "up", Since: at, Reason: "\x1b]0;x\a"})
+		r.Virtuals[3].Servers = append(r.Virtuals[3].Servers, Server{Real: "[2001:db8::2]:80", State: "up", Since: at, Note: "\x1b]0;x\a"})
+		learn(r)
 	})
 	s := &Screen{Title: "ld.cf"}
 	s.Take(nil, errors.New("asking the daemon: no such file"))
@@ -97,6 +99,15 @@ func TestTheScreen(t *testing.T) {
 	golden(t, "screen", []byte(all.String()))
 }
 
+// learn makes conditions of the old fields of servers that have none.
+func learn(r *Report) {
+	for i := range r.Virtuals {
+		for k := range r.Virtuals[i].Servers {
+			r.Virtuals[i].Servers[k].Learn()
+		}
+	}
+}
+
 // Of many servers those that are down are shown first, even in front of healthy servers of their own service.
 func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	at := time.Unix(1e9, 0).UTC()
@@ -110,6 +121,8 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	}
 	r.Virtuals[40].Servers[3].State, r.Virtuals[40].Servers[3].Reason = "down", "connect: connection refused"
 	r.Virtuals[50].Servers[2].State = "maintenance"
+	r.Virtuals[50].Servers[2].Conditions = []director.Condition{{Kind: "maintenance", Trouble: Noted}}
+	learn(r)
 	s := &Screen{Title: "ld.cf", Plain: true}
 	s.Take(r, nil)
 	shown := written(t, s, at, 80, 24)
@@ -133,6 +146,7 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	for i := range 3 { // for another reason
 		r.Virtuals[i].Servers[1].State, r.Virtuals[i].Servers[1].Reason = "down", "status 503"
 	}
+	learn(r)
 	shown = written(t, s, at, 80, 24)
 	const first = "\n  30 × down\n  28 × 3 of 4 up\n  tcp:10.1.0.0:80 wrr, 2 of 4 up\n    10.2.0.1:80 "
 	if !strings.Contains(shown, first) ||
@@ -149,6 +163,7 @@ func TestWordsOfOthersMoveNothingOnTheScreen(t *testing.T) {
 	const evil = "\x1b]0;x\a\x1b[2J\u009b2J\r\n\b\u202e\xff"
 	at := time.Unix(1e9, 0).UTC()
 	down := Server{Real: evil, State: "down" + evil, Since: at, Reason: evil, Note: evil}
+	down.Conditions = []director.Condition{{Kind: evil, Trouble: Broken, Text: evil}}
 	down.Check = &Check{Cause: evil, Detail: evil, Time: at}
 	s := &Screen{Title: "ld.cf"}
 	s.Take(&Report{

@@ -212,6 +212,8 @@ func TestAServerThatWaits(t *testing.T) {
 	now := observed(t)
 	v := &now.Virtuals[1]
 	v.Servers[0].State, v.Servers[0].WaitsFor, v.Servers[0].Note = "up", "holddown", "held down for another 40s"
+	v.Servers[0].Conditions = nil
+	v.Servers[0].Learn()
 	const want = "\nldirectord_server_waiting{virtual=\"tcp:192.0.2.11:443\",real=\"192.0.2.22:443\",for=\"holddown\"} 1\n"
 	if got := metricsOf(t, now); !bytes.Contains(got, []byte(want)) {
 		t.Errorf("no %s in %s", want, got)
@@ -227,7 +229,8 @@ func TestAServerThatWaits(t *testing.T) {
 func TestAServerThatIsSuspected(t *testing.T) {
 	now := observed(t)
 	s := &now.Virtuals[5].Servers[0]
-	s.State, s.Suspected = "up", "28 connections in 4 s, 0 packets back"
+	s.State, s.Suspected, s.Conditions = "up", "28 connections in 4 s, 0 packets back", nil
+	s.Learn()
 	const want = "\nldirectord_server_suspected{virtual=\"tcp:192.0.2.13:80\",real=\"192.0.2.27:80\"} 1\n"
 	if got := metricsOf(t, now); bytes.Count(got, []byte(want)) != 1 || bytes.Count(got, []byte("\nldirectord_server_suspected")) != 1 {
 		t.Errorf("not only %s in %s", want, got)

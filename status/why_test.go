@@ -75,11 +75,16 @@ func night() *director.Snapshot {
 	second.Do(at("3h5m"), history.Changed, 0,
 		"changed externally: has weight 5; kept until its next change of state or a reload")
 	second.Do(at("3h6m"), history.Up, 0, "4 of 4 successes in the last 5")
-	return &director.Snapshot{Time: at("3h10m").Time(), Virtuals: []director.VirtualSnapshot{
+	all := &director.Snapshot{Time: at("3h10m").Time(), Virtuals: []director.VirtualSnapshot{
 		{ID: "tcp:192.0.2.10:80", Servers: []director.ServerSnapshot{{
 			Real: "192.0.2.21:80", Addr: netip.MustParseAddrPort("192.0.2.21:80"), State: "down",
 			Since: at("3h2m11s").Time(), Weight: 3, InTable: true,
 			Drained: true, Order: &order, Note: "order: " + order.String(), Reason: failed.Detail,
+			Conditions: []director.Condition{
+				{Kind: "down", Trouble: Broken, Text: failed.Detail},
+				{Kind: "drained", Trouble: Noted, Text: "drained too: it gets no new connections when it is up again"},
+				{Kind: "order", Trouble: Noted, Text: "order: " + order.String()},
+			},
 			ServerResult: director.ServerResult{Checked: at("3h9m59s").Time(), Last: *failed},
 			ServerPast:   director.ServerPast{Past: &first},
 		}}},
@@ -88,7 +93,7 @@ func night() *director.Snapshot {
 				Held: 1}, Rule: health.Rule{Need: 3, Of: 5},
 			Servers: []director.ServerSnapshot{
 				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true,
-					Effective: 5, ByHand: true, ServerPast: director.ServerPast{Past: &second,
+					Effective: 5, ByHand: true, Conditions: []director.Condition{director.ByHand}, ServerPast: director.ServerPast{Past: &second,
 						CheckNames: map[uint8]string{0: "https 443", 2: "ping"}}},
 				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1,
 					Reason: "no address: web9: no answer"},
@@ -97,6 +102,10 @@ func night() *director.Snapshot {
 				Until: at("3h11m").Time()}},
 		},
 	}}
+	for _, s := range all.Each() {
+		s.Learn()
+	}
+	return all
 }
 
 // why shows what is wrong, since when, why, and what was done about it, for people and for programs.
