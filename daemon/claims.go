@@ -44,13 +44,11 @@ type claims struct {
 }
 
 func newClaims(d *daemon) *claims {
-	c := &claims{d: d, changed: make(chan struct{}, 1), mine: keySet{}}
+	c := &claims{d: d, changed: make(chan struct{}, 1)}
 	c.follows(d.Loaded.Config.Virtuals)
 	c.neighbours = newNeighbours(d.Instance, d.Config)
 	if d.lock.Before.IsHandedOver() {
-		for _, k := range d.lock.Before.Virtuals {
-			c.mine[k] = true
-		}
+		c.mine = newKeySet(d.lock.Before.Virtuals)
 	}
 	return c
 }
@@ -69,7 +67,7 @@ func (c *claims) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) 
 	c.last = c.neighbours.look(ctx)
 	for _, n := range c.last {
 		for _, k := range n.has {
-			if beside[k] = n.name; !c.mine[k] {
+			if beside[k] = n.name; !c.mine.has(k) {
 				theirs[k] = n.name
 			}
 		}
@@ -77,29 +75,29 @@ func (c *claims) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) 
 			beside[k] = n.name
 		}
 	}
-	has, waits := keySet{}, keySet{}
+	var has, waits []lvs.Key
 	for i, k := range slices.Concat(keys, left) {
 		if theirs[k] == "" {
-			has[k] = true
+			has = append(has, k)
 		} else if i < len(keys) {
-			waits[k] = true
+			waits = append(waits, k)
 		}
 	}
-	c.record(has, waits, len(keys) == 0)
+	c.record(newKeySet(has), newKeySet(waits), len(keys) == 0)
 	c.tell()
 	return theirs, beside
 }
 
 // record saves which virtual services this daemon has and waits for, if that changed.
 func (c *claims) record(has, waits keySet, yields bool) {
+	if slices.Equal(has, c.has) && slices.Equal(waits, c.waits) && yields == c.yields {
+		return // and mine stays
+	}
+	c.has, c.waits, c.yields = has, waits, yields
 	if c.mine = has; yields {
 		c.mine = nil
 	}
-	if maps.Equal(has, c.has) && maps.Equal(waits, c.waits) && yields == c.yields {
-		return
-	}
-	c.has, c.waits, c.yields = has, waits, yields
-	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has.sorted(), waits.sorted(), yields })
+	c.d.record(func(s *instance.State) { s.Virtuals, s.Waits, s.Yields = has, waits, yields })
 }
 
 // tell reports once each virtual service that this daemon shares with others.
@@ -196,16 +194,23 @@ func (c *claims) renew(cfg *parser.Config) {
 func (c *claims) follows(virtuals []parser.Virtual) {
 	c.marking, c.names = virtuals, map[lvs.Key]string{}
 	for i := range virtuals {
-		c.names[virtuals[i].Key] = virtuals[i].ServiceName
+		if name := virtuals[i].ServiceName; name != "" {
+			c.names[virtuals[i].Key] = name
+		}
 	}
 }
 
-// keySet are the keys of virtual services.
-type keySet map[lvs.Key]bool
+// keySet are the keys of virtual services, sorted. It is never changed.
+type keySet []lvs.Key
 
-func (s keySet) has(k lvs.Key) bool { return s[k] }
+func newKeySet(keys []lvs.Key) keySet {
+	return slices.Clip(slices.Compact(slices.SortedFunc(slices.Values(keys), lvs.Key.Compare)))
+}
 
-func (s keySet) sorted() []lvs.Key { return slices.SortedFunc(maps.Keys(s), lvs.Key.Compare) }
+func (s keySet) has(k lvs.Key) bool {
+	_, found := slices.BinarySearchFunc(s, k, lvs.Key.Compare)
+	return found
+}
 
 // called returns the names in the file of those keys that pass the filter.
 func (c *claims) called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {

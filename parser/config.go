@@ -241,17 +241,18 @@ type Marking struct {
 type Real struct {
 	Addr       netip.AddrPort // port 0 when none was written
 	Forward    lvs.Forward
-	Weight     int
-	Lower      int    // connection thresholds; 0 when none
-	Upper      int    //
-	Request    string // the request and answer of the line, see Virtual.Asks
-	Receive    string //
-	OwnRequest bool   // the line has them
-	Backup     bool   // extension: in service only while too few others are
-	At         Position
-	Named      *Named // nil unless the line has one host name
+	OwnRequest bool // the line has Request and Receive
+	Backup     bool // extension: in service only while too few others are
 
 	hasLower, hasUpper bool // whether a weight was written, even 0
+
+	Weight  int
+	Lower   int    // connection thresholds; 0 when none
+	Upper   int    //
+	Request string // the request and answer of the line, see Virtual.Asks
+	Receive string //
+	At      Position
+	Named   *Named // nil unless the line has one host name
 }
 
 // Named has the further facts of a real server with a host name.
