@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 type Condition struct {
 	Kind    string  `json:"kind"`
 	Trouble Trouble `json:"trouble"`
-	Text    string  `json:"text,omitempty"` // a sentence; text from servers and other programs in it is not escaped
+	Text    string  `json:"text"` // a sentence; text from servers and other programs in it is not escaped
 }
 
 // Trouble is how much attention something needs.
@@ -59,74 +60,102 @@ func (a *subject) about(v *virtual, s *server, worst *judgement) {
 	*a = subject{v, s, worst, s.StateName(), s.waitsFor(), a.now}
 }
 
-// kind is a kind of condition. It reports whether it holds, and its sentence; "" if the state says enough.
+// kind is a kind of condition. Says is its sentence; "" while it does not hold.
 type kind struct {
 	name    string
 	trouble Trouble
-	holds   func(*subject) (says string, holds bool)
+	says    func(*subject) string
 }
 
 // kinds are all kinds, in the order in which they are shown.
 var kinds = []kind{
 	{"down", Broken, isDown},
-	{"unknown", Doubt, isUnknown},
-	{"maintenance", Noted, isMaintained},
-	{"warning", Doubt, isWarned},
-	{"drained", Noted, isDrainedToo},
-	{"suspected", Doubt, isSuspected},
-	{"full", Doubt, isFull},
-	{"pace", Doubt, isPaced},
-	{"holddown", Doubt, isHeldDown},
-	{"observe", Doubt, isLeftOut},
-	{"onfail", Noted, isOnFail},
+	{"unknown", Doubt, unproven},
+	{"maintenance", Noted, func(a *subject) string { return a.s.maintenance }},
+	{"warning", Doubt, func(a *subject) string { return after("warning: ", a.last().Warning) }},
+	{"drained", Noted, func(a *subject) string {
+		return when(a.s.Drained() && a.state != judge.Draining,
+			"drained too: it gets no new connections when it is up again")
+	}},
+	{"suspected", Doubt, func(a *subject) string { return after("suspected: ", a.s.suspicion()) }},
+	{"full", Doubt, full},
+	{"pace", Doubt, waitsForTurn},
+	{"holddown", Doubt, func(a *subject) string { return a.heldDown("holddown") }},
+	{"observe", Doubt, func(a *subject) string { return a.heldDown("observe") }},
+	{"onfail", Noted, onFail},
 	{"paceout", Noted, waitsForRemoval},
-	{"held", Noted, isHeld},
-	{"brake", Noted, isBraked},
-	{"unwatched", Noted, isUnwatched},
-	{"moved", Noted, hasMoved},
-	{"stays", Noted, staysForNames},
-	{"backup", Noted, isBackup},
-	{"weightless", Noted, isWeightless},
-	{"rerouted", Noted, isRerouted},
-	{"order", Noted, isOrdered},
-	{"reports", Noted, isAsking},
-	{"weight", Fine, isReduced},
-	{"unjudged", Doubt, isUnjudged},
-	{"failing", Doubt, isFailing},
-	{ByHand.Kind, ByHand.Trouble, isByHand},
+	{"held", Noted, func(a *subject) string {
+		return when(a.s.Held && a.s.Until.IsZero() && !a.s.Drained(), "held")
+	}},
+	{"brake", Noted, braked},
+	{"unwatched", Noted, unwatched},
+	{"moved", Noted, func(a *subject) string {
+		return when(a.s.MovedTo >= 0, "its name has a new address; this server serves until it fails, or "+
+			"until the one at the new address is up")
+	}},
+	{"stays", Noted, func(a *subject) string {
+		return when(a.s.stays && a.s.MovedTo < 0, "it left the file; it stays until every name in the file "+
+			"has an address, or until the next reload")
+	}},
+	{"backup", Noted, backup},
+	{"weightless", Noted, func(a *subject) string {
+		return when(a.s.Weight() == 0 && a.s.IsUp() && !a.s.Held,
+			"weight 0 in the file: it gets no new clients")
+	}},
+	{"rerouted", Noted, rerouted},
+	{"order", Noted, func(a *subject) string { return a.s.command() }},
+	{"reports", Noted, reports},
+	{"weight", Fine, func(a *subject) string { return a.v.whyWeight(a.s) }},
+	{"unjudged", Doubt, unjudgedAnswer},
+	{"failing", Doubt, failing},
+	{ByHand.Kind, ByHand.Trouble, func(a *subject) string {
+		return when(a.v.ByHand[a.s.Dest.Addr], ByHand.Text)
+	}},
 }
 
 // conditions are those that hold.
 func (a *subject) conditions() (list []Condition) {
 	for i := range kinds {
-		if says, holds := kinds[i].holds(a); holds {
+		if says := kinds[i].says(a); says != "" {
 			list = append(list, Condition{kinds[i].name, kinds[i].trouble, says})
 		}
 	}
 	return list
 }
 
-// given is a sentence that ends with a text; without a text the condition does not hold.
-func given(text, about string) (string, bool) { return about + text, text != "" }
-
-func isDown(a *subject) (string, bool) {
-	if a.state != judge.Down {
-		return "", false
+// when is a sentence while it holds.
+func when(holds bool, says string) string {
+	if !holds {
+		return ""
 	}
-	return a.reason(), true
+	return says
+}
+
+// after is a sentence that ends with a text; "" without one.
+func after(about, text string) string { return when(text != "", about+text) }
+
+func isDown(a *subject) string {
+	if a.state != judge.Down {
+		return ""
+	}
+	return cmp.Or(a.reason(), "its checks fail")
 }
 
 // reason is why the check that decides fails.
 func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst.reason) }
 
-func isUnknown(a *subject) (says string, holds bool) {
-	if a.worst.shortages > 0 {
-		says = a.reason()
-	}
-	return says, a.state == judge.Unknown
-}
+// noResult is what is said of a server that is unknown for no other reason.
+const noResult = "no result yet"
 
-func isMaintained(a *subject) (string, bool) { return given(a.s.maintenance, "") }
+func unproven(a *subject) string {
+	switch {
+	case a.state != judge.Unknown:
+		return ""
+	case a.worst.shortages > 0:
+		return cmp.Or(a.reason(), noResult)
+	}
+	return noResult
+}
 
 // last is the last result of the check that decides, of a server that is up.
 func (a *subject) last() *checker.Result {
@@ -136,145 +165,103 @@ func (a *subject) last() *checker.Result {
 	return &a.worst.check.last
 }
 
-func isWarned(a *subject) (string, bool) { return given(a.last().Warning, "warning: ") }
-
-func isFailing(a *subject) (string, bool) {
+func failing(a *subject) string {
 	if a.last().OK {
-		return "", false
+		return ""
 	}
-	return "last check: " + a.last().Detail, true
+	return "last check: " + a.last().Detail
 }
 
-func isDrainedToo(a *subject) (string, bool) {
-	return "drained too: it gets no new connections when it is up again",
-		a.s.Drained() && a.state != judge.Draining
-}
-
-func isSuspected(a *subject) (string, bool) { return given(a.s.suspicion(), "suspected: ") }
-
-func isFull(a *subject) (string, bool) {
+func full(a *subject) string {
 	if !a.s.limit.isFull() {
-		return "", false
+		return ""
 	}
-	return "full: " + a.s.fullness(), true
+	return "full: " + a.s.fullness()
 }
 
 // left is how much longer a server waits for its turn.
 func (a *subject) left() time.Duration { return max(0, a.s.Until.Sub(a.now)).Round(time.Second) }
 
-func isPaced(a *subject) (string, bool) {
+func waitsForTurn(a *subject) string {
 	if a.waits != "pace" {
-		return "", false
+		return ""
 	}
-	says := fmt.Sprintf("waits another %v for its turn: pace = %v", a.left(), a.v.Pace)
-	return says + removal(a.v, a.s, a.now), true
+	return fmt.Sprintf("waits another %v for its turn: pace = %v", a.left(), a.v.Pace) + removal(a.v, a.s, a.now)
 }
 
-func isHeldDown(a *subject) (string, bool) {
-	if a.waits != "holddown" {
-		return "", false
+// heldDown is the sentence of a directive that keeps a server out after its return.
+func (a *subject) heldDown(directive string) string {
+	if a.waits != directive {
+		return ""
 	}
-	return a.s.heldDown(a.now) + removal(a.v, a.s, a.now), true
+	return a.s.heldDown(a.now) + removal(a.v, a.s, a.now)
 }
 
-func isLeftOut(a *subject) (string, bool) {
-	if a.waits != "observe" {
-		return "", false
-	}
-	return a.s.heldDown(a.now) + removal(a.v, a.s, a.now), true
-}
-
-func isOnFail(a *subject) (string, bool) {
+func onFail(a *subject) string {
 	if a.s.Why.String() != "onfail" || a.waits != "" {
-		return "", false
+		return ""
 	}
-	return a.v.onFail(a.s, a.now), true
+	return a.v.onFail(a.s, a.now)
 }
 
-func waitsForRemoval(a *subject) (string, bool) {
+func waitsForRemoval(a *subject) string {
 	if !a.s.Held || a.s.Until.IsZero() {
-		return "", false
+		return ""
 	}
-	return fmt.Sprintf("held for another %v: paceout = %v", a.left(), a.v.PaceOut), true
+	return fmt.Sprintf("held for another %v: paceout = %v", a.left(), a.v.PaceOut)
 }
 
-func isHeld(a *subject) (string, bool) {
-	return "held", a.s.Held && a.s.Until.IsZero() && !a.s.Drained()
-}
-
-func isBraked(a *subject) (string, bool) {
+func braked(a *subject) string {
 	if len(a.v.Brakes) == 0 {
-		return "", false
+		return ""
 	}
-	for x := range a.v.checks(a.s) {
-		if a.v.IsBraked(x.j.Check) {
-			says := "not believed: every server that was up fails only through "
-			return says + a.v.cfg.CheckVIP.String(), true
+	for _, c := range a.s.Checks() {
+		if a.v.IsBraked(c) {
+			return "not believed: every server that was up fails only through " + a.v.cfg.CheckVIP.String()
 		}
 	}
-	return "", false
+	return ""
 }
 
-func isUnwatched(a *subject) (string, bool) {
+func unwatched(a *subject) string {
 	var why []string
 	for j := &a.s.first; j != nil; j = j.next {
 		if x := (user{a.v, a.s, j}); j.check != nil && j.check.unwatched != "" && x.isWatched() {
 			why = append(why, x.named(j.check.unwatched))
 		}
 	}
-	return given(strings.Join(why, "; "), "not watched until the next reload: ")
+	return after("not watched until the next reload: ", strings.Join(why, "; "))
 }
 
-func hasMoved(a *subject) (string, bool) {
-	return "its name has a new address; this server serves until it fails, or until the one at the new " +
-		"address is up", a.s.MovedTo >= 0
-}
-
-func staysForNames(a *subject) (string, bool) {
-	return "it left the file; it stays until every name in the file has an address, or until the next reload",
-		a.s.stays && a.s.MovedTo < 0
-}
-
-func isBackup(a *subject) (string, bool) {
+func backup(a *subject) string {
 	if !a.s.Backup {
-		return "", false
+		return ""
 	}
-	return "backup, " + reserve(a.v, a.s) + ": " + ownServe(a.v), true
+	return "backup, " + reserve(a.v, a.s) + ": " + ownServe(a.v)
 }
 
-func isWeightless(a *subject) (string, bool) {
-	return "weight 0 in the file: it gets no new clients", a.s.IsUp() && !a.s.Held && a.s.Weight() == 0
-}
-
-func isRerouted(a *subject) (string, bool) {
+func rerouted(a *subject) string {
 	if !a.s.Rerouted {
-		return "", false
+		return ""
 	}
-	return a.s.rerouting(), true
+	return a.s.rerouting()
 }
 
-func isOrdered(a *subject) (string, bool) {
-	order := a.s.command()
-	return order, order != ""
+func reports(a *subject) string {
+	if a.s.ordered().Kind != "" {
+		return ""
+	}
+	return a.s.asks()
 }
 
-func isAsking(a *subject) (string, bool) {
-	asks := a.s.asks()
-	return asks, asks != "" && a.s.ordered().Kind == ""
-}
-
-func isReduced(a *subject) (string, bool) { return given(a.v.whyWeight(a.s), "") }
-
-func isUnjudged(a *subject) (string, bool) {
+func unjudgedAnswer(a *subject) string {
 	for j := &a.s.first; j != nil; j = j.next {
 		if why := j.cantJudge(); why != "" {
-			return "its state is kept: " + user{a.v, a.s, j}.named(why), true
+			return "its state is kept: " + user{a.v, a.s, j}.named(why)
 		}
 	}
-	return "", false
+	return ""
 }
 
 // ByHand is the condition of a destination that another program or an operator has changed in the table.
 var ByHand = Condition{"by hand", Doubt, "changed externally; kept until the server's state changes, or a reload"}
-
-func isByHand(a *subject) (string, bool) { return ByHand.Text, a.v.ByHand[a.s.Dest.Addr] }

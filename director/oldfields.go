@@ -2,6 +2,7 @@ package director
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ func (now *ServerSnapshot) fillOld() {
 	for _, c := range now.Conditions {
 		switch c.Kind {
 		case "down", "unknown", "maintenance", "no address":
-			now.Reason = c.Text
+			now.Reason = strings.TrimPrefix(c.Text, noResult)
 			continue
 		case "weight":
 			now.Parts = c.Text
@@ -42,26 +43,26 @@ func (now *ServerSnapshot) fillOld() {
 	now.Note = strings.Join(notes, "; ")
 }
 
-// Learn makes conditions of the fields of a daemon that tells none.
+// Learn makes a condition of the fields of a daemon that tells none.
 func (now *ServerSnapshot) Learn() {
 	if now.Conditions != nil {
 		return
 	}
-	add := func(trouble Trouble, holds bool, text string) {
-		if holds {
-			now.Conditions = append(now.Conditions, Condition{"former", trouble, text})
-		}
-	}
-	add(Broken, now.State == "down", now.Reason)
-	add(Doubt, now.State == "unknown", now.Reason)
-	add(Noted, now.State == "maintenance" || now.State == "drained", now.Reason)
+	text := []string{now.Reason, now.Note, now.Unjudged}
 	if now.State == "up" && now.Check != nil {
-		add(Doubt, now.Check.Warning != "", "warning: "+now.Check.Warning)
-		add(Doubt, !now.Check.OK, "last check: "+now.Check.Detail)
+		text = append(text, after("warning: ", now.Check.Warning))
 	}
-	add(Doubt, now.Suspected+now.WaitsFor != "" || now.Full, "")
-	add(Noted, now.Note != "" && now.Note != now.Reason, now.Note)
-	add(Fine, now.Parts != "", now.Parts)
-	add(Doubt, now.Unjudged != "", "its state is kept: "+now.Unjudged)
-	add(ByHand.Trouble, now.ByHand, ByHand.Text)
+	text = slices.Compact(slices.DeleteFunc(text, func(s string) bool { return s == "" }))
+	one := Condition{"former", Fine, strings.Join(text, "; ")}
+	switch {
+	case now.State == "down":
+		one.Trouble = Broken
+	case now.State == "maintenance" || now.State == "drained":
+		one.Trouble = Noted
+	case now.State == "unknown" || one.Text != "":
+		one.Trouble = Doubt
+	default:
+		return
+	}
+	now.Conditions = []Condition{one}
 }
