@@ -7,10 +7,11 @@ import (
 	"ldirectord/lvs"
 )
 
-// OverTLS reports whether the service uses TLS.
+// OverTLS reports whether the check uses TLS. It does so with http_proxy for an https URL, too.
 func (v *Virtual) OverTLS() bool {
 	s := lvs.ServiceOf(v.Service)
-	return s.Is(lvs.OverTLS) || v.StartTLS && s.Takes("starttls")
+	secure := v.Service == "http_proxy" && strings.HasPrefix(v.Request, "/https://")
+	return s.Is(lvs.OverTLS) || v.StartTLS && s.Takes("starttls") || secure
 }
 
 // Services describes the services for which a directive counts; "" for all.
@@ -47,9 +48,10 @@ func enumerate(list []string) string {
 }
 
 // unused warns of directives that no check of the section uses. A check that is switched off causes no warning, because
-// it may be switched on again.
+// it may be switched on again, and a service that was refused is another one than is meant.
 func (a adviser) unused() {
-	if a.v.CheckType == On || a.v.CheckType == Off {
+	refused := a.v.has("service") && a.s.v.Service == ""
+	if a.v.CheckType == On || a.v.CheckType == Off || refused {
 		return
 	}
 	for name := range a.v.At {

@@ -115,27 +115,23 @@ func others(list []Diagnostic) string {
 			lines = append(lines, line)
 		}
 	}
-	where := ""
-	switch {
-	case len(lines) == 1:
-		where = ": line " + lines[0]
-	case len(lines) > maxAlike:
-		lines[maxAlike] = "…"
-		fallthrough
-	case len(lines) > 0:
-		where = ": lines " + strings.Join(lines, ", ")
+	what := ": lines "
+	if len(lines) == 1 {
+		what = ": line "
 	}
-	return fmt.Sprintf("; and %d more%s", len(list), where)
+	return fmt.Sprintf("; and %d more%s", len(list), listed(what, lines, maxAlike))
 }
 
 // Listed returns the first of some places, after a title; "" without places.
-func Listed(what string, places []string) string {
+func Listed(what string, places []string) string { return listed(what, places, maxListed) }
+
+func listed(what string, places []string, most int) string {
 	if len(places) == 0 {
 		return ""
 	}
 	more := ""
-	if len(places) > maxListed {
-		places, more = places[:maxListed], ", …"
+	if len(places) > most {
+		places, more = places[:most], ", …"
 	}
 	return what + strings.Join(places, ", ") + more
 }
