@@ -26,7 +26,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 	}
 	to := io.Writer(c.out)
 	if c.jsonOut {
-		to = c.raw
+		to = jsonWriter{c.raw}
 	}
 	if c.table.Live == nil { // a table in memory has no connections
 		newConnectionPrinter(to, c.jsonOut, nil).end(0)

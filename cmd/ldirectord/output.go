@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"ldirectord/printable"
 )
@@ -22,10 +23,24 @@ type output struct {
 
 // printJSON answers with a value.
 func (o *output) printJSON(value any) {
-	e := json.NewEncoder(o.raw)
+	e := json.NewEncoder(jsonWriter{o.raw})
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	_ = e.Encode(value) // o.raw remembers an error itself
+}
+
+// jsonWriter escapes what encoding/json leaves to a terminal, among it the eight-bit control characters.
+type jsonWriter struct{ to *bufio.Writer }
+
+func (w jsonWriter) Write(text []byte) (int, error) {
+	for _, r := range string(text) {
+		if r > '~' && r <= 0xffff && !unicode.IsPrint(r) {
+			fmt.Fprintf(w.to, `\u%04x`, r)
+		} else {
+			w.to.WriteRune(r) // it remembers an error
+		}
+	}
+	return len(text), nil
 }
 
 // asLine makes one line of a text, whatever names and words are in it. Joined errors are divided by ";".
