@@ -141,7 +141,7 @@ test-all: ldirectord
 long: long-checkvip long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail long-gaps long-shadow long-directors long-neighbours mutate
 
 # Tests of one goroutine: the race detector finds nothing there, and took a third of its time for them. They run without it.
-ALONE = Walk|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
+ALONE = Walk|StoriesStay|GuardInEveryOrder|PlainWords|LinksLeadSomewhere|PatternsMeanWhatTheyMeanToPerl|EnginesAgree|ReceiveDecidesAsPerlOnRandomPatterns|$\
 	HostilePatternsAreCompiledOrRefusedInTime|TheMemoryOfTenThousandServers|AHistoryIsBounded|Size|Views|BoundsAreThoseOfOneConfiguration|$\
 	LayoutDoesNotChangeTheMeaning|FindingsAlikeAreCounted|Corpus|StrictCorpus|RangesOfAFileAreBounded|OverlapsAreThoseOfEachPairOfLines|$\
 	NoFileGivesMoreDiagnosticsThanAnyoneReads|ACutTranscriptLeavesNoPartOfASecret
