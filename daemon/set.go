@@ -102,11 +102,13 @@ func meantBy(r orders.Request, now *director.Snapshot, all orders.All, path stri
 		return nil, control.Refused(err.Error())
 	}
 	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
-	switch {
+	switch isVirtual := func(v director.VirtualSnapshot) bool { return r.Real == v.ID || r.Real == v.Name }; {
 	case r.Kind == orders.Withdraw, r.Kind == orders.Announce:
 		found, why = announced(r, now, all, path)
 	case r.Kind == orders.Obey || r.Kind == orders.Ready && r.Real == "":
 		found, why = guarded(r, now)
+	case slices.ContainsFunc(now.Virtuals, isVirtual) && r.Kind == orders.Ready:
+		why = r.Real + " has no order"
 	case r.Virtual != "":
 		why = fmt.Sprintf("%s has no virtual service %s with a real server %s; %s", path, r.Virtual, r.Real,
 			howCalled)

@@ -135,7 +135,8 @@ func (v *virtual) whyWeight(s *server) string {
 		}
 	}
 	weight, in := v.WeightAt(s.Dest.Addr)
-	if parts == nil || !in || weight == s.Weight() || s.Verdict() == health.Down && !s.Held {
+	isOut := s.Verdict() == health.Down && !s.Held
+	if parts == nil || !in || weight == s.Weight() || s.Order.Kind == judge.Drain || isOut {
 		return ""
 	}
 	return fmt.Sprintf("weight %d of %d: %s", weight, s.Weight(), strings.Join(parts, "; "))
