@@ -56,7 +56,6 @@ type hearing struct {
 
 // member places a member.
 func (h *hearing) member(s *Server, weight uint32) {
-	s.Why = h.by
 	d := s.Dest
 	d.Weight = weight
 	h.Places[d.Addr] = d

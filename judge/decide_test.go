@@ -120,6 +120,7 @@ func slowly(h *hearing) {
 		if !s.IsUp() || weight >= full {
 			continue
 		}
+		s.Why = h.by
 		h.member(s, weight)
 		h.askAgain(s.Since.Add(time.Duration(weight+1) * slowStart / time.Duration(full)))
 	}

@@ -252,12 +252,12 @@ func down(h *hearing) {
 		if s.State() != health.Down || h.Rests(s) {
 			continue
 		}
-		why := s.Why
-		if s.Why = h.by; h.stays(s) {
+		if h.stays(s) {
 			h.member(s, 0)
 		}
-		if s.Waits() || h.OnFail != lvs.ByQuiescent && outByChecks(s) {
-			s.Why = why // that of what it waits for, or that of onfail
+		// otherwise what it waits for, or onfail, decides
+		if !s.Waits() && (h.OnFail == lvs.ByQuiescent || !outByChecks(s)) {
+			s.Why = h.by
 		}
 	}
 }
@@ -270,13 +270,12 @@ func unknown(h *hearing) {
 		if s.IsDraining() || h.Rests(s) || state != health.Unknown && (state != health.Up || !h.Gathers()) {
 			continue
 		}
-		why := s.Why
-		h.unknown, s.Why = true, h.by
+		h.unknown = true
 		if d, in := h.Have.At(s.Dest.Addr); in {
 			h.member(s, min(d.Weight, 1)*h.weight(s))
 		}
-		if s.Held {
-			s.Why = why // the guard's
+		if !s.Held { // otherwise the guard decides
+			s.Why = h.by
 		}
 	}
 }
@@ -288,9 +287,8 @@ func up(h *hearing) {
 			continue
 		}
 		h.up = true
-		why := s.Why
-		if h.member(s, h.weight(s)); s.Held || !s.Climbs.IsZero() {
-			s.Why = why // the guard's, or that of slowstart
+		if h.member(s, h.weight(s)); !s.Held && s.Climbs.IsZero() { // otherwise the guard or slowstart decides
+			s.Why = h.by
 		}
 	}
 }
