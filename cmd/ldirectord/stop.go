@@ -18,6 +18,9 @@ func stop(ctx context.Context, c *call) error {
 	found := c.found()
 	switch {
 	case found.Pid == 0:
+		if there := c.elsewhere(); there != "" {
+			c.warn("%s", there)
+		}
 		_, err := c.load(ctx)
 		return err
 	case c.waitsForUs(found):
