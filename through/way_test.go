@@ -74,14 +74,13 @@ func TestTheWayOfACheckThatTheScheduleBegins(t *testing.T) {
 func TestNoServerComesInWhileTheTableIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(ipvsctl.NewMemory(nil))
-		up := &answers{list: []checker.Result{{OK: true}}}
-		c := f.check(t, up, up)
+		up, own := &answers{list: []checker.Result{{OK: true}}}, &answers{list: []checker.Result{{OK: true}}}
+		c := f.check(t, up, own)
 		f.line <- struct{}{}
 		if r := c.Check(t.Context()); r.OK || r.Cause != checker.Unjudged {
 			t.Errorf("at first: %+v", r)
 		}
 		<-f.line
-		up.then = func() { f.count.Traffic.PacketsIn++ }
 		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough {
 			t.Errorf("once it answers: %+v", r)
 		}
