@@ -102,7 +102,7 @@ var kinds = []kind{
 		return when(a.s.Weight() == 0 && a.s.IsUp() && !a.s.Held,
 			"weight 0 in the file: it gets no new clients")
 	}},
-	{"rerouted", Noted, rerouted},
+	{"rerouted", Noted, func(a *subject) string { return a.s.rerouting() }},
 	{"order", Noted, func(a *subject) string { return a.s.command() }},
 	{"reports", Noted, reports},
 	{"weight", Fine, func(a *subject) string { return a.v.whyWeight(a.s) }},
@@ -238,13 +238,6 @@ func backup(a *subject) string {
 		return ""
 	}
 	return "backup, " + reserve(a.v, a.s) + ": " + ownServe(a.v)
-}
-
-func rerouted(a *subject) string {
-	if !a.s.Rerouted {
-		return ""
-	}
-	return a.s.rerouting()
 }
 
 func reports(a *subject) string {

@@ -168,14 +168,13 @@ func (s *server) suspended() string {
 }
 
 // note is why the server gets no new connections, besides its checks; "" for nothing.
-func (s *server) note() string {
-	if s.Rerouted {
-		return s.rerouting()
-	}
-	return cmp.Or(s.command(), s.asks())
-}
+func (s *server) note() string { return cmp.Or(s.rerouting(), s.command(), s.asks()) }
 
+// rerouting is what a server waits for before it changes to gate; "" for nothing.
 func (s *server) rerouting() string {
+	if !s.Rerouted {
+		return ""
+	}
 	return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
 }
 

@@ -233,8 +233,8 @@ func (c *check) again(ctx context.Context, first checker.Result, limit time.Dura
 // check.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
-	passing := c.void == errSilent.Error() || c.void == errLost.Error()
-	if r.OK && (c.missing || passing && !c.passed) {
+	forNow := c.void == errSilent.Error() || c.void == errLost.Error()
+	if r.OK && (c.missing || forNow && !c.passed) {
 		return checker.Result{Cause: checker.Unjudged, Detail: why, Way: checker.WayVoid}
 	}
 	if r.Warning != "" {
