@@ -51,6 +51,9 @@ func (c *Case) HasGathered() bool {
 	return true
 }
 
+var gatheredRule = Rule{"back together", "announce", false, gathered,
+	"servers that come back after too few were up wait for each other"}
+
 // gathered lets servers that are back come into the table.
 func gathered(h *hearing) {
 	if h.HasGathered() {

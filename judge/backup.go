@@ -6,6 +6,9 @@ import (
 	"ldirectord/checker/health"
 )
 
+var backupRule = Rule{"backup", "the file", true, backup,
+	"backup servers serve once fewer than LOW other servers serve, and drain once HIGH serve"}
+
 // backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
 // serve again. Until the own servers have results, the backup servers stay as the table has them. One that is no longer
 // needed drains like a server that left the file.

@@ -3,7 +3,6 @@ package judge
 import (
 	"iter"
 	"net/netip"
-	"slices"
 
 	"ldirectord/checker/health"
 )
@@ -52,11 +51,6 @@ func (s *State) weighsNothing(one *Server) bool {
 	return s.Have.Weight(one.Dest.Addr) == 0
 }
 
-// isOutByHand reports whether a server was taken out of service by hand.
-func (s *State) isOutByHand(addr netip.AddrPort) bool {
-	return s.ByHand[addr] && s.Have.Weight(addr) == 0 // cheapest test first, because this runs for each result
-}
-
 // WeightAt returns the weight of a destination, and whether it exists, as the table was last written.
 func (s *State) WeightAt(addr netip.AddrPort) (weight uint32, in bool) {
 	if !s.Known {
@@ -80,20 +74,6 @@ func (c *Case) At(addr netip.AddrPort) (found *Server) {
 // IsNobodys reports whether an address belongs to no server, neither a configured one nor one that left.
 func (c *Case) IsNobodys(addr netip.AddrPort) bool {
 	return c.At(addr) == nil && c.Leaver(addr) == nil && c.Fallback.Addr != addr
-}
-
-// Leaver is the server that left the section and drains at an address; nil: none.
-func (s *State) Leaver(addr netip.AddrPort) *Leaver {
-	at, in := s.findLeaver(addr)
-	if !in {
-		return nil
-	}
-	return &s.Leavers[at]
-}
-
-func (s *State) findLeaver(addr netip.AddrPort) (at int, in bool) {
-	return slices.BinarySearchFunc(s.Leavers, addr,
-		func(l Leaver, a netip.AddrPort) int { return l.Addr.Compare(a) })
 }
 
 // Available reports whether a section has a server that is up, and whether that is known yet.
@@ -120,31 +100,4 @@ func (c *Case) Available() (up, known bool) {
 		}
 	}
 	return up && known, known
-}
-
-// foundServes reports whether a found destination serves, as the section was last written.
-func (s *State) foundServes() bool {
-	for addr := range s.Found {
-		if weight, _ := s.WeightAt(addr); weight > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// fallbackWanted reports whether the fallback server should serve, and whether that is known.
-func (c *Case) fallbackWanted() (wanted, known bool) {
-	up, known := c.Available()
-	known = known && c.hasFallback()
-	return known && !up && !c.NoFallback, known
-}
-
-// ServedBy reports whether an address belongs to a real server that is up.
-func (c *Case) ServedBy(addr netip.AddrPort) bool {
-	for s := range c.Sharing(addr) {
-		if s.IsUp() {
-			return true
-		}
-	}
-	return false
 }

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/lvs"
 )
 
@@ -47,6 +46,7 @@ type hearing struct {
 	Decision // the decision so far; its State is set at the end
 	now      time.Time
 	by       RuleID    // whose turn it is
+	queue    []waiter  // servers that may come back
 	leave    []*Server // held, and not needed by the guard
 
 	up      bool // a server is up, or what was found serves
@@ -107,18 +107,4 @@ func (h *hearing) servesBeside(s *Server) bool {
 		}
 	}
 	return false
-}
-
-// guards reports whether servers may be held.
-func (c *Case) guards() bool { return (c.KeepServing.N > 0 || c.PaceOut.N > 0) && !c.Obeys }
-
-// Quota is how many servers checks must leave in service; 0: they may take out all.
-func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }
-
-// WouldServe reports whether a server that moved away is in service; it then stays until the one at the new address is
-// up.
-func (c *Case) WouldServe(addr netip.AddrPort) bool {
-	s := c.At(addr)
-	_, in := c.WeightAt(addr)
-	return s != nil && s.works() && (in || s.Verdict() == health.Up)
 }

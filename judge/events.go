@@ -98,34 +98,6 @@ func (s *Server) Maintained(out bool) {
 // goOut ends every reason to keep a failing server in service.
 func (s *Server) goOut() { s.Held, s.Kept, s.Entered = false, false, false }
 
-// letGo releases a held server. One that fails has fallen; a request to be left out is not a failure.
-func (h *hearing) letGo(s *Server) {
-	s.Held, s.Entered, s.Turned = false, false, true
-	s.Fallen = s.Verdict() != health.Up
-	h.count(s)
-}
-
-// Changed notes that a destination was changed by hand, and reports whether the change is kept, until the server's next
-// change of state or a reload. It is undone if repair is set, if another daemon empties the section, or if it
-// contradicts maintenance. A change that is kept ends what was changing the server's weight. In: the destination still
-// exists.
-func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
-	s := c.At(addr)
-	keptOut := s != nil && s.Suspended()
-	if !c.Found[addr] && (c.Repair || empties || keptOut && (in || c.Readd)) {
-		delete(c.ByHand, addr)
-		return false
-	}
-	if c.ByHand == nil {
-		c.ByHand = map[netip.AddrPort]bool{}
-	}
-	c.ByHand[addr] = true
-	if s != nil {
-		s.Motion = lvs.Motion{}
-	}
-	return true
-}
-
 // Vanished notes that another program or an operator removed the virtual service from the table.
 func (s *State) Vanished() {
 	clear(s.ByHand)
@@ -192,47 +164,4 @@ func (s *State) Left() {
 		s.Servers[i].Climbs, s.Servers[i].Failed = time.Time{}, time.Time{}
 	}
 	clear(s.ByHand)
-}
-
-// Counted notes the connections of a server that is to change to gate. Without connections it changes now.
-func (s *Server) Counted(connections uint32) {
-	s.Connected = connections > 0
-	s.Rerouted = s.Rerouted && s.Connected
-}
-
-// SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains for that
-// time; a backup server without draintime until its connections have ended. If the table does not have it, the next
-// change forgets it.
-func (c *Case) SendOff(l Leaver, now time.Time) {
-	at, leaves := c.findLeaver(l.Addr)
-	s := c.At(l.Addr)
-	if leaves || s == nil && c.DrainTime == 0 || s != nil && !c.Rests(s) {
-		return
-	}
-	left := c.DrainTime
-	if !l.Until.IsZero() {
-		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
-	}
-	if l.Until = now.Add(left); c.DrainTime == 0 { // from now on independent of the clock
-		l.Until = time.Time{}
-	}
-	delete(c.ByHand, l.Addr)
-	c.Leavers = slices.Insert(c.Leavers, at, l)
-}
-
-// Looked notes whether a leaver has no connections left, and reports whether it is removed now.
-func (s *State) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
-	weight, in := s.WeightAt(l.Addr)
-	wasIdle := l.Idle
-	l.Idle = idle && in && weight == 0 // a leaver with a weight still serves, see keepServing
-	switch {
-	case !l.Until.IsZero() && !now.Before(l.Until):
-		l.Over = Late
-	case wasIdle && l.Idle: // connections that were being set up when it got weight 0 are counted by now
-		l.Over = Drained
-	default:
-		return false
-	}
-	delete(s.ByHand, l.Addr)
-	return true
 }

@@ -9,10 +9,7 @@ import (
 // clients gets an answer. With observe = out it is then left out: it has weight 0, and holddown decides when it comes
 // back.
 
-const (
-	surely     = 3 // looks in a row after which a server is left out
-	maxReturns = 2 // without an answer; after that only an order lets it back in
-)
+const surely = 3 // looks in a row after which a server is left out
 
 // Observed notes a look at the packets of a server: whether it is suspected, whether enough others were answered
 // meanwhile, and whether it answered. It reports whether the table may change. For a server that fails, or is left out,
@@ -31,14 +28,14 @@ func Observed(s *Server, suspected, well, answered bool) (changed bool) {
 	return s.Looks == surely
 }
 
-// NeedsOrder reports whether a server that was left out comes back only by an order, unless too few others serve.
-func NeedsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
-
 // isLeftOut reports whether a server passes, and is out because its clients got no answers.
 func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
 
-// observed leaves out a server that is suspected, unless another one of the section is out for that.
-func observed(h *hearing) {
+var suspectRule = Rule{"suspects", "packets of clients", false, leaveOut,
+	"a server whose clients get no answers is left out, one at a time, while enough others serve"}
+
+// leaveOut leaves out a server that is suspected, unless another one of the section is out for that.
+func leaveOut(h *hearing) {
 	serving, leaves := 0, h.Observe == lvs.LeftOut && !h.Obeys && !h.Theirs
 	var suspect *Server
 	for s := range h.all() {
@@ -57,9 +54,13 @@ func observed(h *hearing) {
 		suspect.Fallen, suspect.Noted, suspect.Suspect, suspect.Looks = true, false, true, 0
 		suspect.Suspects = min(suspect.Suspects, maxReturns) + 1
 		delete(h.ByHand, suspect.Dest.Addr)
-		h.count(suspect)
-		h.askAgain(suspect.Turn)
 	}
+}
+
+var observeRule = Rule{"observe", "packets of clients", false, observed,
+	"a server that was left out stays out as long as holddown says"}
+
+func observed(h *hearing) {
 	for s := range h.all() {
 		if isLeftOut(s) && h.isHeldDown(s) {
 			s.Why = h.by

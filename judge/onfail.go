@@ -10,6 +10,9 @@ import (
 // With onfail, the file decides what happens to the connections of a server that checks take out. They stay while it
 // has weight 0, and end when it is removed from the table.
 
+var onfailRule = Rule{"onfail", "the file", true, failed,
+	"a server that checks take out has weight 0 while it fails or for a time, or is removed"}
+
 // failed notes since when checks keep servers out, where onfail has a time. For a server without a result the
 // time continues.
 func failed(h *hearing) {

@@ -212,7 +212,7 @@ func (c *Case) hold(servers ...int) {
 }
 
 func TestRuleGuard(t *testing.T) {
-	testRule(t, "guard, removals", []ruleRow{
+	testRule(t, "guard, removals, leaves", []ruleRow{
 		{"one is to serve, and another does", func(c *Case) { c.KeepServing.N = 1; c.hold(0) }, ""},
 		{"two are to serve", func(c *Case) { c.KeepServing.N = 2; c.hold(0) }, "1 2/2"},
 		{"two fail, one is to serve: the one that failed last", func(c *Case) {
@@ -298,7 +298,7 @@ func TestAReleasedServerTurns(t *testing.T) {
 	c := inService(4, 4)
 	c.KeepServing.N = 1
 	c.hold(0)
-	h := hearRule("guard, removals", c)
+	h := hearRule("guard, removals, leaves", c)
 	if s := h.Servers[0]; s.Held || s.Entered || !s.Turned {
 		t.Errorf("held %v, entered %v, turned %v", s.Held, s.Entered, s.Turned)
 	}

@@ -62,9 +62,6 @@ func (s *Section) AllAt(addr netip.AddrPort) []int32 {
 	return s.byAddr[first:end]
 }
 
-// hasFallback reports whether there is a fallback server.
-func (s *Section) hasFallback() bool { return s.Fallback.Addr.IsValid() }
-
 // Order is an operator's order for a real server.
 type Order struct {
 	Kind   OrderKind

@@ -22,6 +22,9 @@ func (c *Section) Ramp(s *Server, now time.Time) Part {
 	return Part{uint64(max(age.Microseconds(), 1)), uint64(c.SlowStart.Microseconds())}
 }
 
+var slowstartRule = Rule{"slowstart", "the file", true, climb,
+	"the weight of a server that comes back climbs while others serve"}
+
 // climb begins and ends the ramps of servers.
 func climb(h *hearing) {
 	if h.SlowStart == 0 {

@@ -200,3 +200,9 @@ func (s *Server) Checks() iter.Seq2[int, *Check] {
 		}
 	}
 }
+
+// Removals are those that paceout counts: how many servers checks took out since then.
+type Removals struct {
+	Since time.Time
+	N     int
+}

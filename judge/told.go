@@ -52,6 +52,9 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	return check.Telling.Words != before
 }
 
+var toldRule = Rule{"told", "the server", true, leftOut,
+	"a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it"}
+
 // leftOut takes out servers that ask for that and are not held. A server that reports drain keeps its connections, as
 // by an order, but is not added to the table for that.
 func leftOut(h *hearing) {

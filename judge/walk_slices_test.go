@@ -63,7 +63,7 @@ type slice struct {
 	places   map[health.Health]uint8
 	tellings []health.Telling // the same for the words of servers
 	spoken   map[health.Telling]uint8
-	causes   [Off + 1][32]string
+	causes   [Off + 1][64]string
 }
 
 func (sl *slice) has(c capability) bool { return sl.has_&c != 0 }

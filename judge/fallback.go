@@ -1,0 +1,57 @@
+package judge
+
+import "net/netip"
+
+var fallbackRule = Rule{"fallback", "the file", true, fallback,
+	"the fallback server serves while no other does"}
+
+// fallback puts the fallback server in service while every real server is down. While a server is unknown and none is
+// up, the fallback server stays in or out.
+func fallback(h *hearing) {
+	if !h.hasFallback() || h.up || h.NoFallback {
+		return
+	}
+	d, _ := h.Have.At(h.Fallback.Addr)
+	if !h.unknown || d.Weight > 0 || h.FallbackIn {
+		h.other(h.Fallback, h.Fallback.Weight)
+	}
+}
+
+var replacedRule = Rule{"replaced", "a reload", true, replaced,
+	"while a server has no result and none serves, servers that left the file still serve"}
+
+// replaced keeps destinations in service that are no longer configured. It applies after a reload that replaced all
+// servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided
+// those, even if no other server is left.
+func replaced(h *hearing) {
+	if !h.unknown || h.serving() {
+		return
+	}
+	for _, d := range h.Have {
+		_, wanted := h.Places[d.Addr]
+		left := len(h.AllAt(d.Addr)) == 0 && (!wanted || h.Leaver(d.Addr) != nil)
+		if left && d.Weight > 0 {
+			h.other(d, d.Weight)
+		}
+	}
+}
+
+// fallbackWanted reports whether the fallback server should serve, and whether that is known.
+func (c *Case) fallbackWanted() (wanted, known bool) {
+	up, known := c.Available()
+	known = known && c.hasFallback()
+	return known && !up && !c.NoFallback, known
+}
+
+// ServedBy reports whether an address belongs to a real server that is up.
+func (c *Case) ServedBy(addr netip.AddrPort) bool {
+	for s := range c.Sharing(addr) {
+		if s.IsUp() {
+			return true
+		}
+	}
+	return false
+}
+
+// hasFallback reports whether there is a fallback server.
+func (s *Section) hasFallback() bool { return s.Fallback.Addr.IsValid() }

@@ -1,0 +1,24 @@
+package judge
+
+var foundRule = Rule{"found", "a host name", true, found,
+	"the entries in the table stay while a server has no address"}
+
+// found leaves destinations of no known server as they are.
+func found(h *hearing) {
+	for addr := range h.Found {
+		if d, in := h.Have.At(addr); in {
+			h.other(d, d.Weight)
+			h.up = h.up || d.Weight > 0
+		}
+	}
+}
+
+// foundServes reports whether a found destination serves, as the section was last written.
+func (s *State) foundServes() bool {
+	for addr := range s.Found {
+		if weight, _ := s.WeightAt(addr); weight > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,70 @@
+package judge
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+var leaverRule = Rule{"leaver", "the file", true, leaving,
+	"a server that left the file drains"}
+
+// leaving keeps servers that left the file, and backup servers that are no longer needed, at weight 0.
+func leaving(h *hearing) {
+	for _, l := range h.Leavers {
+		if d, in := h.Have.At(l.Addr); in && l.Over == Stays {
+			h.other(d, 0)
+		}
+	}
+}
+
+// SendOff notes that a server left the section, or is a backup server that rests. With draintime it drains for that
+// time; a backup server without draintime until its connections have ended. If the table does not have it, the next
+// change forgets it.
+func (c *Case) SendOff(l Leaver, now time.Time) {
+	at, leaves := c.findLeaver(l.Addr)
+	s := c.At(l.Addr)
+	if leaves || s == nil && c.DrainTime == 0 || s != nil && !c.Rests(s) {
+		return
+	}
+	left := c.DrainTime
+	if !l.Until.IsZero() {
+		left = min(left, l.Until.Sub(now)) // draintime was longer, or the clock was set
+	}
+	if l.Until = now.Add(left); c.DrainTime == 0 { // from now on independent of the clock
+		l.Until = time.Time{}
+	}
+	delete(c.ByHand, l.Addr)
+	c.Leavers = slices.Insert(c.Leavers, at, l)
+}
+
+// Looked notes whether a leaver has no connections left, and reports whether it is removed now.
+func (s *State) Looked(l *Leaver, idle bool, now time.Time) (goes bool) {
+	weight, in := s.WeightAt(l.Addr)
+	wasIdle := l.Idle
+	l.Idle = idle && in && weight == 0 // a leaver with a weight still serves, see keepServing
+	switch {
+	case !l.Until.IsZero() && !now.Before(l.Until):
+		l.Over = Late
+	case wasIdle && l.Idle: // connections that were being set up when it got weight 0 are counted by now
+		l.Over = Drained
+	default:
+		return false
+	}
+	delete(s.ByHand, l.Addr)
+	return true
+}
+
+// Leaver is the server that left the section and drains at an address; nil: none.
+func (s *State) Leaver(addr netip.AddrPort) *Leaver {
+	at, in := s.findLeaver(addr)
+	if !in {
+		return nil
+	}
+	return &s.Leavers[at]
+}
+
+func (s *State) findLeaver(addr netip.AddrPort) (at int, in bool) {
+	return slices.BinarySearchFunc(s.Leavers, addr,
+		func(l Leaver, a netip.AddrPort) int { return l.Addr.Compare(a) })
+}

@@ -1,0 +1,34 @@
+package judge
+
+import (
+	"slices"
+	"time"
+)
+
+var paceRule = Rule{"returns", "pace", false, takeTurns,
+	"servers return at the configured pace, unless they are needed"}
+
+// takeTurns has servers in the queue wait for their turn.
+func takeTurns(h *hearing) {
+	if h.Pace.N == 0 || h.Obeys || h.Theirs {
+		return
+	}
+	var came []time.Time // when each of those that returned no longer counts
+	for s := range h.all() {
+		if again := s.Turn.Add(h.Pace.Every); !s.Fallen && h.now.Before(again) {
+			came = append(came, again)
+		}
+	}
+	slices.SortFunc(came, time.Time.Compare)
+	each := max(1, h.Pace.Of(h.Weighted())) // 0 where only former addresses have one
+	h.queue = slices.DeleteFunc(h.queue, func(w waiter) bool {
+		if w.needed || len(came) < each {
+			came = append(came, h.now.Add(h.Pace.Every))
+			return false
+		}
+		turn := came[len(came)-each]
+		h.waits(w.Server, turn, came[0])
+		came = append(came, turn.Add(h.Pace.Every))
+		return true
+	})
+}

@@ -1,0 +1,24 @@
+package judge
+
+var togetherRule = Rule{"together", "announce", true, together,
+	"the first servers are added when each has a result, because the order of entries counts"}
+
+// together adds the first servers of an announced section in one step. mh depends on the order of the entries, which
+// must be the same on all directors, whichever server answers first. Nothing is announced before that. Servers that
+// were removed by hand together with the virtual service do not wait for this: they are added at once.
+func together(h *hearing) {
+	if !h.Announce || !h.Quiescent || len(h.Have) > 0 {
+		return
+	}
+	awaited, entered := false, false
+	for s := range h.all() {
+		awaited, entered = awaited || s.isAwaited(), entered || s.Entered
+	}
+	if !awaited || entered {
+		return
+	}
+	for s := range h.all() {
+		s.Why = h.by
+	}
+	h.over = true
+}
