@@ -33,24 +33,32 @@ type Step struct {
 
 // Account is how a check logs in. "" is none.
 type Account struct {
-	Login, Passwd string
-	Database      string
-	Secret        string // that the client of a RADIUS server shares with it
+	Login    string `cf:"login,secret,shown-empty"`
+	Passwd   string `cf:"passwd,secret,shown-empty"`
+	Database string `cf:"database,shown-empty"`
+	// that the client of a RADIUS server shares with it
+	Secret string `cf:"secret,secret,shown-empty"`
 }
 
 // HTTP has the settings of a check by http or https.
 type HTTP struct {
-	HTTPMethod           string       // GET or HEAD
-	FollowRedirect       string       // extension: yes, server or no
-	HTTPStatus           HTTPStatuses // extension: accepted statuses; "": 2xx
-	HTTPUser, HTTPPasswd string       // extension: basic authentication; the user has no colon
+	HTTPMethod     string       `cf:"httpmethod=GET"`               // GET or HEAD
+	FollowRedirect string       `cf:"followredirect=yes,extension"` // yes, server or no
+	HTTPStatus     HTTPStatuses `cf:"httpstatus,extension"`         // accepted statuses; "": 2xx
+	// basic authentication; the user has no colon
+	HTTPUser   string `cf:"httpuser,extension,secret"`
+	HTTPPasswd string `cf:"httppasswd,extension,secret"`
 }
 
 // TLS has the settings of a check over TLS, all extensions.
 type TLS struct {
-	TLSVerify     bool   // the certificate must be good for the name or address of the server
-	TLSCA         string // file of the authorities to trust; "" for the system's
-	TLSCert       string // file of a client certificate; set together with TLSKey
-	TLSKey        string // file of its key
-	TLSExpiryWarn int    // how many days before it expires a certificate causes a warning; 0: none
+	// the certificate must be good for the name or address of the server
+	TLSVerify bool `cf:"tlsverify=no,extension,for-tls"`
+	// file of the authorities to trust; "" for the system's
+	TLSCA string `cf:"tlsca,extension,for-tls"`
+	// file of a client certificate; set together with TLSKey
+	TLSCert string `cf:"tlscert,extension,for-tls"`
+	TLSKey  string `cf:"tlskey,extension,for-tls"` // file of its key
+	// how many days before it expires a certificate causes a warning; 0: none
+	TLSExpiryWarn int `cf:"tlsexpirywarn=14,extension,for-tls"`
 }

@@ -34,8 +34,8 @@ func (p Protocol) String() string {
 type Key struct {
 	Addr     netip.AddrPort // invalid for a mark
 	Mark     uint32         // only for a mark
-	Protocol Protocol
-	IPv6     bool // family; for an address it equals Addr's
+	Protocol Protocol       `cf:"protocol"`
+	IPv6     bool           // family; for an address it equals Addr's
 }
 
 // Compare orders keys as ipvsadm lists them: addresses before marks, IPv4 before IPv6, TCP, UDP, SCTP.

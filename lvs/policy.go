@@ -9,17 +9,21 @@ import (
 // Policy has the settings of a section that decide when servers are added and removed, and with which weight.
 // Configuration and judge share it.
 type Policy struct {
-	KeepServing Share         // extension: how many servers checks must leave in service; zero: none
-	MinServers  LowHigh       // extension: how many servers are enough; zero: one
-	Quiescent   bool          // a failing server gets weight 0 instead of being removed
-	OnFail      OnFail        // extension: what becomes of a server that checks take out
-	Repair      bool          // extension: changes made by hand are undone at once
-	SlowStart   time.Duration // extension: how long the weight of a server that comes back rises; 0: not at all
-	Pace        Pace          // extension: how fast servers return; zero: at once
-	PaceOut     Pace          // extension: how fast checks take servers out; zero: at once
+	// how many servers checks must leave in service; zero: none
+	KeepServing Share   `cf:"keepserving,extension"`
+	MinServers  LowHigh `cf:"minservers,extension"` // how many servers are enough; zero: one
+	// a failing server gets weight 0 instead of being removed
+	Quiescent bool   `cf:"quiescent=no"`
+	OnFail    OnFail `cf:"onfail,extension"`    // what becomes of a server that checks take out
+	Repair    bool   `cf:"repair=no,extension"` // changes made by hand are undone at once
+	// how long the weight of a server that comes back rises; 0: not at all
+	SlowStart   time.Duration `cf:"slowstart=0,extension"`
+	Pace        Pace          `cf:"pace,extension"`    // how fast servers return; zero: at once
+	PaceOut     Pace          `cf:"paceout,extension"` // how fast checks take servers out; zero: at once
 	HoldDown    time.Duration // extension: how long a server that fails again stays out, at first; 0: not at all
 	HoldDownMax time.Duration // at most, and how long a failure counts; HoldDown or more
-	BackupBelow LowHigh       // extension: how many servers are enough without backups; zero: one
+	// how many servers are enough without backups; zero: one
+	BackupBelow LowHigh `cf:"backupbelow,extension"`
 }
 
 // OnFail decides about a server that checks take out: it has weight 0 for that time and is then removed, or one of the

@@ -21,6 +21,7 @@ type AlsoCheck struct {
 	Request string // with a leading slash, as in a section; used only for a service
 	Receive string // "": every answer passes
 	Weight  uint8  // percent of its weight that a server has while it fails; 0: the server is down
+	Written string // the line without insignificant blanks
 	At      Position
 
 	RequestAt, ReceiveAt Position
@@ -57,8 +58,8 @@ func readAlsoCheck(v *value) *problem {
 	if i := strings.LastIndex(v.line.text, `"`+c.Receive+`"`); i > 0 {
 		c.ReceiveAt = v.line.at(i)
 	}
+	c.Written = trim(trim(strings.Join(list, " ")+" "+strs) + " " + weight)
 	virtual.AlsoChecks = append(virtual.AlsoChecks, c)
-	virtual.alsoTexts = append(virtual.alsoTexts, trim(trim(strings.Join(list, " ")+" "+strs)+" "+weight))
 	return nil
 }
 

@@ -36,9 +36,9 @@ func TestFurtherChecks(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
-		again := mustParse(t, alsoSection+"\talsocheck = "+v.alsoTexts[0]+"\n").Virtuals[0]
-		if c, now := again.AlsoChecks[0], v.AlsoChecks[0]; again.alsoTexts[0] != v.alsoTexts[0] || c.Type != now.Type || c.Port != now.Port || c.Request != now.Request || c.Receive != now.Receive {
-			t.Errorf("%s is written as %s, which is %+v", line, v.alsoTexts[0], c)
+		again := mustParse(t, alsoSection+"\talsocheck = "+v.AlsoChecks[0].Written+"\n").Virtuals[0]
+		if c, now := again.AlsoChecks[0], v.AlsoChecks[0]; again.AlsoChecks[0].Written != v.AlsoChecks[0].Written || c.Type != now.Type || c.Port != now.Port || c.Request != now.Request || c.Receive != now.Receive {
+			t.Errorf("%s is written as %s, which is %+v", line, v.AlsoChecks[0].Written, c)
 		}
 		if check.Login != "me" || check.Check(0) != check || len(v.Checks()) != 2 {
 			t.Errorf("%s: log-in %q, %d checks", line, check.Login, len(v.Checks()))

@@ -7,7 +7,7 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	v := &r.value
 	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
 	v.takeMeant()
-	p := r.read(d, v)
+	p := d.set(v)
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
 		r.compare(at, d, v, literal, p)
 	}
@@ -32,11 +32,11 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 // compare reads the value again as the Perl ldirectord does, where its reading differs. If only the Perl ldirectord
 // refuses the value, the layout is the problem. If both refuse it, the error has the kind of the Perl ldirectord's.
 func (r *reader) compare(at finder, d *Directive, v *value, literal string, p *problem) {
-	trial := value{line: v.line, text: literal, trial: true, opts: &Options{}, globals: &globals{}}
+	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
 		trial.section = &section{header: v.section.header}
 	}
-	refused := r.read(d, &trial)
+	refused := d.set(&trial)
 	switch {
 	case refused == nil:
 	case p != nil:

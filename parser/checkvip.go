@@ -25,7 +25,7 @@ func readCheckVIP(v *value) (string, *problem) {
 
 // fillCheckVIP finds the virtual address for checks, and refuses checks that can't go through it.
 func (f finder) fillCheckVIP(v *Virtual) {
-	switch v.checkVIP {
+	switch v.WrittenVIP {
 	case "no":
 		return
 	case "yes":
@@ -35,7 +35,7 @@ func (f finder) fillCheckVIP(v *Virtual) {
 			}
 		}
 	default:
-		v.CheckVIP = netip.MustParseAddr(v.checkVIP)
+		v.CheckVIP = netip.MustParseAddr(v.WrittenVIP)
 	}
 	pos := v.At["checkvip"]
 	if v.hasHeader() && !v.CheckVIP.IsValid() {

@@ -36,26 +36,30 @@ type Position struct {
 // Settings are the values of directives that may be global or in a section. In Global they are the global values; in
 // Virtual the section's own or else the global ones.
 type Settings struct {
-	CheckTimeout     Seconds // effective: negotiatetimeout if only that is written
-	NegotiateTimeout Seconds // effective: checktimeout if only that is written
-	CheckInterval    Seconds
-	FastInterval     Seconds // extension: the interval while a server's state is in doubt; 0: unchanged
-	Watch            Watch   // extension
-	CheckCount       int
-	FailureCount     int
-	RiseCount        int    // extension: successes before a down server is up again, >= 1
-	Window           Window // extension; zero when not set
-	CleanStop        bool
+	// effective: negotiatetimeout if only that is written
+	CheckTimeout     Seconds `cf:"checktimeout=5"`
+	NegotiateTimeout Seconds `cf:"negotiatetimeout=30"` // effective: checktimeout if only that is written
+	CheckInterval    Seconds `cf:"checkinterval=10"`
+	// the interval while a server's state is in doubt; 0: unchanged
+	FastInterval Seconds `cf:"fastinterval=0,extension"`
+	Watch        Watch   `cf:"watch=no,extension"`
+	CheckCount   int     `cf:"checkcount=1"`
+	FailureCount int     `cf:"failurecount=1"`
+	// successes before a down server is up again, >= 1
+	RiseCount int    `cf:"risecount=1,extension"`
+	Window    Window `cf:"window,extension"` // zero when not set
+	CleanStop bool   `cf:"cleanstop=yes"`
 	lvs.Policy
-	holdDown holdDown // what Virtual.HoldDown and HoldDownMax have
-	// extension: how long a server that left the file may keep its connections; 0: not at all
-	DrainTime       Seconds
-	FallbackCommand string
-	OnChange        string // extension: a command line to run at each change
-	Announce        string // extension: the device on which the address is announced; "" for none
-	// extension: the device for the address while other directors should have it; "" for none
-	LastResort string
-	Mail       Mail
+	HoldDowns holdDown `cf:"holddown,extension"` // what Virtual.HoldDown and HoldDownMax have
+	// how long a server that left the file may keep its connections; 0: not at all
+	DrainTime       Seconds `cf:"draintime=0,extension"`
+	FallbackCommand string  `cf:"fallbackcommand"`
+	OnChange        string  `cf:"onchange,extension"` // a command line to run at each change
+	// the device on which the address is announced; "" for none
+	Announce string `cf:"announce,extension"`
+	// the device for the address while other directors should have it; "" for none
+	LastResort string `cf:"lastresort,extension"`
+	Mail
 
 	// At has the position of each directive's effective value; "virtual" is the header of a section. A section's At
 	// has only its own directives.
@@ -85,30 +89,34 @@ func (w Window) String() string { return fmt.Sprintf("%d/%d", w.Need, w.Of) }
 
 // Global holds what is outside the virtual sections.
 type Global struct {
-	Settings
 	Channels
-	AutoReload     bool
-	Callback       string
-	Fallback       *GlobalFallback // nil: none
-	Fallback6      *GlobalFallback
-	LogFile        string   // a path when it starts with '/', else a syslog facility
-	Execute        []string // in file order, each once
-	EmailAlertFrom string
-	ReaddQuiescent bool
-	MaintenanceDir string
-	Supervised     bool
-	Fork           bool
-	// extension: the interval of repeated look-ups of real servers' names; 0: none
-	Resolve Seconds
-	// extension: how long the kernel remembers idle connections
-	Timeouts lvs.Timeouts
-	// extension: how long the services of a withdrawn address still serve; up to 10
-	WithdrawWait Seconds
-	Listen       netip.AddrPort // extension: where metrics are served; invalid: nowhere
-	Metrics      string         // extension: full, or small, without most series of each real server
-	StatusPage   bool           // extension: whether a page for browsers is served there too
-	StatusHost   string         // extension: a host name of that page; "" for none
-	StatusGroup  string         // extension: group that may use the control socket; "" for none
+	AutoReload bool            `cf:"autoreload=no"`
+	Callback   string          `cf:"callback,shown-written"`
+	Fallback   *GlobalFallback // nil: none
+	Fallback6  *GlobalFallback
+	// a path when it starts with '/', else a syslog facility
+	LogFile        string   `cf:"logfile=\"/var/log/ldirectord.log\""`
+	Execute        []string `cf:"execute,repeats,as-text,shown-empty"` // in file order, each once
+	EmailAlertFrom string   `cf:"emailalertfrom"`
+	ReaddQuiescent bool     `cf:"readdquiescent=no"`
+	MaintenanceDir string   `cf:"maintenancedir"`
+	Supervised     bool     `cf:"supervised=no"`
+	Fork           bool     `cf:"fork=no"`
+	// the interval of repeated look-ups of real servers' names; 0: none
+	Resolve Seconds `cf:"resolve,extension"`
+	// how long the kernel remembers idle connections
+	Timeouts lvs.Timeouts `cf:"timeouts,extension"`
+	// how long the services of a withdrawn address still serve; up to 10
+	WithdrawWait Seconds        `cf:"withdrawwait=3,extension"`
+	Listen       netip.AddrPort `cf:"listen,extension"` // where metrics are served; invalid: nowhere
+	// full, or small, without most series of each real server
+	Metrics string `cf:"metrics=full,extension"`
+	// whether a page for browsers is served there too
+	StatusPage bool   `cf:"statuspage=no,extension"`
+	StatusHost string `cf:"statushost,extension"` // a host name of that page; "" for none
+	// group that may use the control socket; "" for none
+	StatusGroup string `cf:"statusgroup,extension"`
+	Settings
 }
 
 // GlobalFallback is a global fallback server. Its port may be a name, which may mean different ports for udp and tcp.
@@ -136,70 +144,76 @@ type Virtual struct {
 	Settings
 	lvs.Key
 	ID string // of the Key
-	// extension: the packets that get the mark, in file order; none: another program sets the mark
-	Marking []Marking
+	// the packets that get the mark, in file order; none: another program sets the mark
+	Marking []Marking `cf:"mark,extension,repeats"`
 
-	// extension: the addresses to announce for a mark, in file order; none: the addresses of Marking
-	AnnounceAddress []netip.Addr
+	// the addresses to announce for a mark, in file order; none: the addresses of Marking
+	AnnounceAddress []netip.Addr `cf:"announceaddress,extension"`
 
-	Scheduler  string
-	SchedFlags string  // comma list as written, "" when none
-	Persistent int     // seconds, up to 31 days; 0 when not persistent
-	Netmask    Netmask // only with Persistent
-	OnePacket  bool    // ops; only for udp
-	PEName     string  // extension: persistence engine (sip), "" for none; only with Persistent
+	Scheduler  string  `cf:"scheduler=wrr"`
+	SchedFlags string  `cf:"schedflags"`            // comma list as written, "" when none
+	Persistent int     `cf:"persistent,as-seconds"` // seconds, up to 31 days; 0 when not persistent
+	Netmask    Netmask `cf:"netmask"`               // only with Persistent
+	OnePacket  bool    `cf:"ops=no"`                // only for udp
+	// persistence engine (sip), "" for none; only with Persistent
+	PEName string `cf:"pename,extension"`
 
-	CheckType    string // one of the above, except for Agent also in a file
+	// one of the above, except for Agent also in a file
+	CheckType    string `cf:"checktype=negotiate,as-words"`
 	NumConnects  int    // Combined only
-	CheckCommand string
-	CheckPort    int         // 0: the real server's
-	AlsoChecks   []AlsoCheck // extension: further checks, which must pass too; in file order
+	CheckCommand string `cf:"checkcommand=/bin/true"`
+	CheckPort    int    `cf:"checkport"` // 0: the real server's
+	// further checks, which must pass too; in file order
+	AlsoChecks []AlsoCheck `cf:"alsocheck,extension,repeats,as-strings"`
 	Tells
 	// extension: the virtual address for checks of gate and ipip servers; invalid: checks use the servers' own
 	// addresses
-	CheckVIP netip.Addr
-	Observe  lvs.Observe // extension: see Observes
+	CheckVIP   netip.Addr
+	WrittenVIP string      `cf:"checkvip=no,extension"` // checkvip: yes, no or an address
+	Observe    lvs.Observe `cf:"observe=no,extension"`  // see Observes
 
-	Service          string
-	Request, Receive string
+	Service string `cf:"service"`
+	Request string `cf:"request=\"/\""`
+	Receive string `cf:"receive,shown-empty"`
 	lvs.Account
 	lvs.HTTP
 	lvs.TLS
-	VirtualHost string
-	Load        string // accepted for old files, without effect
-	SNI         string // extension; "" means VirtualHost
+	VirtualHost string `cf:"virtualhost,shown-written,for-tls"`
+	Load        string `cf:"load"`                  // accepted for old files, without effect
+	SNI         string `cf:"sni,extension,for-tls"` // "" means VirtualHost
 
 	// Extensions, all opt-in.
-	StartTLS    bool
-	ClearText   bool       // the password may be sent in clear text
-	HTTPHeaders []string   // "Name: value" of RFC 9110, in file order
+	StartTLS bool `cf:"starttls=no,extension"`
+	// the password may be sent in clear text
+	ClearText bool `cf:"cleartext=yes,extension"`
+	// "Name: value" of RFC 9110, in file order
+	HTTPHeaders []string   `cf:"httpheader,extension,repeats,secret,as-text"`
 	Steps       []lvs.Step // simpletcp: send and expect lines in their order, instead of Request and Receive
-	DNSType     string     // in upper case; "" for A, or PTR for an address
-	DNSRcode    string     // in upper case; "" for NOERROR
+	DNSType     string     `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
+	DNSRcode    string     `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
 	Fallback    *Fallback // effective: own or global, with its port filled in; nil: none
 	OwnFallback bool      // Fallback was written in this section
-	MonitorFile string
-	ServiceName string
-	Comment     string
+	MonitorFile string    `cf:"monitorfile"`
+	ServiceName string    `cf:"servicename,shown-written,as-free"`
+	Comment     string    `cf:"comment,shown-written,as-free"`
 
 	Reals   []Real    // in file order, ranges spread out; backups come last
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
 	Staying []Real    // servers that left while a new name has no address: the name may be mistyped
 
-	also      []*Virtual // see Checks
-	alsoTexts []string   // the lines of alsocheck as written, without insignificant blanks
-	isAlso    bool       // it is one of those
-	checkVIP  string     // checkvip: yes, no or an address
+	also   []*Virtual // see Checks
+	isAlso bool       // it is one of those
 }
 
 // Tells is how the servers of a section report their weight; an extension.
 type Tells struct {
-	AgentPort      uint16 // the port that is asked; 0: none
-	ExternalWeight bool   // the exit status of checkcommand is a weight
-	AgentSend      string // what is sent there first, bytes
+	AgentPort uint16 `cf:"agentport,extension"` // the port that is asked; 0: none
+	// the exit status of checkcommand is a weight
+	ExternalWeight bool   `cf:"externalweight=no,extension"`
+	AgentSend      string `cf:"agentsend,extension,as-escaped"` // what is sent there first, bytes
 	// http, https: a server with one of these wants no new clients; none of HTTPStatus
-	DrainStatus lvs.HTTPStatuses
+	DrainStatus lvs.HTTPStatuses `cf:"drainstatus,extension"`
 }
 
 // Addresses are the destination addresses of a virtual service's packets; none if the file does not have them.
@@ -282,9 +296,10 @@ type Fallback struct {
 
 // Mail has the addresses for mail about changes, and when to send it.
 type Mail struct {
-	To     string       // "" for none; as written
-	Freq   Seconds      // between reminders; 0: none
-	Status []lvs.Status // the states of the daemon in which it sends mail; in the order of lvs.Statuses
-	SMTP   string       // server; "" means the local sendmail
-	Detail bool         // extension: mail with more details than the Perl's
+	To   string  `cf:"emailalert"`                  // "" for none; as written
+	Freq Seconds `cf:"emailalertfreq=0,as-seconds"` // between reminders; 0: none
+	// the states of the daemon in which it sends mail; in the order of lvs.Statuses
+	Status []lvs.Status `cf:"emailalertstatus=all"`
+	SMTP   string       `cf:"smtp"`                          // server; "" means the local sendmail
+	Detail bool         `cf:"emailalertdetail=no,extension"` // mail with more details than the Perl's
 }

@@ -1,7 +1,7 @@
 package parser
 
 import (
-	"cmp"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -9,47 +9,46 @@ import (
 // Directive is one row of the table of directives: where it may be written, its default, and how it is read and shown.
 type Directive struct {
 	Name      string
-	Form      Form     // the form of the value's type, unless the row has another one
+	Form      Form     // the form of the value's type, unless a word says otherwise
 	Default   string   // as in a file; "" for none
 	Extension bool     // unknown to the Perl ldirectord
 	Repeats   bool     // each line adds a value; for other directives the last line counts
 	Secret    bool     // its value is never shown
-	words     []string // of its row
+	words     []string // of its tag, and where it may be written
 	services  string   // see Services
+	read      reading
+	kept      map[reflect.Type][]int // the index of its field in Global and Virtual
 }
 
-// row is a directive as in the table: words, a colon, its name, and " = " with its default if it has one. Words:
+// newDirective reads the tag `cf` of a field: the name of its directive, the default after =, and words:
 //
-//	header, global, section, either   where it may be written; either: in both places, and a section takes the
-//	                                  global value if it has none
-//	extension, repeats, secret        see Directive
-//	shown-empty, shown-written        how JSON shows an empty value without a default: as an empty text, always or
-//	                                  if it is written; others are null
-//	for-tls                           services over TLS use it, as those do that name it in lvs/service.go
-//	as-…                              see forms
-type row struct {
-	text string
-	field
-}
-
-// forms are the forms that a row may have instead of that of its type.
-var forms = map[string]Form{"as-seconds": WholeSeconds, "as-server": RealServer, "as-strings": Strings,
-	"as-escaped": EscapedText, "as-text": Text, "as-free": FreeText}
-
-// directive reads the text of a row.
-func (r row) directive() *Directive {
-	words, rest, _ := strings.Cut(r.text, ": ")
-	d := &Directive{words: strings.Fields(words), Form: r.form}
-	d.Name, d.Default, _ = strings.Cut(rest, " = ")
+//	extension, repeats, secret   see Directive
+//	shown-empty, shown-written   how JSON shows an empty value without a default: as an empty text, always or if
+//	                             it is written; others are null
+//	for-tls                      services over TLS use it, as those do that name it in lvs/service.go
+//	as-…                         see forms
+//
+// A directive may be written where its field is: outside of sections for Global, in a section for Virtual, and in both
+// places for Settings. A section takes the global value if it has none.
+func newDirective(tag string, form Form) *Directive {
+	words := strings.Split(tag, ",")
+	d := &Directive{words: words[1:], Form: form, read: of(yesNo), kept: map[reflect.Type][]int{}}
+	d.Name, d.Default, _ = strings.Cut(words[0], "=")
 	d.Extension, d.Repeats, d.Secret = d.is("extension"), d.is("repeats"), d.is("secret")
 	for _, word := range d.words {
-		d.Form = cmp.Or(forms[word], d.Form)
+		if as, ok := forms[word]; ok {
+			d.Form = as
+		}
 	}
 	d.services = d.usedBy()
 	return d
 }
 
-// is reports whether the directive's row has a word.
+// forms are the forms that a value may have instead of that of its type.
+var forms = map[string]Form{"as-words": Words, "as-seconds": WholeSeconds, "as-server": RealServer,
+	"as-strings": Strings, "as-escaped": EscapedText, "as-text": Text, "as-free": FreeText}
+
+// is reports whether the directive has a word.
 func (d *Directive) is(word string) bool { return slices.Contains(d.words, word) }
 
 // Directives returns the table of all directives. Their texts are in docs/directives.txt.
@@ -76,169 +75,134 @@ const (
 
 // Channels receive the states of all virtual services. A reload that changes the channels sends all states again.
 type Channels struct {
-	Webhook string // extension: the URL for posts of states, a secret; "" for none
+	Webhook string `cf:"webhook,extension,secret"` // extension: the URL for posts of states, a secret; "" for none
 }
 
-// tableOf returns the table of directives. Their values are in g (global), v (section) and s (both).
-func tableOf(g *Global, v *Virtual, s *Settings) []row {
-	return []row{
-		// Sections
-		{"header: virtual", field{}},
-		{"header: virtual6", field{}},
-		// Global
-		{"global: autoreload = no", to(&g.AutoReload, yesNo)},
-		{"global shown-written: callback", to(&g.Callback, inQuotes)},
-		{`global: logfile = "/var/log/ldirectord.log"`, to(&g.LogFile, readLogFile)},
-		{"global repeats as-text: execute",
-			field{read: readExecute, get: func() any {
-				return append([]string{}, slices.Sorted(slices.Values(g.Execute))...)
-			}}},
-		{"global: supervised = no", to(&g.Supervised, yesNo)},
-		{"global: emailalertfrom", to(&g.EmailAlertFrom, rawText)},
-		{"global: maintenancedir", to(&g.MaintenanceDir, readMaintenanceDir)},
-		// When a server is up
-		{"either: checktimeout = 5", to(&s.CheckTimeout, perlTime)},
-		{"either: negotiatetimeout = 30", to(&s.NegotiateTimeout, perlTime)},
-		{"either: checkinterval = 10", to(&s.CheckInterval, perlTime)},
-		{"either: failurecount = 1", to(&s.FailureCount, number[int](1, 0))},
-		// What happens to the table
-		{"either: quiescent = no", to(&s.Quiescent, yesNo)},
-		{"either: cleanstop = yes", to(&s.CleanStop, yesNo)},
-		{"either: fallback", field{read: readFallback}},
-		{"either: fallback6", field{read: readFallback}},
-		{"either: fallbackcommand", to(&s.FallbackCommand, readFallbackCommand)},
-		// Notifications
-		{"either: emailalert", to(&s.Mail.To, plainText)},
-		{"either as-seconds: emailalertfreq = 0", to(&s.Mail.Freq, readMailFrequency)},
-		{"either: emailalertstatus = all", to(&s.Mail.Status, readMailStatus)},
-		{"either: smtp", to(&s.Mail.SMTP, readMailServer)},
-		// The service and its servers
-		{"section repeats as-server: real", field{read: readReal}},
-		{"section repeats as-server: real6", field{read: readReal}},
-		{"section: protocol", to(&v.Protocol, readProtocol)},
-		{"section: scheduler = wrr", to(&v.Scheduler, readScheduler)},
-		{"section: schedflags", to(&v.SchedFlags, readSchedFlags)},
-		{"section: ops = no", to(&v.OnePacket, yesNo)},
-		{"section shown-written as-free: servicename", to(&v.ServiceName, freeText)},
-		// Persistence
-		{"section as-seconds: persistent", to(&v.Persistent, number[int](1, maxPersistence))},
-		{"section: netmask", to(&v.Netmask, readNetmask)},
-		// The check
-		{"section: checktype = negotiate",
-			field{read: readCheckType, get: func() any { return v.CheckType }}},
-		{"section: service", to(&v.Service, readService)},
-		{"section: checkport", to(&v.CheckPort, number[int](1, maxPort))},
-		{`section: request = "/"`, to(&v.Request, readRequest)},
-		{"section shown-empty: receive", to(&v.Receive, quoted)},
-		{"section: httpmethod = GET", to(&v.HTTPMethod, readHTTPMethod)},
-		{"section shown-written for-tls: virtualhost", to(&v.VirtualHost, readVirtualHost)},
-		{"section: checkcommand = /bin/true", to(&v.CheckCommand, optionallyQuoted)},
-		{"section secret shown-empty: login", to(&v.Login, quoted)},
-		{"section secret shown-empty: passwd", to(&v.Passwd, quoted)},
-		{"section shown-empty: database", to(&v.Database, quoted)},
-		{"section secret shown-empty: secret", to(&v.Secret, quoted)},
-		// Accepted, no longer needed
-		{"global: fork = no", to(&g.Fork, yesNo)},
-		{"global: readdquiescent = no", to(&g.ReaddQuiescent, yesNo)},
-		{"either: checkcount = 1", to(&s.CheckCount, readCheckCount)},
-		{"section shown-written as-free: comment", to(&v.Comment, freeText)},
-		{"section: monitorfile", to(&v.MonitorFile, readMonitorFile)},
-		{"section: load", to(&v.Load, readLoad)},
-		// Extensions, which the Perl ldirectord does not know: global
-		{"global extension: resolve",
-			to(&g.Resolve, timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m"))},
-		{"global extension: timeouts", to(&g.Timeouts, readTimeouts)},
-		{"global extension secret: webhook", to(&g.Webhook, readWebhook)},
-		{"global extension: listen", to(&g.Listen, readListen)},
-		{"global extension: metrics = full", to(&g.Metrics, oneOf("small", "full"))},
-		{"global extension: statuspage = no", to(&g.StatusPage, yesNo)},
-		{"global extension: statushost",
-			to(&g.StatusHost, matching(`^[\w.+-]{1,255}$`,
-				"is not a host name; it must be a name such as lb.example.com, without http:// and "+
-					"without a port"))},
-		{"global extension: statusgroup",
-			to(&g.StatusGroup, matching(`^[\w.][\w.-]{0,31}$`,
-				"is not a group; it must be a name of letters, digits, _ - and . with at most 32 "+
-					"of them"))},
-		// When a server is up
-		{"either extension: risecount = 1", to(&s.RiseCount, number[int](1, 0))},
-		{"either extension: window", to(&s.Window, readWindow)},
-		{"either extension: fastinterval = 0", to(&s.FastInterval, timeOrNone)},
-		{"either extension: watch = no", to(&s.Watch, readWatch)},
-		{"section extension: observe = no", to(&v.Observe, readObserve)},
-		// What happens to the table
-		{"either extension: draintime = 0", to(&s.DrainTime, timeOrNone)},
-		{"either extension: keepserving", to(&s.KeepServing, readKeepServing)},
-		{"either extension: slowstart = 0", to(&s.SlowStart, durationOrNone)},
-		{"either extension: pace", to(&s.Pace, readPace)},
-		{"either extension: paceout", to(&s.PaceOut, readPace)},
-		{"either extension: holddown", to(&s.holdDown, readHoldDown)},
-		{"either extension: onfail", to(&s.OnFail, readOnFail)},
-		{"either extension: backupbelow", to(&s.BackupBelow, readMinServers)},
-		{"either extension: repair = no", to(&s.Repair, yesNo)},
-		// Notifications
-		{"either extension: onchange", to(&s.OnChange, optionallyQuoted)},
-		{"either extension: emailalertdetail = no", to(&s.Mail.Detail, yesNo)},
-		// Many directors
-		{"either extension: announce", to(&s.Announce, readDevice)},
-		{"either extension: lastresort", to(&s.LastResort, readDevice)},
-		{"either extension: minservers", to(&s.MinServers, readMinServers)},
-		{"global extension: withdrawwait = 3",
-			to(&g.WithdrawWait, timeFrom(0, maxWithdrawWait,
-				"a time of up to 10 seconds, such as 3 or 500ms, or 0"))},
-		{"section extension: announceaddress", to(&v.AnnounceAddress, readAnnounceAddress)},
-		// The service and its servers
-		{"section extension repeats as-server: backup", field{read: readReal}},
-		// Firewall marks
-		{"section extension repeats: mark", field{read: readMark, get: func() any { return v.Marking }}},
-		// Persistence
-		{"section extension: pename",
-			to(&v.PEName, matching(`^sip$`,
-				"is no persistence engine of the standard kernel, which has only sip"))},
-		// The check
-		{"section extension: checkvip = no", to(&v.checkVIP, readCheckVIP)},
-		{"section extension repeats as-strings: alsocheck",
-			field{read: readAlsoCheck, get: func() any { return v.alsoTexts }}},
-		{"section extension: agentport", to(&v.AgentPort, number[uint16](1, maxPort))},
-		{"section extension as-escaped: agentsend", to(&v.AgentSend, readEscaped)},
-		{"section extension: externalweight = no", to(&v.ExternalWeight, yesNo)},
-		{"section extension: cleartext = yes", to(&v.ClearText, yesNo)},
-		// TLS
-		{"section extension for-tls: sni", to(&v.SNI, optionallyQuoted)},
-		{"section extension for-tls: tlsverify = no", to(&v.TLSVerify, yesNo)},
-		{"section extension for-tls: tlsca", to(&v.TLSCA, readableFile)},
-		{"section extension for-tls: tlscert", to(&v.TLSCert, readableFile)},
-		{"section extension for-tls: tlskey", to(&v.TLSKey, readableFile)},
-		{"section extension for-tls: tlsexpirywarn = 14",
-			to(&v.TLSExpiryWarn, number[int](0, maxExpiryWarn))},
-		{"section extension: starttls = no", to(&v.StartTLS, yesNo)},
-		// HTTP
-		{"section extension: followredirect = yes", to(&v.FollowRedirect, oneOf("yes", "server", "no"))},
-		{"section extension: httpstatus", to(&v.HTTPStatus, readStatuses)},
-		{"section extension: drainstatus", to(&v.DrainStatus, readStatuses)},
-		{"section extension repeats secret as-text: httpheader",
-			field{read: readHTTPHeader, get: func() any { return v.HTTPHeaders }}},
-		{"section extension secret: httpuser", to(&v.HTTPUser, readHTTPUser)},
-		{"section extension secret: httppasswd", to(&v.HTTPPasswd, readLogin)},
-		// Dialogues and DNS
-		{"section extension repeats as-escaped: send", field{read: readSend}},
-		{"section extension repeats as-escaped: expect", field{read: readExpect}},
-		{"section extension: dnstype",
-			to(&v.DNSType, upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"))},
-		{"section extension: dnsrcode",
-			to(&v.DNSRcode, upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"))},
-	}
+// withoutField are the directives that a value is not kept of as it is read, with the words global and section.
+var withoutField = []string{
+	"virtual,header", "virtual6,header",
+	"fallback,global,section", "fallback6,global,section",
+	"real,section,repeats,as-server", "real6,section,repeats,as-server",
+	"backup,section,extension,repeats,as-server",
+	"send,section,extension,repeats,as-escaped", "expect,section,extension,repeats,as-escaped",
+}
+
+// readers read the values of these directives. All others are yes or no.
+var readers = map[string]reading{
+	// Global
+	"callback":       of(inQuotes),
+	"logfile":        of(readLogFile),
+	"execute":        alone(readExecute),
+	"emailalertfrom": of(rawText),
+	"maintenancedir": of(readMaintenanceDir),
+	"resolve":        of(timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m")),
+	"timeouts":       of(readTimeouts),
+	"webhook":        of(readWebhook),
+	"listen":         of(readListen),
+	"metrics":        of(oneOf("small", "full")),
+	"statushost": of(matching(`^[\w.+-]{1,255}$`,
+		"is not a host name; it must be a name such as lb.example.com, without http:// and without a port")),
+	"statusgroup": of(matching(`^[\w.][\w.-]{0,31}$`,
+		"is not a group; it must be a name of letters, digits, _ - and . with at most 32 of them")),
+	// When a server is up
+	"checktimeout negotiatetimeout checkinterval": of(perlTime),
+	"failurecount risecount":                      of(number[int](1, 0)),
+	"checkcount":                                  of(readCheckCount),
+	"window":                                      of(readWindow),
+	"fastinterval draintime":                      of(timeOrNone),
+	"watch":                                       of(readWatch),
+	"observe":                                     of(readObserve),
+	// What happens to the table
+	"fallback fallback6":     alone(readFallback),
+	"fallbackcommand":        of(readFallbackCommand),
+	"keepserving":            of(readKeepServing),
+	"slowstart":              of(durationOrNone),
+	"pace paceout":           of(readPace),
+	"holddown":               of(readHoldDown),
+	"onfail":                 of(readOnFail),
+	"minservers backupbelow": of(readMinServers),
+	// Notifications
+	"emailalert":                of(plainText),
+	"emailalertfreq":            of(readMailFrequency),
+	"emailalertstatus":          of(readMailStatus),
+	"smtp":                      of(readMailServer),
+	"checkcommand onchange sni": of(optionallyQuoted),
+	"monitorfile":               of(readMonitorFile),
+	// Many directors
+	"announce lastresort": of(readDevice),
+	"withdrawwait":        of(timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
+	"announceaddress":     of(readAnnounceAddress),
+	// The service and its servers
+	"real real6 backup":   alone(readReal),
+	"protocol":            of(readProtocol),
+	"scheduler":           of(readScheduler),
+	"schedflags":          of(readSchedFlags),
+	"servicename comment": of(freeText),
+	"mark":                alone(readMark),
+	"persistent":          of(number[int](1, maxPersistence)),
+	"netmask":             of(readNetmask),
+	"pename":              of(matching(`^sip$`,
+		"is no persistence engine of the standard kernel, which has only sip")),
+	// The check
+	"checktype":                            alone(readCheckType),
+	"service":                              of(readService),
+	"checkport":                            of(number[int](1, maxPort)),
+	"request":                              of(readRequest),
+	"receive login passwd database secret": of(quoted),
+	"virtualhost":                          of(readVirtualHost),
+	"load":                                 of(readLoad),
+	"checkvip":                             of(readCheckVIP),
+	"alsocheck":                            alone(readAlsoCheck),
+	"agentport":                            of(number[uint16](1, maxPort)),
+	"agentsend":                            of(readEscaped),
+	// TLS, HTTP, dialogues and DNS
+	"tlsca tlscert tlskey":   of(readableFile),
+	"tlsexpirywarn":          of(number[int](0, maxExpiryWarn)),
+	"httpmethod":             of(readHTTPMethod),
+	"followredirect":         of(oneOf("yes", "server", "no")),
+	"httpstatus drainstatus": of(readStatuses),
+	"httpheader":             alone(readHTTPHeader),
+	"httpuser":               of(readHTTPUser),
+	"httppasswd":             of(readLogin),
+	"send":                   alone(readSend),
+	"expect":                 alone(readExpect),
+	"dnstype":                of(upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV")),
+	"dnsrcode":               of(upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH")),
 }
 
 var directives, byName, directiveNames = index()
 
-// index returns the directives in the order of the table, by name, and their names.
+// index returns the directives, by name too, and their names.
 func index() (list []*Directive, byName map[string]*Directive, names []string) {
 	byName = map[string]*Directive{}
-	for _, row := range tableOf(&Global{}, &Virtual{}, &Settings{}) {
-		d := row.directive()
+	add := func(tag string, form Form) *Directive {
+		d := newDirective(tag, form)
+		if there := byName[d.Name]; there != nil {
+			return there // it may be global and in a section
+		}
 		byName[d.Name] = d
 		list, names = append(list, d), append(names, d.Name)
+		return d
+	}
+	for _, of := range []struct {
+		place string
+		reflect.Type
+	}{{"global", reflect.TypeFor[Global]()}, {"section", reflect.TypeFor[Virtual]()}} {
+		for _, field := range reflect.VisibleFields(of.Type) {
+			if tag, ok := field.Tag.Lookup("cf"); ok {
+				d := add(tag, formOf(reflect.Zero(field.Type).Interface()))
+				d.words = append(d.words, of.place)
+				d.kept[of.Type] = field.Index
+			}
+		}
+	}
+	for _, tag := range withoutField {
+		add(tag, Words)
+	}
+	for directives, read := range readers {
+		for name := range strings.FieldsSeq(directives) {
+			byName[name].read = read
+		}
 	}
 	return list, byName, names
 }

@@ -16,7 +16,8 @@ import (
 // resolver makes the configuration from the parsed sections. It looks up names and reports contradictions.
 type resolver struct {
 	report
-	*draft   // with the section at hand
+	globals  globals
+	section  section // at hand
 	opts     Options
 	sections []*section
 	names    *names.Table
@@ -78,7 +79,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	v.ID = v.Key.ID()
 
 	r.inherit(v)
-	v.HoldDown, v.HoldDownMax = v.holdDown.first, v.holdDown.most
+	v.HoldDown, v.HoldDownMax = v.HoldDowns.first, v.HoldDowns.most
 	v.fillTimeouts()
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)

@@ -1,96 +1,82 @@
 package parser
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
-// field is the variable that a directive sets.
-type field struct {
-	read func(*value) *problem
-	get  func() any // the value for JSON; nil: JSON has no value under the directive's name
-	set  func(any)  // copies the value of another field
-	form Form
+// reading reads a value, and keeps it in the field of its directive.
+type reading func(v *value, field reflect.Value) *problem
+
+// of is the reading of the value of one line. A refused value changes nothing.
+func of[V any](read func(*value) (V, *problem)) reading {
+	return func(v *value, field reflect.Value) *problem {
+		got, p := read(v)
+		if p == nil {
+			*field.Addr().Interface().(*V) = got
+		}
+		return p
+	}
 }
 
-// to is a field for the value of one line, stored in a variable. A refused value changes nothing.
-func to[V any](kept *V, read func(*value) (V, *problem)) field {
-	return field{
-		read: func(v *value) *problem {
-			got, p := read(v)
-			if p == nil && !v.trial {
-				*kept = got
-			}
-			return p
-		},
-		get:  func() any { return *kept },
-		set:  func(got any) { *kept = got.(V) },
-		form: formOf(*kept),
-	}
+// alone is the reading of a directive that keeps its values itself.
+func alone(read func(*value) *problem) reading {
+	return func(v *value, _ reflect.Value) *problem { return read(v) }
 }
 
 // Global reports whether the directive may be written outside the sections.
-func (d *Directive) Global() bool { return d.is("global") || d.is("either") }
+func (d *Directive) Global() bool { return d.is("global") }
 
 // Section reports whether the directive may be written in a section, where it overrides a global one.
-func (d *Directive) Section() bool { return d.is("section") || d.is("either") }
+func (d *Directive) Section() bool { return d.is("section") }
 
-// draft has the variables for the globals and one section, and that of each directive that may be written there.
-type draft struct {
-	globals   globals
-	section   section
-	ofGlobals map[string]field
-	ofSection map[string]field
-}
-
-func newDraft() *draft {
-	d := &draft{ofGlobals: map[string]field{}, ofSection: map[string]field{}}
-	global := tableOf(&d.globals.Global, &Virtual{}, &d.globals.Settings)
-	section := tableOf(&Global{}, &d.section.v, &d.section.v.Settings)
-	for i, one := range directives {
-		if one.Global() {
-			d.ofGlobals[one.Name] = global[i].field
-		}
-		if one.Section() {
-			d.ofSection[one.Name] = section[i].field
-		}
+// field is the directive's field in a *Global or *Virtual, if it has one.
+func (d *Directive) field(of any) (field reflect.Value, ok bool) {
+	all := reflect.ValueOf(of).Elem()
+	index, ok := d.kept[all.Type()]
+	if ok {
+		field = all.FieldByIndex(index)
 	}
-	return d
+	return field, ok
 }
 
-// read reads the value of a directive, and sets it in the section, or in the globals outside of sections.
-func (d *draft) read(directive *Directive, v *value) *problem {
+// set reads a value, and keeps it in its section, or in the globals outside of sections.
+func (d *Directive) set(v *value) *problem {
+	field, _ := d.field(&v.globals.Global)
 	if v.section != nil {
-		return d.ofSection[directive.Name].read(v)
+		field, _ = d.field(&v.section.v)
 	}
-	return d.ofGlobals[directive.Name].read(v)
+	return d.read(v, field)
 }
 
 // defaults sets the globals and the section to the defaults.
-func (d *draft) defaults() {
-	for _, row := range directives {
-		if row.Default == "" {
+func (r *resolver) defaults() {
+	for _, d := range directives {
+		if d.Default == "" {
 			continue
 		}
-		v := &value{text: row.Default, opts: &Options{}, globals: &d.globals}
-		if row.Global() {
-			d.read(row, v)
+		v := &value{text: d.Default, opts: &Options{}, globals: &r.globals}
+		if d.Global() {
+			d.set(v)
 		}
-		if row.Section() {
-			v.section = &d.section
-			d.read(row, v)
+		if v.section = &r.section; d.Section() {
+			d.set(v)
 		}
 	}
 }
 
 // inherit copies global values for directives that the section does not have.
-func (d *draft) inherit(v *Virtual) {
-	at, global := v.At, d.globals.Settings
-	d.section.v.Settings = v.Settings
-	for name := range at {
-		if global := d.ofGlobals[name]; global.set != nil {
-			global.set(d.ofSection[name].get())
+func (r *resolver) inherit(v *Virtual) {
+	own := &r.section.v
+	own.Settings, v.Settings = v.Settings, r.globals.Settings
+	v.At = own.At
+	for name := range v.At {
+		d := byName[name]
+		if field, ok := d.field(v); ok && d.Global() {
+			value, _ := d.field(own)
+			field.Set(value)
 		}
 	}
-	v.Settings, d.globals.Settings = d.globals.Settings, global
-	v.At = at
 	if !v.has("window") && (v.has("failurecount") || v.has("risecount")) {
 		v.Window = Window{}
 	}

@@ -3,7 +3,7 @@ package parser
 import (
 	"encoding/json"
 	"fmt"
-	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +15,7 @@ import (
 // MarshalJSON gives the effective configuration under the names of the file: "global" and "virtuals", the latter with
 // their "reals". Unset values are null. Passwords are included; see WithoutSecrets.
 func (c *Config) MarshalJSON() ([]byte, error) {
-	s := shown{newDraft(), c.hidesSecrets}
+	s := shown{c.hidesSecrets}
 	virtuals := make([]jsonObject, len(c.Virtuals))
 	for i := range c.Virtuals {
 		virtuals[i] = s.virtual(&c.Virtuals[i])
@@ -25,21 +25,19 @@ func (c *Config) MarshalJSON() ([]byte, error) {
 
 type jsonObject map[string]any
 
-// shown formats the values of its draft as JSON.
-type shown struct {
-	*draft
-	hidesSecrets bool
-}
+// shown formats a configuration as JSON.
+type shown struct{ hidesSecrets bool }
 
 // addAll adds the values of directives under their names. Extensions appear only if they are used.
-func (s *shown) addAll(o jsonObject, values map[string]field, of *Settings) {
-	for name, f := range values {
-		if f.get == nil {
+func (s shown) addAll(o jsonObject, of any, at *Settings) {
+	for _, d := range directives {
+		field, ok := d.field(of)
+		if !ok {
 			continue
 		}
-		d, value := byName[name], f.get()
-		shown, written := jsonValue(value), of.has(name)
-		none := d.Default == "" && reflect.ValueOf(value).IsZero()
+		value := field.Interface()
+		shown, written := jsonValue(value), at.has(d.Name)
+		none := d.Default == "" && field.IsZero()
 		switch {
 		case d.Extension && (none || fmt.Sprint(shown) == d.Default):
 			continue
@@ -48,7 +46,7 @@ func (s *shown) addAll(o jsonObject, values map[string]field, of *Settings) {
 		case d.Secret && written && s.hidesSecrets:
 			shown = jsonValue(withoutSecret(value))
 		}
-		o[name] = shown
+		o[d.Name] = shown
 	}
 }
 
@@ -66,6 +64,12 @@ func jsonValue(value any) any {
 		return value.Seconds()
 	case fmt.Stringer:
 		return value.String()
+	case []AlsoCheck:
+		var lines []string
+		for _, c := range value {
+			lines = append(lines, c.Written)
+		}
+		return jsonValue(lines)
 	case []string:
 		texts := make([]text, len(value))
 		for i, s := range value {
@@ -99,10 +103,11 @@ func orNull(n int, set bool) any {
 	return n
 }
 
-func (s *shown) global(g *Global) jsonObject {
-	s.globals.Global = *g
+func (s shown) global(g *Global) jsonObject {
+	sorted := *g
+	sorted.Execute = slices.Sorted(slices.Values(g.Execute))
 	o := jsonObject{"fallback": g.Fallback.json(), "fallback6": g.Fallback6.json()}
-	s.addAll(o, s.ofGlobals, &g.Settings)
+	s.addAll(o, &sorted, &g.Settings)
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
 		o["effective_"+name] = o[name]
 		if !g.has(name) {
@@ -131,12 +136,11 @@ func (f *Fallback) json() jsonObject {
 		"weight": 1}
 }
 
-func (s *shown) virtual(v *Virtual) jsonObject {
-	s.section.v = *v
+func (s shown) virtual(v *Virtual) jsonObject {
 	o := jsonObject{
 		"id": v.ID, "server": nil, "port": v.Addr.Port(), "fwm": nil, "addressfamily": "inet",
 		"num_connects": v.NumConnects,
-		"fallback":     v.Fallback.json(), "own": s.own(v), "ipvsadm": v.ipvsadm(),
+		"fallback":     v.Fallback.json(), "own": ownValues(v), "ipvsadm": v.ipvsadm(),
 	}
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
@@ -154,7 +158,7 @@ func (s *shown) virtual(v *Virtual) jsonObject {
 	if v.Steps != nil {
 		o["steps"] = stepsJSON(v.Steps)
 	}
-	s.addAll(o, s.ofSection, &v.Settings)
+	s.addAll(o, v, &v.Settings)
 	o["protocol"] = v.Protocol.String()
 	if s.hidesSecrets {
 		o["request"] = text(withoutLogin(v.Request))
@@ -167,12 +171,13 @@ func (s *shown) virtual(v *Virtual) jsonObject {
 	return o
 }
 
-// own has the section's own values of directives that may be global.
-func (s *shown) own(v *Virtual) jsonObject {
+// ownValues has the section's own values of directives that may be global.
+func ownValues(v *Virtual) jsonObject {
 	own := jsonObject{}
 	for name := range v.At {
-		if s.ofGlobals[name].get != nil && !byName[name].Extension {
-			own[name] = jsonValue(s.ofSection[name].get())
+		d := byName[name]
+		if field, ok := d.field(v); ok && d.Global() && !d.Extension {
+			own[name] = jsonValue(field.Interface())
 		}
 	}
 	if v.OwnFallback {
@@ -199,7 +204,7 @@ func (v *Virtual) ipvsadm() string {
 	return b.String()
 }
 
-func (s *shown) real(v *Virtual, r *Real) jsonObject {
+func (s shown) real(v *Virtual, r *Real) jsonObject {
 	request, receive := v.Asks(r)
 	url, port := v.URL(r), v.PortOf(r)
 	if s.hidesSecrets {

@@ -17,7 +17,7 @@ const MaxSize = 64 << 20
 // reported at once. It is nil if there is nothing to examine. Time and memory are linear in the size of the file and of
 // its ranges; all look-ups together take at most five seconds.
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
-	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, draft: newDraft(), opts: o}}
+	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, opts: o}}
 	r.defaults()
 	r.unwritten = r.section.v
 	r.globals.At = map[string]Position{}

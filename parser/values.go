@@ -17,7 +17,6 @@ type value struct {
 	line      line
 	form      Form
 	commented bool // a comment follows
-	trial     bool // it is only read, not checked
 	notes     []*problem
 
 	opts    *Options

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// Each word in a row of the table has a meaning, and each row has exactly one place.
+// Each word in a row of the table has a meaning, and each row has a place.
 func TestWordsOfTheTable(t *testing.T) {
-	places := []string{"header", "global", "section", "either"}
+	places := []string{"header", "global", "section"}
 	others := []string{"extension", "repeats", "secret", "shown-empty", "shown-written", "for-tls"}
 	for _, d := range directives {
 		found := 0
@@ -20,7 +20,7 @@ func TestWordsOfTheTable(t *testing.T) {
 				t.Errorf("%s has the word %q, which means nothing", d.Name, word)
 			}
 		}
-		if found != 1 {
+		if found == 0 {
 			t.Errorf("%s has %d places", d.Name, found)
 		}
 	}
