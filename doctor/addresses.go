@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -68,25 +67,17 @@ func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 }
 
 // takesMachine refuses marks for all ports of the machine's own address, because they would forward its ssh too.
-func takesMachine(cfg *parser.Config, primary []netip.Addr) (found parser.Diagnostics) {
+func takesMachine(cfg *parser.Config, primary []netip.Addr) parser.Diagnostics {
+	var f findings
 	for _, v := range cfg.Virtuals {
 		for _, m := range v.Marking {
 			i := slices.IndexFunc(primary, m.Dest.Contains)
-			if i < 0 || !m.AllPorts() {
-				continue
+			if i >= 0 && m.AllPorts() {
+				f.addAt(m.At, "own-address", "", primary[i])
 			}
-			found = append(found, parser.Diagnostic{
-				Severity: parser.Error, Kind: "own-address", Pos: m.At,
-				Text: fmt.Sprintf(
-					"all ports of %s are marked, which is the address of this machine itself: "+
-						"packets to the machine itself, such as those of ssh, would go to the "+
-						"real servers; list the ports, or use an address that only this "+
-						"service has",
-					primary[i]),
-			})
 		}
 	}
-	return found
+	return f.diagnostics(cfg.Name)
 }
 
 // JudgeMarks refuses marks that would forward this machine's own packets to real servers.
@@ -97,11 +88,9 @@ func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	}
 	primary, err := primaryAddresses()
 	if err != nil {
-		return parser.Diagnostics{{Severity: parser.Error, Kind: "own-address",
-			Pos: parser.Position{File: cfg.Name},
-			Text: fmt.Sprintf(
-				"the addresses of this machine can't be read, so marks of all ports can't "+
-					"be judged: %v", err)}}
+		var f findings
+		f.addAt(parser.Position{}, "own-address unread", "", err)
+		return f.diagnostics(cfg.Name)
 	}
 	return takesMachine(cfg, primary)
 }

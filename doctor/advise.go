@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -47,9 +46,7 @@ func (e *examination) allMarks() {
 		e.markAddresses(s)
 	}
 	if unread := e.marks.Unread; len(unread) > 0 {
-		e.add(Finding{Kind: "mark-unread",
-			Text: "not everything that sets or uses firewall marks on this machine can be looked at: " +
-				strings.Join(unread, "; ")})
+		e.addAt(parser.Position{}, "mark-unread", "", strings.Join(unread, "; "))
 	}
 }
 
@@ -62,7 +59,7 @@ func (e *examination) addressesAway() {
 			continue
 		}
 		away[addr] = true
-		e.add(Finding{Kind: "virtual-address", Text: offMachine(single(addr)), at: s.Config.At["virtual"]})
+		e.addAt(s.Config.At["virtual"], "virtual-address", "", addr)
 	}
 }
 
@@ -74,7 +71,7 @@ func (e *examination) markAddresses(s director.Service) {
 	x := e.of(s)
 	for _, m := range s.Config.Marking {
 		if x.at = m.At; !x.ends(m.Dest) {
-			x.tell(warning, "mark-address", "", "%s", offMachine(m.Dest))
+			x.tell("mark-address", "", addressIn(m.Dest))
 		}
 	}
 }
@@ -85,9 +82,7 @@ func (f *findings) secrets(cfg *parser.Config) {
 		at = cmp.Or(at, v.At["passwd"], v.At["secret"], v.At["httppasswd"])
 	}
 	if info, err := os.Stat(cfg.Name); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
-		f.warnAt(at, "readable-secret", "chmod 600 "+printable.ShellWord(cfg.Name),
-			"passwords are in a file of mode %#o, which users other than its owner can read",
-			info.Mode().Perm())
+		f.addAt(at, "readable-secret", "chmod 600 "+printable.ShellWord(cfg.Name), info.Mode().Perm())
 	}
 }
 
@@ -106,8 +101,7 @@ func (f *findings) programs(cfg *parser.Config) {
 			must, err = "read", run.TryRead(v.CheckCommand)
 		}
 		if err != nil {
-			f.warnAt(at, "missing-program", "",
-				"the checkcommand can't be %s, so every server is down: %v", must, err)
+			f.addAt(at, "missing-program", "", must, err)
 		}
 	}
 }
@@ -128,8 +122,7 @@ func (f *findings) metrics(cfg *parser.Config) {
 	}
 	at := cfg.Global.At
 	if _, chosen := at["metrics"]; !chosen && cfg.Global.Listen.IsValid() && servers >= bigTable {
-		text := "a scrape of %d servers is large; metrics = small leaves out what is counted for each"
-		f.add(Finding{Severity: note, Kind: "many-metrics", Text: fmt.Sprintf(text, servers), at: at["listen"]})
+		f.addAt(at["listen"], "many-metrics", "", servers)
 	}
 }
 
@@ -148,8 +141,7 @@ func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
 		}
 	}
 	if len(watched) > 0 && uint64(len(watched)+checks) > limit {
-		f.warnAt(at, "open-files", "", "%d watched connections and %d checks may need more open files than "+
-			"a process may have here, %d (ulimit -Hn, LimitNOFILE of a unit)", len(watched), checks, limit)
+		f.addAt(at, "open-files", "", len(watched), checks, limit)
 	}
 }
 
@@ -158,7 +150,6 @@ func (f *findings) group(g parser.Global) {
 		return
 	}
 	if _, err := user.LookupGroup(g.StatusGroup); err != nil {
-		f.warnAt(g.At["statusgroup"], "missing-group", "",
-			"there is no group %s here, so only root may ask for the state", g.StatusGroup)
+		f.addAt(g.At["statusgroup"], "missing-group", "", g.StatusGroup)
 	}
 }

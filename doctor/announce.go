@@ -70,30 +70,22 @@ func (x one) announced() {
 	for _, f := range x.faults {
 		switch on := slices.Contains(devicesOf(x.Virtual), f.Device); {
 		case !f.Addr.IsValid() && on:
-			x.tell(broken, "announce-device", f.Command, "%s, so no address is announced on it", f.Text)
+			x.tell("announce-device", f.Command, f.Text)
 		case f.Addr.IsValid() && (on || slices.Contains(x.Announced(), f.Addr.Addr())):
-			x.tell(warning, "announce-address", f.Command, "%s, found on %s, %s", f.Addr.Addr(), f.Device,
-				f.Text)
+			x.tell("announce-address", f.Command, f.Addr.Addr(), f.Device, f.Text)
 		}
 	}
 	out := x.routes[routeQuery{to: client()}].device
 	for _, r := range x.routers {
 		if in := x.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out &&
 			x.deviceSetting(in, reversePath) == "1" {
-			x.tell(broken, "announce-filter", set(ofDevice(in, reversePath), "2"),
-				"packets of clients come in on %s, from the router %s, and are dropped: the route "+
-					"to clients uses %s (rp_filter)", in, r, out)
+			x.tell("announce-filter", set(ofDevice(in, reversePath), "2"), in, r, out)
 		}
 	}
 	if !x.IPv6 && x.routes[routeQuery{client(), x.Mark}].local && x.deviceSetting(out, srcValidMark) == "1" {
-		x.tell(broken, "announce-mark", set(ofDevice("all", srcValidMark), "0"),
-			"packets with %s are dropped: by an ip rule, the kernel takes the addresses of their clients "+
-				"for this machine's own (src_valid_mark)", markOf(x.Virtual))
+		x.tell("announce-mark", set(ofDevice("all", srcValidMark), "0"), markOf(x.Virtual))
 	}
 	if !x.announcer && len(x.routers) == 0 {
-		x.at = x.At["announce"]
-		x.tell(warning, "announce-daemon", "",
-			"no routing daemon runs here, such as bird or bgpd, "+
-				"so the addresses are not announced; start one")
+		x.tell("announce-daemon", "")
 	}
 }

@@ -18,13 +18,6 @@ import (
 	"ldirectord/parser"
 )
 
-// Severities of a finding.
-const (
-	broken  = "broken"  // some traffic does not flow
-	warning = "warning" // traffic flows, but not always as expected
-	note    = "note"    // check recommends it
-)
-
 // Finding is a mismatch between the configuration and this machine or a real server.
 type Finding struct {
 	Severity string   `json:"severity"`
@@ -33,7 +26,8 @@ type Finding struct {
 	Text     string   `json:"text"`
 	Command  string   `json:"command,omitempty"` // the command that fixes it; "" if no command does
 
-	at parser.Position // zero if it belongs to no line
+	at        parser.Position // zero if it belongs to no line
+	directive string          // at whose place it is, see findings.txt
 }
 
 func (f Finding) String() string {
@@ -97,9 +91,11 @@ func (f *findings) add(found Finding) {
 	}
 }
 
-// warnAt adds a finding for a place in the file, with the command that fixes it; "" if none does.
-func (f *findings) warnAt(at parser.Position, kind, command, format string, args ...any) {
-	f.add(Finding{Severity: warning, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...), at: at})
+// addAt adds a finding of findings.txt for a place in the file, with the command that fixes it; "" if none does.
+func (f *findings) addAt(at parser.Position, name, command string, args ...any) {
+	found := finding(name, command, args...)
+	found.at = at
+	f.add(found)
 }
 
 // Report is the result of an examination.
@@ -161,7 +157,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	e.group(cfg.Global)
 	e.metrics(cfg)
 	if who := own.Shared[lvs.TimeoutsKey]; who != "" && cfg.Global.Timeouts != (lvs.Timeouts{}) {
-		e.warnAt(cfg.Global.At["timeouts"], "two-daemons", "", "timeouts: %s", who)
+		e.addAt(cfg.Global.At["timeouts"], "two-daemons timeouts", "", who)
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
@@ -181,10 +177,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 			x.behindRouter()
 		}
 		if own.Table == nil && s.Config.CheckVIP.IsValid() {
-			x.at = x.At["checkvip"]
-			x.tell(warning, "check-memory", "",
-				"a table in memory forwards nothing: servers are checked at "+
-					"their own addresses, and checkvip has no effect")
+			x.tell("check-memory", "")
 		}
 	}
 	if own.Table != nil {
@@ -200,26 +193,23 @@ const Waits = "; the daemon of this file waits for it"
 // one's mark.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Virtual.Key]; who != "" {
-		x.tell(warning, "two-daemons", "", "%s", who)
+		x.tell("two-daemons", "", who)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {
 		if director.Catches(x.Virtual, k) {
-			x.tell(warning, "mark-catches", "", "%s takes the packets of %s (%s)", markOf(x.Virtual),
-				k.ID(), strings.TrimSuffix(x.daemon.Shared[k], Waits))
+			x.tell("mark-catches", "", markOf(x.Virtual), k.ID(),
+				strings.TrimSuffix(x.daemon.Shared[k], Waits))
 		}
 	}
 }
 
-// diagnostics are the findings as warnings of a file, in the order of the file.
+// diagnostics are the findings as those of a file, in its order. A file with something broken is only warned of.
 func (f *findings) diagnostics(file string) (found parser.Diagnostics) {
+	severities := map[string]parser.Severity{broken: parser.Warning, note: parser.Note, refused: parser.Error}
 	for _, one := range f.list {
 		at := one.at
 		at.File = cmp.Or(at.File, file)
-		severity := parser.Warning
-		if one.Severity == note {
-			severity = parser.Note
-		}
-		found = append(found, parser.Diagnostic{Severity: severity, Kind: one.Kind, Pos: at,
+		found = append(found, parser.Diagnostic{Severity: severities[one.Severity], Kind: one.Kind, Pos: at,
 			Text: one.advice()})
 	}
 	return found.ByPosition()

@@ -56,10 +56,7 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		x.answers()
 		x.tunnels()
 		if e.nat != "" && isMasqueraded(s) && e.settings[vsConntrack] == "0" {
-			x.tell(warning, "conntrack", set(vsConntrack, "1"),
-				"NAT rules do not act on packets that IPVS forwards, as conntrack does not see them: "+
-					"%s",
-				e.nat)
+			x.tell("conntrack", set(vsConntrack, "1"), e.nat)
 		}
 		x.pingsAndMails()
 		x.unset()
@@ -77,13 +74,13 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 
 // report adds a finding for a virtual service.
 func (x one) report(f Finding) {
-	f.Virtuals, f.at = []string{x.ID}, cmp.Or(x.at, x.At["virtual"])
+	f.Virtuals, f.at = []string{x.ID}, cmp.Or(x.At[f.directive], x.at, x.At["virtual"])
 	x.add(f)
 }
 
-// tell reports a problem with the command that fixes it; "" if none does.
-func (x one) tell(severity, kind, command, format string, args ...any) {
-	x.report(Finding{Severity: severity, Kind: kind, Command: command, Text: fmt.Sprintf(format, args...)})
+// tell reports a finding of findings.txt, with the command that fixes it; "" if none does.
+func (x one) tell(name, command string, args ...any) {
+	x.report(finding(name, command, args...))
 }
 
 // set returns the command for a setting of the kernel.
@@ -95,7 +92,7 @@ func (x one) addresses() {
 	for _, p := range x.Addresses() {
 		switch {
 		case !x.ends(p):
-			x.tell(broken, "virtual-address", x.addAddress(p), "%s", offMachine(p))
+			x.tell("virtual-address", x.addAddress(p), addressIn(p))
 		case p.IsSingleIP() && p.Addr().Is4():
 			x.silence(p)
 		}
@@ -110,13 +107,12 @@ func (x one) ends(p netip.Prefix) bool {
 		slices.ContainsFunc(x.devices, func(d device) bool { return d.has(p) })
 }
 
-// offMachine is the finding that packets to a virtual address, or to a network of them, do not end on this machine.
-func offMachine(p netip.Prefix) string {
-	what := p.Addr().String()
-	if !p.IsSingleIP() {
-		what = "an address of " + p.String()
+// addressIn names a virtual address, or one in a network of them.
+func addressIn(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
 	}
-	return "no interface here has " + what + ", so clients cannot reach it"
+	return "an address of " + p.String()
 }
 
 func (e *examination) addAddress(p netip.Prefix) string {
@@ -153,9 +149,7 @@ func (x one) silence(vip netip.Prefix) {
 			return
 		}
 	}
-	x.tell(broken, "director-silent", fmt.Sprintf("ip address add %s dev %s", vip, device),
-		"the address %s is on lo and arp_ignore is set, so this machine does not answer for it on %s",
-		vip.Addr(), device)
+	x.tell("director-silent", fmt.Sprintf("ip address add %s dev %s", vip, device), vip.Addr(), device)
 }
 
 // pingAt is the position of a virtual service's first ping check; Line is 0 without one.
@@ -173,14 +167,11 @@ func pingAt(s director.Service) (at parser.Position) {
 func (x one) pingsAndMails() {
 	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
 		x.at = at
-		x.tell(warning, "no-ping", set("net.ipv4.ping_group_range", "'0 2147483647'"),
-			"this user can't send pings here, and neither can a daemon without CAP_NET_RAW: "+
-				"servers that are checked by ping stay as they are, and new ones stay out")
+		x.tell("no-ping", set("net.ipv4.ping_group_range", "'0 2147483647'"))
+		x.at = parser.Position{}
 	}
 	if x.noMail && x.Mail.To != "" && x.Mail.SMTP == "" {
-		x.at = x.At["emailalert"]
-		x.tell(warning, "no-mail", "",
-			"there is no mail program here, so emailalert sends nothing; smtp = HOST needs none")
+		x.tell("no-mail", "")
 	}
 }
 
@@ -192,50 +183,25 @@ func (x one) unset() {
 	mh := tcp && forwarded && x.Scheduler == "mh"
 	steady := mh || tcp && forwarded && x.Scheduler == "sh"
 	announced := isAnnounced(x.Service)
-	stays, ends, removed := x.Quiescent, !x.Quiescent, "without quiescent a failed server is removed"
+	stays, ends, lost := x.Quiescent, !x.Quiescent, "lost-connections"
 	if x.OnFail != lvs.ByQuiescent {
-		stays, ends, removed = x.OnFail.Stays(), x.OnFail.Ends(), "onfail removes a failed server"
+		stays, ends, lost = x.OnFail.Stays(), x.OnFail.Ends(), "lost-connections onfail"
 	}
 	for _, row := range []struct {
-		applies                                  bool
-		severity, kind, directive, setting, text string
+		applies       bool
+		name, setting string
 	}{
-		{
-			x.Persistent > 0 && stays, warning, "sticky-quiescent", "persistent", expireTemplate,
-			"clients stay with a quiescent server until their persistence ends",
-		},
-		{
-			ends && len(x.Reals) > 0, warning, "lost-connections", "", expireNoDest,
-			removed + ", and its open connections hang until they time out instead of ending at once",
-		},
-		{
-			x.Observe != lvs.NotObserved, warning, "blind-observe", "observe", estimation,
-			"the kernel does not renew the counters of packets, so observe finds nothing",
-		},
-		{
-			tcp && x.CheckVIP.IsValid(), broken, "port-reuse", "", connReuse,
-			"a check through the virtual address that uses a port again may reach another server than " +
-				"its own, because the kernel sends a client that uses a port again to its old server",
-		},
-		{
-			// with conntrack kernels before 5.9 lose a second on each such port
-			tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1",
-			warning, "port-reuse", "", connReuse,
-			"a client that uses a port again is sent to its old server, even to one of weight 0",
-		},
-		{
-			mh && announced, broken, "take-over", "", sloppyTCP,
-			"connections that move to another director break, though mh would send them to the same server",
-		},
-		{
-			steady && !(mh && announced) && (announced || !x.early), warning, "take-over", "", sloppyTCP,
-			"a director that takes over drops open connections, though " + x.Scheduler + " would send " +
-				"them to the same server; this matters with two directors",
-		},
+		{x.Persistent > 0 && stays, "sticky-quiescent", expireTemplate},
+		{ends && len(x.Reals) > 0, lost, expireNoDest},
+		{x.Observe != lvs.NotObserved, "blind-observe", estimation},
+		{tcp && x.CheckVIP.IsValid(), "port-reuse checkvip", connReuse},
+		// with conntrack kernels before 5.9 lose a second on each such port
+		{tcp && !x.CheckVIP.IsValid() && x.settings[vsConntrack] != "1", "port-reuse", connReuse},
+		{mh && announced, "take-over announced", sloppyTCP},
+		{steady && !(mh && announced) && (announced || !x.early), "take-over " + x.Scheduler, sloppyTCP},
 	} {
 		if row.applies && x.settings[row.setting] == "0" {
-			x.at = x.At[row.directive]
-			x.tell(row.severity, row.kind, set(row.setting, "1"), "%s", row.text)
+			x.tell(row.name, set(row.setting, "1"))
 		}
 	}
 }
@@ -248,10 +214,7 @@ const keepalive, remembered = 7200, 7500
 func (x one) forgets() {
 	idle := x.idle[0]
 	if idle > 0 && idle <= keepalive && x.Protocol != lvs.UDP && !strings.HasPrefix(x.Virtual.Service, "http") {
-		x.tell(note, "idle-timeout", fmt.Sprintf("ipvsadm --set %d 0 0", remembered),
-			"the kernel forgets a TCP connection after %d s without packets, and its client's next "+
-				"packet gets no answer or a reset; keepalive begins after %d s by default; "+
-				"timeouts in the file sets it", idle, keepalive)
+		x.tell("idle-timeout", fmt.Sprintf("ipvsadm --set %d 0 0", remembered), idle, keepalive)
 	}
 }
 
@@ -273,16 +236,12 @@ func (x one) needed() {
 		},
 	} {
 		if x.at = x.At[row.directive]; row.applies && x.modules.lacks(row.module) && !x.modules.lacks("ip_vs") {
-			x.tell(broken, "missing-module", "",
-				"this machine's kernel has no module %s: the virtual service cannot be set up, or "+
-					"stays as it is; install the package that has it", row.module)
+			x.tell("missing-module", "", row.module)
 		}
 	}
 	x.at = parser.Position{}
 	isFTP := x.Protocol == lvs.TCP && x.Addr.Port() == ftpPort || x.Mark != 0 && x.Virtual.Service == "ftp"
 	if isFTP && !x.early && x.noIPVS.Kind == "" && isMasqueraded(x.Service) && !x.ftpLoaded {
-		x.tell(broken, "ftp-module", "modprobe "+ftpModule,
-			"data connections of FTP do not pass masq: %s is not loaded, and the kernel does not load it "+
-				"by itself", ftpModule)
+		x.tell("ftp-module", "modprobe "+ftpModule, ftpModule)
 	}
 }

@@ -12,10 +12,9 @@ import (
 
 // withoutIPVS returns the finding that the kernel has no IPVS; zero if the kernel has it, or has a module that the
 // daemon can load. It tries the kernel itself only if there is no list of modules, as in a container.
-func withoutIPVS(ctx context.Context, kernel kernelModules,
-	table ipvsctl.Client) Finding {
+func withoutIPVS(ctx context.Context, kernel kernelModules, table ipvsctl.Client) Finding {
 	if kernel.lacks("ip_vs") {
-		return noIPVS("it has no module ip_vs; install the package that has it", "")
+		return finding("no-ipvs", "", "it has no module ip_vs; install the package that has it")
 	}
 	if len(kernel.listed) > 0 || run.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
 		return Finding{}
@@ -25,13 +24,6 @@ func withoutIPVS(ctx context.Context, kernel kernelModules,
 	if !errors.Is(err, syscall.ENOENT) {
 		return Finding{} // it exists, perhaps without access for us
 	}
-	return noIPVS("the module ip_vs is not loaded; from within a container it must be loaded on the host",
-		"modprobe ip_vs")
-}
-
-func noIPVS(why, command string) Finding {
-	return Finding{
-		Severity: broken, Kind: "no-ipvs",
-		Text: "the kernel has no IPVS, so no virtual service can be set up: " + why, Command: command,
-	}
+	return finding("no-ipvs", "modprobe ip_vs",
+		"the module ip_vs is not loaded; from within a container it must be loaded on the host")
 }

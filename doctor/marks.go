@@ -25,15 +25,10 @@ func (f *facts) tryMarks(ctx context.Context, services []director.Service) {
 		if _, done := f.unsettable[ipv6]; !done && mayTry && len(s.Config.Marking) > 0 {
 			f.unsettable[ipv6] = Finding{}
 			if fix, err := fwmark.Try(ctx, ipv6); err != nil {
-				f.unsettable[ipv6] = unsettable(err, fix)
+				f.unsettable[ipv6] = finding("mark-unsettable", fix, err)
 			}
 		}
 	}
-}
-
-func unsettable(why error, fix string) Finding {
-	text := "no mark can be set: " + why.Error()
-	return Finding{Severity: broken, Kind: "mark-unsettable", Command: fix, Text: text}
 }
 
 // marking examines the mark of a virtual service.
@@ -45,9 +40,7 @@ func (x one) marking() {
 		x.otherRules()
 		x.backEnds()
 	case x.marks.NothingSets(x.Mark, x.IPv6):
-		x.tell(broken, "mark-unset", "",
-			"nothing sets %s here, so the virtual service gets no packets; with mark = ADDRESS PROTOCOL "+
-				"PORTS the daemon sets it", markOf(x.Virtual))
+		x.tell("mark-unset", "", markOf(x.Virtual))
 	}
 	x.routed(x.IPv6, x.Mark)
 }
@@ -72,8 +65,7 @@ func (x one) otherRules() {
 		if r.Ours {
 			whose = "a rule of another ldirectord"
 		}
-		x.tell(warning, "mark-taken", "", "%s is set by %s too, in chain %s (%s): %s", markOf(x.Virtual), whose,
-			r.Chain, r.BackEnd, r.Rule)
+		x.tell("mark-taken", "", markOf(x.Virtual), whose, r.Chain, r.BackEnd, r.Rule)
 		return
 	}
 }
@@ -87,9 +79,7 @@ func (x one) routed(ipv6 bool, marks ...uint32) {
 	for _, mark := range marks {
 		for _, r := range x.marks.Routing {
 			if r.Uses(mark, ipv6) {
-				x.tell(warning, "mark-routed", "",
-					"%s is used by ip rule %d, which sends its packets to table %s",
-					nameOf(mark, ipv6), r.Priority, r.Table)
+				x.tell("mark-routed", "", nameOf(mark, ipv6), r.Priority, r.Table)
 				return
 			}
 		}
@@ -106,12 +96,10 @@ func (x one) backEnds() {
 	x.at = x.Marking[0].At
 	switch tried := x.unsettable[x.IPv6]; {
 	case m.BackEnd == "":
-		x.tell(broken, "mark-unsettable", "", "iptables is not installed here, so no mark can be set")
+		x.tell("mark-unsettable iptables", "")
 	case tried.Kind != "":
 		x.report(tried)
 	case m.Other:
-		x.tell(warning, "mark-backends", "",
-			"iptables is %s here, and %s has rules in its mangle table as well, "+
-				"which act on the same packets", m.BackEnd, other)
+		x.tell("mark-backends", "", m.BackEnd, other)
 	}
 }

@@ -21,8 +21,7 @@ func (x one) forwarding() {
 			continue
 		}
 		if setting := x.forwards(m); x.settings[setting] == "0" {
-			x.tell(broken, "forwarding", set(setting, "1"),
-				"answers of masq servers do not get back to clients: this machine does not forward")
+			x.tell("forwarding", set(setting, "1"))
 		}
 	}
 }
@@ -48,9 +47,7 @@ func (x one) behindRouter() {
 	}
 	for _, m := range x.Members {
 		if m.Dest.Forward == lvs.Route && x.routeTo(m).gateway {
-			x.tell(broken, "gate-routed", "",
-				"%s is behind a router, which gate can't pass: packets keep the virtual address; use "+
-					"ipip for it%s", m.Dest.Addr.Addr(), more)
+			x.tell("gate-routed", "", m.Dest.Addr.Addr(), more)
 		}
 	}
 }
@@ -62,14 +59,10 @@ func (x one) answers() {
 			server, known := x.serverWith(hardware)
 			switch {
 			case known:
-				x.tell(broken, "server-answers", x.setUp(server),
-					"real server %s answers for the virtual address %s on the network, "+
-						"so clients find it in place of this director", server, p.Addr())
+				x.tell("server-answers", x.setUp(server), server, p.Addr())
 			case x.ends(p): // if the address is not here, it may be the active director's
-				x.tell(warning, "stranger-answers",
-					fmt.Sprintf("arping -c 3 -I %s %s", x.deviceOf(p.Addr()), p.Addr()),
-					"a machine that is not a real server (%s) answers for the virtual address "+
-						"%s as well; find out which", hardware, p.Addr())
+				command := fmt.Sprintf("arping -c 3 -I %s %s", x.deviceOf(p.Addr()), p.Addr())
+				x.tell("stranger-answers", command, hardware, p.Addr())
 			}
 		}
 	}
@@ -101,25 +94,18 @@ func (x one) tunnels() {
 		}
 		r := x.routeTo(m)
 		if up && x.deviceSetting(tunnel4, reversePath) == "1" {
-			severity := warning
+			name := "tunnel-filter"
 			if r.local { // this machine is that server, for another director
-				severity = broken
+				name = "tunnel-filter here"
 			}
-			x.tell(severity, "tunnel-filter", set(ofDevice(tunnel4, reversePath), "2"),
-				"this machine drops packets that come out of the tunnel %s: the route to their "+
-					"clients uses another interface (rp_filter)", tunnel4)
+			x.tell(name, set(ofDevice(tunnel4, reversePath), "2"), tunnel4)
 		}
 		header := 20
 		if m.Dest.Addr.Addr().Is6() {
 			header = 40
 		}
 		if !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
-			x.tell(warning, "tunnel-mtu",
-				fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
-				"packets of %d bytes do not fit into the tunnel on %s, which takes %d with its "+
-					"header: clients whose ICMP is filtered hang; "+
-					"raise the MTU where the network allows it, or let the servers offer a "+
-					"smaller MSS (TCPMSS --set-mss %d)",
+			x.tell("tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
 				maxPacket, r.device, r.mtu, r.mtu-header-40)
 		}
 	}
@@ -129,28 +115,23 @@ func (x one) tunnels() {
 // otherwise be noticed only when all others are down.
 func (x one) own() {
 	for _, m := range x.Members {
-		severity, kind, what := broken, "own-server", "real server"
+		silent := "own-server"
 		if m.Fallback {
-			severity, kind, what = warning, "sorry-server", "fallback server"
+			silent = "sorry-server"
 		}
 		masq := m.Dest.Forward == lvs.Masq
 		switch local := x.routeTo(m).local; {
 		case local && masq && m.Dest.Addr.Addr().IsLoopback():
-			x.tell(broken, "masq-loopback", "",
-				"%s is never reached: the kernel drops packets from outside to a "+
-					"loopback address; use gate for it", m.Name)
+			x.tell("masq-loopback", "", m.Name)
 		case local && !masq && x.listening != nil:
 			for _, to := range asked(x.Virtual) {
 				if !x.listening.accepts(to) {
-					x.tell(severity, kind, "",
-						"%s %s is this machine, but no program listens on %s, or on port %d "+
-							"of every address: start one", what, m.Name, to, to.Port())
+					x.tell(silent, "", m.Name, to, to.Port())
 				}
 			}
 		}
 		if err := x.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			x.tell(severity, kind, "", "%s %s accepts no connection: %s; start it", what, m.Name,
-				reason(err))
+			x.tell("sorry-server refuses", "", m.Name, reason(err))
 		}
 	}
 }

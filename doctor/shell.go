@@ -38,10 +38,7 @@ func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {
 			if check.Negotiates() && check.Service == "oracle" {
-				f.warnAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, "",
-					"there is no "+oracle.Program+" next to ldirectord or in PATH, so these "+
-						"servers can't be checked: they keep their places, and are unknown "+
-						"after a start")
+				f.addAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, "", oracle.Program)
 			}
 		}
 	}
@@ -53,9 +50,6 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 		return nil
 	}
 	var f findings
-	lacks := func(at parser.Position, format string, args ...any) {
-		f.warnAt(at, NoShell, "", "there is no "+format, args...)
-	}
 	eachCommand(cfg, func(directive, line string, at parser.Position) {
 		missing, instead := sh, ""
 		switch directive {
@@ -67,19 +61,18 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 			instead = "; webhook needs no shell"
 		}
 		if line != "" && missing != "" {
-			lacks(at, "%s here, so %s never runs%s", missing, directive, instead)
+			f.addAt(at, NoShell, "", missing, directive, instead)
 		}
 	})
 	for _, v := range cfg.Virtuals {
 		for kind, command := range map[string]string{parser.External: v.CheckCommand,
 			parser.ExternalPerl: "perl"} {
 			if at, written := v.At["checkcommand"]; written && runs(&v, kind) && lacking(command) != "" {
-				lacks(at, "%s here, so checkcommand never runs", lacking(command))
+				f.addAt(at, NoShell, "", lacking(command), "checkcommand", "")
 			}
 		}
 		if v.Mail.To != "" && v.Mail.SMTP == "" && !canMail {
-			lacks(cmp.Or(v.At["emailalert"], cfg.Global.At["emailalert"]),
-				"mail program here, so emailalert sends nothing; smtp = HOST needs none")
+			f.addAt(cmp.Or(v.At["emailalert"], cfg.Global.At["emailalert"]), NoShell+" mail", "")
 		}
 	}
 	return f.diagnostics(cfg.Name)

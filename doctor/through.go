@@ -72,40 +72,31 @@ func (x one) reaches() {
 		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
 		why := cmp.Or(r.Warning, r.Detail)
 		if r.Way == checker.WayVoid && strings.Contains(why, wire.Astray) {
-			x.tell(broken, "check-mark", "", "%s; the rule must leave out the packets of checks: "+
-				"-m mark ! --mark %#x/%#x", why, ipvsctl.FirstPrivate, reserved)
+			x.tell("check-mark", "", why, ipvsctl.FirstPrivate, reserved)
 		}
 	}
 	if len(silent) == 0 {
 		return
 	}
 	vip := silent[0].Through.Virtual
-	const all = "all servers answer at their own addresses and none at the virtual address %s: "
 	if !answered && vip.Is6() && x.marks != nil && len(x.marks.Filters) > 0 {
 		for _, pass := range x.marks.Filters {
-			x.tell(broken, "check-filter", fmt.Sprintf(pass, vip), all+
-				"a reverse path filter of the firewall "+
-				"drops packets from an address of this machine", vip)
+			x.tell("check-filter firewall", fmt.Sprintf(pass, vip), vip)
 		}
 		return
 	}
 	// by firewall rules, which don't know IPVS connections
 	tracked := cmp.Or(x.settings[connections], "0") != "0"
 	if tracked && !answered && x.settings[vsConntrack] != "1" {
-		x.tell(broken, "check-firewall", set(vsConntrack, "1"),
-			all+"the firewall here may drop packets that conntrack does not know; conntrack for IPVS "+
-				"costs speed, a rule that accepts packets from %[1]s does not", vip)
+		x.tell("check-firewall", set(vsConntrack, "1"), vip)
 		if len(silent) > 1 {
 			return
 		}
 	}
 	for _, way := range silent {
 		server := way.Through.Server
-		x.tell(broken, "server-vip", x.setUp(server),
-			"real server %s answers at its own address and not at the virtual address %s (%s), so "+
-				"clients that are sent to it get nothing: "+
-				"it lacks the address, or its service does not listen there",
-			server, netip.AddrPortFrom(vip, way.Target.Port()), x.reached[way].Cause)
+		at := netip.AddrPortFrom(vip, way.Target.Port())
+		x.tell("server-vip", x.setUp(server), server, at, x.reached[way].Cause)
 	}
 }
 
@@ -119,15 +110,14 @@ func (e *examination) setUp(server netip.Addr) string {
 // machine, and their source is the virtual address: by default the kernel drops them while it has that address itself,
 // as an active director does. Without checkvip only doctor checks there, and only where the address is now.
 func (x one) through() {
-	vip, severity, lost := x.CheckVIP, broken, "so its servers are checked at their own addresses"
+	vip, unchecked := x.CheckVIP, "" // the names of findings without checkvip
 	checked := vip.IsValid()
 	here := checked
 	if checked {
 		x.routed(vip.Is6(), x.private...)
 		x.opened()
 	} else if all := x.Addresses(); len(all) > 0 {
-		vip, severity = all[0].Addr(), warning
-		lost = "so no check shows whether its servers answer clients there"
+		vip, unchecked = all[0].Addr(), " unchecked"
 		here = x.daemon.Reach != nil && len(waysOf(x.Service)) > 0 && x.ends(single(vip))
 	}
 	here = here && vip.Is4()
@@ -139,36 +129,27 @@ func (x one) through() {
 			continue
 		}
 		if checked && known && there == (route{}) {
-			severity, more := broken, "any route will do"
+			name := "check-route"
 			if slices.Contains(x.Announced(), vip) {
-				severity, more = warning,
-					"a daemon that serves adds one, and one that stands by does not"
+				name = "check-route announced"
 			}
-			x.tell(severity, "check-route", fmt.Sprintf("ip route add %s dev %s", single(vip), r.device),
-				"this machine has no route to the virtual address %s, "+
-					"so no check through it leaves; %s", vip, more)
+			x.tell(name, fmt.Sprintf("ip route add %s dev %s", single(vip), r.device), vip)
 		}
-		const tells = "this machine sends to its %s on %s from the virtual address %s, so answers do not " +
-			"reach it; give %[2]s an address of its own in their network"
 		if r.source == vip {
-			x.tell(broken, "check-source", "", tells, "servers", r.device, vip)
+			x.tell("check-source", "", r.device, vip)
 		}
 		if out.gateway && out.source == vip {
-			x.tell(warning, "check-source", "", tells, "gateway", out.device, vip)
+			x.tell("check-source gateway", "", out.device, vip)
 		}
 		martian, filtered := throughIPVS.Kernel{
 			Local: true, AcceptLocal: x.deviceSetting(r.device, acceptLocal) != "0",
 			Strict: x.deviceSetting(r.device, reversePath) == "1", Same: x.homeOf(vip) == r.device,
 		}.Drops()
 		if here && martian {
-			x.tell(severity, "check-martian", set(ofDevice(r.device, acceptLocal), "1"),
-				"answers to checks through %s come in on %s from that address; while this machine has "+
-					"the address, it drops them, %s (accept_local)", vip, r.device, lost)
+			x.tell("check-martian"+unchecked, set(ofDevice(r.device, acceptLocal), "1"), vip, r.device)
 		}
 		if here && filtered {
-			x.tell(severity, "check-filter", set(ofDevice(r.device, reversePath), "2"),
-				"answers to checks through %s come in on %s and are dropped: the address is on "+
-					"another interface, or the route to it leads there (rp_filter)", vip, r.device)
+			x.tell("check-filter"+unchecked, set(ofDevice(r.device, reversePath), "2"), vip, r.device)
 		}
 	}
 }
@@ -183,9 +164,7 @@ func (x one) opened() {
 	}
 	for _, r := range x.marks.Settings {
 		if r.Reaches(ipvsctl.FirstPrivate, reserved, x.CheckVIP.Is6()) {
-			x.tell(warning, "mark-reserved", "",
-				"%s; a packet that gets a mark from %#x to %#x from this rule reaches "+
-					"a real server, at any port", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
+			x.tell("mark-reserved", "", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
 		}
 	}
 }
@@ -195,10 +174,7 @@ func (e *examination) unseen() {
 	isUnseen := func(s director.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
 	isChosen := func(s director.Service) bool { return s.Config.At["checkvip"].Line > 0 }
 	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
-		e.of(e.services[i]).tell(note, "no-checkvip", "",
-			"gate and ipip servers are checked at their own addresses, so a server without the "+
-				"virtual address counts as up, although its clients get no answer; "+
-				"checkvip = yes checks them through the virtual address")
+		e.of(e.services[i]).tell("no-checkvip", "")
 	}
 }
 
@@ -210,10 +186,8 @@ func (e *examination) left() {
 		return
 	}
 	marks := strings.Trim(fmt.Sprint(left), "[]")
-	e.of(e.services[0]).tell(warning, "check-left", fmt.Sprintf(
-		"for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done", marks),
-		"private services of checks, with the marks %s, belong to no daemon that runs here; they do no harm",
-		marks)
+	const remove = "for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done"
+	e.of(e.services[0]).tell("check-left", fmt.Sprintf(remove, marks), marks)
 }
 
 // homeOf is the interface with an address, or on the route to it.
