@@ -68,3 +68,15 @@ func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 		e.hurry(x.j.check)
 	}
 }
+
+var brakeKind = kind{"brake", judge.Noted, func(a *subject) string {
+	if len(a.v.Brakes) == 0 {
+		return ""
+	}
+	for _, c := range a.s.Checks() {
+		if a.v.IsBraked(c) {
+			return "not believed: every server that was up fails only through " + a.v.cfg.CheckVIP.String()
+		}
+	}
+	return ""
+}}

@@ -2,115 +2,58 @@ package director
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"ldirectord/checker"
 	"ldirectord/judge"
+	"ldirectord/notify"
 )
 
 // Condition is why the place of a server differs from "in the table, with its weight in the file", or what else an
 // operator should know of it. Status, page, metrics and JSON show conditions and know nothing of a kind.
 type Condition struct {
-	Kind    string  `json:"kind"`
-	Trouble Trouble `json:"trouble"`
-	Text    string  `json:"text"` // a sentence; text from servers and other programs in it is not escaped
-}
-
-// Trouble is how much attention something needs.
-type Trouble uint8
-
-// The levels, least first.
-const (
-	Fine   Trouble = iota
-	Noted          // the operator intends it
-	Doubt          // something speaks against it, or nothing is known
-	Broken         // out of service against the operator's will, or held
-)
-
-var troubles = [...]string{"fine", "noted", "doubt", "broken"}
-
-func (t Trouble) String() string { return troubles[min(int(t), len(troubles)-1)] }
-
-// MarshalText implements encoding.TextMarshaler.
-func (t Trouble) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler. An unknown level, of another version, is Noted.
-func (t *Trouble) UnmarshalText(text []byte) error {
-	if *t = Noted; slices.Contains(troubles[:], string(text)) {
-		*t = Trouble(slices.Index(troubles[:], string(text)))
-	}
-	return nil
+	Kind    string        `json:"kind"`
+	Trouble judge.Trouble `json:"trouble"`
+	Text    string        `json:"text"` // a sentence; text from servers and other programs in it is not escaped
 }
 
 // subject is what a sentence is about.
 type subject struct {
+	judge.View
 	v     *virtual
 	s     *server
 	worst *judgement
 	state judge.Name
-	waits string // the directive that keeps it out although it passes
-	now   time.Time
 }
 
 // about turns to a server.
 func (a *subject) about(v *virtual, s *server, worst *judgement) {
-	*a = subject{v, s, worst, s.StateName(), s.waitsFor(), a.now}
+	*a = subject{v.Seen(s.Server, a.Now), v, s, worst, s.StateName()}
 }
 
-// kind is a kind of condition. Says is its sentence; "" while it does not hold.
+// kind is a kind of condition that rests on what the director knows. Says is its sentence; "" while it does not hold.
 type kind struct {
 	name    string
-	trouble Trouble
+	trouble judge.Trouble
 	says    func(*subject) string
 }
 
 // kinds are all kinds, in the order in which they are shown.
-var kinds = []kind{
-	{"down", Broken, isDown},
-	{"unknown", Doubt, unproven},
-	{"maintenance", Noted, func(a *subject) string { return a.s.maintenance }},
-	{"warning", Doubt, func(a *subject) string { return after("warning: ", a.last().Warning) }},
-	{"drained", Noted, func(a *subject) string {
-		return when(a.s.Drained() && a.state != judge.Draining,
-			"drained too: it gets no new connections when it is up again")
-	}},
-	{"suspected", Doubt, func(a *subject) string { return after("suspected: ", a.s.suspicion()) }},
-	{"full", Doubt, full},
-	{"pace", Doubt, waitsForTurn},
-	{"holddown", Doubt, func(a *subject) string { return a.heldDown("holddown") }},
-	{"observe", Doubt, func(a *subject) string { return a.heldDown("observe") }},
-	{"onfail", Noted, onFail},
-	{"paceout", Noted, waitsForRemoval},
-	{"held", Noted, func(a *subject) string {
-		return when(a.s.Held && a.s.Until.IsZero() && !a.s.Drained(), "held")
-	}},
-	{"brake", Noted, braked},
-	{"unwatched", Noted, unwatched},
-	{"moved", Noted, func(a *subject) string {
-		return when(a.s.MovedTo >= 0, "its name has a new address; this server serves until it fails, or "+
-			"until the one at the new address is up")
-	}},
-	{"stays", Noted, func(a *subject) string {
-		return when(a.s.stays && a.s.MovedTo < 0, "it left the file; it stays until every name in the file "+
-			"has an address, or until the next reload")
-	}},
-	{"backup", Noted, backup},
-	{"weightless", Noted, func(a *subject) string {
-		return when(a.s.Weight() == 0 && a.s.IsUp() && !a.s.Held,
-			"weight 0 in the file: it gets no new clients")
-	}},
-	{"rerouted", Noted, func(a *subject) string { return a.s.rerouting() }},
-	{"order", Noted, func(a *subject) string { return a.s.command() }},
-	{"reports", Noted, reports},
-	{"weight", Fine, func(a *subject) string { return a.v.whyWeight(a.s) }},
-	{"unjudged", Doubt, unjudgedAnswer},
-	{"failing", Doubt, failing},
-	{ByHand.Kind, ByHand.Trouble, func(a *subject) string {
-		return when(a.v.ByHand[a.s.Dest.Addr], ByHand.Text)
-	}},
+var kinds = slices.Concat(
+	[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
+	ofRules(),
+	[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind, unjudgedKind,
+		failingKind, byHandKind},
+)
+
+// ofRules are the kinds that rules have, except those that are part of the sentence about the weight.
+func ofRules() (list []kind) {
+	for _, k := range judge.Kinds {
+		if k.Share == nil {
+			list = append(list, kind{k.Name, k.Trouble, func(a *subject) string { return k.Says(a.View) }})
+		}
+	}
+	return list
 }
 
 // conditions are those that hold.
@@ -123,23 +66,40 @@ func (a *subject) conditions() (list []Condition) {
 	return list
 }
 
-// when is a sentence while it holds.
-func when(holds bool, says string) string {
-	if !holds {
-		return ""
+// changed tells which conditions of the rules began or ended, of a server or of its section.
+func (t *teller) changed(v *virtual, s *server, was, is judge.View) {
+	for i := range judge.Kinds {
+		k := &judge.Kinds[i]
+		if k.Count == nil || k.OfSection != (s == nil) {
+			continue
+		}
+		var n judge.Notice
+		switch before, now := k.Count(was), k.Count(is); {
+		case now > before:
+			n = k.Begins(is)
+		case now == 0 && before > 0 && k.Ends != nil:
+			n = k.Ends(is)
+		}
+		if n.Event != "" {
+			t.report(v, s, notify.Kind(n.Event), n.What, n.More, "")
+		}
 	}
-	return says
 }
 
 // after is a sentence that ends with a text; "" without one.
-func after(about, text string) string { return when(text != "", about+text) }
+func after(about, text string) string {
+	if text == "" {
+		return ""
+	}
+	return about + text
+}
 
-func isDown(a *subject) string {
+var downKind = kind{"down", judge.Broken, func(a *subject) string {
 	if a.state != judge.Down {
 		return ""
 	}
 	return cmp.Or(a.reason(), "its checks fail")
-}
+}}
 
 // reason is why the check that decides fails.
 func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst.reason) }
@@ -147,7 +107,7 @@ func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst
 // noResult is what is said of a server that is unknown for no other reason.
 const noResult = "no result yet"
 
-func unproven(a *subject) string {
+var unknownKind = kind{"unknown", judge.Doubt, func(a *subject) string {
 	switch {
 	case a.state != judge.Unknown:
 		return ""
@@ -155,7 +115,14 @@ func unproven(a *subject) string {
 		return cmp.Or(a.reason(), noResult)
 	}
 	return noResult
-}
+}}
+
+var drainedKind = kind{"drained", judge.Noted, func(a *subject) string {
+	if !a.s.Drained() || a.state == judge.Draining {
+		return ""
+	}
+	return "drained too: it gets no new connections when it is up again"
+}}
 
 // last is the last result of the check that decides, of a server that is up.
 func (a *subject) last() *checker.Result {
@@ -165,96 +132,38 @@ func (a *subject) last() *checker.Result {
 	return &a.worst.check.last
 }
 
-func failing(a *subject) string {
+var warningKind = kind{"warning", judge.Doubt, func(a *subject) string { return after("warning: ", a.last().Warning) }}
+
+var failingKind = kind{"failing", judge.Doubt, func(a *subject) string {
 	if a.last().OK {
 		return ""
 	}
 	return "last check: " + a.last().Detail
-}
+}}
 
-func full(a *subject) string {
-	if !a.s.limit.isFull() {
-		return ""
-	}
-	return "full: " + a.s.fullness()
-}
-
-// left is how much longer a server waits for its turn.
-func (a *subject) left() time.Duration { return max(0, a.s.Until.Sub(a.now)).Round(time.Second) }
-
-func waitsForTurn(a *subject) string {
-	if a.waits != "pace" {
-		return ""
-	}
-	return fmt.Sprintf("waits another %v for its turn: pace = %v", a.left(), a.v.Pace) + removal(a.v, a.s, a.now)
-}
-
-// heldDown is the sentence of a directive that keeps a server out after its return.
-func (a *subject) heldDown(directive string) string {
-	if a.waits != directive {
-		return ""
-	}
-	return a.s.heldDown(a.now) + removal(a.v, a.s, a.now)
-}
-
-func onFail(a *subject) string {
-	if a.s.Why.String() != "onfail" || a.waits != "" {
-		return ""
-	}
-	return a.v.onFail(a.s, a.now)
-}
-
-func waitsForRemoval(a *subject) string {
-	if !a.s.Held || a.s.Until.IsZero() {
-		return ""
-	}
-	return fmt.Sprintf("held for another %v: paceout = %v", a.left(), a.v.PaceOut)
-}
-
-func braked(a *subject) string {
-	if len(a.v.Brakes) == 0 {
-		return ""
-	}
-	for _, c := range a.s.Checks() {
-		if a.v.IsBraked(c) {
-			return "not believed: every server that was up fails only through " + a.v.cfg.CheckVIP.String()
+var unjudgedKind = kind{"unjudged", judge.Doubt, func(a *subject) string {
+	for x := range a.v.checks(a.s) {
+		if why := x.j.cantJudge(); why != "" {
+			return "its state is kept: " + x.named(why)
 		}
 	}
 	return ""
-}
+}}
 
-func unwatched(a *subject) string {
-	var why []string
-	for j := &a.s.first; j != nil; j = j.next {
-		if x := (user{a.v, a.s, j}); j.check != nil && j.check.unwatched != "" && x.isWatched() {
-			why = append(why, x.named(j.check.unwatched))
-		}
-	}
-	return after("not watched until the next reload: ", strings.Join(why, "; "))
-}
-
-func backup(a *subject) string {
-	if !a.s.Backup {
+var staysKind = kind{"stays", judge.Noted, func(a *subject) string {
+	if !a.s.stays || a.s.MovedTo >= 0 {
 		return ""
 	}
-	return "backup, " + reserve(a.v, a.s) + ": " + ownServe(a.v)
-}
-
-func reports(a *subject) string {
-	if a.s.ordered().Kind != "" {
-		return ""
-	}
-	return a.s.asks()
-}
-
-func unjudgedAnswer(a *subject) string {
-	for j := &a.s.first; j != nil; j = j.next {
-		if why := j.cantJudge(); why != "" {
-			return "its state is kept: " + user{a.v, a.s, j}.named(why)
-		}
-	}
-	return ""
-}
+	return "it left the file; it stays until every name in the file has an address, or until the next reload"
+}}
 
 // ByHand is the condition of a destination that another program or an operator has changed in the table.
-var ByHand = Condition{"by hand", Doubt, "changed externally; kept until the server's state changes, or a reload"}
+var ByHand = Condition{"by hand", judge.Doubt,
+	"changed externally; kept until the server's state changes, or a reload"}
+
+var byHandKind = kind{ByHand.Kind, ByHand.Trouble, func(a *subject) string {
+	if !a.v.ByHand[a.s.Dest.Addr] {
+		return ""
+	}
+	return ByHand.Text
+}}

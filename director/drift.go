@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
@@ -187,3 +188,10 @@ func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, wh
 	}
 	tell.override(v, addr, what)
 }
+
+var fullKind = kind{"full", judge.Doubt, func(a *subject) string {
+	if !a.s.limit.isFull() {
+		return ""
+	}
+	return "full: " + a.s.fullness()
+}}

@@ -134,7 +134,7 @@ func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
 	if drains {
 		why := "it is not configured"
 		if v.At(l.Addr) != nil {
-			why = "the backup server is no longer needed: " + ownServe(v)
+			why = "the backup server is no longer needed: " + v.OwnServe()
 		}
 		e.Say(notify.Drained, "Draining real server: %s (%s) (Weight set to 0) since %s",
 			l.Addr, v.called(), why)
@@ -259,23 +259,6 @@ func heldBy(v *virtual, held []int) string {
 // isPacedOut reports whether paceout alone holds a server.
 func isPacedOut(v *virtual, s *server) bool {
 	return s.Held && (v.KeepServing.N == 0 || !s.Until.IsZero())
-}
-
-// tellBackup reports once when the backup servers take over, and once when they are no longer needed.
-func tellBackup(t *teller, v *virtual, before bool) {
-	switch {
-	case !v.isOurs() || !v.placed || v.Backed == before:
-	case v.Backed:
-		t.guard(v, notify.BackupServes, "Backup servers take over", ": "+ownServe(v))
-	default:
-		t.guard(v, notify.BackupRests, "Backup servers are no longer needed", ": "+ownServe(v))
-	}
-}
-
-// ownServe counts the section's own servers that serve, in words.
-func ownServe(v *virtual) string {
-	up, _ := v.Own()
-	return fmt.Sprintf("%d of %d real servers serve", up, v.Weighted())
 }
 
 // untold reports whether the report of held servers is due.

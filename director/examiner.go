@@ -4,12 +4,14 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
+	"ldirectord/judge"
 	"ldirectord/notify"
 )
 
@@ -219,3 +221,13 @@ func (e *examiner) judgeKnown(v *virtual) {
 		s.Hold(s.Kept) // by what its agent reported to others
 	}
 }
+
+var unwatchedKind = kind{"unwatched", judge.Noted, func(a *subject) string {
+	var why []string
+	for x := range a.v.checks(a.s) {
+		if x.j.check != nil && x.j.check.unwatched != "" && x.isWatched() {
+			why = append(why, x.named(x.j.check.unwatched))
+		}
+	}
+	return after("not watched until the next reload: ", strings.Join(why, "; "))
+}}

@@ -27,26 +27,32 @@ func lossOf(r checker.Result) judge.Loss {
 // decide applies the rules to a virtual service, and reports changes of the guard.
 func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	w.countRerouted(ctx, v)
-	obeyed := v.Obeys
-	decision := judge.Decide(v.Case, w.tell.now())
+	now, obeyed := w.tell.now(), v.Obeys
+	decision := judge.Decide(v.Case, now)
+	next := &judge.Case{Section: v.Section, State: decision.State}
 	v.moves, v.lasts = false, decision.Again
 	for i, s := range v.members {
-		next := &decision.State.Servers[i]
-		if next.Name != s.Name {
-			s.before, s.lasted = s.Name, next.Since.Sub(s.Since)
+		was, is := v.Seen(s.Server, now), next.Seen(&next.Servers[i], now)
+		if is.One.Name != s.Name {
+			s.before, s.lasted = s.Name, is.One.Since.Sub(s.Since)
 		}
-		tellMotion(&w.tell, v, s, next)
-		v.moves = v.moves || !next.Climbs.IsZero()
+		if v.isOurs() {
+			w.tell.changed(v, s, was, is)
+		}
+		v.moves = v.moves || is.Moves()
+		s.steps = s.steps || was.Moves() || is.Moves()
 	}
 	if v.rules, v.again = decision.Others, decision.Again; v.moves {
 		v.again = together(v.again)
 	}
-	backed, leavers := v.Backed, v.Leavers
+	if v.isOurs() && v.placed {
+		w.tell.changed(v, nil, v.Seen(nil, now), next.Seen(nil, now))
+	}
+	leavers := v.Leavers
 	if v.Adopt(decision.State); !slices.Equal(v.Leavers, leavers) {
 		v.depart(v.servers)
 		w.left = true
 	}
-	tellBackup(&w.tell, v, backed)
 	w.decided(v)
 	if obeyed && !v.Obeys {
 		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})

@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/checker/health"
 	"ldirectord/history"
+	"ldirectord/judge"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
 )
@@ -114,3 +115,5 @@ func (m *maintainer) maintain(v *virtual) {
 			taken.maintenance)
 	}
 }
+
+var maintenanceKind = kind{"maintenance", judge.Noted, func(a *subject) string { return a.s.maintenance }}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"ldirectord/judge"
 )
 
 // fillOld fills in the fields that JSON and metrics had before there were conditions. No other file compares kinds.
@@ -33,6 +35,8 @@ func (now *ServerSnapshot) fillOld() {
 			now.Suspected = strings.TrimPrefix(c.Text, "suspected: ")
 		case "pace", "holddown", "observe":
 			now.WaitsFor = c.Kind
+		case "backup":
+			now.Backup, _, _ = strings.Cut(strings.TrimPrefix(c.Text, "backup, "), ":")
 		case "full":
 			now.Full = true
 		case "brake":
@@ -53,14 +57,14 @@ func (now *ServerSnapshot) Learn() {
 		text = append(text, after("warning: ", now.Check.Warning))
 	}
 	text = slices.Compact(slices.DeleteFunc(text, func(s string) bool { return s == "" }))
-	one := Condition{"former", Fine, strings.Join(text, "; ")}
+	one := Condition{"former", judge.Fine, strings.Join(text, "; ")}
 	switch {
 	case now.State == "down":
-		one.Trouble = Broken
+		one.Trouble = judge.Broken
 	case now.State == "maintenance" || now.State == "drained":
-		one.Trouble = Noted
+		one.Trouble = judge.Noted
 	case now.State == "unknown" || one.Text != "":
-		one.Trouble = Doubt
+		one.Trouble = judge.Doubt
 	default:
 		return
 	}

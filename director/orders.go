@@ -197,3 +197,14 @@ func (s *server) asks() string {
 	}
 	return ""
 }
+
+var (
+	reroutedKind = kind{"rerouted", judge.Noted, func(a *subject) string { return a.s.rerouting() }}
+	orderKind    = kind{"order", judge.Noted, func(a *subject) string { return a.s.command() }}
+	reportsKind  = kind{"reports", judge.Noted, func(a *subject) string {
+		if a.s.ordered().Kind != "" {
+			return ""
+		}
+		return a.s.asks()
+	}}
+)

@@ -288,7 +288,8 @@ func (d *Director) snapshot() *Snapshot {
 }
 
 func describeAll(virtuals []*virtual) []VirtualSnapshot {
-	list, a := make([]VirtualSnapshot, len(virtuals)), &subject{now: time.Now()}
+	list, a := make([]VirtualSnapshot, len(virtuals)), &subject{}
+	a.Now = time.Now()
 	all := 0
 	for _, v := range virtuals {
 		all += v.size()
@@ -310,7 +311,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 			*now = ServerSnapshot{
 				Real: w.Name, ServerNames: ServerNames{Waits: !w.IsRange},
 				State: health.Unknown.String(), Since: v.waitingSince, Weight: w.Weight,
-				Conditions: []Condition{{"no address", Doubt, noAddress(*w)}},
+				Conditions: []Condition{{"no address", judge.Doubt, noAddress(*w)}},
 			}
 			now.fillOld()
 		}
@@ -365,9 +366,6 @@ func (now *ServerSnapshot) describe(v *virtual, s *server, a *subject) {
 	}
 	now.Drained, now.Order, now.Rule = s.Drained(), s.order, s.Why.String()
 	now.Up, now.Held = s.IsUp() && !s.Held, s.Held && !now.Drained
-	if s.Backup {
-		now.Backup = reserve(v, s)
-	}
 	now.Tally, now.Carries, now.Counted, now.Limit = s.tally, s.carries, s.counted, s.Dest.Upper
 	for x := range v.checks(s) {
 		j := x.j
@@ -402,17 +400,6 @@ func (x user) describe() CheckSnapshot {
 		now.Checked, now.Last = j.check.at.Time(), j.check.last
 	}
 	return now
-}
-
-// reserve is what a backup server does.
-func reserve(v *virtual, s *server) string {
-	switch _, in := v.WeightAt(s.Dest.Addr); {
-	case !v.Rests(s.Server):
-		return "needed"
-	case in:
-		return "drains"
-	}
-	return "waits"
 }
 
 func describeFallback(v *virtual) *FallbackSnapshot {

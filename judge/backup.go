@@ -9,6 +9,33 @@ import (
 var backupRule = Rule{"backup", "the file", true, backup,
 	"backup servers serve once fewer than LOW other servers serve, and drain once HIGH serve"}
 
+var backupKind = Kind{Name: "backup", Trouble: Noted, OfSection: true,
+	Says: func(v View) string {
+		if !v.One.Backup {
+			return ""
+		}
+		does := "waits"
+		if _, in := v.WeightAt(v.One.Dest.Addr); !v.Rests(v.One) {
+			does = "needed"
+		} else if in {
+			does = "drains"
+		}
+		return "backup, " + does + ": " + v.OwnServe()
+	},
+	Count: func(v View) int {
+		if !v.Backed {
+			return 0
+		}
+		return 1
+	},
+	Begins: func(v View) Notice {
+		return Notice{"backup-serves", "Backup servers take over", ": " + v.OwnServe()}
+	},
+	Ends: func(v View) Notice {
+		return Notice{"backup-rests", "Backup servers are no longer needed", ": " + v.OwnServe()}
+	},
+}
+
 // backup puts the backup servers in service when fewer than LOW of the section's own servers serve, until HIGH of them
 // serve again. Until the own servers have results, the backup servers stay as the table has them. One that is no longer
 // needed drains like a server that left the file.
@@ -39,31 +66,6 @@ func backup(h *hearing) {
 	}
 }
 
-// Own counts the section's own servers that serve, and those for which that is unknown. Those that are held or climb do
-// not serve.
-func (s *State) Own() (up, unknown int) {
-	for addr := range s.Found {
-		up += int(min(s.Have.Weight(addr), 1))
-	}
-	for one := range s.all() {
-		switch {
-		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(),
-			s.isOutByHand(one.Dest.Addr):
-		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two are one
-		case isOpen(one):
-			unknown++
-		case one.Verdict() == health.Up && !one.Held && one.Climbs.IsZero():
-			up++
-		}
-	}
-	return up, unknown
-}
-
-// isOpen reports whether the checks of a server have no result yet. One that fails is enough.
-func isOpen(s *Server) bool {
-	return s.Verdict() == health.Unknown || s.Verdict() == health.Up && s.isAwaited()
-}
-
 // backupIsIn reports whether the table has a backup server in service, and not by hand.
 func (s *State) backupIsIn() bool {
 	return slices.ContainsFunc(s.Servers, func(one Server) bool {
@@ -71,18 +73,14 @@ func (s *State) backupIsIn() bool {
 	})
 }
 
-// Rests reports whether a server is a backup server that is not needed. It is not in the table, unless it drains.
-func (s *State) Rests(one *Server) bool {
-	return one.Backup && !one.Unchecked && !s.Backed
-}
-
 // rest has a backup server drain while it rests and is in the table. One that fails is treated like every server.
 func (h *hearing) rest(s *Server) {
 	drains := false
+	stays, _ := h.stays(s)
 	d, in := h.Have.At(s.Dest.Addr)
 	if h.Rests(s) {
 		s.Why = h.by
-		drains = in && !h.ByHand[s.Dest.Addr] && (s.State() != health.Down || h.stays(s))
+		drains = in && !h.ByHand[s.Dest.Addr] && (s.State() != health.Down || stays)
 	}
 	leaver := Leaver{Addr: s.Dest.Addr}
 	// draintime begins at weight 0

@@ -101,3 +101,8 @@ func (c *Case) Available() (up, known bool) {
 	}
 	return up && known, known
 }
+
+// Rests reports whether a server is a backup server that is not needed. It is not in the table, unless it drains.
+func (s *State) Rests(one *Server) bool {
+	return one.Backup && !one.Unchecked && !s.Backed
+}

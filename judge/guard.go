@@ -9,6 +9,13 @@ import (
 var guardRule = Rule{"guard", "keepserving", false, guard,
 	"checks leave that many servers in service; unreachable ones are removed first"}
 
+var guardKind = Kind{Name: "held", Trouble: Noted, Says: func(v View) string {
+	if !v.One.Held || !v.One.Until.IsZero() || v.One.Drained() {
+		return ""
+	}
+	return "held"
+}}
+
 // guard finds the held servers beyond the quota, which may leave: first those that fail, last those that pass and
 // request to be left out. A server whose check was changed by a reload is held at least until the first result. guard
 // uses the time since which each server fails, so name is applied before it.
@@ -38,9 +45,6 @@ func guard(h *hearing) {
 
 // guards reports whether servers may be held.
 func (c *Case) guards() bool { return (c.KeepServing.N > 0 || c.PaceOut.N > 0) && !c.Obeys }
-
-// Quota is how many servers checks must leave in service; 0: they may take out all.
-func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }
 
 // letGo releases a held server. One that fails has fallen; a request to be left out is not a failure.
 func (s *Server) letGo() {

@@ -2,6 +2,8 @@ package judge
 
 import (
 	"cmp"
+	"fmt"
+	"time"
 
 	"ldirectord/lvs"
 )
@@ -13,6 +15,33 @@ var holddownRule = Rule{"held down", "holddown", false, heldDown,
 
 var holddownAgainRule = Rule{"counted", "holddown", false, heldDown,
 	"the failure of a server that the rules before took out counts"}
+
+var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
+	Says: func(v View) string {
+		if !v.isKeptOut() || v.One.Suspect {
+			return ""
+		}
+		return fmt.Sprintf("held down for another %v: %s", v.left(v.One.Turn), v.falls())
+	},
+	Count: func(v View) int {
+		if !v.One.Fallen || v.One.Suspect || v.One.Falls < 2 {
+			return 0
+		}
+		return int(v.One.Falls)
+	},
+	Begins: func(v View) Notice {
+		return Notice{"held-down", fmt.Sprintf("Held down for %v", v.left(v.One.Turn)), ": " + v.falls()}
+	},
+}
+
+// isKeptOut reports whether a server that passes is held down.
+func (v View) isKeptOut() bool { return v.One.Waits() && v.One.Until.IsZero() }
+
+// falls is how often a server failed.
+func (v View) falls() string {
+	since := v.Now.Sub(time.Unix(int64(v.One.FellFirst), 0)).Round(time.Second)
+	return fmt.Sprintf("failed %d times in %v", v.One.Falls, since)
+}
 
 const maxReturns = 2 // of a server whose clients get no answers; after that only an order lets it back in
 

@@ -9,6 +9,13 @@ import (
 var movedRule = Rule{"moved", "a host name", false, moved,
 	"the server at the former address is removed when the one at the new address is up, or when it fails"}
 
+var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {
+	if v.One.MovedTo < 0 {
+		return ""
+	}
+	return "its name has a new address; this server serves until it fails, or until the one at the new address is up"
+}}
+
 var movedAgainRule = Rule{"given up", "keepserving", false, moved,
 	"the server at a former address is removed when the guard releases it"}
 

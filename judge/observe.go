@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"fmt"
+
 	"ldirectord/checker/health"
 	"ldirectord/lvs"
 )
@@ -59,6 +61,44 @@ func leaveOut(h *hearing) {
 
 var observeRule = Rule{"observe", "packets of clients", false, observed,
 	"a server that was left out stays out as long as holddown says"}
+
+var observeKind = Kind{Name: "observe", Trouble: Doubt,
+	Says: func(v View) string {
+		switch s := v.One; {
+		case !s.Suspect || !v.isKeptOut():
+			return ""
+		case NeedsOrder(s):
+			return "held down until an order (set … ready): " + noAnswers(s)
+		default:
+			return fmt.Sprintf("held down for another %v: %s", v.left(s.Turn), noAnswers(s))
+		}
+	},
+	keeps: func(h *hearing, s *Server) (stays, decides bool) {
+		_, in := h.Have.At(s.Dest.Addr)
+		return in, isLeftOut(s)
+	},
+	Count: func(v View) int {
+		if !v.One.Suspect {
+			return 0
+		}
+		return int(v.One.Suspects)
+	},
+	Begins: func(v View) Notice {
+		what := "Held down until an order (set … ready)"
+		if !NeedsOrder(v.One) {
+			what = fmt.Sprintf("Held down for %v", v.left(v.One.Turn))
+		}
+		return Notice{"held-down", what, ": " + noAnswers(v.One)}
+	},
+}
+
+// noAnswers is why a server was left out.
+func noAnswers(s *Server) string {
+	if s.Suspects > 1 {
+		return fmt.Sprintf("its clients got no answers, %d times in a row", s.Suspects)
+	}
+	return "its clients got no answers"
+}
 
 func observed(h *hearing) {
 	for s := range h.all() {

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"time"
 
 	"ldirectord/checker/health"
@@ -12,6 +13,32 @@ import (
 
 var onfailRule = Rule{"onfail", "the file", true, failed,
 	"a server that checks take out has weight 0 while it fails or for a time, or is removed"}
+
+var onfailKind = Kind{Name: "onfail", Trouble: Noted, Says: sayOnFail, keeps: keepsFailing}
+
+// sayOnFail describes what happens to the connections of a server that checks took out.
+func sayOnFail(v View) string {
+	s := v.One
+	what := "not in the table until it passes"
+	_, in := v.WeightAt(s.Dest.Addr)
+	switch until := v.left(s.Failed.Add(time.Duration(v.OnFail))); {
+	case v.OnFail == lvs.ByQuiescent || !v.Known || !outByChecks(s) || v.Rests(s) || v.ByHand[s.Dest.Addr]:
+		return ""
+	case s.Waits() && (!in || s.Failed.IsZero()):
+		return ""
+	case s.Waits():
+		return fmt.Sprintf("removed in %v (onfail = %v)", until, v.OnFail)
+	case in && s.Drained():
+		what = "weight 0 while it is drained"
+	case in && v.OnFail > 0:
+		what = fmt.Sprintf("weight 0 for another %v, then it is removed", until)
+	case in && v.OnFail == lvs.Cut:
+		what = "weight 0: its check has not passed since the start, or since a reload changed it"
+	case in:
+		what = "weight 0 while it fails"
+	}
+	return fmt.Sprintf("failed: %s (onfail = %v)", what, v.OnFail)
+}
 
 // failed notes since when checks keep servers out, where onfail has a time. For a server without a result the
 // time continues.
@@ -27,33 +54,24 @@ func failed(h *hearing) {
 		if out && h.OnFail != lvs.ByQuiescent && !s.Waits() {
 			s.Why = h.by
 		}
-		if out && h.stays(s) {
+		if stays, _ := h.stays(s); out && stays {
 			h.askAgain(s.Failed.Add(time.Duration(max(0, h.OnFail))))
 		}
 	}
 }
 
-// outByChecks reports whether nothing but checks keeps a server out: one fails, or failed and it waits to come back.
-func outByChecks(s *Server) bool {
-	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
-}
-
-// stays reports whether a server that is down has weight 0 in the table. Otherwise it is removed. With onfail it is not
-// added for that.
-func (h *hearing) stays(s *Server) bool {
+// keepsFailing decides for servers that checks take out, but adds none for that.
+func keepsFailing(h *hearing, s *Server) (stays, decides bool) {
 	_, in := h.Have.At(s.Dest.Addr)
+	stays, decides = in || h.Quiescent, h.OnFail != lvs.ByQuiescent && outByChecks(s)
 	switch {
-	case isLeftOut(s):
-		return in
-	case h.OnFail == lvs.ByQuiescent || !outByChecks(s):
-		return h.Quiescent
 	case s.Order.Kind == Drain: // it keeps its connections
 	case h.OnFail > 0:
-		return in && h.now.Before(s.Failed.Add(time.Duration(h.OnFail)))
+		stays = in && h.now.Before(s.Failed.Add(time.Duration(h.OnFail)))
 	case h.OnFail == lvs.Cut && isBelieved(s):
-		return false
+		stays = false
 	}
-	return in || h.Quiescent
+	return stays, decides
 }
 
 // isBelieved reports whether a failing check has passed before, since the start or its last change. A check that never

@@ -1,12 +1,20 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
 
 var paceRule = Rule{"returns", "pace", false, takeTurns,
 	"servers return at the configured pace, unless they are needed"}
+
+var paceKind = Kind{Name: "pace", Trouble: Doubt, Says: func(v View) string {
+	if !v.One.Waits() || v.One.Until.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("waits another %v for its turn: pace = %v", v.left(v.One.Until), v.Pace)
+}}
 
 // takeTurns has servers in the queue wait for their turn.
 func takeTurns(h *hearing) {

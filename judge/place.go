@@ -1,9 +1,6 @@
 package judge
 
-import (
-	"ldirectord/checker/health"
-	"ldirectord/lvs"
-)
+import "ldirectord/checker/health"
 
 var drainRule = Rule{"drain", "an operator", true, drained,
 	"a drained server has weight 0"}
@@ -42,14 +39,32 @@ func down(h *hearing) {
 		if s.State() != health.Down || h.Rests(s) {
 			continue
 		}
-		if h.stays(s) {
+		stays, decided := h.stays(s)
+		if stays {
 			h.member(s, 0)
 		}
-		// otherwise what it waits for, or onfail, decides
-		if !s.Waits() && (h.OnFail == lvs.ByQuiescent || !outByChecks(s)) {
+		if !s.Waits() && !decided { // otherwise the rule that has it wait, or decided, is the reason
 			s.Why = h.by
 		}
 	}
+}
+
+// stays reports whether a server that is down has weight 0 in the table, and whether a kind of condition decides that.
+// Otherwise it is removed.
+func (h *hearing) stays(s *Server) (stays, decided bool) {
+	for i := range Kinds {
+		if keeps := Kinds[i].keeps; keeps != nil {
+			if stays, decided = keeps(h, s); decided {
+				return stays, true
+			}
+		}
+	}
+	return h.Quiescent, false
+}
+
+// outByChecks reports whether nothing but checks keeps a server out: one fails, or failed and it waits to come back.
+func outByChecks(s *Server) bool {
+	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
 }
 
 var unknownRule = Rule{"unknown", "checks", true, unknown,

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"time"
 
 	"ldirectord/checker/health"
@@ -24,6 +25,32 @@ func (c *Section) Ramp(s *Server, now time.Time) Part {
 
 var slowstartRule = Rule{"slowstart", "the file", true, climb,
 	"the weight of a server that comes back climbs while others serve"}
+
+var slowstartKind = Kind{Name: "slowstart", Share: func(v View) Part { return v.Ramp(v.One, v.Now) },
+	Says: func(v View) string {
+		ramp := v.Ramp(v.One, v.Now)
+		if ramp.Num >= ramp.Den {
+			return ""
+		}
+		return fmt.Sprintf("%d %% after %.0f s of slowstart %v", 100*ramp.Num/ramp.Den,
+			v.Now.Sub(v.One.Climbs).Truncate(stride).Seconds(), v.SlowStart.Seconds())
+	},
+	Count: func(v View) int {
+		if v.One.Climbs.IsZero() {
+			return 0
+		}
+		return 1
+	},
+	Begins: func(v View) Notice {
+		return Notice{"climbs", fmt.Sprintf("Weight starts to rise to %d (slowstart)", v.One.Weight()), ""}
+	},
+	Ends: func(v View) Notice {
+		if !v.One.IsUp() || v.One.Held || v.ByHand[v.One.Dest.Addr] {
+			return Notice{}
+		}
+		return Notice{"climbed", "Full weight reached", fmt.Sprintf(": %d", v.One.Weight())}
+	},
+}
 
 // climb begins and ends the ramps of servers.
 func climb(h *hearing) {

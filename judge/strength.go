@@ -1,5 +1,11 @@
 package judge
 
+import (
+	"fmt"
+
+	"ldirectord/checker/health"
+)
+
 // Weigh counts again whether enough servers are up. The two numbers of minservers make a hysteresis: the result depends
 // on the previous result.
 func (c *Case) Weigh() {
@@ -58,3 +64,37 @@ func (c *Case) Weighted() (n int) {
 	}
 	return n
 }
+
+// Own counts the section's own servers that serve, and those for which that is unknown. Those that are held or climb do
+// not serve.
+func (s *State) Own() (up, unknown int) {
+	for addr := range s.Found {
+		up += int(min(s.Have.Weight(addr), 1))
+	}
+	for one := range s.all() {
+		switch {
+		case one.Backup, one.Weight() == 0, one.Drained(), one.Suspended(), one.Waits(),
+			s.isOutByHand(one.Dest.Addr):
+		case one.MovedTo >= 0 && isOpen(&s.Servers[one.MovedTo]): // the two are one
+		case isOpen(one):
+			unknown++
+		case one.Verdict() == health.Up && !one.Held && one.Climbs.IsZero():
+			up++
+		}
+	}
+	return up, unknown
+}
+
+// isOpen reports whether the checks of a server have no result yet. One that fails is enough.
+func isOpen(s *Server) bool {
+	return s.Verdict() == health.Unknown || s.Verdict() == health.Up && s.isAwaited()
+}
+
+// OwnServe counts the section's own servers that serve, in words.
+func (c *Case) OwnServe() string {
+	up, _ := c.Own()
+	return fmt.Sprintf("%d of %d real servers serve", up, c.Weighted())
+}
+
+// Quota is how many servers checks must leave in service; 0: they may take out all.
+func (c *Case) Quota() int { return c.KeepServing.Of(c.Weighted()) }

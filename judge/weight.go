@@ -23,7 +23,14 @@ func (p Part) roundedUp(weight uint32) uint32 {
 	return uint32(whole + min(rest, 1))
 }
 
+var weightKind = Kind{Name: "weightless", Trouble: Noted, Says: func(v View) string {
+	if v.One.Weight() > 0 || !v.One.IsUp() || v.One.Held {
+		return ""
+	}
+	return "weight 0 in the file: it gets no new clients"
+}}
+
 // weight is the weight that a server gets in the table while it serves.
 func (h *hearing) weight(s *Server) uint32 {
-	return h.Ramp(s, h.now).times(s.told()).roundedUp(s.Weight())
+	return h.Seen(s, h.now).share().times(s.told()).roundedUp(s.Weight())
 }

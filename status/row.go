@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ldirectord/director"
+	"ldirectord/judge"
 )
 
 // Row is a server in a table that shows a virtual service, or the virtual service itself.
@@ -95,13 +96,13 @@ func addByHand(s *Server) {
 }
 
 // Trouble is how much attention something needs.
-type Trouble = director.Trouble
+type Trouble = judge.Trouble
 
 const (
-	Fine   = director.Fine
-	Noted  = director.Noted
-	Doubt  = director.Doubt
-	Broken = director.Broken
+	Fine   = judge.Fine
+	Noted  = judge.Noted
+	Doubt  = judge.Doubt
+	Broken = judge.Broken
 )
 
 // trouble is the level of a server.

@@ -1,0 +1,100 @@
+package judge
+
+import (
+	"slices"
+	"time"
+)
+
+// Kind is what the program knows of a kind of condition, beside its rule. A condition is why the place of a server
+// differs from "in the table, with its weight in the file". What does not apply to a kind is nil.
+type Kind struct {
+	Name    string // in JSON, metrics and docs
+	Trouble Trouble
+	Says    func(View) string // the sentence about a server that has it; "" for others
+	// Share is the part of its weight that it leaves a server. Its sentence is part of the one about the weight.
+	Share func(View) Part
+	// keeps reports whether a server that is down has weight 0 in the table, if it decides that.
+	keeps func(h *hearing, s *Server) (stays, decides bool)
+
+	// Count is how often it began; 0 while it does not hold. Begins is told when that rises, Ends when it becomes
+	// zero. With OfSection the three are about the section.
+	Count        func(View) int
+	Begins, Ends func(View) Notice
+	OfSection    bool
+}
+
+// Kinds are those of the rules, in the order in which they are shown.
+var Kinds = []Kind{
+	paceKind,
+	holddownKind,
+	observeKind,
+	onfailKind,
+	paceoutKind,
+	guardKind,
+	movedKind,
+	backupKind,
+	weightKind,
+	slowstartKind,
+}
+
+// View is a server of a section at one moment. Without a server it is the section.
+type View struct {
+	*Case
+	One *Server
+	Now time.Time
+}
+
+// Seen is a server of the case at a moment; without a server, the section.
+func (c *Case) Seen(one *Server, now time.Time) View { return View{c, one, now} }
+
+// left is how much longer something lasts.
+func (v View) left(until time.Time) time.Duration { return max(0, until.Sub(v.Now)).Round(time.Second) }
+
+// share is the part of its weight that all kinds leave a server.
+func (v View) share() Part {
+	p := Part{1, 1}
+	for i := range Kinds {
+		if share := Kinds[i].Share; share != nil {
+			p = p.times(share(v))
+		}
+	}
+	return p
+}
+
+// Moves reports whether time changes the weight of the server.
+func (v View) Moves() bool {
+	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.Share != nil && k.Count(v) > 0 })
+}
+
+// Notice is what is told of a server or a section.
+type Notice struct {
+	Event string // its kind, see package notify
+	What  string // before the name of the server or the section
+	More  string // after it
+}
+
+// Trouble is how much attention something needs.
+type Trouble uint8
+
+// The levels, least first.
+const (
+	Fine   Trouble = iota
+	Noted          // the operator intends it
+	Doubt          // something speaks against it, or nothing is known
+	Broken         // out of service against the operator's will, or held
+)
+
+var troubles = [...]string{"fine", "noted", "doubt", "broken"}
+
+func (t Trouble) String() string { return troubles[min(int(t), len(troubles)-1)] }
+
+// MarshalText implements encoding.TextMarshaler.
+func (t Trouble) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. An unknown level, of another version, is Noted.
+func (t *Trouble) UnmarshalText(text []byte) error {
+	if *t = Noted; slices.Contains(troubles[:], string(text)) {
+		*t = Trouble(slices.Index(troubles[:], string(text)))
+	}
+	return nil
+}
