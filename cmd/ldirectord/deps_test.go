@@ -64,6 +64,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"github.com/moby/ipvs": {"ldirectord/ipvsctl"},
 		"github.com/vishvananda/": {"ldirectord/announce", "ldirectord/doctor", "ldirectord/ipvsctl",
 			"ldirectord/through"},
+		"github.com/mdlayher/":          {"ldirectord/doctor"},
 		"github.com/go-ping/ping":       {"ldirectord/checker/icmp"},
 		"golang.org/x/net/":             {"ldirectord/checker/icmp", "ldirectord/doctor"},
 		"github.com/miekg/dns":          {"ldirectord/checker"},
