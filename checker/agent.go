@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/netip"
-	"time"
 
 	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
@@ -21,26 +19,26 @@ const maxAgentLine = 256
 // words down, fail and stopped are a failure. An agent that is silent, or sends nothing usable, proves nothing about
 // the server.
 type agent struct {
-	target  netip.AddrPort
-	timeout time.Duration
-	text    []byte // sent first
+	server
+	text []byte // sent first
 }
 
 // Check implements Checker.
 func (c *agent) Check(ctx context.Context) Result {
-	conn, err := wire.Connect(ctx, c.target, time.Now().Add(c.timeout), c.timeout)
+	conn, err := c.dial(ctx)
+	if err == nil {
+		err = conn.Send("agentsend", c.text)
+	}
 	if err != nil {
 		return mute(err)
-	}
-	if _, err := conn.Write(c.text); err != nil && len(c.text) > 0 {
-		conn.Close()
-		return mute(wire.StageFault("sending agentsend", err))
 	}
 	return c.Resume(ctx, conn)
 }
 
-func (c *agent) Opening() (Opening, bool) {
-	return Opening{To: c.target, Request: c.text, Line: maxAgentLine, Timeout: c.timeout}, c.target.Port() != 0
+func (c *agent) Opening() (o Opening, ok bool) {
+	o, ok = c.opening(c.text)
+	o.Line = maxAgentLine
+	return o, ok
 }
 
 func (c *agent) Resume(_ context.Context, conn *wire.Conn) Result {

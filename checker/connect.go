@@ -4,29 +4,25 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
 )
 
 // connectCheck tests whether a server accepts a TCP connection. Nothing is sent.
-type connectCheck struct {
-	target  netip.AddrPort
-	timeout time.Duration
-}
+type connectCheck struct{ server }
 
 // newConnect returns the check of a connection; for UDP, which has no connections, it is a ping.
 func newConnect(s Spec, e *Env) (Checker, error) {
 	if s.Protocol == "udp" {
 		return newPing(s, e)
 	}
-	return &connectCheck{s.Target, s.Timeout}, nil
+	return &connectCheck{server{s.Target, s.Timeout}}, nil
 }
 
 // Check implements Checker.
 func (c *connectCheck) Check(ctx context.Context) Result {
-	conn, err := wire.Connect(ctx, c.target, time.Now().Add(c.timeout), c.timeout)
+	conn, err := c.dial(ctx)
 	if err != nil {
 		return Failed(err)
 	}
@@ -34,9 +30,7 @@ func (c *connectCheck) Check(ctx context.Context) Result {
 	return c.Resume(ctx, conn)
 }
 
-func (c *connectCheck) Opening() (Opening, bool) {
-	return Opening{To: c.target, Timeout: c.timeout}, c.target.Port() != 0
-}
+func (c *connectCheck) Opening() (Opening, bool) { return c.opening(nil) }
 
 func (c *connectCheck) Resume(context.Context, *wire.Conn) Result {
 	return Result{OK: true, Stage: wire.AtConnect, Detail: "connected"}
@@ -71,7 +65,7 @@ func newCombined(s Spec, e *Env) (Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &combined{full: full, connect: &connectCheck{s.Target, s.Timeout}, connects: s.Connects}
+	c := &combined{full: full, connect: &connectCheck{server{s.Target, s.Timeout}}, connects: s.Connects}
 	if s.Protocol == "udp" {
 		c.connect = &routeCheck{s.Target}
 	}

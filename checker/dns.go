@@ -23,8 +23,7 @@ const dnsResend = time.Second
 // dnsCheck looks a name up: the address of a name, the name of an address, or a record of another type. An
 // answer must match.
 type dnsCheck struct {
-	target   netip.AddrPort
-	timeout  time.Duration
+	server
 	tcp      bool
 	question dns.Question
 	rcode    int
@@ -34,8 +33,7 @@ type dnsCheck struct {
 
 func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 	c := &dnsCheck{
-		target:  s.Target,
-		timeout: s.NegotiateTimeout,
+		server:  s.server(),
 		tcp:     s.Protocol == "tcp",
 		rcode:   dns.StringToRcode[s.DNSRcode],
 		byRcode: s.DNSRcode != "" && s.Receive == "",
@@ -73,7 +71,6 @@ func lookup(name string, qtype uint16) (dns.Question, error) {
 
 // Check implements Checker.
 func (c *dnsCheck) Check(ctx context.Context) Result {
-	deadline := time.Now().Add(c.timeout)
 	ask := c.overUDP
 	if c.tcp {
 		ask = c.overTCP
@@ -86,9 +83,9 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	if err != nil {
 		return Failed(err)
 	}
-	answer, err := ask(ctx, m, packed, deadline)
+	answer, err := ask(ctx, m, packed)
 	if err == nil && answer.Truncated && !c.tcp {
-		answer, err = c.overTCP(ctx, m, packed, deadline)
+		answer, err = c.overTCP(ctx, m, packed)
 	}
 	var seen string
 	if err == nil {
@@ -97,26 +94,26 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	return concluded(seen, err)
 }
 
-func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (answer *dns.Msg,
-	err error) {
+func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte) (answer *dns.Msg, err error) {
 	q := wire.Question{To: c.target, Timeout: c.timeout, Resend: dnsResend, Patience: wire.MaxStrays,
 		Accept: func(_ *wire.Conn, datagram []byte) error {
 			answer, err = parseDNS(datagram, m)
 			return err
 		}}
-	err = q.Ask(ctx, deadline, func(net.Addr) []byte { return packed })
+	err = q.Ask(ctx, func(net.Addr) []byte { return packed })
 	return answer, err
 }
 
 // overTCP sends the length in front of the message (RFC 1035, 4.2.2).
-func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte, deadline time.Time) (*dns.Msg, error) {
-	tcp, err := wire.Connect(ctx, c.target, deadline, c.timeout)
+func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte) (*dns.Msg, error) {
+	tcp, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer tcp.Close()
-	if _, err := tcp.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...)); err != nil {
-		return nil, wire.StageFault("sending the question", err)
+	question := append(binary.BigEndian.AppendUint16(nil, uint16(len(packed))), packed...)
+	if err := tcp.Send("the question", question); err != nil {
+		return nil, err
 	}
 	var length [2]byte
 	if n, err := io.ReadFull(tcp, length[:]); err != nil {

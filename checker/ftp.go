@@ -69,7 +69,7 @@ func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := wire.Connect(ctx, netip.AddrPortFrom(d.target.Addr(), port), d.Conn.Deadline, d.timeout)
+	data, err := wire.Connect(ctx, netip.AddrPortFrom(d.target.Addr(), port), d.timeout)
 	if err != nil {
 		return "", wire.NewFault("data "+err.Error(), err)
 	}

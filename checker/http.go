@@ -136,7 +136,7 @@ func (c *httpCheck) prepare(h *hop, host string, home bool, names ...string) {
 
 // Check implements Checker.
 func (c *httpCheck) Check(ctx context.Context) Result {
-	return c.ask(ctx, nil, time.Now().Add(c.timeout))
+	return c.ask(ctx, nil)
 }
 
 func (c *httpCheck) Opening() (Opening, bool) {
@@ -145,18 +145,18 @@ func (c *httpCheck) Opening() (Opening, bool) {
 }
 
 func (c *httpCheck) Resume(ctx context.Context, begun *wire.Conn) Result {
-	return c.ask(ctx, begun, begun.Deadline)
+	return c.ask(ctx, begun)
 }
 
 // ask makes the request, unless begun has sent it, and follows redirects.
-func (c *httpCheck) ask(ctx context.Context, begun *wire.Conn, deadline time.Time) Result {
-	r := newAnswerReader(ctx, c.timeout, c.receive.limits)
-	defer r.close()
-	at := trail{hop: hop{request: c.text, tls: c.tls}} // its URL is parsed again when it is needed, which is rare
+func (c *httpCheck) ask(ctx context.Context, begun *wire.Conn) Result {
+	at := trail{httpCheck: c, answerReader: newAnswerReader(ctx, c.timeout, c.receive.limits),
+		hop: hop{request: c.text, tls: c.tls}} // its URL is parsed again when it is needed, which is rare
+	defer at.close()
 	if c.direct {
 		at.hop.to = c.target
 	}
-	seen, err := c.walk(ctx, &at, &r, begun, deadline)
+	seen, err := at.walk(begun)
 	result := passed(seen)
 	result.Told = at.told
 	if err != nil {
@@ -175,6 +175,8 @@ func (c *httpCheck) ask(ctx context.Context, begun *wire.Conn, deadline time.Tim
 
 // trail is the progress of a check.
 type trail struct {
+	*httpCheck
+	answerReader
 	hop     hop
 	via     string // the redirect that led here, for messages
 	warning string
@@ -212,21 +214,19 @@ func (at *trail) withoutForeignText(err error) error {
 }
 
 // walk follows redirects up to the limit, judges the last answer, and returns its status line.
-func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun *wire.Conn,
-	deadline time.Time) (seen string,
-	err error) {
-	if err := c.locate(ctx, &at.hop, deadline); err != nil {
+func (at *trail) walk(begun *wire.Conn) (seen string, err error) {
+	if err := at.locate(&at.hop); err != nil {
 		return "", err
 	}
 	home := at.hop
 	if at.hop.away {
-		at.warning = "request " + showURL(c.address(&at.hop)) + " does not go to the server being checked"
+		at.warning = "request " + showURL(at.address(&at.hop)) + " does not go to the server being checked"
 	}
 	for followed := 0; ; followed++ {
 		at.foreign = at.hop.away && followed > 0
-		a, err := c.exchange(ctx, &at.hop, r, begun, deadline)
+		a, err := at.exchange(begun)
 		if part := begun.InLoop(); part != nil && err == nil &&
-			(c.redirects(&a, followed) || c.receive.re.Heavy(a.body)) {
+			(at.redirects(&a, followed) || at.receive.re.Heavy(a.body)) {
 			part.Waits = true
 			return "", wire.ErrWaits
 		}
@@ -238,12 +238,12 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 		if at.foreign {
 			a.reason = ""
 		}
-		if !c.redirects(&a, followed) {
-			return c.judge(ctx, at, &a)
+		if !at.redirects(&a, followed) {
+			return at.judge(&a)
 		}
-		next, err := c.redirected(ctx, &at.hop, &home, &a, deadline)
-		if next.away && c.FollowRedirect == "server" {
-			return c.judge(ctx, at, &a)
+		next, err := at.redirected(&home, &a)
+		if next.away && at.FollowRedirect == "server" {
+			return at.judge(&a)
 		}
 		at.lead(next)
 		if err != nil {
@@ -253,25 +253,26 @@ func (c *httpCheck) walk(ctx context.Context, at *trail, r *answerReader, begun 
 }
 
 // locate finds out where to send a request.
-func (c *httpCheck) locate(ctx context.Context, h *hop, deadline time.Time) error {
-	if h.to.IsValid() && !c.proxy {
+func (at *trail) locate(h *hop) error {
+	if h.to.IsValid() && !at.proxy {
 		return nil
 	}
-	if c.byProxy(c.address(h)) {
-		h.to = c.target
+	u := at.address(h)
+	if at.byProxy(u) {
+		h.to = at.target
 	}
 	if h.to.IsValid() {
 		return nil
 	}
-	port, err := urlPort(c.address(h))
+	port, err := urlPort(u)
 	if err != nil {
 		return err
 	}
-	addrs, err := wire.Resolve(ctx, c.address(h).Hostname(), deadline)
+	addrs, err := wire.Resolve(at.ctx, u.Hostname(), at.timeout)
 	if err != nil {
 		return err
 	}
-	h.to, h.away = c.route(c.address(h).Scheme == "https", addrs, port)
+	h.to, h.away = at.route(u.Scheme == "https", addrs, port)
 	return nil
 }
 
@@ -298,32 +299,28 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 }
 
 // exchange sends a request, unless begun has sent it, and reads the answer, with its body if the status is accepted.
-func (c *httpCheck) exchange(ctx context.Context, h *hop, r *answerReader, begun *wire.Conn,
-	deadline time.Time) (httpAnswer,
-	error) {
+func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
 	server := begun
 	if begun == nil {
-		var err error
-		if server, err = c.request(ctx, h, deadline); err != nil {
-			return httpAnswer{}, err
+		if server, err = at.request(&at.hop); err != nil {
+			return a, err
 		}
 	}
 	defer server.Close()
 	if server.TLS != nil {
 		defer server.TLS.CloseWrite()
 	}
-	r.reset(server)
-	a, err := r.answer()
-	if err != nil || !c.good(a.status) || c.HTTPMethod == "HEAD" {
-		return a, err
+	at.reset(server)
+	a, err = at.answer()
+	if err == nil && at.good(a.status) && at.HTTPMethod != "HEAD" {
+		err = at.readBody(&a)
 	}
-	err = r.readBody(&a)
 	return a, err
 }
 
 // request connects to a server and sends the request.
-func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (*wire.Conn, error) {
-	server, err := wire.Connect(ctx, h.to, deadline, c.timeout)
+func (at *trail) request(h *hop) (*wire.Conn, error) {
+	server, err := wire.Connect(at.ctx, h.to, at.timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -332,13 +329,9 @@ func (c *httpCheck) request(ctx context.Context, h *hop, deadline time.Time) (*w
 			server.Close()
 			return nil, err
 		}
-		h.ending = c.rules.Warning(server.TLS)
+		h.ending = at.rules.Warning(server.TLS)
 	}
-	if _, err := server.Write(h.request); err != nil {
-		server.Close()
-		return nil, wire.StageFault("sending the request", err)
-	}
-	return server, nil
+	return server, server.Send("the request", h.request)
 }
 
 // redirects reports whether an answer is a redirect to follow. A redirect with an accepted status is not followed.
@@ -354,40 +347,40 @@ func (c *httpCheck) redirects(a *httpAnswer, followed int) bool {
 }
 
 // redirected returns the request for a redirect, in a check that began at home.
-func (c *httpCheck) redirected(ctx context.Context, from, home *hop, a *httpAnswer, deadline time.Time) (hop, error) {
+func (at *trail) redirected(home *hop, a *httpAnswer) (hop, error) {
 	u, err := parseURL(a.location)
 	if err != nil {
 		return hop{url: &url.URL{Opaque: a.location}}, errors.New("this is not a URL")
 	}
-	u = c.address(from).ResolveReference(u)
+	u = at.address(&at.hop).ResolveReference(u)
 	if err := checkURL(u); err != nil {
 		return hop{url: u}, err
 	}
 	h := hop{url: u}
-	if err := c.locate(ctx, &h, deadline); err != nil {
+	if err := at.locate(&h); err != nil {
 		return h, err
 	}
-	at := c.address(home)
-	same := u.Scheme == at.Scheme && h.to == home.to && (!c.proxy || u.Host == at.Host)
-	c.prepare(&h, u.Host, same, u.Host)
+	first := at.address(home)
+	same := u.Scheme == first.Scheme && h.to == home.to && (!at.proxy || u.Host == first.Host)
+	at.prepare(&h, u.Host, same, u.Host)
 	return h, nil
 }
 
 // judge compares an answer with the settings, and returns its status line.
-func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen string, err error) {
+func (at *trail) judge(a *httpAnswer) (seen string, err error) {
 	switch {
-	case c.drains.Has(a.status) && !at.foreign:
+	case at.drains.Has(a.status) && !at.foreign:
 		at.told.Admin = health.Drain
 		return a.statusLine() + ", reports drain", nil
-	case c.drains != "":
+	case at.drains != "":
 		at.told.Admin = health.Ready
 	}
-	if !c.good(a.status) {
+	if !at.good(a.status) {
 		at.said = firstWords(a.statusSaid())
-		return "", fmt.Errorf("status %03d, want %s", a.status, cmp.Or(c.HTTPStatus, "2xx"))
+		return "", fmt.Errorf("status %03d, want %s", a.status, cmp.Or(at.HTTPStatus, "2xx"))
 	}
-	wire.WatchOf(ctx).Mark(wire.MarkAnswer)
-	ok, err := c.receive.match(ctx, a.body)
+	wire.WatchOf(at.ctx).Mark(wire.MarkAnswer)
+	ok, err := at.receive.match(at.ctx, a.body)
 	switch {
 	case err != nil:
 		return "", err
@@ -396,13 +389,13 @@ func (c *httpCheck) judge(ctx context.Context, at *trail, a *httpAnswer) (seen s
 	}
 	if at.foreign {
 		at.said = firstWords(a.statusSaid())
-		return "", mismatch("body does not match %s", c.receive)
+		return "", mismatch("body does not match %s", at.receive)
 	}
 	page := firstWords(a.body)
 	at.said = cmp.Or(page, firstWords(a.statusSaid()))
 	if a.cut {
-		return "", mismatch("body does not match %s in its first %d bytes: got %s", c.receive, maxBody,
+		return "", mismatch("body does not match %s in its first %d bytes: got %s", at.receive, maxBody,
 			wire.Excerpt(page))
 	}
-	return "", mismatch("body does not match %s: got %s", c.receive, wire.Excerpt(page))
+	return "", mismatch("body does not match %s: got %s", at.receive, wire.Excerpt(page))
 }

@@ -34,6 +34,24 @@ type Guided interface {
 	Finish(ctx context.Context, r Result) Result
 }
 
+// server is where a check connects, and how long the check may take.
+type server struct {
+	target  netip.AddrPort
+	timeout time.Duration
+}
+
+// server is the server of a full check.
+func (s Spec) server() server { return server{s.Target, s.NegotiateTimeout} }
+
+func (s server) dial(ctx context.Context) (*wire.Conn, error) {
+	return wire.Connect(ctx, s.target, s.timeout)
+}
+
+// opening is the first step of a check that connects to the server, if its address has a port.
+func (s server) opening(request []byte) (Opening, bool) {
+	return Opening{To: s.target, Request: request, Timeout: s.timeout}, s.target.Port() != 0
+}
+
 // LightOf returns the light check that a check is, or starts with; nil if there is none.
 func LightOf(c Checker) Light {
 	if g, ok := c.(Guided); ok {

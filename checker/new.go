@@ -97,7 +97,7 @@ var services = map[string]service{
 // newCheck returns the check of a type.
 func newCheck(s Spec, e *Env) (Checker, error) {
 	if s.Type == Agent { // besides the check of the server
-		return &agent{s.Target, s.Timeout, []byte(s.Request)}, nil
+		return &agent{server{s.Target, s.Timeout}, []byte(s.Request)}, nil
 	}
 	if b, ok := types[s.Type]; ok {
 		return b(s, e)

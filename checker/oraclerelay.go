@@ -99,7 +99,7 @@ func (r *oracleRelay) serve() {
 }
 
 func (r *oracleRelay) connect(to netip.AddrPort) error {
-	tcp, err := wire.Connect(r.ctx, to, r.deadline, r.limit)
+	tcp, err := wire.ConnectUntil(r.ctx, to, r.deadline, r.limit)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -33,7 +32,7 @@ type pgsqlCheck struct {
 func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 	kept := wire.NewSessions()
 	return &pgsqlCheck{
-		talk: talk{told: told{target: s.Target, timeout: s.NegotiateTimeout, Account: s.Account},
+		talk: talk{told: told{server: s.server(), Account: s.Account},
 			tls: wire.TLSRules{}.Config(kept, s.SNI, s.Host), sessions: kept, later: true},
 		query: query,
 		clear: clearText{refused: s.NoClearText},
@@ -42,10 +41,9 @@ func newPgSQL(s Spec, _ *Env, query string) (Checker, error) {
 
 // Check implements Checker.
 func (c *pgsqlCheck) Check(ctx context.Context) Result {
-	deadline := time.Now().Add(c.timeout)
-	rows, err := c.ask(ctx, deadline, true)
+	rows, err := c.ask(ctx, true)
 	if wantsPlain(err) {
-		rows, err = c.ask(ctx, deadline, false)
+		rows, err = c.ask(ctx, false)
 	}
 	seen, err := sqlSeen(c.query, rows, err)
 	c.sessions.Ended(err == nil)
@@ -65,8 +63,8 @@ func wantsPlain(err error) bool {
 }
 
 // ask logs in, runs the query and logs out. It returns the number of rows.
-func (c *pgsqlCheck) ask(ctx context.Context, deadline time.Time, secure bool) (rows int, err error) {
-	d, err := c.dial(ctx, deadline)
+func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, err error) {
+	d, err := c.begin(ctx)
 	if err != nil {
 		return 0, err
 	}

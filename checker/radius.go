@@ -48,7 +48,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 		answer, err = c.parse(datagram, request)
 		return err
 	}
-	err = q.Ask(ctx, time.Now().Add(q.Timeout), func(net.Addr) []byte { return request })
+	err = q.Ask(ctx, func(net.Addr) []byte { return request })
 	switch {
 	case wire.IsTimeout(err) && q.Strays == 0: // RFC 2865, 3: a server ignores unknown clients
 		err = wire.NewFault(err.Error()+" (a server is also silent when it does not know us or the secret)",

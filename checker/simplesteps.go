@@ -3,7 +3,6 @@ package checker
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"ldirectord/checker/perlre"
@@ -16,10 +15,9 @@ const maxHeard = 16 << 10
 
 // simpleSteps has a conversation with a server, step by step. With protocol=udp each send line is a datagram.
 type simpleSteps struct {
-	target  netip.AddrPort
-	timeout time.Duration
-	udp     bool
-	steps   []simpleStep
+	server
+	udp   bool
+	steps []simpleStep
 }
 
 // simpleStep is one send or expect line.
@@ -29,7 +27,7 @@ type simpleStep struct {
 }
 
 func newSimpleSteps(s Spec, e *Env) (Checker, error) {
-	c := &simpleSteps{target: s.Target, timeout: s.NegotiateTimeout, udp: s.Protocol == "udp"}
+	c := &simpleSteps{server: s.server(), udp: s.Protocol == "udp"}
 	for step := range s.Steps.All() {
 		made, err := e.simpleStep(step)
 		if err != nil {
@@ -58,14 +56,11 @@ func (e *Env) simpleStep(s lvs.Step) (made simpleStep, err error) {
 
 // Check implements Checker.
 func (c *simpleSteps) Check(ctx context.Context) Result {
-	deadline := time.Now().Add(c.timeout)
-	var server *wire.Conn
-	var err error
+	dial := wire.Connect
 	if c.udp {
-		server, err = wire.DialUDP(ctx, c.target, deadline)
-	} else {
-		server, err = wire.Connect(ctx, c.target, deadline, c.timeout)
+		dial = wire.DialUDP
 	}
+	server, err := dial(ctx, c.target, c.timeout)
 	if err != nil {
 		return Failed(err)
 	}

@@ -8,10 +8,8 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"strings"
 	"syscall"
-	"time"
 
 	"ldirectord/checker/wire"
 	"ldirectord/lvs"
@@ -22,8 +20,7 @@ const maxSimpleAnswer = 256 << 10 // in bytes; in a longer answer the first ones
 // simpleTCP sends a request, closes its side of the connection and searches each line of the answer.
 // With protocol=udp it sends one datagram, and the answer is searched in the same way.
 type simpleTCP struct {
-	target  netip.AddrPort
-	timeout time.Duration
+	server
 	udp     bool
 	request []byte
 	receive *matcher
@@ -35,7 +32,7 @@ func newSimpleTCP(s Spec, e *Env, receive *matcher) (Checker, error) {
 	}
 	// The leading slash comes from the configuration; \n is the only escape.
 	request := strings.ReplaceAll(strings.TrimPrefix(s.Request, "/"), `\n`, "\n")
-	return &simpleTCP{s.Target, s.NegotiateTimeout, s.Protocol == "udp", []byte(request), receive}, nil
+	return &simpleTCP{s.server(), s.Protocol == "udp", []byte(request), receive}, nil
 }
 
 // Check implements Checker.
@@ -45,18 +42,18 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 		ask = c.overUDP
 	}
 	a := simpleAnswer{search: search{matcher: c.receive}}
-	err := ask(ctx, &a, time.Now().Add(c.timeout))
+	err := ask(ctx, &a)
 	return concluded("got "+wire.Excerpt(a.found), err)
 }
 
-func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer, deadline time.Time) error {
-	tcp, err := wire.Connect(ctx, c.target, deadline, c.timeout)
+func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
+	tcp, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer tcp.Close()
-	if _, err := tcp.Write(c.request); err != nil && len(c.request) > 0 {
-		return wire.StageFault("sending the request", err)
+	if err := tcp.Send("the request", c.request); err != nil {
+		return err
 	}
 	closeWrite(tcp) // a server that has closed already may have answered before
 	lines := bufio.NewReader(io.LimitReader(tcp, maxSimpleAnswer))
@@ -86,10 +83,10 @@ func closeWrite(c *wire.Conn) {
 	}
 }
 
-func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer, deadline time.Time) error {
+func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
 	q := wire.Question{To: c.target, Timeout: c.timeout,
 		Accept: func(from *wire.Conn, datagram []byte) error { return a.datagram(ctx, from, datagram) }}
-	err := q.Ask(ctx, deadline, func(net.Addr) []byte { return c.request })
+	err := q.Ask(ctx, func(net.Addr) []byte { return c.request })
 	if wire.IsTimeout(err) && a.received > 0 {
 		return a.mismatch()
 	}

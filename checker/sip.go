@@ -74,7 +74,7 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 		}
 		return errors.New("the answer is cut off")
 	}
-	err := q.Ask(ctx, time.Now().Add(q.Timeout), func(from net.Addr) []byte {
+	err := q.Ask(ctx, func(from net.Addr) []byte {
 		return []byte(c.request("UDP", from, token))
 	})
 	return concluded(wire.Show(status), err)

@@ -3,8 +3,6 @@ package checker
 import (
 	"context"
 	"crypto/tls"
-	"net/netip"
-	"time"
 
 	"ldirectord/checker/wire"
 	"ldirectord/lvs"
@@ -22,8 +20,7 @@ type talk struct {
 
 // told is the part of a Spec that a protocol needs.
 type told struct {
-	target  netip.AddrPort
-	timeout time.Duration
+	server
 	lvs.Account
 	asks, hostName string
 	receive        *matcher // nil: the protocol compares nothing
@@ -42,7 +39,7 @@ func speaking(p protocol) service {
 // the clear, as the Spec requires.
 func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 	c := &talk{protocol: p,
-		told: told{s.Target, s.NegotiateTimeout, s.Account, s.Request, e.HostName, receive}}
+		told: told{s.server(), s.Account, s.Request, e.HostName, receive}}
 	service := lvs.ServiceOf(s.Service)
 	c.later = s.StartTLS && service.Takes("starttls")
 	if !c.later && !service.Is(lvs.OverTLS) {
@@ -61,7 +58,7 @@ func newTalk(s Spec, e *Env, receive *matcher, p protocol) (*talk, error) {
 
 // Check implements Checker.
 func (c *talk) Check(ctx context.Context) Result {
-	d, err := c.dial(ctx, time.Now().Add(c.timeout))
+	d, err := c.begin(ctx)
 	if err != nil {
 		c.sessions.Ended(false)
 		return Failed(err)
@@ -82,9 +79,9 @@ type dialogue struct {
 	told
 }
 
-// dial connects to the server.
-func (c *talk) dial(ctx context.Context, deadline time.Time) (*dialogue, error) {
-	tcp, err := wire.Connect(ctx, c.target, deadline, c.timeout)
+// begin connects to the server.
+func (c *talk) begin(ctx context.Context) (*dialogue, error) {
+	tcp, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}

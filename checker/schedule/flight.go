@@ -186,11 +186,8 @@ func goOn(ctx context.Context, check checker.Light, s net.Conn, request, head []
 	if err != nil {
 		return checker.Failed(err)
 	}
-	if len(request) > 0 {
-		if _, err := c.Write(request); err != nil {
-			c.Close()
-			return checker.Failed(wire.StageFault("sending the request", err))
-		}
+	if err := c.Send("the request", request); err != nil {
+		return checker.Failed(err)
 	}
 	return check.Resume(ctx, c)
 }

@@ -35,6 +35,19 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Send sends a request, if there is one. Messages name it by what. After an error the connection is closed.
+func (c *Conn) Send(what string, request []byte) error {
+	if len(request) == 0 {
+		return nil
+	}
+	_, err := c.Write(request)
+	if err != nil {
+		c.Close()
+		return StageFault("sending "+what, err)
+	}
+	return nil
+}
+
 // OpenTLS opens TLS on a connection, within its deadline.
 func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	t := tls.Client(c.Conn, cfg)
@@ -96,8 +109,14 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Connect opens a TCP connection to a server. Its errors have texts for operators.
-func Connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*Conn, error) {
+// Connect opens a TCP connection to a server, for a check that may take that long in all. Its errors have texts for
+// operators.
+func Connect(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Conn, error) {
+	return ConnectUntil(ctx, to, WatchOf(ctx).End(timeout), timeout)
+}
+
+// ConnectUntil is Connect with another deadline than that of the check.
+func ConnectUntil(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout time.Duration) (*Conn, error) {
 	if to.Port() == 0 {
 		return nil, AtConnect.Of(
 			fmt.Errorf("no port to connect to: neither the real server nor checkport gives one"))
@@ -114,12 +133,12 @@ func Connect(ctx context.Context, to netip.AddrPort, deadline time.Time, timeout
 }
 
 // Resolve looks up a host name; a literal address is returned as it is.
-func Resolve(ctx context.Context, host string, deadline time.Time) ([]netip.Addr, error) {
+func Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
 	w := WatchOf(ctx)
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+	ctx, cancel := context.WithDeadline(ctx, w.End(timeout))
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {

@@ -15,11 +15,9 @@ const maxLine = 4 << 10
 
 // Send sends a command. Messages name it by what, because the command may contain a password.
 func (d *Dialogue) Send(what, command string) error {
-	if _, err := io.WriteString(d.Conn, command+"\r\n"); err != nil {
-		d.lost = true
-		return StageFault("sending "+what, err)
-	}
-	return nil
+	err := d.Conn.Send(what, []byte(command+"\r\n"))
+	d.lost = d.lost || err != nil
+	return err
 }
 
 // Request sends a command and reads the first line of its answer. Messages name the command by what.

@@ -38,7 +38,7 @@ type Question struct {
 const MaxStrays = 100
 
 // DialUDP opens a socket for datagrams to and from a server.
-func DialUDP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn, error) {
+func DialUDP(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*Conn, error) {
 	if to.Port() == 0 {
 		return nil, errors.New("no port to ask: neither the real server nor checkport gives one")
 	}
@@ -46,7 +46,7 @@ func DialUDP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn,
 	if err != nil {
 		return nil, StageFault("udp", err)
 	}
-	c, err := Guard(ctx, udp, deadline)
+	c, err := Guard(ctx, udp, WatchOf(ctx).End(timeout))
 	if err != nil {
 		return nil, StageFault("udp", err)
 	}
@@ -55,13 +55,13 @@ func DialUDP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn,
 }
 
 // Ask repeats the request until it accepts an answer. The request may contain the address it is sent from.
-func (q *Question) Ask(ctx context.Context, deadline time.Time, request func(from net.Addr) []byte) error {
-	c, err := DialUDP(ctx, q.To, deadline)
+func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) error {
+	c, err := DialUDP(ctx, q.To, q.Timeout)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	packet := request(c.LocalAddr())
+	deadline, packet := c.Deadline, request(c.LocalAddr())
 	for wait := q.Resend; ; wait = min(2*wait, maxResend) {
 		if _, err := c.Write(packet); err != nil {
 			return StageFault("udp", err)

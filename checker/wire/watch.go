@@ -48,6 +48,14 @@ func (w *Watch) Mark(m Mark) {
 	}
 }
 
+// End is the deadline of a check that may take that long.
+func (w *Watch) End(timeout time.Duration) time.Time {
+	if w == nil {
+		return time.Now().Add(timeout)
+	}
+	return w.began.Add(timeout)
+}
+
 // said records data of one side, which ends a stage.
 func (w *Watch) said(kind transcript.Kind, on net.Conn, p []byte, m Mark) {
 	if w != nil && len(p) > 0 {
