@@ -32,26 +32,24 @@ type dnsCheck struct {
 }
 
 func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
-	c := &dnsCheck{
-		server:  s.server(),
-		tcp:     s.Protocol == "tcp",
-		rcode:   dns.StringToRcode[s.DNSRcode],
-		byRcode: s.DNSRcode != "" && s.Receive == "",
-		receive: receive,
-	}
 	name := strings.TrimPrefix(s.Request, "/")
+	question, err := lookup(name, dns.StringToType[s.DNSType])
 	switch {
 	case name == "":
 		return always{Detail: "request names nothing to look up"}, nil
 	case s.Receive == "" && s.DNSType == "" && s.DNSRcode == "":
 		return always{Stage: wire.AtMatch, Detail: "receive is empty: no answer can match it"}, nil
-	}
-	question, err := lookup(name, dns.StringToType[s.DNSType])
-	if err != nil {
+	case err != nil:
 		return always{Detail: "request: " + err.Error()}, nil
 	}
-	c.question = question
-	return c, nil
+	return &dnsCheck{
+		server:   s.server(),
+		tcp:      s.Protocol == "tcp",
+		question: question,
+		rcode:    dns.StringToRcode[s.DNSRcode],
+		byRcode:  s.DNSRcode != "" && s.Receive == "",
+		receive:  receive,
+	}, nil
 }
 
 // lookup is the query for a name or an address. Without a type it is for the address of a name, or the name of an

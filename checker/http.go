@@ -99,7 +99,15 @@ func newHTTPRules(s Spec, e *Env, receive *matcher) (c *httpRules, err error) {
 	if c.rules, err = e.tlsRules(s); err != nil {
 		return nil, err
 	}
-	c.introduce(s)
+	for header := range s.HTTPHeaders.All() {
+		c.fields = append(c.fields, cleanField(header))
+	}
+	if c.HTTPUser != "" {
+		c.login = basicField(c.HTTPUser, c.HTTPPasswd)
+		if c.proxy {
+			c.login = "Proxy-" + c.login
+		}
+	}
 	return c, nil
 }
 

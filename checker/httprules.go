@@ -4,21 +4,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
-
-// introduce prepares the header fields and the log-in from the configuration.
-func (c *httpRules) introduce(s Spec) {
-	for header := range s.HTTPHeaders.All() {
-		c.fields = append(c.fields, cleanField(header))
-	}
-	if c.HTTPUser != "" {
-		c.login = "Authorization: Basic " + basicToken(c.HTTPUser, c.HTTPPasswd)
-		if c.proxy {
-			c.login = "Proxy-" + c.login
-		}
-	}
-}
 
 // maxSaid limits the kept part of a server's answer, in bytes.
 const maxSaid = 1000
@@ -36,14 +24,14 @@ func (c *httpCheck) fieldsFor(u *url.URL, home bool) (fields []string) {
 	}
 	if u.User != nil && !hasField(fields, "Authorization") {
 		password, _ := u.User.Password()
-		fields = append(fields, "Authorization: Basic "+basicToken(u.User.Username(), password))
+		fields = append(fields, basicField(u.User.Username(), password))
 	}
 	return fields
 }
 
-// basicToken is a user and password for the Basic scheme (RFC 7617, 2).
-func basicToken(user, password string) string {
-	return base64.StdEncoding.EncodeToString([]byte(user + ":" + password))
+// basicField is a log-in by the Basic scheme (RFC 7617, 2).
+func basicField(user, password string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
 func requestBytes(method, target, host string, fields []string) []byte {
@@ -59,12 +47,10 @@ func requestBytes(method, target, host string, fields []string) []byte {
 }
 
 func hasField(fields []string, name string) bool {
-	for _, field := range fields {
-		if has, _, _ := strings.Cut(field, ":"); strings.EqualFold(has, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(fields, func(field string) bool {
+		has, _, _ := strings.Cut(field, ":")
+		return strings.EqualFold(has, name)
+	})
 }
 
 // cleanField removes characters that would end a header field.

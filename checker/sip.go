@@ -80,17 +80,22 @@ func (c *sipUDP) Check(ctx context.Context) Result {
 	return concluded(wire.Show(status), err)
 }
 
+// sipRequest is a request: with the user, the transport, our address and a token.
+const sipRequest = `OPTIONS sip:%[1]s SIP/2.0
+Via: SIP/2.0/%[2]s %[3]v;branch=z9hG4bK%[4]s
+Max-Forwards: 70
+To: <sip:%[1]s>
+From: <sip:%[1]s>;tag=%[4]s
+Call-ID: %[4]s
+CSeq: 1 OPTIONS
+Contact: <sip:%[1]s>
+Accept: application/sdp
+Content-Length: 0
+
+`
+
 func (t sip) request(transport string, from net.Addr, token string) string {
-	return "OPTIONS sip:" + t.user + " SIP/2.0\r\n" +
-		"Via: SIP/2.0/" + transport + " " + from.String() + ";branch=z9hG4bK" + token + "\r\n" +
-		"Max-Forwards: 70\r\n" +
-		"To: <sip:" + t.user + ">\r\n" +
-		"From: <sip:" + t.user + ">;tag=" + token + "\r\n" +
-		"Call-ID: " + token + "\r\n" +
-		"CSeq: 1 OPTIONS\r\n" +
-		"Contact: <sip:" + t.user + ">\r\n" +
-		"Accept: application/sdp\r\n" +
-		"Content-Length: 0\r\n\r\n"
+	return strings.ReplaceAll(fmt.Sprintf(sipRequest, t.user, transport, from, token), "\n", "\r\n")
 }
 
 // judgeSIP judges a status line. A provisional status is not the answer yet.

@@ -596,7 +596,7 @@ func servicesOf(t *testing.T, config string) []director.Service {
 		t.Fatal(found)
 	}
 	plan, found := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) {
-		return checker.New(s, &checker.Env{Pinger: icmp.NewOneShotPinger()})
+		return checker.New(s, &checker.Env{Pinger: icmp.NewPinger()})
 	})
 	if plan == nil {
 		t.Fatal(found)

@@ -118,7 +118,7 @@ func privateHere() (marks []uint32) {
 
 // mayPing tests the right to send pings with a ping to the machine itself.
 func mayPing(ctx context.Context) bool {
-	p := icmp.NewOneShotPinger()
+	p := icmp.NewPinger()
 	defer p.Close()
 	_, err := p.Ping(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}), false, probeTime)
 	return !errors.Is(err, icmp.ErrDenied)

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -42,13 +43,12 @@ func (j *Journal) Emit(e Event) {
 // Close waits until every receiver has received everything, but no longer than ctx allows.
 func (j *Journal) Close(ctx context.Context) error {
 	defer j.cancel()
+	var late error
 	for _, q := range j.queues {
-		q.close()
+		late = cmp.Or(late, q.end(ctx))
 	}
-	for _, q := range j.queues {
-		if err := q.wait(ctx); err != nil {
-			return fmt.Errorf("journal: some events were not reported: %w", err)
-		}
+	if late != nil {
+		return fmt.Errorf("journal: some events were not reported: %w", late)
 	}
 	return nil
 }

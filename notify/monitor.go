@@ -48,8 +48,7 @@ func (m *Monitor) Record(file, id string, up bool, message string) {
 
 // Close waits until everything is written, but no longer than ctx allows.
 func (m *Monitor) Close(ctx context.Context) error {
-	m.queue.close()
-	if err := m.queue.wait(ctx); err != nil {
+	if err := m.queue.end(ctx); err != nil {
 		return fmt.Errorf("monitorfile: some results were not written: %w", err)
 	}
 	return nil

@@ -43,18 +43,14 @@ func (q *queue[T]) put(item T) {
 	}
 }
 
-// close lets the goroutine end after the remaining items.
-func (q *queue[T]) close() {
+// end waits until the goroutine has handed over the remaining items, but no longer than ctx allows.
+func (q *queue[T]) end(ctx context.Context) error {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	if !q.closed {
 		q.closed = true
 		close(q.ready)
 	}
-}
-
-// wait waits for the end of the goroutine, but no longer than ctx allows.
-func (q *queue[T]) wait(ctx context.Context) error {
+	q.mu.Unlock()
 	select {
 	case <-q.ended:
 		return nil

@@ -19,8 +19,13 @@ func TestAQueueCountsWhatFindsNoRoom(t *testing.T) {
 		t.Errorf("%v, %d lost, closed %v", items, lost, q.closed)
 	}
 	q.put(5)
-	q.close()
-	q.close() // a second time
+	past, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 { // also a second time
+		if err := q.end(past); !errors.Is(err, context.Canceled) {
+			t.Errorf("end: %v", err)
+		}
+	}
 	q.put(6)
 	items, lost = q.take()
 	if !slices.Equal(items, []int{5}) || lost != 0 || !q.closed {
@@ -40,8 +45,7 @@ func TestAQueueEndsAfterWhatWasThere(t *testing.T) {
 			}
 		}
 		q.put(3)
-		q.close()
-		if err := q.wait(t.Context()); err != nil || !slices.Equal(got, []int{0, 1, 2, 3}) {
+		if err := q.end(t.Context()); err != nil || !slices.Equal(got, []int{0, 1, 2, 3}) {
 			t.Errorf("%v: %v", err, got)
 		}
 	})
@@ -51,11 +55,10 @@ func TestAnEndIsNotWaitedForLongerThanAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(10, func([]int, int) { time.Sleep(time.Minute) })
 		q.put(1)
-		q.close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if err := q.wait(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+		if err := q.end(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		<-q.ended

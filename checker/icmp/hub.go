@@ -52,12 +52,14 @@ func openHub(asked *waiting, w way) (*hub, error) {
 		open = open6
 		h.request, h.reply = byte(ipv6.ICMPTypeEchoRequest), byte(ipv6.ICMPTypeEchoReply)
 	}
-	conn, err := open(h.id)
+	conn, limit, err := open(h.id)
 	if err != nil {
 		return nil, err
 	}
-	if err := limit(conn, w); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	if w.onLink { // a router drops the request
+		if err := limit(1); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
 	}
 	h.IPConn, h.batches = conn, ipv4.NewPacketConn(conn)
 	conn.SetReadBuffer(bufferSize)  // for the replies of thousands of servers
@@ -73,12 +75,14 @@ func openHub(asked *waiting, w way) (*hub, error) {
 	return h, nil
 }
 
-// open4 lets the kernel drop packets that are not replies to us. (Where it can't, receive does.)
-func open4(id uint16) (*net.IPConn, error) {
-	conn, err := net.ListenIP("ip4:icmp", nil)
+// open4 opens a socket, and returns how its hop limit is set. The kernel drops packets that are not replies to us.
+// (Where it can't, receive does.)
+func open4(id uint16) (conn *net.IPConn, limit func(hops int) error, err error) {
+	conn, err = net.ListenIP("ip4:icmp", nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	socket := ipv4.NewPacketConn(conn)
 	filter, err := bpf.Assemble([]bpf.Instruction{
 		bpf.LoadMemShift{Off: 0}, // X = length of the IP header
 		bpf.LoadIndirect{Off: 0, Size: 1},
@@ -89,32 +93,22 @@ func open4(id uint16) (*net.IPConn, error) {
 		bpf.RetConstant{Val: 0},
 	})
 	if err == nil {
-		ipv4.NewPacketConn(conn).SetBPF(filter)
+		socket.SetBPF(filter)
 	}
-	return conn, nil
+	return conn, socket.SetTTL, nil
 }
 
-func open6(uint16) (*net.IPConn, error) {
-	conn, err := net.ListenIP("ip6:ipv6-icmp", nil)
+func open6(uint16) (conn *net.IPConn, limit func(hops int) error, err error) {
+	conn, err = net.ListenIP("ip6:ipv6-icmp", nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	socket := ipv6.NewPacketConn(conn)
 	var filter ipv6.ICMPFilter
 	filter.SetAll(true)
 	filter.Accept(ipv6.ICMPTypeEchoReply)
-	ipv6.NewPacketConn(conn).SetICMPFilter(&filter)
-	return conn, nil
-}
-
-// limit sets a hop limit for requests that must not pass a router: a router drops them.
-func limit(conn *net.IPConn, w way) error {
-	switch {
-	case w.onLink && w.ipv6:
-		return ipv6.NewPacketConn(conn).SetHopLimit(1)
-	case w.onLink:
-		return ipv4.NewPacketConn(conn).SetTTL(1)
-	}
-	return nil
+	socket.SetICMPFilter(&filter)
+	return conn, socket.SetHopLimit, nil
 }
 
 // newMessages returns room for a batch.

@@ -11,8 +11,7 @@ import (
 // Pinger sends echo requests. It opens its sockets when they are first needed, and is safe for use by several
 // goroutines.
 type Pinger struct {
-	oneShot bool
-	asked   waiting
+	asked waiting
 
 	mu     sync.Mutex     // guards what follows
 	opened map[way]pinger // nil when closed
@@ -27,15 +26,10 @@ type pinger interface {
 	Close() error
 }
 
-// NewPinger returns the pinger of a daemon: one raw socket for each family (two if some requests must not pass a
-// router), or, without the right to raw sockets, an unprivileged socket for each ping.
-func NewPinger() *Pinger { return newPinger(false) }
-
-// NewOneShotPinger returns the pinger of a program that checks once: a socket for each ping.
-func NewOneShotPinger() *Pinger { return newPinger(true) }
-
-func newPinger(oneShot bool) *Pinger {
-	return &Pinger{oneShot: oneShot, asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[way]pinger{}}
+// NewPinger returns a pinger: one raw socket for each family (two if some requests must not pass a router), or, without
+// the right to raw sockets, an unprivileged socket for each ping.
+func NewPinger() *Pinger {
+	return &Pinger{asked: waiting{echoes: map[nonce]*Echo{}}, opened: map[way]pinger{}}
 }
 
 // Send sends echo requests, with few system calls for many. It does not wait for their replies.
@@ -67,25 +61,16 @@ func (p *Pinger) open(w way) (pinger, error) {
 	if how := p.opened[w]; how != nil {
 		return how, nil
 	}
-	how, err := p.choose(w)
-	if err != nil {
-		return nil, err
-	}
-	p.opened[w] = how
-	return how, nil
-}
-
-func (p *Pinger) choose(w way) (pinger, error) {
 	h, err := openHub(&p.asked, w)
 	switch {
 	case isDenied(err):
-		return single{&p.asked, false}, nil
+		p.opened[w] = single{&p.asked}
 	case err != nil:
 		return nil, err
-	case p.oneShot:
-		return single{&p.asked, true}, h.Close()
+	default:
+		p.opened[w] = h
 	}
-	return h, nil
+	return p.opened[w], nil
 }
 
 // ErrDenied is the error of an echo if the program may not open a socket for it.

@@ -36,18 +36,16 @@ func mayPing(t *testing.T, to netip.Addr, err error) {
 }
 
 func TestPingersReachLoopback(t *testing.T) {
-	for name, open := range map[string]func() *Pinger{"shared": NewPinger, "one shot": NewOneShotPinger} {
-		for _, to := range loopbacks {
-			t.Run(name+" "+to.String(), func(t *testing.T) {
-				p := open()
-				defer p.Close()
-				took, err := p.Ping(t.Context(), to, false, patient)
-				mayPing(t, to, err)
-				if took <= 0 || took > patient {
-					t.Errorf("took %v", took)
-				}
-			})
-		}
+	for _, to := range loopbacks {
+		t.Run(to.String(), func(t *testing.T) {
+			p := NewPinger()
+			defer p.Close()
+			took, err := p.Ping(t.Context(), to, false, patient)
+			mayPing(t, to, err)
+			if took <= 0 || took > patient {
+				t.Errorf("took %v", took)
+			}
+		})
 	}
 }
 
@@ -55,7 +53,7 @@ func TestUnprivilegedPing(t *testing.T) {
 	for _, to := range loopbacks {
 		for _, onLink := range []bool{false, true} {
 			p := NewPinger()
-			p.opened[way{to.Is6(), onLink}] = single{&p.asked, false}
+			p.opened[way{to.Is6(), onLink}] = single{&p.asked}
 			_, err := p.Ping(t.Context(), to, onLink, patient)
 			mayPing(t, to, err)
 		}
@@ -84,7 +82,11 @@ func TestPingsOnTheLinkGoOneHop(t *testing.T) {
 }
 
 func TestFamiliesInOneBatch(t *testing.T) {
-	for name, p := range map[string]*Pinger{"shared": NewPinger(), "one shot": NewOneShotPinger()} {
+	unprivileged := NewPinger()
+	for _, ipv6 := range []bool{false, true} {
+		unprivileged.opened[way{ipv6: ipv6}] = single{&unprivileged.asked}
+	}
+	for name, p := range map[string]*Pinger{"shared": NewPinger(), "unprivileged": unprivileged} {
 		t.Run(name, func(t *testing.T) {
 			defer p.Close()
 			const each = 50
@@ -108,7 +110,8 @@ func TestFamiliesInOneBatch(t *testing.T) {
 }
 
 func TestEchoesWithASocketEach(t *testing.T) {
-	p := NewOneShotPinger()
+	p := NewPinger()
+	p.opened[way{}] = single{&p.asked}
 	done := make(chan error, 10)
 	newEcho := func() *Echo {
 		return &Echo{To: loopbacks[0], Done: func(_ *Echo, _ time.Duration, err error) { done <- err }}

@@ -9,19 +9,16 @@ import (
 	goping "github.com/go-ping/ping"
 )
 
-// single opens a socket and starts a goroutine for each echo. Each socket is polled, and a raw one gets a copy of every
-// reply, so it is only for few servers or as a last choice.
-type single struct {
-	*waiting
-	privileged bool
-}
+// single opens an unprivileged socket and starts a goroutine for each echo. Each socket is polled, so it is only a last
+// choice.
+type single struct{ *waiting }
 
 // send implements pinger.
 func (s single) send(batch []*Echo) {
 	for _, e := range batch {
 		p := goping.New("")
 		p.SetIPAddr(&net.IPAddr{IP: e.To.AsSlice(), Zone: e.To.Zone()})
-		p.SetPrivileged(s.privileged)
+		p.SetPrivileged(false)
 		p.SetLogger(goping.NoopLogger{})
 		p.Count, p.Size, p.RecordRtts = 1, dataSize, false
 		if e.OnLink {

@@ -27,8 +27,7 @@ type flight struct {
 	task  *Task
 	check checker.Light
 	began time.Time
-	end   time.Time // its deadline
-	index int       // its place in the loop's ends
+	slot  // its deadline, in the loop's ends
 
 	fd     int // -1 without a socket
 	looks  int
@@ -40,9 +39,6 @@ type flight struct {
 	echo  icmp.Echo
 	asked int // how many echo requests were sent
 }
-
-func (f *flight) when() time.Time { return f.end }
-func (f *flight) moved(index int) { f.index = index }
 
 // unconnected is the result without a connection.
 func (f *flight) unconnected(err error) checker.Result {
@@ -146,7 +142,7 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 // judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
 func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
 	part := wire.Received{Head: said, Err: err}
-	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.end})
+	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.due})
 	if part.Short || part.Waits {
 		return part.Short, false
 	}
@@ -160,7 +156,7 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
 	}
 	s := wire.NewSocket(f.fd, f.To)
-	t, check, began, end, head := f.task, f.check, f.began, f.end, f.head
+	t, check, began, end, head := f.task, f.check, f.began, f.due, f.head
 	guided, isGuided := t.Checker.(checker.Guided)
 	way := ctx
 	if isGuided {
@@ -249,7 +245,7 @@ func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
 		l.ping(f)
 		rest = f.Timeout
 	}
-	f.end = now.Add(max(rest, lookEvery)) // without rest its end was just reported
+	f.due = now.Add(max(rest, lookEvery)) // without rest its end was just reported
 	heap.Fix(&l.ends, f.index)
 }
 

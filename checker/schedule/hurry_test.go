@@ -203,7 +203,7 @@ func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 	} {
 		p := NewPool()
 		p.free = now.Add(c.free)
-		tk := &Task{due: now, hurried: 1, late: c.planned, granted: c.granted}
+		tk := &Task{slot: slot{due: now}, hurried: 1, late: c.planned, granted: c.granted}
 		if runs := p.grants(tk, now); runs != c.runs || tk.due.Sub(now) != c.due || p.free.Sub(now) != c.next {
 			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due.Sub(now),
 				p.free.Sub(now))

@@ -129,8 +129,8 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 
 // setTimer sets when the loop wakes: at the time given, for the next look, or at the next deadline.
 func (l *loop) setTimer(until time.Time) {
-	if len(l.ends) > 0 && l.ends[0].end.Before(until) {
-		until = l.ends[0].end
+	if len(l.ends) > 0 && l.ends[0].due.Before(until) {
+		until = l.ends[0].due
 	}
 	now := time.Now()
 	if l.soon = len(l.fresh) > 0 || l.pinged; l.soon {
@@ -203,7 +203,7 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 	}
 	check := checker.LightOf(t.Checker)
 	o, _ := check.Opening()
-	*f = flight{Opening: o, task: t, check: check, began: now, end: now.Add(o.Timeout), fd: -1, head: f.head[:0],
+	*f = flight{Opening: o, task: t, check: check, began: now, slot: slot{due: now.Add(o.Timeout)}, fd: -1, head: f.head[:0],
 		echo: icmp.Echo{Done: f.echo.Done}}
 	heap.Push(&l.ends, f)
 	return f
@@ -332,7 +332,7 @@ func (l *loop) release(f *flight) {
 // expire ends the checks whose deadline has passed. An answer that has arrived by now counts.
 func (l *loop) expire(ctx context.Context) {
 	now := l.now // the timer has woken the loop since; later ends wait for the next wake-up
-	for len(l.ends) > 0 && !l.ends[0].end.After(now) {
+	for len(l.ends) > 0 && !l.ends[0].due.After(now) {
 		f := l.ends[0]
 		if f.Ping != nil {
 			l.endOfPing(ctx, f, now)

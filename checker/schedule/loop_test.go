@@ -117,7 +117,7 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
 	for _, spec := range []checker.Spec{httpSpec(s.addr), connectSpec(s.addr)} {
-		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, index: -1})
+		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, slot: slot{index: -1}})
 		f, has := l.fresh[0], int16(unix.POLLOUT)
 		for spec.Type != "connect" && !f.sent {
 			f.sent, _ = l.send(t.Context(), f)
@@ -127,8 +127,8 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 			int(patient.Milliseconds())); n != 1 {
 			t.Fatal(n, err)
 		}
-		f.end = time.Now()
-		l.now = f.end
+		f.due = time.Now()
+		l.now = f.due
 		l.expire(t.Context())
 		if u := p.Take(); len(u) != 1 || !u[0].Result.OK || len(l.ends)+len(l.fresh) != 0 {
 			t.Errorf("%s: %+v", spec.Type, u)
@@ -218,7 +218,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
-	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr), nil), in: true, index: -1}}
+	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr), nil), in: true, slot: slot{index: -1}}}
 	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
 		l.run(t.Context(), tasks, time.Now().Add(-time.Second))
 	}
@@ -303,7 +303,7 @@ func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	p, l := openLoop(t)
 	g := &guided{counts: true, asked: new(atomic.Int32)}
 	pass := func() {
-		l.passed = append(l.passed, Update{Task: &Task{Every: time.Hour, Checker: g, in: true, index: -1},
+		l.passed = append(l.passed, Update{Task: &Task{Every: time.Hour, Checker: g, in: true, slot: slot{index: -1}},
 			Result: checker.Result{OK: true}})
 		l.confirm(t.Context())
 		p.running.Wait()

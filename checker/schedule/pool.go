@@ -52,12 +52,11 @@ type Task struct {
 	Checker checker.Checker
 
 	// The pool's mu guards the fields below.
-	due  time.Time
+	slot               // in the queue; it has no place while its check runs
 	late time.Duration // how much later the scheduled check is due; 0: the scheduled check is due
 	// the longest time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
-	index     int32 // in the queue, -1 while its check runs
-	in        bool  // the pool has it
+	in        bool // the pool has it
 	ran       bool
 	ok        bool  // the last result was a success
 	doubted   bool  // the last result was ignored
@@ -75,9 +74,6 @@ const (
 	wanted   asked = iota + 1 // it has not begun
 	underWay                  // its result is awaited
 )
-
-func (t *Task) when() time.Time { return t.due }
-func (t *Task) moved(index int) { t.index = int32(index) }
 
 // Update is the result of one check of a task.
 type Update struct {
@@ -171,7 +167,7 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 			heir.silences = t.silences
 		}
 		if t.index >= 0 {
-			heap.Remove(&p.queue, int(t.index))
+			heap.Remove(&p.queue, t.index)
 		} else if heir != nil {
 			p.heirs[t] = heir
 		}
@@ -220,7 +216,7 @@ func (t *Task) advance(p *Pool) {
 		return // finish continues it
 	}
 	t.hasten(time.Now())
-	heap.Fix(&p.queue, int(t.index))
+	heap.Fix(&p.queue, t.index)
 	if t.due.Before(p.planned) {
 		p.changed()
 	}
@@ -568,26 +564,30 @@ func signal(c chan struct{}) {
 	}
 }
 
-// scheduled is an element of a heap, ordered by its time. It knows its place in the heap; -1: none.
-type scheduled interface {
-	when() time.Time
-	moved(index int)
+// slot is when something is due, and its place in a heap; -1: none.
+type slot struct {
+	due   time.Time
+	index int
 }
+
+func (s *slot) at() *slot { return s }
+
+// scheduled is an element of a heap, ordered by its time.
+type scheduled interface{ at() *slot }
 
 // byTime is a heap (container/heap): the earliest first.
 type byTime[T scheduled] []T
 
 func (h byTime[T]) Len() int           { return len(h) }
-func (h byTime[T]) Less(i, j int) bool { return h[i].when().Before(h[j].when()) }
+func (h byTime[T]) Less(i, j int) bool { return h[i].at().due.Before(h[j].at().due) }
 func (h byTime[T]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].moved(i)
-	h[j].moved(j)
+	h[i].at().index, h[j].at().index = i, j
 }
 
 func (h *byTime[T]) Push(x any) {
 	t := x.(T)
-	t.moved(len(*h))
+	t.at().index = len(*h)
 	*h = append(*h, t)
 }
 
@@ -596,6 +596,6 @@ func (h *byTime[T]) Pop() any {
 	last := old[len(old)-1]
 	clear(old[len(old)-1:])
 	*h = old[:len(old)-1]
-	last.moved(-1)
+	last.at().index = -1
 	return last
 }

@@ -61,12 +61,8 @@ type watching struct {
 	pause time.Duration // the longest one before this connection
 	short int           // how many connections in a row were too short
 	said  int           // how many bytes came
-	due   time.Time     // of the next connection
-	index int           // in dials, -1: not there
+	slot                // of the next connection, in dials
 }
-
-func (w *watching) when() time.Time { return w.due }
-func (w *watching) moved(index int) { w.index = index }
 
 // Set replaces all watches. The connections of those that stay the same are kept, the others are closed. A new watch
 // has none before Attend.
@@ -78,7 +74,7 @@ func (ws *Watches) Set(all map[netip.AddrPort]*Watch) {
 	for to, one := range all {
 		w := before[to]
 		if w == nil || w.OnLink != one.OnLink || w.Silence != one.Silence {
-			w = &watching{fd: -1, index: -1}
+			w = &watching{fd: -1, slot: slot{index: -1}}
 		}
 		w.Watch, ws.all[to] = *one, w
 	}

@@ -51,7 +51,7 @@ func (c *Conn) Send(what string, request []byte) error {
 // OpenTLS opens TLS on a connection, within its deadline.
 func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	t := tls.Client(c.Conn, cfg)
-	err := handshake(t)
+	err := AtTLS.Of(handshakeFault(t.Handshake()))
 	if err == nil {
 		c.Conn, c.TLS = t, t
 		c.watch.Mark(MarkTLS)

@@ -97,22 +97,21 @@ func hasShortKey(c *x509.Certificate) bool {
 	return ok && key.N.BitLen() < minRSA
 }
 
-// handshake opens TLS on a connection, within its deadline.
-func handshake(t *tls.Conn) error {
-	err := t.Handshake()
+// handshakeFault explains an error of a handshake.
+func handshakeFault(err error) error {
 	var notTLS tls.RecordHeaderError
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case err == nil:
 		return nil
 	case IsTimeout(err):
-		return AtTLS.Of(&Fault{"timeout in TLS handshake", err})
+		return &Fault{"timeout in TLS handshake", err}
 	case errors.As(err, &notTLS):
-		return AtTLS.Of(&Fault{"TLS handshake: the port does not speak TLS", err})
+		return &Fault{"TLS handshake: the port does not speak TLS", err}
 	case errors.As(err, &untrusted):
-		return AtTLS.Of(&Fault{"certificate refused: " + distrust(untrusted.Err), err})
+		return &Fault{"certificate refused: " + distrust(untrusted.Err), err}
 	}
-	return AtTLS.Of(StageFault("TLS handshake", &HandshakeError{err}))
+	return StageFault("TLS handshake", &HandshakeError{err})
 }
 
 // HandshakeError marks an error in a handshake: crypto/tls has no type for an alert.

@@ -127,11 +127,7 @@ func (c *call) act(ctx context.Context) error {
 	c.chooseRunDir()
 	daemon.StartLean()
 	c.manager = daemon.NewServiceManager()
-	pinger := icmp.NewPinger()
-	if c.verb == "probe" {
-		pinger = icmp.NewOneShotPinger()
-	}
-	c.env = daemon.NewEnvironment(pinger)
+	c.env = daemon.NewEnvironment(icmp.NewPinger())
 	defer c.env.Close()
 	defer c.table.Close()
 	if uid := os.Geteuid(); !c.command.is("perls") && uid != 0 {
