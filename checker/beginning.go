@@ -61,7 +61,7 @@ func (b *beginning) grow(conns []*wire.Conn) error {
 		}
 		b.large = largePool.Get().(*[]byte) // close releases the slot
 		for _, c := range conns {
-			if err := c.Prolong(b.ctx, waited); err != nil {
+			if err := c.Prolong(waited); err != nil {
 				return err
 			}
 		}

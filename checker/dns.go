@@ -180,13 +180,13 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 		return rcodeName(m.Rcode) + " for " + c.name(), nil
 	}
 	var got []string
-	found := search{matcher: c.receive}
+	found := search{ctx: ctx, matcher: c.receive}
 	for _, rr := range m.Answer {
 		text := dnsText(rr)
 		if text == "" || rr.Header().Rrtype != c.question.Qtype {
 			continue
 		}
-		ok, err := found.match(ctx, []byte(text))
+		ok, err := found.match([]byte(text))
 		if err != nil {
 			return "", err
 		}

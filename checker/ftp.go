@@ -2,7 +2,6 @@ package checker
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,7 +16,7 @@ import (
 const maxFile = 1 << 20 // in a longer file the first bytes decide
 
 // ftp logs in, fetches a file and compares it (RFC 959). Without a file the log-in is enough.
-func ftp(ctx context.Context, d *dialogue) (string, error) {
+func ftp(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	if _, err := d.Greeting("FTP"); err != nil {
 		return "", err
@@ -40,7 +39,7 @@ func ftp(ctx context.Context, d *dialogue) (string, error) {
 	if d.asks == "" || d.asks == "/" && d.receive.pattern == "" {
 		return wire.Show(welcome.Text), nil
 	}
-	return fetchFTP(ctx, d)
+	return fetchFTP(d)
 }
 
 func logInFTP(d *dialogue) (wire.Reply, error) {
@@ -64,12 +63,12 @@ func (d *dialogue) demand(kind int, commands ...string) error {
 }
 
 // fetchFTP gets the file and compares it.
-func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
+func fetchFTP(d *dialogue) (string, error) {
 	port, err := passiveFTP(d)
 	if err != nil {
 		return "", err
 	}
-	data, err := wire.Connect(ctx, netip.AddrPortFrom(d.target.Addr(), port), d.timeout)
+	data, err := wire.Connect(d.ctx, netip.AddrPortFrom(d.target.Addr(), port), d.timeout)
 	if err != nil {
 		return "", wire.NewFault("data "+err.Error(), err)
 	}
@@ -82,21 +81,21 @@ func fetchFTP(ctx context.Context, d *dialogue) (string, error) {
 	if err := d.demand(1, "RETR "+d.asks); err != nil {
 		return "", err
 	}
-	content := beginning{ctx: ctx, limits: d.receive.limits}
+	content := beginning{ctx: d.ctx, limits: d.receive.limits}
 	defer content.close()
 	if err := readFTP(d, data, &content); err != nil {
 		return "", err
 	}
 	file, text := wire.Show(d.asks), content.text
 	if len(text) > maxFile {
-		return fmt.Sprintf("%s: %d bytes", file, maxFile), d.receive.want(ctx,
+		return fmt.Sprintf("%s: %d bytes", file, maxFile), d.want(
 			fmt.Sprintf("%s in its first %d bytes", file, maxFile), text[:maxFile])
 	}
 	done, err := d.Reply("FTP", "the end of the transfer")
 	if err := wire.Agreed(err, done.Good(), "transfer failed", done.Text); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.receive.want(ctx, file, text)
+	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.want(file, text)
 }
 
 // readFTP reads the file up to its end, or beyond its limit.

@@ -177,8 +177,8 @@ func FuzzLDAP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		d := dialogueOf(string(text))
-		d.told = told{asks: "/dc=a", receive: receive}
-		_, err := ldapTalk(t.Context(), d)
+		d.told, d.ctx = told{asks: "/dc=a", receive: receive}, t.Context()
+		_, err := ldapTalk(d)
 		check.fails(err)
 		check.fails(judgeStartTLS(text))
 	})
@@ -192,7 +192,8 @@ type unplugged struct {
 }
 
 func (u unplugged) Check(ctx context.Context) Result {
-	seen, err := u.protocol(ctx, u.d)
+	u.d.ctx = ctx
+	seen, err := u.protocol(u.d)
 	return concluded(seen, err)
 }
 
@@ -238,8 +239,8 @@ func FuzzRedis(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)
 		d := dialogueOf(string(text))
-		d.told = told{Account: lvs.Account{Login: "u", Passwd: "p"}, receive: receive}
-		seen, err := redis(t.Context(), d)
+		d.told, d.ctx = told{Account: lvs.Account{Login: "u", Passwd: "p"}, receive: receive}, t.Context()
+		seen, err := redis(d)
 		check.fails(err)
 		check.message(seen)
 	})

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +10,7 @@ import (
 )
 
 // imap logs in to a mail server (RFC 3501, 6.2.3). Without a log-in the greeting is enough.
-func imap(_ context.Context, d *dialogue) (string, error) {
+func imap(d *dialogue) (string, error) {
 	defer d.Quit("b LOGOUT")
 	greeting, err := d.Line("the greeting")
 	if err != nil {

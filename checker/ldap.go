@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,7 @@ import (
 const maxLDAP = 64 << 10
 
 // ldapTalk logs in to a directory (RFC 4511) and requests one entry by its name, which must match.
-func ldapTalk(ctx context.Context, d *dialogue) (string, error) {
+func ldapTalk(d *dialogue) (string, error) {
 	if d.Offered != nil {
 		if err := secureLDAP(d); err != nil {
 			return "", wire.AtTLS.Of(err)
@@ -28,7 +27,7 @@ func ldapTalk(ctx context.Context, d *dialogue) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "entry " + wire.Excerpt(name), d.receive.want(ctx, "the entry's name", []byte(name))
+	return "entry " + wire.Excerpt(name), d.want("the entry's name", []byte(name))
 }
 
 // askLDAP logs in, looks for the entry and logs out. It returns the entry's name as the server

@@ -107,17 +107,8 @@ func (e *Env) matcher(pattern string) (*matcher, error) {
 
 // match reports whether the pattern matches anywhere in a text. The check searches no other text.
 func (m *matcher) match(ctx context.Context, text []byte) (bool, error) {
-	s := search{matcher: m}
-	return s.match(ctx, text)
-}
-
-// want compares a text from an answer. What names the text in the error.
-func (m *matcher) want(ctx context.Context, what string, text []byte) error {
-	ok, err := m.match(ctx, text)
-	if err == nil && !ok {
-		err = mismatch("%s does not match %s: got %s", what, m, wire.Excerpt(text))
-	}
-	return err
+	s := search{ctx: ctx, matcher: m}
+	return s.match(text)
 }
 
 // String is the pattern in messages.
@@ -126,18 +117,19 @@ func (m *matcher) String() string { return "/" + wire.Show(m.pattern) + "/" }
 // search is the matching of one check, with its budget.
 type search struct {
 	*matcher
+	ctx      context.Context
 	spent    time.Duration // of the budget
 	thorough bool          // the large one
 	waited   time.Duration // the wait for slots: not part of the timeout
 }
 
-func (s *search) match(ctx context.Context, text []byte) (bool, error) {
-	return inBudget(ctx, s, text, s.re.Match)
+func (s *search) match(text []byte) (bool, error) {
+	return inBudget(s, text, s.re.Match)
 }
 
 // find returns where the first match begins and ends, or nil.
-func (s *search) find(ctx context.Context, text []byte) ([]int, error) {
-	return inBudget(ctx, s, text, s.re.Find)
+func (s *search) find(text []byte) ([]int, error) {
+	return inBudget(s, text, s.re.Find)
 }
 
 // engine is a method of perlre.Regexp.
@@ -145,18 +137,18 @@ type engine[T any] func(text []byte, budget time.Duration, spent *time.Duration)
 
 // inBudget matches a text within the budget of the check. A search that may take long waits for a slot. One that
 // exceeds its budget is tried once more, alone. If that fails, too, the result is errUnjudged.
-func inBudget[T any](ctx context.Context, s *search, text []byte, run engine[T]) (found T, err error) {
+func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error) {
 	if !s.re.Heavy(text) {
 		return run(text, thoroughBudget, &s.spent)
 	}
 	if !s.thorough {
-		found, err = inTurn(ctx, s, s.limits.quick, text, run)
+		found, err = inTurn(s, s.limits.quick, text, run)
 		if !errors.Is(err, perlre.ErrBudget) {
 			return found, err
 		}
 		s.spent, s.thorough = 0, true
 	}
-	found, err = inTurn(ctx, s, s.limits.thorough, text, run)
+	found, err = inTurn(s, s.limits.thorough, text, run)
 	if errors.Is(err, perlre.ErrBudget) {
 		err = wire.NewFault("cannot be judged: "+err.Error()+" with "+s.String(), errUnjudged)
 	}
@@ -164,8 +156,8 @@ func inBudget[T any](ctx context.Context, s *search, text []byte, run engine[T])
 }
 
 // inTurn matches as soon as there is a slot.
-func inTurn[T any](ctx context.Context, s *search, l lane, text []byte, run engine[T]) (found T, err error) {
-	waited, err := acquireSlot(ctx, l.slots)
+func inTurn[T any](s *search, l lane, text []byte, run engine[T]) (found T, err error) {
+	waited, err := acquireSlot(s.ctx, l.slots)
 	s.waited += waited
 	if err != nil {
 		return found, err
@@ -175,8 +167,8 @@ func inTurn[T any](ctx context.Context, s *search, l lane, text []byte, run engi
 }
 
 // prolong adds to a connection's deadline the time that the search has waited for slots since the last call.
-func (s *search) prolong(ctx context.Context, c *wire.Conn) error {
+func (s *search) prolong(c *wire.Conn) error {
 	waited := s.waited
 	s.waited = 0
-	return c.Prolong(ctx, waited)
+	return c.Prolong(waited)
 }

@@ -51,8 +51,8 @@ func TestMatchOverItsBudgetIsTriedOnceMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := search{matcher: m}
-	if ok, err := s.match(t.Context(), []byte(strings.Repeat("a", 10)+"b")); ok || err != nil || !s.thorough {
+	s := search{ctx: t.Context(), matcher: m}
+	if ok, err := s.match([]byte(strings.Repeat("a", 10) + "b")); ok || err != nil || !s.thorough {
 		t.Errorf("%v, %v, tried again %v", ok, err, s.thorough)
 	}
 }
@@ -121,8 +121,12 @@ func TestDrippingServerIsNotSearchedForEachByte(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := session{server: &wire.Conn{Conn: here, Deadline: time.Now().Add(inTime)}, buf: make([]byte, maxHeard)}
-	if err := h.expect(t.Context(), simpleStep{expect: m}); err == nil {
+	server, err := wire.Guard(t.Context(), here, time.Now().Add(inTime))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: t.Context()}}
+	if err := h.expect(simpleStep{expect: m}); err == nil {
 		t.Error("the pattern was found")
 	}
 	if h.searched > 2*maxSearched {
@@ -136,10 +140,10 @@ func TestDatagramsAreSearchedUpToALimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := simpleAnswer{search: search{matcher: m}}
+	a := simpleAnswer{search: search{ctx: t.Context(), matcher: m}}
 	flood := []byte(strings.Repeat("status\n", 1000))
 	for err = wire.ErrNotYet; errors.Is(err, wire.ErrNotYet); {
-		err = a.datagram(t.Context(), nil, flood)
+		err = a.datagram(nil, flood)
 	}
 	if a.received > maxSimpleAnswer+len(flood) || !strings.HasPrefix(err.Error(), "no line matches /ok/ in the first 262144 bytes") {
 		t.Errorf("%d bytes: %v", a.received, err)

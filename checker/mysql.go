@@ -36,7 +36,7 @@ func newMySQL(s Spec, e *Env, query string) (Checker, error) {
 // Check implements Checker.
 func (t *mysqlTalk) Check(ctx context.Context) Result { return t.clear.warned(t.talk.Check(ctx)) }
 
-func (t *mysqlTalk) run(_ context.Context, d *dialogue) (string, error) {
+func (t *mysqlTalk) run(d *dialogue) (string, error) {
 	login := &mysqlLogin{server: wire.NewLibConn(&d.Dialogue, maxSQL, mysqlHeader, nil), clear: &t.clear}
 	login.server.Length = login.length
 	session, err := t.logIn(login.server)

@@ -1,9 +1,7 @@
 package checker
 
-import "context"
-
 // nntp waits for the greeting of a news server (RFC 3977, 5.1), which is enough.
-func nntp(_ context.Context, d *dialogue) (string, error) {
+func nntp(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	return d.Greeting("NNTP")
 }

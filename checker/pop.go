@@ -1,14 +1,13 @@
 package checker
 
 import (
-	"context"
 	"strings"
 
 	"ldirectord/checker/wire"
 )
 
 // pop logs in to a mailbox (RFC 1939). Without a log-in the greeting is enough.
-func pop(_ context.Context, d *dialogue) (string, error) {
+func pop(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	said, ok, err := d.replyPOP(d.Line("the greeting"))
 	err = wire.Agreed(err, ok, "greeting", said)

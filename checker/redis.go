@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -12,7 +11,7 @@ import (
 
 // redis logs in to a Redis server, if there is a password, and pings it. With `receive` its
 // role in a replication must match, as role:master.
-func redis(ctx context.Context, d *dialogue) (string, error) {
+func redis(d *dialogue) (string, error) {
 	defer d.Send("QUIT", redisCommand("QUIT"))
 	if err := logInRedis(d); err != nil {
 		return "", wire.AtLogin.Of(err)
@@ -34,7 +33,7 @@ func redis(ctx context.Context, d *dialogue) (string, error) {
 			role = strings.TrimRight(line, "\r\n")
 		}
 	}
-	return wire.Show(role), d.receive.want(ctx, "the role", []byte(role))
+	return wire.Show(role), d.want("the role", []byte(role))
 }
 
 func logInRedis(d *dialogue) (err error) {

@@ -65,9 +65,9 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 		return Failed(err)
 	}
 	defer server.Close()
-	h := session{server: server, buf: make([]byte, maxHeard)}
+	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: ctx}}
 	for i, step := range c.steps {
-		if err := h.take(ctx, step); err != nil {
+		if err := h.take(step); err != nil {
 			return Failed(wire.NewFault(fmt.Sprintf("step %d: %v", i+1, err), err))
 		}
 	}
@@ -91,9 +91,9 @@ const (
 	gatherTime  = 100 * time.Millisecond
 )
 
-func (h *session) take(ctx context.Context, step simpleStep) error {
+func (h *session) take(step simpleStep) error {
 	if step.expect != nil {
-		return h.expect(ctx, step)
+		return h.expect(step)
 	}
 	if _, err := h.server.Write([]byte(step.send)); err != nil {
 		return wire.StageFault("sending", err)
@@ -102,10 +102,10 @@ func (h *session) take(ctx context.Context, step simpleStep) error {
 }
 
 // expect reads until the expected text has arrived. The next expectation applies to the text after it.
-func (h *session) expect(ctx context.Context, step simpleStep) error {
+func (h *session) expect(step simpleStep) error {
 	h.search.matcher = step.expect
 	for {
-		if found, err := h.find(ctx); err != nil || found {
+		if found, err := h.find(); err != nil || found {
 			return err
 		}
 		if len(h.received) >= maxHeard {
@@ -119,31 +119,31 @@ func (h *session) expect(ctx context.Context, step simpleStep) error {
 			}
 			return wire.NewFault(text, err)
 		}
-		if err := h.gather(ctx); err != nil {
+		if err := h.gather(); err != nil {
 			return err
 		}
 	}
 }
 
 // find looks for a match in the received data, and removes the data up to its end. Nothing matches nothing.
-func (h *session) find(ctx context.Context) (found bool, err error) {
+func (h *session) find() (found bool, err error) {
 	if len(h.received) == 0 {
 		return false, nil
 	}
 	h.searched += len(h.received)
-	at, err := h.search.find(ctx, h.received)
+	at, err := h.search.find(h.received)
 	if at != nil {
 		h.matched, h.received = h.received[at[0]:at[1]:at[1]], h.received[at[1]:]
 	}
 	if err == nil {
-		err = h.search.prolong(ctx, h.server)
+		err = h.search.prolong(h.server)
 	}
 	return at != nil, err
 }
 
 // gather reads for a while from a server that sends little at a time, so that not every byte causes a search. An error
 // is found again by the next read.
-func (h *session) gather(ctx context.Context) error {
+func (h *session) gather() error {
 	if h.searched < maxSearched {
 		return nil
 	}
@@ -151,12 +151,12 @@ func (h *session) gather(ctx context.Context) error {
 	if end.After(h.server.Deadline) {
 		end = h.server.Deadline
 	}
-	if err := h.server.Until(ctx, end); err != nil {
+	if err := h.server.Until(end); err != nil {
 		return err
 	}
 	for len(h.received) < maxHeard && h.read() == nil {
 	}
-	return h.server.Until(ctx, h.server.Deadline)
+	return h.server.Until(h.server.Deadline)
 }
 
 func (h *session) read() error {

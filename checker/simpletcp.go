@@ -41,7 +41,7 @@ func (c *simpleTCP) Check(ctx context.Context) Result {
 	if c.udp {
 		ask = c.overUDP
 	}
-	a := simpleAnswer{search: search{matcher: c.receive}}
+	a := simpleAnswer{search: search{ctx: ctx, matcher: c.receive}}
 	err := ask(ctx, &a)
 	return concluded("got "+wire.Excerpt(a.found), err)
 }
@@ -63,9 +63,9 @@ func (c *simpleTCP) overTCP(ctx context.Context, a *simpleAnswer) error {
 		if err != nil && !ended {
 			return wire.ReadFault("the answer", a.received > 0 || len(line) > 0, c.timeout, err)
 		}
-		found, err := a.look(ctx, line)
+		found, err := a.look(line)
 		if err == nil {
-			err = a.search.prolong(ctx, tcp)
+			err = a.search.prolong(tcp)
 		}
 		switch {
 		case err != nil || found:
@@ -84,8 +84,7 @@ func closeWrite(c *wire.Conn) {
 }
 
 func (c *simpleTCP) overUDP(ctx context.Context, a *simpleAnswer) error {
-	q := wire.Question{To: c.target, Timeout: c.timeout,
-		Accept: func(from *wire.Conn, datagram []byte) error { return a.datagram(ctx, from, datagram) }}
+	q := wire.Question{To: c.target, Timeout: c.timeout, Accept: a.datagram}
 	err := q.Ask(ctx, func(net.Addr) []byte { return c.request })
 	if wire.IsTimeout(err) && a.received > 0 {
 		return a.mismatch()
@@ -102,7 +101,7 @@ type simpleAnswer struct {
 }
 
 // look searches a line with its end. An empty text is not a line.
-func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err error) {
+func (a *simpleAnswer) look(line []byte) (found bool, err error) {
 	if len(line) == 0 {
 		return false, nil
 	}
@@ -110,7 +109,7 @@ func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err e
 		a.first = bytes.Clone(line[:min(len(line), 2*wire.MaxExcerpt)])
 	}
 	a.received += len(line)
-	found, err = a.search.match(ctx, line)
+	found, err = a.search.match(line)
 	if found {
 		a.found = bytes.Clone(line[:min(len(line), 2*wire.MaxExcerpt)])
 	}
@@ -118,16 +117,16 @@ func (a *simpleAnswer) look(ctx context.Context, line []byte) (found bool, err e
 }
 
 // datagram searches the lines of one datagram. Without a match the check waits for further datagrams, up to a limit.
-func (a *simpleAnswer) datagram(ctx context.Context, from *wire.Conn, datagram []byte) error {
+func (a *simpleAnswer) datagram(from *wire.Conn, datagram []byte) error {
 	for line := range bytes.Lines(datagram) {
-		if found, err := a.look(ctx, line); err != nil || found {
+		if found, err := a.look(line); err != nil || found {
 			return err
 		}
 	}
 	if a.received >= maxSimpleAnswer {
 		return a.mismatch()
 	}
-	return cmp.Or(a.search.prolong(ctx, from), wire.ErrNotYet)
+	return cmp.Or(a.search.prolong(from), wire.ErrNotYet)
 }
 
 // mismatch is the error after the whole answer was searched.

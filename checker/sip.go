@@ -30,7 +30,7 @@ func newSIP(s Spec, e *Env, _ *matcher) (Checker, error) {
 }
 
 // with makes the request over TCP.
-func (t sip) run(_ context.Context, d *dialogue) (string, error) {
+func (t sip) run(d *dialogue) (string, error) {
 	if err := d.Send("the request",
 		strings.TrimSuffix(t.request("TCP", d.Conn.LocalAddr(), rand.Text()), "\r\n")); err != nil {
 		return "", err

@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"context"
 	"net"
 	"strings"
 
@@ -9,7 +8,7 @@ import (
 )
 
 // smtp exchanges greetings with a mail server (RFC 5321, 3.1 and 3.2). It sends no mail.
-func smtp(_ context.Context, d *dialogue) (string, error) {
+func smtp(d *dialogue) (string, error) {
 	defer d.Quit("QUIT")
 	greeting, err := d.Greeting("SMTP")
 	if err != nil {

@@ -28,7 +28,7 @@ type told struct {
 
 // protocol runs the conversation of a protocol, from the greeting to the end. It returns the text that shows that the
 // server is healthy.
-type protocol func(ctx context.Context, d *dialogue) (seen string, err error)
+type protocol func(d *dialogue) (seen string, err error)
 
 // speaking makes the constructor of a check by a conversation.
 func speaking(p protocol) service {
@@ -64,7 +64,7 @@ func (c *talk) Check(ctx context.Context) Result {
 		return Failed(err)
 	}
 	defer d.Close()
-	seen, err := c.protocol(ctx, d)
+	seen, err := c.protocol(d)
 	result := concluded(seen, err)
 	if d.Conn.TLS != nil {
 		result.Warning = c.rules.Warning(d.Conn.TLS)
@@ -77,6 +77,16 @@ func (c *talk) Check(ctx context.Context) Result {
 type dialogue struct {
 	wire.Dialogue
 	told
+	ctx context.Context // of the check
+}
+
+// want compares a text from the server. What names the text in the error.
+func (d *dialogue) want(what string, text []byte) error {
+	ok, err := d.receive.match(d.ctx, text)
+	if err == nil && !ok {
+		err = mismatch("%s does not match %s: got %s", what, d.receive, wire.Excerpt(text))
+	}
+	return err
 }
 
 // begin connects to the server.
@@ -85,7 +95,7 @@ func (c *talk) begin(ctx context.Context) (*dialogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dialogue{wire.NewDialogue(tcp), c.told}
+	d := &dialogue{wire.NewDialogue(tcp), c.told, ctx}
 	switch {
 	case c.later:
 		d.Offered = c.tls

@@ -51,7 +51,7 @@ func FuzzTalk(f *testing.F) {
 		} {
 			d := dialogueOf(text)
 			d.told = told{Account: lvs.Account{Login: "user", Passwd: secret}, hostName: "director", receive: &matcher{}}
-			seen, err := p(t.Context(), d)
+			seen, err := p(d)
 			if err != nil {
 				seen = err.Error()
 			}

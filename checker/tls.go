@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -125,7 +124,7 @@ func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {
 func addressName(s Spec) string { return s.Target.Addr().Unmap().WithZone("").String() }
 
 // handshakeOnly requires TLS, with a certificate that the rules accept.
-func handshakeOnly(_ context.Context, d *dialogue) (string, error) {
+func handshakeOnly(d *dialogue) (string, error) {
 	if err := d.Verdict(); err != nil {
 		return "", err
 	}

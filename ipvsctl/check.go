@@ -1,6 +1,7 @@
 package ipvsctl
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -15,22 +16,16 @@ func (op Op) Check() error {
 	if op.Kind > DelDest {
 		return invalid("unknown operation")
 	}
-	if err := checkKey(op.Key); err != nil {
-		return err
-	}
+	err := checkKey(op.Key)
 	switch op.Kind {
 	case AddService, EditService:
-		return op.Settings.check(op.Key)
+		err = cmp.Or(err, op.Settings.check(op.Key))
 	case AddDest, EditDest:
-		if err := checkDest(op.Dest, op.Key); err != nil {
-			return err
-		}
-		return checkAddr("destination", op.Dest.Addr)
+		err = cmp.Or(err, checkDest(op.Dest, op.Key), checkAddr("destination", op.Dest.Addr))
 	case DelDest:
-		return checkAddr("destination", op.Dest.Addr)
-	default:
-		return nil
+		err = cmp.Or(err, checkAddr("destination", op.Dest.Addr))
 	}
+	return err
 }
 
 // invalid is the error of what ipvsadm or the kernel refuses.
@@ -65,9 +60,8 @@ func checkAddr(of string, addr netip.AddrPort) error {
 		return invalid("address %s with a zone", a)
 	case a.Is4In6():
 		return invalid("IPv4 address %s in the form of IPv6", a)
-	default:
-		return nil
 	}
+	return nil
 }
 
 // maxName is how long the name of a scheduler or a persistence engine may be (linux/ip_vs.h:
@@ -87,9 +81,8 @@ func (s Settings) check(k lvs.Key) error {
 		return invalid("port 0, every port, needs persistence")
 	case s.Flags&OnePacket != 0 && k.Protocol != lvs.UDP && k.Protocol != lvs.Mark:
 		return invalid("one-packet scheduling is for UDP")
-	default:
-		return nil
 	}
+	return nil
 }
 
 func checkDest(d lvs.Dest, k lvs.Key) error {
@@ -107,7 +100,6 @@ func checkDest(d lvs.Dest, k lvs.Key) error {
 		return fmt.Errorf("lower threshold %d above the upper one, %d: %w", d.Lower, d.Upper, syscall.ERANGE)
 	case d.Forward != lvs.Tunnel && d.Encap != (lvs.Encap{}):
 		return invalid("encapsulation without a tunnel")
-	default:
-		return nil
 	}
+	return nil
 }

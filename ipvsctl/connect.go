@@ -99,15 +99,14 @@ func lineFailed(err error) bool {
 	switch errno {
 	case syscall.ENOENT, syscall.ENOBUFS, syscall.EAGAIN, syscall.EBADF:
 		return true
-	default:
-		return false
 	}
+	return false
 }
 
 func (g *genl) close() { g.file.Close() }
 
 func (c *conn) close() {
-	c.moby.close()
+	c.moby.Close()
 	c.genl.close()
 }
 

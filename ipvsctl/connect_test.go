@@ -74,7 +74,7 @@ func TestOpeningsAtOnceLeaveTheLogAlone(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				m.close()
+				m.Close()
 			}
 		})
 	}

@@ -55,11 +55,12 @@ const maxLine = 1024
 // missing or appear twice.
 func EachConnection(ctx context.Context, f func(Connection) error) (skipped int, err error) {
 	file, err := os.Open(connectionsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, &OpError{Op: "connections", Err: err, Hint: "is the module ip_vs loaded?"}
-	}
 	if err != nil {
-		return 0, &OpError{Op: "connections", Err: err}
+		failed := &OpError{Op: "connections", Err: err}
+		if errors.Is(err, fs.ErrNotExist) {
+			failed.Hint = "is the module ip_vs loaded?"
+		}
+		return 0, failed
 	}
 	defer file.Close()
 	return readConnections(ctx, file, f)

@@ -46,9 +46,8 @@ func (op Op) hint(err error) string {
 		return "the kernel lacks module " + string(module)
 	case errors.Is(err, syscall.ENOENT):
 		return "the destination is not in the table"
-	default:
-		return ""
 	}
+	return ""
 }
 
 // absentModule is a module of a scheduler or a persistence engine that the kernel could not load.

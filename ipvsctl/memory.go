@@ -1,6 +1,7 @@
 package ipvsctl
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -77,23 +78,20 @@ func (m *Memory) Timeouts(_ context.Context, order lvs.Timeouts) (was lvs.Timeou
 // Do makes changes, see Client.
 func (m *Memory) Do(ctx context.Context, ops ...Op) (results []error) {
 	for _, op := range ops {
-		results = append(results, m.do(ctx, op))
+		results = append(results, refused(op, m.do(ctx, op)))
 	}
 	return results
 }
 
 func (m *Memory) do(ctx context.Context, op Op) error {
-	if err := ctx.Err(); err != nil {
-		return refused(op, err)
-	}
-	if err := op.Check(); err != nil {
-		return refused(op, err)
+	if err := cmp.Or(ctx.Err(), op.Check()); err != nil {
+		return err
 	}
 	changed, err := m.apply(op)
 	if changed && m.OnChange != nil {
 		m.OnChange()
 	}
-	return refused(op, err)
+	return err
 }
 
 // Close does nothing: the table lives as long as its Memory.
@@ -105,7 +103,7 @@ func (m *Memory) apply(op Op) (changed bool, err error) {
 	service, exists := m.table[op.Key]
 	switch op.Kind {
 	case AddService, EditService:
-		err = m.putService(&service, op, exists)
+		err = putService(&service, op, exists)
 	case DelService:
 		delete(m.table, op.Key)
 		return exists, nil
@@ -118,21 +116,21 @@ func (m *Memory) apply(op Op) (changed bool, err error) {
 	return err == nil, err
 }
 
-func (m *Memory) putService(service *Service, op Op, exists bool) error {
+func putService(service *Service, op Op, exists bool) error {
 	switch {
 	case !exists && op.Kind == EditService:
 		return syscall.ESRCH
 	case exists && op.New:
 		return syscall.EEXIST
 	case !slices.Contains(schedulers, op.Settings.Scheduler), !slices.Contains(engines, op.Settings.PEName):
-		return lacking(op.Settings, m.known)
+		return lacking(op.Settings, known)
 	}
 	service.Key, service.Settings = op.Key, op.Settings.stored(op.Key.IPv6)
 	return nil
 }
 
 // known reports whether a Memory has the scheduler or engine of this module.
-func (m *Memory) known(module string) bool {
+func known(module string) bool {
 	name := strings.TrimPrefix(module, "ip_vs_")
 	engine, isEngine := strings.CutPrefix(name, "pe_")
 	return isEngine && slices.Contains(engines, engine) || !isEngine && slices.Contains(schedulers, name)

@@ -15,7 +15,7 @@ import (
 )
 
 // moby changes virtual services through the library moby/ipvs.
-type moby struct{ handle *ipvs.Handle }
+type moby struct{ *ipvs.Handle }
 
 // setUp runs the set-up of moby/ipvs once, which calls modprobe again and logs if there is none.
 var setUp sync.Once
@@ -38,11 +38,9 @@ func openMoby() (moby, error) {
 	return moby{handle}, nil
 }
 
-func (m moby) close() { m.handle.Close() }
-
 // timeouts changes the timeouts of idle connections, and returns those before.
 func (m moby) timeouts(order lvs.Timeouts) (was lvs.Timeouts, err error) {
-	all, err := m.handle.GetConfig()
+	all, err := m.GetConfig()
 	if err != nil {
 		return was, err
 	}
@@ -53,13 +51,13 @@ func (m moby) timeouts(order lvs.Timeouts) (was lvs.Timeouts, err error) {
 		return was, nil
 	}
 	at := func(i int) time.Duration { return time.Duration(order[i]) * time.Second }
-	return was, m.handle.SetConfig(&ipvs.Config{TimeoutTCP: at(0), TimeoutTCPFin: at(1), TimeoutUDP: at(2)})
+	return was, m.SetConfig(&ipvs.Config{TimeoutTCP: at(0), TimeoutTCPFin: at(1), TimeoutUDP: at(2)})
 }
 
 // probe requests an impossible service. Any error other than ESRCH means missing rights, or a wrong family number: the
 // library never looks it up again, and a reloaded module gets a new one.
 func (m moby) probe() error {
-	_, err := m.handle.GetService(&ipvs.Service{AddressFamily: syscall.AF_INET, Address: net.IPv4zero})
+	_, err := m.GetService(&ipvs.Service{AddressFamily: syscall.AF_INET, Address: net.IPv4zero})
 	switch {
 	case errors.Is(err, syscall.ESRCH):
 		return nil
@@ -74,16 +72,16 @@ func (m moby) probe() error {
 func (m moby) put(op Op) error {
 	s := mobyService(op)
 	if op.Kind == AddService {
-		if err := m.handle.NewService(s); op.New || !errors.Is(err, syscall.EEXIST) {
+		if err := m.NewService(s); op.New || !errors.Is(err, syscall.EEXIST) {
 			return err
 		}
 	}
-	return m.handle.UpdateService(s)
+	return m.UpdateService(s)
 }
 
 // remove removes a service. It succeeds if there is none.
 func (m moby) remove(op Op) error {
-	err := m.handle.DelService(mobyService(op))
+	err := m.DelService(mobyService(op))
 	if errors.Is(err, syscall.ESRCH) {
 		return nil
 	}

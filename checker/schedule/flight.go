@@ -46,22 +46,22 @@ func (f *flight) unconnected(err error) checker.Result {
 }
 
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
-func (l *loop) step(ctx context.Context, f *flight) bool {
+func (l *loop) step(f *flight) bool {
 	if !f.sent && len(f.Request) == 0 {
-		if over := l.connected(ctx, f); over || !f.sent {
+		if over := l.connected(f); over || !f.sent {
 			return over
 		}
 	}
 	if !f.sent {
-		if sent, done := l.send(ctx, f); !sent {
+		if sent, done := l.send(f); !sent {
 			return done
 		}
 	}
-	return l.receive(ctx, f)
+	return l.receive(f)
 }
 
 // connected calls connect again, which returns the result (connect(2)).
-func (l *loop) connected(ctx context.Context, f *flight) bool {
+func (l *loop) connected(f *flight) bool {
 	err := raw.Connect(f.fd, f.To)
 	switch {
 	case raw.InProgress(err):
@@ -71,28 +71,28 @@ func (l *loop) connected(ctx context.Context, f *flight) bool {
 		if f.sent = f.Line > 0; f.sent {
 			return false
 		}
-		l.finish(ctx, f, f.check.Resume(ctx, nil))
+		l.finish(f, f.check.Resume(l.pool.ctx, nil))
 	default:
-		l.finish(ctx, f, f.unconnected(err))
+		l.finish(f, f.unconnected(err))
 	}
 	return true
 }
 
 // send sends the request as soon as there is a connection. It reports whether there is one.
-func (l *loop) send(ctx context.Context, f *flight) (sent, done bool) {
+func (l *loop) send(f *flight) (sent, done bool) {
 	n, err := raw.Write(f.fd, f.Request)
 	switch {
 	case err == syscall.EAGAIN: // no connection yet
 		return false, false
 	case err == syscall.EPIPE || err == syscall.ECONNRESET:
-		l.finish(ctx, f, checker.Failed(wire.StageFault("sending the request", err)))
+		l.finish(f, checker.Failed(wire.StageFault("sending the request", err)))
 		return false, true
 	case err != nil: // the result of the connection
-		l.finish(ctx, f, f.unconnected(err))
+		l.finish(f, f.unconnected(err))
 		return false, true
 	case n < len(f.Request):
 		f.mark(wire.MarkConnect, l.now)
-		l.handOver(ctx, f, f.Request[n:])
+		l.handOver(f, f.Request[n:])
 		return false, true
 	}
 	f.mark(wire.MarkConnect, l.now)
@@ -109,7 +109,7 @@ func (f *flight) mark(m wire.Mark, now time.Time) {
 }
 
 // receive reads available data, and finishes the check if that is enough.
-func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
+func (l *loop) receive(f *flight) (done bool) {
 	for {
 		n, err := raw.Read(f.fd, l.buf[:])
 		switch {
@@ -127,40 +127,40 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 			f.head = append(f.head, said...)
 			said = f.head
 		}
-		more, done := l.judge(ctx, f, said, err)
+		more, done := l.judge(f, said, err)
 		if done {
 			return true
 		}
 		f.head = append(f.head[:0], said...)
 		if f.pieces++; !more || f.pieces == maxPieces && f.Line == 0 || len(f.head) >= maxHeld {
-			l.handOver(ctx, f, nil)
+			l.handOver(f, nil)
 			return true
 		}
 	}
 }
 
 // judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
-func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
+func (l *loop) judge(f *flight, said []byte, err error) (more, done bool) {
 	part := wire.Received{Head: said, Err: err}
-	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.due})
+	r := f.check.Resume(l.pool.ctx, &wire.Conn{Conn: &part, Deadline: f.due})
 	if part.Short || part.Waits {
 		return part.Short, false
 	}
-	l.finish(ctx, f, r)
+	l.finish(f, r)
 	return false, true
 }
 
 // handOver continues a check in a goroutine, which first sends the rest of the request.
-func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
+func (l *loop) handOver(f *flight, request []byte) {
 	if l.forget(f) {
 		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
 	}
 	s := wire.NewSocket(f.fd, f.To)
 	t, check, began, end, head := f.task, f.check, f.began, f.due, f.head
 	guided, isGuided := t.Checker.(checker.Guided)
-	way := ctx
+	way := l.pool.ctx
 	if isGuided {
-		way = wire.WithVia(ctx, *f.Via)
+		way = wire.WithVia(way, *f.Via)
 	}
 	w := wire.WatchingOn(way, began, f.stages)
 	f.head = nil
@@ -169,11 +169,11 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 		u := Update{Task: t, Result: goOn(w, check, s, request, head, end), Began: began}
 		u.Result.Watched(w)
 		if isGuided {
-			l.pool.finishGuided(ctx, guided, u)
+			l.pool.finishGuided(guided, u)
 			return
 		}
 		u.Result.Took = time.Since(began)
-		l.pool.finish(ctx, u)
+		l.pool.finish(u)
 	})
 }
 
@@ -223,23 +223,23 @@ func (l *loop) noteEcho(e echoed) {
 	}
 }
 
-func (l *loop) takeEchoes(ctx context.Context) {
+func (l *loop) takeEchoes() {
 	l.mu.Lock()
 	l.taken, l.echoed = l.echoed, l.taken[:0]
 	l.mu.Unlock()
 	l.pinged = false
 	for _, e := range l.taken {
-		l.finish(ctx, e.flight, e.flight.Ping.Result(e.took, e.err))
+		l.finish(e.flight, e.flight.Ping.Result(e.took, e.err))
 	}
 	clear(l.taken)
 }
 
 // endOfPing handles a ping whose deadline has passed: it tries again, up to checkcount times.
-func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
+func (l *loop) endOfPing(f *flight, now time.Time) {
 	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {
 		if !wire.IsTimeout(err) || f.asked == f.Ping.Attempts {
-			l.finish(ctx, f, f.Ping.Result(0, err))
+			l.finish(f, f.Ping.Result(0, err))
 			return
 		}
 		l.ping(f)

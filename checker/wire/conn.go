@@ -19,6 +19,7 @@ type Conn struct {
 	net.Conn
 	TLS      *tls.Conn // Conn once TLS is open; otherwise nil
 	Deadline time.Time
+	ctx      context.Context // of the check
 	unguard  func() bool
 	watch    *Watch // nil: stages are not timed
 }
@@ -69,7 +70,7 @@ func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 		c.Close()
 		return nil, err
 	}
-	g := &Conn{Conn: c, Deadline: deadline, watch: WatchOf(ctx)}
+	g := &Conn{Conn: c, Deadline: deadline, ctx: ctx, watch: WatchOf(ctx)}
 	if ctx.Done() != nil {
 		g.unguard = context.AfterFunc(ctx, func() { c.SetDeadline(LongAgo) })
 	}
@@ -80,20 +81,20 @@ func Guard(ctx context.Context, c net.Conn, deadline time.Time) (*Conn, error) {
 var LongAgo = time.Unix(1, 0)
 
 // Prolong moves the deadline by the time that the check spent in queues, which does not count.
-func (c *Conn) Prolong(ctx context.Context, waited time.Duration) error {
+func (c *Conn) Prolong(waited time.Duration) error {
 	if waited == 0 {
 		return nil
 	}
 	c.Deadline = c.Deadline.Add(waited)
-	return c.Until(ctx, c.Deadline)
+	return c.Until(c.Deadline)
 }
 
 // Until sets an earlier deadline. It must not replace the deadline of a cancellation.
-func (c *Conn) Until(ctx context.Context, end time.Time) error {
+func (c *Conn) Until(end time.Time) error {
 	if err := c.SetDeadline(end); err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
+	if c.ctx.Err() != nil {
 		return ErrStopped
 	}
 	return nil
