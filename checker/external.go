@@ -90,7 +90,7 @@ func (c *external) stuck() Result {
 }
 
 // errCrowded is a shortage of this machine.
-var errCrowded = wire.NewFault("too many programs are running already", syscall.ENOMEM)
+var errCrowded = wire.NewFault(syscall.ENOMEM, "too many programs are running already")
 
 // runProgram runs the program to its end, or kills it and what it started at the timeout.
 func (c *external) runProgram(ctx context.Context) ([]byte, error) {
@@ -145,7 +145,7 @@ func (c *external) notStarted(err error) Result {
 	if !errors.Is(err, exec.ErrNotFound) {
 		why = wire.Reason(err)
 	}
-	r := Failed(wire.NewFault(fmt.Sprintf("can't run %s: %s", wire.Escape(c.argv[0], 2*wire.MaxExcerpt), why), err))
+	r := Failed(wire.NewFault(err, "can't run %s: %s", wire.Escape(c.argv[0], 2*wire.MaxExcerpt), why))
 	switch {
 	case errors.Is(err, syscall.EAGAIN): // no more processes
 		r.Cause = Shortage

@@ -89,7 +89,7 @@ func (p *Perls) ask(argv []string, weighs bool, check ...string) (*program.Helpe
 }
 
 // errPerl is a shortage of this machine, or perl was killed.
-var errPerl = wire.NewFault("the perl that compiled the file ended, does not answer or can't fork", syscall.ENOMEM)
+var errPerl = wire.NewFault(syscall.ENOMEM, "the perl that compiled the file ended, does not answer or can't fork")
 
 // runPerl has the file's perl fork, waits until that process exits, or kills it at the timeout.
 func (c *external) runPerl(ctx context.Context, perls *Perls) ([]byte, error) {

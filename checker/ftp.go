@@ -70,7 +70,7 @@ func fetchFTP(d *dialogue) (string, error) {
 	}
 	data, err := wire.Connect(d.ctx, netip.AddrPortFrom(d.target.Addr(), port), d.timeout)
 	if err != nil {
-		return "", wire.NewFault("data "+err.Error(), err)
+		return "", wire.NewFault(err, "data %v", err)
 	}
 	defer data.Close()
 	if d.Conn.TLS != nil { // files also go over TLS (RFC 4217, 9)
@@ -102,7 +102,7 @@ func fetchFTP(d *dialogue) (string, error) {
 func readFTP(d *dialogue, data *wire.Conn, content *beginning) error {
 	if d.Conn.TLS != nil {
 		if err := data.OpenTLS(d.Offered); err != nil {
-			return wire.NewFault("data: "+err.Error(), err)
+			return wire.NewFault(err, "data: %v", err)
 		}
 		defer data.TLS.CloseWrite()
 	}
@@ -111,7 +111,7 @@ func readFTP(d *dialogue, data *wire.Conn, content *beginning) error {
 	if err == nil || err == io.EOF || d.Conn.TLS != nil && wire.IsClosed(err) {
 		return nil
 	}
-	return wire.NewFault(wire.Reason(err)+" in the file", err)
+	return wire.NewFault(err, "%s in the file", wire.Reason(err))
 }
 
 // passiveFTP asks for a data port: with EPSV (RFC 2428), or with PASV for older servers. The address in the reply to

@@ -216,9 +216,9 @@ func (at *trail) withoutForeignText(err error) error {
 	case Timeout, Refused, Closed, Unreachable, Shortage:
 		return err
 	case TLS:
-		return wire.NewFault("no TLS there, or a certificate that is not trusted", err)
+		return wire.NewFault(err, "no TLS there, or a certificate that is not trusted")
 	}
-	return wire.NewFault("the answer there can't be used", err)
+	return wire.NewFault(err, "the answer there can't be used")
 }
 
 // walk follows redirects up to the limit, judges the last answer, and returns its status line.

@@ -48,11 +48,12 @@ func NewMatching() *Matching {
 // errUnjudged is an answer that could not be compared with receive: the server's state stays.
 var errUnjudged = errors.New("cannot be judged")
 
+var errNoTurn = wire.NewFault(errUnjudged,
+	"cannot be judged: no turn to match the answer in %v: too many answers are being matched", maxSlotWait)
+
 // acquireSlot waits for a free slot to match an answer, and returns how long it waited.
 func acquireSlot(ctx context.Context, slots chan struct{}) (waited time.Duration, err error) {
-	return acquire(ctx, slots, maxSlotWait,
-		wire.NewFault("cannot be judged: no turn to match the answer in "+maxSlotWait.String()+
-			": too many answers are being matched", errUnjudged))
+	return acquire(ctx, slots, maxSlotWait, errNoTurn)
 }
 
 // acquire waits for a free slot, no longer than patience allows, and returns how long it waited. A nil lane always has
@@ -150,7 +151,7 @@ func inBudget[T any](s *search, text []byte, run engine[T]) (found T, err error)
 	}
 	found, err = inTurn(s, s.limits.thorough, text, run)
 	if errors.Is(err, perlre.ErrBudget) {
-		err = wire.NewFault("cannot be judged: "+err.Error()+" with "+s.String(), errUnjudged)
+		err = wire.NewFault(errUnjudged, "cannot be judged: %v with %s", err, s)
 	}
 	return found, err
 }

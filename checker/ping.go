@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 
 	"ldirectord/checker/wire"
@@ -52,9 +51,9 @@ func (c *pingCheck) Result(took time.Duration, err error) Result {
 	case !wire.IsTimeout(err):
 		return Failed(wire.AtConnect.Of(wire.StageFault("ping", err)))
 	}
-	silence := fmt.Sprintf("ping: no answer in %v", c.timeout)
+	silence := wire.NewFault(err, "ping: no answer in %v", c.timeout)
 	if c.Attempts > 1 {
-		silence = fmt.Sprintf("ping: no answer to %d requests, %v each", c.Attempts, c.timeout)
+		silence = wire.NewFault(err, "ping: no answer to %d requests, %v each", c.Attempts, c.timeout)
 	}
-	return Failed(wire.AtConnect.Of(wire.NewFault(silence, os.ErrDeadlineExceeded)))
+	return Failed(wire.AtConnect.Of(silence))
 }

@@ -295,7 +295,7 @@ func answers(c Checker) func(context.Context) error {
 	return func(ctx context.Context) error {
 		r := c.Check(ctx)
 		if !r.OK {
-			return wire.NewFault(r.Detail, nil)
+			return wire.NewFault(nil, "%s", r.Detail)
 		}
 		return nil
 	}

@@ -84,11 +84,10 @@ func (c Cause) String() string {
 // causeOf is the class of an error that ended a check.
 func causeOf(err error) Cause {
 	var (
-		lookup  *net.DNSError
-		record  tls.RecordHeaderError
-		failed  *wire.HandshakeError
-		refusal *tls.CertificateVerificationError
-		errno   syscall.Errno
+		lookup *net.DNSError
+		record tls.RecordHeaderError
+		failed *wire.HandshakeError
+		errno  syscall.Errno
 	)
 	switch {
 	case errors.Is(err, wire.ErrStopped), isShortage(err):
@@ -105,7 +104,7 @@ func causeOf(err error) Cause {
 		return Closed
 	case wire.IsOneOf(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN):
 		return Unreachable
-	case errors.As(err, &record), errors.As(err, &failed), errors.As(err, &refusal):
+	case errors.As(err, &record), errors.As(err, &failed):
 		return TLS
 	case errors.As(err, &errno):
 		return Other

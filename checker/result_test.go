@@ -34,9 +34,9 @@ func TestEachFailureHasItsCause(t *testing.T) {
 		Refused:     {connect(syscall.ECONNREFUSED)},
 		Closed:      {connect(syscall.ECONNRESET), connect(syscall.EPIPE)},
 		Unreachable: {connect(syscall.EHOSTUNREACH), connect(syscall.ENETUNREACH)},
-		Lookup: {wire.NewFault("look-up", &net.DNSError{Err: "no such host", IsNotFound: true}),
+		Lookup: {wire.NewFault(&net.DNSError{Err: "no such host", IsNotFound: true}, "look-up"),
 			&net.DNSError{Err: "late", IsTimeout: true}},
-		TLS:      {wire.NewFault("no TLS", tls.RecordHeaderError{}), refusedHandshake()},
+		TLS:      {wire.NewFault(tls.RecordHeaderError{}, "no TLS"), refusedHandshake()},
 		Shortage: {connect(syscall.EMFILE), connect(syscall.EADDRNOTAVAIL), wire.ErrStopped},
 	} {
 		for _, err := range errs {

@@ -2,7 +2,6 @@ package checker
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"ldirectord/checker/perlre"
@@ -68,7 +67,7 @@ func (c *simpleSteps) Check(ctx context.Context) Result {
 	h := session{server: server, buf: make([]byte, maxHeard), search: search{ctx: ctx}}
 	for i, step := range c.steps {
 		if err := h.take(step); err != nil {
-			return Failed(wire.NewFault(fmt.Sprintf("step %d: %v", i+1, err), err))
+			return Failed(wire.NewFault(err, "step %d: %v", i+1, err))
 		}
 	}
 	return passed(h.seen())
@@ -113,11 +112,11 @@ func (h *session) expect(step simpleStep) error {
 				wire.Excerpt(h.received))
 		}
 		if err := h.read(); err != nil {
-			text := wire.AwaitFault(step.expect.String(), false, err).Error()
+			err = wire.AwaitFault(step.expect.String(), false, err)
 			if len(h.received) > 0 {
-				text += ": got " + wire.Excerpt(h.received)
+				err = wire.NewFault(err, "%v: got %s", err, wire.Excerpt(h.received))
 			}
-			return wire.NewFault(text, err)
+			return err
 		}
 		if err := h.gather(); err != nil {
 			return err

@@ -76,7 +76,7 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(text) {
-			return nil, errNoCertificate(path)
+			return nil, fmt.Errorf("%s: no certificate in it", path)
 		}
 		return pool, nil
 	})
@@ -86,7 +86,7 @@ func (e *Env) authorities(path string) (*x509.CertPool, error) {
 func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
 	cert, err := run.ReadFile(certPath, maxPEM)
 	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(cert) {
-		err = errNoCertificate(certPath)
+		err = fmt.Errorf("%s: no certificate in it", certPath)
 	}
 	if err != nil {
 		return nil, &SpecError{"tlscert", err}
@@ -101,10 +101,6 @@ func clientCertificate(certPath, keyPath string) (*tls.Certificate, error) {
 	}
 	return &pair, nil
 }
-
-type errNoCertificate string
-
-func (e errNoCertificate) Error() string { return string(e) + ": no certificate in it" }
 
 // tlsRules returns the TLS rules of a Spec, and reads its files.
 func (e *Env) tlsRules(s Spec) (r wire.TLSRules, err error) {

@@ -31,14 +31,14 @@ type command struct {
 }
 
 func (c command) String() string {
-	words := []string{c.option, c.chain}
+	text := c.option + " " + c.chain
 	if c.option == insertRule {
-		words = append(words, strconv.Itoa(c.position))
+		text += " " + strconv.Itoa(c.position)
 	}
 	if c.rule != "" {
-		words = append(words, c.rule)
+		text += " " + c.rule
 	}
-	return strings.Join(words, " ")
+	return text
 }
 
 // The options of commands.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -33,5 +32,5 @@ func hasModule(root fs.FS, name string) bool {
 	}
 	release, _ := fs.ReadFile(root, "proc/sys/kernel/osrelease")
 	builtIn, _ := fs.ReadFile(root, path.Join("lib/modules", strings.TrimSpace(string(release)), "modules.builtin"))
-	return regexp.MustCompile(`(?m)/` + regexp.QuoteMeta(name) + `\.ko$`).Match(builtIn)
+	return strings.Contains(string(builtIn)+"\n", "/"+name+".ko\n")
 }

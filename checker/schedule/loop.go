@@ -203,8 +203,8 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 	}
 	check := checker.LightOf(t.Checker)
 	o, _ := check.Opening()
-	*f = flight{Opening: o, task: t, check: check, began: now, slot: slot{due: now.Add(o.Timeout)}, fd: -1, head: f.head[:0],
-		echo: icmp.Echo{Done: f.echo.Done}}
+	*f = flight{Opening: o, task: t, check: check, began: now, slot: slot{due: now.Add(o.Timeout)}, fd: -1,
+		head: f.head[:0], echo: icmp.Echo{Done: f.echo.Done}}
 	heap.Push(&l.ends, f)
 	return f
 }

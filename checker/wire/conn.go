@@ -52,8 +52,10 @@ func (c *Conn) Send(what string, request []byte) error {
 // OpenTLS opens TLS on a connection, within its deadline.
 func (c *Conn) OpenTLS(cfg *tls.Config) error {
 	t := tls.Client(c.Conn, cfg)
-	err := AtTLS.Of(handshakeFault(t.Handshake()))
-	if err == nil {
+	err := t.Handshake()
+	if err != nil {
+		err = AtTLS.Of(&Fault{handshakeReason(err), &HandshakeError{err}})
+	} else {
 		c.Conn, c.TLS = t, t
 		c.watch.Mark(MarkTLS)
 		c.watch.certified(t)
@@ -143,7 +145,7 @@ func Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.A
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, &Fault{"look-up of " + Show(host) + " failed: " + lookupReason(err), err}
+		return nil, NewFault(err, "look-up of %s failed: %s", Show(host), lookupReason(err))
 	}
 	w.Mark(MarkLookup)
 	w.Remark("%s has %v", host, addrs)
@@ -156,7 +158,7 @@ func Resolve(ctx context.Context, host string, timeout time.Duration) ([]netip.A
 // ConnectFault is the error of a connection that failed or took too long, with a text for operators.
 func ConnectFault(err error, timeout time.Duration) error {
 	if IsTimeout(err) {
-		return AtConnect.Of(&Fault{fmt.Sprintf("connect: no answer in %v", timeout), err})
+		return AtConnect.Of(NewFault(err, "connect: no answer in %v", timeout))
 	}
 	return AtConnect.Of(StageFault("connect", err))
 }

@@ -27,7 +27,9 @@ func (f *Fault) Error() string { return f.text }
 func (f *Fault) Unwrap() error { return f.err }
 
 // NewFault puts an error into words.
-func NewFault(text string, err error) error { return &Fault{text, err} }
+func NewFault(err error, format string, args ...any) error {
+	return &Fault{fmt.Sprintf(format, args...), err}
+}
 
 // StageFault marks the stage of a check in which an error occurred.
 func StageFault(stage string, err error) error {
@@ -77,7 +79,7 @@ func Reason(err error) string {
 func ReadFault(part string, begun bool, timeout time.Duration, err error) error {
 	switch {
 	case IsTimeout(err) && !begun:
-		return &Fault{fmt.Sprintf("no answer in %v", timeout), err}
+		return NewFault(err, "no answer in %v", timeout)
 	case IsClosed(err) && !begun:
 		return &Fault{"connection closed without an answer", err}
 	}

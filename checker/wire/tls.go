@@ -97,21 +97,19 @@ func hasShortKey(c *x509.Certificate) bool {
 	return ok && key.N.BitLen() < minRSA
 }
 
-// handshakeFault explains an error of a handshake.
-func handshakeFault(err error) error {
+// handshakeReason explains an error of a handshake.
+func handshakeReason(err error) string {
 	var notTLS tls.RecordHeaderError
 	var untrusted *tls.CertificateVerificationError
 	switch {
-	case err == nil:
-		return nil
 	case IsTimeout(err):
-		return &Fault{"timeout in TLS handshake", err}
+		return "timeout in TLS handshake"
 	case errors.As(err, &notTLS):
-		return &Fault{"TLS handshake: the port does not speak TLS", err}
+		return "TLS handshake: the port does not speak TLS"
 	case errors.As(err, &untrusted):
-		return &Fault{"certificate refused: " + distrust(untrusted.Err), err}
+		return "certificate refused: " + distrust(untrusted.Err)
 	}
-	return StageFault("TLS handshake", &HandshakeError{err})
+	return "TLS handshake: " + Reason(err)
 }
 
 // HandshakeError marks an error in a handshake: crypto/tls has no type for an alert.

@@ -75,9 +75,9 @@ func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) 
 			var network net.Error
 			switch {
 			case IsTimeout(err) && q.Strays > 0:
-				return &Fault{fmt.Sprintf("no answer in %v, but other datagrams", q.Timeout), err}
+				return NewFault(err, "no answer in %v, but other datagrams", q.Timeout)
 			case IsTimeout(err):
-				return &Fault{fmt.Sprintf("no answer in %v", q.Timeout), err}
+				return NewFault(err, "no answer in %v", q.Timeout)
 			case errors.As(err, &network):
 				return StageFault("udp", err)
 			}

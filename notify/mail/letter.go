@@ -62,14 +62,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 	if down := e.Kind == notify.Deleted || e.Kind == notify.Quiescent; down && e.Reason != "" {
 		l.reason = plain(e.Reason) // in the header as well: for programs
 	}
-	var details string
-	if rule.ServiceName != "" {
-		details += "Service name: " + plain(rule.ServiceName) + "\n"
-	}
-	if rule.Comment != "" {
-		details += "Comment: " + plain(rule.Comment) + "\n"
-	}
-	if details != "" {
+	if details := detail("Service name", rule.ServiceName) + detail("Comment", rule.Comment); details != "" {
 		l.body += "\n" + details + "\n"
 	}
 	if more := further(rule, e); rule.Why != "" && more != "" {
@@ -80,13 +73,11 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 
 // further has the details that the Perl's mail does not contain, one line for each.
 func further(rule Rule, e notify.Event) (lines string) {
-	if e.Reason != "" {
-		label := "Reason"
-		if e.Kind == notify.Added || e.Kind == notify.Restored {
-			label = "Last failure"
-		}
-		lines += label + ": " + plain(e.Reason) + "\n"
+	label := "Reason"
+	if e.Kind == notify.Added || e.Kind == notify.Restored {
+		label = "Last failure"
 	}
+	lines = detail(label, e.Reason)
 	if e.Before != "" {
 		lines += fmt.Sprintf("State before: %s for %v\n", e.Before, e.Lasted.Round(time.Second))
 	}
@@ -97,6 +88,14 @@ func further(rule Rule, e notify.Event) (lines string) {
 		lines += plain("To find out more: "+rule.Why+" "+e.Virtual+" "+e.Name) + "\n"
 	}
 	return lines
+}
+
+// detail is a line of a mail, if there is a text.
+func detail(label, text string) string {
+	if text == "" {
+		return ""
+	}
+	return label + ": " + plain(text) + "\n"
 }
 
 // box names the queue of a letter. Letters to the same people by the same server are sent one after the other.

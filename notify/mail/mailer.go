@@ -54,7 +54,10 @@ type downServer struct{ virtual, real string }
 // and works again (MailFailed, MailRecovered). The function report is called from several goroutines; it must not block
 // or call the Mailer. Close ends it.
 func New(report func(notify.Event)) *Mailer {
-	return &Mailer{report: report, out: newOutbox(report), down: map[downServer]notify.Event{}}
+	m := &Mailer{report: report, out: newOutbox(report), down: map[downServer]notify.Event{}}
+	m.timer = time.AfterFunc(time.Hour, m.remind)
+	m.timer.Stop() // nothing is due
+	return m
 }
 
 // Set replaces the rules, by Event.Virtual. Reminders of servers that are still configured continue, at the new
@@ -109,9 +112,7 @@ func (m *Mailer) Notify(e notify.Event) {
 func (m *Mailer) Close(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
-	if m.timer != nil {
-		m.timer.Stop()
-	}
+	m.timer.Stop()
 	m.mu.Unlock()
 	return m.out.close(ctx)
 }
@@ -119,11 +120,9 @@ func (m *Mailer) Close(ctx context.Context) error {
 // mail sends mail about one change. For a server that is added with weight 0 the subject is that it became quiescent,
 // as in the Perl.
 func (m *Mailer) mail(e notify.Event) {
-	rule := m.rules[e.Virtual]
-	if !rule.mails(e.Status) {
-		return
+	if rule := m.rules[e.Virtual]; rule.mails(e.Status) {
+		m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
 	}
-	m.send(e, newLetter(rule, e, strings.TrimPrefix(e.Text, "Readd ")))
 }
 
 // mailAll sends mail to every recipient of any rule, once to each.
@@ -153,11 +152,8 @@ func (m *Mailer) schedule(s downServer) {
 	if m.closed || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
 		return
 	}
-	if m.timer != nil {
-		m.timer.Stop()
-	}
 	m.due = at
-	m.timer = time.AfterFunc(time.Until(at), m.remind)
+	m.timer.Reset(time.Until(at))
 }
 
 // remind sends the reminders that are due. The Perl looks between two rounds of checks, so its reminders always say
