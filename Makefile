@@ -29,6 +29,7 @@
 ## make package-test as root on Debian: the packages, on a clean Debian
 ## make bare-test    as root on Debian: a first hour as an ordinary user of a bare one
 ## make mutate       how many changed conditions and sums the packages' own tests notice; MUTATE=./director chooses one
+## make deletion-test  without one capability after the other: its file and the lines that name it; all else builds and does what it did
 ## make perl-cost    as root on Debian: what external-perl costs beside the Perl ldirectord, by fork=yes and no
 ## make peers        as root: what a check costs beside keepalived and a small C program, and what watch costs, in a quarter of an hour; PEERS="http 1000" chooses
 ## make bench-compare  what a change costs: the benchmarks of BASE=REVISION and of this tree
@@ -88,7 +89,7 @@ endif
 .DEFAULT_GOAL = build
 .DELETE_ON_ERROR:
 .PHONY: help help-all build test expected test-all long unit-test tools-test kernel-test kernel-test-1 kernel-test-2 all-faults all-faults-1 all-faults-2 all-chaos long-checkvip long-files long-runs long-chaos long-walk long-kernel long-judgement long-watch long-observe long-switch long-idle long-onfail \
-	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures modules vet staticcheck misspell bench bench-compare \
+	long-gaps long-shadow long-directors long-neighbours neighbours-test directors-test traffic conformance shadow-test manager-test manager-test-1 manager-test-2 systemd-test package-test bare-test page-test page-pictures deletion-test modules vet staticcheck misspell bench bench-compare \
 	peers perl-cost size mutate fuzz demo clean always
 
 build: ldirectord ldirectord-oracle
@@ -127,7 +128,7 @@ expected:
 # not wait for a processor; then three parts at a time, which wait for their guests most of the time.
 test-all: ldirectord
 	@testdata/servers/install
-	@$(MAKE) staticcheck misspell
+	@$(MAKE) staticcheck misspell deletion-test
 	LDIRECTORD=$(CURDIR)/ldirectord REAL_TESTS=required $(call tests,real-tests,standard-quiet) -count=1 -run '^TestReal' $(call packages_with,TestReal)
 	cd tools && REAL_TESTS=required $(call tests,real-tools,standard-quiet) -count=1 -run '^TestReal' ./...
 	LONG_TESTS=20s $(call tests,long-tests,standard-quiet) -count=1 -run '^TestLong' ./checker
@@ -152,6 +153,9 @@ unit-test:
 			$(call packages_with,Test($(ALONE))\b) || ended=$$?;) \
 		$(RACED) $(call replayed,$@)$(GOTESTSUM) --jsonfile $(call EVENTS,$@) -- $(RACE) -skip '^Test(Kernel$(if $(RACE),|($(ALONE))$$))' ./... || ended=$$?; \
 		[ "$(MAKELEVEL)" != 0 ] || testdata/skipped build/unit-test.json; exit $$ended
+
+deletion-test:
+	@testdata/deletion
 
 # The programs that are not in the binary are a module of their own.
 tools-test:

@@ -183,7 +183,7 @@ func (o *oracle) restMoment(key lvs.Key, s section, table lvs.Dests, knows *judg
 		f.Ends = s.ends(now)
 		f.LeftOut = now != nil && now.Suspect
 		// while weights climb, it comes back at a whole second
-		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && judge.NeedsOrder(now) || time.Since(now.Turn) < grace)
+		f.Waits = f.LeftOut && now.Waits() && (s.leavesOut() && now.Suspect && now.Suspects > 2 || time.Since(now.Turn) < grace)
 		f.Connected, f.Gone = o.busy[e.addr], e.elsewhere && now == nil
 		f.Held = (f.Verdict == health.Down || f.Asks > health.NoAdmin) && now != nil && now.Held && !o.putIn[spot{key, e.addr}]
 	}

@@ -230,4 +230,6 @@ func (e *examiner) ask(v *virtual, s *server) {
 	e.pool.Ask(tasks...)
 }
 
-var suspectedKind = kind{"suspected", judge.Doubt, func(a *subject) string { return after("suspected: ", a.s.suspicion()) }}
+var suspectedKind = kind{"suspected", judge.Doubt, func(a *subject) string {
+	return after("suspected: ", a.s.suspicion())
+}}

@@ -45,8 +45,8 @@ func (v View) falls() string {
 
 const maxReturns = 2 // of a server whose clients get no answers; after that only an order lets it back in
 
-// NeedsOrder reports whether a server that was left out comes back only by an order, unless too few others serve.
-func NeedsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
+// needsOrder reports whether a server that was left out comes back only by an order, unless too few others serve.
+func needsOrder(s *Server) bool { return s.Suspect && s.Suspects > maxReturns }
 
 // heldDown notes how long servers that left service stay out. After long enough without a failure, the failures of a
 // server are forgotten.
@@ -84,5 +84,5 @@ func (h *hearing) count(s *Server) {
 }
 
 func (h *hearing) isHeldDown(s *Server) bool {
-	return h.HoldDown > 0 && (h.now.Before(s.Turn) || h.Observe == lvs.LeftOut && NeedsOrder(s))
+	return h.HoldDown > 0 && (h.now.Before(s.Turn) || h.Observe == lvs.LeftOut && needsOrder(s))
 }

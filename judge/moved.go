@@ -13,7 +13,8 @@ var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {
 	if v.One.MovedTo < 0 {
 		return ""
 	}
-	return "its name has a new address; this server serves until it fails, or until the one at the new address is up"
+	return "its name has a new address; this server serves until it fails, or " +
+		"until the one at the new address is up"
 }}
 
 var movedAgainRule = Rule{"given up", "keepserving", false, moved,

@@ -11,28 +11,6 @@ import (
 // clients gets an answer. With observe = out it is then left out: it has weight 0, and holddown decides when it comes
 // back.
 
-const surely = 3 // looks in a row after which a server is left out
-
-// Observed notes a look at the packets of a server: whether it is suspected, whether enough others were answered
-// meanwhile, and whether it answered. It reports whether the table may change. For a server that fails, or is left out,
-// nothing is noted.
-func Observed(s *Server, suspected, well, answered bool) (changed bool) {
-	switch {
-	case s.Verdict() == health.Down || s.Suspect:
-	case !suspected:
-		s.Looks = 0
-		if answered {
-			s.Suspects = 0
-		}
-	case well || s.Looks == 0:
-		s.Looks = min(s.Looks+1, surely)
-	}
-	return s.Looks == surely
-}
-
-// isLeftOut reports whether a server passes, and is out because its clients got no answers.
-func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
-
 var suspectRule = Rule{"suspects", "packets of clients", false, leaveOut,
 	"a server whose clients get no answers is left out, one at a time, while enough others serve"}
 
@@ -67,7 +45,7 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 		switch s := v.One; {
 		case !s.Suspect || !v.isKeptOut():
 			return ""
-		case NeedsOrder(s):
+		case needsOrder(s):
 			return "held down until an order (set … ready): " + noAnswers(s)
 		default:
 			return fmt.Sprintf("held down for another %v: %s", v.left(s.Turn), noAnswers(s))
@@ -85,7 +63,7 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 	},
 	Begins: func(v View) Notice {
 		what := "Held down until an order (set … ready)"
-		if !NeedsOrder(v.One) {
+		if !needsOrder(v.One) {
 			what = fmt.Sprintf("Held down for %v", v.left(v.One.Turn))
 		}
 		return Notice{"held-down", what, ": " + noAnswers(v.One)}

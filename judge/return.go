@@ -16,6 +16,9 @@ func (s *Server) Waits() bool {
 	return passes && !s.Backup && !s.Drained() && !s.Suspended()
 }
 
+// isLeftOut reports whether a server passes, and is out because its clients got no answers.
+func isLeftOut(s *Server) bool { return s.Suspect && s.Waits() }
+
 // needed is how many servers serve before any of them is kept out.
 func needed(c *Case) int {
 	_, enough := c.MinServers.Of(c.Weighted())
@@ -30,7 +33,7 @@ type waiter struct {
 }
 
 var queueRule = Rule{"queue", "checks", false, queue,
-	"servers that checks took out wait in the order in which they passed, and come back at once while too few serve"}
+	"servers that checks took out wait in the order in which they passed, or come back at once while too few serve"}
 
 // queue lines up the servers that wait. Those that a rule bars come last, and back only if they are needed.
 func queue(h *hearing) {

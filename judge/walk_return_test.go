@@ -68,7 +68,7 @@ func comesAtPace(s *step) string {
 		case one.Gone:
 		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
 			return nameOf(one) + " comes back too soon after another"
-		case facts.Waits && !NeedsOrder(one) && !came && !one.Turn.After(instant):
+		case facts.Waits && !needsOrder(one) && !came && !one.Turn.After(instant):
 			return nameOf(one) + " waits, and no other came"
 		}
 	}
