@@ -16,7 +16,7 @@ func check(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	isRefused := l.Plan == nil || c.noWarnings && len(l.Found.Warnings()) > 0
+	isRefused := l.Plan == nil || c.WarningsAreErrors && len(l.Found.Warnings()) > 0
 	if c.answer != nil {
 		// in the form of the conformance corpus
 		c.answer["warnings"], c.answer["diagnostics"] = findings(l.Found.Warnings()), findings(l.Found)
@@ -27,7 +27,7 @@ func check(ctx context.Context, c *call) error {
 		}
 		switch {
 		case l.Config == nil:
-		case c.secrets:
+		case c.WithSecrets:
 			c.answer["config"] = l.Config
 		default:
 			c.answer["config"] = l.Config.WithoutSecrets()
@@ -46,10 +46,10 @@ const screen = 20
 
 func printCheck(c *call, l *daemon.Loaded) {
 	found, left := l.Found.ByPosition(), 0
-	if !c.all {
+	if !c.All {
 		found, left = found.Brief().Within(screen - 2)
 	}
-	quotes := isTerminal(os.Stdout) && (c.all || 3*len(found) < screen)
+	quotes := isTerminal(os.Stdout) && (c.All || 3*len(found) < screen)
 	for _, d := range found {
 		line := d.String() + "\n"
 		if quotes {

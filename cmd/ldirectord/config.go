@@ -19,8 +19,8 @@ import (
 func (c *call) source() daemon.Source {
 	judges := c.verb == "check" || c.command.is("perls") && !c.command.is("by-file")
 	return daemon.Source{
-		Path: c.path, Names: c.instance().Files().Names, Strict: c.strict, Wait: !judges,
-		Alone: c.noLookup, Checks: c.env, Dirs: c.dirs,
+		Path: c.path, Names: c.instance().Files().Names, Strict: c.Strict, Wait: !judges,
+		Alone: c.NoLookup, Checks: c.env, Dirs: c.dirs,
 	}
 }
 
@@ -69,7 +69,7 @@ func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
 // unread gives a file that can't be read the exit status of a refused one, as the Perl ldirectord does; for a file that
 // is lost it is the usual one. In the foreground it is that of a crash, so that a service manager tries again.
 func (c *call) unread(err error) error {
-	if c.stay || errors.Is(err, fs.ErrNotExist) {
+	if c.Foreground || errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return exit{exitConfig, err}
@@ -79,7 +79,7 @@ func (c *call) unread(err error) error {
 // foreground the exit status is that of a crash, so that a service manager tries again.
 func refused(c *call, found parser.Diagnostics) int {
 	switch {
-	case !c.stay:
+	case !c.Foreground:
 		return exitConfig
 	case found.OnlyLookups():
 		return exitFailure

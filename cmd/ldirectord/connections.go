@@ -25,11 +25,11 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
 	to := io.Writer(c.out)
-	if c.jsonOut {
+	if c.JSON {
 		to = jsonWriter{c.raw}
 	}
 	if c.table.Live == nil { // a table in memory has no connections
-		newConnectionPrinter(to, c.jsonOut, nil).end(0)
+		newConnectionPrinter(to, c.JSON, nil).end(0)
 		return nil
 	}
 	if err := c.table.Connect(ctx); err != nil {
@@ -44,7 +44,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 		return err
 	}
 	owners := newOwners(l.Plan.Services(""), table, states, virtual)
-	out := newConnectionPrinter(to, c.jsonOut, owners.services)
+	out := newConnectionPrinter(to, c.JSON, owners.services)
 	skipped, err := c.table.Connections(ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {
 			out.connection(line)
@@ -55,7 +55,7 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 		return err
 	}
 	out.end(skipped)
-	if skipped > 0 && !c.jsonOut {
+	if skipped > 0 && !c.JSON {
 		c.warn("lines of the kernel's table of connections that could not be read: %d", skipped)
 	}
 	return nil

@@ -22,7 +22,7 @@ const readyEnv = "LDIRECTORD_READY_FD"
 
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
 func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
-	if c.debug || c.stay || l.Config.Global.Supervised {
+	if c.Debug || c.Foreground || l.Config.Global.Supervised {
 		return daemon.Run(ctx, daemonOptions(c, l, supervisor(c), nil))
 	}
 	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
@@ -45,8 +45,8 @@ func daemonOptions(c *call, l *daemon.Loaded, by instance.Supervisor, ready io.W
 	return daemon.Options{
 		Instance: c.instance(), Table: c.table, Supervisor: by, Config: c.source(), Loaded: l,
 		Manager: c.manager, Via: c.via, Args: c.own(),
-		Name: c.instanceName(), Version: version, Debug: c.debug, JSONLog: c.logFormat == "json",
-		PidFile: ready != nil || c.stay, Ready: ready, Stderr: c.stderr,
+		Name: c.instanceName(), Version: version, Debug: c.Debug, JSONLog: c.LogFormat == "json",
+		PidFile: ready != nil || c.Foreground, Ready: ready, Stderr: c.stderr,
 	}
 }
 

@@ -91,18 +91,18 @@ func (c *call) run(ctx context.Context) error {
 		return exit{status: exitUsage}
 	}
 	switch {
-	case c.help:
+	case c.Help:
 		if err := showHelp(c.out, c.topic); err != nil {
 			return exit{exitUsage, err}
 		}
 		return nil
-	case c.version:
+	case c.Version:
 		c.tell("Linux Director Daemon (ldirectord) %s", version)
 		c.tell("commit %s of %s, %s %s/%s", commit, date, runtime.Version(), runtime.GOOS,
 			runtime.GOARCH)
 		return nil
 	}
-	if c.jsonOut && !c.command.is("own-json") {
+	if c.JSON && !c.command.is("own-json") {
 		c.answer = map[string]any{"error": nil}
 	}
 	err := c.act(ctx)

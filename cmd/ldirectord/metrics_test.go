@@ -45,7 +45,7 @@ func (d *runningDaemon) write(config string) {
 
 // options are the options of a command for this daemon.
 func (d *runningDaemon) options() *options {
-	return &options{runDir: d.dir, config: "ld.cf", path: filepath.Join(d.dir, "ld.cf"), ipvs: "memory"}
+	return &options{RunDir: d.dir, config: "ld.cf", path: filepath.Join(d.dir, "ld.cf"), IPVS: "memory"}
 }
 
 func (d *runningDaemon) tell(verb ...string) {

@@ -208,7 +208,7 @@ func carryOut(ctx context.Context, c *call, role instance.Role) error {
 
 // mayStart refuses to start a daemon that its supervisor starts. It starts no daemon in the foreground.
 func (c *call) mayStart(l *daemon.Loaded, runs bool) error {
-	c.debug, c.stay = false, false
+	c.Debug, c.Foreground = false, false
 	if !runs && l.Config.Global.Supervised {
 		return errors.New("supervised = yes: only the supervisor starts the daemon; " +
 			"one that standby started can be promoted")

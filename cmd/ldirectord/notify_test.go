@@ -53,7 +53,7 @@ func TestAnOrderIsCarriedOutWhenItsVerbIsKilled(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := options{runDir: dir, config: file}
+	o := options{RunDir: dir, config: file}
 	table := filepath.Join(dir, "table")
 	ending := pretendEnding(t, o.instance(), instance.Daemon{Path: file, Table: "memory:" + table, NetNS: instance.NetNS()})
 

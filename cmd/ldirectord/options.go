@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,24 +25,24 @@ import (
 	"ldirectord/parser"
 )
 
-// options are the values of the command line.
+// options are the values of the command line. An exported field is the option of that name, see flags.
 type options struct {
-	debug     bool
-	help      bool
-	version   bool
-	ipvs      string // kernel, memory or memory:FILE
-	table     ipvsctl.Access
-	logFormat string // text or json
-	runDir    string // without --rundir: what chooseRunDir finds
-	jsonOut   bool
-	empty     bool
-	verbose   bool
-	watch     time.Duration // 0: once
-	lines     int
-	keep      bool
-	stay      bool // --foreground
-	programs  bool // --with-programs
-	reportTo  string
+	Debug        bool
+	Help         bool
+	Version      bool
+	IPVS         string // kernel, memory or memory:FILE
+	table        ipvsctl.Access
+	LogFormat    string // text or json
+	RunDir       string // without --rundir: what chooseRunDir finds
+	JSON         bool
+	Empty        bool
+	Verbose      bool
+	Watch        time.Duration // 0: once
+	Lines        int
+	Keep         bool
+	Foreground   bool
+	WithPrograms bool
+	Report       string
 	reading
 	ordering
 	args []string // after the command
@@ -57,23 +58,23 @@ type options struct {
 
 // reading has the options for reading and showing the file.
 type reading struct {
-	strict     bool
-	secrets    bool // --with-secrets
-	noLookup   bool
-	all        bool
-	exitCode   bool
-	noWarnings bool // --warnings-are-errors
+	Strict            bool
+	WithSecrets       bool
+	NoLookup          bool
+	All               bool
+	ExitCode          bool
+	WarningsAreErrors bool
 }
 
 // ordering has the options of orders.
 type ordering struct {
-	wait    bool
-	timeout time.Duration
-	force   bool
-	off     bool
-	why     string
-	until   string
-	last    string // --for
+	Wait    bool
+	Timeout time.Duration
+	Force   bool
+	Off     bool
+	Why     string
+	Until   string
+	For     string
 }
 
 const (
@@ -98,12 +99,12 @@ func (o *options) parse(args []string) error {
 	}
 	rest := f.Args()
 	if len(rest) > 1 && (rest[1] == "--help" || rest[1] == "-h") && !isCommand(rest[0]) { // FILE --help TOPIC
-		o.help, rest = true, rest[2:]
+		o.Help, rest = true, rest[2:]
 	}
-	if o.help && len(rest) > 0 {
+	if o.Help && len(rest) > 0 {
 		o.topic = rest[0]
 	}
-	if o.help || o.version {
+	if o.Help || o.Version {
 		return nil
 	}
 	args, err := o.parseCommand(rest)
@@ -114,7 +115,7 @@ func (o *options) parse(args []string) error {
 	if err := o.parseArgs(f, args); err != nil {
 		return err
 	}
-	if o.help {
+	if o.Help {
 		return nil
 	}
 	if err := o.refuseUseless(f); err != nil {
@@ -213,7 +214,7 @@ func (o *options) parseArgs(f *pflag.FlagSet, rest []string) error {
 	if err := f.Parse(rest); err != nil {
 		return badOption(err)
 	}
-	if o.help {
+	if o.Help {
 		o.topic = o.verb
 		return nil
 	}
@@ -258,29 +259,21 @@ func spelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(name)
 }
 
-// flags are the rows of options.txt with their variables.
+// flags are the rows of options.txt, each with the field of its name.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
 	f.SetNormalizeFunc(spelling)
-	f.BoolVarP(&o.help, "?", "?", false, "") // the Perl ldirectord's other -h
+	f.BoolVarP(&o.Help, "?", "?", false, "") // the Perl ldirectord's other -h
 	f.Lookup("?").Hidden = true
-	into := map[string]any{
-		"debug": &o.debug, "help": &o.help, "version": &o.version,
-		"ipvs": &o.ipvs, "log-format": &o.logFormat, "rundir": &o.runDir,
-		"foreground": &o.stay, "keep": &o.keep, "empty": &o.empty,
-		"json": &o.jsonOut, "verbose": &o.verbose, "watch": &o.watch, "lines": &o.lines,
-		"strict": &o.strict, "no-lookup": &o.noLookup, "all": &o.all, "with-secrets": &o.secrets,
-		"warnings-are-errors": &o.noWarnings, "exit-code": &o.exitCode,
-		"wait": &o.wait, "timeout": &o.timeout, "force": &o.force, "off": &o.off,
-		"why": &o.why, "until": &o.until, "for": &o.last,
-		"report": &o.reportTo, "with-programs": &o.programs,
-	}
-	o.ipvs, o.logFormat, o.lines, o.timeout = defaultIPVS, defaultLogFormat, 20, 10*time.Minute
+	fields := reflect.ValueOf(o).Elem()
+	o.IPVS, o.LogFormat, o.Lines, o.Timeout = defaultIPVS, defaultLogFormat, 20, 10*time.Minute
 	for _, e := range optionEntries {
-		switch to := into[e.name].(type) {
+		name := strings.ReplaceAll(e.name, "-", "")
+		field := fields.FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) })
+		switch to := field.Addr().Interface().(type) {
 		case *bool:
 			f.BoolVarP(to, e.name, e.short, false, "")
 		case *string:
@@ -296,38 +289,38 @@ func (o *options) flags() *pflag.FlagSet {
 }
 
 func (o *options) validate(f *pflag.FlagSet) (err error) {
-	if o.lines < 1 {
-		return fmt.Errorf("--lines %d: it must be 1 or more", o.lines)
+	if o.Lines < 1 {
+		return fmt.Errorf("--lines %d: it must be 1 or more", o.Lines)
 	}
-	if o.table, err = ipvsctl.Open(o.ipvs); err != nil {
+	if o.table, err = ipvsctl.Open(o.IPVS); err != nil {
 		return err
 	}
-	if file, inFile := strings.CutPrefix(o.ipvs, "memory:"); inFile {
+	if file, inFile := strings.CutPrefix(o.IPVS, "memory:"); inFile {
 		path, err := filepath.Abs(file)
 		if err != nil {
-			return fmt.Errorf("--ipvs %s: %w", o.ipvs, err)
+			return fmt.Errorf("--ipvs %s: %w", o.IPVS, err)
 		}
-		o.ipvs = "memory:" + path
+		o.IPVS = "memory:" + path
 	}
-	if f.Changed("timeout") && !o.wait && o.verb != "wait" {
+	if f.Changed("timeout") && !o.Wait && o.verb != "wait" {
 		return errors.New("--timeout is the limit of --wait, which is not given")
 	}
-	if o.secrets && !o.jsonOut {
+	if o.WithSecrets && !o.JSON {
 		return errors.New("--with-secrets needs --json")
 	}
-	if f.Changed("watch") && (o.watch < minWatch || o.watch > maxWatch || o.jsonOut) {
+	if f.Changed("watch") && (o.Watch < minWatch || o.Watch > maxWatch || o.JSON) {
 		return fmt.Errorf("--watch=%s: it must be from 1s to 1h, and is not for --json",
 			f.Lookup("watch").Value)
 	}
-	if o.runDir != "" {
-		dir, err := filepath.Abs(o.runDir)
+	if o.RunDir != "" {
+		dir, err := filepath.Abs(o.RunDir)
 		if err != nil {
-			return fmt.Errorf("--rundir %s: %w", o.runDir, err)
+			return fmt.Errorf("--rundir %s: %w", o.RunDir, err)
 		}
-		o.runDir = dir
+		o.RunDir = dir
 	}
-	if o.logFormat != "text" && o.logFormat != "json" {
-		return fmt.Errorf("--log-format %s: text and json are allowed", o.logFormat)
+	if o.LogFormat != "text" && o.LogFormat != "json" {
+		return fmt.Errorf("--log-format %s: text and json are allowed", o.LogFormat)
 	}
 	return nil
 }
@@ -335,23 +328,23 @@ func (o *options) validate(f *pflag.FlagSet) (err error) {
 // chooseRunDir chooses the run folder without --rundir: of the two folders the one with a running daemon, otherwise the
 // one that systemd made for us. A folder that systemd made for another unit is ignored.
 func (o *options) chooseRunDir() {
-	if o.runDir != "" {
+	if o.RunDir != "" {
 		return
 	}
-	for _, o.runDir = range []string{instance.UnitFolder, defaultRunDir} {
+	for _, o.RunDir = range []string{instance.UnitFolder, defaultRunDir} {
 		if o.found().Pid != 0 {
 			return
 		}
 	}
 	if os.Getenv("RUNTIME_DIRECTORY") == instance.UnitFolder {
-		o.runDir = instance.UnitFolder
+		o.RunDir = instance.UnitFolder
 	}
 }
 
 // instance is the daemon that this command line refers to.
 func (o *options) instance() instance.Instance {
-	d := instance.Daemon{Path: o.path, Table: o.ipvs, NetNS: instance.NetNS()}
-	return instance.New(o.runDir, d, o.names()...)
+	d := instance.Daemon{Path: o.path, Table: o.IPVS, NetNS: instance.NetNS()}
+	return instance.New(o.RunDir, d, o.names()...)
 }
 
 // found describes its running processes.
@@ -390,7 +383,7 @@ func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.inst
 // own are the options that further calls for the same machine need too.
 func (o *options) own() (args []string) {
 	for _, v := range [][3]string{
-		{"--ipvs", o.ipvs, defaultIPVS}, {"--log-format", o.logFormat, defaultLogFormat}, {"--rundir", o.runDir,
+		{"--ipvs", o.IPVS, defaultIPVS}, {"--log-format", o.LogFormat, defaultLogFormat}, {"--rundir", o.RunDir,
 			defaultRunDir},
 	} {
 		if option, value, standard := v[0], v[1], v[2]; value != standard {

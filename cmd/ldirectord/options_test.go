@@ -9,12 +9,12 @@ import (
 // -v prints the version, as in the Perl ldirectord, except after status.
 func TestTwoMeaningsOfV(t *testing.T) {
 	for line, want := range map[string]options{
-		"-v":                    {version: true},
-		"-v a.cf status":        {version: true},
-		"status -v":             {verb: "status", verbose: true},
-		"a.cf status -v":        {config: "a.cf", verb: "status", verbose: true},
-		"a.cf status --json -v": {config: "a.cf", verb: "status", verbose: true, jsonOut: true},
-		"a.cf status --verbose": {config: "a.cf", verb: "status", verbose: true},
+		"-v":                    {Version: true},
+		"-v a.cf status":        {Version: true},
+		"status -v":             {verb: "status", Verbose: true},
+		"a.cf status -v":        {config: "a.cf", verb: "status", Verbose: true},
+		"a.cf status --json -v": {config: "a.cf", verb: "status", Verbose: true, JSON: true},
+		"a.cf status --verbose": {config: "a.cf", verb: "status", Verbose: true},
 		"a.cf stop -v":          {config: "a.cf", verb: "stop"},
 		"a.cf stop whatever":    {config: "a.cf", verb: "stop"},
 	} {
@@ -23,7 +23,7 @@ func TestTwoMeaningsOfV(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		if got.version != want.version || !want.version && (got.config != want.config || got.verb != want.verb || got.verbose != want.verbose || got.jsonOut != want.jsonOut) {
+		if got.Version != want.Version || !want.Version && (got.config != want.config || got.verb != want.verb || got.Verbose != want.Verbose || got.JSON != want.JSON) {
 			t.Errorf("%s: %+v", line, got)
 		}
 	}
@@ -40,9 +40,9 @@ func TestTheRunFolder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("RUNTIME_DIRECTORY", c.made)
-			o := options{runDir: c.given, ipvs: defaultIPVS, config: "none.cf", path: "/nowhere/none.cf"}
-			if o.chooseRunDir(); o.runDir != c.want {
-				t.Errorf("%s, want %s", o.runDir, c.want)
+			o := options{RunDir: c.given, IPVS: defaultIPVS, config: "none.cf", path: "/nowhere/none.cf"}
+			if o.chooseRunDir(); o.RunDir != c.want {
+				t.Errorf("%s, want %s", o.RunDir, c.want)
 			}
 		})
 	}
@@ -108,8 +108,8 @@ func TestWatchInSeconds(t *testing.T) {
 		"--watch 7 ld.cf status":    7 * time.Second,
 	} {
 		var o options
-		if err := o.parse(strings.Fields(line)); err != nil || o.watch != want || o.verb != "status" {
-			t.Errorf("%s: %v, %v, want %v", line, o.watch, err, want)
+		if err := o.parse(strings.Fields(line)); err != nil || o.Watch != want || o.verb != "status" {
+			t.Errorf("%s: %v, %v, want %v", line, o.Watch, err, want)
 		}
 	}
 }
@@ -138,14 +138,14 @@ func TestValuesThatAreNone(t *testing.T) {
 func TestOptionsAsThePerlTakesThem(t *testing.T) {
 	for _, word := range []string{"--DEBUG", "--Debug", "--d", "-dd"} {
 		var o options
-		if err := o.parse([]string{word, "a.cf", "status"}); err != nil || !o.debug {
-			t.Errorf("%s: %v, debug %t", word, err, o.debug)
+		if err := o.parse([]string{word, "a.cf", "status"}); err != nil || !o.Debug {
+			t.Errorf("%s: %v, debug %t", word, err, o.Debug)
 		}
 	}
 	for _, word := range []string{"--Version", "--v"} {
 		var o options
-		if err := o.parse([]string{word}); err != nil || !o.version {
-			t.Errorf("%s: %v, version %t", word, err, o.version)
+		if err := o.parse([]string{word}); err != nil || !o.Version {
+			t.Errorf("%s: %v, version %t", word, err, o.Version)
 		}
 	}
 	if err := new(options).parse([]string{"-D", "a.cf", "status"}); err == nil {

@@ -16,7 +16,7 @@ func listOrders(ctx context.Context, c *call) error {
 	switch {
 	case err != nil:
 		return err
-	case c.jsonOut:
+	case c.JSON:
 		c.printJSON(list)
 		return nil
 	}

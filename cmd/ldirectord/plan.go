@@ -51,7 +51,7 @@ func plan(ctx context.Context, c *call) error {
 	} else {
 		printChanges(c, changes)
 	}
-	if c.exitCode && len(changes) > 0 {
+	if c.ExitCode && len(changes) > 0 {
 		return exit{status: exitChanges}
 	}
 	return nil

@@ -51,7 +51,7 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 	switch rows := rowsOf(both, results); {
 	case c.answer != nil:
 		c.answer["checks"] = rows
-	case c.verbose:
+	case c.Verbose:
 		for _, r := range rows {
 			if r.Check == "-" { // the server has no address to check
 				r.Check = r.Detail
@@ -101,10 +101,10 @@ func (c *call) probeThrough(ctx context.Context, p *director.Plan,
 		}
 	}
 	if len(ways) == 0 {
-		return probeAll(ctx, checks, c.verbose), nil
+		return probeAll(ctx, checks, c.Verbose), nil
 	}
 	err = c.env.GoThrough(ctx, c.table, p, ways,
-		func(ctx context.Context) { results = probeAll(ctx, checks, c.verbose) })
+		func(ctx context.Context) { results = probeAll(ctx, checks, c.Verbose) })
 	return results, err
 }
 

@@ -25,7 +25,7 @@ const idleInterval = 200 * time.Millisecond
 func order(kind orders.Kind, whole bool) func(context.Context, *call) error {
 	return func(ctx context.Context, c *call) error {
 		what, servers := kind, c.args
-		if c.off {
+		if c.Off {
 			what = orders.Ready
 		}
 		if whole {
@@ -52,14 +52,14 @@ func set(ctx context.Context, c *call) error {
 func setServers(ctx context.Context, c *call, servers []string, what string) error {
 	words := wordsFor(servers)
 	words.Set("order", what)
-	words.Set("why", c.why)
-	words.Set("until", c.until)
-	words.Set("for", c.last)
-	if c.force {
+	words.Set("why", c.Why)
+	words.Set("until", c.Until)
+	words.Set("for", c.For)
+	if c.Force {
 		words.Set("force", "")
 	}
 	order, err := orders.Parse(words)
-	if err == nil && c.wait && !order.TakesOut() && order.Kind != orders.Withdraw {
+	if err == nil && c.Wait && !order.TakesOut() && order.Kind != orders.Withdraw {
 		err = errors.New("--wait works only with drain, maint and withdraw")
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	if c.answer != nil {
 		c.answer["servers"] = list
 	}
-	if !c.wait {
+	if !c.Wait {
 		return nil
 	}
 	c.out.Flush() // which remembers an error
@@ -164,7 +164,7 @@ func unconfirmed(c *call, unanswered error) error {
 			return fmt.Errorf("recorded for the next start on this table; %s", there)
 		}
 		recorded := fmt.Errorf("recorded; no daemon runs for %s, it takes effect at the next start", c.path)
-		if c.wait {
+		if c.Wait {
 			return recorded
 		}
 		return exit{exitOK, recorded}
@@ -174,7 +174,7 @@ func unconfirmed(c *call, unanswered error) error {
 	case found.State.Pid == 0:
 		why := cmp.Or(c.perlRuns(), fmt.Errorf("the daemon with pid %d takes no orders for servers", found.Pid))
 		return fmt.Errorf("%w; the order applies from the next start of this program", why)
-	case c.wait:
+	case c.Wait:
 		return fmt.Errorf(
 			"the daemon with pid %d follows the order, but does not report it: --wait is not possible",
 			found.Pid)
@@ -191,7 +191,7 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 	if err := c.table.Connect(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	var keys []lvs.Key
 	for _, s := range servers {
@@ -211,7 +211,7 @@ func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, 
 			return nil
 		}
 		if !run.Pause(ctx, idleInterval) {
-			return fmt.Errorf("%s after %v", left, c.timeout)
+			return fmt.Errorf("%s after %v", left, c.Timeout)
 		}
 	}
 }

@@ -43,12 +43,12 @@ func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			table := emptying{ipvsctl.NewMemory(nil), began.Add(after), server.Addr}
-			c := &call{options: options{table: ipvsctl.Access{Client: table, Live: table}, ordering: ordering{timeout: 10 * time.Second}}}
+			c := &call{options: options{table: ipvsctl.Access{Client: table, Live: table}, ordering: ordering{Timeout: 10 * time.Second}}}
 			text := ""
 			if err := awaitCarried(t.Context(), c, []daemon.OrderedServer{server}, "connections are left", idle); err != nil {
 				text = err.Error()
 			}
-			if took := time.Since(began); text != want || took < min(after, c.timeout) || took > min(after, c.timeout)+idleInterval {
+			if took := time.Since(began); text != want || took < min(after, c.Timeout) || took > min(after, c.Timeout)+idleInterval {
 				t.Errorf("connections end after %v: %q after %v", after, text, took)
 			}
 		})

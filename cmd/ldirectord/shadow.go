@@ -28,11 +28,11 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	if c.last != "" {
-		d, unit, ok := parser.ParseSeconds(c.last)
+	if c.For != "" {
+		d, unit, ok := parser.ParseSeconds(c.For)
 		if !ok || unit == "" || d < 1 {
 			return exit{exitUsage, fmt.Errorf(
-				"--for %s: give a number with a unit, such as 90s, 30m, 2h or 1d", c.last)}
+				"--for %s: give a number with a unit, such as 90s, 30m, 2h or 1d", c.For)}
 		}
 		ending, cancel := context.WithTimeout(ctx, d.Duration())
 		defer cancel()
@@ -44,7 +44,7 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
 	followed := &followedFile{c: c, inForce: l.Text}
 	r, err := shadow.Run(ctx, shadow.Options{
-		Live: c.table, Plan: l.Plan, Programs: c.programs, Changed: followed.changed, Say: c.sayNow,
+		Live: c.table, Plan: l.Plan, Programs: c.WithPrograms, Changed: followed.changed, Say: c.sayNow,
 		Update: c.writeReport,
 	})
 	if r.Ended {
@@ -63,14 +63,14 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 
 // writeReport writes the file that --report names.
 func (c *call) writeReport(r shadow.Report) error {
-	if c.reportTo == "" {
+	if c.Report == "" {
 		return nil
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	return run.Replace(c.reportTo, append(text, '\n'), 0o644)
+	return run.Replace(c.Report, append(text, '\n'), 0o644)
 }
 
 // followedFile is the configuration while a shadow runs.

@@ -86,7 +86,7 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 		return false, nil
 	}
 	if c.instance().Stays(found.Process) {
-		if c.stay || c.debug || l.Config.Global.Supervised && found.State.Supervisor != "" {
+		if c.Foreground || c.Debug || l.Config.Global.Supervised && found.State.Supervisor != "" {
 			return true, fmt.Errorf(
 				"it is already running with pid %d; stop --keep ends it and leaves the table in place",
 				found.Pid)
@@ -124,7 +124,7 @@ func reload(ctx context.Context, c *call) error {
 		return nil
 	}
 	words := url.Values{"via": c.via}
-	if c.empty {
+	if c.Empty {
 		words.Set("empty", "")
 	}
 	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", words, new(struct{}))
@@ -132,7 +132,7 @@ func reload(ctx context.Context, c *call) error {
 	switch {
 	case errors.Is(err, control.ErrEnding) && c.waitsForUs(c.found()):
 		return nil
-	case errors.Is(err, control.ErrNoListener) && !c.empty:
+	case errors.Is(err, control.ErrNoListener) && !c.Empty:
 		return send(found.Pid, unix.SIGHUP)
 	case refused != nil && refused.Status == http.StatusConflict:
 		return exit{exitConfig, err}

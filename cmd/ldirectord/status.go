@@ -25,20 +25,20 @@ const siblingTimeout = 10 * time.Second
 func showStatus(ctx context.Context, c *call) error {
 	found := c.found()
 	if pid := found.Pid; pid != 0 {
-		if c.watch != 0 {
+		if c.Watch != 0 {
 			return watch(ctx, c)
 		}
 		c.say(fmt.Sprintf("ldirectord for %s is running with pid: %d", c.path, pid))
-		if last, _ := c.roleFile().Read(); last.Role == instance.Standby && !c.verbose && !c.jsonOut {
+		if last, _ := c.roleFile().Read(); last.Role == instance.Standby && !c.Verbose && !c.JSON {
 			c.say("standing by: it checks and leaves the table to another director")
 		}
 		err := showReport(ctx, c, pid)
-		if !c.jsonOut {
+		if !c.JSON {
 			showSiblings(ctx, c, found.State.Execute)
 		}
 		return err
 	}
-	if c.jsonOut {
+	if c.JSON {
 		c.printJSON(&status.Report{Config: c.path})
 	}
 	if _, err := c.load(ctx); err != nil {
@@ -50,7 +50,7 @@ func showStatus(ctx context.Context, c *call) error {
 		ended = exitFailure
 	}
 	stopped := "ldirectord is stopped for " + c.path
-	if c.jsonOut {
+	if c.JSON {
 		c.say(stopped)
 	} else {
 		c.tell("%s", stopped)
@@ -63,7 +63,7 @@ func showStatus(ctx context.Context, c *call) error {
 func (o *options) elsewhere() string {
 	var all []string
 	for _, s := range o.instance().Elsewhere() {
-		how := fmt.Sprintf("ldirectord --ipvs %s --rundir %s %s %s", s.Table, printable.ShellWord(o.runDir),
+		how := fmt.Sprintf("ldirectord --ipvs %s --rundir %s %s %s", s.Table, printable.ShellWord(o.RunDir),
 			printable.ShellWord(o.path), o.verb)
 		if s.NetNS != instance.NetNS() {
 			how = fmt.Sprintf("nsenter --net=/proc/%d/ns/net ", s.Pid) + how
@@ -76,7 +76,7 @@ func (o *options) elsewhere() string {
 
 // showReport prints the daemon's report, if an option requests it.
 func showReport(ctx context.Context, c *call, pid int) error {
-	if !c.verbose && !c.jsonOut {
+	if !c.Verbose && !c.JSON {
 		if err := c.perlRuns(); err != nil {
 			c.warn("%v", err)
 		}
@@ -85,12 +85,12 @@ func showReport(ctx context.Context, c *call, pid int) error {
 	}
 	report, err := c.report(ctx)
 	switch {
-	case err != nil && c.jsonOut:
+	case err != nil && c.JSON:
 		c.printJSON(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()})
 		return exit{status: exitUnknown}
 	case err != nil:
 		return exit{exitUnknown, err}
-	case c.jsonOut:
+	case c.JSON:
 		c.printJSON(report)
 		return nil
 	}
@@ -129,7 +129,7 @@ func (o *options) report(ctx context.Context) (*status.Report, error) {
 // showSiblings prints the status of the daemons that execute= names.
 func showSiblings(ctx context.Context, c *call, names []string) {
 	words := []string{"status"}
-	if c.verbose {
+	if c.Verbose {
 		words = append(words, "--verbose")
 	}
 	self, err := os.Executable()

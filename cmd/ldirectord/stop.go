@@ -25,7 +25,7 @@ func stop(ctx context.Context, c *call) error {
 		return err
 	case c.waitsForUs(found):
 		return nil
-	case c.keep:
+	case c.Keep:
 		return handOver(ctx, c, found.Process)
 	default:
 		return end(ctx, found.Process, unix.SIGTERM)

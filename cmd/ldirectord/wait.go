@@ -21,7 +21,7 @@ func waitFor(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	ending, cancel := context.WithTimeout(ctx, c.timeout)
+	ending, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	awaited := now.Servers
 	for {
@@ -31,7 +31,7 @@ func waitFor(ctx context.Context, c *call) error {
 		}
 		if !run.Pause(ending, idleInterval) {
 			s := awaited[0]
-			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.timeout)
+			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)
 			return exit{exitLate, late}
 		}
 		now, err := c.askWhy(ctx)

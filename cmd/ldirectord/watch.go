@@ -47,7 +47,7 @@ func watch(ctx context.Context, c *call) error {
 			end()
 		}
 	}()
-	next := time.NewTicker(c.watch)
+	next := time.NewTicker(c.Watch)
 	defer next.Stop()
 	screen := &status.Screen{Title: c.instanceName(), Plain: os.Getenv("NO_COLOR") != ""}
 	for due := true; ; {

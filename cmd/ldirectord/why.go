@@ -17,12 +17,12 @@ func why(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	found.Last(c.lines)
-	if c.jsonOut {
+	found.Last(c.Lines)
+	if c.JSON {
 		c.printJSON(found)
 		return nil
 	}
-	return found.WriteText(c.raw, c.verbose) // it escapes before it breaks lines
+	return found.WriteText(c.raw, c.Verbose) // it escapes before it breaks lines
 }
 
 // askWhy requests the history of [VIRTUAL] REAL from the running daemon. An unknown server is an error, with an empty
