@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"net"
 	"net/netip"
 	"slices"
 
@@ -23,12 +22,9 @@ func primaryAddresses() ([]netip.Addr, error) {
 	for _, d := range devices {
 		primary = append(primary, primaryOf(d.prefixes)...)
 	}
-	if conn, err := net.Dial("udp4", "203.0.113.1:9"); err == nil { // sends nothing
-		primary = append(primary, conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr())
-		conn.Close()
-	}
-	addrs, _ := netlink.AddrList(nil, netlink.FAMILY_V6) // none on a kernel without IPv6
-	return append(primary, timed(addrs)...), nil
+	out, _ := askRoute(routeQuery{to: client()}, devices) // no source without a default route
+	addrs, _ := netlink.AddrList(nil, netlink.FAMILY_V6)  // none on a kernel without IPv6
+	return append(append(primary, out.source), timed(addrs)...), nil
 }
 
 // timed returns the global addresses with a lifetime.

@@ -192,8 +192,10 @@ func (e *examination) left() {
 
 // homeOf is the interface with an address, or on the route to it.
 func (e *examination) homeOf(addr netip.Addr) string {
-	if i := slices.IndexFunc(e.devices, func(d device) bool { return d.has(single(addr)) }); i >= 0 {
-		return e.devices[i].Name
+	for _, d := range e.devices {
+		if d.has(single(addr)) {
+			return d.Name
+		}
 	}
 	return e.routes[routeQuery{to: addr}].device
 }

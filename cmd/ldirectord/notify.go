@@ -57,54 +57,54 @@ func notifyState(ctx context.Context, c *call) error {
 	if serve {
 		change = instance.ToServe
 	}
-	now, err := c.giveRole(ctx, change)
-	if now.carriedOut || now.role == instance.NoRole {
+	left, unsaved, err := c.giveRole(ctx, change)
+	if left == instance.NoRole {
 		return err
 	}
 	status := c.complain(err)
-	if err := detach(c, now.role, now.unsaved); err != nil || status == exitOK {
+	if err := detach(c, left, unsaved); err != nil || status == exitOK {
 		return err
 	}
 	return exit{status: status}
 }
 
-// given is an accepted order.
-type given struct {
-	role       instance.Role // empty if it was refused
-	carriedOut bool          // or the running daemon carries it out as soon as it can
-	unsaved    bool          // the order is in no file
-}
-
-// giveRole has the running daemon follow an order, otherwise it records the order. The result is valid even with an
-// error: an order may be carried out without a record.
-func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (given, error) {
+// giveRole has the running daemon follow an order, otherwise it records the order. It returns the role that is left to
+// be carried out: NoRole if the daemon carries it out, now or as soon as it can, or if it was refused. The role is valid
+// even with an error. It is unsaved if the order is in no file.
+func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (left instance.Role, unsaved bool, err error) {
 	var answer daemon.RoleAnswer
 	begun := run.SinceBoot()
 	words := url.Values{"to": {string(change)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": c.via}
-	err := c.socket().Order(ctx, daemon.OrderTimeout, "/role", words, &answer)
-	var refused *control.Refusal
+	err = c.socket().Order(ctx, daemon.OrderTimeout, "/role", words, &answer)
+	refused, _ := errors.AsType[*control.Refusal](err)
 	switch {
-	case err == nil && answer.Unsaved != "":
-		unsaved := fmt.Errorf("the role has changed, but it is not saved for the next daemon: %s",
-			answer.Unsaved)
-		return given{answer.Role, answer.Role.StaysUp(), true}, unsaved
 	case err == nil:
-		return given{answer.Role, answer.Role.StaysUp(), false}, nil
-	case errors.As(err, &refused) && refused.IsFinal():
-		return given{}, err
+		if answer.Unsaved != "" {
+			const lost = "the role has changed, but it is not saved for the next daemon: %s"
+			err = fmt.Errorf(lost, answer.Unsaved)
+		}
+		if !answer.Role.StaysUp() {
+			left = answer.Role
+		}
+		return left, err != nil, err
+	case refused != nil && refused.IsFinal():
+		return instance.NoRole, false, err
 	}
-	now, unsaved := c.recordRole(ctx, begun, change.After)
+	now, unrecorded := c.recordRole(ctx, begun, change.After)
 	found := c.found()
-	follows := now.StaysUp() && found.Pid != 0 && c.instance().Stays(found.Process)
-	switch silent := !errors.Is(err, control.ErrNoListener) && !errors.Is(err, control.ErrEnding); {
-	case follows && unsaved != nil:
-		return given{}, errors.Join(err, unsaved)
-	case follows && silent:
-		return given{now, true, false}, fmt.Errorf(
-			"%w; the order is recorded, and the daemon with pid %d follows it as soon as it can", err,
-			found.Pid)
+	if !now.StaysUp() || found.Pid == 0 || !c.instance().Stays(found.Process) {
+		return now, unrecorded != nil, unrecorded
 	}
-	return given{now, follows, unsaved != nil}, unsaved
+	switch silent := !errors.Is(err, control.ErrNoListener) && !errors.Is(err, control.ErrEnding); {
+	case unrecorded != nil:
+		err = errors.Join(err, unrecorded)
+	case silent:
+		err = fmt.Errorf("%w; the order is recorded, and the daemon with pid %d follows it as soon as it can",
+			err, found.Pid)
+	default:
+		err = nil
+	}
+	return instance.NoRole, false, err
 }
 
 // recordRole replaces the recorded role by what next returns for it, unless a later order is recorded. It holds the

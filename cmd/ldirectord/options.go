@@ -382,12 +382,12 @@ func (o *options) roleFile() instance.RoleFile { return instance.RoleFile(o.inst
 
 // own are the options that further calls for the same machine need too.
 func (o *options) own() (args []string) {
-	for _, v := range [][3]string{
-		{"--ipvs", o.IPVS, defaultIPVS}, {"--log-format", o.LogFormat, defaultLogFormat}, {"--rundir", o.RunDir,
-			defaultRunDir},
+	for _, v := range [][3]string{ // each with the default
+		{"--ipvs", o.IPVS, defaultIPVS}, {"--log-format", o.LogFormat, defaultLogFormat},
+		{"--rundir", o.RunDir, defaultRunDir},
 	} {
-		if option, value, standard := v[0], v[1], v[2]; value != standard {
-			args = append(args, option, value)
+		if v[1] != v[2] {
+			args = append(args, v[:2]...)
 		}
 	}
 	return args

@@ -39,7 +39,7 @@ func start(ctx context.Context, c *call) error {
 func standby(ctx context.Context, c *call) error {
 	return c.begin(ctx, func(_ *daemon.Loaded, runs bool) error {
 		if runs {
-			_, err := c.giveRole(ctx, instance.ToStayUp)
+			_, _, err := c.giveRole(ctx, instance.ToStayUp)
 			return err
 		}
 		_, err := c.recordRole(ctx, run.SinceBoot(), func(last instance.Role) instance.Role {
