@@ -69,7 +69,7 @@ func takesMachine(cfg *parser.Config, primary []netip.Addr) parser.Diagnostics {
 		for _, m := range v.Marking {
 			i := slices.IndexFunc(primary, m.Dest.Contains)
 			if i >= 0 && m.AllPorts() {
-				f.addAt(m.At, "own-address", "", primary[i])
+				f.addAt(m.At, "own-address", primary[i])
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
 	primary, err := primaryAddresses()
 	if err != nil {
 		var f findings
-		f.addAt(parser.Position{}, "own-address unread", "", err)
+		f.addAt(parser.Position{}, "own-address unread", err)
 		return f.diagnostics(cfg.Name)
 	}
 	return takesMachine(cfg, primary)

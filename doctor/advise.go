@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -46,7 +47,7 @@ func (e *examination) allMarks() {
 		e.markAddresses(s)
 	}
 	if unread := e.marks.Unread; len(unread) > 0 {
-		e.addAt(parser.Position{}, "mark-unread", "", strings.Join(unread, "; "))
+		e.addAt(parser.Position{}, "mark-unread", strings.Join(unread, "; "))
 	}
 }
 
@@ -59,7 +60,7 @@ func (e *examination) addressesAway() {
 			continue
 		}
 		away[addr] = true
-		e.addAt(s.Config.At["virtual"], "virtual-address", "", addr)
+		e.addAt(s.Config.At["virtual"], "virtual-address", addr, "") // doctor has the command
 	}
 }
 
@@ -71,7 +72,7 @@ func (e *examination) markAddresses(s director.Service) {
 	x := e.of(s)
 	for _, m := range s.Config.Marking {
 		if x.at = m.At; !x.ends(m.Dest) {
-			x.tell("mark-address", "", addressIn(m.Dest))
+			x.tell("mark-address", addressIn(m.Dest))
 		}
 	}
 }
@@ -82,7 +83,8 @@ func (f *findings) secrets(cfg *parser.Config) {
 		at = cmp.Or(at, v.At["passwd"], v.At["secret"], v.At["httppasswd"])
 	}
 	if info, err := os.Stat(cfg.Name); at.Line > 0 && err == nil && info.Mode().Perm()&0o077 != 0 {
-		f.addAt(at, "readable-secret", "chmod 600 "+printable.ShellWord(cfg.Name), info.Mode().Perm())
+		mode := fmt.Sprintf("%#o", info.Mode().Perm())
+		f.addAt(at, "readable-secret", mode, printable.ShellWord(cfg.Name))
 	}
 }
 
@@ -101,7 +103,7 @@ func (f *findings) programs(cfg *parser.Config) {
 			must, err = "read", run.TryRead(v.CheckCommand)
 		}
 		if err != nil {
-			f.addAt(at, "missing-program", "", must, err)
+			f.addAt(at, "missing-program", must, err)
 		}
 	}
 }
@@ -122,7 +124,7 @@ func (f *findings) metrics(cfg *parser.Config) {
 	}
 	at := cfg.Global.At
 	if _, chosen := at["metrics"]; !chosen && cfg.Global.Listen.IsValid() && servers >= bigTable {
-		f.addAt(at["listen"], "many-metrics", "", servers)
+		f.addAt(at["listen"], "many-metrics", servers)
 	}
 }
 
@@ -141,7 +143,7 @@ func (f *findings) descriptors(cfg *parser.Config, limit uint64) {
 		}
 	}
 	if len(watched) > 0 && uint64(len(watched)+checks) > limit {
-		f.addAt(at, "open-files", "", len(watched), checks, limit)
+		f.addAt(at, "open-files", len(watched), checks, limit)
 	}
 }
 
@@ -150,6 +152,6 @@ func (f *findings) group(g parser.Global) {
 		return
 	}
 	if _, err := user.LookupGroup(g.StatusGroup); err != nil {
-		f.addAt(g.At["statusgroup"], "missing-group", "", g.StatusGroup)
+		f.addAt(g.At["statusgroup"], "missing-group", g.StatusGroup)
 	}
 }

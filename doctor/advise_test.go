@@ -32,11 +32,11 @@ func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 	}{
 		"loaded":             {kernel: kernelModules{loaded: loaded}},
 		"to be loaded":       {kernel: kernelModules{loaded: "/nowhere", listed: []string{"ip_vs"}}},
-		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: []string{"xt_mark"}}, want: finding("no-ipvs", "", "it has no module ip_vs; install the package that has it")},
+		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: []string{"xt_mark"}}, want: finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")},
 		"no list, it is":     {kernel: kernelModules{loaded: "/nowhere"}, asked: true},
 		"no list, forbidden": {kernel: kernelModules{loaded: "/nowhere"}, err: syscall.EPERM, asked: true},
 		"no list, it is not": {kernel: kernelModules{loaded: "/nowhere"}, err: gone, asked: true, want: finding(
-			"no-ipvs", "modprobe ip_vs", "the module ip_vs is not loaded; from within a container it must be loaded on the host",
+			"no-ipvs", "the module ip_vs is not loaded; from within a container it must be loaded on the host", "modprobe ip_vs",
 		)},
 	} {
 		table := asking{Client: ipvsctl.NewMemory(nil), err: c.err}
@@ -60,7 +60,7 @@ func (a *asking) Connect(context.Context) error {
 }
 
 func TestCheckSaysThatTheKernelHasNoIPVS(t *testing.T) {
-	e := newExamination(nil, facts{noIPVS: finding("no-ipvs", "do", "why")}, "")
+	e := newExamination(nil, facts{noIPVS: finding("no-ipvs", "why", "do")}, "")
 	e.kernel(t.Context())
 	if got, want := said(&e.findings), ": warning: the kernel has no IPVS, so no virtual service can be set up: why; to fix it: do\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -70,22 +70,22 @@ func (x one) announced() {
 	for _, f := range x.faults {
 		switch on := slices.Contains(devicesOf(x.Virtual), f.Device); {
 		case !f.Addr.IsValid() && on:
-			x.tell("announce-device", f.Command, f.Text)
+			x.tell("announce-device", f.Text, f.Command)
 		case f.Addr.IsValid() && (on || slices.Contains(x.Announced(), f.Addr.Addr())):
-			x.tell("announce-address", f.Command, f.Addr.Addr(), f.Device, f.Text)
+			x.tell("announce-address", f.Addr.Addr(), f.Device, f.Text, f.Command)
 		}
 	}
 	out := x.routes[routeQuery{to: client()}].device
 	for _, r := range x.routers {
 		if in := x.routes[routeQuery{to: r}].device; r.Is4() && in != "" && out != "" && in != out &&
 			x.deviceSetting(in, reversePath) == "1" {
-			x.tell("announce-filter", set(ofDevice(in, reversePath), "2"), in, r, out)
+			x.tell("announce-filter", in, r, out, ofDevice(in, reversePath))
 		}
 	}
 	if !x.IPv6 && x.routes[routeQuery{client(), x.Mark}].local && x.deviceSetting(out, srcValidMark) == "1" {
-		x.tell("announce-mark", set(ofDevice("all", srcValidMark), "0"), markOf(x.Virtual))
+		x.tell("announce-mark", markOf(x.Virtual))
 	}
 	if !x.announcer && len(x.routers) == 0 {
-		x.tell("announce-daemon", "")
+		x.tell("announce-daemon")
 	}
 }

@@ -91,9 +91,9 @@ func (f *findings) add(found Finding) {
 	}
 }
 
-// addAt adds a finding of findings.txt for a place in the file, with the command that fixes it; "" if none does.
-func (f *findings) addAt(at parser.Position, name, command string, args ...any) {
-	found := finding(name, command, args...)
+// addAt adds a finding of findings.txt for a place in the file.
+func (f *findings) addAt(at parser.Position, name string, values ...any) {
+	found := finding(name, values...)
 	found.at = at
 	f.add(found)
 }
@@ -157,7 +157,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 	e.group(cfg.Global)
 	e.metrics(cfg)
 	if who := own.Shared[lvs.TimeoutsKey]; who != "" && cfg.Global.Timeouts != (lvs.Timeouts{}) {
-		e.addAt(cfg.Global.At["timeouts"], "two-daemons timeouts", "", who)
+		e.addAt(cfg.Global.At["timeouts"], "two-daemons timeouts", who)
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
@@ -177,7 +177,7 @@ func Advise(ctx context.Context, cfg *parser.Config, services []director.Service
 			x.behindRouter()
 		}
 		if own.Table == nil && s.Config.CheckVIP.IsValid() {
-			x.tell("check-memory", "")
+			x.tell("check-memory")
 		}
 	}
 	if own.Table != nil {
@@ -193,11 +193,11 @@ const Waits = "; the daemon of this file waits for it"
 // one's mark.
 func (x one) shared() {
 	if who := x.daemon.Shared[x.Virtual.Key]; who != "" {
-		x.tell("two-daemons", "", who)
+		x.tell("two-daemons", who)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {
 		if director.Catches(x.Virtual, k) {
-			x.tell("mark-catches", "", markOf(x.Virtual), k.ID(),
+			x.tell("mark-catches", markOf(x.Virtual), k.ID(),
 				strings.TrimSuffix(x.daemon.Shared[k], Waits))
 		}
 	}

@@ -56,7 +56,7 @@ func examine(services []director.Service, facts facts, path string) []Finding {
 		x.answers()
 		x.tunnels()
 		if e.nat != "" && isMasqueraded(s) && e.settings[vsConntrack] == "0" {
-			x.tell("conntrack", set(vsConntrack, "1"), e.nat)
+			x.tell("conntrack", e.nat)
 		}
 		x.pingsAndMails()
 		x.unset()
@@ -78,13 +78,8 @@ func (x one) report(f Finding) {
 	x.add(f)
 }
 
-// tell reports a finding of findings.txt, with the command that fixes it; "" if none does.
-func (x one) tell(name, command string, args ...any) {
-	x.report(finding(name, command, args...))
-}
-
-// set returns the command for a setting of the kernel.
-func set(name, value string) string { return "sysctl -w " + name + "=" + value }
+// tell reports a finding of findings.txt.
+func (x one) tell(name string, values ...any) { x.report(finding(name, values...)) }
 
 // addresses: packets reach IPVS only where the machine accepts them as its own, and clients of the same
 // network find it only where it answers for the address.
@@ -92,7 +87,7 @@ func (x one) addresses() {
 	for _, p := range x.Addresses() {
 		switch {
 		case !x.ends(p):
-			x.tell("virtual-address", x.addAddress(p), addressIn(p))
+			x.tell("virtual-address", addressIn(p), x.addAddress(p))
 		case p.IsSingleIP() && p.Addr().Is4():
 			x.silence(p)
 		}
@@ -149,7 +144,7 @@ func (x one) silence(vip netip.Prefix) {
 			return
 		}
 	}
-	x.tell("director-silent", fmt.Sprintf("ip address add %s dev %s", vip, device), vip.Addr(), device)
+	x.tell("director-silent", vip.Addr(), device, vip)
 }
 
 // pingAt is the position of a virtual service's first ping check; Line is 0 without one.
@@ -167,11 +162,11 @@ func pingAt(s director.Service) (at parser.Position) {
 func (x one) pingsAndMails() {
 	if at := pingAt(x.Service); x.noPing && at.Line > 0 {
 		x.at = at
-		x.tell("no-ping", set("net.ipv4.ping_group_range", "'0 2147483647'"))
+		x.tell("no-ping")
 		x.at = parser.Position{}
 	}
 	if x.noMail && x.Mail.To != "" && x.Mail.SMTP == "" {
-		x.tell("no-mail", "")
+		x.tell("no-mail")
 	}
 }
 
@@ -201,7 +196,7 @@ func (x one) unset() {
 		{steady && !(mh && announced) && (announced || !x.early), "take-over " + x.Scheduler, sloppyTCP},
 	} {
 		if row.applies && x.settings[row.setting] == "0" {
-			x.tell(row.name, set(row.setting, "1"))
+			x.tell(row.name)
 		}
 	}
 }
@@ -214,7 +209,7 @@ const keepalive, remembered = 7200, 7500
 func (x one) forgets() {
 	idle := x.idle[0]
 	if idle > 0 && idle <= keepalive && x.Protocol != lvs.UDP && !strings.HasPrefix(x.Virtual.Service, "http") {
-		x.tell("idle-timeout", fmt.Sprintf("ipvsadm --set %d 0 0", remembered), idle, keepalive)
+		x.tell("idle-timeout", idle, keepalive, remembered)
 	}
 }
 
@@ -236,12 +231,12 @@ func (x one) needed() {
 		},
 	} {
 		if x.at = x.At[row.directive]; row.applies && x.modules.lacks(row.module) && !x.modules.lacks("ip_vs") {
-			x.tell("missing-module", "", row.module)
+			x.tell("missing-module", row.module)
 		}
 	}
 	x.at = parser.Position{}
 	isFTP := x.Protocol == lvs.TCP && x.Addr.Port() == ftpPort || x.Mark != 0 && x.Virtual.Service == "ftp"
 	if isFTP && !x.early && x.noIPVS.Kind == "" && isMasqueraded(x.Service) && !x.ftpLoaded {
-		x.tell("ftp-module", "modprobe "+ftpModule, ftpModule)
+		x.tell("ftp-module", ftpModule)
 	}
 }

@@ -381,7 +381,7 @@ var examineCases = map[string]examineCase{
 		config: strings.Replace(byGate, "192.0.2.10:80", "3\n  mark = 192.0.2.10 tcp 80", 1),
 		spoil: func(f *facts) {
 			f.marks = &fwmark.Machine{BackEnd: fwmark.NFT}
-			f.unsettable = map[bool]Finding{false: finding("mark-unsettable", "update-alternatives", "why")}
+			f.unsettable = map[bool]Finding{false: finding("mark-unsettable", "why", "update-alternatives")}
 		}, want: "broken mark-unsettable",
 	},
 	"gate through a router": {
@@ -436,7 +436,7 @@ var examineCases = map[string]examineCase{
 	},
 	"a kernel without IPVS": {
 		config: byGate + "  scheduler = sed\n", spoil: func(f *facts) {
-			f.noIPVS, f.modules = finding("no-ipvs", "modprobe ip_vs", "no module"), kernelModules{listed: []string{"ip_vs_rr"}, loaded: "/nowhere"}
+			f.noIPVS, f.modules = finding("no-ipvs", "no module", "modprobe ip_vs"), kernelModules{listed: []string{"ip_vs_rr"}, loaded: "/nowhere"}
 		}, want: "broken no-ipvs",
 	},
 	"pings that are forbidden": {

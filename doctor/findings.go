@@ -3,6 +3,8 @@ package doctor
 import (
 	_ "embed" // the findings are part of the program
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 )
 
@@ -18,7 +20,7 @@ const (
 var findingsText string
 
 // row is a finding of findings.txt.
-type row struct{ severity, directive, text string }
+type row struct{ severity, directive, text, fix string }
 
 var rows = readRows()
 
@@ -27,16 +29,21 @@ func readRows() map[string]row {
 	for _, part := range strings.Split(findingsText, "\n## ")[1:] {
 		title, text, _ := strings.Cut(part, "\n")
 		text, _, _ = strings.Cut(text, "\n#") // the next chapter
+		text, fix, _ := strings.Cut(text, "\nfix: ")
 		words := append(strings.Split(title, ", "), "")
-		all[words[0]] = row{words[1], words[2], strings.Join(strings.Fields(text), " ")}
+		all[words[0]] = row{words[1], words[2], strings.Join(strings.Fields(text), " "), strings.TrimSpace(fix)}
 	}
 	return all
 }
 
-// finding returns a finding by its name, with the command that fixes it; "" if none does.
-func finding(name, command string, args ...any) Finding {
+// finding returns a finding by its name, with these values in its text and its command.
+func finding(name string, values ...any) Finding {
+	value := func(place string) string {
+		n, _ := strconv.Atoi(place) // every place is a number
+		return fmt.Sprint(values[n-1])
+	}
 	r := rows[name]
 	kind, _, _ := strings.Cut(name, " ")
-	return Finding{Severity: r.severity, Kind: kind, Text: fmt.Sprintf(r.text, args...), Command: command,
-		directive: r.directive}
+	return Finding{Severity: r.severity, Kind: kind, Text: os.Expand(r.text, value),
+		Command: os.Expand(r.fix, value), directive: r.directive}
 }

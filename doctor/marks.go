@@ -25,7 +25,7 @@ func (f *facts) tryMarks(ctx context.Context, services []director.Service) {
 		if _, done := f.unsettable[ipv6]; !done && mayTry && len(s.Config.Marking) > 0 {
 			f.unsettable[ipv6] = Finding{}
 			if fix, err := fwmark.Try(ctx, ipv6); err != nil {
-				f.unsettable[ipv6] = finding("mark-unsettable", fix, err)
+				f.unsettable[ipv6] = finding("mark-unsettable", err, fix)
 			}
 		}
 	}
@@ -40,7 +40,7 @@ func (x one) marking() {
 		x.otherRules()
 		x.backEnds()
 	case x.marks.NothingSets(x.Mark, x.IPv6):
-		x.tell("mark-unset", "", markOf(x.Virtual))
+		x.tell("mark-unset", markOf(x.Virtual))
 	}
 	x.routed(x.IPv6, x.Mark)
 }
@@ -65,7 +65,7 @@ func (x one) otherRules() {
 		if r.Ours {
 			whose = "a rule of another ldirectord"
 		}
-		x.tell("mark-taken", "", markOf(x.Virtual), whose, r.Chain, r.BackEnd, r.Rule)
+		x.tell("mark-taken", markOf(x.Virtual), whose, r.Chain, r.BackEnd, r.Rule)
 		return
 	}
 }
@@ -79,7 +79,7 @@ func (x one) routed(ipv6 bool, marks ...uint32) {
 	for _, mark := range marks {
 		for _, r := range x.marks.Routing {
 			if r.Uses(mark, ipv6) {
-				x.tell("mark-routed", "", nameOf(mark, ipv6), r.Priority, r.Table)
+				x.tell("mark-routed", nameOf(mark, ipv6), r.Priority, r.Table)
 				return
 			}
 		}
@@ -96,10 +96,10 @@ func (x one) backEnds() {
 	x.at = x.Marking[0].At
 	switch tried := x.unsettable[x.IPv6]; {
 	case m.BackEnd == "":
-		x.tell("mark-unsettable iptables", "")
+		x.tell("mark-unsettable iptables")
 	case tried.Kind != "":
 		x.report(tried)
 	case m.Other:
-		x.tell("mark-backends", "", m.BackEnd, other)
+		x.tell("mark-backends", m.BackEnd, other)
 	}
 }

@@ -4,7 +4,6 @@ package doctor
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -21,7 +20,7 @@ func (x one) forwarding() {
 			continue
 		}
 		if setting := x.forwards(m); x.settings[setting] == "0" {
-			x.tell("forwarding", set(setting, "1"))
+			x.tell("forwarding", setting)
 		}
 	}
 }
@@ -47,7 +46,7 @@ func (x one) behindRouter() {
 	}
 	for _, m := range x.Members {
 		if m.Dest.Forward == lvs.Route && x.routeTo(m).gateway {
-			x.tell("gate-routed", "", m.Dest.Addr.Addr(), more)
+			x.tell("gate-routed", m.Dest.Addr.Addr(), more)
 		}
 	}
 }
@@ -59,10 +58,9 @@ func (x one) answers() {
 			server, known := x.serverWith(hardware)
 			switch {
 			case known:
-				x.tell("server-answers", x.setUp(server), server, p.Addr())
+				x.tell("server-answers", server, p.Addr(), x.setUp(server))
 			case x.ends(p): // if the address is not here, it may be the active director's
-				command := fmt.Sprintf("arping -c 3 -I %s %s", x.deviceOf(p.Addr()), p.Addr())
-				x.tell("stranger-answers", command, hardware, p.Addr())
+				x.tell("stranger-answers", hardware, p.Addr(), x.deviceOf(p.Addr()))
 			}
 		}
 	}
@@ -98,15 +96,14 @@ func (x one) tunnels() {
 			if r.local { // this machine is that server, for another director
 				name = "tunnel-filter here"
 			}
-			x.tell(name, set(ofDevice(tunnel4, reversePath), "2"), tunnel4)
+			x.tell(name, tunnel4)
 		}
 		header := 20
 		if m.Dest.Addr.Addr().Is6() {
 			header = 40
 		}
 		if !r.local && r.mtu > 0 && r.mtu < maxPacket+header {
-			x.tell("tunnel-mtu", fmt.Sprintf("ip link set dev %s mtu %d", r.device, maxPacket+header),
-				maxPacket, r.device, r.mtu, r.mtu-header-40)
+			x.tell("tunnel-mtu", maxPacket, r.device, r.mtu, r.mtu-header-40, maxPacket+header)
 		}
 	}
 }
@@ -122,16 +119,16 @@ func (x one) own() {
 		masq := m.Dest.Forward == lvs.Masq
 		switch local := x.routeTo(m).local; {
 		case local && masq && m.Dest.Addr.Addr().IsLoopback():
-			x.tell("masq-loopback", "", m.Name)
+			x.tell("masq-loopback", m.Name)
 		case local && !masq && x.listening != nil:
 			for _, to := range asked(x.Virtual) {
 				if !x.listening.accepts(to) {
-					x.tell(silent, "", m.Name, to, to.Port())
+					x.tell(silent, m.Name, to, to.Port())
 				}
 			}
 		}
 		if err := x.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			x.tell("sorry-server refuses", "", m.Name, reason(err))
+			x.tell("sorry-server refuses", m.Name, reason(err))
 		}
 	}
 }

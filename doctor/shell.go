@@ -38,7 +38,7 @@ func judgeOracle(cfg *parser.Config, installed bool) parser.Diagnostics {
 	for _, v := range cfg.Virtuals {
 		for _, check := range v.Checks() {
 			if check.Negotiates() && check.Service == "oracle" {
-				f.addAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, "", oracle.Program)
+				f.addAt(cmp.Or(check.At["service"], check.At["virtual"]), NoOracle, oracle.Program)
 			}
 		}
 	}
@@ -61,18 +61,18 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 			instead = "; webhook needs no shell"
 		}
 		if line != "" && missing != "" {
-			f.addAt(at, NoShell, "", missing, directive, instead)
+			f.addAt(at, NoShell, missing, directive, instead)
 		}
 	})
 	for _, v := range cfg.Virtuals {
 		for kind, command := range map[string]string{parser.External: v.CheckCommand,
 			parser.ExternalPerl: "perl"} {
 			if at, written := v.At["checkcommand"]; written && runs(&v, kind) && lacking(command) != "" {
-				f.addAt(at, NoShell, "", lacking(command), "checkcommand", "")
+				f.addAt(at, NoShell, lacking(command), "checkcommand", "")
 			}
 		}
 		if v.Mail.To != "" && v.Mail.SMTP == "" && !canMail {
-			f.addAt(cmp.Or(v.At["emailalert"], cfg.Global.At["emailalert"]), NoShell+" mail", "")
+			f.addAt(cmp.Or(v.At["emailalert"], cfg.Global.At["emailalert"]), NoShell+" mail")
 		}
 	}
 	return f.diagnostics(cfg.Name)

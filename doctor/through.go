@@ -72,7 +72,7 @@ func (x one) reaches() {
 		answered = answered || r.Way == checker.WayThrough && r.Cause != checker.Timeout
 		why := cmp.Or(r.Warning, r.Detail)
 		if r.Way == checker.WayVoid && strings.Contains(why, wire.Astray) {
-			x.tell("check-mark", "", why, ipvsctl.FirstPrivate, reserved)
+			x.tell("check-mark", why, fmt.Sprintf("%#x/%#x", ipvsctl.FirstPrivate, reserved))
 		}
 	}
 	if len(silent) == 0 {
@@ -81,14 +81,14 @@ func (x one) reaches() {
 	vip := silent[0].Through.Virtual
 	if !answered && vip.Is6() && x.marks != nil && len(x.marks.Filters) > 0 {
 		for _, pass := range x.marks.Filters {
-			x.tell("check-filter firewall", fmt.Sprintf(pass, vip), vip)
+			x.tell("check-filter firewall", vip, fmt.Sprintf(pass, vip))
 		}
 		return
 	}
 	// by firewall rules, which don't know IPVS connections
 	tracked := cmp.Or(x.settings[connections], "0") != "0"
 	if tracked && !answered && x.settings[vsConntrack] != "1" {
-		x.tell("check-firewall", set(vsConntrack, "1"), vip)
+		x.tell("check-firewall", vip)
 		if len(silent) > 1 {
 			return
 		}
@@ -96,7 +96,7 @@ func (x one) reaches() {
 	for _, way := range silent {
 		server := way.Through.Server
 		at := netip.AddrPortFrom(vip, way.Target.Port())
-		x.tell("server-vip", x.setUp(server), server, at, x.reached[way].Cause)
+		x.tell("server-vip", server, at, x.reached[way].Cause, x.setUp(server))
 	}
 }
 
@@ -133,23 +133,23 @@ func (x one) through() {
 			if slices.Contains(x.Announced(), vip) {
 				name = "check-route announced"
 			}
-			x.tell(name, fmt.Sprintf("ip route add %s dev %s", single(vip), r.device), vip)
+			x.tell(name, vip, single(vip), r.device)
 		}
 		if r.source == vip {
-			x.tell("check-source", "", r.device, vip)
+			x.tell("check-source", r.device, vip)
 		}
 		if out.gateway && out.source == vip {
-			x.tell("check-source gateway", "", out.device, vip)
+			x.tell("check-source gateway", out.device, vip)
 		}
 		martian, filtered := throughIPVS.Kernel{
 			Local: true, AcceptLocal: x.deviceSetting(r.device, acceptLocal) != "0",
 			Strict: x.deviceSetting(r.device, reversePath) == "1", Same: x.homeOf(vip) == r.device,
 		}.Drops()
 		if here && martian {
-			x.tell("check-martian"+unchecked, set(ofDevice(r.device, acceptLocal), "1"), vip, r.device)
+			x.tell("check-martian"+unchecked, vip, r.device, ofDevice(r.device, acceptLocal))
 		}
 		if here && filtered {
-			x.tell("check-filter"+unchecked, set(ofDevice(r.device, reversePath), "2"), vip, r.device)
+			x.tell("check-filter"+unchecked, vip, r.device, ofDevice(r.device, reversePath))
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (x one) opened() {
 	}
 	for _, r := range x.marks.Settings {
 		if r.Reaches(ipvsctl.FirstPrivate, reserved, x.CheckVIP.Is6()) {
-			x.tell("mark-reserved", "", r, ipvsctl.FirstPrivate, ipvsctl.LastPrivate)
+			x.tell("mark-reserved", r, fmt.Sprintf("%#x to %#x", ipvsctl.FirstPrivate, ipvsctl.LastPrivate))
 		}
 	}
 }
@@ -174,7 +174,7 @@ func (e *examination) unseen() {
 	isUnseen := func(s director.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
 	isChosen := func(s director.Service) bool { return s.Config.At["checkvip"].Line > 0 }
 	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
-		e.of(e.services[i]).tell("no-checkvip", "")
+		e.of(e.services[i]).tell("no-checkvip")
 	}
 }
 
@@ -187,7 +187,7 @@ func (e *examination) left() {
 	}
 	marks := strings.Trim(fmt.Sprint(left), "[]")
 	const remove = "for mark in %s; do ipvsadm -D -f $mark 2>/dev/null || ipvsadm -D -f $mark -6; done"
-	e.of(e.services[0]).tell("check-left", fmt.Sprintf(remove, marks), marks)
+	e.of(e.services[0]).tell("check-left", marks, fmt.Sprintf(remove, marks))
 }
 
 // homeOf is the interface with an address, or on the route to it.

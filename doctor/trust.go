@@ -23,7 +23,7 @@ func (f *findings) trust(cfg *parser.Config) {
 	judge := func(at parser.Position, path, what string) {
 		if why, command := changeable(path); why != "" && !known[why] {
 			known[why] = true
-			f.addAt(at, "writable-file", command, why, what)
+			f.addAt(at, "writable-file", why, what, command)
 		}
 	}
 	judge(parser.Position{}, cfg.Name, "this file, and with it what the daemon does")

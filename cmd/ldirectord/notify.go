@@ -69,8 +69,8 @@ func notifyState(ctx context.Context, c *call) error {
 }
 
 // giveRole has the running daemon follow an order, otherwise it records the order. It returns the role that is left to
-// be carried out: NoRole if the daemon carries it out, now or as soon as it can, or if it was refused. The role is valid
-// even with an error. It is unsaved if the order is in no file.
+// be carried out: NoRole if the daemon carries it out, now or as soon as it can, or if it was refused. The role is
+// valid even with an error. It is unsaved if the order is in no file.
 func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (left instance.Role, unsaved bool, err error) {
 	var answer daemon.RoleAnswer
 	begun := run.SinceBoot()
