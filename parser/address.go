@@ -21,13 +21,13 @@ type header struct {
 func (h *header) read(v *value) *problem {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
-		v.warn(loose, "the text after %s is ignored", quote(word))
+		v.warn(loose, "the text after %q is ignored", word)
 	}
 	switch {
 	case all(word, isDigit):
 		mark, err := strconv.ParseUint(trimZeros(word), 10, 32)
 		if err != nil || mark == 0 {
-			return refuse(badVirtualAddress, "the firewall mark %s is out of range; %s", quote(word),
+			return refuse(badVirtualAddress, "the firewall mark %q is out of range; %s", word,
 				headerForms)
 		}
 		h.Mark = uint32(mark)
@@ -44,8 +44,8 @@ const headerForms = "it must be ADDRESS:PORT or a firewall mark from 1 to 429496
 func (h *header) readBracketed(v *value, word string) *problem {
 	host, port, _ := strings.Cut(word[1:], "]:")
 	if port = h.portOf(v, port); port == "" {
-		return refuse(badVirtualAddress, "%s is not an address and port; it must be [ADDRESS]:PORT",
-			quote(word))
+		return refuse(badVirtualAddress, "%q is not an address and port; it must be [ADDRESS]:PORT",
+			word)
 	}
 	ok := readsIPv6(host)
 	if !h.IPv6 && (ok || all(host, isGroupByte)) {
@@ -53,9 +53,9 @@ func (h *header) readBracketed(v *value, word string) *problem {
 	}
 	if !ok {
 		return refuse(badVirtualAddress,
-			"%s is not an IPv6 address; it must be groups of hexadecimal digits with colons, without a "+
+			"%q is not an IPv6 address; it must be groups of hexadecimal digits with colons, without a "+
 				"scope",
-			quote(host))
+			host)
 	}
 	h.host, h.port = "["+host+"]", port
 	return nil
@@ -65,21 +65,21 @@ func (h *header) readAddress(v *value, word string) *problem {
 	host, port, ok := strings.Cut(word, ":")
 	switch {
 	case looksLikeIPv6(word):
-		return refuse(badVirtualAddress, "the IPv6 address %s has no brackets; write virtual6=[ADDRESS]:PORT",
-			quote(word))
+		return refuse(badVirtualAddress, "the IPv6 address %q has no brackets; write virtual6=[ADDRESS]:PORT",
+			word)
 	case !ok:
-		return refuse(badVirtualAddress, "%s has no port; %s", quote(word), headerForms)
+		return refuse(badVirtualAddress, "%q has no port; %s", word, headerForms)
 	case !all(host, isHostByte):
-		return refuse(badVirtualAddress, "%s is not an address and port; %s", quote(word), headerForms)
+		return refuse(badVirtualAddress, "%q is not an address and port; %s", word, headerForms)
 	case host == "tcp" || host == "udp":
 		return refuse(badVirtualAddress,
-			"%s comes before the address; write it on a line of its own, as protocol=%s",
-			quote(host+":"), host)
+			"%q comes before the address; write it on a line of its own, as protocol=%s",
+			host+":", host)
 	}
 	if port = h.portOf(v, port); port == "" {
 		return refuse(badVirtualAddress,
-			"%s has no port; it must be a number or service name right after the colon",
-			quote(word))
+			"%q has no port; it must be a number or service name right after the colon",
+			word)
 	}
 	h.host, h.port = host, port
 	return nil
@@ -89,7 +89,7 @@ func (h *header) readAddress(v *value, word string) *problem {
 func (h *header) portOf(v *value, text string) string {
 	port := leading(text, isNameByte)
 	if port != "" && port != text {
-		v.warn(loose, "the text after port %s is ignored", quote(port))
+		v.warn(loose, "the text after port %q is ignored", port)
 	}
 	return port
 }

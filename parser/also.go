@@ -48,7 +48,7 @@ func readAlsoCheck(v *value) *problem {
 	}
 	c := AlsoCheck{Type: list[0], At: v.line.position()}
 	if !slices.Contains(alsoTypes, c.Type) {
-		return bad("%s is not a check%s; it must be one of %s", quote(c.Type), DidYouMean(c.Type, alsoTypes),
+		return bad("%q is not a check%s; it must be one of %s", c.Type, DidYouMean(c.Type, alsoTypes),
 			enumerate(alsoTypes))
 	}
 	if p := cmp.Or(c.readPort(list[1:]), c.readStrings(strs), c.readWeight(weight)); p != nil {
@@ -69,8 +69,8 @@ var alsoWeight = regexp.MustCompile(`^([^"]*|.*")[\s\v]+(weight=.*)$`)
 func (c *AlsoCheck) readWeight(text string) *problem {
 	part, ok := parsePart(strings.TrimPrefix(text, "weight="))
 	if text != "" && (!ok || !part.Percent || part.N > 99) {
-		return bad("%s is not allowed; it must be a percentage from 1%% to 99%%, such as weight=50%%",
-			quote(text)).around(text)
+		return bad("%q is not allowed; it must be a percentage from 1%% to 99%%, such as weight=50%%",
+			text).around(text)
 	}
 	c.Weight = uint8(part.N)
 	return nil
@@ -84,12 +84,12 @@ func (c *AlsoCheck) readPort(list []string) *problem {
 	case !c.hasPort():
 		return bad("%s has no port; write alsocheck = %[1]s", c.Type).around(list[0])
 	case len(list) > 1:
-		return bad("%s is neither a port nor in double quotes; the form is %s", quote(list[1]),
+		return bad("%q is neither a port nor in double quotes; the form is %s", list[1],
 			alsoCheckForm).around(list[1])
 	}
 	port, err := strconv.ParseUint(list[0], 10, 16)
 	if err != nil || port == 0 {
-		return bad("%s is not a port; it must be a number from 1 to %d", quote(list[0]),
+		return bad("%q is not a port; it must be a number from 1 to %d", list[0],
 			maxPort).around(list[0])
 	}
 	c.Port = int(port)
@@ -105,7 +105,7 @@ func (c *AlsoCheck) readStrings(text string) *problem {
 		return bad("%s has no request; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).around(text)
 	case two:
 	case len(text) < 2 || unquote(text) == text:
-		return bad(`%s is not "REQUEST" or "REQUEST" "RECEIVE"`, quote(text)).around(text)
+		return bad(`%q is not "REQUEST" or "REQUEST" "RECEIVE"`, text).around(text)
 	default:
 		request = unquote(text)
 	}

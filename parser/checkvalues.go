@@ -81,7 +81,7 @@ func readCheckType(v *value) *problem {
 func readService(v *value) (string, *problem) {
 	word := v.word()
 	if !slices.Contains(serviceNames, word) {
-		return "", bad("unknown service %s%s; known are %s", quote(v.text), DidYouMean(word, serviceNames),
+		return "", bad("unknown service %q%s; known are %s", v.text, DidYouMean(word, serviceNames),
 			strings.Join(serviceNames, ", "))
 	}
 	v.only(word)

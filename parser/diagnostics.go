@@ -192,24 +192,22 @@ func (f finder) add(d Diagnostic) {
 }
 
 func (f finder) error(kind string, pos Position, format string, args ...any) {
-	f.add(Diagnostic{Severity: Error, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...),
-		shape: shapeOf(format, args)})
+	f.tell(Error, kind, pos, format, args...)
 }
 
 func (f finder) warn(kind string, pos Position, format string, args ...any) {
-	f.add(Diagnostic{Severity: Warning, Kind: kind, Pos: pos, Text: fmt.Sprintf(format, args...),
-		shape: shapeOf(format, args)})
+	f.tell(Warning, kind, pos, format, args...)
 }
 
-// shapeOf is a text without its numbers and addresses. Its words stay: they are directives and values.
-func shapeOf(format string, args []any) string {
-	words := slices.Clone(args)
-	for i, arg := range words {
-		if _, isWord := arg.(string); !isWord {
-			words[i] = "…"
+// tell adds a finding with its shape. The words of a shape stay: they are directives and values.
+func (f finder) tell(s Severity, kind string, pos Position, format string, args ...any) {
+	text := say(format, args...)
+	for i, arg := range args {
+		if _, isWord := arg.(piece); !isWord {
+			args[i] = "…"
 		}
 	}
-	return fmt.Sprintf(format, words...)
+	f.add(Diagnostic{Severity: s, Kind: kind, Pos: pos, Text: text, shape: say(format, args...)})
 }
 
 // layout reports an accepted layout that the Perl ldirectord refuses with this kind of error.

@@ -65,8 +65,8 @@ func unescape(text string) (string, *problem) {
 	case rest[0] == '"':
 		return "", bad(`a double quote in the text is written \"`).around(rest)
 	default:
-		return "", bad(`%s is not an escape; it must be \r \n \t \0 \\ \" or \xNN with two hexadecimal digits`,
-			quote(rest[:min(2, len(rest))])).around(rest)
+		return "", bad(`%q is not an escape; it must be \r \n \t \0 \\ \" or \xNN with two hexadecimal digits`,
+			rest[:min(2, len(rest))]).around(rest)
 	}
 	return escapes.ReplaceAllStringFunc(text, func(escape string) string {
 		b, _, _, _ := strconv.UnquoteChar(escape, '"') // \0, which unquoting does not know

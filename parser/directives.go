@@ -141,7 +141,7 @@ var readers = map[string]reading{
 	"mark":                alone(readMark),
 	"persistent":          of(number[int](1, maxPersistence)),
 	"netmask":             of(readNetmask),
-	"pename":              of(matching(`^sip$`,
+	"pename": of(matching(`^sip$`,
 		"is no persistence engine of the standard kernel, which has only sip")),
 	// The check
 	"checktype":                            alone(readCheckType),

@@ -27,14 +27,14 @@ func readFallback(v *value) *problem {
 		forward, known := lvs.Forwards[method]
 		if !known {
 			return refuse(badForward,
-				"%s is not a forwarding method; after a fallback's address only gate, masq or ipip "+
-					"is allowed", quote(method))
+				"%q is not a forwarding method; after a fallback's address only gate, masq or ipip "+
+					"is allowed", method)
 		}
 		f.forward = forward
 		list = list[:len(list)-1]
 	}
 	if len(list) > 1 {
-		v.warn(loose, "the text before %s is ignored", quote(list[len(list)-1]))
+		v.warn(loose, "the text before %q is ignored", list[len(list)-1])
 	}
 	word := list[len(list)-1]
 	f.host, f.port = cutPort(word)
@@ -63,10 +63,10 @@ func (v *value) brackets(host string) string {
 	inner = strings.TrimSuffix(inner, "]")
 	switch isAddress := readsIPv6(inner); {
 	case isAddress && !ok:
-		v.warn(suspicious, "the IPv6 address %s is in brackets before a port", quote(host))
+		v.warn(suspicious, "the IPv6 address %q is in brackets before a port", host)
 		return "[" + host + "]"
 	case ok && !isAddress:
-		v.warn(suspicious, "%s is not an IPv6 address and has no brackets", quote(host))
+		v.warn(suspicious, "%q is not an IPv6 address and has no brackets", host)
 		return inner
 	default:
 		return host

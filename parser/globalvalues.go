@@ -32,8 +32,8 @@ func readLogFile(v *value) (string, *problem) {
 	switch {
 	case !strings.HasPrefix(text, "/"):
 		if _, ok := SyslogFacility(text); !ok {
-			v.warn(suspicious, "%s is neither a path that begins with / nor a syslog facility%s",
-				quote(text), DidYouMean(text, slices.Sorted(maps.Keys(facilities))))
+			v.warn(suspicious, "%q is neither a path that begins with / nor a syslog facility%s",
+				text, DidYouMean(text, slices.Sorted(maps.Keys(facilities))))
 		}
 	case !v.globals.Supervised:
 		p = v.try(v.opts.TryFile, text, logfileClosed,
@@ -56,7 +56,7 @@ func readExecute(v *value) *problem {
 	case p != nil || name == "":
 		return p
 	case v.globals.executes[name]:
-		v.warn(repeated, "the configuration %s is named twice", quote(name))
+		v.warn(repeated, "the configuration %q is named twice", name)
 		return nil
 	case v.globals.executes == nil:
 		v.globals.executes = map[string]bool{}
@@ -69,7 +69,7 @@ func readExecute(v *value) *problem {
 func readMaintenanceDir(v *value) (string, *problem) {
 	path, p := textOrNone(v)
 	if path != "" && v.opts.DirExist != nil && !v.opts.DirExist(path) {
-		v.warn(missingDir, "the maintenance directory %s does not exist", quote(path))
+		v.warn(missingDir, "the maintenance directory %q does not exist", path)
 	}
 	return path, p
 }
@@ -81,9 +81,9 @@ func readListen(v *value) (none netip.AddrPort, p *problem) {
 	a, err := netip.ParseAddrPort(text)
 	switch {
 	case err != nil && strings.HasPrefix(text, ":") && all(text[1:], isDigit):
-		return none, bad("%s has no address; %s; write 0.0.0.0%s for every address", quote(text), allowed, text)
+		return none, bad("%q has no address; %s; write 0.0.0.0%s for every address", text, allowed, text)
 	case err != nil || a.Addr().Zone() != "" || a.Addr().Is4In6():
-		return none, bad("%s is not an address and port; %s", quote(text), allowed)
+		return none, bad("%q is not an address and port; %s", text, allowed)
 	case a.Port() == 0:
 		return none, bad("port 0 cannot be used; %s", allowed)
 	}

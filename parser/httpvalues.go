@@ -37,10 +37,10 @@ func readStatusRange(item, _ string) (string, *problem) {
 	first, last = trimRight(first), trim(last)
 	switch {
 	case !httpStatus.MatchString(first) || !httpStatus.MatchString(last):
-		return "", bad("%s is not a status; it must be a list of statuses from 100 to 599 and ranges of them, "+
-			"such as 200,204,300-399", quote(item))
+		return "", bad("%q is not a status; it must be a list of statuses from 100 to 599 and ranges of them, "+
+			"such as 200,204,300-399", item)
 	case first > last:
-		return "", bad("the range %s is empty; it must be %s-%s", quote(item), last, first)
+		return "", bad("the range %q is empty; it must be %s-%s", item, last, first)
 	case first < last:
 		first += "-" + last
 	}

@@ -29,7 +29,7 @@ func readMailStatus(v *value) ([]lvs.Status, *problem) {
 	}
 	for _, state := range states {
 		if state != "all" && state != "none" && !slices.Contains(lvs.Statuses, lvs.Status(state)) {
-			return nil, bad("%s is not a state of the daemon; %s", quote(state), allowed)
+			return nil, bad("%q is not a state of the daemon; %s", state, allowed)
 		}
 	}
 	list := slices.DeleteFunc(slices.Clone(lvs.Statuses), func(s lvs.Status) bool {
@@ -51,7 +51,7 @@ func readMailServer(v *value) (string, *problem) {
 		return "", v.bad("is not a mail server; it must be a host name or IPv4 address without quotes")
 	}
 	if host != v.text {
-		v.warn(loose, "of %s only the host %s is used; mail goes to port 25", quote(v.text), quote(host))
+		v.warn(loose, "of %q only the host %q is used; mail goes to port 25", v.text, host)
 	}
 	return host, nil
 }

@@ -50,7 +50,7 @@ func readMark(v *value) *problem {
 		return p
 	}
 	if !slices.Contains(markProtocols, protocol) {
-		return bad("%s is not a protocol that can be marked%s; it must be one of %s", quote(protocol),
+		return bad("%q is not a protocol that can be marked%s; it must be one of %s", protocol,
 			DidYouMean(protocol, markProtocols),
 			strings.Join(markProtocols, ", ")).around(rest)
 	}
@@ -73,9 +73,9 @@ func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 	switch {
 	case err != nil || addr.Zone() != "" || addr.Is4In6():
 		return none, bad(
-			"%s is not an address; it must be numeric, such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, "+
+			"%q is not an address; it must be numeric, such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, "+
 				"not "+
-				"a name", quote(text))
+				"a name", text)
 	case addr.Is6() && !s.IPv6:
 		return none, refuse(familyMix,
 			"%s is an IPv6 address; under virtual the address must be IPv4; virtual6 is for IPv6", addr)
@@ -87,8 +87,8 @@ func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 	if isNetwork {
 		n, err := strconv.ParseUint(length, 10, 8)
 		if err != nil || int(n) > bits {
-			return none, bad("%s is not a prefix length; after %s/ comes a number from 0 to %d",
-				quote(length), addr, bits)
+			return none, bad("%q is not a prefix length; after %s/ comes a number from 0 to %d",
+				length, addr, bits)
 		}
 		bits = int(n)
 	}
@@ -126,13 +126,13 @@ func portList(protocol, text string) ([]markPorts, *problem) {
 func readPorts(item, from string) (markPorts, *problem) {
 	first, last, isRange := strings.Cut(item, ":")
 	if a, b, dashed := strings.Cut(item, "-"); dashed && all(a, isDigit) && all(b, isDigit) {
-		return markPorts{}, bad("%s is not a port; a range is written %s:%s", quote(item), a, b)
+		return markPorts{}, bad("%q is not a port; a range is written %s:%s", item, a, b)
 	}
 	if first == allPorts || last == allPorts {
 		return markPorts{}, bad("all is in a list; it must be alone")
 	}
 	if !all(first, isNameByte) || isRange && !all(last, isNameByte) {
-		return markPorts{}, bad("%s is not a port; %s", quote(item), portListForm)
+		return markPorts{}, bad("%q is not a port; %s", item, portListForm)
 	}
 	if !isRange {
 		last = first
@@ -186,7 +186,7 @@ func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *proble
 	case bad1 != nil || bad2 != nil:
 		return lvs.Ports{}, cmp.Or(bad1, bad2)
 	case first > last:
-		return lvs.Ports{}, bad("the range %s is empty; it must be %d:%d", quote(p.first+":"+p.last), last,
+		return lvs.Ports{}, bad("the range %q is empty; it must be %d:%d", p.first+":"+p.last, last,
 			first)
 	}
 	return lvs.Ports{First: first, Last: last}, nil
@@ -196,10 +196,10 @@ func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *proble
 func packetPort(name string, port names.Lookup[uint16]) (uint16, *problem) {
 	switch {
 	case port.Value == 0 && all(name, isDigit):
-		return 0, bad("the port %s is out of range; it must be a number from 1 to %d, or all for every port",
-			quote(name), maxPort)
+		return 0, bad("the port %q is out of range; it must be a number from 1 to %d, or all for every port",
+			name, maxPort)
 	case port.Reason != "":
-		return 0, bad("the port %s cannot be used: %s", quote(name), port.Reason)
+		return 0, bad("the port %q cannot be used: %s", name, port.Reason)
 	}
 	return port.Value, nil
 }

@@ -17,9 +17,9 @@ import (
 func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
 	host := readHost(r.names, text, ipv6)
 	if host.Reason != "" {
-		p := refuse(kind, "the address %s cannot be used: %s", quote(text), host.Reason).around(text)
+		p := refuse(kind, "the address %q cannot be used: %s", text, host.Reason).around(text)
 		if p.lookup = host.Failure != ""; p.lookup {
-			p.text = fmt.Sprintf("the name %s has no address: %s", quote(text), host.Reason)
+			p.text = say("the name %q has no address: %s", text, host.Reason)
 		}
 		if p.lookup && kind == realHost && !r.opts.Wait {
 			p.text += "; start and reload take the file, and its servers wait for one"
@@ -28,7 +28,7 @@ func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6
 		return none, false
 	}
 	if what := names.NoHost(host.Value); what != "" && kind != badVirtualAddress {
-		p := refuse(kind, "the address %s cannot be a server's: it is %s", quote(text), what)
+		p := refuse(kind, "the address %q cannot be a server's: it is %s", text, what)
 		at.problem(l, p.around(text))
 		return none, false
 	}
@@ -44,14 +44,14 @@ func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6
 func (r *resolver) warnOfName(at finder, l line, text string, ipv6 bool, follows, why string) {
 	if name := (names.Key{Host: text, IPv6: ipv6}); !r.warned[name] {
 		r.warned[name] = true
-		at.warn(nameInVain, l.around(text), "the name %s %s: %s", quote(text), follows, why)
+		at.warn(nameInVain, l.around(text), "the name %q %s: %s", text, follows, why)
 	}
 }
 
 // hasNumber reports whether a port as written has a number; otherwise it adds an error.
 func (f finder) hasNumber(kind string, l line, text string, port names.Lookup[uint16]) bool {
 	if port.Reason != "" {
-		f.problem(l, refuse(kind, "the port %s cannot be used: %s", quote(text), port.Reason).around(text))
+		f.problem(l, refuse(kind, "the port %q cannot be used: %s", text, port.Reason).around(text))
 	}
 	return port.Reason == ""
 }

@@ -48,15 +48,15 @@ func readReal(v *value) *problem {
 func (r *realLine) readEndpoint(v *value) *problem {
 	word, rest := cutWord(v.text)
 	if rest == "" {
-		return refuse(badRealSyntax, "%s is not complete; it must be %s", quote(v.text), realServerForm)
+		return refuse(badRealSyntax, "%q is not complete; it must be %s", v.text, realServerForm)
 	}
 	first, last, port := splitEndpoint(word)
 	if host, doubled := strings.CutSuffix(first, ":"); doubled && port != "" { // as in the package's own example
 		first = host
-		v.warn(suspicious, "there are two colons before port %s; one is enough", quote(port))
+		v.warn(suspicious, "there are two colons before port %q; one is enough", port)
 	}
 	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
-		return refuse(badRealSyntax, "%s is not a server%s; it must be %s", quote(word), endpointHint(word),
+		return refuse(badRealSyntax, "%q is not a server%s; it must be %s", word, endpointHint(word),
 			realServerForm)
 	}
 	r.first, r.last, r.port = first, last, port
@@ -113,13 +113,13 @@ func (r *realLine) readSettings(v *value) *problem {
 	}
 	forward, known := lvs.Forwards[method]
 	if !known {
-		p := refuse(badForward, "%s is not a forwarding method%s; it must be gate, masq or ipip", quote(method),
+		p := refuse(badForward, "%q is not a forwarding method%s; it must be gate, masq or ipip", method,
 			methodHint(method))
 		return p.around(method)
 	}
 	start := strings.Index(text, method)
 	if skipped := trim(text[:start]); skipped != "" {
-		v.warn(loose, "%s before the forwarding method is ignored", quote(skipped))
+		v.warn(loose, "%q before the forwarding method is ignored", skipped)
 	}
 	r.server.Forward, r.server.Weight = forward, 1
 	return r.readOptions(v, text[start+len(method):])
@@ -159,8 +159,8 @@ func (r *realLine) readOptions(v *value, text string) *problem {
 
 func trailer(text string) *problem {
 	text = trim(text)
-	p := refuse(badRealTrailer, "%s cannot be read; after the forwarding method come, in this order, "+
-		`a weight, "REQUEST", "RECEIVE", l:N and u:N`, quote(text))
+	p := refuse(badRealTrailer, "%q cannot be read; after the forwarding method come, in this order, "+
+		`a weight, "REQUEST", "RECEIVE", l:N and u:N`, text)
 	return p.around(text)
 }
 
@@ -201,7 +201,7 @@ func (r *realLine) readNumbers(v *value, before, after string) *problem {
 			return p.around(word)
 		}
 		if skipped != "" {
-			v.warn(loose, "%s is ignored", quote(skipped))
+			v.warn(loose, "%q is ignored", skipped)
 			skipped = ""
 		}
 	}
@@ -235,9 +235,9 @@ func (r *realLine) readNumber(word string) (p *problem) {
 func bounded(what, text string, high uint64) (int, *problem) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n > high {
-		return 0, refuse(badRealTrailer, "the %s %s is not allowed; it must be a whole number from 0 to %d",
+		return 0, refuse(badRealTrailer, "the %s %q is not allowed; it must be a whole number from 0 to %d",
 			what,
-			quote(text), high)
+			text, high)
 	}
 	return int(n), nil
 }

@@ -41,7 +41,7 @@ func readScheduler(v *value) (string, *problem) {
 	}
 	v.only(name)
 	if !slices.Contains(schedulers, name) {
-		v.warn(suspicious, "%s is no scheduler of the standard kernel; it has %s", quote(name),
+		v.warn(suspicious, "%q is no scheduler of the standard kernel; it has %s", name,
 			strings.Join(schedulers, " "))
 	}
 	return name, nil

@@ -49,7 +49,7 @@ func (r *reader) supervised(at finder, l line) {
 	rest := l.text[l.value:]
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {
 		at.error(badValue, l.at(l.start),
-			"%s is not followed by = and a value; write supervised=yes or supervised=no", quote(l.name))
+			"%q is not followed by = and a value; write supervised=yes or supervised=no", l.name)
 		return
 	}
 	r.place(at, l)

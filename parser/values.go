@@ -38,7 +38,7 @@ func (v *value) misread(format string, args ...any) {
 // only warns if just a part of the value counts. Enclosing quotes cause no warning.
 func (v *value) only(part string) {
 	if unquote(v.text) != part {
-		v.warn(loose, "of %s only %s counts", quote(v.text), quote(part))
+		v.warn(loose, "of %q only %q counts", v.text, part)
 	}
 }
 
@@ -58,14 +58,14 @@ func (p *problem) around(part string) *problem {
 }
 
 func refuse(kind, format string, args ...any) *problem {
-	return &problem{kind: kind, text: fmt.Sprintf(format, args...)}
+	return &problem{kind: kind, text: say(format, args...)}
 }
 
 func bad(format string, args ...any) *problem { return refuse(badValue, format, args...) }
 
 // bad is the reason to refuse a value: the mistake, and what is allowed.
 func (v *value) bad(format string, args ...any) *problem {
-	return bad("%s %s", quote(v.text), fmt.Sprintf(format, args...))
+	return bad("%q %s", v.text, say(format, args...))
 }
 
 func yesNo(v *value) (bool, *problem) {
@@ -106,7 +106,7 @@ func number[N int | uint16 | Seconds](low, high int64) func(*value) (N, *problem
 		case text == "":
 			return 0, v.bad("is not a number; it must be %s", allowed)
 		case len(text) > maxDigits:
-			return 0, bad("the number %s is too large; it has at most %d digits", quote(text), maxDigits)
+			return 0, bad("the number %q is too large; it has at most %d digits", text, maxDigits)
 		case err != nil || n < low || high > 0 && n > high:
 			return 0, bad("%s is out of range; it must be %s", text, allowed)
 		}
@@ -115,7 +115,7 @@ func number[N int | uint16 | Seconds](low, high int64) func(*value) (N, *problem
 			unit = " seconds"
 		}
 		if trimZeros(unquote(v.text)) != text {
-			v.warn(loose, "%s is read as %s%s; the rest is ignored", quote(v.text), text,
+			v.warn(loose, "%q is read as %s%s; the rest is ignored", v.text, text,
 				unit)
 		}
 		return N(min(n, math.MaxInt)), nil
@@ -202,10 +202,10 @@ func perlTime(v *value) (Seconds, *problem) {
 	}
 	switch perl := firstRun(text, isDigit); {
 	case trimZeros(perl) == "0":
-		v.misread("%s is %v here; the Perl ldirectord reads 0 and refuses the file", quote(v.text),
+		v.misread("%q is %v here; the Perl ldirectord reads 0 and refuses the file", v.text,
 			s.Duration())
 	case trimZeros(perl) != strconv.FormatFloat(float64(s), 'f', -1, 64):
-		v.misread("%s is %v here; the Perl ldirectord reads %s seconds", quote(v.text), s.Duration(),
+		v.misread("%q is %v here; the Perl ldirectord reads %s seconds", v.text, s.Duration(),
 			trimZeros(perl))
 	}
 	return s, nil
