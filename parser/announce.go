@@ -3,6 +3,7 @@ package parser
 import (
 	"cmp"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,37 +14,28 @@ import (
 
 const (
 	maxDevice               = 15 // bytes of a device's name (linux/if.h, IFNAMSIZ)
-	inDevice                = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 	maxWithdrawWait Seconds = 10 // limited by the time that a stop may take
 )
 
-// readDevice reads a device; no means none.
-func readDevice(v *value) (string, *problem) {
-	name := unquote(v.text)
-	switch {
-	case name == "no":
-		return "", nil
-	case name == "" || len(name) > maxDevice || name == "." || name == ".." || strings.Trim(name, inDevice) != "":
-		return "",
-			v.bad("is not a device; it must be the name of a dummy device such as lvs0, or no; a name has "+
-				"at most %d letters, digits, dots, hyphens and underscores", maxDevice)
+var deviceForm = regexp.MustCompile(`^[\w.-]+$`)
+
+// parseDevice reads a device; no means none.
+func parseDevice(text string) (name string, ok bool) {
+	if name = unquote(text); name == "no" {
+		return "", true
 	}
-	return name, nil
+	return name, len(name) <= maxDevice && name != "." && name != ".." && deviceForm.MatchString(name)
 }
 
-func readMinServers(v *value) (m lvs.LowHigh, p *problem) {
-	low, high, two := strings.Cut(strings.ReplaceAll(v.text, " ", ""), "/")
+func parseMinServers(text string) (m lvs.LowHigh, ok bool) {
+	low, high, two := strings.Cut(strings.ReplaceAll(text, " ", ""), "/")
 	if !two {
 		high = low
 	}
-	var ok, ok2 bool
 	m.Low, ok = parsePart(low)
-	m.High, ok2 = parsePart(high)
-	if !ok || !ok2 || m.Low.N == 0 || m.High.N == 0 {
-		p = v.bad("is not allowed; it must be a number of servers, such as 2, or a percentage from 1%% to " +
-			"100%%, or two of them as LOW/HIGH, such as 1/2")
-	}
-	return m, p
+	most, ok2 := parsePart(high)
+	m.High = most
+	return m, ok && ok2 && m.Low.N > 0 && m.High.N > 0
 }
 
 // readAnnounceAddress reads addresses of the section's family.

@@ -21,25 +21,11 @@ func readCheckCount(v *value) (int, *problem) {
 	return number[int](1, 0)(v)
 }
 
-func readWindow(v *value) (none Window, p *problem) {
-	need, size, found := strings.Cut(v.text, "/")
+func parseWindow(text string) (Window, bool) {
+	need, size, _ := strings.Cut(text, "/")
 	n, err := strconv.ParseInt(strings.TrimRight(need, " "), 10, 16)
 	m, err2 := strconv.ParseInt(strings.TrimLeft(size, " "), 10, 16)
-	if !found || err != nil || err2 != nil || n < 1 || n > m || m > maxWindow {
-		return none, v.bad("is not a window; it must be N/M with 1 <= N <= M <= %d, such as 7/10",
-			maxWindow)
-	}
-	return Window{Need: int(n), Of: int(m)}, nil
-}
-
-func readKeepServing(v *value) (lvs.Share, *problem) {
-	k, ok := parsePart(v.text)
-	if !ok {
-		return k,
-			v.bad("is not allowed; it must be a number of servers, such as 2, or a percentage from 0%% " +
-				"to 100%%, such as 50%%")
-	}
-	return k, nil
+	return Window{int(n), int(m)}, err == nil && err2 == nil && 1 <= n && n <= m && m <= maxWindow
 }
 
 // parsePart reads a number of servers, or a percentage of them.

@@ -1,9 +1,12 @@
 package parser
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+
+	"ldirectord/lvs"
 )
 
 // Directive is one row of the table of directives: where it may be written, its default, and how it is read and shown.
@@ -108,19 +111,26 @@ var readers = map[string]reading{
 	"checktimeout negotiatetimeout checkinterval": of(perlTime),
 	"failurecount risecount":                      of(number[int](1, 0)),
 	"checkcount":                                  of(readCheckCount),
-	"window":                                      of(readWindow),
-	"fastinterval draintime":                      of(timeOrNone),
-	"watch":                                       of(readWatch),
-	"observe":                                     of(readObserve),
+	"window": of(parsed(parseWindow, fmt.Sprintf("is not a window; it must be N/M with 1 <= N <= M <= %d, "+
+		"such as 7/10", maxWindow))),
+	"fastinterval draintime": of(timeOrNone),
+	"watch": of(parsed(parseWatch, fmt.Sprintf("is not allowed; it must be yes, no, or whole seconds from 1 to %v, "+
+		"such as 5 or 1m", maxSilence))),
+	"observe": of(parsed(lvs.ParseObserve, "is not allowed; it must be yes, out or no")),
 	// What happens to the table
-	"fallback fallback6":     alone(readFallback),
-	"fallbackcommand":        of(readFallbackCommand),
-	"keepserving":            of(readKeepServing),
-	"slowstart":              of(durationOrNone),
-	"pace paceout":           of(readPace),
-	"holddown":               of(readHoldDown),
-	"onfail":                 of(readOnFail),
-	"minservers backupbelow": of(readMinServers),
+	"fallback fallback6": alone(readFallback),
+	"fallbackcommand":    of(readFallbackCommand),
+	"keepserving": of(parsed(parsePart, "is not allowed; it must be a number of servers, such as 2, or a "+
+		"percentage from 0% to 100%, such as 50%")),
+	"slowstart": of(durationOrNone),
+	"pace paceout": of(parsed(parsePace, "is not allowed; it must be a number or a percentage of servers, a "+
+		"slash and a time, such as 1/10 or 25%/1m, the time "+timeAllowed[len("a time "):]+"; or 0 for none")),
+	"holddown": of(parsed(parseHoldDown, "is not allowed; it must be TIME or TIME,MAX with MAX at least TIME, "+
+		"such as 30 or 30,5m, each "+timeAllowed+"; or 0 for none")),
+	"onfail": of(parsed(parseOnFail, "is not allowed; it must be keep, cut, or a time of whole seconds from 1 "+
+		"to 10 years, such as 30 or 5m; or 0 to leave it to quiescent")),
+	"minservers backupbelow": of(parsed(parseMinServers, "is not allowed; it must be a number of servers, such as 2, or "+
+		"a percentage from 1% to 100%, or two of them as LOW/HIGH, such as 1/2")),
 	// Notifications
 	"emailalert":                of(plainText),
 	"emailalertfreq":            of(readMailFrequency),
@@ -129,9 +139,10 @@ var readers = map[string]reading{
 	"checkcommand onchange sni": of(optionallyQuoted),
 	"monitorfile":               of(readMonitorFile),
 	// Many directors
-	"announce lastresort": of(readDevice),
-	"withdrawwait":        of(timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
-	"announceaddress":     of(readAnnounceAddress),
+	"announce lastresort": of(parsed(parseDevice, fmt.Sprintf("is not a device; it must be the name of a dummy device "+
+		"such as lvs0, or no; a name has at most %d letters, digits, dots, hyphens and underscores", maxDevice))),
+	"withdrawwait":    of(timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
+	"announceaddress": of(readAnnounceAddress),
 	// The service and its servers
 	"real real6 backup":   alone(readReal),
 	"protocol":            of(readProtocol),

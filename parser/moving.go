@@ -12,20 +12,15 @@ import (
 
 // This file reads the directives for when and how gently servers are added and removed.
 
-// readPace reads N/TIME or N%/TIME; 0 means none.
-func readPace(v *value) (none lvs.Pace, p *problem) {
-	if v.text == "0" {
-		return none, nil
+// parsePace reads N/TIME or N%/TIME; 0 means none.
+func parsePace(text string) (none lvs.Pace, ok bool) {
+	if text == "0" {
+		return none, true
 	}
-	number, every, _ := strings.Cut(v.text, "/")
+	number, every, _ := strings.Cut(text, "/")
 	share, ok := parsePart(trim(number))
 	s, p := exactTime(&value{text: trim(every)})
-	if !ok || share.N == 0 || p != nil {
-		return none, v.bad(
-			"is not allowed; it must be a number or a percentage of servers, a slash and a time, such as "+
-				"1/10 or 25%%/1m, the time %s; or 0 for none", timeAllowed[len("a time "):])
-	}
-	return lvs.Pace{Share: share, Every: s.Duration()}, nil
+	return lvs.Pace{Share: share, Every: s.Duration()}, ok && share.N > 0 && p == nil
 }
 
 // holdDown is a value of holddown.
@@ -37,37 +32,24 @@ func (h holdDown) String() string { return lvs.Seconds(h.first) + "," + lvs.Seco
 // usualDoubling is how many times as long as the first hold-down the longest one is, unless the file gives it.
 const usualDoubling = 8
 
-func readHoldDown(v *value) (h holdDown, p *problem) {
-	first, most, two := strings.Cut(v.text, ",")
+func parseHoldDown(text string) (h holdDown, ok bool) {
+	first, most, two := strings.Cut(text, ",")
 	low, p := timeOrNone(&value{text: trim(first)})
 	high := min(usualDoubling*low, maxTime)
 	if two && p == nil {
 		high, p = exactTime(&value{text: trim(most)})
 	}
-	if p != nil || two && (low == 0 || high < low) {
-		return h, v.bad(
-			"is not allowed; it must be TIME or TIME,MAX with MAX at least TIME, such as 30 or 30,5m, "+
-				"each %s; or 0 for none", timeAllowed)
-	}
-	return holdDown{low.Duration(), high.Duration()}, nil
+	return holdDown{low.Duration(), high.Duration()}, p == nil && (!two || low > 0 && high >= low)
 }
 
-// readOnFail reads keep, cut or a time in whole seconds; 0 means none.
-func readOnFail(v *value) (lvs.OnFail, *problem) {
-	switch v.text {
-	case "0":
-		return lvs.ByQuiescent, nil
-	case lvs.Keep.String():
-		return lvs.Keep, nil
-	case lvs.Cut.String():
-		return lvs.Cut, nil
+// parseOnFail reads keep, cut or a time in whole seconds; 0 means none.
+func parseOnFail(text string) (lvs.OnFail, bool) {
+	words := map[string]lvs.OnFail{"0": lvs.ByQuiescent, lvs.Keep.String(): lvs.Keep, lvs.Cut.String(): lvs.Cut}
+	if o, ok := words[text]; ok {
+		return o, true
 	}
-	s, _, ok := ParseSeconds(unquote(v.text))
-	if !ok || s < 1 || s > maxTime || s != Seconds(int(s)) {
-		return 0, v.bad("is not allowed; it must be keep, cut, or a time of whole seconds from 1 to 10 " +
-			"years, such as 30 or 5m; or 0 to leave it to quiescent")
-	}
-	return lvs.OnFail(s.Duration()), nil
+	s, _, ok := ParseSeconds(unquote(text))
+	return lvs.OnFail(s.Duration()), ok && s >= 1 && s <= maxTime && s == Seconds(int(s))
 }
 
 const usesNoWeight = "it ignores weights other than 0"

@@ -151,13 +151,10 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 
 // timeFrom reads a time within limits.
 func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem) {
-	return func(v *value) (Seconds, *problem) {
-		s, _, ok := ParseSeconds(unquote(v.text))
-		if !ok || s < low || s > high {
-			return 0, v.bad("is not allowed; it must be %s", allowed)
-		}
-		return s, nil
-	}
+	return parsed(func(text string) (Seconds, bool) {
+		s, _, ok := ParseSeconds(unquote(text))
+		return s, ok && low <= s && s <= high
+	}, "is not allowed; it must be "+allowed)
 }
 
 // exactTime reads a time of at least minTime, without other text.
@@ -323,24 +320,29 @@ func oneOf(list ...string) func(*value) (string, *problem) {
 
 // upperWord reads one of a list of words in upper case, however it is written.
 func upperWord(list ...string) func(*value) (string, *problem) {
-	return func(v *value) (string, *problem) {
-		word := strings.ToUpper(unquote(v.text))
-		if !slices.Contains(list, word) {
-			return "", v.bad("is not allowed; it must be one of %s", strings.Join(list, ", "))
-		}
-		return word, nil
-	}
+	return parsed(func(text string) (string, bool) {
+		word := strings.ToUpper(unquote(text))
+		return word, slices.Contains(list, word)
+	}, "is not allowed; it must be one of "+strings.Join(list, ", "))
 }
 
-// matching reads a text that matches an expression. For any other text the error is what: the mistake, and what is
-// allowed.
+// matching reads a text that matches an expression.
 func matching(expression, what string) func(*value) (string, *problem) {
-	return func(v *value) (string, *problem) {
-		text := unquote(v.text)
-		if !regexp.MustCompile(expression).MatchString(text) {
-			return "", v.bad("%s", what)
+	form := regexp.MustCompile(expression)
+	return parsed(func(text string) (string, bool) {
+		text = unquote(text)
+		return text, form.MatchString(text)
+	}, what)
+}
+
+// parsed reads a value by a function. If that refuses it, the error is what: the mistake, and what is allowed.
+func parsed[T any](parse func(string) (T, bool), what string) func(*value) (T, *problem) {
+	return func(v *value) (T, *problem) {
+		got, ok := parse(v.text)
+		if !ok {
+			return got, v.bad("%s", what)
 		}
-		return text, nil
+		return got, nil
 	}
 }
 

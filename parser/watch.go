@@ -33,16 +33,12 @@ func (w Watch) String() string {
 // maxSilence is the longest time, in seconds; the kernel takes up to 32767 (tcp(7), TCP_KEEPIDLE).
 const maxSilence Seconds = 3600
 
-func readWatch(v *value) (Watch, *problem) {
-	if v.text == "yes" || v.text == "no" {
-		return Watch{On: v.text == "yes"}, nil
+func parseWatch(text string) (Watch, bool) {
+	if text == "yes" || text == "no" {
+		return Watch{On: text == "yes"}, true
 	}
-	s, _, ok := ParseSeconds(v.text)
-	if !ok || s < 1 || s > maxSilence || s.Duration()%time.Second > 0 {
-		return Watch{}, v.bad("is not allowed; it must be yes, no, or whole seconds from 1 to %v, "+
-			"such as 5 or 1m", maxSilence)
-	}
-	return Watch{On: true, Silence: s.Duration()}, nil
+	s, _, ok := ParseSeconds(text)
+	return Watch{true, s.Duration()}, ok && s >= 1 && s <= maxSilence && s.Duration()%time.Second == 0
 }
 
 // Watches reports whether an idle connection is kept to the address of a server that the check asks. A global watch
@@ -111,14 +107,6 @@ func (a adviser) watches() {
 }
 
 func logsInToMySQL(v *Virtual) bool { return v.Negotiates() && v.Service == "mysql" && v.Login != "" }
-
-func readObserve(v *value) (lvs.Observe, *problem) {
-	o, ok := lvs.ParseObserve(v.text)
-	if !ok {
-		return 0, v.bad("is not allowed; it must be yes, out or no")
-	}
-	return o, nil
-}
 
 // Observes reports whether a server is suspected when its clients get no answers. Packets back are seen under masq
 // alone, and a packet of udp need not have an answer.
