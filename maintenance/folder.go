@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -40,16 +41,13 @@ type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
 	names  *names
-
-	mu    sync.Mutex // guards turns
-	turns map[string]chan struct{}
+	turns  sync.Map // see turnOf, by the folder
 }
 
 // New returns a watcher. Signal sends when the entries of a folder change, until ctx is done; nil: folders are only
 // polled.
 func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher {
-	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr),
-		turns: map[string]chan struct{}{}}
+	return &Watcher{signal: signal, list: entries, names: newNames(net.DefaultResolver.LookupAddr)}
 }
 
 // Watch sends the servers that the folder puts into maintenance: once as soon as they are known, then at each change,
@@ -66,12 +64,8 @@ func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-cha
 // turnOf is the right to access a folder. A hanging folder keeps it, so that later watches wait without another hanging
 // thread.
 func (w *Watcher) turnOf(dir string) chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.turns[dir] == nil {
-		w.turns[dir] = make(chan struct{}, 1)
-	}
-	return w.turns[dir]
+	turn, _ := w.turns.LoadOrStore(dir, make(chan struct{}, 1))
+	return turn.(chan struct{})
 }
 
 // folder is one watch. Its fields belong to its goroutine.
@@ -129,10 +123,8 @@ func (f *folder) alone(ctx context.Context, do func()) bool {
 
 // read reads the folder. If files may have host names, resolve looks up those of the servers.
 func (f *folder) read(ctx context.Context, before Reading, resolve func(context.Context)) Reading {
-	var (
-		files map[string]bool
-		err   error
-	)
+	var files map[string]bool
+	var err error
 	if !f.alone(ctx, func() { files, err = f.list(f.dir) }) {
 		return before
 	}
@@ -147,11 +139,9 @@ func (f *folder) read(ctx context.Context, before Reading, resolve func(context.
 		return Reading{Out: out}
 	}
 	for _, s := range f.servers {
-		for _, name := range f.names.files(s) {
-			if files[name] {
-				out[s.Addr] = name
-				break
-			}
+		names := f.names.files(s)
+		if i := slices.IndexFunc(names, func(name string) bool { return files[name] }); i >= 0 {
+			out[s.Addr] = names[i]
 		}
 	}
 	if !f.alone(ctx, func() { f.addNotes(out) }) {

@@ -38,23 +38,22 @@ func newNames(lookup func(context.Context, string) ([]string, error)) *names {
 // files returns the file names for a server's maintenance, in the order of the Perl ldirectord: address, host name and
 // its first part, each with and without the port. The configuration's own host name comes before the one of the
 // address.
-func (n *names) files(s Server) []string {
-	hosts := []string{lvs.FormatAddr(s.Addr.Addr())}
-	if s.Addr.Addr().Is6() {
-		hosts = append(hosts, s.Addr.Addr().String())
+func (n *names) files(s Server) (list []string) {
+	addr := s.Addr.Addr()
+	hosts := []string{lvs.FormatAddr(addr)}
+	if addr.Is6() {
+		hosts = append(hosts, addr.String())
 	}
-	for _, host := range []string{s.Host, n.of(s.Addr.Addr()).host} {
-		if host == "" {
-			continue
-		}
-		hosts = append(hosts, host)
-		if short, _, dotted := strings.Cut(host, "."); dotted {
+	for _, host := range []string{s.Host, n.of(addr).host} {
+		short, _, dotted := strings.Cut(host, ".")
+		if hosts = append(hosts, host); dotted {
 			hosts = append(hosts, short)
 		}
 	}
-	var list []string
 	for _, h := range hosts {
-		list = append(list, fmt.Sprintf("%s:%d", h, s.Addr.Port()), h)
+		if h != "" {
+			list = append(list, fmt.Sprintf("%s:%d", h, s.Addr.Port()), h)
+		}
 	}
 	return list
 }
@@ -67,11 +66,10 @@ func (n *names) of(a netip.Addr) name {
 
 // due returns the addresses whose names are outdated, or were never looked up.
 func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	for _, s := range servers {
-		if x, known := n.known[s.Addr.Addr()]; !known || at.After(x.until) {
-			addrs = append(addrs, s.Addr.Addr())
+		addr := s.Addr.Addr()
+		if until := n.of(addr).until; until.IsZero() || at.After(until) {
+			addrs = append(addrs, addr)
 		}
 	}
 	return addrs
@@ -82,10 +80,8 @@ func (n *names) due(servers []Server, at time.Time) (addrs []netip.Addr) {
 func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	var (
-		all   sync.WaitGroup
-		slots = make(chan struct{}, maxLookups)
-	)
+	var all sync.WaitGroup
+	slots := make(chan struct{}, maxLookups)
 	for _, addr := range addrs {
 		slots <- struct{}{}
 		all.Go(func() {
@@ -105,13 +101,11 @@ func (n *names) resolve(ctx context.Context, addrs []netip.Addr) {
 // hasNames reports whether any file may be named by a host name.
 func hasNames(files map[string]bool) bool {
 	for f := range files {
-		if _, err := netip.ParseAddrPort(f); err == nil {
-			continue
+		_, noPort := netip.ParseAddrPort(f)
+		_, noAddr := netip.ParseAddr(strings.Trim(f, "[]"))
+		if noPort != nil && noAddr != nil {
+			return true
 		}
-		if _, err := netip.ParseAddr(strings.Trim(f, "[]")); err == nil {
-			continue
-		}
-		return true
 	}
 	return false
 }

@@ -41,11 +41,12 @@ func readNote(path string) (n note) {
 	why, end := "", ""
 	for line := range strings.Lines(strings.TrimSpace(string(text))) {
 		line = strings.TrimSpace(line)
-		if word, is := strings.CutPrefix(line, "until="); is {
-			end = strings.TrimSpace(word)
-		} else if word, is := strings.CutPrefix(line, "why="); is {
-			why = strings.TrimSpace(word)
-		} else if why == "" {
+		switch word, rest, is := strings.Cut(line, "="); {
+		case is && word == "until":
+			end = strings.TrimSpace(rest)
+		case is && word == "why":
+			why = strings.TrimSpace(rest)
+		case why == "":
 			why = line
 		}
 	}

@@ -25,7 +25,7 @@ func (h *header) read(v *value) *problem {
 	}
 	switch {
 	case all(word, isDigit):
-		mark, err := strconv.ParseUint(trimZeros(word), 10, 32)
+		mark, err := strconv.ParseUint(word, 10, 32)
 		if err != nil || mark == 0 {
 			return refuse(badVirtualAddress, "the firewall mark %q is out of range; %s", word,
 				headerForms)

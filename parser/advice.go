@@ -132,6 +132,9 @@ func (r *resolver) neverFast(c *Config) {
 
 func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }
 
+// checksNothing reports whether the check of a section is switched on or off by hand.
+func (v *Virtual) checksNothing() bool { return v.CheckType == On || v.CheckType == Off }
+
 // Negotiates reports whether the check of a section speaks its service.
 func (v *Virtual) Negotiates() bool { return v.CheckType == Negotiate || v.CheckType == Combined }
 

@@ -126,7 +126,7 @@ func (r *resolver) furtherChecks(v *Virtual, s *section) {
 	for i := range v.AlsoChecks {
 		c := &v.AlsoChecks[i]
 		switch {
-		case v.CheckType == On || v.CheckType == Off:
+		case v.checksNothing():
 			at.error(conflict, c.At,
 				"alsocheck is given with checktype=%s, which checks nothing; use only one of them",
 				v.CheckType)

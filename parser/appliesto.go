@@ -51,7 +51,7 @@ func enumerate(list []string) string {
 // it may be switched on again, and a service that was refused is another one than is meant.
 func (a adviser) unused() {
 	refused := a.v.has("service") && a.s.v.Service == ""
-	if a.v.CheckType == On || a.v.CheckType == Off || refused {
+	if a.v.checksNothing() || refused {
 		return
 	}
 	for name := range a.v.At {

@@ -45,11 +45,14 @@ func not(in func(byte) bool) func(byte) bool {
 	return func(c byte) bool { return !in(c) }
 }
 
-func trimLeft(s string) string { return s[len(leading(s, isSpace)):] }
+// blanks are the bytes that isSpace accepts.
+const blanks = " \t\n\v\f\r"
 
-func trimRight(s string) string { return strings.TrimRight(s, " \t\n\v\f\r") }
+func trimLeft(s string) string { return strings.TrimLeft(s, blanks) }
 
-func trim(s string) string { return trimRight(trimLeft(s)) }
+func trimRight(s string) string { return strings.TrimRight(s, blanks) }
+
+func trim(s string) string { return strings.Trim(s, blanks) }
 
 // cutWord splits s at its first white space, which stays in rest.
 func cutWord(s string) (word, rest string) {
@@ -59,5 +62,5 @@ func cutWord(s string) (word, rest string) {
 
 // words are the parts of s between white space.
 func words(s string) []string {
-	return strings.FieldsFunc(s, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
+	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(blanks, r) })
 }

@@ -68,7 +68,7 @@ func (v *Virtual) WhyNotVIP() string {
 		return "sockets of a program cannot be marked for IPVS"
 	case v.Pings():
 		return "IPVS forwards no echo requests"
-	case v.CheckType == On, v.CheckType == Off:
+	case v.checksNothing():
 		return "that checks nothing"
 	}
 	return ""

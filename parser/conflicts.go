@@ -24,7 +24,7 @@ func (f finder) conflicts(v *Virtual, s *section) {
 
 // misplaced refuses directives that make no sense with others of the section.
 func (f finder) misplaced(v *Virtual) {
-	off := v.CheckType == On || v.CheckType == Off
+	off := v.checksNothing()
 	overHTTP := v.Negotiates() && (v.Service == "http" || v.Service == "https")
 	refuse := func(wrong bool, directive, text string) {
 		if wrong {

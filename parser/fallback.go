@@ -19,24 +19,22 @@ type fallbackLine struct {
 func readFallback(v *value) *problem {
 	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: lvs.Route}
-	if len(list) == 0 {
+	last := len(list) - 1
+	if last < 0 {
 		return refuse(badFallback, "the value is empty; it must be %s", fallbackForm)
 	}
-	if len(list) > 1 {
-		method := list[len(list)-1]
-		forward, known := lvs.Forwards[method]
-		if !known {
-			return refuse(badForward,
-				"%q is not a forwarding method; after a fallback's address only gate, masq or ipip "+
-					"is allowed", method)
+	if last > 0 {
+		known := false
+		if f.forward, known = lvs.Forwards[list[last]]; !known {
+			return refuse(badForward, "%q is not a forwarding method; after a fallback's address only gate, "+
+				"masq or ipip is allowed", list[last])
 		}
-		f.forward = forward
-		list = list[:len(list)-1]
+		last--
 	}
-	if len(list) > 1 {
-		v.warn(loose, "the text before %q is ignored", list[len(list)-1])
+	word := list[last]
+	if last > 0 {
+		v.warn(loose, "the text before %q is ignored", word)
 	}
-	word := list[len(list)-1]
 	f.host, f.port = cutPort(word)
 	f.host = v.brackets(f.host)
 	if readsIPv6(word) && !strings.HasPrefix(f.host, "[") {

@@ -118,7 +118,7 @@ func (a adviser) pacesOut() {
 	removed, each := servers-v.KeepServing.Of(servers), v.PaceOut.Of(servers)
 	unpaced := func(check *Virtual) bool { return check.CheckType == Connect && v.Protocol != lvs.UDP }
 	switch {
-	case v.PaceOut.N == 0, removed <= each, v.CheckType == On, v.CheckType == Off:
+	case v.PaceOut.N == 0, removed <= each, v.checksNothing():
 		return
 	case len(slices.DeleteFunc(v.Checks(), unpaced)) == 0:
 		a.when(v.has("paceout"), "paceout", noEffect, "paceout has no effect with checktype=connect: a server "+
@@ -157,7 +157,7 @@ func (r *resolver) ends(c *Config) {
 				"clients that persistent sends back stay with a server of weight 0, unless " +
 					"net.ipv4.vs.expire_quiescent_template = 1"},
 		} {
-			if d.applies && v.CheckType != On && v.CheckType != Off {
+			if d.applies && !v.checksNothing() {
 				one := Diagnostic{Severity: d.Severity, Kind: onFail,
 					Pos:  cmp.Or(v.At["onfail"], r.globals.At["onfail"]),
 					Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, d.text)}
