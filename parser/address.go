@@ -18,7 +18,7 @@ type header struct {
 }
 
 // read reads an address and port, or a mark. It warns of text after it, which the Perl ldirectord ignores.
-func (h *header) read(v *value) *problem {
+func (h *header) read(v *value) {
 	word := leading(v.text, func(c byte) bool { return !isSpace(c) && c != '#' })
 	if rest := trim(v.text[len(word):]); rest != "" && rest[0] != '#' {
 		v.warn(loose, "the text after %q is ignored", word)
@@ -27,62 +27,57 @@ func (h *header) read(v *value) *problem {
 	case all(word, isDigit):
 		mark, err := strconv.ParseUint(word, 10, 32)
 		if err != nil || mark == 0 {
-			return refuse(badVirtualAddress, "the firewall mark %q is out of range; %s", word,
-				headerForms)
+			v.refuse(badVirtualAddress, "the firewall mark %q is out of range; %s", word, headerForms)
+			return
 		}
 		h.Mark = uint32(mark)
-		return nil
 	case strings.HasPrefix(word, "["):
-		return h.readBracketed(v, word)
+		h.readBracketed(v, word)
 	default:
-		return h.readAddress(v, word)
+		h.readAddress(v, word)
 	}
 }
 
 const headerForms = "it must be ADDRESS:PORT or a firewall mark from 1 to 4294967295"
 
-func (h *header) readBracketed(v *value, word string) *problem {
+func (h *header) readBracketed(v *value, word string) {
 	host, port, _ := strings.Cut(word[1:], "]:")
-	if port = h.portOf(v, port); port == "" {
-		return refuse(badVirtualAddress, "%q is not an address and port; it must be [ADDRESS]:PORT",
-			word)
-	}
+	port = h.portOf(v, port)
 	ok := readsIPv6(host)
-	if !h.IPv6 && (ok || all(host, isGroupByte)) {
-		return refuse(v6UnderVirtual, "virtual has an IPv6 address; use virtual6 for it")
-	}
-	if !ok {
-		return refuse(badVirtualAddress,
+	switch {
+	case port == "":
+		v.refuse(badVirtualAddress, "%q is not an address and port; it must be [ADDRESS]:PORT", word)
+	case !h.IPv6 && (ok || all(host, isGroupByte)):
+		v.refuse(v6UnderVirtual, "virtual has an IPv6 address; use virtual6 for it")
+	case !ok:
+		v.refuse(badVirtualAddress,
 			"%q is not an IPv6 address; it must be groups of hexadecimal digits with colons, without a "+
-				"scope",
-			host)
+				"scope", host)
+	default:
+		h.host, h.port = "["+host+"]", port
 	}
-	h.host, h.port = "["+host+"]", port
-	return nil
 }
 
-func (h *header) readAddress(v *value, word string) *problem {
+func (h *header) readAddress(v *value, word string) {
 	host, port, ok := strings.Cut(word, ":")
 	switch {
 	case looksLikeIPv6(word):
-		return refuse(badVirtualAddress, "the IPv6 address %q has no brackets; write virtual6=[ADDRESS]:PORT",
-			word)
+		v.refuse(badVirtualAddress, "the IPv6 address %q has no brackets; write virtual6=[ADDRESS]:PORT", word)
 	case !ok:
-		return refuse(badVirtualAddress, "%q has no port; %s", word, headerForms)
+		v.refuse(badVirtualAddress, "%q has no port; %s", word, headerForms)
 	case !all(host, isHostByte):
-		return refuse(badVirtualAddress, "%q is not an address and port; %s", word, headerForms)
+		v.refuse(badVirtualAddress, "%q is not an address and port; %s", word, headerForms)
 	case host == "tcp" || host == "udp":
-		return refuse(badVirtualAddress,
-			"%q comes before the address; write it on a line of its own, as protocol=%s",
-			host+":", host)
+		v.refuse(badVirtualAddress,
+			"%q comes before the address; write it on a line of its own, as protocol=%s", host+":", host)
+	default:
+		if port = h.portOf(v, port); port == "" {
+			v.refuse(badVirtualAddress,
+				"%q has no port; it must be a number or service name right after the colon", word)
+			return
+		}
+		h.host, h.port = host, port
 	}
-	if port = h.portOf(v, port); port == "" {
-		return refuse(badVirtualAddress,
-			"%q has no port; it must be a number or service name right after the colon",
-			word)
-	}
-	h.host, h.port = host, port
-	return nil
 }
 
 // portOf cuts a port off its tail. The Perl ldirectord ignores text after the port.

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
 	"regexp"
@@ -32,10 +31,10 @@ const maxAlsoChecks = 16
 
 var alsoTypes = append([]string{Connect, Ping, External}, serviceNames...)
 
-func readAlsoCheck(v *value) *problem {
+func readAlsoCheck(v *value) {
 	virtual := &v.section.v
 	if len(virtual.AlsoChecks) == maxAlsoChecks {
-		return refuse(tooLarge, "the section has more than %d lines of alsocheck", maxAlsoChecks)
+		v.refuse(tooLarge, "the section has more than %d lines of alsocheck", maxAlsoChecks)
 	}
 	text, weight := v.text, ""
 	if m := alsoWeight.FindStringSubmatch(text); m != nil {
@@ -44,15 +43,19 @@ func readAlsoCheck(v *value) *problem {
 	plain, _, _ := strings.Cut(text, `"`)
 	strs, list := text[len(plain):], words(plain)
 	if len(list) == 0 {
-		return v.bad("has no check; it must be %s", alsoCheckForm)
+		v.bad("has no check; it must be %s", alsoCheckForm)
+		return
 	}
 	c := AlsoCheck{Type: list[0], At: v.line.position()}
 	if !slices.Contains(alsoTypes, c.Type) {
-		return bad("%q is not a check%s; it must be one of %s", c.Type, DidYouMean(c.Type, alsoTypes),
+		v.wrong("%q is not a check%s; it must be one of %s", c.Type, DidYouMean(c.Type, alsoTypes),
 			enumerate(alsoTypes))
 	}
-	if p := cmp.Or(c.readPort(list[1:]), c.readStrings(strs), c.readWeight(weight)); p != nil {
-		return p
+	c.readPort(v, list[1:])
+	c.readStrings(v, strs)
+	c.readWeight(v, weight)
+	if v.problem != nil {
+		return
 	}
 	c.RequestAt, c.ReceiveAt = v.line.around(strs), v.line.around(strs)
 	if i := strings.LastIndex(v.line.text, `"`+c.Receive+`"`); i > 0 {
@@ -60,61 +63,56 @@ func readAlsoCheck(v *value) *problem {
 	}
 	c.Written = trim(trim(strings.Join(list, " ")+" "+strs) + " " + weight)
 	virtual.AlsoChecks = append(virtual.AlsoChecks, c)
-	return nil
 }
 
 // alsoWeight matches a weight after the rest of a line.
 var alsoWeight = regexp.MustCompile(`^([^"]*|.*")[\s\v]+(weight=.*)$`)
 
-func (c *AlsoCheck) readWeight(text string) *problem {
+func (c *AlsoCheck) readWeight(v *value, text string) {
 	part, ok := parsePart(strings.TrimPrefix(text, "weight="))
 	if text != "" && (!ok || !part.Percent || part.N > 99) {
-		return bad("%q is not allowed; it must be a percentage from 1%% to 99%%, such as weight=50%%",
+		v.wrong("%q is not allowed; it must be a percentage from 1%% to 99%%, such as weight=50%%",
 			text).around(text)
 	}
 	c.Weight = uint8(part.N)
-	return nil
 }
 
 // readPort reads the words between the type and the strings.
-func (c *AlsoCheck) readPort(list []string) *problem {
+func (c *AlsoCheck) readPort(v *value, list []string) {
 	switch {
 	case len(list) == 0:
-		return nil
+		return
 	case !c.hasPort():
-		return bad("%s has no port; write alsocheck = %[1]s", c.Type).around(list[0])
+		v.wrong("%s has no port; write alsocheck = %[1]s", c.Type).around(list[0])
 	case len(list) > 1:
-		return bad("%q is neither a port nor in double quotes; the form is %s", list[1],
+		v.wrong("%q is neither a port nor in double quotes; the form is %s", list[1],
 			alsoCheckForm).around(list[1])
 	}
 	port, err := strconv.ParseUint(list[0], 10, 16)
 	if err != nil || port == 0 {
-		return bad("%q is not a port; it must be a number from 1 to %d", list[0],
-			maxPort).around(list[0])
+		v.wrong("%q is not a port; it must be a number from 1 to %d", list[0], maxPort).around(list[0])
 	}
 	c.Port = int(port)
-	return nil
 }
 
 // readStrings reads "REQUEST" or "REQUEST" "RECEIVE".
-func (c *AlsoCheck) readStrings(text string) *problem {
+func (c *AlsoCheck) readStrings(v *value, text string) {
 	request, receive, two := splitPair(text)
 	switch {
 	case text == "":
 	case !slices.Contains(serviceNames, c.Type):
-		return bad("%s has no request; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).around(text)
+		v.wrong("%s has no request; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).around(text)
 	case two:
 	case len(text) < 2 || unquote(text) == text:
-		return bad(`%q is not "REQUEST" or "REQUEST" "RECEIVE"`, text).around(text)
+		v.wrong(`%q is not "REQUEST" or "REQUEST" "RECEIVE"`, text).around(text)
 	default:
 		request = unquote(text)
 	}
 	if receive != "" && !lvs.ServiceOf(c.Type).Takes("receive") {
-		return bad("%s compares no answer; \"RECEIVE\" is only for %s", c.Type,
+		v.wrong("%s compares no answer; \"RECEIVE\" is only for %s", c.Type,
 			enumerate(servicesThatTake("receive"))).around(`"` + receive + `"`)
 	}
 	c.Request, c.Receive = withSlash(request), receive
-	return nil
 }
 
 // hasPort reports whether the check uses a port of the server.

@@ -39,18 +39,17 @@ func parseMinServers(text string) (m lvs.LowHigh, ok bool) {
 }
 
 // readAnnounceAddress reads addresses of the section's family.
-func readAnnounceAddress(v *value) ([]netip.Addr, *problem) {
+func readAnnounceAddress(v *value) []netip.Addr {
 	if v.section.host != "" {
-		return nil, refuse(conflict,
-			"announceaddress is under an address, which is announced anyway; it belongs below "+
-				"virtual=MARK or virtual6=MARK")
+		v.refuse(conflict, "announceaddress is under an address, which is announced anyway; it belongs below "+
+			"virtual=MARK or virtual6=MARK")
 	}
-	return readList(v.text, func(item, _ string) (netip.Addr, *problem) {
-		dest, p := v.section.destination(item)
-		if p == nil && !dest.IsSingleIP() {
-			p = bad("%s is a network; it must be a single address", item)
+	return readList(v, v.text, func(item, _ string) netip.Addr {
+		dest := v.destination(item)
+		if !dest.IsSingleIP() {
+			v.wrong("%s is a network; it must be a single address", item)
 		}
-		return dest.Addr(), p
+		return dest.Addr()
 	})
 }
 

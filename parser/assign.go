@@ -7,7 +7,8 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	v := &r.value
 	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
 	v.takeMeant()
-	p := d.set(v)
+	d.set(v)
+	p := v.problem
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
 		r.compare(at, d, v, literal, p)
 	}
@@ -36,8 +37,8 @@ func (r *reader) compare(at finder, d *Directive, v *value, literal string, p *p
 	if v.section != nil {
 		trial.section = &section{header: v.section.header}
 	}
-	refused := d.set(&trial)
-	switch {
+	d.set(&trial)
+	switch refused := trial.problem; {
 	case refused == nil:
 	case p != nil:
 		p.kind = refused.kind

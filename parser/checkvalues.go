@@ -14,10 +14,9 @@ import (
 
 // This file reads the values of directives for checks.
 
-func readCheckCount(v *value) (int, *problem) {
-	v.warn(deprecated,
-		"checkcount is deprecated: it is the number of tries of one ping; failurecount is the number of "+
-			"failed checks")
+func readCheckCount(v *value) int {
+	v.warn(deprecated, "checkcount is deprecated: it is the number of tries of one ping; failurecount is the "+
+		"number of failed checks")
 	return number[int](1, 0)(v)
 }
 
@@ -38,47 +37,38 @@ func parsePart(text string) (k lvs.Share, ok bool) {
 var checkTypes = []string{Negotiate, Connect, Ping, External, ExternalPerl, On, Off}
 
 // readCheckType reads a number as the number of connects. The Perl ldirectord does so for any value with a digit in it.
-func readCheckType(v *value) *problem {
+func readCheckType(v *value) {
 	virtual := &v.section.v
-	text := unquote(v.text)
-	first, _ := cutWord(text)
-	if all(first, isDigit) {
-		n, p := number[int](0, 0)(v)
-		if p != nil {
-			return p
-		}
-		if n == 0 {
+	first, _ := cutWord(unquote(v.text))
+	word, connects := firstRun(v.text, isNameByte), 0
+	switch {
+	case all(first, isDigit):
+		if word, connects = Combined, number[int](0, 0)(v); connects == 0 {
 			v.warn(suspicious, "0 connects between two negotiate checks is the same as negotiate")
 		}
-		virtual.CheckType, virtual.NumConnects = Combined, n
-		return nil
+	case slices.Contains(checkTypes, word):
+		v.only(word)
+	default:
+		v.bad("is not a check type%s; it must be one of %s, or the number of connects between two negotiate "+
+			"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
 	}
-	word := firstRun(v.text, isNameByte)
-	if !slices.Contains(checkTypes, word) {
-		return v.bad(
-			"is not a check type%s; it must be one of %s, or the number of connects between two negotiate "+
-				"checks", DidYouMean(word, checkTypes), strings.Join(checkTypes, ", "))
+	if v.problem == nil {
+		virtual.CheckType, virtual.NumConnects = word, connects
 	}
-	v.only(word)
-	virtual.CheckType, virtual.NumConnects = word, 0
-	return nil
 }
 
-func readService(v *value) (string, *problem) {
+func readService(v *value) string {
 	word := v.word()
 	if !slices.Contains(serviceNames, word) {
-		return "", bad("unknown service %q%s; known are %s", v.text, DidYouMean(word, serviceNames),
+		v.wrong("unknown service %q%s; known are %s", v.text, DidYouMean(word, serviceNames),
 			strings.Join(serviceNames, ", "))
 	}
 	v.only(word)
-	return word, nil
+	return word
 }
 
 // readRequest puts a slash before every request, including queries and URLs; checks drop it again.
-func readRequest(v *value) (string, *problem) {
-	text, p := quoted(v)
-	return withSlash(text), p
-}
+func readRequest(v *value) string { return withSlash(quoted(v)) }
 
 func withSlash(request string) string {
 	if strings.HasPrefix(request, "/") {
@@ -87,56 +77,53 @@ func withSlash(request string) string {
 	return "/" + request
 }
 
-func readHTTPMethod(v *value) (string, *problem) {
+func readHTTPMethod(v *value) string {
 	word := v.word()
 	method := strings.ToUpper(word)
 	if method != "GET" && method != "HEAD" {
-		return "", v.bad("is not allowed; it must be GET or HEAD")
+		v.bad("is not allowed; it must be GET or HEAD")
 	}
 	v.only(word)
-	return method, nil
+	return method
 }
 
-func readVirtualHost(v *value) (string, *problem) {
+func readVirtualHost(v *value) string {
 	text, _, _ := strings.Cut(strings.TrimPrefix(v.text, `"`), `"`)
 	v.only(text)
 	if text == "" {
 		v.warn(noEffect, "an empty virtualhost is the same as none")
 	}
-	return text, nil
+	return text
 }
 
-func readLoad(v *value) (string, *problem) {
-	text, p := inQuotes(v)
-	if p != nil {
-		return "", p
-	}
+func readLoad(v *value) string {
+	text := inQuotes(v)
 	word := (&value{text: text}).word()
 	if word == "" {
-		return "", v.bad("has no word in it")
+		v.bad("has no word in it")
 	}
 	v.warn(noEffect, "load has no effect; it is only accepted for old files")
-	return word, nil
+	return word
 }
 
-func readMonitorFile(v *value) (string, *problem) {
+func readMonitorFile(v *value) string {
 	path := v.withoutQuotes()
 	if path == "" {
-		return "", refuse(monitorfileClosed, "the value is empty; it must be the path of a file")
+		v.refuse(monitorfileClosed, "the value is empty; it must be the path of a file")
 	}
-	return path, v.try(v.opts.TryFile, path, monitorfileClosed,
+	return v.try(v.opts.TryFile, path, monitorfileClosed,
 		"the monitor file cannot be opened (%s); it must be a file that can be appended to")
 }
 
-// try tests access to a file, if Options allows it. The format is for the error. Missing rights of the current user are
-// not a mistake in the configuration.
-func (v *value) try(open func(path string) error, path, kind, format string) *problem {
-	if open == nil {
-		return nil
+// try tests access to a file, if Options allows it, and returns its path. The format is for the error. Missing rights
+// of the current user are not a mistake in the configuration.
+func (v *value) try(open func(path string) error, path, kind, format string) string {
+	if open == nil || v.problem != nil {
+		return path
 	}
 	err := open(path)
 	if err == nil {
-		return nil
+		return path
 	}
 	p := refuse(kind, format, err.Error())
 	if errors.Is(err, fs.ErrNotExist) && (kind == logfileClosed || kind == monitorfileClosed) {
@@ -146,18 +133,15 @@ func (v *value) try(open func(path string) error, path, kind, format string) *pr
 		}
 	}
 	if v.opts.User == nil || v.opts.User(err) == "" {
-		return p
+		v.problem = p
+		return path
 	}
 	what, _, _ := strings.Cut(p.text, ";")
 	v.warn(kind, "as %s %s; root has the rights", v.opts.User(err), what)
-	return nil
+	return path
 }
 
 // readableFile reads the path of an existing file, with or without double quotes.
-func readableFile(v *value) (string, *problem) {
-	path, p := optionallyQuoted(v)
-	if p != nil {
-		return "", p
-	}
-	return path, v.try(v.opts.TryRead, path, unreadable, "the file cannot be read (%s)")
+func readableFile(v *value) string {
+	return v.try(v.opts.TryRead, optionallyQuoted(v), unreadable, "the file cannot be read (%s)")
 }

@@ -9,18 +9,18 @@ import (
 
 // This file reads the directive for checks through the virtual address.
 
-func readCheckVIP(v *value) (string, *problem) {
+func readCheckVIP(v *value) string {
 	if v.text == "yes" || v.text == "no" {
-		return v.text, nil
+		return v.text
 	}
-	dest, p := v.section.destination(v.text)
+	dest := v.destination(v.text)
 	switch {
-	case p != nil:
-		p.text += "; checkvip is no, yes or an address"
+	case v.problem != nil:
+		v.problem.text += "; checkvip is no, yes or an address"
 	case !dest.IsSingleIP() || dest.Addr().IsMulticast():
-		p = v.bad("is not the address of one service; checkvip is no, yes or an address such as 192.0.2.10")
+		v.bad("is not the address of one service; checkvip is no, yes or an address such as 192.0.2.10")
 	}
-	return dest.Addr().String(), p
+	return dest.Addr().String()
 }
 
 // fillCheckVIP finds the virtual address for checks, and refuses checks that can't go through it.

@@ -21,36 +21,24 @@ func stepsJSON(steps []lvs.Step) (shown []map[string]text) {
 	return shown
 }
 
-func readSend(v *value) *problem {
-	text, p := quoted(v)
-	if p != nil {
-		return p
-	}
-	data, p := unescape(text)
-	if p == nil {
-		v.add(lvs.Step{Send: true, Text: data, Written: text})
-	}
-	return p
+func readSend(v *value) {
+	text := quoted(v)
+	v.add(lvs.Step{Send: true, Text: v.unescape(text), Written: text})
 }
 
 // readEscaped reads a text to send, and returns its bytes.
-func readEscaped(v *value) (string, *problem) {
-	text, p := quoted(v)
-	if p != nil {
-		return "", p
-	}
-	return unescape(text)
+func readEscaped(v *value) string { return v.unescape(quoted(v)) }
+
+func readExpect(v *value) {
+	text := quoted(v)
+	v.add(lvs.Step{Text: text, Written: text})
 }
 
-func readExpect(v *value) *problem {
-	text, p := quoted(v)
-	if p == nil {
-		v.add(lvs.Step{Text: text, Written: text})
+func (v *value) add(s lvs.Step) {
+	if v.problem == nil {
+		v.section.v.Steps = append(v.section.v.Steps, s)
 	}
-	return p
 }
-
-func (v *value) add(s lvs.Step) { v.section.v.Steps = append(v.section.v.Steps, s) }
 
 // escapes are the escapes in a text to send; without them a text has no backslash and no double quote.
 var (
@@ -59,17 +47,17 @@ var (
 )
 
 // unescape replaces escapes by their bytes. It refuses unknown escapes, and quotes without one.
-func unescape(text string) (string, *problem) {
+func (v *value) unescape(text string) string {
 	switch rest := text[len(unescaped.FindString(text)):]; {
 	case rest == "":
 	case rest[0] == '"':
-		return "", bad(`a double quote in the text is written \"`).around(rest)
+		v.wrong(`a double quote in the text is written \"`).around(rest)
 	default:
-		return "", bad(`%q is not an escape; it must be \r \n \t \0 \\ \" or \xNN with two hexadecimal digits`,
+		v.wrong(`%q is not an escape; it must be \r \n \t \0 \\ \" or \xNN with two hexadecimal digits`,
 			rest[:min(2, len(rest))]).around(rest)
 	}
 	return escapes.ReplaceAllStringFunc(text, func(escape string) string {
 		b, _, _, _ := strconv.UnquoteChar(escape, '"') // \0, which unquoting does not know
 		return string([]byte{byte(b)})
-	}), nil
+	})
 }

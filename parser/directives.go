@@ -114,8 +114,8 @@ var readers = map[string]reading{
 	"window": of(parsed(parseWindow, fmt.Sprintf("is not a window; it must be N/M with 1 <= N <= M <= %d, "+
 		"such as 7/10", maxWindow))),
 	"fastinterval draintime": of(timeOrNone),
-	"watch": of(parsed(parseWatch, fmt.Sprintf("is not allowed; it must be yes, no, or whole seconds from 1 to %v, "+
-		"such as 5 or 1m", maxSilence))),
+	"watch": of(parsed(parseWatch, fmt.Sprintf("is not allowed; it must be yes, no, or whole seconds from 1 to "+
+		"%v, such as 5 or 1m", maxSilence))),
 	"observe": of(parsed(lvs.ParseObserve, "is not allowed; it must be yes, out or no")),
 	// What happens to the table
 	"fallback fallback6": alone(readFallback),
@@ -129,8 +129,8 @@ var readers = map[string]reading{
 		"such as 30 or 30,5m, each "+timeAllowed+"; or 0 for none")),
 	"onfail": of(parsed(parseOnFail, "is not allowed; it must be keep, cut, or a time of whole seconds from 1 "+
 		"to 10 years, such as 30 or 5m; or 0 to leave it to quiescent")),
-	"minservers backupbelow": of(parsed(parseMinServers, "is not allowed; it must be a number of servers, such as 2, or "+
-		"a percentage from 1% to 100%, or two of them as LOW/HIGH, such as 1/2")),
+	"minservers backupbelow": of(parsed(parseMinServers, "is not allowed; it must be a number of servers, such as "+
+		"2, or a percentage from 1% to 100%, or two of them as LOW/HIGH, such as 1/2")),
 	// Notifications
 	"emailalert":                of(plainText),
 	"emailalertfreq":            of(readMailFrequency),
@@ -139,8 +139,9 @@ var readers = map[string]reading{
 	"checkcommand onchange sni": of(optionallyQuoted),
 	"monitorfile":               of(readMonitorFile),
 	// Many directors
-	"announce lastresort": of(parsed(parseDevice, fmt.Sprintf("is not a device; it must be the name of a dummy device "+
-		"such as lvs0, or no; a name has at most %d letters, digits, dots, hyphens and underscores", maxDevice))),
+	"announce lastresort": of(parsed(parseDevice, fmt.Sprintf("is not a device; it must be the name of a dummy "+
+		"device such as lvs0, or no; a name has at most %d letters, digits, dots, hyphens and underscores",
+		maxDevice))),
 	"withdrawwait":    of(timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
 	"announceaddress": of(readAnnounceAddress),
 	// The service and its servers

@@ -16,17 +16,18 @@ type fallbackLine struct {
 
 // readFallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves
 // the earlier one.
-func readFallback(v *value) *problem {
+func readFallback(v *value) {
 	list := words(v.text)
 	f := &fallbackLine{line: v.line, forward: lvs.Route}
 	last := len(list) - 1
 	if last < 0 {
-		return refuse(badFallback, "the value is empty; it must be %s", fallbackForm)
+		v.refuse(badFallback, "the value is empty; it must be %s", fallbackForm)
+		return
 	}
 	if last > 0 {
 		known := false
 		if f.forward, known = lvs.Forwards[list[last]]; !known {
-			return refuse(badForward, "%q is not a forwarding method; after a fallback's address only gate, "+
+			v.refuse(badForward, "%q is not a forwarding method; after a fallback's address only gate, "+
 				"masq or ipip is allowed", list[last])
 		}
 		last--
@@ -41,9 +42,10 @@ func readFallback(v *value) *problem {
 		f.host, f.port = word, "" // wrong because of its brackets
 	}
 	if f.host == "" {
-		return refuse(badFallback, "the address is missing; it must be %s", fallbackForm)
+		v.refuse(badFallback, "the address is missing; it must be %s", fallbackForm)
 	}
 	switch {
+	case v.problem != nil:
 	case v.section != nil:
 		v.section.fallback = f
 	case v.line.name == "fallback6":
@@ -51,7 +53,6 @@ func readFallback(v *value) *problem {
 	default:
 		v.globals.fallback = f
 	}
-	return nil
 }
 
 // brackets puts an IPv6 address in brackets, and removes brackets from other hosts. The Perl ldirectord ignores

@@ -6,22 +6,20 @@ import (
 )
 
 // reading reads a value, and keeps it in the field of its directive.
-type reading func(v *value, field reflect.Value) *problem
+type reading func(v *value, field reflect.Value)
 
 // of is the reading of the value of one line. A refused value changes nothing.
-func of[V any](read func(*value) (V, *problem)) reading {
-	return func(v *value, field reflect.Value) *problem {
-		got, p := read(v)
-		if p == nil {
+func of[V any](read func(*value) V) reading {
+	return func(v *value, field reflect.Value) {
+		if got := read(v); v.problem == nil {
 			*field.Addr().Interface().(*V) = got
 		}
-		return p
 	}
 }
 
 // alone is the reading of a directive that keeps its values itself.
-func alone(read func(*value) *problem) reading {
-	return func(v *value, _ reflect.Value) *problem { return read(v) }
+func alone(read func(*value)) reading {
+	return func(v *value, _ reflect.Value) { read(v) }
 }
 
 // Global reports whether the directive may be written outside the sections.
@@ -41,12 +39,12 @@ func (d *Directive) field(of any) (field reflect.Value, ok bool) {
 }
 
 // set reads a value, and keeps it in its section, or in the globals outside of sections.
-func (d *Directive) set(v *value) *problem {
+func (d *Directive) set(v *value) {
 	field, _ := d.field(&v.globals.Global)
 	if v.section != nil {
 		field, _ = d.field(&v.section.v)
 	}
-	return d.read(v, field)
+	d.read(v, field)
 }
 
 // defaults sets the globals and the section to the defaults.

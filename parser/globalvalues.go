@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -13,81 +12,80 @@ import (
 
 // This file reads global directives with special rules.
 
-// facilities are those of syslog(3) with their numbers.
-var facilities = map[string]int{
-	"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "lpr": 6, "news": 7, "uucp": 8, "cron": 9,
-	"authpriv": 10, "ftp": 11,
-	"local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23,
-}
+// facilities are those of syslog(3) in the order of their numbers, from 0 to 11 and from firstLocal to 23.
+var facilities = strings.Fields("kern user mail daemon auth syslog lpr news uucp cron authpriv ftp " +
+	"local0 local1 local2 local3 local4 local5 local6 local7")
+
+const firstLocal = 16
 
 // readLogFile tests the file, unless an earlier line directs the log to standard output.
-func readLogFile(v *value) (string, *problem) {
-	text, p := inQuotes(v)
-	if p != nil {
-		if strings.HasPrefix(v.text, "/") {
-			p.text = "the value is not in double quotes; write logfile = " + quote(v.text)
-		}
-		return "", p
-	}
+func readLogFile(v *value) string {
+	text := inQuotes(v)
 	switch {
+	case v.problem != nil:
+		if strings.HasPrefix(v.text, "/") {
+			v.problem.text = "the value is not in double quotes; write logfile = " + quote(v.text)
+		}
 	case !strings.HasPrefix(text, "/"):
 		if _, ok := SyslogFacility(text); !ok {
 			v.warn(suspicious, "%q is neither a path that begins with / nor a syslog facility%s",
-				text, DidYouMean(text, slices.Sorted(maps.Keys(facilities))))
+				text, DidYouMean(text, slices.Sorted(slices.Values(facilities))))
 		}
 	case !v.globals.Supervised:
-		p = v.try(v.opts.TryFile, text, logfileClosed,
+		v.try(v.opts.TryFile, text, logfileClosed,
 			"the log file cannot be opened (%s); it must be a file that can be appended to, "+
 				"or a syslog facility")
 	}
-	return text, p
+	return text
 }
 
 // SyslogFacility is the number of a facility of syslog(3).
 func SyslogFacility(name string) (number int, ok bool) {
-	number, ok = facilities[name]
-	return number, ok
+	number = slices.Index(facilities, name)
+	if local := slices.Index(facilities, "local0"); number >= local {
+		return number - local + firstLocal, true
+	}
+	return number, number >= 0
 }
 
 // readExecute adds the name of another configuration, once.
-func readExecute(v *value) *problem {
-	name, p := textOrNone(v)
+func readExecute(v *value) {
+	name := textOrNone(v)
 	switch {
-	case p != nil || name == "":
-		return p
+	case v.problem != nil || name == "":
+		return
 	case v.globals.executes[name]:
 		v.warn(repeated, "the configuration %q is named twice", name)
-		return nil
+		return
 	case v.globals.executes == nil:
 		v.globals.executes = map[string]bool{}
 	}
 	v.globals.executes[name] = true
 	v.globals.Execute = append(v.globals.Execute, name)
-	return nil
 }
 
-func readMaintenanceDir(v *value) (string, *problem) {
-	path, p := textOrNone(v)
+func readMaintenanceDir(v *value) string {
+	path := textOrNone(v)
 	if path != "" && v.opts.DirExist != nil && !v.opts.DirExist(path) {
 		v.warn(missingDir, "the maintenance directory %q does not exist", path)
 	}
-	return path, p
+	return path
 }
 
 // readListen reads an address and a port, both as numbers: a name could resolve to another interface.
-func readListen(v *value) (none netip.AddrPort, p *problem) {
+func readListen(v *value) netip.AddrPort {
 	const allowed = "it must be an address and port such as 127.0.0.1:9797 or [::1]:9797"
 	text := unquote(v.text)
 	a, err := netip.ParseAddrPort(text)
 	switch {
 	case err != nil && strings.HasPrefix(text, ":") && all(text[1:], isDigit):
-		return none, bad("%q has no address; %s; write 0.0.0.0%s for every address", text, allowed, text)
+		v.wrong("%q has no address; %s; write 0.0.0.0%s for every address", text, allowed, text)
 	case err != nil || a.Addr().Zone() != "" || a.Addr().Is4In6():
-		return none, bad("%q is not an address and port; %s", text, allowed)
+		v.wrong("%q is not an address and port; %s", text, allowed)
 	case a.Port() == 0:
-		return none, bad("port 0 cannot be used; %s", allowed)
+		v.wrong("port 0 cannot be used; %s", allowed)
 	}
-	return a, nil
+	return a
 }
 
 // pageAdvice warns of a page that can't be reached.
@@ -101,21 +99,21 @@ func (r *resolver) pageAdvice(g *Global) {
 }
 
 // readTimeouts reads TCP/TCPFIN/UDP.
-func readTimeouts(v *value) (all lvs.Timeouts, p *problem) {
+func readTimeouts(v *value) (all lvs.Timeouts) {
 	words := strings.Split(v.text, "/")
 	for i, word := range words {
 		seconds, err := strconv.ParseUint(word, 10, 32)
 		if err != nil || len(words) != len(all) || seconds > lvs.MaxIdle {
-			return lvs.Timeouts{}, v.bad("is not allowed; it must be TCP/TCPFIN/UDP, three whole "+
-				"numbers of seconds from 0 to %d, such as 7500/120/300; 0 leaves one as it is",
-				lvs.MaxIdle)
+			v.bad("is not allowed; it must be TCP/TCPFIN/UDP, three whole numbers of seconds from 0 to "+
+				"%d, such as 7500/120/300; 0 leaves one as it is", lvs.MaxIdle)
+			return all
 		}
 		all[i] = uint32(seconds)
 	}
 	if all == (lvs.Timeouts{}) {
 		v.warn(noEffect, "timeouts has no effect: 0 leaves each as it is")
 	}
-	return all, nil
+	return all
 }
 
 // useless warns of a global directive without effect, if it is written.
@@ -126,7 +124,7 @@ func (r *resolver) useless(directive, text string) {
 }
 
 // readFallbackCommand reads empty quotes outside of sections as no value.
-func readFallbackCommand(v *value) (string, *problem) {
+func readFallbackCommand(v *value) string {
 	if v.section == nil {
 		return textOrNone(v)
 	}
@@ -134,7 +132,7 @@ func readFallbackCommand(v *value) (string, *problem) {
 }
 
 // readWebhook reads a URL. No message shows it, because it may contain a token.
-func readWebhook(v *value) (string, *problem) {
+func readWebhook(v *value) string {
 	text := unquote(v.text)
 	u, err := url.Parse(text)
 	usable := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.Fragment == ""
@@ -143,9 +141,8 @@ func readWebhook(v *value) (string, *problem) {
 		usable = err == nil && port > 0
 	}
 	if !usable {
-		return "", bad(
-			"the value is not the URL of a webhook; it must be https://HOST[:PORT][/PATH][?QUERY], or " +
-				"the same with http")
+		v.wrong("the value is not the URL of a webhook; it must be https://HOST[:PORT][/PATH][?QUERY], or " +
+			"the same with http")
 	}
-	return text, nil
+	return text
 }

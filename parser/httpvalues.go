@@ -23,13 +23,12 @@ func overlap(up, other lvs.HTTPStatuses) bool {
 	return false
 }
 
-func readStatuses(v *value) (lvs.HTTPStatuses, *problem) {
-	list, p := readList(unquote(v.text), readStatusRange)
-	return lvs.HTTPStatuses(strings.Join(list, ",")), p
+func readStatuses(v *value) lvs.HTTPStatuses {
+	return lvs.HTTPStatuses(strings.Join(readList(v, unquote(v.text), v.readStatusRange), ","))
 }
 
 // readStatusRange reads one status or a range of them.
-func readStatusRange(item, _ string) (string, *problem) {
+func (v *value) readStatusRange(item, _ string) string {
 	first, last, isRange := strings.Cut(item, "-")
 	if !isRange {
 		last = first
@@ -37,32 +36,31 @@ func readStatusRange(item, _ string) (string, *problem) {
 	first, last = trimRight(first), trim(last)
 	switch {
 	case !httpStatus.MatchString(first) || !httpStatus.MatchString(last):
-		return "", bad("%q is not a status; it must be a list of statuses from 100 to 599 and ranges of them, "+
+		v.wrong("%q is not a status; it must be a list of statuses from 100 to 599 and ranges of them, "+
 			"such as 200,204,300-399", item)
 	case first > last:
-		return "", bad("the range %q is empty; it must be %s-%s", item, last, first)
+		v.wrong("the range %q is empty; it must be %s-%s", item, last, first)
 	case first < last:
 		first += "-" + last
 	}
-	return first, nil
+	return first
 }
 
 // readHTTPHeader reads a field as in RFC 9110, section 5, and writes one blank after its colon. Its value may be
 // secret, so no message shows it.
-func readHTTPHeader(v *value) *problem {
+func readHTTPHeader(v *value) {
 	name, content, found := strings.Cut(v.withoutQuotes(), ":")
-	switch {
+	hint := ownHeaders[strings.ToLower(name)]
+	switch virtual := &v.section.v; {
 	case !found || !all(name, isTokenByte):
-		return bad("that is not a header; it must be Name: value, with a name of letters, digits and -")
+		v.wrong("that is not a header; it must be Name: value, with a name of letters, digits and -")
 	case strings.ContainsFunc(content, isControl):
-		return bad("the header's value has a control character in it")
+		v.wrong("the header's value has a control character in it")
+	case hint != "":
+		v.wrong("%s can't be given as a header: %s", name, hint)
+	default:
+		virtual.HTTPHeaders = append(virtual.HTTPHeaders, name+": "+trim(content))
 	}
-	if hint := ownHeaders[strings.ToLower(name)]; hint != "" {
-		return bad("%s can't be given as a header: %s", name, hint)
-	}
-	virtual := &v.section.v
-	virtual.HTTPHeaders = append(virtual.HTTPHeaders, name+": "+trim(content))
-	return nil
 }
 
 // ownHeaders are the headers that the check writes itself, in lower case, and what to use instead.
@@ -81,19 +79,19 @@ func isTokenByte(c byte) bool {
 // isControl reports whether a character may not be in a field or in a log-in: CTL of RFC 5234.
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-func readHTTPUser(v *value) (string, *problem) {
-	user, p := readLogin(v)
-	if p == nil && strings.Contains(user, ":") {
-		p = bad("a user of basic authentication has no colon")
+func readHTTPUser(v *value) string {
+	user := readLogin(v)
+	if strings.Contains(user, ":") {
+		v.wrong("a user of basic authentication has no colon")
 	}
-	return user, p
+	return user
 }
 
 // readLogin reads one half of a log-in (RFC 7617, section 2).
-func readLogin(v *value) (string, *problem) {
-	text, p := quoted(v)
-	if p == nil && strings.ContainsFunc(text, isControl) {
-		p = bad("the value has a control character in it")
+func readLogin(v *value) string {
+	text := quoted(v)
+	if strings.ContainsFunc(text, isControl) {
+		v.wrong("the value has a control character in it")
 	}
-	return text, p
+	return text
 }

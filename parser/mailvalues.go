@@ -10,14 +10,14 @@ import (
 
 // This file reads the values of directives for mail.
 
-func readMailFrequency(v *value) (Seconds, *problem) {
+func readMailFrequency(v *value) Seconds {
 	if v.text == "" || !isDigit(v.text[0]) {
-		return 0, v.bad("does not begin with a digit; it must be a number of seconds, 0 for no reminders")
+		v.bad("does not begin with a digit; it must be a number of seconds, 0 for no reminders")
 	}
 	return number[Seconds](0, 0)(v)
 }
 
-func readMailStatus(v *value) ([]lvs.Status, *problem) {
+func readMailStatus(v *value) []lvs.Status {
 	const allowed = "it must be a list of starting, running, stopping and reloading, separated by commas, or " +
 		"all, or none"
 	states := comma.Split(v.text, -1)
@@ -29,29 +29,29 @@ func readMailStatus(v *value) ([]lvs.Status, *problem) {
 	}
 	for _, state := range states {
 		if state != "all" && state != "none" && !slices.Contains(lvs.Statuses, lvs.Status(state)) {
-			return nil, bad("%q is not a state of the daemon; %s", state, allowed)
+			v.wrong("%q is not a state of the daemon; %s", state, allowed)
 		}
 	}
 	list := slices.DeleteFunc(slices.Clone(lvs.Statuses), func(s lvs.Status) bool {
 		return !slices.Contains(states, string(s)) && !slices.Contains(states, "all")
 	})
 	if len(list) > 0 && slices.Contains(states, "none") {
-		return nil, bad("none excludes all others; %s", allowed)
+		v.wrong("none excludes all others; %s", allowed)
 	}
-	return list, nil
+	return list
 }
 
 var comma = regexp.MustCompile(`[\s\v]*,[\s\v]*`)
 
-func readMailServer(v *value) (string, *problem) {
+func readMailServer(v *value) string {
 	host := leading(v.text, func(c byte) bool {
 		return isLetter(c) || isDigit(c) || strings.IndexByte("._+-", c) >= 0
 	})
 	if host == "" {
-		return "", v.bad("is not a mail server; it must be a host name or IPv4 address without quotes")
+		v.bad("is not a mail server; it must be a host name or IPv4 address without quotes")
 	}
 	if host != v.text {
 		v.warn(loose, "of %q only the host %q is used; mail goes to port 25", v.text, host)
 	}
-	return host, nil
+	return host
 }

@@ -32,39 +32,31 @@ var markProtocols = []string{"tcp", "udp", "sctp", "all"}
 
 const allPorts = "all"
 
-func readMark(v *value) *problem {
+func readMark(v *value) {
 	s := v.section
 	if s.host != "" {
-		return refuse(conflict,
-			"mark is under an address; it gives packets the firewall mark of its section, so it belongs "+
-				"below virtual=MARK or virtual6=MARK")
+		v.refuse(conflict, "mark is under an address; it gives packets the firewall mark of its section, so "+
+			"it belongs below virtual=MARK or virtual6=MARK")
 	}
 	address, rest := cutWord(v.text)
 	rest = trim(rest)
 	protocol, ports := cutWord(rest)
 	if protocol == "" {
-		return v.bad("is not complete; it must be %s", markForm)
+		v.bad("is not complete; it must be %s", markForm)
 	}
-	dest, p := s.destination(address)
-	if p != nil {
-		return p
-	}
+	m := markLine{line: v.line, length: len(v.text), dest: v.destination(address), protocol: protocol}
 	if !slices.Contains(markProtocols, protocol) {
-		return bad("%q is not a protocol that can be marked%s; it must be one of %s", protocol,
-			DidYouMean(protocol, markProtocols),
-			strings.Join(markProtocols, ", ")).around(rest)
+		v.wrong("%q is not a protocol that can be marked%s; it must be one of %s", protocol,
+			DidYouMean(protocol, markProtocols), strings.Join(markProtocols, ", ")).around(rest)
 	}
-	m := markLine{line: v.line, length: len(v.text), dest: dest, protocol: protocol}
-	if m.ports, p = portList(protocol, trim(ports)); p != nil {
-		return p
+	if m.ports = v.portList(protocol, trim(ports)); v.problem == nil {
+		s.marks = append(s.marks, m)
 	}
-	s.marks = append(s.marks, m)
-	return nil
 }
 
 // destination reads an address of the section's family, which may be that of a network. Names are not looked up: a rule
 // must not depend on the current answer of DNS.
-func (s *section) destination(text string) (none netip.Prefix, p *problem) {
+func (v *value) destination(text string) (none netip.Prefix) {
 	host, length, isNetwork := strings.Cut(text, "/")
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		host = strings.TrimSuffix(inner, "]")
@@ -72,72 +64,68 @@ func (s *section) destination(text string) (none netip.Prefix, p *problem) {
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err != nil || addr.Zone() != "" || addr.Is4In6():
-		return none, bad(
-			"%q is not an address; it must be numeric, such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, "+
-				"not "+
-				"a name", text)
-	case addr.Is6() && !s.IPv6:
-		return none, refuse(familyMix,
+		v.wrong("%q is not an address; it must be numeric, such as 192.0.2.10, 192.0.2.0/28 or 2001:db8::10, "+
+			"not a name", text)
+		return none
+	case addr.Is6() && !v.section.IPv6:
+		v.refuse(familyMix,
 			"%s is an IPv6 address; under virtual the address must be IPv4; virtual6 is for IPv6", addr)
-	case addr.Is4() && s.IPv6:
-		return none, refuse(familyMix,
+	case addr.Is4() && v.section.IPv6:
+		v.refuse(familyMix,
 			"%s is an IPv4 address; under virtual6 the address must be IPv6; virtual is for IPv4", addr)
 	}
 	bits := addr.BitLen()
 	if isNetwork {
 		n, err := strconv.ParseUint(length, 10, 8)
 		if err != nil || int(n) > bits {
-			return none, bad("%q is not a prefix length; after %s/ comes a number from 0 to %d",
-				length, addr, bits)
+			v.wrong("%q is not a prefix length; after %s/ comes a number from 0 to %d", length, addr, bits)
 		}
 		bits = int(n)
 	}
 	network := netip.PrefixFrom(addr, bits)
 	switch {
 	case network.Masked() != network:
-		return none, bad(
-			"%s is not a network, as %s has bits after the first %d; the network is %s, the address "+
-				"alone %s",
-			network, addr, bits, network.Masked(), addr)
+		v.wrong("%s is not a network, as %s has bits after the first %d; the network is %s, the address "+
+			"alone %s", network, addr, bits, network.Masked(), addr)
 	case addr.IsUnspecified() && network.IsSingleIP():
-		return none, bad("%s is not the address of a machine; for every address write %s/0", addr, addr)
+		v.wrong("%s is not the address of a machine; for every address write %s/0", addr, addr)
 	}
-	return network, nil
+	return network
 }
 
 const portListForm = "it must be a list of ports and ranges such as 80,443,10000:20000, or all"
 
 // portList reads what follows the protocol.
-func portList(protocol, text string) ([]markPorts, *problem) {
+func (v *value) portList(protocol, text string) []markPorts {
 	switch {
 	case text == "":
-		return nil, bad("the ports are missing after %s; %s; all must be written out", protocol, portListForm)
+		v.wrong("the ports are missing after %s; %s; all must be written out", protocol, portListForm)
 	case text == allPorts:
-		return nil, nil
 	case protocol == allPorts:
-		return nil, bad(
-			"protocol all has no ports; all comes after it, " +
-				"and a list of ports after tcp, udp or sctp").around(text)
+		v.wrong("protocol all has no ports; all comes after it, and a list of ports after tcp, udp or " +
+			"sctp").around(text)
+	default:
+		return readList(v, text, v.readPorts)
 	}
-	return readList(text, readPorts)
+	return nil
 }
 
 // readPorts reads one port or a range of them.
-func readPorts(item, from string) (markPorts, *problem) {
+func (v *value) readPorts(item, from string) markPorts {
 	first, last, isRange := strings.Cut(item, ":")
 	if a, b, dashed := strings.Cut(item, "-"); dashed && all(a, isDigit) && all(b, isDigit) {
-		return markPorts{}, bad("%q is not a port; a range is written %s:%s", item, a, b)
+		v.wrong("%q is not a port; a range is written %s:%s", item, a, b)
 	}
 	if first == allPorts || last == allPorts {
-		return markPorts{}, bad("all is in a list; it must be alone")
+		v.wrong("all is in a list; it must be alone")
 	}
 	if !all(first, isNameByte) || isRange && !all(last, isNameByte) {
-		return markPorts{}, bad("%q is not a port; %s", item, portListForm)
+		v.wrong("%q is not a port; %s", item, portListForm)
 	}
 	if !isRange {
 		last = first
 	}
-	return markPorts{length: len(from), first: first, last: last}, nil
+	return markPorts{length: len(from), first: first, last: last}
 }
 
 // maxMarkPorts limits the ports and ranges in the mark lines of a file: each is a rule, or part of one, that may be

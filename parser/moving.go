@@ -19,8 +19,9 @@ func parsePace(text string) (none lvs.Pace, ok bool) {
 	}
 	number, every, _ := strings.Cut(text, "/")
 	share, ok := parsePart(trim(number))
-	s, p := exactTime(&value{text: trim(every)})
-	return lvs.Pace{Share: share, Every: s.Duration()}, ok && share.N > 0 && p == nil
+	v := value{text: trim(every)}
+	s := exactTime(&v)
+	return lvs.Pace{Share: share, Every: s.Duration()}, ok && share.N > 0 && v.problem == nil
 }
 
 // holdDown is a value of holddown.
@@ -34,12 +35,14 @@ const usualDoubling = 8
 
 func parseHoldDown(text string) (h holdDown, ok bool) {
 	first, most, two := strings.Cut(text, ",")
-	low, p := timeOrNone(&value{text: trim(first)})
+	v := value{text: trim(first)}
+	low := timeOrNone(&v)
 	high := min(usualDoubling*low, maxTime)
-	if two && p == nil {
-		high, p = exactTime(&value{text: trim(most)})
+	if two {
+		v.text = trim(most)
+		high = exactTime(&v)
 	}
-	return holdDown{low.Duration(), high.Duration()}, p == nil && (!two || low > 0 && high >= low)
+	return holdDown{low.Duration(), high.Duration()}, v.problem == nil && (!two || low > 0 && high >= low)
 }
 
 // parseOnFail reads keep, cut or a time in whole seconds; 0 means none.

@@ -140,8 +140,8 @@ func (r *reader) header(l line) {
 	s.v.At["virtual"] = l.position()
 	v := &r.value
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
-	if p := s.header.read(v); p != nil {
-		r.in(s, inLines).problem(l, p)
+	if s.header.read(v); v.problem != nil {
+		r.in(s, inLines).problem(l, v.problem)
 	}
 	r.in(s, inLines).notes(v)
 }

@@ -31,24 +31,24 @@ func (r *realLine) hosts() []string {
 // usualReals is the initial capacity for lines of real servers in a section.
 const usualReals = 4
 
-func readReal(v *value) *problem {
+func readReal(v *value) {
 	s := v.section
 	r := realLine{line: v.line, server: Real{Backup: v.line.name == "backup"}}
-	if r.problem = r.readEndpoint(v); r.problem == nil {
-		r.problem = r.readSettings(v)
+	if r.readEndpoint(v); v.problem == nil {
+		r.readSettings(v)
 	}
+	r.problem = v.problem
 	if s.reals == nil {
 		s.reals = make([]realLine, 0, usualReals)
 	}
 	s.reals = append(s.reals, r)
-	return r.problem
 }
 
 // readEndpoint reads ADDRESS[->ADDRESS][:PORT] up to the first blank.
-func (r *realLine) readEndpoint(v *value) *problem {
+func (r *realLine) readEndpoint(v *value) {
 	word, rest := cutWord(v.text)
 	if rest == "" {
-		return refuse(badRealSyntax, "%q is not complete; it must be %s", v.text, realServerForm)
+		v.refuse(badRealSyntax, "%q is not complete; it must be %s", v.text, realServerForm)
 	}
 	first, last, port := splitEndpoint(word)
 	if host, doubled := strings.CutSuffix(first, ":"); doubled && port != "" { // as in the package's own example
@@ -56,11 +56,11 @@ func (r *realLine) readEndpoint(v *value) *problem {
 		v.warn(suspicious, "there are two colons before port %q; one is enough", port)
 	}
 	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
-		return refuse(badRealSyntax, "%q is not a server%s; it must be %s", word, endpointHint(word),
-			realServerForm)
+		v.refuse(badRealSyntax, "%q is not a server%s; it must be %s", word, endpointHint(word), realServerForm)
 	}
-	r.first, r.last, r.port = first, last, port
-	return nil
+	if v.problem == nil {
+		r.first, r.last, r.port = first, last, port
+	}
 }
 
 func splitEndpoint(word string) (first, last, port string) {
@@ -105,24 +105,26 @@ func endpointHint(word string) string {
 
 // readSettings reads the words after the address: method, weight, strings, thresholds. The Perl ldirectord searches for
 // each of them and skips words between, so readSettings warns of such words.
-func (r *realLine) readSettings(v *value) *problem {
+func (r *realLine) readSettings(v *value) {
 	_, text := cutWord(v.text)
 	method := firstRun(text, isWordByte)
 	if method == "" {
-		return refuse(badForward, "the forwarding method is missing; it must be gate, masq or ipip")
+		v.refuse(badForward, "the forwarding method is missing; it must be gate, masq or ipip")
 	}
 	forward, known := lvs.Forwards[method]
 	if !known {
-		p := refuse(badForward, "%q is not a forwarding method%s; it must be gate, masq or ipip", method,
-			methodHint(method))
-		return p.around(method)
+		v.refuse(badForward, "%q is not a forwarding method%s; it must be gate, masq or ipip", method,
+			methodHint(method)).around(method)
+	}
+	if v.problem != nil {
+		return
 	}
 	start := strings.Index(text, method)
 	if skipped := trim(text[:start]); skipped != "" {
 		v.warn(loose, "%q before the forwarding method is ignored", skipped)
 	}
 	r.server.Forward, r.server.Weight = forward, 1
-	return r.readOptions(v, text[start+len(method):])
+	r.readOptions(v, text[start+len(method):])
 }
 
 // methodHint maps other tools' names for the methods.
@@ -139,29 +141,28 @@ func methodHint(word string) string {
 	}
 }
 
-func (r *realLine) readOptions(v *value, text string) *problem {
+func (r *realLine) readOptions(v *value, text string) {
 	open, end := strings.IndexByte(text, '"'), strings.LastIndexByte(text, '"')
 	if open < 0 {
-		return r.readNumbers(v, text, "")
-	}
-	if open == end || !isSpace(text[max(open-1, 0)]) ||
-		end+1 < len(text) && text[end+1] != ',' && !isSpace(text[end+1]) {
-		return trailer(text[open:])
+		r.readNumbers(v, text, "")
+		return
 	}
 	request, receive, ok := splitPair(text[open : end+1])
-	if !ok {
-		return trailer(text[open:])
+	if !ok || open == end || !isSpace(text[max(open-1, 0)]) ||
+		end+1 < len(text) && text[end+1] != ',' && !isSpace(text[end+1]) {
+		v.trailer(text[open:])
+		return
 	}
 	r.server.OwnRequest = true
 	r.server.Request, r.server.Receive = withSlash(request), receive
-	return r.readNumbers(v, text[:open], text[end+1:])
+	r.readNumbers(v, text[:open], text[end+1:])
 }
 
-func trailer(text string) *problem {
+// trailer refuses a part of the line after the method.
+func (v *value) trailer(text string) {
 	text = trim(text)
-	p := refuse(badRealTrailer, "%q cannot be read; after the forwarding method come, in this order, "+
-		`a weight, "REQUEST", "RECEIVE", l:N and u:N`, text)
-	return p.around(text)
+	v.refuse(badRealTrailer, "%q cannot be read; after the forwarding method come, in this order, "+
+		`a weight, "REQUEST", "RECEIVE", l:N and u:N`, text).around(text)
 }
 
 // twoStrings matches two strings, separated by a comma or blanks. The strings may contain quotes; the last possible
@@ -181,7 +182,7 @@ func splitPair(text string) (request, receive string, ok bool) {
 var commas = strings.NewReplacer(", ", " , ", ",\t", " , ")
 
 // readNumbers reads the weight before the strings, and the thresholds before or after them.
-func (r *realLine) readNumbers(v *value, before, after string) *problem {
+func (r *realLine) readNumbers(v *value, before, after string) {
 	list := words(commas.Replace(before))
 	if r.server.OwnRequest {
 		list = append(append(list, ""), words(commas.Replace(after))...) // "" at the strings
@@ -191,55 +192,48 @@ func (r *realLine) readNumbers(v *value, before, after string) *problem {
 		isNumber := word != "" && isDigit(word[0])
 		switch {
 		case isNumber && weighted:
-			return trailer(word)
+			v.trailer(word)
 		case word != "" && !isNumber && !isThreshold(word):
 			skipped = cmp.Or(skipped, word)
 			continue
 		}
 		weighted = weighted || isNumber || word == ""
-		if p := r.readNumber(word); p != nil {
-			return p.around(word)
-		}
+		r.readNumber(v, word)
 		if skipped != "" {
 			v.warn(loose, "%q is ignored", skipped)
 			skipped = ""
 		}
 	}
 	if skipped != "" {
-		return trailer(skipped)
+		v.trailer(skipped)
 	}
-	return nil
 }
 
 func isThreshold(word string) bool {
 	return strings.HasPrefix(word, "l:") || strings.HasPrefix(word, "u:")
 }
 
-func (r *realLine) readNumber(word string) (p *problem) {
+func (r *realLine) readNumber(v *value, word string) {
 	switch {
 	case word == "":
 	case word[0] == 'l' && !r.server.hasLower:
-		r.server.Lower, p = bounded("threshold", word[2:], maxThreshold)
-		r.server.hasLower = true
+		r.server.Lower, r.server.hasLower = v.bounded("threshold", word[2:], word, maxThreshold), true
 	case word[0] == 'u' && !r.server.hasUpper:
-		r.server.Upper, p = bounded("threshold", word[2:], maxThreshold)
-		r.server.hasUpper = true
+		r.server.Upper, r.server.hasUpper = v.bounded("threshold", word[2:], word, maxThreshold), true
 	case isDigit(word[0]):
-		r.server.Weight, p = bounded("weight", word, maxWeight)
+		r.server.Weight = v.bounded("weight", word, word, maxWeight)
 	default:
-		p = trailer(word)
+		v.trailer(word)
 	}
-	return p
 }
 
-func bounded(what, text string, high uint64) (int, *problem) {
+func (v *value) bounded(what, text, word string, high uint64) int {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n > high {
-		return 0, refuse(badRealTrailer, "the %s %q is not allowed; it must be a whole number from 0 to %d",
-			what,
-			text, high)
+		v.refuse(badRealTrailer, "the %s %q is not allowed; it must be a whole number from 0 to %d", what, text,
+			high).around(word)
 	}
-	return int(n), nil
+	return int(n)
 }
 
 // Real servers are limited to plausible numbers: a range to a /16, a file to the number of servers that can be checked.

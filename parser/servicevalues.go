@@ -13,49 +13,46 @@ import (
 // This file reads the values of directives for the virtual service.
 
 // readProtocol ignores tcp and udp under a mark, because a mark has no protocol.
-func readProtocol(v *value) (lvs.Protocol, *problem) {
+func readProtocol(v *value) lvs.Protocol {
 	word, isMark := v.word(), v.section.Mark > 0
 	protocol, known := map[string]lvs.Protocol{"tcp": lvs.TCP, "udp": lvs.UDP, "fwm": lvs.Mark}[word]
 	switch {
 	case known && isMark == (protocol == lvs.Mark):
 		v.only(word)
-		return protocol, nil
 	case known && isMark:
-		p := bad("a firewall mark has no protocol; %s is dropped, fwm is allowed", word)
-		p.tolerated = true
-		return 0, p
+		v.wrong("a firewall mark has no protocol; %s is dropped, fwm is allowed", word).tolerated = true
 	case isMark:
-		return 0, v.bad("is not allowed under a firewall mark; it must be fwm")
+		v.bad("is not allowed under a firewall mark; it must be fwm")
 	default:
-		return 0, v.bad("is not allowed for an address and port; it must be tcp or udp")
+		v.bad("is not allowed for an address and port; it must be tcp or udp")
 	}
+	return protocol
 }
 
 // schedulers of Linux 6. Other schedulers may be loaded, so unknown names are accepted.
-var schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh", "fo", "ovf", "twos"}
+var schedulers = strings.Fields("rr wrr lc wlc lblc lblcr dh sh sed nq mh fo ovf twos")
 
-func readScheduler(v *value) (string, *problem) {
+func readScheduler(v *value) string {
 	name := firstRun(v.text, isLower)
 	if name == "" {
-		return "", v.bad("is not a scheduler; it must be a name in lower case such as wrr")
+		v.bad("is not a scheduler; it must be a name in lower case such as wrr")
 	}
 	v.only(name)
 	if !slices.Contains(schedulers, name) {
 		v.warn(suspicious, "%q is no scheduler of the standard kernel; it has %s", name,
 			strings.Join(schedulers, " "))
 	}
-	return name, nil
+	return name
 }
 
-func readSchedFlags(v *value) (string, *problem) {
+func readSchedFlags(v *value) string {
 	flags, _ := cutWord(unquote(v.text))
 	if flags == "" {
-		return "", bad(
-			"the value is empty; it must be a list of flags, separated by commas without blanks, such as " +
-				"sh-port,sh-fallback")
+		v.wrong("the value is empty; it must be a list of flags, separated by commas without blanks, such as " +
+			"sh-port,sh-fallback")
 	}
 	v.only(flags)
-	return flags, nil
+	return flags
 }
 
 // Netmask defines which addresses count as one client for persistence. The zero Netmask means none.
@@ -67,24 +64,22 @@ type Netmask struct {
 // String is the netmask as written.
 func (m Netmask) String() string { return m.text }
 
-func readNetmask(v *value) (none Netmask, p *problem) {
+func readNetmask(v *value) Netmask {
 	if v.section.IPv6 {
 		n, err := strconv.ParseUint(v.text, 10, 8)
 		if err != nil || n < 1 || n > 128 {
-			return none, v.bad("is not a prefix length; it must be a number from 1 to 128")
+			v.bad("is not a prefix length; it must be a number from 1 to 128")
 		}
-		return Netmask{uint32(n), strconv.FormatUint(n, 10)}, nil
+		return Netmask{uint32(n), strconv.FormatUint(n, 10)}
 	}
 	mask, ok := parseIPv4(v.text)
 	if !ok {
-		return none,
-			v.bad(
-				"is not a netmask; it must be four numbers from 0 to 255 with dots, such as " +
-					"255.255.255.0")
+		v.bad("is not a netmask; it must be four numbers from 0 to 255 with dots, such as 255.255.255.0")
+		return Netmask{}
 	}
 	bits := binary.BigEndian.Uint32(mask.AsSlice())
 	if bits|(bits-1) != math.MaxUint32 {
 		v.warn(suspicious, "the netmask %s has holes", mask)
 	}
-	return Netmask{bits, v.text}, nil
+	return Netmask{bits, v.text}
 }

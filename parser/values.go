@@ -11,28 +11,51 @@ import (
 	"time"
 )
 
-// value is the text after a directive's =, with its position and warnings.
+// value is the text after a directive's =, with its position and warnings. A reader returns what it makes of it; that
+// counts unless the value has a problem.
 type value struct {
 	text      string
 	line      line
 	form      Form
 	commented bool // a comment follows
 	notes     []*problem
+	problem   *problem // the first one
 
 	opts    *Options
 	globals *globals // of the file
 	section *section // the section of the value; nil for a global one
 }
 
-func (v *value) warn(kind, format string, args ...any) {
-	v.notes = append(v.notes, refuse(kind, format, args...))
+// refuse gives the value a problem. After the first one nothing is noted.
+func (v *value) refuse(kind, format string, args ...any) *problem {
+	p := refuse(kind, format, args...)
+	v.problem = cmp.Or(v.problem, p)
+	return p
 }
+
+// wrong refuses the value: the mistake, and what is allowed.
+func (v *value) wrong(format string, args ...any) *problem {
+	return v.refuse(badValue, format, args...)
+}
+
+// bad is wrong, for a mistake that begins with the value.
+func (v *value) bad(format string, args ...any) *problem {
+	return v.wrong("%q %s", v.text, say(format, args...))
+}
+
+func (v *value) warn(kind, format string, args ...any) { v.note(refuse(kind, format, args...)) }
 
 // misread warns of a value that the Perl ldirectord reads differently. With Strict it is an error.
 func (v *value) misread(format string, args ...any) {
 	p := refuse(otherTime, format, args...)
 	p.tolerated = true
-	v.notes = append(v.notes, p)
+	v.note(p)
+}
+
+func (v *value) note(p *problem) {
+	if v.problem == nil {
+		v.notes = append(v.notes, p)
+	}
 }
 
 // only warns if just a part of the value counts. Enclosing quotes cause no warning.
@@ -63,19 +86,11 @@ func refuse(kind, format string, args ...any) *problem {
 
 func bad(format string, args ...any) *problem { return refuse(badValue, format, args...) }
 
-// bad is the reason to refuse a value: the mistake, and what is allowed.
-func (v *value) bad(format string, args ...any) *problem {
-	return bad("%q %s", v.text, say(format, args...))
-}
-
-func yesNo(v *value) (bool, *problem) {
-	switch v.text {
-	case "yes":
-		return true, nil
-	case "no":
-		return false, nil
+func yesNo(v *value) bool {
+	if v.text != "yes" && v.text != "no" {
+		v.bad("is neither yes nor no; it must be one of them, in lower case and without quotes")
 	}
-	return false, v.bad("is neither yes nor no; it must be one of them, in lower case and without quotes")
+	return v.text == "yes"
 }
 
 // maxDigits is the length of the largest accepted number.
@@ -91,8 +106,8 @@ func trimZeros(s string) string {
 }
 
 // number reads a whole number within bounds. A bound of 0 at the top is none.
-func number[N int | uint16 | Seconds](low, high int64) func(*value) (N, *problem) {
-	return func(v *value) (N, *problem) {
+func number[N int | uint16 | Seconds](low, high int64) func(*value) N {
+	return func(v *value) N {
 		allowed := fmt.Sprintf("a whole number of at least %d", low)
 		switch {
 		case v.form == Time:
@@ -104,21 +119,20 @@ func number[N int | uint16 | Seconds](low, high int64) func(*value) (N, *problem
 		n, err := strconv.ParseInt(text, 10, 64)
 		switch {
 		case text == "":
-			return 0, v.bad("is not a number; it must be %s", allowed)
+			v.bad("is not a number; it must be %s", allowed)
 		case len(text) > maxDigits:
-			return 0, bad("the number %q is too large; it has at most %d digits", text, maxDigits)
+			v.wrong("the number %q is too large; it has at most %d digits", text, maxDigits)
 		case err != nil || n < low || high > 0 && n > high:
-			return 0, bad("%s is out of range; it must be %s", text, allowed)
+			v.wrong("%s is out of range; it must be %s", text, allowed)
 		}
 		unit := ""
 		if v.form == WholeSeconds || v.form == Time {
 			unit = " seconds"
 		}
 		if trimZeros(unquote(v.text)) != text {
-			v.warn(loose, "%q is read as %s%s; the rest is ignored", v.text, text,
-				unit)
+			v.warn(loose, "%q is read as %s%s; the rest is ignored", v.text, text, unit)
 		}
-		return N(min(n, math.MaxInt)), nil
+		return N(min(n, math.MaxInt))
 	}
 }
 
@@ -150,7 +164,7 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 }
 
 // timeFrom reads a time within limits.
-func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem) {
+func timeFrom(low, high Seconds, allowed string) func(*value) Seconds {
 	return parsed(func(text string) (Seconds, bool) {
 		s, _, ok := ParseSeconds(unquote(text))
 		return s, ok && low <= s && s <= high
@@ -158,54 +172,47 @@ func timeFrom(low, high Seconds, allowed string) func(*value) (Seconds, *problem
 }
 
 // exactTime reads a time of at least minTime, without other text.
-func exactTime(v *value) (Seconds, *problem) {
+func exactTime(v *value) Seconds {
 	s, _, ok := ParseSeconds(unquote(v.text))
 	switch {
 	case !ok:
-		return 0, v.bad("is not a time; it must be %s", timeAllowed)
+		v.bad("is not a time; it must be %s", timeAllowed)
 	case s < minTime || s > maxTime:
-		return 0, bad("%s is out of range; it must be %s", v.text, timeAllowed)
+		v.wrong("%s is out of range; it must be %s", v.text, timeAllowed)
 	}
-	return s, nil
+	return s
 }
 
 // timeOrNone reads a time, or 0.
-func timeOrNone(v *value) (Seconds, *problem) {
+func timeOrNone(v *value) Seconds {
 	if v.text == "0" {
-		return 0, nil
+		return 0
 	}
-	s, p := exactTime(v)
-	if p != nil {
-		p.text += "; or 0 for none"
+	s := exactTime(v)
+	if v.problem != nil {
+		v.problem.text += "; or 0 for none"
 	}
-	return s, p
+	return s
 }
 
-func durationOrNone(v *value) (time.Duration, *problem) {
-	s, p := timeOrNone(v)
-	return s.Duration(), p
-}
+func durationOrNone(v *value) time.Duration { return timeOrNone(v).Duration() }
 
 // perlTime is exactTime for a directive of the Perl ldirectord, which reads only the first digits of a value. A value
 // without a fraction or unit means the same here.
-func perlTime(v *value) (Seconds, *problem) {
+func perlTime(v *value) Seconds {
 	text := unquote(v.text)
 	if _, _, ok := ParseSeconds(text); !ok || all(text, isDigit) {
 		return number[Seconds](1, 0)(v)
 	}
-	s, p := exactTime(v)
-	if p != nil {
-		return 0, p
+	s := exactTime(v)
+	switch perl := trimZeros(firstRun(text, isDigit)); perl {
+	case strconv.FormatFloat(float64(s), 'f', -1, 64):
+	case "0":
+		v.misread("%q is %v here; the Perl ldirectord reads 0 and refuses the file", v.text, s.Duration())
+	default:
+		v.misread("%q is %v here; the Perl ldirectord reads %s seconds", v.text, s.Duration(), perl)
 	}
-	switch perl := firstRun(text, isDigit); {
-	case trimZeros(perl) == "0":
-		v.misread("%q is %v here; the Perl ldirectord reads 0 and refuses the file", v.text,
-			s.Duration())
-	case trimZeros(perl) != strconv.FormatFloat(float64(s), 'f', -1, 64):
-		v.misread("%q is %v here; the Perl ldirectord reads %s seconds", v.text, s.Duration(),
-			trimZeros(perl))
-	}
-	return s, nil
+	return s
 }
 
 // between is the text between the first and the last double quote, if the value begins with one.
@@ -221,29 +228,22 @@ func (v *value) between() (text string, ok bool) {
 }
 
 // inQuotes reads text that must be in double quotes.
-func inQuotes(v *value) (string, *problem) {
+func inQuotes(v *value) string {
 	text, ok := v.between()
 	if !ok {
-		return "", refuse(unknownDirective, "the value is not in double quotes%s; it must be \"…\"",
-			v.oddQuotes())
+		v.refuse(unknownDirective, "the value is not in double quotes%s; it must be \"…\"", v.oddQuotes())
 	}
-	return text, nil
+	return text
 }
 
 // quoted is inQuotes for text that may not be empty.
-func quoted(v *value) (string, *problem) {
-	text, p := inQuotes(v)
-	if p != nil {
-		return "", p
-	}
-	return notEmpty(text, "text in double quotes")
-}
+func quoted(v *value) string { return v.notEmpty(inQuotes(v), "text in double quotes") }
 
-func notEmpty(text, allowed string) (string, *problem) {
+func (v *value) notEmpty(text, allowed string) string {
 	if text == "" {
-		return "", bad("the value is empty; it must be %s", allowed)
+		v.wrong("the value is empty; it must be %s", allowed)
 	}
-	return text, nil
+	return text
 }
 
 func (v *value) oddQuotes() string {
@@ -257,8 +257,8 @@ func (v *value) oddQuotes() string {
 }
 
 // optionallyQuoted reads text with or without double quotes that may not be empty.
-func optionallyQuoted(v *value) (string, *problem) {
-	return notEmpty(v.withoutQuotes(), "text, in double quotes if you like")
+func optionallyQuoted(v *value) string {
+	return v.notEmpty(v.withoutQuotes(), "text, in double quotes if you like")
 }
 
 func (v *value) withoutQuotes() string {
@@ -285,41 +285,41 @@ func unquote(s string) string {
 }
 
 // textOrNone is plainText that reads empty quotes as no value.
-func textOrNone(v *value) (string, *problem) {
+func textOrNone(v *value) string {
 	if v.text == `""` {
 		v.warn(noEffect, "the value is empty")
-		return "", nil
+		return ""
 	}
 	return plainText(v)
 }
 
 // plainText reads text that may not be empty; quotes around all of it are dropped.
-func plainText(v *value) (string, *problem) { return notEmpty(v.paired(unquote(v.text)), "text") }
+func plainText(v *value) string { return v.notEmpty(v.paired(unquote(v.text)), "text") }
 
 // rawText reads text as written. It may not be empty.
-func rawText(v *value) (string, *problem) { return notEmpty(v.text, "text") }
+func rawText(v *value) string { return v.notEmpty(v.text, "text") }
 
 // freeText reads text as written.
-func freeText(v *value) (string, *problem) { return v.text, nil }
+func freeText(v *value) string { return v.text }
 
 // word is the first word of the value: letters, digits and _.
 func (v *value) word() string { return firstRun(v.text, isWordByte) }
 
 // oneOf reads the first word of the value, which must be one of a list.
-func oneOf(list ...string) func(*value) (string, *problem) {
-	return func(v *value) (string, *problem) {
+func oneOf(list ...string) func(*value) string {
+	return func(v *value) string {
 		word := v.word()
 		if !slices.Contains(list, word) {
-			return "", v.bad("is not allowed%s; it must be one of %s", DidYouMean(word, list),
+			v.bad("is not allowed%s; it must be one of %s", DidYouMean(word, list),
 				strings.Join(list, ", "))
 		}
 		v.only(word)
-		return word, nil
+		return word
 	}
 }
 
 // upperWord reads one of a list of words in upper case, however it is written.
-func upperWord(list ...string) func(*value) (string, *problem) {
+func upperWord(list ...string) func(*value) string {
 	return parsed(func(text string) (string, bool) {
 		word := strings.ToUpper(unquote(text))
 		return word, slices.Contains(list, word)
@@ -327,7 +327,7 @@ func upperWord(list ...string) func(*value) (string, *problem) {
 }
 
 // matching reads a text that matches an expression.
-func matching(expression, what string) func(*value) (string, *problem) {
+func matching(expression, what string) func(*value) string {
 	form := regexp.MustCompile(expression)
 	return parsed(func(text string) (string, bool) {
 		text = unquote(text)
@@ -336,26 +336,25 @@ func matching(expression, what string) func(*value) (string, *problem) {
 }
 
 // parsed reads a value by a function. If that refuses it, the error is what: the mistake, and what is allowed.
-func parsed[T any](parse func(string) (T, bool), what string) func(*value) (T, *problem) {
-	return func(v *value) (T, *problem) {
+func parsed[T any](parse func(string) (T, bool), what string) func(*value) T {
+	return func(v *value) T {
 		got, ok := parse(v.text)
 		if !ok {
-			return got, v.bad("%s", what)
+			v.bad("%s", what)
 		}
-		return got, nil
+		return got
 	}
 }
 
 // readList reads a list with commas and blanks around them. Each item is passed with the text from it on.
-func readList[T any](text string, read func(item, from string) (T, *problem)) (list []T, p *problem) {
-	for rest, more := text, true; more; {
+func readList[T any](v *value, text string, read func(item, from string) T) (list []T) {
+	for rest, more := text, true; more && v.problem == nil; {
 		from, item := trimLeft(rest), ""
 		item, rest, more = strings.Cut(from, ",")
-		one, p := read(trimRight(item), from)
-		if p != nil {
-			return nil, p.around(from)
+		list = append(list, read(trimRight(item), from))
+		if v.problem != nil {
+			v.problem.part = from
 		}
-		list = append(list, one)
 	}
-	return list, nil
+	return list
 }
