@@ -113,8 +113,8 @@ func (c *external) judge(ctx context.Context, said []byte, err error) Result {
 	case nil:
 		return c.passed("exit status 0", said, 100)
 	case ending:
-		if status := syscall.WaitStatus(err); c.weighs && status.Exited() && isWeight(status.ExitStatus()) {
-			percent := status.ExitStatus() - firstWeight
+		percent := syscall.WaitStatus(err).ExitStatus() - firstWeight // far below 0 without a status
+		if c.weighs && percent >= 0 && percent <= 100 {
 			return c.passed(fmt.Sprintf("%v, reports %d%%", err, percent), said, percent)
 		}
 		failure.Detail = withOutput(err.Error(), said)
@@ -169,8 +169,6 @@ func (e ending) Error() string {
 // firstWeight is the exit status for 0 percent of the weight; 100 more is for 100 percent. All others but 0 are
 // failures: 1 is common to all programs, and shells use 126 and 127.
 const firstWeight = 2
-
-func isWeight(status int) bool { return status >= firstWeight && status <= firstWeight+100 }
 
 // withOutput is a text, followed by the first line of a program's output.
 func withOutput(text string, output []byte) string {

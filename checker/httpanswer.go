@@ -89,8 +89,9 @@ func (r *answerReader) broken(part string, err error) error {
 	case errors.Is(err, errUnjudged), errors.Is(err, wire.ErrStopped):
 		return err
 	case r.waited > longTurn && !wire.IsTimeout(err): // a server may not wait that long
-		return wire.NewFault(errUnjudged, "cannot be judged: %s in %s, after the check had waited %v for its turn "+
-			"to match the answer", wire.Reason(err), part, r.waited.Round(time.Millisecond))
+		return wire.NewFault(errUnjudged,
+			"cannot be judged: %s in %s, after the check had waited %v for its turn to match the answer",
+			wire.Reason(err), part, r.waited.Round(time.Millisecond))
 	}
 	return wire.ReadFault(part, r.header+r.in.Buffered() > 0, r.timeout, err)
 }

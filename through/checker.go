@@ -150,8 +150,8 @@ func (c *check) Confirm(ctx context.Context, all []checker.Guided) []bool {
 	for i, g := range all {
 		services[i] = &g.(*check).now.service
 	}
-	_ = c.with(ctx, checkTimeout, func(ctx context.Context) error {
-		stayed, _, err := c.look(ctx, services...)
+	_ = c.with(ctx, checkTimeout, func(t turn) error {
+		stayed, _, err := t.look(services...)
 		now := time.Now()
 		for i, g := range all {
 			other := g.(*check)

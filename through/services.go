@@ -148,8 +148,17 @@ func wanted(w checker.Through) ipvsctl.PrivateService {
 	return ipvsctl.PrivateService{Key: lvs.Key{IPv6: w.Virtual.Is6()}, Dest: d}
 }
 
-// with lets f use the table, and the facts about it.
-func (s *Services) with(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+// turn is the right of one goroutine to use the table, and the facts about it.
+type turn struct {
+	*Services
+	ctx context.Context // the limit of the turn
+}
+
+// do makes a change of the table.
+func (t turn) do(op ipvsctl.Op) error { return t.Table.Do(t.ctx, op)[0] }
+
+// with waits for a turn, which f has.
+func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) error) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, lineTimeout, errSilent)
 	defer cancel()
 	select {
@@ -157,7 +166,7 @@ func (s *Services) with(ctx context.Context, limit time.Duration, f func(context
 		defer func() { <-s.line }()
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, errSilent)
 		defer cancel()
-		return f(ctx)
+		return f(turn{s, ctx})
 	case <-waiting.Done():
 		return context.Cause(waiting)
 	}
@@ -170,11 +179,11 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.K
 	if s.Table == nil {
 		return
 	}
-	_ = s.with(ctx, setTimeout, func(ctx context.Context) error {
+	_ = s.with(ctx, setTimeout, func(t turn) error {
 		for _, k := range keys {
 			s.used[k.Mark], s.virtual[k.Addr.Addr()] = true, true
 		}
-		s.taken = s.Taken(ctx)
+		s.taken = s.Taken(t.ctx)
 		clear(s.next)
 		stay := map[ipvsctl.PrivateService]bool{}
 		for _, w := range ways {
@@ -186,7 +195,7 @@ func (s *Services) Set(ctx context.Context, ways []checker.Through, keys []lvs.K
 		}
 		err := s.save()
 		for name, sv := range s.all {
-			if !stay[name] && s.remove(ctx, sv) == nil {
+			if !stay[name] && t.remove(sv) == nil {
 				sv.lose()
 				delete(s.all, name)
 				delete(s.used, sv.Key.Mark)
@@ -238,14 +247,14 @@ func (s *Services) save() error {
 // ready makes the service of a path, unless it is in the table as far as known, and finds how a check reaches it. It
 // reports whether packets may not come to the service.
 func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (doubted bool, err error) {
-	err = s.with(ctx, checkTimeout, func(ctx context.Context) error {
+	err = s.with(ctx, checkTimeout, func(t turn) error {
 		sv := s.all[wanted(w)]
 		if sv == nil {
 			return errNoMark
 		}
 		err := s.save()
 		for err == nil && !sv.isPresent() {
-			err = s.make(ctx, sv)
+			err = t.make(sv)
 		}
 		p.service, p.via.To, p.via.Mark, p.via.Ports = *sv, w.Virtual, sv.Key.Mark, &s.ports
 		if err == nil {
@@ -257,20 +266,19 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (do
 }
 
 // make makes a service. If its mark now belongs to another program, it gets another mark.
-func (s *Services) make(ctx context.Context, sv *service) error {
-	err := s.Table.Do(ctx,
-		ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})[0]
+func (t turn) make(sv *service) error {
+	err := t.do(ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})
 	if errors.Is(err, syscall.EEXIST) {
 		var free []bool
-		if _, free, err = s.look(ctx, sv); err != nil {
+		if _, free, err = t.look(sv); err != nil {
 			return err
 		}
 		if !sv.ours || !free[0] {
-			return cmp.Or(s.choose(sv), s.save())
+			return cmp.Or(t.choose(sv), t.save())
 		}
 	}
 	if sv.ours = true; err == nil {
-		err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.AddDest, Key: sv.Key, Dest: sv.Dest})[0]
+		err = t.do(ipvsctl.Op{Kind: ipvsctl.AddDest, Key: sv.Key, Dest: sv.Dest})
 	}
 	if err == nil {
 		sv.entry = &entry{restored: sv.entry != nil}
@@ -281,13 +289,13 @@ func (s *Services) make(ctx context.Context, sv *service) error {
 
 // look reads services, with one request for each: whether they stayed in the table as they were made, and whether they
 // have no destinations that this program did not add. Neither is known of services that could not be read.
-func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bool, err error) {
+func (t turn) look(all ...*service) (stayed, free []bool, err error) {
 	stayed, free = make([]bool, len(all)), make([]bool, len(all))
 	keys := make([]lvs.Key, len(all))
 	for i, sv := range all {
 		keys[i] = sv.Key
 	}
-	table, err := s.Table.Services(ctx, keys...)
+	table, err := t.Table.Services(t.ctx, keys...)
 	for i, sv := range all {
 		found, read := table[sv.Key]
 		own, in := found.Dests.At(sv.Dest.Addr)
@@ -308,8 +316,8 @@ func (s *Services) look(ctx context.Context, all ...*service) (stayed, free []bo
 // judge returns why an answer is void; "" if it counts.
 func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (void string) {
 	answered := time.Now()
-	err := s.with(ctx, checkTimeout, func(ctx context.Context) error {
-		stayed, _, err := s.look(ctx, &p.service)
+	err := s.with(ctx, checkTimeout, func(t turn) error {
+		stayed, _, err := t.look(&p.service)
 		var k Kernel
 		if !r.OK {
 			k = s.kernel(p.via.To, p.Dest.Addr.Addr(), answered)
@@ -323,8 +331,7 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 		if void == "" && !r.OK && p.restored {
 			// A connection from before may have left a route of another method: an edit ends that.
 			p.restored, void = false, errLost.Error()
-			edit := ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key, Dest: p.Dest}
-			return cmp.Or(err, s.Table.Do(ctx, edit)[0])
+			return cmp.Or(err, t.do(ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key, Dest: p.Dest}))
 		}
 		return err
 	})
@@ -338,10 +345,10 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 }
 
 // remove removes a service that is ours.
-func (s *Services) remove(ctx context.Context, sv *service) error {
-	_, free, err := s.look(ctx, sv)
+func (t turn) remove(sv *service) error {
+	_, free, err := t.look(sv)
 	if err == nil && sv.ours && free[0] {
-		err = s.Table.Do(ctx, ipvsctl.Op{Kind: ipvsctl.DelService, Key: sv.Key})[0]
+		err = t.do(ipvsctl.Op{Kind: ipvsctl.DelService, Key: sv.Key})
 	}
 	return err
 }
@@ -362,8 +369,8 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 			return r, err
 		}
 	}
-	return r, s.with(ctx, checkTimeout, func(ctx context.Context) error {
-		p.stray, p.seen = fmt.Errorf("%s: %s", wire.Astray, s.Diverts(ctx, p.Key.Mark, p.Key.IPv6)), time.Now()
+	return r, s.with(ctx, checkTimeout, func(t turn) error {
+		p.stray, p.seen = fmt.Errorf("%s: %s", wire.Astray, s.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6)), time.Now()
 		return p.stray
 	})
 }
@@ -382,7 +389,7 @@ type counting struct {
 // check makes a check. Its first connection is counted in the turn that it begins in: its timeout is not for waiting.
 func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result, error) {
 	ended := make(chan checker.Result, 1)
-	err := n.with(n.ctx, checkTimeout, func(ctx context.Context) error {
+	err := n.with(n.ctx, checkTimeout, func(t turn) error {
 		defer close(n.left)
 		via := n.p.via
 		via.Starter = n
@@ -393,10 +400,10 @@ func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result
 		}()
 		select {
 		case send := <-n.first:
-			n.judged <- n.count(ctx, send)
+			n.judged <- n.count(t, send)
 		case r := <-ended:
 			ended <- r
-		case <-ctx.Done():
+		case <-t.ctx.Done():
 		}
 		return nil
 	})
@@ -415,19 +422,19 @@ func (n *counting) Start(send func() error) error {
 		n.err = errSilent
 		soon, cancel := context.WithTimeoutCause(n.ctx, turnLimit, errSilent)
 		defer cancel()
-		return n.with(soon, turnLimit, func(ctx context.Context) error { return n.count(ctx, send) })
+		return n.with(soon, turnLimit, func(t turn) error { return n.count(t, send) })
 	}
 }
 
 // count sends the first packet of a connection, which the kernel counts at once.
-func (n *counting) count(ctx context.Context, send func() error) error {
+func (n *counting) count(t turn, send func() error) error {
 	n.err = nil
-	_, _, unread := n.look(ctx, &n.p.service)
+	_, _, unread := t.look(&n.p.service)
 	before := n.p.connections
 	if err := send(); err != nil {
 		return err
 	}
-	stayed, _, err := n.look(ctx, &n.p.service)
+	stayed, _, err := t.look(&n.p.service)
 	switch n.err = cmp.Or(unread, err); {
 	case n.err != nil:
 	case !stayed[0]:
