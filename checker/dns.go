@@ -24,11 +24,11 @@ const dnsResend = time.Second
 // answer must match.
 type dnsCheck struct {
 	server
-	tcp      bool
-	question dns.Question
-	rcode    int
-	byRcode  bool // only the code decides
-	receive  *matcher
+	tcp     bool
+	asked   dns.Question
+	rcode   int
+	byRcode bool // only the code decides
+	receive *matcher
 }
 
 func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
@@ -43,12 +43,12 @@ func newDNS(s Spec, _ *Env, receive *matcher) (Checker, error) {
 		return always{Detail: "request: " + err.Error()}, nil
 	}
 	return &dnsCheck{
-		server:   s.server(),
-		tcp:      s.Protocol == "tcp",
-		question: question,
-		rcode:    dns.StringToRcode[s.DNSRcode],
-		byRcode:  s.DNSRcode != "" && s.Receive == "",
-		receive:  receive,
+		server:  s.server(),
+		tcp:     s.Protocol == "tcp",
+		asked:   question,
+		rcode:   dns.StringToRcode[s.DNSRcode],
+		byRcode: s.DNSRcode != "" && s.Receive == "",
+		receive: receive,
 	}, nil
 }
 
@@ -75,7 +75,7 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	}
 	m := &dns.Msg{
 		MsgHdr:   dns.MsgHdr{Id: dns.Id(), RecursionDesired: true},
-		Question: []dns.Question{c.question},
+		Question: []dns.Question{c.asked},
 	}
 	packed, err := m.Pack()
 	if err != nil {
@@ -93,11 +93,11 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 }
 
 func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte) (answer *dns.Msg, err error) {
-	q := wire.Question{To: c.target, Timeout: c.timeout, Resend: dnsResend, Patience: wire.MaxStrays,
-		Accept: func(_ *wire.Conn, datagram []byte) error {
-			answer, err = parseDNS(datagram, m)
-			return err
-		}}
+	q := c.question(dnsResend)
+	q.Accept = func(_ *wire.Conn, datagram []byte) error {
+		answer, err = parseDNS(datagram, m)
+		return err
+	}
 	err = q.Ask(ctx, func(net.Addr) []byte { return packed })
 	return answer, err
 }
@@ -183,7 +183,7 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 	found := search{ctx: ctx, matcher: c.receive}
 	for _, rr := range m.Answer {
 		text := dnsText(rr)
-		if text == "" || rr.Header().Rrtype != c.question.Qtype {
+		if text == "" || rr.Header().Rrtype != c.asked.Qtype {
 			continue
 		}
 		ok, err := found.match([]byte(text))
@@ -196,7 +196,7 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 		got = append(got, text)
 	}
 	if len(got) == 0 {
-		return "", fmt.Errorf("no %s record for %s", dns.TypeToString[c.question.Qtype], c.name())
+		return "", fmt.Errorf("no %s record for %s", dns.TypeToString[c.asked.Qtype], c.name())
 	}
 	return "", mismatch("%s does not match %s: got %s", c.name(), c.receive,
 		wire.Show(strings.Join(got, ", ")))
@@ -204,7 +204,7 @@ func (c *dnsCheck) judge(ctx context.Context, m *dns.Msg) (string, error) {
 
 // name is the name in the question, for messages.
 func (c *dnsCheck) name() string {
-	return wire.Escape(strings.TrimSuffix(c.question.Name, "."), 2*wire.MaxExcerpt)
+	return wire.Escape(strings.TrimSuffix(c.asked.Name, "."), 2*wire.MaxExcerpt)
 }
 
 // dnsText is the text for receive: a record's data as in a zone file (RFC 1035, 5.1), with names without their last dot

@@ -198,8 +198,8 @@ func TestDNSAnswerCodes(t *testing.T) {
 func TestDNSKnowsTheWordsOfTheParser(t *testing.T) {
 	for _, kind := range []string{"A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"} {
 		made, _ := newNegotiate(Spec{Service: "dns", Request: "/example.org", DNSType: kind}, &Env{})
-		if c := made.(*dnsCheck); dns.TypeToString[c.question.Qtype] != kind {
-			t.Errorf("%s asks for %s", kind, dns.TypeToString[c.question.Qtype])
+		if c := made.(*dnsCheck); dns.TypeToString[c.asked.Qtype] != kind {
+			t.Errorf("%s asks for %s", kind, dns.TypeToString[c.asked.Qtype])
 		}
 	}
 	for _, code := range []string{"NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"} {

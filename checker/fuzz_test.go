@@ -144,7 +144,7 @@ func FuzzDNS(f *testing.F) {
 	}
 	var checks []*dnsCheck
 	for _, kind := range []uint16{dns.TypeA, dns.TypeMX, dns.TypeTXT, dns.TypeSOA, dns.TypeCNAME, dns.TypeSRV, dns.TypeSVCB} {
-		checks = append(checks, &dnsCheck{server: server{timeout: time.Second}, question: dns.Question{Name: "a.b.", Qtype: kind, Qclass: 1}, receive: pattern(f, "x")})
+		checks = append(checks, &dnsCheck{server: server{timeout: time.Second}, asked: dns.Question{Name: "a.b.", Qtype: kind, Qclass: 1}, receive: pattern(f, "x")})
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		check := fuzz(t)

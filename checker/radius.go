@@ -22,18 +22,16 @@ const radiusResend = time.Second
 
 // radiusCheck tests whether a server accepts a log-in with a password (PAP).
 type radiusCheck struct {
+	server
 	login, passwd string
 	secret        []byte
-	question      wire.Question
 }
 
 func newRADIUS(s Spec, _ *Env, _ *matcher) (Checker, error) {
 	if s.Secret == "" {
 		return always{Detail: "secret is not set"}, nil
 	}
-	return &radiusCheck{s.Login, s.Passwd, []byte(s.Secret),
-		wire.Question{To: s.Target, Timeout: s.NegotiateTimeout, Resend: radiusResend,
-			Patience: wire.MaxStrays}}, nil
+	return &radiusCheck{s.server(), s.Login, s.Passwd, []byte(s.Secret)}, nil
 }
 
 // Check implements Checker.
@@ -43,7 +41,7 @@ func (c *radiusCheck) Check(ctx context.Context) Result {
 		return Result{Detail: "request: " + err.Error()}
 	}
 	var answer *radius.Packet
-	q := c.question
+	q := c.question(radiusResend)
 	q.Accept = func(_ *wire.Conn, datagram []byte) (err error) {
 		answer, err = c.parse(datagram, request)
 		return err

@@ -23,8 +23,7 @@ type sip struct{ user string }
 func newSIP(s Spec, e *Env, _ *matcher) (Checker, error) {
 	t := sip{cleanField(cmp.Or(s.Login, "ldirectord@"+e.HostName))}
 	if s.Protocol == "udp" {
-		return &sipUDP{t, wire.Question{To: s.Target, Timeout: s.NegotiateTimeout, Resend: sipResend,
-			Patience: wire.MaxStrays}}, nil
+		return &sipUDP{t, s.server()}, nil
 	}
 	return newTalk(s, e, nil, t.run)
 }
@@ -54,14 +53,14 @@ func (t sip) run(d *dialogue) (string, error) {
 // sipUDP makes the request over UDP.
 type sipUDP struct {
 	sip
-	question wire.Question
+	server
 }
 
 // Check implements Checker.
 func (c *sipUDP) Check(ctx context.Context) Result {
 	token := rand.Text() // new for each check: otherwise proxies would see a repetition
 	var status string
-	q := c.question
+	q := c.question(sipResend)
 	q.Accept = func(_ *wire.Conn, datagram []byte) error {
 		head, _, whole := bytes.Cut(datagram, []byte("\r\n\r\n"))
 		line, fields, _ := strings.Cut(string(head), "\r\n")

@@ -55,12 +55,12 @@ type absentModule string
 
 // lacking names the missing kernel module for s. The kernel looks for the scheduler first, so a scheduler that is
 // loaded is not missing. Built-in modules are not in the list of loaded ones.
-func lacking(s Settings, loaded func(module string) bool) absentModule {
+func lacking(s Settings, hasScheduler, hasEngine bool) absentModule {
 	scheduler, engine := "ip_vs_"+s.Scheduler, "ip_vs_pe_"+s.PEName
 	switch {
-	case s.PEName == "" || loaded(engine):
+	case s.PEName == "" || hasEngine:
 		return absentModule(scheduler)
-	case loaded(scheduler):
+	case hasScheduler:
 		return absentModule(engine)
 	default:
 		return absentModule(scheduler + " or " + engine)

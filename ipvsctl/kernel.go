@@ -164,7 +164,8 @@ func (c *conn) changeService(op Op) error {
 	}
 	err := c.moby.put(op)
 	if errors.Is(err, syscall.ENOENT) {
-		return lacking(op.Settings, isLoaded)
+		s := op.Settings
+		return lacking(s, isLoaded("ip_vs_"+s.Scheduler), isLoaded("ip_vs_pe_"+s.PEName))
 	}
 	return err
 }

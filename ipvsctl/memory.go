@@ -117,23 +117,18 @@ func (m *Memory) apply(op Op) (changed bool, err error) {
 }
 
 func putService(service *Service, op Op, exists bool) error {
+	s := op.Settings
+	hasScheduler, hasEngine := slices.Contains(schedulers, s.Scheduler), slices.Contains(engines, s.PEName)
 	switch {
 	case !exists && op.Kind == EditService:
 		return syscall.ESRCH
 	case exists && op.New:
 		return syscall.EEXIST
-	case !slices.Contains(schedulers, op.Settings.Scheduler), !slices.Contains(engines, op.Settings.PEName):
-		return lacking(op.Settings, known)
+	case !hasScheduler || !hasEngine:
+		return lacking(s, hasScheduler, hasEngine)
 	}
-	service.Key, service.Settings = op.Key, op.Settings.stored(op.Key.IPv6)
+	service.Key, service.Settings = op.Key, s.stored(op.Key.IPv6)
 	return nil
-}
-
-// known reports whether a Memory has the scheduler or engine of this module.
-func known(module string) bool {
-	name := strings.TrimPrefix(module, "ip_vs_")
-	engine, isEngine := strings.CutPrefix(name, "pe_")
-	return isEngine && slices.Contains(engines, engine) || !isEngine && slices.Contains(schedulers, name)
 }
 
 // changeDest changes a destination of a virtual service.
