@@ -87,15 +87,13 @@ func fetchFTP(d *dialogue) (string, error) {
 		return "", err
 	}
 	file, text := wire.Show(d.asks), content.text
+	what := file
 	if len(text) > maxFile {
-		return fmt.Sprintf("%s: %d bytes", file, maxFile), d.want(
-			fmt.Sprintf("%s in its first %d bytes", file, maxFile), text[:maxFile])
+		text, what = text[:maxFile], fmt.Sprintf("%s in its first %d bytes", file, maxFile)
+	} else if done, err := d.Reply("FTP", "the end of the transfer"); err != nil || !done.Good() {
+		return "", wire.Agreed(err, false, "transfer failed", done.Text)
 	}
-	done, err := d.Reply("FTP", "the end of the transfer")
-	if err := wire.Agreed(err, done.Good(), "transfer failed", done.Text); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.want(file, text)
+	return fmt.Sprintf("%s: %d bytes", file, len(text)), d.want(what, text)
 }
 
 // readFTP reads the file up to its end, or beyond its limit.

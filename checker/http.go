@@ -272,10 +272,7 @@ func (at *trail) locate(h *hop) error {
 	if h.to.IsValid() {
 		return nil
 	}
-	port, err := urlPort(u)
-	if err != nil {
-		return err
-	}
+	port, _ := urlPort(u) // parseTarget, or redirected, has checked it
 	addrs, err := wire.Resolve(at.ctx, u.Hostname(), at.timeout)
 	if err != nil {
 		return err

@@ -448,28 +448,24 @@ func (p *Pool) put(u Update, now time.Time) {
 		delete(p.heirs, t)
 		return
 	}
-	if missed && !t.doubted {
-		due := p.next(t, r, start, now)
-		t.ran, t.doubted, t.due, t.late = true, true, now, max(0, due.Sub(now))
-		u.Stalled = true
-		p.pending = append(p.pending, u)
-		heap.Push(&p.queue, t)
-		p.changed()
-		return
+	told, due := false, p.next(t, r, start, now)
+	if u.Stalled = missed && !t.doubted; u.Stalled {
+		t.due, t.late = now, max(0, due.Sub(now))
+	} else {
+		if u.Asked = t.asked == underWay; u.Asked {
+			t.asked = 0
+		}
+		told = !t.ran || !r.OK || !t.ok || t.hurried > 0 || u.Asked
+		t.due, t.late, t.ok = due, 0, r.OK
+		t.hasten(now)
 	}
-	if u.Asked = t.asked == underWay; u.Asked {
-		t.asked = 0
-	}
-	told := !t.ran || !r.OK || !t.ok || t.hurried > 0 || u.Asked
-	t.due, t.late = p.next(t, r, start, now), 0
-	t.hasten(now)
-	t.ran, t.ok, t.doubted = true, r.OK, false
+	t.ran, t.doubted = true, u.Stalled
 	heap.Push(&p.queue, t)
 	p.pending = append(p.pending, u)
 	if told {
 		p.tell(now)
 	}
-	if t.due.Before(p.planned) {
+	if u.Stalled || t.due.Before(p.planned) {
 		p.changed()
 	}
 }

@@ -70,7 +70,7 @@ func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) 
 		if again := time.Now().Add(wait); wait > 0 && again.Before(deadline) {
 			until = again
 		}
-		err := q.await(ctx, c, until)
+		err := q.await(c, until)
 		if !IsTimeout(err) || until == deadline {
 			var network net.Error
 			switch {
@@ -87,9 +87,9 @@ func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) 
 }
 
 // await reads datagrams up to a time.
-func (q *Question) await(ctx context.Context, c *Conn, until time.Time) error {
+func (q *Question) await(c *Conn, until time.Time) error {
 	c.SetReadDeadline(until)
-	if ctx.Err() != nil { // the new deadline may have replaced that of the cancellation
+	if c.ctx.Err() != nil { // the new deadline may have replaced that of the cancellation
 		return ErrStopped
 	}
 	buf := datagramPool.Get().(*[maxDatagram]byte)
