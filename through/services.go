@@ -370,7 +370,8 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 		}
 	}
 	return r, s.with(ctx, checkTimeout, func(t turn) error {
-		p.stray, p.seen = fmt.Errorf("%s: %s", wire.Astray, s.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6)), time.Now()
+		why := s.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6)
+		p.stray, p.seen = fmt.Errorf("%s: %s", wire.Astray, why), time.Now()
 		return p.stray
 	})
 }
