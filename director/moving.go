@@ -97,7 +97,8 @@ func (v *virtual) whyWeight(s *server) string {
 	if until(v.lasts) <= 0 { // the next step is due
 		view.Now = v.lasts.Add(-1)
 	}
-	for _, k := range judge.Kinds {
+	for i := range judge.Kinds {
+		k := &judge.Kinds[i]
 		if k.Share == nil {
 			continue
 		}

@@ -18,12 +18,12 @@ var onfailKind = Kind{Name: "onfail", Trouble: Noted, Says: sayOnFail, keeps: ke
 
 // sayOnFail describes what happens to the connections of a server that checks took out.
 func sayOnFail(v View) string {
-	s := v.One
-	what := "not in the table until it passes"
+	s, what := v.One, "not in the table until it passes"
+	if v.OnFail == lvs.ByQuiescent || !v.Known || !outByChecks(s) || v.Rests(s) || v.ByHand[s.Dest.Addr] {
+		return ""
+	}
 	_, in := v.WeightAt(s.Dest.Addr)
 	switch until := v.left(s.Failed.Add(time.Duration(v.OnFail))); {
-	case v.OnFail == lvs.ByQuiescent || !v.Known || !outByChecks(s) || v.Rests(s) || v.ByHand[s.Dest.Addr]:
-		return ""
 	case s.Waits() && (!in || s.Failed.IsZero()):
 		return ""
 	case s.Waits():
