@@ -80,6 +80,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	marks DURATION   how much longer a change of the mark rules takes from now on
 //	damage TEXT      change the mark rules by hand
 //	wait DURATION
+//
 // uses reports whether a scenario has one of these directives, separated by |.
 func uses(scenario, directives string) bool {
 	return directives != "" && regexp.MustCompile(`(?m)[|;]\s*(`+directives+`)\b|gate.*; *(`+directives+`)`).MatchString(scenario)
