@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,9 +13,9 @@ import (
 
 // advise warns of accepted settings that are surely mistakes.
 func (r *resolver) advise(s *section, v *Virtual) {
-	a := adviser{resolver: r, s: s, v: v}
+	a := adviser{r.in(s, advice), v, s, &r.globals.Global}
 	for _, check := range v.Checks() {
-		adviser{resolver: r, s: s, v: check}.check()
+		adviser{a.finder, check, s, a.global}.check()
 	}
 	a.commands()
 	a.ports()
@@ -32,76 +33,70 @@ func (r *resolver) advise(s *section, v *Virtual) {
 }
 
 type adviser struct {
-	*resolver
-	s *section
-	v *Virtual
+	finder
+	*Virtual
+	s      *section
+	global *Global
 }
+
+// place is the directive's place in the section, or else the section's header.
+func (a adviser) place(directive string) Position { return cmp.Or(a.At[directive], a.At["virtual"]) }
 
 // warn reports a directive of the section, or the header of the section if the directive is not written.
 func (a adviser) warn(directive, kind, format string, args ...any) {
-	pos, ok := a.v.At[directive]
-	if !ok {
-		pos = a.v.At["virtual"]
-	}
-	a.at(pos, kind, format, args...)
+	a.at(a.place(directive), kind, format, args...)
 }
 
 // when warns if a condition is true.
-func (a adviser) when(condition bool, directive, kind, text string) {
+func (a adviser) when(condition bool, directive, kind, format string, args ...any) {
 	if condition {
-		a.warn(directive, kind, "%s", text)
+		a.warn(directive, kind, format, args...)
 	}
 }
 
 func (a adviser) check() {
-	v := a.v
-	negotiates, service := v.Negotiates(), lvs.ServiceOf(v.Service)
-	if v.runsCommand() && !v.has("checkcommand") {
+	negotiates, service := a.Negotiates(), lvs.ServiceOf(a.Service)
+	if a.runsCommand() && !a.has("checkcommand") {
 		directive := "checktype"
-		if v.isAlso {
+		if a.isAlso {
 			directive = "alsocheck"
 		}
 		a.warn("checktype", suspicious, "%s=%s without a checkcommand runs %s, so every server is up",
-			directive, v.CheckType, v.CheckCommand)
+			directive, a.CheckType, a.CheckCommand)
 	}
-	a.when(v.CheckType == Negotiate && v.Service == "none" && !v.has("service"), "virtual", suspicious,
+	a.when(a.CheckType == Negotiate && a.Service == "none" && !a.has("service"), "virtual", suspicious,
 		"no service is given and the port suggests none: a negotiate check then passes for every server; set "+
 			"service or checktype")
-	a.when(v.HTTPMethod == "HEAD" && v.Receive != "" && negotiates, "receive", suspicious,
+	a.when(a.HTTPMethod == "HEAD" && a.Receive != "" && negotiates, "receive", suspicious,
 		"an answer to HEAD has no body, so it never matches receive")
-	a.when((v.Service == "http" || v.Service == "https") && strings.Contains(v.Request, "://"), "request",
+	a.when((a.Service == "http" || a.Service == "https") && strings.Contains(a.Request, "://"), "request",
 		suspicious,
 		"each server is asked for the URL as a path; only http_proxy and the strings of a real server take "+
 			"a whole URL")
-	if negotiates && v.Protocol == lvs.UDP && !service.Is(lvs.ByUDP) && v.CheckPort == 0 {
-		a.warn("service", suspicious,
-			"service=%s is checked over TCP, which does not show whether clients are served over udp; to "+
-				"check another service of the machine, give its checkport", v.Service)
-	}
-	a.when((v.CheckType == Connect || negotiates && v.Service != "none") &&
-		slices.ContainsFunc(v.Reals, func(r Real) bool { return v.PortOf(&r) == 0 }),
+	a.when(negotiates && a.Protocol == lvs.UDP && !service.Is(lvs.ByUDP) && a.CheckPort == 0, "service", suspicious,
+		"service=%s is checked over TCP, which does not show whether clients are served over udp; to "+
+			"check another service of the machine, give its checkport", a.Service)
+	a.when((a.CheckType == Connect || negotiates && a.Service != "none") &&
+		slices.ContainsFunc(a.Reals, func(r Real) bool { return a.PortOf(&r) == 0 }),
 		"checktype", suspicious,
 		"real servers have no port to check; it is given by checkport, by the real server or by the service")
 	// The server may request the password in clear text, and the file neither allows nor forbids it.
-	if negotiates && v.Passwd != "" && !v.has("cleartext") && service.Takes("cleartext") {
-		a.warn("passwd", suspicious, "the password goes to %s in clear text if the server asks for that; "+
-			"cleartext=no forbids it, cleartext=yes accepts it", v.Service)
-	}
+	a.when(negotiates && a.Passwd != "" && !a.has("cleartext") && service.Takes("cleartext"), "passwd", suspicious,
+		"the password goes to %s in clear text if the server asks for that; "+
+			"cleartext=no forbids it, cleartext=yes accepts it", a.Service)
 }
 
 // commands warns of mistakes that concern all checks of the section.
 func (a adviser) commands() {
-	a.when(a.v.has("checkcommand") && !slices.ContainsFunc(a.v.Checks(), (*Virtual).runsCommand), "checkcommand",
+	a.when(a.has("checkcommand") && !slices.ContainsFunc(a.Checks(), (*Virtual).runsCommand), "checkcommand",
 		noEffect,
 		"checkcommand has an effect only with checktype=external or external-perl")
-	if a.v.has("checkport") && (a.v.CheckType == Ping || a.v.runsCommand()) {
-		a.warn("checkport", noEffect, "checkport has no effect with checktype=%s", a.v.CheckType)
-	}
-	a.when(a.v.has("checkinterval") && !a.globals.Fork, "checkinterval", ownInterval,
+	a.when(a.has("checkport") && (a.CheckType == Ping || a.runsCommand()), "checkport", noEffect,
+		"checkport has no effect with checktype=%s", a.CheckType)
+	a.when(a.has("checkinterval") && !a.global.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
-	if why := a.v.neverFast(); why != "" && a.v.has("fastinterval") {
-		a.warn("fastinterval", noEffect, "%s", why)
-	}
+	why := a.neverFast()
+	a.when(why != "" && a.has("fastinterval"), "fastinterval", noEffect, "%s", why)
 }
 
 // neverFast returns why the fastinterval of a virtual service has no effect.
@@ -140,14 +135,14 @@ func (v *Virtual) Negotiates() bool { return v.CheckType == Negotiate || v.Check
 
 // ports warns of marked ports that no check uses. If there is one check, its checkport may choose a port.
 func (a adviser) ports() {
-	checks := a.v.Checks()
-	if len(a.v.AlsoChecks) == 0 && a.v.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
+	checks := a.Checks()
+	if len(a.AlsoChecks) == 0 && a.has("checkport") || slices.ContainsFunc(checks, (*Virtual).runsCommand) {
 		return
 	}
 	var at Position
 	var unasked []string
 	asked := a.askedPorts(checks)
-	for _, m := range a.v.Marking {
+	for _, m := range a.Marking {
 		for _, p := range m.Ports {
 			if p.First != p.Last || slices.Contains(asked, p.String()) ||
 				slices.Contains(unasked, p.String()) {
@@ -162,7 +157,7 @@ func (a adviser) ports() {
 		return
 	}
 	by := "the check asks port " + asked[0]
-	if len(a.v.AlsoChecks) > 0 {
+	if len(a.AlsoChecks) > 0 {
 		by = "the checks ask " + enumerate(asked)
 	}
 	a.at(at, suspicious,
@@ -179,8 +174,8 @@ func (a adviser) askedPorts(checks []*Virtual) (ports []string) {
 			(!check.Negotiates() || check.CheckType == Negotiate && check.Service == "none") {
 			continue
 		}
-		for i := range a.v.Reals {
-			if port := strconv.Itoa(check.PortOf(&a.v.Reals[i])); port != "0" &&
+		for i := range a.Reals {
+			if port := strconv.Itoa(check.PortOf(&a.Reals[i])); port != "0" &&
 				!slices.Contains(ports, port) {
 				ports = append(ports, port)
 			}
@@ -199,53 +194,49 @@ func (v *Virtual) RefusesClientsOfTheDown() bool {
 }
 
 func (a adviser) kernel() {
-	v := a.v
-	persists := v.Persistent > 0
-	a.when(v.OnePacket && v.Protocol != lvs.UDP, "ops", noEffect, "ops applies only to udp")
-	a.when(v.Netmask != (Netmask{}) && !persists, "netmask", noEffect, "netmask has an effect only with persistent")
-	a.when(v.PEName != "" && !persists, "pename", noEffect, "pename has an effect only with persistent")
-	a.when(v.Protocol != lvs.Mark && v.Addr.Port() == 0 && !persists, "virtual", suspicious,
+	persists := a.Persistent > 0
+	a.when(a.OnePacket && a.Protocol != lvs.UDP, "ops", noEffect, "ops applies only to udp")
+	a.when(a.Netmask != (Netmask{}) && !persists, "netmask", noEffect, "netmask has an effect only with persistent")
+	a.when(a.PEName != "" && !persists, "pename", noEffect, "pename has an effect only with persistent")
+	a.when(a.Protocol != lvs.Mark && a.Addr.Port() == 0 && !persists, "virtual", suspicious,
 		"the kernel takes port 0, all ports, only with persistent; this virtual service is not set up")
 	setsZero := "drainstatus"
 	switch {
-	case v.Quiescent:
+	case a.Quiescent:
 		setsZero = "quiescent=yes"
-	case v.OnFail.Stays():
-		setsZero = "onfail=" + v.OnFail.String()
+	case a.OnFail.Stays():
+		setsZero = "onfail=" + a.OnFail.String()
 	}
-	if (v.Quiescent || v.OnFail.Stays() || v.DrainStatus != "") && v.RefusesClientsOfTheDown() {
-		a.warn("scheduler", suspicious,
-			"with %s, scheduler %s refuses the clients of a server that is out; "+
-				"schedflags=%[2]s-fallback sends them to others", setsZero, v.Scheduler)
-	}
-	if i := slices.IndexFunc(v.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
-		v.PEName != "" && persists {
+	a.when((a.Quiescent || a.OnFail.Stays() || a.DrainStatus != "") && a.RefusesClientsOfTheDown(), "scheduler",
+		suspicious, "with %s, scheduler %s refuses the clients of a server that is out; "+
+			"schedflags=%[2]s-fallback sends them to others", setsZero, a.Scheduler)
+	if i := slices.IndexFunc(a.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
+		a.PEName != "" && persists {
 		a.warn("pename", suspicious,
 			"pename=sip reads only udp; the kernel drops the other packets of line %d",
-			v.Marking[i].At.Line)
+			a.Marking[i].At.Line)
 	}
 }
 
 func (a adviser) servers() {
-	v := a.v
 	if len(a.s.reals) == 0 {
 		a.warn("virtual", suspicious, "the virtual has no real server")
 		return
 	}
-	own, weighted := v.own()
-	a.when(own == 0 && v.has("backup"), "backup", suspicious,
+	own, weighted := a.own()
+	a.when(own == 0 && a.has("backup"), "backup", suspicious,
 		"the section has only backups, which are then always in service; add the servers that they replace "+
 			"as real")
-	a.when(own > 0 && weighted == 0 && !v.has("backup") && v.CheckType != Off, "virtual", suspicious,
+	a.when(own > 0 && weighted == 0 && !a.has("backup") && a.CheckType != Off, "virtual", suspicious,
 		"every real server has weight 0: while one passes its checks, clients get nothing, not even from the "+
 			"fallback; drain takes a server out of service")
 	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
-	for i := range v.Reals {
-		real := &v.Reals[i]
-		entry := v.EntryOf(real.Addr, real.Forward)
+	for i := range a.Reals {
+		real := &a.Reals[i]
+		entry := a.EntryOf(real.Addr, real.Forward)
 		switch other, ok := before[entry]; {
 		case ok && real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
-			a.in(a.s, advice).error(conflict, real.At,
+			a.error(conflict, real.At,
 				"the backup %s is also the real server of line %d; a backup must be another server",
 				real.Addr, other.At.Line)
 		case ok && entry == real.Addr:
@@ -268,7 +259,7 @@ func (a adviser) servers() {
 				"the lower threshold %d is above the upper one, %d; the kernel refuses such a server",
 				real.Lower, real.Upper)
 		}
-		addr, onTrial := real.Addr.Addr(), v.Addr.Addr().IsLoopback()
+		addr, onTrial := real.Addr.Addr(), a.Addr.Addr().IsLoopback()
 		if real.Forward == lvs.Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
 			a.at(real.At, suspicious, MasqLoopback+" %s: "+
 				"the kernel stops their packets; gate leads to this machine", addr)
@@ -276,7 +267,7 @@ func (a adviser) servers() {
 		if a.keepsPort(real.Forward, real.Addr) {
 			a.at(real.At, noEffect,
 				"with %s clients reach the server at port %d, not %d; only masq changes the port",
-				real.Forward, v.Addr.Port(), real.Addr.Port())
+				real.Forward, a.Addr.Port(), real.Addr.Port())
 		}
 	}
 }
@@ -303,20 +294,18 @@ func (v *Virtual) own() (servers, weighted int) {
 
 // guard warns of a keepserving that lets checks remove no server, except 100%, which is explicit.
 func (a adviser) guard() {
-	keeps := a.v.KeepServing
-	_, servers := a.v.own()
-	if servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%" {
-		a.warn("keepserving", suspicious,
-			"keepserving = %s is all servers of the section, %d: checks take out none, and the fallback "+
-				"server is never added; if you want that, write 100%%", keeps, servers)
-	}
+	keeps := a.KeepServing
+	_, servers := a.own()
+	a.when(servers > 0 && keeps.Of(servers) >= servers && keeps.String() != "100%", "keepserving", suspicious,
+		"keepserving = %s is all servers of the section, %d: checks take out none, and the fallback "+
+			"server is never added; if you want that, write 100%%", keeps, servers)
 }
 
 // masquerades warns of the first server to which checkvip does not apply.
 func (a adviser) masquerades() {
-	i := slices.IndexFunc(a.v.Reals, func(r Real) bool { return r.Forward == lvs.Masq })
-	if a.v.CheckVIP.IsValid() && i >= 0 {
-		a.at(a.v.Reals[i].At, noEffect,
+	i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Forward == lvs.Masq })
+	if a.CheckVIP.IsValid() && i >= 0 {
+		a.at(a.Reals[i].At, noEffect,
 			"checkvip is for gate and ipip: a masq server does not have the virtual address and is "+
 				"checked at its own address")
 	}
@@ -324,42 +313,37 @@ func (a adviser) masquerades() {
 
 // asksElsewhere warns of a checkvip address that is not an address of the section.
 func (a adviser) asksElsewhere() {
-	vip, addresses := a.v.CheckVIP, a.v.Addresses()
-	if vip.IsValid() && len(addresses) > 0 &&
-		!slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) }) {
-		a.warn("checkvip", suspicious,
-			"checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get",
-			vip, a.v.ID)
-	}
+	vip, addresses := a.CheckVIP, a.Addresses()
+	a.when(vip.IsValid() && len(addresses) > 0 &&
+		!slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) }), "checkvip", suspicious,
+		"checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get", vip, a.ID)
 }
 
 func (a adviser) at(pos Position, kind, format string, args ...any) {
-	a.in(a.s, advice).warn(kind, pos, format, args...)
+	a.finder.warn(kind, pos, format, args...)
 }
 
 // keepsPort reports whether the kernel does not use a server's port: direct routing and tunnelling leave the packet as
 // it is. A virtual service at a loopback address is a trial on one machine.
 func (a adviser) keepsPort(f lvs.Forward, addr netip.AddrPort) bool {
-	v := a.v
-	return !v.Addr.Addr().IsLoopback() && v.Addr.Port() != 0 && addr.Port() != 0 && v.EntryOf(addr, f) != addr
+	return !a.Addr.Addr().IsLoopback() && a.Addr.Port() != 0 && addr.Port() != 0 && a.EntryOf(addr, f) != addr
 }
 
 func (a adviser) fallback() {
-	v := a.v
-	if !v.OwnFallback {
+	if !a.OwnFallback {
 		return
 	}
-	f := v.Fallback
-	if v.CheckType == On {
+	f := a.Fallback
+	if a.CheckType == On {
 		a.at(f.At, noEffect, "with checktype=on no server ever goes down, so the fallback is never used")
 	}
 	if a.keepsPort(f.Forward, f.Addr) {
 		a.at(f.At, suspicious,
 			"with %s clients reach the fallback at port %d, not %d; only masq changes the port",
-			f.Forward, v.Addr.Port(), f.Addr.Port())
+			f.Forward, a.Addr.Port(), f.Addr.Port())
 	}
-	if i := slices.IndexFunc(v.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
+	if i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
 		a.at(f.At, suspicious, "the fallback is the real server of line %d too; it is down when that one is",
-			v.Reals[i].At.Line)
+			a.Reals[i].At.Line)
 	}
 }

@@ -143,17 +143,17 @@ func (r *resolver) announcesNothing(c *Config) {
 // announced warns of settings that withdraw an address while its clients are served, and of schedulers that break
 // connections at a change of the director.
 func (a adviser) announced() {
-	v, servers := a.v, len(a.v.Reals)+len(a.v.Waiting)
-	a.when(v.has("lastresort") && v.LastResort != "" && v.Announce == "", "lastresort", noEffect, "lastresort"+
+	servers := len(a.Reals) + len(a.Waiting)
+	a.when(a.has("lastresort") && a.LastResort != "" && a.Announce == "", "lastresort", noEffect, "lastresort"+
 		onlyWithAnnounce)
-	a.when(len(v.AnnounceAddress) > 0 && v.Announce == "", "announceaddress", noEffect, "announceaddress"+
+	a.when(len(a.AnnounceAddress) > 0 && a.Announce == "", "announceaddress", noEffect, "announceaddress"+
 		onlyWithAnnounce)
-	if len(v.Announced()) == 0 || servers == 0 {
+	if len(a.Announced()) == 0 || servers == 0 {
 		return
 	}
 	switch {
-	case servers == 1 || v.Protocol == lvs.UDP || v.Scheduler == "mh":
-	case v.Scheduler == "sh":
+	case servers == 1 || a.Protocol == lvs.UDP || a.Scheduler == "mh":
+	case a.Scheduler == "sh":
 		a.warn("scheduler", suspicious,
 			"scheduler sh depends on the order in the table, so a connection that moves to another "+
 				"director breaks; mh sends it to the same server")
@@ -161,17 +161,16 @@ func (a adviser) announced() {
 		a.warn("scheduler", suspicious,
 			"with scheduler %s, without the sync daemon of IPVS, a connection that moves to another "+
 				"director goes to another server and breaks; mh sends it to the same "+
-				"server", v.Scheduler)
+				"server", a.Scheduler)
 	}
-	if v.LastResort != "" {
+	if a.LastResort != "" {
 		return
 	}
-	if low, _ := v.MinServers.Of(servers); low > 1 {
-		a.warn("minservers", suspicious,
-			"with fewer than %d servers the address is withdrawn; when all directors have fewer, no "+
-				"director announces it; with lastresort = DEVICE they still do", low)
-	}
-	a.when(v.KeepServing.N > 0, "keepserving", suspicious,
+	low, _ := a.MinServers.Of(servers)
+	a.when(low > 1, "minservers", suspicious,
+		"with fewer than %d servers the address is withdrawn; when all directors have fewer, no director "+
+			"announces it; with lastresort = DEVICE they still do", low)
+	a.when(a.KeepServing.N > 0, "keepserving", suspicious,
 		"servers that are held keep the address announced here, also when this director alone can't reach "+
 			"them; with lastresort = DEVICE the clients go to other directors then")
 }

@@ -50,11 +50,11 @@ func enumerate(list []string) string {
 // unused warns of directives that no check of the section uses. A check that is switched off causes no warning, because
 // it may be switched on again, and a service that was refused is another one than is meant.
 func (a adviser) unused() {
-	refused := a.v.has("service") && a.s.v.Service == ""
-	if a.v.checksNothing() || refused {
+	refused := a.has("service") && a.s.v.Service == ""
+	if a.checksNothing() || refused {
 		return
 	}
-	for name := range a.v.At {
+	for name := range a.At {
 		if d := byName[name]; d.Services() != "" {
 			a.unusedDirective(d)
 		}
@@ -62,7 +62,7 @@ func (a adviser) unused() {
 }
 
 func (a adviser) unusedDirective(d *Directive) {
-	checks := a.v.Checks()
+	checks := a.Checks()
 	if slices.Contains([]string{"request", "receive", "send", "expect"}, d.Name) {
 		checks = checks[:1]
 	}
@@ -72,7 +72,7 @@ func (a adviser) unusedDirective(d *Directive) {
 		case !check.Negotiates():
 		case !d.isUsedBy(check):
 			spoken = append(spoken, check.Service)
-		case d.Name == "tlsca" && !a.v.TLSVerify:
+		case d.Name == "tlsca" && !a.TLSVerify:
 			a.warn(d.Name, noEffect, "tlsca has an effect only with tlsverify=yes")
 			return
 		default:
@@ -81,7 +81,7 @@ func (a adviser) unusedDirective(d *Directive) {
 	}
 	if len(spoken) == 0 {
 		a.warn(d.Name, noEffect, "%s applies only to negotiate checks; this one is checktype=%s", d.Name,
-			a.v.CheckType)
+			a.CheckType)
 		return
 	}
 	other := ""

@@ -116,26 +116,25 @@ const maxPacedOut = time.Minute
 
 // pacesOut adds a note: how long paceout would keep the last server in service if all fail together.
 func (a adviser) pacesOut() {
-	v := a.v
-	_, servers := v.own()
-	removed, each := servers-v.KeepServing.Of(servers), v.PaceOut.Of(servers)
-	unpaced := func(check *Virtual) bool { return check.CheckType == Connect && v.Protocol != lvs.UDP }
+	_, servers := a.own()
+	removed, each := servers-a.KeepServing.Of(servers), a.PaceOut.Of(servers)
+	unpaced := func(check *Virtual) bool { return check.CheckType == Connect && a.Protocol != lvs.UDP }
 	switch {
-	case v.PaceOut.N == 0, removed <= each, v.checksNothing():
+	case a.PaceOut.N == 0, removed <= each, a.checksNothing():
 		return
-	case len(slices.DeleteFunc(v.Checks(), unpaced)) == 0:
-		a.when(v.has("paceout"), "paceout", noEffect, "paceout has no effect with checktype=connect: a server "+
+	case len(slices.DeleteFunc(a.Checks(), unpaced)) == 0:
+		a.when(a.has("paceout"), "paceout", noEffect, "paceout has no effect with checktype=connect: a server "+
 			"that accepts no connection is taken out at once")
 		return
 	}
-	wait := (Seconds((removed-1)/each) * Seconds(v.PaceOut.Every.Seconds())).Duration()
-	d := Diagnostic{Severity: Note, Kind: slowRemoval, Pos: cmp.Or(v.At["paceout"], v.At["virtual"])}
+	wait := (Seconds((removed-1)/each) * Seconds(a.PaceOut.Every.Seconds())).Duration()
+	d := Diagnostic{Severity: Note, Kind: slowRemoval, Pos: a.place("paceout")}
 	if wait > maxPacedOut {
 		d.Severity = Warning
 	}
 	d.Text = fmt.Sprintf("with paceout = %v the last of %d servers that fail together stays in service for %v; "+
-		"a server that accepts no connection is taken out at once", v.PaceOut, removed, wait)
-	a.in(a.s, advice).add(d)
+		"a server that accepts no connection is taken out at once", a.PaceOut, removed, wait)
+	a.add(d)
 }
 
 // ends warns where onfail ends connections by a single failed check, and notes what clients see with onfail.

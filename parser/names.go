@@ -141,10 +141,10 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	}
 	first, last, number, ok := r.endpoints(at, line, s.IPv6)
 	used := names.OfReal
-	if line.last != "" {
+	if line.isRange() {
 		used = names.OfRange
 	}
-	r.names.Use(used, s.IPv6, line.hosts()...)
+	r.names.Use(used, s.IPv6, line.hosts...)
 	if line.problem != nil {
 		at.problem(line.line, line.problem)
 		return
@@ -153,7 +153,7 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 		return
 	}
 	isName := func(text string) bool { return r.names.Name(text, s.IPv6) != nil }
-	if r.opts.Alone && slices.ContainsFunc(line.hosts(), isName) {
+	if r.opts.Alone && slices.ContainsFunc(line.hosts, isName) {
 		last = first
 	}
 	count := rangeSize(first, last)
@@ -181,11 +181,11 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 
 // named has the further facts of a line's server; nil without a host name, and for a range.
 func (r *resolver) named(line *realLine, ipv6 bool, server Real, port uint16) *Named {
-	name := r.names.Name(line.first, ipv6)
-	if line.last != "" || name == nil {
+	name := r.names.Name(line.hosts[0], ipv6)
+	if line.isRange() || name == nil {
 		return nil
 	}
-	n := &Named{Host: line.first, Followed: name.Followed}
+	n := &Named{Host: name.Host, Followed: name.Followed}
 	for _, a := range name.Earlier {
 		server.Addr, server.Named = netip.AddrPortFrom(a, port), n
 		n.Earlier = append(n.Earlier, server)
@@ -222,12 +222,12 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 	if port.Reason != "" {
 		return w, false
 	}
-	w = Waiting{Name: fmt.Sprint(line.first, ":", port.Value), Weight: line.server.Weight,
-		Backup: line.server.Backup}
-	if w.IsRange = line.last != ""; w.IsRange {
-		w.Name = strings.TrimSuffix(line.first+"->"+line.last+":"+line.port, ":")
+	w = Waiting{Name: fmt.Sprint(line.hosts[0], ":", port.Value), IsRange: line.isRange(),
+		Weight: line.server.Weight, Backup: line.server.Backup}
+	if w.IsRange {
+		w.Name = strings.TrimSuffix(strings.Join(line.hosts, "->")+":"+line.port, ":")
 	}
-	for _, text := range line.hosts() {
+	for _, text := range line.hosts {
 		host := readHost(r.names, text, ipv6)
 		switch {
 		case host.Reason == "":
@@ -244,15 +244,13 @@ func (r *resolver) waiting(at finder, line *realLine, ipv6 bool) (w Waiting, ok 
 
 // endpoints are the addresses and the port of a line of real servers.
 func (r *resolver) endpoints(at finder, line *realLine, ipv6 bool) (first, last netip.Addr, number uint16, ok bool) {
-	if line.first == "" {
-		return first, last, 0, false // the line was not a server
-	}
-	first, ok = r.hostAddress(at, realHost, line.line, line.first, ipv6)
 	port := readPort(r.names, line.port, "")
-	hasPort := at.hasNumber(realPort, line.line, line.port, port)
-	last, hasLast := first, true
-	if line.last != "" {
-		last, hasLast = r.hostAddress(at, realHost, line.line, line.last, ipv6)
+	for i, host := range line.hosts {
+		addr, hasAddr := r.hostAddress(at, realHost, line.line, host, ipv6)
+		if last = addr; i == 0 {
+			first, ok = addr, at.hasNumber(realPort, line.line, line.port, port)
+		}
+		ok = ok && hasAddr
 	}
-	return first, last, port.Value, ok && hasLast && hasPort
+	return first, last, port.Value, ok
 }

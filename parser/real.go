@@ -13,20 +13,14 @@ import (
 // realLine is one line of real servers as written. Its problems are reported after the section: the Perl ldirectord
 // reads real servers last.
 type realLine struct {
-	line        line
-	first, last string // hosts; last is "" unless it is a range
-	port        string // "" when there is none
-	server      Real   // the settings of each of the servers
-	problem     *problem
+	line    line
+	hosts   []string // one, or the ends of a range; none if they were refused
+	port    string   // "" when there is none
+	server  Real     // the settings of each of the servers
+	problem *problem
 }
 
-// hosts returns the hosts of the line: one, or the ends of a range.
-func (r *realLine) hosts() []string {
-	if r.last == "" {
-		return []string{r.first}
-	}
-	return []string{r.first, r.last}
-}
+func (r *realLine) isRange() bool { return len(r.hosts) > 1 }
 
 // usualReals is the initial capacity for lines of real servers in a section.
 const usualReals = 4
@@ -50,30 +44,27 @@ func (r *realLine) readEndpoint(v *value) {
 	if rest == "" {
 		v.refuse(badRealSyntax, "%q is not complete; it must be %s", v.text, realServerForm)
 	}
-	first, last, port := splitEndpoint(word)
-	if host, doubled := strings.CutSuffix(first, ":"); doubled && port != "" { // as in the package's own example
-		first = host
+	hosts, port := splitEndpoint(word)
+	if host, doubled := strings.CutSuffix(hosts[0], ":"); doubled && port != "" { // as in the package's own example
+		hosts[0] = host
 		v.warn(suspicious, "there are two colons before port %q; one is enough", port)
 	}
-	if !isEndpointHost(first) || last != "" && !isEndpointHost(last) {
+	if !isEndpointHost(hosts[0]) || !isEndpointHost(hosts[len(hosts)-1]) {
 		v.refuse(badRealSyntax, "%q is not a server%s; it must be %s", word, endpointHint(word), realServerForm)
 	}
 	if v.problem == nil {
-		r.first, r.last, r.port = first, last, port
+		r.hosts, r.port = hosts, port
 	}
 }
 
-func splitEndpoint(word string) (first, last, port string) {
-	first, last, isRange := strings.Cut(word, "->")
-	if isRange {
-		if last == "" || last[0] == ':' {
-			return word, "", "" // no host
-		}
-		last, port = cutEndpoint(last)
-		return first, last, port
+func splitEndpoint(word string) (hosts []string, port string) {
+	hosts = strings.SplitN(word, "->", 2)
+	last := &hosts[len(hosts)-1]
+	if len(hosts) > 1 && (*last == "" || (*last)[0] == ':') {
+		return []string{word}, "" // no host
 	}
-	first, port = cutEndpoint(first)
-	return first, "", port
+	*last, port = cutEndpoint(*last)
+	return hosts, port
 }
 
 // cutEndpoint parts a host and a port. An IPv6 address without brackets stays whole.

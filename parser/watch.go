@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -75,22 +74,22 @@ const sshPort = 22
 
 // watches tells which servers a watch leaves out or burdens. It refuses one by which MySQL would lock this machine out.
 func (a adviser) watches() {
-	v, own := a.v, a.v.has("watch")
+	own := a.has("watch")
 	asked := map[string]lvs.Service{}
-	for _, check := range v.Checks() {
-		for i := range v.Reals {
-			if s := serviceOf(check, &v.Reals[i]); v.Watch.On && asksByTCP(check) {
+	for _, check := range a.Checks() {
+		for i := range a.Reals {
+			if s := serviceOf(check, &a.Reals[i]); a.Watch.On && asksByTCP(check) {
 				asked[s.Name] = s
 			}
 		}
 	}
-	a.when(own && v.Watch.On && len(asked) == 0 && len(v.Reals) > 0, "watch", noEffect,
+	a.when(own && a.Watch.On && len(asked) == 0 && len(a.Reals) > 0, "watch", noEffect,
 		"watch has no effect: no check of the section is made over TCP")
-	d := Diagnostic{Severity: Note, Kind: notWatched, Pos: cmp.Or(v.At["watch"], v.At["virtual"])}
+	d := Diagnostic{Severity: Note, Kind: notWatched, Pos: a.place("watch")}
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		switch s := asked[name]; {
-		case name == "mysql" && own && !slices.ContainsFunc(v.Checks(), logsInToMySQL):
-			a.in(a.s, advice).error(incomplete, d.Pos,
+		case name == "mysql" && own && !slices.ContainsFunc(a.Checks(), logsInToMySQL):
+			a.error(incomplete, d.Pos,
 				"watch needs a check of mysql that logs in: a server counts idle connections as "+
 					"errors, then refuses this machine, and only a log-in resets that count")
 			continue
@@ -102,7 +101,7 @@ func (a adviser) watches() {
 		default:
 			continue
 		}
-		a.in(a.s, advice).add(d)
+		a.add(d)
 	}
 }
 
@@ -118,17 +117,17 @@ func (v *Virtual) Observes(real *Real) bool {
 
 // observes warns where observe has no effect.
 func (a adviser) observes() {
-	v, observed := a.v, 0
-	for i := range v.Reals {
-		if v.Observes(&v.Reals[i]) {
+	observed := 0
+	for i := range a.Reals {
+		if a.Observes(&a.Reals[i]) {
 			observed++
 		}
 	}
-	none := observed < 2 && len(v.Waiting) == 0 && len(v.Reals) > 0
-	a.when(v.Observe != lvs.NotObserved && none, "observe", noEffect,
+	none := observed < 2 && len(a.Waiting) == 0 && len(a.Reals) > 0
+	a.when(a.Observe != lvs.NotObserved && none, "observe", noEffect,
 		"observe has no effect: it compares servers of one section that answer TCP clients through this "+
 			"machine, and needs two of them with masq")
-	_, own := v.own()
-	a.when(v.Observe == lvs.LeftOut && !none && own > 0 && v.KeepServing.Of(own) >= own, "observe", noEffect,
+	_, own := a.own()
+	a.when(a.Observe == lvs.LeftOut && !none && own > 0 && a.KeepServing.Of(own) >= own, "observe", noEffect,
 		"observe=out leaves no server out: keepserving keeps all of them in service")
 }
