@@ -24,7 +24,7 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 		written = s.v.At
 	}
 	if before, again := written[d.Name]; again && !d.Repeats {
-		at.warn(repeated, l.at(l.start), "%s is given again; the one in line %d is ignored", d.Name,
+		at.warn(repeated, l.begin, "%s is given again; the one in line %d is ignored", d.Name,
 			before.Line)
 	}
 	written[d.Name] = l.position()

@@ -188,20 +188,24 @@ func ownValues(v *Virtual) jsonObject {
 
 // ipvsadm are the arguments that describe the service to ipvsadm(8), after -A or -E.
 func (v *Virtual) ipvsadm() string {
-	var b strings.Builder
-	b.WriteString(v.Key.String())
-	add := func(condition bool, word, value string) {
-		if condition {
-			b.WriteString(word + value)
+	text := v.Key.String()
+	if v.Protocol == lvs.UDP && v.OnePacket {
+		text += " -o"
+	}
+	text += " -s " + v.Scheduler
+	if v.Persistent > 0 {
+		text += " -p " + strconv.Itoa(v.Persistent)
+		if v.Netmask != (Netmask{}) {
+			text += " -M " + v.Netmask.String()
+		}
+		if v.PEName != "" {
+			text += " --pe " + v.PEName
 		}
 	}
-	add(v.Protocol == lvs.UDP && v.OnePacket, " -o", "")
-	add(true, " -s ", v.Scheduler)
-	add(v.Persistent > 0, " -p ", strconv.Itoa(v.Persistent))
-	add(v.Persistent > 0 && v.Netmask != (Netmask{}), " -M ", v.Netmask.String())
-	add(v.Persistent > 0 && v.PEName != "", " --pe ", v.PEName)
-	add(v.SchedFlags != "", " -b ", v.SchedFlags)
-	return b.String()
+	if v.SchedFlags != "" {
+		text += " -b " + v.SchedFlags
+	}
+	return text
 }
 
 func (s shown) real(v *Virtual, r *Real) jsonObject {

@@ -6,12 +6,13 @@ import "strings"
 type line struct {
 	file   string
 	number int
-	text   string // without its line feed
-	indent int    // columns of leading blanks; every tab counts as four
-	start  int    // offset of the first non-blank byte
-	name   string // of a directive
-	equals bool   // the name is followed by =
-	value  int    // offset of the value
+	text   string   // without its line feed
+	indent int      // columns of leading blanks; every tab counts as four
+	start  int      // offset of the first non-blank byte
+	begin  Position // of that byte
+	name   string   // of a directive
+	equals bool     // the name is followed by =
+	value  int      // offset of the value
 }
 
 // sectionIndent is the smallest indentation of a line in a section, as for the Perl ldirectord.
@@ -22,6 +23,7 @@ func readLine(file string, number int, text string) line {
 	start := len(text) - len(indented)
 	l := line{file: file, number: number, text: text, start: start,
 		indent: start + 3*strings.Count(text[:start], "\t")}
+	l.begin = l.at(start)
 	l.name = leading(indented, isNameByte)
 	rest := trimLeft(indented[len(l.name):])
 	rest, l.equals = strings.CutPrefix(rest, "=")
@@ -44,7 +46,7 @@ func (l line) position() Position {
 	if l.equals && l.value < len(l.text) {
 		return l.at(l.value)
 	}
-	return l.at(l.start)
+	return l.begin
 }
 
 // literal is the value as the Perl ldirectord reads it. In a section it cuts everything from the first # on, even in

@@ -14,30 +14,28 @@ import (
 
 // hostAddress is the address of a host as written, if it has one. It warns once for each name if only the last known
 // address is available.
-func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (none netip.Addr, ok bool) {
+func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (netip.Addr, bool) {
+	var p *problem
 	host := readHost(r.names, text, ipv6)
-	if host.Reason != "" {
-		p := refuse(kind, "the address %q cannot be used: %s", text, host.Reason).around(text)
-		if p.lookup = host.Failure != ""; p.lookup {
-			p.text = say("the name %q has no address: %s", text, host.Reason)
-		}
-		if p.lookup && kind == realHost && !r.opts.Wait {
+	what := names.NoHost(host.Value)
+	switch {
+	case host.Reason != "" && host.Failure != "":
+		p = refuse(kind, "the name %q has no address: %s", text, host.Reason)
+		if p.lookup = true; kind == realHost && !r.opts.Wait {
 			p.text += "; start and reload take the file, and its servers wait for one"
 		}
-		at.problem(l, p)
-		return none, false
-	}
-	if what := names.NoHost(host.Value); what != "" && kind != badVirtualAddress {
-		p := refuse(kind, "the address %q cannot be a server's: it is %s", text, what)
-		at.problem(l, p.around(text))
-		return none, false
-	}
-	if host.Failure != "" {
+	case host.Reason != "":
+		p = refuse(kind, "the address %q cannot be used: %s", text, host.Reason)
+	case what != "" && kind != badVirtualAddress:
+		p = refuse(kind, "the address %q cannot be a server's: it is %s", text, what)
+	case host.Failure != "":
 		r.warnOfName(at, l, text, ipv6, "can't be looked up; its last address "+host.Value.String()+
-			" stays in use",
-			host.Failure)
+			" stays in use", host.Failure)
 	}
-	return host.Value, true
+	if p != nil {
+		at.problem(l, p.around(text))
+	}
+	return host.Value, p == nil
 }
 
 // warnOfName warns of a look-up that failed, once for each name.

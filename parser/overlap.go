@@ -81,8 +81,8 @@ func (m *markedPackets) add(r *resolver, line markedLine) {
 			m.byPackets[at] = slices.Insert(list, i, markedPorts{ports, line})
 		}
 	}
-	if at, there := slices.BinarySearch(m.lengths, line.Dest.Bits()); !there {
-		m.lengths = slices.Insert(m.lengths, at, line.Dest.Bits())
+	if !slices.Contains(m.lengths, line.Dest.Bits()) {
+		m.lengths = append(m.lengths, line.Dest.Bits())
 	}
 }
 

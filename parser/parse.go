@@ -130,11 +130,11 @@ func (r *reader) blank(l line) {
 func (r *reader) header(l line) {
 	s := r.openSection(l, l.name == "virtual6")
 	if l.indent > 0 {
-		r.in(s, inLines).tolerate(l, unknownDirective, l.at(l.start), l.name+
+		r.in(s, inLines).tolerate(l, unknownDirective, l.begin, l.name+
 			" is indented; a section begins in the first column")
 	}
 	if !l.equals {
-		r.in(s, inLines).error(unknownDirective, l.at(l.start), "%s", describeOdd(l))
+		r.in(s, inLines).error(unknownDirective, l.begin, "%s", describeOdd(l))
 		return
 	}
 	s.v.At["virtual"] = l.position()
@@ -192,13 +192,13 @@ func (r *reader) directive(l line) {
 		r.global(l, d)
 	case d.Global() && l.indent == 0 && r.current != nil && r.current.underIndent.Line > 0:
 		r.current.unclear = true
-		r.in(r.current, inLines).error(ambiguousLayout, l.at(l.start),
+		r.in(r.current, inLines).error(ambiguousLayout, l.begin,
 			"%s may be global or belong to the virtual in line %d, whose lines are not indented either; "+
 				"indent it or move it above the first virtual", l.name, r.current.line.number)
 	case d.Global() && (l.indent == 0 || r.current == nil):
 		r.global(l, d)
 	case r.current == nil:
-		r.on(l.number).error(unknownDirective, l.at(l.start),
+		r.on(l.number).error(unknownDirective, l.begin,
 			"%s is outside of a section; it belongs below a virtual, indented by four blanks or a tab",
 			l.name)
 	default:
@@ -218,7 +218,7 @@ func (r *reader) global(l line, d *Directive) {
 // place notes where a global directive is: in the first column it ends the section for the Perl ldirectord.
 func (r *reader) place(at finder, l line) {
 	if l.indent > 0 {
-		at.tolerate(l, unknownDirective, l.at(l.start), l.name+
+		at.tolerate(l, unknownDirective, l.begin, l.name+
 			" is indented; a global directive begins in the first column")
 	} else if r.current != nil {
 		r.leave(l.number)
@@ -236,17 +236,17 @@ func (r *reader) inSection(l line, d *Directive) {
 			s.underIndent = l.at(0)
 		}
 	case r.gap > 0:
-		at.tolerate(l, unknownDirective, l.at(l.start), fmt.Sprintf(
+		at.tolerate(l, unknownDirective, l.begin, fmt.Sprintf(
 			"the section continues after line %d, which ends it for the Perl ldirectord", r.gap))
 	case l.indent < sectionIndent && !s.littleIndent:
 		s.littleIndent = true
-		at.tolerate(l, unknownDirective, l.at(l.start),
+		at.tolerate(l, unknownDirective, l.begin,
 			"a directive of the section is indented by less than four blanks; four or more, or a tab, "+
 				"are needed")
 	}
 	r.gap = 0
 	if right, mixed := ofOtherFamily(s, d.Name); mixed {
-		at.error(familyMix, l.at(l.start), "%s is not for this address family; under %s it must be %s", d.Name,
+		at.error(familyMix, l.begin, "%s is not for this address family; under %s it must be %s", d.Name,
 			s.line.name, right)
 		return
 	}

@@ -14,7 +14,7 @@ func (r *reader) oddDirective(l line) {
 		return
 	}
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
-		at.error(removedDirective, l.at(l.start), "%s is no longer a directive; use %s instead", l.name,
+		at.error(removedDirective, l.begin, "%s is no longer a directive; use %s instead", l.name,
 			was.instead)
 		return
 	}
@@ -22,7 +22,7 @@ func (r *reader) oddDirective(l line) {
 		// The lines after it belong to it, not to the section before.
 		at = r.in(r.openSection(l, best == "virtual6"), inLines)
 	}
-	at.error(unknownDirective, l.at(l.start), "%s", describeOdd(l))
+	at.error(unknownDirective, l.begin, "%s", describeOdd(l))
 }
 
 var headers = []string{"virtual", "virtual6"}
@@ -48,7 +48,7 @@ func describeOdd(l line) string {
 func (r *reader) supervised(at finder, l line) {
 	rest := l.text[l.value:]
 	if l.name != "supervised" || rest != "" && rest[0] != '#' {
-		at.error(badValue, l.at(l.start),
+		at.error(badValue, l.begin,
 			"%q is not followed by = and a value; write supervised=yes or supervised=no", l.name)
 		return
 	}
@@ -57,7 +57,7 @@ func (r *reader) supervised(at finder, l line) {
 		at.tolerate(l, badValue, l.at(l.value),
 			"a comment follows the directive; it belongs on a line of its own")
 	}
-	at.warn(deprecated, l.at(l.start), "supervised has no value; write supervised=yes")
+	at.warn(deprecated, l.begin, "supervised has no value; write supervised=yes")
 	r.globals.Supervised = true
-	r.globals.At[l.name] = l.at(l.start)
+	r.globals.At[l.name] = l.begin
 }
