@@ -29,8 +29,8 @@ type Table struct {
 	read    bool                // the names were read before
 	refused map[netip.Addr]bool // where a name that is looked up again may not lead to
 	roles   map[Key]Role
-	hosts   map[Key]*Lookup[netip.Addr]
-	ports   map[portName]*Lookup[uint16]
+	hosts   map[Key]*HostLookup
+	ports   map[portName]*PortLookup
 }
 
 // NewTable returns an empty table.
@@ -38,8 +38,8 @@ func NewTable(s Source) *Table {
 	return &Table{
 		Source: s,
 		roles:  map[Key]Role{},
-		hosts:  map[Key]*Lookup[netip.Addr]{},
-		ports:  map[portName]*Lookup[uint16]{},
+		hosts:  map[Key]*HostLookup{},
+		ports:  map[portName]*PortLookup{},
 	}
 }
 
@@ -55,13 +55,18 @@ type Lookup[T any] struct {
 	Failure string // why the look-up failed; Value may be the last one that is known then
 }
 
+type (
+	HostLookup = Lookup[netip.Addr]
+	PortLookup = Lookup[uint16]
+)
+
 // Host is what is known of a host name, which is noted.
-func (t *Table) Host(name string, ipv6 bool) Lookup[netip.Addr] {
+func (t *Table) Host(name string, ipv6 bool) HostLookup {
 	return noted(t.hosts, Key{name, ipv6})
 }
 
 // Port is what is known of a service name, which is noted.
-func (t *Table) Port(name, protocol string) Lookup[uint16] {
+func (t *Table) Port(name, protocol string) PortLookup {
 	return noted(t.ports, portName{name, protocol})
 }
 
@@ -107,8 +112,8 @@ func (t *Table) LookUp(ctx context.Context) bool {
 	for key, l := range t.ports {
 		start(func() {
 			p, err := t.Resolver.Port(ctx, key.name, key.protocol)
-			if *l = (Lookup[uint16]{Value: p}); err != nil {
-				*l = Lookup[uint16]{Reason: err.Error()}
+			if *l = (PortLookup{Value: p}); err != nil {
+				*l = PortLookup{Reason: err.Error()}
 			}
 		})
 	}
@@ -116,7 +121,7 @@ func (t *Table) LookUp(ctx context.Context) bool {
 	return true
 }
 
-func (t *Table) lookUpHost(ctx context.Context, key Key) Lookup[netip.Addr] {
+func (t *Table) lookUpHost(ctx context.Context, key Key) HostLookup {
 	addrs, err := t.Resolver.Host(ctx, key.Host, key.IPv6)
 	if err != nil {
 		return t.failed(key, err.Error())
@@ -125,7 +130,7 @@ func (t *Table) lookUpHost(ctx context.Context, key Key) Lookup[netip.Addr] {
 		addrs[i] = addrs[i].Unmap().WithZone("")
 	}
 	if a := t.lastOf(key); t.Again && len(a) > 0 && slices.Contains(addrs, a[0]) && t.refusal(key, a[0]) == "" {
-		return Lookup[netip.Addr]{Value: a[0]}
+		return HostLookup{Value: a[0]}
 	}
 	why := "it has no IPv4 address"
 	if key.IPv6 {
@@ -136,15 +141,15 @@ func (t *Table) lookUpHost(ctx context.Context, key Key) Lookup[netip.Addr] {
 			continue
 		}
 		if why = t.refusal(key, a); why == "" {
-			return Lookup[netip.Addr]{Value: a}
+			return HostLookup{Value: a}
 		}
 	}
 	return t.failed(key, why)
 }
 
 // failed is a look-up that failed: the last address that is known counts, if there is one.
-func (t *Table) failed(key Key, why string) Lookup[netip.Addr] {
-	l := Lookup[netip.Addr]{Reason: why, Failure: why}
+func (t *Table) failed(key Key, why string) HostLookup {
+	l := HostLookup{Reason: why, Failure: why}
 	if a := t.lastOf(key); len(a) > 0 && t.refusal(key, a[0]) == "" {
 		l.Value, l.Reason = a[0], ""
 	}

@@ -98,39 +98,39 @@ var readers = map[string]reading{
 	"execute":        alone(readExecute),
 	"emailalertfrom": of(rawText),
 	"maintenancedir": of(readMaintenanceDir),
-	"resolve":        of(timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m")),
+	"resolve":        timeFrom(1, maxTime, "a time from a second to 10 years: 30, 30s or 5m"),
 	"timeouts":       of(readTimeouts),
 	"webhook":        of(readWebhook),
 	"listen":         of(readListen),
-	"metrics":        of(oneOf("small", "full")),
-	"statushost": of(matching(`^[\w.+-]{1,255}$`,
-		"is not a host name; it must be a name such as lb.example.com, without http:// and without a port")),
-	"statusgroup": of(matching(`^[\w.][\w.-]{0,31}$`,
-		"is not a group; it must be a name of letters, digits, _ - and . with at most 32 of them")),
+	"metrics":        oneOf("small", "full"),
+	"statushost": matching(`^[\w.+-]{1,255}$`,
+		"is not a host name; it must be a name such as lb.example.com, without http:// and without a port"),
+	"statusgroup": matching(`^[\w.][\w.-]{0,31}$`,
+		"is not a group; it must be a name of letters, digits, _ - and . with at most 32 of them"),
 	// When a server is up
 	"checktimeout negotiatetimeout checkinterval": of(perlTime),
 	"failurecount risecount":                      of(number[int](1, 0)),
 	"checkcount":                                  of(readCheckCount),
-	"window": of(parsed(parseWindow, fmt.Sprintf("is not a window; it must be N/M with 1 <= N <= M <= %d, "+
-		"such as 7/10", maxWindow))),
+	"window": parsed(parseWindow, fmt.Sprintf("is not a window; it must be N/M with 1 <= N <= M <= %d, "+
+		"such as 7/10", maxWindow)),
 	"fastinterval draintime": of(timeOrNone),
-	"watch": of(parsed(parseWatch, fmt.Sprintf("is not allowed; it must be yes, no, or whole seconds from 1 to "+
-		"%v, such as 5 or 1m", maxSilence))),
-	"observe": of(parsed(lvs.ParseObserve, "is not allowed; it must be yes, out or no")),
+	"watch": parsed(parseWatch, fmt.Sprintf("is not allowed; it must be yes, no, or whole seconds from 1 to "+
+		"%v, such as 5 or 1m", maxSilence)),
+	"observe": parsed(lvs.ParseObserve, "is not allowed; it must be yes, out or no"),
 	// What happens to the table
 	"fallback fallback6": alone(readFallback),
 	"fallbackcommand":    of(readFallbackCommand),
-	"keepserving": of(parsed(parsePart, "is not allowed; it must be a number of servers, such as 2, or a "+
-		"percentage from 0% to 100%, such as 50%")),
+	"keepserving": parsed(parsePart, "is not allowed; it must be a number of servers, such as 2, or a "+
+		"percentage from 0% to 100%, such as 50%"),
 	"slowstart": of(durationOrNone),
-	"pace paceout": of(parsed(parsePace, "is not allowed; it must be a number or a percentage of servers, a "+
-		"slash and a time, such as 1/10 or 25%/1m, the time "+timeAllowed[len("a time "):]+"; or 0 for none")),
-	"holddown": of(parsed(parseHoldDown, "is not allowed; it must be TIME or TIME,MAX with MAX at least TIME, "+
-		"such as 30 or 30,5m, each "+timeAllowed+"; or 0 for none")),
-	"onfail": of(parsed(parseOnFail, "is not allowed; it must be keep, cut, or a time of whole seconds from 1 "+
-		"to 10 years, such as 30 or 5m; or 0 to leave it to quiescent")),
-	"minservers backupbelow": of(parsed(parseMinServers, "is not allowed; it must be a number of servers, such as "+
-		"2, or a percentage from 1% to 100%, or two of them as LOW/HIGH, such as 1/2")),
+	"pace paceout": parsed(parsePace, "is not allowed; it must be a number or a percentage of servers, a "+
+		"slash and a time, such as 1/10 or 25%/1m, the time "+timeAllowed[len("a time "):]+"; or 0 for none"),
+	"holddown": parsed(parseHoldDown, "is not allowed; it must be TIME or TIME,MAX with MAX at least TIME, "+
+		"such as 30 or 30,5m, each "+timeAllowed+"; or 0 for none"),
+	"onfail": parsed(parseOnFail, "is not allowed; it must be keep, cut, or a time of whole seconds from 1 "+
+		"to 10 years, such as 30 or 5m; or 0 to leave it to quiescent"),
+	"minservers backupbelow": parsed(parseMinServers, "is not allowed; it must be a number of servers, such as "+
+		"2, or a percentage from 1% to 100%, or two of them as LOW/HIGH, such as 1/2"),
 	// Notifications
 	"emailalert":                of(plainText),
 	"emailalertfreq":            of(readMailFrequency),
@@ -139,10 +139,10 @@ var readers = map[string]reading{
 	"checkcommand onchange sni": of(optionallyQuoted),
 	"monitorfile":               of(readMonitorFile),
 	// Many directors
-	"announce lastresort": of(parsed(parseDevice, fmt.Sprintf("is not a device; it must be the name of a dummy "+
+	"announce lastresort": parsed(parseDevice, fmt.Sprintf("is not a device; it must be the name of a dummy "+
 		"device such as lvs0, or no; a name has at most %d letters, digits, dots, hyphens and underscores",
-		maxDevice))),
-	"withdrawwait":    of(timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0")),
+		maxDevice)),
+	"withdrawwait":    timeFrom(0, maxWithdrawWait, "a time of up to 10 seconds, such as 3 or 500ms, or 0"),
 	"announceaddress": of(readAnnounceAddress),
 	// The service and its servers
 	"real real6 backup":   alone(readReal),
@@ -153,8 +153,8 @@ var readers = map[string]reading{
 	"mark":                alone(readMark),
 	"persistent":          of(number[int](1, maxPersistence)),
 	"netmask":             of(readNetmask),
-	"pename": of(matching(`^sip$`,
-		"is no persistence engine of the standard kernel, which has only sip")),
+	"pename": matching(`^sip$`,
+		"is no persistence engine of the standard kernel, which has only sip"),
 	// The check
 	"checktype":                            alone(readCheckType),
 	"service":                              of(readService),
@@ -171,15 +171,15 @@ var readers = map[string]reading{
 	"tlsca tlscert tlskey":   of(readableFile),
 	"tlsexpirywarn":          of(number[int](0, maxExpiryWarn)),
 	"httpmethod":             of(readHTTPMethod),
-	"followredirect":         of(oneOf("yes", "server", "no")),
+	"followredirect":         oneOf("yes", "server", "no"),
 	"httpstatus drainstatus": of(readStatuses),
 	"httpheader":             alone(readHTTPHeader),
 	"httpuser":               of(readHTTPUser),
 	"httppasswd":             of(readLogin),
 	"send":                   alone(readSend),
 	"expect":                 alone(readExpect),
-	"dnstype":                of(upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV")),
-	"dnsrcode":               of(upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH")),
+	"dnstype":                upperWord("A", "AAAA", "MX", "NS", "TXT", "SOA", "CNAME", "PTR", "SRV"),
+	"dnsrcode":               upperWord("NOERROR", "NXDOMAIN", "REFUSED", "SERVFAIL", "NOTAUTH"),
 }
 
 var directives, byName, directiveNames = index()

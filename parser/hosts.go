@@ -8,13 +8,8 @@ import (
 	"ldirectord/names"
 )
 
-type (
-	foundHost = names.Lookup[netip.Addr]
-	foundPort = names.Lookup[uint16]
-)
-
 // readHost reads an address, IPv6 in brackets, or notes a name to look up.
-func readHost(t *names.Table, text string, ipv6 bool) (l foundHost) {
+func readHost(t *names.Table, text string, ipv6 bool) (l names.HostLookup) {
 	inner, bracketed := strings.CutPrefix(text, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
 	a, err := netip.ParseAddr(inner)
@@ -58,15 +53,15 @@ func notLookedUp(text string) string {
 }
 
 // readPort reads a port number, 0 where none is written, or notes a service name to look up.
-func readPort(t *names.Table, text, protocol string) foundPort {
+func readPort(t *names.Table, text, protocol string) names.PortLookup {
 	if text != "" && !all(text, isDigit) {
 		return t.Port(text, protocol)
 	}
 	v, err := strconv.ParseUint("0"+text, 10, 16)
 	if err != nil {
-		return foundPort{Reason: "it is out of range; a port is a number from 0 to 65535"}
+		return names.PortLookup{Reason: "it is out of range; a port is a number from 0 to 65535"}
 	}
-	return foundPort{Value: uint16(v)}
+	return names.PortLookup{Value: uint16(v)}
 }
 
 // OwnAddresses are the virtual addresses of the file.

@@ -181,7 +181,7 @@ func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *proble
 }
 
 // packetPort is a port number other than 0.
-func packetPort(name string, port foundPort) (uint16, *problem) {
+func packetPort(name string, port names.PortLookup) (uint16, *problem) {
 	switch {
 	case port.Value == 0 && all(name, isDigit):
 		return 0, bad("the port %q is out of range; it must be a number from 1 to %d, or all for every port",

@@ -47,7 +47,7 @@ func (r *resolver) warnOfName(at finder, l line, text string, ipv6 bool, follows
 }
 
 // hasNumber reports whether a port as written has a number; otherwise it adds an error.
-func (f finder) hasNumber(kind string, l line, text string, port foundPort) bool {
+func (f finder) hasNumber(kind string, l line, text string, port names.PortLookup) bool {
 	if port.Reason != "" {
 		f.problem(l, refuse(kind, "the port %q cannot be used: %s", text, port.Reason).around(text))
 	}
@@ -119,7 +119,7 @@ func (r *resolver) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 }
 
 // fallbackServer is a fallback server with its address, nil when it has none.
-func (r *resolver) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port foundPort) *Fallback {
+func (r *resolver) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port names.PortLookup) *Fallback {
 	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, ipv6)
 	if !ok || !at.hasNumber(fallbackPort, f.line, f.port, port) {
 		return nil

@@ -164,7 +164,7 @@ func ParseSeconds(text string) (s Seconds, unit string, ok bool) {
 }
 
 // timeFrom reads a time within limits.
-func timeFrom(low, high Seconds, allowed string) func(*value) Seconds {
+func timeFrom(low, high Seconds, allowed string) reading {
 	return parsed(func(text string) (Seconds, bool) {
 		s, _, ok := ParseSeconds(unquote(text))
 		return s, ok && low <= s && s <= high
@@ -306,8 +306,8 @@ func freeText(v *value) string { return v.text }
 func (v *value) word() string { return firstRun(v.text, isWordByte) }
 
 // oneOf reads the first word of the value, which must be one of a list.
-func oneOf(list ...string) func(*value) string {
-	return func(v *value) string {
+func oneOf(list ...string) reading {
+	return of(func(v *value) string {
 		word := v.word()
 		if !slices.Contains(list, word) {
 			v.bad("is not allowed%s; it must be one of %s", DidYouMean(word, list),
@@ -315,11 +315,11 @@ func oneOf(list ...string) func(*value) string {
 		}
 		v.only(word)
 		return word
-	}
+	})
 }
 
 // upperWord reads one of a list of words in upper case, however it is written.
-func upperWord(list ...string) func(*value) string {
+func upperWord(list ...string) reading {
 	return parsed(func(text string) (string, bool) {
 		word := strings.ToUpper(unquote(text))
 		return word, slices.Contains(list, word)
@@ -327,7 +327,7 @@ func upperWord(list ...string) func(*value) string {
 }
 
 // matching reads a text that matches an expression.
-func matching(expression, what string) func(*value) string {
+func matching(expression, what string) reading {
 	form := regexp.MustCompile(expression)
 	return parsed(func(text string) (string, bool) {
 		text = unquote(text)
@@ -336,14 +336,14 @@ func matching(expression, what string) func(*value) string {
 }
 
 // parsed reads a value by a function. If that refuses it, the error is what: the mistake, and what is allowed.
-func parsed[T any](parse func(string) (T, bool), what string) func(*value) T {
-	return func(v *value) T {
+func parsed[T any](parse func(string) (T, bool), what string) reading {
+	return of(func(v *value) T {
 		got, ok := parse(v.text)
 		if !ok {
 			v.bad("%s", what)
 		}
 		return got
-	}
+	})
 }
 
 // readList reads a list with commas and blanks around them. Each item is passed with the text from it on.
