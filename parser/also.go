@@ -138,10 +138,8 @@ func (r *resolver) furtherChecks(v *Virtual, s *section) {
 		v.also = append(v.also, v.with(c, r.opts.HostName))
 	}
 	if v.AgentPort > 0 {
-		agent := v.with(&AlsoCheck{Type: Agent, Port: int(v.AgentPort), Request: v.AgentSend,
-			At: v.At["agentport"]}, "")
-		agent.CheckVIP = netip.Addr{}
-		v.also = append(v.also, agent)
+		v.also = append(v.also, v.with(&AlsoCheck{Type: Agent, Port: int(v.AgentPort), Request: v.AgentSend,
+			At: v.At["agentport"]}, ""))
 	}
 }
 
@@ -163,14 +161,12 @@ func (v *Virtual) with(c *AlsoCheck, hostName string) *Virtual {
 		one.Passwd = ""
 	}
 	one.fillService(hostName)
-	if one.WhyNotVIP() != "" {
+	if c.Type == Agent || one.WhyNotVIP() != "" {
 		one.CheckVIP = netip.Addr{}
 	}
 	one.At = maps.Clone(v.At)
-	for name, at := range map[string]Position{"checktype": c.At, "service": c.At, "checkport": c.At,
-		"request": c.RequestAt, "receive": c.ReceiveAt} {
-		one.At[name] = at
-	}
+	maps.Copy(one.At, map[string]Position{"checktype": c.At, "service": c.At, "checkport": c.At,
+		"request": c.RequestAt, "receive": c.ReceiveAt})
 	return &one
 }
 
@@ -186,9 +182,4 @@ func (v *Virtual) Check(n int) *Virtual {
 	return v.also[n-1]
 }
 
-var serviceNames = func() (names []string) {
-	for s := range lvs.Services() {
-		names = append(names, s.Name)
-	}
-	return names
-}()
+var serviceNames = lvs.ServicesThat(func(lvs.Service) bool { return true })

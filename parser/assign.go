@@ -8,16 +8,17 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	*v = value{line: l, form: d.Form, opts: &r.opts, globals: &r.globals, section: s, notes: v.notes[:0]}
 	v.takeMeant()
 	d.set(v)
-	p := v.problem
 	if literal := l.literal(s != nil); literal != v.text && !d.Extension {
-		r.compare(at, d, v, literal, p)
+		r.compare(at, d, v, literal)
 	}
 	at.notes(v)
-	if p != nil && r.reportedLine == l.number {
-		p.kind = r.refusal
-	}
-	if p != nil && d.Form != RealServer { // reported together with the names
-		at.problem(l, p)
+	if p := v.problem; p != nil {
+		if r.reportedLine == l.number {
+			p.kind = r.refusal
+		}
+		if d.Form != RealServer { // reported together with the names
+			at.problem(l, p)
+		}
 	}
 	written := r.globals.At
 	if s != nil {
@@ -32,7 +33,7 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 
 // compare reads the value again as the Perl ldirectord does, where its reading differs. If only the Perl ldirectord
 // refuses the value, the layout is the problem. If both refuse it, the error has the kind of the Perl ldirectord's.
-func (r *reader) compare(at finder, d *Directive, v *value, literal string, p *problem) {
+func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	trial := value{line: v.line, text: literal, opts: &Options{}, globals: &globals{}}
 	if v.section != nil {
 		trial.section = &section{header: v.section.header}
@@ -40,8 +41,8 @@ func (r *reader) compare(at finder, d *Directive, v *value, literal string, p *p
 	d.set(&trial)
 	switch refused := trial.problem; {
 	case refused == nil:
-	case p != nil:
-		p.kind = refused.kind
+	case v.problem != nil:
+		v.problem.kind = refused.kind
 	case literal == v.text+"\r" && r.crTold && !r.strict:
 	default:
 		r.crTold = r.crTold || literal == v.text+"\r"

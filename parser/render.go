@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -40,14 +41,11 @@ func excerpt(line string, offset int) string {
 	}
 	after, more := printable.Cut(line[offset:], excerptAfter)
 	before, after = strings.Map(visible, before), strings.Map(visible, after+more)
-	caret := strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return r
-		}
-		return ' '
-	}, before)
-	return "  " + before + after + "\n  " + caret + "^\n"
+	return "  " + before + after + "\n  " + notTab.ReplaceAllLiteralString(before, " ") + "^\n"
 }
+
+// notTab is what a blank stands for in the line of the caret.
+var notTab = regexp.MustCompile(`[^\t]`)
 
 // visible replaces control characters.
 func visible(r rune) rune {
