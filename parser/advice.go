@@ -314,9 +314,10 @@ func (a adviser) masquerades() {
 // asksElsewhere warns of a checkvip address that is not an address of the section.
 func (a adviser) asksElsewhere() {
 	vip, addresses := a.CheckVIP, a.Addresses()
-	a.when(vip.IsValid() && len(addresses) > 0 &&
-		!slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) }), "checkvip", suspicious,
-		"checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get", vip, a.ID)
+	isOwn := slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) })
+	a.when(vip.IsValid() && len(addresses) > 0 && !isOwn, "checkvip", suspicious,
+		"checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get",
+		vip, a.ID)
 }
 
 func (a adviser) at(pos Position, kind, format string, args ...any) {

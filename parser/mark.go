@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -148,13 +147,13 @@ func (r *resolver) markings(s *section) (list []Marking) {
 		m := Marking{lvs.Packets{Dest: line.dest, Protocol: line.protocol}, line.line.position()}
 		good := true
 		for _, ports := range line.ports {
-			one, p := ports.resolve(r.names, line.protocol)
-			if p != nil {
+			var v value
+			m.Ports = append(m.Ports, ports.resolve(&v, r.names, line.protocol))
+			if p := v.problem; p != nil {
 				good = false
 				at.error(p.kind, line.line.at(min(line.line.value+line.length-ports.length,
 					len(line.line.text))), "%s", p.text)
 			}
-			m.Ports = append(m.Ports, one)
 		}
 		if good {
 			list = append(list, m)
@@ -164,32 +163,28 @@ func (r *resolver) markings(s *section) (list []Marking) {
 }
 
 // resolve looks names up for the protocol. Service names of sctp are rare, so names of any protocol are accepted.
-func (p *markPorts) resolve(t *names.Table, protocol string) (lvs.Ports, *problem) {
+func (p *markPorts) resolve(v *value, t *names.Table, protocol string) lvs.Ports {
 	if protocol == "sctp" {
 		protocol = ""
 	}
-	first, bad1 := packetPort(p.first, readPort(t, p.first, protocol))
-	last, bad2 := packetPort(p.last, readPort(t, p.last, protocol))
-	switch {
-	case bad1 != nil || bad2 != nil:
-		return lvs.Ports{}, cmp.Or(bad1, bad2)
-	case first > last:
-		return lvs.Ports{}, bad("the range %q is empty; it must be %d:%d", p.first+":"+p.last, last,
-			first)
+	first, last := v.packetPort(t, p.first, protocol), v.packetPort(t, p.last, protocol)
+	if first > last {
+		v.wrong("the range %q is empty; it must be %d:%d", p.first+":"+p.last, last, first)
 	}
-	return lvs.Ports{First: first, Last: last}, nil
+	return lvs.Ports{First: first, Last: last}
 }
 
 // packetPort is a port number other than 0.
-func packetPort(name string, port names.PortLookup) (uint16, *problem) {
+func (v *value) packetPort(t *names.Table, name, protocol string) uint16 {
+	port := readPort(t, name, protocol)
 	switch {
 	case port.Value == 0 && all(name, isDigit):
-		return 0, bad("the port %q is out of range; it must be a number from 1 to %d, or all for every port",
-			name, maxPort)
+		v.wrong("the port %q is out of range; it must be a number from 1 to %d, or all for every port", name,
+			maxPort)
 	case port.Reason != "":
-		return 0, bad("the port %q cannot be used: %s", name, port.Reason)
+		v.wrong("the port %q cannot be used: %s", name, port.Reason)
 	}
-	return port.Value, nil
+	return port.Value
 }
 
 // AllPorts reports whether every port is marked, however the file writes it.

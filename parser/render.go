@@ -44,7 +44,7 @@ func excerpt(line string, offset int) string {
 	return "  " + before + after + "\n  " + notTab.ReplaceAllLiteralString(before, " ") + "^\n"
 }
 
-// notTab is what a blank stands for in the line of the caret.
+// notTab is each byte or character that is a blank in the line of the caret.
 var notTab = regexp.MustCompile(`[^\t]`)
 
 // visible replaces control characters.

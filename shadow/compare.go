@@ -83,7 +83,7 @@ func (s *shadow) compare(ctx context.Context, now pair) {
 
 // note records that the tables differ in a place. If one of them has changed once more, the time starts over.
 func (s *shadow) note(p place, live, ours bool, now pair) {
-	d := &Difference{Since: time.Now(), Virtual: s.ids[p.key], Live: p.value(now.live), Shadow: p.value(now.ours)}
+	d := &Difference{Since: time.Now(), Virtual: p.key.ID(), Live: p.value(now.live), Shadow: p.value(now.ours)}
 	if was := s.open[p]; was != nil && was.Live == d.Live && was.Shadow == d.Shadow {
 		return
 	}

@@ -47,7 +47,6 @@ type shadow struct {
 	report   Report
 	open     map[place]*Difference
 	services []director.Service // of the plan, whose virtual services are the director's
-	ids      map[lvs.Key]string
 	fallback map[place]bool
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
@@ -148,10 +147,9 @@ func (s *shadow) look(ctx context.Context) {
 // adopt makes a plan the one that is followed.
 func (s *shadow) adopt(p *director.Plan) {
 	s.services = p.Services("")
-	s.Plan, s.report.Followed, s.fallback, s.ids = p, nil, map[place]bool{}, map[lvs.Key]string{}
+	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
 	places := map[[2]string]place{}
 	for _, v := range s.services {
-		s.ids[v.Key] = v.Config.ID
 		for _, m := range v.Members {
 			at := place{v.Key, m.Dest.Addr}
 			places[[2]string{v.Config.ID, m.Name}] = at
