@@ -25,12 +25,6 @@ type Hook struct {
 	Ended func() // called when it has exited, or another one has replaced it; may be nil
 }
 
-func (h Hook) ended() {
-	if h.Ended != nil {
-		h.Ended()
-	}
-}
-
 // Hooks runs the operator's commands (fallbackcommand, callback, onchange) outside the director's goroutine. A lane
 // runs one command at a time, in the order in which they were queued. When changes come faster than commands finish,
 // only the latest of each key is run.
@@ -52,12 +46,15 @@ func Shell(line string) []string { return []string{"/bin/sh", "-c", line} }
 
 // Run runs a command when the ones before it in its lane have exited.
 func (h *Hooks) Run(hook Hook) {
+	if hook.Ended == nil {
+		hook.Ended = func() {}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	waiting, busy := h.lanes[hook.Lane]
 	for i := range waiting {
 		if waiting[i].Key == hook.Key {
-			waiting[i].ended()
+			waiting[i].Ended()
 			waiting[i] = hook
 			return
 		}
@@ -80,7 +77,7 @@ func (h *Hooks) work(lane string) {
 		out := &program.Output{Max: hookOutput, Last: true}
 		err := program.Run(h.tries.Context, program.Command{Argv: hook.Argv, Env: hook.Env,
 			Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
-		hook.ended()
+		hook.Ended()
 		said := strings.TrimSpace(string(out.Text))
 		e := Event{Kind: HookSaid, Virtual: hook.Key, Reason: said, Text: "Command said: " + hook.name()}
 		if err != nil {

@@ -107,8 +107,7 @@ func (r Rule) limit() int {
 // Turns returns how many results against the state change it: failures of a server that is up, otherwise successes.
 func (h Health) Turns(r Rule) int {
 	if h.State == Up {
-		_, limit := h.Soft(r)
-		return limit
+		return r.limit()
 	}
 	return cmp.Or(r.Need, r.Rise) // without a window Need is not used
 }

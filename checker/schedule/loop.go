@@ -59,16 +59,15 @@ func newLoop(p *Pool) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.SetNonblock(fd, true); err != nil {
-		syscall.Close(fd)
-		return nil, err
+	err = syscall.SetNonblock(fd, true)
+	l := &loop{pool: p, poll: os.NewFile(uintptr(fd), "epoll"), timer: -1}
+	if err == nil {
+		l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	}
-	l := &loop{pool: p, poll: os.NewFile(uintptr(fd), "epoll")}
-	if l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC); err != nil {
-		l.poll.Close()
-		return nil, err
+	if err == nil {
+		l.raw, err = l.poll.SyscallConn()
 	}
-	if l.raw, err = l.poll.SyscallConn(); err == nil {
+	if err == nil {
 		err = l.watch(l.timer, nil)
 	}
 	if err != nil {

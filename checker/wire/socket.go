@@ -19,17 +19,17 @@ func dialTCP(ctx context.Context, to netip.AddrPort, deadline time.Time) (*Conn,
 	if err != nil {
 		return nil, err
 	}
-	// Without it data after a TLS handshake waits for an acknowledgement.
-	if err := syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1); err != nil {
-		syscall.Close(fd)
-		return nil, err
-	}
 	s := NewSocket(fd, to)
 	c, err := Guard(ctx, s, deadline)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.connect(); err != nil {
+	// Without it data after a TLS handshake waits for an acknowledgement.
+	err = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
+	if err == nil {
+		err = s.connect()
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}
