@@ -88,18 +88,17 @@ func readState(k kernel) (state, error) {
 			netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TYPE)
 		err = cmp.Or(noLinks, noAddrs, noRoutes)
 	}
-	on := map[int]map[netip.Addr][]netlink.Addr{}
-	for _, h := range held {
-		if on[h.LinkIndex] == nil {
-			on[h.LinkIndex] = map[netip.Addr][]netlink.Addr{}
-		}
-		addr := prefixOf(h.IPNet).Addr()
-		on[h.LinkIndex][addr] = append(on[h.LinkIndex][addr], h)
-	}
 	s := state{map[string]device{}, map[netip.Prefix]bool{}}
+	on := map[int]map[netip.Addr][]netlink.Addr{} // by device
 	for _, l := range links {
 		d := l.Attrs()
+		on[d.Index] = map[netip.Addr][]netlink.Addr{}
 		s.devices[d.Name] = device{d.Index, d.Flags&net.FlagUp != 0, l.Type() == "dummy", on[d.Index]}
+	}
+	for _, h := range held {
+		if here, addr := on[h.LinkIndex], prefixOf(h.IPNet).Addr(); here != nil {
+			here[addr] = append(here[addr], h)
+		}
 	}
 	for _, r := range routes {
 		s.routed[prefixOf(r.Dst)] = true

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -93,11 +94,8 @@ func appendFile(path string, text []byte) error {
 		return err
 	}
 	_ = f.SetWriteDeadline(time.Now().Add(time.Second)) // of a pipe; files have none
-	if _, err := f.Write(text); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	_, err = f.Write(text)
+	return cmp.Or(err, f.Close())
 }
 
 // escape keeps a message to one line of printable characters by URI escapes. The bars that the manual has between the

@@ -59,7 +59,7 @@ func newLetter(rule Rule, e notify.Event, about string) *letter {
 		l.subject = plain("[" + rule.ServiceName + "] " + l.about)
 	}
 	l.body = fmt.Sprintf("ldirectord host: %s\nLog-Message: %s\nDaemon-Status: %s\n", host, l.subject, e.Status)
-	if down := e.Kind == notify.Deleted || e.Kind == notify.Quiescent; down && e.Reason != "" {
+	if e.Kind == notify.Deleted || e.Kind == notify.Quiescent {
 		l.reason = plain(e.Reason) // in the header as well: for programs
 	}
 	if details := detail("Service name", rule.ServiceName) + detail("Comment", rule.Comment); details != "" {
