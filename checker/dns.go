@@ -85,11 +85,10 @@ func (c *dnsCheck) Check(ctx context.Context) Result {
 	if err == nil && answer.Truncated && !c.tcp {
 		answer, err = c.overTCP(ctx, m, packed)
 	}
-	var seen string
-	if err == nil {
-		seen, err = c.judge(ctx, answer)
+	if err != nil {
+		return Failed(err)
 	}
-	return concluded(seen, err)
+	return concluded(c.judge(ctx, answer))
 }
 
 func (c *dnsCheck) overUDP(ctx context.Context, m *dns.Msg, packed []byte) (answer *dns.Msg, err error) {

@@ -116,17 +116,14 @@ func readFTP(d *dialogue, data *wire.Conn, content *beginning) error {
 // PASV is ignored, because it is wrong with address translation.
 func passiveFTP(d *dialogue) (uint16, error) {
 	r, err := d.Ask("FTP", "EPSV")
-	if err != nil {
-		return 0, err
-	}
-	if r.Code == 229 {
+	if err == nil && r.Code == 229 {
 		return extendedPort(r.Text)
 	}
-	if r, err = d.Ask("FTP", "PASV"); err != nil {
-		return 0, err
+	if err == nil {
+		r, err = d.Ask("FTP", "PASV")
 	}
-	if r.Code != 227 {
-		return 0, fmt.Errorf("PASV rejected: %s", wire.Show(r.Text))
+	if err := wire.Agreed(err, r.Code == 227, "PASV rejected", r.Text); err != nil {
+		return 0, err
 	}
 	return passivePort(r.Text)
 }

@@ -91,10 +91,10 @@ func (c *pgsqlCheck) ask(ctx context.Context, secure bool) (rows int, err error)
 func (c *pgsqlCheck) secure(d *dialogue) error {
 	request, _ := new(pgproto3.SSLRequest).Encode(nil)
 	_, err := d.Conn.Write(request)
-	if err != nil {
-		return wire.AtLogin.Of(wire.StageFault("login", err))
+	var answer byte
+	if err == nil {
+		answer, err = d.In.ReadByte()
 	}
-	answer, err := d.In.ReadByte()
 	switch {
 	case err != nil:
 		return wire.AtLogin.Of(wire.StageFault("login", err))

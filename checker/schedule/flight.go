@@ -47,13 +47,12 @@ func (f *flight) unconnected(err error) checker.Result {
 
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
 func (l *loop) step(f *flight) bool {
-	if !f.sent && len(f.Request) == 0 {
-		if over := l.connected(f); over || !f.sent {
-			return over
-		}
-	}
 	if !f.sent {
-		if sent, done := l.send(f); !sent {
+		begin := (*loop).send
+		if len(f.Request) == 0 {
+			begin = (*loop).connected
+		}
+		if done := begin(l, f); done || !f.sent {
 			return done
 		}
 	}
@@ -78,27 +77,27 @@ func (l *loop) connected(f *flight) bool {
 	return true
 }
 
-// send sends the request as soon as there is a connection. It reports whether there is one.
-func (l *loop) send(f *flight) (sent, done bool) {
+// send sends the request as soon as there is a connection.
+func (l *loop) send(f *flight) (done bool) {
 	n, err := raw.Write(f.fd, f.Request)
 	switch {
 	case err == syscall.EAGAIN: // no connection yet
-		return false, false
+		return false
 	case err == syscall.EPIPE || err == syscall.ECONNRESET:
 		l.finish(f, checker.Failed(wire.StageFault("sending the request", err)))
-		return false, true
+		return true
 	case err != nil: // the result of the connection
 		l.finish(f, f.unconnected(err))
-		return false, true
-	case n < len(f.Request):
-		f.mark(wire.MarkConnect, l.now)
-		l.handOver(f, f.Request[n:])
-		return false, true
+		return true
 	}
 	f.mark(wire.MarkConnect, l.now)
+	if n < len(f.Request) {
+		l.handOver(f, f.Request[n:])
+		return true
+	}
 	f.mark(wire.MarkSent, l.now)
 	f.sent = true
-	return true, false
+	return false
 }
 
 // mark notes the end of a stage, with the time of the loop's last look, which is shared by many checks.

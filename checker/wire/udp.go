@@ -72,14 +72,11 @@ func (q *Question) Ask(ctx context.Context, request func(from net.Addr) []byte) 
 		}
 		err := q.await(c, until)
 		if !IsTimeout(err) || until == deadline {
-			var network net.Error
 			switch {
 			case IsTimeout(err) && q.Strays > 0:
 				return NewFault(err, "no answer in %v, but other datagrams", q.Timeout)
 			case IsTimeout(err):
 				return NewFault(err, "no answer in %v", q.Timeout)
-			case errors.As(err, &network):
-				return StageFault("udp", err)
 			}
 			return err
 		}
@@ -97,7 +94,7 @@ func (q *Question) await(c *Conn, until time.Time) error {
 	for {
 		n, err := c.Read(buf[:])
 		if err != nil {
-			return err
+			return StageFault("udp", err)
 		}
 		if err := q.Accept(c, buf[:n]); !errors.Is(err, ErrNotYet) {
 			return err
