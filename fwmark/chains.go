@@ -118,23 +118,23 @@ func (s *state) readJumps(rules []string, prefix string) {
 }
 
 // current returns the generation that is as wanted: with these rules, and one jump that only jumps of other daemons
-// precede.
-func (s *state) current(want []string) (chain string, ok bool) {
+// precede; "" for none.
+func (s *state) current(want []string) string {
 	for _, g := range s.generations {
 		if len(want) > 0 && slices.Equal(g.rules, want) && slices.Equal(g.jumps, []string{jumpTo(g.chain)}) &&
 			len(s.before) == 0 {
-			return g.chain, true
+			return g.chain
 		}
 	}
-	return "", false
+	return ""
 }
 
 // changes returns the commands that leave exactly the desired rules in our chains; none if nothing differs. They add a
 // generation with the desired rules, unless there is one, and then remove the others. The new jump follows the old
 // ones: while both exist, the new generation sets the mark.
 func (s *state) changes(prefix string, want []string) (commands []command) {
-	keep, ok := s.current(want)
-	if !ok && len(want) > 0 {
+	keep := s.current(want)
+	if keep == "" && len(want) > 0 {
 		keep = s.unused(prefix)
 		commands = append(commands, command{option: newChain, chain: keep})
 		for _, rule := range want {

@@ -11,7 +11,7 @@ func damage(now state, known bool, set []string) []string {
 	var lines []string
 	report := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 
-	used, ok := now.used()
+	used := now.used()
 	for _, rule := range now.before {
 		report("the rule %q was before the jump to our chain", rule)
 	}
@@ -34,7 +34,7 @@ func damage(now state, known bool, set []string) []string {
 	if !known || len(set) == 0 {
 		return lines
 	}
-	if !ok {
+	if used.chain == "" {
 		report("our chain was gone")
 		return lines
 	}
@@ -45,16 +45,16 @@ func damage(now state, known bool, set []string) []string {
 }
 
 // used is the first generation with a jump, otherwise the first.
-func (s *state) used() (generation, bool) {
-	for _, g := range s.generations {
+func (s *state) used() (first generation) {
+	for i, g := range s.generations {
 		if len(g.jumps) > 0 {
-			return g, true
+			return g
+		}
+		if i == 0 {
+			first = g
 		}
 	}
-	if len(s.generations) == 0 {
-		return generation{}, false
-	}
-	return s.generations[0], true
+	return first
 }
 
 func rulesDamage(g generation, set []string) []string {

@@ -168,8 +168,7 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	}
 	if ipv6 {
 		raw, _ := listPresent(ctx, path, b, "raw", ipv6)
-		m.Filters = append(m.Filters, raw.filters(name+" -t raw")...)
-		m.Filters = append(m.Filters, table.filters(name+" -t mangle")...)
+		m.Filters = slices.Concat(m.Filters, raw.filters(name+" -t raw"), table.filters(name+" -t mangle"))
 	}
 	m.Settings = append(m.Settings, table.settings(prerouting, b, ipv6)...)
 	m.Outgoing = append(m.Outgoing, table.settings("OUTPUT", b, ipv6)...)

@@ -1,6 +1,7 @@
 package fwmark
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,12 +181,9 @@ func complaint(err error) error {
 	if !is {
 		return err
 	}
-	status := fmt.Sprintf("exit status %d: ", failed.ExitStatus())
-	_, text, _ := strings.Cut(failed.Error(), status)
-	if text = oneLine(text); text == "" {
-		text = strings.TrimSuffix(status, ": ")
-	}
-	return errors.New(text)
+	status := fmt.Sprintf("exit status %d", failed.ExitStatus())
+	_, text, _ := strings.Cut(failed.Error(), status+": ")
+	return errors.New(cmp.Or(oneLine(text), status))
 }
 
 // lacksModule matches the errors of back ends if the kernel has no module for a match or target.

@@ -73,10 +73,7 @@ func readConnections(ctx context.Context, r io.Reader, f func(Connection) error)
 		if err == io.EOF {
 			return skipped, nil
 		}
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return skipped, &OpError{Op: "connections", Err: err}
 		}
 		c, ok := parseConnection(line)
