@@ -10,7 +10,6 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
 	"ldirectord/judge"
-	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -175,8 +174,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	if weighs || changed && j.Part > 0 {
 		e.weighed(x)
 	}
-	// a server that no longer accepts connections is removed at once; which check fails decides whether one is cut
-	if s.Held && v.PaceOut.N > 0 || changed && v.OnFail == lvs.Cut {
+	if s.Held || changed { // rules may read how it fails, and which check
 		v.touch()
 	}
 	if turned {
