@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 
@@ -11,8 +10,8 @@ import (
 )
 
 // check reads the configuration and prints all findings about it and about this machine.
-func check(ctx context.Context, c *call) error {
-	l, err := c.loadAndAdvise(ctx)
+func check(c *call) error {
+	l, err := c.loadAndAdvise()
 	if err != nil {
 		return err
 	}

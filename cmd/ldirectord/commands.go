@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +12,7 @@ import (
 // command is one command: a row of commands.txt, and its function.
 type command struct {
 	entry
-	run func(context.Context, *call) error
+	run func(*call) error
 
 	// The words that may follow the command. The commands of the Perl ldirectord have none: they ignore further
 	// words, as the Perl does.
@@ -28,7 +27,7 @@ type command struct {
 func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
 // commands lists all commands.
-var commands = commandsOf(map[string]func(context.Context, *call) error{
+var commands = commandsOf(map[string]func(*call) error{
 	"start":             start,
 	"stop":              stop,
 	"restart":           loaded(restart),
@@ -57,7 +56,7 @@ var commands = commandsOf(map[string]func(context.Context, *call) error{
 	"doctor":            loaded(examine),
 })
 
-func commandsOf(run map[string]func(context.Context, *call) error) map[string]command {
+func commandsOf(run map[string]func(*call) error) map[string]command {
 	all := map[string]command{}
 	for _, e := range commandEntries {
 		c := command{entry: e, run: run[e.name], Takes: e.argument, Options: strings.Fields(e.head["options"])}
@@ -70,13 +69,13 @@ func commandsOf(run map[string]func(context.Context, *call) error) map[string]co
 }
 
 // loaded is a command that needs the configuration. With a refused configuration it fails.
-func loaded(run func(context.Context, *call, *daemon.Loaded) error) func(context.Context, *call) error {
-	return func(ctx context.Context, c *call) error {
-		l, err := c.load(ctx)
+func loaded(run func(*call, *daemon.Loaded) error) func(*call) error {
+	return func(c *call) error {
+		l, err := c.load()
 		if err != nil {
 			return err
 		}
-		return run(ctx, c, l)
+		return run(c, l)
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,8 +24,8 @@ func (c *call) source() daemon.Source {
 }
 
 // load reads the configuration and prints its findings. A refused configuration is an error.
-func (c *call) load(ctx context.Context) (*daemon.Loaded, error) {
-	l, err := daemon.Load(ctx, c.source())
+func (c *call) load() (*daemon.Loaded, error) {
+	l, err := daemon.Load(c.ctx, c.source())
 	if err != nil {
 		return nil, c.unread(err)
 	}
@@ -51,16 +50,16 @@ func (c *call) accept(l *daemon.Loaded) error {
 
 // loadAndAdvise loads the configuration and adds findings about the machine. For a refused configuration these are only
 // about programs and secrets, so that one mistake does not hide another.
-func (c *call) loadAndAdvise(ctx context.Context) (*daemon.Loaded, error) {
-	l, err := daemon.Load(ctx, c.source())
+func (c *call) loadAndAdvise() (*daemon.Loaded, error) {
+	l, err := daemon.Load(c.ctx, c.source())
 	if err != nil {
 		return nil, c.unread(err)
 	}
 	if l.Config != nil {
-		own := c.daemonHere(ctx, l.Plan)
-		l.Found = append(l.Found, doctor.Advise(ctx, l.Config, l.Plan.Services(""), own)...)
+		own := c.daemonHere(l.Plan)
+		l.Found = append(l.Found, doctor.Advise(c.ctx, l.Config, l.Plan.Services(""), own)...)
 	} else if l.Draft != nil {
-		l.Found = append(l.Found, doctor.Advise(ctx, l.Draft, nil, doctor.Daemon{})...)
+		l.Found = append(l.Found, doctor.Advise(c.ctx, l.Draft, nil, doctor.Daemon{})...)
 	}
 	l.RefuseWhatNeverRuns()
 	return l, nil

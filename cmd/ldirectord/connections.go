@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/netip"
@@ -16,7 +15,7 @@ import (
 
 // connections shows the current connections and persistence templates in the order of the kernel, then the table's
 // counters of each server, which also distinguish marks.
-func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
+func connections(c *call, l *daemon.Loaded) error {
 	virtual := strings.Join(c.args, "")
 	if err := l.Plan.Snapshot().Called(&virtual); err != nil {
 		return err
@@ -32,20 +31,20 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 		newConnectionPrinter(to, c.JSON, nil).end(0)
 		return nil
 	}
-	if err := c.table.Connect(ctx); err != nil {
+	if err := c.table.Connect(c.ctx); err != nil {
 		return err
 	}
-	table, err := c.table.Read(ctx)
+	table, err := c.table.Read(c.ctx)
 	if err != nil {
 		return err
 	}
-	states, err := serverStates(ctx, c)
+	states, err := serverStates(c)
 	if err != nil {
 		return err
 	}
 	owners := newOwners(l.Plan.Services(""), table, states, virtual)
 	out := newConnectionPrinter(to, c.JSON, owners.services)
-	skipped, err := c.table.Connections(ctx, func(e ipvsctl.Connection) error {
+	skipped, err := c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {
 			out.connection(line)
 		}
@@ -63,9 +62,9 @@ func connections(ctx context.Context, c *call, l *daemon.Loaded) error {
 
 // serverStates are the states of servers from the running daemon. Without an answer they are only the servers that
 // orders take out; the table shows the rest.
-func serverStates(ctx context.Context, c *call) (map[lvs.Backend]string, error) {
+func serverStates(c *call) (map[lvs.Backend]string, error) {
 	states := map[lvs.Backend]string{}
-	if report, err := c.report(ctx); err == nil {
+	if report, err := c.report(); err == nil {
 		for _, v := range report.Virtuals {
 			for _, s := range v.Servers {
 				states[lvs.At(v.ID, s.Real)] = s.State

@@ -14,8 +14,8 @@ import (
 
 // examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
 // traffic can't flow.
-func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
-	report := doctor.Examine(ctx, l.Plan.Services(""), c.path, c.daemonHere(ctx, l.Plan))
+func examine(c *call, l *daemon.Loaded) error {
+	report := doctor.Examine(c.ctx, l.Plan.Services(""), c.path, c.daemonHere(l.Plan))
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
@@ -24,10 +24,10 @@ func examine(ctx context.Context, c *call, l *daemon.Loaded) error {
 }
 
 // daemonHere describes the running daemon's part of this machine.
-func (c *call) daemonHere(ctx context.Context, p *director.Plan) doctor.Daemon {
+func (c *call) daemonHere(p *director.Plan) doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}
-	own.Shared, own.Unknown = daemon.Shared(ctx, i, c.source())
+	own.Shared, own.Unknown = daemon.Shared(c.ctx, i, c.source())
 	if c.table.Machine {
 		own.Table, own.Owns = c.table, fwmark.Open(i.Chains()).Owns
 		own.Reach, own.Inspect = c.reach(p), daemon.Announcements(i).Inspect

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"cmp"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -21,9 +20,9 @@ import (
 const readyEnv = "LDIRECTORD_READY_FD"
 
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
-func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
+func (c *call) launch(l *daemon.Loaded) error {
 	if c.Debug || c.Foreground || l.Config.Global.Supervised {
-		return daemon.Run(ctx, daemonOptions(c, l, supervisor(c), nil))
+		return daemon.Run(c.ctx, daemonOptions(c, l, supervisor(c), nil))
 	}
 	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
 	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
@@ -31,7 +30,7 @@ func (c *call) launch(ctx context.Context, l *daemon.Loaded) error {
 		syscall.CloseOnExec(fd)
 		ready := os.NewFile(uintptr(fd), "ready")
 		c.stderr = ready
-		err := daemon.Run(ctx, daemonOptions(c, l, "", ready))
+		err := daemon.Run(c.ctx, daemonOptions(c, l, "", ready))
 		if errors.Is(err, instance.ErrRunning) {
 			return nil // another start was faster
 		}

@@ -53,6 +53,7 @@ func main() {
 type call struct {
 	options
 	output
+	ctx     context.Context // until the command must end
 	argv    []string
 	env     *daemon.Environment
 	manager *daemon.ServiceManager
@@ -74,17 +75,17 @@ func (e exit) Error() string {
 
 // runCommand runs the command of a command line, prints its error, and returns the exit status.
 func runCommand(ctx context.Context, argv []string, stdout, stderr io.Writer, dirs instance.ConfigDirs) int {
-	c := &call{options: options{dirs: dirs}, argv: argv, via: daemon.PassedOn()}
+	c := &call{options: options{dirs: dirs}, ctx: ctx, argv: argv, via: daemon.PassedOn()}
 	raw := bufio.NewWriter(stdout)
 	c.output = output{out: printable.Writer{To: raw}, raw: raw, stdout: stdout, stderr: stderr}
-	err := c.run(ctx)
+	err := c.run()
 	if lost := c.out.Flush(); lost != nil && err == nil {
 		err = fmt.Errorf("writing the answer: %w", lost)
 	}
 	return c.complain(err)
 }
 
-func (c *call) run(ctx context.Context) error {
+func (c *call) run() error {
 	if err := c.parse(c.argv[1:]); err != nil {
 		c.warn("%v", err)
 		io.WriteString(c.stderr, "\n"+usage)
@@ -105,7 +106,7 @@ func (c *call) run(ctx context.Context) error {
 	if c.JSON && !c.command.is("own-json") {
 		c.answer = map[string]any{"error": nil}
 	}
-	err := c.act(ctx)
+	err := c.act()
 	if c.answer != nil {
 		c.conclude(err)
 	}
@@ -113,7 +114,7 @@ func (c *call) run(ctx context.Context) error {
 }
 
 // act runs the command.
-func (c *call) act(ctx context.Context) error {
+func (c *call) act() error {
 	if err := c.find(); err != nil {
 		c.say(err.Error())
 		if missing, is := errors.AsType[instance.Missing](err); is {
@@ -133,7 +134,7 @@ func (c *call) act(ctx context.Context) error {
 	if uid := os.Geteuid(); !c.command.is("perls") && uid != 0 {
 		c.env.User = instance.UserName(uid)
 	}
-	return c.command.run(ctx, c)
+	return c.command.run(c)
 }
 
 // find finds the configuration. For requests to a running daemon its name is enough, even if the file is missing.

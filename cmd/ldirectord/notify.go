@@ -40,24 +40,25 @@ var vrrpStates = map[string]bool{
 // notifyState makes the director serve or not, by the VRRP state: a daemon that was started by standby is promoted or
 // demoted; otherwise the daemon is started or stopped. The last order wins. It is carried out even if this process is
 // killed, because keepalived kills its scripts when it exits.
-func notifyState(ctx context.Context, c *call) error {
+func notifyState(c *call) error {
 	serve, err := vrrpServes(c.args)
 	if err != nil {
 		return exit{exitUsage, fmt.Errorf("notify: %w", err)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
+	var cancel context.CancelFunc
+	c.ctx, cancel = context.WithTimeout(c.ctx, orderTimeout)
 	defer cancel()
 	// keepalived kills its scripts a second after it started them, which may be before the daemon has answered.
 	// SIGTERM is caught rather than ignored, because children would inherit an ignored signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	if word := os.Getenv(workerEnv); word != "" {
-		return obey(ctx, c, instance.Role(word))
+		return obey(c, instance.Role(word))
 	}
 	change := instance.ToLeave
 	if serve {
 		change = instance.ToServe
 	}
-	left, unsaved, err := c.giveRole(ctx, change)
+	left, unsaved, err := c.giveRole(change)
 	if left == instance.NoRole {
 		return err
 	}
@@ -71,11 +72,11 @@ func notifyState(ctx context.Context, c *call) error {
 // giveRole has the running daemon follow an order, otherwise it records the order. It returns the role that is left to
 // be carried out: NoRole if the daemon carries it out, now or as soon as it can, or if it was refused. The role is
 // valid even with an error. It is unsaved if the order is in no file.
-func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (left instance.Role, unsaved bool, err error) {
+func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved bool, err error) {
 	var answer daemon.RoleAnswer
 	begun := run.SinceBoot()
 	words := url.Values{"to": {string(change)}, "given": {strconv.FormatInt(int64(begun), 10)}, "via": c.via}
-	err = c.socket().Order(ctx, daemon.OrderTimeout, "/role", words, &answer)
+	err = c.socket().Order(c.ctx, daemon.OrderTimeout, "/role", words, &answer)
 	refused, _ := errors.AsType[*control.Refusal](err)
 	switch {
 	case err == nil:
@@ -90,7 +91,7 @@ func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (left i
 	case refused != nil && refused.IsFinal():
 		return instance.NoRole, false, err
 	}
-	now, unrecorded := c.recordRole(ctx, begun, change.After)
+	now, unrecorded := c.recordRole(begun, change.After)
 	found := c.found()
 	if !now.StaysUp() || found.Pid == 0 || !c.instance().Stays(found.Process) {
 		return now, unrecorded != nil, unrecorded
@@ -109,9 +110,9 @@ func (c *call) giveRole(ctx context.Context, change instance.RoleChange) (left i
 
 // recordRole replaces the recorded role by what next returns for it, unless a later order is recorded. It holds the
 // lock meanwhile. It returns the role even if it could not be recorded.
-func (c *call) recordRole(ctx context.Context, given time.Duration,
+func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
-	lock, locked := c.instance().LockFolder(ctx)
+	lock, locked := c.instance().LockFolder(c.ctx)
 	if locked == nil {
 		defer lock.Close()
 	}
@@ -172,21 +173,21 @@ func detach(c *call, now instance.Role, unsaved bool) error {
 }
 
 // obey carries out this order, or the last recorded one, and then orders that arrive meanwhile.
-func obey(ctx context.Context, c *call, role instance.Role) error {
+func obey(c *call, role instance.Role) error {
 	os.Unsetenv(workerEnv)
 	// The reader of the output may have gone away. SIGPIPE is caught rather than ignored, because children
 	// would inherit an ignored signal.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	if role != lastOrder {
-		return carryOut(ctx, c, role)
+		return carryOut(c, role)
 	}
 	for {
 		now, err := c.roleFile().Read()
 		if err != nil {
 			return err
 		}
-		err = carryOut(ctx, c, now.Role)
-		if next, unread := c.roleFile().Read(); unread == nil && next.Role == now.Role || ctx.Err() != nil {
+		err = carryOut(c, now.Role)
+		if next, unread := c.roleFile().Read(); unread == nil && next.Role == now.Role || c.ctx.Err() != nil {
 			return err
 		}
 		c.complain(err)
@@ -194,13 +195,13 @@ func obey(ctx context.Context, c *call, role instance.Role) error {
 }
 
 // carryOut starts or stops the daemon by an order. It can stop a running daemon whatever the state of the file.
-func carryOut(ctx context.Context, c *call, role instance.Role) error {
+func carryOut(c *call, role instance.Role) error {
 	switch role {
 	case instance.Started, instance.Active:
-		return c.begin(ctx, c.mayStart)
+		return c.begin(c.mayStart)
 	case instance.Stopped:
 		if found := c.found(); found.Pid != 0 {
-			return end(ctx, found.Process, unix.SIGTERM)
+			return end(c, found.Process, unix.SIGTERM)
 		}
 	}
 	return nil

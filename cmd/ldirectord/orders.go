@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"text/tabwriter"
 	"time"
 
@@ -11,8 +10,8 @@ import (
 )
 
 // listOrders lists the orders in force in the running daemon, or those that the next daemon will find.
-func listOrders(ctx context.Context, c *call) error {
-	list, err := c.orders(ctx)
+func listOrders(c *call) error {
+	list, err := c.orders()
 	switch {
 	case err != nil:
 		return err
@@ -32,15 +31,15 @@ func listOrders(ctx context.Context, c *call) error {
 	return w.Flush()
 }
 
-func (c *call) orders(ctx context.Context) ([]orders.Entry, error) {
+func (c *call) orders() ([]orders.Entry, error) {
 	if c.found().State.Pid != 0 {
-		report, err := c.report(ctx)
+		report, err := c.report()
 		if err != nil {
 			return nil, err
 		}
 		return append([]orders.Entry{}, report.Orders...), nil
 	}
-	l, err := c.load(ctx)
+	l, err := c.load()
 	if err != nil {
 		return nil, err
 	}

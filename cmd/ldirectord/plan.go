@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,8 +17,8 @@ import (
 
 // plan shows what the configuration would change: the table as ipvsadm commands, the mark rules as iptables commands,
 // and then addresses that are announced while their services are healthy. All of them include the effect of orders.
-func plan(ctx context.Context, c *call) error {
-	l, err := c.loadAndAdvise(ctx)
+func plan(c *call) error {
+	l, err := c.loadAndAdvise()
 	if err != nil {
 		return err
 	}
@@ -30,7 +29,7 @@ func plan(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	have, commands, err := machine(ctx, c, l.Plan, given)
+	have, commands, err := machine(c, l.Plan, given)
 	if err != nil {
 		return err
 	}
@@ -103,13 +102,13 @@ func planned(ops []ipvsctl.Op) []change {
 
 // machine reads the table that the configuration would change, and the commands for its mark rules and addresses. A
 // table in memory belongs to the running daemon, so plan compares with an empty one, and shows no other changes.
-func machine(ctx context.Context, c *call, p *director.Plan, given orders.All) (have ipvsctl.Table,
+func machine(c *call, p *director.Plan, given orders.All) (have ipvsctl.Table,
 	commands []string, err error) {
 	if c.table.Live == nil {
 		c.note("compared with an empty table: one in memory belongs to its daemon")
 		return nil, nil, nil
 	}
-	err = c.table.Connect(ctx)
+	err = c.table.Connect(c.ctx)
 	if errors.Is(err, syscall.ENOENT) {
 		c.note("compared with an empty table: the kernel has no IPVS")
 		return nil, nil, nil
@@ -117,10 +116,10 @@ func machine(ctx context.Context, c *call, p *director.Plan, given orders.All) (
 	if err != nil {
 		return nil, nil, err
 	}
-	if have, err = c.table.Read(ctx); err != nil {
+	if have, err = c.table.Read(c.ctx); err != nil {
 		return nil, nil, fmt.Errorf("reading the table: %w", err)
 	}
-	rules, err := fwmark.Open(c.instance().Chains()).Preview(ctx, p.Rules())
+	rules, err := fwmark.Open(c.instance().Chains()).Preview(c.ctx, p.Rules())
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the mark rules: %w", err)
 	}
@@ -130,7 +129,7 @@ func machine(ctx context.Context, c *call, p *director.Plan, given orders.All) (
 			w.Device, w.Local = "", true // the virtual service continues to serve
 		}
 	}
-	idle, err := c.table.Timeouts(ctx, lvs.Timeouts{})
+	idle, err := c.table.Timeouts(c.ctx, lvs.Timeouts{})
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the timeouts: %w", err)
 	}

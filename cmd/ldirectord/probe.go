@@ -29,7 +29,7 @@ type probed struct {
 
 // probe makes each check of the configuration, a virtual service or a server once, and shows a table of results or the
 // conversations.
-func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
+func probe(c *call, l *daemon.Loaded) error {
 	c.env.SetVirtuals(l.Plan)
 	words := append(slices.Clone(c.args), "", "")
 	virtual, real := words[0], words[1]
@@ -44,7 +44,7 @@ func probe(ctx context.Context, c *call, l *daemon.Loaded) error {
 		return fmt.Errorf("%s has no server %s", c.path, strings.Join(c.args, " "))
 	}
 	both := c.bothWays(checks)
-	results, err := c.probeThrough(ctx, l.Plan, both)
+	results, err := c.probeThrough(c.ctx, l.Plan, both)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	_ "embed"
 	"fmt"
 	"io"
@@ -32,7 +31,7 @@ type realServer struct {
 }
 
 // printRealServerScript prints a script that sets up one real server, or any real server that runs it.
-func printRealServerScript(_ context.Context, c *call, l *daemon.Loaded) error {
+func printRealServerScript(c *call, l *daemon.Loaded) error {
 	servers, name, server := realServers(l.Plan.Services("")), c.instanceName(), ""
 	if len(c.args) == 1 {
 		for _, n := range l.Config.Names {

@@ -22,8 +22,8 @@ const idleInterval = 200 * time.Millisecond
 
 // order is a command for one kind of order: for real servers, or for a whole virtual service or address, or every
 // address. With --off an order is taken back.
-func order(kind orders.Kind, whole bool) func(context.Context, *call) error {
-	return func(ctx context.Context, c *call) error {
+func order(kind orders.Kind, whole bool) func(*call) error {
+	return func(c *call) error {
 		what, servers := kind, c.args
 		if c.Off {
 			what = orders.Ready
@@ -31,12 +31,12 @@ func order(kind orders.Kind, whole bool) func(context.Context, *call) error {
 		if whole {
 			servers = []string{append(c.args, orders.EveryAddress)[0], ""}
 		}
-		return setServers(ctx, c, servers, string(what))
+		return setServers(c, servers, string(what))
 	}
 }
 
 // set gives an order for real servers; the last words of the command line are the order.
-func set(ctx context.Context, c *call) error {
+func set(c *call) error {
 	at := len(c.args) - 1
 	if _, err := strconv.Atoi(c.args[at]); err == nil || c.args[at-1] == string(orders.Weigh) {
 		at-- // a number belongs to the word before it, even if that is misspelt
@@ -46,10 +46,10 @@ func set(ctx context.Context, c *call) error {
 		return exit{exitUsage,
 			fmt.Errorf("set %s: %s must come after set", strings.Join(c.args, " "), c.command.Takes)}
 	}
-	return setServers(ctx, c, servers, what)
+	return setServers(c, servers, what)
 }
 
-func setServers(ctx context.Context, c *call, servers []string, what string) error {
+func setServers(c *call, servers []string, what string) error {
 	words := wordsFor(servers)
 	words.Set("order", what)
 	words.Set("why", c.Why)
@@ -66,15 +66,15 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 		return exit{exitUsage, fmt.Errorf("%s: %w", c.verb, err)}
 	}
 	var answer daemon.SetAnswer
-	err = c.socket().Order(ctx, daemon.OrderTimeout, "/set", words, &answer)
+	err = c.socket().Order(c.ctx, daemon.OrderTimeout, "/set", words, &answer)
 	if errors.Is(err, control.ErrNoListener) || errors.Is(err, control.ErrEnding) ||
 		errors.Is(err, control.ErrNoAnswer) {
-		l, refused := c.load(ctx)
+		l, refused := c.load()
 		if refused != nil {
 			return refused
 		}
 		unanswered := err
-		answer, err = daemon.Record(ctx, c.instance(), l.Plan, order)
+		answer, err = daemon.Record(c.ctx, c.instance(), l.Plan, order)
 		err = cmp.Or(err, unconfirmed(c, unanswered))
 	}
 	if err != nil {
@@ -108,9 +108,9 @@ func setServers(ctx context.Context, c *call, servers []string, what string) err
 	isOthers := func(s daemon.OrderedServer) bool { return s.Owner != "" }
 	answer.Servers = slices.DeleteFunc(answer.Servers, isOthers)
 	if order.Kind == orders.Withdraw {
-		return awaitCarried(ctx, c, answer.Servers, "packets still arrive", quiet())
+		return awaitCarried(c, answer.Servers, "packets still arrive", quiet())
 	}
-	return awaitCarried(ctx, c, answer.Servers, "connections are left",
+	return awaitCarried(c, answer.Servers, "connections are left",
 		func(carry lvs.Counters) bool { return carry.Active == 0 })
 }
 
@@ -183,15 +183,15 @@ func unconfirmed(c *call, unanswered error) error {
 }
 
 // awaitCarried waits until the servers' connections fulfil a condition, if the table can be read.
-func awaitCarried(ctx context.Context, c *call, servers []daemon.OrderedServer, left string,
+func awaitCarried(c *call, servers []daemon.OrderedServer, left string,
 	done func(lvs.Counters) bool) error {
 	if c.table.Live == nil {
 		return nil
 	}
-	if err := c.table.Connect(ctx); err != nil {
+	if err := c.table.Connect(c.ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	ctx, cancel := context.WithTimeout(c.ctx, c.Timeout)
 	defer cancel()
 	var keys []lvs.Key
 	for _, s := range servers {

@@ -35,7 +35,7 @@ func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := func(lvs.Counters) bool { t.Error("a table in memory was looked at"); return true }
-	if err := awaitCarried(t.Context(), &call{options: options{table: memory}}, nil, "", asked); err != nil {
+	if err := awaitCarried(&call{ctx: t.Context(), options: options{table: memory}}, nil, "", asked); err != nil {
 		t.Errorf("in memory: %v", err)
 	}
 	server := daemon.OrderedServer{Key: lvs.Key{Protocol: lvs.Mark, Mark: 1}, Addr: netip.MustParseAddrPort("192.0.2.1:80")}
@@ -43,9 +43,9 @@ func TestWaitLooksAtTheTableThatCarries(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			table := emptying{ipvsctl.NewMemory(nil), began.Add(after), server.Addr}
-			c := &call{options: options{table: ipvsctl.Access{Client: table, Live: table}, ordering: ordering{Timeout: 10 * time.Second}}}
+			c := &call{ctx: t.Context(), options: options{table: ipvsctl.Access{Client: table, Live: table}, ordering: ordering{Timeout: 10 * time.Second}}}
 			text := ""
-			if err := awaitCarried(t.Context(), c, []daemon.OrderedServer{server}, "connections are left", idle); err != nil {
+			if err := awaitCarried(c, []daemon.OrderedServer{server}, "connections are left", idle); err != nil {
 				text = err.Error()
 			}
 			if took := time.Since(began); text != want || took < min(after, c.Timeout) || took > min(after, c.Timeout)+idleInterval {

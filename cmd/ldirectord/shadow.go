@@ -19,14 +19,15 @@ import (
 )
 
 // runShadow compares the table with the one that this daemon would write, until a signal or --for ends it.
-func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
+func runShadow(c *call, l *daemon.Loaded) error {
 	if c.table.Live == nil {
 		return errors.New("shadow compares with the kernel's table; one in memory belongs to its daemon")
 	}
 	if err := c.table.Absent(); err != nil { // opening the table would load the module
 		return fmt.Errorf("no daemon has a table on this machine: %w", err)
 	}
-	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	var stop, cancel context.CancelFunc
+	c.ctx, stop = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	if c.For != "" {
 		d, unit, ok := parser.ParseSeconds(c.For)
@@ -34,16 +35,15 @@ func runShadow(ctx context.Context, c *call, l *daemon.Loaded) error {
 			return exit{exitUsage, fmt.Errorf(
 				"--for %s: give a number with a unit, such as 90s, 30m, 2h or 1d", c.For)}
 		}
-		ending, cancel := context.WithTimeout(ctx, d.Duration())
+		c.ctx, cancel = context.WithTimeout(c.ctx, d.Duration())
 		defer cancel()
-		ctx = ending
 	}
-	if err := c.table.Connect(ctx); err != nil {
+	if err := c.table.Connect(c.ctx); err != nil {
 		return err
 	}
 	c.env.SetVirtuals(l.Plan)
 	followed := &followedFile{c: c, inForce: l.Text}
-	r, err := shadow.Run(ctx, shadow.Options{
+	r, err := shadow.Run(c.ctx, shadow.Options{
 		Live: c.table, Plan: l.Plan, Programs: c.WithPrograms, Changed: followed.changed, Say: c.sayNow,
 		Update: c.writeReport,
 	})
@@ -80,7 +80,7 @@ type followedFile struct {
 }
 
 // changed returns the plan of a changed file that has been stable for a second. A refused file is reported.
-func (f *followedFile) changed(ctx context.Context) *director.Plan {
+func (f *followedFile) changed(context.Context) *director.Plan {
 	text, err := f.c.source().Read()
 	settled := err == nil && bytes.Equal(text, f.seen)
 	f.seen = text
@@ -88,7 +88,7 @@ func (f *followedFile) changed(ctx context.Context) *director.Plan {
 		return nil
 	}
 	f.inForce = text
-	l, err := f.c.load(ctx)
+	l, err := f.c.load()
 	if err != nil {
 		f.c.sayNow(cmp.Or(err.Error(), "The file has changed; it is refused"))
 		return nil

@@ -19,8 +19,8 @@ import (
 )
 
 // start starts the daemon to serve, unless it runs.
-func start(ctx context.Context, c *call) error {
-	return c.begin(ctx, func(_ *daemon.Loaded, runs bool) error {
+func start(c *call) error {
+	return c.begin(func(_ *daemon.Loaded, runs bool) error {
 		switch {
 		case os.Getenv(readyEnv) != "": // this process is the daemon in the background
 		case runs:
@@ -36,13 +36,13 @@ func start(ctx context.Context, c *call) error {
 
 // standby starts a daemon that checks and leaves the table alone until notify promotes it. A promoted daemon that
 // crashed serves again, and a running daemon keeps its role.
-func standby(ctx context.Context, c *call) error {
-	return c.begin(ctx, func(_ *daemon.Loaded, runs bool) error {
+func standby(c *call) error {
+	return c.begin(func(_ *daemon.Loaded, runs bool) error {
 		if runs {
-			_, _, err := c.giveRole(ctx, instance.ToStayUp)
+			_, _, err := c.giveRole(instance.ToStayUp)
 			return err
 		}
-		_, err := c.recordRole(ctx, run.SinceBoot(), func(last instance.Role) instance.Role {
+		_, err := c.recordRole(run.SinceBoot(), func(last instance.Role) instance.Role {
 			if last.StaysUp() {
 				return last
 			}
@@ -54,22 +54,22 @@ func standby(ctx context.Context, c *call) error {
 
 // begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. prepare is
 // called first; runs: a daemon is already running.
-func (c *call) begin(ctx context.Context, prepare func(l *daemon.Loaded, runs bool) error) error {
-	l, err := c.load(ctx)
+func (c *call) begin(prepare func(l *daemon.Loaded, runs bool) error) error {
+	l, err := c.load()
 	if err != nil {
 		return err
 	}
 	if c.waitsForUs(c.found()) {
 		return nil
 	}
-	runs, err := runs(ctx, c, l)
+	runs, err := runs(c, l)
 	if err != nil {
 		return err
 	}
 	if err := prepare(l, runs); err != nil || runs {
 		return err
 	}
-	return c.launch(ctx, l)
+	return c.launch(l)
 }
 
 // waitsForUs reports whether a daemon that is stopping may be waiting for this command, which a daemon passed on: with
@@ -80,7 +80,7 @@ func (c *call) waitsForUs(daemon instance.Found) bool {
 }
 
 // runs reports whether the daemon runs and stays. In the process that should become the daemon that is an error.
-func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
+func runs(c *call, l *daemon.Loaded) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {
 		return false, nil
@@ -93,22 +93,22 @@ func runs(ctx context.Context, c *call, l *daemon.Loaded) (bool, error) {
 		}
 		return true, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, daemon.EndTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
 	defer cancel()
 	return false, found.Await(ctx)
 }
 
 // reload has the running daemon read the file again, if it is good, and waits until the table follows it. A daemon
 // without a control socket gets a signal, and reports no result.
-func reload(ctx context.Context, c *call) error {
-	l, err := c.load(ctx)
+func reload(c *call) error {
+	l, err := c.load()
 	if err != nil {
 		if c.found().Pid != 0 { // for its log, status and metrics
 			words := url.Values{"refused": {err.Error()}}
 			if l != nil {
 				words["refused"] = l.Refusals()
 			}
-			_ = c.socket().Order(ctx, control.AskTimeout, "/reload", words, new(struct{}))
+			_ = c.socket().Order(c.ctx, control.AskTimeout, "/reload", words, new(struct{}))
 		}
 		return err
 	}
@@ -127,7 +127,7 @@ func reload(ctx context.Context, c *call) error {
 	if c.Empty {
 		words.Set("empty", "")
 	}
-	err = c.socket().Order(ctx, daemon.ReloadTimeout, "/reload", words, new(struct{}))
+	err = c.socket().Order(c.ctx, daemon.ReloadTimeout, "/reload", words, new(struct{}))
 	refused, _ := errors.AsType[*control.Refusal](err)
 	switch {
 	case errors.Is(err, control.ErrEnding) && c.waitsForUs(c.found()):
@@ -137,15 +137,15 @@ func reload(ctx context.Context, c *call) error {
 	case refused != nil && refused.Status == http.StatusConflict:
 		return exit{exitConfig, err}
 	case err == nil:
-		c.warnOfOrders(ctx)
+		c.warnOfOrders()
 	}
 	return err
 }
 
 // warnOfOrders names the orders whose servers the file does not have any more.
-func (c *call) warnOfOrders(ctx context.Context) {
+func (c *call) warnOfOrders() {
 	var lost []string
-	all, _ := c.orders(ctx)
+	all, _ := c.orders()
 	for _, o := range all {
 		if o.Lost {
 			lost = append(lost, o.Backend.String())

@@ -22,26 +22,26 @@ const siblingTimeout = 10 * time.Second
 
 // showStatus shows whether the daemon runs, with the texts and exit statuses of the Perl ldirectord. With --verbose or
 // --json it shows the daemon's report; a missing report has an exit status of its own.
-func showStatus(ctx context.Context, c *call) error {
+func showStatus(c *call) error {
 	found := c.found()
 	if pid := found.Pid; pid != 0 {
 		if c.Watch != 0 {
-			return watch(ctx, c)
+			return watch(c)
 		}
 		c.say(fmt.Sprintf("ldirectord for %s is running with pid: %d", c.path, pid))
 		if last, _ := c.roleFile().Read(); last.Role == instance.Standby && !c.Verbose && !c.JSON {
 			c.say("standing by: it checks and leaves the table to another director")
 		}
-		err := showReport(ctx, c, pid)
+		err := showReport(c, pid)
 		if !c.JSON {
-			showSiblings(ctx, c, found.State.Execute)
+			showSiblings(c, found.State.Execute)
 		}
 		return err
 	}
 	if c.JSON {
 		c.printJSON(&status.Report{Config: c.path})
 	}
-	if _, err := c.load(ctx); err != nil {
+	if _, err := c.load(); err != nil {
 		return err
 	}
 	ended := exitStopped
@@ -75,15 +75,15 @@ func (o *options) elsewhere() string {
 }
 
 // showReport prints the daemon's report, if an option requests it.
-func showReport(ctx context.Context, c *call, pid int) error {
+func showReport(c *call, pid int) error {
 	if !c.Verbose && !c.JSON {
 		if err := c.perlRuns(); err != nil {
 			c.warn("%v", err)
 		}
-		showLacking(ctx, c)
+		showLacking(c)
 		return nil
 	}
-	report, err := c.report(ctx)
+	report, err := c.report()
 	switch {
 	case err != nil && c.JSON:
 		c.printJSON(&status.Report{Running: true, Config: c.path, Pid: pid, Error: err.Error()})
@@ -98,8 +98,8 @@ func showReport(ctx context.Context, c *call, pid int) error {
 }
 
 // showLacking prints how many virtual services have no server, if any, and if the daemon answers in a second.
-func showLacking(ctx context.Context, c *call) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+func showLacking(c *call) {
+	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()
 	text, err := c.socket().Ask(ctx, "/lacking")
 	var lacking, all int
@@ -118,16 +118,16 @@ func (o *options) perlRuns() error {
 }
 
 // report requests the status of the running daemon.
-func (o *options) report(ctx context.Context) (*status.Report, error) {
-	text, err := o.socket().Ask(ctx, "/status")
+func (c *call) report() (*status.Report, error) {
+	text, err := c.socket().Ask(c.ctx, "/status")
 	if err != nil {
-		return nil, cmp.Or(o.perlRuns(), err)
+		return nil, cmp.Or(c.perlRuns(), err)
 	}
 	return status.ReadReport(text)
 }
 
 // showSiblings prints the status of the daemons that execute= names.
-func showSiblings(ctx context.Context, c *call, names []string) {
+func showSiblings(c *call, names []string) {
 	words := []string{"status"}
 	if c.Verbose {
 		words = append(words, "--verbose")
@@ -139,7 +139,7 @@ func showSiblings(ctx context.Context, c *call, names []string) {
 	c.out.Flush() // which remembers an error
 	via := c.via.And(c.path)
 	for _, name := range via.Others(names, c.dirs) {
-		ctx, cancel := context.WithTimeout(ctx, siblingTimeout)
+		ctx, cancel := context.WithTimeout(c.ctx, siblingTimeout)
 		cmd := exec.CommandContext(ctx, self, slices.Concat(c.own(), []string{name}, words)...)
 		cmd.Env = append(os.Environ(), via.Env())
 		cmd.Stdout, cmd.Stderr = c.stdout, c.stderr

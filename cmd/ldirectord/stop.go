@@ -14,44 +14,44 @@ import (
 )
 
 // stop stops the running daemon, whatever the state of the file, and waits until it has cleaned up.
-func stop(ctx context.Context, c *call) error {
+func stop(c *call) error {
 	found := c.found()
 	switch {
 	case found.Pid == 0:
 		if there := c.elsewhere(); there != "" {
 			c.warn("%s", there)
 		}
-		_, err := c.load(ctx)
+		_, err := c.load()
 		return err
 	case c.waitsForUs(found):
 		return nil
 	case c.Keep:
-		return handOver(ctx, c, found.Process)
+		return handOver(c, found.Process)
 	default:
-		return end(ctx, found.Process, unix.SIGTERM)
+		return end(c, found.Process, unix.SIGTERM)
 	}
 }
 
 // end sends a signal to the daemon and waits until it exits.
-func end(ctx context.Context, p instance.Process, sig syscall.Signal) error {
+func end(c *call, p instance.Process, sig syscall.Signal) error {
 	if err := send(p.Pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, daemon.EndTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, daemon.EndTimeout)
 	defer cancel()
 	return p.Await(ctx)
 }
 
 // handOver stops the daemon, which leaves the table as it is, and the processes that a Perl daemon forked. A daemon
 // that hangs is killed.
-func handOver(ctx context.Context, c *call, p instance.Process) error {
+func handOver(c *call, p instance.Process) error {
 	forked := p.Forked()
-	if err := end(ctx, p, daemon.SignalHandOver); err != nil {
-		if _, unsent := errors.AsType[syscall.Errno](err); unsent || ctx.Err() != nil {
+	if err := end(c, p, daemon.SignalHandOver); err != nil {
+		if _, unsent := errors.AsType[syscall.Errno](err); unsent || c.ctx.Err() != nil {
 			return err
 		}
 		c.warn("the daemon with pid %d has not ended after %v and is killed", p.Pid, daemon.EndTimeout)
-		if err := end(ctx, p, unix.SIGKILL); err != nil {
+		if err := end(c, p, unix.SIGKILL); err != nil {
 			return err
 		}
 	}
@@ -68,20 +68,20 @@ func send(pid int, sig syscall.Signal) error {
 }
 
 // restart replaces the running daemon by a new one; the table stays as it is meanwhile.
-func restart(ctx context.Context, c *call, l *daemon.Loaded) error {
+func restart(c *call, l *daemon.Loaded) error {
 	if found := c.found(); found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
-			return restartSupervised(ctx, c, by)
+			return restartSupervised(c, by)
 		}
 		keepSpelling(c, found.State)
 		if err := c.instance().MayStart(); err != nil { // while the old one still serves
 			return err
 		}
-		if err := handOver(ctx, c, found.Process); err != nil {
+		if err := handOver(c, found.Process); err != nil {
 			return err
 		}
 	}
-	return c.launch(ctx, l)
+	return c.launch(l)
 }
 
 // keepSpelling starts the next daemon with the same name as the previous one, so that its pid file keeps its path.
@@ -97,10 +97,10 @@ func keepSpelling(c *call, before instance.State) {
 }
 
 // tryRestart restarts a daemon that runs.
-func tryRestart(ctx context.Context, c *call) error {
+func tryRestart(c *call) error {
 	if c.found().Pid == 0 {
-		_, err := c.load(ctx)
+		_, err := c.load()
 		return err
 	}
-	return loaded(restart)(ctx, c)
+	return loaded(restart)(c)
 }

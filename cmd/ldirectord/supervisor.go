@@ -40,11 +40,11 @@ func unitOf(groups string) instance.Supervisor {
 }
 
 // restartSupervised has the supervisor restart its daemon. The unit's ExecStop then leaves the table in place.
-func restartSupervised(ctx context.Context, c *call, by instance.Supervisor) error {
+func restartSupervised(c *call, by instance.Supervisor) error {
 	if by == somebody {
 		return errors.New("the daemon runs in the foreground: restart it where it was started")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*daemon.EndTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, 2*daemon.EndTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "systemctl", "restart", "--", string(by))
 	cmd.Stdout, cmd.Stderr = c.stderr, c.stderr

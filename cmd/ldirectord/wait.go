@@ -10,18 +10,18 @@ import (
 )
 
 // waitFor waits until a server is up or out.
-func waitFor(ctx context.Context, c *call) error {
+func waitFor(c *call) error {
 	last := len(c.args) - 1
 	word := c.args[last]
 	if word != "up" && word != "out" {
 		return exit{exitUsage, fmt.Errorf("wait: %q: up and out are allowed", word)}
 	}
 	c.args = c.args[:last]
-	now, err := c.askWhy(ctx)
+	now, err := c.askWhy()
 	if err != nil {
 		return err
 	}
-	ending, cancel := context.WithTimeout(ctx, c.Timeout)
+	ending, cancel := context.WithTimeout(c.ctx, c.Timeout)
 	defer cancel()
 	awaited := now.Servers
 	for {
@@ -34,7 +34,7 @@ func waitFor(ctx context.Context, c *call) error {
 			late := fmt.Errorf("%s of %s is not %s after %v", s.Real, s.Virtual, word, c.Timeout)
 			return exit{exitLate, late}
 		}
-		now, err := c.askWhy(ctx)
+		now, err := c.askWhy()
 		switch {
 		case now == nil: // a daemon that stops may be followed by another one
 		case err != nil && word == "up": // the server has left the file

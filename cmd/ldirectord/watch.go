@@ -27,7 +27,7 @@ const (
 )
 
 // watch shows the daemon's report at each interval, until q is typed or a signal ends the command.
-func watch(ctx context.Context, c *call) error {
+func watch(c *call) error {
 	terminal, ok := c.stdout.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return errNotRedrawn
@@ -37,7 +37,8 @@ func watch(ctx context.Context, c *call) error {
 		return errNotRedrawn
 	}
 	defer giveBack()
-	ctx, end := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
+	var end context.CancelFunc
+	c.ctx, end = signal.NotifyContext(c.ctx, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGPIPE)
 	defer end()
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)
@@ -52,7 +53,7 @@ func watch(ctx context.Context, c *call) error {
 	screen := &status.Screen{Title: c.instanceName(), Plain: os.Getenv("NO_COLOR") != ""}
 	for due := true; ; {
 		if due {
-			screen.Take(c.report(ctx))
+			screen.Take(c.report())
 		}
 		size, err := unix.IoctlGetWinsize(int(terminal.Fd()), unix.TIOCGWINSZ)
 		if err != nil {
@@ -63,7 +64,7 @@ func watch(ctx context.Context, c *call) error {
 			return fmt.Errorf("writing to the terminal: %w", err)
 		}
 		select {
-		case <-ctx.Done():
+		case <-c.ctx.Done():
 			return nil
 		case <-next.C:
 			due = true

@@ -232,7 +232,7 @@ func (w *way) source(path string) daemon.Source {
 
 // command runs a command of the command line in this process.
 func (w *way) command(t *testing.T, path, verb string, out io.Writer) {
-	c := &call{options: options{dirs: configDirs, path: path, RunDir: w.dir, IPVS: "memory"}, env: w.env}
+	c := &call{ctx: t.Context(), options: options{dirs: configDirs, path: path, RunDir: w.dir, IPVS: "memory"}, env: w.env}
 	raw := bufio.NewWriter(out)
 	c.output = output{out: printable.Writer{To: raw}, raw: raw, stdout: out, stderr: out}
 	c.NoLookup, c.All = true, true
@@ -240,7 +240,7 @@ func (w *way) command(t *testing.T, path, verb string, out io.Writer) {
 	if c.verb, c.command = name, commands[name]; form != "" {
 		c.JSON, c.answer, c.raw = true, map[string]any{"error": nil}, bufio.NewWriter(io.Discard)
 	}
-	err := c.command.run(t.Context(), c)
+	err := c.command.run(c)
 	if c.answer != nil {
 		c.conclude(err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +11,8 @@ import (
 )
 
 // why shows the results of a real server's checks and the actions that followed.
-func why(ctx context.Context, c *call) error {
-	found, err := c.askWhy(ctx)
+func why(c *call) error {
+	found, err := c.askWhy()
 	if err != nil {
 		return err
 	}
@@ -27,15 +26,15 @@ func why(ctx context.Context, c *call) error {
 
 // askWhy requests the history of [VIRTUAL] REAL from the running daemon. An unknown server is an error, with an empty
 // answer.
-func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
-	asked := wordsFor(o.args)
-	if o.found().Pid == 0 {
+func (c *call) askWhy() (*status.Why, error) {
+	asked := wordsFor(c.args)
+	if c.found().Pid == 0 {
 		const none = "no daemon runs for %s: only a running daemon knows the state of its servers"
-		return nil, errors.New(cmp.Or(o.elsewhere(), fmt.Sprintf(none, o.path)))
+		return nil, errors.New(cmp.Or(c.elsewhere(), fmt.Sprintf(none, c.path)))
 	}
-	text, err := o.socket().Ask(ctx, "/why?"+asked.Encode())
+	text, err := c.socket().Ask(c.ctx, "/why?"+asked.Encode())
 	if err != nil {
-		return nil, cmp.Or(o.perlRuns(), err)
+		return nil, cmp.Or(c.perlRuns(), err)
 	}
 	found := &status.Why{}
 	if err := json.Unmarshal(text, found); err != nil {
@@ -48,7 +47,7 @@ func (o *options) askWhy(ctx context.Context) (*status.Why, error) {
 		}
 		return found, fmt.Errorf("%s has no real server %s%s; "+
 			"the last word must be a real server, as status -v shows it",
-			o.path, asked.Get("server"), of)
+			c.path, asked.Get("server"), of)
 	}
 	return found, nil
 }
