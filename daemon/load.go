@@ -81,9 +81,7 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 			Text: "there is no virtual service, so the daemon has nothing to do",
 		})
 	}
-	if own := doctor.JudgeMarks(cfg); len(own) > 0 {
-		l.Found, plan = append(l.Found, own...), nil
-	}
+	l.Found = append(l.Found, doctor.JudgeMarks(cfg)...)
 	l.Found = append(l.Found, doctor.JudgePrograms(cfg)...)
 	for _, name := range cfg.Global.Execute {
 		if _, err := s.Dirs.Find(name); err != nil {
@@ -91,7 +89,7 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 				Text: "execute starts nothing: there is no configuration file " + name})
 		}
 	}
-	if plan == nil || found.HasErrors() {
+	if l.Found.HasErrors() {
 		l.Draft = cfg
 		return l
 	}

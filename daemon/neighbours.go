@@ -91,11 +91,12 @@ func (n *neighbours) findPerls(known map[int]bool) {
 			n.perls[s.Process] = &perl{Stranger: s, path: path}
 		case !n.everybody:
 		case s.RunDir != "":
-			what := fmt.Sprintf("the run folder %s of pid %d is not looked at", s.RunDir, s.Pid)
-			n.unknown = append(n.unknown, what)
+			n.unknown = append(n.unknown,
+				fmt.Sprintf("the run folder %s of pid %d is not looked at", s.RunDir, s.Pid))
 		default:
-			what := fmt.Sprintf("the file of the Perl ldirectord with pid %d can't be read", s.Pid)
-			n.unknown = append(n.unknown, what+", or its network namespace")
+			const unread = "the file of the Perl ldirectord with pid %d can't be read, " +
+				"or its network namespace"
+			n.unknown = append(n.unknown, fmt.Sprintf(unread, s.Pid))
 		}
 	}
 	n.everybody = false

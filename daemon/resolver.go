@@ -19,13 +19,16 @@ import (
 
 // systemNames looks up names as the system does: hosts file, resolver, services database.
 type systemNames struct {
-	hosts func() map[string][]netip.Addr // the hosts file; nil: package net reads it
+	hosts func() hosts // nil: package net reads the hosts file
 }
+
+// hosts are the addresses of each name in a hosts file.
+type hosts map[string][]netip.Addr
 
 // newSystemNames returns look-ups for one reading of a file. They read the hosts file themselves: package net takes a
 // new one into account only after five seconds, and a reload that comes sooner would keep the old addresses.
 func newSystemNames() systemNames {
-	return systemNames{sync.OnceValue(func() map[string][]netip.Addr {
+	return systemNames{sync.OnceValue(func() hosts {
 		order, err := os.ReadFile("/etc/nsswitch.conf")
 		if err == nil && !hostsFirst(string(order)) {
 			return nil
@@ -47,9 +50,8 @@ func hostsFirst(order string) bool {
 	return true
 }
 
-// hostsIn returns the addresses of each name in a hosts file.
-func hostsIn(text string) map[string][]netip.Addr {
-	found := map[string][]netip.Addr{}
+func hostsIn(text string) hosts {
+	found := hosts{}
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
 		fields := strings.Fields(line) // address, names

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"fmt"
-	"net/netip"
 	"testing"
 )
 
@@ -54,7 +53,7 @@ func TestAddressesInAHostsFile(t *testing.T) {
 wrong rs1
 192.0.2.4
 `
-	n := systemNames{func() map[string][]netip.Addr { return hostsIn(file) }}
+	n := systemNames{func() hosts { return hostsIn(file) }}
 	for _, c := range []struct {
 		name string
 		ipv6 bool

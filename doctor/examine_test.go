@@ -78,7 +78,7 @@ func healthyFacts() facts {
 
 // asks has doctor check servers at virtual addresses, as clients do.
 func asks(f *facts) {
-	f.daemon.Reach = func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error) {
+	f.daemon.Reach = func(context.Context, []checker.Spec) (Reached, error) {
 		return nil, nil
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"ldirectord/announce"
-	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/director"
 	"ldirectord/fwmark"
@@ -41,15 +40,15 @@ type facts struct {
 	noIPVS   Finding // zero if the kernel has IPVS
 	// whether ip_vs_ftp is loaded, which the kernel does not load by itself
 	ftpLoaded  bool
-	idle       lvs.Timeouts                    // in the kernel; zero if they are not known
-	listening  listeners                       // nil if unknown
-	neighbours neighbours                      // the hardware addresses that answer for an address on the network
-	refused    map[netip.AddrPort]error        // fallback servers that accept no connection
-	reached    map[checker.Spec]checker.Result // how real servers answered checks at virtual addresses
-	noPing     bool                            // this program may send no pings
-	noMail     bool                            // there is a shell and no mail program
-	nat        string                          // a rule that translates the sources of packets, "" for none
-	marks      *fwmark.Machine                 // the rules that set and use marks; nil if not read
+	idle       lvs.Timeouts             // in the kernel; zero if they are not known
+	listening  listeners                // nil if unknown
+	neighbours neighbours               // the hardware addresses that answer for an address on the network
+	refused    map[netip.AddrPort]error // fallback servers that accept no connection
+	reached    Reached
+	noPing     bool            // this program may send no pings
+	noMail     bool            // there is a shell and no mail program
+	nat        string          // a rule that translates the sources of packets, "" for none
+	marks      *fwmark.Machine // the rules that set and use marks; nil if not read
 	// why marks can't be set, by family (IPv6); a zero Finding if they can
 	unsettable map[bool]Finding
 	daemon     Daemon

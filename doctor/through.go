@@ -22,7 +22,10 @@ import (
 )
 
 // Reach makes each of these checks through virtual addresses once.
-type Reach func(context.Context, []checker.Spec) (map[checker.Spec]checker.Result, error)
+type Reach func(context.Context, []checker.Spec) (Reached, error)
+
+// Reached is how real servers answered checks at virtual addresses.
+type Reached map[checker.Spec]checker.Result
 
 // isThrough reports whether clients reach a server at the virtual address itself.
 func isThrough(m director.Member) bool { return m.Dest.Forward != lvs.Masq && !m.Fallback }
@@ -49,7 +52,7 @@ func waysOf(s director.Service) (list []checker.Spec) {
 }
 
 // reachable checks the servers. The error is the reason why a check is not possible.
-func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (map[checker.Spec]checker.Result, error) {
+func reachable(ctx context.Context, reach Reach, ways []checker.Spec) (Reached, error) {
 	ways = ways[:min(len(ways), maxQuestions)]
 	answers, err := reach(ctx, ways)
 	for _, way := range ways {

@@ -9,10 +9,13 @@ import (
 	"ldirectord/orders"
 )
 
+// action is what a command does.
+type action func(*call) error
+
 // command is one command: a row of commands.txt, and its function.
 type command struct {
 	entry
-	run func(*call) error
+	run action
 
 	// The words that may follow the command. The commands of the Perl ldirectord have none: they ignore further
 	// words, as the Perl does.
@@ -27,7 +30,7 @@ type command struct {
 func (c command) is(word string) bool { return slices.Contains(strings.Fields(c.head["is"]), word) }
 
 // commands lists all commands.
-var commands = commandsOf(map[string]func(*call) error{
+var commands = commandsOf(map[string]action{
 	"start":             start,
 	"stop":              stop,
 	"restart":           loaded(restart),
@@ -56,7 +59,7 @@ var commands = commandsOf(map[string]func(*call) error{
 	"doctor":            loaded(examine),
 })
 
-func commandsOf(run map[string]func(*call) error) map[string]command {
+func commandsOf(run map[string]action) map[string]command {
 	all := map[string]command{}
 	for _, e := range commandEntries {
 		c := command{entry: e, run: run[e.name], Takes: e.argument, Options: strings.Fields(e.head["options"])}
@@ -69,7 +72,7 @@ func commandsOf(run map[string]func(*call) error) map[string]command {
 }
 
 // loaded is a command that needs the configuration. With a refused configuration it fails.
-func loaded(run func(*call, *daemon.Loaded) error) func(*call) error {
+func loaded(run func(*call, *daemon.Loaded) error) action {
 	return func(c *call) error {
 		l, err := c.load()
 		if err != nil {

@@ -23,11 +23,22 @@ func (c *call) source() daemon.Source {
 	}
 }
 
+// read reads the configuration. A file that can't be read has the exit status of a refused one, as with the Perl
+// ldirectord; a file that is lost has the usual one. In the foreground it is that of a crash, so that a service manager
+// tries again.
+func (c *call) read() (*daemon.Loaded, error) {
+	l, err := daemon.Load(c.ctx, c.source())
+	if err != nil && !c.Foreground && !errors.Is(err, fs.ErrNotExist) {
+		err = exit{exitConfig, err}
+	}
+	return l, err
+}
+
 // load reads the configuration and prints its findings. A refused configuration is an error.
 func (c *call) load() (*daemon.Loaded, error) {
-	l, err := daemon.Load(c.ctx, c.source())
+	l, err := c.read()
 	if err != nil {
-		return nil, c.unread(err)
+		return nil, err
 	}
 	return l, c.accept(l)
 }
@@ -51,9 +62,9 @@ func (c *call) accept(l *daemon.Loaded) error {
 // loadAndAdvise loads the configuration and adds findings about the machine. For a refused configuration these are only
 // about programs and secrets, so that one mistake does not hide another.
 func (c *call) loadAndAdvise() (*daemon.Loaded, error) {
-	l, err := daemon.Load(c.ctx, c.source())
+	l, err := c.read()
 	if err != nil {
-		return nil, c.unread(err)
+		return nil, err
 	}
 	if l.Config != nil {
 		own := c.daemonHere(l.Plan)
@@ -63,15 +74,6 @@ func (c *call) loadAndAdvise() (*daemon.Loaded, error) {
 	}
 	l.RefuseWhatNeverRuns()
 	return l, nil
-}
-
-// unread gives a file that can't be read the exit status of a refused one, as the Perl ldirectord does; for a file that
-// is lost it is the usual one. In the foreground it is that of a crash, so that a service manager tries again.
-func (c *call) unread(err error) error {
-	if c.Foreground || errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return exit{exitConfig, err}
 }
 
 // refused is the exit status for a refused configuration. A failed look-up is not a mistake in the file: in the

@@ -37,7 +37,7 @@ func (c *call) daemonHere(p *director.Plan) doctor.Daemon {
 
 // reach checks real servers through virtual addresses.
 func (c *call) reach(p *director.Plan) doctor.Reach {
-	return func(ctx context.Context, specs []checker.Spec) (map[checker.Spec]checker.Result, error) {
+	return func(ctx context.Context, specs []checker.Spec) (doctor.Reached, error) {
 		var checks []director.Check
 		build := c.env.Builder()
 		for _, s := range specs {
@@ -45,7 +45,7 @@ func (c *call) reach(p *director.Plan) doctor.Reach {
 			checks = append(checks, director.Check{Spec: s, Task: &schedule.Task{Checker: check}})
 		}
 		results, err := c.probeThrough(ctx, p, checks)
-		answers := map[checker.Spec]checker.Result{}
+		answers := doctor.Reached{}
 		for _, check := range checks {
 			answers[check.Spec] = results[check.Task].Result
 		}

@@ -27,6 +27,9 @@ type probed struct {
 	tape *transcript.Tape // nil: without a conversation
 }
 
+// outcomes are those of all checks.
+type outcomes map[*schedule.Task]probed
+
 // probe makes each check of the configuration, a virtual service or a server once, and shows a table of results or the
 // conversations.
 func probe(c *call, l *daemon.Loaded) error {
@@ -93,7 +96,7 @@ func (c *call) goesThrough(check director.Check) bool {
 
 // probeThrough makes every check once, those through a virtual address by private services of this call.
 func (c *call) probeThrough(ctx context.Context, p *director.Plan,
-	checks []director.Check) (results map[*schedule.Task]probed, err error) {
+	checks []director.Check) (results outcomes, err error) {
 	var ways []checker.Through
 	for _, check := range checks {
 		if c.goesThrough(check) {
@@ -119,7 +122,7 @@ type row struct {
 	Said    string  `json:"said,omitempty"` // with --verbose
 }
 
-func rowsOf(checks []director.Check, results map[*schedule.Task]probed) []row {
+func rowsOf(checks []director.Check, results outcomes) []row {
 	rows := []row{}
 	for _, c := range checks {
 		one := row{Virtual: c.Virtual, Real: c.Real, Check: c.Name, State: "off", Detail: c.Waits}
@@ -166,8 +169,8 @@ func printResults(c *call, rows []row) {
 }
 
 // probeAll makes every check once; equal checks share a result.
-func probeAll(ctx context.Context, checks []director.Check, taped bool) map[*schedule.Task]probed {
-	results := map[*schedule.Task]probed{}
+func probeAll(ctx context.Context, checks []director.Check, taped bool) outcomes {
+	results := outcomes{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, maxProbes)

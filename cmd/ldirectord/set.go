@@ -22,7 +22,7 @@ const idleInterval = 200 * time.Millisecond
 
 // order is a command for one kind of order: for real servers, or for a whole virtual service or address, or every
 // address. With --off an order is taken back.
-func order(kind orders.Kind, whole bool) func(*call) error {
+func order(kind orders.Kind, whole bool) action {
 	return func(c *call) error {
 		what, servers := kind, c.args
 		if c.Off {
