@@ -4,35 +4,33 @@ import (
 	"fmt"
 	"os"
 
-	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/parser"
 )
 
 // check reads the configuration and prints all findings about it and about this machine.
 func check(c *call) error {
-	l, err := c.loadAndAdvise()
-	if err != nil {
+	if err := c.loadAndAdvise(); err != nil {
 		return err
 	}
-	isRefused := l.Plan == nil || c.WarningsAreErrors && len(l.Found.Warnings()) > 0
+	isRefused := c.Plan == nil || c.WarningsAreErrors && len(c.Found.Warnings()) > 0
 	if c.answer != nil {
 		// in the form of the conformance corpus
-		c.answer["warnings"], c.answer["diagnostics"] = findings(l.Found.Warnings()), findings(l.Found)
+		c.answer["warnings"], c.answer["diagnostics"] = findings(c.Found.Warnings()), findings(c.Found)
 		c.answer["error_kind"], c.answer["error_line"] = nil, nil
-		if errors := findings(l.Found.Errors()); len(errors) > 0 {
+		if errors := findings(c.Found.Errors()); len(errors) > 0 {
 			e := errors[0]
 			c.answer["error"], c.answer["error_kind"], c.answer["error_line"] = e.Text, e.Kind, e.Line
 		}
 		switch {
-		case l.Config == nil:
+		case c.Config == nil:
 		case c.WithSecrets:
-			c.answer["config"] = l.Config
+			c.answer["config"] = c.Config
 		default:
-			c.answer["config"] = l.Config.WithoutSecrets()
+			c.answer["config"] = c.Config.WithoutSecrets()
 		}
 	} else {
-		printCheck(c, l)
+		printCheck(c)
 	}
 	if isRefused {
 		return exit{status: exitConfig}
@@ -43,8 +41,8 @@ func check(c *call) error {
 // screen is the number of lines that check prints without --all, the verdict included.
 const screen = 20
 
-func printCheck(c *call, l *daemon.Loaded) {
-	found, left := l.Found.ByPosition(), 0
+func printCheck(c *call) {
+	found, left := c.Found.ByPosition(), 0
 	if !c.All {
 		found, left = found.Brief().Within(screen - 2)
 	}
@@ -52,16 +50,16 @@ func printCheck(c *call, l *daemon.Loaded) {
 	for _, d := range found {
 		line := d.String() + "\n"
 		if quotes {
-			line = d.Render(l.Text) // with the line itself
+			line = d.Render(c.Text) // with the line itself
 		}
 		fmt.Fprint(c.out, line)
 	}
 	if left > 0 {
 		c.tell("%s", c.moreFindings(left))
 	}
-	verdict := countFindings(l.Found)
-	if l.Config != nil {
-		verdict += "; v" + l.Summary()[1:]
+	verdict := countFindings(c.Found)
+	if c.Config != nil {
+		verdict += "; v" + c.Summary()[1:]
 	}
 	c.tell("%s: %s", c.path, verdict)
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/daemon"
 	"ldirectord/orders"
 )
 
@@ -72,13 +71,12 @@ func commandsOf(run map[string]action) map[string]command {
 }
 
 // loaded is a command that needs the configuration. With a refused configuration it fails.
-func loaded(run func(*call, *daemon.Loaded) error) action {
+func loaded(run action) action {
 	return func(c *call) error {
-		l, err := c.load()
-		if err != nil {
+		if err := c.load(); err != nil {
 			return err
 		}
-		return run(c, l)
+		return run(c)
 	}
 }
 

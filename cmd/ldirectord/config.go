@@ -26,63 +26,61 @@ func (c *call) source() daemon.Source {
 // read reads the configuration. A file that can't be read has the exit status of a refused one, as with the Perl
 // ldirectord; a file that is lost has the usual one. In the foreground it is that of a crash, so that a service manager
 // tries again.
-func (c *call) read() (*daemon.Loaded, error) {
-	l, err := daemon.Load(c.ctx, c.source())
+func (c *call) read() (err error) {
+	c.Loaded, err = daemon.Load(c.ctx, c.source())
 	if err != nil && !c.Foreground && !errors.Is(err, fs.ErrNotExist) {
 		err = exit{exitConfig, err}
 	}
-	return l, err
+	return err
 }
 
 // load reads the configuration and prints its findings. A refused configuration is an error.
-func (c *call) load() (*daemon.Loaded, error) {
-	l, err := c.read()
-	if err != nil {
-		return nil, err
+func (c *call) load() error {
+	if err := c.read(); err != nil {
+		return err
 	}
-	return l, c.accept(l)
+	return c.accept()
 }
 
 // accept prints the findings of a configuration, and fails if it is refused.
-func (c *call) accept(l *daemon.Loaded) error {
-	if l.Plan != nil && c.verb == "doctor" { // which finds the file itself
+func (c *call) accept() error {
+	if c.Plan != nil && c.verb == "doctor" { // which finds the file itself
 		isFound := func(d parser.Diagnostic) bool { return strings.HasPrefix(d.Text, parser.MasqLoopback) }
-		l.Found = slices.DeleteFunc(l.Found, isFound)
+		c.Found = slices.DeleteFunc(c.Found, isFound)
 	}
-	c.printFindings(l.Found)
-	if l.Plan == nil {
+	c.printFindings(c.Found)
+	if c.Plan == nil {
 		if c.answer != nil {
-			c.answer["error"] = l.Found.Errors()[0].Text
+			c.answer["error"] = c.Found.Errors()[0].Text
 		}
-		return exit{status: refused(c, l.Found)}
+		return exit{status: c.refused()}
 	}
 	return nil
 }
 
 // loadAndAdvise loads the configuration and adds findings about the machine. For a refused configuration these are only
 // about programs and secrets, so that one mistake does not hide another.
-func (c *call) loadAndAdvise() (*daemon.Loaded, error) {
-	l, err := c.read()
-	if err != nil {
-		return nil, err
+func (c *call) loadAndAdvise() error {
+	if err := c.read(); err != nil {
+		return err
 	}
-	if l.Config != nil {
-		own := c.daemonHere(l.Plan)
-		l.Found = append(l.Found, doctor.Advise(c.ctx, l.Config, l.Plan.Services(""), own)...)
-	} else if l.Draft != nil {
-		l.Found = append(l.Found, doctor.Advise(c.ctx, l.Draft, nil, doctor.Daemon{})...)
+	if c.Config != nil {
+		services := c.Plan.Services("")
+		c.Found = append(c.Found, doctor.Advise(c.ctx, c.Config, services, c.daemonHere())...)
+	} else if c.Draft != nil {
+		c.Found = append(c.Found, doctor.Advise(c.ctx, c.Draft, nil, doctor.Daemon{})...)
 	}
-	l.RefuseWhatNeverRuns()
-	return l, nil
+	c.RefuseWhatNeverRuns()
+	return nil
 }
 
 // refused is the exit status for a refused configuration. A failed look-up is not a mistake in the file: in the
 // foreground the exit status is that of a crash, so that a service manager tries again.
-func refused(c *call, found parser.Diagnostics) int {
+func (c *call) refused() int {
 	switch {
 	case !c.Foreground:
 		return exitConfig
-	case found.OnlyLookups():
+	case c.Found.OnlyLookups():
 		return exitFailure
 	default:
 		return exitForegroundConfig

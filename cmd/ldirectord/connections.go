@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/daemon"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -15,12 +14,12 @@ import (
 
 // connections shows the current connections and persistence templates in the order of the kernel, then the table's
 // counters of each server, which also distinguish marks.
-func connections(c *call, l *daemon.Loaded) error {
+func connections(c *call) error {
 	virtual := strings.Join(c.args, "")
-	if err := l.Plan.Snapshot().Called(&virtual); err != nil {
+	if err := c.Plan.Snapshot().Called(&virtual); err != nil {
 		return err
 	}
-	if len(l.Plan.Services(virtual)) == 0 && virtual != "" {
+	if len(c.Plan.Services(virtual)) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
 	to := io.Writer(c.out)
@@ -42,7 +41,7 @@ func connections(c *call, l *daemon.Loaded) error {
 	if err != nil {
 		return err
 	}
-	owners := newOwners(l.Plan.Services(""), table, states, virtual)
+	owners := newOwners(c.Plan.Services(""), table, states, virtual)
 	out := newConnectionPrinter(to, c.JSON, owners.services)
 	skipped, err := c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {

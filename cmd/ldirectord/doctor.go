@@ -14,8 +14,8 @@ import (
 
 // examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
 // traffic can't flow.
-func examine(c *call, l *daemon.Loaded) error {
-	report := doctor.Examine(c.ctx, l.Plan.Services(""), c.path, c.daemonHere(l.Plan))
+func examine(c *call) error {
+	report := doctor.Examine(c.ctx, c.Plan.Services(""), c.path, c.daemonHere())
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
@@ -24,33 +24,31 @@ func examine(c *call, l *daemon.Loaded) error {
 }
 
 // daemonHere describes the running daemon's part of this machine.
-func (c *call) daemonHere(p *director.Plan) doctor.Daemon {
+func (c *call) daemonHere() doctor.Daemon {
 	i := c.instance()
 	own := doctor.Daemon{Private: i.PrivateMarks()}
 	own.Shared, own.Unknown = daemon.Shared(c.ctx, i, c.source())
 	if c.table.Machine {
 		own.Table, own.Owns = c.table, fwmark.Open(i.Chains()).Owns
-		own.Reach, own.Inspect = c.reach(p), daemon.Announcements(i).Inspect
+		own.Reach, own.Inspect = c.reach, daemon.Announcements(i).Inspect
 	}
 	return own
 }
 
 // reach checks real servers through virtual addresses.
-func (c *call) reach(p *director.Plan) doctor.Reach {
-	return func(ctx context.Context, specs []checker.Spec) (doctor.Reached, error) {
-		var checks []director.Check
-		build := c.env.Builder()
-		for _, s := range specs {
-			check, _ := build(s) // it only connects
-			checks = append(checks, director.Check{Spec: s, Task: &schedule.Task{Checker: check}})
-		}
-		results, err := c.probeThrough(ctx, p, checks)
-		answers := doctor.Reached{}
-		for _, check := range checks {
-			answers[check.Spec] = results[check.Task].Result
-		}
-		return answers, err
+func (c *call) reach(ctx context.Context, specs []checker.Spec) (doctor.Reached, error) {
+	var checks []director.Check
+	build := c.env.Builder()
+	for _, s := range specs {
+		check, _ := build(s) // it only connects
+		checks = append(checks, director.Check{Spec: s, Task: &schedule.Task{Checker: check}})
 	}
+	results, err := c.probeThrough(ctx, checks)
+	answers := doctor.Reached{}
+	for _, check := range checks {
+		answers[check.Spec] = results[check.Task].Result
+	}
+	return answers, err
 }
 
 func printReport(c *call, report doctor.Report) {

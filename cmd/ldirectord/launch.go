@@ -20,9 +20,9 @@ import (
 const readyEnv = "LDIRECTORD_READY_FD"
 
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
-func (c *call) launch(l *daemon.Loaded) error {
-	if c.Debug || c.Foreground || l.Config.Global.Supervised {
-		return daemon.Run(c.ctx, daemonOptions(c, l, supervisor(c), nil))
+func (c *call) launch() error {
+	if c.Debug || c.Foreground || c.Config.Global.Supervised {
+		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
 	}
 	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
 	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
@@ -30,7 +30,7 @@ func (c *call) launch(l *daemon.Loaded) error {
 		syscall.CloseOnExec(fd)
 		ready := os.NewFile(uintptr(fd), "ready")
 		c.stderr = ready
-		err := daemon.Run(c.ctx, daemonOptions(c, l, "", ready))
+		err := daemon.Run(c.ctx, daemonOptions(c, "", ready))
 		if errors.Is(err, instance.ErrRunning) {
 			return nil // another start was faster
 		}
@@ -40,7 +40,9 @@ func (c *call) launch(l *daemon.Loaded) error {
 	return cmp.Or(run.While("starting the daemon", err), ended)
 }
 
-func daemonOptions(c *call, l *daemon.Loaded, by instance.Supervisor, ready io.WriteCloser) daemon.Options {
+func daemonOptions(c *call, by instance.Supervisor, ready io.WriteCloser) daemon.Options {
+	l := c.Loaded
+	c.Loaded = nil // the daemon keeps it only while it is in force
 	return daemon.Options{
 		Instance: c.instance(), Table: c.table, Supervisor: by, Config: c.source(), Loaded: l,
 		Manager: c.manager, Via: c.via, Args: c.own(),

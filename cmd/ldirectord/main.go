@@ -53,11 +53,12 @@ func main() {
 type call struct {
 	options
 	output
-	ctx     context.Context // until the command must end
-	argv    []string
-	env     *daemon.Environment
-	manager *daemon.ServiceManager
-	via     daemon.Via
+	*daemon.Loaded                 // nil until the configuration is read
+	ctx            context.Context // until the command must end
+	argv           []string
+	env            *daemon.Environment
+	manager        *daemon.ServiceManager
+	via            daemon.Via
 }
 
 // exit is an exit status other than success or the usual failure. If err is nil, everything was printed already.

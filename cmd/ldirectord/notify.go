@@ -208,9 +208,9 @@ func carryOut(c *call, role instance.Role) error {
 }
 
 // mayStart refuses to start a daemon that its supervisor starts. It starts no daemon in the foreground.
-func (c *call) mayStart(l *daemon.Loaded, runs bool) error {
+func (c *call) mayStart(runs bool) error {
 	c.Debug, c.Foreground = false, false
-	if !runs && l.Config.Global.Supervised {
+	if !runs && c.Config.Global.Supervised {
 		return errors.New("supervised = yes: only the supervisor starts the daemon; " +
 			"one that standby started can be promoted")
 	}

@@ -39,12 +39,11 @@ func (c *call) orders() ([]orders.Entry, error) {
 		}
 		return append([]orders.Entry{}, report.Orders...), nil
 	}
-	l, err := c.load()
-	if err != nil {
+	if err := c.load(); err != nil {
 		return nil, err
 	}
 	all, err := orders.File(c.instance().Files().Drain).InForce()
-	return status.ListOrders(all, l.Plan.Snapshot()), err
+	return status.ListOrders(all, c.Plan.Snapshot()), err
 }
 
 // when formats a time of an order, in local time.

@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"ldirectord/daemon"
-	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
@@ -18,23 +17,22 @@ import (
 // plan shows what the configuration would change: the table as ipvsadm commands, the mark rules as iptables commands,
 // and then addresses that are announced while their services are healthy. All of them include the effect of orders.
 func plan(c *call) error {
-	l, err := c.loadAndAdvise()
-	if err != nil {
+	if err := c.loadAndAdvise(); err != nil {
 		return err
 	}
-	if err := c.accept(l); err != nil {
+	if err := c.accept(); err != nil {
 		return err
 	}
 	given, err := orders.File(c.instance().Files().Drain).InForce()
 	if err != nil {
 		return err
 	}
-	have, commands, err := machine(c, l.Plan, given)
+	have, commands, err := machine(c, given)
 	if err != nil {
 		return err
 	}
-	ops := ipvsctl.Diff(have, l.Plan.Preview(given, have))
-	for _, check := range l.Plan.Checks() {
+	ops := ipvsctl.Diff(have, c.Plan.Preview(given, have))
+	for _, check := range c.Plan.Checks() {
 		if check.Waits != "" {
 			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
 				"a reload that adds this name removes no server there",
@@ -102,8 +100,7 @@ func planned(ops []ipvsctl.Op) []change {
 
 // machine reads the table that the configuration would change, and the commands for its mark rules and addresses. A
 // table in memory belongs to the running daemon, so plan compares with an empty one, and shows no other changes.
-func machine(c *call, p *director.Plan, given orders.All) (have ipvsctl.Table,
-	commands []string, err error) {
+func machine(c *call, given orders.All) (have ipvsctl.Table, commands []string, err error) {
 	if c.table.Live == nil {
 		c.note("compared with an empty table: one in memory belongs to its daemon")
 		return nil, nil, nil
@@ -119,11 +116,11 @@ func machine(c *call, p *director.Plan, given orders.All) (have ipvsctl.Table,
 	if have, err = c.table.Read(c.ctx); err != nil {
 		return nil, nil, fmt.Errorf("reading the table: %w", err)
 	}
-	rules, err := fwmark.Open(c.instance().Chains()).Preview(c.ctx, p.Rules())
+	rules, err := fwmark.Open(c.instance().Chains()).Preview(c.ctx, c.Plan.Rules())
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the mark rules: %w", err)
 	}
-	wanted := doctor.Wanted(p.Services(""))
+	wanted := doctor.Wanted(c.Plan.Services(""))
 	for i := range wanted {
 		if w := &wanted[i]; given.Withdrawal(w.Addr).Kind != "" {
 			w.Device, w.Local = "", true // the virtual service continues to serve
@@ -133,7 +130,7 @@ func machine(c *call, p *director.Plan, given orders.All) (have ipvsctl.Table,
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the timeouts: %w", err)
 	}
-	if now := p.Config.Global.Timeouts.Over(idle); now != idle {
+	if now := c.Config.Global.Timeouts.Over(idle); now != idle {
 		commands = []string{fmt.Sprintf("ipvsadm --set %d %d %d", now[0], now[1], now[2])}
 	}
 	addresses, err := daemon.Announcements(c.instance()).Preview(wanted)

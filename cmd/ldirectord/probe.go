@@ -14,7 +14,6 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
-	"ldirectord/daemon"
 	"ldirectord/director"
 )
 
@@ -32,22 +31,22 @@ type outcomes map[*schedule.Task]probed
 
 // probe makes each check of the configuration, a virtual service or a server once, and shows a table of results or the
 // conversations.
-func probe(c *call, l *daemon.Loaded) error {
-	c.env.SetVirtuals(l.Plan)
+func probe(c *call) error {
+	c.env.SetVirtuals(c.Plan)
 	words := append(slices.Clone(c.args), "", "")
 	virtual, real := words[0], words[1]
-	if err := l.Plan.Snapshot().Called(&virtual); err != nil {
+	if err := c.Plan.Snapshot().Called(&virtual); err != nil {
 		return err
 	}
-	checks := l.Plan.ChecksOf(virtual, real)
+	checks := c.Plan.ChecksOf(virtual, real)
 	if len(checks) == 0 && real == "" {
-		checks = l.Plan.ChecksOf("", virtual) // a single word is a real server, as in other commands
+		checks = c.Plan.ChecksOf("", virtual) // a single word is a real server, as in other commands
 	}
 	if len(checks) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no server %s", c.path, strings.Join(c.args, " "))
 	}
 	both := c.bothWays(checks)
-	results, err := c.probeThrough(c.ctx, l.Plan, both)
+	results, err := c.probeThrough(c.ctx, both)
 	if err != nil {
 		return err
 	}
@@ -95,8 +94,7 @@ func (c *call) goesThrough(check director.Check) bool {
 }
 
 // probeThrough makes every check once, those through a virtual address by private services of this call.
-func (c *call) probeThrough(ctx context.Context, p *director.Plan,
-	checks []director.Check) (results outcomes, err error) {
+func (c *call) probeThrough(ctx context.Context, checks []director.Check) (results outcomes, err error) {
 	var ways []checker.Through
 	for _, check := range checks {
 		if c.goesThrough(check) {
@@ -106,7 +104,7 @@ func (c *call) probeThrough(ctx context.Context, p *director.Plan,
 	if len(ways) == 0 {
 		return probeAll(ctx, checks, c.Verbose), nil
 	}
-	err = c.env.GoThrough(ctx, c.table, p, ways,
+	err = c.env.GoThrough(ctx, c.table, c.Plan, ways,
 		func(ctx context.Context) { results = probeAll(ctx, checks, c.Verbose) })
 	return results, err
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/lvs"
 	"ldirectord/parser"
@@ -31,10 +30,10 @@ type realServer struct {
 }
 
 // printRealServerScript prints a script that sets up one real server, or any real server that runs it.
-func printRealServerScript(c *call, l *daemon.Loaded) error {
-	servers, name, server := realServers(l.Plan.Services("")), c.instanceName(), ""
+func printRealServerScript(c *call) error {
+	servers, name, server := realServers(c.Plan.Services("")), c.instanceName(), ""
 	if len(c.args) == 1 {
-		for _, n := range l.Config.Names {
+		for _, n := range c.Config.Names {
 			if n.Host == c.args[0] && n.Addr.IsValid() {
 				c.args[0] = n.Addr.String()
 			}

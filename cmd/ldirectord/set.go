@@ -69,12 +69,11 @@ func setServers(c *call, servers []string, what string) error {
 	err = c.socket().Order(c.ctx, daemon.OrderTimeout, "/set", words, &answer)
 	if errors.Is(err, control.ErrNoListener) || errors.Is(err, control.ErrEnding) ||
 		errors.Is(err, control.ErrNoAnswer) {
-		l, refused := c.load()
-		if refused != nil {
+		if refused := c.load(); refused != nil {
 			return refused
 		}
 		unanswered := err
-		answer, err = daemon.Record(c.ctx, c.instance(), l.Plan, order)
+		answer, err = daemon.Record(c.ctx, c.instance(), c.Plan, order)
 		err = cmp.Or(err, unconfirmed(c, unanswered))
 	}
 	if err != nil {

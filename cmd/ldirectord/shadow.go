@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/daemon"
 	"ldirectord/director"
 	"ldirectord/parser"
 	"ldirectord/run"
@@ -19,7 +18,7 @@ import (
 )
 
 // runShadow compares the table with the one that this daemon would write, until a signal or --for ends it.
-func runShadow(c *call, l *daemon.Loaded) error {
+func runShadow(c *call) error {
 	if c.table.Live == nil {
 		return errors.New("shadow compares with the kernel's table; one in memory belongs to its daemon")
 	}
@@ -41,10 +40,10 @@ func runShadow(c *call, l *daemon.Loaded) error {
 	if err := c.table.Connect(c.ctx); err != nil {
 		return err
 	}
-	c.env.SetVirtuals(l.Plan)
-	followed := &followedFile{c: c, inForce: l.Text}
+	c.env.SetVirtuals(c.Plan)
+	followed := &followedFile{c: c, inForce: c.Text}
 	r, err := shadow.Run(c.ctx, shadow.Options{
-		Live: c.table, Plan: l.Plan, Programs: c.WithPrograms, Changed: followed.changed, Say: c.sayNow,
+		Live: c.table, Plan: c.Plan, Programs: c.WithPrograms, Changed: followed.changed, Say: c.sayNow,
 		Update: c.writeReport,
 	})
 	if r.Ended {
@@ -88,12 +87,11 @@ func (f *followedFile) changed(context.Context) *director.Plan {
 		return nil
 	}
 	f.inForce = text
-	l, err := f.c.load()
-	if err != nil {
+	if err := f.c.load(); err != nil {
 		f.c.sayNow(cmp.Or(err.Error(), "The file has changed; it is refused"))
 		return nil
 	}
-	f.c.env.SetVirtuals(l.Plan)
+	f.c.env.SetVirtuals(f.c.Plan)
 	f.c.sayNow("The file has changed; the new one is compared from now on")
-	return l.Plan
+	return f.c.Plan
 }

@@ -20,7 +20,7 @@ import (
 
 // start starts the daemon to serve, unless it runs.
 func start(c *call) error {
-	return c.begin(func(_ *daemon.Loaded, runs bool) error {
+	return c.begin(func(runs bool) error {
 		switch {
 		case os.Getenv(readyEnv) != "": // this process is the daemon in the background
 		case runs:
@@ -37,7 +37,7 @@ func start(c *call) error {
 // standby starts a daemon that checks and leaves the table alone until notify promotes it. A promoted daemon that
 // crashed serves again, and a running daemon keeps its role.
 func standby(c *call) error {
-	return c.begin(func(_ *daemon.Loaded, runs bool) error {
+	return c.begin(func(runs bool) error {
 		if runs {
 			_, _, err := c.giveRole(instance.ToStayUp)
 			return err
@@ -54,22 +54,21 @@ func standby(c *call) error {
 
 // begin starts the daemon in its recorded role, unless it runs. It waits for a daemon that is stopping. prepare is
 // called first; runs: a daemon is already running.
-func (c *call) begin(prepare func(l *daemon.Loaded, runs bool) error) error {
-	l, err := c.load()
-	if err != nil {
+func (c *call) begin(prepare func(runs bool) error) error {
+	if err := c.load(); err != nil {
 		return err
 	}
 	if c.waitsForUs(c.found()) {
 		return nil
 	}
-	runs, err := runs(c, l)
+	runs, err := runs(c)
 	if err != nil {
 		return err
 	}
-	if err := prepare(l, runs); err != nil || runs {
+	if err := prepare(runs); err != nil || runs {
 		return err
 	}
-	return c.launch(l)
+	return c.launch()
 }
 
 // waitsForUs reports whether a daemon that is stopping may be waiting for this command, which a daemon passed on: with
@@ -80,13 +79,13 @@ func (c *call) waitsForUs(daemon instance.Found) bool {
 }
 
 // runs reports whether the daemon runs and stays. In the process that should become the daemon that is an error.
-func runs(c *call, l *daemon.Loaded) (bool, error) {
+func runs(c *call) (bool, error) {
 	found := c.found()
 	if found.Pid == 0 {
 		return false, nil
 	}
 	if c.instance().Stays(found.Process) {
-		if c.Foreground || c.Debug || l.Config.Global.Supervised && found.State.Supervisor != "" {
+		if c.Foreground || c.Debug || c.Config.Global.Supervised && found.State.Supervisor != "" {
 			return true, fmt.Errorf(
 				"it is already running with pid %d; stop --keep ends it and leaves the table in place",
 				found.Pid)
@@ -101,12 +100,12 @@ func runs(c *call, l *daemon.Loaded) (bool, error) {
 // reload has the running daemon read the file again, if it is good, and waits until the table follows it. A daemon
 // without a control socket gets a signal, and reports no result.
 func reload(c *call) error {
-	l, err := c.load()
+	err := c.load()
 	if err != nil {
 		if c.found().Pid != 0 { // for its log, status and metrics
 			words := url.Values{"refused": {err.Error()}}
-			if l != nil {
-				words["refused"] = l.Refusals()
+			if c.Loaded != nil {
+				words["refused"] = c.Refusals()
 			}
 			_ = c.socket().Order(c.ctx, control.AskTimeout, "/reload", words, new(struct{}))
 		}

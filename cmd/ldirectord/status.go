@@ -41,7 +41,7 @@ func showStatus(c *call) error {
 	if c.JSON {
 		c.printJSON(&status.Report{Config: c.path})
 	}
-	if _, err := c.load(); err != nil {
+	if err := c.load(); err != nil {
 		return err
 	}
 	ended := exitStopped

@@ -21,8 +21,7 @@ func stop(c *call) error {
 		if there := c.elsewhere(); there != "" {
 			c.warn("%s", there)
 		}
-		_, err := c.load()
-		return err
+		return c.load()
 	case c.waitsForUs(found):
 		return nil
 	case c.Keep:
@@ -68,7 +67,7 @@ func send(pid int, sig syscall.Signal) error {
 }
 
 // restart replaces the running daemon by a new one; the table stays as it is meanwhile.
-func restart(c *call, l *daemon.Loaded) error {
+func restart(c *call) error {
 	if found := c.found(); found.Pid != 0 {
 		if by := found.State.Supervisor; by != "" {
 			return restartSupervised(c, by)
@@ -81,7 +80,7 @@ func restart(c *call, l *daemon.Loaded) error {
 			return err
 		}
 	}
-	return c.launch(l)
+	return c.launch()
 }
 
 // keepSpelling starts the next daemon with the same name as the previous one, so that its pid file keeps its path.
@@ -99,8 +98,7 @@ func keepSpelling(c *call, before instance.State) {
 // tryRestart restarts a daemon that runs.
 func tryRestart(c *call) error {
 	if c.found().Pid == 0 {
-		_, err := c.load()
-		return err
+		return c.load()
 	}
 	return loaded(restart)(c)
 }
