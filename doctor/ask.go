@@ -18,7 +18,7 @@ import (
 )
 
 // ask runs the slow probes concurrently.
-func (f *facts) ask(ctx context.Context, services []director.Service) {
+func (f *facts) ask(ctx context.Context) {
 	network, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	programs, cancel := context.WithTimeout(ctx, programTime)
@@ -42,7 +42,7 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 		defer mu.Unlock()
 		f.neighbours.add(addr, hardware)
 	}
-	for _, questions := range f.questions(services) { // before any probe: notes impossible ones
+	for _, questions := range f.questions() { // before any probe: notes impossible ones
 		at("who answers on "+questions[0].device.Name, func() error {
 			return askNeighbours(network, questions, answers)
 		})
@@ -51,14 +51,14 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 		f.listening = listeners{}
 		return eachSocket(f.listening.add)
 	})
-	if servers := f.fallbackServers(services); len(servers) > 0 {
+	if servers := f.fallbackServers(); len(servers) > 0 {
 		at("fallback servers", func() error {
 			f.refused = connectAll(network, servers)
 			return nil
 		})
 	}
 	var ways []checker.Spec
-	for _, s := range services {
+	for _, s := range f.services {
 		ways = append(ways, waysOf(s)...)
 	}
 	if f.daemon.Reach != nil && len(ways) > 0 && f.noIPVS.Kind == "" {
@@ -68,17 +68,17 @@ func (f *facts) ask(ctx context.Context, services []director.Service) {
 		})
 	}
 	checksThrough := func(s director.Service) bool { return s.Config.CheckVIP.IsValid() }
-	if usesMarks(services) || len(f.private) > 0 || slices.ContainsFunc(services, checksThrough) {
+	if usesMarks(f.services) || len(f.private) > 0 || slices.ContainsFunc(f.services, checksThrough) {
 		at("firewall marks", func() error {
 			f.marks = new(fwmark.Inspect(programs))
-			f.tryMarks(programs, services)
+			f.tryMarks(programs)
 			if len(f.marks.Unread) > 0 {
 				return errors.New(strings.Join(f.marks.Unread, "; "))
 			}
 			return nil
 		})
 	}
-	if slices.ContainsFunc(services, isMasqueraded) {
+	if slices.ContainsFunc(f.services, isMasqueraded) {
 		at("rules of NAT", func() (err error) {
 			f.nat, err = fwmark.SourceNAT(programs)
 			return err
@@ -105,9 +105,9 @@ type link struct {
 
 // questions are, for each link, the virtual addresses, for which no real server may answer, and the servers' own
 // addresses, which identify the servers.
-func (f *facts) questions(services []director.Service) [][]question {
+func (f *facts) questions() [][]question {
 	var list [][]question
-	for l, addrs := range f.links(services) {
+	for l, addrs := range f.links() {
 		d, source := f.sourceOn(l, addrs)
 		if !source.IsValid() {
 			f.unread = append(f.unread,
@@ -130,9 +130,9 @@ func (f *facts) questions(services []director.Service) [][]question {
 
 // links returns the links with servers by gate or ipip, each with the addresses of the servers and of their virtual
 // services.
-func (f *facts) links(services []director.Service) map[link]map[netip.Addr]bool {
+func (f *facts) links() map[link]map[netip.Addr]bool {
 	links := map[link]map[netip.Addr]bool{}
-	for _, s := range services {
+	for _, s := range f.services {
 		for _, m := range s.Members {
 			r := f.routeTo(m)
 			if m.Dest.Forward == lvs.Masq || r.local || r.gateway || r.device == "" {
@@ -174,9 +174,9 @@ func isMasqueraded(s director.Service) bool {
 
 // fallbackServers are the TCP fallback servers to test with a connection. Servers on this machine by gate or ipip are
 // left out: they use the virtual address, and a connection to it goes through IPVS.
-func (f *facts) fallbackServers(services []director.Service) []netip.AddrPort {
+func (f *facts) fallbackServers() []netip.AddrPort {
 	var list []netip.AddrPort
-	for _, s := range services {
+	for _, s := range f.services {
 		for _, m := range s.Members {
 			local := m.Dest.Forward != lvs.Masq && f.routeTo(m).local
 			if m.Fallback && !local && s.Config.Protocol != lvs.UDP && m.Dest.Addr.Port() != 0 &&

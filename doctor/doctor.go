@@ -135,7 +135,7 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 	if facts.unread = append(facts.unread, own.Unknown...); own.Shared != nil {
 		facts.looked = append(facts.looked, "other directors")
 	}
-	facts.ask(ctx, services)
+	facts.ask(ctx)
 	slices.Sort(facts.looked)
 	slices.Sort(facts.unread)
 	return Report{

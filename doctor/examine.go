@@ -19,13 +19,13 @@ import (
 type examination struct {
 	facts
 	findings
-	services []director.Service
-	path     string // of the configuration
-	early    bool   // for check: the machine may not serve yet
+	path  string // of the configuration
+	early bool   // for check: the machine may not serve yet
 }
 
 func newExamination(services []director.Service, facts facts, path string) *examination {
-	return &examination{facts: facts, services: services, path: path}
+	facts.services = services
+	return &examination{facts: facts, path: path}
 }
 
 // one is the examination of one virtual service.

@@ -620,7 +620,8 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	}
 	f.routes[routeQuery{to: addrOf("192.0.2.99")}] = route{device: "eth0", gateway: true}
 	routed := strings.ReplaceAll(strings.ReplaceAll(byGate, "10:80", "10:81"), "192.0.2.21", "192.0.2.99")
-	asked := f.questions(servicesOf(t, byGate+byGate6+routed+strings.ReplaceAll(byMasq, "10:80", "11:80")))
+	f.services = servicesOf(t, byGate+byGate6+routed+strings.ReplaceAll(byMasq, "10:80", "11:80"))
+	asked := f.questions()
 	var got []string
 	for _, questions := range asked {
 		for _, q := range questions {
@@ -633,7 +634,8 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s\nnot looked at %v", strings.Join(got, "\n"), want, f.unread)
 	}
 	f.devices[2].Flags = 0
-	if asked := f.questions(servicesOf(t, byGate)); len(asked) > 0 || len(f.unread) != 1 {
+	f.services = servicesOf(t, byGate)
+	if asked := f.questions(); len(asked) > 0 || len(f.unread) != 1 {
 		t.Errorf("on an interface that is down: %v, not looked at %v", asked, f.unread)
 	}
 }

@@ -33,7 +33,8 @@ const (
 
 // facts are the input of an examination. They are gathered first, so that it depends on nothing else.
 type facts struct {
-	settings map[string]string // settings of the kernel (sysctl(8)), without missing ones
+	services []director.Service // of the configuration
+	settings map[string]string  // settings of the kernel (sysctl(8)), without missing ones
 	devices  []device
 	routes   map[routeQuery]route
 	modules  kernelModules
@@ -70,8 +71,8 @@ type routeQuery struct {
 // gather reads the kernel's facts, without network probes or programs.
 func gather(ctx context.Context, services []director.Service, own Daemon) facts {
 	f := facts{
-		daemon: own, private: privateHere(), modules: modulesHere(), settings: map[string]string{},
-		routes: map[routeQuery]route{},
+		services: services, daemon: own, private: privateHere(), modules: modulesHere(),
+		settings: map[string]string{}, routes: map[routeQuery]route{},
 		looked: []string{"addresses", "routes", "kernel settings", "modules"},
 	}
 	if own.Table != nil {
@@ -91,7 +92,7 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 		f.routers, err = routersHere()
 		f.note("routing daemons", err)
 	}
-	f.findRoutes(services)
+	f.findRoutes()
 	f.readSettings()
 	f.noPing = slices.ContainsFunc(services, func(s director.Service) bool { return pingAt(s).Line > 0 }) &&
 		!mayPing(ctx)
@@ -125,8 +126,8 @@ func mayPing(ctx context.Context) bool {
 
 const ftpModule = "ip_vs_ftp"
 
-func (f *facts) findRoutes(services []director.Service) {
-	queries := routeQueries(services)
+func (f *facts) findRoutes() {
+	queries := routeQueries(f.services)
 	for _, r := range f.routers {
 		queries = append(queries, routeQuery{to: r})
 	}

@@ -24,7 +24,7 @@ func TestFactsOfALoopbackAddress(t *testing.T) {
 		"virtual = 127.0.0.1:81\n  real = 127.0.0.1:80 masq\n  fallback = %s masq\n  checktype = on\n", listener.Addr(), gone.Addr()))
 	start := time.Now()
 	f := gather(t.Context(), services, Daemon{})
-	f.ask(t.Context(), services)
+	f.ask(t.Context())
 	if took := time.Since(start); took > 2*(probeTime+programTime) {
 		t.Errorf("it took %v", took)
 	}

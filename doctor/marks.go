@@ -18,9 +18,9 @@ func usesMarks(services []director.Service) bool {
 }
 
 // tryMarks tries to set marks as the daemon does, which only root may do.
-func (f *facts) tryMarks(ctx context.Context, services []director.Service) {
+func (f *facts) tryMarks(ctx context.Context) {
 	f.unsettable = map[bool]Finding{}
-	for _, s := range services {
+	for _, s := range f.services {
 		ipv6, mayTry := s.Config.IPv6, f.daemon.Owns != nil && os.Geteuid() == 0
 		if _, done := f.unsettable[ipv6]; !done && mayTry && len(s.Config.Marking) > 0 {
 			f.unsettable[ipv6] = Finding{}
