@@ -53,7 +53,7 @@ func (s *Server) letGo() {
 }
 
 var leaveRule = Rule{"leaves", "checks", false, leave,
-	"servers that nothing holds any longer leave"}
+	"a server leaves service when no rule holds it"}
 
 // leave releases the servers that no rule holds. They may get other names.
 func leave(h *hearing) {

@@ -14,7 +14,7 @@ var holddownRule = Rule{"held down", "holddown", false, heldDown,
 	"a server that fails again soon after its return stays out, longer each time"}
 
 var holddownAgainRule = Rule{"counted", "holddown", false, heldDown,
-	"the failure of a server that the rules before took out counts"}
+	"the failure of a server that was just taken out is counted"}
 
 var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 	Says: func(v View) string {

@@ -71,7 +71,7 @@ func (h *hearing) waits(s *Server, turn, again time.Time) {
 }
 
 var comebackRule = Rule{"let in", "checks", false, letIn,
-	"those at the head of the queue come back"}
+	"a server in the queue comes back when no rule keeps it there"}
 
 // letIn lets in the servers that no rule has wait longer.
 func letIn(h *hearing) {
