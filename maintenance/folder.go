@@ -94,15 +94,14 @@ func (f *folder) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case out <- seen:
-			sent = seen
+			sent, out = seen, nil
+			continue
 		case <-f.answered:
 			f.asked = false
-			seen = f.read(ctx, seen, f.refresh)
 		case <-changed:
-			seen = f.read(ctx, seen, f.refresh)
 		case <-ticker.C:
-			seen = f.read(ctx, seen, f.refresh)
 		}
+		seen = f.read(ctx, seen, f.refresh)
 		if out = nil; !maps.Equal(seen.Out, sent.Out) || fmt.Sprint(seen.Err) != fmt.Sprint(sent.Err) {
 			out = f.readings
 		}

@@ -34,10 +34,11 @@ var kinds = []Kind{Drain, Maint, Ready, Obey, Withdraw, Announce}
 func Parse(words url.Values) (r Request, err error) {
 	what, until, last := words.Get("order"), words.Get("until"), words.Get("for")
 	why, more := printable.Cut(printable.Line(strings.TrimSpace(words.Get("why"))), maxWhy)
-	words.Set("why", why+more)
+	why += more
+	words.Set("why", why)
 	now := time.Now()
 	r.Virtual, r.Real, r.Force = words.Get("virtual"), words.Get("server"), words.Has("force")
-	r.Order = Order{Kind: Kind(what), Why: why + more, Since: second(now)}
+	r.Order = Order{Kind: Kind(what), Why: why, Since: second(now)}
 	number, weighs := strings.CutPrefix(what, string(Weigh)+" ")
 	switch {
 	case weighs:

@@ -255,12 +255,10 @@ func (r *reader) inSection(l line, d *Directive) {
 
 // ofOtherFamily reports whether a directive is for the other address family, and which is for this one.
 func ofOtherFamily(s *section, name string) (right string, mixed bool) {
-	base, six := strings.CutSuffix(name, "6")
-	if base != "real" && base != "fallback" {
-		return "", false
-	}
+	right, _ = strings.CutSuffix(name, "6")
+	hasBoth := right == "real" || right == "fallback"
 	if s.IPv6 {
-		return base + "6", !six
+		right += "6"
 	}
-	return base, six
+	return right, hasBoth && right != name
 }

@@ -13,16 +13,14 @@ func (r *reader) oddDirective(l line) {
 		r.supervised(at, l)
 		return
 	}
+	kind := unknownDirective
 	if was, ok := removed[l.name]; ok && l.equals && (l.indent == 0 || was.section && r.open) {
-		at.error(removedDirective, l.begin, "%s is no longer a directive; use %s instead", l.name,
-			was.instead)
-		return
-	}
-	if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
+		kind = removedDirective
+	} else if best := nearest(l.name, headers); best != "" && l.indent < sectionIndent {
 		// The lines after it belong to it, not to the section before.
 		at = r.in(r.openSection(l, best == "virtual6"), inLines)
 	}
-	at.error(unknownDirective, l.begin, "%s", describeOdd(l))
+	at.error(kind, l.begin, "%s", describeOdd(l))
 }
 
 var headers = []string{"virtual", "virtual6"}
