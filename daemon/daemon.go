@@ -81,7 +81,11 @@ type daemon struct {
 	config   *configFile
 	socket   *control.Server // nil if the socket could not be made
 	metrics  *metricsServer
-	ending   time.Time // when it was told to stop; zero before
+	end      context.CancelCauseFunc // stops the director
+	ended    chan error              // gets its last error
+	ending   time.Time               // when it was told to stop; zero before
+	signals  chan os.Signal          // that stop it, or mean nothing
+	hangups  chan os.Signal          // that have it read the file again
 }
 
 // Run runs the daemon in this process, until a signal or an order stops it. If another one is running, the error wraps
@@ -105,9 +109,9 @@ func Run(ctx context.Context, o Options) error {
 	show() // the state file may show the table of another daemon
 	// Before any command can know our pid. PIPE is caught rather than ignored, because children would inherit an
 	// ignored signal.
-	signals, hangups := make(chan os.Signal, 8), make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
-	signal.Notify(hangups, unix.SIGHUP)
+	d.signals, d.hangups = make(chan os.Signal, 8), make(chan os.Signal, 1)
+	signal.Notify(d.signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, SignalHandOver)
+	signal.Notify(d.hangups, unix.SIGHUP)
 	if o.PidFile {
 		_ = d.lock.WritePid() // commands find the daemon by its state and its socket, too
 		defer d.lock.RemovePid()
@@ -115,12 +119,12 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	d.assemble(hangups)
-	return d.finish(d.live(ctx, signals))
+	d.assemble()
+	return d.finish(d.live(ctx))
 }
 
 // assemble makes the parts of the daemon. Only the journal already runs.
-func (d *daemon) assemble(hangups <-chan os.Signal) {
+func (d *daemon) assemble() {
 	cfg, plan := d.Loaded.Config, d.Loaded.Plan
 	d.tally = newTally(d.Options)
 	d.log = newLogSink(d.Options, cfg.Global)
@@ -148,23 +152,23 @@ func (d *daemon) assemble(hangups <-chan os.Signal) {
 	}
 	d.director = director.New(deps)
 	d.Config.Checks.SetVirtuals(plan)
-	d.config = newConfigFile(d, hangups)
+	d.config = newConfigFile(d)
 }
 
 // live runs the director until a signal or an order stops it, and returns the cause.
-func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
+func (d *daemon) live(ctx context.Context) error {
 	d.announce()
 	d.record(func(s *instance.State) { s.Execute = d.Loaded.Config.Global.Execute })
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
+	ctx, d.end = context.WithCancelCause(ctx)
+	defer d.end(nil)
 	d.metrics = d.openMetrics(ctx)
 	d.openSocket(ctx)
-	ended := make(chan error, 1)
+	d.ended = make(chan error, 1)
 	plan := d.Loaded.Plan
 	d.startThrough(ctx)
 	go func() {
-		ended <- d.director.Run(ctx, plan)
-		end(nil) // no command waits for it any more
+		d.ended <- d.director.Run(ctx, plan)
+		d.end(nil) // no command waits for it any more
 	}()
 	go d.settle(ctx, d.Loaded.Summary())
 	go d.orders.follow(ctx)
@@ -172,7 +176,7 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 	go d.keepFiles(ctx)
 	go d.config.run(ctx)
 	d.Loaded = nil // d.config has the configuration in force
-	cause := d.attend(signals, ended, end)
+	cause := d.attend()
 	d.Config.Checks.through.Close(context.Background()) // even if the table could not be cleaned up
 	if d.socket != nil {
 		d.failed(notify.ListenFailed, notListening, d.socket.Close())
@@ -181,16 +185,16 @@ func (d *daemon) live(ctx context.Context, signals <-chan os.Signal) error {
 }
 
 // attend handles signals until the director has stopped, and returns the cause.
-func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end context.CancelCauseFunc) error {
+func (d *daemon) attend() error {
 	for {
 		select {
 		case <-d.Manager.beats:
 			d.Manager.feed()
-		case err := <-ended:
+		case err := <-d.ended:
 			return err
 		case <-d.orders.leave: // the command may be killed before it sends a signal
-			return d.leave("TERM", ended, end)
-		case s := <-signals:
+			return d.leave("TERM")
+		case s := <-d.signals:
 			switch s {
 			case unix.SIGPIPE:
 			case SignalHandOver:
@@ -201,23 +205,22 @@ func (d *daemon) attend(signals <-chan os.Signal, ended <-chan error, end contex
 				d.record(func(s *instance.State) {
 					s.Phase, s.Kept = instance.HandedOver, run.SinceBoot()+instance.Handover
 				})
-				end(director.ErrHandover)
-				return d.awaitEnd(ended, "USR1")
+				d.end(director.ErrHandover)
+				return d.awaitEnd("USR1")
 			default:
-				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")),
-					ended, end)
+				return d.leave(endedBy(strings.TrimPrefix(unix.SignalName(s.(syscall.Signal)), "SIG")))
 			}
 		}
 	}
 }
 
 // leave stops the director and the daemons that execute= names.
-func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFunc) error {
+func (d *daemon) leave(by endedBy) error {
 	d.Manager.stopping()
 	d.record(func(s *instance.State) { s.Phase = instance.Ending })
 	d.siblings.stop()
-	end(by)
-	err := d.awaitEnd(ended, by)
+	d.end(by)
+	err := d.awaitEnd(by)
 	if errors.Is(err, by) { // its virtual services are free for others
 		d.record(func(s *instance.State) { s.Virtuals, s.Waits = nil, nil })
 	}
@@ -226,14 +229,14 @@ func (d *daemon) leave(by endedBy, ended <-chan error, end context.CancelCauseFu
 
 // awaitEnd waits until the director has stopped. If the director hangs, its virtual services stay recorded as after a
 // crash, and the next daemon cleans up.
-func (d *daemon) awaitEnd(ended <-chan error, by endedBy) error {
+func (d *daemon) awaitEnd(by endedBy) error {
 	d.ending = time.Now()
 	late := time.After(directorTimeout)
 	for {
 		select {
 		case <-d.Manager.beats:
 			d.Manager.feed()
-		case err := <-ended:
+		case err := <-d.ended:
 			return cmp.Or(err, error(by))
 		case <-late:
 			d.record(func(s *instance.State) { s.Phase = instance.Running })

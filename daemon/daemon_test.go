@@ -38,7 +38,7 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		err := d.awaitEnd(make(chan error), "TERM")
+		err := d.awaitEnd("TERM")
 		if took := time.Since(begun); took > directorTimeout || err == nil || !strings.Contains(err.Error(), "the table was not left within") {
 			t.Errorf("%v after %v", err, took)
 		}
@@ -48,7 +48,7 @@ func TestADirectorThatHangsIsLeft(t *testing.T) {
 	})
 	ended := make(chan error, 1)
 	ended <- nil
-	if err := (&daemon{Options: Options{Manager: &ServiceManager{}}}).awaitEnd(ended, "TERM"); err != endedBy("TERM") {
+	if err := (&daemon{Options: Options{Manager: &ServiceManager{}}, ended: ended}).awaitEnd("TERM"); err != endedBy("TERM") {
 		t.Errorf("one that ends: %v", err)
 	}
 }

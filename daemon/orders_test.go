@@ -73,7 +73,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 			t.Fatal(err, old)
 		}
 		d := daemonOf(source, old)
-		f := newConfigFile(d, nil)
+		f := newConfigFile(d)
 		write("new")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -126,7 +126,7 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 					if err != nil || old.Plan == nil {
 						t.Fatal(err, old)
 					}
-					f := newConfigFile(daemonOf(Source{Path: file, Checks: env}, old), nil)
+					f := newConfigFile(daemonOf(Source{Path: file, Checks: env}, old))
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					if err := os.WriteFile(file, []byte(text+"# new\n"), 0o600); err != nil {

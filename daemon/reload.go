@@ -32,7 +32,6 @@ type configFile struct {
 	ctx        context.Context   // that of run
 	current    *Loaded           // the configuration in force
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
-	hangups    <-chan os.Signal
 	requests   chan request
 	found      chan []names.Name  // names with a new result
 	endLookups context.CancelFunc // stops the look-ups
@@ -51,9 +50,9 @@ type request struct {
 	answer chan<- string // buffered for one answer: why the file was refused; "" if it was accepted
 }
 
-func newConfigFile(d *daemon, hangups <-chan os.Signal) *configFile {
+func newConfigFile(d *daemon) *configFile {
 	return &configFile{
-		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text), hangups: hangups,
+		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text),
 		requests: make(chan request, control.MaxClients),
 		found:    make(chan []names.Name), endLookups: func() {},
 		marks: markWatch{machine: d.Table.Machine, journal: d.journal, stop: func() {}},
@@ -80,7 +79,7 @@ func (f *configFile) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-f.hangups:
+		case <-f.d.hangups:
 			f.reload(request{})
 		case r := <-f.requests:
 			f.answer(r)
