@@ -78,11 +78,12 @@ type VirtualSnapshot struct {
 	Serving   int               `json:"serving"`                  // how many servers get new clients
 	Nothing   bool              `json:"serves_nothing,omitempty"` // nothing in the table has a weight
 	// destinations that were added by hand and are kept
-	Added   []string         `json:"added_by_hand,omitempty"`
-	Took    Durations        `json:"-"`
-	Stages  StageTimes       `json:"-"`
-	Servers []ServerSnapshot `json:"servers"` // in the order of the file; servers without an address last
-	Leaving []LeaverSnapshot `json:"leaving,omitempty"`
+	Added      []string         `json:"added_by_hand,omitempty"`
+	Conditions []Condition      `json:"conditions,omitempty"` // filled in later
+	Took       Durations        `json:"-"`
+	Stages     StageTimes       `json:"-"`
+	Servers    []ServerSnapshot `json:"servers"` // in the order of the file; servers without an address last
+	Leaving    []LeaverSnapshot `json:"leaving,omitempty"`
 }
 
 // LeaverSnapshot is a real server that left the file, at one moment. It gets no new connections, and is removed when it

@@ -175,6 +175,12 @@ func (e exposition) servers() {
 // conditions are those that hold now.
 func (e exposition) conditions() {
 	f := e.family("ldirectord_condition")
+	for i := range e.s.Virtuals {
+		v := Virtual(e.s.Virtuals[i])
+		for _, c := range v.conditions() {
+			f.add(1, "virtual", v.ID, "kind", c.Kind)
+		}
+	}
 	for v, s := range e.s.Each() {
 		for _, c := range s.Conditions {
 			f.add(1, "virtual", v.ID, "real", s.Real, "kind", c.Kind)

@@ -66,53 +66,6 @@ func (r *Report) Remarks() []string {
 	return all
 }
 
-// Remarks are the faults of a virtual service besides those of its servers, and what keepserving does if it has an
-// effect. They contain text from servers and other programs: escape it.
-func (v *Virtual) Remarks() []string {
-	var all sentences
-	all.told("the table refuses it: ", v.Error)
-	if v.Owner != "" {
-		all.add("belongs to %s; this daemon only checks, and takes over when that one leaves", v.Owner)
-	}
-	all.told("it also belongs to ", v.Beside)
-	g := v.Guard
-	who, none := "paceout", "paceout holds no" // of what may hold servers
-	switch {
-	case g.Paced && g.Keeps > 0:
-		who, none = "paceout or keepserving", "neither keepserving nor paceout holds a"
-	case g.Keeps > 0:
-		none = "keepserving holds no"
-	case !g.Paced:
-		none = "checkvip holds no"
-	}
-	switch {
-	case g.Obeys:
-		all.add("by order, until every server is up: %s server%s", none, v.Order.Remark("; order: "))
-	case g.Held > 0 && g.Paced:
-		all.add("%d fail but stay in service until %s releases them", g.Held, who)
-	case g.Held > 0:
-		all.add("keepserving holds %d in service although their checks fail: the minimum is %d", g.Held,
-			g.Keeps)
-	}
-	if v.Full {
-		all.add("all servers in service are full: new clients are refused")
-	}
-	if v.Nothing {
-		fallback := "there is no fallback"
-		if v.Fallback != nil {
-			fallback = "the fallback stays out"
-		}
-		all.add("no server serves, and %s: clients get nothing", fallback)
-		if v.Up() > 0 {
-			all.add("the servers that pass have weight 0, which keeps a fallback out")
-		}
-	}
-	if len(v.Added) > 0 {
-		all.add("added externally: %s; kept until a reload", strings.Join(v.Added, ", "))
-	}
-	return all
-}
-
 // ServerRemarks are the facts about a server besides its numbers. They contain text from servers and other
 // programs: escape it.
 func ServerRemarks(s *Server, now time.Time) []string {

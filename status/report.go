@@ -118,6 +118,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[lvs.Backend]Connecti
 	for i := range s.Virtuals {
 		v := newVirtual(&s.Virtuals[i], s.Time, carried)
 		v.Order = s.Orders[lvs.Backend{Virtual: v.ID}]
+		v.Conditions = v.conditions()
 		r.Virtuals = append(r.Virtuals, v)
 	}
 	return r

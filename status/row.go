@@ -119,21 +119,6 @@ func worst(s *Server) (one director.Condition) {
 	return one
 }
 
-// Trouble is that of a virtual service. It is broken only where no server serves, or the table refuses it.
-func (v *Virtual) Trouble() Trouble {
-	worst := Fine
-	for _, r := range v.Rows() {
-		worst = max(worst, min(r.Trouble, Doubt))
-	}
-	switch {
-	case v.Error != "", v.Full, v.Nothing, v.Serving == 0 && worst > Fine:
-		return Broken
-	case len(v.Added) > 0:
-		return Doubt
-	}
-	return worst
-}
-
 // IsOff reports whether the file keeps every server out.
 func (v *Virtual) IsOff() bool {
 	return slices.ContainsFunc(v.Servers, func(s Server) bool { return s.State == "off" })
