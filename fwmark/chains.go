@@ -74,7 +74,11 @@ func readState(table listing, prefix string) state {
 	s := state{otherJumps: map[string]string{}}
 	for chain, rules := range table {
 		if number(chain, prefix) > 0 {
-			s.generations = append(s.generations, generation{chain: chain, rules: normalAll(rules)})
+			g := generation{chain: chain}
+			for _, rule := range rules {
+				g.rules = append(g.rules, normal(rule))
+			}
+			s.generations = append(s.generations, g)
 			continue
 		}
 		for _, rule := range rules {
@@ -175,14 +179,6 @@ func number(chain, prefix string) int {
 		return 0
 	}
 	return int(n)
-}
-
-func normalAll(rules []string) []string {
-	all := make([]string, len(rules))
-	for i, rule := range rules {
-		all[i] = normal(rule)
-	}
-	return all
 }
 
 // reachable returns the chains that a packet can pass from one on, such as PREROUTING.

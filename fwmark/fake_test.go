@@ -226,7 +226,7 @@ func (f *fakeTables) mustHave(t testing.TB, daemon string, want []Rule) {
 		t.Fatalf("still there: %v, %d jumps", f.chains, jumps)
 	case len(ours) != 1 || jumps != 1 || f.chains[prerouting][0] != "-j "+ours[0]:
 		t.Fatalf("not one chain with one first jump: %v", f.chains)
-	case !slices.Equal(normalAll(f.chains[ours[0]]), lines):
+	case !slices.Equal(readState(f.chains, chainPrefix(daemon)).generations[0].rules, lines):
 		t.Fatalf("rules\n%s\nwanted\n%s", strings.Join(f.chains[ours[0]], "\n"), strings.Join(lines, "\n"))
 	}
 }

@@ -155,10 +155,12 @@ func parseDest(b []byte, ipv6 bool) (d lvs.Dest, c lvs.Counters, err error) {
 		Upper:   num32(a[destAttrUpper]),
 		Lower:   num32(a[destAttrLower]),
 		Encap: lvs.Encap{ // since Linux 5.3
-			Type:  lvs.Encapsulation(num8(a[destAttrTunnelType])),
 			Port:  hostPort(a[destAttrTunnelPort]),
 			Flags: lvs.TunnelFlags(num16(a[destAttrTunnelFlags])),
 		},
+	}
+	if kind := a[destAttrTunnelType]; len(kind) > 0 {
+		d.Encap.Type = lvs.Encapsulation(kind[0])
 	}
 	c = lvs.Counters{
 		Active:     num32(a[destAttrActive]),
@@ -206,7 +208,7 @@ func family(ipv6 bool) uint16 {
 }
 
 // number reads the value of an attribute; 0 if it is too short.
-func number[T uint8 | uint16 | uint32 | uint64](b []byte, size int, read func([]byte) T) (n T) {
+func number[T uint16 | uint32 | uint64](b []byte, size int, read func([]byte) T) (n T) {
 	if len(b) >= size {
 		n = read(b)
 	}
@@ -220,5 +222,3 @@ func num16(b []byte) uint16 { return number(b, 2, binary.NativeEndian.Uint16) }
 func num32(b []byte) uint32 { return number(b, 4, binary.NativeEndian.Uint32) }
 
 func num64(b []byte) uint64 { return number(b, 8, binary.NativeEndian.Uint64) }
-
-func num8(b []byte) uint8 { return number(b, 1, func(b []byte) uint8 { return b[0] }) }

@@ -73,9 +73,8 @@ func tlsFacts(s tls.ConnectionState) string {
 		names = append(names, a.String())
 	}
 	slices.Sort(names)
-	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
-	return fmt.Sprintf("%s, certificate of %s until %s", text, Escape(strings.Join(names, " "), 10*MaxExcerpt),
-		Day(leaf.NotAfter))
+	all := strings.TrimLeft(strings.Join(slices.Compact(names), " "), " ") // there may be no common name
+	return fmt.Sprintf("%s, certificate of %s until %s", text, Escape(all, 10*MaxExcerpt), Day(leaf.NotAfter))
 }
 
 func Day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
