@@ -24,7 +24,16 @@ func NewJournal(receivers ...func(Event)) *Journal {
 	j := &Journal{cancel: cancel}
 	for _, receive := range receivers {
 		j.queues = append(j.queues, newQueue(maxEvents, func(events []Event, lost int) {
-			handOver(ctx, events, lost, receive)
+			for _, e := range events {
+				if ctx.Err() != nil {
+					return
+				}
+				receive(e)
+			}
+			if lost > 0 {
+				text := fmt.Sprintf("%d events were lost: they came faster than they could be reported", lost)
+				receive(Event{Time: time.Now(), Kind: Lost, Text: text})
+			}
 		}))
 	}
 	return j
@@ -51,17 +60,4 @@ func (j *Journal) Close(ctx context.Context) error {
 		return fmt.Errorf("journal: some events were not reported: %w", late)
 	}
 	return nil
-}
-
-func handOver(ctx context.Context, events []Event, lost int, receive func(Event)) {
-	for _, e := range events {
-		if ctx.Err() != nil {
-			return
-		}
-		receive(e)
-	}
-	if lost > 0 {
-		text := fmt.Sprintf("%d events were lost: they came faster than they could be reported", lost)
-		receive(Event{Time: time.Now(), Kind: Lost, Text: text})
-	}
 }

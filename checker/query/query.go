@@ -19,7 +19,8 @@ type Session interface {
 
 // Run makes the query and reads its answer to the end, or to its limit. It returns the number of rows, up to the limit.
 func Run(session Session, query string) (rows int, err error) {
-	if writes(query) {
+	// Changed rows count as well, as in the Perl ldirectord.
+	if slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query)) {
 		done, err := session.ExecContext(context.Background(), query, nil)
 		if err != nil {
 			return 0, err
@@ -38,12 +39,6 @@ func Run(session Session, query string) (rows int, err error) {
 		return 0, err
 	}
 	return rows, found.Close()
-}
-
-// writes reports whether a query changes rows instead of returning some. Those count, as in the
-// Perl ldirectord.
-func writes(query string) bool {
-	return slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE"}, Verb(query))
 }
 
 // Verb is the first word of a query; "" if it begins with no word.

@@ -46,17 +46,13 @@ func sendmail(ctx context.Context, programs [][]string, l *letter) (again []stri
 		return l.to, fmt.Errorf("no mail program: %s does not exist", programs[0][0])
 	}
 	err = runMailer(ctx, programs[i], l.text())
-	if err == nil || rejectsMail(err) {
+	exit, is := errors.AsType[*exec.ExitError](err)
+	// of sysexits.h: usage, data, no user, no host
+	rejected := is && slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode())
+	if err == nil || rejected {
 		return nil, err
 	}
 	return l.to, err
-}
-
-// rejectsMail reports whether a program rejects the mail itself.
-func rejectsMail(err error) bool {
-	exit, is := errors.AsType[*exec.ExitError](err)
-	// of sysexits.h: usage, data, no user, no host
-	return is && slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode())
 }
 
 // runMailer runs a mail program.
