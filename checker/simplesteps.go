@@ -41,16 +41,15 @@ func (e *Env) simpleStep(s lvs.Step) (made simpleStep, err error) {
 	if s.Send {
 		return simpleStep{send: s.Text}, nil
 	}
-	if _, err := perlre.Compile(s.Text); err != nil {
-		return made, &SpecError{"expect", err}
+	_, err = perlre.Compile(s.Text)
+	var m *matcher
+	if err == nil {
+		m, err = e.matcher("(?m)" + s.Text) // as with receive, ^ and $ are those of lines
 	}
-	// As with receive, ^ and $ are those of lines.
-	m, err := e.matcher("(?m)" + s.Text)
 	if err != nil {
 		return made, &SpecError{"expect", err}
 	}
-	made.expect = &matcher{pattern: s.Text, re: m.re, limits: m.limits}
-	return made, nil
+	return simpleStep{expect: &matcher{pattern: s.Text, re: m.re, limits: m.limits}}, nil
 }
 
 // Check implements Checker.

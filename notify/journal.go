@@ -31,8 +31,9 @@ func NewJournal(receivers ...func(Event)) *Journal {
 				receive(e)
 			}
 			if lost > 0 {
-				text := fmt.Sprintf("%d events were lost: they came faster than they could be reported", lost)
-				receive(Event{Time: time.Now(), Kind: Lost, Text: text})
+				e := Event{Time: time.Now()}
+				e.Say(Lost, "%d events were lost: they came faster than they could be reported", lost)
+				receive(e)
 			}
 		}))
 	}

@@ -178,10 +178,10 @@ func (l *loop) handOver(f *flight, request []byte) {
 
 func goOn(ctx context.Context, check checker.Light, s net.Conn, request, head []byte, end time.Time) checker.Result {
 	c, err := wire.Guard(ctx, &wire.Received{Conn: s, Head: head}, end)
-	if err != nil {
-		return checker.Failed(err)
+	if err == nil {
+		err = c.Send("the request", request)
 	}
-	if err := c.Send("the request", request); err != nil {
+	if err != nil {
 		return checker.Failed(err)
 	}
 	return check.Resume(ctx, c)
