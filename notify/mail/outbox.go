@@ -201,10 +201,8 @@ func (o *outbox) reportChange(b *box, l *letter, err error) {
 		e.Reason = plain(err.Error())
 		e.Text = plain(fmt.Sprintf("failed to send email message to %s by %s: %v", to, server, err))
 	default:
-		e.Kind = notify.MailRecovered
-		e.Text = fmt.Sprintf("email messages to %s by %s succeed again; %d did not reach all "+
-			"recipients", to, server,
-			b.lost)
+		e.Say(notify.MailRecovered, "email messages to %s by %s succeed again; %d did not reach all recipients",
+			to, server, b.lost)
 		b.lost = 0
 	}
 	b.failing = err != nil
