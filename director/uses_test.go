@@ -65,12 +65,12 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 				warned := slices.ContainsFunc(found, func(f parser.Diagnostic) bool {
 					return f.Pos.Line > 4 && strings.Contains(f.Text, d.Name)
 				})
-				takes := service.Takes(d.Name) || service.Is(lvs.OverTLS) && strings.Contains(d.Services(), "starttls=yes")
+				takes := service.Takes(d.Name) || service.Is(lvs.OverTLS) && strings.Contains(d.Services, "starttls=yes")
 				switch speaks := kind == "negotiate" || kind == "3"; {
 				case was.HasErrors():
 					t.Fatal(was)
 				case found.HasErrors():
-				case speaks && d.Services() != "" && warned == takes, same && !warned, !same && warned && !speaks:
+				case speaks && d.Services != "" && warned == takes, same && !warned, !same && warned && !speaks:
 					t.Errorf("checktype=%s service=%s %s: the check is the same: %v, there is a warning: %v",
 						kind, service.Name, line, same, warned)
 				}

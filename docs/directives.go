@@ -43,7 +43,7 @@ func Directives() (list []Directive) {
 		d.Default = strings.Trim(d.Default, `"`)
 		last := len(every) - 1
 		services := strings.Join(every[:last], ", ") + " and " + every[last]
-		if some := d.Services(); some != "" {
+		if some := d.Services; some != "" {
 			services = some
 		}
 		d.Value = strings.ReplaceAll(value, "SERVICES", services)

@@ -25,8 +25,7 @@ func (r *resolver) advise(s *section, v *Virtual) {
 	a.pacesOut()
 	a.watches()
 	a.observes()
-	a.masquerades()
-	a.asksElsewhere()
+	a.checkVIP()
 	a.announced()
 	a.fallback()
 	a.unused()
@@ -301,21 +300,19 @@ func (a adviser) guard() {
 			"server is never added; if you want that, write 100%%", keeps, servers)
 }
 
-// masquerades warns of the first server to which checkvip does not apply.
-func (a adviser) masquerades() {
-	i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Forward == lvs.Masq })
-	if a.CheckVIP.IsValid() && i >= 0 {
+// checkVIP warns of the first server to which checkvip does not apply, and of an address that is not the section's.
+func (a adviser) checkVIP() {
+	vip, addresses := a.CheckVIP, a.Addresses()
+	if !vip.IsValid() {
+		return
+	}
+	if i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Forward == lvs.Masq }); i >= 0 {
 		a.at(a.Reals[i].At, noEffect,
 			"checkvip is for gate and ipip: a masq server does not have the virtual address and is "+
 				"checked at its own address")
 	}
-}
-
-// asksElsewhere warns of a checkvip address that is not an address of the section.
-func (a adviser) asksElsewhere() {
-	vip, addresses := a.CheckVIP, a.Addresses()
 	isOwn := slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(vip) })
-	a.when(vip.IsValid() && len(addresses) > 0 && !isOwn, "checkvip", suspicious,
+	a.when(len(addresses) > 0 && !isOwn, "checkvip", suspicious,
 		"checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get",
 		vip, a.ID)
 }

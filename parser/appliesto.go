@@ -14,9 +14,6 @@ func (v *Virtual) OverTLS() bool {
 	return s.Is(lvs.OverTLS) || v.StartTLS && s.Takes("starttls") || secure
 }
 
-// Services describes the services for which a directive counts; "" for all.
-func (d *Directive) Services() string { return d.services }
-
 func (d *Directive) usedBy() string {
 	names := servicesThatTake(d.Name)
 	switch {
@@ -55,7 +52,7 @@ func (a adviser) unused() {
 		return
 	}
 	for name := range a.At {
-		if d := byName[name]; d.Services() != "" {
+		if d := byName[name]; d.Services != "" {
 			a.unusedDirective(d)
 		}
 	}
@@ -89,6 +86,6 @@ func (a adviser) unusedDirective(d *Directive) {
 		byName[instead].isUsedBy(checks[0]) {
 		other = "; for a log-in by HTTP write " + instead
 	}
-	a.warn(d.Name, noEffect, "%s applies only to %s; this service is %s%s", d.Name, d.Services(),
+	a.warn(d.Name, noEffect, "%s applies only to %s; this service is %s%s", d.Name, d.Services,
 		enumerate(spoken), other)
 }

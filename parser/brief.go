@@ -50,7 +50,7 @@ func (d Diagnostic) common() string {
 
 // Brief returns the findings for a person: of each kind the first, with the number and the first lines of the others.
 // Each list of allowed values appears once.
-func (ds Diagnostics) Brief() Diagnostics { return ds.brief(func(Diagnostic) bool { return false }) }
+func (ds Diagnostics) Brief() Diagnostics { return ds.brief(nil) }
 
 // ForLog is Brief without notes, in the order of the file, and with all lines that the Perl ldirectord also has.
 func (ds Diagnostics) ForLog() Diagnostics {
@@ -61,7 +61,7 @@ func (ds Diagnostics) ForLog() Diagnostics {
 func (ds Diagnostics) brief(isKept func(Diagnostic) bool) (brief Diagnostics) {
 	listed := map[string]bool{}
 	for _, alike := range printable.Alike(ds, 1, func(d Diagnostic) string {
-		if isKept(d) {
+		if isKept != nil && isKept(d) {
 			return ""
 		}
 		return d.common()

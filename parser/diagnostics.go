@@ -3,6 +3,7 @@ package parser
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"ldirectord/printable"
@@ -118,10 +119,8 @@ func (ds Diagnostics) ByPosition() Diagnostics {
 	sorted := slices.Clone(ds)
 	slices.SortStableFunc(sorted, func(a, b Diagnostic) int {
 		p, q := a.At(), b.At()
-		if (p.Line == 0) != (q.Line == 0) {
-			return cmp.Compare(q.Line, p.Line)
-		}
-		return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+		return cmp.Or(cmp.Compare(cmp.Or(p.Line, math.MaxInt), cmp.Or(q.Line, math.MaxInt)),
+			cmp.Compare(p.Column, q.Column))
 	})
 	return sorted
 }

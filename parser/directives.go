@@ -18,7 +18,7 @@ type Directive struct {
 	Repeats   bool     // each line adds a value; for other directives the last line counts
 	Secret    bool     // its value is never shown
 	words     []string // of its tag, and where it may be written
-	services  string   // see Services
+	Services  string   // those for which it counts; "" for all
 	read      reading
 	kept      map[reflect.Type][]int // the index of its field in Global and Virtual
 }
@@ -43,7 +43,7 @@ func newDirective(tag string, form Form) *Directive {
 			d.Form = as
 		}
 	}
-	d.services = d.usedBy()
+	d.Services = d.usedBy()
 	return d
 }
 

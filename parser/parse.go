@@ -129,21 +129,21 @@ func (r *reader) blank(l line) {
 
 func (r *reader) header(l line) {
 	s := r.openSection(l, l.name == "virtual6")
+	at := r.in(s, inLines)
 	if l.indent > 0 {
-		r.in(s, inLines).tolerate(l, unknownDirective, l.begin, l.name+
-			" is indented; a section begins in the first column")
+		at.tolerate(l, unknownDirective, l.begin, l.name+" is indented; a section begins in the first column")
 	}
 	if !l.equals {
-		r.in(s, inLines).error(unknownDirective, l.begin, "%s", describeOdd(l))
+		at.error(unknownDirective, l.begin, "%s", describeOdd(l))
 		return
 	}
 	s.v.At["virtual"] = l.position()
 	v := &r.value
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
 	if s.header.read(v); v.problem != nil {
-		r.in(s, inLines).problem(l, v.problem)
+		at.problem(l, v.problem)
 	}
-	r.in(s, inLines).notes(v)
+	at.notes(v)
 }
 
 // openSection ends the last section and opens a new one.
@@ -168,14 +168,13 @@ func (r *reader) closeSection() {
 		return
 	}
 	const text = "a directive of the section is not indented"
+	at := r.in(&s, inLines)
 	if s.unclear {
-		r.in(&s, inLines).error(unknownDirective, s.underIndent,
-			text+
-				", nor are directives that may also be global; the lines of a section are indented by "+
-				"four blanks or a tab")
+		at.error(unknownDirective, s.underIndent, text+", nor are directives that may also be global; the "+
+			"lines of a section are indented by four blanks or a tab")
 		return
 	}
-	r.in(&s, inLines).layout(unknownDirective, s.underIndent, text+"; four blanks or more, or a tab, are needed")
+	at.layout(unknownDirective, s.underIndent, text+"; four blanks or more, or a tab, are needed")
 }
 
 func (r *reader) directive(l line) {
