@@ -33,7 +33,7 @@ func (now *ServerSnapshot) fillOld() {
 			}
 		case "suspected":
 			now.Suspected = strings.TrimPrefix(c.Text, "suspected: ")
-		case "pace", "holddown", "observe":
+		case "pace", "holddown", "comeback", "observe":
 			now.WaitsFor = c.Kind
 		case "backup":
 			now.Backup, _, _ = strings.Cut(strings.TrimPrefix(c.Text, "backup, "), ":")

@@ -25,6 +25,8 @@ func (s *Section) set(t *testing.T, file string) {
 			s.PaceOut = pace
 		case "holddown":
 			s.HoldDown, s.HoldDownMax = seconds, 4*seconds
+		case "comeback":
+			s.Comeback = value
 		case "slowstart":
 			s.SlowStart = seconds
 		case "onfail":
@@ -108,6 +110,17 @@ func TestReloadOfAPolicy(t *testing.T) {
 		{"holddown added, drains", "", "1 drain", "holddown=10", "1 lies, 1 undo, 1 passes", "0444, 4444"},
 		{"holddown changed, drains", "holddown=10", "1 drain", "holddown=20", "1 lies, 1 undo, 1 passes", "0444, 4444"},
 		{"holddown taken away, drains", "holddown=10", "1 drain", "", "1 lies, 1 undo, 1 passes", "0444, 4444"},
+		{"comeback added, out", "", fall, "comeback=order", rise, "---4, 4--4"},
+		{"comeback taken away, out", "comeback=order", fall, "", rise, "---4, 4444"},
+		{"comeback added, waits", "holddown=10", again, "holddown=10 comeback=order", "10s", "-444 10s, -444"},
+		{"comeback taken away, waits", "comeback=order", again, "", "", "4444"},
+		{"comeback changed, waits", "comeback=order", again, "comeback=checks", "", "4444"},
+		{"comeback added, climbs", "slowstart=4", climbs, "slowstart=4 comeback=order", "1 lies, 1 passes", "1444 1s, -444"},
+		{"comeback taken away, climbs", "slowstart=4 comeback=order", climbs + ", 1 ready, 1s", "slowstart=4", "1s", "1444 1s, 2444 1s"},
+		{"comeback added, held", "keepserving=2", fall, "keepserving=2 comeback=order", rise, "--44, 4--4"},
+		{"comeback taken away, held", "keepserving=2 comeback=order", fall, "keepserving=2", rise, "--44, 4444"},
+		{"comeback added, drains", "", "1 drain", "comeback=order", "1 undo", "0444, 4444"},
+		{"comeback taken away, drains", "comeback=order", "1 drain", "", "1 undo", "0444, 4444"},
 		{"slowstart added, out", "", "1 lies", "slowstart=4", "1 passes", "-444, 1444 2s"},
 		{"slowstart changed, out", "slowstart=4", "1 lies", "slowstart=8", "1 passes", "-444, 1444 3s"},
 		{"slowstart taken away, out", "slowstart=4", "1 lies", "", "1 passes", "-444, 4444"},

@@ -35,6 +35,11 @@ type waiter struct {
 var queueRule = Rule{"queue", "checks", false, queue,
 	"servers that checks took out wait in the order in which they passed, or come back at once while too few serve"}
 
+// delaysReturns reports whether servers that checks took out may have to wait.
+func (s *Section) delaysReturns() bool {
+	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.delays != nil && k.delays(s) })
+}
+
 // queue lines up the servers that wait. Those that a rule bars come last, and back only if they are needed.
 func queue(h *hearing) {
 	missing := needed(&h.Case)
@@ -70,7 +75,7 @@ func (h *hearing) waits(s *Server, turn, again time.Time) {
 	h.askAgain(again)
 }
 
-var comebackRule = Rule{"let in", "checks", false, letIn,
+var letInRule = Rule{"let in", "checks", false, letIn,
 	"a server in the queue comes back when no rule keeps it there"}
 
 // letIn lets in the servers that no rule has wait longer.

@@ -75,7 +75,7 @@ func tales() (all []tale) {
 			all = append(all, tale{has, checks, uint64(len(all))})
 		}
 	}
-	for i := range capabilities {
+	for i := range storied {
 		add(1<<i, 1)
 		add(1<<i, 2)
 		for k := range i {
@@ -86,7 +86,7 @@ func tales() (all []tale) {
 	for range further {
 		has := capability(0)
 		for range 3 + r.IntN(6) {
-			has |= 1 << r.IntN(capabilities)
+			has |= 1 << r.IntN(storied)
 		}
 		add(has, 1+r.IntN(2))
 	}

@@ -101,7 +101,7 @@ func (w *world) code(c *codec) {
 		if w.sl.has(tells) && slot < sorry {
 			w.codeSpoken(c, &w.moving[slot])
 		}
-		if w.sl.has(slow|holddown|paced|timed|policy) && slot < sorry {
+		if w.sl.has(slow|holddown|byOrdered|paced|timed|policy) && slot < sorry {
 			m := &w.moving[slot]
 			w.codeMotion(c, &m.Motion)
 			num(c, &m.Weight, 3)
@@ -188,7 +188,7 @@ func (w *world) codeMotion(c *codec, m *lvs.Motion) {
 	if w.sl.has(timed) {
 		c.when(&m.Failed)
 	}
-	if w.sl.has(holddown | paced | policy) {
+	if w.sl.has(holddown | byOrdered | paced | policy) {
 		c.flags(&m.Fallen, &m.Noted)
 		num(c, &m.Falls, 2)
 		c.when(&m.Turn)
@@ -287,7 +287,7 @@ func (w *world) settle() {
 		w.settleClimb(&s.Climbs)
 		switch {
 		case s.Since.IsZero():
-		case w.sl.has(guarded | holddown | paced | pacedOut):
+		case w.sl.has(guarded | holddown | byOrdered | paced | pacedOut):
 			since = append(since, &s.Since)
 		default: // no other rule uses it
 			s.Since = instant.Add(-tick)
@@ -346,7 +346,7 @@ func (w *world) settleClimb(since *time.Time) {
 // settleReturn makes the facts of a server's return canonical. All times that are over are equal. Where no rule and no
 // reload may use them there are none.
 func (w *world) settleReturn(m *lvs.Motion) {
-	if !w.sl.has(holddown | paced | policy) {
+	if !w.sl.has(holddown | byOrdered | paced | policy) {
 		m.Forgive()
 	}
 	over := instant

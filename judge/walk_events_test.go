@@ -92,7 +92,7 @@ func (w *world) events(all []event) []event {
 		}
 		all = append(all, e)
 	}
-	if w.sl.has(leavers|brake|holddown|paced|pacedOut|timed) || w.climbs() {
+	if w.sl.has(leavers|brake|holddown|byOrdered|paced|pacedOut|timed) || w.climbs() {
 		add(time_)
 	}
 	w.fileEvents(add)
@@ -328,7 +328,7 @@ func (w *world) apply(e event) {
 		w.sync(e.mishap)
 	case time_:
 		switch w.pass(); {
-		case w.dead || !w.sl.has(slow|holddown|paced|pacedOut|timed):
+		case w.dead || !w.sl.has(slow|holddown|byOrdered|paced|pacedOut|timed):
 		case w.Known && w.climbs(): // the director wakes up when a weight moves, and looks at the table first
 			w.lookAtTable(e.mishap)
 		default:

@@ -24,7 +24,7 @@ var predicates = []struct {
 }{
 	{2, comesBack}, {6, fallbackStays}, {7, handStays}, {7, handEnds}, {8, standbyIsIdle}, {9, ownServer},
 	{13, checksStay}, {14, comesInOrder}, {15, endsInTime}, {16, brakesRightly}, {16, brakeEnds},
-	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {18, remembersFalls}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
+	{17, climbsRightly}, {17, stepsInTime}, {18, holdsDown}, {18, comesAtPace}, {18, comesByOrder}, {18, remembersFalls}, {21, goesAtPace}, {22, failsRightly}, {22, provesItself}, {23, leavesOutOne},
 }
 
 // others are the rules by which a step may change a server that it isn't about, each with the facts that it needs.

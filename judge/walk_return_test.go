@@ -23,7 +23,7 @@ func holdsDown(s *step) string {
 		case one.Fallen && !was.Fallen &&
 			one.Turn.Sub(instant) != time.Duration(bit(soon)*min(int(was.Falls), int(w.HoldDownMax/tick)))*tick:
 			return nameOf(one) + " is out for another time than its failures say"
-		case facts.Waits && !one.Turn.After(instant) && !w.has(paced):
+		case facts.Waits && !one.Turn.After(instant) && !w.has(byOrdered|paced):
 			return nameOf(one) + " waits, and its time is over"
 		case was.Fallen && one.Fallen && s.kind != time_ && one.Turn != was.Turn:
 			return nameOf(one) + " is out, and waits for another time"
@@ -47,6 +47,25 @@ func enough(s *step, i int) bool {
 	return false
 }
 
+// comesByOrder: a server that was taken out does not come back by itself, unless too few serve.
+func comesByOrder(s *step) string {
+	w := s.after
+	if !w.has(byOrdered) || w.has(strength) || !s.from.Follows || !s.to.Follows || s.kind == edit || w.Gathers() || s.before.Gathers() {
+		return ""
+	}
+	for one := range w.all() {
+		was, facts := s.before.running(one.Dest.Addr), &s.to.Servers[one.At]
+		if was == nil || !was.Fallen || one.Fallen || facts.Verdict != health.Up || !enough(s, int(one.At)) {
+			continue
+		}
+		if from := &s.from.Servers[was.At]; s.from.MayServe(from) && !s.from.ServesIn(from) && !s.to.ByHand[one.Dest.Addr] &&
+			s.kind != order && s.kind != file && s.kind != look && s.kind != ready {
+			return nameOf(one) + " comes back without an order"
+		}
+	}
+	return ""
+}
+
 // comesAtPace: one server comes back in each tick, unless the other does not serve. A server waits only for another
 // that came. With minservers both must return.
 func comesAtPace(s *step) string {
@@ -68,7 +87,7 @@ func comesAtPace(s *step) string {
 		case one.Gone:
 		case !one.Fallen && b.Servers[i].Fallen && came && enough(s, i) && !lifted:
 			return nameOf(one) + " comes back too soon after another"
-		case facts.Waits && !needsOrder(one) && !came && !one.Turn.After(instant):
+		case facts.Waits && !needsOrder(one) && !w.has(byOrdered) && !came && !one.Turn.After(instant):
 			return nameOf(one) + " waits, and no other came"
 		}
 	}
@@ -117,7 +136,7 @@ func goesAtPace(s *step) string {
 
 // remembersFalls: a server that checks took out is known as such until it is back, whatever the file says at that time.
 func remembersFalls(s *step) string {
-	if !s.after.sl.has(holddown|paced|policy) || !s.from.Follows || !s.to.Follows || s.kind == look || s.kind == ready || s.kind == retry {
+	if !s.after.sl.has(holddown|byOrdered|paced|policy) || !s.from.Follows || !s.to.Follows || s.kind == look || s.kind == ready || s.kind == retry {
 		return ""
 	}
 	for one := range s.after.all() {

@@ -93,7 +93,7 @@ func (p *play) file(w *world) string {
 		{!w.has(windows | observed_), "failurecount = 2"}, {!w.has(windows | observed_), "risecount = 2"},
 		{w.has(quiescent), "quiescent = yes"}, {!w.has(quiescent), "quiescent = no"},
 		{w.has(repair), "repair = yes"}, {!w.has(repair), "repair = no"},
-		{w.has(guarded), "keepserving = 50%"}, {w.has(holddown), "holddown = 1000,2000"}, {w.has(paced), "pace = 1/1000"},
+		{w.has(guarded), "keepserving = 50%"}, {w.has(holddown), "holddown = 1000,2000"}, {w.has(paced), "pace = 1/1000"}, {w.has(byOrdered), "comeback = order"},
 		{w.has(pacedOut), "paceout = 1/1000"}, {w.has(timed), "onfail = 2000"}, {w.has(cuts), "onfail = cut"},
 		{w.has(leavers), "draintime = 2000"}, {w.has(slow), "slowstart = 3000"}, {w.has(windows), "window = 2/3"},
 		{w.has(maintained), "maintenancedir = MAINTENANCE"}, {w.has(moved_ | found_), "resolve = 3600"},

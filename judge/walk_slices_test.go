@@ -41,17 +41,19 @@ const (
 	timed
 	cuts
 	observed_
-	policy       // a reload takes away the directives of the slice, and another one brings them back
-	capabilities = iota
+	policy                         // a reload takes away the directives of the slice, and another one brings them back
+	storied                 = iota // those that testdata/stories has
+	byOrdered    capability = 1 << (iota - 1)
+	capabilities            = iota - 1
 )
 
 // policies are the directives that a reload may add and take away.
-const policies = guarded | quiescent | strength | slow | holddown | paced | pacedOut | timed | cuts | observed_
+const policies = guarded | quiescent | strength | slow | holddown | byOrdered | paced | pacedOut | timed | cuts | observed_
 
 var capabilityNames = [capabilities]string{"guard", "quiescent", "fallback", "orders", "maintenance", "hand", "repair",
 	"moved", "found", "rerouted", "leavers", "together", "strength", "reload", "crash", "standby", "window", "off", "brake",
 	"slowstart", "holddown", "pace", "paceout",
-	"told", "backup", "onfail", "cut", "observe", "policy"}
+	"told", "backup", "onfail", "cut", "observe", "policy", "comeback"}
 
 // slice is a set of worlds with some capabilities, which is walked to its end.
 type slice struct {
@@ -181,6 +183,9 @@ func (sl *slice) section(plain bool) *Section {
 	if sl.has(holddown) {
 		s.HoldDown, s.HoldDownMax = tick, 2*tick
 	}
+	if sl.has(byOrdered) {
+		s.Comeback = "order"
+	}
 	if sl.has(observed_) {
 		s.Observe, s.HoldDownMax = lvs.LeftOut, tick
 	}
@@ -271,8 +276,8 @@ func (sl *slice) isQuick() bool {
 		return sl.has(guarded)
 	case n == 2 && sl.has(backup_):
 		return sl.has(guarded | quiescent | fallback_ | reload | crashes | found_ | leavers | hand)
-	case n == 2 && sl.has(holddown|paced):
-		return sl.has(guarded|strength|standby) || sl.has_ == holddown|paced
+	case n == 2 && sl.has(holddown|byOrdered|paced):
+		return sl.has(guarded|strength|standby) || sl.has_&(holddown|byOrdered|paced) == sl.has_
 	case n == 2:
 		return sl.has(slow) || !sl.has(hand|repair|reload|rerouted_|moved_|ordering) ||
 			slices.Contains([]capability{guarded | reload, guarded | moved_, guarded | hand, guarded | ordering, guarded | rerouted_,

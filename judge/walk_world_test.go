@@ -571,14 +571,14 @@ func (c *Case) clone() Case { return Case{c.Section, c.Clone()} }
 
 // noteMoving writes the file of moving weights.
 func (w *world) noteMoving() {
-	if !w.sl.has(slow | tells | holddown | paced | timed | policy) {
+	if !w.sl.has(slow | tells | holddown | byOrdered | paced | timed | policy) {
 		return
 	}
 	recorded := w.moving
 	w.moving = [slots]Record{}
 	for s := range w.all() {
 		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Motion
-		if !w.sl.has(slow | holddown | paced | timed | policy) {
+		if !w.sl.has(slow | holddown | byOrdered | paced | timed | policy) {
 			motion = lvs.Motion{}
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {

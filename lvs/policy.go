@@ -22,6 +22,8 @@ type Policy struct {
 	PaceOut     Pace          `cf:"paceout,extension"` // how fast checks take servers out; zero: at once
 	HoldDown    time.Duration // extension: how long a server that fails again stays out, at first; 0: not at all
 	HoldDownMax time.Duration // at most, and how long a failure counts; HoldDown or more
+	// who lets a server back in that checks took out: checks, or by order an operator
+	Comeback string `cf:"comeback=checks,extension"`
 	// how many servers are enough without backups; zero: one
 	BackupBelow LowHigh `cf:"backupbelow,extension"`
 }

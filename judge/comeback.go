@@ -1,0 +1,38 @@
+package judge
+
+import "cmp"
+
+// With comeback = order, a server that was taken out stays out until an operator lets it back in.
+
+var comebackRule = Rule{"comeback", "comeback", false, awaitOrder,
+	"a server that failed waits for an order"}
+
+var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
+	Says: func(v View) string {
+		if !v.One.Waits() || !byOrder(v.Section) {
+			return ""
+		}
+		return "held down until an order (set … ready): comeback = order"
+	},
+	Count: func(v View) int {
+		// the decision names the state
+		if v.One.Name != Up || !v.One.Waits() || !byOrder(v.Section) {
+			return 0
+		}
+		return 1
+	},
+	Begins: func(View) Notice {
+		return Notice{"held-down", "Held down until an order (set … ready)", ": comeback = order"}
+	},
+}
+
+func byOrder(c *Section) bool { return c.Comeback == "order" }
+
+// awaitOrder bars the servers that wait. Only an order ends that.
+func awaitOrder(h *hearing) {
+	for s := range h.all() {
+		if s.Waits() && byOrder(h.Section) {
+			s.Why = cmp.Or(s.Why, h.by)
+		}
+	}
+}
