@@ -91,11 +91,14 @@ func (f *facts) ask(ctx context.Context) {
 func (f *facts) note(what string, err error) {
 	switch {
 	case err != nil:
-		f.unread = append(f.unread, what+": "+err.Error())
+		f.miss("%s: %v", what, err)
 	case !slices.Contains(f.looked, what):
 		f.looked = append(f.looked, what)
 	}
 }
+
+// miss notes what could not be looked at, and why.
+func (f *facts) miss(format string, args ...any) { f.unread = append(f.unread, fmt.Sprintf(format, args...)) }
 
 // link is a device and a family of addresses.
 type link struct {
@@ -110,8 +113,7 @@ func (f *facts) questions() [][]question {
 	for l, addrs := range f.links() {
 		d, source := f.sourceOn(l, addrs)
 		if !source.IsValid() {
-			f.unread = append(f.unread,
-				fmt.Sprintf("who answers on %s: no address or no ARP there", l.device))
+			f.miss("who answers on %s: no address or no ARP there", l.device)
 			continue
 		}
 		var questions []question
@@ -120,8 +122,7 @@ func (f *facts) questions() [][]question {
 		}
 		if len(questions) > maxQuestions {
 			questions = questions[:maxQuestions]
-			f.unread = append(f.unread, fmt.Sprintf("who answers on %s: all addresses but the first %d",
-				l.device, maxQuestions))
+			f.miss("who answers on %s: all addresses but the first %d", l.device, maxQuestions)
 		}
 		list = append(list, questions)
 	}

@@ -85,7 +85,7 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 		f.note("timeouts of IPVS", err)
 	}
 	if f.devices, err = devicesHere(); err != nil {
-		f.unread = append(f.unread, err.Error())
+		f.miss("%v", err)
 	}
 	if slices.ContainsFunc(services, isAnnounced) {
 		f.announcer = announcerRuns()
@@ -137,7 +137,7 @@ func (f *facts) findRoutes() {
 		}
 		found, err := askRoute(q, f.devices)
 		if err != nil {
-			f.unread = append(f.unread, err.Error())
+			f.miss("%v", err)
 			return
 		}
 		f.routes[q] = found
@@ -192,7 +192,7 @@ const (
 
 func (f *facts) readSettings() {
 	if _, err := os.Stat("/proc/sys/net/ipv4/vs"); err != nil {
-		f.unread = append(f.unread, "settings of IPVS: the module ip_vs is not loaded")
+		f.miss("settings of IPVS: the module ip_vs is not loaded")
 	}
 	names := []string{forward4, forward6, expireTemplate, expireNoDest, connReuse, sloppyTCP, vsConntrack,
 		connections, estimation}
@@ -208,7 +208,7 @@ func (f *facts) readSettings() {
 		case err == nil:
 			f.settings[name] = strings.TrimSpace(string(text))
 		case !errors.Is(err, fs.ErrNotExist): // a missing setting is not an error
-			f.unread = append(f.unread, err.Error())
+			f.miss("%v", err)
 		}
 	}
 }
