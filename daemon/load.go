@@ -230,10 +230,9 @@ func Message(d parser.Diagnostic) string {
 	if d.Severity == parser.Error {
 		word = "Error"
 	}
-	at := d.Pos
-	if at.Line == 0 {
-		return fmt.Sprintf("%s [%d]: %s: %s", word, os.Getpid(), at.File, d.Text)
+	text := "%s [%d] reading file %s at line %d: %s (column %d)"
+	if d.Pos.Line == 0 {
+		text = "%[1]s [%[2]d]: %[3]s: %[5]s"
 	}
-	return fmt.Sprintf("%s [%d] reading file %s at line %d: %s (column %d)", word, os.Getpid(), at.File, at.Line,
-		d.Text, at.Column)
+	return fmt.Sprintf(text, word, os.Getpid(), d.Pos.File, d.Pos.Line, d.Text, d.Pos.Column)
 }

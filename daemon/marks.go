@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -61,13 +60,14 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 		v := &virtuals[i]
 		was, is := unset[v.ID], m.NothingSets(v.Mark, v.IPv6)
 		unset[v.ID] = is
-		name := director.Label(v.ID, v.ServiceName)
-		text := fmt.Sprintf("Nothing sets mark %d on this machine: %s gets no packets", v.Mark, name)
+		text := "Nothing sets mark %d on this machine: %s gets no packets"
 		if !is {
-			text = fmt.Sprintf("Mark %d is set again: %s", v.Mark, name)
+			text = "Mark %d is set again: %s"
 		}
 		if is != was {
-			w.journal.Emit(notify.Event{Kind: notify.MarkRules, Virtual: v.ID, Text: text})
+			e := notify.Event{Virtual: v.ID}
+			e.Say(notify.MarkRules, text, v.Mark, director.Label(v.ID, v.ServiceName))
+			w.journal.Emit(e)
 		}
 	}
 }

@@ -80,23 +80,19 @@ func (f *configFile) adoptNames(found []names.Name) {
 
 // news describes the new state of a name.
 func news(before, now names.Name) (kind notify.Kind, text string) {
+	kind, text = notify.NameFound, "The name %[1]s can be looked up again: its address was %[2]s and is %[3]s"
 	switch {
 	case now.Why != "":
-		return notify.NameLost,
-			fmt.Sprintf("The name %s can't be looked up; its last address %s stays in use: %s",
-				now.Host, now.Addr, now.Why)
+		kind, text = notify.NameLost,
+			"The name %[1]s can't be looked up; its last address %[3]s stays in use: %[4]s"
 	case !before.Addr.IsValid():
-		return notify.NameFound, fmt.Sprintf("The name %s has an address now: %s", now.Host, now.Addr)
+		text = "The name %[1]s has an address now: %[3]s"
 	case before.Why == "":
-		return notify.NameMoved, fmt.Sprintf("The name %s has a new address: it was %s and is %s", now.Host,
-			before.Addr, now.Addr)
+		kind, text = notify.NameMoved, "The name %[1]s has a new address: it was %[2]s and is %[3]s"
 	case before.Addr == now.Addr:
-		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again; its address %s stays in use",
-			now.Host, now.Addr)
-	default:
-		return notify.NameFound, fmt.Sprintf("The name %s can be looked up again: its address was %s and is %s",
-			now.Host, before.Addr, now.Addr)
+		text = "The name %[1]s can be looked up again; its address %[3]s stays in use"
 	}
+	return kind, fmt.Sprintf(text, now.Host, before.Addr, now.Addr, now.Why)
 }
 
 // refine puts the configuration with these addresses in force. The file is not read again, even if it has changed. It
