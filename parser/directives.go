@@ -9,7 +9,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// Directive is one row of the table of directives: where it may be written, its default, and how it is read and shown.
+// Directive is what the program knows of a directive: where it may be written, its default, and how it is read and
+// shown.
 type Directive struct {
 	Name      string
 	Form      Form     // the form of the value's type, unless a word says otherwise
@@ -81,7 +82,7 @@ type Channels struct {
 	Webhook string `cf:"webhook,extension,secret"` // extension: the URL for posts of states, a secret; "" for none
 }
 
-// withoutField are the directives that a value is not kept of as it is read, with the words global and section.
+// withoutField are directives whose values no field has as they were read. Words say where they may be written.
 var withoutField = []string{
 	"virtual,header", "virtual6,header",
 	"fallback,global,section", "fallback6,global,section",

@@ -142,32 +142,26 @@ func (r *resolver) ends(c *Config) {
 	var told []Diagnostic
 	for i := range c.Virtuals {
 		v := &c.Virtuals[i]
-		for _, d := range []struct {
-			Severity
-			applies bool
-			text    string
-		}{
-			{Warning, v.OnFail == lvs.Cut && v.FailureCount == 1 && v.Window.Of == 0,
-				"one failed check ends the connections of a server; set failurecount to 2 or " +
-					"more, or window"},
-			{Note, v.OnFail.Ends(),
-				"the connections of a server that fails end when it is removed: the kernel drops " +
-					"their packets; with net.ipv4.vs.expire_nodest_conn = 1 it forgets them, and " +
-					"clients get a reset if the virtual address is on the director; doctor " +
-					"shows the setting"},
-			{Note, v.OnFail.Stays() && v.Persistent > 0,
-				"clients that persistent sends back stay with a server of weight 0, unless " +
-					"net.ipv4.vs.expire_quiescent_template = 1"},
-		} {
-			if d.applies && !v.checksNothing() {
-				one := Diagnostic{Severity: d.Severity, Kind: onFail,
-					Pos:  cmp.Or(v.At["onfail"], r.globals.At["onfail"]),
-					Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, d.text)}
-				if !slices.Contains(told, one) {
-					told = append(told, one)
-					r.on(one.Pos.Line).add(one)
-				}
+		tell := func(applies bool, s Severity, text string) {
+			if !applies || v.checksNothing() {
+				return
+			}
+			one := Diagnostic{Severity: s, Kind: onFail,
+				Pos:  cmp.Or(v.At["onfail"], r.globals.At["onfail"]),
+				Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, text)}
+			if !slices.Contains(told, one) {
+				told = append(told, one)
+				r.on(one.Pos.Line).add(one)
 			}
 		}
+		tell(v.OnFail == lvs.Cut && v.FailureCount == 1 && v.Window.Of == 0, Warning,
+			"one failed check ends the connections of a server; set failurecount to 2 or more, or window")
+		tell(v.OnFail.Ends(), Note,
+			"the connections of a server that fails end when it is removed: the kernel drops their "+
+				"packets; with net.ipv4.vs.expire_nodest_conn = 1 it forgets them, and clients get a "+
+				"reset if the virtual address is on the director; doctor shows the setting")
+		tell(v.OnFail.Stays() && v.Persistent > 0, Note,
+			"clients that persistent sends back stay with a server of weight 0, unless "+
+				"net.ipv4.vs.expire_quiescent_template = 1")
 	}
 }
