@@ -19,10 +19,9 @@ const (
 
 // followNames looks names up again in the background, and stops the previous search. Names without an answer are looked
 // up first after wait; with resolve, the others at its intervals, counted from the reading of the file.
-func (f *configFile) followNames(wait time.Duration) {
+func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	f.endLookups()
-	ctx, end := context.WithCancel(f.ctx)
-	f.endLookups = end
+	ctx, f.endLookups = context.WithCancel(ctx)
 	cfg, longest := f.current.Config, maxLookupRetry
 	if every := cfg.Global.Resolve.Duration(); every > 0 {
 		longest = min(longest, every)
@@ -54,7 +53,7 @@ func (f *configFile) search(ctx context.Context, list []names.Name, wait time.Du
 }
 
 // adoptNames adopts the results of repeated look-ups.
-func (f *configFile) adoptNames(found []names.Name) {
+func (f *configFile) adoptNames(ctx context.Context, found []names.Name) {
 	now := names.Index(found)
 	list := slices.Clone(f.current.Config.Names)
 	moved := false
@@ -72,10 +71,10 @@ func (f *configFile) adoptNames(found []names.Name) {
 	case !moved:
 		f.current.Config.Names = list
 		f.remember()
-	case !f.refine(list):
+	case !f.refine(ctx, list):
 		wait = maxLookupRetry // the daemon would refuse it again
 	}
-	f.followNames(wait)
+	f.followNames(ctx, wait)
 }
 
 // news describes the new state of a name.
@@ -97,17 +96,17 @@ func news(before, now names.Name) (kind notify.Kind, text string) {
 
 // refine puts the configuration with these addresses in force. The file is not read again, even if it has changed. It
 // reports whether the director has adopted the addresses.
-func (f *configFile) refine(list []names.Name) bool {
+func (f *configFile) refine(ctx context.Context, list []names.Name) bool {
 	o := f.d.Config.parserOptions()
-	o.Resolver, o.Last = knownNames{Known: names.Index(list)}, f.inService().Last(o.Last)
+	o.Resolver, o.Last = knownNames{Known: names.Index(list)}, f.inService(ctx).Last(o.Last)
 	o.Before, o.Refines = f.current.Config, true
-	l := f.d.Config.prepare(f.ctx, f.current.Text, o)
+	l := f.d.Config.prepare(ctx, f.current.Text, o)
 	if l.Plan == nil {
 		f.d.refused("addresses of names can't be taken over: " + l.Found.Errors()[0].String())
 		return false
 	}
 	l.forget()
-	if f.install(l, f.d.director.Refine) != nil {
+	if f.install(ctx, l, f.d.director.Refine) != nil {
 		return false
 	}
 	f.current = l
@@ -125,12 +124,12 @@ func (f *configFile) remember() {
 
 // inService returns the names of the configuration in force. Their earlier addresses are those that still have servers
 // in service; if that is unknown, all of them.
-func (f *configFile) inService() names.Known {
+func (f *configFile) inService(ctx context.Context) names.Known {
 	list := slices.Clone(f.current.Config.Names)
 	if len(names.Followed(list)) == 0 {
 		return names.Index(list)
 	}
-	now, err := f.d.director.Snapshot(f.ctx)
+	now, err := f.d.director.Snapshot(ctx)
 	if err != nil {
 		return names.Index(list)
 	}

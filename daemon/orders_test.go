@@ -77,8 +77,7 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 		write("new")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		f.ctx = ctx
-		if why := f.read(request{}); why == "" || f.current != old {
+		if why := f.read(ctx, request{}); why == "" || f.current != old {
 			t.Error("the refused configuration is in force")
 		}
 		d.journal.Emit(notify.Event{Text: "the last word"})
@@ -97,11 +96,11 @@ func TestAReloadIsWholeOrNotAtAll(t *testing.T) {
 func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "ld.cf")
-	ways := map[string]func(*configFile){
-		"a command":     func(f *configFile) { f.reload(request{}) },
-		"autoreload":    func(f *configFile) { f.look() },
-		"a certificate": func(f *configFile) { f.read(request{auto: true}) },
-		"names":         func(f *configFile) { f.refine(nil) },
+	ways := map[string]func(context.Context, *configFile){
+		"a command":     func(ctx context.Context, f *configFile) { f.reload(ctx, request{}) },
+		"autoreload":    func(ctx context.Context, f *configFile) { f.look(ctx) },
+		"a certificate": func(ctx context.Context, f *configFile) { f.read(ctx, request{auto: true}) },
+		"names":         func(ctx context.Context, f *configFile) { f.refine(ctx, nil) },
 	}
 	stages := map[string]func(*configFile){
 		"while checkers are made": func(f *configFile) { f.d.Config.Checks = nil },
@@ -133,8 +132,7 @@ func TestAPanicOnTheWayToAPlanRefusesTheFile(t *testing.T) {
 						t.Fatal(err)
 					}
 					spoil(f)
-					f.ctx = ctx
-					take(f)
+					take(ctx, f)
 					if f.current != old {
 						t.Error("another configuration is in force")
 					}

@@ -29,7 +29,6 @@ const settleInterval = 200 * time.Millisecond
 // certificates and its names, and reads the file after a change or at a command.
 type configFile struct {
 	d          *daemon
-	ctx        context.Context   // that of run
 	current    *Loaded           // the configuration in force
 	sum        [sha256.Size]byte // the checksum of the file at the last reading
 	requests   chan request
@@ -63,8 +62,7 @@ func newConfigFile(d *daemon) *configFile {
 // also watches the folder of a symbolic link's target, for ConfigMaps.
 func (f *configFile) run(ctx context.Context) {
 	path := f.d.Config.Path
-	f.ctx = ctx
-	f.adopt()
+	f.adopt(ctx)
 	f.current.forget()
 	here := watch(ctx, filepath.Dir(path))
 	var there <-chan struct{}
@@ -80,19 +78,19 @@ func (f *configFile) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.d.hangups:
-			f.reload(request{})
+			f.reload(ctx, request{})
 		case r := <-f.requests:
-			f.answer(r)
+			f.answer(ctx, r)
 		case found := <-f.found:
-			f.adoptNames(found)
+			f.adoptNames(ctx, found)
 		case <-here:
 		case <-there:
 		case <-poll:
-			f.lookAtTLS()
+			f.lookAtTLS(ctx)
 		case <-settle.C:
 			if settling && stamp(path).same(last) {
 				settling = false
-				f.look()
+				f.look(ctx)
 			}
 		}
 		if now := stamp(path); !now.same(last) {
@@ -104,7 +102,7 @@ func (f *configFile) run(ctx context.Context) {
 
 // look adopts a changed file, or reports that autoreload is off. A new time stamp alone is not a change. A missing file
 // is reported and waited for.
-func (f *configFile) look() {
+func (f *configFile) look(ctx context.Context) {
 	defer settleMemory() // even if the text changes nothing
 	text, err := f.d.Config.Read()
 	if err != nil {
@@ -123,7 +121,7 @@ func (f *configFile) look() {
 	f.sum = sum
 	if err != nil {
 		if global.AutoReload {
-			f.take(nil, err, request{auto: true})
+			f.take(ctx, nil, err, request{auto: true})
 		}
 		return
 	}
@@ -133,7 +131,7 @@ func (f *configFile) look() {
 		f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
 	}
 	if global.AutoReload {
-		f.take(text, nil, request{auto: true})
+		f.take(ctx, text, nil, request{auto: true})
 	} else {
 		f.d.say(notify.ConfigIgnored, " - ignore new configuration")
 		f.d.say(notify.ConfigIgnored, "autoreload is off: the command reload takes the new configuration")
@@ -141,19 +139,19 @@ func (f *configFile) look() {
 }
 
 // lookAtTLS reads the configuration again when TLS files were renewed.
-func (f *configFile) lookAtTLS() {
+func (f *configFile) lookAtTLS(ctx context.Context) {
 	changed := f.tls.renewed()
 	if len(changed) == 0 {
 		return
 	}
 	files := strings.Join(changed, " or ")
 	f.d.say(notify.ConfigChanged, "Certificate, key or authority has changed on disk: "+files)
-	f.read(request{auto: true})
+	f.read(ctx, request{auto: true})
 }
 
 // answer reads the file once for all waiting requests. A later request gets a reading of its own, because the file may
 // have changed.
-func (f *configFile) answer(r request) {
+func (f *configFile) answer(ctx context.Context, r request) {
 	answers := []chan<- string{r.answer}
 	for len(f.requests) > 0 {
 		next := <-f.requests
@@ -161,7 +159,7 @@ func (f *configFile) answer(r request) {
 		r.empty = r.empty || next.empty
 		answers = append(answers, next.answer)
 	}
-	why := f.reload(r)
+	why := f.reload(ctx, r)
 	for _, a := range answers {
 		a <- why
 	}
@@ -201,20 +199,20 @@ func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, e
 }
 
 // reload reads the file because a command requested it. It returns why the file was refused; "" if it was accepted.
-func (f *configFile) reload(r request) (why string) {
+func (f *configFile) reload(ctx context.Context, r request) (why string) {
 	f.d.say(notify.Reloading, "Reloading Linux Director Daemon config on signal")
-	return f.read(r)
+	return f.read(ctx, r)
 }
 
-func (f *configFile) read(r request) (why string) {
+func (f *configFile) read(ctx context.Context, r request) (why string) {
 	defer settleMemory() // even after a refused file
 	text, err := f.d.Config.Read()
-	return f.take(text, err, r)
+	return f.take(ctx, text, err, r)
 }
 
 // take puts the file's configuration in force, as a whole or not at all. err is the reading error. take returns why the
 // file was refused; "" if it was accepted.
-func (f *configFile) take(text []byte, err error, r request) (why string) {
+func (f *configFile) take(ctx context.Context, text []byte, err error, r request) (why string) {
 	f.d.Manager.reloading()
 	collectAt(200) // otherwise collections would take half of the time
 	var l *Loaded
@@ -222,30 +220,30 @@ func (f *configFile) take(text []byte, err error, r request) (why string) {
 		why = err.Error()
 		f.d.refused(why)
 	} else {
-		l, why = f.prepare(text, r)
+		l, why = f.prepare(ctx, text, r)
 		f.sum = sha256.Sum256(text)
 	}
 	if why == "" {
-		if err = f.install(l, f.d.director.Reload); err != nil {
+		if err = f.install(ctx, l, f.d.director.Reload); err != nil {
 			why = fmt.Sprintf("the daemon ends: %v", err)
 		}
 	}
 	f.d.tally.reread(why)
 	if why != "" {
 		f.d.Manager.ready(f.current.Summary() + "; the file was refused, see the log")
-		f.followNames(minLookupRetry)
+		f.followNames(ctx, minLookupRetry)
 		return why
 	}
 	f.d.siblings.change(l.Config.Global.Execute, r.via)
 	f.d.record(func(s *instance.State) { s.Execute = l.Config.Global.Execute })
 	f.current, f.auto = l, r.auto
-	f.adopt()
+	f.adopt(ctx)
 	f.d.Manager.ready(l.Summary())
 	return ""
 }
 
 // prepare makes a text ready to run, and returns why it is refused; "" if it is accepted.
-func (f *configFile) prepare(text []byte, r request) (l *Loaded, why string) {
+func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Loaded, why string) {
 	defer func() {
 		if p := recover(); p != nil {
 			why = fault(p)
@@ -253,11 +251,11 @@ func (f *configFile) prepare(text []byte, r request) (l *Loaded, why string) {
 		}
 	}()
 	o := f.d.Config.parserOptions()
-	o.Last, o.Before = f.inService().Last(o.Last), f.current.Config
+	o.Last, o.Before = f.inService(ctx).Last(o.Last), f.current.Config
 	// A certificate is new, or a command requests a file that autoreload has just adopted.
 	o.Refines = (r.auto || f.auto) && bytes.Equal(text, f.current.Text)
-	l = f.d.Config.prepare(f.ctx, text, o)
-	if f.ctx.Err() != nil {
+	l = f.d.Config.prepare(ctx, text, o)
+	if ctx.Err() != nil {
 		return l, "the daemon ends"
 	}
 	for _, d := range l.Found.ForLog() {
@@ -284,37 +282,37 @@ func (f *configFile) prepare(text []byte, r request) (l *Loaded, why string) {
 }
 
 // adopt watches the files and names of the configuration in force.
-func (f *configFile) adopt() {
+func (f *configFile) adopt(ctx context.Context) {
 	f.remember()
-	f.marks.follow(f.ctx, f.current.Config)
+	f.marks.follow(ctx, f.current.Config)
 	f.tls.follow(f.current)
 	f.adopted = time.Now()
-	f.followNames(minLookupRetry)
+	f.followNames(ctx, minLookupRetry)
 }
 
 // install puts a configuration in force, in the channels and in the director, or in neither. The channels come first,
 // so that the director's changes are reported to the new log and the new mail addresses.
-func (f *configFile) install(l *Loaded, give func(context.Context, *director.Plan) error) error {
-	f.applySettings(l)
+func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *director.Plan) error) error {
+	f.applySettings(ctx, l)
 	f.d.claims.renew(l.Config)
 	services := f.d.Config.Checks.through
-	services.Set(f.ctx, slices.Concat(f.current.Plan.Ways, l.Plan.Ways), l.Plan.Keys())
-	err := give(f.ctx, l.Plan)
+	services.Set(ctx, slices.Concat(f.current.Plan.Ways, l.Plan.Ways), l.Plan.Keys())
+	err := give(ctx, l.Plan)
 	if err != nil {
 		l = f.current
-		f.applySettings(l)
+		f.applySettings(ctx, l)
 	}
-	services.Set(f.ctx, l.Plan.Ways, l.Plan.Keys())
+	services.Set(ctx, l.Plan.Ways, l.Plan.Keys())
 	return err
 }
 
-func (f *configFile) applySettings(l *Loaded) {
+func (f *configFile) applySettings(ctx context.Context, l *Loaded) {
 	d, global := f.d, l.Config.Global
 	d.log.setTarget(global.LogFile)
 	if d.socket != nil {
 		d.failed(notify.ListenFailed, notListening, d.socket.Allow(global.StatusGroup))
 	}
-	d.metrics.follow(f.ctx, global)
+	d.metrics.follow(ctx, global)
 	d.Config.Checks.SetVirtuals(l.Plan)
 	d.setChannels(l.Plan)
 }

@@ -46,21 +46,21 @@ func (f *flight) unconnected(err error) checker.Result {
 }
 
 // step continues a check as far as that is possible now. It reports whether the loop is done with it.
-func (l *loop) step(f *flight) bool {
+func (l *loop) step(ctx context.Context, f *flight) bool {
 	if !f.sent {
 		begin := (*loop).send
 		if len(f.Request) == 0 {
 			begin = (*loop).connected
 		}
-		if done := begin(l, f); done || !f.sent {
+		if done := begin(l, ctx, f); done || !f.sent {
 			return done
 		}
 	}
-	return l.receive(f)
+	return l.receive(ctx, f)
 }
 
 // connected calls connect again, which returns the result (connect(2)).
-func (l *loop) connected(f *flight) bool {
+func (l *loop) connected(ctx context.Context, f *flight) bool {
 	err := raw.Connect(f.fd, f.To)
 	switch {
 	case raw.InProgress(err):
@@ -70,29 +70,29 @@ func (l *loop) connected(f *flight) bool {
 		if f.sent = f.Line > 0; f.sent {
 			return false
 		}
-		l.finish(f, f.check.Resume(l.pool.ctx, nil))
+		l.finish(ctx, f, f.check.Resume(ctx, nil))
 	default:
-		l.finish(f, f.unconnected(err))
+		l.finish(ctx, f, f.unconnected(err))
 	}
 	return true
 }
 
 // send sends the request as soon as there is a connection.
-func (l *loop) send(f *flight) (done bool) {
+func (l *loop) send(ctx context.Context, f *flight) (done bool) {
 	n, err := raw.Write(f.fd, f.Request)
 	switch {
 	case err == syscall.EAGAIN: // no connection yet
 		return false
 	case err == syscall.EPIPE || err == syscall.ECONNRESET:
-		l.finish(f, checker.Failed(wire.StageFault("sending the request", err)))
+		l.finish(ctx, f, checker.Failed(wire.StageFault("sending the request", err)))
 		return true
 	case err != nil: // the result of the connection
-		l.finish(f, f.unconnected(err))
+		l.finish(ctx, f, f.unconnected(err))
 		return true
 	}
 	f.mark(wire.MarkConnect, l.now)
 	if n < len(f.Request) {
-		l.handOver(f, f.Request[n:])
+		l.handOver(ctx, f, f.Request[n:])
 		return true
 	}
 	f.mark(wire.MarkSent, l.now)
@@ -108,7 +108,7 @@ func (f *flight) mark(m wire.Mark, now time.Time) {
 }
 
 // receive reads available data, and finishes the check if that is enough.
-func (l *loop) receive(f *flight) (done bool) {
+func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 	for {
 		n, err := raw.Read(f.fd, l.buf[:])
 		switch {
@@ -126,40 +126,40 @@ func (l *loop) receive(f *flight) (done bool) {
 			f.head = append(f.head, said...)
 			said = f.head
 		}
-		more, done := l.judge(f, said, err)
+		more, done := l.judge(ctx, f, said, err)
 		if done {
 			return true
 		}
 		f.head = append(f.head[:0], said...)
 		if f.pieces++; !more || f.pieces == maxPieces && f.Line == 0 || len(f.head) >= maxHeld {
-			l.handOver(f, nil)
+			l.handOver(ctx, f, nil)
 			return true
 		}
 	}
 }
 
 // judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
-func (l *loop) judge(f *flight, said []byte, err error) (more, done bool) {
+func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
 	part := wire.Received{Head: said, Err: err}
-	r := f.check.Resume(l.pool.ctx, &wire.Conn{Conn: &part, Deadline: f.due})
+	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.due})
 	if part.Short || part.Waits {
 		return part.Short, false
 	}
-	l.finish(f, r)
+	l.finish(ctx, f, r)
 	return false, true
 }
 
 // handOver continues a check in a goroutine, which first sends the rest of the request.
-func (l *loop) handOver(f *flight, request []byte) {
+func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	if l.forget(f) {
 		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
 	}
 	s := wire.NewSocket(f.fd, f.To)
 	t, check, began, end, head := f.task, f.check, f.began, f.due, f.head
 	guided, isGuided := t.Checker.(checker.Guided)
-	way := l.pool.ctx
+	way := ctx
 	if isGuided {
-		way = wire.WithVia(way, *f.Via)
+		way = wire.WithVia(ctx, *f.Via)
 	}
 	w := wire.WatchingOn(way, began, f.stages)
 	f.head = nil
@@ -168,11 +168,11 @@ func (l *loop) handOver(f *flight, request []byte) {
 		u := Update{Task: t, Result: goOn(w, check, s, request, head, end), Began: began}
 		u.Result.Watched(w)
 		if isGuided {
-			l.pool.finishGuided(guided, u)
+			l.pool.finishGuided(ctx, guided, u)
 			return
 		}
 		u.Result.Took = time.Since(began)
-		l.pool.finish(u)
+		l.pool.finish(ctx, u)
 	})
 }
 
@@ -222,23 +222,23 @@ func (l *loop) noteEcho(e echoed) {
 	}
 }
 
-func (l *loop) takeEchoes() {
+func (l *loop) takeEchoes(ctx context.Context) {
 	l.mu.Lock()
 	l.taken, l.echoed = l.echoed, l.taken[:0]
 	l.mu.Unlock()
 	l.pinged = false
 	for _, e := range l.taken {
-		l.finish(e.flight, e.flight.Ping.Result(e.took, e.err))
+		l.finish(ctx, e.flight, e.flight.Ping.Result(e.took, e.err))
 	}
 	clear(l.taken)
 }
 
 // endOfPing handles a ping whose deadline has passed: it tries again, up to checkcount times.
-func (l *loop) endOfPing(f *flight, now time.Time) {
+func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
 	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {
 		if !wire.IsTimeout(err) || f.asked == f.Ping.Attempts {
-			l.finish(f, f.Ping.Result(0, err))
+			l.finish(ctx, f, f.Ping.Result(0, err))
 			return
 		}
 		l.ping(f)

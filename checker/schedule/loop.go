@@ -99,27 +99,27 @@ func (l *loop) wake() {
 
 // run starts checks, and continues all checks in progress, until a time or until it is woken. If that time has passed
 // it continues them once, so that checks also end on a machine that starts them too slowly.
-func (l *loop) run(tasks []*Task, until time.Time) {
+func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 	for _, t := range tasks {
-		l.begin(t)
+		l.begin(ctx, t)
 	}
 	for woken := false; ; {
 		l.sendEchoes()
-		l.look()
-		l.confirm()
+		l.look(ctx)
+		l.confirm(ctx)
 		l.setTimer(until)
 		var n int
 		n, woken = l.wait()
 		l.now = time.Now()
-		l.takeEchoes()
+		l.takeEchoes(ctx)
 		for _, e := range l.events[:n] {
 			if f := l.watched[e.Fd]; f != nil {
-				l.step(f)
+				l.step(ctx, f)
 			} else if w := l.pool.Watches.open[e.Fd]; w != nil {
 				l.pool.Watches.receive(l, w)
 			}
 		}
-		l.expire()
+		l.expire(ctx)
 		if woken || !time.Now().Before(until) {
 			return
 		}
@@ -165,12 +165,12 @@ func (l *loop) fallAsleep() bool {
 	return len(l.echoed) == 0 || l.soon
 }
 
-func (l *loop) begin(t *Task) {
+func (l *loop) begin(ctx context.Context, t *Task) {
 	now := time.Now()
 	var via *wire.Via
 	if g, ok := t.Checker.(checker.Guided); ok {
 		if via, ok = g.Way(now); !ok {
-			l.pool.running.Go(func() { l.pool.run(Update{Task: t, Began: now}) })
+			l.pool.running.Go(func() { l.pool.run(ctx, Update{Task: t, Began: now}) })
 			return
 		}
 	}
@@ -184,7 +184,7 @@ func (l *loop) begin(t *Task) {
 	}
 	fd, err := wire.StartTCP(f.To, f.Via)
 	if err != nil {
-		l.finish(f, f.unconnected(err))
+		l.finish(ctx, f, f.unconnected(err))
 		return
 	}
 	f.fd = fd
@@ -209,20 +209,20 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 }
 
 // look continues all checks whose sockets the kernel does not watch.
-func (l *loop) look() {
+func (l *loop) look(ctx context.Context) {
 	looked := l.fresh
 	l.fresh = l.fresh[:0]
 	if len(looked) > 0 {
 		l.now = time.Now()
 	}
 	for _, f := range looked {
-		if l.step(f) {
+		if l.step(ctx, f) {
 			continue
 		}
 		if f.looks++; f.looks < maxLooks {
 			l.fresh = append(l.fresh, f)
 		} else if err := l.watch(f.fd, f); err != nil {
-			l.finish(f, f.unconnected(err))
+			l.finish(ctx, f, f.unconnected(err))
 		}
 	}
 	clear(looked[len(l.fresh):])
@@ -249,7 +249,7 @@ func (l *loop) forget(f *flight) bool {
 	return true
 }
 
-func (l *loop) finish(f *flight, r checker.Result) {
+func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
 	l.forget(f)
 	if f.fd >= 0 {
 		raw.Close(f.fd)
@@ -260,25 +260,25 @@ func (l *loop) finish(f *flight, r checker.Result) {
 	l.release(f)
 	u := Update{Task: t, Result: r, Began: began}
 	if g, guided := t.Checker.(checker.Guided); guided {
-		l.finishGuided(g, u)
+		l.finishGuided(ctx, g, u)
 		return
 	}
-	l.pool.finish(u)
+	l.pool.finish(ctx, u)
 }
 
 // finishGuided continues a check whose first check is done. Inside finish, this code would allocate the update of every
 // check.
-func (l *loop) finishGuided(g checker.Guided, u Update) {
+func (l *loop) finishGuided(ctx context.Context, g checker.Guided, u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
 		return
 	}
-	l.pool.running.Go(func() { l.pool.finishGuided(g, u) })
+	l.pool.running.Go(func() { l.pool.finishGuided(ctx, g, u) })
 }
 
 // confirm finishes guided checks whose first check passed, in one goroutine, because each takes a moment. Checks that
 // began together are confirmed together, even if some answers take a few more looks.
-func (l *loop) confirm() {
+func (l *loop) confirm(ctx context.Context) {
 	if len(l.passed) == 0 {
 		return
 	}
@@ -288,12 +288,12 @@ func (l *loop) confirm() {
 	}
 	passed := l.passed
 	l.passed, l.delayed = nil, 0
-	l.pool.running.Go(func() { l.pool.confirm(passed) })
+	l.pool.running.Go(func() { l.pool.confirm(ctx, passed) })
 }
 
 // confirm finishes guided checks whose first check passed.
-func (p *Pool) confirm(passed []Update) {
-	limited, cancel := context.WithTimeout(p.ctx, confirmTimeout)
+func (p *Pool) confirm(ctx context.Context, passed []Update) {
+	limited, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
 	checks := make([]checker.Guided, len(passed))
 	for i, u := range passed {
@@ -305,19 +305,19 @@ func (p *Pool) confirm(passed []Update) {
 	defer p.mu.Unlock()
 	for i, u := range passed {
 		if !counts[i] {
-			p.running.Go(func() { p.finishGuided(checks[i], u) })
+			p.running.Go(func() { p.finishGuided(ctx, checks[i], u) })
 			continue
 		}
 		u.Result.Way = checker.WayThrough
-		p.put(u, now)
+		p.put(ctx, u, now)
 	}
 }
 
 // finishGuided finishes a guided check whose first answer is not confirmed.
-func (p *Pool) finishGuided(g checker.Guided, u Update) {
-	u.Result = g.Finish(p.ctx, u.Result)
+func (p *Pool) finishGuided(ctx context.Context, g checker.Guided, u Update) {
+	u.Result = g.Finish(ctx, u.Result)
 	u.Result.Took = time.Since(u.Began)
-	p.finish(u)
+	p.finish(ctx, u)
 }
 
 func (l *loop) release(f *flight) {
@@ -329,27 +329,27 @@ func (l *loop) release(f *flight) {
 }
 
 // expire ends the checks whose deadline has passed. An answer that has arrived by now counts.
-func (l *loop) expire() {
+func (l *loop) expire(ctx context.Context) {
 	now := l.now // the timer has woken the loop since; later ends wait for the next wake-up
 	for len(l.ends) > 0 && !l.ends[0].due.After(now) {
 		f := l.ends[0]
 		if f.Ping != nil {
-			l.endOfPing(f, now)
+			l.endOfPing(ctx, f, now)
 			continue
 		}
 		if f.looks < maxLooks {
 			l.fresh = slices.DeleteFunc(l.fresh, func(other *flight) bool { return other == f })
 		}
-		if l.step(f) {
+		if l.step(ctx, f) {
 			continue
 		}
 		if !f.sent {
-			l.finish(f, f.unconnected(os.ErrDeadlineExceeded))
+			l.finish(ctx, f, f.unconnected(os.ErrDeadlineExceeded))
 			continue
 		}
-		if _, done := l.judge(f, f.head, os.ErrDeadlineExceeded); !done {
+		if _, done := l.judge(ctx, f, f.head, os.ErrDeadlineExceeded); !done {
 			silent := wire.ReadFault("the answer", true, f.Timeout, os.ErrDeadlineExceeded)
-			l.finish(f, checker.Failed(silent))
+			l.finish(ctx, f, checker.Failed(silent))
 		}
 	}
 }

@@ -104,7 +104,6 @@ func runUntil(t *testing.T, p *Pool, take func(Update) (enough bool)) {
 func openLoop(t *testing.T) (*Pool, *loop) {
 	t.Helper()
 	p := NewPool()
-	p.ctx = t.Context()
 	l, err := newLoop(p)
 	if err != nil {
 		t.Fatal(err)
@@ -118,10 +117,10 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 	s := serve(t, answering(benchAnswer))
 	p, l := openLoop(t)
 	for _, spec := range []checker.Spec{httpSpec(s.addr), connectSpec(s.addr)} {
-		l.begin(&Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, slot: slot{index: -1}})
+		l.begin(t.Context(), &Task{Every: time.Minute, Checker: build(t, spec, nil), in: true, slot: slot{index: -1}})
 		f, has := l.fresh[0], int16(unix.POLLOUT)
 		for spec.Type != "connect" && !f.sent {
-			l.send(f)
+			l.send(t.Context(), f)
 			has = unix.POLLIN
 		}
 		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(f.fd), Events: has}},
@@ -130,7 +129,7 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 		}
 		f.due = time.Now()
 		l.now = f.due
-		l.expire()
+		l.expire(t.Context())
 		if u := p.Take(); len(u) != 1 || !u[0].Result.OK || len(l.ends)+len(l.fresh) != 0 {
 			t.Errorf("%s: %+v", spec.Type, u)
 		}
@@ -221,7 +220,7 @@ func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	p, l := openLoop(t)
 	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr), nil), in: true, slot: slot{index: -1}}}
 	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
-		l.run(tasks, time.Now().Add(-time.Second))
+		l.run(t.Context(), tasks, time.Now().Add(-time.Second))
 	}
 	if u := p.Take(); len(u) != 1 || !u[0].Result.OK {
 		t.Errorf("%+v", u)
@@ -259,7 +258,7 @@ func TestACheckOfTheLoopAllocatesNothing(t *testing.T) {
 	task := &Task{Every: time.Hour, Checker: build(t, connectSpec(refusingPort(t)), nil)}
 	now := time.Now()
 	if n := testing.AllocsPerRun(100,
-		func() { l.finish(l.newFlight(task, now), checker.Result{OK: true}) }); n > 0 {
+		func() { l.finish(t.Context(), l.newFlight(task, now), checker.Result{OK: true}) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -306,7 +305,7 @@ func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	pass := func() {
 		l.passed = append(l.passed, Update{Task: &Task{Every: time.Hour, Checker: g, in: true, slot: slot{index: -1}},
 			Result: checker.Result{OK: true}})
-		l.confirm()
+		l.confirm(t.Context())
 		p.running.Wait()
 	}
 	expect := func(when string, asked int32, confirmed int) {

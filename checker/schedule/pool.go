@@ -100,8 +100,6 @@ type Pool struct {
 	running sync.WaitGroup
 	asleep  func() time.Duration // how long the machine has been suspended since its boot
 
-	ctx context.Context // of Run
-
 	mu      sync.Mutex // guards what follows
 	loop    *loop      // nil before the first light check
 	tasks   []*Task
@@ -299,16 +297,15 @@ func (p *Pool) Overdue() time.Duration {
 // Run makes checks until ctx is done. It then cancels running checks and waits for them, because their programs must
 // not outlive the process. It does not wait for a check that does not end.
 func (p *Pool) Run(ctx context.Context) {
-	p.ctx = ctx
 	defer p.waitForRunning()
 	defer p.closeLoop()
 	defer context.AfterFunc(ctx, p.rouse)()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		light, next := p.round()
+		light, next := p.round(ctx)
 		if p.loop != nil {
-			p.loop.run(light, next)
+			p.loop.run(ctx, light, next)
 			continue
 		}
 		timer.Reset(time.Until(next))
@@ -354,7 +351,7 @@ func (p *Pool) waitForRunning() {
 }
 
 // round starts due checks, except light ones, which it returns. Nothing more is due before next.
-func (p *Pool) round() (light []*Task, next time.Time) {
+func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, slept := time.Now(), p.asleep()
@@ -379,7 +376,7 @@ func (p *Pool) round() (light []*Task, next time.Time) {
 		if t.taped {
 			t.taped, u.Tape = false, transcript.New()
 		}
-		p.running.Go(func() { p.run(u) })
+		p.running.Go(func() { p.run(ctx, u) })
 	}
 	if len(p.pending) > 0 && now.Sub(p.told) >= p.quiet {
 		p.tell(now)
@@ -393,14 +390,14 @@ func (p *Pool) round() (light []*Task, next time.Time) {
 }
 
 // run makes a check.
-func (p *Pool) run(u Update) {
-	made := p.ctx
+func (p *Pool) run(ctx context.Context, u Update) {
+	made := ctx
 	if u.Tape != nil {
-		made = wire.Taped(made, u.Tape)
+		made = wire.Taped(ctx, u.Tape)
 	}
 	u.Result = u.Task.Checker.Check(made)
 	u.Result.Took = time.Since(u.Began)
-	p.finish(u)
+	p.finish(ctx, u)
 }
 
 // isLight reports whether the loop runs the check of a task. The loop is opened for the first one.
@@ -426,17 +423,17 @@ func (p *Pool) tell(now time.Time) {
 
 // finish reports the result and puts the task back into the queue. A failure from a time when the process or the
 // machine did not run is ignored once: the check is made again at once.
-func (p *Pool) finish(u Update) {
+func (p *Pool) finish(ctx context.Context, u Update) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.put(u, now)
+	p.put(ctx, u, now)
 }
 
 // put is finish under the lock.
-func (p *Pool) put(u Update, now time.Time) {
+func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 	t, r, start := u.Task, u.Result, u.Began
-	if p.ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
 	}
 	missed := !r.OK && r.Cause != checker.Shortage && (p.stalled.After(start) || p.isLate(now, p.asleep()))

@@ -291,7 +291,7 @@ func BenchmarkPool(b *testing.B) {
 	for _, n := range []int{1000, 50000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			p := NewPool()
-			p.ctx, p.planned = context.Background(), time.Now().Add(time.Hour)
+			p.planned = time.Now().Add(time.Hour)
 			ok := checker.Result{OK: true}
 			var tasks []*Task
 			for range n {
@@ -305,7 +305,7 @@ func BenchmarkPool(b *testing.B) {
 				p.queue.Swap(0, len(p.queue)-1)
 				p.queue.Pop()
 				p.mu.Unlock()
-				p.finish(Update{Task: t, Result: ok, Began: time.Now()})
+				p.finish(context.Background(), Update{Task: t, Result: ok, Began: time.Now()})
 				if len(p.pending) > 1000 {
 					p.Take()
 				}
