@@ -138,7 +138,7 @@ func (t *tally) Notify(e notify.Event) {
 	switch e.Kind {
 	case notify.ChangedByHand, notify.Shared, notify.TakenOver, notify.TableError, notify.LocalShortage,
 		notify.LastServer, notify.GuardHolds, notify.Promoted, notify.StandingBy, notify.AnnounceFailed,
-		notify.ClockSet, notify.AllFull:
+		notify.ClockSet, notify.AllFull, notify.FallbackFails:
 		t.happened(e)
 	case notify.MailFailed, notify.PostFailed, notify.ListenFailed, notify.HookFailed, notify.MonitorFailed,
 		notify.StateFailed:

@@ -234,7 +234,7 @@ func (f file) text(maintenanceDir string) string {
 			fmt.Fprintf(&out, "\t%s = %s %s %d\n", line, addr, map[bool]string{true: "masq", false: "gate"}[e.masq], e.weight)
 		}
 		if s.fallback {
-			fmt.Fprintf(&out, "\tfallback = %s\n", sorry)
+			fmt.Fprintf(&out, "\tfallback = %s\n\tfallbackcheck = section\n", sorry)
 		}
 		if s.onChange {
 			fmt.Fprintf(&out, "\tonchange = /bin/true\n")

@@ -462,6 +462,9 @@ func (w *world) answer(p probe, history *[]outcome, began time.Time) checker.Res
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.conditions[p.addr]
+	if p.addr == sorry { // its check decides nothing
+		return checker.Result{OK: time.Now().Second() < 30, Detail: "sorry"}
+	}
 	if now == short {
 		return checker.Result{Cause: checker.Shortage, Detail: "too many open files"}
 	}

@@ -45,6 +45,7 @@ type check struct {
 	hurried  time.Duration  // the shorter interval given to the pool: fastinterval or askedAgain; 0: none
 	begun    bool           // it is in the pool
 	reported bool           // it had a result, or one that does not count and ends the wait
+	awaited  bool           // the start waits for its result
 	agent    bool           // it is that of an agent
 	ended    bool           // it was asked for, see schedule.Update, and no result has settled the question yet
 	observed bool           // it was asked for because a server is suspected
@@ -53,7 +54,10 @@ type check struct {
 	watch     *schedule.Watch // nil: it is not watched
 }
 
-// user is a real server of a virtual service with one of its checks.
+// isAwaited reports whether the start waits for its first result.
+func (c *check) isAwaited() bool { return c.awaited && !c.reported }
+
+// user is a real server of a virtual service, or a fallback server, with one of its checks.
 type user struct {
 	v *virtual
 	s *server
@@ -70,12 +74,13 @@ func (e *examiner) enter(p *Plan) {
 		if was := e.checks[t]; was != nil {
 			*c = *was
 		}
-		c.users, c.watch, checks[t] = nil, nil, c
+		c.users, c.watch, c.awaited, checks[t] = nil, nil, false, c
 	}
 	for x := range checked(e.virtuals...) {
 		c := checks[x.j.task]
 		x.j.check, c.users = c, append(c.users, x)
 		c.agent, c.reported = x.j.Aside, c.reported || x.j.Aside
+		c.awaited = c.awaited || !x.s.isFallback
 		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage(), x.v.Back)
 		if x.j.Pending = !c.reported; tells {
@@ -84,7 +89,7 @@ func (e *examiner) enter(p *Plan) {
 	}
 	e.checks = checks
 	for _, c := range checks {
-		if !c.reported {
+		if c.isAwaited() {
 			e.waiting++
 		}
 		if c.at != 0 {
@@ -96,7 +101,7 @@ func (e *examiner) enter(p *Plan) {
 // run starts the checks that a service uses and that have a path. Heirs are the new ones by those that they replace.
 func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
 	maps.DeleteFunc(e.checks, func(_ *schedule.Task, c *check) bool {
-		if len(c.users) == 0 && !c.reported {
+		if len(c.users) == 0 && c.isAwaited() {
 			e.waiting--
 		}
 		return len(c.users) == 0

@@ -81,6 +81,7 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	for _, v := range p.virtuals {
 		v.touch()
 		takeOver(v, before[v.key], refines, &d.tell)
+		d.examiner.keepFallbacks(v, before[v.key])
 		if p.Config.Global.Channels != d.global.Channels {
 			v.told.state.Text = nil // a new receiver gets the current state
 		}
@@ -157,14 +158,16 @@ func whom(s checker.Spec) job {
 	return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout}
 }
 
-// checked yields all checks of all servers, except those with checktype=off.
+// checked yields all checks of all servers and fallback servers, except those with checktype=off.
 func checked(virtuals ...*virtual) iter.Seq[user] {
 	return func(yield func(user) bool) {
 		for _, v := range virtuals {
-			for _, s := range v.servers {
-				for x := range v.checks(s) {
-					if x.j.task != nil && !yield(x) {
-						return
+			for ; v != nil; v = v.fallbacks {
+				for _, s := range v.servers {
+					for x := range v.checks(s) {
+						if x.j.task != nil && !yield(x) {
+							return
+						}
 					}
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,15 +154,17 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 		if !lvs.IsNamed(v.cfg.ID, virtual) {
 			continue
 		}
-		for _, s := range v.servers {
-			name, other := s.names()
-			if real != "" && !lvs.IsServer(name, real) && !lvs.IsServer(other, real) {
-				continue
-			}
-			at := Check{Virtual: v.cfg.ID, Real: name}
-			for x := range v.checks(s) {
-				at.Name, at.Spec, at.Task = x.checkName(), x.spec(), x.j.task
-				list = append(list, at)
+		for one := v; one != nil; one = one.fallbacks {
+			for _, s := range one.servers {
+				name, other := s.names()
+				if real != "" && !lvs.IsServer(name, real) && !lvs.IsServer(other, real) {
+					continue
+				}
+				at := Check{Virtual: v.cfg.ID, Real: name}
+				for x := range one.checks(s) {
+					at.Name, at.Spec, at.Task = x.checkName(), x.spec(), x.j.task
+					list = append(list, at)
+				}
 			}
 		}
 		for _, w := range v.cfg.Waiting {
@@ -244,6 +247,11 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 	v.enlist()
 	b.staying(v)
 	b.earlier(v)
+	for _, d := range b.fallbacks(v) {
+		if !slices.Contains(found, d) {
+			found = append(found, d)
+		}
+	}
 	return found
 }
 

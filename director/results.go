@@ -158,6 +158,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 	softly, _ := before.Soft(rule)
 	switch {
+	case s.isFallback: // it is told in turned
 	case changed && !ok && j.Part > 0:
 		e.tell.report(v, s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
 			": "+detail, detail)
@@ -212,6 +213,7 @@ func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
 	weighs = judge.Told(&x.v.Case, x.s.Server, x.j.Check, r.Told)
 	now := x.j.Telling
 	switch {
+	case x.s.isFallback:
 	case now.IsSilent() && !before.IsSilent():
 		e.tell.about(x, notify.CheckWarning,
 			"Check warning: no answer, the reported percentage no longer applies", "", r.Detail)
@@ -227,8 +229,10 @@ func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
 // arrived notes that nothing waits for a check any more.
 func (e *examiner) arrived(c *check) {
 	if !c.reported {
+		if c.isAwaited() {
+			e.waiting--
+		}
 		c.reported = true
-		e.waiting--
 		for _, x := range c.users {
 			x.j.Pending, x.v.weighed = false, false
 			x.v.touch() // rules wait for the last one, whatever its result

@@ -142,6 +142,13 @@ type FallbackSnapshot struct {
 	TableWeight *uint32 `json:"table_weight"`
 	ByHand      bool    `json:"changed_by_hand,omitempty"` // its entry in the table was changed by hand
 	Rule        string  `json:"rule,omitempty"`            // the rule that decided its place
+	// With fallbackcheck: unknown, up or down, and the rest as in ServerSnapshot. It decides nothing.
+	State      string         `json:"state,omitempty"`
+	Reason     string         `json:"reason,omitempty"`
+	Conditions []Condition    `json:"conditions,omitempty"`
+	Checked    time.Time      `json:"-"`
+	Last       checker.Result `json:"-"`
+	Check      *LastCheck     `json:"last_check,omitempty"`
 }
 
 // ServerSnapshot is a real server at one moment.
@@ -320,7 +327,7 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 			Serving: list[i].Serving, Nothing: v.servesNothing(),
 			ID: v.cfg.ID, Name: v.name, Title: v.cfg.ServiceName, Key: v.key,
 			Scheduler: v.settings.Scheduler, Refuses: v.cfg.RefusesClientsOfTheDown(),
-			Fallback: describeFallback(v),
+			Fallback: describeFallback(v, a),
 			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.refused, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: describeLeavers(v), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
@@ -399,18 +406,6 @@ func (x user) describe() CheckSnapshot {
 		Streak: int(j.Health.Streak), Unjudged: j.cantJudge()}
 	if j.check != nil {
 		now.Checked, now.Last = j.check.at.Time(), j.check.last
-	}
-	return now
-}
-
-func describeFallback(v *virtual) *FallbackSnapshot {
-	if v.cfg.Fallback == nil {
-		return nil
-	}
-	now := &FallbackSnapshot{Server: v.cfg.Fallback.Addr.String(), Active: v.FallbackIn,
-		ByHand: v.ByHand[v.Fallback.Addr], Rule: v.rules[v.Fallback.Addr].String()}
-	if weight, in := v.WeightAt(v.Fallback.Addr); in {
-		now.TableWeight = &weight
 	}
 	return now
 }

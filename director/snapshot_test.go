@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,7 +71,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
 		now := snapshotOf(t, s.director)
 		web, off := now.Virtuals[0], now.Virtuals[1]
-		if web.ID != "tcp:10.1.0.1:80" || web.Scheduler != "wrr" || *web.Fallback != (FallbackSnapshot{Server: "127.0.0.1:80"}) || !web.Written || web.Error != "" {
+		if web.ID != "tcp:10.1.0.1:80" || web.Scheduler != "wrr" || !reflect.DeepEqual(*web.Fallback, FallbackSnapshot{Server: "127.0.0.1:80"}) || !web.Written || web.Error != "" {
 			t.Errorf("%+v", web)
 		}
 		for i, want := range []string{

@@ -24,8 +24,10 @@ type virtual struct {
 	servers  []*server // servers of the file, then servers that left it and stay, then servers that moved away
 	members  []*server // the servers in judge's order, including those that moved away and are no longer needed
 	earlier  []*server // former addresses of its servers, in a plan
-	owner    string    // the other daemon that has it in the table, see assign; "": it is ours
-	beside   string    // the daemon that waits for it, or changes it too; "": none
+	// its fallback servers as a service of their own, which is only checked; nil: they are not
+	fallbacks *virtual
+	owner     string // the other daemon that has it in the table, see assign; "": it is ours
+	beside    string // the daemon that waits for it, or changes it too; "": none
 
 	writing
 	acts
@@ -56,6 +58,8 @@ type server struct {
 
 	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
+
+	isFallback bool // it is checked, and its state decides nothing
 
 	steps bool // only its weight changes, see judge.Section.Ramp
 	stays bool // it left the file and stays, see parser.Virtual.Staying
@@ -138,6 +142,9 @@ func (s *server) name() string {
 
 // label is the name of a server in the log: its name and its address.
 func (s *server) label() string {
+	if s.isFallback {
+		return "fallback server " + s.name()
+	}
 	if s.followed() {
 		return s.name() + " at " + lvs.FormatAddr(s.real.Addr.Addr())
 	}

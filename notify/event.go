@@ -76,6 +76,8 @@ const (
 	SuspicionOver  Kind = "suspicion-over"  // a server is no longer suspected
 	BackupServes   Kind = "backup-serves"   // too few servers serve, so the backup servers serve
 	BackupRests    Kind = "backup-rests"    // enough servers serve again; the backup servers drain
+	FallbackFails  Kind = "fallback-fails"  // a fallback server fails its check, see fallbackcheck
+	FallbackPasses Kind = "fallback-passes" // a fallback server that failed passes its check again
 	Announced      Kind = "announced"       // an address is on the device of announce
 	LastResort     Kind = "last-resort"     // an address is on the device of lastresort
 	Withdrawn      Kind = "withdrawn"       // an address is on no device

@@ -28,6 +28,7 @@ func (r *resolver) advise(s *section, v *Virtual) {
 	a.checkVIP()
 	a.announced()
 	a.fallback()
+	a.checksFallback()
 	a.unused()
 }
 

@@ -54,7 +54,8 @@ type Settings struct {
 	// how long a server that left the file may keep its connections; 0: not at all
 	DrainTime       Seconds `cf:"draintime=0,extension"`
 	FallbackCommand string  `cf:"fallbackcommand"`
-	OnChange        string  `cf:"onchange,extension"` // a command line to run at each change
+	FallbackCheck   string  `cf:"fallbackcheck=no,extension"` // no, connect or section, see Fallbacks
+	OnChange        string  `cf:"onchange,extension"`         // a command line to run at each change
 	// the device on which the address is announced; "" for none
 	Announce string `cf:"announce,extension"`
 	// the device for the address while other directors should have it; "" for none

@@ -121,6 +121,7 @@ var readers = map[string]reading{
 	// What happens to the table
 	"fallback fallback6": alone(readFallback),
 	"fallbackcommand":    of(readFallbackCommand),
+	"fallbackcheck":      oneOf("no", "connect", "section"),
 	"keepserving": parsed(parsePart, "is not allowed; it must be a number of servers, such as 2, or a "+
 		"percentage from 0% to 100%, such as 50%"),
 	"slowstart": of(durationOrNone),

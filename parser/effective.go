@@ -52,6 +52,7 @@ func (r *resolver) config() *Config {
 	r.oneDevice(c)
 	r.announcesNothing(c)
 	r.neverFast(c)
+	r.neverChecksFallback(c)
 	r.ends(c)
 	r.pageAdvice(&c.Global)
 	c.Names = r.names.List()

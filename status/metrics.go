@@ -75,6 +75,12 @@ func (e exposition) virtuals() {
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return number(v.Fallback != nil && v.Fallback.Active), v.Fallback != nil
 		})
+	fallbacks := e.family("ldirectord_fallback_up")
+	for i := range e.s.Virtuals {
+		if f := e.s.Virtuals[i].Fallback; f != nil && !f.Checked.IsZero() {
+			fallbacks.add(number(f.State != "down"), "virtual", e.s.Virtuals[i].ID, "real", f.Server)
+		}
+	}
 	e.family("ldirectord_virtual_draining").virtuals(
 		func(v *director.VirtualSnapshot) (float64, bool) {
 			return float64(len(v.Leaving)),

@@ -82,7 +82,7 @@ func ServerRemarks(s *Server, now time.Time) []string {
 		}
 		all.add("%s: %s (%s)", c.Name, state, summary(c.Check, now))
 	}
-	if c := s.Check; c != nil && s.State != "up" {
+	if c := s.Check; c != nil && s.State != "up" && s.State != "fallback" {
 		if !c.OK && !strings.HasSuffix(s.Reason, c.Detail) {
 			all.add("last check: %s", c.Detail)
 		}

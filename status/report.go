@@ -166,6 +166,9 @@ func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.
 			s.Connections = &c
 		}
 	}
+	if f := v.Fallback; f != nil {
+		f.Check = newCheck(f.Checked, &f.Last)
+	}
 	for i := range v.Leaving {
 		l := &v.Leaving[i]
 		left := max(l.Until.Sub(now), 0)

@@ -77,10 +77,12 @@ func (v *Virtual) Rows() (rows []Row) {
 	}
 	if f := v.Fallback; f != nil {
 		s := &Server{Real: f.Server, State: "fallback", Note: "waits", TableWeight: f.TableWeight,
-			ByHand: f.ByHand}
-		if f.Active {
-			s.Note = "serves, not checked"
-			s.Conditions = []director.Condition{{Kind: "fallback", Trouble: Doubt}}
+			ByHand: f.ByHand, Conditions: slices.Clone(f.Conditions)}
+		if s.Check = f.Check; f.Active {
+			if s.Note = "serves"; f.State == "" {
+				s.Note = "serves, not checked"
+			}
+			s.Conditions = append(s.Conditions, director.Condition{Kind: "fallback", Trouble: Doubt})
 		}
 		addByHand(s)
 		add(s)
@@ -159,12 +161,15 @@ func For(s *Server, now time.Time) string {
 	return Short(now.Sub(s.Since))
 }
 
-// LastCheck is the summary of a server's last check; of a fallback server whether it waits or serves.
+// LastCheck is the summary of a server's last check; of a fallback server whether it waits or serves, too.
 func LastCheck(s *Server, now time.Time) string {
-	if s.State == "fallback" {
+	switch {
+	case s.State != "fallback":
+		return summary(s.Check, now)
+	case s.Check == nil:
 		return s.Note
 	}
-	return summary(s.Check, now)
+	return s.Note + "; " + summary(s.Check, now)
 }
 
 // summary is how long a check took or why it failed, and when; "-" before the first.

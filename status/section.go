@@ -60,6 +60,12 @@ var sectionKinds = [...]sectionKind{
 	{"no weight", Broken, func(v *Virtual) string {
 		return when(v.Nothing && v.Up() > 0, "the servers that pass have weight 0, which keeps a fallback out")
 	}},
+	{"fallback fails", Doubt, func(v *Virtual) string {
+		if v.Fallback == nil || v.Fallback.State != "down" {
+			return ""
+		}
+		return after("the fallback "+v.Fallback.Server+" fails: ", v.Fallback.Reason)
+	}},
 	{"by hand", Doubt, func(v *Virtual) string {
 		if v.Added == nil {
 			return ""

@@ -1,0 +1,66 @@
+package parser
+
+import (
+	"net/netip"
+
+	"ldirectord/lvs"
+)
+
+// This file has fallbackcheck: how fallback servers are checked.
+
+// Fallbacks is a section whose real servers are the fallback servers of this one, with one check, and without all that
+// concerns the table; nil: they are not checked. Why is the reason for which fallbackcheck has no effect, if any.
+func (v *Virtual) Fallbacks() (one *Virtual, why string) {
+	switch {
+	case v.FallbackCheck != Connect && v.FallbackCheck != "section":
+		return nil, ""
+	case v.Fallback == nil:
+		return nil, "there is no fallback"
+	}
+	own := *v
+	one = &own
+	one.also, one.Fallback, one.Waiting, one.Staying, one.MonitorFile = nil, nil, nil, nil, ""
+	one.Policy, one.CheckVIP, one.Observe, one.Watch = lvs.Policy{}, netip.Addr{}, 0, Watch{}
+	if v.FallbackCheck == Connect {
+		one.CheckType, one.CheckPort = Connect, 0
+	}
+	f := v.Fallback
+	one.Reals = []Real{{Addr: f.Addr, Forward: f.Forward, Weight: 1, At: f.At}}
+	switch {
+	case v.CheckType == Off && !v.OwnFallback:
+		why = "with checktype=off the global fallback never serves"
+	case one.checksNothing():
+		why = "checktype=" + one.CheckType + " checks nothing"
+	case one.CheckType == Negotiate && one.Service == "none":
+		why = "service=none checks nothing"
+	case v.FallbackCheck == Connect && v.Protocol == lvs.UDP:
+		why = "connect needs TCP, and the service is of udp; section makes the section's own check"
+	case !one.Pings() && !one.runsCommand() && one.PortOf(&one.Reals[0]) == 0:
+		why = "the fallback has no port"
+	default:
+		return one, ""
+	}
+	return nil, why
+}
+
+func (a adviser) checksFallback() {
+	_, why := a.Fallbacks()
+	a.when(why != "" && a.has("fallbackcheck"), "fallbackcheck", noEffect, "fallbackcheck has no effect: %s", why)
+}
+
+// neverChecksFallback warns of a global fallbackcheck without any effect.
+func (r *resolver) neverChecksFallback(c *Config) {
+	last := ""
+	for i := range c.Virtuals {
+		one, why := c.Virtuals[i].Fallbacks()
+		if one != nil {
+			return
+		}
+		if why != "" {
+			last = why
+		}
+	}
+	if last != "" {
+		r.useless("fallbackcheck", "fallbackcheck has no effect: "+last)
+	}
+}
