@@ -27,22 +27,26 @@ func DiffService(old, service Service) (ops []Op) {
 	case old.Settings.stored(key.IPv6) != settings:
 		ops = append(ops, Op{Kind: EditService, Key: key, Settings: settings})
 	}
-	if slices.Equal(old.Dests, service.Dests) { // nearly always
-		return ops
-	}
 	dests := len(ops)
-	for _, dest := range service.Dests {
-		was, in := old.Dests.At(dest.Addr)
-		switch {
-		case !in:
-			ops = append(ops, Op{Kind: AddDest, Key: key, Dest: dest})
-		case was != dest:
-			ops = append(ops, Op{Kind: EditDest, Key: key, Dest: dest, Old: was})
+	was, will := old.Dests, service.Dests // both in the order of their addresses
+	for len(was)+len(will) > 0 {
+		order := len(was) - len(will) // destinations of only one list, when the other has ended
+		if len(was) > 0 && len(will) > 0 {
+			order = will[0].Addr.Compare(was[0].Addr)
 		}
-	}
-	for _, was := range old.Dests {
-		if _, stays := service.Dests.At(was.Addr); !stays {
-			ops = append(ops, Op{Kind: DelDest, Key: key, Dest: was, Old: was})
+		switch {
+		case order < 0:
+			ops = append(ops, Op{Kind: AddDest, Key: key, Dest: will[0]})
+		case order > 0:
+			ops = append(ops, Op{Kind: DelDest, Key: key, Dest: was[0], Old: was[0]})
+		case was[0] != will[0]:
+			ops = append(ops, Op{Kind: EditDest, Key: key, Dest: will[0], Old: was[0]})
+		}
+		if order <= 0 {
+			will = will[1:]
+		}
+		if order >= 0 {
+			was = was[1:]
 		}
 	}
 	slices.SortStableFunc(ops[dests:], func(a, b Op) int { return cmp.Compare(a.rank(), b.rank()) })
