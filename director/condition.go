@@ -43,7 +43,7 @@ var kinds = slices.Concat(
 	[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
 	ofRules(),
 	[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind, unjudgedKind,
-		failingKind, byHandKind},
+		failingKind, flapsKind, byHandKind},
 )
 
 // ofRules are the kinds that rules have, except those that are part of the sentence about the weight.

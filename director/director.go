@@ -112,7 +112,7 @@ func New(deps Deps) *Director {
 	d.life, d.die = context.WithCancel(context.Background())
 	all, pool := &d.services, schedule.NewPool()
 	d.standby = deps.Standby
-	d.tell = teller{receivers: append([]Receiver{count, remember}, deps.Tell...), global: &parser.Global{}}
+	d.tell = teller{receivers: append([]Receiver{count, remember, shift}, deps.Tell...), global: &parser.Global{}}
 	d.leavers = leavers{services: all, records: records{deps.Leavers, deps.Leave}}
 	d.movers = movers{services: all, records: records{deps.Moving, deps.Move}}
 	d.folder = maintainer{services: all, folder: folder{end: func() {}}}

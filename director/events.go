@@ -110,7 +110,7 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 	}
 	e.Name, e.Left, e.Servers = s.name(), v.told.left, v.size()
 	if s.before > judge.Unknown {
-		e.Before, e.Lasted = s.before.String(), s.lasted
+		e.Before, e.Lasted = s.before.String(), time.Duration(s.lasted)*time.Second
 	}
 }
 

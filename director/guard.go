@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"slices"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
@@ -34,7 +35,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	for i, s := range v.members {
 		was, is := v.Seen(s.Server, now), next.Seen(&next.Servers[i], now)
 		if is.One.Name != s.Name {
-			s.before, s.lasted = s.Name, is.One.Since.Sub(s.Since)
+			s.before, s.lasted = s.Name, uint32(is.One.Since.Sub(s.Since).Round(time.Second)/time.Second)
 		}
 		if v.isOurs() {
 			w.tell.changed(v, s, was, is)
@@ -52,6 +53,9 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	if v.Adopt(decision.State); !slices.Equal(v.Leavers, leavers) {
 		v.depart(v.servers)
 		w.left = true
+	}
+	if v.isOurs() {
+		w.tell.followFlaps(v)
 	}
 	w.decided(v)
 	if obeyed && !v.Obeys {

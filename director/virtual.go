@@ -69,14 +69,15 @@ type server struct {
 
 // notes are what is known of a server beside its checks. They survive a reload.
 type notes struct {
-	before  judge.Name    // the previous state
-	counted bool          // the table had the server when it was read the last time
-	lasted  time.Duration // how long the previous state lasted
-	carries lvs.Counters  // its counters in the kernel
-	limit   *limit        // nil: it never had one
-	witness *witness      // nil: it was never observed
-	tally   Tally
-	past    history.History
+	before   judge.Name   // the previous state
+	counted  bool         // the table had the server when it was read the last time
+	lasted   uint32       // how many seconds the previous state lasted
+	carries  lvs.Counters // its counters in the kernel
+	limit    *limit       // nil: it never had one
+	witness  *witness     // nil: it was never observed
+	tally    Tally
+	past     history.History
+	flapping *flapping // nil: its state never changed
 }
 
 // sectionOf returns the part of a section that judge needs.

@@ -53,6 +53,7 @@ var nightElsewhere = map[string]string{
 	"an order is refused":                                           "../testdata/script/full-rundir.txtar",
 	"a server passes its checks, and its clients get no answers":    "../testdata/scenario/observe.txt",
 	"a server is left out for that a third time":                    "../lab/observe_test.go",
+	"a server fails and comes back many times":                      "../testdata/scenario/flaps.txt",
 	"a server passes again, and stays out":                          "../testdata/scenario/comeback.txt",
 	"a failed server is still in the table":                         "../testdata/scenario/onfail.txt",
 	"a server ends idle connections":                                "../testdata/scenario/watch-not.txt",

@@ -74,6 +74,8 @@ const (
 	FullOver       Kind = "full-over"       // a server is no longer full, or the servers are no longer all full
 	Suspected      Kind = "suspected"       // the clients of a server get no answers, see observe
 	SuspicionOver  Kind = "suspicion-over"  // a server is no longer suspected
+	Flaps          Kind = "flaps"           // the state of a server changed several times within minutes
+	FlapsOver      Kind = "flaps-over"      // a server no longer flaps
 	BackupServes   Kind = "backup-serves"   // too few servers serve, so the backup servers serve
 	BackupRests    Kind = "backup-rests"    // enough servers serve again; the backup servers drain
 	FallbackFails  Kind = "fallback-fails"  // a fallback server fails its check, see fallbackcheck
