@@ -1,6 +1,10 @@
 package judge
 
-import "cmp"
+import (
+	"cmp"
+
+	"ldirectord/lvs"
+)
 
 // With comeback = order, a server that was taken out stays out until an operator lets it back in.
 
@@ -26,7 +30,7 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 	},
 }
 
-func byOrder(c *Section) bool { return c.Comeback == "order" }
+func byOrder(c *Section) bool { return c.Comeback == lvs.ByOrder }
 
 // awaitOrder bars the servers that wait. Only an order ends that.
 func awaitOrder(h *hearing) {

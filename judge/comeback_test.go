@@ -15,7 +15,7 @@ func TestRuleComeback(t *testing.T) {
 		does  string
 		want  string // the weights, and the time until the next decision
 	}{
-		{"by default checks let a server back in", func(c *Case) { c.Comeback = "checks" }, "1 fails, 1 passes", "4444"},
+		{"by default checks let a server back in", func(c *Case) { c.Comeback = false }, "1 fails, 1 passes", "4444"},
 		{"the first failure takes it out until an order", nil, "1 fails, 1 passes, 1000h, 1 passes", "-444"},
 		{"ready ends it", nil, "1 fails, 1 passes, 5s, 1 ready", "4444"},
 		{"… and the next failure begins it again", nil, "1 fails, 1 passes, 1 ready, 1 fails, 1 passes", "-444"},
@@ -50,7 +50,7 @@ func TestRuleComeback(t *testing.T) {
 		}, "1 fails, 1 passes", "4444"},
 	} {
 		p := playedWith(func(c *Case) {
-			c.HoldDown, c.HoldDownMax, c.Comeback = 0, 0, "order"
+			c.HoldDown, c.HoldDownMax, c.Comeback = 0, 0, lvs.ByOrder
 			if row.given != nil {
 				row.given(c)
 			}
@@ -63,7 +63,7 @@ func TestRuleComeback(t *testing.T) {
 
 // It is said and told from the decision that finds that the server passes, until it is let in.
 func TestKindComeback(t *testing.T) {
-	p := playedWith(func(c *Case) { c.HoldDown, c.HoldDownMax, c.Comeback = 0, 0, "order" })
+	p := playedWith(func(c *Case) { c.HoldDown, c.HoldDownMax, c.Comeback = 0, 0, lvs.ByOrder })
 	const says = "held down until an order (set … ready): comeback = order"
 	for _, row := range []struct {
 		does, says string

@@ -26,7 +26,7 @@ func (s *Section) set(t *testing.T, file string) {
 		case "holddown":
 			s.HoldDown, s.HoldDownMax = seconds, 4*seconds
 		case "comeback":
-			s.Comeback = value
+			s.Comeback, _ = lvs.ParseComeback(value)
 		case "slowstart":
 			s.SlowStart = seconds
 		case "onfail":

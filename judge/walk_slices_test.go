@@ -184,7 +184,7 @@ func (sl *slice) section(plain bool) *Section {
 		s.HoldDown, s.HoldDownMax = tick, 2*tick
 	}
 	if sl.has(byOrdered) {
-		s.Comeback = "order"
+		s.Comeback = lvs.ByOrder
 	}
 	if sl.has(observed_) {
 		s.Observe, s.HoldDownMax = lvs.LeftOut, tick

@@ -13,17 +13,16 @@ type Policy struct {
 	KeepServing Share   `cf:"keepserving,extension"`
 	MinServers  LowHigh `cf:"minservers,extension"` // how many servers are enough; zero: one
 	// a failing server gets weight 0 instead of being removed
-	Quiescent bool   `cf:"quiescent=no"`
-	OnFail    OnFail `cf:"onfail,extension"`    // what becomes of a server that checks take out
-	Repair    bool   `cf:"repair=no,extension"` // changes made by hand are undone at once
+	Quiescent bool     `cf:"quiescent=no"`
+	OnFail    OnFail   `cf:"onfail,extension"`          // what becomes of a server that checks take out
+	Repair    bool     `cf:"repair=no,extension"`       // changes made by hand are undone at once
+	Comeback  Comeback `cf:"comeback=checks,extension"` // who lets a server back in that checks took out
 	// how long the weight of a server that comes back rises; 0: not at all
 	SlowStart   time.Duration `cf:"slowstart=0,extension"`
 	Pace        Pace          `cf:"pace,extension"`    // how fast servers return; zero: at once
 	PaceOut     Pace          `cf:"paceout,extension"` // how fast checks take servers out; zero: at once
 	HoldDown    time.Duration // extension: how long a server that fails again stays out, at first; 0: not at all
 	HoldDownMax time.Duration // at most, and how long a failure counts; HoldDown or more
-	// who lets a server back in that checks took out: checks, or by order an operator
-	Comeback string `cf:"comeback=checks,extension"`
 	// how many servers are enough without backups; zero: one
 	BackupBelow LowHigh `cf:"backupbelow,extension"`
 }
@@ -52,6 +51,26 @@ func (o OnFail) Stays() bool { return o > 0 || o == Keep }
 
 // Ends reports whether a server that fails is removed, at once or after a time.
 func (o OnFail) Ends() bool { return o > 0 || o == Cut }
+
+// Comeback is who lets a server back in that checks took out.
+type Comeback bool
+
+// ByOrder: not its checks, an operator.
+const ByOrder Comeback = true
+
+// String is the value as in the file.
+func (c Comeback) String() string {
+	if c == ByOrder {
+		return "order"
+	}
+	return "checks"
+}
+
+// ParseComeback reads a value of the file.
+func ParseComeback(text string) (c Comeback, ok bool) {
+	c = text == "order"
+	return c, text == c.String()
+}
 
 // Observe decides about a server whose clients get no answers while clients of other servers do.
 type Observe uint8

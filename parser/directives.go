@@ -129,7 +129,7 @@ var readers = map[string]reading{
 		"slash and a time, such as 1/10 or 25%/1m, the time "+timeAllowed[len("a time "):]+"; or 0 for none"),
 	"holddown": parsed(parseHoldDown, "is not allowed; it must be TIME or TIME,MAX with MAX at least TIME, "+
 		"such as 30 or 30,5m, each "+timeAllowed+"; or 0 for none"),
-	"comeback": oneOf("checks", "order"),
+	"comeback": parsed(lvs.ParseComeback, "is not allowed; it must be checks or order"),
 	"onfail": parsed(parseOnFail, "is not allowed; it must be keep, cut, or a time of whole seconds from 1 "+
 		"to 10 years, such as 30 or 5m; or 0 to leave it to quiescent"),
 	"minservers backupbelow": parsed(parseMinServers, "is not allowed; it must be a number of servers, such as "+
