@@ -57,8 +57,7 @@ type Task struct {
 	// the longest time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
 	in        bool // the pool has it
-	ran       bool
-	ok        bool  // the last result was a success
+	last      outcome
 	doubted   bool  // the last result was ignored
 	granted   bool  // it has a turn among the extra checks
 	taped     bool  // the next check is recorded
@@ -66,6 +65,14 @@ type Task struct {
 	shortages uint8 // shortages in a row that were followed by a shorter wait than the interval
 	silences  uint8 // checks in a row without an answer that it replaced, see passOn
 }
+
+// outcome is the last result of a task; zero: none yet. An ignored result changes it only if it is the first.
+type outcome uint8
+
+const (
+	failed outcome = iota + 1
+	passed
+)
 
 // asked is the progress of an extra check that a watch, or Ask, requested.
 type asked uint8
@@ -153,7 +160,7 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 		p.quiet = min(p.quiet, t.Every)
 	}
 	for t, heir := range p.heirs {
-		if next := heirs[heir]; next != nil && !heir.ran && heir.index >= 0 {
+		if next := heirs[heir]; next != nil && heir.last == 0 && heir.index >= 0 {
 			p.heirs[t] = next
 		}
 	}
@@ -441,7 +448,7 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 		if r.Cause == checker.Timeout && !missed {
 			passOn(p, u, now)
 		}
-		t.ran = true
+		t.last = max(t.last, failed)
 		delete(p.heirs, t)
 		return
 	}
@@ -452,11 +459,13 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 		if u.Asked = t.asked == underWay; u.Asked {
 			t.asked = 0
 		}
-		told = !t.ran || !r.OK || !t.ok || t.hurried > 0 || u.Asked
-		t.due, t.late, t.ok = due, 0, r.OK
+		told = !r.OK || t.last != passed || t.hurried > 0 || u.Asked
+		if t.due, t.late, t.last = due, 0, failed; r.OK {
+			t.last = passed
+		}
 		t.hasten(now)
 	}
-	t.ran, t.doubted = true, u.Stalled
+	t.last, t.doubted = max(t.last, failed), u.Stalled
 	heap.Push(&p.queue, t)
 	p.pending = append(p.pending, u)
 	if told {
@@ -473,7 +482,7 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 func passOn(p *Pool, u Update, now time.Time) {
 	t := u.Task
 	for !t.in {
-		if t = p.heirs[t]; t == nil || t.ran {
+		if t = p.heirs[t]; t == nil || t.last != 0 {
 			return
 		}
 	}
@@ -492,7 +501,7 @@ func (p *Pool) next(t *Task, r checker.Result, start, now time.Time) time.Time {
 	if r.Cause != checker.Shortage {
 		t.shortages = 0
 	}
-	if !t.ran {
+	if t.last == 0 {
 		return p.place(start, t)
 	}
 	if now.Sub(start) >= t.Every { // the check took its whole interval; the next one must not be late too

@@ -456,7 +456,7 @@ func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 		time.Second:     begin.Add(time.Second),
 		time.Second + 1: begin.Add(time.Second + 1),
 	} {
-		tk := &Task{Every: time.Second, ran: true, slot: slot{due: begin.Add(-500 * time.Millisecond)}}
+		tk := &Task{Every: time.Second, last: failed, slot: slot{due: begin.Add(-500 * time.Millisecond)}}
 		if got := p.next(tk, checker.Result{OK: true}, begin, begin.Add(took)); !got.Equal(want) {
 			t.Errorf("took %v: due after %v, want %v", took, got.Sub(begin), want.Sub(begin))
 		}
