@@ -13,14 +13,14 @@ var comebackRule = Rule{"comeback", "comeback", false, awaitOrder,
 
 var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 	Says: func(v View) string {
-		if !v.One.Waits() || !byOrder(v.Section) {
+		if !v.One.Waits() || !byOrder(v.Section, v.One) {
 			return ""
 		}
 		return "held down until an order (set … ready): comeback = order"
 	},
 	Count: func(v View) int {
 		// the decision names the state
-		if v.One.Name != Up || !v.One.Waits() || !byOrder(v.Section) {
+		if v.One.Name != Up || !v.One.Waits() || !byOrder(v.Section, v.One) {
 			return 0
 		}
 		return 1
@@ -30,12 +30,12 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 	},
 }
 
-func byOrder(c *Section) bool { return c.Comeback == lvs.ByOrder }
+func byOrder(c *Section, s *Server) bool { return (c.Comeback || s.Comeback) == lvs.ByOrder }
 
 // awaitOrder bars the servers that wait. Only an order ends that.
 func awaitOrder(h *hearing) {
 	for s := range h.all() {
-		if s.Waits() && byOrder(h.Section) {
+		if s.Waits() && byOrder(h.Section, s) {
 			s.Why = cmp.Or(s.Why, h.by)
 		}
 	}

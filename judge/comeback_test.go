@@ -17,6 +17,8 @@ func TestRuleComeback(t *testing.T) {
 	}{
 		{"by default checks let a server back in", func(c *Case) { c.Comeback = false }, "1 fails, 1 passes", "4444"},
 		{"the first failure takes it out until an order", nil, "1 fails, 1 passes, 1000h, 1 passes", "-444"},
+		{"it may be said of one server alone", func(c *Case) { c.Comeback, c.Members[0].Comeback = false, lvs.ByOrder },
+			"1 fails, 2 fails, 1 passes, 2 passes", "-444"},
 		{"ready ends it", nil, "1 fails, 1 passes, 5s, 1 ready", "4444"},
 		{"… and the next failure begins it again", nil, "1 fails, 1 passes, 1 ready, 1 fails, 1 passes", "-444"},
 		{"ready while it fails: its next success brings it back", nil, "1 fails, 1 ready, 1 passes", "4444"},

@@ -54,7 +54,7 @@ func follow(c *Case, s *Server, served bool) bool {
 		s.Fallen = s.Fallen || served && !s.Held
 	case health.Up:
 		s.Held, s.Looks = s.Held && s.Asks() > health.NoAdmin, 0
-		if s.Fallen && !c.delaysReturns() {
+		if s.Fallen && !c.delaysReturn(s) {
 			s.Forgive()
 		}
 	}

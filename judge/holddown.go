@@ -16,7 +16,8 @@ var holddownRule = Rule{"held down", "holddown", false, heldDown,
 var holddownAgainRule = Rule{"counted", "holddown", false, heldDown,
 	"the failure of a server that was just taken out is counted"}
 
-var holddownKind = Kind{Name: "holddown", Trouble: Doubt, delays: func(c *Section) bool { return c.HoldDown > 0 },
+var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
+	delays: func(c *Section, _ *Server) bool { return c.HoldDown > 0 },
 	Says: func(v View) string {
 		if !v.isKeptOut() || v.One.Suspect || !v.Now.Before(v.One.Turn) {
 			return ""

@@ -15,8 +15,8 @@ type Kind struct {
 	Share func(View) Part
 	// keeps reports whether a server that is down has weight 0 in the table, if it decides that.
 	keeps func(h *hearing, s *Server) (stays, decides bool)
-	// delays reports whether servers that checks took out may have to wait before they come back.
-	delays func(*Section) bool
+	// delays reports whether a server that checks took out may have to wait before it comes back.
+	delays func(*Section, *Server) bool
 
 	// Count is how often it began; 0 while it does not hold. Begins is told when that rises, Ends when it becomes
 	// zero. With OfSection the three are about the section.

@@ -14,7 +14,7 @@ var paceKind = Kind{Name: "pace", Trouble: Doubt, Says: func(v View) string {
 		return ""
 	}
 	return fmt.Sprintf("waits another %v for its turn: pace = %v", v.left(v.One.Until), v.Pace)
-}, delays: func(c *Section) bool { return c.Pace.N > 0 }}
+}, delays: func(c *Section, _ *Server) bool { return c.Pace.N > 0 }}
 
 // takeTurns has servers in the queue wait for their turn.
 func takeTurns(h *hearing) {

@@ -35,9 +35,9 @@ type waiter struct {
 var queueRule = Rule{"queue", "checks", false, queue,
 	"servers that checks took out wait in the order in which they passed, or come back at once while too few serve"}
 
-// delaysReturns reports whether servers that checks took out may have to wait.
-func (s *Section) delaysReturns() bool {
-	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.delays != nil && k.delays(s) })
+// delaysReturn reports whether a server that checks took out may have to wait.
+func (c *Section) delaysReturn(s *Server) bool {
+	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.delays != nil && k.delays(c, s) })
 }
 
 // queue lines up the servers that wait. Those that a rule bars come last, and back only if they are needed.

@@ -36,8 +36,9 @@ type Member struct {
 	At   int32    // its place among the members
 	// MovedTo is the place of the server at the name's new address; -1: this server has not moved.
 	MovedTo   int32
-	Unchecked bool // checktype=off: never added
-	Backup    bool // it serves only while too few others do
+	Unchecked bool         // checktype=off: never added
+	Backup    bool         // it serves only while too few others do
+	Comeback  lvs.Comeback // as the section's, for this server
 }
 
 // Index prepares At and the rule backup, once all members are known.

@@ -256,8 +256,9 @@ type Marking struct {
 type Real struct {
 	Addr       netip.AddrPort // port 0 when none was written
 	Forward    lvs.Forward
-	OwnRequest bool // the line has Request and Receive
-	Backup     bool // extension: in service only while too few others are
+	OwnRequest bool         // the line has Request and Receive
+	Backup     bool         // extension: in service only while too few others are
+	Comeback   lvs.Comeback // extension: as the section's, for this server
 
 	hasLower, hasUpper bool // whether a weight was written, even 0
 

@@ -71,10 +71,11 @@ const (
 
 // Texts that messages share with docs/directives.txt.
 const (
-	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ["REQUEST", "RECEIVE"] [l:N] [u:N]`
-	fallbackForm   = "ADDRESS[:PORT] [gate|masq|ipip]"
-	markForm       = "ADDRESS[/LENGTH] tcp|udp|sctp|all PORT,PORT:PORT,…|all"
-	alsoCheckForm  = `TYPE [PORT] ["REQUEST" ["RECEIVE"]] [weight=N%]`
+	realServerForm = `ADDRESS[->ADDRESS][:PORT] gate|masq|ipip [WEIGHT] ` +
+		`["REQUEST", "RECEIVE"] [l:N] [u:N] [comeback=order]`
+	fallbackForm  = "ADDRESS[:PORT] [gate|masq|ipip]"
+	markForm      = "ADDRESS[/LENGTH] tcp|udp|sctp|all PORT,PORT:PORT,…|all"
+	alsoCheckForm = `TYPE [PORT] ["REQUEST" ["RECEIVE"]] [weight=N%]`
 )
 
 // Channels receive the states of all virtual services. A reload that changes the channels sends all states again.

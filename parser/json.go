@@ -230,5 +230,8 @@ func (s shown) real(v *Virtual, r *Real) jsonObject {
 	if r.Backup {
 		o["backup"] = true
 	}
+	if r.Comeback == lvs.ByOrder {
+		o["comeback"] = r.Comeback.String()
+	}
 	return o
 }

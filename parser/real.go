@@ -133,6 +133,10 @@ func methodHint(word string) string {
 }
 
 func (r *realLine) readOptions(v *value, text string) {
+	if rest, found := strings.CutSuffix(trim(text), "comeback=order"); found && !r.server.Backup &&
+		(rest == "" || isSpace(rest[len(rest)-1])) {
+		r.server.Comeback, text = lvs.ByOrder, rest
+	}
 	open, end := strings.IndexByte(text, '"'), strings.LastIndexByte(text, '"')
 	if open < 0 {
 		r.readNumbers(v, text, "")
@@ -153,7 +157,7 @@ func (r *realLine) readOptions(v *value, text string) {
 func (v *value) trailer(text string) {
 	text = trim(text)
 	v.refuse(badRealTrailer, "%q cannot be read; after the forwarding method come, in this order, "+
-		`a weight, "REQUEST", "RECEIVE", l:N and u:N`, text).around(text)
+		`a weight, "REQUEST", "RECEIVE", l:N, u:N and, of a real server, comeback=order`, text).around(text)
 }
 
 // twoStrings matches two strings, separated by a comma or blanks. The strings may contain quotes; the last possible
