@@ -68,7 +68,7 @@ const (
 	GuardChanged   Kind = "guard-changed"   // keepserving or paceout holds other servers
 	GuardOver      Kind = "guard-over"      // keepserving, paceout or the brake no longer holds a server
 	GuardObeys     Kind = "guard-obeys"     // an order lets checks take out every server, or has ended
-	HeldDown       Kind = "held-down"       // a server stays out for a time, see holddown, or until an order, see comeback
+	HeldDown       Kind = "held-down"       // a server stays out although it passes, see holddown and comeback
 	Full           Kind = "full"            // a server is at its upper limit of connections: it gets no new client
 	AllFull        Kind = "all-full"        // all servers in service are full: new clients are refused
 	FullOver       Kind = "full-over"       // a server is no longer full, or the servers are no longer all full
