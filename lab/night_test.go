@@ -128,6 +128,9 @@ var night = map[string]func(n *nightLab){
 	"a server answers with an error": func(n *nightLab) { n.rs1.set(broken) },
 	"a server has another page":      func(n *nightLab) { n.rs1.set(content) },
 	"no server of a service is up":   func(n *nightLab) { n.rs1.stop(); n.rs2.stop() },
+	"the fallback server would not help": func(n *nightLab) {
+		n.reload(0, nightConfig+"        fallback = 127.0.0.1:80 gate\n        fallbackcheck = connect\n")
+	},
 	"a certificate has expired": func(n *nightLab) {
 		n.webOn("rs1", "443")
 		n.ahead(2 * time.Hour)
