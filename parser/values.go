@@ -84,8 +84,6 @@ func refuse(kind, format string, args ...any) *problem {
 	return &problem{kind: kind, text: say(format, args...)}
 }
 
-func bad(format string, args ...any) *problem { return refuse(badValue, format, args...) }
-
 func yesNo(v *value) bool {
 	if v.text != "yes" && v.text != "no" {
 		v.bad("is neither yes nor no; it must be one of them, in lower case and without quotes")
