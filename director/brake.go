@@ -69,7 +69,7 @@ func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 	}
 }
 
-var brakeKind = kind{"brake", judge.Noted, func(a *subject) string {
+var brakeKind = kind{name: "brake", trouble: judge.Noted, says: func(a *subject) string {
 	if len(a.v.Brakes) == 0 {
 		return ""
 	}

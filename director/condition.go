@@ -6,7 +6,6 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/judge"
-	"ldirectord/notify"
 )
 
 // Condition is why the place of a server differs from "in the table, with its weight in the file", or what else an
@@ -32,26 +31,38 @@ func (a *subject) about(v *virtual, s *server, worst *judgement) {
 }
 
 // kind is a kind of condition that rests on what the director knows. Says is its sentence; "" while it does not hold.
+// A kind without says is told, and not shown.
 type kind struct {
 	name    string
 	trouble judge.Trouble
 	says    func(*subject) string
+	*news   // nil: it is shown, and not told
 }
 
-// kinds are all kinds, in the order in which they are shown.
+// kinds are all kinds, in the order in which they are shown and told.
 var kinds = slices.Concat(
 	[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
 	ofRules(),
 	[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind, unjudgedKind,
-		failingKind, flapsKind, byHandKind},
+		failingKind, flapsKind, byHandKind, allFullKind, holdsKind},
 )
 
-// ofRules are the kinds that rules have, except those that are part of the sentence about the weight.
+// ofRules are the kinds that rules have. Those that are part of the sentence about the weight are not shown here.
 func ofRules() (list []kind) {
 	for _, k := range judge.Kinds {
+		one := kind{name: k.Name, trouble: k.Trouble}
 		if k.Share == nil {
-			list = append(list, kind{k.Name, k.Trouble, func(a *subject) string { return k.Says(a.View) }})
+			one.says = func(a *subject) string { return k.Says(a.View) }
 		}
+		if k.Count != nil {
+			one.news = &news{ofSection: k.OfSection,
+				count:  func(a *subject) int { return k.Count(a.View) },
+				begins: func(a *subject, _ begun) judge.Notice { return k.Begins(a.View) }}
+		}
+		if k.Ends != nil {
+			one.ends = func(a *subject, _ begun) judge.Notice { return k.Ends(a.View) }
+		}
+		list = append(list, one)
 	}
 	return list
 }
@@ -59,31 +70,14 @@ func ofRules() (list []kind) {
 // conditions are those that hold.
 func (a *subject) conditions() (list []Condition) {
 	for i := range kinds {
+		if kinds[i].says == nil {
+			continue
+		}
 		if says := kinds[i].says(a); says != "" {
 			list = append(list, Condition{kinds[i].name, kinds[i].trouble, says})
 		}
 	}
 	return list
-}
-
-// changed tells which conditions of the rules began or ended, of a server or of its section.
-func (t *teller) changed(v *virtual, s *server, was, is judge.View) {
-	for i := range judge.Kinds {
-		k := &judge.Kinds[i]
-		if k.Count == nil || k.OfSection != (s == nil) {
-			continue
-		}
-		var n judge.Notice
-		switch before, now := k.Count(was), k.Count(is); {
-		case now > before:
-			n = k.Begins(is)
-		case now == 0 && before > 0 && k.Ends != nil:
-			n = k.Ends(is)
-		}
-		if n.Event != "" {
-			t.report(v, s, notify.Kind(n.Event), n.What, n.More, "")
-		}
-	}
 }
 
 // after is a sentence that ends with a text; "" without one.
@@ -94,7 +88,7 @@ func after(about, text string) string {
 	return about + text
 }
 
-var downKind = kind{"down", judge.Broken, func(a *subject) string {
+var downKind = kind{name: "down", trouble: judge.Broken, says: func(a *subject) string {
 	if a.state != judge.Down {
 		return ""
 	}
@@ -107,7 +101,7 @@ func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst
 // noResult is what is said of a server that is unknown for no other reason.
 const noResult = "no result yet"
 
-var unknownKind = kind{"unknown", judge.Doubt, func(a *subject) string {
+var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subject) string {
 	switch {
 	case a.state != judge.Unknown:
 		return ""
@@ -117,7 +111,7 @@ var unknownKind = kind{"unknown", judge.Doubt, func(a *subject) string {
 	return noResult
 }}
 
-var drainedKind = kind{"drained", judge.Noted, func(a *subject) string {
+var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subject) string {
 	if !a.s.Drained() || a.state == judge.Draining {
 		return ""
 	}
@@ -132,16 +126,18 @@ func (a *subject) last() *checker.Result {
 	return &a.worst.check.last
 }
 
-var warningKind = kind{"warning", judge.Doubt, func(a *subject) string { return after("warning: ", a.last().Warning) }}
+var warningKind = kind{name: "warning", trouble: judge.Doubt, says: func(a *subject) string {
+	return after("warning: ", a.last().Warning)
+}}
 
-var failingKind = kind{"failing", judge.Doubt, func(a *subject) string {
+var failingKind = kind{name: "failing", trouble: judge.Doubt, says: func(a *subject) string {
 	if a.last().OK {
 		return ""
 	}
 	return "last check: " + a.last().Detail
 }}
 
-var unjudgedKind = kind{"unjudged", judge.Doubt, func(a *subject) string {
+var unjudgedKind = kind{name: "unjudged", trouble: judge.Doubt, says: func(a *subject) string {
 	for x := range a.v.checks(a.s) {
 		if why := x.j.cantJudge(); why != "" {
 			return "its state is kept: " + x.named(why)
@@ -150,7 +146,7 @@ var unjudgedKind = kind{"unjudged", judge.Doubt, func(a *subject) string {
 	return ""
 }}
 
-var staysKind = kind{"stays", judge.Noted, func(a *subject) string {
+var staysKind = kind{name: "stays", trouble: judge.Noted, says: func(a *subject) string {
 	if !a.s.stays || a.s.MovedTo >= 0 {
 		return ""
 	}
@@ -161,7 +157,7 @@ var staysKind = kind{"stays", judge.Noted, func(a *subject) string {
 var ByHand = Condition{"by hand", judge.Doubt,
 	"changed externally; kept until the server's state changes, or a reload"}
 
-var byHandKind = kind{ByHand.Kind, ByHand.Trouble, func(a *subject) string {
+var byHandKind = kind{name: ByHand.Kind, trouble: ByHand.Trouble, says: func(a *subject) string {
 	if !a.v.ByHand[a.s.Dest.Addr] {
 		return ""
 	}

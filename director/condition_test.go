@@ -21,6 +21,9 @@ func TestDocsKnowTheConditions(t *testing.T) {
 		}
 	}
 	for _, k := range kinds {
+		if k.says == nil {
+			continue
+		}
 		if trouble[k.name] != k.trouble.String() {
 			t.Errorf("docs/status.md has %q for %q, want %q", trouble[k.name], k.name, k.trouble)
 		}
@@ -40,7 +43,7 @@ func TestNoticesAreOfKnownKinds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, event := range regexp.MustCompile(`Notice\{"([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
+		for _, event := range regexp.MustCompile(`Notice\{Event: "([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
 			if found++; !strings.Contains(string(known), ` Kind = "`+event[1]+`"`) {
 				t.Errorf("%s: no event is of the kind %q", file, event[1])
 			}

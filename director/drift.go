@@ -117,22 +117,14 @@ func (w *writer) limits(v *virtual, have lvs.Dests, interval time.Duration) {
 			}
 			s.limit = &limit{}
 		}
-		switch turned := s.limit.look(d, s.carries.Total(), interval); {
-		case turned && s.limit.full:
-			w.tell.report(v, s, notify.Full, "Full", ": "+s.fullness(), "")
-		case turned:
-			w.tell.report(v, s, notify.FullOver, "No longer full", "", "")
+		if s.limit.look(d, s.carries.Total(), interval) {
+			w.tell.changed(v, s)
 		}
 	}
-	switch full := v.isFull(have); {
-	case full == v.told.full:
-		return
-	case full:
-		w.tell.guard(v, notify.AllFull, "All servers in service are full", ": new clients are refused")
-	default:
-		w.tell.guard(v, notify.FullOver, "The servers are no longer all full", "")
+	if full := v.isFull(have); full != v.full {
+		v.full = full
+		w.tell.changed(v, nil)
 	}
-	v.told.full = !v.told.full
 }
 
 // isFull reports whether every destination that serves is a server that is full.
@@ -189,9 +181,32 @@ func (v *virtual) byHand(tell *teller, addr netip.AddrPort, in, empties bool, wh
 	tell.override(v, addr, what)
 }
 
-var fullKind = kind{"full", judge.Doubt, func(a *subject) string {
-	if !a.s.limit.isFull() {
-		return ""
-	}
-	return "full: " + a.s.fullness()
+var fullKind = kind{name: "full", trouble: judge.Doubt,
+	says: func(a *subject) string {
+		if !a.s.limit.isFull() {
+			return ""
+		}
+		return "full: " + a.s.fullness()
+	},
+	news: &news{
+		count: func(a *subject) int { return once(a.s.limit.isFull()) },
+		begins: func(a *subject, _ begun) judge.Notice {
+			return judge.Notice{Event: string(notify.Full), What: "Full", More: ": " + a.s.fullness()}
+		},
+		ends: func(*subject, begun) judge.Notice {
+			return judge.Notice{Event: string(notify.FullOver), What: "No longer full"}
+		},
+	}}
+
+// status shows it
+var allFullKind = kind{name: "all full", news: &news{
+	ofSection: true,
+	count:     func(a *subject) int { return once(a.v.full) },
+	begins: func(*subject, begun) judge.Notice {
+		return judge.Notice{Event: string(notify.AllFull), What: "All servers in service are full",
+			More: ": new clients are refused"}
+	},
+	ends: func(*subject, begun) judge.Notice {
+		return judge.Notice{Event: string(notify.FullOver), What: "The servers are no longer all full"}
+	},
 }}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -212,72 +211,9 @@ func (t *teller) warn(c *check, r *checker.Result) {
 	}
 }
 
-// holds reports once when servers are held, and once when no server is held any more. The first report waits for a
-// checkinterval, until all held servers are known. before has the former number of held servers.
-func (t *teller) holds(v *virtual, before int, held []int) {
-	told := &v.told
-	switch {
-	case before == 0 && len(held) == 0:
-	case before == 0:
-		told.guardAt = t.now().Add(v.cfg.CheckInterval.Duration())
-	case len(held) == 0 && told.guardAt.IsZero():
-		t.guard(v, notify.GuardOver, "Guard is over", ": no server is held any more")
-	case len(held) == 0:
-		t.guard(v, notify.GuardChanged, "Guard held servers for a moment",
-			": servers whose checks failed stayed in service")
-	case v.untold(t.now()):
-		told.guardAt = time.Time{}
-		why := ": checks fail"
-		if slices.ContainsFunc(held, func(i int) bool { return v.members[i].Asks() > health.NoAdmin }) {
-			why = ": checks fail, or servers report drain or maint"
-		}
-		t.guard(v, notify.GuardHolds, "Guard holds", why+", and "+heldBy(v, held)+
-			" in service: "+listed(v, held))
-	case told.guardAt.IsZero() && len(held) > before:
-		t.guard(v, notify.GuardChanged, "Guard holds other servers", ": "+listed(v, held))
-	}
-}
-
-// heldBy names the directives that hold members.
-func heldBy(v *virtual, held []int) string {
-	paced := 0
-	for _, i := range held {
-		if isPacedOut(v, v.members[i]) {
-			paced++
-		}
-	}
-	guard, pace := "keepserving = "+v.KeepServing.String(), "paceout = "+v.PaceOut.String()
-	switch paced {
-	case 0:
-		return guard + " keeps"
-	case len(held):
-		return pace + " keeps"
-	}
-	return guard + " and " + pace + " keep"
-}
-
-// isPacedOut reports whether paceout alone holds a server.
-func isPacedOut(v *virtual, s *server) bool {
-	return s.Held && (v.KeepServing.N == 0 || !s.Until.IsZero())
-}
-
-// untold reports whether the report of held servers is due.
-func (v *virtual) untold(now time.Time) bool {
-	return v.holds > 0 && !v.told.guardAt.IsZero() && !now.Before(v.told.guardAt)
-}
-
 // guard reports an act that concerns a virtual service as a whole.
 func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 	t.report(v, nil, kind, does, more, "")
-}
-
-// listed names the members at these places in one line, shortened.
-func listed(v *virtual, places []int) string {
-	var names []string
-	for _, i := range places {
-		names = append(names, v.members[i].name())
-	}
-	return Listed(names)
 }
 
 // isFallback reports whether a change concerns the fallback server. Its address may also be that of a real server, s.

@@ -227,7 +227,7 @@ func (e *examiner) judgeKnown(v *virtual) {
 	}
 }
 
-var unwatchedKind = kind{"unwatched", judge.Noted, func(a *subject) string {
+var unwatchedKind = kind{name: "unwatched", trouble: judge.Noted, says: func(a *subject) string {
 	var why []string
 	for x := range a.v.checks(a.s) {
 		if x.j.check != nil && x.j.check.unwatched != "" && x.isWatched() {

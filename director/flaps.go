@@ -18,37 +18,33 @@ const (
 	shiftsKept = 100 // that are remembered
 )
 
-// flapping is what a server remembers of its changes.
-type flapping struct {
-	shifts []time.Time // the latest ones, at most shiftsKept
-	told   bool
-}
-
 // shift is the receiver that notes when a server changes its state.
 func shift(c *Change) {
 	if c.Before.Verdict == health.Unknown {
 		return
 	}
-	f := c.s.flapping
-	if f == nil {
-		f = &flapping{}
-		c.s.flapping = f
+	kept := memoryOf(c.v, c.s)
+	if len(kept.shifts) == shiftsKept {
+		kept.shifts = slices.Delete(kept.shifts, 0, 1)
 	}
-	if len(f.shifts) == shiftsKept {
-		f.shifts = slices.Delete(f.shifts, 0, 1)
+	kept.shifts = append(kept.shifts, c.Time)
+}
+
+// lately counts the changes of a server within flapsIn.
+func (s *server) lately(now time.Time) int {
+	if s.recent == nil {
+		return 0
 	}
-	f.shifts = append(f.shifts, c.Time)
+	n := len(s.shifts)
+	for n > 0 && !now.Before(s.shifts[len(s.shifts)-n].Add(flapsIn)) {
+		n--
+	}
+	return n
 }
 
 // flaps describes the changes of a server that flaps; "" for others.
 func (v *virtual) flaps(s *server, now time.Time) string {
-	if s.flapping == nil {
-		return ""
-	}
-	n := len(s.flapping.shifts)
-	for n > 0 && !now.Before(s.flapping.shifts[len(s.flapping.shifts)-n].Add(flapsIn)) {
-		n--
-	}
+	n := s.lately(now)
 	if n < flapsFrom {
 		return ""
 	}
@@ -62,28 +58,19 @@ func (v *virtual) flaps(s *server, now time.Time) string {
 	return text
 }
 
-// followFlaps reports which servers begin and cease to flap. When one may cease by time alone, it is looked at again.
-func (t *teller) followFlaps(v *virtual) {
-	for _, s := range v.servers {
-		f := s.flapping
-		if f == nil {
-			continue
-		}
-		switch says := v.flaps(s, t.now()); {
-		case says != "":
-			over := f.shifts[len(f.shifts)-flapsFrom].Add(flapsIn)
-			if v.again.IsZero() || over.Before(v.again) {
-				v.again = over
-			}
-			if !f.told {
-				t.report(v, s, notify.Flaps, "Flaps", ": "+says, "")
-			}
-			f.told = true
-		case f.told:
-			f.told = false
-			t.report(v, s, notify.FlapsOver, "No longer flaps", "", "")
-		}
-	}
+var flapsKind = kind{name: "flaps", trouble: judge.Doubt,
+	says: func(a *subject) string { return a.v.flaps(a.s, a.Now) },
+	news: &news{
+		count: func(a *subject) int { return min(a.s.lately(a.Now)/flapsFrom, 1) },
+		begins: func(a *subject, _ begun) judge.Notice {
+			return judge.Notice{Event: string(notify.Flaps), What: "Flaps",
+				More: ": " + a.v.flaps(a.s, a.Now)}
+		},
+		ends: func(*subject, begun) judge.Notice {
+			return judge.Notice{Event: string(notify.FlapsOver), What: "No longer flaps"}
+		},
+		over: func(a *subject) time.Time {
+			return a.s.shifts[len(a.s.shifts)-flapsFrom].Add(flapsIn)
+		},
+	},
 }
-
-var flapsKind = kind{"flaps", judge.Doubt, func(a *subject) string { return a.v.flaps(a.s, a.Now) }}

@@ -48,7 +48,7 @@ func TestFlapsCountsWhatIsRecent(t *testing.T) {
 func TestFlapsAllocatesNothingForAResult(t *testing.T) {
 	s := &server{Server: &judge.Server{Member: &judge.Member{}}}
 	c := Change{user: user{s: s}}
-	if n := testing.AllocsPerRun(100, func() { shift(&c) }); n != 0 || s.flapping != nil {
+	if n := testing.AllocsPerRun(100, func() { shift(&c) }); n != 0 || s.recent != nil {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -3,9 +3,11 @@ package director
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -37,37 +39,79 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		if is.One.Name != s.Name {
 			s.before, s.lasted = s.Name, uint32(is.One.Since.Sub(s.Since).Round(time.Second)/time.Second)
 		}
-		if v.isOurs() {
-			w.tell.changed(v, s, was, is)
-		}
 		v.moves = v.moves || is.Moves()
 		s.steps = s.steps || was.Moves() || is.Moves()
 	}
 	if v.rules, v.again = decision.Others, decision.Again; v.moves {
 		v.again = together(v.again)
 	}
-	if v.isOurs() && v.placed {
-		w.tell.changed(v, nil, v.Seen(nil, now), next.Seen(nil, now))
-	}
 	leavers := v.Leavers
 	if v.Adopt(decision.State); !slices.Equal(v.Leavers, leavers) {
 		v.depart(v.servers)
 		w.left = true
 	}
-	if v.isOurs() {
-		w.tell.followFlaps(v)
-	}
 	w.decided(v)
+	if v.isOurs() { // otherwise no server is in service
+		v.held = decision.Held
+	}
+	for _, s := range v.members {
+		w.tell.compare(v, s, v.isOurs())
+	}
 	if obeyed && !v.Obeys {
 		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")
 	}
-	if v.isOurs() { // otherwise no server is in service
-		before := v.holds
-		v.holds = len(decision.Held)
-		w.tell.holds(v, before, decision.Held)
-	}
+	w.tell.compare(v, nil, v.isOurs() && v.placed)
 	return decision
+}
+
+// holdsKind is told once a checkinterval after servers are first held: by then all held servers are known.
+var holdsKind = kind{name: "holds", news: &news{
+	ofSection: true,
+	count:     func(a *subject) int { return len(a.v.held) },
+	after:     func(v *virtual) time.Duration { return v.cfg.CheckInterval.Duration() },
+	begins: func(a *subject, was begun) judge.Notice {
+		if was.told {
+			return judge.Notice{Event: string(notify.GuardChanged), What: "Guard holds other servers",
+				More: ": " + a.v.listHeld()}
+		}
+		why := ": checks fail"
+		if slices.ContainsFunc(a.v.held, func(i int) bool { return a.v.members[i].Asks() > health.NoAdmin }) {
+			why = ": checks fail, or servers report drain or maint"
+		}
+		return judge.Notice{Event: string(notify.GuardHolds), What: "Guard holds",
+			More: why + ", and " + a.heldBy() + " in service: " + a.v.listHeld()}
+	},
+	ends: func(_ *subject, was begun) judge.Notice {
+		if !was.told {
+			return judge.Notice{Event: string(notify.GuardChanged), What: "Guard held servers for a moment",
+				More: ": servers whose checks failed stayed in service"}
+		}
+		return judge.Notice{Event: string(notify.GuardOver), What: "Guard is over",
+			More: ": no server is held any more"}
+	},
+}}
+
+// heldBy names the directives that hold servers.
+func (a *subject) heldBy() string {
+	var by []string
+	for _, i := range a.v.held {
+		by = append(by, a.v.Seen(a.v.members[i].Server, a.Now).HeldBy())
+	}
+	slices.Sort(by)
+	if by = slices.Compact(by); len(by) == 1 {
+		return by[0] + " keeps"
+	}
+	return strings.Join(by, " and ") + " keep"
+}
+
+// listHeld names the servers that are held in one line, shortened.
+func (v *virtual) listHeld() string {
+	var names []string
+	for _, i := range v.held {
+		names = append(names, v.members[i].name())
+	}
+	return Listed(names)
 }
 
 // obey carries out an order for a virtual service.

@@ -117,6 +117,10 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 			}
 		}
 	}
+	for _, s := range v.members {
+		tell.known(v, s)
+	}
+	tell.known(v, nil)
 	if !was.isOurs() {
 		return
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
-	"ldirectord/history"
 	"ldirectord/judge"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
@@ -98,15 +97,8 @@ func (m *maintainer) maintain(v *virtual) {
 		if s.maintenance == "" && s.State() != health.Down && s.first.task != nil && !s.Drained() {
 			taken = s
 		}
-		switch {
-		case s.maintenance == "":
-			m.tell.note(history.Changed, "maintenance begins by file "+file, s)
-			m.tell.report(v, s, notify.MaintenanceOn, "Maintenance begins", " by file "+file, file)
-		case file == "":
-			m.tell.note(history.Changed, "maintenance ends", s)
-			m.tell.report(v, s, notify.MaintenanceOff, "Maintenance ends", "", "")
-		}
 		s.maintenance = where
+		m.tell.changed(v, s)
 		v.touch()
 		s.Maintained(file != "")
 	}
@@ -116,4 +108,18 @@ func (m *maintainer) maintain(v *virtual) {
 	}
 }
 
-var maintenanceKind = kind{"maintenance", judge.Noted, func(a *subject) string { return a.s.maintenance }}
+var maintenanceKind = kind{name: "maintenance", trouble: judge.Noted,
+	says: func(a *subject) string { return a.s.maintenance },
+	news: &news{
+		count: func(a *subject) int { return once(a.s.maintenance != "") },
+		begins: func(a *subject, _ begun) judge.Notice {
+			by := filepath.Base(a.s.maintenance)
+			return judge.Notice{Event: string(notify.MaintenanceOn), What: "Maintenance begins",
+				More: " by file " + by, Reason: by, Past: "maintenance begins by file " + by}
+		},
+		ends: func(*subject, begun) judge.Notice {
+			return judge.Notice{Event: string(notify.MaintenanceOff), What: "Maintenance ends",
+				Past: "maintenance ends"}
+		},
+	},
+}

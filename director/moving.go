@@ -80,6 +80,7 @@ func (all *movers) resume(have ipvsctl.Table) {
 		if !v.Resume(s, m, weight, time.Now()) && v.At(m.Addr) == s {
 			v.byHand(&all.tell, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
 		}
+		all.tell.known(v, v.members[s.At])
 	}
 }
 
@@ -88,7 +89,7 @@ func together(at time.Time) time.Time {
 	return at.Add((time.Second + at.Truncate(time.Second).Sub(at)) % time.Second)
 }
 
-var weightKind = kind{"weight", judge.Fine, func(a *subject) string { return a.v.whyWeight(a.s) }}
+var weightKind = kind{name: "weight", trouble: judge.Fine, says: func(a *subject) string { return a.v.whyWeight(a.s) }}
 
 // whyWeight describes what reduces the weight of a server in the table; "" if the order or the file alone decides it.
 func (v *virtual) whyWeight(s *server) string {

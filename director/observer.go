@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
-	"ldirectord/history"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -42,7 +40,7 @@ type witness struct {
 	suspected  bool
 	well       bool   // enough others answered, at the last look
 	out        bool   // it was left out, at the last look
-	told       bool   // that was reported
+	asked      bool   // its checks were asked for
 	over       string // why the last suspicion ended
 }
 
@@ -200,22 +198,12 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 		if judge.Observed(s.Server, w.suspected, w.well, w.fresh.PacketsOut > 0) && v.Observe == lvs.LeftOut {
 			v.touch()
 		}
-		if w.suspected != w.told {
-			w.told = w.suspected
-			o.report(v, s)
+		if w.suspected && !w.asked {
+			o.examiner.ask(v, s)
 		}
+		w.asked = w.suspected
+		o.tell.changed(v, s)
 	}
-}
-
-// report reports that a suspicion begins or ends. If it begins, the checks of the server are made at once.
-func (o *observer) report(v *virtual, s *server) {
-	kind, what, why := notify.SuspicionOver, "No longer suspected", s.witness.over
-	if s.isSuspected() {
-		kind, what, why = notify.Suspected, "Suspected", s.suspicion()
-		o.examiner.ask(v, s)
-	}
-	o.tell.note(history.Changed, strings.ToLower(what)+": "+why, s)
-	o.tell.report(v, s, kind, what, ": "+why, why)
 }
 
 // ask has the checks of a server made at once.
@@ -230,6 +218,18 @@ func (e *examiner) ask(v *virtual, s *server) {
 	e.pool.Ask(tasks...)
 }
 
-var suspectedKind = kind{"suspected", judge.Doubt, func(a *subject) string {
-	return after("suspected: ", a.s.suspicion())
-}}
+var suspectedKind = kind{name: "suspected", trouble: judge.Doubt,
+	says: func(a *subject) string { return after("suspected: ", a.s.suspicion()) },
+	news: &news{
+		count: func(a *subject) int { return once(a.s.isSuspected()) },
+		begins: func(a *subject, _ begun) judge.Notice {
+			why := a.s.suspicion()
+			return judge.Notice{Event: string(notify.Suspected), What: "Suspected",
+				More: ": " + why, Reason: why, Past: "suspected: " + why}
+		},
+		ends: func(a *subject, _ begun) judge.Notice {
+			why := a.s.witness.over
+			return judge.Notice{Event: string(notify.SuspicionOver), What: "No longer suspected",
+				More: ": " + why, Reason: why, Past: "no longer suspected: " + why}
+		},
+	}}

@@ -199,9 +199,11 @@ func (s *server) asks() string {
 }
 
 var (
-	reroutedKind = kind{"rerouted", judge.Noted, func(a *subject) string { return a.s.rerouting() }}
-	orderKind    = kind{"order", judge.Noted, func(a *subject) string { return a.s.command() }}
-	reportsKind  = kind{"reports", judge.Noted, func(a *subject) string {
+	reroutedKind = kind{name: "rerouted", trouble: judge.Noted,
+		says: func(a *subject) string { return a.s.rerouting() }}
+	orderKind = kind{name: "order", trouble: judge.Noted,
+		says: func(a *subject) string { return a.s.command() }}
+	reportsKind = kind{name: "reports", trouble: judge.Noted, says: func(a *subject) string {
 		if a.s.ordered().Kind != "" {
 			return ""
 		}

@@ -3,6 +3,8 @@ package director
 import (
 	"context"
 	"slices"
+	"strings"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
@@ -74,10 +76,7 @@ func tellHeld(t *teller, v *virtual) {
 
 // whyHeld names the directive that holds a server, in words.
 func whyHeld(v *virtual, s *server) string {
-	by := "keepserving"
-	if isPacedOut(v, s) {
-		by = "paceout"
-	}
+	by, _, _ := strings.Cut(v.Seen(s.Server, time.Time{}).HeldBy(), " = ")
 	if asks := s.asks(); asks != "" {
 		return asks + ", held: " + by + " keeps it in service"
 	}

@@ -31,7 +31,7 @@ func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
 		}
 		v.weighed = v.weighed && !v.dirty
 		steps := v.moves && until(v.again) < time.Second // which decides, too
-		if !v.dirty && (steps || !v.Obeys && !v.untold(now)) {
+		if !v.dirty && (steps || !v.Obeys) {
 			continue
 		}
 		v.dirty = v.dirty && v.isOurs() // the daemon that takes it over writes it

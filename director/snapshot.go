@@ -330,9 +330,10 @@ func describeAll(virtuals []*virtual) []VirtualSnapshot {
 			Fallback: describeFallback(v, a),
 			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.refused, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
-			Leaving: describeLeavers(v), Guard: GuardSnapshot{v.Quota(), v.holds, v.Obeys, v.Recovered(),
+			Leaving: describeLeavers(v),
+			Guard: GuardSnapshot{v.Quota(), len(v.held), v.Obeys, v.Recovered(),
 				v.PaceOut.N > 0, v.Pace.N > 0, len(v.Brakes) > 0},
-			Full: v.told.full, Enough: v.minServers(), Beside: v.beside,
+			Full: v.full, Enough: v.minServers(), Beside: v.beside,
 		}
 		if elsewhere := func(one *announcement) bool { return !one.isThere() }; len(v.addresses) > 0 {
 			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))

@@ -71,7 +71,8 @@ func (d *Director) demote(ctx context.Context) {
 			}
 		}
 		v.Left()
-		v.writing, v.holds, v.weighed = writing{dirty: v.dirty}, 0, false
+		v.writing, v.weighed = writing{dirty: v.dirty}, false
+		v.recent, v.held, v.full = nil, nil, false
 		v.told = told{unjudgedAt: v.told.unjudgedAt} // the last calls of its hooks are forgotten
 		v.leftBehind = !v.cfg.CleanStop && v.beside == ""
 	}

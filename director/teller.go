@@ -23,8 +23,6 @@ type told struct {
 	fallback   string    // the last call of fallbackcommand: start, stop, or nothing yet
 	state      State     // the last report of the virtual service; without a text: none yet
 	stops      bool      // it is removed by a stop, not by a start or a reload
-	full       bool      // all servers in service are full
-	guardAt    time.Time // when to report that servers are held; zero: reported already
 	unjudgedAt time.Time // when an unjudged answer was last reported
 	left       int       // servers in service
 	leftAt     time.Time // when the servers in service were last counted, for a mail

@@ -43,8 +43,10 @@ type virtual struct {
 
 // acts are notes on a virtual service that survive a reload.
 type acts struct {
-	told   told
-	holds  int       // how many servers are held
+	told told
+	*recent
+	held   []int     // the places of the servers that are held
+	full   bool      // all servers in service are full
 	took   Durations // durations of its servers' checks
 	stages StageTimes
 }
@@ -69,15 +71,15 @@ type server struct {
 
 // notes are what is known of a server beside its checks. They survive a reload.
 type notes struct {
-	before   judge.Name   // the previous state
-	counted  bool         // the table had the server when it was read the last time
-	lasted   uint32       // how many seconds the previous state lasted
-	carries  lvs.Counters // its counters in the kernel
-	limit    *limit       // nil: it never had one
-	witness  *witness     // nil: it was never observed
-	tally    Tally
-	past     history.History
-	flapping *flapping // nil: its state never changed
+	before  judge.Name   // the previous state
+	counted bool         // the table had the server when it was read the last time
+	lasted  uint32       // how many seconds the previous state lasted
+	carries lvs.Counters // its counters in the kernel
+	limit   *limit       // nil: it never had one
+	witness *witness     // nil: it was never observed
+	tally   Tally
+	past    history.History
+	*recent // nil: its state never changed, and no condition ever held that is told
 }
 
 // sectionOf returns the part of a section that judge needs.

@@ -45,6 +45,13 @@ type writing struct {
 	settingsRejected bool             // the table refuses only the settings
 }
 
+// sooner has it decided again by then.
+func (n *writing) sooner(at time.Time) {
+	if n.again.IsZero() || at.Before(n.again) {
+		n.again = at
+	}
+}
+
 // touch makes a virtual service due: the writer decides it next and updates the table.
 func (n *writing) touch() { n.dirty = true }
 

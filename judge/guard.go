@@ -9,12 +9,20 @@ import (
 var guardRule = Rule{"guard", "keepserving", false, guard,
 	"checks leave that many servers in service; unreachable ones are removed first"}
 
-var guardKind = Kind{Name: "held", Trouble: Noted, Says: func(v View) string {
-	if !v.One.Held || !v.One.Until.IsZero() || v.One.Drained() {
-		return ""
-	}
-	return "held"
-}}
+var guardKind = Kind{Name: "held", Trouble: Noted,
+	Says: func(v View) string {
+		if !v.One.Held || !v.One.Until.IsZero() || v.One.Drained() {
+			return ""
+		}
+		return "held"
+	},
+	Holds: func(v View) string {
+		if !v.One.Held || !v.One.Until.IsZero() || v.KeepServing.N == 0 {
+			return ""
+		}
+		return "keepserving = " + v.KeepServing.String()
+	},
+}
 
 // guard finds the held servers beyond the quota, which may leave: first those that fail, last those that pass and
 // request to be left out. A server whose check was changed by a reload is held at least until the first result. guard

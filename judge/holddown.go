@@ -31,7 +31,8 @@ var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 		return int(v.One.Falls)
 	},
 	Begins: func(v View) Notice {
-		return Notice{"held-down", fmt.Sprintf("Held down for %v", v.left(v.One.Turn)), ": " + v.falls()}
+		return Notice{Event: "held-down", What: fmt.Sprintf("Held down for %v", v.left(v.One.Turn)),
+			More: ": " + v.falls()}
 	},
 }
 

@@ -23,6 +23,8 @@ type Kind struct {
 	Count        func(View) int
 	Begins, Ends func(View) Notice
 	OfSection    bool
+	// Holds is the directive, with its value, by which it holds the server in service; "" if it does not.
+	Holds func(View) string
 }
 
 // Kinds are those of the rules, in the order in which they are shown.
@@ -32,8 +34,8 @@ var Kinds = []Kind{
 	comebackKind,
 	observeKind,
 	onfailKind,
-	paceoutKind,
 	guardKind,
+	paceoutKind,
 	movedKind,
 	backupKind,
 	weightKind,
@@ -69,11 +71,23 @@ func (v View) Moves() bool {
 	return slices.ContainsFunc(Kinds, func(k Kind) bool { return k.Share != nil && k.Count(v) > 0 })
 }
 
+// HeldBy is the directive, with its value, that holds the server in service; "" if none does.
+func (v View) HeldBy() string {
+	for i := range Kinds {
+		if k := &Kinds[i]; k.Holds != nil && k.Holds(v) != "" {
+			return k.Holds(v)
+		}
+	}
+	return ""
+}
+
 // Notice is what is told of a server or a section.
 type Notice struct {
-	Event string // its kind, see package notify
-	What  string // before the name of the server or the section
-	More  string // after it
+	Event  string // its kind, see package notify
+	What   string // before the name of the server or the section
+	More   string // after it
+	Reason string // as mails and hooks get it
+	Past   string // as history records it
 }
 
 // Trouble is how much attention something needs.

@@ -11,12 +11,20 @@ import (
 var paceoutRule = Rule{"removals", "paceout", false, removals,
 	"checks take out servers at the configured pace, unreachable ones at once"}
 
-var paceoutKind = Kind{Name: "paceout", Trouble: Noted, Says: func(v View) string {
-	if !v.One.Held || v.One.Until.IsZero() {
-		return ""
-	}
-	return fmt.Sprintf("held for another %v: paceout = %v", v.left(v.One.Until), v.PaceOut)
-}}
+var paceoutKind = Kind{Name: "paceout", Trouble: Noted,
+	Says: func(v View) string {
+		if !v.One.Held || v.One.Until.IsZero() {
+			return ""
+		}
+		return fmt.Sprintf("held for another %v: paceout = %v", v.left(v.One.Until), v.PaceOut)
+	},
+	Holds: func(v View) string {
+		if !v.One.Held || v.One.Until.IsZero() && v.KeepServing.N > 0 {
+			return ""
+		}
+		return "paceout = " + v.PaceOut.String()
+	},
+}
 
 // removals holds the servers that the guard does not need until it is their turn.
 func removals(h *hearing) {

@@ -1,0 +1,116 @@
+package director
+
+import (
+	"time"
+
+	"ldirectord/history"
+	"ldirectord/judge"
+	"ldirectord/notify"
+)
+
+// news is what is told of a kind of condition when it begins and ends.
+type news struct {
+	count func(*subject) int // how often it began; 0 while it does not hold
+	// begins is told when the count rises, ends when it becomes 0; nil: nothing is. A notice without an event is
+	// not told.
+	begins, ends func(*subject, begun) judge.Notice
+	after        func(*virtual) time.Duration // it is told when it has held so long; nil: at once
+	over         func(*subject) time.Time     // when time alone ends it; nil: never
+	ofSection    bool                         // it is one of the virtual service, and there is no server
+}
+
+// begun is a condition that holds, as it was told last.
+type begun struct {
+	count int
+	since time.Time
+	told  bool // else it has not held long enough
+}
+
+// recent is what is remembered of a server, or of a virtual service, while it changes.
+type recent struct {
+	begun  map[*news]begun // the conditions that hold
+	shifts []time.Time     // when the state of a server changed, see flapsKind
+}
+
+// memoryOf returns the memory of a server, or without one of its virtual service.
+func memoryOf(v *virtual, s *server) *recent {
+	kept := &v.recent
+	if s != nil {
+		kept = &s.recent
+	}
+	if *kept == nil {
+		*kept = &recent{begun: map[*news]begun{}}
+	}
+	return *kept
+}
+
+// once counts a condition that can't begin again while it holds.
+func once(holds bool) int {
+	if holds {
+		return 1
+	}
+	return 0
+}
+
+// changed tells which conditions of a server, or without one of its virtual service, have begun or ended since the last
+// call, and notes when time alone changes that.
+func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
+
+// known takes what holds now as told: another daemon has the virtual service, or a former plan or daemon told it.
+func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
+
+func (t *teller) compare(v *virtual, s *server, tells bool) {
+	a, was := subject{v: v, View: v.Seen(nil, t.now())}, v.recent
+	if s != nil {
+		a.about(v, s, s.worst())
+		was = s.recent
+	}
+	for i := range kinds {
+		k := kinds[i].news
+		if k == nil || k.ofSection != (s == nil) {
+			continue
+		}
+		count := k.count(&a)
+		if count == 0 && (was == nil || len(was.begun) == 0) {
+			continue // as for most servers
+		}
+		n := k.follow(&a, memoryOf(v, s).begun, count)
+		if n.Past != "" && tells {
+			t.note(history.Changed, n.Past, s)
+		}
+		if n.Event != "" && tells {
+			t.report(v, s, notify.Kind(n.Event), n.What, n.More, n.Reason)
+		}
+	}
+}
+
+// follow notes how often a condition has begun, and returns what there is to tell.
+func (k *news) follow(a *subject, all map[*news]begun, count int) (n judge.Notice) {
+	was, held := all[k]
+	now := begun{count, was.since, was.told}
+	switch {
+	case count > 0 && !held:
+		now.since = a.Now
+	case count > 0:
+	case held && k.ends != nil:
+		n = k.ends(a, was)
+		fallthrough
+	default:
+		delete(all, k)
+		return n
+	}
+	if k.over != nil {
+		a.v.sooner(k.over(a))
+	}
+	due := now.since
+	if k.after != nil {
+		due = due.Add(k.after(a.v))
+	}
+	if now.told = was.told || !a.Now.Before(due); !now.told {
+		a.v.sooner(due)
+	} else if !was.told || count > was.count {
+		n = k.begins(a, was)
+	}
+	all[k] = now
+	return n
+}
