@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -25,15 +26,30 @@ const (
 	roomWait = 100 * time.Millisecond
 )
 
+// family is how IPv4 and IPv6 differ.
+type family struct {
+	network        string
+	level, hops    int             // the socket's option for the hop limit
+	header         bpf.Instruction // X = length of the IP header in front of a message
+	request, reply byte            // ICMP types
+}
+
+var families = map[bool]family{ // true: IPv6
+	false: {"ip4:icmp", unix.IPPROTO_IP, unix.IP_TTL, bpf.LoadMemShift{},
+		byte(ipv4.ICMPTypeEcho), byte(ipv4.ICMPTypeEchoReply)},
+	true: {"ip6:ipv6-icmp", unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, bpf.LoadConstant{Dst: bpf.RegX},
+		byte(ipv6.ICMPTypeEchoRequest), byte(ipv6.ICMPTypeEchoReply)},
+}
+
 // hub sends all echo requests of one kind from one raw socket, because with a socket for each server every socket would
 // get a copy of every reply.
 type hub struct {
 	*waiting
+	family
+	way
 	*net.IPConn
-	batches        *ipv4.PacketConn // the same socket; batches are the same for IPv6
-	ipv6           bool
-	request, reply byte // ICMP types
-	id             uint16
+	batches *ipv4.PacketConn // the same socket; batches are the same for IPv6
+	id      uint16
 
 	out      sync.Mutex // guards what follows
 	seq      uint16
@@ -43,72 +59,49 @@ type hub struct {
 }
 
 func openHub(asked *waiting, w way) (*hub, error) {
-	h := &hub{
-		waiting: asked, ipv6: w.ipv6, id: uint16(rand.Uint32()), messages: newMessages(headerSize + dataSize),
-		request: byte(ipv4.ICMPTypeEcho), reply: byte(ipv4.ICMPTypeEchoReply),
-	}
-	open := open4
-	if w.ipv6 {
-		open = open6
-		h.request, h.reply = byte(ipv6.ICMPTypeEchoRequest), byte(ipv6.ICMPTypeEchoReply)
-	}
-	conn, limit, err := open(h.id)
+	h := &hub{waiting: asked, family: families[w.ipv6], way: w, id: uint16(rand.Uint32()),
+		messages: newMessages(headerSize + dataSize)}
+	conn, err := net.ListenIP(h.network, nil)
 	if err != nil {
 		return nil, err
 	}
-	if w.onLink { // a router drops the request
-		if err := limit(1); err != nil {
-			return nil, errors.Join(err, conn.Close())
-		}
-	}
 	h.IPConn, h.batches = conn, ipv4.NewPacketConn(conn)
-	conn.SetReadBuffer(bufferSize)  // for the replies of thousands of servers
-	conn.SetWriteBuffer(bufferSize) // for the requests to silent servers
-	// beyond net.core.rmem_max and wmem_max, where that is permitted
-	if raw, err := conn.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) {
-			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, bufferSize)
-			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUFFORCE, bufferSize)
-		})
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		raw.Control(func(fd uintptr) { err = h.prepare(int(fd)) })
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	go h.read()
 	return h, nil
 }
 
-// open4 opens a socket, and returns how its hop limit is set. The kernel drops packets that are not replies to us.
-// (Where it can't, receive does.)
-func open4(id uint16) (conn *net.IPConn, limit func(hops int) error, err error) {
-	conn, err = net.ListenIP("ip4:icmp", nil)
-	if err != nil {
-		return nil, nil, err
+// bufferOptions enlarge the buffers for the replies of thousands of servers, and for the requests to silent ones: also
+// beyond net.core.rmem_max and wmem_max, where that is permitted.
+var bufferOptions = []int{unix.SO_RCVBUF, unix.SO_SNDBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUFFORCE}
+
+// prepare sets up the socket. The kernel drops packets that are not replies to us. (Where it can't, receive does.)
+func (h *hub) prepare(fd int) error {
+	for _, option := range bufferOptions {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, bufferSize)
 	}
-	socket := ipv4.NewPacketConn(conn)
 	filter, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadMemShift{Off: 0}, // X = length of the IP header
+		h.header,
 		bpf.LoadIndirect{Off: 0, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(ipv4.ICMPTypeEchoReply), SkipTrue: 3},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(h.reply), SkipTrue: 3},
 		bpf.LoadIndirect{Off: 4, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(id), SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(h.id), SkipTrue: 1},
 		bpf.RetConstant{Val: 1 << 16},
 		bpf.RetConstant{Val: 0},
 	})
 	if err == nil {
-		socket.SetBPF(filter)
+		h.batches.SetBPF(filter)
 	}
-	return conn, socket.SetTTL, nil
-}
-
-func open6(uint16) (conn *net.IPConn, limit func(hops int) error, err error) {
-	conn, err = net.ListenIP("ip6:ipv6-icmp", nil)
-	if err != nil {
-		return nil, nil, err
+	if h.onLink { // a router drops the request
+		return unix.SetsockoptInt(fd, h.level, h.hops, 1)
 	}
-	socket := ipv6.NewPacketConn(conn)
-	var filter ipv6.ICMPFilter
-	filter.SetAll(true)
-	filter.Accept(ipv6.ICMPTypeEchoReply)
-	socket.SetICMPFilter(&filter)
-	return conn, socket.SetHopLimit, nil
+	return nil
 }
 
 // newMessages returns room for a batch.

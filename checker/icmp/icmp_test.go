@@ -225,7 +225,7 @@ const headerAt = 24 // in the replies of TestOnlyTheRightReplyCounts
 
 func TestOnlyTheRightReplyCounts(t *testing.T) {
 	p := NewPinger()
-	h := &hub{waiting: &p.asked, request: 8, id: 77, messages: newMessages(headerSize + dataSize)}
+	h := &hub{waiting: &p.asked, family: families[false], id: 77, messages: newMessages(headerSize + dataSize)}
 	to := loopbacks[0]
 	counts := 0
 	e := &Echo{To: to, Done: func(*Echo, time.Duration, error) { counts++ }}
