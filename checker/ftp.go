@@ -24,30 +24,30 @@ func ftp(d *dialogue) (string, error) {
 	if d.Offered != nil {
 		d.Offered = d.Offered.Clone()
 		d.Offered.ClientSessionCache = new(oneSession)
-		answer, err := d.Ask("FTP", "AUTH TLS") // RFC 4217, 4
-		if err := d.StartTLS(answer.Text, answer.Code == 234, err); err != nil {
+		if err := d.AskTLS("FTP", "AUTH TLS", 234); err != nil { // RFC 4217, 4
 			return "", err
 		}
 	}
-	welcome, err := logInFTP(d)
+	welcome, err := d.logIn("FTP", cmp.Or(d.Login, "anonymous"), 331)
 	if err != nil {
-		return "", wire.AtLogin.Of(err)
+		return "", err
 	}
 	if err := d.demand(2, "CWD /", "TYPE I"); err != nil {
 		return "", err
 	}
 	if d.asks == "" || d.asks == "/" && d.receive.pattern == "" {
-		return wire.Show(welcome.Text), nil
+		return welcome, nil
 	}
 	return fetchFTP(d)
 }
 
-func logInFTP(d *dialogue) (wire.Reply, error) {
-	r, err := d.Ask("FTP", "USER "+cmp.Or(d.Login, "anonymous"))
-	if err == nil && r.Code == 331 {
-		r, err = d.Ask("FTP", "PASS "+d.Passwd)
+// logIn sends a name, and after the reply with the number that demands it the password.
+func (d *dialogue) logIn(protocol, name string, demands int) (seen string, err error) {
+	r, err := d.Ask(protocol, "USER "+name)
+	if err == nil && r.Code == demands {
+		r, err = d.Ask(protocol, "PASS "+d.Passwd)
 	}
-	return r, wire.Agreed(err, r.Good(), "login rejected", r.Text)
+	return wire.Show(r.Text), wire.AtLogin.Of(wire.Agreed(err, r.Good(), "login rejected", r.Text))
 }
 
 // demand sends commands and requires a kind of reply: 1 is preliminary, 2 is completion.

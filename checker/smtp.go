@@ -36,11 +36,10 @@ func (d *dialogue) secureSMTP(offers wire.Reply) error {
 	if !offers.Has("STARTTLS") {
 		return wire.AtTLS.Of(wire.ErrNotOffered)
 	}
-	answer, err := d.Ask("SMTP", "STARTTLS")
-	if err := d.StartTLS(answer.Text, answer.Code == 220, err); err != nil {
+	if err := d.AskTLS("SMTP", "STARTTLS", 220); err != nil {
 		return err
 	}
-	_, err = d.hello()
+	_, err := d.hello()
 	return err
 }
 

@@ -62,7 +62,8 @@ func (d *Dialogue) Quit(command string) {
 	}
 }
 
-// Reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1).
+// Reply is a numbered reply: of SMTP (RFC 5321, 4.2), FTP (RFC 959, 4.2) or NNTP (RFC 3977, 3.1). Those of POP have a
+// number here as well.
 type Reply struct {
 	Code int
 	Text string   // its first line, with the number
@@ -80,6 +81,10 @@ func (d *Dialogue) Reply(protocol, awaited string) (r Reply, err error) {
 			return Reply{}, err
 		}
 		code, more := parseReply(line)
+		if protocol == "POP" {
+			status, _, _ := strings.Cut(line, " ")
+			code, more = popCodes[status], false
+		}
 		switch {
 		case r.Code != 0:
 			r.more = append(r.more, line)
@@ -124,6 +129,9 @@ func parseReply(line string) (code int, more bool) {
 	return code, strings.HasPrefix(line[3:], "-")
 }
 
+// popCodes are the numbers for the replies of POP (RFC 1939, 3).
+var popCodes = map[string]int{"+OK": 200, "-ERR": 500}
+
 // Ask sends a command and reads its numbered reply.
 func (d *Dialogue) Ask(protocol, command string) (Reply, error) {
 	verb, _, _ := strings.Cut(command, " ")
@@ -131,4 +139,10 @@ func (d *Dialogue) Ask(protocol, command string) (Reply, error) {
 		return Reply{}, err
 	}
 	return d.Reply(protocol, "the answer to "+verb)
+}
+
+// AskTLS requests TLS by a command, and starts it after the reply that agrees.
+func (d *Dialogue) AskTLS(protocol, command string, agrees int) error {
+	r, err := d.Ask(protocol, command)
+	return d.StartTLS(r.Text, r.Code == agrees, err)
 }
