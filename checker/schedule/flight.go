@@ -141,7 +141,7 @@ func (l *loop) receive(ctx context.Context, f *flight) (done bool) {
 // judge finishes the check if the received data is enough. Otherwise it reports whether more data would help.
 func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (more, done bool) {
 	part := wire.Received{Head: said, Err: err}
-	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.due})
+	r := f.check.Resume(ctx, &wire.Conn{Conn: &part, Deadline: f.began.Add(f.Timeout)})
 	if part.Short || part.Waits {
 		return part.Short, false
 	}
@@ -155,7 +155,7 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
 	}
 	s := wire.NewSocket(f.fd, f.To)
-	t, check, began, end, head := f.task, f.check, f.began, f.due, f.head
+	t, check, began, timeout, head := f.task, f.check, f.began, f.Timeout, f.head
 	guided, isGuided := t.Checker.(checker.Guided)
 	way := ctx
 	if isGuided {
@@ -165,7 +165,7 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	f.head = nil
 	l.release(f)
 	l.pool.running.Go(func() {
-		u := Update{Task: t, Result: goOn(w, check, s, request, head, end), Began: began}
+		u := Update{Task: t, Result: goOn(w, check, s, request, head, timeout), Began: began}
 		u.Result.Watched(w)
 		if isGuided {
 			l.pool.finishGuided(ctx, guided, u)
@@ -176,8 +176,9 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	})
 }
 
-func goOn(ctx context.Context, check checker.Light, s net.Conn, request, head []byte, end time.Time) checker.Result {
-	c, err := wire.Guard(ctx, &wire.Received{Conn: s, Head: head}, end)
+func goOn(ctx *wire.Watch, check checker.Light, s net.Conn, request, head []byte,
+	timeout time.Duration) checker.Result {
+	c, err := wire.Guard(ctx, &wire.Received{Conn: s, Head: head}, ctx.End(timeout))
 	if err == nil {
 		err = c.Send("the request", request)
 	}
@@ -234,7 +235,7 @@ func (l *loop) takeEchoes(ctx context.Context) {
 }
 
 // endOfPing handles a ping whose deadline has passed: it tries again, up to checkcount times.
-func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
+func (l *loop) endOfPing(ctx context.Context, f *flight, now moment) {
 	rest, err := l.pinger.Rest(&f.echo, f.Timeout)
 	if rest == 0 && l.pinger.Forget(&f.echo) {
 		if !wire.IsTimeout(err) || f.asked == f.Ping.Attempts {
@@ -244,7 +245,7 @@ func (l *loop) endOfPing(ctx context.Context, f *flight, now time.Time) {
 		l.ping(f)
 		rest = f.Timeout
 	}
-	f.due = now.Add(max(rest, lookEvery)) // without rest its end was just reported
+	f.due = now + max(rest, lookEvery) // without rest its end was just reported
 	heap.Fix(&l.ends, f.index)
 }
 

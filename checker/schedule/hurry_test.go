@@ -186,7 +186,7 @@ func TestExtraChecksHaveABudget(t *testing.T) {
 }
 
 func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
-	now := time.Unix(1000, 0)
+	const now = 1000 * time.Second
 	for name, c := range map[string]struct {
 		free, planned time.Duration // relative to now
 		granted       bool
@@ -202,11 +202,11 @@ func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 		"it has become due meantime": {time.Second, 0, false, true, 0, time.Second},
 	} {
 		p := NewPool()
-		p.free = now.Add(c.free)
+		p.free = now + c.free
 		tk := &Task{slot: slot{due: now}, hurried: 1, late: c.planned, granted: c.granted}
-		if runs := p.grants(tk, now); runs != c.runs || tk.due.Sub(now) != c.due || p.free.Sub(now) != c.next {
-			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due.Sub(now),
-				p.free.Sub(now))
+		if runs := p.grants(tk, now); runs != c.runs || tk.due-now != c.due || p.free-now != c.next {
+			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due-now,
+				p.free-now)
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (l *loop) wake() {
 
 // run starts checks, and continues all checks in progress, until a time or until it is woken. If that time has passed
 // it continues them once, so that checks also end on a machine that starts them too slowly.
-func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
+func (l *loop) run(ctx context.Context, tasks []*Task, until moment) {
 	for _, t := range tasks {
 		l.begin(ctx, t)
 	}
@@ -120,22 +120,22 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until time.Time) {
 			}
 		}
 		l.expire(ctx)
-		if woken || !time.Now().Before(until) {
+		if woken || l.pool.now() >= until {
 			return
 		}
 	}
 }
 
 // setTimer sets when the loop wakes: at the time given, for the next look, or at the next deadline.
-func (l *loop) setTimer(until time.Time) {
-	if len(l.ends) > 0 && l.ends[0].due.Before(until) {
-		until = l.ends[0].due
+func (l *loop) setTimer(until moment) {
+	if len(l.ends) > 0 {
+		until = min(until, l.ends[0].due)
 	}
-	now := time.Now()
+	now := l.pool.now()
 	if l.soon = len(l.fresh) > 0 || l.pinged; l.soon {
-		until = now.Add(lookEvery)
+		until = now + lookEvery
 	}
-	in := unix.NsecToTimespec(int64(max(until.Sub(now), 1)))
+	in := unix.NsecToTimespec(int64(max(until-now, 1)))
 	unix.TimerfdSettime(l.timer, 0, &unix.ItimerSpec{Value: in}, nil)
 }
 
@@ -202,7 +202,7 @@ func (l *loop) newFlight(t *Task, now time.Time) *flight {
 	}
 	check := checker.LightOf(t.Checker)
 	o, _ := check.Opening()
-	*f = flight{Opening: o, task: t, check: check, began: now, slot: slot{due: now.Add(o.Timeout)}, fd: -1,
+	*f = flight{Opening: o, task: t, check: check, began: now, slot: slot{due: l.pool.at(now) + o.Timeout}, fd: -1,
 		head: f.head[:0], echo: icmp.Echo{Done: f.echo.Done}}
 	heap.Push(&l.ends, f)
 	return f
@@ -300,7 +300,7 @@ func (p *Pool) confirm(ctx context.Context, passed []Update) {
 		checks[i] = u.Task.Checker.(checker.Guided)
 	}
 	counts := checks[0].Confirm(limited, checks)
-	now := time.Now()
+	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, u := range passed {
@@ -330,8 +330,8 @@ func (l *loop) release(f *flight) {
 
 // expire ends the checks whose deadline has passed. An answer that has arrived by now counts.
 func (l *loop) expire(ctx context.Context) {
-	now := l.now // the timer has woken the loop since; later ends wait for the next wake-up
-	for len(l.ends) > 0 && !l.ends[0].due.After(now) {
+	now := l.pool.at(l.now) // the timer has woken the loop since; later ends wait for the next wake-up
+	for len(l.ends) > 0 && l.ends[0].due <= now {
 		f := l.ends[0]
 		if f.Ping != nil {
 			l.endOfPing(ctx, f, now)

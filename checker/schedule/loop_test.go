@@ -127,8 +127,8 @@ func TestAnAnswerThatCameCountsAfterItsDeadline(t *testing.T) {
 			int(patient.Milliseconds())); n != 1 {
 			t.Fatal(n, err)
 		}
-		f.due = time.Now()
-		l.now = f.due
+		l.now = time.Now()
+		f.due = p.at(l.now)
 		l.expire(t.Context())
 		if u := p.Take(); len(u) != 1 || !u[0].Result.OK || len(l.ends)+len(l.fresh) != 0 {
 			t.Errorf("%s: %+v", spec.Type, u)
@@ -149,7 +149,7 @@ func TestTheLoopKeepsTheSchedule(t *testing.T) {
 			treat: func(p *Pool, connection int32) {
 				if connection == 1 {
 					p.mu.Lock()
-					p.planned = time.Now().Add(-5 * time.Second)
+					p.planned = p.now() - 5*time.Second
 					p.mu.Unlock()
 				}
 			},
@@ -220,7 +220,7 @@ func TestTheLoopContinuesChecksWhenItIsLate(t *testing.T) {
 	p, l := openLoop(t)
 	tasks := []*Task{{Every: time.Minute, Checker: build(t, httpSpec(s.addr), nil), in: true, slot: slot{index: -1}}}
 	for end := time.Now().Add(patient); len(p.pending) == 0 && time.Now().Before(end); tasks = nil {
-		l.run(t.Context(), tasks, time.Now().Add(-time.Second))
+		l.run(t.Context(), tasks, p.now()-time.Second)
 	}
 	if u := p.Take(); len(u) != 1 || !u[0].Result.OK {
 		t.Errorf("%+v", u)

@@ -115,16 +115,24 @@ type Pool struct {
 	every   map[time.Duration]int // the number of tasks of each interval
 	pending []Update
 	taken   []Update      // used again
-	told    time.Time     // when results was last signalled
+	told    moment        // when results was last signalled
 	quiet   time.Duration // how late a success after a success may be reported
 	spread  float64       // the place of the next new task in its interval
 	company map[companyKey]company
-	free    time.Time     // when the next extra check may begin
 	epoch   time.Time     // where all grids begin
-	planned time.Time     // when the pool last planned to wake; zero before the first round
-	stalled time.Time     // when it last woke far too late
+	free    moment        // when the next extra check may begin
+	planned moment        // when the pool last planned to wake; zero before the first round
+	stalled moment        // when it last woke far too late
 	slept   time.Duration // the last result of asleep
 }
+
+// moment is a time of the schedule: how long after the pool's epoch.
+type moment = time.Duration
+
+// at returns the moment of a time.
+func (p *Pool) at(t time.Time) moment { return t.Sub(p.epoch) }
+
+func (p *Pool) now() moment { return p.at(time.Now()) }
 
 // companyKey identifies checks that may be due together: they cost less then, and have one interval.
 type companyKey struct {
@@ -134,14 +142,14 @@ type companyKey struct {
 
 // company is an instant for checks that cost less together, and how many more are due then.
 type company struct {
-	due  time.Time
+	due  moment
 	free int
 }
 
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
-		epoch: time.Now(), heirs: map[*Task]*Task{}}
+		epoch: time.Now(), told: -maxSleep, heirs: map[*Task]*Task{}}
 	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }
@@ -179,12 +187,12 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 			p.heirs[t] = heir
 		}
 	}
-	now, news := time.Now(), 0
+	now, news := p.now(), 0
 	for _, t := range tasks {
 		if t.in {
 			continue
 		}
-		t.in, t.due = true, now.Add(time.Duration(news/firstPerTick)*Tick)
+		t.in, t.due = true, now+time.Duration(news/firstPerTick)*Tick
 		news++
 		heap.Push(&p.queue, t)
 	}
@@ -222,43 +230,41 @@ func (t *Task) advance(p *Pool) {
 	if !t.in || t.index < 0 {
 		return // finish continues it
 	}
-	t.hasten(time.Now())
+	t.hasten(p.now())
 	heap.Fix(&p.queue, t.index)
-	if t.due.Before(p.planned) {
+	if t.due < p.planned {
 		p.changed()
 	}
 }
 
 // calm makes a task due by its schedule again.
-func (t *Task) calm() { t.due, t.late, t.granted = t.due.Add(t.late), 0, false }
+func (t *Task) calm() { t.due, t.late, t.granted = t.due+t.late, 0, false }
 
 // hasten makes a task due earlier than by its schedule if it is hurried or asked for.
-func (t *Task) hasten(now time.Time) {
+func (t *Task) hasten(now moment) {
 	t.calm()
-	soon := now.Add(t.hurried)
+	soon := now + t.hurried
 	if t.asked == wanted {
 		soon = now
 	}
-	if late := t.due.Sub(soon); (t.hurried > 0 || t.asked == wanted) && late > 0 {
+	if late := t.due - soon; (t.hurried > 0 || t.asked == wanted) && late > 0 {
 		t.due, t.late = soon, late
 	}
 }
 
 // grants reports whether a task that is due may be checked now. If not, it is due later.
-func (p *Pool) grants(t *Task, now time.Time) bool {
+func (p *Pool) grants(t *Task, now moment) bool {
 	if t.late == 0 || t.granted {
 		return true
 	}
-	if p.free.Before(now) {
-		p.free = now
-	}
-	if wait := p.free.Sub(t.due); wait < t.late {
+	p.free = max(p.free, now)
+	if wait := p.free - t.due; wait < t.late {
 		t.due, t.late, t.granted = p.free, t.late-wait, true
-		p.free = p.free.Add(extraEvery)
+		p.free += extraEvery
 	} else {
 		t.calm()
 	}
-	return !t.due.After(now)
+	return t.due <= now
 }
 
 // Tape records the conversation of the task's next check, for its Update. The check is made at its usual time, without
@@ -290,13 +296,13 @@ func (p *Pool) Take() []Update {
 func (p *Pool) Overdue() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, late := time.Now(), time.Duration(0)
+	now, late := p.now(), time.Duration(0)
 	for _, t := range p.tasks {
 		due := t.due
 		if t.index < 0 {
-			due = due.Add(t.Every)
+			due += t.Every
 		}
-		late = max(late, now.Sub(due))
+		late = max(late, now-due)
 	}
 	return late
 }
@@ -315,7 +321,7 @@ func (p *Pool) Run(ctx context.Context) {
 			p.loop.run(ctx, light, next)
 			continue
 		}
-		timer.Reset(time.Until(next))
+		timer.Reset(next - p.now())
 		select {
 		case <-p.wake:
 		case <-timer.C:
@@ -358,15 +364,16 @@ func (p *Pool) waitForRunning() {
 }
 
 // round starts due checks, except light ones, which it returns. Nothing more is due before next.
-func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
+func (p *Pool) round(ctx context.Context) (light []*Task, next moment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now, slept := time.Now(), p.asleep()
-	if !p.planned.IsZero() && p.isLate(now, slept) {
+	began := time.Now()
+	now, slept := p.at(began), p.asleep()
+	if p.planned > 0 && p.isLate(now, slept) {
 		p.stalled = now
 	}
 	p.slept = slept
-	for len(p.queue) > 0 && !p.queue[0].due.After(now) {
+	for len(p.queue) > 0 && p.queue[0].due <= now {
 		t := heap.Pop(&p.queue).(*Task)
 		if !p.grants(t, now) {
 			heap.Push(&p.queue, t)
@@ -379,20 +386,20 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next time.Time) {
 			light = append(light, t)
 			continue
 		}
-		u := Update{Task: t, Began: now}
+		u := Update{Task: t, Began: began}
 		if t.taped {
 			t.taped, u.Tape = false, transcript.New()
 		}
 		p.running.Go(func() { p.run(ctx, u) })
 	}
-	if len(p.pending) > 0 && now.Sub(p.told) >= p.quiet {
+	if len(p.pending) > 0 && now-p.told >= p.quiet {
 		p.tell(now)
 	}
-	p.planned = p.Watches.tend(now, now.Add(maxSleep))
-	if len(p.queue) > 0 && p.queue[0].due.Before(p.planned) {
-		p.planned = p.queue[0].due
+	p.planned = p.Watches.tend(now, now+maxSleep)
+	if len(p.queue) > 0 {
+		p.planned = min(p.planned, p.queue[0].due)
 	}
-	p.planned = p.epoch.Add(ceil(p.planned.Sub(p.epoch)))
+	p.planned = ceil(p.planned)
 	return light, p.planned
 }
 
@@ -423,7 +430,7 @@ func (p *Pool) isLight(t *Task) bool {
 }
 
 // tell signals results.
-func (p *Pool) tell(now time.Time) {
+func (p *Pool) tell(now moment) {
 	p.told = now
 	signal(p.results)
 }
@@ -431,19 +438,19 @@ func (p *Pool) tell(now time.Time) {
 // finish reports the result and puts the task back into the queue. A failure from a time when the process or the
 // machine did not run is ignored once: the check is made again at once.
 func (p *Pool) finish(ctx context.Context, u Update) {
-	now := time.Now()
+	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.put(ctx, u, now)
 }
 
 // put is finish under the lock.
-func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
-	t, r, start := u.Task, u.Result, u.Began
+func (p *Pool) put(ctx context.Context, u Update, now moment) {
+	t, r, start := u.Task, u.Result, p.at(u.Began)
 	if ctx.Err() != nil {
 		return
 	}
-	missed := !r.OK && r.Cause != checker.Shortage && (p.stalled.After(start) || p.isLate(now, p.asleep()))
+	missed := !r.OK && r.Cause != checker.Shortage && (p.stalled > start || p.isLate(now, p.asleep()))
 	if t.silences = 0; !t.in {
 		if r.Cause == checker.Timeout && !missed {
 			passOn(p, u, now)
@@ -454,7 +461,7 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 	}
 	told, due := false, p.next(t, r, start, now)
 	if u.Stalled = missed && !t.doubted; u.Stalled {
-		t.due, t.late = now, max(0, due.Sub(now))
+		t.due, t.late = now, max(0, due-now)
 	} else {
 		if u.Asked = t.asked == underWay; u.Asked {
 			t.asked = 0
@@ -471,7 +478,7 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 	if told {
 		p.tell(now)
 	}
-	if u.Stalled || t.due.Before(p.planned) {
+	if u.Stalled || t.due < p.planned {
 		p.changed()
 	}
 }
@@ -479,7 +486,7 @@ func (p *Pool) put(ctx context.Context, u Update, now time.Time) {
 // passOn handles the end of a check that was replaced on its way, and got no answer in time. That counts for the new
 // check, unless the server has answered a later one. Otherwise a server that hangs would not be found while each reload
 // changes its check.
-func passOn(p *Pool, u Update, now time.Time) {
+func passOn(p *Pool, u Update, now moment) {
 	t := u.Task
 	for !t.in {
 		if t = p.heirs[t]; t == nil || t.last != 0 {
@@ -493,10 +500,10 @@ func passOn(p *Pool, u Update, now time.Time) {
 }
 
 // next is when a task is due again after a check from start to now.
-func (p *Pool) next(t *Task, r checker.Result, start, now time.Time) time.Time {
+func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	if wait := shortageRetry << min(t.shortages, maxDoublings); r.Cause == checker.Shortage && wait < t.Every {
 		t.shortages++
-		return now.Add(wait)
+		return now + wait
 	}
 	if r.Cause != checker.Shortage {
 		t.shortages = 0
@@ -504,24 +511,24 @@ func (p *Pool) next(t *Task, r checker.Result, start, now time.Time) time.Time {
 	if t.last == 0 {
 		return p.place(start, t)
 	}
-	if now.Sub(start) >= t.Every { // the check took its whole interval; the next one must not be late too
+	if now-start >= t.Every { // the check took its whole interval; the next one must not be late too
 		return now
 	}
 	last := t.due
 	if t.late > 0 {
-		last = t.due.Add(t.late - t.Every)
+		last += t.late - t.Every
 	}
 	return after(last, t.Every, now)
 }
 
 // isLate reports whether the pool wakes much too late. The process's own clock stops while the machine is suspended,
 // unlike the servers'.
-func (p *Pool) isLate(now time.Time, slept time.Duration) bool {
-	return now.Sub(p.planned) > stallAfter || slept-p.slept > stallAfter
+func (p *Pool) isLate(now moment, slept time.Duration) bool {
+	return now-p.planned > stallAfter || slept-p.slept > stallAfter
 }
 
 // place is when a task is due after its first check: with others that it costs less with, or where its phase is.
-func (p *Pool) place(first time.Time, t *Task) time.Time {
+func (p *Pool) place(first moment, t *Task) moment {
 	key := companyKey{checker.CompanyOf(t.Checker), t.Every}
 	with := p.company[key]
 	if with.free == 0 {
@@ -531,18 +538,18 @@ func (p *Pool) place(first time.Time, t *Task) time.Time {
 		with.free--
 		p.company[key] = with
 	}
-	return after(with.due.Add(-t.Every), t.Every, first.Add(t.Every/10))
+	return after(with.due-t.Every, t.Every, first+t.Every/10)
 }
 
 // phase is the time from a task's first check to its second: between 0.1 and 1.1 intervals. Steps of the golden ratio
 // spread any number of jobs evenly over the grid, whenever they are added.
-func (p *Pool) phase(first time.Time, every time.Duration) time.Time {
+func (p *Pool) phase(first moment, every time.Duration) moment {
 	_, p.spread = math.Modf(p.spread + 0.6180339887498949)
 	grid := gridOf(every, p.every[every])
 	step := 1 + time.Duration(p.spread*float64(every/grid))
-	due := p.epoch.Add((first.Sub(p.epoch)/grid + step) * grid)
-	if due.Sub(first) < every/10 {
-		due = due.Add(every)
+	due := (first/grid + step) * grid
+	if due-first < every/10 {
+		due += every
 	}
 	return due
 }
@@ -553,10 +560,10 @@ func gridOf(every time.Duration, checks int) time.Duration {
 }
 
 // after is the next time that a job is due, in steps of its interval from the last one.
-func after(due time.Time, every time.Duration, now time.Time) time.Time {
-	due = due.Add(every)
-	late := max(now.Sub(due), 0)
-	return due.Add((late + every - 1) / every * every)
+func after(due moment, every time.Duration, now moment) moment {
+	due += every
+	late := max(now-due, 0)
+	return due + (late+every-1)/every*every
 }
 
 // ceil rounds a duration up to whole ticks.
@@ -571,7 +578,7 @@ func signal(c chan struct{}) {
 
 // slot is when something is due, and its place in a heap; -1: none.
 type slot struct {
-	due   time.Time
+	due   moment
 	index int
 }
 
@@ -584,7 +591,7 @@ type scheduled interface{ at() *slot }
 type byTime[T scheduled] []T
 
 func (h byTime[T]) Len() int           { return len(h) }
-func (h byTime[T]) Less(i, j int) bool { return h[i].at().due.Before(h[j].at().due) }
+func (h byTime[T]) Less(i, j int) bool { return h[i].at().due < h[j].at().due }
 func (h byTime[T]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].at().index, h[j].at().index = i, j

@@ -251,7 +251,7 @@ func TestAShortageThatLastsIsRepeatedAtTheInterval(t *testing.T) {
 // process, so the pool's own record of when it meant to wake is set back instead.
 func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 	for name, sleep := range map[string]func(*Pool){
-		"the process was stopped":   func(p *Pool) { p.planned = time.Now().Add(-5 * time.Second) },
+		"the process was stopped":   func(p *Pool) { p.planned = p.now() - 5*time.Second },
 		"the machine was suspended": func(p *Pool) { p.asleep = func() time.Duration { return p.slept + 5*time.Second } },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,10 +279,10 @@ func TestFailureAcrossASleepIsNotBelievedOnce(t *testing.T) {
 }
 
 func TestAfterKeepsThePhase(t *testing.T) {
-	due := time.Unix(100, 0)
-	for late, want := range map[time.Duration]int64{0: 101, 999 * time.Millisecond: 101, 3500 * time.Millisecond: 104, 5 * time.Second: 105} {
-		if got := after(due, time.Second, due.Add(late)); got.Unix() != want {
-			t.Errorf("ended %v late: next at %d, want %d", late, got.Unix(), want)
+	const due = 100 * time.Second
+	for late, want := range map[time.Duration]float64{0: 101, 999 * time.Millisecond: 101, 3500 * time.Millisecond: 104, 5 * time.Second: 105} {
+		if got := after(due, time.Second, due+late); got.Seconds() != want {
+			t.Errorf("ended %v late: next at %v, want %v", late, got.Seconds(), want)
 		}
 	}
 }
@@ -291,7 +291,7 @@ func BenchmarkPool(b *testing.B) {
 	for _, n := range []int{1000, 50000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			p := NewPool()
-			p.planned = time.Now().Add(time.Hour)
+			p.planned = p.now() + time.Hour
 			ok := checker.Result{OK: true}
 			var tasks []*Task
 			for range n {
@@ -450,21 +450,21 @@ func TestResultsAreSignalledOnlyWhenThereAreSome(t *testing.T) {
 
 func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 	p := NewPool()
-	begin := time.Unix(100, 0)
-	for took, want := range map[time.Duration]time.Time{
-		time.Second - 1: begin.Add(time.Second + 500*time.Millisecond),
-		time.Second:     begin.Add(time.Second),
-		time.Second + 1: begin.Add(time.Second + 1),
+	const begin = 100 * time.Second
+	for took, want := range map[time.Duration]time.Duration{
+		time.Second - 1: begin + time.Second + 500*time.Millisecond,
+		time.Second:     begin + time.Second,
+		time.Second + 1: begin + time.Second + 1,
 	} {
-		tk := &Task{Every: time.Second, last: failed, slot: slot{due: begin.Add(-500 * time.Millisecond)}}
-		if got := p.next(tk, checker.Result{OK: true}, begin, begin.Add(took)); !got.Equal(want) {
-			t.Errorf("took %v: due after %v, want %v", took, got.Sub(begin), want.Sub(begin))
+		tk := &Task{Every: time.Second, last: failed, slot: slot{due: begin - 500*time.Millisecond}}
+		if got := p.next(tk, checker.Result{OK: true}, begin, begin+took); got != want {
+			t.Errorf("took %v: due after %v, want %v", took, got-begin, want-begin)
 		}
 	}
 }
 
 func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
-	now := time.Unix(1000, 0)
+	const now = 1000 * time.Second
 	for name, c := range map[string]struct {
 		woke, suspended time.Duration // the delay of the last wake-up; the time asleep since the last round
 		want            bool
@@ -475,7 +475,7 @@ func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
 		"the machine was suspended": {0, stallAfter + 1, true},
 	} {
 		p := NewPool()
-		p.planned, p.slept = now.Add(-c.woke), time.Hour
+		p.planned, p.slept = now-c.woke, time.Hour
 		p.asleep = func() time.Duration { return time.Hour + c.suspended }
 		if got := p.isLate(now, p.asleep()); got != c.want {
 			t.Errorf("%s: late %v", name, got)
@@ -485,21 +485,21 @@ func TestThePoolIsLateAfterItsLimitOnly(t *testing.T) {
 
 func TestPhasesFollowTheGoldenRatioOnAGrid(t *testing.T) {
 	p := NewPool()
-	first := p.epoch.Add(20 * time.Second)
+	const first = 20 * time.Second
 	for i, want := range []time.Duration{6500 * time.Millisecond, 2500 * time.Millisecond, 9 * time.Second} {
-		if got := p.phase(first, 10*time.Second).Sub(first); got != want {
+		if got := p.phase(first, 10*time.Second) - first; got != want {
 			t.Errorf("phase %d is %v, want %v", i, got, want)
 		}
 	}
 	p.spread = 1 - 0.6180339887498949 // half a second after the first check would be too soon
-	if got := p.phase(first, 10*time.Second).Sub(first); got != 10*time.Second+500*time.Millisecond {
+	if got := p.phase(first, 10*time.Second) - first; got != 10*time.Second+500*time.Millisecond {
 		t.Errorf("phase %v, want 10.5s", got)
 	}
-	if got := p.phase(first.Add(1), 10*time.Second).Sub(first); got != 6500*time.Millisecond {
+	if got := p.phase(first+1, 10*time.Second) - first; got != 6500*time.Millisecond {
 		t.Errorf("phase %v of a first check that was not on the grid", got)
 	}
 	p.spread = 1 - 0.6180339887498949
-	if got := p.phase(first, 10*Tick).Sub(first); got != Tick {
+	if got := p.phase(first, 10*Tick) - first; got != Tick {
 		t.Errorf("phase %v, want %v: a tenth of the interval is not too soon", got, Tick)
 	}
 }
@@ -516,12 +516,12 @@ func TestChecksThatCostLessTogetherAreDueTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first := p.epoch.Add(time.Duration(i) * 3 * Tick)
+		first := time.Duration(i) * 3 * Tick
 		at := p.place(first, &Task{Every: 10 * time.Second, Checker: c})
-		if wait := at.Sub(first); wait < time.Second || wait > 12*time.Second {
+		if wait := at - first; wait < time.Second || wait > 12*time.Second {
 			t.Errorf("due after %v", wait)
 		}
-		due[service][at.Sub(p.epoch)%(10*time.Second)]++
+		due[service][at%(10*time.Second)]++
 	}
 	for service, instants := range due {
 		for at, n := range instants {
@@ -540,9 +540,9 @@ func TestChecksWithOtherIntervalsAreNotDueTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.place(p.epoch, &Task{Every: 10 * time.Minute, Checker: c})
-	if at := p.place(p.epoch, &Task{Every: 5 * time.Second, Checker: c}); at.Sub(p.epoch) > 6*time.Second {
-		t.Errorf("due after %v", at.Sub(p.epoch))
+	p.place(0, &Task{Every: 10 * time.Minute, Checker: c})
+	if at := p.place(0, &Task{Every: 5 * time.Second, Checker: c}); at > 6*time.Second {
+		t.Errorf("due after %v", at)
 	}
 }
 

@@ -37,7 +37,7 @@ func TestChecksThatAreMadeAgainAreNoStorm(t *testing.T) {
 		p.Set(all, nil)
 		time.Sleep(time.Until(wakes) - 1)
 		p.mu.Lock()
-		p.stalled = time.Now()
+		p.stalled = p.now()
 		p.mu.Unlock()
 		time.Sleep(2 * every)
 		synctest.Wait()

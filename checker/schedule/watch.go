@@ -48,7 +48,7 @@ type Watches struct {
 
 	all    map[netip.AddrPort]*watching
 	dials  byTime[*watching]   // those that wait for a new connection
-	free   time.Time           // when the next connection may be made
+	free   moment              // when the next connection may be made
 	unused []*watching         // whose connections are to be closed
 	open   map[int32]*watching // by descriptor; only for the goroutine of the loop
 }
@@ -57,7 +57,7 @@ type Watches struct {
 type watching struct {
 	Watch
 	fd    int // -1: no connection
-	began time.Time
+	began moment
 	pause time.Duration // the longest one before this connection
 	short int           // how many connections in a row were too short
 	said  int           // how many bytes came
@@ -100,9 +100,9 @@ func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 		ws.unused = slices.DeleteFunc(ws.unused, func(one *watching) bool { return one == w })
 	case w.index < 0:
 		half := w.pause / 2 // spread, because a rack ends all connections together
-		w.due = time.Now().Add(half + rand.N(half+1))
+		w.due = ws.pool.now() + half + rand.N(half+1)
 		heap.Push(&ws.dials, w)
-		if w.due.Before(ws.pool.planned) {
+		if w.due < ws.pool.planned {
 			ws.pool.changed()
 		}
 	}
@@ -121,7 +121,7 @@ func (ws *Watches) rest(w *watching) {
 
 // tend closes connections that are not used any more, and makes those that are due. It returns when the next one is, at
 // the latest then. The loop is opened for the first one.
-func (ws *Watches) tend(now, then time.Time) time.Time {
+func (ws *Watches) tend(now, then moment) moment {
 	for _, w := range ws.unused {
 		ws.hangUp(w)
 	}
@@ -132,21 +132,13 @@ func (ws *Watches) tend(now, then time.Time) time.Time {
 	if len(ws.dials) == 0 || ws.pool.loop == nil {
 		return then
 	}
-	if idle := now.Add(-Tick); ws.free.Before(idle) { // a wake-up makes those of the whole tick
-		ws.free = idle
-	}
+	ws.free = max(ws.free, now-Tick) // a wake-up makes those of the whole tick
 	for len(ws.dials) > 0 {
-		due := ws.dials[0].due
-		if due.Before(ws.free) {
-			due = ws.free
+		due := max(ws.dials[0].due, ws.free)
+		if due > now {
+			return min(due, then)
 		}
-		if due.After(now) {
-			if due.Before(then) {
-				then = due
-			}
-			break
-		}
-		ws.free = ws.free.Add(dialEvery)
+		ws.free += dialEvery
 		ws.dial(ws.pool.loop, heap.Pop(&ws.dials).(*watching), now)
 	}
 	return then
@@ -154,7 +146,7 @@ func (ws *Watches) tend(now, then time.Time) time.Time {
 
 // dial makes the connection of a watch. A shortage of this machine proves nothing about the server: the next check that
 // passes makes another one.
-func (ws *Watches) dial(l *loop, w *watching, now time.Time) {
+func (ws *Watches) dial(l *loop, w *watching, now moment) {
 	var via *wire.Via
 	if w.OnLink {
 		via = &wire.Via{OnLink: true, To: w.To.Addr().Unmap()}
@@ -225,7 +217,7 @@ func (ws *Watches) receive(l *loop, w *watching) {
 		case err == syscall.EINTR:
 			continue
 		case n <= 0:
-			ws.ended(w, l.now)
+			ws.ended(w, ws.pool.at(l.now))
 			return
 		}
 		w.said += n
@@ -245,13 +237,13 @@ func (ws *Watches) Ask(to netip.AddrPort) {
 }
 
 // ended asks for the checks of a watch whose connection ended.
-func (ws *Watches) ended(w *watching, now time.Time) {
+func (ws *Watches) ended(w *watching, now moment) {
 	ws.pool.mu.Lock()
 	defer ws.pool.mu.Unlock()
 	if ws.all[w.To] == w {
 		ask(ws.pool, w.Tasks)
 	}
-	lasted := now.Sub(w.began)
+	lasted := now - w.began
 	if w.short++; lasted >= shortLife {
 		w.short = 0
 	}
@@ -269,7 +261,7 @@ func (ws *Watches) giveUp(w *watching, why string) {
 		delete(ws.all, w.To)
 		p.pending = append(p.pending,
 			Update{Task: w.Tasks[0], Result: checker.Result{Detail: why}, Unwatched: true})
-		p.tell(time.Now())
+		p.tell(p.now())
 	}
 }
 

@@ -282,16 +282,16 @@ func TestNewConnectionsHaveABudget(t *testing.T) {
 	for to := range all {
 		p.Watches.Attend(to, true)
 	}
-	now := time.Now()
+	now := p.now()
 	made := func() int { return len(all) - len(p.Watches.dials) }
 	defer p.closeLoop()
 	for tick := range 100 {
-		at := now.Add(time.Duration(tick) * Tick)
-		next := p.Watches.tend(at, at.Add(time.Hour))
+		at := now + time.Duration(tick)*Tick
+		next := p.Watches.tend(at, at+time.Hour)
 		if n := made(); n > 5*tick+6 {
-			t.Fatalf("%d connections after %v", n, at.Sub(now))
+			t.Fatalf("%d connections after %v", n, at-now)
 		}
-		if due := next.Sub(at); due <= 0 || due > dialEvery {
+		if due := next - at; due <= 0 || due > dialEvery {
 			t.Fatalf("the next connection is due after %v", due)
 		}
 	}
@@ -426,8 +426,8 @@ func BenchmarkWatches(b *testing.B) {
 		for to := range all {
 			p.Watches.Attend(to, true)
 		}
-		for now := time.Now(); len(p.Watches.dials) > 0; now = now.Add(Tick) {
-			p.Watches.tend(now.Add(time.Second), now.Add(time.Hour))
+		for now := p.now(); len(p.Watches.dials) > 0; now += Tick {
+			p.Watches.tend(now+time.Second, now+time.Hour)
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
