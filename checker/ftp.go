@@ -23,7 +23,10 @@ func ftp(d *dialogue) (string, error) {
 	}
 	if d.Offered != nil {
 		d.Offered = d.Offered.Clone()
-		d.Offered.ClientSessionCache = new(oneSession)
+		// Data connections resume the session, because servers verify that it is the same client. Without a name it
+		// would be looked up by the port; an address is not sent as a name.
+		d.Offered.ServerName = cmp.Or(d.Offered.ServerName, d.target.Addr().String())
+		d.Offered.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		if err := d.AskTLS("FTP", "AUTH TLS", 234); err != nil { // RFC 4217, 4
 			return "", err
 		}
@@ -156,11 +159,3 @@ func passivePort(text string) (uint16, error) {
 	}
 	return uint16(high<<8 | low), nil
 }
-
-// oneSession is the TLS session of a conversation. Data connections resume it, because servers verify that it is the
-// same client. Go's own cache would look it up by the port.
-type oneSession struct{ state *tls.ClientSessionState }
-
-// Get and Put implement tls.ClientSessionCache.
-func (o *oneSession) Get(string) (*tls.ClientSessionState, bool) { return o.state, o.state != nil }
-func (o *oneSession) Put(_ string, s *tls.ClientSessionState)    { o.state = s }
