@@ -142,13 +142,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 		case *pgproto3.ErrorResponse:
 			return &wire.Refusal{Text: m.Message, Code: m.Code}
 		case pgproto3.AuthenticationResponseMessage:
-			if _, clear := m.(*pgproto3.AuthenticationCleartextPassword); clear && !hidden &&
-				c.Passwd != "" {
-				if err := c.clear.ask(); err != nil {
-					return err
-				}
-			}
-			if err := c.authenticate(f, scram, m); err != nil {
+			if err := c.authenticate(f, scram, m, hidden); err != nil {
 				return err
 			}
 		}
@@ -157,7 +151,7 @@ func (c *pgsqlCheck) logIn(f *pgproto3.Frontend, hidden bool) error {
 
 // authenticate answers one authentication request of the server.
 func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
-	demand pgproto3.AuthenticationResponseMessage) error {
+	demand pgproto3.AuthenticationResponseMessage, hidden bool) error {
 	if _, done := demand.(*pgproto3.AuthenticationOk); !done && c.Passwd == "" {
 		return errors.New("the server wants a password")
 	}
@@ -165,6 +159,11 @@ func (c *pgsqlCheck) authenticate(f *pgproto3.Frontend, scram scramLogin,
 	case *pgproto3.AuthenticationOk:
 		return nil
 	case *pgproto3.AuthenticationCleartextPassword:
+		if !hidden {
+			if err := c.clear.ask(); err != nil {
+				return err
+			}
+		}
 		f.Send(&pgproto3.PasswordMessage{Password: c.Passwd})
 		return nil
 	case *pgproto3.AuthenticationMD5Password:
