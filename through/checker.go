@@ -52,7 +52,7 @@ func (s *Services) New(spec checker.Spec, build func(checker.Spec) (checker.Chec
 	spec.OnLink = false // the table leads there
 	there := netip.AddrPortFrom(c.way.Virtual, spec.Target.Port())
 	spec.URL = strings.Replace(spec.URL, "://"+spec.Target.String()+"/", "://"+there.String()+"/", 1)
-	spec.Target, c.now.port = there, there.Port()
+	spec.Target = there
 	for spec.Protocol == "udp" && len(c.others) < otherPorts && err == nil {
 		var other checker.Checker
 		other, err = build(spec)

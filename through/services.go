@@ -97,7 +97,6 @@ type entry struct {
 type passage struct {
 	service
 	via    wire.Via
-	port   uint16
 	looked time.Time // when the source was found; zero: packets may not come to the service
 	before Kernel    // at the end of the previous check, if that failed
 	stray  error     // why they don't; nil when they do

@@ -103,7 +103,6 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 		var all []checker.Guided
 		for _, w := range ways {
 			c := &check{Services: f.Services, way: w, through: f.asked(up, 80), own: up, timeout: time.Second}
-			c.now.port = 80
 			c.Check(t.Context())
 			all = append(all, c)
 		}
