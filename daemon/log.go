@@ -23,8 +23,9 @@ import (
 type logSink struct {
 	target atomic.Pointer[string]
 	fixed  io.Writer // the standard stream in the foreground; nil: target decides
-	header func(time.Time) string
 	json   bool
+	bare   bool   // lines have no header
+	writer string // in the header: who writes
 
 	mu     sync.Mutex // guards what follows
 	file   logFile
@@ -36,21 +37,14 @@ type logSink struct {
 // newLogSink returns the log by command line and configuration: a standard stream in the foreground, otherwise logfile,
 // which is a path or a syslog facility.
 func newLogSink(o Options, global parser.Global) *logSink {
-	l := &logSink{json: o.JSONLog}
+	writer := fmt.Sprintf("|%s|%d", printable.Line(o.Name), os.Getpid())
+	l := &logSink{json: o.JSONLog, bare: o.JSONLog || o.Debug, writer: writer}
 	l.setTarget(global.LogFile)
-	name := printable.Line(o.Name)
-	l.header = func(at time.Time) string {
-		return fmt.Sprintf("[%s|%s|%d] ", at.Format(time.ANSIC), name, os.Getpid())
-	}
 	switch {
 	case o.Debug:
 		l.fixed = o.Stderr
-	case global.Supervised:
-		l.fixed = os.Stdout // not the command's writer: a lost log line does not fail the command
-		l.header = func(at time.Time) string { return fmt.Sprintf("[%s] ", at.Format(time.ANSIC)) }
-	}
-	if l.json || o.Debug {
-		l.header = func(time.Time) string { return "" }
+	case global.Supervised: // not the command's writer: a lost log line does not fail the command
+		l.fixed, l.writer = os.Stdout, ""
 	}
 	return l
 }
@@ -86,19 +80,22 @@ func (l *logSink) Notify(e notify.Event) {
 // put writes an event; mu is held.
 func (l *logSink) put(e notify.Event) error {
 	target, line := *l.target.Load(), l.line(e)
-	toSyslog := l.fixed == nil && !isPath(target)
-	if !toSyslog { // which has a header of its own
-		line = l.header(e.Time) + line
+	if l.fixed == nil && !isPath(target) {
+		return l.system.send(target, line) // with a header of its own
 	}
-	switch {
-	case toSyslog:
-		return l.system.send(target, line)
-	case l.fixed != nil:
-		_, err := fmt.Fprintln(l.fixed, line)
+	line = l.header(e.Time) + line + "\n"
+	if l.fixed != nil {
+		_, err := io.WriteString(l.fixed, line)
 		return err
-	default:
-		return l.file.write(filepath.Clean(target), line+"\n")
 	}
+	return l.file.write(filepath.Clean(target), line)
+}
+
+func (l *logSink) header(at time.Time) string {
+	if l.bare {
+		return ""
+	}
+	return fmt.Sprintf("[%s%s] ", at.Format(time.ANSIC), l.writer)
 }
 
 // failures has the reason why the log can't be written, if any.
@@ -131,20 +128,22 @@ func isPath(target string) bool { return strings.HasPrefix(target, "/") }
 // logFile is an open log file. It stays open, so that lines can be written when descriptors run out. It is opened again
 // when its path leads to another file, as after a rotation.
 type logFile struct {
-	path string
-	file *os.File
-	torn bool // only a part of the last line was written
+	path   string
+	file   *os.File
+	opened fileStamp // the open file
+	torn   bool      // only a part of the last line was written
 }
 
 func (f *logFile) write(path, line string) error {
-	if !f.current(path) {
+	if f.path != path || !stamp(path).isOf(f.opened) {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
-		if err != nil && (f.file == nil || f.path != path) {
+		if err != nil && f.path != path {
 			return err
 		}
 		if err == nil {
 			f.file.Close()
-			*f = logFile{path: path, file: file}
+			info, _ := file.Stat()
+			*f = logFile{path: path, file: file, opened: fileStamp{info}}
 		}
 	}
 	if f.torn {
@@ -153,17 +152,4 @@ func (f *logFile) write(path, line string) error {
 	n, err := f.file.WriteString(line)
 	f.torn = err != nil && (f.torn || n > 0)
 	return err
-}
-
-// current reports whether path still leads to the open file.
-func (f *logFile) current(path string) bool {
-	if f.file == nil || f.path != path {
-		return false
-	}
-	mine, err := f.file.Stat()
-	if err != nil {
-		return false
-	}
-	there, err := os.Stat(path)
-	return err == nil && os.SameFile(mine, there)
 }
