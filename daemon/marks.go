@@ -22,34 +22,27 @@ const markInterval = time.Minute
 // markTimeout limits all programs that list the rules for marks.
 const markTimeout = 20 * time.Second
 
-// markWatch watches the marks for which the file has no mark lines. It notices when no rule sets such a mark any more,
-// as after a restart of a firewall.
-type markWatch struct {
-	machine bool // the table is that of the kernel, not one in memory
-	journal *notify.Journal
-	stop    context.CancelFunc // ends the watch for the configuration before
-}
-
-// follow watches the marks of a configuration until ctx is done, or until the next call.
-func (w *markWatch) follow(ctx context.Context, cfg *parser.Config) {
-	w.stop()
-	ctx, w.stop = context.WithCancel(ctx)
-	left := slices.DeleteFunc(slices.Clone(cfg.Virtuals), func(v parser.Virtual) bool {
+// watchMarks watches the marks for which the file in force has no mark lines, until ctx is done or it is called again.
+// It notices when no rule sets such a mark any more, as after a restart of a firewall.
+func (f *configFile) watchMarks(ctx context.Context) {
+	f.endMarks()
+	ctx, f.endMarks = context.WithCancel(ctx)
+	left := slices.DeleteFunc(slices.Clone(f.current.Config.Virtuals), func(v parser.Virtual) bool {
 		return v.Protocol != lvs.Mark || len(v.Marking) > 0
 	})
-	if len(left) == 0 || !w.machine {
+	if len(left) == 0 || !f.d.Table.Machine {
 		return
 	}
 	go func() {
 		unset := map[string]bool{}
 		for open := true; open; open = run.Pause(ctx, markInterval) {
-			w.look(ctx, left, unset)
+			f.d.lookAtMarks(ctx, left, unset)
 		}
 	}()
 }
 
-// look reports what changed since the last look.
-func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset map[string]bool) {
+// lookAtMarks reports what changed since the last look.
+func (c *channels) lookAtMarks(ctx context.Context, virtuals []parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()
 	m := fwmark.Inspect(ctx)
@@ -67,7 +60,7 @@ func (w *markWatch) look(ctx context.Context, virtuals []parser.Virtual, unset m
 		if is != was {
 			e := notify.Event{Virtual: v.ID}
 			e.Say(notify.MarkRules, text, v.Mark, director.Label(v.ID, v.ServiceName))
-			w.journal.Emit(e)
+			c.journal.Emit(e)
 		}
 	}
 }

@@ -34,11 +34,11 @@ type configFile struct {
 	requests   chan request
 	found      chan []names.Name  // names with a new result
 	endLookups context.CancelFunc // stops the look-ups
+	endMarks   context.CancelFunc // stops the watch of marks
 	adopted    time.Time          // when the file in force was adopted or read again
 	auto       bool               // it was adopted without a command
 	missing    bool               // there is no file, which is reported
 	tls        tlsWatch
-	marks      markWatch
 }
 
 // request is why the file is read again: an order, unless auto is set.
@@ -53,8 +53,7 @@ func newConfigFile(d *daemon) *configFile {
 	return &configFile{
 		d: d, current: d.Loaded, sum: sha256.Sum256(d.Loaded.Text),
 		requests: make(chan request, control.MaxClients),
-		found:    make(chan []names.Name), endLookups: func() {},
-		marks: markWatch{machine: d.Table.Machine, journal: d.journal, stop: func() {}},
+		found:    make(chan []names.Name), endLookups: func() {}, endMarks: func() {},
 	}
 }
 
@@ -284,7 +283,7 @@ func (f *configFile) prepare(ctx context.Context, text []byte, r request) (l *Lo
 // adopt watches the files and names of the configuration in force.
 func (f *configFile) adopt(ctx context.Context) {
 	f.remember()
-	f.marks.follow(ctx, f.current.Config)
+	f.watchMarks(ctx)
 	f.tls.follow(f.current)
 	f.adopted = time.Now()
 	f.followNames(ctx, minLookupRetry)
