@@ -1,6 +1,9 @@
 package lvs
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Backend is one real server of one virtual service, named as the log names them.
 type Backend struct {
@@ -13,6 +16,11 @@ func At(virtual, real string) Backend { return Backend{virtual, real} }
 
 // String is the name for people: 192.0.2.21:80 of tcp:192.0.2.1:80.
 func (b Backend) String() string { return strings.TrimPrefix(b.Real+" of "+b.Virtual, " of ") }
+
+// Compare sorts by virtual service, then by name.
+func (b Backend) Compare(other Backend) int {
+	return cmp.Or(cmp.Compare(b.Virtual, other.Virtual), cmp.Compare(b.Real, other.Real))
+}
 
 // IsMeant reports whether an operator's words name this backend: a server as in Snapshot.Backends, a virtual service by
 // its name.

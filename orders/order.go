@@ -3,7 +3,6 @@
 package orders
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -105,9 +104,7 @@ type All map[lvs.Backend]Order
 
 // Sorted returns the servers with orders, by virtual service, then by name.
 func (all All) Sorted() []lvs.Backend {
-	return slices.SortedFunc(maps.Keys(all), func(a, b lvs.Backend) int {
-		return cmp.Or(cmp.Compare(a.Virtual, b.Virtual), cmp.Compare(a.Real, b.Real))
-	})
+	return slices.SortedFunc(maps.Keys(all), lvs.Backend.Compare)
 }
 
 // At is a copy of the orders that have not ended.

@@ -40,21 +40,18 @@ type Mailer struct {
 
 	mu    sync.Mutex // guards what follows
 	rules map[string]Rule
-	// what reminders say, with the time when the last mail about the server was due
-	down   map[downServer]notify.Event
+	// what reminders say of real servers that are down, with the time when the last mail about the server was due
+	down   map[lvs.Backend]notify.Event
 	timer  *time.Timer
 	due    time.Time // when the timer fires; zero if nothing is due
 	closed bool
 }
 
-// downServer is a real server that is down, by the names of its Event.
-type downServer struct{ virtual, real string }
-
 // New returns a mailer without rules. It calls report for each mail that is to be sent (Mailing), and when mail fails
 // and works again (MailFailed, MailRecovered). The function report is called from several goroutines; it must not block
 // or call the Mailer. Close ends it.
 func New(report func(notify.Event)) *Mailer {
-	m := &Mailer{report: report, out: newOutbox(report), down: map[downServer]notify.Event{}}
+	m := &Mailer{report: report, out: newOutbox(report), down: map[lvs.Backend]notify.Event{}}
 	m.timer = time.AfterFunc(time.Hour, m.remind)
 	m.timer.Stop() // nothing is due
 	return m
@@ -66,8 +63,8 @@ func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
 	for s := range m.down {
-		rule, kept := m.rules[s.virtual]
-		if !kept || rule.Reals != nil && !slices.Contains(rule.Reals, s.real) {
+		rule, kept := m.rules[s.Virtual]
+		if !kept || rule.Reals != nil && !slices.Contains(rule.Reals, s.Real) {
 			delete(m.down, s)
 		}
 	}
@@ -88,13 +85,13 @@ func (m *Mailer) Notify(e notify.Event) {
 	defer m.mu.Unlock()
 	switch e.Kind {
 	case notify.Added, notify.Restored, notify.Drained, notify.Purged:
-		delete(m.down, downServer{e.Virtual, e.Real})
+		delete(m.down, lvs.At(e.Virtual, e.Real))
 		m.mail(e)
 	case notify.Quiescent, notify.Deleted:
 		if !e.Fallback {
-			s := downServer{e.Virtual, e.Real}
+			s := lvs.At(e.Virtual, e.Real)
 			m.down[s] = notify.Event{Time: e.Time, Status: lvs.StatusRunning,
-				Virtual: s.virtual, Real: s.real, Reason: e.Reason, Name: e.Name}
+				Virtual: e.Virtual, Real: e.Real, Reason: e.Reason, Name: e.Name}
 			m.schedule(s)
 		}
 		m.mail(e)
@@ -146,8 +143,8 @@ func (m *Mailer) send(e notify.Event, l *letter) {
 }
 
 // schedule sets the timer for the next reminder of a server, unless it fires earlier.
-func (m *Mailer) schedule(s downServer) {
-	freq := m.rules[s.virtual].Freq
+func (m *Mailer) schedule(s lvs.Backend) {
+	freq := m.rules[s.Virtual].Freq
 	at := m.down[s].Time.Add(freq)
 	if m.closed || freq <= 0 || !m.due.IsZero() && !at.Before(m.due) {
 		return
@@ -166,23 +163,19 @@ func (m *Mailer) remind() {
 	}
 	m.due = time.Time{}
 	now := time.Now()
-	for _, s := range slices.SortedFunc(maps.Keys(m.down), compareDown) {
-		rule := m.rules[s.virtual]
+	for _, s := range slices.SortedFunc(maps.Keys(m.down), lvs.Backend.Compare) {
+		rule := m.rules[s.Virtual]
 		if e := m.down[s]; rule.Freq > 0 && !e.Time.Add(rule.Freq).After(now) {
 			e.Time = now
 			m.down[s] = e
 			if rule.mails(lvs.StatusRunning) {
-				_, address, _ := strings.Cut(s.virtual, ":")
+				_, address, _ := strings.Cut(s.Virtual, ":")
 				l := newLetter(rule, e,
-					fmt.Sprintf("Inaccessible real server: %s (%s)", s.real, address))
+					fmt.Sprintf("Inaccessible real server: %s (%s)", s.Real, address))
 				l.reminder = true
 				m.send(e, l)
 			}
 		}
 		m.schedule(s)
 	}
-}
-
-func compareDown(a, b downServer) int {
-	return cmp.Or(cmp.Compare(a.virtual, b.virtual), cmp.Compare(a.real, b.real))
 }
