@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"net/smtp"
 	"net/textproto"
 	"os"
@@ -112,10 +111,8 @@ func sendText(server *smtp.Client, text string) error {
 
 // smtpAddress is the address of a server: with port 25 unless another is named.
 func smtpAddress(server string) string {
-	if _, err := netip.ParseAddr(strings.Trim(server, "[]")); err != nil {
-		if _, port, err := net.SplitHostPort(server); err == nil && port != "" {
-			return server
-		}
+	if _, port, err := net.SplitHostPort(server); err == nil && port != "" {
+		return server
 	}
 	return net.JoinHostPort(strings.Trim(server, "[]"), "25")
 }
