@@ -34,7 +34,7 @@ func (f folder) records(all Kept) (found []record) {
 		if !isOurs || !isState {
 			continue
 		}
-		if s, err := all.read(filepath.Join(string(f), e.Name())); err == nil && s.Format > 0 {
+		if s := all.read(filepath.Join(string(f), e.Name())); s.Format > 0 {
 			found = append(found, record{State: s, base: base})
 		}
 	}

@@ -34,13 +34,9 @@ func New(dir string, d Daemon, names ...string) Instance {
 	return Instance{d, folder(dir), names}
 }
 
-// Files returns the files of the daemon, whichever spelling of its configuration made them. The pid file is by this
-// command line.
-func (i Instance) Files() Files {
-	f := i.files(i.baseName(i.records(nil)))
-	f.Pid = i.PidFile()
-	return f
-}
+// Files returns the files of the daemon, whichever spelling of its configuration made them. Its pid file may have
+// another name.
+func (i Instance) Files() Files { return i.files(i.baseName(i.records(nil))) }
 
 // PidFile is the pid file of a daemon that this command line starts.
 func (i Instance) PidFile() string { return i.files(i.names[0]).Pid }
@@ -209,7 +205,7 @@ func (i Instance) Stays(p Process) bool {
 // Chains is the name of the daemon's mark rules. It changes only with the name of its files. It is the same in both run
 // folders, so that a daemon keeps its rules when it gets a user of its own.
 func (i Instance) Chains() string {
-	pid := i.files(i.baseName(i.records(nil))).Pid
+	pid := i.Files().Pid
 	if i.folder == UnitFolder {
 		return filepath.Join(Folder, filepath.Base(pid))
 	}

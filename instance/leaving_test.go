@@ -29,9 +29,9 @@ func TestWhoLeavesOverTheEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		giveBack(first)
-		kept, err := readState(first.State)
-		if err != nil {
-			t.Fatal(err)
+		kept := Kept(nil).read(first.State)
+		if kept.Format != format {
+			t.Fatalf("the file has %v", kept)
 		}
 		if left := time.Duration(kept.Leavers[0].Until.UnixNano()) - run.SinceBoot(); (left - time.Until(who.Until)).Abs() > time.Second {
 			t.Errorf("the file has %v, which is %v from now since the boot", kept.Leavers[0].Until, left)
@@ -67,9 +67,9 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		giveBack(first)
-		kept, err := readState(first.State)
-		if err != nil {
-			t.Fatal(err)
+		kept := Kept(nil).read(first.State)
+		if kept.Format != format {
+			t.Fatalf("the file has %v", kept)
 		}
 		if ago := run.SinceBoot() - time.Duration(kept.Moving[0].Climbs.UnixNano()); (ago - 18*time.Second).Abs() > time.Second {
 			t.Errorf("by the file it climbs for %v", ago)

@@ -72,13 +72,7 @@ func TestARecordIsReadOnceUntilItChanges(t *testing.T) {
 		}
 	}
 	kept := Kept{}
-	read := func() int {
-		s, err := kept.read(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.Pid
-	}
+	read := func() int { return kept.read(path).Pid }
 	put(7, time.Minute)
 	first := read()
 	kept[path] = keptState{kept[path].file, State{Process: Process{Pid: 8}}}

@@ -90,12 +90,9 @@ func UserName(uid int) string {
 	return "user " + strconv.Itoa(uid)
 }
 
-// argv is the command line of a process.
+// argv is the command line of a process. Of one that is gone, or of a zombie, it is a word without a character.
 func argv(pid int) []string {
-	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil || len(line) == 0 {
-		return nil
-	}
+	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
 }
 
@@ -106,9 +103,6 @@ func starts(word string) bool { return slices.Contains(starting, word) }
 
 // isOurs reports whether a command line belongs to a daemon of this program, whatever its name.
 func isOurs(argv []string) bool {
-	if len(argv) == 0 {
-		return false
-	}
 	program := filepath.Base(argv[0])
 	return (program == "ldirectord" || program == filepath.Base(os.Args[0])) &&
 		slices.ContainsFunc(argv[1:], starts)
@@ -132,20 +126,17 @@ func optionOf(argv []string, name, without string) string {
 
 // isPerl reports whether a command line is that of the Perl ldirectord, and returns its configuration: "" without one.
 func isPerl(argv []string) (config string, is bool) {
-	if len(argv) == 0 || !strings.HasPrefix(filepath.Base(argv[0]), "perl") {
+	if !strings.HasPrefix(filepath.Base(argv[0]), "perl") {
 		return "", false
 	}
 	words := withoutOptions(argv[1:])
 	if len(words) == 0 || filepath.Base(words[0]) != "ldirectord" {
 		return "", false
 	}
-	switch words = withoutOptions(words[1:]); {
-	case len(words) == 1:
-		return "", starts(words[0])
-	case len(words) > 1:
-		return words[0], starts(words[1])
+	if words = withoutOptions(words[1:]); len(words) > 1 {
+		config, words = words[0], words[1:]
 	}
-	return "", false
+	return config, len(words) > 0 && starts(words[0])
 }
 
 // IsPerl reports whether the process is the Perl ldirectord, of whatever configuration.
@@ -168,7 +159,7 @@ func (p Process) Forked() (children []int) {
 		if !slices.Equal(statusOf(child, "PPid"), []string{strconv.Itoa(p.Pid)}) {
 			continue
 		}
-		if line := argv(child); len(line) > 0 && strings.HasPrefix(line[0], "ldirectord ") {
+		if strings.HasPrefix(argv(child)[0], "ldirectord ") {
 			children = append(children, child)
 		}
 	}

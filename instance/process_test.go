@@ -128,7 +128,7 @@ func TestCommandLinesOfDirectors(t *testing.T) {
 		{line: []string{"tail", "-f", "ldirectord", "start"}},
 		{line: []string{"sh", "/usr/sbin/ldirectord", "start"}},
 		{line: []string{"ldirectord tcp:10.1.0.1:80"}}, // a child of the Perl daemon
-		{line: nil},
+		{line: []string{""}}, // a process that is gone
 		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "start"}, perl: true},
 		{line: []string{"/usr/bin/perl", "-w", "/usr/sbin/ldirectord", "a.cf", "start"}, perl: true, config: "a.cf"},
 		{line: []string{"perl5.36", "/etc/ha.d/resource.d/ldirectord", "-d", "a.cf", "restart"}, perl: true, config: "a.cf"},

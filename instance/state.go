@@ -85,16 +85,6 @@ func fromBoot(t *time.Time) {
 	}
 }
 
-func readState(path string) (State, error) {
-	var s State
-	text, err := run.Read(path)
-	if err != nil {
-		return s, err
-	}
-	err = json.Unmarshal(text, &s)
-	return s, run.While("reading "+path, err)
-}
-
 // record is a state file that was found.
 type record struct {
 	State
@@ -109,21 +99,24 @@ type keptState struct {
 	State
 }
 
-// read reads a record; without a cache (nil) each time.
-func (all Kept) read(path string) (State, error) {
+// read reads a record; without a cache (nil) each time. It is empty if it can't be read.
+func (all Kept) read(path string) (s State) {
 	file, err := os.Lstat(path)
 	if err != nil {
-		return State{}, err
+		return s
 	}
 	if k, is := all[path]; is && os.SameFile(file, k.file) && file.ModTime().Equal(k.file.ModTime()) {
-		return k.State, nil
+		return k.State
 	}
-	s, err := readState(path)
+	text, err := run.Read(path)
+	if err != nil || json.Unmarshal(text, &s) != nil {
+		return State{}
+	}
 	// otherwise the next one may look the same
-	if all != nil && err == nil && time.Since(file.ModTime()) > time.Second {
+	if all != nil && time.Since(file.ModTime()) > time.Second {
 		all[path] = keptState{file, s}
 	}
-	return s, err
+	return s
 }
 
 // hasServices reports whether only this record names services that may be in the kernel's table, for a file that is
