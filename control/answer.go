@@ -17,7 +17,7 @@ func (r Refused) Error() string { return string(r) }
 // IsAwaited returns an error if the command that gave an order has given up. It has then recorded the order, and the
 // file may already have later orders.
 func IsAwaited(ctx context.Context) error {
-	if c := clientOf(ctx); c != nil && c.hasGone() {
+	if clientOf(ctx).hasGone() {
 		return errors.New("the command that gave the order has given up")
 	}
 	return nil

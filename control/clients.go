@@ -82,19 +82,11 @@ func (c *client) Write(p []byte) (n int, err error) {
 
 type clientKey struct{}
 
-// clientOf returns the client of a context; nil without one.
-func clientOf(ctx context.Context) *client {
-	c, _ := ctx.Value(clientKey{}).(*client)
-	return c
-}
+// clientOf returns the client of a request's context.
+func clientOf(ctx context.Context) *client { return ctx.Value(clientKey{}).(*client) }
 
 // UserOf is the user of the request; -1 if unknown.
-func UserOf(ctx context.Context) int {
-	if c := clientOf(ctx); c != nil {
-		return c.uid
-	}
-	return -1
-}
+func UserOf(ctx context.Context) int { return clientOf(ctx).uid }
 
 // isOwner reports whether this client may give orders: it is root, or the user that runs the daemon.
 func (c *client) isOwner() bool { return c.uid == 0 || c.uid == os.Geteuid() }

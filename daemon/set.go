@@ -185,9 +185,7 @@ func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error)
 	if err != nil {
 		return nil, control.Refused(err.Error())
 	}
-	if uid := control.UserOf(ctx); uid >= 0 {
-		r.By = instance.UserName(uid)
-	}
+	r.By = instance.UserName(control.UserOf(ctx))
 	release, err := o.inTurn(ctx)
 	if err != nil {
 		return nil, err
