@@ -10,14 +10,13 @@ type Output struct {
 
 // Write implements io.Writer.
 func (o *Output) Write(p []byte) (int, error) {
-	o.Cut = o.Cut || len(o.Text)+len(p) > o.Max
-	if !o.Last {
-		o.Text = append(o.Text, p[:min(len(p), o.Max-len(o.Text))]...)
-		return len(p), nil
-	}
 	o.Text = append(o.Text, p...)
 	if extra := len(o.Text) - o.Max; extra > 0 {
-		o.Text = append(o.Text[:0], o.Text[extra:]...)
+		o.Cut = true
+		if o.Last {
+			copy(o.Text, o.Text[extra:])
+		}
+		o.Text = o.Text[:o.Max]
 	}
 	return len(p), nil
 }
