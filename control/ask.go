@@ -3,6 +3,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,18 +95,25 @@ func (r *Refusal) Error() string {
 // IsFinal reports whether the order is refused, and not only late.
 func (r *Refusal) IsFinal() bool { return r.Status != http.StatusGatewayTimeout }
 
-func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) (text []byte, err error) {
+// exchange sends a request and returns its answer. It repeats the request if the daemon closed the connection without
+// reading it: on a busy machine a request may arrive later than the daemon waits.
+func (s Socket) exchange(ctx context.Context, limit time.Duration, method, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	answer, err := s.send(ctx, method, path)
-	if err == nil {
-		defer answer.Body.Close()
-		text, err = run.ReadUpTo(answer.Body, "its answer", maxAnswer)
+	for begun, cut := time.Now(), false; ; cut = true {
+		text, unread, err := s.send(ctx, method, path)
+		switch {
+		case cut && unconnected(err) != nil:
+			return nil, fmt.Errorf("%w: it closed its socket", ErrEnding)
+		case errors.Is(err, context.DeadlineExceeded):
+			return nil, fmt.Errorf("%w after %v", ErrNoAnswer, limit)
+		case !unread:
+			return text, err
+		case time.Since(begun) > patience-pauseAfter || !run.Pause(ctx, pauseAfter):
+			const why = "for %v every request arrived too late: this machine is busy"
+			return nil, fmt.Errorf("%w: "+why, ErrNoAnswer, patience)
+		}
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w after %v", ErrNoAnswer, limit)
-	}
-	return text, err
 }
 
 // unconnected is why no connection was accepted; nil: one was.
@@ -119,26 +127,9 @@ func unconnected(err error) *net.OpError {
 // isDenied reports whether this user may not use the socket.
 func isDenied(err error) bool { return unconnected(err) != nil && errors.Is(err, fs.ErrPermission) }
 
-// send sends a request. It repeats the request if the daemon closed the connection without reading it: on a busy
-// machine a request may arrive later than the daemon waits. An answer other than 200 is a *Refusal.
-func (s Socket) send(ctx context.Context, method, path string) (*http.Response, error) {
-	for begun, cut := time.Now(), false; ; {
-		answer, unread, err := s.sendOnce(ctx, method, path)
-		switch {
-		case cut && unconnected(err) != nil:
-			return nil, fmt.Errorf("%w: it closed its socket", ErrEnding)
-		case !unread:
-			return answer, err
-		case time.Since(begun) > patience-pauseAfter || !run.Pause(ctx, pauseAfter):
-			const why = "for %v every request arrived too late: this machine is busy"
-			return nil, fmt.Errorf("%w: "+why, ErrNoAnswer, patience)
-		}
-		cut = true
-	}
-}
-
-// sendOnce also reports whether the daemon has closed the connection and can't have read the request.
-func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http.Response, unread bool, err error) {
+// send sends a request once. An answer other than 200 is a *Refusal. It also reports whether the daemon has closed the
+// connection and can't have read the request.
+func (s Socket) send(ctx context.Context, method, path string) (text []byte, unread bool, err error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://ldirectord"+path, nil)
 	if err != nil {
 		return nil, false, err
@@ -151,21 +142,19 @@ func (s Socket) sendOnce(ctx context.Context, method, path string) (answer *http
 			return watched{conn, &sent}, err
 		},
 	}
-	answer, err = transport.RoundTrip(r)
+	answer, err := transport.RoundTrip(r)
 	if err != nil {
 		// The kernel reports RESET instead of EOF if the other side has left data unread.
 		lost := !sent.Load() || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 		return nil, lost && unconnected(err) == nil && ctx.Err() == nil, err
 	}
-	if answer.StatusCode == http.StatusOK {
-		return answer, false, nil
-	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
-	if err != nil {
-		return nil, false, err
+	if answer.StatusCode == http.StatusOK {
+		text, err = run.ReadUpTo(answer.Body, "its answer", maxAnswer)
+		return text, false, err
 	}
-	return nil, false, &Refusal{answer.StatusCode, strings.TrimSpace(string(text))}
+	text, err = io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
+	return nil, false, cmp.Or(err, error(&Refusal{answer.StatusCode, strings.TrimSpace(string(text))}))
 }
 
 // watched is a connection that notes when data was sent.
