@@ -45,25 +45,19 @@ func sendmail(ctx context.Context, programs [][]string, l *letter) (again []stri
 	if i < 0 {
 		return l.to, fmt.Errorf("no mail program: %s does not exist", programs[0][0])
 	}
-	err = runMailer(ctx, programs[i], l.text())
+	argv, out := programs[i], &program.Output{Max: sendmailOutput, Last: true}
+	err = program.Run(ctx,
+		program.Command{Argv: argv, Stdin: l.text(), Limit: sendmailTime, Stdout: out, Stderr: out})
+	if err == nil {
+		return nil, nil
+	}
 	exit, is := errors.AsType[*exec.ExitError](err)
 	// of sysexits.h: usage, data, no user, no host
-	rejected := is && slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode())
-	if err == nil || rejected {
-		return nil, err
+	if !is || !slices.Contains([]int{64, 65, 67, 68}, exit.ExitCode()) {
+		again = l.to
 	}
-	return l.to, err
-}
-
-// runMailer runs a mail program.
-func runMailer(ctx context.Context, argv []string, text string) error {
-	out := &program.Output{Max: sendmailOutput, Last: true}
-	err := program.Run(ctx, program.Command{Argv: argv, Stdin: text, Limit: sendmailTime, Stdout: out, Stderr: out})
-	if said := bytes.TrimSpace(out.Text); err != nil && len(said) > 0 {
+	if said := bytes.TrimSpace(out.Text); len(said) > 0 {
 		err = fmt.Errorf("%w: %q", err, said)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", argv[0], err)
-	}
-	return nil
+	return again, fmt.Errorf("%s: %w", argv[0], err)
 }

@@ -21,12 +21,10 @@ const (
 	maxSMTPReplies  = 256 << 10        // bytes that a server may send in all
 )
 
-// dialer opens a connection, as net.Dialer.DialContext does.
-type dialer func(ctx context.Context, network, address string) (net.Conn, error)
-
 // sendSMTP hands a letter to its SMTP server (RFC 5321), without TLS as in the Perl. A reply of 5xx is final; after any
 // other error it is tried again.
-func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err error) {
+func sendSMTP(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error),
+	l *letter) (again []string, err error) {
 	if len(l.to) == 0 {
 		return nil, fmt.Errorf("no address in %q", l.toLine)
 	}
@@ -42,7 +40,13 @@ func sendSMTP(ctx context.Context, dial dialer, l *letter) (again []string, err 
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	_ = conn.SetDeadline(time.Now().Add(smtpStepTime)) // a socket can, here and below
 	server, err := smtp.NewClient(&boundedConn{conn, maxSMTPReplies}, l.via)
-	if err = during("greeting", err); err != nil {
+	if err = during("greeting", err); err == nil {
+		err = during("EHLO", server.Hello(hostName()))
+	}
+	if err == nil {
+		err = during("MAIL", server.Mail(l.sender))
+	}
+	if err != nil {
 		return unlessFinal(err, l.to), err
 	}
 	return transact(server, l)
@@ -61,15 +65,8 @@ func during(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// send introduces this host and delivers one mail, to those recipients that the server accepts.
+// transact delivers one mail to those recipients that the server accepts.
 func transact(server *smtp.Client, l *letter) (again []string, err error) {
-	err = during("EHLO", server.Hello(hostName()))
-	if err == nil {
-		err = during("MAIL", server.Mail(l.sender))
-	}
-	if err != nil {
-		return unlessFinal(err, l.to), err
-	}
 	var taken, later []string
 	var refused, deferred error
 	for _, to := range l.to {
