@@ -60,12 +60,8 @@ func (p Process) Await(ctx context.Context) error {
 // isKilled reports whether a process was sent SIGKILL: it no longer runs, even if the kernel has not removed it yet.
 func isKilled(pid int) bool {
 	const bit = 1 << (syscall.SIGKILL - 1)
-	pending := statusOf(pid, "ShdPnd")
-	if len(pending) == 0 {
-		return false
-	}
-	signals, err := strconv.ParseUint(pending[0], 16, 64)
-	return err == nil && signals&bit != 0
+	pending, _ := strconv.ParseUint(strings.Join(statusOf(pid, "ShdPnd"), ""), 16, 64) // 0 if it can't be read
+	return pending&bit != 0
 }
 
 // statusOf returns the words of a field in /proc/PID/status, none if it can't be read.
