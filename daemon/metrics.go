@@ -33,7 +33,7 @@ const (
 // metricsServer serves metrics and probes on the address of listen, if there is one. follow is called by one goroutine
 // at a time.
 type metricsServer struct {
-	end     func() // stops serving
+	end     func() // stops serving, however often it is called
 	handler http.Handler
 	global  atomic.Pointer[parser.Global] // the global directives in force
 	*channels
@@ -76,7 +76,6 @@ func (m *metricsServer) follow(ctx context.Context, global parser.Global) {
 		return
 	}
 	m.end()
-	m.end = func() {}
 	if !global.Listen.IsValid() {
 		return
 	}

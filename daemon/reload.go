@@ -117,23 +117,20 @@ func (f *configFile) look(ctx context.Context) {
 	if f.missing || sum == f.sum {
 		return
 	}
-	f.sum = sum
-	if err != nil {
-		if global.AutoReload {
-			f.take(ctx, nil, err, request{auto: true})
+	if f.sum = sum; err == nil {
+		f.d.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
+		info, gone := os.Stat(global.Callback)
+		if gone == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
 		}
-		return
-	}
-	f.d.say(notify.ConfigChanged, fmt.Sprintf("Configuration file '%s' has changed on disk", path))
-	info, err := os.Stat(global.Callback)
-	if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-		f.d.hooks.Run(notify.Hook{Lane: "callback", Argv: []string{global.Callback, path}})
+		if !global.AutoReload {
+			f.d.say(notify.ConfigIgnored, " - ignore new configuration")
+			f.d.say(notify.ConfigIgnored,
+				"autoreload is off: the command reload takes the new configuration")
+		}
 	}
 	if global.AutoReload {
-		f.take(ctx, text, nil, request{auto: true})
-	} else {
-		f.d.say(notify.ConfigIgnored, " - ignore new configuration")
-		f.d.say(notify.ConfigIgnored, "autoreload is off: the command reload takes the new configuration")
+		f.take(ctx, text, err, request{auto: true})
 	}
 }
 
@@ -168,13 +165,12 @@ func (f *configFile) answer(ctx context.Context, r request) {
 // file, the daemon does not read it.
 func (f *configFile) answerReload(ctx context.Context, words url.Values) (any, error) {
 	if words.Has("refused") {
-		if f.d.metrics.global.Load().AutoReload { // which tells it as well
-			return struct{}{}, nil
+		if !f.d.metrics.global.Load().AutoReload { // which tells it as well
+			for _, why := range words["refused"] {
+				f.d.refused("reload: " + why)
+			}
+			f.d.tally.reread(words.Get("refused"))
 		}
-		for _, why := range words["refused"] {
-			f.d.refused("reload: " + why)
-		}
-		f.d.tally.reread(words.Get("refused"))
 		return struct{}{}, nil
 	}
 	answer := make(chan string, 1)
