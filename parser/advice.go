@@ -12,10 +12,10 @@ import (
 )
 
 // advise warns of accepted settings that are surely mistakes.
-func (r *resolver) advise(s *section, v *Virtual) {
-	a := adviser{r.in(s, advice), v, s, &r.globals.Global}
-	for _, check := range v.Checks() {
-		adviser{a.finder, check, s, a.global}.check()
+func (a adviser) advise() {
+	a.phase = advice
+	for _, check := range a.Checks() {
+		adviser{a.finder, check, a.s, a.global}.check()
 	}
 	a.commands()
 	a.ports()
@@ -32,6 +32,7 @@ func (r *resolver) advise(s *section, v *Virtual) {
 	a.unused()
 }
 
+// adviser finds what contradicts itself or is odd in a section, or in one of its checks.
 type adviser struct {
 	finder
 	*Virtual
@@ -42,15 +43,20 @@ type adviser struct {
 // place is the directive's place in the section, or else the section's header.
 func (a adviser) place(directive string) Position { return cmp.Or(a.At[directive], a.At["virtual"]) }
 
-// warn reports a directive of the section, or the header of the section if the directive is not written.
-func (a adviser) warn(directive, kind, format string, args ...any) {
-	a.at(a.place(directive), kind, format, args...)
+// remark warns of a directive of the section, or of its header if the directive is not written.
+func (a adviser) remark(directive, kind, format string, args ...any) {
+	a.warn(kind, a.place(directive), format, args...)
+}
+
+// refuse refuses a directive of the section, or else the global one, or else the section's header.
+func (a adviser) refuse(directive, kind, format string, args ...any) {
+	a.error(kind, cmp.Or(a.At[directive], a.global.At[directive], a.At["virtual"]), format, args...)
 }
 
 // when warns if a condition is true.
 func (a adviser) when(condition bool, directive, kind, format string, args ...any) {
 	if condition {
-		a.warn(directive, kind, format, args...)
+		a.remark(directive, kind, format, args...)
 	}
 }
 
@@ -61,7 +67,7 @@ func (a adviser) check() {
 		if a.isAlso {
 			directive = "alsocheck"
 		}
-		a.warn("checktype", suspicious, "%s=%s without a checkcommand runs %s, so every server is up",
+		a.remark("checktype", suspicious, "%s=%s without a checkcommand runs %s, so every server is up",
 			directive, a.CheckType, a.CheckCommand)
 	}
 	a.when(a.CheckType == Negotiate && a.Service == "none" && !a.has("service"), "virtual", suspicious,
@@ -160,7 +166,7 @@ func (a adviser) ports() {
 	if len(a.AlsoChecks) > 0 {
 		by = "the checks ask " + enumerate(asked)
 	}
-	a.at(at, suspicious,
+	a.warn(suspicious, at,
 		"%s alone, so a server whose %s does not answer stays in service; alsocheck checks one more port, "+
 			"checkport chooses the port that decides for all, checktype=external runs a check of your "+
 			"own", by,
@@ -212,7 +218,7 @@ func (a adviser) kernel() {
 			"schedflags=%[2]s-fallback sends them to others", setsZero, a.Scheduler)
 	if i := slices.IndexFunc(a.Marking, func(m Marking) bool { return m.Protocol != "udp" }); i >= 0 &&
 		a.PEName != "" && persists {
-		a.warn("pename", suspicious,
+		a.remark("pename", suspicious,
 			"pename=sip reads only udp; the kernel drops the other packets of line %d",
 			a.Marking[i].At.Line)
 	}
@@ -220,7 +226,7 @@ func (a adviser) kernel() {
 
 func (a adviser) servers() {
 	if len(a.s.reals) == 0 {
-		a.warn("virtual", suspicious, "the virtual has no real server")
+		a.remark("virtual", suspicious, "the virtual has no real server")
 		return
 	}
 	own, weighted := a.own()
@@ -240,11 +246,11 @@ func (a adviser) servers() {
 				"the backup %s is also the real server of line %d; a backup must be another server",
 				real.Addr, other.At.Line)
 		case ok && entry == real.Addr:
-			a.at(real.At, repeated,
+			a.warn(repeated, real.At,
 				"the real server %s is in this virtual already, in line %d; the kernel has it once",
 				real.Addr, other.At.Line)
 		case ok:
-			a.at(real.At, repeated,
+			a.warn(repeated, real.At,
 				"with %s the kernel has this server and that of line %d once, as %s; only masq "+
 					"changes the port", real.Forward, other.At.Line, entry)
 		}
@@ -252,20 +258,20 @@ func (a adviser) servers() {
 		switch {
 		case real.Lower <= real.Upper:
 		case real.Upper == 0:
-			a.at(real.At, suspicious,
+			a.warn(suspicious, real.At,
 				"the lower threshold %d has no upper one; the kernel refuses such a server", real.Lower)
 		default:
-			a.at(real.At, suspicious,
+			a.warn(suspicious, real.At,
 				"the lower threshold %d is above the upper one, %d; the kernel refuses such a server",
 				real.Lower, real.Upper)
 		}
 		addr, onTrial := real.Addr.Addr(), a.Addr.Addr().IsLoopback()
 		if real.Forward == lvs.Masq && real.Named == nil && addr.IsLoopback() && !onTrial {
-			a.at(real.At, suspicious, MasqLoopback+" %s: "+
+			a.warn(suspicious, real.At, MasqLoopback+" %s: "+
 				"the kernel stops their packets; gate leads to this machine", addr)
 		}
 		if a.keepsPort(real.Forward, real.Addr) {
-			a.at(real.At, noEffect,
+			a.warn(noEffect, real.At,
 				"with %s clients reach the server at port %d, not %d; only masq changes the port",
 				real.Forward, a.Addr.Port(), real.Addr.Port())
 		}
@@ -308,7 +314,7 @@ func (a adviser) checkVIP() {
 		return
 	}
 	if i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Forward == lvs.Masq }); i >= 0 {
-		a.at(a.Reals[i].At, noEffect,
+		a.warn(noEffect, a.Reals[i].At,
 			"checkvip is for gate and ipip: a masq server does not have the virtual address and is "+
 				"checked at its own address")
 	}
@@ -316,10 +322,6 @@ func (a adviser) checkVIP() {
 	a.when(len(addresses) > 0 && !isOwn, "checkvip", suspicious,
 		"checkvip = %s is not an address of %s: a server that lacks it is down, whatever clients get",
 		vip, a.ID)
-}
-
-func (a adviser) at(pos Position, kind, format string, args ...any) {
-	a.finder.warn(kind, pos, format, args...)
 }
 
 // keepsPort reports whether the kernel does not use a server's port: direct routing and tunnelling leave the packet as
@@ -334,15 +336,15 @@ func (a adviser) fallback() {
 	}
 	f := a.Fallback
 	if a.CheckType == On {
-		a.at(f.At, noEffect, "with checktype=on no server ever goes down, so the fallback is never used")
+		a.warn(noEffect, f.At, "with checktype=on no server ever goes down, so the fallback is never used")
 	}
 	if a.keepsPort(f.Forward, f.Addr) {
-		a.at(f.At, suspicious,
+		a.warn(suspicious, f.At,
 			"with %s clients reach the fallback at port %d, not %d; only masq changes the port",
 			f.Forward, a.Addr.Port(), f.Addr.Port())
 	}
 	if i := slices.IndexFunc(a.Reals, func(r Real) bool { return r.Addr == f.Addr }); i >= 0 {
-		a.at(f.At, suspicious, "the fallback is the real server of line %d too; it is down when that one is",
+		a.warn(suspicious, f.At, "the fallback is the real server of line %d too; it is down when that one is",
 			a.Reals[i].At.Line)
 	}
 }

@@ -72,7 +72,7 @@ func (c *AlsoCheck) readWeight(v *value, text string) {
 	part, ok := parsePart(strings.TrimPrefix(text, "weight="))
 	if text != "" && (!ok || !part.Percent || part.N > 99) {
 		v.wrong("%q is not allowed; it must be a percentage from 1%% to 99%%, such as weight=50%%",
-			text).around(text)
+			text).part = text
 	}
 	c.Weight = uint8(part.N)
 }
@@ -83,14 +83,14 @@ func (c *AlsoCheck) readPort(v *value, list []string) {
 	case len(list) == 0:
 		return
 	case !c.hasPort():
-		v.wrong("%s has no port; write alsocheck = %[1]s", c.Type).around(list[0])
+		v.wrong("%s has no port; write alsocheck = %[1]s", c.Type).part = list[0]
 	case len(list) > 1:
 		v.wrong("%q is neither a port nor in double quotes; the form is %s", list[1],
-			alsoCheckForm).around(list[1])
+			alsoCheckForm).part = list[1]
 	}
 	port, err := strconv.ParseUint(list[0], 10, 16)
 	if err != nil || port == 0 {
-		v.wrong("%q is not a port; it must be a number from 1 to %d", list[0], maxPort).around(list[0])
+		v.wrong("%q is not a port; it must be a number from 1 to %d", list[0], maxPort).part = list[0]
 	}
 	c.Port = int(port)
 }
@@ -101,16 +101,16 @@ func (c *AlsoCheck) readStrings(v *value, text string) {
 	switch {
 	case text == "":
 	case !slices.Contains(serviceNames, c.Type):
-		v.wrong("%s has no request; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).around(text)
+		v.wrong("%s has no request; \"REQUEST\" and \"RECEIVE\" are for services", c.Type).part = text
 	case two:
 	case len(text) < 2 || unquote(text) == text:
-		v.wrong(`%q is not "REQUEST" or "REQUEST" "RECEIVE"`, text).around(text)
+		v.wrong(`%q is not "REQUEST" or "REQUEST" "RECEIVE"`, text).part = text
 	default:
 		request = unquote(text)
 	}
 	if receive != "" && !lvs.ServiceOf(c.Type).Takes("receive") {
 		v.wrong("%s compares no answer; \"RECEIVE\" is only for %s", c.Type,
-			enumerate(servicesThatTake("receive"))).around(`"` + receive + `"`)
+			enumerate(servicesThatTake("receive"))).part = `"` + receive + `"`
 	}
 	c.Request, c.Receive = withSlash(request), receive
 }
@@ -119,27 +119,26 @@ func (c *AlsoCheck) readStrings(v *value, text string) {
 func (c *AlsoCheck) hasPort() bool { return c.Type != Ping && c.Type != External }
 
 // furtherChecks makes the checks of the alsocheck lines, once the rest of the section is known.
-func (r *resolver) furtherChecks(v *Virtual, s *section) {
-	at := r.in(s, wholeSection)
-	for i := range v.AlsoChecks {
-		c := &v.AlsoChecks[i]
+func (a adviser) furtherChecks(hostName string) {
+	for i := range a.AlsoChecks {
+		c := &a.AlsoChecks[i]
 		switch {
-		case v.checksNothing():
-			at.error(conflict, c.At,
+		case a.checksNothing():
+			a.error(conflict, c.At,
 				"alsocheck is given with checktype=%s, which checks nothing; use only one of them",
-				v.CheckType)
-		case c.Port == 0 && c.hasPort() && (v.Mark > 0 ||
-			slices.ContainsFunc(v.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):
-			at.error(incomplete, c.At,
+				a.CheckType)
+		case c.Port == 0 && c.hasPort() && (a.Mark > 0 ||
+			slices.ContainsFunc(a.Reals, func(real Real) bool { return real.Addr.Port() == 0 })):
+			a.error(incomplete, c.At,
 				"%s has no port, which it needs under a firewall mark and where real servers have "+
 					"none; the form is %s",
 				c.Type, alsoCheckForm)
 		}
-		v.also = append(v.also, v.with(c, r.opts.HostName))
+		a.also = append(a.also, a.with(c, hostName))
 	}
-	if v.AgentPort > 0 {
-		v.also = append(v.also, v.with(&AlsoCheck{Type: Agent, Port: int(v.AgentPort), Request: v.AgentSend,
-			At: v.At["agentport"]}, ""))
+	if a.AgentPort > 0 {
+		a.also = append(a.also, a.with(&AlsoCheck{Type: Agent, Port: int(a.AgentPort), Request: a.AgentSend,
+			At: a.At["agentport"]}, ""))
 	}
 }
 

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"cmp"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -54,44 +53,41 @@ func readAnnounceAddress(v *value) []netip.Addr {
 }
 
 // announceable refuses a section whose addresses cannot be announced, and limits that its servers cannot reach.
-func (f finder) announceable(v *Virtual, global *Global) {
-	where := func(directive string) Position {
-		return cmp.Or(v.At[directive], global.At[directive], v.At["virtual"])
-	}
-	servers, _ := v.own()
-	limits := map[string]lvs.LowHigh{"minservers": v.MinServers}
-	if v.has("backup") {
-		limits["backupbelow"] = v.BackupBelow
+func (a adviser) announceable() {
+	servers, _ := a.own()
+	limits := map[string]lvs.LowHigh{"minservers": a.MinServers}
+	if a.has("backup") {
+		limits["backupbelow"] = a.BackupBelow
 	}
 	for name, limit := range limits {
 		switch low, high := limit.Of(servers); {
 		case limit == lvs.LowHigh{} || servers == 0:
 		case high > servers:
-			f.error(badValue, where(name),
+			a.refuse(name, badValue,
 				"%s = %s needs %d servers, but %s has only %d; it must be at most that, "+
-					"or a percentage", name, limit, high, v.ID, servers)
+					"or a percentage", name, limit, high, a.ID, servers)
 		case limit.High.Of(servers) < low:
-			f.error(badValue, where(name),
+			a.refuse(name, badValue,
 				"%s = %s is %d/%d of the %d servers of %s; LOW must not be above HIGH", name,
-				limit, low, limit.High.Of(servers), servers, v.ID)
+				limit, low, limit.High.Of(servers), servers, a.ID)
 		}
 	}
-	if v.Announce == "" {
+	if a.Announce == "" {
 		return
 	}
-	if v.Announce == v.LastResort {
-		f.error(conflict, where("lastresort"),
-			"lastresort is the device of announce, %s; it must be another device", v.Announce)
+	if a.Announce == a.LastResort {
+		a.refuse("lastresort", conflict,
+			"lastresort is the device of announce, %s; it must be another device", a.Announce)
 	}
-	if v.Mark > 0 && len(v.AnnounceAddress) == 0 {
-		if len(v.Marking) == 0 && !v.has("announceaddress") {
-			f.error(incomplete, where("announce"),
+	if a.Mark > 0 && len(a.AnnounceAddress) == 0 {
+		if len(a.Marking) == 0 && !a.has("announceaddress") {
+			a.refuse("announce", incomplete,
 				"%s has no address to announce; it needs mark lines, "+
-					"or announceaddress, or announce = no", v.ID)
+					"or announceaddress, or announce = no", a.ID)
 		}
-		for _, m := range v.Marking {
+		for _, m := range a.Marking {
 			if !m.Dest.IsSingleIP() {
-				f.error(conflict, m.At,
+				a.error(conflict, m.At,
 					"%s is a network, which the routing daemon itself announces; with announce, "+
 						"give the mark line a single address, or the section announceaddress",
 					m.Dest)
@@ -99,10 +95,10 @@ func (f finder) announceable(v *Virtual, global *Global) {
 			}
 		}
 	}
-	for _, a := range v.Announced() {
-		if !a.IsGlobalUnicast() {
-			f.error(badValue, where("announce"),
-				"%s of %s cannot be announced; it must be an address that others can reach", a, v.ID)
+	for _, addr := range a.Announced() {
+		if !addr.IsGlobalUnicast() {
+			a.refuse("announce", badValue,
+				"%s of %s cannot be announced; it must be an address that others can reach", addr, a.ID)
 		}
 	}
 }
@@ -154,11 +150,11 @@ func (a adviser) announced() {
 	switch {
 	case servers == 1 || a.Protocol == lvs.UDP || a.Scheduler == "mh":
 	case a.Scheduler == "sh":
-		a.warn("scheduler", suspicious,
+		a.remark("scheduler", suspicious,
 			"scheduler sh depends on the order in the table, so a connection that moves to another "+
 				"director breaks; mh sends it to the same server")
 	default:
-		a.warn("scheduler", suspicious,
+		a.remark("scheduler", suspicious,
 			"with scheduler %s, without the sync daemon of IPVS, a connection that moves to another "+
 				"director goes to another server and breaks; mh sends it to the same "+
 				"server", a.Scheduler)

@@ -70,14 +70,14 @@ func (a adviser) unusedDirective(d *Directive) {
 		case !d.isUsedBy(check):
 			spoken = append(spoken, check.Service)
 		case d.Name == "tlsca" && !a.TLSVerify:
-			a.warn(d.Name, noEffect, "tlsca has an effect only with tlsverify=yes")
+			a.remark(d.Name, noEffect, "tlsca has an effect only with tlsverify=yes")
 			return
 		default:
 			return
 		}
 	}
 	if len(spoken) == 0 {
-		a.warn(d.Name, noEffect, "%s applies only to negotiate checks; this one is checktype=%s", d.Name,
+		a.remark(d.Name, noEffect, "%s applies only to negotiate checks; this one is checktype=%s", d.Name,
 			a.CheckType)
 		return
 	}
@@ -86,6 +86,6 @@ func (a adviser) unusedDirective(d *Directive) {
 		byName[instead].isUsedBy(checks[0]) {
 		other = "; for a log-in by HTTP write " + instead
 	}
-	a.warn(d.Name, noEffect, "%s applies only to %s; this service is %s%s", d.Name, d.Services,
+	a.remark(d.Name, noEffect, "%s applies only to %s; this service is %s%s", d.Name, d.Services,
 		enumerate(spoken), other)
 }

@@ -14,10 +14,10 @@ func (r *reader) assign(at finder, l line, d *Directive, s *section) {
 	at.notes(v)
 	if p := v.problem; p != nil {
 		if r.reportedLine == l.number {
-			p.kind = r.refusal
+			p.Kind = r.refusal
 		}
 		if d.Form != RealServer { // reported together with the names
-			at.problem(l, p)
+			at.about(l, *p)
 		}
 	}
 	written := r.globals.At
@@ -42,11 +42,11 @@ func (r *reader) compare(at finder, d *Directive, v *value, literal string) {
 	switch refused := trial.problem; {
 	case refused == nil:
 	case v.problem != nil:
-		v.problem.kind = refused.kind
+		v.problem.Kind = refused.Kind
 	case literal == v.text+"\r" && r.crTold && !r.strict:
 	default:
 		r.crTold = r.crTold || literal == v.text+"\r"
-		at.tolerate(v.line, refused.kind, v.line.position(), layoutOf(v, literal))
+		at.tolerate(v.line, refused.Kind, v.line.position(), layoutOf(v, literal))
 	}
 }
 
@@ -74,22 +74,18 @@ func (f finder) tolerate(l line, refusal string, pos Position, text string) {
 
 func (f finder) notes(v *value) {
 	for _, n := range v.notes {
-		severity := Warning
-		if n.tolerated && f.strict {
-			severity = Error
-		}
-		text := v.line.named(n.text)
-		f.add(Diagnostic{Severity: severity, Kind: n.kind, Pos: v.line.position(), Text: text})
+		f.about(v.line, *n)
 	}
 }
 
-func (f finder) problem(l line, p *problem) {
-	if p.tolerated {
-		f.tolerate(l, p.kind, l.position(), p.text)
+// about reports a finding about the value of a line.
+func (f finder) about(l line, d Diagnostic) {
+	if d.tolerated {
+		f.tolerate(l, d.Kind, l.position(), d.Text)
 		return
 	}
-	text := l.named(p.text)
-	f.add(Diagnostic{Severity: Error, Kind: p.kind, Pos: l.around(p.part), Text: text, lookup: p.lookup})
+	d.Pos, d.Text = l.around(d.part), l.named(d.Text)
+	f.add(d)
 }
 
 // named puts the directive's name in front of a text that begins with the value.

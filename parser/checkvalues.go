@@ -129,14 +129,14 @@ func (v *value) try(open func(path string) error, path, kind, format string) str
 	if errors.Is(err, fs.ErrNotExist) && (kind == logfileClosed || kind == monitorfileClosed) {
 		// with an escape in it the command would make another folder
 		if folder := filepath.Dir(path); printable.Text(folder) == folder {
-			p.text += "; to fix it: mkdir -p " + printable.ShellWord(folder)
+			p.Text += "; to fix it: mkdir -p " + printable.ShellWord(folder)
 		}
 	}
 	if v.opts.User == nil || v.opts.User(err) == "" {
 		v.problem = p
 		return path
 	}
-	what, _, _ := strings.Cut(p.text, ";")
+	what, _, _ := strings.Cut(p.Text, ";")
 	v.warn(kind, "as %s %s; root has the rights", v.opts.User(err), what)
 	return path
 }

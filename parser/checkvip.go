@@ -16,7 +16,7 @@ func readCheckVIP(v *value) string {
 	dest := v.destination(v.text)
 	switch {
 	case v.problem != nil:
-		v.problem.text += "; checkvip is no, yes or an address"
+		v.problem.Text += "; checkvip is no, yes or an address"
 	case !dest.IsSingleIP() || dest.Addr().IsMulticast():
 		v.bad("is not the address of one service; checkvip is no, yes or an address such as 192.0.2.10")
 	}
@@ -24,34 +24,33 @@ func readCheckVIP(v *value) string {
 }
 
 // fillCheckVIP finds the virtual address for checks, and refuses checks that can't go through it.
-func (f finder) fillCheckVIP(v *Virtual) {
-	switch v.WrittenVIP {
+func (a adviser) fillCheckVIP() {
+	switch a.WrittenVIP {
 	case "no":
 		return
 	case "yes":
-		for _, p := range slices.Backward(v.Addresses()) {
+		for _, p := range slices.Backward(a.Addresses()) {
 			if p.IsSingleIP() {
-				v.CheckVIP = p.Addr()
+				a.CheckVIP = p.Addr()
 			}
 		}
 	default:
-		v.CheckVIP = netip.MustParseAddr(v.WrittenVIP)
+		a.CheckVIP = netip.MustParseAddr(a.WrittenVIP)
 	}
-	pos := v.At["checkvip"]
-	if v.hasHeader() && !v.CheckVIP.IsValid() {
-		f.error(incomplete, pos,
+	if a.hasHeader() && !a.CheckVIP.IsValid() {
+		a.refuse("checkvip", incomplete,
 			"checkvip=yes is under a mark, and no mark line has a single address; write checkvip=ADDRESS")
 	}
-	if v.CheckVIP.IsLoopback() {
-		f.error(badValue, pos,
+	if a.CheckVIP.IsLoopback() {
+		a.refuse("checkvip", badValue,
 			"checkvip leads to %s, which never leaves this machine; "+
-				"it must be an address that clients can reach", v.CheckVIP)
+				"it must be an address that clients can reach", a.CheckVIP)
 	}
-	if why := v.WhyNotVIP(); why != "" {
-		f.error(conflict, pos,
+	if why := a.WhyNotVIP(); why != "" {
+		a.refuse("checkvip", conflict,
 			"checkvip is given with checktype=%s, but %s; checkvip is for connect (of tcp), negotiate "+
 				"and N",
-			v.CheckType, why)
+			a.CheckType, why)
 	}
 }
 

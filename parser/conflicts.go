@@ -9,49 +9,49 @@ import (
 
 // This file refuses directives of a section that exclude each other, or that lack their counterpart.
 
-func (f finder) conflicts(v *Virtual, s *section) {
-	f.oneRule(&v.Settings)
-	f.oneDialogue(v, s)
-	f.misplaced(v)
+func (a adviser) conflicts() {
+	a.oneRule(&a.Settings)
+	a.oneDialogue()
+	a.misplaced()
 	for _, pair := range [][2]string{{"tlscert", "tlskey"}, {"tlskey", "tlscert"}, {"httpuser", "httppasswd"},
 		{"httppasswd", "httpuser"}, {"agentsend", "agentport"}, {"backupbelow", "backup"}} {
-		if v.has(pair[0]) && !v.has(pair[1]) {
-			f.error(incomplete, v.At[pair[0]], "%s is given without %s; give both or neither", pair[0],
+		if a.has(pair[0]) && !a.has(pair[1]) {
+			a.refuse(pair[0], incomplete, "%s is given without %s; give both or neither", pair[0],
 				pair[1])
 		}
 	}
 }
 
 // misplaced refuses directives that make no sense with others of the section.
-func (f finder) misplaced(v *Virtual) {
-	off := v.checksNothing()
-	overHTTP := v.Negotiates() && (v.Service == "http" || v.Service == "https")
+func (a adviser) misplaced() {
+	off := a.checksNothing()
+	overHTTP := a.Negotiates() && (a.Service == "http" || a.Service == "https")
 	refuse := func(wrong bool, directive, text string) {
 		if wrong {
-			f.error(conflict, v.At[directive], "%s", text)
+			a.refuse(directive, conflict, "%s", text)
 		}
 	}
-	refuse(v.has("httpuser") && slices.ContainsFunc(v.HTTPHeaders, logsIn), "httpuser",
+	refuse(a.has("httpuser") && slices.ContainsFunc(a.HTTPHeaders, logsIn), "httpuser",
 		"httpuser and an httpheader Authorization both log in; use only one of them")
 	// The engine reads datagrams alone, and the kernel drops every other packet of the service
 	// (net/netfilter/ipvs/ip_vs_pe_sip.c, ip_vs_sip_fill_param).
-	refuse(v.PEName != "" && v.Protocol == lvs.TCP, "pename",
+	refuse(a.PEName != "" && a.Protocol == lvs.TCP, "pename",
 		"pename=sip would make a service of tcp lose every packet; it needs protocol=udp, or "+
 			"a firewall mark")
-	refuse(off && v.AgentPort > 0, "agentport",
+	refuse(off && a.AgentPort > 0, "agentport",
 		"agentport is given with a checktype that checks nothing; use only one of them")
-	refuse(!off && v.ExternalWeight && !v.runsCommand(), "externalweight",
+	refuse(!off && a.ExternalWeight && !a.runsCommand(), "externalweight",
 		"externalweight needs checktype=external or external-perl")
-	refuse(!off && v.DrainStatus != "" && !overHTTP, "drainstatus",
+	refuse(!off && a.DrainStatus != "" && !overHTTP, "drainstatus",
 		"drainstatus needs a negotiate check of http or https")
-	refuse(overlap(v.HTTPStatus, v.DrainStatus), "drainstatus",
+	refuse(overlap(a.HTTPStatus, a.DrainStatus), "drainstatus",
 		"a status is in drainstatus and in httpstatus (200-299 by default); it must be in only one of them")
-	refuse(v.Observe == lvs.LeftOut && (v.KeepServing.N == 0 || v.HoldDown == 0), "observe",
+	refuse(a.Observe == lvs.LeftOut && (a.KeepServing.N == 0 || a.HoldDown == 0), "observe",
 		"observe=out needs keepserving, the number of servers that stay in service, and holddown, the time "+
 			"after which a server comes back")
-	refuse(v.Observe == lvs.LeftOut && v.Protocol == lvs.UDP, "observe",
+	refuse(a.Observe == lvs.LeftOut && a.Protocol == lvs.UDP, "observe",
 		"observe=out needs a service of tcp: a packet of udp need not have an answer")
-	refuse(v.has("backup") && (v.Scheduler == "sh" || v.Scheduler == "mh"), "backup",
+	refuse(a.has("backup") && (a.Scheduler == "sh" || a.Scheduler == "mh"), "backup",
 		"backup is not allowed with the schedulers sh and mh: a client's server would depend on the order "+
 			"in which servers were added; use another scheduler")
 }
@@ -76,25 +76,25 @@ func (f finder) oneRule(s *Settings) {
 }
 
 // oneDialogue refuses a single request and its answer together with a dialogue, also those of a real server.
-func (f finder) oneDialogue(v *Virtual, s *section) {
+func (a adviser) oneDialogue() {
 	const both = "%s and %s (line %d) exclude each other; a check with send and expect has no request and no " +
 		"receive"
 	step := "send"
-	if !v.has(step) {
+	if !a.has(step) {
 		step = "expect"
 	}
-	if !v.has(step) {
+	if !a.has(step) {
 		return
 	}
 	for _, other := range []string{"request", "receive"} {
-		if pos, ok := v.At[other]; ok {
-			f.error(conflict, pos, both, other, step, v.At[step].Line)
+		if pos, ok := a.At[other]; ok {
+			a.error(conflict, pos, both, other, step, a.At[step].Line)
 		}
 	}
-	for i := range s.reals {
-		if real := &s.reals[i]; real.server.OwnRequest {
-			f.error(conflict, real.line.position(), both, "the strings of this real server", step,
-				v.At[step].Line)
+	for i := range a.s.reals {
+		if real := &a.s.reals[i]; real.server.OwnRequest {
+			a.error(conflict, real.line.position(), both, "the strings of this real server", step,
+				a.At[step].Line)
 		}
 	}
 }

@@ -77,8 +77,12 @@ type Diagnostic struct {
 	// after its section.
 	cause Position
 
+	order
 	lookup bool   // the error is a look-up that failed
 	shape  string // the text without numbers and addresses; "" if it is not known
+
+	part      string // of a finding about a value: the wrong part; "" for the whole value
+	tolerated bool   // … only the Perl ldirectord refuses it
 }
 
 // At is the position to show to a person.
@@ -137,10 +141,10 @@ func (d Diagnostic) String() string {
 
 // report collects diagnostics and puts them in the order of reading.
 type report struct {
-	file    string
-	strict  bool
-	entries []entry
-	count   [Note + 1]int // counts by severity, including dropped findings
+	file   string
+	strict bool
+	found  Diagnostics
+	count  [Note + 1]int // counts by severity, including dropped findings
 
 	reportedLine int    // the last line with a layout that was reported
 	refusal      string // how the Perl ldirectord refuses that line
@@ -148,11 +152,6 @@ type report struct {
 
 // maxFindings bounds the errors and the warnings that are kept. A file with more is not a configuration.
 const maxFindings = 10000
-
-type entry struct {
-	Diagnostic
-	order
-}
 
 // phase is the order in which the Perl ldirectord finds the errors of one section.
 type phase int
@@ -186,7 +185,8 @@ func (r *report) on(line int) finder { return finder{r, order{block: line}} }
 
 func (f finder) add(d Diagnostic) {
 	if f.count[d.Severity]++; f.count[d.Severity] <= maxFindings {
-		f.entries = append(f.entries, entry{d, f.order})
+		d.order = f.order
+		f.found = append(f.found, d)
 	}
 }
 
@@ -219,19 +219,15 @@ func (f finder) layout(refusal string, pos Position, text string) {
 }
 
 func (r *report) diagnostics() Diagnostics {
-	slices.SortStableFunc(r.entries, func(a, b entry) int {
+	slices.SortStableFunc(r.found, func(a, b Diagnostic) int {
 		return cmp.Or(a.block-b.block, int(a.phase-b.phase), a.Pos.Line-b.Pos.Line)
 	})
-	ds := make(Diagnostics, len(r.entries))
-	for i, e := range r.entries {
-		ds[i] = e.Diagnostic
-	}
 	for s, n := range r.count {
 		if n > maxFindings {
-			text := fmt.Sprintf("only the first %d %ss are listed", maxFindings, Severity(s))
-			ds = append(ds, Diagnostic{Severity: Severity(s), Kind: tooMany, Pos: Position{File: r.file},
-				Text: text})
+			r.found = append(r.found, Diagnostic{Severity: Severity(s), Kind: tooMany,
+				Pos:  Position{File: r.file},
+				Text: fmt.Sprintf("only the first %d %ss are listed", maxFindings, Severity(s))})
 		}
 	}
-	return ds
+	return r.found
 }

@@ -51,10 +51,10 @@ func (v *value) unescape(text string) string {
 	switch rest := text[len(unescaped.FindString(text)):]; {
 	case rest == "":
 	case rest[0] == '"':
-		v.wrong(`a double quote in the text is written \"`).around(rest)
+		v.wrong(`a double quote in the text is written \"`).part = rest
 	default:
 		v.wrong(`%q is not an escape; it must be \r \n \t \0 \\ \" or \xNN with two hexadecimal digits`,
-			rest[:min(2, len(rest))]).around(rest)
+			rest[:min(2, len(rest))]).part = rest
 	}
 	return escapes.ReplaceAllStringFunc(text, func(escape string) string {
 		b, _, _, _ := strconv.UnquoteChar(escape, '"') // \0, which unquoting does not know

@@ -16,14 +16,14 @@ import (
 // resolver makes the configuration from the parsed sections. It looks up names and reports contradictions.
 type resolver struct {
 	report
-	globals  globals
-	section  section // at hand
-	opts     Options
-	sections []*section
-	names    *names.Table
-	warned   map[names.Key]bool // there was a warning about its look-up
-	marked   int                // ports and ranges of mark lines so far
-	reals    int                // real servers so far
+	globals   globals
+	unwritten section // in which nothing is written
+	opts      Options
+	sections  []*section
+	names     *names.Table
+	warned    map[names.Key]bool // there was a warning about its look-up
+	marked    int                // ports and ranges of mark lines so far
+	reals     int                // real servers so far
 }
 
 // config makes the configuration from the parsed file. It is complete only if no error was reported.
@@ -72,20 +72,20 @@ func (r *resolver) globalConfig() Global {
 }
 
 func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
-	at := r.in(s, wholeSection)
+	a := adviser{r.in(s, wholeSection), v, s, global}
 	*v = s.v
 	v.Key = s.Key
 	v.Protocol = s.effectiveProtocol()
 	v.Addr = r.address(s, v.Protocol)
 	v.ID = v.Key.ID()
 
-	r.inherit(v)
+	r.inherit(v, &s.v)
 	v.HoldDown, v.HoldDownMax = v.HoldDowns.first, v.HoldDowns.most
 	v.fillTimeouts()
 	v.Marking = r.markings(s)
 	v.fillService(r.opts.HostName)
-	at.conflicts(v, s)
-	at.fillCheckVIP(v)
+	a.conflicts()
+	a.fillCheckVIP()
 
 	v.Fallback = r.ownFallback(s, v)
 	v.OwnFallback = v.Fallback != nil
@@ -101,11 +101,11 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 			}
 		}
 	}
-	at.moves(v)
-	r.furtherChecks(v, s)
+	a.moves()
+	a.furtherChecks(r.opts.HostName)
 	if v.hasHeader() {
-		at.announceable(v, global)
-		r.advise(s, v)
+		a.announceable()
+		a.advise()
 	}
 }
 

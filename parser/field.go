@@ -57,16 +57,15 @@ func (r *resolver) defaults() {
 		if d.Global() {
 			d.set(v)
 		}
-		if v.section = &r.section; d.Section() {
+		if v.section = &r.unwritten; d.Section() {
 			d.set(v)
 		}
 	}
 }
 
 // inherit copies global values for directives that the section does not have.
-func (r *resolver) inherit(v *Virtual) {
-	own := &r.section.v
-	own.Settings, v.Settings = v.Settings, r.globals.Settings
+func (r *resolver) inherit(v, own *Virtual) {
+	v.Settings = r.globals.Settings
 	v.At = own.At
 	for name := range v.At {
 		d := byName[name]

@@ -24,7 +24,7 @@ func readLogFile(v *value) string {
 	switch {
 	case v.problem != nil:
 		if strings.HasPrefix(v.text, "/") {
-			v.problem.text = "the value is not in double quotes; write logfile = " + quote(v.text)
+			v.problem.Text = "the value is not in double quotes; write logfile = " + quote(v.text)
 		}
 	case !strings.HasPrefix(text, "/"):
 		if _, ok := SyslogFacility(text); !ok {

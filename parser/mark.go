@@ -46,7 +46,7 @@ func readMark(v *value) {
 	m := markLine{line: v.line, length: len(v.text), dest: v.destination(address), protocol: protocol}
 	if !slices.Contains(markProtocols, protocol) {
 		v.wrong("%q is not a protocol that can be marked%s; it must be one of %s", protocol,
-			DidYouMean(protocol, markProtocols), strings.Join(markProtocols, ", ")).around(rest)
+			DidYouMean(protocol, markProtocols), strings.Join(markProtocols, ", ")).part = rest
 	}
 	if m.ports = v.portList(protocol, trim(ports)); v.problem == nil {
 		s.marks = append(s.marks, m)
@@ -102,7 +102,7 @@ func (v *value) portList(protocol, text string) []markPorts {
 	case text == allPorts:
 	case protocol == allPorts:
 		v.wrong("protocol all has no ports; all comes after it, and a list of ports after tcp, udp or " +
-			"sctp").around(text)
+			"sctp").part = text
 	default:
 		return readList(v, text, v.readPorts)
 	}
@@ -139,7 +139,7 @@ func (r *resolver) markings(s *section) (list []Marking) {
 		count := max(len(line.ports), 1)
 		if r.marked += count; r.marked > maxMarkPorts {
 			if r.marked-count <= maxMarkPorts {
-				at.problem(line.line, refuse(tooLarge,
+				at.about(line.line, *refuse(tooLarge,
 					"the mark lines of the file have more than %d ports and ranges", maxMarkPorts))
 			}
 			return list
@@ -151,8 +151,8 @@ func (r *resolver) markings(s *section) (list []Marking) {
 			m.Ports = append(m.Ports, ports.resolve(&v, r.names, line.protocol))
 			if p := v.problem; p != nil {
 				good = false
-				at.error(p.kind, line.line.at(min(line.line.value+line.length-ports.length,
-					len(line.line.text))), "%s", p.text)
+				at.error(p.Kind, line.line.at(min(line.line.value+line.length-ports.length,
+					len(line.line.text))), "%s", p.Text)
 			}
 		}
 		if good {

@@ -70,28 +70,28 @@ var unmoved = map[string]string{
 
 // moves refuses, or warns of, directives that change weights and do not suit the scheduler. A global slowstart is
 // dropped there.
-func (f finder) moves(v *Virtual) {
+func (a adviser) moves() {
 	const text = "%s does not suit scheduler %s: %s; wrr, wlc, sed and nq suit weights that change"
 	moving := map[string]Position{}
-	for name, used := range map[string]bool{"slowstart": v.SlowStart > 0, "agentport": v.AgentPort > 0,
-		"externalweight": v.ExternalWeight} {
+	for name, used := range map[string]bool{"slowstart": a.SlowStart > 0, "agentport": a.AgentPort > 0,
+		"externalweight": a.ExternalWeight} {
 		if used {
-			moving[name] = v.At[name]
+			moving[name] = a.At[name]
 		}
 	}
-	for _, c := range v.AlsoChecks {
+	for _, c := range a.AlsoChecks {
 		if c.Weight > 0 {
 			moving["alsocheck with weight="] = c.At
 		}
 	}
-	why, odd := unmoved[v.Scheduler]
-	moved := slices.Clone(v.Reals)
-	if v.SlowStart > 0 && len(moving) == 1 { // it does not apply to backups
+	why, odd := unmoved[a.Scheduler]
+	moved := slices.Clone(a.Reals)
+	if a.SlowStart > 0 && len(moving) == 1 { // it does not apply to backups
 		moved = slices.DeleteFunc(moved, func(r Real) bool { return r.Backup })
 	}
 	if i := slices.IndexFunc(moved, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
 		len(moving) > 0 && len(moved) > 1 {
-		f.warn(suspicious, moved[i].At,
+		a.warn(suspicious, moved[i].At,
 			"the weight 1 has no steps, because every part of it is rounded up to 1; write 100, which has "+
 				"one for each percent, and multiply the other weights of the section by 100 as well")
 	}
@@ -99,14 +99,14 @@ func (f finder) moves(v *Virtual) {
 		switch {
 		case !odd:
 		case at.Line == 0:
-			v.SlowStart = 0
-			f.warn(noEffect, v.At["virtual"], text+
+			a.SlowStart = 0
+			a.warn(noEffect, a.At["virtual"], text+
 				"; the global value does not apply to this section, as if it had slowstart = 0",
-				what, v.Scheduler, why)
-		case strings.Contains("sh mh dh fo", v.Scheduler):
-			f.error(conflict, at, text, what, v.Scheduler, why)
+				what, a.Scheduler, why)
+		case strings.Contains("sh mh dh fo", a.Scheduler):
+			a.error(conflict, at, text, what, a.Scheduler, why)
 		default:
-			f.warn(suspicious, at, text, what, v.Scheduler, why)
+			a.warn(suspicious, at, text, what, a.Scheduler, why)
 		}
 	}
 }

@@ -15,14 +15,14 @@ import (
 // hostAddress is the address of a host as written, if it has one. It warns once for each name if only the last known
 // address is available.
 func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6 bool) (netip.Addr, bool) {
-	var p *problem
+	var p *Diagnostic
 	host := readHost(r.names, text, ipv6)
 	what := names.NoHost(host.Value)
 	switch {
 	case host.Reason != "" && host.Failure != "":
 		p = refuse(kind, "the name %q has no address: %s", text, host.Reason)
 		if p.lookup = true; kind == realHost && !r.opts.Wait {
-			p.text += "; start and reload take the file, and its servers wait for one"
+			p.Text += "; start and reload take the file, and its servers wait for one"
 		}
 	case host.Reason != "":
 		p = refuse(kind, "the address %q cannot be used: %s", text, host.Reason)
@@ -33,7 +33,8 @@ func (r *resolver) hostAddress(at finder, kind string, l line, text string, ipv6
 			" stays in use", host.Failure)
 	}
 	if p != nil {
-		at.problem(l, p.around(text))
+		p.part = text
+		at.about(l, *p)
 	}
 	return host.Value, p == nil
 }
@@ -49,7 +50,9 @@ func (r *resolver) warnOfName(at finder, l line, text string, ipv6 bool, follows
 // hasNumber reports whether a port as written has a number; otherwise it adds an error.
 func (f finder) hasNumber(kind string, l line, text string, port names.PortLookup) bool {
 	if port.Reason != "" {
-		f.problem(l, refuse(kind, "the port %q cannot be used: %s", text, port.Reason).around(text))
+		p := refuse(kind, "the port %q cannot be used: %s", text, port.Reason)
+		p.part = text
+		f.about(l, *p)
 	}
 	return port.Reason == ""
 }
@@ -144,7 +147,7 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 	}
 	r.names.Use(used, s.IPv6, line.hosts...)
 	if line.problem != nil {
-		at.problem(line.line, line.problem)
+		at.about(line.line, *line.problem)
 		return
 	}
 	if !ok {
@@ -159,7 +162,7 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 		p := refuse(badRealRange,
 			"the range from %s to %s is not allowed; it must go upwards and have at most %d addresses",
 			first, last, maxRange)
-		at.problem(line.line, p)
+		at.about(line.line, *p)
 		return
 	}
 	if r.reals += count; r.reals > maxReals {

@@ -19,7 +19,6 @@ const MaxSize = 64 << 20
 func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Diagnostics) {
 	r := &reader{resolver: resolver{report: report{file: name, strict: o.Strict}, opts: o}}
 	r.defaults()
-	r.unwritten = r.section.v
 	r.globals.At = map[string]Position{}
 	r.names = names.NewTable(names.Source{Resolver: o.Resolver, Last: o.Last, Own: o.Own})
 	r.warned = map[names.Key]bool{}
@@ -30,11 +29,11 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 	}
 	r.readAll(string(src))
 	r.names.Again = r.globals.Resolve > 0
-	found := r.report
+	written := r.report
 	cfg := r.config() // Options.Resolver, noting the names
 	if r.names.LookUp(ctx) {
 		r.names.Refuse(cfg.OwnAddresses())
-		r.report = found
+		r.report = written
 		cfg = r.config()
 	}
 	cfg.Virtuals, cfg.Unsound = r.sort(cfg.Virtuals)
@@ -47,10 +46,8 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 // sort separates the virtual services of sections without an error from the others.
 func (r *resolver) sort(all []Virtual) (sound, unsound []Virtual) {
 	broken := map[int]bool{}
-	for _, e := range r.entries {
-		if e.Severity == Error {
-			broken[e.block] = true
-		}
+	for _, d := range r.found.Errors() {
+		broken[d.block] = true
 	}
 	sound = all[:0]
 	for i, s := range r.sections {
@@ -67,8 +64,6 @@ func (r *resolver) sort(all []Virtual) (sound, unsound []Virtual) {
 // list and continues.
 type reader struct {
 	resolver
-	unwritten Virtual // a section in which nothing is written
-
 	current *section // the last section; here neither a blank line nor a global directive ends it
 	open    bool     // the section has not ended for the Perl ldirectord either
 	// the blank or global line that ended the section for the Perl ldirectord; 0: none, or the section continued
@@ -141,7 +136,7 @@ func (r *reader) header(l line) {
 	v := &r.value
 	*v = value{text: trimRight(l.text[l.value:]), line: l, notes: v.notes[:0]}
 	if s.header.read(v); v.problem != nil {
-		at.problem(l, v.problem)
+		at.about(l, *v.problem)
 	}
 	at.notes(v)
 }
@@ -150,25 +145,21 @@ func (r *reader) header(l line) {
 func (r *reader) openSection(l line, ipv6 bool) *section {
 	r.leave(l.number)
 	r.closeSection()
-	s := &r.section
-	*s = section{header: header{line: l, Key: lvs.Key{IPv6: ipv6}}, v: r.unwritten}
+	s := &section{header: header{line: l, Key: lvs.Key{IPv6: ipv6}}, v: r.unwritten.v}
 	s.v.At = map[string]Position{}
+	r.sections = append(r.sections, s)
 	r.current, r.open, r.gap = s, true, 0
 	return s
 }
 
-// closeSection keeps a section that is complete, and reports its layout.
+// closeSection reports the layout of a section that is complete.
 func (r *reader) closeSection() {
-	if r.current == nil {
-		return
-	}
-	s := *r.current
-	r.sections = append(r.sections, &s)
-	if s.underIndent.Line == 0 {
+	s := r.current
+	if s == nil || s.underIndent.Line == 0 {
 		return
 	}
 	const text = "a directive of the section is not indented"
-	at := r.in(&s, inLines)
+	at := r.in(s, inLines)
 	if s.unclear {
 		at.error(unknownDirective, s.underIndent, text+", nor are directives that may also be global; the "+
 			"lines of a section are indented by four blanks or a tab")

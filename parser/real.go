@@ -17,7 +17,7 @@ type realLine struct {
 	hosts   []string // one, or the ends of a range; none if they were refused
 	port    string   // "" when there is none
 	server  Real     // the settings of each of the servers
-	problem *problem
+	problem *Diagnostic
 }
 
 func (r *realLine) isRange() bool { return len(r.hosts) > 1 }
@@ -105,7 +105,7 @@ func (r *realLine) readSettings(v *value) {
 	forward, known := lvs.Forwards[method]
 	if !known {
 		v.refuse(badForward, "%q is not a forwarding method%s; it must be gate, masq or ipip", method,
-			methodHint(method)).around(method)
+			methodHint(method)).part = method
 	}
 	if v.problem != nil {
 		return
@@ -157,7 +157,7 @@ func (r *realLine) readOptions(v *value, text string) {
 func (v *value) trailer(text string) {
 	text = trim(text)
 	v.refuse(badRealTrailer, "%q cannot be read; after the forwarding method come, in this order, "+
-		`a weight, "REQUEST", "RECEIVE", l:N, u:N and, of a real server, comeback=order`, text).around(text)
+		`a weight, "REQUEST", "RECEIVE", l:N, u:N and, of a real server, comeback=order`, text).part = text
 }
 
 // twoStrings matches two strings, separated by a comma or blanks. The strings may contain quotes; the last possible
@@ -226,7 +226,7 @@ func (v *value) bounded(what, text, word string, high uint64) int {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n > high {
 		v.refuse(badRealTrailer, "the %s %q is not allowed; it must be a whole number from 0 to %d", what, text,
-			high).around(word)
+			high).part = word
 	}
 	return int(n)
 }

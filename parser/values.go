@@ -18,8 +18,8 @@ type value struct {
 	line      line
 	form      Form
 	commented bool // a comment follows
-	notes     []*problem
-	problem   *problem // the first one
+	notes     []*Diagnostic
+	problem   *Diagnostic // the first one
 
 	opts    *Options
 	globals *globals // of the file
@@ -27,35 +27,28 @@ type value struct {
 }
 
 // refuse gives the value a problem. After the first one nothing is noted.
-func (v *value) refuse(kind, format string, args ...any) *problem {
+func (v *value) refuse(kind, format string, args ...any) *Diagnostic {
 	p := refuse(kind, format, args...)
 	v.problem = cmp.Or(v.problem, p)
 	return p
 }
 
 // wrong refuses the value: the mistake, and what is allowed.
-func (v *value) wrong(format string, args ...any) *problem {
+func (v *value) wrong(format string, args ...any) *Diagnostic {
 	return v.refuse(badValue, format, args...)
 }
 
 // bad is wrong, for a mistake that begins with the value.
-func (v *value) bad(format string, args ...any) *problem {
-	return v.wrong("%q %s", v.text, say(format, args...))
+func (v *value) bad(format string, args ...any) {
+	v.wrong("%q %s", v.text, say(format, args...))
 }
 
-func (v *value) warn(kind, format string, args ...any) { v.note(refuse(kind, format, args...)) }
-
-// misread warns of a value that the Perl ldirectord reads differently. With Strict it is an error.
-func (v *value) misread(format string, args ...any) {
-	p := refuse(otherTime, format, args...)
-	p.tolerated = true
-	v.note(p)
-}
-
-func (v *value) note(p *problem) {
+func (v *value) warn(kind, format string, args ...any) *Diagnostic {
+	p := &Diagnostic{Severity: Warning, Kind: kind, Text: say(format, args...)}
 	if v.problem == nil {
 		v.notes = append(v.notes, p)
 	}
+	return p
 }
 
 // only warns if just a part of the value counts. Enclosing quotes cause no warning.
@@ -65,23 +58,9 @@ func (v *value) only(part string) {
 	}
 }
 
-// problem is the reason for an error or a warning about a value.
-type problem struct {
-	kind string
-	text string
-	part string // the wrong part of the value; "" for the whole value
-
-	lookup    bool // a look-up failed
-	tolerated bool // only the Perl ldirectord refuses it, or it reads another value
-}
-
-func (p *problem) around(part string) *problem {
-	p.part = part
-	return p
-}
-
-func refuse(kind, format string, args ...any) *problem {
-	return &problem{kind: kind, text: say(format, args...)}
+// refuse is an error about a value. Its position is known where it is reported.
+func refuse(kind, format string, args ...any) *Diagnostic {
+	return &Diagnostic{Severity: Error, Kind: kind, Text: say(format, args...)}
 }
 
 func yesNo(v *value) bool {
@@ -188,7 +167,7 @@ func timeOrNone(v *value) Seconds {
 	}
 	s := exactTime(v)
 	if v.problem != nil {
-		v.problem.text += "; or 0 for none"
+		v.problem.Text += "; or 0 for none"
 	}
 	return s
 }
@@ -203,12 +182,17 @@ func perlTime(v *value) Seconds {
 		return number[Seconds](1, 0)(v)
 	}
 	s := exactTime(v)
-	switch perl := trimZeros(firstRun(text, isDigit)); perl {
-	case strconv.FormatFloat(float64(s), 'f', -1, 64):
-	case "0":
-		v.misread("%q is %v here; the Perl ldirectord reads 0 and refuses the file", v.text, s.Duration())
-	default:
-		v.misread("%q is %v here; the Perl ldirectord reads %s seconds", v.text, s.Duration(), perl)
+	perl := trimZeros(firstRun(text, isDigit))
+	if perl == strconv.FormatFloat(float64(s), 'f', -1, 64) {
+		return s
+	}
+	reads := perl + " seconds"
+	if perl == "0" {
+		reads = "0 and refuses the file"
+	}
+	p := v.warn(otherTime, "%q is %v here; the Perl ldirectord reads %s", v.text, s.Duration(), reads)
+	if v.opts.Strict {
+		p.Severity = Error
 	}
 	return s
 }
