@@ -16,6 +16,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/printable"
 )
 
 // Finding is a mismatch between the configuration and this machine or a real server.
@@ -47,21 +48,27 @@ func (f Finding) advice() string {
 
 // Brief returns the findings for a person: of findings that differ only in the server the first three, and the number
 // of the others.
-func (r Report) Brief() []Finding {
-	return parser.Thin(r.Findings, func(f Finding) string {
-		return f.Severity + f.Kind + parser.WithoutPlaces(f.Text)
-	}, func(others []Finding) Finding {
-		var of []string
-		for _, f := range others {
-			of = append(of, append(parser.Places(f.Text), f.Virtuals...)[0])
+func (r Report) Brief() (few []Finding) {
+	kind := func(f Finding) string { return f.Severity + f.Kind + parser.WithoutPlaces(f.Text) }
+	for _, alike := range printable.Alike(r.Findings, maxAlike+1, kind) { // one line for one other is no shorter
+		if len(alike) > 1 {
+			others := alike[maxAlike:]
+			var of []string
+			for _, f := range others {
+				of = append(of, append(parser.Places(f.Text), f.Virtuals...)[0])
+			}
+			others[0].Command = ""
+			others[0].Text = fmt.Sprintf("the same is true of %d more", len(others)) +
+				parser.Listed(": ", slices.Compact(of))
+			alike = alike[:maxAlike+1]
 		}
-		one := others[0]
-		one.Command = ""
-		one.Text = fmt.Sprintf("the same is true of %d more", len(others)) +
-			parser.Listed(": ", slices.Compact(of))
-		return one
-	})
+		few = append(few, alike...)
+	}
+	return few
 }
+
+// maxAlike is how many similar findings are shown.
+const maxAlike = 3
 
 // findings collects findings, each once.
 type findings struct {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	maxAlike  = 3  // how many similar findings of doctor are shown
-	maxListed = 10 // how many lines or servers of the others are listed
+	maxLines  = 3  // how many lines of similar findings are listed
+	maxListed = 10 // how many servers
 )
 
 // differing matches lines, ports and addresses (which have two dots or colons) in texts that are otherwise the same.
@@ -92,17 +92,6 @@ func (ds Diagnostics) Within(most int) (few Diagnostics, left int) {
 	return gravest[:most].ByPosition(), len(ds) - most
 }
 
-// Thin returns the first three of similar items, followed by the sum of the others. Items with the key "" are unique.
-func Thin[T any](all []T, key func(T) string, sum func(others []T) T) (few []T) {
-	for _, alike := range printable.Alike(all, maxAlike+1, key) { // a sum of one item is no shorter
-		if len(alike) > 1 {
-			alike = append(alike[:maxAlike:maxAlike], sum(alike[maxAlike:]))
-		}
-		few = append(few, alike...)
-	}
-	return few
-}
-
 // others returns how many other findings there are, and the first of their lines.
 func others(list []Diagnostic) string {
 	if len(list) == 0 {
@@ -111,7 +100,7 @@ func others(list []Diagnostic) string {
 	var lines []string
 	for _, d := range list {
 		line := strconv.Itoa(d.At().Line)
-		if line != "0" && len(lines) <= maxAlike && !slices.Contains(lines, line) {
+		if line != "0" && len(lines) <= maxLines && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
@@ -119,7 +108,7 @@ func others(list []Diagnostic) string {
 	if len(lines) == 1 {
 		what = ": line "
 	}
-	return fmt.Sprintf("; and %d more%s", len(list), listed(what, lines, maxAlike))
+	return fmt.Sprintf("; and %d more%s", len(list), listed(what, lines, maxLines))
 }
 
 // Listed returns the first of some places, after a title; "" without places.
