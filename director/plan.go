@@ -279,10 +279,8 @@ func (d doubts) look(spec checker.Spec, j *judgement) *checker.SpecError {
 }
 
 func newServer(cfg *parser.Virtual, r *parser.Real) *server {
-	s := &server{real: r, Member: judge.Member{Dest: destOf(cfg, r.Addr, r.Forward, r.Weight),
-		MovedTo: -1, Backup: r.Backup, Comeback: r.Comeback}}
-	s.Dest.Upper, s.Dest.Lower = uint32(r.Upper), uint32(r.Lower)
-	return s
+	return &server{real: r, Member: judge.Member{Dest: destOf(cfg, r), MovedTo: -1, Backup: r.Backup,
+		Comeback: r.Comeback}}
 }
 
 // ignored warns of a line of alsocheck that repeats an earlier check of the section with another weight.

@@ -124,6 +124,7 @@ func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
 }
 
 // destOf is a server in the table.
-func destOf(cfg *parser.Virtual, addr netip.AddrPort, f lvs.Forward, weight int) lvs.Dest {
-	return lvs.Dest{Addr: cfg.EntryOf(addr, f), Forward: f, Weight: uint32(weight)}
+func destOf(cfg *parser.Virtual, r *parser.Real) lvs.Dest {
+	return lvs.Dest{Addr: cfg.EntryOf(r), Forward: r.Forward, Weight: uint32(r.Weight),
+		Upper: uint32(r.Upper), Lower: uint32(r.Lower)}
 }

@@ -91,7 +91,7 @@ func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 		DrainTime: cfg.DrainTime.Duration(), Readd: readd,
 	}
 	if cfg.Fallback != nil {
-		s.Fallback = destOf(cfg, cfg.Fallback.Addr, cfg.Fallback.Forward, 1)
+		s.Fallback = destOf(cfg, cfg.Fallback)
 		s.NoFallback = cfg.CheckType == parser.Off && !cfg.OwnFallback
 	}
 	for i := range cfg.Waiting {

@@ -34,7 +34,7 @@ func (p Protocol) String() string {
 type Key struct {
 	Addr     netip.AddrPort // invalid for a mark
 	Mark     uint32         // only for a mark
-	Protocol Protocol       `cf:"protocol"`
+	Protocol Protocol       `cf:"protocol,shown-empty"`
 	IPv6     bool           // family; for an address it equals Addr's
 }
 

@@ -239,7 +239,7 @@ func (a adviser) servers() {
 	before := map[netip.AddrPort]*Real{} // the entries so far; small maps are not allocated
 	for i := range a.Reals {
 		real := &a.Reals[i]
-		entry := a.EntryOf(real.Addr, real.Forward)
+		entry := a.EntryOf(real)
 		switch other, ok := before[entry]; {
 		case ok && real.Backup && !other.Backup && real.Named == nil && other.Named == nil:
 			a.error(conflict, real.At,
@@ -270,7 +270,7 @@ func (a adviser) servers() {
 			a.warn(suspicious, real.At, MasqLoopback+" %s: "+
 				"the kernel stops their packets; gate leads to this machine", addr)
 		}
-		if a.keepsPort(real.Forward, real.Addr) {
+		if a.keepsPort(real) {
 			a.warn(noEffect, real.At,
 				"with %s clients reach the server at port %d, not %d; only masq changes the port",
 				real.Forward, a.Addr.Port(), real.Addr.Port())
@@ -326,8 +326,9 @@ func (a adviser) checkVIP() {
 
 // keepsPort reports whether the kernel does not use a server's port: direct routing and tunnelling leave the packet as
 // it is. A virtual service at a loopback address is a trial on one machine.
-func (a adviser) keepsPort(f lvs.Forward, addr netip.AddrPort) bool {
-	return !a.Addr.Addr().IsLoopback() && a.Addr.Port() != 0 && addr.Port() != 0 && a.EntryOf(addr, f) != addr
+func (a adviser) keepsPort(real *Real) bool {
+	return !a.Addr.Addr().IsLoopback() && a.Addr.Port() != 0 && real.Addr.Port() != 0 &&
+		a.EntryOf(real) != real.Addr
 }
 
 func (a adviser) fallback() {
@@ -338,7 +339,7 @@ func (a adviser) fallback() {
 	if a.CheckType == On {
 		a.warn(noEffect, f.At, "with checktype=on no server ever goes down, so the fallback is never used")
 	}
-	if a.keepsPort(f.Forward, f.Addr) {
+	if a.keepsPort(f) {
 		a.warn(suspicious, f.At,
 			"with %s clients reach the fallback at port %d, not %d; only masq changes the port",
 			f.Forward, a.Addr.Port(), f.Addr.Port())

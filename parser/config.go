@@ -122,7 +122,7 @@ type Global struct {
 
 // GlobalFallback is a global fallback server. Its port may be a name, which may mean different ports for udp and tcp.
 type GlobalFallback struct {
-	TCP, UDP Fallback
+	TCP, UDP Real
 	HasPort  bool // false: the port of each virtual service
 }
 
@@ -193,11 +193,11 @@ type Virtual struct {
 	DNSType     string     `cf:"dnstype,extension"`  // in upper case; "" for A, or PTR for an address
 	DNSRcode    string     `cf:"dnsrcode,extension"` // in upper case; "" for NOERROR
 
-	Fallback    *Fallback // effective: own or global, with its port filled in; nil: none
-	OwnFallback bool      // Fallback was written in this section
-	MonitorFile string    `cf:"monitorfile"`
-	ServiceName string    `cf:"servicename,shown-written,as-free"`
-	Comment     string    `cf:"comment,shown-written,as-free"`
+	Fallback    *Real  // effective: own or global, with its port filled in; nil: none
+	OwnFallback bool   // Fallback was written in this section
+	MonitorFile string `cf:"monitorfile"`
+	ServiceName string `cf:"servicename,shown-written,as-free"`
+	Comment     string `cf:"comment,shown-written,as-free"`
 
 	Reals   []Real    // in file order, ranges spread out; backups come last
 	Waiting []Waiting // lines of real servers without an address, in file order; none unless Options.Wait
@@ -251,8 +251,8 @@ type Marking struct {
 	At Position
 }
 
-// Real is one real server of a virtual service. One server may be in a virtual service more than
-// once (with a warning); the kernel holds it once, so the last one counts.
+// Real is one real server of a virtual service, or its fallback server. One server may be in a virtual service more
+// than once (with a warning); the kernel holds it once, so the last one counts.
 type Real struct {
 	Addr       netip.AddrPort // port 0 when none was written
 	Forward    lvs.Forward
@@ -287,13 +287,6 @@ type Waiting struct {
 	Why     string // it has none
 	Weight  int
 	Backup  bool
-}
-
-// Fallback is a fallback server.
-type Fallback struct {
-	Addr    netip.AddrPort
-	Forward lvs.Forward
-	At      Position
 }
 
 // Mail has the addresses for mail about changes, and when to send it.

@@ -135,7 +135,7 @@ func (v *Virtual) fillService(hostName string) {
 }
 
 // fallbackOf is the global fallback server for a virtual service, nil when there is none. For a mark it is that of tcp.
-func (g *Global) fallbackOf(v *Virtual) *Fallback {
+func (g *Global) fallbackOf(v *Virtual) *Real {
 	f := g.Fallback
 	if v.IPv6 {
 		f = g.Fallback6
@@ -160,11 +160,11 @@ func (v *Virtual) PortOf(real *Real) int {
 
 // EntryOf is the address and port of a server in the kernel's table. With direct routing and tunnelling the kernel
 // keeps the packet's port, so the entry has the virtual service's (ipvsadm(8), -r).
-func (v *Virtual) EntryOf(addr netip.AddrPort, f lvs.Forward) netip.AddrPort {
-	if f == lvs.Masq || v.Protocol == lvs.Mark {
-		return addr
+func (v *Virtual) EntryOf(real *Real) netip.AddrPort {
+	if real.Forward == lvs.Masq || v.Protocol == lvs.Mark {
+		return real.Addr
 	}
-	return netip.AddrPortFrom(addr.Addr(), v.Addr.Port())
+	return netip.AddrPortFrom(real.Addr.Addr(), v.Addr.Port())
 }
 
 // Asks returns the request to a real server and the pattern for its answer: from the server's line, otherwise from the

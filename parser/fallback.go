@@ -6,19 +6,11 @@ import (
 	"ldirectord/lvs"
 )
 
-// fallbackLine is a fallback server as written.
-type fallbackLine struct {
-	line    line
-	host    string
-	port    string // "" when there is none
-	forward lvs.Forward
-}
-
 // readFallback reads the last two words, as the Perl ldirectord does: server and method. A value that is refused leaves
 // the earlier one.
 func readFallback(v *value) {
 	list := words(v.text)
-	f := &fallbackLine{line: v.line, forward: lvs.Route}
+	f := &realLine{line: v.line, server: Real{Forward: lvs.Route, Weight: 1, At: v.line.position()}}
 	last := len(list) - 1
 	if last < 0 {
 		v.refuse(badFallback, "the value is empty; it must be %s", fallbackForm)
@@ -26,7 +18,7 @@ func readFallback(v *value) {
 	}
 	if last > 0 {
 		known := false
-		if f.forward, known = lvs.Forwards[list[last]]; !known {
+		if f.server.Forward, known = lvs.Forwards[list[last]]; !known {
 			v.refuse(badForward, "%q is not a forwarding method; after a fallback's address only gate, "+
 				"masq or ipip is allowed", list[last])
 		}
@@ -36,14 +28,15 @@ func readFallback(v *value) {
 	if last > 0 {
 		v.warn(loose, "the text before %q is ignored", word)
 	}
-	f.host, f.port = cutPort(word)
-	f.host = v.brackets(f.host)
-	if readsIPv6(word) && !strings.HasPrefix(f.host, "[") {
-		f.host, f.port = word, "" // wrong because of its brackets
+	host, port := cutPort(word)
+	host = v.brackets(host)
+	if readsIPv6(word) && !strings.HasPrefix(host, "[") {
+		host, port = word, "" // wrong because of its brackets
 	}
-	if f.host == "" {
+	if host == "" {
 		v.refuse(badFallback, "the address is missing; it must be %s", fallbackForm)
 	}
+	f.hosts, f.port = []string{host}, port
 	switch {
 	case v.problem != nil:
 	case v.section != nil:

@@ -24,8 +24,7 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	if v.FallbackCheck == Connect {
 		one.CheckType, one.CheckPort = Connect, 0
 	}
-	f := v.Fallback
-	one.Reals = []Real{{Addr: f.Addr, Forward: f.Forward, Weight: 1, At: f.At}}
+	one.Reals = []Real{*v.Fallback}
 	switch {
 	case v.CheckType == Off && !v.OwnFallback:
 		why = "with checktype=off the global fallback never serves"

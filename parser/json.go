@@ -3,6 +3,7 @@ package parser
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,12 +96,20 @@ func (t text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// orNull is a number, or null if it is not set.
-func orNull(n int, set bool) any {
+// orNull is a value, or null if it is not set.
+func orNull(value any, set bool) any {
 	if !set {
 		return nil
 	}
-	return n
+	return value
+}
+
+// text is text of the file that may have a URL in it.
+func (s shown) text(t string) text {
+	if s.hidesSecrets {
+		t = withoutLogin(t)
+	}
+	return text(t)
 }
 
 func (s shown) global(g *Global) jsonObject {
@@ -128,27 +137,23 @@ func (g *GlobalFallback) json() any {
 	return jsonObject{"tcp": tcp, "udp": udp}
 }
 
-func (f *Fallback) json() jsonObject {
-	if f == nil {
+// json has what the table has of a server.
+func (r *Real) json() jsonObject {
+	if r == nil {
 		return nil
 	}
-	return jsonObject{"server": lvs.FormatAddr(f.Addr.Addr()), "port": f.Addr.Port(), "forward": f.Forward.String(),
-		"weight": 1}
+	return jsonObject{"server": lvs.FormatAddr(r.Addr.Addr()), "port": r.Addr.Port(), "forward": r.Forward.String(),
+		"weight": r.Weight}
 }
 
 func (s shown) virtual(v *Virtual) jsonObject {
 	o := jsonObject{
-		"id": v.ID, "server": nil, "port": v.Addr.Port(), "fwm": nil, "addressfamily": "inet",
-		"num_connects": v.NumConnects,
-		"fallback":     v.Fallback.json(), "own": ownValues(v), "ipvsadm": v.ipvsadm(),
+		"id": v.ID, "server": orNull(lvs.FormatAddr(v.Addr.Addr()), v.Mark == 0), "port": v.Addr.Port(),
+		"fwm": orNull(v.Mark, v.Mark > 0), "addressfamily": "inet", "num_connects": v.NumConnects,
+		"fallback": v.Fallback.json(), "own": ownValues(v), "ipvsadm": v.ipvsadm(),
 	}
 	if v.IPv6 {
 		o["addressfamily"] = "inet6"
-	}
-	if v.Protocol == lvs.Mark {
-		o["fwm"] = v.Mark
-	} else {
-		o["server"] = lvs.FormatAddr(v.Addr.Addr())
 	}
 	reals := make([]jsonObject, len(v.Reals))
 	for i := range v.Reals {
@@ -159,13 +164,10 @@ func (s shown) virtual(v *Virtual) jsonObject {
 		o["steps"] = stepsJSON(v.Steps)
 	}
 	s.addAll(o, v, &v.Settings)
-	o["protocol"] = v.Protocol.String()
-	if s.hidesSecrets {
-		o["request"] = text(withoutLogin(v.Request))
-		if list, written := o["alsocheck"].([]text); written {
-			for i, line := range list {
-				list[i] = text(withoutLogin(string(line)))
-			}
+	o["request"] = s.text(v.Request)
+	if list, written := o["alsocheck"].([]text); written {
+		for i, line := range list {
+			list[i] = s.text(string(line))
 		}
 	}
 	return o
@@ -210,23 +212,17 @@ func (v *Virtual) ipvsadm() string {
 
 func (s shown) real(v *Virtual, r *Real) jsonObject {
 	request, receive := v.Asks(r)
-	url, port := v.URL(r), v.PortOf(r)
-	if s.hidesSecrets {
-		request, url = withoutLogin(request), withoutLogin(url)
-	}
+	port := v.PortOf(r)
 	o := jsonObject{
-		"server":      lvs.FormatAddr(r.Addr.Addr()),
-		"port":        r.Addr.Port(),
-		"forward":     r.Forward.String(),
-		"weight":      r.Weight,
 		"l-threshold": orNull(r.Lower, r.hasLower),
 		"u-threshold": orNull(r.Upper, r.hasUpper),
-		"request":     text(request),
+		"request":     s.text(request),
 		"receive":     text(receive),
 		"own_request": r.OwnRequest,
 		"checkport":   orNull(port, port > 0),
-		"url":         text(url),
+		"url":         s.text(v.URL(r)),
 	}
+	maps.Copy(o, r.json())
 	if r.Backup {
 		o["backup"] = true
 	}

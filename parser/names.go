@@ -85,7 +85,7 @@ func (s *section) effectiveProtocol() lvs.Protocol {
 
 // ownFallback is the fallback server of a section, nil when it has none. Without a port it uses the section's port. A
 // mark has no protocol; a service name then means its first entry.
-func (r *resolver) ownFallback(s *section, v *Virtual) *Fallback {
+func (r *resolver) ownFallback(s *section, v *Virtual) *Real {
 	f, protocol := s.fallback, v.Protocol.String()
 	if f == nil {
 		return nil
@@ -102,7 +102,7 @@ func (r *resolver) ownFallback(s *section, v *Virtual) *Fallback {
 
 // globalFallback is the fallback server for all sections of a family. A service name that is known for only one
 // protocol means the same port for the other.
-func (r *resolver) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
+func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 	if f == nil {
 		return nil
 	}
@@ -122,13 +122,14 @@ func (r *resolver) globalFallback(f *fallbackLine, ipv6 bool) *GlobalFallback {
 }
 
 // fallbackServer is a fallback server with its address, nil when it has none.
-func (r *resolver) fallbackServer(at finder, f *fallbackLine, ipv6 bool, port names.PortLookup) *Fallback {
-	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.host, ipv6)
+func (r *resolver) fallbackServer(at finder, f *realLine, ipv6 bool, port names.PortLookup) *Real {
+	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.hosts[0], ipv6)
 	if !ok || !at.hasNumber(fallbackPort, f.line, f.port, port) {
 		return nil
 	}
-	return &Fallback{Addr: netip.AddrPortFrom(addr, port.Value), Forward: f.forward,
-		At: f.line.position()}
+	server := f.server
+	server.Addr = netip.AddrPortFrom(addr, port.Value)
+	return &server
 }
 
 // servers makes the real servers of a line: one, or those of a range.
@@ -172,7 +173,6 @@ func (r *resolver) servers(s *section, line *realLine, v *Virtual) {
 		return
 	}
 	server := line.server
-	server.At = line.line.position()
 	server.Named = r.named(line, s.IPv6, server, number)
 	for addr := first; count > 0; addr, count = addr.Next(), count-1 {
 		server.Addr = netip.AddrPortFrom(addr, number)

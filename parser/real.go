@@ -10,8 +10,8 @@ import (
 	"ldirectord/lvs"
 )
 
-// realLine is one line of real servers as written. Its problems are reported after the section: the Perl ldirectord
-// reads real servers last.
+// realLine is one line of real servers, or of a fallback server, as written. The problems of real servers are reported
+// after the section: the Perl ldirectord reads them last.
 type realLine struct {
 	line    line
 	hosts   []string // one, or the ends of a range; none if they were refused
@@ -27,7 +27,7 @@ const usualReals = 4
 
 func readReal(v *value) {
 	s := v.section
-	r := realLine{line: v.line, server: Real{Backup: v.line.name == "backup"}}
+	r := realLine{line: v.line, server: Real{Backup: v.line.name == "backup", At: v.line.position()}}
 	if r.readEndpoint(v); v.problem == nil {
 		r.readSettings(v)
 	}
@@ -184,16 +184,22 @@ func (r *realLine) readNumbers(v *value, before, after string) {
 	}
 	weighted, skipped := false, ""
 	for _, word := range list {
-		isNumber := word != "" && isDigit(word[0])
-		switch {
-		case isNumber && weighted:
+		isLower, isUpper := strings.HasPrefix(word, "l:"), strings.HasPrefix(word, "u:")
+		switch isNumber := word != "" && isDigit(word[0]); {
+		case word == "":
+			weighted = true
+		case isNumber && !weighted:
+			r.server.Weight, weighted = v.bounded("weight", word, word, maxWeight), true
+		case isLower && !r.server.hasLower:
+			r.server.Lower, r.server.hasLower = v.bounded("threshold", word[2:], word, maxThreshold), true
+		case isUpper && !r.server.hasUpper:
+			r.server.Upper, r.server.hasUpper = v.bounded("threshold", word[2:], word, maxThreshold), true
+		case isNumber || isLower || isUpper:
 			v.trailer(word)
-		case word != "" && !isNumber && !isThreshold(word):
+		default:
 			skipped = cmp.Or(skipped, word)
 			continue
 		}
-		weighted = weighted || isNumber || word == ""
-		r.readNumber(v, word)
 		if skipped != "" {
 			v.warn(loose, "%q is ignored", skipped)
 			skipped = ""
@@ -201,24 +207,6 @@ func (r *realLine) readNumbers(v *value, before, after string) {
 	}
 	if skipped != "" {
 		v.trailer(skipped)
-	}
-}
-
-func isThreshold(word string) bool {
-	return strings.HasPrefix(word, "l:") || strings.HasPrefix(word, "u:")
-}
-
-func (r *realLine) readNumber(v *value, word string) {
-	switch {
-	case word == "":
-	case word[0] == 'l' && !r.server.hasLower:
-		r.server.Lower, r.server.hasLower = v.bounded("threshold", word[2:], word, maxThreshold), true
-	case word[0] == 'u' && !r.server.hasUpper:
-		r.server.Upper, r.server.hasUpper = v.bounded("threshold", word[2:], word, maxThreshold), true
-	case isDigit(word[0]):
-		r.server.Weight = v.bounded("weight", word, word, maxWeight)
-	default:
-		v.trailer(word)
 	}
 }
 

@@ -4,7 +4,7 @@ package parser
 type globals struct {
 	Global
 	executes            map[string]bool // what Execute holds
-	fallback, fallback6 *fallbackLine
+	fallback, fallback6 *realLine
 }
 
 // section is a virtual service as written: its header and the directives that belong to it. Directives that depend on
@@ -12,7 +12,7 @@ type globals struct {
 type section struct {
 	header
 	v        Virtual
-	fallback *fallbackLine
+	fallback *realLine
 	reals    []realLine
 	marks    []markLine
 
