@@ -31,8 +31,8 @@ func TestAKernelWithoutIPVSIsKnown(t *testing.T) {
 		want   Finding
 	}{
 		"loaded":             {kernel: kernelModules{loaded: loaded}},
-		"to be loaded":       {kernel: kernelModules{loaded: "/nowhere", listed: []string{"ip_vs"}}},
-		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: []string{"xt_mark"}}, want: finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")},
+		"to be loaded":       {kernel: kernelModules{loaded: "/nowhere", listed: "kernel/net/netfilter/ipvs/ip_vs.ko:\n"}},
+		"not in the list":    {kernel: kernelModules{loaded: "/nowhere", listed: "kernel/net/netfilter/xt_mark.ko:\n"}, want: finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")},
 		"no list, it is":     {kernel: kernelModules{loaded: "/nowhere"}, asked: true},
 		"no list, forbidden": {kernel: kernelModules{loaded: "/nowhere"}, err: syscall.EPERM, asked: true},
 		"no list, it is not": {kernel: kernelModules{loaded: "/nowhere"}, err: gone, asked: true, want: finding(

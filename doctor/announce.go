@@ -48,14 +48,14 @@ func announcerRuns() bool {
 }
 
 // client is an address outside of this network: its route is the route of answers to clients.
-func client() netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, 1}) }
+func client() netip.Addr { return netip.MustParseAddr("198.51.100.1") }
 
 const bgpPort = 179
 
 // routersHere are the routers with which this machine has a BGP session.
 func routersHere() (list []netip.Addr, err error) {
-	err = eachSocket(func(state string, from, to netip.AddrPort) {
-		if state == stateEstablished && (from.Port() == bgpPort || to.Port() == bgpPort) {
+	err = eachSocket(stateEstablished, func(from, to netip.AddrPort) {
+		if from.Port() == bgpPort || to.Port() == bgpPort {
 			list = append(list, to.Addr())
 		}
 	})

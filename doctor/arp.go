@@ -1,40 +1,43 @@
 package doctor
 
 import (
-	"bytes"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 )
 
 // arp finds the owners of IPv4 addresses (RFC 826).
-type arp struct{ *packet.Conn }
+type arp struct {
+	*packet.Conn
+	inquiry
+}
 
 // openARP opens a socket for the ARP packets of a device (packet(7)); this needs CAP_NET_RAW.
-func openARP(d device) (protocol, error) {
-	conn, err := packet.Listen(&d.Interface, packet.Datagram, unix.ETH_P_ARP, nil)
-	return arp{conn}, err
+func openARP(q inquiry) (protocol, error) {
+	conn, err := packet.Listen(&q.device.Interface, packet.Datagram, unix.ETH_P_ARP, nil)
+	return arp{conn, q}, err
 }
 
 // A packet begins with the types Ethernet and IPv4, the lengths of their addresses, and the operation.
-var (
-	arpRequest = []byte{0, 1, 8, 0, 6, 4, 0, 1}
-	arpReply   = []byte{0, 1, 8, 0, 6, 4, 0, 2}
+const (
+	arpRequest = "\x00\x01\x08\x00\x06\x04\x00\x01"
+	arpReply   = "\x00\x01\x08\x00\x06\x04\x00\x02"
+	arpLength  = 28
+	everyone   = "\xff\xff\xff\xff\xff\xff"
 )
 
-const arpLength = 28
-
-func (a arp) send(q question) error {
-	everyone := &packet.Addr{HardwareAddr: net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}
-	_, err := a.WriteTo(requestFor(q), everyone)
+func (a arp) send(addr netip.Addr) error {
+	_, err := a.WriteTo(a.request(addr), &packet.Addr{HardwareAddr: net.HardwareAddr(everyone)})
 	return err
 }
 
-func requestFor(q question) []byte {
-	return slices.Concat(arpRequest, q.device.HardwareAddr, q.source.AsSlice(), make([]byte, 6), q.addr.AsSlice())
+func (q inquiry) request(addr netip.Addr) []byte {
+	return slices.Concat([]byte(arpRequest), q.device.HardwareAddr, q.source.AsSlice(), make([]byte, 6),
+		addr.AsSlice())
 }
 
 func (a arp) receive(buffer []byte) (int, error) {
@@ -44,7 +47,7 @@ func (a arp) receive(buffer []byte) (int, error) {
 
 // read reads a reply.
 func (arp) read(b []byte) (addr netip.Addr, hardware string, ok bool) {
-	if len(b) < arpLength || !bytes.HasPrefix(b, arpReply) {
+	if len(b) < arpLength || !strings.HasPrefix(string(b), arpReply) {
 		return netip.Addr{}, "", false
 	}
 	return netip.AddrFrom4([4]byte(b[14:])), net.HardwareAddr(b[8:14]).String(), true

@@ -42,14 +42,12 @@ func (f *facts) ask(ctx context.Context) {
 		defer mu.Unlock()
 		f.neighbours.add(addr, hardware)
 	}
-	for _, questions := range f.questions() { // before any probe: notes impossible ones
-		at("who answers on "+questions[0].device.Name, func() error {
-			return askNeighbours(network, questions, answers)
-		})
+	for _, q := range f.inquiries() { // before any probe: notes impossible ones
+		at("who answers on "+q.device.Name, func() error { return askNeighbours(network, q, answers) })
 	}
 	at("sockets", func() error {
 		f.listening = listeners{}
-		return eachSocket(f.listening.add)
+		return eachSocket(stateListen, f.listening.add)
 	})
 	if servers := f.fallbackServers(); len(servers) > 0 {
 		at("fallback servers", func() error {
@@ -98,7 +96,9 @@ func (f *facts) note(what string, err error) {
 }
 
 // miss notes what could not be looked at, and why.
-func (f *facts) miss(format string, args ...any) { f.unread = append(f.unread, fmt.Sprintf(format, args...)) }
+func (f *facts) miss(format string, args ...any) {
+	f.unread = append(f.unread, fmt.Sprintf(format, args...))
+}
 
 // link is a device and a family of addresses.
 type link struct {
@@ -106,25 +106,21 @@ type link struct {
 	ipv6   bool
 }
 
-// questions are, for each link, the virtual addresses, for which no real server may answer, and the servers' own
+// inquiries ask, on each link, for the virtual addresses, for which no real server may answer, and for the servers' own
 // addresses, which identify the servers.
-func (f *facts) questions() [][]question {
-	var list [][]question
+func (f *facts) inquiries() (list []inquiry) {
 	for l, addrs := range f.links() {
-		d, source := f.sourceOn(l, addrs)
-		if !source.IsValid() {
+		q := f.inquiryOn(l, addrs)
+		if !q.source.IsValid() {
 			f.miss("who answers on %s: no address or no ARP there", l.device)
 			continue
 		}
-		var questions []question
-		for _, addr := range slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare) {
-			questions = append(questions, question{device: d, source: source, addr: addr})
-		}
-		if len(questions) > maxQuestions {
-			questions = questions[:maxQuestions]
+		q.addrs = slices.SortedFunc(maps.Keys(addrs), netip.Addr.Compare)
+		if len(q.addrs) > maxQuestions {
+			q.addrs = q.addrs[:maxQuestions]
 			f.miss("who answers on %s: all addresses but the first %d", l.device, maxQuestions)
 		}
-		list = append(list, questions)
+		list = append(list, q)
 	}
 	return list
 }
@@ -154,19 +150,19 @@ func (f *facts) links() map[link]map[netip.Addr]bool {
 	return links
 }
 
-// sourceOn returns a device and one of its addresses as source: a virtual one only if there is no other.
-func (f *facts) sourceOn(l link, virtual map[netip.Addr]bool) (found device, source netip.Addr) {
+// inquiryOn has a device and one of its addresses as source: a virtual one only if there is no other.
+func (f *facts) inquiryOn(l link, virtual map[netip.Addr]bool) (q inquiry) {
 	for _, d := range f.devices {
 		if d.Name != l.device || !d.is(net.FlagUp) || len(d.HardwareAddr) != 6 {
 			continue
 		}
 		for _, p := range d.prefixes {
-			if p.Addr().Is6() == l.ipv6 && (!source.IsValid() || virtual[source]) {
-				found, source = d, p.Addr()
+			if p.Addr().Is6() == l.ipv6 && (!q.source.IsValid() || virtual[q.source]) {
+				q.device, q.source = d, p.Addr()
 			}
 		}
 	}
-	return found, source
+	return q
 }
 
 func isMasqueraded(s director.Service) bool {

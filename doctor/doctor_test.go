@@ -84,12 +84,12 @@ func TestJudgeMarks(t *testing.T) {
 
 // Each question is sent again, as a packet may be lost.
 func TestQuestionsAreSentTwice(t *testing.T) {
-	questions := []question{{addr: addrOf("192.0.2.10"), device: device{Interface: net.Interface{Name: "eth0"}}}, {addr: addrOf("192.0.2.11"), device: device{Interface: net.Interface{Name: "eth0"}}}}
+	q := inquiry{device: device{Interface: net.Interface{Name: "eth0"}}, addrs: []netip.Addr{addrOf("192.0.2.10"), addrOf("192.0.2.11")}}
 	synctest.Test(t, func(t *testing.T) {
 		var sent []string
 		start := time.Now()
-		err := sendTwice(t.Context(), questions, func(q question) error {
-			sent = append(sent, fmt.Sprint(q.addr, time.Since(start)))
+		err := q.sendTwice(t.Context(), func(addr netip.Addr) error {
+			sent = append(sent, fmt.Sprint(addr, time.Since(start)))
 			return nil
 		})
 		want := []string{"192.0.2.10 0s", "192.0.2.11 0s", "192.0.2.10 " + resendAfter.String(), "192.0.2.11 " + resendAfter.String()}
@@ -99,14 +99,14 @@ func TestQuestionsAreSentTwice(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), resendAfter/2)
 		defer cancel()
 		n := 0
-		if err := sendTwice(ctx, questions, func(question) error { n++; return nil }); err != nil || n != 2 {
+		if err := q.sendTwice(ctx, func(netip.Addr) error { n++; return nil }); err != nil || n != 2 {
 			t.Errorf("after the end of time: %d, %v", n, err)
 		}
 		n = 0
-		if err := sendTwice(t.Context(), questions, func(question) error { n++; return os.ErrDeadlineExceeded }); err != nil || n != 1 {
+		if err := q.sendTwice(t.Context(), func(netip.Addr) error { n++; return os.ErrDeadlineExceeded }); err != nil || n != 1 {
 			t.Errorf("on a socket whose time is over: %d, %v", n, err)
 		}
-		err = sendTwice(t.Context(), questions, func(question) error { return errors.New("no buffers") })
+		err = q.sendTwice(t.Context(), func(netip.Addr) error { return errors.New("no buffers") })
 		if err == nil || err.Error() != "asking for 192.0.2.10 on eth0: no buffers" {
 			t.Errorf("got %v", err)
 		}
@@ -126,9 +126,10 @@ func TestNeighboursOfAllLinksAreMerged(t *testing.T) {
 
 // A solicitation contains the target and our hardware address (RFC 4861, section 4.3).
 func TestSolicitation(t *testing.T) {
-	q := question{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}}, addr: addrOf("2001:db8::10:2030")}
-	got, err := ndp.MarshalMessage(solicitation(q))
-	want := slices.Concat([]byte{135, 0, 0, 0, 0, 0, 0, 0}, q.addr.AsSlice(), []byte{1, 1, 2, 0, 0, 0, 0, 1})
+	addr := addrOf("2001:db8::10:2030")
+	q := inquiry{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}}}
+	got, err := ndp.MarshalMessage(q.solicitation(addr))
+	want := slices.Concat([]byte{135, 0, 0, 0, 0, 0, 0, 0}, addr.AsSlice(), []byte{1, 1, 2, 0, 0, 0, 0, 1})
 	if err != nil || len(got) != len(want) || !slices.Equal(got[4:], want[4:]) || got[0] != 135 {
 		t.Errorf("% x, %v, want % x", got, err, want)
 	}

@@ -432,11 +432,11 @@ var examineCases = map[string]examineCase{
 		config: byGate + "  scheduler = mh\n", want: "warning take-over",
 	},
 	"modules that the kernel lacks": {
-		config: byGate + "  scheduler = sed\n", spoil: func(f *facts) { f.modules = kernelModules{listed: []string{"ip_vs"}, loaded: "/nowhere"} }, want: "broken missing-module",
+		config: byGate + "  scheduler = sed\n", spoil: func(f *facts) { f.modules = kernelModules{listed: "ipvs/ip_vs.ko:\n", loaded: "/nowhere"} }, want: "broken missing-module",
 	},
 	"a kernel without IPVS": {
 		config: byGate + "  scheduler = sed\n", spoil: func(f *facts) {
-			f.noIPVS, f.modules = finding("no-ipvs", "no module", "modprobe ip_vs"), kernelModules{listed: []string{"ip_vs_rr"}, loaded: "/nowhere"}
+			f.noIPVS, f.modules = finding("no-ipvs", "no module", "modprobe ip_vs"), kernelModules{listed: "ipvs/ip_vs_rr.ko:\n", loaded: "/nowhere"}
 		}, want: "broken no-ipvs",
 	},
 	"pings that are forbidden": {
@@ -621,11 +621,10 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	f.routes[routeQuery{to: addrOf("192.0.2.99")}] = route{device: "eth0", gateway: true}
 	routed := strings.ReplaceAll(strings.ReplaceAll(byGate, "10:80", "10:81"), "192.0.2.21", "192.0.2.99")
 	f.services = servicesOf(t, byGate+byGate6+routed+strings.ReplaceAll(byMasq, "10:80", "11:80"))
-	asked := f.questions()
 	var got []string
-	for _, questions := range asked {
-		for _, q := range questions {
-			got = append(got, q.device.Name+" "+q.source.String()+" "+q.addr.String())
+	for _, q := range f.inquiries() {
+		for _, addr := range q.addrs {
+			got = append(got, q.device.Name+" "+q.source.String()+" "+addr.String())
 		}
 	}
 	slices.Sort(got)
@@ -635,7 +634,7 @@ func TestNeighboursAreAskedForVirtualAddressesAndServers(t *testing.T) {
 	}
 	f.devices[2].Flags = 0
 	f.services = servicesOf(t, byGate)
-	if asked := f.questions(); len(asked) > 0 || len(f.unread) != 1 {
+	if asked := f.inquiries(); len(asked) > 0 || len(f.unread) != 1 {
 		t.Errorf("on an interface that is down: %v, not looked at %v", asked, f.unread)
 	}
 }
@@ -665,7 +664,7 @@ func TestAnswersOfNeighboursAreRead(t *testing.T) {
 			t.Errorf("an ARP packet of %d bytes is read", n)
 		}
 	}
-	request := requestFor(question{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}}, source: addrOf("192.0.2.1"), addr: addrOf("192.0.2.10")})
+	request := inquiry{device: device{Interface: net.Interface{HardwareAddr: []byte{2, 0, 0, 0, 0, 1}}}, source: addrOf("192.0.2.1")}.request(addrOf("192.0.2.10"))
 	if _, _, ok := (arp{}).read(request); ok || len(request) != arpLength {
 		t.Error("a request is taken for a reply")
 	}
@@ -703,7 +702,7 @@ func TestListeningSocketsAreRead(t *testing.T) {
    5: zz:0054 0 0A
    6: 00:0054 0 0A
    7:
-`), l.add)
+`), stateListen, l.add)
 	if err != nil {
 		t.Fatal(err)
 	}

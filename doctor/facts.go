@@ -120,7 +120,7 @@ func privateHere() (marks []uint32) {
 func mayPing(ctx context.Context) bool {
 	p := icmp.NewPinger()
 	defer p.Close()
-	_, err := p.Ping(ctx, netip.AddrFrom4([4]byte{127, 0, 0, 1}), false, probeTime)
+	_, err := p.Ping(ctx, netip.MustParseAddr("127.0.0.1"), false, probeTime)
 	return !errors.Is(err, icmp.ErrDenied)
 }
 

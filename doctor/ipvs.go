@@ -16,7 +16,7 @@ func withoutIPVS(ctx context.Context, kernel kernelModules, table ipvsctl.Client
 	if kernel.lacks("ip_vs") {
 		return finding("no-ipvs", "it has no module ip_vs; install the package that has it", "")
 	}
-	if len(kernel.listed) > 0 || run.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
+	if kernel.listed != "" || run.Exists(filepath.Join(kernel.loaded, "ip_vs")) {
 		return Finding{}
 	}
 	err := table.Connect(ctx)

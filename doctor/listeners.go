@@ -26,21 +26,17 @@ func (l listeners) accepts(to netip.AddrPort) bool {
 // maxSockets limits how many lines of sockets are read.
 const maxSockets = 1 << 20
 
-func (l listeners) add(state string, from, _ netip.AddrPort) {
-	if state == stateListen {
-		l[from] = true
-	}
-}
+func (l listeners) add(from, _ netip.AddrPort) { l[from] = true }
 
-// eachSocket reads /proc/net/tcp and tcp6 of the thread's namespace (proc_pid_net(5)).
-func eachSocket(do func(state string, from, to netip.AddrPort)) error {
+// eachSocket reads the sockets in a state from /proc/net/tcp and tcp6 of the thread's namespace (proc_pid_net(5)).
+func eachSocket(state string, do func(from, to netip.AddrPort)) error {
 	for _, name := range []string{"tcp", "tcp6"} {
 		f, err := os.Open("/proc/thread-self/net/" + name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // a kernel without IPv6
 		}
 		if err == nil {
-			err = readSockets(f, do)
+			err = readSockets(f, state, do)
 			f.Close()
 		}
 		if err != nil {
@@ -56,20 +52,20 @@ const (
 	stateEstablished = "01"
 )
 
-func readSockets(r io.Reader, do func(state string, from, to netip.AddrPort)) error {
+func readSockets(r io.Reader, state string, do func(from, to netip.AddrPort)) error {
 	lines := bufio.NewScanner(r)
 	for n := 0; lines.Scan(); n++ {
 		if n == maxSockets {
 			return fmt.Errorf("more than %d", maxSockets)
 		}
 		words := strings.Fields(lines.Text())
-		if len(words) < 4 || words[3] != stateListen && words[3] != stateEstablished {
+		if len(words) < 4 || words[3] != state {
 			continue
 		}
 		from, ok := parseSocket(words[1])
 		to, _ := parseSocket(words[2])
 		if ok {
-			do(words[3], from, to)
+			do(from, to)
 		}
 	}
 	return lines.Err()

@@ -1,12 +1,11 @@
 package doctor
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"ldirectord/run"
 
@@ -15,8 +14,8 @@ import (
 
 // kernelModules are the modules of the running kernel.
 type kernelModules struct {
-	listed []string // by path, as depmod(8) lists them; nil: there is no list, as in most containers
-	loaded string   // the folder with an entry for each loaded module
+	listed string // their paths, as depmod(8) lists them; "": there is no list, as in most containers
+	loaded string // the folder with an entry for each loaded module
 }
 
 // maxModuleList bounds each list; that of a distribution's kernel has less than 1 MiB.
@@ -37,21 +36,17 @@ func (m kernelModules) read(folder string) kernelModules {
 	for _, list := range []string{"modules.dep", "modules.builtin"} {
 		text, err := run.ReadFile(filepath.Join(folder, list), maxModuleList)
 		if err != nil {
-			m.listed = nil
+			m.listed = ""
 			return m
 		}
-		for line := range bytes.Lines(text) {
-			path, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":"))
-			name, _, _ := bytes.Cut(path[bytes.LastIndexByte(path, '/')+1:], []byte(".ko"))
-			m.listed = append(m.listed, string(name))
-		}
+		m.listed += string(text)
 	}
 	return m
 }
 
 // lacks reports whether a module is neither loaded nor available. Without a list no module counts as missing.
 func (m kernelModules) lacks(module string) bool {
-	if len(m.listed) == 0 || slices.Contains(m.listed, module) {
+	if m.listed == "" || strings.Contains(m.listed, "/"+module+".ko") {
 		return false
 	}
 	_, err := os.Stat(filepath.Join(m.loaded, module))

@@ -11,11 +11,11 @@ import (
 // discovery finds the owners of IPv6 addresses by neighbour solicitations (RFC 4861).
 type discovery struct {
 	*ndp.Conn
-	index int // of the device
+	inquiry
 }
 
-func openND(d device) (protocol, error) {
-	conn, _, err := ndp.Listen(&d.Interface, ndp.Unspecified)
+func openND(q inquiry) (protocol, error) {
+	conn, _, err := ndp.Listen(&q.device.Interface, ndp.Unspecified)
 	if err != nil {
 		return nil, err
 	}
@@ -26,27 +26,27 @@ func openND(d device) (protocol, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return discovery{conn, d.Index}, nil
+	return discovery{conn, q}, nil
 }
 
-func (n discovery) send(q question) error {
-	group, err := ndp.SolicitedNodeMulticast(q.addr)
+func (n discovery) send(addr netip.Addr) error {
+	group, err := ndp.SolicitedNodeMulticast(addr)
 	if err != nil {
 		return err
 	}
-	from := &ipv6.ControlMessage{HopLimit: ndp.HopLimit, IfIndex: n.index, Src: q.source.AsSlice()}
-	return n.WriteTo(solicitation(q), from, group)
+	from := &ipv6.ControlMessage{HopLimit: ndp.HopLimit, IfIndex: n.device.Index, Src: n.source.AsSlice()}
+	return n.WriteTo(n.solicitation(addr), from, group)
 }
 
-func solicitation(q question) *ndp.NeighborSolicitation {
+func (q inquiry) solicitation(addr netip.Addr) *ndp.NeighborSolicitation {
 	ours := &ndp.LinkLayerAddress{Direction: ndp.Source, Addr: q.device.HardwareAddr}
-	return &ndp.NeighborSolicitation{TargetAddress: q.addr, Options: []ndp.Option{ours}}
+	return &ndp.NeighborSolicitation{TargetAddress: addr, Options: []ndp.Option{ours}}
 }
 
 // receive returns 0 bytes for packets from other devices.
 func (n discovery) receive(buffer []byte) (int, error) {
 	size, by, _, err := n.ReadRaw(buffer)
-	if err == nil && (by == nil || by.IfIndex != n.index) {
+	if err == nil && (by == nil || by.IfIndex != n.device.Index) {
 		return 0, nil
 	}
 	return size, err

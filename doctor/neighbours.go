@@ -12,11 +12,11 @@ import (
 	"ldirectord/run"
 )
 
-// question is a request on a device for the owner of an address.
-type question struct {
+// inquiry asks on a device for the owners of addresses.
+type inquiry struct {
 	device device
 	source netip.Addr // our address on that device
-	addr   netip.Addr
+	addrs  []netip.Addr
 }
 
 // neighbours are the hardware addresses that answered for an address.
@@ -32,7 +32,7 @@ func (n neighbours) add(addr netip.Addr, hardware string) {
 type protocol interface {
 	SetDeadline(time.Time) error
 	Close() error
-	send(question) error
+	send(netip.Addr) error
 	receive(buffer []byte) (n int, err error)
 	// read returns the address and the hardware address of an answer.
 	read(answer []byte) (addr netip.Addr, hardware string, ok bool)
@@ -40,22 +40,22 @@ type protocol interface {
 
 // askNeighbours sends the requests for one device and family and collects answers until ctx ends. It always waits that
 // long, because only an answer shows a server that should not answer.
-func askNeighbours(ctx context.Context, questions []question, found func(netip.Addr, string)) error {
-	d, open := questions[0].device, openARP
-	if questions[0].source.Is6() {
+func askNeighbours(ctx context.Context, q inquiry, found func(netip.Addr, string)) error {
+	open := openARP
+	if q.source.Is6() {
 		open = openND
 	}
-	p, err := open(d)
+	p, err := open(q)
 	if err != nil {
 		return fmt.Errorf("opening a socket to ask for addresses: %w", err)
 	}
 	defer p.Close()
 	deadline, _ := ctx.Deadline()
 	if err := p.SetDeadline(deadline); err != nil {
-		return fmt.Errorf("asking for addresses on %s: %w", d.Name, err)
+		return fmt.Errorf("asking for addresses on %s: %w", q.device.Name, err)
 	}
 	sent := make(chan error, 1)
-	go func() { sent <- sendTwice(ctx, questions, p.send) }()
+	go func() { sent <- q.sendTwice(ctx, p.send) }()
 	return errors.Join(receiveAll(p, found), <-sent)
 }
 
@@ -76,19 +76,19 @@ func receiveAll(p protocol, found func(addr netip.Addr, hardware string)) error 
 	}
 }
 
-// resendAfter is when a question is sent again, as its packet may be lost.
+// resendAfter is when a request is sent again, as its packet may be lost.
 const resendAfter = probeTime / 3
 
 // sendTwice sends requests, and again later, unless ctx or the socket's deadline ends before.
-func sendTwice(ctx context.Context, questions []question, send func(question) error) error {
+func (q inquiry) sendTwice(ctx context.Context, send func(netip.Addr) error) error {
 	for range 2 {
-		for _, q := range questions {
-			err := send(q)
+		for _, addr := range q.addrs {
+			err := send(addr)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("asking for %s on %s: %w", q.addr, q.device.Name, err)
+				return fmt.Errorf("asking for %s on %s: %w", addr, q.device.Name, err)
 			}
 		}
 		if !run.Pause(ctx, resendAfter) {
