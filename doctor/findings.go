@@ -4,8 +4,10 @@ import (
 	_ "embed" // the findings are part of the program
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Severities that decide something, see findings.txt.
@@ -22,19 +24,17 @@ var findingsText string
 // row is a finding of findings.txt.
 type row struct{ severity, directive, text, fix string }
 
-var rows = readRows()
+// written is a row as it is written: its name, severity and directive, the lines of its text, and the command.
+var written = regexp.MustCompile(`(?m)^## (.+?), (\w+)(?:, (\w+))?\n((?:.+\n)+?)(?:fix: (.+)\n)?$`)
 
-func readRows() map[string]row {
+// rows are read when something is found.
+var rows = sync.OnceValue(func() map[string]row {
 	all := map[string]row{}
-	for _, part := range strings.Split(findingsText, "\n## ")[1:] {
-		title, text, _ := strings.Cut(part, "\n")
-		text, _, _ = strings.Cut(text, "\n#") // the next chapter
-		text, fix, _ := strings.Cut(text, "\nfix: ")
-		words := append(strings.Split(title, ", "), "")
-		all[words[0]] = row{words[1], words[2], strings.Join(strings.Fields(text), " "), strings.TrimSpace(fix)}
+	for _, part := range written.FindAllStringSubmatch(findingsText, -1) {
+		all[part[1]] = row{part[2], part[3], strings.Join(strings.Fields(part[4]), " "), part[5]}
 	}
 	return all
-}
+})
 
 // finding returns a finding by its name, with these values in its text and its command.
 func finding(name string, values ...any) Finding {
@@ -42,7 +42,7 @@ func finding(name string, values ...any) Finding {
 		n, _ := strconv.Atoi(place) // every place is a number
 		return fmt.Sprint(values[n-1])
 	}
-	r := rows[name]
+	r := rows()[name]
 	kind, _, _ := strings.Cut(name, " ")
 	return Finding{Severity: r.severity, Kind: kind, Text: os.Expand(r.text, value),
 		Command: os.Expand(r.fix, value), directive: r.directive}

@@ -38,9 +38,9 @@ func askRoute(q routeQuery, devices []device) (route, error) {
 		return route{}, nil
 	}
 	best := answer[0]
-	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil, mtu: best.MTU}
-	found.source, _ = netip.AddrFromSlice(best.Src)
-	found.source = found.source.Unmap()
+	source, _ := netip.AddrFromSlice(best.Src)
+	found := route{local: best.Type == unix.RTN_LOCAL, gateway: best.Gw != nil || best.Via != nil, mtu: best.MTU,
+		source: source.Unmap()}
 	for _, d := range devices {
 		if d.Index == best.LinkIndex {
 			found.device, found.mtu = d.Name, cmp.Or(best.MTU, d.MTU)

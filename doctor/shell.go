@@ -1,11 +1,11 @@
 package doctor
 
 import (
-	"bufio"
 	"cmp"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"strings"
 
 	"ldirectord/checker/oracle"
 	"ldirectord/notify"
@@ -78,6 +78,8 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 	return f.diagnostics(cfg.Name)
 }
 
+const maxFirstLine = 4 << 10 // bytes
+
 // lacking is the missing program for running a file: the file itself, or the interpreter in its first line; "" for
 // none.
 func lacking(path string) string {
@@ -89,14 +91,10 @@ func lacking(path string) string {
 		return ""
 	}
 	defer file.Close()
-	line, _ := bufio.NewReader(file).ReadSlice('\n')
-	script, is := strings.CutPrefix(string(line), "#!")
-	words := strings.Fields(script)
-	if !is || len(words) == 0 {
-		return ""
-	}
-	if _, err := exec.LookPath(words[0]); err != nil {
-		return words[0] + " for " + path
+	var interpreter string
+	_, err = fmt.Fscanf(io.LimitReader(file, maxFirstLine), "#!%s", &interpreter)
+	if _, missing := exec.LookPath(interpreter); err == nil && missing != nil {
+		return interpreter + " for " + path
 	}
 	return ""
 }

@@ -93,17 +93,16 @@ func openTo(path string) (why, command string) {
 	if err != nil {
 		return "", ""
 	}
-	owner, mode := info.Sys().(*syscall.Stat_t), info.Mode()
-	writable := mode.Perm() & 0o002
+	owner, mode, others := info.Sys().(*syscall.Stat_t), info.Mode(), fs.FileMode(0o002)
 	if owner.Gid != 0 {
-		writable |= mode.Perm() & 0o020
+		others = 0o022
 	}
 	sticky := mode.IsDir() && mode&fs.ModeSticky != 0
 	switch {
 	case owner.Uid != 0 && int(owner.Uid) != os.Geteuid():
 		return fmt.Sprintf("%s belongs to %s", path, instance.UserName(int(owner.Uid))), "chown root " +
 			printable.ShellWord(path)
-	case writable != 0 && !sticky:
+	case mode&others != 0 && !sticky:
 		return fmt.Sprintf("%s has mode %#o", path, mode.Perm()), "chmod go-w " + printable.ShellWord(path)
 	}
 	return "", ""

@@ -45,12 +45,14 @@ func target(rule string) string { return after(rule, "-j", "-g") }
 
 // after returns the word after the first of some options in a rule, or "".
 func after(rule string, options ...string) string {
-	all := words(rule)
-	i := slices.IndexFunc(all, func(word string) bool { return slices.Contains(options, word) })
-	if i < 0 || i+1 == len(all) {
-		return ""
+	before := ""
+	for _, word := range words(rule) {
+		if slices.Contains(options, before) {
+			return word
+		}
+		before = word
 	}
-	return all[i+1]
+	return ""
 }
 
 // A generation is one of our chains with all its rules.
@@ -66,12 +68,10 @@ type state struct {
 	// the rules of PREROUTING before our first jump, without the jumps of other daemons
 	before []string
 	// the position of a new jump in PREROUTING, from 1: after the jumps of daemons at its start
-	jumpAt     int
-	otherJumps map[string]string // for each of our chains a chain other than PREROUTING that jumps to it
+	jumpAt int
 }
 
-func readState(table listing, prefix string) state {
-	s := state{otherJumps: map[string]string{}}
+func readState(table listing, prefix string) (s state) {
 	for chain, rules := range table {
 		if number(chain, prefix) > 0 {
 			g := generation{chain: chain}
@@ -79,12 +79,6 @@ func readState(table listing, prefix string) state {
 				g.rules = append(g.rules, normal(rule))
 			}
 			s.generations = append(s.generations, g)
-			continue
-		}
-		for _, rule := range rules {
-			if to := target(rule); chain != prerouting && number(to, prefix) > 0 {
-				s.otherJumps[to] = chain
-			}
 		}
 	}
 	slices.SortFunc(s.generations, func(a, b generation) int {
@@ -159,26 +153,37 @@ func (s *state) changes(prefix string, want []string) (commands []command) {
 	return commands
 }
 
-// unused is a name for the next generation.
+// unused is a name for the next generation, with the first number that is free.
 func (s *state) unused(prefix string) string {
-	for n := 1; ; n++ {
-		name := prefix + strconv.Itoa(n)
-		if !slices.ContainsFunc(s.generations, func(g generation) bool { return g.chain == name }) {
-			return name
+	n := 1
+	for _, g := range s.generations {
+		if number(g.chain, prefix) == n {
+			n++
 		}
 	}
+	return prefix + strconv.Itoa(n)
 }
 
 func jumpTo(chain string) string { return "-j " + chain }
 
 // number is the number of a generation with this daemon's prefix; 0 for other chains.
 func number(chain, prefix string) int {
-	digits, ok := strings.CutPrefix(chain, prefix)
-	n, err := strconv.ParseUint(digits, 10, 16)
-	if !ok || err != nil || strconv.FormatUint(n, 10) != digits {
+	n, _ := strconv.ParseUint(strings.TrimPrefix(chain, prefix), 10, 16) // if it fails, the name is another one
+	if chain != prefix+strconv.FormatUint(n, 10) {
 		return 0
 	}
 	return int(n)
+}
+
+// leading is a chain other than PREROUTING with a rule that leads to one of our chains; "" for none.
+func (l listing) leading(to string) string {
+	for chain, rules := range l {
+		leads := func(rule string) bool { return target(rule) == to }
+		if chain != prerouting && slices.ContainsFunc(rules, leads) {
+			return chain
+		}
+	}
+	return ""
 }
 
 // reachable returns the chains that a packet can pass from one on, such as PREROUTING.

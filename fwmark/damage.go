@@ -5,29 +5,32 @@ import (
 	"slices"
 )
 
+// report has a line for each difference.
+type report []string
+
+func (r *report) add(format string, args ...any) { *r = append(*r, fmt.Sprintf(format, args...)) }
+
 // damage describes changes by other programs or by hand, or by an interrupted run. With known, set has the rules of the
 // last Sync; without it, only states that no Sync leaves are reported.
 func damage(now state, known bool, set []string) []string {
-	var lines []string
-	report := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-
+	var lines report
 	used := now.used()
 	for _, rule := range now.before {
-		report("the rule %q was before the jump to our chain", rule)
+		lines.add("the rule %q was before the jump to our chain", rule)
 	}
 	for _, g := range now.generations {
 		switch {
 		case len(g.jumps) == 0 && (!known || g.chain != used.chain):
-			report("chain %s was left over, without a jump", g.chain)
+			lines.add("chain %s was left over, without a jump", g.chain)
 		case g.chain != used.chain:
-			report("chain %s was left over", g.chain)
+			lines.add("chain %s was left over", g.chain)
 		}
 		for i, jump := range g.jumps {
 			switch {
 			case jump != jumpTo(g.chain):
-				report("the jump to chain %s had become %q", g.chain, jump)
+				lines.add("the jump to chain %s had become %q", g.chain, jump)
 			case slices.Contains(g.jumps[:i], jump):
-				report("the jump to chain %s was there twice", g.chain)
+				lines.add("the jump to chain %s was there twice", g.chain)
 			}
 		}
 	}
@@ -35,11 +38,11 @@ func damage(now state, known bool, set []string) []string {
 		return lines
 	}
 	if used.chain == "" {
-		report("our chain was gone")
+		lines.add("our chain was gone")
 		return lines
 	}
 	if len(used.jumps) == 0 {
-		report("the jump to chain %s was gone", used.chain)
+		lines.add("the jump to chain %s was gone", used.chain)
 	}
 	return append(lines, rulesDamage(used, set)...)
 }
@@ -57,27 +60,26 @@ func (s *state) used() (first generation) {
 	return first
 }
 
-func rulesDamage(g generation, set []string) []string {
-	var lines []string
+func rulesDamage(g generation, set []string) (lines report) {
 	if len(g.rules) == 0 {
-		return []string{fmt.Sprintf("chain %s was empty", g.chain)}
+		lines.add("chain %s was empty", g.chain)
+		return lines
 	}
 	for _, rule := range set {
 		if !slices.Contains(g.rules, rule) {
-			lines = append(lines, fmt.Sprintf("the rule %q was missing in chain %s", rule, g.chain))
+			lines.add("the rule %q was missing in chain %s", rule, g.chain)
 		}
 	}
 	for i, rule := range g.rules {
 		switch {
 		case !slices.Contains(set, rule):
-			lines = append(lines,
-				fmt.Sprintf("the rule %q was in chain %s, and is not our rule", rule, g.chain))
+			lines.add("the rule %q was in chain %s, and is not our rule", rule, g.chain)
 		case slices.Contains(g.rules[:i], rule):
-			lines = append(lines, fmt.Sprintf("the rule %q was twice in chain %s", rule, g.chain))
+			lines.add("the rule %q was twice in chain %s", rule, g.chain)
 		}
 	}
 	if len(lines) == 0 && !slices.Equal(g.rules, set) {
-		lines = append(lines, fmt.Sprintf("the rules of chain %s were in another order", g.chain))
+		lines.add("the rules of chain %s were in another order", g.chain)
 	}
 	return lines
 }

@@ -82,12 +82,13 @@ func (f *family) sync(ctx context.Context, want []string) ([]string, error) {
 			return found, nil
 		}
 		failed, err := f.run(ctx, commands)
-		if from := now.otherJumps[failed.chain]; from != "" {
+		if err == nil {
+			continue
+		}
+		if from := table.leading(failed.chain); from != "" {
 			err = fmt.Errorf("%w (a rule of chain %s leads to it)", err, from)
 		}
-		if err != nil {
-			return found, err
-		}
+		return found, err
 	}
 	return found, errors.New("the rules are not as they were set")
 }

@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -115,20 +116,17 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request,
 		return
 	}
 	header.Set("Content-Type", contentType)
-	compress := strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
-	if compress {
+	to := io.Writer(w)
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		header.Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		defer z.Close()
+		to = z
 	}
 	if !found {
 		w.WriteHeader(http.StatusNotFound)
 	}
-	if !compress {
-		_, _ = w.Write(body) // an error is the client's, here and below
-		return
-	}
-	z := gzip.NewWriter(w)
-	_, _ = z.Write(body)
-	_ = z.Close()
+	_, _ = to.Write(body) // an error is the client's
 }
 
 // foreign is why a request is not meant for this machine; "" if it is. A foreign name that leads here (DNS rebinding)

@@ -34,7 +34,7 @@ type Options struct {
 	Plan     *director.Plan
 	Programs bool // external checks are run; else their servers are in service here when they are in the live table
 	// Changed returns another plan when the file has changed, else nil. It is called after each reading.
-	Changed func(ctx context.Context) *director.Plan
+	Changed func() *director.Plan
 	Say     func(line string)  // gets what happens, a line each
 	Update  func(Report) error // gets the report after each reading
 }
@@ -112,7 +112,7 @@ func (s *shadow) watch(ctx context.Context) {
 		if s.look(ctx); s.Changed == nil || ctx.Err() != nil {
 			continue
 		}
-		if p := s.Changed(ctx); p != nil {
+		if p := s.Changed(); p != nil {
 			s.adopt(p)
 			_ = s.director.Reload(ctx, p) // it fails with ctx alone
 		}

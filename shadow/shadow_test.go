@@ -150,7 +150,7 @@ func (f *farm) shadow(text string, programs bool) (stop func() Report) {
 	go func() {
 		r, err := Run(ctx, Options{
 			Live: carrying{f.table}, Plan: plan, Programs: programs,
-			Changed: func(context.Context) *director.Plan { defer f.locked()(); p := f.file; f.file = nil; return p },
+			Changed: func() *director.Plan { defer f.locked()(); p := f.file; f.file = nil; return p },
 			Say:     func(line string) { defer f.locked()(); f.lines = append(f.lines, line) },
 			Update:  func(r Report) error { defer f.locked()(); f.last = r; return nil },
 		})

@@ -131,8 +131,7 @@ const everyCommand = "Every command"
 func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
 	own := o.command.Options
 	f.Visit(func(flag *pflag.Flag) {
-		isFlags := func(e entry) bool { return e.name == flag.Name && e.chapter == everyCommand }
-		if slices.Contains(own, flag.Name) || slices.ContainsFunc(optionEntries, isFlags) {
+		if flag.Usage == everyCommand || slices.Contains(own, flag.Name) {
 			return
 		}
 		err = fmt.Errorf("%s has no --%s", o.verb, flag.Name)
@@ -259,7 +258,7 @@ func spelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(name)
 }
 
-// flags are the rows of options.txt, each with the field of its name.
+// flags are the rows of options.txt, each with the field of its name. The library's text on an option has its chapter.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
@@ -275,13 +274,13 @@ func (o *options) flags() *pflag.FlagSet {
 		field := fields.FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) })
 		switch to := field.Addr().Interface().(type) {
 		case *bool:
-			f.BoolVarP(to, e.name, e.short, false, "")
+			f.BoolVarP(to, e.name, e.short, false, e.chapter)
 		case *string:
-			f.StringVarP(to, e.name, e.short, *to, "")
+			f.StringVarP(to, e.name, e.short, *to, e.chapter)
 		case *int:
-			f.IntVarP(to, e.name, e.short, *to, "")
+			f.IntVarP(to, e.name, e.short, *to, e.chapter)
 		case *time.Duration:
-			f.DurationVarP(to, e.name, e.short, *to, "")
+			f.DurationVarP(to, e.name, e.short, *to, e.chapter)
 		}
 	}
 	f.Lookup("watch").NoOptDefVal = defaultWatch

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path"
-	"strings"
+	"regexp"
 
 	"ldirectord/daemon"
 	"ldirectord/instance"
@@ -25,16 +24,13 @@ func supervisor(c *call) instance.Supervisor {
 	return somebody
 }
 
-// unitOf finds the service in the lines of /proc/PID/cgroup, see cgroups(7); "" when there is none.
+// ofService is the line of a service in /proc/PID/cgroup, see cgroups(7).
+var ofService = regexp.MustCompile(`(?m)^[^:]*:(?:name=systemd)?:.*/([^/]*\.service)$`)
+
+// unitOf finds the service in the lines of /proc/PID/cgroup; "" when there is none.
 func unitOf(groups string) instance.Supervisor {
-	for line := range strings.Lines(groups) {
-		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(fields) < 3 || fields[1] != "" && fields[1] != "name=systemd" {
-			continue
-		}
-		if name := path.Base(fields[2]); strings.HasSuffix(name, ".service") {
-			return instance.Supervisor(name)
-		}
+	if found := ofService.FindStringSubmatch(groups); found != nil {
+		return instance.Supervisor(found[1])
 	}
 	return ""
 }

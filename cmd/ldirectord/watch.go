@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -100,13 +101,10 @@ func takeTerminal(terminal *os.File) (giveBack func(), err error) {
 
 // quits reads the keyboard, and reports whether q was typed before the end of input.
 func quits(keys io.Reader) bool {
-	for key := make([]byte, 1); ; {
-		n, err := keys.Read(key)
-		if n == 1 && (key[0] == 'q' || key[0] == 'Q') {
-			return true
-		}
-		if err != nil {
-			return false
+	for typed := bufio.NewReader(keys); ; {
+		key, err := typed.ReadByte()
+		if err != nil || key == 'q' || key == 'Q' {
+			return err == nil
 		}
 	}
 }
