@@ -3,6 +3,7 @@ package doctor
 import (
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -62,31 +63,27 @@ func primaryOf(list []netip.Prefix) (primary []netip.Addr) {
 	return primary
 }
 
-// takesMachine refuses marks for all ports of the machine's own address, because they would forward its ssh too.
-func takesMachine(cfg *parser.Config, primary []netip.Addr) parser.Diagnostics {
+// JudgeMarks refuses marks for all ports of the machine's own address, because they would forward its own packets, its
+// ssh too, to real servers.
+func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
+	return judgeMarks(cfg, sync.OnceValues(primaryAddresses))
+}
+
+func judgeMarks(cfg *parser.Config, primary func() ([]netip.Addr, error)) parser.Diagnostics {
 	var f findings
 	for _, v := range cfg.Virtuals {
 		for _, m := range v.Marking {
-			i := slices.IndexFunc(primary, m.Dest.Contains)
-			if i >= 0 && m.AllPorts() {
-				f.addAt(m.At, "own-address", primary[i])
+			if !m.AllPorts() {
+				continue
+			}
+			own, err := primary()
+			if err != nil {
+				f.addAt(parser.Position{}, "own-address unread", err)
+			}
+			if i := slices.IndexFunc(own, m.Dest.Contains); i >= 0 {
+				f.addAt(m.At, "own-address", own[i])
 			}
 		}
 	}
 	return f.diagnostics(cfg.Name)
-}
-
-// JudgeMarks refuses marks that would forward this machine's own packets to real servers.
-func JudgeMarks(cfg *parser.Config) parser.Diagnostics {
-	if !slices.ContainsFunc(cfg.Virtuals,
-		func(v parser.Virtual) bool { return slices.ContainsFunc(v.Marking, parser.Marking.AllPorts) }) {
-		return nil
-	}
-	primary, err := primaryAddresses()
-	if err != nil {
-		var f findings
-		f.addAt(parser.Position{}, "own-address unread", err)
-		return f.diagnostics(cfg.Name)
-	}
-	return takesMachine(cfg, primary)
 }

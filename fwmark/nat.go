@@ -34,7 +34,7 @@ func SourceNAT(ctx context.Context) (rule string, err error) {
 func sourceNAT(table listing) string {
 	for _, chain := range slices.Sorted(maps.Keys(table)) {
 		for _, rule := range table[chain] {
-			if slices.Contains([]string{"SNAT", "MASQUERADE"}, target(rule)) {
+			if to := target(rule); to == "SNAT" || to == "MASQUERADE" {
 				return rule
 			}
 		}

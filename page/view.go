@@ -55,8 +55,7 @@ func newView(r *status.Report, asked url.Values) *view {
 // overview shows the servers that need attention, or that match the search, and the virtual services.
 func (v *view) overview() {
 	servers := &table{caption: "Not up, or with a remark", none: "Every server is up.", columns: ofAll,
-		max: maxServers}
-	servers.joins = true
+		max: maxServers, joins: true}
 	searches := v.asked.Get("state")+v.asked.Get("reason") != "" || strings.TrimSpace(v.asked.Get("q")) != ""
 	if searches {
 		servers.caption, servers.none, servers.joins = "Servers found", "No server matches.", false

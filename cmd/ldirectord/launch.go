@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"syscall"
 
 	"ldirectord/daemon"
@@ -15,9 +14,12 @@ import (
 	"ldirectord/run"
 )
 
-// readyEnv has, for the daemon in the background, the descriptor for its reports to the starter: lines for the
-// operator, and finally daemon.ReadyLine.
-const readyEnv = "LDIRECTORD_READY_FD"
+// The daemon in the background has a descriptor for its reports to the starter: lines for the operator, and finally
+// daemon.ReadyLine. The variable says that it is there.
+const (
+	readyEnv = "LDIRECTORD_READY_FD"
+	readyFD  = 3
+)
 
 // launch becomes the daemon, or starts one in the background and waits until it is ready.
 func (c *call) launch() error {
@@ -25,10 +27,10 @@ func (c *call) launch() error {
 		return daemon.Run(c.ctx, daemonOptions(c, supervisor(c), nil))
 	}
 	c.manager = &daemon.ServiceManager{} // the other start waits for this process, which exits now
-	if fd, err := strconv.Atoi(os.Getenv(readyEnv)); err == nil {
+	if os.Getenv(readyEnv) != "" {
 		os.Unsetenv(readyEnv)
-		syscall.CloseOnExec(fd)
-		ready := os.NewFile(uintptr(fd), "ready")
+		syscall.CloseOnExec(readyFD)
+		ready := os.NewFile(readyFD, "ready")
 		c.stderr = ready
 		err := daemon.Run(c.ctx, daemonOptions(c, "", ready))
 		if errors.Is(err, instance.ErrRunning) {
@@ -69,11 +71,11 @@ func spawn(c *call) (ended, err error) {
 	cmd.Env = append(os.Environ(), readyEnv+"=3")
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		w.Close()
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
 		return nil, err
 	}
-	w.Close()
 	if awaitReady(c, r) {
 		return nil, cmd.Process.Release()
 	}

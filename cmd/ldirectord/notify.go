@@ -89,7 +89,7 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved
 		}
 		return left, err != nil, err
 	case refused != nil && refused.IsFinal():
-		return instance.NoRole, false, err
+		return left, false, err
 	}
 	now, unrecorded := c.recordRole(begun, change.After)
 	found := c.found()
@@ -105,7 +105,7 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved
 	default:
 		err = nil
 	}
-	return instance.NoRole, false, err
+	return left, false, err
 }
 
 // recordRole replaces the recorded role by what next returns for it, unless a later order is recorded. It holds the
