@@ -14,7 +14,7 @@ func TestFindingsAlikeAreCounted(t *testing.T) {
 			Command: fmt.Sprint("fix ", i), Text: fmt.Sprintf("127.0.0.1:900%d is never reached", i+1),
 		})
 	}
-	other := Finding{Severity: warning, Kind: "other", Virtuals: []string{"fwm:1"}, Text: "another thing"}
+	other := Finding{Severity: "warning", Kind: "other", Virtuals: []string{"fwm:1"}, Text: "another thing"}
 	r.Findings = append(r.Findings, other)
 	brief := r.Brief()
 	if len(brief) != 5 || brief[4].Text != other.Text {

@@ -68,7 +68,7 @@ func TestExamine(t *testing.T) {
 	if want := []string{"addresses", "kernel settings", "modules", "routes", "sockets"}; !slices.Equal(slices.DeleteFunc(slices.Clone(report.LookedAt), func(s string) bool { return s == "rules of NAT" }), want) {
 		t.Errorf("looked at %q", report.LookedAt)
 	}
-	if (Report{Findings: []Finding{{Severity: warning}}}).IsBroken() {
+	if (Report{Findings: []Finding{{Severity: "warning"}}}).IsBroken() {
 		t.Error("a warning counts as broken")
 	}
 }
@@ -160,7 +160,7 @@ func TestFindingsOfManyServices(t *testing.T) {
 	for _, id := range []string{"a", "b", "b", "c"} {
 		f.add(Finding{Severity: broken, Kind: "k", Virtuals: []string{id}, Text: "it is broken"})
 	}
-	f.add(Finding{Severity: warning, Kind: "k", Virtuals: []string{"a"}, Text: "it is broken", Command: "fix it"})
+	f.add(Finding{Severity: "warning", Kind: "k", Virtuals: []string{"a"}, Text: "it is broken", Command: "fix it"})
 	var got strings.Builder
 	for _, one := range f.list {
 		fmt.Fprintln(&got, one)

@@ -13,7 +13,6 @@ import (
 // Severities that decide something, see findings.txt.
 const (
 	broken  = "broken"
-	warning = "warning"
 	note    = "note"
 	refused = "refused"
 )

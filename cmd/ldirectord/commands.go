@@ -60,7 +60,7 @@ var commands = commandsOf(map[string]action{
 
 func commandsOf(run map[string]action) map[string]command {
 	all := map[string]command{}
-	for _, e := range commandEntries {
+	for _, e := range readEntries(commandsText) {
 		c := command{entry: e, run: run[e.name], Takes: e.argument, Options: strings.Fields(e.head["options"])}
 		if n, _ := fmt.Sscanf(e.head["words"], "%d-%d", &c.Min, &c.Max); n > 0 && c.Takes == "" {
 			c.Takes = "only options"

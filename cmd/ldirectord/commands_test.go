@@ -49,7 +49,7 @@ func TestOptionsOfEveryCommand(t *testing.T) {
 // The table of options has exactly the options that the program takes.
 func TestTheTableOfCommandsNamesEveryOption(t *testing.T) {
 	var named []string
-	for _, e := range optionEntries {
+	for _, e := range optionRows {
 		if e.chapter == everyCommand {
 			named = append(named, e.name)
 		}

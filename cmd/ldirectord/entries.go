@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// entry is a row of commands.txt or options.txt.
+// entry is the part of a row of commands.txt or options.txt that the command line is read by. The rest is only shown: a
+// test writes the help and the manual from it.
 type entry struct {
-	chapter, title        string // "-n, --lines N"
-	short, name, argument string // the parts of the title
+	short, name, argument string // the parts of the title, "-n, --lines N"
 	head                  map[string]string
-	text                  string // after the head
 }
 
 var (
@@ -21,30 +20,22 @@ var (
 	optionsText string
 )
 
-var (
-	commandEntries = readEntries(commandsText)
-	optionEntries  = readEntries(optionsText)
-)
+var optionEntries = readEntries(optionsText)
 
 // rowTitle splits the title of a row.
 var rowTitle = regexp.MustCompile(`^(?:-(\w), )?(?:--)?([a-z-]+) ?(.*)$`)
 
 func readEntries(text string) (entries []entry) {
-	for _, chapter := range strings.Split(text, "\n# ")[1:] {
-		parts := strings.Split(chapter, "\n## ")
-		for _, part := range parts[1:] {
-			head, text, _ := strings.Cut(part, "\n\n")
-			lines := strings.Split(head, "\n")
-			title := rowTitle.FindStringSubmatch(lines[0])
-			e := entry{strings.TrimSpace(parts[0]), title[0], title[1], title[2], title[3],
-				map[string]string{}, text}
-			for _, line := range lines[1:] {
-				if key, value, found := strings.Cut(line, ": "); found {
-					e.head[key] = value
-				}
-			}
-			entries = append(entries, e)
+	for _, row := range strings.Split(text, "\n## ")[1:] {
+		head, _, _ := strings.Cut(row, "\n\n")
+		first, lines, _ := strings.Cut(head, "\n")
+		title := rowTitle.FindStringSubmatch(first)
+		e := entry{title[1], title[2], title[3], map[string]string{}}
+		for line := range strings.Lines(lines) {
+			key, value, _ := strings.Cut(line, ": ")
+			e.head[key] = strings.TrimSpace(value)
 		}
+		entries = append(entries, e)
 	}
 	return entries
 }

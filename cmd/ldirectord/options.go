@@ -124,14 +124,12 @@ func (o *options) parse(args []string) error {
 	return o.validate(f)
 }
 
-// everyCommand is the chapter of the options that every command has.
-const everyCommand = "Every command"
-
-// refuseUseless refuses options that the command does not use, because a script might rely on them.
+// refuseUseless refuses options that only other commands have, because a script might rely on them.
 func (o *options) refuseUseless(f *pflag.FlagSet) (err error) {
 	own := o.command.Options
 	f.Visit(func(flag *pflag.Flag) {
-		if flag.Usage == everyCommand || slices.Contains(own, flag.Name) {
+		has := func(c command) bool { return slices.Contains(c.Options, flag.Name) }
+		if has(o.command) || !slices.ContainsFunc(slices.Collect(maps.Values(commands)), has) {
 			return
 		}
 		err = fmt.Errorf("%s has no --%s", o.verb, flag.Name)
@@ -258,7 +256,7 @@ func spelling(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	return pflag.NormalizedName(name)
 }
 
-// flags are the rows of options.txt, each with the field of its name. The library's text on an option has its chapter.
+// flags are the rows of options.txt, each with the field of its name.
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("ldirectord", pflag.ContinueOnError)
 	f.SetInterspersed(false)
@@ -274,13 +272,13 @@ func (o *options) flags() *pflag.FlagSet {
 		field := fields.FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) })
 		switch to := field.Addr().Interface().(type) {
 		case *bool:
-			f.BoolVarP(to, e.name, e.short, false, e.chapter)
+			f.BoolVarP(to, e.name, e.short, false, "")
 		case *string:
-			f.StringVarP(to, e.name, e.short, *to, e.chapter)
+			f.StringVarP(to, e.name, e.short, *to, "")
 		case *int:
-			f.IntVarP(to, e.name, e.short, *to, e.chapter)
+			f.IntVarP(to, e.name, e.short, *to, "")
 		case *time.Duration:
-			f.DurationVarP(to, e.name, e.short, *to, e.chapter)
+			f.DurationVarP(to, e.name, e.short, *to, "")
 		}
 	}
 	f.Lookup("watch").NoOptDefVal = defaultWatch

@@ -17,6 +17,31 @@ import (
 
 var update = flag.Bool("update", false, "write what --help, the man page, running.md and the completion have of the commands")
 
+// writtenRow is a row of commands.txt or options.txt with what is only shown of it.
+type writtenRow struct {
+	entry
+	chapter, title string // "-n, --lines N"
+	text           string // after the head
+}
+
+var commandRows, optionRows = readRows(commandsText), readRows(optionsText)
+
+// everyCommand is the chapter of the options that every command has.
+const everyCommand = "Every command"
+
+func readRows(text string) (rows []writtenRow) {
+	entries := readEntries(text)
+	for _, chapter := range strings.Split(text, "\n# ")[1:] {
+		parts := strings.Split(chapter, "\n## ")
+		for _, part := range parts[1:] {
+			head, text, _ := strings.Cut(part, "\n\n")
+			title, _, _ := strings.Cut(head, "\n")
+			rows = append(rows, writtenRow{entries[len(rows)], strings.TrimSpace(parts[0]), title, text})
+		}
+	}
+	return rows
+}
+
 // The parts about commands and options in --help, in the man page, in running.md and in the completion are generated
 // from the rows. The man page's parts about files and exit statuses are generated from their help topics.
 func TestHelpIsWrittenFromTheRows(t *testing.T) {
@@ -25,14 +50,14 @@ func TestHelpIsWrittenFromTheRows(t *testing.T) {
 	written(t, short, "--help TOPIC    one of ", strings.Join(topics, ", ")+"\n", "\nExit status")
 	written(t, "help/commands.txt", "", helpCommands(), "")
 	written(t, "help/options.txt", "", helpOptions(), "")
-	for _, e := range commandEntries {
+	for _, e := range commandRows {
 		written(t, "help/"+e.name+".txt", "", helpCommand(e), "")
 	}
 	written(t, "help/directives.txt", "", helpDirectives(), "")
 	written(t, "help/checks.txt", "by which they are guessed:\n\n", helpServices(), "\n/usr/share")
 	const man = "../../man/ldirectord.8"
-	written(t, man, ".\\\" commands\n", manChapters(commandEntries, manCommand), ".\\\" end\n")
-	written(t, man, ".\\\" options\n", manChapters(optionEntries, manOption), ".\\\" end\n")
+	written(t, man, ".\\\" commands\n", manChapters(commandRows, manCommand), ".\\\" end\n")
+	written(t, man, ".\\\" options\n", manChapters(optionRows, manOption), ".\\\" end\n")
 	written(t, man, ".\\\" files\n", manTopic(t, "files", "Pa "), ".\\\" end\n")
 	written(t, man, ".\\\" exit\n", manTopic(t, "exit", ""), ".\\\" end\n")
 	written(t, "../../docs/running.md", "<!-- commands -->\n", markdownCommands(), "<!-- end commands -->\n")
@@ -81,7 +106,7 @@ func TestNoHelpOnWhatIsNone(t *testing.T) {
 // Each row has all its parts, and its lines fit a terminal.
 func TestRowsAreWhole(t *testing.T) {
 	heads := []string{"line", "words", "options", "is", "complete", "docs"}
-	for _, e := range slices.Concat(commandEntries, optionEntries) {
+	for _, e := range slices.Concat(commandRows, optionRows) {
 		for key, value := range e.head {
 			option, isOption := strings.CutPrefix(key, "--")
 			if isOption && slices.Contains(commands[e.name].Options, option) {
@@ -98,7 +123,7 @@ func TestRowsAreWhole(t *testing.T) {
 			t.Errorf("%s is %q", e.name, is)
 		}
 	}
-	for topic := range strings.FieldsSeq("commands options " + strings.Join(names(commandEntries), " ")) {
+	for topic := range strings.FieldsSeq("commands options " + strings.Join(names(commandRows), " ")) {
 		var text strings.Builder
 		if err := showHelp(&text, topic); err != nil {
 			t.Fatal(err)
@@ -115,7 +140,7 @@ func subset(words, of []string) bool {
 	return !slices.ContainsFunc(words, func(word string) bool { return !slices.Contains(of, word) })
 }
 
-func names(entries []entry) (list []string) {
+func names(entries []writtenRow) (list []string) {
 	for _, e := range entries {
 		list = append(list, e.name)
 	}
@@ -127,8 +152,8 @@ func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
 
 // helpChapters are the names of the commands, one line for each chapter.
 func helpChapters() (lines string) {
-	for i, e := range commandEntries {
-		if i == 0 || e.chapter != commandEntries[i-1].chapter {
+	for i, e := range commandRows {
+		if i == 0 || e.chapter != commandRows[i-1].chapter {
 			lines += fmt.Sprintf("\n  %-22s", e.chapter)
 		}
 		lines += " " + e.name
@@ -138,8 +163,8 @@ func helpChapters() (lines string) {
 
 func helpCommands() string {
 	text := "Commands, as in ldirectord CONFIG COMMAND. --help COMMAND has more, --help why how REAL and\nVIRTUAL are written.\n"
-	for i, e := range commandEntries {
-		if i == 0 || e.chapter != commandEntries[i-1].chapter {
+	for i, e := range commandRows {
+		if i == 0 || e.chapter != commandRows[i-1].chapter {
 			text += "\n" + e.chapter + "\n"
 		}
 		text += fmt.Sprintf("  %-17s %s\n", e.name, plain(e.head["line"]))
@@ -147,12 +172,12 @@ func helpCommands() string {
 	return text
 }
 
-func helpCommand(e entry) string {
+func helpCommand(e writtenRow) string {
 	text := fmt.Sprintf("Usage: ldirectord [OPTION]... [CONFIG] %s\n\n  %s  %s\n\n", e.title, e.name, plain(e.head["line"]))
 	if e.text != "" {
 		text += plain(e.text) + "\n"
 	}
-	for _, option := range optionEntries {
+	for _, option := range optionRows {
 		if slices.Contains(commands[e.name].Options, option.name) {
 			text += helpOption(option, e.head["--"+option.name])
 		}
@@ -162,7 +187,7 @@ func helpCommand(e entry) string {
 
 func helpOptions() string {
 	text := "Options come before the file; the long ones may also come after the command. One\nthat the command does not have is refused.\n\n"
-	for _, e := range optionEntries {
+	for _, e := range optionRows {
 		text += helpOption(e, "")
 		for line := range strings.Lines(plain(e.text) + commandsOfOption(e)) {
 			text += strings.Repeat(" ", 28) + line
@@ -172,7 +197,7 @@ func helpOptions() string {
 }
 
 // helpOption is an option with what it does: for a command, or in general.
-func helpOption(e entry, own string) string {
+func helpOption(e writtenRow, own string) string {
 	title := e.title
 	if e.short == "" {
 		title = "    " + title
@@ -181,9 +206,9 @@ func helpOption(e entry, own string) string {
 }
 
 // commandsOfOption names the commands that have an option. It is empty if all or most of them have it.
-func commandsOfOption(e entry) string {
+func commandsOfOption(e writtenRow) string {
 	var with []string
-	for _, c := range commandEntries {
+	for _, c := range commandRows {
 		if slices.Contains(commands[c.name].Options, e.name) {
 			with = append(with, c.name)
 		}
@@ -233,7 +258,7 @@ func helpServices() (text string) {
 }
 
 // manChapters are the rows as mdoc lists, one for each chapter.
-func manChapters(entries []entry, one func(entry) string) string {
+func manChapters(entries []writtenRow, one func(writtenRow) string) string {
 	var b strings.Builder
 	for i, e := range entries {
 		if i == 0 || e.chapter != entries[i-1].chapter {
@@ -247,12 +272,12 @@ func manChapters(entries []entry, one func(entry) string) string {
 	return b.String() + ".El\n"
 }
 
-func manCommand(e entry) string {
+func manCommand(e writtenRow) string {
 	item := ".It Ic " + e.name
 	for word := range strings.FieldsSeq(e.argument) {
 		item += " " + manWord(word)
 	}
-	for _, option := range optionEntries {
+	for _, option := range optionRows {
 		if slices.Contains(commands[e.name].Options, option.name) {
 			item += " Oo " + manOptionWords(option) + " Oc"
 		}
@@ -275,7 +300,7 @@ func manWord(word string) string {
 	}
 }
 
-func manOption(e entry) string {
+func manOption(e writtenRow) string {
 	item := ".It "
 	if e.short != "" {
 		item += "Fl " + e.short + " , "
@@ -283,7 +308,7 @@ func manOption(e entry) string {
 	return item + manOptionWords(e) + "\n" + manSentences(e) + commandsOfOption(e)
 }
 
-func manOptionWords(e entry) string {
+func manOptionWords(e writtenRow) string {
 	words := "Fl -" + e.name
 	switch {
 	case strings.HasPrefix(e.argument, "[="):
@@ -300,7 +325,7 @@ var (
 )
 
 // manSentences are a row's line and text, with each sentence on a line of its own. Indented lines stay as they are.
-func manSentences(e entry) string {
+func manSentences(e writtenRow) string {
 	line := e.head["line"]
 	text := manText(strings.ToUpper(line[:1])+line[1:]) + ".\n"
 	for part := range strings.SplitSeq(strings.Trim(e.text, "\n"), "\n\n") {
@@ -352,7 +377,7 @@ func manTopic(t *testing.T, topic, mark string) (page string) {
 func markdownCommands() string {
 	var b strings.Builder
 	b.WriteString("| Command | What it does | Options |\n|---|---|---|\n")
-	for _, e := range commandEntries {
+	for _, e := range commandRows {
 		what := e.head["line"]
 		if page := e.head["docs"]; page != "" {
 			name, _, _ := strings.Cut(page, ".")
@@ -375,7 +400,7 @@ func markdownCommands() string {
 // command.
 func bashRows() string {
 	all, some := "", ""
-	for _, e := range optionEntries {
+	for _, e := range optionRows {
 		if e.chapter == everyCommand {
 			all += " --" + e.name
 		} else {
@@ -384,11 +409,11 @@ func bashRows() string {
 	}
 	var b strings.Builder
 	b.WriteString("_ldirectord_row() {\n")
-	b.WriteString("\tcommands='" + strings.Join(names(commandEntries), " ") + "'\n")
+	b.WriteString("\tcommands='" + strings.Join(names(commandRows), " ") + "'\n")
 	b.WriteString("\ttopics='" + strings.Join(topics, " ") + "'\n")
 	b.WriteString("\toptions='" + strings.TrimSpace(all) + "' takes=''\n\tcase $1 in\n")
 	b.WriteString("\t'') options+='" + some + "' ;;\n")
-	for _, e := range commandEntries {
+	for _, e := range commandRows {
 		b.WriteString("\t" + e.name + ")")
 		if takes := bashTakes(e); takes != "" {
 			b.WriteString(" takes='" + takes + "'")
@@ -407,7 +432,7 @@ func bashRows() string {
 
 // bashTakes is what the completion offers after a command: real servers, virtual services where no server must
 // follow, addresses, and words.
-func bashTakes(e entry) string {
+func bashTakes(e writtenRow) string {
 	var list []string
 	words := strings.Fields(cmp.Or(e.head["complete"], strings.ReplaceAll(e.argument, "|", " ")))
 	for _, word := range words {
