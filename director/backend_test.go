@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/parser"
@@ -201,7 +202,7 @@ func TestChangesOfTheFallbackServer(t *testing.T) {
 			v = virtualOf(&parser.Virtual{}, c.real).seated(c.state)
 			v.Servers[0].Ordered(decisive(ordersIf(c.drained, lvs.Backend{})[lvs.Backend{}]))
 		}
-		v.Fallback, v.FallbackIn = fallback, c.fallbackIn
+		v.Fallbacks, v.FallbackIn = []*judge.Member{{Dest: fallback}}, c.fallbackIn
 		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},
 			c.real); got != c.want {
 			t.Errorf("%s: counts as a change of the fallback server: %v", c.what, got)

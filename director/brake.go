@@ -70,7 +70,7 @@ func (e *examiner) judgeAccused(v *virtual, spots []judge.Spot) {
 }
 
 var brakeKind = kind{name: "brake", trouble: judge.Noted, says: func(a *subject) string {
-	if len(a.v.Brakes) == 0 {
+	if len(a.v.Brakes) == 0 || a.s.Fallback {
 		return ""
 	}
 	for _, c := range a.s.Checks() {

@@ -53,7 +53,8 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	kind, name, table := "real", "", op.Dest.Addr.String()
 	switch {
 	case v.isFallback(op, s):
-		kind, name, e.Fallback = "fallback", v.cfg.Fallback.Addr.String(), true
+		kind, e.Fallback = "fallback", true
+		name = v.fallbackServers[v.FallbackAt(op.Dest.Addr)].name()
 	case s != nil:
 		if name = s.label(); op.Dest.Addr == s.real.Addr {
 			table = name
@@ -164,7 +165,7 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 			x.j.unjudged = &unjudged{}
 		}
 		kind, detail := notify.CheckWarning, x.named(strings.TrimPrefix(r.Detail, "cannot be judged: "))
-		if x.v.isOurs() && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
+		if x.v.isOurs() && !x.s.Fallback && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {
@@ -219,7 +220,7 @@ func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 // isFallback reports whether a change concerns the fallback server. Its address may also be that of a real server, s.
 func (v *virtual) isFallback(op ipvsctl.Op, s *server) bool {
 	switch {
-	case v.Fallback.Addr != op.Dest.Addr:
+	case v.FallbackAt(op.Dest.Addr) < 0:
 		return false
 	case op.Kind == ipvsctl.DelDest:
 		return s == nil || v.FallbackIn

@@ -80,7 +80,7 @@ func (e *examiner) enter(p *Plan) {
 		c := checks[x.j.task]
 		x.j.check, c.users = c, append(c.users, x)
 		c.agent, c.reported = x.j.Aside, c.reported || x.j.Aside
-		c.awaited = c.awaited || !x.s.isFallback
+		c.awaited = c.awaited || !x.s.Fallback
 		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage(), x.v.Back)
 		if x.j.Pending = !c.reported; tells {
@@ -158,7 +158,7 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 }
 
 // isWatched reports whether an idle connection shows the end of the server to the check, by the section.
-func (x user) isWatched() bool { return x.v.cfg.Check(int(x.j.number)).Watches(x.s.real) }
+func (x user) isWatched() bool { return x.section().Check(int(x.j.number)).Watches(x.s.real) }
 
 // attend has the address of a check watched after a success, while a server is up there.
 func (e *examiner) attend(c *check) {
@@ -205,7 +205,7 @@ func (c *check) share(j *judgement) {
 
 // judgeKnown judges unknown servers by existing results of their checks, which other servers may share.
 func (e *examiner) judgeKnown(v *virtual) {
-	for _, s := range v.servers {
+	for _, s := range v.entries() {
 		was := s.Verdict()
 		for j := &s.first; j != nil; j = j.next {
 			c := e.checks[j.task]

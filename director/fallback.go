@@ -1,38 +1,48 @@
 package director
 
 import (
+	"slices"
+
 	"ldirectord/history"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
-// This file has the fallback servers that are checked, see fallbackcheck. They are the servers of a virtual service of
-// their own, which no table has: its checks are made and judged like all others, and decide nothing.
-
-// fallbacks makes the checks of the fallback servers of a virtual service.
-func (b *planBuilder) fallbacks(v *virtual) parser.Diagnostics {
-	cfg, _ := v.cfg.Fallbacks()
-	if cfg == nil {
-		return nil
+// fallbacks makes the fallback servers of a virtual service. With fallbackcheck they are checked as real servers are; what
+// their checks find decides nothing.
+func (v *virtual) fallbacks() (all []*server) {
+	if v.fallbackCheck, _ = v.cfg.Fallbacks(); v.fallbackCheck != nil {
+		for i := range v.fallbackCheck.Reals {
+			all = append(all, newServer(v.cfg, &v.fallbackCheck.Reals[i]))
+		}
+	} else if f := v.cfg.Fallback; f != nil {
+		all = append(all, newServer(v.cfg, &parser.Real{Addr: f.Addr, Forward: f.Forward, Weight: 1, At: f.At}))
 	}
-	v.fallbacks = &virtual{}
-	found := b.virtual(v.fallbacks, cfg)
-	v.fallbacks.Theirs = true
-	for _, s := range v.fallbacks.servers {
-		s.isFallback = true
+	for _, s := range all {
+		s.Fallback = true
 	}
-	return found
+	return all
 }
 
-// keepFallbacks copies the state of the fallback servers from the former plan.
-func (e *examiner) keepFallbacks(v, was *virtual) {
-	if v.fallbacks == nil {
-		return
+// entries are the real servers and the fallback servers.
+func (v *virtual) entries() []*server { return slices.Concat(v.servers, v.fallbackServers) }
+
+// formerly is this fallback server in a former plan; nil: it was not there, or not checked.
+func (was *virtual) formerly(s *server) *server {
+	for _, old := range was.fallbackServers {
+		if old.Dest.Addr == s.Dest.Addr && !old.Unchecked && !s.Unchecked {
+			return old
+		}
 	}
-	if was != nil && was.fallbacks != nil {
-		v.fallbacks.inherit(was.fallbacks)
+	return nil
+}
+
+// section is the configuration of a check.
+func (x user) section() *parser.Virtual {
+	if x.s.Fallback && x.v.fallbackCheck != nil {
+		return x.v.fallbackCheck
 	}
-	e.judgeKnown(v.fallbacks)
+	return x.v.cfg
 }
 
 // turnedFallback tells that a fallback server begins to fail, or passes again.
@@ -48,17 +58,19 @@ func (t *teller) turnedFallback(x user, now history.Kind) {
 
 // describeFallback describes the fallback server of a virtual service.
 func describeFallback(v *virtual, a *subject) *FallbackSnapshot {
-	if v.cfg.Fallback == nil {
+	if v.fallbackServers == nil {
 		return nil
 	}
-	now := &FallbackSnapshot{Server: v.cfg.Fallback.Addr.String(), Active: v.FallbackIn,
-		ByHand: v.ByHand[v.Fallback.Addr], Rule: v.rules[v.Fallback.Addr].String()}
-	if weight, in := v.WeightAt(v.Fallback.Addr); in {
+	one := v.fallbackServers[0]
+	addr := one.Dest.Addr
+	now := &FallbackSnapshot{Server: one.name(), Active: v.FallbackIn, ByHand: v.ByHand[addr],
+		Rule: v.rules[addr].String()}
+	if weight, in := v.WeightAt(addr); in {
 		now.TableWeight = &weight
 	}
-	if v.fallbacks != nil {
+	if !one.Unchecked {
 		var s ServerSnapshot
-		s.describe(v.fallbacks, v.fallbacks.servers[0], a)
+		s.describe(v, one, a)
 		now.State, now.Reason, now.Conditions = s.State, s.Reason, s.Conditions
 		now.Checked, now.Last = s.Checked, s.Last
 	}

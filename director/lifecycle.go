@@ -81,7 +81,6 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	for _, v := range p.virtuals {
 		v.touch()
 		takeOver(v, before[v.key], refines, &d.tell)
-		d.examiner.keepFallbacks(v, before[v.key])
 		if p.Config.Global.Channels != d.global.Channels {
 			v.told.state.Text = nil // a new receiver gets the current state
 		}
@@ -166,12 +165,10 @@ func whom(s checker.Spec) job {
 func checked(virtuals ...*virtual) iter.Seq[user] {
 	return func(yield func(user) bool) {
 		for _, v := range virtuals {
-			for ; v != nil; v = v.fallbacks {
-				for _, s := range v.servers {
-					for x := range v.checks(s) {
-						if x.j.task != nil && !yield(x) {
-							return
-						}
+			for _, s := range v.entries() {
+				for x := range v.checks(s) {
+					if x.j.task != nil && !yield(x) {
+						return
 					}
 				}
 			}
@@ -183,20 +180,23 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 func (v *virtual) inherit(was *virtual) {
 	v.acts, v.placed, v.backoff = was.acts, was.placed, was.backoff
 	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
-	before := make(map[netip.AddrPort]*server, len(was.servers))
+	before, now := make(map[netip.AddrPort]*server, len(was.servers)), v.entries()
 	for _, s := range was.servers {
 		before[s.real.Addr] = s
 	}
 	v.Carry(&was.Case, was.placed, func(i int) int {
-		s := v.members[i]
-		old := before[s.real.Addr]
+		s := now[i]
+		old, place := before[s.real.Addr], 0
+		if s.Fallback {
+			old, place = was.formerly(s), len(was.Servers)
+		}
 		if old == nil {
 			return -1
 		}
 		s.notes = old.notes
-		return int(old.At)
+		return place + int(old.At)
 	}, func(i, k int) *judge.Check {
-		s := v.members[i]
+		s := now[i]
 		j := s.judgement(k)
 		o := user{v, s, j}.before(was)
 		if o == nil {
@@ -224,11 +224,25 @@ func (s *server) judgement(k int) *judgement {
 // the check stays the same.
 func (x user) before(was *virtual) *judgement {
 	asOften := was.cfg.CheckInterval == x.v.cfg.CheckInterval
+	if x.s.Fallback {
+		return x.among(was, was.formerly(x.s), asOften)
+	}
 	for old := range was.Sharing(x.s.Dest.Addr) {
-		for o := range was.checks(was.members[old.At]) {
-			if o.j.task == x.j.task || asOften && o.spec() == x.spec() {
-				return o.j
-			}
+		if j := x.among(was, was.members[old.At], asOften); j != nil {
+			return j
+		}
+	}
+	return nil
+}
+
+// among is the judgement of a former server by the same check; nil: none.
+func (x user) among(was *virtual, old *server, asOften bool) *judgement {
+	if old == nil {
+		return nil
+	}
+	for o := range was.checks(old) {
+		if o.j.task == x.j.task || asOften && o.spec() == x.spec() {
+			return o.j
 		}
 	}
 	return nil

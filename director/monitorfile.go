@@ -20,10 +20,10 @@ func Monitorfiles(write func(file, id string, up bool, message string)) Receiver
 	return func(c *Change) {
 		r := c.Result
 		if !c.isNew() || r.Cause == checker.Shortage || r.Cause == checker.Unjudged ||
-			c.v.cfg.MonitorFile == "" {
+			c.section().MonitorFile == "" {
 			return
 		}
-		cfg := c.v.cfg.Check(int(c.j.number))
+		cfg := c.section().Check(int(c.j.number))
 		id := monitorID(cfg, c.s.real)
 		if c.s.Suspended() {
 			write(cfg.MonitorFile, id, false, inMaintenance)

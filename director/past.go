@@ -45,7 +45,7 @@ func (t *teller) turned(x user, was health.State, by history.Verdict) {
 	case was != health.Unknown || x.s.past.IsDown(): // otherwise the entry is as it should be
 		c.Past = history.Up
 	}
-	if x.s.isFallback {
+	if x.s.Fallback {
 		t.turnedFallback(x, c.Past)
 	}
 	c.By, c.Note = by, x.named(by.Words(up, x.v.cfg.Window.Of))

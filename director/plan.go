@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -154,17 +153,16 @@ func (p *Plan) ChecksOf(virtual, real string) (list []Check) {
 		if !lvs.IsNamed(v.cfg.ID, virtual) {
 			continue
 		}
-		for one := v; one != nil; one = one.fallbacks {
-			for _, s := range one.servers {
-				name, other := s.names()
-				if real != "" && !lvs.IsServer(name, real) && !lvs.IsServer(other, real) {
-					continue
-				}
-				at := Check{Virtual: v.cfg.ID, Real: name}
-				for x := range one.checks(s) {
-					at.Name, at.Spec, at.Task = x.checkName(), x.spec(), x.j.task
-					list = append(list, at)
-				}
+		for _, s := range v.entries() {
+			name, other := s.names()
+			isMeant := real == "" || lvs.IsServer(name, real) || lvs.IsServer(other, real)
+			if !isMeant || s.Fallback && s.Unchecked {
+				continue
+			}
+			at := Check{Virtual: v.cfg.ID, Real: name}
+			for x := range v.checks(s) {
+				at.Name, at.Spec, at.Task = x.checkName(), x.spec(), x.j.task
+				list = append(list, at)
 			}
 		}
 		for _, w := range v.cfg.Waiting {
@@ -197,12 +195,8 @@ func (p *Plan) Services(virtual string) []Service {
 	for _, v := range p.virtuals {
 		if lvs.IsNamed(v.cfg.ID, virtual) {
 			one := Service{Config: v.cfg, Key: v.key}
-			for _, s := range v.servers {
-				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.Dest})
-			}
-			if v.cfg.Fallback != nil {
-				one.Members = append(one.Members,
-					Member{Name: v.cfg.Fallback.Addr.String(), Dest: v.Fallback, Fallback: true})
+			for _, s := range v.entries() {
+				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.Dest, Fallback: s.Fallback})
 			}
 			found = append(found, one)
 		}
@@ -220,35 +214,43 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 		found = append(found, diagnose(cfg, cfg.At["virtual"], err))
 	}
 	v.settings = settings
-	checks, refused, doubted := cfg.Checks(), map[string]bool{}, doubts{}
 	if cfg.CheckVIP.IsValid() {
-		v.Brakes = make([]judge.Brake, len(checks))
+		v.Brakes = make([]judge.Brake, len(cfg.Checks()))
 	}
+	refused, doubted := map[string]bool{}, doubts{}
 	for i := range cfg.Reals {
 		s := newServer(cfg, &cfg.Reals[i])
 		v.servers = append(v.servers, s)
-		for number, check := range checks {
-			j, err := b.judgement(v, s, number)
-			d := ignored(cfg, number, int(j.number))
-			if err != nil { // it is not a repetition then
-				d = diagnose(check, cfg.Reals[i].At, err)
-			}
-			if d.Text != "" && !refused[d.Text] {
-				refused[d.Text] = true
-				found = append(found, d)
-			}
-			if doubt := doubted.look(user{v, s, j}.spec(), j); doubt != nil {
-				d := diagnose(check, cfg.Reals[i].At, doubt)
-				d.Severity, d.Kind = parser.Warning, "suspicious"
-				found = append(found, d)
-			}
+		found = append(found, b.checks(v, s, refused, doubted)...)
+	}
+	for _, s := range v.fallbacks() {
+		v.fallbackServers = append(v.fallbackServers, s)
+		if v.fallbackCheck != nil {
+			found = append(found, b.checks(v, s, refused, doubted)...)
 		}
 	}
 	v.enlist()
 	b.staying(v)
 	b.earlier(v)
-	for _, d := range b.fallbacks(v) {
-		if !slices.Contains(found, d) {
+	return found
+}
+
+// checks makes the checks of a server. A mistake is found once, for the first server.
+func (b *planBuilder) checks(v *virtual, s *server, refused map[string]bool, doubted doubts) (found parser.Diagnostics) {
+	cfg := user{v: v, s: s}.section()
+	for number, check := range cfg.Checks() {
+		j, err := b.judgement(v, s, number)
+		d := ignored(cfg, number, int(j.number))
+		if err != nil { // it is not a repetition then
+			d = diagnose(check, s.real.At, err)
+		}
+		if d.Text != "" && !refused[d.Text] {
+			refused[d.Text] = true
+			found = append(found, d)
+		}
+		if doubt := doubted.look(user{v, s, j}.spec(), j); doubt != nil {
+			d := diagnose(check, s.real.At, doubt)
+			d.Severity, d.Kind = parser.Warning, "suspicious"
 			found = append(found, d)
 		}
 	}
@@ -307,8 +309,8 @@ func (b *planBuilder) judgement(v *virtual, s *server, number int) (j *judgement
 	if number > 0 {
 		j = &judgement{number: uint8(number)}
 	}
-	if v.cfg.CheckType != parser.Off {
-		j.task, err = b.task(user{v, s, j}.job(b.TLS))
+	if x := (user{v, s, j}); x.section().CheckType != parser.Off {
+		j.task, err = b.task(x.job(b.TLS))
 	}
 	last := &s.first
 	for ; number > 0 && last.task != j.task; last = last.next {

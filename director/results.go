@@ -77,7 +77,7 @@ func (e *examiner) results(updates []schedule.Update) {
 			x.j.Took(c.passage(), x.v.Back)
 		}
 		for _, x := range c.users {
-			if !e.brake(x) {
+			if x.s.Fallback || !e.brake(x) {
 				e.judge(x, &u.Result)
 			}
 		}
@@ -108,14 +108,14 @@ func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	c.ended = c.ended && !c.last.OK
 	for _, x := range c.users {
-		fast := x.v.cfg.FastInterval.Duration()
+		fast := x.section().FastInterval.Duration()
 		switch {
 		case x.v.Awaits(x.s.Server, x.j.Check):
 			fast = askedAgain
 		case c.last.Told.Silent,
 			!x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
 			continue
-		case c.ended && (x.isWatched() || x.v.cfg.Observes(x.s.real)):
+		case c.ended && (x.isWatched() || x.section().Observes(x.s.real)):
 			fast = cmp.Or(fast, askedAgain)
 		}
 		if fast > 0 && (every == 0 || fast < every) {
@@ -158,7 +158,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 	softly, _ := before.Soft(rule)
 	switch {
-	case s.isFallback: // it is told in turned
+	case s.Fallback: // it is told in turned
 	case changed && !ok && j.Part > 0:
 		e.tell.report(v, s, notify.Tells, fmt.Sprintf("Failed check limits the weight to %d%%", j.Part),
 			": "+detail, detail)
@@ -186,7 +186,9 @@ func (e *examiner) judge(x user, r *checker.Result) {
 			for y := range v.checks(s) { // those that passed before
 				e.attend(y.j.check)
 			}
-			e.gather(v, j)
+			if !s.Fallback {
+				e.gather(v, j)
+			}
 		}
 	}
 }
@@ -213,7 +215,7 @@ func (e *examiner) told(x user, r *checker.Result) (weighs bool) {
 	weighs = judge.Told(&x.v.Case, x.s.Server, x.j.Check, r.Told)
 	now := x.j.Telling
 	switch {
-	case x.s.isFallback:
+	case x.s.Fallback:
 	case now.IsSilent() && !before.IsSilent():
 		e.tell.about(x, notify.CheckWarning,
 			"Check warning: no answer, the reported percentage no longer applies", "", r.Detail)

@@ -34,7 +34,7 @@ func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
 // spec is the request of a check. It contains only what the check uses, so virtual services with equal checks
 // share one.
 func (x user) spec() checker.Spec {
-	cfg, r := x.v.cfg.Check(int(x.j.number)), x.s.real
+	cfg, r := x.section().Check(int(x.j.number)), x.s.real
 	s := checker.Spec{
 		Type:     cfg.CheckType,
 		Protocol: cfg.Protocol.String(),

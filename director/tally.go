@@ -45,8 +45,10 @@ func count(c *Change) {
 			failures[c.Result.Cause]++
 			c.s.tally.failures = &failures
 		}
-		c.v.took.count(c.Result.Took)
-		c.v.stages.count(&c.Result.Stages)
+		if !c.s.Fallback {
+			c.v.took.count(c.Result.Took)
+			c.v.stages.count(&c.Result.Stages)
+		}
 	}
 }
 

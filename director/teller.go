@@ -40,7 +40,7 @@ func (t *told) purge() string {
 func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
 	e := notify.Event{Kind: kind, Virtual: v.cfg.ID, Text: text, Reason: reason}
 	if s != nil {
-		e.Real, e.Fallback = s.name(), s.isFallback
+		e.Real, e.Fallback = s.name(), s.Fallback
 	}
 	t.emit(e)
 }

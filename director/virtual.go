@@ -24,10 +24,12 @@ type virtual struct {
 	servers  []*server // servers of the file, then servers that left it and stay, then servers that moved away
 	members  []*server // the servers in judge's order, including those that moved away and are no longer needed
 	earlier  []*server // former addresses of its servers, in a plan
-	// its fallback servers as a service of their own, which is only checked; nil: they are not
-	fallbacks *virtual
-	owner     string // the other daemon that has it in the table, see assign; "": it is ours
-	beside    string // the daemon that waits for it, or changes it too; "": none
+
+	fallbackServers []*server
+	fallbackCheck   *parser.Virtual // the section as they are checked; nil: they are not
+
+	owner  string // the other daemon that has it in the table, see assign; "": it is ours
+	beside string // the daemon that waits for it, or changes it too; "": none
 
 	writing
 	acts
@@ -61,8 +63,6 @@ type server struct {
 	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
 
-	isFallback bool // it is checked, and its state decides nothing
-
 	steps bool // only its weight changes, see judge.Section.Ramp
 	stays bool // it left the file and stays, see parser.Virtual.Staying
 
@@ -89,10 +89,7 @@ func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 			Of: cfg.Window.Of},
 		Policy: cfg.Policy, Observe: cfg.Observe, Announce: cfg.Announce != "",
 		DrainTime: cfg.DrainTime.Duration(), Readd: readd,
-	}
-	if cfg.Fallback != nil {
-		s.Fallback = destOf(cfg, cfg.Fallback)
-		s.NoFallback = cfg.CheckType == parser.Off && !cfg.OwnFallback
+		NoFallback: cfg.CheckType == parser.Off && !cfg.OwnFallback,
 	}
 	for i := range cfg.Waiting {
 		weight := uint32(cfg.Waiting[i].Weight)
@@ -106,10 +103,16 @@ func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
 
 // enlist makes the servers members of the section, with empty states.
 func (v *virtual) enlist() {
-	v.members, v.Members = v.servers, make([]*judge.Member, len(v.servers))
-	v.Servers = make([]judge.Server, len(v.servers))
-	for i, s := range v.servers {
-		v.Members[i], s.Server = &s.Member, &v.Servers[i]
+	v.members = v.servers
+	v.Members, v.Servers = v.enter(v.servers)
+	v.Fallbacks, v.FallbackServers = v.enter(v.fallbackServers)
+	v.Index()
+}
+
+func (v *virtual) enter(servers []*server) ([]*judge.Member, []judge.Server) {
+	members, states := make([]*judge.Member, len(servers)), make([]judge.Server, len(servers))
+	for i, s := range servers {
+		members[i], s.Server = &s.Member, &states[i]
 		s.Server.Member, s.At = &s.Member, int32(i)
 		s.Unchecked = s.first.task == nil
 		more := 0
@@ -125,12 +128,12 @@ func (v *virtual) enlist() {
 			if v.cfg.Check(int(j.number)).CheckType == parser.Agent {
 				j.Aside, j.Health = true, health.Assume(health.Up)
 			}
-			if j.Line = j.number; len(v.Brakes) > 0 || v.Announce {
+			if j.Line = j.number; (len(v.Brakes) > 0 || v.Announce) && !s.Fallback {
 				j.Way = new(judge.Way)
 			}
 		}
 	}
-	v.Index()
+	return members, states
 }
 
 // label and called name the virtual service in lines that the Perl ldirectord does not have.
@@ -145,7 +148,7 @@ func (s *server) name() string {
 
 // label is the name of a server in the log: its name and its address.
 func (s *server) label() string {
-	if s.isFallback {
+	if s.Fallback {
 		return "fallback server " + s.name()
 	}
 	if s.followed() {

@@ -171,7 +171,7 @@ func TestABackupServerComesAndDrains(t *testing.T) {
 		{"… until it gives back", func(c *Case) { serves(c); c.has(3, 7); c.byHand(3) }, "1:4, 2:4, 3:0"},
 	} {
 		c := backedUp()
-		c.Fallback = lvs.Dest{Addr: at(9), Weight: 1}
+		c.Fallbacks = fallbackAt(9)
 		row.given(&c)
 		d := Decide(c, noon)
 		if got := placed(&hearing{Decision: Decision{Places: d.Places}}); got != row.want {

@@ -28,7 +28,7 @@ func released(h *hearing) {
 		}
 	}
 	if wanted, known := h.fallbackWanted(); known && wanted != h.FallbackWanted {
-		delete(h.ByHand, h.Fallback.Addr)
+		delete(h.ByHand, h.fallback().Addr)
 	}
 }
 

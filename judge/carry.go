@@ -8,14 +8,14 @@ import (
 // Carry copies the state of the section before a reload. This is the only place that decides what survives a reload.
 // Overrides end, and the former contents of the table are forgotten. Placed: the director had set the section up, so
 // every destination has an owner. Old maps a server to its former place, -1 for a new one; check maps a check to the
-// same check before the reload, nil for a new one.
+// same check before the reload, nil for a new one. The places of fallback servers come after those of all servers.
 func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, k int) *Check) {
 	c.Lasting, c.Backed = was.Lasting, was.Backed && c.reserve
 	c.Found = stillFound(c, was, placed)
-	for i := range c.Servers {
-		s := &c.Servers[i]
+	for i := range len(c.Servers) + len(c.FallbackServers) {
+		s := c.entry(i)
 		if o := old(i); o >= 0 {
-			before := &was.Servers[o]
+			before := was.entry(o)
 			s.Name, s.Since = before.Name, before.Since
 			if before.Dest.Addr == s.Dest.Addr && !s.Unchecked {
 				s.Held, s.Entered = before.Held, before.Entered

@@ -73,7 +73,7 @@ func (c *Case) At(addr netip.AddrPort) (found *Server) {
 
 // IsNobodys reports whether an address belongs to no server, neither a configured one nor one that left.
 func (c *Case) IsNobodys(addr netip.AddrPort) bool {
-	return c.At(addr) == nil && c.Leaver(addr) == nil && c.Fallback.Addr != addr
+	return c.At(addr) == nil && c.Leaver(addr) == nil && c.FallbackAt(addr) < 0
 }
 
 // Available reports whether a section has a server that is up, and whether that is known yet.
@@ -102,7 +102,8 @@ func (c *Case) Available() (up, known bool) {
 	return up && known, known
 }
 
-// Rests reports whether a server is a backup server that is not needed. It is not in the table, unless it drains.
+// Rests reports whether a server is a backup server that is not needed. It is not in the table, unless it drains. A
+// fallback server always rests: the rule fallback alone puts it in.
 func (s *State) Rests(one *Server) bool {
-	return one.Backup && !one.Unchecked && !s.Backed
+	return one.Fallback || one.Backup && !one.Unchecked && !s.Backed
 }

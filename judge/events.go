@@ -153,7 +153,8 @@ func (c *Case) Wrote(have lvs.Dests) {
 		_, in := have.At(l.Addr)
 		return !in
 	})
-	c.FallbackIn = c.hasFallback() && !c.ServedBy(c.Fallback.Addr) && have.Weight(c.Fallback.Addr) > 0
+	sorry := c.fallback().Addr
+	c.FallbackIn = sorry.IsValid() && !c.ServedBy(sorry) && have.Weight(sorry) > 0
 }
 
 // Left notes that this director is on standby and has removed the section from the table.

@@ -267,7 +267,7 @@ func TestWhatIsFoundInTheTable(t *testing.T) {
 
 func TestWhatWasWritten(t *testing.T) {
 	c := inService(4, 4)
-	c.Fallback = lvs.Dest{Addr: at(9), Weight: 1}
+	c.Fallbacks = fallbackAt(9)
 	c.Leavers = []Leaver{{Addr: at(5)}, {Addr: at(6)}}
 	c.Servers[0].Turned, c.Servers[1].Turned, c.Servers[1].Entered = true, true, false
 	c.says(0, health.Down)

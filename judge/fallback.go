@@ -1,6 +1,11 @@
 package judge
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+
+	"ldirectord/lvs"
+)
 
 var fallbackRule = Rule{"fallback", "the file", true, fallback,
 	"the fallback server serves while no other does"}
@@ -8,12 +13,12 @@ var fallbackRule = Rule{"fallback", "the file", true, fallback,
 // fallback puts the fallback server in service while every real server is down. While a server is unknown and none is
 // up, the fallback server stays in or out.
 func fallback(h *hearing) {
-	if !h.hasFallback() || h.up || h.NoFallback {
+	sorry := h.fallback()
+	if !sorry.Addr.IsValid() || h.up || h.NoFallback {
 		return
 	}
-	d, _ := h.Have.At(h.Fallback.Addr)
-	if !h.unknown || d.Weight > 0 || h.FallbackIn {
-		h.other(h.Fallback, h.Fallback.Weight)
+	if !h.unknown || h.Have.Weight(sorry.Addr) > 0 || h.FallbackIn {
+		h.other(sorry, sorry.Weight)
 	}
 }
 
@@ -39,7 +44,7 @@ func replaced(h *hearing) {
 // fallbackWanted reports whether the fallback server should serve, and whether that is known.
 func (c *Case) fallbackWanted() (wanted, known bool) {
 	up, known := c.Available()
-	known = known && c.hasFallback()
+	known = known && len(c.Fallbacks) > 0
 	return known && !up && !c.NoFallback, known
 }
 
@@ -53,5 +58,15 @@ func (c *Case) ServedBy(addr netip.AddrPort) bool {
 	return false
 }
 
-// hasFallback reports whether there is a fallback server.
-func (s *Section) hasFallback() bool { return s.Fallback.Addr.IsValid() }
+// fallback is the fallback server that serves when no other does; zero: there is none. Its checks decide nothing.
+func (s *Section) fallback() (d lvs.Dest) {
+	if len(s.Fallbacks) > 0 {
+		d = s.Fallbacks[0].Dest
+	}
+	return d
+}
+
+// FallbackAt is the place of the fallback server at an address of the table; negative: there is none.
+func (s *Section) FallbackAt(addr netip.AddrPort) int {
+	return slices.IndexFunc(s.Fallbacks, func(m *Member) bool { return m.Dest.Addr == addr })
+}

@@ -17,6 +17,11 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
+// fallbackAt is a section's only fallback server.
+func fallbackAt(n byte) []*Member {
+	return []*Member{{Dest: lvs.Dest{Addr: at(n), Weight: 1}, Fallback: true}}
+}
+
 func at(n byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, n}), 80) }
 
 // inService is a section whose servers pass and are in the table with these weights, at 1, 2 and so on.
@@ -323,14 +328,14 @@ func TestRuleReleased(t *testing.T) {
 		}, ""},
 		{"it went down, and is there", func(c *Case) { turned(c); c.says(0, health.Down) }, ""},
 		{"it came up, and is removed", func(c *Case) { turned(c); c.Have.Remove(at(1)) }, ""},
-		{"the fallback server is as it was", func(c *Case) { c.byHand(9); c.Fallback.Addr = at(9) }, "by hand"},
+		{"the fallback server is as it was", func(c *Case) { c.byHand(9); c.Fallbacks = fallbackAt(9) }, "by hand"},
 		{"the fallback server is not wanted any more", func(c *Case) {
 			c.byHand(9)
-			c.Fallback.Addr, c.FallbackWanted = at(9), true
+			c.Fallbacks, c.FallbackWanted = fallbackAt(9), true
 		}, ""},
 		{"… or that is not known", func(c *Case) {
 			c.byHand(9)
-			c.Fallback.Addr, c.FallbackWanted = at(9), true
+			c.Fallbacks, c.FallbackWanted = fallbackAt(9), true
 			c.says(0, health.Unknown)
 			c.says(1, health.Unknown)
 		}, "by hand"},
@@ -541,7 +546,7 @@ func TestRuleFallback(t *testing.T) {
 	}{
 		{"no server is up", func(h *hearing) {}, "9:1", ""},
 		{"one is", func(h *hearing) { h.up = true }, "", ""},
-		{"there is none", func(h *hearing) { h.Fallback = lvs.Dest{} }, "", ""},
+		{"there is none", func(h *hearing) { h.Fallbacks = nil }, "", ""},
 		{"servers are not checked", func(h *hearing) { h.NoFallback = true }, "", ""},
 		{"it is in the table", func(h *hearing) { h.Have.Put(sorry) }, "9:1", "9:1"},
 		{"it is in the table with weight 0", func(h *hearing) { h.Have.Put(lvs.Dest{Addr: at(9)}) }, "9:1", ""},
@@ -550,7 +555,7 @@ func TestRuleFallback(t *testing.T) {
 		for unknown, want := range map[bool]string{false: row.want, true: row.unknown} {
 			c := inService(4, 4)
 			section := *c.Section
-			section.Fallback = sorry
+			section.Fallbacks = []*Member{{Dest: sorry}}
 			h := &hearing{Case: Case{&section, c.State}, Decision: Decision{Places: dests{}}, unknown: unknown}
 			row.given(h)
 			if fallback(h); placed(h) != want {
@@ -710,7 +715,7 @@ func TestRuleRerouted(t *testing.T) {
 // A place has the name of the rule that decided it.
 func TestEachPlaceHasARule(t *testing.T) {
 	c := inService(4, 4)
-	c.Quiescent, c.Fallback = true, lvs.Dest{Addr: at(9), Weight: 1}
+	c.Quiescent, c.Fallbacks = true, fallbackAt(9)
 	c.says(0, health.Down)
 	c.says(1, health.Down)
 	d := Decide(c, noon)

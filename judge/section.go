@@ -15,10 +15,10 @@ import (
 
 // Section is the configuration of one virtual service. It never changes: a reload makes a new one.
 type Section struct {
-	Members  []*Member // real servers, in the order of the file
-	Waiting  []uint32  // the weights of servers whose names have no address yet
-	Fallback lvs.Dest  // the fallback server; invalid address: none
-	Rule     health.Rule
+	Members   []*Member // real servers, in the order of the file
+	Waiting   []uint32  // the weights of servers whose names have no address yet
+	Fallbacks []*Member // fallback servers
+	Rule      health.Rule
 	lvs.Policy
 	Observe    lvs.Observe   // what happens to a server whose clients get no answers
 	DrainTime  time.Duration // 0: a server that leaves the file is removed at once
@@ -38,6 +38,7 @@ type Member struct {
 	MovedTo   int32
 	Unchecked bool         // checktype=off: never added
 	Backup    bool         // it serves only while too few others do
+	Fallback  bool         // it serves only while no other does
 	Comeback  lvs.Comeback // as the section's, for this server
 }
 

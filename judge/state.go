@@ -14,10 +14,11 @@ import (
 // State is everything known of a virtual service, including the results of earlier decisions. It is a value: Clone it,
 // change it, compare it. The zero State knows nothing.
 type State struct {
-	Servers []Server  // of the section's members
-	Brakes  []Brake   // of its lines of checks; nil without checkvip
-	Leavers []Leaver  // servers that left the file and drain
-	Have    lvs.Dests // the table, as it is to be changed
+	Servers         []Server  // of the section's members
+	FallbackServers []Server  // of the fallback servers
+	Brakes          []Brake   // of its lines of checks; nil without checkvip
+	Leavers         []Leaver  // servers that left the file and drain
+	Have            lvs.Dests // the table, as it is to be changed
 	// ByHand are destinations whose changes by hand are kept.
 	ByHand map[netip.AddrPort]bool
 	// Found are destinations of no known server. They come from the first reading of the table while servers have
@@ -152,9 +153,9 @@ type Strength struct {
 // Clone returns a deep copy.
 func (s *State) Clone() State {
 	c := s.cloneServers()
-	c.Have = slices.Clone(s.Have)
-	for i := range c.Servers {
-		one := &c.Servers[i]
+	c.Have, c.FallbackServers = slices.Clone(s.Have), slices.Clone(s.FallbackServers)
+	for i := range len(c.Servers) + len(c.FallbackServers) {
+		one := c.entry(i)
 		one.More = slices.Clone(one.More)
 		for _, check := range one.Checks() {
 			if check.Way != nil {
@@ -180,6 +181,14 @@ func (s *State) Adopt(next State) {
 	copy(servers, next.Servers)
 	*s = next
 	s.Servers = servers
+}
+
+// entry is a server, or after all servers a fallback server.
+func (s *State) entry(i int) *Server {
+	if i < len(s.Servers) {
+		return &s.Servers[i]
+	}
+	return &s.FallbackServers[i-len(s.Servers)]
 }
 
 // Check is one of a server's checks, by its place among them.

@@ -258,7 +258,7 @@ func TestWeightInTheTable(t *testing.T) {
 
 func TestWhichAddressesAreNobodys(t *testing.T) {
 	c := inService(4)
-	c.Fallback.Addr, c.Leavers = at(9), []Leaver{{Addr: at(5)}, {Addr: at(7)}}
+	c.Fallbacks, c.Leavers = fallbackAt(9), []Leaver{{Addr: at(5)}, {Addr: at(7)}}
 	for n, want := range map[byte]bool{1: false, 5: false, 6: true, 7: false, 8: true, 9: false} {
 		if got := c.IsNobodys(at(n)); got != want {
 			t.Errorf("address %d belongs to nothing: %v", n, got)
@@ -294,7 +294,7 @@ func TestAvailable(t *testing.T) {
 			c.has(5, 0)
 		}, "false false", "false false"},
 		{"none is, without a fallback server", func(c *Case) {
-			c.Fallback = lvs.Dest{}
+			c.Fallbacks = nil
 			c.says(0, health.Down)
 			c.says(1, health.Down)
 		}, "false true", "false false"},
@@ -304,7 +304,7 @@ func TestAvailable(t *testing.T) {
 		}, "false true", "false true"},
 	} {
 		c := inService(4, 4)
-		c.Fallback = lvs.Dest{Addr: at(9), Weight: 1}
+		c.Fallbacks = fallbackAt(9)
 		row.given(&c)
 		if got := fmt.Sprint(c.Available()); got != row.want {
 			t.Errorf("%s: available %s", row.what, got)

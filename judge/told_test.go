@@ -168,7 +168,7 @@ func TestWhatAServerTells(t *testing.T) {
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			c := &talk{Case: inService(row.weights...), now: noon}
-			c.Rule, c.Fallback = row.rule, lvs.Dest{Addr: at(9), Weight: 1}
+			c.Rule, c.Fallbacks = row.rule, fallbackAt(9)
 			for i := range c.Servers {
 				c.Servers[i].More = []Check{{Line: 1, Part: 50, Health: health.Assume(health.Up)}}
 			}

@@ -13,7 +13,7 @@ func (w *world) look(m *always.Moment) *always.Moment {
 		Servers: m.Servers[:0], Leavers: m.Leavers[:0], Passed: m.Passed[:0], Call: callAddr,
 		Dead: w.dead, Theirs: w.Theirs, Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
 		Gathers: w.Gathers(), Table: w.table, Have: w.Have, ByHand: w.ByHand, Found: w.Found,
-		Waiting: w.Waiting, Fallback: w.Fallback, NoFallback: w.NoFallback, KeepServing: w.KeepServing,
+		Waiting: w.Waiting, Fallback: w.fallback(), NoFallback: w.NoFallback, KeepServing: w.KeepServing,
 		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, OnFail: w.OnFail, Repair: w.Repair, FallbackIn: w.FallbackIn,
 		FallbackTouched: w.touched(addrs[sorry]),
 	}
