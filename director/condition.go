@@ -6,6 +6,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/judge"
+	"ldirectord/notify"
 )
 
 // Condition is why the place of a server differs from "in the table, with its weight in the file", or what else an
@@ -55,16 +56,23 @@ func ofRules() (list []kind) {
 			one.says = func(a *subject) string { return k.Says(a.View) }
 		}
 		if k.Count != nil {
-			one.news = &news{ofSection: k.OfSection,
-				count:  func(a *subject) int { return k.Count(a.View) },
-				begins: func(a *subject, _ begun) judge.Notice { return k.Begins(a.View) }}
-		}
-		if k.Ends != nil {
-			one.ends = func(a *subject, _ begun) judge.Notice { return k.Ends(a.View) }
+			one.news = &news{count: func(a *subject) int { return k.Count(a.View) },
+				begins: byRule(k.Begins), ends: byRule(k.Ends), ofSection: k.OfSection}
 		}
 		list = append(list, one)
 	}
 	return list
+}
+
+// byRule is what a rule has to tell.
+func byRule(of func(judge.View) judge.Notice) func(*subject, begun) notice {
+	if of == nil {
+		return nil
+	}
+	return func(a *subject, _ begun) notice {
+		n := of(a.View)
+		return notice{event: notify.Kind(n.Event), what: n.What, more: n.More}
+	}
 }
 
 // conditions are those that hold.

@@ -43,7 +43,7 @@ func TestNoticesAreOfKnownKinds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, event := range regexp.MustCompile(`Notice\{Event: "([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
+		for _, event := range regexp.MustCompile(`Notice\{"([a-z-]+)"`).FindAllStringSubmatch(string(text), -1) {
 			if found++; !strings.Contains(string(known), ` Kind = "`+event[1]+`"`) {
 				t.Errorf("%s: no event is of the kind %q", file, event[1])
 			}

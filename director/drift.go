@@ -190,23 +190,16 @@ var fullKind = kind{name: "full", trouble: judge.Doubt,
 	},
 	news: &news{
 		count: func(a *subject) int { return once(a.s.limit.isFull()) },
-		begins: func(a *subject, _ begun) judge.Notice {
-			return judge.Notice{Event: string(notify.Full), What: "Full", More: ": " + a.s.fullness()}
+		begins: func(a *subject, _ begun) notice {
+			return notice{event: notify.Full, what: "Full", more: ": " + a.s.fullness()}
 		},
-		ends: func(*subject, begun) judge.Notice {
-			return judge.Notice{Event: string(notify.FullOver), What: "No longer full"}
-		},
+		ends: alike(notify.FullOver, "No longer full", ""),
 	}}
 
 // status shows it
 var allFullKind = kind{name: "all full", news: &news{
 	ofSection: true,
 	count:     func(a *subject) int { return once(a.v.full) },
-	begins: func(*subject, begun) judge.Notice {
-		return judge.Notice{Event: string(notify.AllFull), What: "All servers in service are full",
-			More: ": new clients are refused"}
-	},
-	ends: func(*subject, begun) judge.Notice {
-		return judge.Notice{Event: string(notify.FullOver), What: "The servers are no longer all full"}
-	},
+	begins:    alike(notify.AllFull, "All servers in service are full", ": new clients are refused"),
+	ends:      alike(notify.FullOver, "The servers are no longer all full", ""),
 }}

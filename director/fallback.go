@@ -8,8 +8,8 @@ import (
 	"ldirectord/parser"
 )
 
-// fallbacks makes the fallback servers of a virtual service. With fallbackcheck they are checked as real servers are; what
-// their checks find decides nothing.
+// fallbacks makes the fallback servers of a virtual service. With fallbackcheck they are checked like real servers, but
+// their checks decide nothing.
 func (v *virtual) fallbacks() (all []*server) {
 	if v.fallbackCheck, _ = v.cfg.Fallbacks(); v.fallbackCheck != nil {
 		for i := range v.fallbackCheck.Reals {

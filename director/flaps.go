@@ -62,13 +62,10 @@ var flapsKind = kind{name: "flaps", trouble: judge.Doubt,
 	says: func(a *subject) string { return a.v.flaps(a.s, a.Now) },
 	news: &news{
 		count: func(a *subject) int { return min(a.s.lately(a.Now)/flapsFrom, 1) },
-		begins: func(a *subject, _ begun) judge.Notice {
-			return judge.Notice{Event: string(notify.Flaps), What: "Flaps",
-				More: ": " + a.v.flaps(a.s, a.Now)}
+		begins: func(a *subject, _ begun) notice {
+			return notice{event: notify.Flaps, what: "Flaps", more: ": " + a.v.flaps(a.s, a.Now)}
 		},
-		ends: func(*subject, begun) judge.Notice {
-			return judge.Notice{Event: string(notify.FlapsOver), What: "No longer flaps"}
-		},
+		ends: alike(notify.FlapsOver, "No longer flaps", ""),
 		over: func(a *subject) time.Time {
 			return a.s.shifts[len(a.s.shifts)-flapsFrom].Add(flapsIn)
 		},

@@ -70,25 +70,24 @@ var holdsKind = kind{name: "holds", news: &news{
 	ofSection: true,
 	count:     func(a *subject) int { return len(a.v.held) },
 	after:     func(v *virtual) time.Duration { return v.cfg.CheckInterval.Duration() },
-	begins: func(a *subject, was begun) judge.Notice {
+	begins: func(a *subject, was begun) notice {
 		if was.told {
-			return judge.Notice{Event: string(notify.GuardChanged), What: "Guard holds other servers",
-				More: ": " + a.v.listHeld()}
+			return notice{event: notify.GuardChanged, what: "Guard holds other servers",
+				more: ": " + a.v.listHeld()}
 		}
 		why := ": checks fail"
 		if slices.ContainsFunc(a.v.held, func(i int) bool { return a.v.members[i].Asks() > health.NoAdmin }) {
 			why = ": checks fail, or servers report drain or maint"
 		}
-		return judge.Notice{Event: string(notify.GuardHolds), What: "Guard holds",
-			More: why + ", and " + a.heldBy() + " in service: " + a.v.listHeld()}
+		return notice{event: notify.GuardHolds, what: "Guard holds",
+			more: why + ", and " + a.heldBy() + " in service: " + a.v.listHeld()}
 	},
-	ends: func(_ *subject, was begun) judge.Notice {
+	ends: func(_ *subject, was begun) notice {
 		if !was.told {
-			return judge.Notice{Event: string(notify.GuardChanged), What: "Guard held servers for a moment",
-				More: ": servers whose checks failed stayed in service"}
+			return notice{event: notify.GuardChanged, what: "Guard held servers for a moment",
+				more: ": servers whose checks failed stayed in service"}
 		}
-		return judge.Notice{Event: string(notify.GuardOver), What: "Guard is over",
-			More: ": no server is held any more"}
+		return notice{event: notify.GuardOver, what: "Guard is over", more: ": no server is held any more"}
 	},
 }}
 

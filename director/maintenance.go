@@ -112,14 +112,13 @@ var maintenanceKind = kind{name: "maintenance", trouble: judge.Noted,
 	says: func(a *subject) string { return a.s.maintenance },
 	news: &news{
 		count: func(a *subject) int { return once(a.s.maintenance != "") },
-		begins: func(a *subject, _ begun) judge.Notice {
+		begins: func(a *subject, _ begun) notice {
 			by := filepath.Base(a.s.maintenance)
-			return judge.Notice{Event: string(notify.MaintenanceOn), What: "Maintenance begins",
-				More: " by file " + by, Reason: by, Past: "maintenance begins by file " + by}
+			return notice{notify.MaintenanceOn, "Maintenance begins", " by file " + by, by,
+				"maintenance begins by file " + by}
 		},
-		ends: func(*subject, begun) judge.Notice {
-			return judge.Notice{Event: string(notify.MaintenanceOff), What: "Maintenance ends",
-				Past: "maintenance ends"}
+		ends: func(*subject, begun) notice {
+			return notice{event: notify.MaintenanceOff, what: "Maintenance ends", past: "maintenance ends"}
 		},
 	},
 }

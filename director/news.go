@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"ldirectord/history"
-	"ldirectord/judge"
 	"ldirectord/notify"
 )
 
@@ -13,10 +12,24 @@ type news struct {
 	count func(*subject) int // how often it began; 0 while it does not hold
 	// begins is told when the count rises, ends when it becomes 0; nil: nothing is. A notice without an event is
 	// not told.
-	begins, ends func(*subject, begun) judge.Notice
+	begins, ends func(*subject, begun) notice
 	after        func(*virtual) time.Duration // it is told when it has held so long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
 	ofSection    bool                         // it is one of the virtual service, and there is no server
+}
+
+// notice is what is told, once.
+type notice struct {
+	event  notify.Kind
+	what   string // before the name of the server or the virtual service
+	more   string // after it
+	reason string // as mails and hooks get it
+	past   string // as history records it; "": not at all
+}
+
+// alike makes a notice that is the same for all servers.
+func alike(event notify.Kind, what, more string) func(*subject, begun) notice {
+	return func(*subject, begun) notice { return notice{event: event, what: what, more: more} }
 }
 
 // begun is a condition that holds, as it was told last.
@@ -75,17 +88,17 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 			continue // as for most servers
 		}
 		n := k.follow(&a, memoryOf(v, s).begun, count)
-		if n.Past != "" && tells {
-			t.note(history.Changed, n.Past, s)
+		if n.past != "" && tells {
+			t.note(history.Changed, n.past, s)
 		}
-		if n.Event != "" && tells {
-			t.report(v, s, notify.Kind(n.Event), n.What, n.More, n.Reason)
+		if n.event != "" && tells {
+			t.report(v, s, n.event, n.what, n.more, n.reason)
 		}
 	}
 }
 
 // follow notes how often a condition has begun, and returns what there is to tell.
-func (k *news) follow(a *subject, all map[*news]begun, count int) (n judge.Notice) {
+func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	was, held := all[k]
 	now := begun{count, was.since, was.told}
 	switch {

@@ -222,14 +222,13 @@ var suspectedKind = kind{name: "suspected", trouble: judge.Doubt,
 	says: func(a *subject) string { return after("suspected: ", a.s.suspicion()) },
 	news: &news{
 		count: func(a *subject) int { return once(a.s.isSuspected()) },
-		begins: func(a *subject, _ begun) judge.Notice {
+		begins: func(a *subject, _ begun) notice {
 			why := a.s.suspicion()
-			return judge.Notice{Event: string(notify.Suspected), What: "Suspected",
-				More: ": " + why, Reason: why, Past: "suspected: " + why}
+			return notice{notify.Suspected, "Suspected", ": " + why, why, "suspected: " + why}
 		},
-		ends: func(a *subject, _ begun) judge.Notice {
+		ends: func(a *subject, _ begun) notice {
 			why := a.s.witness.over
-			return judge.Notice{Event: string(notify.SuspicionOver), What: "No longer suspected",
-				More: ": " + why, Reason: why, Past: "no longer suspected: " + why}
+			return notice{notify.SuspicionOver, "No longer suspected", ": " + why, why,
+				"no longer suspected: " + why}
 		},
 	}}

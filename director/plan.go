@@ -196,7 +196,7 @@ func (p *Plan) Services(virtual string) []Service {
 		if lvs.IsNamed(v.cfg.ID, virtual) {
 			one := Service{Config: v.cfg, Key: v.key}
 			for _, s := range v.entries() {
-				one.Members = append(one.Members, Member{Name: s.name(), Dest: s.Dest, Fallback: s.Fallback})
+				one.Members = append(one.Members, Member{s.name(), s.Dest, s.Fallback})
 			}
 			found = append(found, one)
 		}
@@ -236,7 +236,8 @@ func (b *planBuilder) virtual(v *virtual, cfg *parser.Virtual) (found parser.Dia
 }
 
 // checks makes the checks of a server. A mistake is found once, for the first server.
-func (b *planBuilder) checks(v *virtual, s *server, refused map[string]bool, doubted doubts) (found parser.Diagnostics) {
+func (b *planBuilder) checks(v *virtual, s *server, refused map[string]bool,
+	doubted doubts) (found parser.Diagnostics) {
 	cfg := user{v: v, s: s}.section()
 	for number, check := range cfg.Checks() {
 		j, err := b.judgement(v, s, number)

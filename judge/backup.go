@@ -29,11 +29,10 @@ var backupKind = Kind{Name: "backup", Trouble: Noted, OfSection: true,
 		return 1
 	},
 	Begins: func(v View) Notice {
-		return Notice{Event: "backup-serves", What: "Backup servers take over", More: ": " + v.OwnServe()}
+		return Notice{"backup-serves", "Backup servers take over", ": " + v.OwnServe()}
 	},
 	Ends: func(v View) Notice {
-		return Notice{Event: "backup-rests", What: "Backup servers are no longer needed",
-			More: ": " + v.OwnServe()}
+		return Notice{"backup-rests", "Backup servers are no longer needed", ": " + v.OwnServe()}
 	},
 }
 

@@ -26,8 +26,7 @@ var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 		return 1
 	},
 	Begins: func(View) Notice {
-		return Notice{Event: "held-down", What: "Held down until an order (set … ready)",
-			More: ": comeback = order"}
+		return Notice{"held-down", "Held down until an order (set … ready)", ": comeback = order"}
 	},
 }
 

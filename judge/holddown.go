@@ -31,8 +31,7 @@ var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 		return int(v.One.Falls)
 	},
 	Begins: func(v View) Notice {
-		return Notice{Event: "held-down", What: fmt.Sprintf("Held down for %v", v.left(v.One.Turn)),
-			More: ": " + v.falls()}
+		return Notice{"held-down", fmt.Sprintf("Held down for %v", v.left(v.One.Turn)), ": " + v.falls()}
 	},
 }
 

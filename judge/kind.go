@@ -83,11 +83,9 @@ func (v View) HeldBy() string {
 
 // Notice is what is told of a server or a section.
 type Notice struct {
-	Event  string // its kind, see package notify
-	What   string // before the name of the server or the section
-	More   string // after it
-	Reason string // as mails and hooks get it
-	Past   string // as history records it
+	Event string // its kind, see package notify
+	What  string // before the name of the server or the section
+	More  string // after it
 }
 
 // Trouble is how much attention something needs.

@@ -156,16 +156,16 @@ func TestWhatKindsTell(t *testing.T) {
 	}{
 		{"nothing", nothing, nothing, nil},
 		{"the first failure", nothing, falls(1), nil},
-		{"the second", falls(1), falls(2), []Notice{{Event: "held-down", What: "Held down for 20s", More: ": failed 2 times in 0s"}}},
-		{"the third", falls(2), falls(3), []Notice{{Event: "held-down", What: "Held down for 20s", More: ": failed 3 times in 0s"}}},
+		{"the second", falls(1), falls(2), []Notice{{"held-down", "Held down for 20s", ": failed 2 times in 0s"}}},
+		{"the third", falls(2), falls(3), []Notice{{"held-down", "Held down for 20s", ": failed 3 times in 0s"}}},
 		{"the same", falls(3), falls(3), nil},
 		{"it comes back", falls(3), nothing, nil},
-		{"left out", nothing, suspects(1), []Notice{{Event: "held-down", What: "Held down for 20s", More: ": its clients got no answers"}}},
-		{"left out until an order", nothing, suspects(3), []Notice{{Event: "held-down", What: "Held down until an order (set … ready)",
-			More: ": its clients got no answers, 3 times in a row"}}},
-		{"it climbs", nothing, climbs, []Notice{{Event: "climbs", What: "Weight starts to rise to 4 (slowstart)", More: ""}}},
+		{"left out", nothing, suspects(1), []Notice{{"held-down", "Held down for 20s", ": its clients got no answers"}}},
+		{"left out until an order", nothing, suspects(3), []Notice{{"held-down", "Held down until an order (set … ready)",
+			": its clients got no answers, 3 times in a row"}}},
+		{"it climbs", nothing, climbs, []Notice{{"climbs", "Weight starts to rise to 4 (slowstart)", ""}}},
 		{"it climbs on", climbs, climbs, nil},
-		{"it has climbed", climbs, nothing, []Notice{{Event: "climbed", What: "Full weight reached", More: ": 4"}}},
+		{"it has climbed", climbs, nothing, []Notice{{"climbed", "Full weight reached", ": 4"}}},
 		{"it fails while it climbs", climbs, func(c *Case) { c.says(0, health.Down) }, []Notice{{}}},
 		{"it is changed by hand while it climbs", climbs, func(c *Case) { c.byHand(1) }, []Notice{{}}},
 		{"it is held while it climbs", climbs, func(c *Case) { c.Servers[0].Held = true }, []Notice{{}}},
@@ -179,10 +179,10 @@ func TestWhatKindsTell(t *testing.T) {
 	}
 	was, is := inService(4, 4), inService(4, 4)
 	backed(&is)
-	if got := tells(true, was, is); !slices.Equal(got, []Notice{{Event: "backup-serves", What: "Backup servers take over", More: ": 2 of 2 real servers serve"}}) {
+	if got := tells(true, was, is); !slices.Equal(got, []Notice{{"backup-serves", "Backup servers take over", ": 2 of 2 real servers serve"}}) {
 		t.Errorf("%q", got)
 	}
-	if got := tells(true, is, was); !slices.Equal(got, []Notice{{Event: "backup-rests", What: "Backup servers are no longer needed", More: ": 2 of 2 real servers serve"}}) {
+	if got := tells(true, is, was); !slices.Equal(got, []Notice{{"backup-rests", "Backup servers are no longer needed", ": 2 of 2 real servers serve"}}) {
 		t.Errorf("%q", got)
 	}
 }

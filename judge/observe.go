@@ -66,7 +66,7 @@ var observeKind = Kind{Name: "observe", Trouble: Doubt,
 		if !needsOrder(v.One) {
 			what = fmt.Sprintf("Held down for %v", v.left(v.One.Turn))
 		}
-		return Notice{Event: "held-down", What: what, More: ": " + noAnswers(v.One)}
+		return Notice{"held-down", what, ": " + noAnswers(v.One)}
 	},
 }
 

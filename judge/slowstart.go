@@ -42,14 +42,13 @@ var slowstartKind = Kind{Name: "slowstart", Share: func(v View) Part { return v.
 		return 1
 	},
 	Begins: func(v View) Notice {
-		return Notice{Event: "climbs",
-			What: fmt.Sprintf("Weight starts to rise to %d (slowstart)", v.One.Weight())}
+		return Notice{"climbs", fmt.Sprintf("Weight starts to rise to %d (slowstart)", v.One.Weight()), ""}
 	},
 	Ends: func(v View) Notice {
 		if !v.One.IsUp() || v.One.Held || v.ByHand[v.One.Dest.Addr] {
 			return Notice{}
 		}
-		return Notice{Event: "climbed", What: "Full weight reached", More: fmt.Sprintf(": %d", v.One.Weight())}
+		return Notice{"climbed", "Full weight reached", fmt.Sprintf(": %d", v.One.Weight())}
 	},
 }
 
