@@ -10,18 +10,14 @@ import (
 
 // fallbacks makes the fallback servers of a virtual service. With fallbackcheck they are checked like real servers, but
 // their checks decide nothing.
-func (v *virtual) fallbacks() (all []*server) {
-	if v.fallbackCheck, _ = v.cfg.Fallbacks(); v.fallbackCheck != nil {
-		for i := range v.fallbackCheck.Reals {
-			all = append(all, newServer(v.cfg, &v.fallbackCheck.Reals[i]))
-		}
-	} else if f := v.cfg.Fallback; f != nil {
-		all = append(all, newServer(v.cfg, &parser.Real{Addr: f.Addr, Forward: f.Forward, Weight: 1, At: f.At}))
+func (v *virtual) fallbacks() []*server {
+	if v.cfg.Fallback == nil {
+		return nil
 	}
-	for _, s := range all {
-		s.Fallback = true
-	}
-	return all
+	v.fallbackCheck, _ = v.cfg.Fallbacks()
+	s := newServer(v.cfg, v.cfg.Fallback)
+	s.Fallback = true
+	return []*server{s}
 }
 
 // entries are the real servers and the fallback servers.
