@@ -23,31 +23,20 @@ type Daemon struct {
 	NetNS uint64 // the inode of the namespace
 }
 
-// likeness is how certain it is that two daemons are the same.
-type likeness int
-
-const (
-	another likeness = iota
-	sameFile
-	samePath // even if the file no longer exists
-)
-
-// compare returns how surely this daemon and another one are the same.
-func (d Daemon) compare(other Daemon) likeness {
+// isSame reports whether two daemons are the same. If they have one path, its file may be gone.
+func (d Daemon) isSame(other Daemon) bool {
 	switch {
 	case d.Table != other.Table || d.NetNS != other.NetNS:
-		return another
+		return false
 	case d.Path == other.Path:
-		return samePath
+		return true
 	}
 	a, err := os.Stat(d.Path)
 	if err != nil {
-		return another
+		return false
 	}
-	if b, err := os.Stat(other.Path); err == nil && os.SameFile(a, b) {
-		return sameFile
-	}
-	return another
+	b, err := os.Stat(other.Path)
+	return err == nil && os.SameFile(a, b)
 }
 
 // sharesNetNS reports whether a process is in our network namespace; true if that can't be read.

@@ -66,22 +66,22 @@ func TestWhichDaemonIsMeant(t *testing.T) {
 	for _, c := range []struct {
 		about    string
 		a, b     Daemon
-		want     likeness
+		want     bool
 		reversed bool
 	}{
-		{about: "the path", a: here, b: here, want: samePath},
-		{about: "a link", a: here, b: Daemon{link, Kernel, 7}, want: sameFile},
-		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7}, want: samePath},
-		{about: "two that are gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone + "x", Kernel, 7}, want: another},
-		{about: "one that is gone", a: here, b: Daemon{gone, Kernel, 7}, want: another},
-		{about: "another file of the name", a: here, b: Daemon{two, Kernel, 7}, want: another},
-		{about: "another table", a: here, b: Daemon{one, "memory", 7}, want: another},
-		{about: "another network namespace", a: here, b: Daemon{one, Kernel, 8}, want: another},
+		{about: "the path", a: here, b: here, want: true},
+		{about: "a link", a: here, b: Daemon{link, Kernel, 7}, want: true},
+		{about: "a path whose file is gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone, Kernel, 7}, want: true},
+		{about: "two that are gone", a: Daemon{gone, Kernel, 7}, b: Daemon{gone + "x", Kernel, 7}, want: false},
+		{about: "one that is gone", a: here, b: Daemon{gone, Kernel, 7}, want: false},
+		{about: "another file of the name", a: here, b: Daemon{two, Kernel, 7}, want: false},
+		{about: "another table", a: here, b: Daemon{one, "memory", 7}, want: false},
+		{about: "another network namespace", a: here, b: Daemon{one, Kernel, 8}, want: false},
 	} {
-		if got := c.a.compare(c.b); got != c.want {
+		if got := c.a.isSame(c.b); got != c.want {
 			t.Errorf("%s: %v, want %v", c.about, got, c.want)
 		}
-		if got := c.b.compare(c.a); got != c.want {
+		if got := c.b.isSame(c.a); got != c.want {
 			t.Errorf("%s, the other way: %v, want %v", c.about, got, c.want)
 		}
 	}
@@ -91,7 +91,7 @@ func TestWhichDaemonIsMeant(t *testing.T) {
 	if err := os.Symlink(two, link); err != nil {
 		t.Fatal(err)
 	}
-	if got := here.compare(Daemon{link, Kernel, 7}); got != another {
+	if got := here.isSame(Daemon{link, Kernel, 7}); got {
 		t.Errorf("a link that leads elsewhere now: %v", got)
 	}
 }
@@ -408,4 +408,21 @@ func TestAnyUserFindsTheDaemon(t *testing.T) {
 		}
 	}()
 	<-done
+}
+
+// Of two records of one file, the one of our path is preferred, in whatever order they are found.
+func TestTheRecordOfOurPathIsPreferred(t *testing.T) {
+	dir := t.TempDir()
+	path, link := file(t, filepath.Join(dir, "x.cf")), filepath.Join(dir, "link.cf")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	i := New(dir, Daemon{path, Kernel, 7}, "x.cf")
+	byPath := record{State: State{Daemon: i.Daemon}, base: "x.cf"}
+	byLink := record{State: State{Daemon: Daemon{link, Kernel, 7}}, base: "link.cf"}
+	for _, all := range [][]record{{byPath, byLink}, {byLink, byPath}} {
+		if own, lives := i.own(all); own.base != "x.cf" || lives {
+			t.Errorf("of %v it is %v, which runs: %v", all, own, lives)
+		}
+	}
 }

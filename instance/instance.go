@@ -95,21 +95,16 @@ func (i Instance) unrecorded(all []record) (p Process) {
 }
 
 // own returns the record of this daemon (zero if there is none), and whether it runs. If there are several records, a
-// running daemon's is preferred.
+// running daemon's is preferred, and then that of our path.
 func (i Instance) own(all []record) (own record, lives bool) {
-	var best int
 	for _, r := range all {
-		like := i.compare(r.Daemon)
-		if like == another {
+		if !i.isSame(r.Daemon) {
 			continue
 		}
 		alive := i.lives(r)
-		rank := int(like)
-		if alive {
-			rank += 10
-		}
-		if rank > best {
-			best, own, lives = rank, r, alive
+		isNearer := alive == lives && r.Path == i.Path && own.Path != i.Path
+		if own.base == "" || alive && !lives || isNearer {
+			own, lives = r, alive
 		}
 	}
 	return own, lives
@@ -136,7 +131,7 @@ func (i Instance) baseName(all []record) string {
 // started again. A container has a new network namespace at each start, and its daemon keeps its name.
 func (i Instance) isTaken(all []record, name string) bool {
 	return slices.ContainsFunc(all, func(r record) bool {
-		if r.base != name || i.compare(r.Daemon) != another {
+		if r.base != name || i.isSame(r.Daemon) {
 			return false
 		}
 		return i.lives(r) || r.NetNS == i.NetNS && r.hasServices()
@@ -146,7 +141,7 @@ func (i Instance) isTaken(all []record, name string) bool {
 // others returns the records of other running daemons.
 func (i Instance) others(all []record) (found []record) {
 	for _, r := range all {
-		if i.compare(r.Daemon) == another && i.lives(r) {
+		if !i.isSame(r.Daemon) && i.lives(r) {
 			found = append(found, r)
 		}
 	}
@@ -184,7 +179,7 @@ func (i Instance) perlMeans(config string) bool {
 	case config == "":
 		return slices.Contains(i.names, "ldirectord")
 	case filepath.IsAbs(config):
-		return i.compare(Daemon{Path: filepath.Clean(config), Table: i.Table, NetNS: i.NetNS}) != another
+		return i.isSame(Daemon{Path: filepath.Clean(config), Table: i.Table, NetNS: i.NetNS})
 	default:
 		return slices.Contains(i.names, filepath.Base(config))
 	}
@@ -216,7 +211,7 @@ func (i Instance) Chains() string {
 func (i Instance) Elsewhere() (states []State) {
 	for _, r := range i.others(i.records(nil)) {
 		here := Daemon{Path: r.Path, Table: i.Table, NetNS: i.NetNS}
-		if i.compare(here) != another {
+		if i.isSame(here) {
 			states = append(states, r.State)
 		}
 	}

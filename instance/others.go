@@ -49,7 +49,7 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 			known[r.Pid] = known[r.Pid] || o.Lives
 			same := o.Table == i.Table && o.NetNS == i.NetNS && i.Table != private
 			// a daemon of the same file in another run folder counts while it runs
-			if same && (i.compare(o.Daemon) == another || there != i.folder && o.Lives) {
+			if same && (!i.isSame(o.Daemon) || there != i.folder && o.Lives) {
 				all = append(all, o)
 			}
 		}
