@@ -19,7 +19,7 @@ import (
 
 // systemNames looks up names as the system does: hosts file, resolver, services database.
 type systemNames struct {
-	hosts func() hosts // of the hosts file; none where package net has to read it
+	hosts func() hosts // nil: package net reads the hosts file
 }
 
 // hosts are the addresses of each name in a hosts file.
@@ -75,9 +75,11 @@ func hostKey(name string) string { return strings.ToLower(strings.TrimSuffix(nam
 
 // Host returns the addresses of a host name in one family.
 func (n systemNames) Host(ctx context.Context, name string, ipv6 bool) ([]netip.Addr, error) {
-	other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
-	if addrs := slices.DeleteFunc(slices.Clone(n.hosts()[hostKey(name)]), other); len(addrs) > 0 {
-		return addrs, nil
+	if n.hosts != nil {
+		other := func(a netip.Addr) bool { return a.Unmap().Is6() != ipv6 }
+		if addrs := slices.DeleteFunc(slices.Clone(n.hosts()[hostKey(name)]), other); len(addrs) > 0 {
+			return addrs, nil
+		}
 	}
 	network := "ip4"
 	if ipv6 {

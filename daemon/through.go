@@ -51,7 +51,7 @@ func routedMarks(ctx context.Context) func(uint32) bool {
 	})
 	return func(mark uint32) bool {
 		return slices.ContainsFunc(rules(),
-			func(r fwmark.RoutingRule) bool { return r.Uses(mark, false) || r.Uses(mark, true) })
+			func(r fwmark.RoutingRule) bool { return r.Uses(mark, r.IPv6) })
 	}
 }
 

@@ -61,29 +61,23 @@ func (s *State) SetLeavers(all []judge.Record) { s.Leavers = timed(all, toBoot) 
 func (s *State) SetMoving(all []judge.Record) { s.Moving, s.Boot = timed(all, toBoot), run.BootID() }
 
 // timed returns records by another clock.
-func timed(all []judge.Record, change func(*time.Time)) []judge.Record {
+func timed(all []judge.Record, byOther func(time.Time) time.Time) []judge.Record {
 	all = slices.Clone(all)
 	for i := range all {
 		for _, t := range all[i].Times() {
-			change(t)
+			if !t.IsZero() {
+				*t = byOther(*t)
+			}
 		}
 	}
 	return all
 }
 
 // toBoot turns a time by the current clock into one that counts from the boot.
-func toBoot(t *time.Time) {
-	if !t.IsZero() {
-		*t = time.Unix(0, int64(run.SinceBoot()+time.Until(*t)))
-	}
-}
+func toBoot(t time.Time) time.Time { return time.Unix(0, int64(run.SinceBoot()+time.Until(t))) }
 
 // fromBoot turns a time that counts from the boot into one by the current clock.
-func fromBoot(t *time.Time) {
-	if !t.IsZero() {
-		*t = time.Now().Add(time.Duration(t.UnixNano()) - run.SinceBoot())
-	}
-}
+func fromBoot(t time.Time) time.Time { return time.Now().Add(time.Duration(t.UnixNano()) - run.SinceBoot()) }
 
 // record is a state file that was found.
 type record struct {
