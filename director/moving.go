@@ -9,7 +9,6 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
-	"ldirectord/lvs"
 )
 
 // This file records what changes the weights of servers, for the next daemon.
@@ -32,16 +31,16 @@ type movers struct {
 func (all *movers) note(v *virtual) {
 	for i, s := range v.members {
 		told := judge.SpokenBy(s.Server)
-		if v.moving == nil && s.Motion == (lvs.Motion{}) && told == (judge.Spoken{}) {
+		if v.moving == nil && s.Memory == (judge.Memory{}) && told == (judge.Spoken{}) {
 			continue
 		}
 		if v.moving == nil {
 			v.moving = make([]judge.Record, len(v.members))
 		}
-		if m := &v.moving[i]; m.Motion != s.Motion || m.Of != s.Weight() || m.Told != told {
+		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Told != told {
 			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
 			*m = judge.Record{Key: v.key, Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
-				Weight: v.Have.Weight(s.Dest.Addr), Motion: s.Motion, Told: told}
+				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Told: told}
 			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}
 	}
@@ -56,7 +55,7 @@ func (all *movers) record(ends bool) {
 	now := make([]judge.Record, 0, len(all.last))
 	for _, v := range all.virtuals {
 		for _, m := range v.moving {
-			if m.Motion != (lvs.Motion{}) || m.Told != (judge.Spoken{}) {
+			if m.Memory != (judge.Memory{}) || m.Told != (judge.Spoken{}) {
 				now = append(now, m)
 			}
 		}

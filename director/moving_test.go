@@ -184,9 +184,9 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 	for waits := range 2 {
 		was, now := plan(), plan()
 		v := was.ours[0]
-		v.Servers[waits].Motion = lvs.Motion{Fallen: true, Noted: true, Falls: 3, Turn: time.Now().Add(time.Minute)}
+		v.Servers[waits].Memory = judge.Memory{Fallen: true, Noted: true, Falls: 3, Turn: time.Now().Add(time.Minute)}
 		v.Servers[waits].First.Telling = health.Tells(words)
-		v.Servers[1-waits].Motion = lvs.Motion{Turn: time.Now().Add(-time.Second)}
+		v.Servers[1-waits].Memory = judge.Memory{Turn: time.Now().Add(-time.Second)}
 		v.Have = lvs.Dests{v.Servers[waits].Dest}
 		before := movers{services: was}
 		before.note(v)
@@ -200,8 +200,8 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 		next.resume(ipvsctl.Table{v.key: {Key: v.key, Dests: v.Have}})
 		for i := range v.Servers {
 			had, has := &v.Servers[i], &now.ours[0].Servers[i]
-			if has.Motion != had.Motion || has.Asks() != had.Asks() {
-				t.Errorf("line %d: %+v, %v; want %+v, %v", i, has.Motion, has.Asks(), had.Motion, had.Asks())
+			if has.Memory != had.Memory || has.Asks() != had.Asks() {
+				t.Errorf("line %d: %+v, %v; want %+v, %v", i, has.Memory, has.Asks(), had.Memory, had.Asks())
 			}
 		}
 		if by := now.ours[0].ByHand; len(by) > 0 {

@@ -59,10 +59,10 @@ func TestWhatMovesWeightsOverTheEnd(t *testing.T) {
 		moves := judge.Record{
 			Key:  lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")},
 			Addr: netip.MustParseAddrPort("10.2.0.1:80"), Weight: 3, Of: 40,
-			Motion: lvs.Motion{Climbs: time.Now().Add(-18 * time.Second)},
+			Memory: judge.Memory{Climbs: time.Now().Add(-18 * time.Second)},
 		}
 		rests := moves
-		rests.Motion = lvs.Motion{}
+		rests.Memory = judge.Memory{}
 		if err := first.Update(func(s *State) { s.SetMoving([]judge.Record{moves, rests}); s.Phase = phase }); err != nil {
 			t.Fatal(err)
 		}

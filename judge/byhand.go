@@ -4,7 +4,6 @@ import (
 	"net/netip"
 
 	"ldirectord/checker/health"
-	"ldirectord/lvs"
 )
 
 var releaseRule = Rule{"released", "checks, orders", true, released,
@@ -65,7 +64,7 @@ func (c *Case) Changed(addr netip.AddrPort, in, empties bool) (kept bool) {
 	}
 	c.ByHand[addr] = true
 	if s != nil {
-		s.Motion = lvs.Motion{}
+		s.Memory = Memory{}
 	}
 	return true
 }

@@ -19,7 +19,7 @@ func (c *Case) Carry(was *Case, placed bool, old func(i int) int, check func(i, 
 			s.Name, s.Since = before.Name, before.Since
 			if before.Dest.Addr == s.Dest.Addr && !s.Unchecked {
 				s.Held, s.Entered = before.Held, before.Entered
-				s.Motion, s.Looks = before.Motion, before.Looks
+				s.Memory, s.Looks = before.Memory, before.Looks
 				s.Kept = s.Entered && was.Serves(before)
 			}
 		}

@@ -170,7 +170,7 @@ func TestAChangeByHand(t *testing.T) {
 				t.Errorf("%s: kept %v", row.what, kept)
 			}
 			mine := c.At(at(1)) == &c.Servers[0]
-			if ended := c.Servers[0].Motion == (lvs.Motion{}); ended != (row.kept && mine) || c.Servers[1].Climbs != noon {
+			if ended := c.Servers[0].Memory == (Memory{}); ended != (row.kept && mine) || c.Servers[1].Climbs != noon {
 				t.Errorf("%s: what moved its weight ended: %v", row.what, ended)
 			}
 		}

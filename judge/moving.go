@@ -24,7 +24,7 @@ type Record struct {
 	Nth    uint32 `json:",omitzero"` // of the servers with this address
 	Weight uint32 `json:",omitzero"` // in the table when it was recorded
 	Of     uint32 `json:",omitzero"` // its weight by order or file
-	lvs.Motion
+	Memory
 	Told Spoken `json:",omitzero"`
 }
 
@@ -75,7 +75,7 @@ func (all *Spoken) resume(s *Server) {
 // weight.
 func (c *Section) Resume(s *Server, m Record, weight uint32, now time.Time) (fits bool) {
 	m.Told.resume(s)
-	if s.Motion = m.Motion; weight == 0 || m.Climbs.After(now) {
+	if s.Memory = m.Memory; weight == 0 || m.Climbs.After(now) {
 		s.Climbs = time.Time{}
 	}
 	is := (&hearing{Case: Case{Section: c}, now: now}).weight(s)

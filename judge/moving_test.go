@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
-	"ldirectord/lvs"
 )
 
 // At a start a weight in the table fits the record if it is between the recorded weight and the one due now.
@@ -29,7 +28,7 @@ func TestWhatMovedAtTheEndOfTheLastDaemon(t *testing.T) {
 		{"it begins later than now", func(c *Case, m *Record) { m.Climbs = noon.Add(1) }, 12, true, false},
 	} {
 		c := inService(40)
-		m := Record{Addr: at(1), Weight: 1, Of: 40, Motion: lvs.Motion{Climbs: noon.Add(-time.Hour)}}
+		m := Record{Addr: at(1), Weight: 1, Of: 40, Memory: Memory{Climbs: noon.Add(-time.Hour)}}
 		row.given(&c, &m)
 		s := &c.Servers[0]
 		if fits := c.Resume(s, m, row.weight, noon); fits != row.fits || s.Climbs.IsZero() == row.climbs || s.Held {

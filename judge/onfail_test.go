@@ -33,7 +33,7 @@ func TestOnFail(t *testing.T) {
 		{"… drained", lvs.Keep, func(c *Case) { c.Servers[0].Order.Kind = Drain }, keeps, "onfail"},
 		{"… it waits to come back", lvs.Keep, func(c *Case) {
 			c.says(0, health.Up)
-			c.Servers[0].Motion = lvs.Motion{Fallen: true, Noted: true, Turn: noon.Add(time.Minute)}
+			c.Servers[0].Memory = Memory{Fallen: true, Noted: true, Turn: noon.Add(time.Minute)}
 			c.HoldDown, c.HoldDownMax = time.Minute, time.Minute
 			c.has(1, 0)
 		}, keeps, "held down"},

@@ -140,7 +140,7 @@ func TestHoldDown(t *testing.T) {
 		}, "1 fails, 1 passes, 1 fails, 1 undo, 1 passes", "0444"},
 		{"a reload without holddown ends the wait", func(c *Case) {
 			c.HoldDown, c.Servers[0].Entered = 0, false
-			c.Servers[0].Motion = lvs.Motion{Fallen: true, Noted: true, Turn: noon.Add(time.Minute)}
+			c.Servers[0].Memory = Memory{Fallen: true, Noted: true, Turn: noon.Add(time.Minute)}
 			c.Have.Remove(at(1))
 		}, "0s", "4444"},
 		{"two whose time is over come together", nil,

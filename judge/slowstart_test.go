@@ -330,7 +330,7 @@ func TestARampOfYears(t *testing.T) {
 	day := 24 * time.Hour
 	section := &Section{Policy: lvs.Policy{SlowStart: 3650 * day}}
 	for days, want := range map[time.Duration]uint32{0: 1, 100: 3, 365: 10, 1825: 50, 3650: 100} {
-		s := &Server{Motion: lvs.Motion{Climbs: time.Unix(0, 0)}}
+		s := &Server{Memory: Memory{Climbs: time.Unix(0, 0)}}
 		p := section.Ramp(s, time.Unix(0, 0).Add(days*day)).times(Part{whole, whole})
 		if got := p.roundedUp(100); got != want {
 			t.Errorf("after %d days %d, want %d", days, got, want)

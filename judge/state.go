@@ -48,9 +48,9 @@ type Lasting struct {
 // Server is the state of one real server.
 type Server struct {
 	*Member
-	First      Check   // the result of its own check
-	More       []Check // the results of its other checks
-	lvs.Motion         // what changes its weight
+	First Check   // the result of its own check
+	More  []Check // the results of its other checks
+	Memory
 
 	Order     Order
 	File      bool // a file puts it into maintenance

@@ -103,7 +103,7 @@ func (w *world) code(c *codec) {
 		}
 		if w.sl.has(slow|holddown|byOrdered|paced|timed|policy) && slot < sorry {
 			m := &w.moving[slot]
-			w.codeMotion(c, &m.Motion)
+			w.codeMemory(c, &m.Memory)
 			num(c, &m.Weight, 3)
 			num(c, &m.Of, 3)
 		}
@@ -175,13 +175,13 @@ func (w *world) codeServer(c *codec, i int) {
 	c.flags(&s.File, &s.Turned, &s.Held, &s.Entered, &s.Kept, &s.Rerouted, &s.Connected, &s.Gone)
 	num(c, &s.Name, 3)
 	c.when(&s.Since)
-	w.codeMotion(c, &s.Motion)
+	w.codeMemory(c, &s.Memory)
 	if w.sl.has(observed_) {
 		num(c, &s.Looks, 2)
 	}
 }
 
-func (w *world) codeMotion(c *codec, m *lvs.Motion) {
+func (w *world) codeMemory(c *codec, m *Memory) {
 	if w.sl.has(slow) {
 		c.when(&m.Climbs)
 	}
@@ -292,9 +292,9 @@ func (w *world) settle() {
 		default: // no other rule uses it
 			s.Since = instant.Add(-tick)
 		}
-		w.settleReturn(&s.Motion)
+		w.settleReturn(&s.Memory)
 		if s.Gone {
-			s.Motion, s.Looks = lvs.Motion{}, 0
+			s.Memory, s.Looks = Memory{}, 0
 		}
 		for _, check := range s.Checks() {
 			check.Proven = check.Proven && w.sl.has(cuts)
@@ -317,7 +317,7 @@ func (w *world) settle() {
 	for i := range w.left {
 		w.left[i].until = max(-1, w.left[i].until)
 		w.settleClimb(&w.moving[i].Climbs)
-		if w.settleReturn(&w.moving[i].Motion); w.moving[i].Motion == (lvs.Motion{}) && w.moving[i].Told == (Spoken{}) {
+		if w.settleReturn(&w.moving[i].Memory); w.moving[i].Memory == (Memory{}) && w.moving[i].Told == (Spoken{}) {
 			w.moving[i] = Record{}
 		}
 	}
@@ -345,7 +345,7 @@ func (w *world) settleClimb(since *time.Time) {
 
 // settleReturn makes the facts of a server's return canonical. All times that are over are equal. Where no rule and no
 // reload may use them there are none.
-func (w *world) settleReturn(m *lvs.Motion) {
+func (w *world) settleReturn(m *Memory) {
 	if !w.sl.has(holddown | byOrdered | paced | policy) {
 		m.Forgive()
 	}

@@ -467,7 +467,7 @@ func (w *world) begin(m mishap) {
 	for i := range w.Servers {
 		addr := w.Servers[i].Dest.Addr
 		m, weight := w.moving[slotOf(addr)], w.table.Weight(addr)
-		if (m.Motion != (lvs.Motion{}) || m.Told != (Spoken{})) && !w.Resume(&w.Servers[i], m, weight, instant) {
+		if (m.Memory != (Memory{}) || m.Told != (Spoken{})) && !w.Resume(&w.Servers[i], m, weight, instant) {
 			w.Changed(addr, true, false)
 		}
 	}
@@ -577,16 +577,16 @@ func (w *world) noteMoving() {
 	recorded := w.moving
 	w.moving = [slots]Record{}
 	for s := range w.all() {
-		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Motion
+		m, motion := &w.moving[slotOf(s.Dest.Addr)], s.Memory
 		if !w.sl.has(slow | holddown | byOrdered | paced | timed | policy) {
-			motion = lvs.Motion{}
+			motion = Memory{}
 		}
 		switch was := recorded[slotOf(s.Dest.Addr)]; {
-		case motion == (lvs.Motion{}) && SpokenBy(s) == (Spoken{}):
-		case was.Motion == motion && was.Of == s.Weight() && was.Told == SpokenBy(s):
+		case motion == (Memory{}) && SpokenBy(s) == (Spoken{}):
+		case was.Memory == motion && was.Of == s.Weight() && was.Told == SpokenBy(s):
 			*m = was
 		default:
-			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Motion: motion, Told: SpokenBy(s)}
+			*m = Record{Weight: w.Have.Weight(s.Dest.Addr), Of: s.Weight(), Memory: motion, Told: SpokenBy(s)}
 		}
 	}
 }

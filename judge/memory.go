@@ -1,10 +1,10 @@
-package lvs
+package judge
 
 import "time"
 
-// Motion is what changes the weight of a real server in the table. It survives a reload and the daemon's exit. A
-// change by hand ends it.
-type Motion struct {
+// Memory is what the rules remember of a real server. It survives a reload and the daemon's exit. A change by hand ends
+// it.
+type Memory struct {
 	Climbs time.Time `json:",omitzero"` // since when its weight climbs, see slowstart; zero: it does not
 
 	Failed time.Time `json:",omitzero"` // since when checks keep it out, where OnFail is a time; else zero
@@ -22,4 +22,4 @@ type Motion struct {
 }
 
 // Forgive forgets the failures of a server, which no longer waits to come back.
-func (m *Motion) Forgive() { *m = Motion{Climbs: m.Climbs, Failed: m.Failed} }
+func (m *Memory) Forgive() { *m = Memory{Climbs: m.Climbs, Failed: m.Failed} }
