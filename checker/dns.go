@@ -112,13 +112,14 @@ func (c *dnsCheck) overTCP(ctx context.Context, m *dns.Msg, packed []byte) (*dns
 	if err := tcp.Send("the question", question); err != nil {
 		return nil, err
 	}
-	var length [2]byte
-	if n, err := io.ReadFull(tcp, length[:]); err != nil {
-		return nil, wire.ReadFault("the answer", n > 0, c.timeout, err)
+	raw := make([]byte, 2)
+	begun, err := io.ReadFull(tcp, raw)
+	if err == nil {
+		raw = make([]byte, binary.BigEndian.Uint16(raw))
+		_, err = io.ReadFull(tcp, raw)
 	}
-	raw := make([]byte, binary.BigEndian.Uint16(length[:]))
-	if _, err := io.ReadFull(tcp, raw); err != nil {
-		return nil, wire.ReadFault("the answer", true, c.timeout, err)
+	if err != nil {
+		return nil, wire.ReadFault("the answer", begun > 0, c.timeout, err)
 	}
 	answer, err := parseDNS(raw, m)
 	if errors.Is(err, wire.ErrNotYet) {

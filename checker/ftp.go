@@ -23,8 +23,8 @@ func ftp(d *dialogue) (string, error) {
 	}
 	if d.Offered != nil {
 		d.Offered = d.Offered.Clone()
-		// Data connections resume the session, because servers verify that it is the same client. Without a name it
-		// would be looked up by the port; an address is not sent as a name.
+		// Data connections resume the session, because servers verify that it is the same client. Without a
+		// name it would be looked up by the port; an address is not sent as a name.
 		d.Offered.ServerName = cmp.Or(d.Offered.ServerName, d.target.Addr().String())
 		d.Offered.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		if err := d.AskTLS("FTP", "AUTH TLS", 234); err != nil { // RFC 4217, 4
