@@ -115,8 +115,8 @@ func (l *loop) run(ctx context.Context, tasks []*Task, until moment) {
 		for _, e := range l.events[:n] {
 			if f := l.watched[e.Fd]; f != nil {
 				l.step(ctx, f)
-			} else if w := l.pool.Watches.open[e.Fd]; w != nil {
-				l.pool.Watches.receive(l, w)
+			} else {
+				l.pool.Watches.receive(l, e.Fd)
 			}
 		}
 		l.expire(ctx)

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"syscall"
 	"time"
 
@@ -44,13 +43,12 @@ type Watch struct {
 // Watches are the idle connections of a pool, one for each address. The loop has them, without a goroutine for each.
 // They are safe for use by several goroutines.
 type Watches struct {
-	pool *Pool // its mu guards all fields but open
+	pool *Pool // its mu guards what follows
 
-	all    map[netip.AddrPort]*watching
-	dials  byTime[*watching]   // those that wait for a new connection
-	free   moment              // when the next connection may be made
-	unused []*watching         // whose connections are to be closed
-	open   map[int32]*watching // by descriptor; only for the goroutine of the loop
+	all   map[netip.AddrPort]*watching
+	dials byTime[*watching]   // those that wait for a new connection
+	free  moment              // when the next connection may be made
+	open  map[int32]*watching // by descriptor
 }
 
 // watching is the state of a Watch.
@@ -96,9 +94,7 @@ func (ws *Watches) Attend(to netip.AddrPort, up bool) {
 	case !up:
 		ws.rest(w)
 		w.pause, w.short = 0, 0
-	case w.fd >= 0: // it was down for less than a round of the loop
-		ws.unused = slices.DeleteFunc(ws.unused, func(one *watching) bool { return one == w })
-	case w.index < 0:
+	case w.fd < 0 && w.index < 0:
 		half := w.pause / 2 // spread, because a rack ends all connections together
 		w.due = ws.pool.now() + half + rand.N(half+1)
 		heap.Push(&ws.dials, w)
@@ -113,19 +109,12 @@ func (ws *Watches) rest(w *watching) {
 	if w.index >= 0 {
 		heap.Remove(&ws.dials, w.index)
 	}
-	if w.fd >= 0 {
-		ws.unused = append(ws.unused, w)
-		ws.pool.changed()
-	}
+	ws.hangUp(w)
 }
 
-// tend closes connections that are not used any more, and makes those that are due. It returns when the next one is, at
-// the latest then. The loop is opened for the first one.
+// tend makes the connections that are due. It returns when the next one is, at the latest then. The loop is opened for
+// the first one.
 func (ws *Watches) tend(now, then moment) moment {
-	for _, w := range ws.unused {
-		ws.hangUp(w)
-	}
-	ws.unused = nil
 	if len(ws.dials) > 0 && ws.pool.loop == nil {
 		ws.pool.loop, _ = newLoop(ws.pool)
 	}
@@ -207,8 +196,14 @@ func (ws *Watches) hangUp(w *watching) {
 	}
 }
 
-// receive drops what a server sends, and notes the end of its connection.
-func (ws *Watches) receive(l *loop, w *watching) {
+// receive drops what a server sends, and notes the end of its connection. The loop's timer is no connection.
+func (ws *Watches) receive(l *loop, fd int32) {
+	ws.pool.mu.Lock()
+	defer ws.pool.mu.Unlock()
+	w := ws.open[fd]
+	if w == nil {
+		return
+	}
 	for w.said <= maxSaid {
 		n, err := raw.Read(w.fd, l.buf[:])
 		switch {
@@ -222,8 +217,6 @@ func (ws *Watches) receive(l *loop, w *watching) {
 		}
 		w.said += n
 	}
-	ws.pool.mu.Lock()
-	defer ws.pool.mu.Unlock()
 	ws.giveUp(w, "it sends more than 64 KiB without being asked")
 }
 
@@ -238,8 +231,6 @@ func (ws *Watches) Ask(to netip.AddrPort) {
 
 // ended asks for the checks of a watch whose connection ended.
 func (ws *Watches) ended(w *watching, now moment) {
-	ws.pool.mu.Lock()
-	defer ws.pool.mu.Unlock()
 	if ws.all[w.To] == w {
 		ask(ws.pool, w.Tasks)
 	}
