@@ -156,9 +156,8 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	}
 	s := wire.NewSocket(f.fd, f.To)
 	t, check, began, timeout, head := f.task, f.check, f.began, f.Timeout, f.head
-	guided, isGuided := t.Checker.(checker.Guided)
 	way := ctx
-	if isGuided {
+	if f.Via != nil {
 		way = wire.WithVia(ctx, *f.Via)
 	}
 	w := wire.WatchingOn(way, began, f.stages)
@@ -167,12 +166,7 @@ func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	l.pool.running.Go(func() {
 		u := Update{Task: t, Result: goOn(w, check, s, request, head, timeout), Began: began}
 		u.Result.Watched(w)
-		if isGuided {
-			l.pool.finishGuided(ctx, guided, u)
-			return
-		}
-		u.Result.Took = time.Since(began)
-		l.pool.finish(ctx, u)
+		l.pool.complete(ctx, u)
 	})
 }
 

@@ -259,8 +259,8 @@ func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
 	t, began := f.task, f.began
 	l.release(f)
 	u := Update{Task: t, Result: r, Began: began}
-	if g, guided := t.Checker.(checker.Guided); guided {
-		l.finishGuided(ctx, g, u)
+	if _, guided := t.Checker.(checker.Guided); guided {
+		l.finishGuided(ctx, u)
 		return
 	}
 	l.pool.finish(ctx, u)
@@ -268,12 +268,12 @@ func (l *loop) finish(ctx context.Context, f *flight, r checker.Result) {
 
 // finishGuided continues a check whose first check is done. Inside finish, this code would allocate the update of every
 // check.
-func (l *loop) finishGuided(ctx context.Context, g checker.Guided, u Update) {
+func (l *loop) finishGuided(ctx context.Context, u Update) {
 	if u.Result.OK {
 		l.passed = append(l.passed, u)
 		return
 	}
-	l.pool.running.Go(func() { l.pool.finishGuided(ctx, g, u) })
+	l.pool.running.Go(func() { l.pool.complete(ctx, u) })
 }
 
 // confirm finishes guided checks whose first check passed, in one goroutine, because each takes a moment. Checks that
@@ -305,7 +305,7 @@ func (p *Pool) confirm(ctx context.Context, passed []Update) {
 	defer p.mu.Unlock()
 	for i, u := range passed {
 		if !counts[i] {
-			p.running.Go(func() { p.finishGuided(ctx, checks[i], u) })
+			p.running.Go(func() { p.complete(ctx, u) })
 			continue
 		}
 		u.Result.Way = checker.WayThrough
@@ -313,9 +313,11 @@ func (p *Pool) confirm(ctx context.Context, passed []Update) {
 	}
 }
 
-// finishGuided finishes a guided check whose first answer is not confirmed.
-func (p *Pool) finishGuided(ctx context.Context, g checker.Guided, u Update) {
-	u.Result = g.Finish(ctx, u.Result)
+// complete finishes a check that the loop began, and continues a guided one, whose first answer is not confirmed.
+func (p *Pool) complete(ctx context.Context, u Update) {
+	if g, guided := u.Task.Checker.(checker.Guided); guided {
+		u.Result = g.Finish(ctx, u.Result)
+	}
 	u.Result.Took = time.Since(u.Began)
 	p.finish(ctx, u)
 }

@@ -328,3 +328,33 @@ func TestAnswersOfSeveralLooksAreConfirmedTogether(t *testing.T) {
 	pass()
 	expect("there are no others", 2, 2)
 }
+
+// onTheLink is a check that goes a way of its own, and needs a goroutine after its first connection.
+type onTheLink struct {
+	checker.Checker
+	to netip.AddrPort
+}
+
+func (c onTheLink) Opening() (checker.Opening, bool) {
+	via := wire.Via{OnLink: true, To: c.to.Addr()}
+	return checker.Opening{To: c.to, Request: []byte("GET"), Timeout: patient, Via: &via}, true
+}
+
+func (c onTheLink) Resume(ctx context.Context, conn *wire.Conn) checker.Result {
+	if part := conn.InLoop(); part != nil {
+		part.Waits = true
+		return checker.Result{}
+	}
+	return checker.Result{OK: wire.ViaTo(ctx, c.to) != nil}
+}
+
+// A check that the loop hands over makes its further connections, such as those of redirects, on the same way.
+func TestACheckThatIsHandedOverKeepsItsWay(t *testing.T) {
+	leaks(t)
+	p := run(t)
+	p.Set([]*Task{{Every: time.Minute, Checker: onTheLink{to: serve(t, answering("moved")).addr}}}, nil)
+	await(t, p.Results())
+	if u := p.Take(); len(u) != 1 || !u[0].Result.OK {
+		t.Errorf("%+v", u)
+	}
+}
