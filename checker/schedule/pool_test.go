@@ -607,3 +607,35 @@ func TestLightChecksShareALoop(t *testing.T) {
 		t.Error("another loop for the next one")
 	}
 }
+
+// The silence of a check that was replaced twice counts for the last one, but not if the first heir was answered.
+func TestASilenceCountsForTheHeirOfAnHeir(t *testing.T) {
+	for answered, want := range map[bool]uint8{false: 1, true: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			p := run(t)
+			silent := checkFunc(func(context.Context) checker.Result {
+				time.Sleep(5 * time.Second)
+				return checker.Result{Cause: checker.Timeout}
+			})
+			answers := checkFunc(func(context.Context) checker.Result { return checker.Result{OK: true} })
+			first, second, third := task(time.Minute, silent), task(time.Minute, answers), task(time.Minute, silent)
+			p.Set([]*Task{first}, nil)
+			time.Sleep(time.Second)
+			p.Set([]*Task{second}, map[*Task]*Task{first: second})
+			if answered {
+				synctest.Wait()
+			}
+			p.Set([]*Task{third}, map[*Task]*Task{second: third})
+			time.Sleep(4500 * time.Millisecond)
+			var silences uint8
+			for _, u := range p.Take() {
+				if u.Task == third {
+					silences = u.Silences
+				}
+			}
+			if silences != want {
+				t.Errorf("answered %v: %d silences, want %d", answered, silences, want)
+			}
+		})
+	}
+}
