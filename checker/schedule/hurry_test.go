@@ -107,7 +107,7 @@ func TestTheEndOfAHurryBringsTheScheduleBack(t *testing.T) {
 				if got := fmt.Sprint(s.at); got != c.want {
 					t.Errorf("checks at %v, want %v", got, c.want)
 				}
-				if tk.hurried != 0 || tk.late != 0 {
+				if tk.hurried != 0 || tk.due != tk.planned {
 					t.Error("it is still hurried")
 				}
 			})
@@ -203,7 +203,7 @@ func TestAnExtraCheckWaitsForItsTurnOrForItsInterval(t *testing.T) {
 	} {
 		p := NewPool()
 		p.free = now + c.free
-		tk := &Task{slot: slot{due: now}, hurried: 1, late: c.planned, granted: c.granted}
+		tk := &Task{slot: slot{due: now}, hurried: 1, planned: now + c.planned, granted: c.granted}
 		if runs := p.grants(tk, now); runs != c.runs || tk.due-now != c.due || p.free-now != c.next {
 			t.Errorf("%s: runs %v, due %v, the next is free at %v", name, runs, tk.due-now,
 				p.free-now)

@@ -52,12 +52,12 @@ type Task struct {
 	Checker checker.Checker
 
 	// The pool's mu guards the fields below.
-	slot               // in the queue; it has no place while its check runs
-	late time.Duration // how much later the scheduled check is due; 0: the scheduled check is due
+	slot           // in the queue; it has no place while its check runs
+	planned moment // when it is due by its schedule: never before due
 	// the longest time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
-	in        bool  // the pool has it
 	heir      *Task // that replaced it, see Set
+	in        bool  // the pool has it
 	last      outcome
 	doubted   bool  // the last result was ignored
 	granted   bool  // it has a turn among the extra checks
@@ -107,6 +107,7 @@ type Pool struct {
 	results chan struct{} // signals results for Take
 	running sync.WaitGroup
 	asleep  func() time.Duration // how long the machine has been suspended since its boot
+	epoch   time.Time            // where all grids begin
 
 	mu      sync.Mutex // guards what follows
 	loop    *loop      // nil before the first light check
@@ -119,7 +120,6 @@ type Pool struct {
 	quiet   time.Duration // how late a success after a success may be reported
 	spread  float64       // the place of the next new task in its interval
 	company map[companyKey]company
-	epoch   time.Time     // where all grids begin
 	free    moment        // when the next extra check may begin
 	planned moment        // when the pool last planned to wake; zero before the first round
 	stalled moment        // when it last woke far too late
@@ -183,7 +183,8 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 		if t.in {
 			continue
 		}
-		t.in, t.due = true, now+time.Duration(news/firstPerTick)*Tick
+		t.in, t.planned = true, now+time.Duration(news/firstPerTick)*Tick
+		t.calm()
 		news++
 		heap.Push(&p.queue, t)
 	}
@@ -229,28 +230,27 @@ func (t *Task) advance(p *Pool) {
 }
 
 // calm makes a task due by its schedule again.
-func (t *Task) calm() { t.due, t.late, t.granted = t.due+t.late, 0, false }
+func (t *Task) calm() { t.due, t.granted = t.planned, false }
 
 // hasten makes a task due earlier than by its schedule if it is hurried or asked for.
 func (t *Task) hasten(now moment) {
 	t.calm()
-	soon := now + t.hurried
-	if t.asked == wanted {
-		soon = now
-	}
-	if late := t.due - soon; (t.hurried > 0 || t.asked == wanted) && late > 0 {
-		t.due, t.late = soon, late
+	switch {
+	case t.asked == wanted:
+		t.due = min(t.due, now)
+	case t.hurried > 0:
+		t.due = min(t.due, now+t.hurried)
 	}
 }
 
 // grants reports whether a task that is due may be checked now. If not, it is due later.
 func (p *Pool) grants(t *Task, now moment) bool {
-	if t.late == 0 || t.granted {
+	if t.due == t.planned || t.granted {
 		return true
 	}
 	p.free = max(p.free, now)
-	if wait := p.free - t.due; wait < t.late {
-		t.due, t.late, t.granted = p.free, t.late-wait, true
+	if p.free < t.planned {
+		t.due, t.granted = p.free, true
 		p.free += extraEvery
 	} else {
 		t.calm()
@@ -451,13 +451,13 @@ func (p *Pool) put(ctx context.Context, u Update, now moment) {
 	}
 	told, due := false, p.next(t, r, start, now)
 	if u.Stalled = missed && !t.doubted; u.Stalled {
-		t.due, t.late = now, max(0, due-now)
+		t.due, t.planned = now, max(now, due)
 	} else {
 		if u.Asked = t.asked == underWay; u.Asked {
 			t.asked = 0
 		}
 		told = !r.OK || t.last != passed || t.hurried > 0 || u.Asked
-		if t.due, t.late, t.last = due, 0, failed; r.OK {
+		if t.planned, t.last = due, failed; r.OK {
 			t.last = passed
 		}
 		t.hasten(now)
@@ -504,9 +504,9 @@ func (p *Pool) next(t *Task, r checker.Result, start, now moment) moment {
 	if now-start >= t.Every { // the check took its whole interval; the next one must not be late too
 		return now
 	}
-	last := t.due
-	if t.late > 0 {
-		last += t.late - t.Every
+	last := t.planned
+	if t.due < t.planned {
+		last -= t.Every
 	}
 	return after(last, t.Every, now)
 }

@@ -456,7 +456,8 @@ func TestCheckThatTakesExactlyItsIntervalIsDueAtItsEnd(t *testing.T) {
 		time.Second:     begin + time.Second,
 		time.Second + 1: begin + time.Second + 1,
 	} {
-		tk := &Task{Every: time.Second, last: failed, slot: slot{due: begin - 500*time.Millisecond}}
+		tk := &Task{Every: time.Second, last: failed, planned: begin - 500*time.Millisecond}
+		tk.calm()
 		if got := p.next(tk, checker.Result{OK: true}, begin, begin+took); got != want {
 			t.Errorf("took %v: due after %v, want %v", took, got-begin, want-begin)
 		}
