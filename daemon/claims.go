@@ -38,7 +38,7 @@ type claims struct {
 	yields     bool               // recorded: others may take its virtual services
 	last       []neighbour        // the other daemons at the last look
 	contested  bool               // another daemon changes our virtual services, so the table is read often
-	marking    []parser.Virtual   // the virtual services of the file
+	marking    []*parser.Virtual  // the virtual services of the file
 	names      map[lvs.Key]string // the file's servicenames
 	told       map[string]bool
 }
@@ -120,8 +120,7 @@ func (c *claims) tell() {
 		changed := c.called(n.has, c.mine.has)
 		c.contested = c.contested || len(changed) > 0
 		say("Changed by "+n.name+", too: ", changed, "; what that daemon changes counts as made by hand")
-		for i := range c.marking {
-			v := &c.marking[i]
+		for _, v := range c.marking {
 			caught := c.called(n.has, func(k lvs.Key) bool { return director.Catches(v, k) })
 			marked := director.Label(v.ID, v.ServiceName)
 			say("Marked here: "+marked+" gets packets of "+n.name+": ", caught, "")
@@ -191,11 +190,11 @@ func (c *claims) renew(cfg *parser.Config) {
 }
 
 // follows notes the virtual services of the file in force.
-func (c *claims) follows(virtuals []parser.Virtual) {
+func (c *claims) follows(virtuals []*parser.Virtual) {
 	c.marking, c.names = virtuals, map[lvs.Key]string{}
-	for i := range virtuals {
-		if name := virtuals[i].ServiceName; name != "" {
-			c.names[virtuals[i].Key] = name
+	for _, v := range virtuals {
+		if v.ServiceName != "" {
+			c.names[v.Key] = v.ServiceName
 		}
 	}
 }

@@ -24,11 +24,11 @@ func TestKeySet(t *testing.T) {
 // TestClaimsTakeLittleMemory has a thousand virtual services without a servicename: their keys are kept, once.
 func TestClaimsTakeLittleMemory(t *testing.T) {
 	const services = 1000
-	virtuals := make([]parser.Virtual, services)
+	virtuals := make([]*parser.Virtual, services)
 	keys := make([]lvs.Key, services)
 	for i := range keys {
 		keys[i].Addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 80)
-		virtuals[i].Key = keys[i]
+		virtuals[i] = &parser.Virtual{Key: keys[i]}
 	}
 	alive := func() uint64 {
 		var m runtime.MemStats

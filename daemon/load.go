@@ -144,8 +144,7 @@ func (l *Loaded) forget() {
 	}
 	l.Found = nil
 	l.Config.Global.At = nil
-	for i := range l.Config.Virtuals {
-		v := &l.Config.Virtuals[i]
+	for _, v := range l.Config.Virtuals {
 		for _, check := range v.Checks() {
 			check.At = nil
 		}

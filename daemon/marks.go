@@ -27,7 +27,7 @@ const markTimeout = 20 * time.Second
 func (f *configFile) watchMarks(ctx context.Context) {
 	f.endMarks()
 	ctx, f.endMarks = context.WithCancel(ctx)
-	left := slices.DeleteFunc(slices.Clone(f.current.Config.Virtuals), func(v parser.Virtual) bool {
+	left := slices.DeleteFunc(slices.Clone(f.current.Config.Virtuals), func(v *parser.Virtual) bool {
 		return v.Protocol != lvs.Mark || len(v.Marking) > 0
 	})
 	if len(left) == 0 || !f.d.Table.Machine {
@@ -42,15 +42,14 @@ func (f *configFile) watchMarks(ctx context.Context) {
 }
 
 // lookAtMarks reports what changed since the last look.
-func (c *channels) lookAtMarks(ctx context.Context, virtuals []parser.Virtual, unset map[string]bool) {
+func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, unset map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()
 	m := fwmark.Inspect(ctx)
 	if ctx.Err() != nil {
 		return
 	}
-	for i := range virtuals {
-		v := &virtuals[i]
+	for _, v := range virtuals {
 		was, is := unset[v.ID], m.NothingSets(v.Mark, v.IPv6)
 		unset[v.ID] = is
 		text := "Nothing sets mark %d on this machine: %s gets no packets"

@@ -119,8 +119,8 @@ func (p *perl) follow(ctx context.Context, s Source) {
 	}
 	if cfg, _ := parser.Parse(ctx, p.path, text, s.parserOptions()); cfg != nil {
 		p.has = nil
-		for i := range cfg.Virtuals {
-			p.has = append(p.has, cfg.Virtuals[i].Key)
+		for _, v := range cfg.Virtuals {
+			p.has = append(p.has, v.Key)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 	all := make([]virtual, len(cfg.Virtuals))
 	for i := range all {
 		v := &all[i]
-		found = append(found, b.virtual(v, &cfg.Virtuals[i])...)
+		found = append(found, b.virtual(v, cfg.Virtuals[i])...)
 		p.virtuals = append(p.virtuals, v)
 	}
 	found = append(found, unreadablePatterns(cfg.Unsound, build)...)
@@ -55,9 +55,8 @@ func NewPlan(cfg *parser.Config, build Build) (*Plan, parser.Diagnostics) {
 }
 
 // unreadablePatterns finds bad patterns in sections that have other errors: one mistake must not hide another.
-func unreadablePatterns(sections []parser.Virtual, build Build) (found parser.Diagnostics) {
-	for i := range sections {
-		cfg := &sections[i]
+func unreadablePatterns(sections []*parser.Virtual, build Build) (found parser.Diagnostics) {
+	for _, cfg := range sections {
 		cfg.Reals, cfg.Fallback = []parser.Real{{}}, nil
 		if cfg.CheckType == parser.Off { // has no check that an agentport or alsocheck could come after
 			continue
@@ -79,8 +78,8 @@ type planBuilder struct {
 
 func newBuilder(cfg *parser.Config, build Build) *planBuilder {
 	servers := 0
-	for i := range cfg.Virtuals {
-		servers += len(cfg.Virtuals[i].Reals)
+	for _, v := range cfg.Virtuals {
+		servers += len(v.Reals)
 	}
 	// allocated at once: a growing map would hash every job again
 	jobs := make(map[job]*schedule.Task, servers)

@@ -133,7 +133,7 @@ func TestTheTableIsComparedMoreOftenWhileServersAreWatched(t *testing.T) {
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		all := services{global: &cfg.Global, virtuals: []*virtual{{cfg: &cfg.Virtuals[0]}}}
+		all := services{global: &cfg.Global, virtuals: []*virtual{{cfg: cfg.Virtuals[0]}}}
 		if got := all.driftInterval(); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}

@@ -96,10 +96,10 @@ func (f *findings) programs(cfg *parser.Config) {
 		must := "run"
 		switch {
 		case !written:
-		case runs(&v, parser.External):
+		case runs(v, parser.External):
 			_, err = exec.LookPath(v.CheckCommand)
 			err = cmp.Or(errors.Unwrap(err), err) // its text has the path twice
-		case runs(&v, parser.ExternalPerl):
+		case runs(v, parser.ExternalPerl):
 			must, err = "read", run.TryRead(v.CheckCommand)
 		}
 		if err != nil {

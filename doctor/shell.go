@@ -67,7 +67,7 @@ func judgePrograms(cfg *parser.Config, sh string, canMail bool) parser.Diagnosti
 	for _, v := range cfg.Virtuals {
 		for kind, command := range map[string]string{parser.External: v.CheckCommand,
 			parser.ExternalPerl: "perl"} {
-			if at, written := v.At["checkcommand"]; written && runs(&v, kind) && lacking(command) != "" {
+			if at, written := v.At["checkcommand"]; written && runs(v, kind) && lacking(command) != "" {
 				f.addAt(at, NoShell, lacking(command), "checkcommand", "")
 			}
 		}

@@ -121,8 +121,8 @@ func (v *Virtual) neverFast() string {
 // neverFast warns of a global fastinterval without any effect.
 func (r *resolver) neverFast(c *Config) {
 	why := ""
-	for i := range c.Virtuals {
-		if why = c.Virtuals[i].neverFast(); why == "" {
+	for _, v := range c.Virtuals {
+		if why = v.neverFast(); why == "" {
 			return
 		}
 	}

@@ -25,7 +25,7 @@ func TestFurtherChecks(t *testing.T) {
 		`redis 6379 "" "PONG"`:              `negotiate/redis 6379 / "PONG"`,
 	} {
 		cfg := mustParse(t, alsoSection+"\talsocheck = "+line+"\n")
-		v := &cfg.Virtuals[0]
+		v := cfg.Virtuals[0]
 		check := v.Check(1)
 		port := check.PortOf(&v.Reals[0])
 		request, receive := check.Asks(&v.Reals[0])

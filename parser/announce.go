@@ -106,11 +106,10 @@ func (a adviser) announceable() {
 // oneDevice refuses an address that two sections announce on different devices.
 func (r *resolver) oneDevice(c *Config) {
 	first := map[netip.Addr]int{}
-	for i := range c.Virtuals {
-		v := &c.Virtuals[i]
+	for i, v := range c.Virtuals {
 		for _, a := range v.Announced() {
 			n, known := first[a]
-			if other := &c.Virtuals[n]; known &&
+			if other := c.Virtuals[n]; known &&
 				(other.Announce != v.Announce || other.LastResort != v.LastResort) {
 				r.in(r.sections[i], wholeSection).error(conflict, v.At["virtual"],
 					"%s has other devices in line %d; an address can have only one announce and "+
@@ -126,7 +125,7 @@ const onlyWithAnnounce = " has an effect only with announce"
 
 // announcesNothing warns of global directives that need an announced address.
 func (r *resolver) announcesNothing(c *Config) {
-	announces := func(v Virtual) bool { return v.Announce != "" }
+	announces := func(v *Virtual) bool { return v.Announce != "" }
 	if len(c.Virtuals) == 0 || slices.ContainsFunc(c.Virtuals, announces) {
 		return
 	}

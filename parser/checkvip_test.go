@@ -20,7 +20,7 @@ func TestCheckVIPAddress(t *testing.T) {
 			t.Errorf("%q: %v", row.src, found)
 			continue
 		}
-		v := &cfg.Virtuals[0]
+		v := cfg.Virtuals[0]
 		if own, also := v.CheckVIP.String(), v.Check(1).CheckVIP.String(); own != row.own || also != row.also {
 			t.Errorf("%q: %s and %s, want %s and %s", row.src, own, also, row.own, row.also)
 		}

@@ -19,9 +19,9 @@ import (
 type Config struct {
 	Name     string // file name as given to Parse, used in diagnostics
 	Global   Global
-	Virtuals []Virtual    // in file order
+	Virtuals []*Virtual   // in file order
 	Names    []names.Name // the host names that were looked up, sorted
-	Unsound  []Virtual    // sections with an error, as far as they could be read, for further diagnostics
+	Unsound  []*Virtual   // sections with an error, as far as they could be read, for further diagnostics
 
 	hidesSecrets bool // in its JSON
 }

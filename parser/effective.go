@@ -28,12 +28,12 @@ type resolver struct {
 
 // config makes the configuration from the parsed file. It is complete only if no error was reported.
 func (r *resolver) config() *Config {
-	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]Virtual, len(r.sections))}
+	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]*Virtual, len(r.sections))}
 	r.marked, r.reals = 0, 0
 	seen := make(map[string]int, len(r.sections)) // their lines
 	for i, s := range r.sections {
-		v := &c.Virtuals[i]
-		r.virtual(v, s, &c.Global)
+		v := r.virtual(s, &c.Global)
+		c.Virtuals[i] = v
 		if !v.hasHeader() {
 			continue
 		}
@@ -71,9 +71,9 @@ func (r *resolver) globalConfig() Global {
 	return *g
 }
 
-func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
+func (r *resolver) virtual(s *section, global *Global) *Virtual {
+	v := new(s.v)
 	a := adviser{r.in(s, wholeSection), v, s, global}
-	*v = s.v
 	v.Key = s.Key
 	v.Protocol = s.effectiveProtocol()
 	v.Addr = r.address(s, v.Protocol)
@@ -107,6 +107,7 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 		a.announceable()
 		a.advise()
 	}
+	return v
 }
 
 // hasHeader reports whether the header was accepted.

@@ -50,8 +50,8 @@ func (a adviser) checksFallback() {
 // neverChecksFallback warns of a global fallbackcheck without any effect.
 func (r *resolver) neverChecksFallback(c *Config) {
 	last := ""
-	for i := range c.Virtuals {
-		one, why := c.Virtuals[i].Fallbacks()
+	for _, v := range c.Virtuals {
+		one, why := v.Fallbacks()
 		if one != nil {
 			return
 		}

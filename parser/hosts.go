@@ -67,8 +67,8 @@ func readPort(t *names.Table, text, protocol string) names.PortLookup {
 // OwnAddresses are the virtual addresses of the file.
 func (c *Config) OwnAddresses() map[netip.Addr]bool {
 	own := map[netip.Addr]bool{}
-	for i := range c.Virtuals {
-		for _, p := range c.Virtuals[i].Addresses() {
+	for _, v := range c.Virtuals {
+		for _, p := range v.Addresses() {
 			own[p.Addr()] = own[p.Addr()] || p.IsSingleIP()
 		}
 	}

@@ -18,8 +18,8 @@ import (
 func (c *Config) MarshalJSON() ([]byte, error) {
 	s := shown{c.hidesSecrets}
 	virtuals := make([]jsonObject, len(c.Virtuals))
-	for i := range c.Virtuals {
-		virtuals[i] = s.virtual(&c.Virtuals[i])
+	for i, v := range c.Virtuals {
+		virtuals[i] = s.virtual(v)
 	}
 	return json.Marshal(jsonObject{"global": s.global(&c.Global), "virtuals": virtuals})
 }

@@ -140,8 +140,7 @@ func (a adviser) pacesOut() {
 // ends warns where onfail ends connections by a single failed check, and notes what clients see with onfail.
 func (r *resolver) ends(c *Config) {
 	var told []Diagnostic
-	for i := range c.Virtuals {
-		v := &c.Virtuals[i]
+	for _, v := range c.Virtuals {
 		tell := func(applies bool, s Severity, text string) {
 			if !applies || v.checksNothing() {
 				return

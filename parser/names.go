@@ -200,8 +200,7 @@ func (v *Virtual) keepLeaving(before *Config, refines bool) {
 	if before == nil || len(v.Waiting) == 0 {
 		return
 	}
-	for i := range before.Virtuals {
-		was := &before.Virtuals[i]
+	for _, was := range before.Virtuals {
 		if was.ID != v.ID {
 			continue
 		}

@@ -26,8 +26,8 @@ func (r *resolver) overlaps(c *Config) {
 	for _, line := range m.lines {
 		m.add(r, line)
 	}
-	for i := range c.Virtuals {
-		if v := &c.Virtuals[i]; v.Addr.IsValid() {
+	for _, v := range c.Virtuals {
+		if v.Addr.IsValid() {
 			m.warnOfAddress(r, v)
 		}
 	}

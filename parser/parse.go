@@ -37,14 +37,14 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 		cfg = r.config()
 	}
 	cfg.Virtuals, cfg.Unsound = r.sort(cfg.Virtuals)
-	for i := range cfg.Virtuals {
-		cfg.Virtuals[i].keepLeaving(o.Before, o.Refines)
+	for _, v := range cfg.Virtuals {
+		v.keepLeaving(o.Before, o.Refines)
 	}
 	return cfg, r.diagnostics()
 }
 
 // sort separates the virtual services of sections without an error from the others.
-func (r *resolver) sort(all []Virtual) (sound, unsound []Virtual) {
+func (r *resolver) sort(all []*Virtual) (sound, unsound []*Virtual) {
 	broken := map[int]bool{}
 	for _, d := range r.found.Errors() {
 		broken[d.block] = true

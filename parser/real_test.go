@@ -14,7 +14,7 @@ func parseOne(t *testing.T, header, line string) (*Virtual, *Diagnostic) {
 	if cfg == nil {
 		return nil, &found.Errors()[0]
 	}
-	return &cfg.Virtuals[0], nil
+	return cfg.Virtuals[0], nil
 }
 
 func describe(r Real) string {

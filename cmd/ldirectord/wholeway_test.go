@@ -217,7 +217,7 @@ func (w *way) take(t *testing.T, text string) {
 // stopWatching takes the watches out of a configuration: they make real connections, for which a faked clock waits.
 func stopWatching(cfg *parser.Config) {
 	for i := range cfg.Virtuals {
-		v := &cfg.Virtuals[i]
+		v := cfg.Virtuals[i]
 		for n := range 1 + len(v.AlsoChecks) {
 			v.Check(n).Watch.On = false
 		}
