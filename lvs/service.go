@@ -33,6 +33,7 @@ const (
 	overHTTP = "request receive httpmethod followredirect httpstatus httpheader httpuser httppasswd"
 )
 
+// services is sorted by name.
 var services = []Service{
 	{"dns", 53, ByUDP, "request receive dnstype dnsrcode"},
 	{"ftp", 21, Greets, "request receive login passwd starttls"},
@@ -80,13 +81,12 @@ func (s Service) Takes(directive string) bool {
 	return slices.Contains(strings.Fields(s.Uses), directive)
 }
 
-// ServicesThat returns the names of the services of which a condition is true, sorted.
+// ServicesThat returns the names of the services of which a condition is true, in the order of the table.
 func ServicesThat(match func(Service) bool) (names []string) {
 	for _, s := range services {
 		if match(s) {
 			names = append(names, s.Name)
 		}
 	}
-	slices.Sort(names)
 	return names
 }

@@ -48,33 +48,37 @@ type portName struct {
 	protocol string // "" for any
 }
 
-// Lookup is the value of a host or a port as written, or the result of its look-up.
-type Lookup[T any] struct {
-	Value   T
+// HostLookup is the address of a host as written, or the result of its look-up.
+type HostLookup struct {
+	Value   netip.Addr
 	Reason  string // no value
 	Failure string // why the look-up failed; Value may be the last one that is known then
 }
 
-type (
-	HostLookup = Lookup[netip.Addr]
-	PortLookup = Lookup[uint16]
-)
+// PortLookup is the number of a port as written, or the result of its look-up.
+type PortLookup struct {
+	Value  uint16
+	Reason string // no value
+}
+
+const unknown = "names are not looked up here"
 
 // Host is what is known of a host name, which is noted.
 func (t *Table) Host(name string, ipv6 bool) HostLookup {
-	return noted(t.hosts, Key{name, ipv6})
+	key := Key{name, ipv6}
+	if t.hosts[key] == nil {
+		t.hosts[key] = &HostLookup{Reason: unknown}
+	}
+	return *t.hosts[key]
 }
 
 // Port is what is known of a service name, which is noted.
 func (t *Table) Port(name, protocol string) PortLookup {
-	return noted(t.ports, portName{name, protocol})
-}
-
-func noted[K comparable, T any](list map[K]*Lookup[T], name K) Lookup[T] {
-	if list[name] == nil {
-		list[name] = &Lookup[T]{Reason: "names are not looked up here"}
+	key := portName{name, protocol}
+	if t.ports[key] == nil {
+		t.ports[key] = &PortLookup{Reason: unknown}
 	}
-	return *list[name]
+	return *t.ports[key]
 }
 
 // Name is the result of the look-up of a host name; nil if the text was not noted as a name.

@@ -17,7 +17,7 @@ import (
 func readCheckCount(v *value) int {
 	v.warn(deprecated, "checkcount is deprecated: it is the number of tries of one ping; failurecount is the "+
 		"number of failed checks")
-	return number[int](1, 0)(v)
+	return number(1, 0)(v)
 }
 
 func parseWindow(text string) (Window, bool) {
@@ -43,7 +43,7 @@ func readCheckType(v *value) {
 	word, connects := firstRun(v.text, isNameByte), 0
 	switch {
 	case all(first, isDigit):
-		if word, connects = Combined, number[int](0, 0)(v); connects == 0 {
+		if word, connects = Combined, number(0, 0)(v); connects == 0 {
 			v.warn(suspicious, "0 connects between two negotiate checks is the same as negotiate")
 		}
 	case slices.Contains(checkTypes, word):

@@ -209,7 +209,7 @@ type Virtual struct {
 
 // Tells is how the servers of a section report their weight; an extension.
 type Tells struct {
-	AgentPort uint16 `cf:"agentport,extension"` // the port that is asked; 0: none
+	AgentPort int `cf:"agentport,extension"` // the port that is asked; 0: none
 	// the exit status of checkcommand is a weight
 	ExternalWeight bool   `cf:"externalweight=no,extension"`
 	AgentSend      string `cf:"agentsend,extension,as-escaped"` // what is sent there first, bytes

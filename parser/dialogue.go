@@ -21,24 +21,19 @@ func stepsJSON(steps []lvs.Step) (shown []map[string]text) {
 	return shown
 }
 
-func readSend(v *value) {
+func readStep(v *value) {
 	text := quoted(v)
-	v.add(lvs.Step{Send: true, Text: v.unescape(text), Written: text})
-}
-
-// readEscaped reads a text to send, and returns its bytes.
-func readEscaped(v *value) string { return v.unescape(quoted(v)) }
-
-func readExpect(v *value) {
-	text := quoted(v)
-	v.add(lvs.Step{Text: text, Written: text})
-}
-
-func (v *value) add(s lvs.Step) {
+	s := lvs.Step{Send: v.line.name == "send", Text: text, Written: text}
+	if s.Send {
+		s.Text = v.unescape(text)
+	}
 	if v.problem == nil {
 		v.section.v.Steps = append(v.section.v.Steps, s)
 	}
 }
+
+// readEscaped reads a text to send, and returns its bytes.
+func readEscaped(v *value) string { return v.unescape(quoted(v)) }
 
 // escapes are the escapes in a text to send; without them a text has no backslash and no double quote.
 var (

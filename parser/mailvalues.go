@@ -14,7 +14,7 @@ func readMailFrequency(v *value) Seconds {
 	if v.text == "" || !isDigit(v.text[0]) {
 		v.bad("does not begin with a digit; it must be a number of seconds, 0 for no reminders")
 	}
-	return number[Seconds](0, 0)(v)
+	return Seconds(number(0, 0)(v))
 }
 
 func readMailStatus(v *value) []lvs.Status {

@@ -57,22 +57,16 @@ func (r *realLine) readEndpoint(v *value) {
 	}
 }
 
+// splitEndpoint parts hosts and port. An IPv6 address without brackets stays whole.
 func splitEndpoint(word string) (hosts []string, port string) {
 	hosts = strings.SplitN(word, "->", 2)
-	last := &hosts[len(hosts)-1]
-	if len(hosts) > 1 && (*last == "" || (*last)[0] == ':') {
+	switch last := &hosts[len(hosts)-1]; {
+	case len(hosts) > 1 && (*last == "" || (*last)[0] == ':'):
 		return []string{word}, "" // no host
+	case !looksLikeIPv6(*last) && (!strings.HasPrefix(*last, "[") || strings.Contains(*last, "]")):
+		*last, port = cutPort(*last)
 	}
-	*last, port = cutEndpoint(*last)
 	return hosts, port
-}
-
-// cutEndpoint parts a host and a port. An IPv6 address without brackets stays whole.
-func cutEndpoint(s string) (host, port string) {
-	if looksLikeIPv6(s) || strings.HasPrefix(s, "[") && !strings.Contains(s, "]") {
-		return s, ""
-	}
-	return cutPort(s)
 }
 
 func isEndpointHost(s string) bool {
@@ -143,7 +137,7 @@ func (r *realLine) readOptions(v *value, text string) {
 		return
 	}
 	request, receive, ok := splitPair(text[open : end+1])
-	if !ok || open == end || !isSpace(text[max(open-1, 0)]) ||
+	if !ok || !isSpace(text[max(open-1, 0)]) ||
 		end+1 < len(text) && text[end+1] != ',' && !isSpace(text[end+1]) {
 		v.trailer(text[open:])
 		return

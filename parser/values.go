@@ -83,8 +83,8 @@ func trimZeros(s string) string {
 }
 
 // number reads a whole number within bounds. A bound of 0 at the top is none.
-func number[N int | uint16 | Seconds](low, high int64) func(*value) N {
-	return func(v *value) N {
+func number(low, high int64) func(*value) int {
+	return func(v *value) int {
 		allowed := fmt.Sprintf("a whole number of at least %d", low)
 		switch {
 		case v.form == Time:
@@ -109,7 +109,7 @@ func number[N int | uint16 | Seconds](low, high int64) func(*value) N {
 		if trimZeros(unquote(v.text)) != text {
 			v.warn(loose, "%q is read as %s%s; the rest is ignored", v.text, text, unit)
 		}
-		return N(min(n, math.MaxInt))
+		return int(min(n, math.MaxInt))
 	}
 }
 
@@ -179,7 +179,7 @@ func durationOrNone(v *value) time.Duration { return timeOrNone(v).Duration() }
 func perlTime(v *value) Seconds {
 	text := unquote(v.text)
 	if _, _, ok := ParseSeconds(text); !ok || all(text, isDigit) {
-		return number[Seconds](1, 0)(v)
+		return Seconds(number(1, 0)(v))
 	}
 	s := exactTime(v)
 	perl := trimZeros(firstRun(text, isDigit))

@@ -85,23 +85,19 @@ func (a adviser) watches() {
 	}
 	a.when(own && a.Watch.On && len(asked) == 0 && len(a.Reals) > 0, "watch", noEffect,
 		"watch has no effect: no check of the section is made over TCP")
-	d := Diagnostic{Severity: Note, Kind: notWatched, Pos: a.place("watch")}
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		switch s := asked[name]; {
 		case name == "mysql" && own && !slices.ContainsFunc(a.Checks(), logsInToMySQL):
-			a.error(incomplete, d.Pos,
+			a.refuse("watch", incomplete,
 				"watch needs a check of mysql that logs in: a server counts idle connections as "+
 					"errors, then refuses this machine, and only a log-in resets that count")
-			continue
 		case s.Is(lvs.Greets) && !own:
-			d.Text = "watch leaves out " + name + ", whose servers greet first or count connections; " +
-				"watch in the section includes them"
+			a.tell(Note, notWatched, a.place("watch"), "watch leaves out %s, whose servers greet first or "+
+				"count connections; watch in the section includes them", name)
 		case s.Is(lvs.Forks):
-			d.Text = "a watched " + name + " server has one more connection, and a process for it"
-		default:
-			continue
+			a.tell(Note, notWatched, a.place("watch"),
+				"a watched %s server has one more connection, and a process for it", name)
 		}
-		a.add(d)
 	}
 }
 
