@@ -37,7 +37,7 @@ func devicesOf(v *parser.Virtual) []string {
 func isAnnounced(s director.Service) bool { return len(s.Config.Announced()) > 0 }
 
 // announcers are programs that announce the addresses of a device.
-var announcers = []string{"bird", "bird6", "bgpd", "gobgpd", "ospfd", "ospf6d", "isisd"}
+var announcers = strings.Fields("bird bird6 bgpd gobgpd ospfd ospf6d isisd")
 
 func announcerRuns() bool {
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"ldirectord/run"
-
-	"golang.org/x/sys/unix"
 )
 
 // kernelModules are the modules of the running kernel.
@@ -23,12 +21,8 @@ const maxModuleList = 16 << 20
 
 // modulesHere reads the lists of the running kernel.
 func modulesHere() kernelModules {
-	m := kernelModules{loaded: "/sys/module"}
-	var name unix.Utsname
-	if unix.Uname(&name) != nil {
-		return m
-	}
-	return m.read(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])))
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return kernelModules{loaded: "/sys/module"}.read("/lib/modules/" + strings.TrimSpace(string(release)))
 }
 
 // read reads both lists of a folder, or none: with only one, the modules of the other would seem to be missing.

@@ -19,7 +19,7 @@ var (
 )
 
 // topics are the words, in addition to commands, that may follow --help, in the order of the help text.
-var topics = []string{"commands", "options", "files", "directives", "checks", "marks", "exit"}
+var topics = strings.Fields("commands options files directives checks marks exit")
 
 // showHelp shows the short help, or the help on a topic or a command.
 func showHelp(w io.Writer, topic string) error {

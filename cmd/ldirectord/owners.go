@@ -15,7 +15,7 @@ import (
 // rules decide, otherwise the server.
 type owners struct {
 	services []*balanced
-	byKey    map[lvs.Key]*balanced // nil for an unconfigured service in the table
+	byKey    map[lvs.Key][]*balanced // one; none for an unconfigured service in the table
 	marks    []*balanced
 }
 
@@ -30,7 +30,7 @@ type balanced struct {
 // the services that an operator names.
 func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.Backend]string,
 	shown string) *owners {
-	o := &owners{byKey: map[lvs.Key]*balanced{}}
+	o := &owners{byKey: map[lvs.Key][]*balanced{}}
 	for key := range table {
 		o.byKey[key] = nil
 	}
@@ -38,7 +38,7 @@ func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.
 		b := &balanced{Service: s, shown: lvs.IsNamed(s.Config.ID, shown)}
 		b.find(table[s.Key], states)
 		o.services = append(o.services, b)
-		o.byKey[s.Key] = b
+		o.byKey[s.Key] = []*balanced{b}
 		if s.Key.Protocol == lvs.Mark {
 			o.marks = append(o.marks, b)
 		}
@@ -108,18 +108,18 @@ func (b *balanced) server(dest netip.AddrPort) serverLine {
 func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	ipv6 := c.Virtual.Addr().Is6()
 	if mark := c.Mark(); mark != 0 {
-		return only(o.byKey[lvs.Key{Mark: mark, IPv6: ipv6}])
+		return o.byKey[lvs.Key{Mark: mark, IPv6: ipv6}]
 	}
 	for _, b := range o.marks {
 		gives := func(m parser.Marking) bool { return m.Catches(c.Virtual, c.Protocol.String()) }
 		if slices.ContainsFunc(b.Config.Marking, gives) {
-			return only(b)
+			return []*balanced{b}
 		}
 	}
 	for _, port := range servicePorts(c) {
 		key := lvs.Key{Protocol: c.Protocol, Addr: netip.AddrPortFrom(c.Virtual.Addr(), port), IPv6: ipv6}
-		if b, known := o.byKey[key]; known {
-			return only(b)
+		if owner, known := o.byKey[key]; known {
+			return owner
 		}
 	}
 	var may []*balanced
@@ -129,13 +129,6 @@ func (o *owners) of(c ipvsctl.Connection) []*balanced {
 		}
 	}
 	return may
-}
-
-func only(b *balanced) []*balanced {
-	if b == nil {
-		return nil
-	}
-	return []*balanced{b}
 }
 
 const (
