@@ -89,17 +89,13 @@ func (x one) routed(ipv6 bool, marks ...uint32) {
 // backEnds: iptables sets the marks, and some machines have two sets of its rules.
 func (x one) backEnds() {
 	m := x.marks
-	other := fwmark.NFT
-	if m.BackEnd == fwmark.NFT {
-		other = fwmark.Legacy
-	}
 	x.at = x.Marking[0].At
 	switch tried := x.unsettable[x.IPv6]; {
 	case m.BackEnd == "":
 		x.tell("mark-unsettable iptables")
 	case tried.Kind != "":
 		x.report(tried)
-	case m.Other:
-		x.tell("mark-backends", m.BackEnd, other)
+	case m.Other != "":
+		x.tell("mark-backends", m.BackEnd, m.Other)
 	}
 }

@@ -39,8 +39,8 @@ func TestWhatAMachineMakesOfMarks(t *testing.T) {
 	routed := nft(own)
 	routed.Routing = []fwmark.RoutingRule{{IPv6: true, Mark: 3, Mask: wholeMark}, {Priority: 100, Mark: 3, Mask: 0xff, Table: "isp2"}}
 	other, legacy, unread := nft(own), nft(own), nft()
-	other.Other = true
-	legacy.Other, legacy.BackEnd = true, fwmark.Legacy
+	other.Other = fwmark.Legacy
+	legacy.Other, legacy.BackEnd = fwmark.NFT, fwmark.Legacy
 	unread.Unread = []string{"iptables-nft: permission denied"}
 	for _, tc := range []struct {
 		what, src string

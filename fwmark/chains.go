@@ -84,11 +84,11 @@ func readState(table listing, prefix string) (s state) {
 	slices.SortFunc(s.generations, func(a, b generation) int {
 		return number(a.chain, prefix) - number(b.chain, prefix)
 	})
-	s.readJumps(table[prerouting], prefix)
+	s.readJumps(table[prerouting])
 	return s
 }
 
-func (s *state) readJumps(rules []string, prefix string) {
+func (s *state) readJumps(rules []string) {
 	s.jumpAt = 1
 	var before []string
 	first := true
@@ -98,7 +98,8 @@ func (s *state) readJumps(rules []string, prefix string) {
 			before = append(before, rule)
 			continue
 		}
-		if number(to, prefix) == 0 {
+		g := slices.IndexFunc(s.generations, func(g generation) bool { return g.chain == to })
+		if g < 0 { // another daemon's
 			continue
 		}
 		if first {
@@ -107,11 +108,7 @@ func (s *state) readJumps(rules []string, prefix string) {
 		if len(before) == 0 {
 			s.jumpAt = i + 2
 		}
-		for g := range s.generations {
-			if s.generations[g].chain == to {
-				s.generations[g].jumps = append(s.generations[g].jumps, rule)
-			}
-		}
+		s.generations[g].jumps = append(s.generations[g].jumps, rule)
 	}
 }
 

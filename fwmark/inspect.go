@@ -21,6 +21,9 @@ const (
 	Native BackEnd = "nft" // rules that nft made, in tables that iptables does not read
 )
 
+// backEnds are those of iptables.
+var backEnds = []BackEnd{Legacy, NFT}
+
 // Machine has the rules that set and use firewall marks on this machine.
 type Machine struct {
 	BackEnd  BackEnd   // the back end of iptables; empty: not installed
@@ -28,7 +31,7 @@ type Machine struct {
 	Outgoing []Setting // rules for packets that this machine sends
 	Routing  []RoutingRule
 	Filters  []string // commands that let an address, %s, pass a reverse path filter for IPv6
-	Other    bool     // the other back end of iptables has rules in its mangle tables
+	Other    BackEnd  // the other one of iptables, if it has rules in its mangle tables
 	Unread   []string // the unreadable parts, with reasons
 }
 
@@ -119,7 +122,7 @@ func Inspect(ctx context.Context) (m Machine) {
 	if path, err := program.Find("iptables"); err == nil {
 		m.BackEnd = backEndOf(ctx, path)
 	}
-	for _, b := range []BackEnd{Legacy, NFT} {
+	for _, b := range backEnds {
 		for _, ipv6 := range []bool{false, true} {
 			m.readTable(ctx, b, ipv6)
 		}
@@ -173,7 +176,9 @@ func (m *Machine) readTable(ctx context.Context, b BackEnd, ipv6 bool) {
 	m.Settings = append(m.Settings, table.settings(prerouting, b, ipv6)...)
 	m.Outgoing = append(m.Outgoing, table.settings("OUTPUT", b, ipv6)...)
 	for _, rules := range table {
-		m.Other = m.Other || b != m.BackEnd && len(rules) > 0
+		if b != m.BackEnd && len(rules) > 0 {
+			m.Other = b
+		}
 	}
 }
 
@@ -208,8 +213,9 @@ func markOf(rule string) (s Setting, ok bool) {
 	case "MARK", "TPROXY":
 		s.Mark, s.Mask, ok = parseMark(after(rule, "--set-xmark", "--set-mark", "--tproxy-mark"))
 	case "CONNMARK":
-		s.Restores = slices.Contains(words(rule), "--restore-mark")
-		_, s.Mask, ok = parseMark("0/" + cmp.Or(after(rule, "--nfmask"), "0xffffffff"))
+		if s.Restores = slices.Contains(words(rule), "--restore-mark"); s.Restores {
+			_, s.Mask, ok = parseMark("0/" + cmp.Or(after(rule, "--nfmask"), "0xffffffff"))
+		}
 	}
-	return s, ok && (s.Restores || target(rule) != "CONNMARK")
+	return s, ok
 }

@@ -74,18 +74,16 @@ type xtables struct {
 	running chan error         // receives the end of a run that was left alone
 }
 
-func (x *xtables) list(ctx context.Context, idle bool) (listing, error) {
+func (x *xtables) list(ctx context.Context, idle bool) (table listing, err error) {
 	path, err := x.find()
 	switch {
-	case err != nil && idle:
-		return nil, nil
 	case err != nil:
-		return nil, err
-	case !idle:
-		return list(ctx, path, mangle)
+	case idle:
+		table, err = listPresent(ctx, path, backEndOf(ctx, path), mangle, x.ipv6)
+	default:
+		table, err = list(ctx, path, mangle)
 	}
-	table, err := listPresent(ctx, path, backEndOf(ctx, path), mangle, x.ipv6)
-	if err != nil && !passing(err) {
+	if idle && err != nil && !passing(err) {
 		return nil, nil
 	}
 	return table, err

@@ -13,7 +13,7 @@ import (
 // prints it; "" for none. It reads existing tables, and loads none.
 func SourceNAT(ctx context.Context) (rule string, err error) {
 	_, noNFT := os.Stat("/sys/module/nf_tables")
-	for _, b := range []BackEnd{Legacy, NFT} {
+	for _, b := range backEnds {
 		for _, ipv6 := range []bool{false, true} {
 			path, err := program.Find(programOf(b, ipv6))
 			if err != nil || b == NFT && noNFT != nil {

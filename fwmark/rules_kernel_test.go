@@ -44,7 +44,7 @@ func withRealTables(t *testing.T) {
 	}
 	sh(t, "ip link set lo up; ip addr add 192.0.2.10/32 dev lo; ip addr add 2001:db8::10/128 dev lo nodad")
 	t.Cleanup(func() { sh(t, "ip addr del 192.0.2.10/32 dev lo; ip addr del 2001:db8::10/128 dev lo") })
-	for _, b := range []BackEnd{Legacy, NFT} {
+	for _, b := range backEnds {
 		t.Run(string(b), func(t *testing.T) {
 			exec.Command("modprobe", "-aq", "nf_tables", "nft_compat").Run()
 			k := &kernel{ipv4: string(b), ipv6: strings.Replace(string(b), "ip", "ip6", 1)}
@@ -557,7 +557,7 @@ func inspectMachine(t *testing.T, k *kernel) {
 	if !reflect.DeepEqual(m.Routing, routing) {
 		t.Errorf("routing %+v, want %+v", m.Routing, routing)
 	}
-	if m.Other != (m.BackEnd != b) {
+	if (m.Other == b) != (m.BackEnd != b) {
 		t.Errorf("iptables is %s, the rules are in %s: other is %v", m.BackEnd, b, m.Other)
 	}
 	if b == Legacy {

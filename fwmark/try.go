@@ -15,7 +15,7 @@ func Try(ctx context.Context, ipv6 bool) (fix string, err error) {
 	if err = try(ctx, name, ipv6); err == nil || passing(err) { // another program may be setting marks
 		return "", nil
 	}
-	for _, b := range []BackEnd{Legacy, NFT} {
+	for _, b := range backEnds {
 		if path, _ := program.Find(programOf(b, ipv6)); path != "" && try(ctx, path, ipv6) == nil {
 			return fmt.Sprintf("update-alternatives --set %s %s", name, path), err
 		}
