@@ -146,7 +146,7 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 	slices.Sort(facts.looked)
 	slices.Sort(facts.unread)
 	return Report{
-		Findings:    append([]Finding{}, examine(services, facts, path)...),
+		Findings:    append([]Finding{}, examine(facts, path)...),
 		LookedAt:    facts.looked,
 		NotLookedAt: append([]string{}, facts.unread...),
 	}
@@ -156,8 +156,7 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 // programs, addresses and kernel modules exist; and which rules set and use its marks. It sends nothing to the network.
 // The services are those of cfg. The diagnostics are in the order of the file.
 func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, own Daemon) parser.Diagnostics {
-	e := newExamination(services, gather(ctx, services, own), cfg.Name)
-	e.early = true
+	e := &examination{facts: gather(ctx, services, own), path: cfg.Name, early: true}
 	e.secrets(cfg)
 	e.trust(cfg)
 	e.programs(cfg)

@@ -23,11 +23,6 @@ type examination struct {
 	early bool   // for check: the machine may not serve yet
 }
 
-func newExamination(services []director.Service, facts facts, path string) *examination {
-	facts.services = services
-	return &examination{facts: facts, path: path}
-}
-
 // one is the examination of one virtual service.
 type one struct {
 	*examination
@@ -41,9 +36,9 @@ func (e *examination) of(s director.Service) one {
 }
 
 // examine returns all findings for the services, each once.
-func examine(services []director.Service, facts facts, path string) []Finding {
-	e := newExamination(services, facts, path)
-	for _, s := range services {
+func examine(facts facts, path string) []Finding {
+	e := &examination{facts: facts, path: path}
+	for _, s := range e.services {
 		x := e.of(s)
 		if e.noIPVS.Kind != "" {
 			x.report(e.noIPVS)

@@ -552,7 +552,7 @@ func TestFindings(t *testing.T) {
 		c := examineCases[name]
 		var kinds []string
 		fmt.Fprintf(&words, "# %s\n", name)
-		for _, found := range examine(servicesOf(t, c.config), c.facts(t), "/etc/ld.cf") {
+		for _, found := range examine(c.facts(t), "/etc/ld.cf") {
 			kinds = append(kinds, found.Severity+" "+found.Kind)
 			fmt.Fprintln(&words, found)
 			if !strings.Contains(string(doc), "`"+found.Kind+"`") {
@@ -577,7 +577,8 @@ func TestFindings(t *testing.T) {
 // facts are the healthy facts with the changes of the case.
 func (c examineCase) facts(t *testing.T) facts {
 	f := healthyFacts()
-	for _, q := range routeQueries(servicesOf(t, c.config)) {
+	f.services = servicesOf(t, c.config)
+	for _, q := range routeQueries(f.services) {
 		if _, known := f.routes[q]; !known {
 			f.routes[q] = route{}
 		}
@@ -604,10 +605,16 @@ func servicesOf(t *testing.T, config string) []director.Service {
 	return plan.Services("")
 }
 
+func newExamination(services []director.Service, facts facts, path string) *examination {
+	facts.services = services
+	return &examination{facts: facts, path: path}
+}
+
 func TestWhatBreaksTrafficComesFirst(t *testing.T) {
 	f := healthyFacts()
 	f.settings[forward4] = "0"
-	found := examine(servicesOf(t, byGate+"  persistent = 60\n"+strings.ReplaceAll(byMasq, "10:80", "10:81")), f, "ld.cf")
+	f.services = servicesOf(t, byGate+"  persistent = 60\n"+strings.ReplaceAll(byMasq, "10:80", "10:81"))
+	found := examine(f, "ld.cf")
 	if len(found) != 2 || found[0].Kind != "forwarding" || found[1].Kind != "sticky-quiescent" {
 		t.Errorf("%v", found)
 	}

@@ -171,14 +171,8 @@ func (o *options) leads(verb, next string) bool {
 	if strings.HasPrefix(next, "--") || strings.HasPrefix(next, "-") && commands[verb].Takes != "" {
 		return true
 	}
-	if commands[verb].Max == 0 {
-		return false
-	}
-	if !isCommand(next) {
-		return true
-	}
 	_, err := o.dirs.Find(verb)
-	return err != nil
+	return commands[verb].Max > 0 && (!isCommand(next) || err != nil)
 }
 
 func unknownCommand(word string) error {
