@@ -11,6 +11,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"ldirectord/run"
 )
 
 // route is the route of packets to an address (ip route get).
@@ -64,10 +66,7 @@ func (d device) has(p netip.Prefix) bool {
 
 // devicesHere reads the interfaces.
 func devicesHere() ([]device, error) {
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return nil, fmt.Errorf("reading the interfaces: %w", err)
-	}
+	interfaces, err := net.Interfaces() // none with an error
 	var list []device
 	for _, i := range interfaces {
 		d := device{Interface: i}
@@ -79,5 +78,5 @@ func devicesHere() ([]device, error) {
 		}
 		list = append(list, d)
 	}
-	return list, nil
+	return list, run.While("reading the interfaces", err)
 }
