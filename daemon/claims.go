@@ -16,6 +16,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/run"
+	"ldirectord/view"
 )
 
 const (
@@ -105,7 +106,7 @@ func (c *claims) tell() {
 	told := map[string]bool{}
 	say := func(before string, ids []string, after string) {
 		if len(ids) > 0 {
-			told[before+director.Listed(ids)+after] = true
+			told[before+view.Listed(ids)+after] = true
 		}
 	}
 	c.contested = false
@@ -122,7 +123,7 @@ func (c *claims) tell() {
 		say("Changed by "+n.name+", too: ", changed, "; what that daemon changes counts as made by hand")
 		for _, v := range c.marking {
 			caught := c.called(n.has, func(k lvs.Key) bool { return director.Catches(v, k) })
-			marked := director.Label(v.ID, v.ServiceName)
+			marked := view.Label(v.ID, v.ServiceName)
 			say("Marked here: "+marked+" gets packets of "+n.name+": ", caught, "")
 		}
 	}
@@ -215,7 +216,7 @@ func (s keySet) has(k lvs.Key) bool {
 func (c *claims) called(keys []lvs.Key, isMeant func(lvs.Key) bool) (ids []string) {
 	for _, k := range keys {
 		if isMeant(k) {
-			ids = append(ids, director.Label(k.ID(), c.names[k]))
+			ids = append(ids, view.Label(k.ID(), c.names[k]))
 		}
 	}
 	return ids

@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"ldirectord/announce"
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/run"
+	"ldirectord/view"
 )
 
 // markInterval is the time between two looks at the rules of other programs; each look runs programs.
@@ -58,7 +58,7 @@ func (c *channels) lookAtMarks(ctx context.Context, virtuals []*parser.Virtual, 
 		}
 		if is != was {
 			e := notify.Event{Virtual: v.ID}
-			e.Say(notify.MarkRules, text, v.Mark, director.Label(v.ID, v.ServiceName))
+			e.Say(notify.MarkRules, text, v.Mark, view.Label(v.ID, v.ServiceName))
 			c.journal.Emit(e)
 		}
 	}

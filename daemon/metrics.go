@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"ldirectord/control"
-	"ldirectord/director"
 	"ldirectord/notify"
 	"ldirectord/page"
 	"ldirectord/parser"
 	"ldirectord/printable"
 	"ldirectord/run"
 	"ldirectord/status"
+	"ldirectord/view"
 )
 
 // Limits of the address that listen names.
@@ -150,7 +150,7 @@ func (d *daemon) ready(ctx context.Context) error {
 }
 
 // unready returns why clients are not served as configured.
-func unready(now *director.Snapshot) error {
+func unready(now *view.Snapshot) error {
 	switch {
 	case now.Standby:
 		return errors.New("standing by")

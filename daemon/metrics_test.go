@@ -11,10 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/status"
+	"ldirectord/view"
 )
 
 func hello() *http.ServeMux {
@@ -75,14 +75,14 @@ func TestAnAddressThatIsTakenIsToldOnceAndTriedAgain(t *testing.T) {
 }
 
 func TestWhatIsNotReady(t *testing.T) {
-	virtuals := []director.VirtualSnapshot{{ID: "tcp:10.1.0.1:80"}, {ID: "tcp:10.1.0.2:80", Error: "no such module"}}
-	for want, now := range map[string]director.Snapshot{
-		"":                         {Virtuals: []director.VirtualSnapshot{virtuals[0], {Nothing: true}}},
+	virtuals := []view.Virtual{{ID: "tcp:10.1.0.1:80"}, {ID: "tcp:10.1.0.2:80", Error: "no such module"}}
+	for want, now := range map[string]view.Snapshot{
+		"":                         {Virtuals: []view.Virtual{virtuals[0], {Nothing: true}}},
 		"standing by":              {Standby: true, Virtuals: virtuals},
 		"the table can't be read":  {Unread: "permission denied"},
 		"mark rules can't be set":  {Virtuals: virtuals[:1], Marks: "no iptables"},
 		"refuses tcp:10.1.0.2:80:": {Virtuals: virtuals},
-		"no virtual service is served: clients get nothing": {Virtuals: []director.VirtualSnapshot{{Nothing: true}}},
+		"no virtual service is served: clients get nothing": {Virtuals: []view.Virtual{{Nothing: true}}},
 	} {
 		err := unready(&now)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -21,6 +21,7 @@ import (
 	"ldirectord/notify/mail"
 	"ldirectord/notify/webhook"
 	"ldirectord/orders"
+	"ldirectord/view"
 )
 
 // An order whose command has given up is dropped: it is recorded in the file, where later orders may have replaced it
@@ -168,7 +169,7 @@ func TestWhoIsNotThereToDrain(t *testing.T) {
 		"10.9.9.1": "a.cf has no virtual service 10.9.9.1 with a real server 10.0.0.1; " +
 			"a virtual service is named by ADDRESS:PORT as in status, by its mark, or by its servicename",
 	} {
-		if _, err := meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &director.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
+		if _, err := meantBy(orders.Request{Virtual: virtual, Real: "10.0.0.1"}, &view.Snapshot{}, nil, "a.cf"); err == nil || err.Error() != want {
 			t.Error(err)
 		}
 	}

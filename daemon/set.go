@@ -18,6 +18,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/run"
+	"ldirectord/view"
 )
 
 // SetAnswer is the outcome of an order.
@@ -61,7 +62,7 @@ func Record(ctx context.Context, i instance.Instance, plan *director.Plan, r ord
 }
 
 // carryOut changes the orders in force, records them, and returns their servers.
-func carryOut(r orders.Request, now *director.Snapshot, all orders.All, path string,
+func carryOut(r orders.Request, now *view.Snapshot, all orders.All, path string,
 	file orders.File) ([]lvs.Backend, error) {
 	meant, err := meantBy(r, now, all, path)
 	if err != nil {
@@ -93,7 +94,7 @@ const howCalled = "a virtual service is named by ADDRESS:PORT as in status, by i
 
 // meantBy returns the servers or virtual services that an order names. An order for a server that left the file can be
 // undone.
-func meantBy(r orders.Request, now *director.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
+func meantBy(r orders.Request, now *view.Snapshot, all orders.All, path string) ([]lvs.Backend, error) {
 	virtual := &r.Virtual
 	if r.Virtual == "" && len(now.Backends("", r.Real)) == 0 { // only this word, as for obey
 		virtual = &r.Real
@@ -102,7 +103,7 @@ func meantBy(r orders.Request, now *director.Snapshot, all orders.All, path stri
 		return nil, control.Refused(err.Error())
 	}
 	found, why := now.Backends(r.Virtual, r.Real), fmt.Sprintf("%s has no real server %s", path, r.Real)
-	switch isVirtual := func(v director.VirtualSnapshot) bool { return r.Real == v.ID || r.Real == v.Name }; {
+	switch isVirtual := func(v view.Virtual) bool { return r.Real == v.ID || r.Real == v.Name }; {
 	case r.Kind == orders.Withdraw, r.Kind == orders.Announce:
 		found, why = announced(r, now, all, path)
 	case r.Kind == orders.Obey || r.Kind == orders.Ready && r.Real == "":
@@ -126,7 +127,7 @@ func meantBy(r orders.Request, now *director.Snapshot, all orders.All, path stri
 }
 
 // guarded returns the virtual services that an order for obey names, or why there are none.
-func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why string) {
+func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why string) {
 	name := strings.TrimSpace(r.Virtual + " " + r.Real)
 	why = fmt.Sprintf("there is no virtual service %s; %s", name, howCalled)
 	for i := range now.Virtuals {
@@ -144,7 +145,7 @@ func guarded(r orders.Request, now *director.Snapshot) (found []lvs.Backend, why
 }
 
 // guardOf is the first directive that holds servers of a virtual service, or makes them wait; "" for none.
-func guardOf(g *director.GuardSnapshot) string {
+func guardOf(g *view.Guard) string {
 	switch {
 	case g.Keeps > 0:
 		return "keepserving"
@@ -159,7 +160,7 @@ func guardOf(g *director.GuardSnapshot) string {
 }
 
 // announced returns the addresses that an order for withdraw names.
-func announced(r orders.Request, now *director.Snapshot, all orders.All, path string) (found []lvs.Backend,
+func announced(r orders.Request, now *view.Snapshot, all orders.All, path string) (found []lvs.Backend,
 	why string) {
 	back, every := r.Kind == orders.Announce, lvs.Backend{Virtual: orders.EveryAddress}
 	isMeant := func(address string) bool { return address == r.Virtual || r.Virtual == every.Virtual }
@@ -172,7 +173,7 @@ func announced(r orders.Request, now *director.Snapshot, all orders.All, path st
 		}
 	}
 	if len(found) == 0 && slices.ContainsFunc(now.Announcements,
-		func(one director.AnnouncementSnapshot) bool { return isMeant(one.Address) }) {
+		func(one view.Announcement) bool { return isMeant(one.Address) }) {
 		found = append(found, lvs.Backend{Virtual: r.Virtual})
 	}
 	return found, strings.TrimSuffix(fmt.Sprintf("%s announces no address %s", path, r.Virtual), " "+every.Virtual)
@@ -213,7 +214,7 @@ func (o *standingOrders) set(ctx context.Context, words url.Values) (any, error)
 }
 
 // give records an order and gives it to the director.
-func (o *standingOrders) give(ctx context.Context, r orders.Request, now *director.Snapshot) ([]lvs.Backend, error) {
+func (o *standingOrders) give(ctx context.Context, r orders.Request, now *view.Snapshot) ([]lvs.Backend, error) {
 	all, err := o.recorded()
 	if err != nil {
 		return nil, control.Refused(fmt.Sprintf("nothing is changed: %v", err))
@@ -247,7 +248,7 @@ func (o *standingOrders) isOut(ctx context.Context, servers []lvs.Backend) error
 }
 
 // inTable returns the named servers, and then the servers of named addresses, with their places in the table, if any.
-func inTable(now *director.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
+func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	index := map[lvs.Backend]int{}
 	for i, at := range meant {
 		index[at] = i
@@ -306,7 +307,7 @@ func (o *standingOrders) followGiven(ctx context.Context) bool {
 // a command has just recorded are carried out first.
 func (o *standingOrders) keepGiven(ctx context.Context) {
 	held := o.given.At(time.Now())
-	var now *director.Snapshot
+	var now *view.Snapshot
 	maps.DeleteFunc(held, func(at lvs.Backend, given orders.Order) bool {
 		if now == nil && given.Kind == orders.Obey {
 			now, _ = o.d.director.Snapshot(ctx)

@@ -14,6 +14,7 @@ import (
 	"ldirectord/instance"
 	"ldirectord/lvs"
 	"ldirectord/orders"
+	"ldirectord/view"
 )
 
 // whole is a time in whole seconds, as in the file of orders.
@@ -53,8 +54,8 @@ func TestOrdersThatAreOverAreDropped(t *testing.T) {
 func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	addr := netip.MustParseAddrPort("10.2.0.1:80")
-	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: id, Servers: []director.ServerSnapshot{
-		{Real: "web:80", Addr: addr, ServerNames: director.ServerNames{Address: "10.2.0.1", Alias: addr.String()}},
+	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: id, Servers: []view.Server{
+		{Real: "web:80", Addr: addr, ServerNames: view.ServerNames{Address: "10.2.0.1", Alias: addr.String()}},
 	}}}}
 	for what, left := range map[string]int{"weight 3": 1, "ready": 0} {
 		all := orders.All{{Virtual: id, Real: addr.String()}: {Kind: orders.Maint}}
@@ -70,10 +71,10 @@ func TestAServerWithTwoNamesHasOneOrder(t *testing.T) {
 // The end of an order is told from a command that found none; a server that waited to come back is released by it.
 func TestWhichServersHadNoOrder(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
-	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: id, Servers: []director.ServerSnapshot{
+	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: id, Servers: []view.Server{
 		{Real: "none"}, {Real: "undone", Order: &orders.Order{}},
 		{Real: "given"}, {Real: "alias", Order: &orders.Order{Kind: orders.Drain}},
-		{Real: "fallen", ServerResult: director.ServerResult{WaitsFor: "holddown"}},
+		{Real: "fallen", ServerResult: view.ServerResult{WaitsFor: "holddown"}},
 	}}}, Orders: orders.All{lvs.At(id, "given"): {Kind: orders.Maint}, lvs.At(id, "lost"): {Kind: orders.Maint}}}
 	var meant []lvs.Backend
 	for _, name := range []string{"none", "undone", "given", "alias", "fallen", "lost", ""} {

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"ldirectord/control"
-	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/names"
 	"ldirectord/notify"
 	"ldirectord/status"
+	"ldirectord/view"
 )
 
 // connectionsTimeout is how long reading the connections of all servers may take.
@@ -32,7 +32,7 @@ func (d *daemon) answerStatus(w http.ResponseWriter, r *http.Request) {
 func (d *daemon) answerLacking(w http.ResponseWriter, r *http.Request) {
 	now, err := d.director.Snapshot(r.Context())
 	if now == nil {
-		now = new(director.Snapshot)
+		now = new(view.Snapshot)
 	}
 	report := status.NewReport(now, d.tally.process(), nil)
 	control.Write(w, []int{report.Lacking(), len(report.Virtuals)}, err, http.StatusServiceUnavailable)
@@ -76,7 +76,7 @@ func (d *daemon) why(ctx context.Context, virtual, real string) (*status.Why, er
 // connections reads the counters of all servers from the kernel, with a client of its own, so that it never waits for
 // the director's. Counters that can't be read in time are left out.
 func connections(ctx context.Context, table ipvsctl.Client,
-	now *director.Snapshot) map[lvs.Backend]lvs.Counters {
+	now *view.Snapshot) map[lvs.Backend]lvs.Counters {
 	if table == nil {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"ldirectord/announce"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/view"
 )
 
 // This file keeps where each announced address is, since when, and what was reported about it.
@@ -120,9 +121,9 @@ func (a *announcer) found(one *announcement, p announce.Place) {
 	a.moved(one.virtuals...)
 }
 
-func (a *announcer) describe() (list []AnnouncementSnapshot) {
+func (a *announcer) describe() (list []view.Announcement) {
 	for _, one := range a.list {
-		now := AnnouncementSnapshot{
+		now := view.Announcement{
 			Address: one.addr.String(), Device: one.device, On: one.at, State: one.state(),
 			Since: one.since.UTC(),
 			Why:   cmp.Or(one.trouble, one.why), Fails: one.trouble != "", Changes: one.changes,

@@ -112,7 +112,7 @@ func (w *writer) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 	limited, ended := w.limit(ctx)
 	results := w.client.Do(limited, ops...)
 	for i, op := range ops {
-		w.asked.count(int(op.Kind), results[i])
+		w.asked.Add(int(op.Kind), results[i])
 	}
 	ended(errors.Join(results...))
 	return results

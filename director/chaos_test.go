@@ -20,6 +20,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 const (
@@ -502,10 +503,10 @@ func (c *chaos) compare() {
 }
 
 // untold are virtual services of which the snapshot does not say what the table says: whether clients get anything.
-func untold(now *Snapshot, table ipvsctl.Table) (wrong []string) {
+func untold(now *view.Snapshot, table ipvsctl.Table) (wrong []string) {
 	for _, v := range now.Virtuals {
 		serves := table[v.Key].Dests.Serve()
-		isOff := slices.ContainsFunc(v.Servers, func(s ServerSnapshot) bool { return s.State == "off" })
+		isOff := slices.ContainsFunc(v.Servers, func(s view.Server) bool { return s.State == "off" })
 		if !isOff && v.Nothing == serves || v.Serving > 0 && !serves {
 			wrong = append(wrong, fmt.Sprintf("%s: the table serves: %t; the snapshot: nothing %t, %d serving", v.ID, serves, v.Nothing, v.Serving))
 		}

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/view"
 )
 
 // Claims report which virtual services other daemons of this machine have in the table. A daemon keeps the virtual
@@ -98,7 +98,7 @@ func (c *claimant) record() {
 		v.leftBehind = false
 		names = append(names, v.label())
 	}
-	c.tell.line(notify.TakenOver, "Taken over: "+Listed(names))
+	c.tell.line(notify.TakenOver, "Taken over: "+view.Listed(names))
 	c.announcer.stale = true
 	c.marker.order()
 }
@@ -109,14 +109,4 @@ func (c *claimant) leaves(v *virtual) bool {
 		c.tell.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", v.beside, v.called()), "")
 	}
 	return v.beside != ""
-}
-
-// Listed joins names in one line and shortens a long list.
-func Listed(names []string) string {
-	const most = 10
-	line := strings.Join(names[:min(len(names), most)], ", ")
-	if more := len(names) - most; more > 0 {
-		line += fmt.Sprintf(" and %d more", more)
-	}
-	return line
 }

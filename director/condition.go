@@ -7,15 +7,8 @@ import (
 	"ldirectord/checker"
 	"ldirectord/judge"
 	"ldirectord/notify"
+	"ldirectord/view"
 )
-
-// Condition is why the place of a server differs from "in the table, with its weight in the file", or what else an
-// operator should know of it. Status, page, metrics and JSON show conditions and know nothing of a kind.
-type Condition struct {
-	Kind    string        `json:"kind"`
-	Trouble judge.Trouble `json:"trouble"`
-	Text    string        `json:"text"` // a sentence; text from servers and other programs in it is not escaped
-}
 
 // subject is what a sentence is about.
 type subject struct {
@@ -76,24 +69,16 @@ func byRule(of func(judge.View) judge.Notice) func(*subject, begun) notice {
 }
 
 // conditions are those that hold.
-func (a *subject) conditions() (list []Condition) {
+func (a *subject) conditions() (list []view.Condition) {
 	for i := range kinds {
 		if kinds[i].says == nil {
 			continue
 		}
 		if says := kinds[i].says(a); says != "" {
-			list = append(list, Condition{kinds[i].name, kinds[i].trouble, says})
+			list = append(list, view.Condition{Kind: kinds[i].name, Trouble: kinds[i].trouble, Text: says})
 		}
 	}
 	return list
-}
-
-// after is a sentence that ends with a text; "" without one.
-func after(about, text string) string {
-	if text == "" {
-		return ""
-	}
-	return about + text
 }
 
 var downKind = kind{name: "down", trouble: judge.Broken, says: func(a *subject) string {
@@ -106,17 +91,14 @@ var downKind = kind{name: "down", trouble: judge.Broken, says: func(a *subject) 
 // reason is why the check that decides fails.
 func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst.reason) }
 
-// noResult is what is said of a server that is unknown for no other reason.
-const noResult = "no result yet"
-
 var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subject) string {
 	switch {
 	case a.state != judge.Unknown:
 		return ""
 	case a.worst.shortages > 0:
-		return cmp.Or(a.reason(), noResult)
+		return cmp.Or(a.reason(), view.NoResult)
 	}
-	return noResult
+	return view.NoResult
 }}
 
 var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subject) string {
@@ -135,7 +117,7 @@ func (a *subject) last() *checker.Result {
 }
 
 var warningKind = kind{name: "warning", trouble: judge.Doubt, says: func(a *subject) string {
-	return after("warning: ", a.last().Warning)
+	return view.After("warning: ", a.last().Warning)
 }}
 
 var failingKind = kind{name: "failing", trouble: judge.Doubt, says: func(a *subject) string {
@@ -161,13 +143,9 @@ var staysKind = kind{name: "stays", trouble: judge.Noted, says: func(a *subject)
 	return "it left the file; it stays until every name in the file has an address, or until the next reload"
 }}
 
-// ByHand is the condition of a destination that another program or an operator has changed in the table.
-var ByHand = Condition{"by hand", judge.Doubt,
-	"changed externally; kept until the server's state changes, or a reload"}
-
-var byHandKind = kind{name: ByHand.Kind, trouble: ByHand.Trouble, says: func(a *subject) string {
+var byHandKind = kind{name: view.ByHand.Kind, trouble: view.ByHand.Trouble, says: func(a *subject) string {
 	if !a.v.ByHand[a.s.Dest.Addr] {
 		return ""
 	}
-	return ByHand.Text
+	return view.ByHand.Text
 }}

@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
+	"ldirectord/view"
 )
 
 // Limits for recorded conversations of failed checks. Each recording needs a goroutine.
@@ -17,17 +18,10 @@ const (
 	conversationLasts = time.Minute // after this time a newer conversation is recorded
 )
 
-// Conversation is what a failed check sent and received, without secrets.
-type Conversation struct {
-	Check string    `json:"check"`
-	Time  time.Time `json:"time"`
-	Text  string    `json:"text"`
-}
-
 // conversations has the last failed conversation of each check that is down. Others cost nothing.
 type conversations struct {
 	tape func(*schedule.Task) // has the next check recorded
-	kept map[*schedule.Task]Conversation
+	kept map[*schedule.Task]view.Conversation
 	free time.Time // when the next check may be recorded
 }
 
@@ -48,7 +42,7 @@ func (a *conversations) follow(u *schedule.Update, c *check, now time.Time) {
 		return
 	}
 	if u.Tape != nil {
-		last = Conversation{Time: now.UTC(), Text: shorten(u.Tape.String())}
+		last = view.Conversation{Time: now.UTC(), Text: shorten(u.Tape.String())}
 		a.kept[u.Task] = last
 	}
 	if now.Sub(last.Time) >= conversationLasts && !now.Before(a.free) {
@@ -67,7 +61,7 @@ func shorten(text string) string {
 }
 
 // of returns the conversations of a server's checks that are down.
-func (a *conversations) of(v *virtual, s *server) (list []Conversation) {
+func (a *conversations) of(v *virtual, s *server) (list []view.Conversation) {
 	for x := range v.checks(s) {
 		if said, has := a.kept[x.j.task]; has && x.j.Health.State == health.Down {
 			said.Check = x.checkName()

@@ -9,6 +9,7 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/checker/transcript"
 	"ldirectord/judge"
+	"ldirectord/view"
 )
 
 // said is a failed check whose conversation was recorded.
@@ -24,7 +25,7 @@ func said(task *schedule.Task, what string) *schedule.Update {
 // The last failed conversation of a check is kept while the check is down, within all limits.
 func TestConversationsOfChecksThatAreDown(t *testing.T) {
 	var asked []*schedule.Task
-	a := conversations{tape: func(t *schedule.Task) { asked = append(asked, t) }, kept: map[*schedule.Task]Conversation{}}
+	a := conversations{tape: func(t *schedule.Task) { asked = append(asked, t) }, kept: map[*schedule.Task]view.Conversation{}}
 	down := func() *check {
 		return &check{users: []user{{j: &judgement{Check: &judge.Check{Health: health.Health{State: health.Down}}}}}}
 	}

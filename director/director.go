@@ -20,6 +20,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // ErrHandover, as the cause of Run's context, makes Run leave the table as it is for the daemon that takes over.
@@ -122,7 +123,7 @@ func New(deps Deps) *Director {
 	d.announcer.aside = newAside(d.announcer.put)
 	d.announcer.due = deps.Withdraw
 	d.examiner = examiner{services: all, pool: pool, watches: &pool.Watches,
-		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]Conversation{}}}
+		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]view.Conversation{}}}
 	d.observer = observer{services: all, examiner: &d.examiner}
 	d.hold = deps.Orders
 	d.ordered = orderBook{services: all, over: orders.All{},

@@ -11,6 +11,7 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/view"
 )
 
 // checkDrift compares the table with the last write and undoes external changes: settings and removals of virtual
@@ -139,7 +140,7 @@ func (v *virtual) isFull(have lvs.Dests) bool {
 
 // fullness describes how many connections a full server has, and when it gets new clients again.
 func (s *server) fullness() string {
-	has := Plural(s.carries.Total(), "connection")
+	has := view.Plural(s.carries.Total(), "connection")
 	return fmt.Sprintf("%s, upper limit %d: no new clients until it has fewer than %d",
 		has, s.Dest.Upper, s.Dest.Resumes())
 }

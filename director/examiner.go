@@ -13,6 +13,7 @@ import (
 	"ldirectord/history"
 	"ldirectord/judge"
 	"ldirectord/notify"
+	"ldirectord/view"
 )
 
 // examiner runs the checks of a plan and judges servers by the results.
@@ -120,7 +121,7 @@ func (e *examiner) run(heirs map[*schedule.Task]*schedule.Task) {
 	}
 	e.pool.Set(tasks, heirs)
 	e.watch(tasks)
-	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ Conversation) bool { return e.checks[t] == nil })
+	maps.DeleteFunc(e.said.kept, func(t *schedule.Task, _ view.Conversation) bool { return e.checks[t] == nil })
 }
 
 // watch has the pool watch the addresses that the sections name. If several sections share an address, they share one
@@ -234,5 +235,5 @@ var unwatchedKind = kind{name: "unwatched", trouble: judge.Noted, says: func(a *
 			why = append(why, x.named(x.j.check.unwatched))
 		}
 	}
-	return after("not watched until the next reload: ", strings.Join(why, "; "))
+	return view.After("not watched until the next reload: ", strings.Join(why, "; "))
 }}

@@ -6,6 +6,7 @@ import (
 	"ldirectord/history"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // fallbacks makes the fallback servers of a virtual service. With fallbackcheck they are checked like real servers, but
@@ -53,20 +54,20 @@ func (t *teller) turnedFallback(x user, now history.Kind) {
 }
 
 // describeFallback describes the fallback server of a virtual service.
-func describeFallback(v *virtual, a *subject) *FallbackSnapshot {
+func describeFallback(v *virtual, a *subject) *view.Fallback {
 	if v.fallbackServers == nil {
 		return nil
 	}
 	one := v.fallbackServers[0]
 	addr := one.Dest.Addr
-	now := &FallbackSnapshot{Server: one.name(), Active: v.FallbackIn, ByHand: v.ByHand[addr],
+	now := &view.Fallback{Server: one.name(), Active: v.FallbackIn, ByHand: v.ByHand[addr],
 		Rule: v.rules[addr].String()}
 	if weight, in := v.WeightAt(addr); in {
 		now.TableWeight = &weight
 	}
 	if !one.Unchecked {
-		var s ServerSnapshot
-		s.describe(v, one, a)
+		var s view.Server
+		describe(&s, v, one, a)
 		now.State, now.Reason, now.Conditions = s.State, s.Reason, s.Conditions
 		now.Checked, now.Last = s.Checked, s.Last
 	}

@@ -12,6 +12,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/view"
 )
 
 const twoFallbacks = `checkinterval = 1
@@ -34,7 +35,7 @@ virtual = 10.1.0.3:80
 `
 
 // fallbackOf is what is known of the fallback server of a virtual service.
-func fallbackOf(t *testing.T, s *scenario, virtual int) FallbackSnapshot {
+func fallbackOf(t *testing.T, s *scenario, virtual int) view.Fallback {
 	t.Helper()
 	return *snapshotOf(t, s.director).Virtuals[virtual].Fallback
 }

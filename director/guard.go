@@ -13,6 +13,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/orders"
+	"ldirectord/view"
 )
 
 // lossOf grades the failure of a check.
@@ -110,7 +111,7 @@ func (v *virtual) listHeld() string {
 	for _, i := range v.held {
 		names = append(names, v.members[i].name())
 	}
-	return Listed(names)
+	return view.Listed(names)
 }
 
 // obey carries out an order for a virtual service.

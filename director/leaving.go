@@ -2,13 +2,12 @@ package director
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
-	"ldirectord/lvs"
+	"ldirectord/view"
 )
 
 // This file handles real servers that left the configuration of a virtual service with draintime. They stay in the
@@ -31,7 +30,7 @@ func (v *virtual) depart(servers []*server) {
 func whyOver(l *judge.Leaver) string {
 	switch l.Over {
 	case judge.Late:
-		return "draintime is over, " + Carried(l.Carries)
+		return "draintime is over, " + view.Carried(l.Carries)
 	case judge.Drained:
 		return "drained"
 	}
@@ -118,28 +117,11 @@ func (all *leavers) look(ctx context.Context, t *table) {
 	all.record()
 }
 
-// Carried describes the connections of a server in words.
-func Carried(c lvs.Counters) string {
-	text := Plural(c.Total(), "connection")
-	if c.Persistent > 0 {
-		text += ", " + Plural(c.Persistent, "persistent client")
-	}
-	return text
-}
-
-// Plural is a number of something.
-func Plural[N int | uint32 | uint64](n N, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}
-
 // describeLeavers describes the leavers that are still in the table, without backup servers.
-func describeLeavers(v *virtual) (list []LeaverSnapshot) {
+func describeLeavers(v *virtual) (list []view.Leaver) {
 	for _, l := range v.Leavers {
 		if weight, in := v.WeightAt(l.Addr); in && v.At(l.Addr) == nil {
-			list = append(list, LeaverSnapshot{Real: l.Name, State: judge.Draining.String(),
+			list = append(list, view.Leaver{Real: l.Name, State: judge.Draining.String(),
 				Rule: v.rules[l.Addr].String(), Effective: weight, ByHand: v.ByHand[l.Addr],
 				Connections: l.Carries, Until: l.Until})
 		}

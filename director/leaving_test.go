@@ -10,6 +10,7 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // A server that has left is forgotten: nothing of it is recorded for the next daemon, and its connections are no
@@ -66,7 +67,7 @@ func TestConnectionsInWords(t *testing.T) {
 		"1 connection":                        {Inactive: 1},
 		"12 connections, 1 persistent client": {Active: 9, Inactive: 3, Persistent: 1},
 	} {
-		if got := Carried(c); got != want {
+		if got := view.Carried(c); got != want {
 			t.Errorf("%+v: %s, want %s", c, got, want)
 		}
 	}

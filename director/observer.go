@@ -12,6 +12,7 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/view"
 )
 
 // This file compares the packets of clients. With observe, a server is suspected when its clients get no packet back,
@@ -219,7 +220,7 @@ func (e *examiner) ask(v *virtual, s *server) {
 }
 
 var suspectedKind = kind{name: "suspected", trouble: judge.Doubt,
-	says: func(a *subject) string { return after("suspected: ", a.s.suspicion()) },
+	says: func(a *subject) string { return view.After("suspected: ", a.s.suspicion()) },
 	news: &news{
 		count: func(a *subject) int { return once(a.s.isSuspected()) },
 		begins: func(a *subject, _ begun) notice {

@@ -9,18 +9,19 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // message is a virtual service at one moment, as onchange and the webhook get it.
 type message struct {
-	Virtual   string      `json:"virtual"`
-	Available bool        `json:"available"`        // a server is up or held, and clients get to it
-	Reason    string      `json:"reason,omitempty"` // why it is not available, though a server is up
-	Fallback  bool        `json:"fallback"`         // the fallback server serves
-	Announced *bool       `json:"announced,omitempty"`
-	Enough    *MinServers `json:"minservers,omitempty"`
-	Servers   []member    `json:"servers"`
-	Leaving   []string    `json:"leaving,omitempty"` // servers that left the file and drain
+	Virtual   string           `json:"virtual"`
+	Available bool             `json:"available"`        // a server is up or held, and clients get to it
+	Reason    string           `json:"reason,omitempty"` // why it is not available, though a server is up
+	Fallback  bool             `json:"fallback"`         // the fallback server serves
+	Announced *bool            `json:"announced,omitempty"`
+	Enough    *view.MinServers `json:"minservers,omitempty"`
+	Servers   []member         `json:"servers"`
+	Leaving   []string         `json:"leaving,omitempty"` // servers that left the file and drain
 }
 
 // member is a real server in a message.
@@ -34,8 +35,8 @@ type member struct {
 	Waits   string `json:"waits_for,omitempty"`
 }
 
-// message describes a virtual service and counts its servers that are up.
-func (now *VirtualSnapshot) message() (m message, up int) {
+// newMessage describes a virtual service and counts its servers that are up.
+func newMessage(now *view.Virtual) (m message, up int) {
 	m = message{Virtual: now.ID, Announced: now.Announced, Enough: now.Enough}
 	m.Fallback = now.Fallback != nil && now.Fallback.Active
 	for i := range now.Servers {
@@ -54,7 +55,7 @@ func (now *VirtualSnapshot) message() (m message, up int) {
 
 // message describes a virtual service now.
 func (v *virtual) message() (m message, up int) {
-	m, up = describeAll([]*virtual{v})[0].message()
+	m, up = newMessage(&describeAll([]*virtual{v})[0])
 	if m.Available, _ = v.Available(); m.Available && v.servesNothing() {
 		m.Available, m.Reason = false, "servers pass, and have weight 0"
 	}

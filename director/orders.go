@@ -14,6 +14,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/orders"
+	"ldirectord/view"
 )
 
 // orderOf is the order for a server. The order may be older than resolve in the file, or than the server's new address.
@@ -175,7 +176,7 @@ func (s *server) rerouting() string {
 	if !s.Rerouted {
 		return ""
 	}
-	return "changes to gate, one server at a time, when its connections have ended: " + Carried(s.carries)
+	return "changes to gate, one server at a time, when its connections have ended: " + view.Carried(s.carries)
 }
 
 // command is the server's order in words; "" without one.

@@ -2,7 +2,6 @@ package director
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"ldirectord/history"
 	"ldirectord/lvs"
 	"ldirectord/orders"
+	"ldirectord/view"
 )
 
 // This file records the history of each real server, for the command why.
@@ -109,21 +109,21 @@ func (t *teller) ordered(s *server, o orders.Order) {
 
 // Why is a Snapshot of only the servers that an operator names, with their full history. It waits as Snapshot does.
 // Virtual and real are as for Snapshot.Backends; servers without an address, or whose names have moved, are among them.
-func (d *Director) Why(ctx context.Context, virtual, real string) (*Snapshot, error) {
+func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapshot, error) {
 	var refused error
-	found, err := d.look(ctx, func() *Snapshot {
+	found, err := d.look(ctx, func() *view.Snapshot {
 		now := d.snapshot()
 		refused = now.Called(&virtual)
 		for i, v := range d.virtuals {
 			list := now.Virtuals[i].Servers
 			for k, s := range v.servers {
-				if lvs.IsNamed(v.cfg.ID, virtual) && list[k].isMeant(real) {
+				if lvs.IsNamed(v.cfg.ID, virtual) && list[k].IsMeant(real) {
 					list[k].Past, list[k].CheckNames = s.past.Clone(), v.checkNames(s)
 					list[k].Conversations = d.examiner.said.of(v, s)
 				}
 			}
 		}
-		now.only(virtual, real)
+		now.Only(virtual, real)
 		return now
 	})
 	if err != nil { // its name may still be looked up
@@ -141,18 +141,4 @@ func (v *virtual) checkNames(s *server) map[uint8]string {
 		}
 	}
 	return names
-}
-
-// only drops all servers except those that an operator names.
-func (now *Snapshot) only(virtual, real string) {
-	now.Virtuals = slices.DeleteFunc(now.Virtuals,
-		func(v VirtualSnapshot) bool { return !lvs.IsNamed(v.ID, virtual) })
-	for i := range now.Virtuals {
-		v := &now.Virtuals[i]
-		v.Servers = slices.DeleteFunc(v.Servers, func(s ServerSnapshot) bool { return !s.isMeant(real) })
-		v.Leaving = slices.DeleteFunc(v.Leaving,
-			func(l LeaverSnapshot) bool { return real != "" && !lvs.IsServer(l.Real, real) })
-	}
-	now.Virtuals = slices.DeleteFunc(now.Virtuals,
-		func(v VirtualSnapshot) bool { return len(v.Servers)+len(v.Leaving) == 0 })
 }

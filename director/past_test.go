@@ -13,10 +13,11 @@ import (
 	"ldirectord/history"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // remembered is the history of the servers of a snapshot, one line for each record, ordered by its start.
-func remembered(now *Snapshot) (lines []string) {
+func remembered(now *view.Snapshot) (lines []string) {
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
 			lines = append(lines, fmt.Sprintf("%s of %s: %s", s.Real, v.ID, s.State))
@@ -53,7 +54,7 @@ func remembered(now *Snapshot) (lines []string) {
 func compareClock(a, b string) int { return slices.Compare([]byte(a[:10]), []byte(b[:10])) }
 
 // forgotten returns where the history contradicts the rest of a snapshot, or is too large.
-func forgotten(now *Snapshot) (wrong []string) {
+func forgotten(now *view.Snapshot) (wrong []string) {
 	for _, v := range now.Virtuals {
 		for _, s := range v.Servers {
 			if s.Past == nil {

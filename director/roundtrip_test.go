@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ldirectord/view"
 )
 
 // requestCounts counts requests to the table: readings and changes.
@@ -15,7 +17,7 @@ func requestsOf(t *testing.T, d *Director) (n requestCounts) {
 	t.Helper()
 	now := snapshotOf(t, d)
 	for kind, counts := range now.Table {
-		if kind == readTable {
+		if kind == view.ReadTable {
 			n.reads = counts.Done
 		} else {
 			n.changes += counts.Done + counts.Failed

@@ -19,6 +19,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/orders"
+	"ldirectord/view"
 )
 
 const threeAndOne = `checkinterval = 2
@@ -34,8 +35,8 @@ virtual = 10.1.0.2:80
 	checktype = off
 `
 
-// line is what a test compares of a server.
-func (s ServerSnapshot) line(now time.Time) string {
+// lineOf is what a test compares of a server.
+func lineOf(s view.Server, now time.Time) string {
 	return fmt.Sprintf("%s %s for %v, weight %d of %d, %d against it, %q, %d checks, %d transitions, failures %v",
 		s.Real, s.State, now.Sub(s.Since).Round(time.Second), s.Effective, s.Weight, s.Streak, s.Reason,
 		s.Tally.Checks, s.Tally.Transitions, maps.Collect(s.Tally.Failures()))
@@ -58,7 +59,7 @@ func snapshotting(t *testing.T, test func(*testing.T, *scenario)) {
 	})
 }
 
-func snapshotOf(t *testing.T, d *Director) *Snapshot {
+func snapshotOf(t *testing.T, d *Director) *view.Snapshot {
 	t.Helper()
 	now, err := d.Snapshot(t.Context())
 	if err != nil {
@@ -71,7 +72,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 	snapshotting(t, func(t *testing.T, s *scenario) {
 		now := snapshotOf(t, s.director)
 		web, off := now.Virtuals[0], now.Virtuals[1]
-		if web.ID != "tcp:10.1.0.1:80" || web.Scheduler != "wrr" || !reflect.DeepEqual(*web.Fallback, FallbackSnapshot{Server: "127.0.0.1:80"}) || !web.Written || web.Error != "" {
+		if web.ID != "tcp:10.1.0.1:80" || web.Scheduler != "wrr" || !reflect.DeepEqual(*web.Fallback, view.Fallback{Server: "127.0.0.1:80"}) || !web.Written || web.Error != "" {
 			t.Errorf("%+v", web)
 		}
 		for i, want := range []string{
@@ -79,7 +80,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 			`10.2.0.2:80 down for 2s, weight 0 of 1, 0 against it, "connect: refused", 7 checks, 1 transitions, failures map[refused:3]`,
 			`10.2.0.3:80 up for 11s, weight 1 of 1, 0 against it, "", 6 checks, 0 transitions, failures map[]`,
 		} {
-			if got := web.Servers[i].line(now.Time); got != want {
+			if got := lineOf(web.Servers[i], now.Time); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		}
@@ -98,7 +99,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 		if now.Overdue > 2*schedule.Tick {
 			t.Errorf("%v overdue", now.Overdue)
 		}
-		if done := now.Table; done[ipvsctl.AddService] != (Counts{2, 0}) || done[ipvsctl.DelDest] != (Counts{1, 0}) {
+		if done := now.Table; done[ipvsctl.AddService] != (view.Counts{Done: 2}) || done[ipvsctl.DelDest] != (view.Counts{Done: 1}) {
 			t.Errorf("operations %v", done)
 		}
 	})
@@ -141,7 +142,7 @@ func TestAReloadKeepsWhatWasCountedAndSince(t *testing.T) {
 		}
 		after := snapshotOf(t, s.director)
 		for i, server := range before.Virtuals[0].Servers {
-			if got, want := after.Virtuals[0].Servers[i].line(after.Time), server.line(before.Time); got != want {
+			if got, want := lineOf(after.Virtuals[0].Servers[i], after.Time), lineOf(server, before.Time); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		}
@@ -274,12 +275,12 @@ func TestCancelledCallsDontDelayChecks(t *testing.T) {
 }
 
 func TestDurationsAreCountedInTheirClasses(t *testing.T) {
-	var d Durations
+	var d view.Durations
 	for _, took := range []time.Duration{0, time.Millisecond, 1001 * time.Microsecond, 30 * time.Second, time.Minute} {
-		d.count(took)
+		d.Add(took)
 	}
 	got := map[time.Duration]uint64{}
-	for i, bound := range Bounds {
+	for i, bound := range view.Bounds {
 		got[bound] = d.Classes[i]
 	}
 	if d.Count != 5 || d.Sum != 90*time.Second+2001*time.Microsecond || got[time.Millisecond] != 2 || got[5*time.Millisecond] != 3 || got[10*time.Second] != 3 || got[30*time.Second] != 4 {
@@ -323,7 +324,7 @@ func TestASnapshotShowsServersWithoutAnAddress(t *testing.T) {
 			`10.2.0.2:80 up for 10s, weight 1 of 1, 0 against it, ""`,
 			`web3.example:80 unknown for 10s, weight 0 of 1, 0 against it, "no address: web3.example: no answer", 0 checks`,
 		} {
-			if got := now.Virtuals[0].Servers[i].line(now.Time); !strings.HasPrefix(got, want) {
+			if got := lineOf(now.Virtuals[0].Servers[i], now.Time); !strings.HasPrefix(got, want) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		}

@@ -3,23 +3,19 @@ package director
 import (
 	"cmp"
 	"fmt"
+
+	"ldirectord/view"
 )
 
-// MinServers reports whether enough servers of a virtual service are up.
-type MinServers struct {
-	Up     int  `json:"up"`     // servers that count
-	Needed int  `json:"needed"` // how many servers are enough: LOW, or HIGH after there were fewer than LOW
-	Enough bool `json:"enough"`
-}
-
 // minServers is nil without the directive.
-func (v *virtual) minServers() *MinServers {
+func (v *virtual) minServers() *view.MinServers {
 	if v.cfg.MinServers.Low.N == 0 {
 		return nil
 	}
 	now := v.Case
 	now.Weigh()
-	return &MinServers{now.Strength.Up, now.Strength.Needed, now.Strength.Enough}
+	n := &now.Strength
+	return &view.MinServers{Up: n.Up, Needed: n.Needed, Enough: n.Enough}
 }
 
 // weakness is why its addresses should not be announced here; "" while it is healthy, or while results are missing.

@@ -8,6 +8,7 @@ import (
 
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
+	"ldirectord/view"
 )
 
 // Limits on what the director waits for. Its goroutine waits only for the table.
@@ -27,7 +28,7 @@ type table struct {
 	until   time.Time     // no request before this time
 	timeout time.Duration // the time limit of the next request; zero: tableTimeout
 	told    bool          // the missing answer was reported
-	asked   Operations
+	asked   view.Operations
 }
 
 // errSilent is the error while a table that did not answer gets no requests.
@@ -64,7 +65,7 @@ func (t *table) limit(ctx context.Context) (limited context.Context, ended func(
 func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
 	limited, ended := t.limit(ctx)
 	have, err := t.client.Read(limited)
-	t.asked.count(readTable, err)
+	t.asked.Add(view.ReadTable, err)
 	ended(err)
 	return have, err
 }
@@ -76,7 +77,7 @@ func (t *table) counters(ctx context.Context, keys ...lvs.Key) ipvsctl.Table {
 	}
 	limited, ended := t.limit(ctx)
 	found, err := t.client.Services(limited, keys...)
-	t.asked.count(readTable, err)
+	t.asked.Add(view.ReadTable, err)
 	ended(err)
 	return found
 }

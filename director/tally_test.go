@@ -5,15 +5,16 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
+	"ldirectord/view"
 )
 
 // A stage begins when the one before it ends, even where a server greets before the check sends anything.
 func TestStageTimes(t *testing.T) {
-	var all StageTimes
+	var all view.StageTimes
 	for range 2 {
-		all.count(&wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000, wire.MarkSent: 3500, wire.MarkAnswer: 4200, wire.MarkMatch: 4200})
+		all.Add(&wire.Stages{wire.MarkConnect: 1000, wire.MarkFirstByte: 3000, wire.MarkSent: 3500, wire.MarkAnswer: 4200, wire.MarkMatch: 4200})
 	}
-	all.count(&wire.Stages{wire.MarkConnect: 500}) // a check that got no further
+	all.Add(&wire.Stages{wire.MarkConnect: 500}) // a check that got no further
 	for mark, want := range map[wire.Mark]struct {
 		count uint64
 		µs    time.Duration
@@ -28,8 +29,8 @@ func TestStageTimes(t *testing.T) {
 }
 
 func BenchmarkStageTimes(b *testing.B) {
-	var all StageTimes
+	var all view.StageTimes
 	for b.Loop() {
-		all.count(&wire.Stages{wire.MarkConnect: 1000, wire.MarkSent: 3000, wire.MarkFirstByte: 3500, wire.MarkAnswer: 4200, wire.MarkMatch: 4200})
+		all.Add(&wire.Stages{wire.MarkConnect: 1000, wire.MarkSent: 3000, wire.MarkFirstByte: 3500, wire.MarkAnswer: 4200, wire.MarkMatch: 4200})
 	}
 }

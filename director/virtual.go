@@ -12,6 +12,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // virtual is one virtual service: its configuration, its state, and the director's notes.
@@ -47,10 +48,10 @@ type virtual struct {
 type acts struct {
 	told told
 	*recent
-	held   []int     // the places of the servers that are held
-	full   bool      // all servers in service are full
-	took   Durations // durations of its servers' checks
-	stages StageTimes
+	held   []int          // the places of the servers that are held
+	full   bool           // all servers in service are full
+	took   view.Durations // durations of its servers' checks
+	stages view.StageTimes
 }
 
 // server is one real server of a virtual service.
@@ -77,7 +78,7 @@ type notes struct {
 	carries lvs.Counters // its counters in the kernel
 	limit   *limit       // nil: it never had one
 	witness *witness     // nil: it was never observed
-	tally   Tally
+	tally   view.Tally
 	past    history.History
 	*recent // nil: its state never changed, and no condition ever held that is told
 }
@@ -137,8 +138,8 @@ func (v *virtual) enter(servers []*server) ([]*judge.Member, []judge.Server) {
 }
 
 // label and called name the virtual service in lines that the Perl ldirectord does not have.
-func (v *virtual) label() string  { return Label(v.cfg.ID, v.cfg.ServiceName) }
-func (v *virtual) called() string { return Label(v.name, v.cfg.ServiceName) }
+func (v *virtual) label() string  { return view.Label(v.cfg.ID, v.cfg.ServiceName) }
+func (v *virtual) called() string { return view.Label(v.name, v.cfg.ServiceName) }
 
 // name is the name of a server in orders, status and metrics.
 func (s *server) name() string {

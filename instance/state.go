@@ -77,7 +77,9 @@ func timed(all []judge.Record, byOther func(time.Time) time.Time) []judge.Record
 func toBoot(t time.Time) time.Time { return time.Unix(0, int64(run.SinceBoot()+time.Until(t))) }
 
 // fromBoot turns a time that counts from the boot into one by the current clock.
-func fromBoot(t time.Time) time.Time { return time.Now().Add(time.Duration(t.UnixNano()) - run.SinceBoot()) }
+func fromBoot(t time.Time) time.Time {
+	return time.Now().Add(time.Duration(t.UnixNano()) - run.SinceBoot())
+}
 
 // record is a state file that was found.
 type record struct {

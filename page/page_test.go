@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/status"
+	seen "ldirectord/view"
 )
 
 // start is the time of all reports of the tests.
@@ -30,7 +30,7 @@ func newReport(virtuals ...status.Virtual) *status.Report {
 	}
 	return &status.Report{
 		Running: true, Config: "/etc/ha.d/www.cf", Version: "1.2", Started: start.Add(-time.Hour), Time: start, Role: "active", Phase: "running",
-		Reloads: status.Reloads{Last: start}, Checks: &status.Checks{}, Table: status.Table{Operations: map[string]director.Counts{}}, Virtuals: virtuals,
+		Reloads: status.Reloads{Last: start}, Checks: &status.Checks{}, Table: status.Table{Operations: map[string]seen.Counts{}}, Virtuals: virtuals,
 	}
 }
 
@@ -113,7 +113,7 @@ func read(t *testing.T, r *status.Report, url string) string {
 func some() *status.Report {
 	held, order, byHand, ends := newServer("10.0.0.7:80", "down"), newServer("10.0.0.8:80", "maintenance"), newServer("10.0.0.9:80", "up"), newServer("10.0.0.6:80", "up")
 	held.Note, order.Note, byHand.ByHand, ends.Check.Warning = "held", "order: maint until 18:00 by root: new disk", true, "the certificate expires in 5 days"
-	byHand.Conditions = []director.Condition{director.ByHand}
+	byHand.Conditions = []seen.Condition{seen.ByHand}
 	r := newReport(
 		status.Virtual{ID: "tcp:192.0.2.1:80", Scheduler: "wrr", Servers: []status.Server{
 			newServer("10.0.0.10:80", "up"), newServer("10.0.0.2:80", "down"), newServer("10.0.0.1:80", "unknown"), order, byHand, ends}},

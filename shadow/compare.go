@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // place is a destination of a virtual service, or without an address the service itself.
@@ -144,7 +144,7 @@ const slack = 3 * time.Second
 // explain returns, for each virtual service, how long the times of the file explain a difference. A change is due after
 // as many results as the thresholds require. Between two of them there is the interval and, in a daemon that checks one
 // server after the other as the Perl does, the time that all checks take. Each may take all of its time.
-func (s *shadow) explain(now *director.Snapshot) map[lvs.Key]time.Duration {
+func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 	var all time.Duration
 	for _, v := range now.Virtuals {
 		for _, server := range v.Servers {
@@ -166,7 +166,7 @@ func (s *shadow) explain(now *director.Snapshot) map[lvs.Key]time.Duration {
 }
 
 // reason is why the shadow's table has its entry in a place.
-func reason(p place, now *director.Snapshot) string {
+func reason(p place, now *view.Snapshot) string {
 	for _, v := range now.Virtuals {
 		if v.Key != p.key {
 			continue

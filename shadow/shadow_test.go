@@ -20,6 +20,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 const config = `checkinterval = 5
@@ -525,11 +526,11 @@ func (f *flaky) Read(ctx context.Context) (ipvsctl.Table, error) {
 // that is normal.
 func TestWhatTheTimesExplain(t *testing.T) {
 	f := &farm{t: t}
-	took := func(d time.Duration) director.ServerSnapshot {
-		return director.ServerSnapshot{ServerResult: director.ServerResult{Last: checker.Result{Took: d}}}
+	took := func(d time.Duration) view.Server {
+		return view.Server{ServerResult: view.ServerResult{Last: checker.Result{Took: d}}}
 	}
-	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{Servers: []director.ServerSnapshot{took(
-		4 * time.Second)}}, {Servers: []director.ServerSnapshot{took(time.Second), took(time.Second)}}}}
+	now := &view.Snapshot{Virtuals: []view.Virtual{{Servers: []view.Server{took(
+		4 * time.Second)}}, {Servers: []view.Server{took(time.Second), took(time.Second)}}}}
 	// failurecount × (interval + timeout of connect + time of all checks) + slack
 	s := &shadow{}
 	s.Programs = true

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/printable"
+	"ldirectord/view"
 )
 
 // maxAlike is how many rows of one reason are shown as they are.
@@ -62,7 +62,7 @@ func (r *Report) Summary() string {
 	if len(r.Virtuals) == 0 {
 		return "no virtual service: clients get nothing"
 	}
-	all := director.Plural(len(r.Virtuals), "virtual service")
+	all := view.Plural(len(r.Virtuals), "virtual service")
 	return fmt.Sprintf("%s: %d without a server, %d impaired", all, lacking, impaired)
 }
 

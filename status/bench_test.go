@@ -8,19 +8,19 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/director"
+	"ldirectord/view"
 )
 
 // crowd is a snapshot of 10,000 servers, four in each virtual service.
-func crowd() *director.Snapshot {
-	now := &director.Snapshot{Time: time.Now(), Counted: time.Now()}
+func crowd() *view.Snapshot {
+	now := &view.Snapshot{Time: time.Now(), Counted: time.Now()}
 	for i := range 2500 {
-		v := director.VirtualSnapshot{ID: fmt.Sprintf("tcp:10.%d.%d.1:80", i/250, i%250), Scheduler: "wrr", Written: true}
+		v := view.Virtual{ID: fmt.Sprintf("tcp:10.%d.%d.1:80", i/250, i%250), Scheduler: "wrr", Written: true}
 		for j := range 4 {
-			v.Servers = append(v.Servers, director.ServerSnapshot{
+			v.Servers = append(v.Servers, view.Server{
 				Real: fmt.Sprintf("127.%d.%d.%d:80", i/250, i%250, j+1), State: "up", Since: now.Time, Up: true, Weight: 1,
-				ServerResult: director.ServerResult{Checked: now.Time, Last: checker.Result{OK: true, Detail: "200 OK"}},
-				ServerCounts: director.ServerCounts{Tally: director.Tally{Checks: 123456}, Counted: true},
+				ServerResult: view.ServerResult{Checked: now.Time, Last: checker.Result{OK: true, Detail: "200 OK"}},
+				ServerCounts: view.ServerCounts{Tally: view.Tally{Checks: 123456}, Counted: true},
 			})
 		}
 		now.Virtuals = append(now.Virtuals, v)
@@ -44,7 +44,7 @@ func BenchmarkMetrics10k(b *testing.B) {
 	})
 }
 
-func benchmarkMetrics(b *testing.B, now *director.Snapshot) {
+func benchmarkMetrics(b *testing.B, now *view.Snapshot) {
 	var size counter
 	if err := WriteMetrics(&size, now, process()); err != nil {
 		b.Fatal(err)

@@ -8,16 +8,16 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/director"
+	"ldirectord/view"
 )
 
 func TestEachCheckOfAServerShows(t *testing.T) {
 	began := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	refused := checker.Result{Cause: checker.Refused, Detail: "connect: refused"}
-	now := &director.Snapshot{Time: began, Virtuals: []director.VirtualSnapshot{{ID: "fwm:3", Scheduler: "wrr", Servers: []director.ServerSnapshot{{
+	now := &view.Snapshot{Time: began, Virtuals: []view.Virtual{{ID: "fwm:3", Scheduler: "wrr", Servers: []view.Server{{
 		Real: "192.0.2.21:80", State: "down", Since: began, Reason: "https 443: connect: refused",
-		ServerResult: director.ServerResult{Checked: began, Last: refused},
-		Checks: []director.CheckSnapshot{
+		ServerResult: view.ServerResult{Checked: began, Last: refused},
+		Checks: []view.Check{
 			{Name: "http 80", State: "up", Checked: began, Last: checker.Result{OK: true, Way: checker.WayThrough, Took: time.Millisecond}},
 			{Name: "https 443", State: "down", Streak: 1, Checked: began, Last: refused},
 			{Name: "ping", State: "unknown", Unjudged: "why"},

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/director"
+	"ldirectord/view"
 )
 
 // exposition writes the text format of Prometheus, version 0.0.4. (Its client library would make the program
@@ -16,7 +16,7 @@ import (
 // the writer.
 type exposition struct {
 	w *bufio.Writer
-	s *director.Snapshot
+	s *view.Snapshot
 }
 
 // family is one metric, to which samples are added.
@@ -59,7 +59,7 @@ func (f family) add(value float64, labels ...string) {
 }
 
 // virtuals adds a sample for each virtual service that has one.
-func (f family) virtuals(value func(*director.VirtualSnapshot) (n float64, has bool)) {
+func (f family) virtuals(value func(*view.Virtual) (n float64, has bool)) {
 	for i := range f.s.Virtuals {
 		if n, has := value(&f.s.Virtuals[i]); has {
 			f.add(n, "virtual", f.s.Virtuals[i].ID)

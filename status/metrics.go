@@ -9,8 +9,8 @@ import (
 	"slices"
 
 	"ldirectord/checker/wire"
-	"ldirectord/director"
 	"ldirectord/printable"
+	"ldirectord/view"
 )
 
 // MetricsType is the media type of what WriteMetrics writes.
@@ -19,7 +19,7 @@ const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 // WriteMetrics writes everything that is counted in the text format of Prometheus. Label values come only from the
 // configuration and from fixed lists, never from a server's answers. It holds no more in memory than the snapshot:
 // 10,000 servers are 14 MB of text.
-func WriteMetrics(w io.Writer, s *director.Snapshot, p Process) error {
+func WriteMetrics(w io.Writer, s *view.Snapshot, p Process) error {
 	e := exposition{bufio.NewWriterSize(w, 32<<10), s}
 	e.process(p)
 	e.table()
@@ -51,11 +51,11 @@ func (e exposition) table() {
 	e.family("ldirectord_table_readable").add(number(e.s.Unread == ""))
 	e.family("ldirectord_mark_rules_set").add(number(e.s.Marks == ""))
 	done := e.family("ldirectord_table_operations_total")
-	for i, kind := range director.OperationNames {
+	for i, kind := range view.OperationNames {
 		done.add(float64(e.s.Table[i].Done), "operation", kind)
 	}
 	failed := e.family("ldirectord_table_errors_total")
-	for i, kind := range director.OperationNames {
+	for i, kind := range view.OperationNames {
 		failed.add(float64(e.s.Table[i].Failed), "operation", kind)
 	}
 }
@@ -66,13 +66,13 @@ func (e exposition) virtuals() {
 		info.add(1, "virtual", e.s.Virtuals[i].ID, "servicename", printable.Text(e.s.Virtuals[i].Title))
 	}
 	e.family("ldirectord_virtual_serving").virtuals(
-		func(v *director.VirtualSnapshot) (float64, bool) { return float64(v.Serving), !(*Virtual)(v).IsOff() })
+		func(v *view.Virtual) (float64, bool) { return float64(v.Serving), !(*Virtual)(v).IsOff() })
 	e.family("ldirectord_virtual_written").virtuals(
-		func(v *director.VirtualSnapshot) (float64, bool) { return number(v.Written), true })
+		func(v *view.Virtual) (float64, bool) { return number(v.Written), true })
 	e.family("ldirectord_virtual_elsewhere").virtuals(
-		func(v *director.VirtualSnapshot) (float64, bool) { return 1, v.Owner != "" })
+		func(v *view.Virtual) (float64, bool) { return 1, v.Owner != "" })
 	e.family("ldirectord_virtual_fallback_active").virtuals(
-		func(v *director.VirtualSnapshot) (float64, bool) {
+		func(v *view.Virtual) (float64, bool) {
 			return number(v.Fallback != nil && v.Fallback.Active), v.Fallback != nil
 		})
 	fallbacks := e.family("ldirectord_fallback_up")
@@ -82,12 +82,12 @@ func (e exposition) virtuals() {
 		}
 	}
 	e.family("ldirectord_virtual_draining").virtuals(
-		func(v *director.VirtualSnapshot) (float64, bool) {
+		func(v *view.Virtual) (float64, bool) {
 			return float64(len(v.Leaving)),
 				len(v.Leaving) > 0
 		})
 	e.family("ldirectord_virtual_guard_held").virtuals(
-		func(v *director.VirtualSnapshot) (float64, bool) {
+		func(v *view.Virtual) (float64, bool) {
 			held := v.Guard.Held
 			for i := range v.Servers {
 				if v.Servers[i].Braked {
@@ -97,18 +97,18 @@ func (e exposition) virtuals() {
 			return float64(held), v.Guard.Keeps > 0 || v.Guard.Paced || held > 0
 		})
 	e.family("ldirectord_virtual_minservers_met").virtuals(
-		func(v *director.VirtualSnapshot) (float64, bool) {
+		func(v *view.Virtual) (float64, bool) {
 			return number(v.Enough != nil && v.Enough.Enough), v.Enough != nil
 		})
 	e.family("ldirectord_virtual_full").virtuals(
-		func(v *director.VirtualSnapshot) (float64, bool) { return 1, v.Full })
+		func(v *view.Virtual) (float64, bool) { return 1, v.Full })
 	took := e.family("ldirectord_check_duration_seconds")
 	bucket, sum, count := family{e, took.name + "_bucket"}, family{e, took.name + "_sum"},
 		family{e, took.name + "_count"}
 	for i := range e.s.Virtuals {
 		v := &e.s.Virtuals[i]
 		if !e.s.Small {
-			for i, bound := range director.Bounds {
+			for i, bound := range view.Bounds {
 				bucket.add(float64(v.Took.Classes[i]), "virtual", v.ID, "le",
 					fmt.Sprint(bound.Seconds()))
 			}
@@ -170,9 +170,9 @@ func (e exposition) servers() {
 		e.conditions()
 		// how long checks took in each stage that they completed
 		e.family("ldirectord_check_stage_seconds_total").stages(
-			func(t director.StageTime) float64 { return t.Sum.Seconds() })
+			func(t view.StageTime) float64 { return t.Sum.Seconds() })
 		e.family("ldirectord_check_stages_total").stages(
-			func(t director.StageTime) float64 { return float64(t.Count) })
+			func(t view.StageTime) float64 { return float64(t.Count) })
 		e.tallies()
 		e.carried()
 	}
@@ -195,7 +195,7 @@ func (e exposition) conditions() {
 }
 
 // stages adds a sample for each stage of the checks of each virtual service.
-func (f family) stages(value func(director.StageTime) float64) {
+func (f family) stages(value func(view.StageTime) float64) {
 	for i := range f.s.Virtuals {
 		for mark, t := range f.s.Virtuals[i].Stages {
 			if t.Count > 0 {

@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/director"
+	"ldirectord/view"
 )
 
 func TestNamesThatCannotBeLookedUpShowInEveryForm(t *testing.T) {
-	now := &director.Snapshot{Time: process().Started.Add(time.Hour), Virtuals: []director.VirtualSnapshot{{
+	now := &view.Snapshot{Time: process().Started.Add(time.Hour), Virtuals: []view.Virtual{{
 		ID: "tcp:192.0.2.10:80", Scheduler: "wrr",
-		Servers: []director.ServerSnapshot{{Real: "web1.example:80", State: "unknown", Since: process().Started, Weight: 3, Reason: "no address: web1.example: no such host"}},
+		Servers: []view.Server{{Real: "web1.example:80", State: "unknown", Since: process().Started, Weight: 3, Reason: "no address: web1.example: no such host"}},
 	}}}
 	now.Virtuals[0].Servers[0].Learn()
 	p := process()

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/director"
 	"ldirectord/lvs"
 	"ldirectord/orders"
+	"ldirectord/view"
 )
 
 // Process has the facts that the daemon around a director knows.
@@ -87,31 +87,31 @@ type Checks struct {
 type Table struct {
 	Error string `json:"error,omitempty"` // why it can't be read
 	// virtual services that are still to be removed
-	Removing   int                        `json:"removing"`
-	Operations map[string]director.Counts `json:"operations"`
+	Removing   int                    `json:"removing"`
+	Operations map[string]view.Counts `json:"operations"`
 }
 
 // Virtual and Server are a virtual service and a real server as the director knows them. The rest is shown as it is.
 type (
-	Virtual      director.VirtualSnapshot
-	Server       = director.ServerSnapshot
-	Leaver       = director.LeaverSnapshot
-	Check        = director.LastCheck
+	Virtual      view.Virtual
+	Server       = view.Server
+	Leaver       = view.Leaver
+	Check        = view.LastCheck
 	Connections  = lvs.Counters
-	Guard        = director.GuardSnapshot
-	Fallback     = director.FallbackSnapshot
-	Announcement = director.AnnouncementSnapshot
+	Guard        = view.Guard
+	Fallback     = view.Fallback
+	Announcement = view.Announcement
 )
 
 // NewReport makes a report of all facts. It fills in the remaining fields of the snapshot. Servers may be missing in
 // connections.
-func NewReport(s *director.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
+func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections) *Report {
 	r := &p.Report
 	r.Running, r.Time, r.Role, r.Phase = true, s.Time.UTC(), roleOf(s), string(s.Status)
 	r.MarkError, r.Folder, r.Orders = s.Marks, s.Folder, ListOrders(s.Orders, s)
 	r.Checks = &Checks{Overdue: s.Overdue.Seconds(), Shortages: s.Shortages}
-	r.Table = Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]director.Counts{}}
-	for i, kind := range director.OperationNames {
+	r.Table = Table{Error: s.Unread, Removing: s.Purging, Operations: map[string]view.Counts{}}
+	for i, kind := range view.OperationNames {
 		r.Table.Operations[kind] = s.Table[i]
 	}
 	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
@@ -124,7 +124,7 @@ func NewReport(s *director.Snapshot, p Process, carried map[lvs.Backend]Connecti
 	return r
 }
 
-func roleOf(s *director.Snapshot) string {
+func roleOf(s *view.Snapshot) string {
 	if s.Standby {
 		return "standby"
 	}
@@ -132,7 +132,7 @@ func roleOf(s *director.Snapshot) string {
 }
 
 // ListOrders sorts orders, and finds those for servers and services that are not configured.
-func ListOrders(all orders.All, now *director.Snapshot) []orders.Entry {
+func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 	known := map[lvs.Backend]bool{}
 	for v, s := range now.Each() {
 		for _, name := range []string{"", s.Real, s.Alias} { // "" is the virtual service
@@ -154,7 +154,7 @@ func ListOrders(all orders.All, now *director.Snapshot) []orders.Entry {
 
 // newVirtual completes the director's facts about a virtual service. It changes its servers in place, because there may
 // be many.
-func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.Backend]Connections) Virtual {
+func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Connections) Virtual {
 	v := Virtual(*known)
 	if v.Guard.Keeps == 0 && !v.Guard.Paced && !(v.Guard.Obeys && v.Guard.Brake) {
 		v.Guard = Guard{}
@@ -173,7 +173,7 @@ func newVirtual(known *director.VirtualSnapshot, now time.Time, carried map[lvs.
 		l := &v.Leaving[i]
 		left := max(l.Until.Sub(now), 0)
 		l.Left = left.Seconds()
-		l.Note = fmt.Sprintf("draining, %s, %s left", director.Carried(l.Connections), Short(left))
+		l.Note = fmt.Sprintf("draining, %s, %s left", view.Carried(l.Connections), Short(left))
 	}
 	return v
 }

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/judge"
+	"ldirectord/view"
 )
 
 // Row is a server in a table that shows a virtual service, or the virtual service itself.
@@ -28,7 +28,7 @@ func (r *Row) Name() string {
 }
 
 // Label is the virtual service's id, with its servicename.
-func (v *Virtual) Label() string { return director.Label(v.ID, v.Title) }
+func (v *Virtual) Label() string { return view.Label(v.ID, v.Title) }
 
 // Services are the virtual services as rows, with the connections of all their servers.
 func (r *Report) Services() []Row {
@@ -71,7 +71,7 @@ func (v *Virtual) Rows() (rows []Row) {
 		note := "not in the file: " + l.Note
 		s := &Server{Real: l.Real, State: l.State, Note: note, TableWeight: &l.Effective, ByHand: l.ByHand,
 			Connections: &l.Connections}
-		s.Conditions = []director.Condition{{Kind: "leaving", Trouble: Noted, Text: note}}
+		s.Conditions = []view.Condition{{Kind: "leaving", Trouble: Noted, Text: note}}
 		addByHand(s)
 		add(s)
 	}
@@ -82,7 +82,7 @@ func (v *Virtual) Rows() (rows []Row) {
 			if s.Note = "serves"; f.State == "" {
 				s.Note = "serves, not checked"
 			}
-			s.Conditions = append(s.Conditions, director.Condition{Kind: "fallback", Trouble: Doubt})
+			s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Trouble: Doubt})
 		}
 		addByHand(s)
 		add(s)
@@ -93,7 +93,7 @@ func (v *Virtual) Rows() (rows []Row) {
 // addByHand adds what was done to an entry that belongs to no real server of the file.
 func addByHand(s *Server) {
 	if s.ByHand {
-		s.Conditions = append(s.Conditions, director.ByHand)
+		s.Conditions = append(s.Conditions, view.ByHand)
 	}
 }
 
@@ -112,7 +112,7 @@ func trouble(s *Server) Trouble { return worst(s).Trouble }
 
 // worst is the first of the conditions that need the most attention, if possible with a text; the zero value if there
 // are none.
-func worst(s *Server) (one director.Condition) {
+func worst(s *Server) (one view.Condition) {
 	for _, c := range s.Conditions {
 		if c.Trouble > one.Trouble || c.Trouble == one.Trouble && one.Text == "" {
 			one = c

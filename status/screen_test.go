@@ -13,8 +13,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"ldirectord/director"
 	"ldirectord/lvs"
+	"ldirectord/view"
 )
 
 // drawing matches what a Screen sends: a move, a colour, an erasure, or a character.
@@ -121,7 +121,7 @@ func TestABigScreenShowsTroubleFirst(t *testing.T) {
 	}
 	r.Virtuals[40].Servers[3].State, r.Virtuals[40].Servers[3].Reason = "down", "connect: connection refused"
 	r.Virtuals[50].Servers[2].State = "maintenance"
-	r.Virtuals[50].Servers[2].Conditions = []director.Condition{{Kind: "maintenance", Trouble: Noted}}
+	r.Virtuals[50].Servers[2].Conditions = []view.Condition{{Kind: "maintenance", Trouble: Noted}}
 	learn(r)
 	s := &Screen{Title: "ld.cf", Plain: true}
 	s.Take(r, nil)
@@ -163,7 +163,7 @@ func TestWordsOfOthersMoveNothingOnTheScreen(t *testing.T) {
 	const evil = "\x1b]0;x\a\x1b[2J\u009b2J\r\n\b\u202e\xff"
 	at := time.Unix(1e9, 0).UTC()
 	down := Server{Real: evil, State: "down" + evil, Since: at, Reason: evil, Note: evil}
-	down.Conditions = []director.Condition{{Kind: evil, Trouble: Broken, Text: evil}}
+	down.Conditions = []view.Condition{{Kind: evil, Trouble: Broken, Text: evil}}
 	down.Check = &Check{Cause: evil, Detail: evil, Time: at}
 	s := &Screen{Title: "ld.cf"}
 	s.Take(&Report{

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ldirectord/director"
+	"ldirectord/view"
 )
 
 // sectionKind is a kind of condition of a virtual service. Says is its sentence; "" while it does not hold. It contains
@@ -17,14 +17,14 @@ type sectionKind struct {
 
 // sectionKinds are all kinds, in the order in which they are shown.
 var sectionKinds = [...]sectionKind{
-	{"refused", Broken, func(v *Virtual) string { return after("the table refuses it: ", v.Error) }},
+	{"refused", Broken, func(v *Virtual) string { return view.After("the table refuses it: ", v.Error) }},
 	{"elsewhere", Fine, func(v *Virtual) string {
 		if v.Owner == "" {
 			return ""
 		}
 		return "belongs to " + v.Owner + "; this daemon only checks, and takes over when that one leaves"
 	}},
-	{"shared", Fine, func(v *Virtual) string { return after("it also belongs to ", v.Beside) }},
+	{"shared", Fine, func(v *Virtual) string { return view.After("it also belongs to ", v.Beside) }},
 	{"obeyed", Noted, func(v *Virtual) string {
 		if !v.Guard.Obeys {
 			return ""
@@ -64,7 +64,7 @@ var sectionKinds = [...]sectionKind{
 		if v.Fallback == nil || v.Fallback.State != "down" {
 			return ""
 		}
-		return after("the fallback "+v.Fallback.Server+" fails: ", v.Fallback.Reason)
+		return view.After("the fallback "+v.Fallback.Server+" fails: ", v.Fallback.Reason)
 	}},
 	{"by hand", Doubt, func(v *Virtual) string {
 		if v.Added == nil {
@@ -88,11 +88,11 @@ func (v *Virtual) holders() (by, none string) {
 }
 
 // conditions are those of a virtual service that hold.
-func (v *Virtual) conditions() (list []director.Condition) {
+func (v *Virtual) conditions() (list []view.Condition) {
 	for i := range sectionKinds {
 		k := &sectionKinds[i]
 		if says := k.says(v); says != "" {
-			list = append(list, director.Condition{Kind: k.name, Trouble: k.trouble, Text: says})
+			list = append(list, view.Condition{Kind: k.name, Trouble: k.trouble, Text: says})
 		}
 	}
 	return list
@@ -128,6 +128,3 @@ func when(holds bool, says string) string {
 	}
 	return says
 }
-
-// after is a sentence that ends with a text; "" without one.
-func after(about, text string) string { return when(text != "", about+text) }

@@ -28,6 +28,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 var update = flag.Bool("update", false, "write the files that hold what is expected")
@@ -100,7 +101,7 @@ func (r refusing) Read(ctx context.Context) (ipvsctl.Table, error) {
 }
 
 // observed is what a director knows after ten minutes of fake time with testdata/status/ld.cf.
-func observed(t *testing.T) (now *director.Snapshot) {
+func observed(t *testing.T) (now *view.Snapshot) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "maint")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -246,15 +247,15 @@ func TestAServerThatIsSuspected(t *testing.T) {
 func TestServersThatWaitToGo(t *testing.T) {
 	now := observed(t)
 	for _, row := range []struct {
-		guard director.GuardSnapshot
+		guard view.Guard
 		want  string
 	}{
-		{director.GuardSnapshot{Keeps: 2, Obeys: true}, "keepserving holds no server; order: obey by kim: broken"},
-		{director.GuardSnapshot{Paced: true, Held: 3}, "3 fail but stay in service until paceout releases them"},
-		{director.GuardSnapshot{Paced: true, Held: 3, Keeps: 2}, "3 fail but stay in service until paceout or keepserving releases them"},
-		{director.GuardSnapshot{Paced: true, Obeys: true}, "by order, until every server is up: paceout holds no server"},
-		{director.GuardSnapshot{Paced: true, Obeys: true, Keeps: 2}, "by order, until every server is up: neither keepserving nor paceout holds a server"},
-		{director.GuardSnapshot{Held: 3, Keeps: 2}, "keepserving holds 3 in service although their checks fail: the minimum is 2"},
+		{view.Guard{Keeps: 2, Obeys: true}, "keepserving holds no server; order: obey by kim: broken"},
+		{view.Guard{Paced: true, Held: 3}, "3 fail but stay in service until paceout releases them"},
+		{view.Guard{Paced: true, Held: 3, Keeps: 2}, "3 fail but stay in service until paceout or keepserving releases them"},
+		{view.Guard{Paced: true, Obeys: true}, "by order, until every server is up: paceout holds no server"},
+		{view.Guard{Paced: true, Obeys: true, Keeps: 2}, "by order, until every server is up: neither keepserving nor paceout holds a server"},
+		{view.Guard{Held: 3, Keeps: 2}, "keepserving holds 3 in service although their checks fail: the minimum is 2"},
 	} {
 		now.Virtuals[0].Guard = row.guard
 		now.Orders = orders.All{{Virtual: now.Virtuals[0].ID}: {Kind: orders.Obey, By: "kim", Why: "broken"}}
@@ -265,7 +266,7 @@ func TestServersThatWaitToGo(t *testing.T) {
 	}
 }
 
-func metricsOf(t *testing.T, now *director.Snapshot) []byte {
+func metricsOf(t *testing.T, now *view.Snapshot) []byte {
 	t.Helper()
 	var form bytes.Buffer
 	if err := WriteMetrics(&form, now, process()); err != nil {
@@ -337,7 +338,7 @@ func TestWhatServersSayIsInNoLabel(t *testing.T) {
 }
 
 func TestLabelValuesAreEscaped(t *testing.T) {
-	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: "a\\\"\nb", Servers: []director.ServerSnapshot{{Real: "r"}}}}}
+	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a\\\"\nb", Servers: []view.Server{{Real: "r"}}}}}
 	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(`ldirectord_server_up{virtual="a\\\"\nb",real="r"} 0`)) {
 		t.Errorf("%s", metrics)
 	}
@@ -346,10 +347,10 @@ func TestLabelValuesAreEscaped(t *testing.T) {
 // Servers that are held by keepserving and those that are held by the brake of checkvip are in the same gauge, for
 // one alert.
 func TestBrakedServersAreHeld(t *testing.T) {
-	held := director.ServerResult{Braked: true}
-	braked := []director.ServerSnapshot{{Real: "a", ServerResult: held}, {Real: "b", ServerResult: held}, {Real: "c"}}
-	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{
-		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked, Guard: director.GuardSnapshot{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
+	held := view.ServerResult{Braked: true}
+	braked := []view.Server{{Real: "a", ServerResult: held}, {Real: "b", ServerResult: held}, {Real: "c"}}
+	now := &view.Snapshot{Virtuals: []view.Virtual{
+		{ID: "brake", Servers: braked}, {ID: "both", Servers: braked, Guard: view.Guard{Keeps: 1, Held: 1}}, {ID: "none", Servers: braked[2:]},
 	}}
 	want := "\nldirectord_virtual_guard_held{virtual=\"brake\"} 2\nldirectord_virtual_guard_held{virtual=\"both\"} 3\n#"
 	if metrics := metricsOf(t, now); !bytes.Contains(metrics, []byte(want)) {
@@ -359,10 +360,10 @@ func TestBrakedServersAreHeld(t *testing.T) {
 
 // An address is on its announce device, on the device of last resort, or on none.
 func TestWhereAnAddressIsAnnounced(t *testing.T) {
-	at := func(state, on string) director.AnnouncementSnapshot {
-		return director.AnnouncementSnapshot{Address: state, State: state, Device: "lvs0", On: on}
+	at := func(state, on string) view.Announcement {
+		return view.Announcement{Address: state, State: state, Device: "lvs0", On: on}
 	}
-	now := &director.Snapshot{Announcements: []director.AnnouncementSnapshot{at("announced", "lvs0"), at("last resort", "lvs1"), at("withdrawn", "")}}
+	now := &view.Snapshot{Announcements: []view.Announcement{at("announced", "lvs0"), at("last resort", "lvs1"), at("withdrawn", "")}}
 	metrics := metricsOf(t, now)
 	for _, want := range []string{
 		"\nldirectord_announced{address=\"announced\",device=\"lvs0\"} 1\nldirectord_announced{address=\"last resort\",device=\"lvs0\"} 0\nldirectord_announced{address=\"withdrawn\",device=\"lvs0\"} 0\n#",
@@ -375,8 +376,8 @@ func TestWhereAnAddressIsAnnounced(t *testing.T) {
 }
 
 func TestAServerThatIsNamedTwiceIsOneSeries(t *testing.T) {
-	twice := []director.ServerSnapshot{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
-	now := &director.Snapshot{Virtuals: []director.VirtualSnapshot{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
+	twice := []view.Server{{Real: "192.0.2.21:80"}, {Real: "192.0.2.21:80"}}
+	now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "a", Servers: twice}, {ID: "b", Servers: twice}}}
 	if n := bytes.Count(metricsOf(t, now), []byte("\nldirectord_server_weight{")); n != 2 {
 		t.Errorf("%d series, want 2", n)
 	}

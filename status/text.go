@@ -10,8 +10,8 @@ import (
 	"time"
 	"unicode"
 
-	"ldirectord/director"
 	"ldirectord/printable"
+	"ldirectord/view"
 )
 
 // width is how many columns the table takes, unless a name or word alone is longer.
@@ -26,7 +26,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	t := page{bufio.NewWriter(w)}
 	t.printf("%s, version %s, up for %s\n", r.Doing(), r.Version, Short(r.Time.Sub(r.Started)))
 	t.printf("configuration read %s ago; %s, %d refused\n", Short(r.Time.Sub(r.Reloads.Last)),
-		director.Plural(r.Reloads.Succeeded, "reload"), r.Reloads.Refused)
+		view.Plural(r.Reloads.Succeeded, "reload"), r.Reloads.Refused)
 	t.remarks(0, r.Remarks()...)
 	t.announcements(r)
 	t.printf("\n%s\n", r.Summary())

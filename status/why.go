@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"ldirectord/checker/wire"
-	"ldirectord/director"
 	"ldirectord/history"
 	"ldirectord/lvs"
+	"ldirectord/view"
 )
 
 // Why shows what the checks of real servers found recently, and what was done about it. Its JSON names are stable, as
@@ -54,7 +54,7 @@ type Entry struct {
 }
 
 // NewWhy puts together what director.Why found. Servers may be missing in connections.
-func NewWhy(s *director.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
+func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connections) *Why {
 	w := &Why{Time: s.Time.UTC(), Started: started.UTC(), Role: roleOf(s), Servers: []Case{}}
 	for i := range s.Virtuals {
 		v := &s.Virtuals[i]
@@ -196,7 +196,7 @@ func (w *Why) WriteText(out io.Writer, all bool) error {
 func (t page) explain(c *Case, w *Why, all bool) {
 	since := c.Since.Local().Format(time.DateTime)
 	t.remarks(0, fmt.Sprintf("%s of %s: %s since %s, for %s",
-		c.Real, director.Label(c.Virtual, c.Title), c.State, since, Short(w.Time.Sub(c.Since))))
+		c.Real, view.Label(c.Virtual, c.Title), c.State, since, Short(w.Time.Sub(c.Since))))
 	t.remarks(2, ServerRemarks(&c.Server, w.Time)...)
 	if left := Short(c.Due.Sub(w.Time)); left != "0s" {
 		t.remarks(2, "its next check is due in "+left)

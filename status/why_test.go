@@ -12,15 +12,15 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/checker/wire"
-	"ldirectord/director"
 	"ldirectord/history"
 	"ldirectord/orders"
+	"ldirectord/view"
 )
 
 // night is the history of two servers until 03:10. The first one failed softly and went down, the table refused its
 // removal at first, and an order was given. The second one had results that were ignored, its weight was changed by
 // hand, and keepserving held it.
-func night() *director.Snapshot {
+func night() *view.Snapshot {
 	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	at := func(clock string) history.Moment {
 		d, err := time.ParseDuration(clock)
@@ -75,30 +75,30 @@ func night() *director.Snapshot {
 	second.Do(at("3h5m"), history.Changed, 0,
 		"changed externally: has weight 5; kept until its next change of state or a reload")
 	second.Do(at("3h6m"), history.Up, 0, "4 of 4 successes in the last 5")
-	all := &director.Snapshot{Time: at("3h10m").Time(), Virtuals: []director.VirtualSnapshot{
-		{ID: "tcp:192.0.2.10:80", Servers: []director.ServerSnapshot{{
+	all := &view.Snapshot{Time: at("3h10m").Time(), Virtuals: []view.Virtual{
+		{ID: "tcp:192.0.2.10:80", Servers: []view.Server{{
 			Real: "192.0.2.21:80", Addr: netip.MustParseAddrPort("192.0.2.21:80"), State: "down",
 			Since: at("3h2m11s").Time(), Weight: 3, InTable: true,
 			Drained: true, Order: &order, Note: "order: " + order.String(), Reason: failed.Detail,
-			Conditions: []director.Condition{
+			Conditions: []view.Condition{
 				{Kind: "down", Trouble: Broken, Text: failed.Detail},
 				{Kind: "drained", Trouble: Noted, Text: "drained too: it gets no new connections when it is up again"},
 				{Kind: "order", Trouble: Noted, Text: "order: " + order.String()},
 			},
-			ServerResult: director.ServerResult{Checked: at("3h9m59s").Time(), Last: *failed},
-			ServerPast:   director.ServerPast{Past: &first},
+			ServerResult: view.ServerResult{Checked: at("3h9m59s").Time(), Last: *failed},
+			ServerPast:   view.ServerPast{Past: &first},
 		}}},
 		{
-			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: director.GuardSnapshot{Keeps: 1,
+			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: view.Guard{Keeps: 1,
 				Held: 1}, Rule: health.Rule{Need: 3, Of: 5},
-			Servers: []director.ServerSnapshot{
+			Servers: []view.Server{
 				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true,
-					Effective: 5, ByHand: true, Conditions: []director.Condition{director.ByHand}, ServerPast: director.ServerPast{Past: &second,
+					Effective: 5, ByHand: true, Conditions: []view.Condition{view.ByHand}, ServerPast: view.ServerPast{Past: &second,
 						CheckNames: map[uint8]string{0: "https 443", 2: "ping"}}},
 				{Real: "web9:443", State: "unknown", Since: at("3h").Time(), Weight: 1,
 					Reason: "no address: web9: no answer"},
 			},
-			Leaving: []director.LeaverSnapshot{{Real: "192.0.2.29:443", State: "drained",
+			Leaving: []view.Leaver{{Real: "192.0.2.29:443", State: "drained",
 				Until: at("3h11m").Time()}},
 		},
 	}}
@@ -173,10 +173,10 @@ func TestWhyTellsWhenTheNextCheckIsDue(t *testing.T) {
 
 // The text has the server's entry in the table. On standby it is that the director leaves the table alone.
 func TestWhyTellsWhatTheTableHas(t *testing.T) {
-	for want, change := range map[string]func(*director.Snapshot){
-		"  it is in the table with weight 3\n":                  func(s *director.Snapshot) { s.Virtuals[0].Servers[0].Effective = 3 },
-		"  it is not in the table\n":                            func(s *director.Snapshot) { s.Virtuals[0].Servers[0].InTable = false },
-		"  the director stands by: it leaves the table alone\n": func(s *director.Snapshot) { s.Standby = true },
+	for want, change := range map[string]func(*view.Snapshot){
+		"  it is in the table with weight 3\n":                  func(s *view.Snapshot) { s.Virtuals[0].Servers[0].Effective = 3 },
+		"  it is not in the table\n":                            func(s *view.Snapshot) { s.Virtuals[0].Servers[0].InTable = false },
+		"  the director stands by: it leaves the table alone\n": func(s *view.Snapshot) { s.Standby = true },
 	} {
 		now := night()
 		change(now)

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"os"
 
-	"ldirectord/director"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // check reads the configuration and prints all findings about it and about this machine.
@@ -68,10 +68,10 @@ func printCheck(c *call) {
 func countFindings(found parser.Diagnostics) string {
 	text := "no errors"
 	if n := len(found.Errors()); n > 0 {
-		text = director.Plural(n, "error")
+		text = view.Plural(n, "error")
 	}
 	if n := len(found.Warnings()); n > 0 {
-		text += ", " + director.Plural(n, "warning")
+		text += ", " + view.Plural(n, "warning")
 	}
 	return text
 }

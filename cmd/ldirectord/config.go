@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"ldirectord/daemon"
-	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 // source is the configuration of this call. A name without an address is an error for check, and for status and stop
@@ -115,10 +115,10 @@ func (c *call) printFindings(found parser.Diagnostics) {
 	silent := len(slices.DeleteFunc(found.Warnings(), parser.Diagnostic.AtStart))
 	if silent > 0 && advice {
 		c.say(daemon.Message(parser.Diagnostic{Pos: parser.Position{File: c.path},
-			Text: director.Plural(silent, "warning") + "; the command check shows all"}))
+			Text: view.Plural(silent, "warning") + "; the command check shows all"}))
 	}
 }
 
 func (c *call) moreFindings(left int) string {
-	return fmt.Sprintf("%s: and %s of findings; check --all shows all", c.path, director.Plural(left, "more kind"))
+	return fmt.Sprintf("%s: and %s of findings; check --all shows all", c.path, view.Plural(left, "more kind"))
 }

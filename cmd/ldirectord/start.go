@@ -13,9 +13,9 @@ import (
 
 	"ldirectord/control"
 	"ldirectord/daemon"
-	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/run"
+	"ldirectord/view"
 )
 
 // start starts the daemon to serve, unless it runs.
@@ -155,7 +155,7 @@ func (c *call) warnOfOrders() {
 		if len(lost) == 1 {
 			have = "has"
 		}
-		c.warn("%s %s no server any more: %s", director.Plural(len(lost), "order"), have,
+		c.warn("%s %s no server any more: %s", view.Plural(len(lost), "order"), have,
 			strings.Join(lost, ", "))
 	}
 }

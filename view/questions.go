@@ -1,4 +1,4 @@
-package director
+package view
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 // address:port or a mark; "" means any. Ranges whose names have no address yet are left out.
 func (now *Snapshot) Backends(virtual, real string) (found []lvs.Backend) {
 	for v, s := range now.Each() {
-		if lvs.IsNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.isMeant(real) {
+		if lvs.IsNamed(v.ID, virtual) && (s.Waits || s.Addr.IsValid()) && !s.Moved && s.IsMeant(real) {
 			found = append(found, lvs.At(v.ID, s.Real))
 		}
 	}
@@ -60,8 +60,8 @@ func (now *Snapshot) Called(word *string) error {
 	return nil
 }
 
-// isMeant reports whether a word names this real server, by name or address.
-func (s *ServerSnapshot) isMeant(word string) bool {
+// IsMeant reports whether a word names this real server, by name or address.
+func (s *Server) IsMeant(word string) bool {
 	return word == "" || lvs.IsServer(s.Real, word) || lvs.IsServer(s.Alias, word)
 }
 
@@ -91,7 +91,7 @@ func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.
 }
 
 // serves reports whether a server gets new connections. If the table is unknown, its checks decide.
-func (now *Snapshot) serves(v VirtualSnapshot, s ServerSnapshot) bool {
+func (now *Snapshot) serves(v Virtual, s Server) bool {
 	return s.Serves || s.Backup == "waits" && s.Up
 }
 
@@ -124,4 +124,18 @@ func setOf(backends []lvs.Backend) map[lvs.Backend]bool {
 		set[b] = true
 	}
 	return set
+}
+
+// Only drops all servers except those that an operator names.
+func (now *Snapshot) Only(virtual, real string) {
+	now.Virtuals = slices.DeleteFunc(now.Virtuals,
+		func(v Virtual) bool { return !lvs.IsNamed(v.ID, virtual) })
+	for i := range now.Virtuals {
+		v := &now.Virtuals[i]
+		v.Servers = slices.DeleteFunc(v.Servers, func(s Server) bool { return !s.IsMeant(real) })
+		v.Leaving = slices.DeleteFunc(v.Leaving,
+			func(l Leaver) bool { return real != "" && !lvs.IsServer(l.Real, real) })
+	}
+	now.Virtuals = slices.DeleteFunc(now.Virtuals,
+		func(v Virtual) bool { return len(v.Servers)+len(v.Leaving) == 0 })
 }

@@ -11,6 +11,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/view"
 )
 
 var someAddr = netip.MustParseAddrPort("10.2.0.1:80")
@@ -19,26 +20,26 @@ var someAddr = netip.MustParseAddrPort("10.2.0.1:80")
 // table is not known, the checks do.
 func TestTheLastServerOfAVirtualService(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
-	serving := ServerSnapshot{Addr: someAddr, Up: true, Serves: true}
-	out := ServerSnapshot{Addr: someAddr}
-	upOnly := ServerSnapshot{Addr: someAddr, Up: true} // with weight 0
+	serving := view.Server{Addr: someAddr, Up: true, Serves: true}
+	out := view.Server{Addr: someAddr}
+	upOnly := view.Server{Addr: someAddr, Up: true} // with weight 0
 	for _, c := range []struct {
 		what    string
-		other   ServerSnapshot
+		other   view.Server
 		drained bool
 		last    bool
 	}{
 		{what: "another one serves", other: serving},
 		{what: "the other one is down", other: out, last: true},
 		{what: "the other one passes with weight 0", other: upOnly, last: true},
-		{what: "the other one is a backup server that waits", other: ServerSnapshot{Addr: someAddr, Up: true,
-			ServerNames: ServerNames{Backup: "waits"}}},
+		{what: "the other one is a backup server that waits", other: view.Server{Addr: someAddr, Up: true,
+			ServerNames: view.ServerNames{Backup: "waits"}}},
 		{what: "the other one is drained before the table follows", other: serving, drained: true, last: true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			first, second := serving, c.other
 			first.Real, second.Real = "10.2.0.1:80", "10.2.0.2:80"
-			now := &Snapshot{Virtuals: []VirtualSnapshot{{ID: id, Servers: []ServerSnapshot{first, second}}}}
+			now := &view.Snapshot{Virtuals: []view.Virtual{{ID: id, Servers: []view.Server{first, second}}}}
 			order := []lvs.Backend{lvs.At(id, "10.2.0.1:80")}
 			last := now.Last(order, ordersIf(c.drained, lvs.At(id, "10.2.0.2:80")))
 			if slices.Equal(last, order) != c.last || len(last) > 0 != c.last {
@@ -63,9 +64,9 @@ func ordersIf(drained bool, at lvs.Backend) orders.All {
 func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 	const id = "tcp:10.1.0.1:80"
 	a, b := lvs.At(id, "10.2.0.1:80"), lvs.At(id, "10.2.0.2:80")
-	now := &Snapshot{Virtuals: []VirtualSnapshot{
-		{ID: id, Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: b.Real, Addr: someAddr}}},
-		{ID: "tcp:10.1.0.2:80", Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}}},
+	now := &view.Snapshot{Virtuals: []view.Virtual{
+		{ID: id, Servers: []view.Server{{Real: a.Real, Addr: someAddr}, {Real: b.Real, Addr: someAddr}}},
+		{ID: "tcp:10.1.0.2:80", Servers: []view.Server{{Real: a.Real, Addr: someAddr}}},
 	}}
 	for _, c := range []struct {
 		what    string
@@ -87,19 +88,19 @@ func TestTheLastServerOfAVirtualServiceThatIsDown(t *testing.T) {
 // A server without an address doesn't count as one that is left, with or without a daemon.
 func TestTheLastServerBesideOneWithoutAddress(t *testing.T) {
 	a := lvs.At("tcp:10.1.0.1:80", "10.2.0.1:80")
-	now := &Snapshot{Standby: true, Virtuals: []VirtualSnapshot{{ID: a.Virtual,
-		Servers: []ServerSnapshot{{Real: a.Real, Addr: someAddr}, {Real: "web1:80"}}}}}
+	now := &view.Snapshot{Standby: true, Virtuals: []view.Virtual{{ID: a.Virtual,
+		Servers: []view.Server{{Real: a.Real, Addr: someAddr}, {Real: "web1:80"}}}}}
 	if last := now.Last([]lvs.Backend{a}, nil); !slices.Equal(last, []lvs.Backend{a}) {
 		t.Errorf("the last servers are %v, want the one with an address", last)
 	}
 }
 
 func TestServersThatAnOperatorMeans(t *testing.T) {
-	now := &Snapshot{Virtuals: []VirtualSnapshot{
-		{ID: "tcp:10.1.0.1:80", Name: "10.1.0.1:80", Servers: []ServerSnapshot{{Real: "10.2.0.1:80",
+	now := &view.Snapshot{Virtuals: []view.Virtual{
+		{ID: "tcp:10.1.0.1:80", Name: "10.1.0.1:80", Servers: []view.Server{{Real: "10.2.0.1:80",
 			Addr: someAddr}, {Real: "10.2.0.11:80", Addr: someAddr}}},
 		{ID: "fwm:3", Name: "3",
-			Servers: []ServerSnapshot{{Real: "10.2.0.1:81", Addr: someAddr}, {Real: "web:80"}}},
+			Servers: []view.Server{{Real: "10.2.0.1:81", Addr: someAddr}, {Real: "web:80"}}},
 	}}
 	for words, want := range map[[2]string]int{
 		{"", "10.2.0.1"}: 2, {"", "10.2.0.1:80"}: 1, {"3", "10.2.0.1"}: 1, {"tcp:10.1.0.1:80", ""}: 2, {"fwm:3",
@@ -112,10 +113,10 @@ func TestServersThatAnOperatorMeans(t *testing.T) {
 }
 
 func TestWhichServicesRefuseTheClientsOfADrainedServer(t *testing.T) {
-	now := &Snapshot{Virtuals: []VirtualSnapshot{
-		{ID: "fwm:1", Refuses: true, Servers: []ServerSnapshot{{Real: "10.2.0.1:80"}, {Real: "10.2.0.2:80"}}},
-		{ID: "fwm:2", Refuses: true, Servers: []ServerSnapshot{{Real: "10.2.0.1:80"}}},
-		{ID: "fwm:3", Servers: []ServerSnapshot{{Real: "10.2.0.2:80"}}},
+	now := &view.Snapshot{Virtuals: []view.Virtual{
+		{ID: "fwm:1", Refuses: true, Servers: []view.Server{{Real: "10.2.0.1:80"}, {Real: "10.2.0.2:80"}}},
+		{ID: "fwm:2", Refuses: true, Servers: []view.Server{{Real: "10.2.0.1:80"}}},
+		{ID: "fwm:3", Servers: []view.Server{{Real: "10.2.0.2:80"}}},
 	}}
 	if got := now.Refusing([]lvs.Backend{lvs.At("fwm:1", "10.2.0.2:80"), lvs.At("fwm:3", "10.2.0.2:80")}); len(got) != 1 ||
 		got[0] != "fwm:1" {
@@ -126,18 +127,18 @@ func TestWhichServicesRefuseTheClientsOfADrainedServer(t *testing.T) {
 func TestWhichServerIsNotDrainedYet(t *testing.T) {
 	a, b := lvs.At("fwm:1", "10.2.0.1:80"), lvs.At("fwm:1", "10.2.0.2:80")
 	for what, c := range map[string]struct {
-		first ServerSnapshot
+		first view.Server
 		order []lvs.Backend
 		left  lvs.Backend
 	}{
-		"it serves":          {ServerSnapshot{InTable: true, Effective: 1}, []lvs.Backend{a}, a},
-		"it has weight 0":    {ServerSnapshot{InTable: true}, []lvs.Backend{a}, lvs.Backend{}},
-		"it is not in":       {ServerSnapshot{Effective: 1}, []lvs.Backend{a}, lvs.Backend{}},
-		"another one serves": {ServerSnapshot{InTable: true, Effective: 1}, []lvs.Backend{b}, lvs.Backend{}},
+		"it serves":          {view.Server{InTable: true, Effective: 1}, []lvs.Backend{a}, a},
+		"it has weight 0":    {view.Server{InTable: true}, []lvs.Backend{a}, lvs.Backend{}},
+		"it is not in":       {view.Server{Effective: 1}, []lvs.Backend{a}, lvs.Backend{}},
+		"another one serves": {view.Server{InTable: true, Effective: 1}, []lvs.Backend{b}, lvs.Backend{}},
 	} {
 		c.first.Real = a.Real
-		now := &Snapshot{Virtuals: []VirtualSnapshot{{ID: "fwm:1", Error: "no answer",
-			Servers: []ServerSnapshot{c.first, {Real: b.Real}}}}}
+		now := &view.Snapshot{Virtuals: []view.Virtual{{ID: "fwm:1", Error: "no answer",
+			Servers: []view.Server{c.first, {Real: b.Real}}}}}
 		left, why, any := now.Undrained(c.order)
 		if left != c.left || any != (c.left != lvs.Backend{}) || any && why != "no answer" {
 			t.Errorf("%s: %v %q, want %v", what, left, why, c.left)

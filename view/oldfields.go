@@ -1,4 +1,4 @@
-package director
+package view
 
 import (
 	"cmp"
@@ -8,13 +8,13 @@ import (
 	"ldirectord/judge"
 )
 
-// fillOld fills in the fields that JSON and metrics had before there were conditions. No other file compares kinds.
-func (now *ServerSnapshot) fillOld() {
+// FillOld fills in the fields that JSON and metrics had before there were conditions. No other file compares kinds.
+func (now *Server) FillOld() {
 	var notes []string
 	for _, c := range now.Conditions {
 		switch c.Kind {
 		case "down", "unknown", "maintenance", "no address":
-			now.Reason = strings.TrimPrefix(c.Text, noResult)
+			now.Reason = strings.TrimPrefix(c.Text, NoResult)
 			continue
 		case "weight":
 			now.Parts = c.Text
@@ -48,13 +48,13 @@ func (now *ServerSnapshot) fillOld() {
 }
 
 // Learn makes a condition of the fields of a daemon that tells none.
-func (now *ServerSnapshot) Learn() {
+func (now *Server) Learn() {
 	if now.Conditions != nil {
 		return
 	}
 	text := []string{now.Reason, now.Note, now.Unjudged}
 	if now.State == "up" && now.Check != nil {
-		text = append(text, after("warning: ", now.Check.Warning))
+		text = append(text, After("warning: ", now.Check.Warning))
 	}
 	text = slices.Compact(slices.DeleteFunc(text, func(s string) bool { return s == "" }))
 	one := Condition{"former", judge.Fine, strings.Join(text, "; ")}
