@@ -52,7 +52,7 @@ func hash(text string) string {
 
 // Page answers with the view that the query requests: all, a virtual service, or one of its servers.
 func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
-	p.answer(w, r, func(ctx context.Context) (found bool, body any, err error) {
+	p.answer(w, r, func(ctx context.Context) (bool, any, error) {
 		report, err := p.Report(ctx)
 		if err != nil {
 			return false, nil, err
@@ -69,7 +69,7 @@ func (p *Pages) Page(w http.ResponseWriter, r *http.Request) {
 
 // Status answers with the whole report.
 func (p *Pages) Status(w http.ResponseWriter, r *http.Request) {
-	p.answer(w, r, func(ctx context.Context) (found bool, body any, err error) {
+	p.answer(w, r, func(ctx context.Context) (bool, any, error) {
 		report, err := p.Report(ctx)
 		return true, report, err
 	})
@@ -82,7 +82,7 @@ func (p *Pages) Because(w http.ResponseWriter, r *http.Request) {
 			http.StatusBadRequest)
 		return
 	}
-	p.answer(w, r, func(ctx context.Context) (found bool, body any, err error) {
+	p.answer(w, r, func(ctx context.Context) (bool, any, error) {
 		why, err := p.Why(ctx, r.FormValue("virtual"), r.FormValue("real"))
 		return err == nil && len(why.Servers) > 0, why, err
 	})
