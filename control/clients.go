@@ -155,21 +155,20 @@ func (a *clients) change(c *client, state http.ConnState) (crowded bool) {
 	switch state {
 	case http.StateNew:
 		a.all = append(a.all, c)
-		return a.makeRoom(c)
+		if crowded = len(a.all) > MaxClients; crowded {
+			a.makeRoom(c)
+		}
 	case http.StateActive:
 		c.asked = true
 	case http.StateClosed:
 		a.remove(c)
 	}
-	return false
+	return crowded
 }
 
-// makeRoom disconnects a client if there are too many: the oldest that is silent or waits for its turn, otherwise the
-// newest. The owner is never disconnected.
-func (a *clients) makeRoom(newest *client) (crowded bool) {
-	if len(a.all) <= MaxClients {
-		return false
-	}
+// makeRoom disconnects a client: the oldest that is silent or waits for its turn, otherwise the newest. The owner is
+// never disconnected.
+func (a *clients) makeRoom(newest *client) {
 	goes := newest
 	for _, c := range a.all {
 		if (!c.asked || c.waits.Load()) && !c.isOwner() {
@@ -181,7 +180,6 @@ func (a *clients) makeRoom(newest *client) (crowded bool) {
 		a.remove(goes)
 		goes.Close()
 	}
-	return true
 }
 
 func (a *clients) remove(c *client) {

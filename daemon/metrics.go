@@ -159,16 +159,14 @@ func unready(now *view.Snapshot) error {
 	case now.Marks != "":
 		return fmt.Errorf("mark rules can't be set: %s", now.Marks)
 	}
-	nothing := 0
+	serves := len(now.Virtuals) == 0
 	for _, v := range now.Virtuals {
 		if v.Error != "" {
 			return fmt.Errorf("the table refuses %s: %s", v.ID, v.Error)
 		}
-		if v.Nothing {
-			nothing++
-		}
+		serves = serves || !v.Nothing
 	}
-	if nothing > 0 && nothing == len(now.Virtuals) {
+	if !serves {
 		return errors.New("no virtual service is served: clients get nothing")
 	}
 	return nil

@@ -43,7 +43,7 @@ func (f folder) records(all Kept) (found []record) {
 
 // lives reports whether the daemon that wrote a record is running.
 func (f folder) lives(r record) bool {
-	return f.mayName(r.Pid) && r.Process.Lives() && isProved(r.Process, f.files(r.base).Lock)
+	return f.mayName(r.Pid) && r.Process.Lives() && f.isProved(r)
 }
 
 // PrivateMarks returns the marks of private services that running daemons of the run folder may have in the table.

@@ -45,7 +45,7 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	known = map[int]bool{os.Getpid(): true, os.Getppid(): true}
 	for _, there := range i.folders() {
 		for _, r := range there.records(kept) {
-			o := Other{r.State, isProved(r.Process, there.files(r.base).Lock)}
+			o := Other{r.State, there.isProved(r)}
 			known[r.Pid] = known[r.Pid] || o.Lives
 			same := o.Table == i.Table && o.NetNS == i.NetNS && i.Table != private
 			// a daemon of the same file in another run folder counts while it runs
@@ -57,11 +57,11 @@ func (i Instance) Others(kept Kept) (all []Other, known map[int]bool) {
 	return all, known
 }
 
-// isProved reports whether a daemon certainly runs: by its lock, even if this process can't see others. Without access
-// to the lock, a process with its number and its time of start proves it.
-func isProved(p Process, lock string) bool {
-	locked, err := run.IsLocked(lock)
-	return locked || err != nil && p.Lives()
+// isProved reports whether the daemon of a record certainly runs: by its lock, even if this process can't see others.
+// Without access to the lock, a process with its number and its time of start proves it.
+func (f folder) isProved(r record) bool {
+	locked, err := run.IsLocked(f.files(r.base).Lock)
+	return locked || err != nil && r.Process.Lives()
 }
 
 // folders returns the run folders of daemons on the same table, each once, in a fixed order.

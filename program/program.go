@@ -47,10 +47,7 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // Find is the path of a program. The search path of a daemon often lacks the directories of the administrator.
 func Find(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
+	for _, dir := range []string{"", "/usr/sbin", "/sbin", "/usr/local/sbin"} { // "" is the search path
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path, nil
 		}

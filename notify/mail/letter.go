@@ -188,9 +188,6 @@ func userName() string {
 }
 
 func hostName() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "localhost"
-	}
-	return plain(name)
+	name, _ := os.Hostname()
+	return cmp.Or(plain(name), "localhost")
 }
