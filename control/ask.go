@@ -49,7 +49,7 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf(
 			"asking the daemon: it has no socket %s; the daemon's log has the reason", s)
-	case isDenied(err):
+	case dial != nil && errors.Is(err, fs.ErrPermission):
 		const who = "only the daemon's user, root and members of statusgroup may ask the daemon"
 		return nil, fmt.Errorf("%s (%w)", who, dial.Err)
 	case dial != nil:
@@ -63,12 +63,12 @@ func (s Socket) Ask(ctx context.Context, path string) ([]byte, error) {
 func (s Socket) Order(ctx context.Context, limit time.Duration, path string, words url.Values, answer any) error {
 	text, err := s.exchange(ctx, limit+time.Second, http.MethodPost, path+"?"+words.Encode())
 	refused, _ := errors.AsType[*Refusal](err)
-	switch {
+	switch dial := unconnected(err); {
 	case errors.Is(err, ErrEnding):
 		return err
-	case isDenied(err):
-		return fmt.Errorf("only the daemon's user and root may give orders (%w)", unconnected(err).Err)
-	case unconnected(err) != nil:
+	case dial != nil && errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("only the daemon's user and root may give orders (%w)", dial.Err)
+	case dial != nil:
 		return fmt.Errorf("%w: %w", ErrNoListener, err)
 	case refused != nil && refused.Status == http.StatusServiceUnavailable,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -123,9 +123,6 @@ func unconnected(err error) *net.OpError {
 	}
 	return nil
 }
-
-// isDenied reports whether this user may not use the socket.
-func isDenied(err error) bool { return unconnected(err) != nil && errors.Is(err, fs.ErrPermission) }
 
 // send sends a request once. An answer other than 200 is a *Refusal. It also reports whether the daemon has closed the
 // connection and can't have read the request.

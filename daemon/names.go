@@ -135,7 +135,9 @@ func (f *configFile) inService(ctx context.Context) names.Known {
 	}
 	serves := map[netip.Addr]bool{}
 	for _, s := range now.Each() {
-		serves[s.Addr.Addr()] = serves[s.Addr.Addr()] || s.Moved
+		if s.Moved {
+			serves[s.Addr.Addr()] = true
+		}
 	}
 	for i := range list {
 		list[i].Earlier = slices.DeleteFunc(slices.Clone(list[i].Earlier),

@@ -254,10 +254,10 @@ func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 		index[at] = i
 		list = append(list, OrderedServer{Backend: at, Fresh: now.Orders[at].Kind == ""})
 	}
-	every := slices.Contains(meant, lvs.Backend{Virtual: orders.EveryAddress})
+	_, every := index[lvs.Backend{Virtual: orders.EveryAddress}]
 	var announced []string // the virtual services of the named addresses
 	for _, one := range now.Announcements {
-		if every || slices.Contains(meant, lvs.Backend{Virtual: one.Address}) {
+		if _, named := index[lvs.Backend{Virtual: one.Address}]; named || every {
 			announced = append(announced, one.IDs...)
 		}
 	}
