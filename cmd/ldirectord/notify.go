@@ -113,7 +113,9 @@ func (c *call) giveRole(change instance.RoleChange) (left instance.Role, unsaved
 func (c *call) recordRole(given time.Duration,
 	next func(instance.Role) instance.Role) (instance.Role, error) {
 	lock, locked := c.instance().LockFolder(c.ctx)
-	defer lock.Close() // nil without the lock
+	if locked == nil {
+		defer lock.Close()
+	}
 	last, err := c.roleFile().Read()
 	if err != nil {
 		return instance.NoRole, err
