@@ -78,5 +78,5 @@ func (s fileStamp) same(other fileStamp) bool {
 
 // isOf reports whether both stamps are of one file, whatever its content.
 func (s fileStamp) isOf(other fileStamp) bool {
-	return s.FileInfo != nil && other.FileInfo != nil && os.SameFile(s.FileInfo, other.FileInfo)
+	return os.SameFile(s.FileInfo, other.FileInfo) // false without a file
 }

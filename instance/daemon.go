@@ -23,20 +23,19 @@ type Daemon struct {
 	NetNS uint64 // the inode of the namespace
 }
 
-// isSame reports whether two daemons are the same. If they have one path, its file may be gone.
+// isSame reports whether two daemons are the same.
 func (d Daemon) isSame(other Daemon) bool {
-	switch {
-	case d.Table != other.Table || d.NetNS != other.NetNS:
-		return false
-	case d.Path == other.Path:
+	return d.Table == other.Table && d.NetNS == other.NetNS && d.isOf(other.Path)
+}
+
+// isOf reports whether a path leads to the daemon's configuration. Its own path does so even if the file is gone.
+func (d Daemon) isOf(path string) bool {
+	if d.Path == path {
 		return true
 	}
-	a, err := os.Stat(d.Path)
-	if err != nil {
-		return false
-	}
-	b, err := os.Stat(other.Path)
-	return err == nil && os.SameFile(a, b)
+	ours, _ := os.Stat(d.Path)
+	other, _ := os.Stat(path)
+	return os.SameFile(ours, other) // false if one of them is gone
 }
 
 // sharesNetNS reports whether a process is in our network namespace; true if that can't be read.

@@ -179,7 +179,7 @@ func (i Instance) perlMeans(config string) bool {
 	case config == "":
 		return slices.Contains(i.names, "ldirectord")
 	case filepath.IsAbs(config):
-		return i.isSame(Daemon{Path: filepath.Clean(config), Table: i.Table, NetNS: i.NetNS})
+		return i.isOf(filepath.Clean(config))
 	default:
 		return slices.Contains(i.names, filepath.Base(config))
 	}
@@ -210,8 +210,7 @@ func (i Instance) Chains() string {
 // Elsewhere returns the daemons of this file on another table or in another network namespace.
 func (i Instance) Elsewhere() (states []State) {
 	for _, r := range i.others(i.records(nil)) {
-		here := Daemon{Path: r.Path, Table: i.Table, NetNS: i.NetNS}
-		if i.isSame(here) {
+		if i.isOf(r.Path) {
 			states = append(states, r.State)
 		}
 	}

@@ -101,7 +101,7 @@ func (all Kept) read(path string) (s State) {
 	if err != nil {
 		return s
 	}
-	if k, is := all[path]; is && os.SameFile(file, k.file) && file.ModTime().Equal(k.file.ModTime()) {
+	if k := all[path]; os.SameFile(file, k.file) && file.ModTime().Equal(k.file.ModTime()) {
 		return k.State
 	}
 	text, err := run.Read(path)
