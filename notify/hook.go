@@ -69,7 +69,11 @@ func (h *Hooks) Run(hook Hook) {
 func (h *Hooks) Close(ctx context.Context) { h.tries.End(ctx) }
 
 func (h *Hooks) work(lane string) {
-	for hook, any := h.next(lane); any; hook, any = h.next(lane) {
+	for {
+		hook, any := h.next(lane)
+		if !any {
+			return
+		}
 		out := &program.Output{Max: hookOutput, Last: true}
 		err := program.Run(h.tries.Context, program.Command{Argv: hook.Argv, Env: hook.Env,
 			Stdin: string(hook.Stdin), Limit: hookTime, Stdout: out, Stderr: out})
