@@ -53,7 +53,6 @@ type hop struct {
 	request []byte
 	tls     *tls.Config // nil for http
 	away    bool        // the request does not go to the server being checked
-	ending  string      // a warning about the certificate
 }
 
 func newHTTP(s Spec, e *Env, receive *matcher) (Checker, error) {
@@ -239,7 +238,6 @@ func (at *trail) walk(begun *wire.Conn) (seen string, err error) {
 			return "", wire.ErrWaits
 		}
 		begun = nil
-		at.ending = cmp.Or(at.ending, at.hop.ending)
 		if err != nil {
 			return "", at.withoutForeignText(err)
 		}
@@ -307,7 +305,7 @@ func (c *httpCheck) route(secure bool, addrs []netip.Addr, port uint16) (to neti
 func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
 	server := begun
 	if begun == nil {
-		if server, err = at.request(&at.hop); err != nil {
+		if server, err = at.request(); err != nil {
 			return a, err
 		}
 	}
@@ -324,7 +322,8 @@ func (at *trail) exchange(begun *wire.Conn) (a httpAnswer, err error) {
 }
 
 // request connects to a server and sends the request.
-func (at *trail) request(h *hop) (*wire.Conn, error) {
+func (at *trail) request() (*wire.Conn, error) {
+	h := &at.hop
 	server, err := wire.Connect(at.ctx, h.to, at.timeout)
 	if err != nil {
 		return nil, err
@@ -334,7 +333,7 @@ func (at *trail) request(h *hop) (*wire.Conn, error) {
 			server.Close()
 			return nil, err
 		}
-		h.ending = at.rules.Warning(server.TLS)
+		at.ending = cmp.Or(at.ending, at.rules.Warning(server.TLS))
 	}
 	return server, server.Send("the request", h.request)
 }
@@ -396,11 +395,10 @@ func (at *trail) judge(a *httpAnswer) (seen string, err error) {
 		at.said = firstWords(a.statusSaid())
 		return "", mismatch("body does not match %s", at.receive)
 	}
-	page := firstWords(a.body)
+	page, where := firstWords(a.body), ""
 	at.said = cmp.Or(page, firstWords(a.statusSaid()))
 	if a.cut {
-		return "", mismatch("body does not match %s in its first %d bytes: got %s", at.receive, maxBody,
-			wire.Excerpt(page))
+		where = fmt.Sprintf(" in its first %d bytes", maxBody)
 	}
-	return "", mismatch("body does not match %s: got %s", at.receive, wire.Excerpt(page))
+	return "", mismatch("body does not match %s%s: got %s", at.receive, where, wire.Excerpt(page))
 }
