@@ -158,6 +158,4 @@ func localRoute(addr netip.Addr) *netlink.Route {
 		Scope: netlink.SCOPE_HOST, Protocol: ourProtocol}
 }
 
-func single(addr netip.Addr) *net.IPNet {
-	return &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())}
-}
+func single(addr netip.Addr) *net.IPNet { return netlink.NewIPNet(addr.AsSlice()) }
