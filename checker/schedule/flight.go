@@ -152,7 +152,7 @@ func (l *loop) judge(ctx context.Context, f *flight, said []byte, err error) (mo
 // handOver continues a check in a goroutine, which first sends the rest of the request.
 func (l *loop) handOver(ctx context.Context, f *flight, request []byte) {
 	if l.forget(f) {
-		l.raw.Control(func(poll uintptr) { syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_DEL, f.fd, nil) })
+		syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, f.fd, nil)
 	}
 	s := wire.NewSocket(f.fd, f.To)
 	t, check, began, timeout, head := f.task, f.check, f.began, f.Timeout, f.head

@@ -33,7 +33,8 @@ const (
 // kernel: Go's poller counts in milliseconds, and would wake twice for one of its own timers.
 type loop struct {
 	pool    *Pool
-	poll    *os.File // the epoll descriptor
+	epoll   int      // its descriptor
+	poll    *os.File // the same, in Go's poller
 	raw     syscall.RawConn
 	timer   int             // its descriptor
 	fresh   []*flight       // looked at next time
@@ -60,7 +61,7 @@ func newLoop(p *Pool) (*loop, error) {
 		return nil, err
 	}
 	err = syscall.SetNonblock(fd, true)
-	l := &loop{pool: p, poll: os.NewFile(uintptr(fd), "epoll"), timer: -1}
+	l := &loop{pool: p, epoll: fd, poll: os.NewFile(uintptr(fd), "epoll"), timer: -1}
 	if err == nil {
 		l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	}
@@ -141,12 +142,12 @@ func (l *loop) setTimer(until moment) {
 
 // wait waits for events. The timer is one event, which belongs to no check.
 func (l *loop) wait() (n int, woken bool) {
-	ask := func(fd uintptr) bool {
-		n, _ = raw.EpollWait(int(fd), l.events[:])
+	ask := func(uintptr) bool {
+		n, _ = raw.EpollWait(l.epoll, l.events[:])
 		return n != 0
 	}
 	if l.fallAsleep() && l.raw.Read(ask) != nil { // woken: handle what has arrived
-		l.raw.Control(func(fd uintptr) { ask(fd) })
+		ask(0)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -229,15 +230,14 @@ func (l *loop) look(ctx context.Context) {
 }
 
 // watch has the kernel report each event of a descriptor once; past events are reported at once.
-func (l *loop) watch(fd int, f *flight) (err error) {
+func (l *loop) watch(fd int, f *flight) error {
 	const edge = 1 << 31 // EPOLLET
 	for fd >= len(l.watched) {
 		l.watched = append(l.watched, nil)
 	}
 	l.watched[fd] = f
 	e := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLOUT | edge, Fd: int32(fd)}
-	l.raw.Control(func(poll uintptr) { err = syscall.EpollCtl(int(poll), syscall.EPOLL_CTL_ADD, fd, &e) })
-	return err
+	return syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, fd, &e)
 }
 
 // forget stops events of a flight's socket. It reports whether the kernel watched it.
