@@ -72,12 +72,12 @@ type server struct {
 
 // notes are what is known of a server beside its checks. They survive a reload.
 type notes struct {
-	before  judge.Name   // the previous state
-	counted bool         // the table had the server when it was read the last time
-	lasted  uint32       // how many seconds the previous state lasted
-	carries lvs.Counters // its counters in the kernel
-	limit   *limit       // nil: it never had one
-	witness *witness     // nil: it was never observed
+	before  judge.Name     // the previous state
+	counted bool           // the table had the server when it was read the last time
+	lasted  uint32         // how many seconds the previous state lasted
+	carries lvs.Counters   // its counters in the kernel
+	limit   *limit         // nil: it never had one
+	witness *judge.Witness // nil: it was never observed
 	tally   view.Tally
 	past    history.History
 	*recent // nil: its state never changed, and no condition ever held that is told

@@ -166,22 +166,3 @@ func (s *State) Left() {
 	}
 	clear(s.ByHand)
 }
-
-const surely = 3 // looks in a row after which a server is left out
-
-// Observed notes a look at the packets of a server: whether it is suspected, whether enough others were answered
-// meanwhile, and whether it answered. It reports whether the table may change. For a server that fails, or is left out,
-// nothing is noted.
-func Observed(s *Server, suspected, well, answered bool) (changed bool) {
-	switch {
-	case s.Verdict() == health.Down || s.Suspect:
-	case !suspected:
-		s.Looks = 0
-		if answered {
-			s.Suspects = 0
-		}
-	case well || s.Looks == 0:
-		s.Looks = min(s.Looks+1, surely)
-	}
-	return s.Looks == surely
-}

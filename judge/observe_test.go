@@ -90,7 +90,7 @@ func TestAServerStaysLeftOutWhenAWriteFails(t *testing.T) {
 	p := playedWith(func(c *Case) { c.Observe = lvs.LeftOut })
 	for look := range surely {
 		last := look == surely-1
-		if changed := Observed(&p.Servers[0], true, true, false); changed != last {
+		if changed := Observed(&p.Servers[0], seen(true, true, false)); changed != last {
 			t.Errorf("look %d may change the table: %v", look, changed)
 		}
 	}

@@ -68,13 +68,13 @@ func (p *played) do(t *testing.T, what string) {
 					return &was.Servers[k].First
 				})
 			case "looks": // it is suspected at a look, and others got answers
-				Observed(s, true, true, false)
+				Observed(s, seen(true, true, false))
 			case "wonders": // it is suspected, and others got no answers either
-				Observed(s, true, false, false)
+				Observed(s, seen(true, false, false))
 			case "answered":
-				Observed(s, false, true, true)
+				Observed(s, seen(false, true, true))
 			case "rests": // it has no clients
-				Observed(s, false, true, false)
+				Observed(s, seen(false, true, false))
 			case "vanishes": // the virtual service is removed, with all servers
 				p.Vanished()
 			case "hand": // an operator gives it a weight

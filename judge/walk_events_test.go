@@ -300,7 +300,7 @@ func (w *world) apply(e event) {
 	case packets:
 		s, ended := &w.Servers[a], false
 		for again := s.Looks > 0; !ended; ended = !again || e.b != unanswered || s.Looks == surely || s.Verdict() == health.Down {
-			Observed(s, e.b == unanswered, true, e.b == answered)
+			Observed(s, seen(e.b == unanswered, true, e.b == answered))
 		}
 		w.sync(e.mishap)
 	case obey:
