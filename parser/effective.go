@@ -31,8 +31,10 @@ func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]*Virtual, len(r.sections))}
 	r.marked, r.reals = 0, 0
 	seen := make(map[string]int, len(r.sections)) // their lines
+	all := make([]Virtual, len(r.sections)) // at once: each alone would take more memory
 	for i, s := range r.sections {
-		v := r.virtual(s, &c.Global)
+		v := &all[i]
+		r.virtual(v, s, &c.Global)
 		c.Virtuals[i] = v
 		if !v.hasHeader() {
 			continue
@@ -71,8 +73,8 @@ func (r *resolver) globalConfig() Global {
 	return *g
 }
 
-func (r *resolver) virtual(s *section, global *Global) *Virtual {
-	v := new(s.v)
+func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
+	*v = s.v
 	a := adviser{r.in(s, wholeSection), v, s, global}
 	v.Key = s.Key
 	v.Protocol = s.effectiveProtocol()
@@ -107,7 +109,6 @@ func (r *resolver) virtual(s *section, global *Global) *Virtual {
 		a.announceable()
 		a.advise()
 	}
-	return v
 }
 
 // hasHeader reports whether the header was accepted.
