@@ -154,9 +154,7 @@ func (a adviser) ports() {
 				slices.Contains(unasked, p.String()) {
 				continue
 			}
-			if unasked = append(unasked, p.String()); len(unasked) == 1 {
-				at = m.At
-			}
+			unasked, at = append(unasked, p.String()), cmp.Or(at, m.At)
 		}
 	}
 	if len(unasked) == 0 || len(asked) == 0 {

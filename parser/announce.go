@@ -105,17 +105,16 @@ func (a adviser) announceable() {
 
 // oneDevice refuses an address that two sections announce on different devices.
 func (r *resolver) oneDevice(c *Config) {
-	first := map[netip.Addr]int{}
+	first := map[netip.Addr]*Virtual{}
 	for i, v := range c.Virtuals {
 		for _, a := range v.Announced() {
-			n, known := first[a]
-			if other := c.Virtuals[n]; known &&
-				(other.Announce != v.Announce || other.LastResort != v.LastResort) {
+			switch other := first[a]; {
+			case other == nil:
+				first[a] = v
+			case other.Announce != v.Announce || other.LastResort != v.LastResort:
 				r.in(r.sections[i], wholeSection).error(conflict, v.At["virtual"],
 					"%s has other devices in line %d; an address can have only one announce and "+
 						"one lastresort", a, other.At["virtual"].Line)
-			} else if !known {
-				first[a] = i
 			}
 		}
 	}

@@ -36,19 +36,17 @@ func (r *resolver) config() *Config {
 		v := &all[i]
 		r.virtual(v, s, &c.Global)
 		c.Virtuals[i] = v
-		if !v.hasHeader() {
-			continue
-		}
-		if first, ok := seen[v.ID]; ok {
-			// at the line where the Perl ldirectord notices
+		switch first, again := seen[v.ID]; {
+		case !v.hasHeader():
+		case again: // at the line where the Perl ldirectord notices
 			r.in(s, wholeSection).add(Diagnostic{
 				Severity: Error, Kind: duplicateVirtual,
 				Pos: Position{r.file, s.end, 1}, cause: s.v.At["virtual"],
 				Text: fmt.Sprintf("%s of line %d is already in line %d", v.ID, s.line.number, first),
 			})
-			continue
+		default:
+			seen[v.ID] = s.line.number
 		}
-		seen[v.ID] = s.line.number
 	}
 	r.overlaps(c)
 	r.oneDevice(c)

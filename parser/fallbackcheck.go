@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"cmp"
 	"net/netip"
 
 	"ldirectord/lvs"
@@ -55,9 +56,7 @@ func (r *resolver) neverChecksFallback(c *Config) {
 		if one != nil {
 			return
 		}
-		if why != "" {
-			last = why
-		}
+		last = cmp.Or(why, last)
 	}
 	if last != "" {
 		r.useless("fallbackcheck", "fallbackcheck has no effect: "+last)

@@ -139,7 +139,7 @@ func (a adviser) pacesOut() {
 
 // ends warns where onfail ends connections by a single failed check, and notes what clients see with onfail.
 func (r *resolver) ends(c *Config) {
-	var told []Diagnostic
+	told := map[Diagnostic]bool{}
 	for _, v := range c.Virtuals {
 		tell := func(applies bool, s Severity, text string) {
 			if !applies || v.checksNothing() {
@@ -148,8 +148,8 @@ func (r *resolver) ends(c *Config) {
 			one := Diagnostic{Severity: s, Kind: onFail,
 				Pos:  cmp.Or(v.At["onfail"], r.globals.At["onfail"]),
 				Text: fmt.Sprintf("with onfail = %v %s", v.OnFail, text)}
-			if !slices.Contains(told, one) {
-				told = append(told, one)
+			if !told[one] {
+				told[one] = true
 				r.on(one.Pos.Line).add(one)
 			}
 		}
