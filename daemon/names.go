@@ -25,14 +25,12 @@ func (f *configFile) followNames(ctx context.Context, wait time.Duration) {
 	cfg, longest := f.current.Config, maxLookupRetry
 	if every := cfg.Global.Resolve.Duration(); every > 0 {
 		longest = min(longest, every)
-		f.search(ctx, names.Followed(cfg.Names), every-time.Since(f.adopted)%every,
-			func(time.Duration) time.Duration { return every })
+		f.search(ctx, names.Followed(cfg.Names), every-time.Since(f.adopted)%every, every, every)
 	}
-	f.search(ctx, names.Unanswered(cfg.Names), wait, names.UpTo(longest))
+	f.search(ctx, names.Unanswered(cfg.Names), wait, 0, longest)
 }
 
-func (f *configFile) search(ctx context.Context, list []names.Name, wait time.Duration,
-	next func(time.Duration) time.Duration) {
+func (f *configFile) search(ctx context.Context, list []names.Name, wait, shortest, longest time.Duration) {
 	if len(list) == 0 {
 		return
 	}
@@ -41,7 +39,7 @@ func (f *configFile) search(ctx context.Context, list []names.Name, wait time.Du
 		return names.Source{Resolver: newSystemNames(), Own: ownAddress()}.LookUp(ctx, list, cfg.OwnAddresses())
 	}
 	go func() {
-		found := names.Await(ctx, lookUp, list, wait, next)
+		found := names.Await(ctx, lookUp, list, wait, shortest, longest)
 		if found == nil {
 			return
 		}

@@ -82,7 +82,7 @@ func moves(t *testing.T, server *os.Process, zone string) {
 	change := func(what string) []names.Name {
 		ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
 		defer cancel()
-		list := names.Await(ctx, look, followed, 0, func(time.Duration) time.Duration { return 20 * time.Millisecond })
+		list := names.Await(ctx, look, followed, 0, 20*time.Millisecond, 20*time.Millisecond)
 		if len(list) == 0 {
 			t.Fatalf("%s: nothing changed", what)
 		}

@@ -31,11 +31,11 @@ func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]
 }
 
 // Await looks names up with lookUp until at least one has another address, or has an answer and had none, or has none
-// and had one. It first waits for wait, then each time for what next makes of the last wait. It returns those.
-func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name, wait time.Duration,
-	next func(time.Duration) time.Duration) []Name {
+// and had one. It first waits for wait, then each time twice as long as before, within two limits. It returns those.
+func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name,
+	wait, shortest, longest time.Duration) []Name {
 	before := Index(list)
-	for ; ; wait = next(wait) {
+	for ; ; wait = min(max(2*wait, shortest), longest) {
 		if !run.Pause(ctx, wait) {
 			return nil
 		}
@@ -53,9 +53,4 @@ func Await(ctx context.Context, lookUp func(context.Context) []Name, list []Name
 			return found
 		}
 	}
-}
-
-// UpTo doubles a wait, up to the longest.
-func UpTo(longest time.Duration) func(time.Duration) time.Duration {
-	return func(wait time.Duration) time.Duration { return min(2*wait, longest) }
 }

@@ -51,7 +51,7 @@ func (l *later) Port(context.Context, string, string) (uint16, error) {
 // await looks names up with a resolver, with growing pauses.
 func await(ctx context.Context, r Resolver, list ...Name) []Name {
 	lookUp := func(ctx context.Context) []Name { return Source{Resolver: r}.LookUp(ctx, list, nil) }
-	return Await(ctx, lookUp, list, time.Second, UpTo(time.Minute))
+	return Await(ctx, lookUp, list, time.Second, 0, time.Minute)
 }
 
 func TestNamesAreLookedUpLessAndLessOften(t *testing.T) {

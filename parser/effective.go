@@ -87,10 +87,11 @@ func (r *resolver) virtual(v *Virtual, s *section, global *Global) {
 	a.conflicts()
 	a.fillCheckVIP()
 
-	v.Fallback = r.ownFallback(s, v)
-	v.OwnFallback = v.Fallback != nil
 	if s.fallback == nil {
 		v.Fallback = global.fallbackOf(v)
+	} else {
+		v.Fallback = r.ownFallback(s, v)
+		v.OwnFallback = v.Fallback != nil
 	}
 
 	v.Reals = make([]Real, 0, len(s.reals))

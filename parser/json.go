@@ -107,7 +107,7 @@ func orNull(value any, set bool) any {
 // text is text of the file that may have a URL in it.
 func (s shown) text(t string) text {
 	if s.hidesSecrets {
-		t = withoutLogin(t)
+		t = login.ReplaceAllLiteralString(t, "://"+hidden+"@")
 	}
 	return text(t)
 }

@@ -84,13 +84,16 @@ func (a adviser) moves() {
 			moving["alsocheck with weight="] = c.At
 		}
 	}
+	if len(moving) == 0 {
+		return
+	}
 	why, odd := unmoved[a.Scheduler]
 	moved := slices.Clone(a.Reals)
 	if a.SlowStart > 0 && len(moving) == 1 { // it does not apply to backups
 		moved = slices.DeleteFunc(moved, func(r Real) bool { return r.Backup })
 	}
 	if i := slices.IndexFunc(moved, func(r Real) bool { return r.Weight == 1 }); i >= 0 && !odd &&
-		len(moving) > 0 && len(moved) > 1 {
+		len(moved) > 1 {
 		a.warn(suspicious, moved[i].At,
 			"the weight 1 has no steps, because every part of it is rounded up to 1; write 100, which has "+
 				"one for each percent, and multiply the other weights of the section by 100 as well")

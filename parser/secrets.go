@@ -32,5 +32,3 @@ func withoutSecret(value any) any {
 	}
 	return shown
 }
-
-func withoutLogin(url string) string { return login.ReplaceAllLiteralString(url, "://"+hidden+"@") }
