@@ -86,7 +86,7 @@ func (d Dest) String() string {
 	case Tunnel:
 		forward = " -i"
 	}
-	text := "-r " + d.Addr.String() + forward + fmt.Sprintf(" -w %d", d.Weight)
+	text := fmt.Sprintf("-r %s%s -w %d", d.Addr, forward, d.Weight)
 	if d.Upper != 0 {
 		text += fmt.Sprintf(" -x %d", d.Upper)
 	}

@@ -41,7 +41,9 @@ type Watcher struct {
 	signal func(ctx context.Context, dir string) <-chan struct{} // may be nil
 	list   func(dir string) (map[string]bool, error)
 	names  *names
-	turns  sync.Map // see turnOf, by the folder
+	// by the folder: the right to access it. A hanging folder keeps it, so that later watches wait without another
+	// hanging thread.
+	turns sync.Map
 }
 
 // New returns a watcher. Signal sends when the entries of a folder change, until ctx is done; nil: folders are only
@@ -53,19 +55,13 @@ func New(signal func(ctx context.Context, dir string) <-chan struct{}) *Watcher 
 // Watch sends the servers that the folder puts into maintenance: once as soon as they are known, then at each change,
 // until ctx is done. A missing folder puts no server into maintenance, and may appear later.
 func (w *Watcher) Watch(ctx context.Context, dir string, servers []Server) <-chan Reading {
+	turn, _ := w.turns.LoadOrStore(dir, make(chan struct{}, 1))
 	f := &folder{
-		Watcher: w, dir: dir, servers: servers, turn: w.turnOf(dir),
+		Watcher: w, dir: dir, servers: servers, turn: turn.(chan struct{}),
 		readings: make(chan Reading), answered: make(chan struct{}),
 	}
 	go f.run(ctx)
 	return f.readings
-}
-
-// turnOf is the right to access a folder. A hanging folder keeps it, so that later watches wait without another hanging
-// thread.
-func (w *Watcher) turnOf(dir string) chan struct{} {
-	turn, _ := w.turns.LoadOrStore(dir, make(chan struct{}, 1))
-	return turn.(chan struct{})
 }
 
 // folder is one watch. Its fields belong to its goroutine.

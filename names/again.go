@@ -14,10 +14,7 @@ import (
 // keeps it, and has Why. A followed name must not lead to a refused address.
 func (s Source) LookUp(ctx context.Context, list []Name, refused map[netip.Addr]bool) []Name {
 	before := Index(list)
-	s.Last = func(key Key) []netip.Addr {
-		n := before[key]
-		return n.addrs()
-	}
+	s.Last = func(key Key) []netip.Addr { return before[key].addrs() }
 	t := NewTable(s)
 	t.Again, t.read, t.refused = true, true, refused
 	for _, n := range list {

@@ -48,7 +48,7 @@ type Name struct {
 }
 
 // addrs are the addresses of a name, the present one first.
-func (n *Name) addrs() []netip.Addr { return append([]netip.Addr{n.Addr}, n.Earlier...) }
+func (n Name) addrs() []netip.Addr { return append([]netip.Addr{n.Addr}, n.Earlier...) }
 
 // Known are names by what identifies them.
 type Known map[Key]Name

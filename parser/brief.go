@@ -50,18 +50,18 @@ func (d Diagnostic) common() string {
 
 // Brief returns the findings for a person: of each kind the first, with the number and the first lines of the others.
 // Each list of allowed values appears once.
-func (ds Diagnostics) Brief() Diagnostics { return ds.brief(nil) }
+func (ds Diagnostics) Brief() Diagnostics { return ds.brief(false) }
 
 // ForLog is Brief without notes, in the order of the file, and with all lines that the Perl ldirectord also has.
 func (ds Diagnostics) ForLog() Diagnostics {
 	isNote := func(d Diagnostic) bool { return d.Severity == Note }
-	return slices.DeleteFunc(ds.ByPosition(), isNote).brief(Diagnostic.IsPerls)
+	return slices.DeleteFunc(ds.ByPosition(), isNote).brief(true)
 }
 
-func (ds Diagnostics) brief(isKept func(Diagnostic) bool) (brief Diagnostics) {
+func (ds Diagnostics) brief(keepsPerls bool) (brief Diagnostics) {
 	listed := map[string]bool{}
 	for _, alike := range printable.Alike(ds, 1, func(d Diagnostic) string {
-		if isKept != nil && isKept(d) {
+		if keepsPerls && d.IsPerls() {
 			return ""
 		}
 		return d.common()

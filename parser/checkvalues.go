@@ -98,7 +98,7 @@ func readVirtualHost(v *value) string {
 
 func readLoad(v *value) string {
 	text := inQuotes(v)
-	word := (&value{text: text}).word()
+	word := firstRun(text, isWordByte)
 	if word == "" {
 		v.bad("has no word in it")
 	}

@@ -18,8 +18,7 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	case v.Fallback == nil:
 		return nil, "there is no fallback"
 	}
-	own := *v
-	one = &own
+	one = new(*v)
 	one.also, one.Fallback, one.Waiting, one.Staying, one.MonitorFile = nil, nil, nil, nil, ""
 	one.Policy, one.CheckVIP, one.Observe, one.Watch = lvs.Policy{}, netip.Addr{}, 0, Watch{}
 	if v.FallbackCheck == Connect {

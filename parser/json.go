@@ -113,10 +113,9 @@ func (s shown) text(t string) text {
 }
 
 func (s shown) global(g *Global) jsonObject {
-	sorted := *g
-	sorted.Execute = slices.Sorted(slices.Values(g.Execute))
 	o := jsonObject{"fallback": g.Fallback.json(), "fallback6": g.Fallback6.json()}
-	s.addAll(o, &sorted, &g.Settings)
+	s.addAll(o, g, &g.Settings)
+	o["execute"] = jsonValue(slices.Sorted(slices.Values(g.Execute)))
 	for _, name := range []string{"checktimeout", "negotiatetimeout"} {
 		o["effective_"+name] = o[name]
 		if !g.has(name) {
