@@ -31,7 +31,7 @@ func (r *resolver) config() *Config {
 	c := &Config{Name: r.file, Global: r.globalConfig(), Virtuals: make([]*Virtual, len(r.sections))}
 	r.marked, r.reals = 0, 0
 	seen := make(map[string]int, len(r.sections)) // their lines
-	all := make([]Virtual, len(r.sections)) // at once: each alone would take more memory
+	all := make([]Virtual, len(r.sections))       // at once: each alone would take more memory
 	for i, s := range r.sections {
 		v := &all[i]
 		r.virtual(v, s, &c.Global)
