@@ -56,8 +56,7 @@ type Task struct {
 	planned moment // when it is due by its schedule: never before due
 	// the longest time from the end of one check to the start of the next; 0: only the interval counts
 	hurried   time.Duration
-	heir      *Task // that replaced it, see Set
-	in        bool  // the pool has it
+	in        bool // the pool has it
 	last      outcome
 	doubted   bool  // the last result was ignored
 	granted   bool  // it has a turn among the extra checks
@@ -113,6 +112,7 @@ type Pool struct {
 	loop    *loop      // nil before the first light check
 	tasks   []*Task
 	queue   byTime[*Task]         // tasks without a running check
+	heirs   map[*Task]*Task       // of tasks that were replaced while their check runs, see Set
 	every   map[time.Duration]int // the number of tasks of each interval
 	pending []Update
 	taken   []Update      // used again
@@ -149,7 +149,7 @@ type company struct {
 // NewPool returns a pool without tasks. It does nothing until Run.
 func NewPool() *Pool {
 	p := &Pool{wake: make(chan struct{}, 1), results: make(chan struct{}, 1), asleep: suspended,
-		epoch: time.Now(), told: -maxSleep}
+		epoch: time.Now(), told: -maxSleep, heirs: map[*Task]*Task{}}
 	p.Watches = Watches{pool: p, open: map[int32]*watching{}}
 	return p
 }
@@ -167,15 +167,24 @@ func (p *Pool) Set(tasks []*Task, heirs map[*Task]*Task) {
 		p.every[t.Every]++
 		p.quiet = min(p.quiet, t.Every)
 	}
+	for t, heir := range p.heirs {
+		if next := heirs[heir]; next != nil && heir.last == 0 && heir.index >= 0 {
+			p.heirs[t] = next
+		}
+	}
 	for _, t := range p.tasks {
 		if kept[t] {
 			continue
 		}
-		if t.in, t.heir = false, heirs[t]; t.heir != nil {
-			t.heir.silences = t.silences
+		t.in = false
+		heir := heirs[t]
+		if heir != nil {
+			heir.silences = t.silences
 		}
 		if t.index >= 0 {
 			heap.Remove(&p.queue, t.index)
+		} else if heir != nil {
+			p.heirs[t] = heir
 		}
 	}
 	now, news := p.now(), 0
@@ -447,6 +456,7 @@ func (p *Pool) put(ctx context.Context, u Update, now moment) {
 			passOn(p, u, now)
 		}
 		t.last = max(t.last, failed)
+		delete(p.heirs, t)
 		return
 	}
 	told, due := false, p.next(t, r, start, now)
@@ -479,7 +489,7 @@ func (p *Pool) put(ctx context.Context, u Update, now moment) {
 func passOn(p *Pool, u Update, now moment) {
 	t := u.Task
 	for !t.in {
-		if t = t.heir; t == nil || t.last != 0 {
+		if t = p.heirs[t]; t == nil || t.last != 0 {
 			return
 		}
 	}
