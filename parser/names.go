@@ -193,22 +193,27 @@ func (r *resolver) named(line *realLine, ipv6 bool, server Real, port uint16) *N
 
 // keepLeaving keeps the servers of the previous configuration if a new name has no address. They stay until all names
 // have one, or until the next reload. The result includes the servers of this configuration.
-func (v *Virtual) keepLeaving(before *Config, refines bool) {
-	if before == nil || len(v.Waiting) == 0 {
+func (c *Config) keepLeaving(before *Config, refines bool) {
+	if before == nil {
 		return
 	}
+	byID := make(map[string]*Virtual, len(before.Virtuals))
 	for _, was := range before.Virtuals {
-		if was.ID != v.ID {
+		byID[was.ID] = was
+	}
+	for _, v := range c.Virtuals {
+		was := byID[v.ID]
+		if was == nil || len(v.Waiting) == 0 {
 			continue
 		}
-		if refines {
-			v.Staying = was.Staying
-			return
+		known := func(w Waiting) bool {
+			return slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host })
 		}
-		for _, w := range v.Waiting {
-			if !slices.ContainsFunc(was.Waiting, func(old Waiting) bool { return old.Host == w.Host }) {
-				v.Staying = was.Reals
-			}
+		switch {
+		case refines:
+			v.Staying = was.Staying
+		case slices.ContainsFunc(v.Waiting, func(w Waiting) bool { return !known(w) }):
+			v.Staying = was.Reals
 		}
 	}
 }

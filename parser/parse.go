@@ -37,9 +37,7 @@ func Parse(ctx context.Context, name string, src []byte, o Options) (*Config, Di
 		cfg = r.config()
 	}
 	cfg.Virtuals, cfg.Unsound = r.sort(cfg.Virtuals)
-	for _, v := range cfg.Virtuals {
-		v.keepLeaving(o.Before, o.Refines)
-	}
+	cfg.keepLeaving(o.Before, o.Refines)
 	return cfg, r.diagnostics()
 }
 
