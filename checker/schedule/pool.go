@@ -369,7 +369,7 @@ func (p *Pool) round(ctx context.Context) (light []*Task, next moment) {
 	defer p.mu.Unlock()
 	began := time.Now()
 	now, slept := p.at(began), p.asleep()
-	if p.planned > 0 && p.isLate(now, slept) {
+	if p.planned != 0 && p.isLate(now, slept) {
 		p.stalled = now
 	}
 	p.slept = slept
