@@ -73,7 +73,9 @@ func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
 func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 
 func (t *teller) compare(v *virtual, s *server, tells bool) {
-	a, was := subject{v: v, View: v.Seen(nil, t.now())}, v.recent
+	a, was := &t.subject, v.recent
+	*a = subject{v: v, View: v.Seen(nil, t.now())}
+	defer func() { *a = subject{} }() // a plan that was replaced may be freed
 	if s != nil {
 		a.about(v, s, s.worst())
 		was = s.recent
@@ -83,11 +85,11 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 		if k == nil || k.ofSection != (s == nil) {
 			continue
 		}
-		count := k.count(&a)
+		count := k.count(a)
 		if count == 0 && (was == nil || len(was.begun) == 0) {
 			continue // as for most servers
 		}
-		n := k.follow(&a, memoryOf(v, s).begun, count)
+		n := k.follow(a, memoryOf(v, s).begun, count)
 		if n.past != "" && tells {
 			t.note(history.Changed, n.past, s)
 		}

@@ -15,7 +15,8 @@ type teller struct {
 	status    lvs.Status     // of the daemon
 	clock     time.Time      // see now
 
-	change Change // the change being reported, reused so that none is allocated
+	change  Change  // the change being reported, reused so that none is allocated
+	subject subject // whose conditions are compared, reused likewise
 }
 
 // told is what was reported about a virtual service. It survives a reload.
