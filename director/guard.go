@@ -53,7 +53,10 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	}
 	w.decided(v)
 	if v.isOurs() { // otherwise no server is in service
-		v.held = decision.Held
+		v.held = nil
+		for _, i := range decision.Held {
+			v.held = append(v.held, v.members[i])
+		}
 	}
 	for _, s := range v.members {
 		w.tell.compare(v, s, v.isOurs())
@@ -77,7 +80,7 @@ var holdsKind = kind{name: "holds", news: &news{
 				more: ": " + a.v.listHeld()}
 		}
 		why := ": checks fail"
-		if slices.ContainsFunc(a.v.held, func(i int) bool { return a.v.members[i].Asks() > health.NoAdmin }) {
+		if slices.ContainsFunc(a.v.held, func(s *server) bool { return s.Asks() > health.NoAdmin }) {
 			why = ": checks fail, or servers report drain or maint"
 		}
 		return notice{event: notify.GuardHolds, what: "Guard holds",
@@ -95,8 +98,8 @@ var holdsKind = kind{name: "holds", news: &news{
 // heldBy names the directives that hold servers.
 func (a *subject) heldBy() string {
 	var by []string
-	for _, i := range a.v.held {
-		by = append(by, a.v.Seen(a.v.members[i].Server, a.Now).HeldBy())
+	for _, s := range a.v.held {
+		by = append(by, a.v.Seen(s.Server, a.Now).HeldBy())
 	}
 	slices.Sort(by)
 	if by = slices.Compact(by); len(by) == 1 {
@@ -108,8 +111,8 @@ func (a *subject) heldBy() string {
 // listHeld names the servers that are held in one line, shortened.
 func (v *virtual) listHeld() string {
 	var names []string
-	for _, i := range v.held {
-		names = append(names, v.members[i].name())
+	for _, s := range v.held {
+		names = append(names, s.name())
 	}
 	return view.Listed(names)
 }

@@ -48,7 +48,7 @@ type virtual struct {
 type acts struct {
 	told told
 	*recent
-	held   []int          // the places of the servers that are held
+	held   []*server      // that the guard holds; after a reload, until the next decision, those of the former plan
 	full   bool           // all servers in service are full
 	took   view.Durations // durations of its servers' checks
 	stages view.StageTimes
