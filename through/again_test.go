@@ -72,6 +72,7 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 type twice struct {
 	f       *fake
 	between func()
+	then    checker.Result // if it can
 }
 
 func (c twice) Check(ctx context.Context) checker.Result {
@@ -79,19 +80,34 @@ func (c twice) Check(ctx context.Context) checker.Result {
 	begin := wire.ViaTo(ctx, netip.AddrPortFrom(virtual, 80)).Starter
 	err := begin.Start(connect)
 	c.between()
-	return checker.Result{OK: errors.Join(err, begin.Start(connect)) == nil}
+	if errors.Join(err, begin.Start(connect)) != nil {
+		return checker.Result{}
+	}
+	return c.then
 }
 
 // Each connection of a check has to be counted, not only the first. One whose turn comes too late proves nothing, because
-// little of its timeout is left.
+// little of its timeout is left. Nor does silence after one whose turn came late.
 func TestEachConnectionIsCounted(t *testing.T) {
+	busy := func(d time.Duration) func(*fake) {
+		return func(f *fake) {
+			f.line <- struct{}{}
+			time.AfterFunc(d, func() { <-f.line })
+		}
+	}
+	up, silent, refused := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout}, checker.Result{Cause: checker.Refused}
 	for name, row := range map[string]struct {
 		between func(*fake)
+		then    checker.Result
 		want    error
 	}{
-		"counted":               {func(*fake) {}, nil},
-		"the second one is not": {func(f *fake) { f.astray = true }, errStray},
-		"it waits":              {func(f *fake) { f.line <- struct{}{} }, errSilent},
+		"counted":               {func(*fake) {}, up, nil},
+		"the second one is not": {func(f *fake) { f.astray = true }, up, errStray},
+		"too late":              {busy(turnLimit + 1), up, errSilent},
+		"late, and up":          {busy(lateLimit + 1), up, nil},
+		"late, and silent":      {busy(lateLimit + 1), silent, errSilent},
+		"late, and refused":     {busy(lateLimit + 1), refused, nil},
+		"in time, and silent":   {busy(lateLimit), silent, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -101,8 +117,8 @@ func TestEachConnectionIsCounted(t *testing.T) {
 				f.ready(t.Context(), way("127.0.0.2", lvs.Route), &p)
 				n := &counting{Services: f.Services, ctx: t.Context(), p: &p, left: make(chan struct{}),
 					first: make(chan func() error), judged: make(chan error)}
-				r, err := n.check(forever, twice{f, func() { <-n.left; row.between(f) }})
-				if err != row.want || r.OK != (row.want == nil) {
+				r, err := n.check(forever, twice{f, func() { <-n.left; row.between(f) }, row.then})
+				if err != row.want || err == nil && r != row.then {
 					t.Errorf("%+v, %v", r, err)
 				}
 			})

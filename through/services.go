@@ -33,6 +33,7 @@ const (
 	countedBy = 100 * time.Millisecond // after this time a connection that was not counted is made a last time
 	maxTries  = 24                     // connections until one is counted: most ports may lead elsewhere
 	turnLimit = overtime / 2           // the wait before a further connection, within the timeout of its check
+	lateLimit = overtime / 4           // after a longer wait for the table a failure proves nothing
 )
 
 var (
@@ -384,6 +385,7 @@ type counting struct {
 	judged chan error        // its result
 	left   chan struct{}     // closed when the check no longer has its turn at the table
 	err    error             // why a connection proves nothing
+	waited time.Duration     // how long connections waited for the table, of the timeout of their check
 }
 
 // check makes a check. Its first connection is counted in the turn that it begins in: its timeout is not for waiting.
@@ -410,11 +412,17 @@ func (n *counting) check(limit time.Duration, c checker.Checker) (checker.Result
 	if err != nil {
 		return checker.Result{}, err
 	}
-	return <-ended, n.err
+	r := <-ended
+	if n.err == nil && r.Cause == checker.Timeout && n.waited > lateLimit {
+		n.err = errSilent
+	}
+	return r, n.err
 }
 
 // Start sends the first packet of a connection.
 func (n *counting) Start(send func() error) error {
+	began := time.Now()
+	defer func() { n.waited = max(n.waited, time.Since(began)) }()
 	select {
 	case n.first <- send:
 		return <-n.judged

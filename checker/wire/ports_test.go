@@ -125,6 +125,12 @@ func TestAPortThatLeadsElsewhereIsNoAnswer(t *testing.T) {
 		if fd, err := StartTCP(to, &v); err == nil || fd != -1 || started != row.want {
 			t.Errorf("%+v: %d connections, %d, %v", row, started, fd, err)
 		}
+		v.Starter, started = starter{&started, nil}, 0
+		if fd, err := StartTCP(to, &v); err != nil || started != 1 {
+			t.Errorf("%+v: a connection that the service counted was the first of %d: %v", row, started, err)
+		} else {
+			syscall.Close(fd)
+		}
 		v.Starter = nil
 		if fd, err := StartTCP(to, &v); err != nil {
 			t.Errorf("without a free port: %v", err)

@@ -50,7 +50,7 @@ func NewSocket(fd int, to netip.AddrPort) *socket { return &socket{os.NewFile(ui
 func StartTCP(to netip.AddrPort, via *Via) (int, error) {
 	for try := 1; ; try++ {
 		fd, err := startTCP(to, via)
-		isLast := fd < 0 || via.takes(fd, to) || try == maxPorts
+		isLast := fd < 0 || via.takes(fd, to) || via.isCounted(err) || try == maxPorts
 		if isLast && err == nil {
 			return fd, nil
 		}
