@@ -107,7 +107,7 @@ func (c *check) ask(ctx context.Context, limit time.Duration) (r checker.Result)
 		c.usual = time.Since(began)
 	}
 	if err != nil {
-		c.void, c.now.looked = err.Error(), time.Time{}
+		c.void, c.now.looked = voidBy(err), time.Time{}
 		return r
 	}
 	c.void = c.judge(ctx, &c.now, r)

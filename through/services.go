@@ -336,12 +336,20 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 		return err
 	})
 	if err != nil {
-		void = err.Error()
+		void = voidBy(err)
 	}
 	if void != "" {
 		p.looked = time.Time{}
 	}
 	return void
+}
+
+// voidBy is why an answer is void by an error. What was being done while the table was silent does not matter.
+func voidBy(err error) string {
+	if errors.Is(err, errSilent) {
+		err = errSilent
+	}
+	return err.Error()
 }
 
 // remove removes a service that is ours.

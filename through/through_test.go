@@ -66,6 +66,7 @@ type fake struct {
 	full   error
 	astray bool   // packets don't come to their services
 	only   uint16 // with astray: only those to this port; 0: all
+	silent bool   // the table does not answer
 	knocks int    // connections that a check had the kernel count
 	// what the table has of the next connection; nil: of each what astray says
 	knock func() error
@@ -79,6 +80,10 @@ type countingTable struct {
 }
 
 func (c countingTable) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+	if c.f.silent {
+		<-ctx.Done()
+		return nil, fmt.Errorf("connections: %w", context.Cause(ctx))
+	}
 	all, err := c.Memory.Services(ctx, keys...)
 	for _, service := range all {
 		for addr := range service.Counters {
@@ -524,6 +529,26 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		f.Close(t.Context())
 		if r := c.Check(t.Context()); r != refused {
 			t.Errorf("after the end: %+v", r)
+		}
+	})
+}
+
+// While the table does not answer, a server that did not pass yet stays out, although its own address answers.
+func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		up := checker.Result{OK: true}
+		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
+		f.silent = true
+		const void = "not checked through 127.0.0.9: the table does not answer"
+		if r := c.Check(t.Context()); r != (checker.Result{Cause: checker.Unjudged, Way: checker.WayVoid, Detail: void}) {
+			t.Errorf("before its first success: %+v", r)
+		}
+		f.silent = false
+		c.Check(t.Context())
+		f.silent = true
+		if r := c.Check(t.Context()); !r.OK || r.Warning != void {
+			t.Errorf("after it: %+v", r)
 		}
 	})
 }
