@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/run"
 )
 
@@ -18,7 +19,7 @@ func showTable(table ipvsctl.Access, name string) (show func(), err error) {
 	}
 	m.OnChange = func() { // errors are ignored: tryFile found none
 		t, _ := m.Read(context.Background())
-		text := []byte(ipvsctl.Format(t))
+		text := []byte(lvs.Format(t))
 		if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 			_ = os.WriteFile(file, text, 0) // a pipe or a device is never replaced
 			return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // slowTable waits before each change. Whether it respects the deadline is up to the test.
@@ -15,7 +16,7 @@ type slowTable struct {
 	until func(ctx context.Context)
 }
 
-func (s *slowTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (s *slowTable) Do(ctx context.Context, ops ...lvs.Op) []error {
 	s.until(ctx)
 	return s.Memory.Do(ctx, ops...)
 }

@@ -118,7 +118,7 @@ func (d *devices) isLocal(addr netip.Addr) bool {
 }
 
 // compareAddresses checks, after a quiet time, that the served addresses are announced.
-func (c *chaos) compareAddresses(table ipvsctl.Table) {
+func (c *chaos) compareAddresses(table lvs.Table) {
 	c.oracle.mu.Lock()
 	var wrong []string
 	for _, addr := range virtuals {

@@ -14,9 +14,9 @@ import (
 // change turns the current table entries of one virtual service into the desired ones.
 type change struct {
 	v       *virtual
-	ops     []ipvsctl.Op
-	have    ipvsctl.Service
-	want    ipvsctl.Service
+	ops     []lvs.Op
+	have    lvs.VirtualService
+	want    lvs.VirtualService
 	refused error // why the table refuses the settings; its servers still follow their checks
 	err     error // why the rest failed
 	partly  bool  // err is only about real servers that the table refuses
@@ -24,16 +24,16 @@ type change struct {
 
 // step is one operation of a change.
 type step struct {
-	op *ipvsctl.Op
+	op *lvs.Op
 	of *change
 }
 
 // newChange returns the change from the current table to the decision.
-func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Decision) *change {
+func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.Decision) *change {
 	tellHeld(&w.tell, v)
-	want := ipvsctl.Service{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}
+	want := lvs.VirtualService{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}
 	v.settingsRejected = false
-	return &change{v: v, ops: ipvsctl.DiffService(have, want), have: have, want: want}
+	return &change{v: v, ops: lvs.DiffService(have, want), have: have, want: want}
 }
 
 // carryOut makes changes in rounds over all virtual services: first everything that adds capacity, then everything that
@@ -41,7 +41,7 @@ func (w *writer) newChange(v *virtual, have ipvsctl.Service, decision judge.Deci
 // that the table refuses must not keep another one in service whose checks fail.
 func (w *writer) carryOut(ctx context.Context, changes []*change) {
 	w.before()
-	for round := range ipvsctl.Rounds {
+	for round := range lvs.Rounds {
 		var steps []step
 		for _, c := range changes {
 			for i := range c.ops {
@@ -50,12 +50,12 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 				}
 			}
 		}
-		if round == ipvsctl.Rounds-1 && len(steps) > ipvsctl.Batch {
+		if round == lvs.Rounds-1 && len(steps) > lvs.Batch {
 			// the kernel searches its list of removed destinations from the latest on; another order would
 			// be slow
 			slices.Reverse(steps)
 		}
-		for batch := range slices.Chunk(steps, ipvsctl.Batch) {
+		for batch := range slices.Chunk(steps, lvs.Batch) {
 			w.send(ctx, batch)
 		}
 	}
@@ -63,8 +63,8 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 
 // takesOut reports whether an operation takes a server that is not up out of service, although the table refuses
 // another server. A server that is up stays, as does the fallback server: the refused one may have to replace it.
-func (c *change) takesOut(op *ipvsctl.Op) bool {
-	out := op.Kind == ipvsctl.DelDest || op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
+func (c *change) takesOut(op *lvs.Op) bool {
+	out := op.Kind == lvs.DelDest || op.Kind == lvs.EditDest && op.Dest.Weight == 0
 	s := c.v.serverAt(op.Dest.Addr)
 	return c.partly && out && s != nil && !s.IsUp()
 }
@@ -78,18 +78,18 @@ func (w *writer) send(ctx context.Context, batch []step) {
 		}
 		return
 	}
-	ops := make([]ipvsctl.Op, len(batch))
+	ops := make([]lvs.Op, len(batch))
 	for i, s := range batch {
 		ops[i] = *s.op
 	}
 	for i, err := range w.do(ctx, ops...) {
 		c, op := batch[i].of, ops[i]
 		switch {
-		case err == nil && op.Kind < ipvsctl.DelService:
+		case err == nil && op.Kind < lvs.DelService:
 			c.v.written = op.Settings
 		case err == nil:
-			c.v.Did(op.Dest, op.Kind == ipvsctl.DelDest)
-		case op.Kind == ipvsctl.EditService && !errors.Is(err, context.DeadlineExceeded) &&
+			c.v.Did(op.Dest, op.Kind == lvs.DelDest)
+		case op.Kind == lvs.EditService && !errors.Is(err, context.DeadlineExceeded) &&
 			!ipvsctl.IsMissing(err):
 			c.refused, c.v.settingsRejected, c.want.Settings = err, true, c.have.Settings
 		default:
@@ -102,13 +102,13 @@ func (w *writer) send(ctx context.Context, batch []step) {
 
 // refusesServer reports whether the table refuses to add or to edit a real server. A fallback server is not one:
 // without it the last server stays.
-func (c *change) refusesServer(op ipvsctl.Op, err error) bool {
-	return (op.Kind == ipvsctl.AddDest || op.Kind == ipvsctl.EditDest) && c.v.serverAt(op.Dest.Addr) != nil &&
+func (c *change) refusesServer(op lvs.Op, err error) bool {
+	return (op.Kind == lvs.AddDest || op.Kind == lvs.EditDest) && c.v.serverAt(op.Dest.Addr) != nil &&
 		!errors.Is(err, context.DeadlineExceeded) && !ipvsctl.IsMissing(err)
 }
 
 // do sends changes to the table, with a time limit.
-func (w *writer) do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (w *writer) do(ctx context.Context, ops ...lvs.Op) []error {
 	limited, ended := w.limit(ctx)
 	results := w.client.Do(limited, ops...)
 	for i, op := range ops {
@@ -119,6 +119,6 @@ func (w *writer) do(ctx context.Context, ops ...ipvsctl.Op) []error {
 }
 
 // last is the virtual service as it was last written.
-func (v *virtual) last() ipvsctl.Service {
-	return ipvsctl.Service{Key: v.key, Settings: v.written, Dests: slices.Clone(v.Have)}
+func (v *virtual) last() lvs.VirtualService {
+	return lvs.VirtualService{Key: v.key, Settings: v.written, Dests: slices.Clone(v.Have)}
 }

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // picky is a table that refuses one operation. It records how many operations each request had.
@@ -30,12 +30,12 @@ func (p *picky) tell(refuses string) (batches []int) {
 	return batches
 }
 
-func (p *picky) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (p *picky) Do(ctx context.Context, ops ...lvs.Op) []error {
 	p.mu.Lock()
 	p.batches = append(p.batches, len(ops))
 	refuses := p.refuses
 	p.mu.Unlock()
-	return each(ops, func(op ipvsctl.Op) error {
+	return each(ops, func(op lvs.Op) error {
 		if op.String() == refuses {
 			p.s.say("refused: " + op.String())
 			return errors.New("no")
@@ -207,7 +207,7 @@ func TestManyRemovalsGoBackwards(t *testing.T) {
 }
 
 func TestTheRemovalsOfOneBatchGoForwards(t *testing.T) {
-	several(t, ipvsctl.Batch, func(t *testing.T, s *scenario, _ *mute) {
+	several(t, lvs.Batch, func(t *testing.T, s *scenario, _ *mute) {
 		s.set(servers[1], "down")
 		time.Sleep(5 * time.Second)
 		if done, want := s.take(), "-d -t 10.1.0.1:80 -r 10.2.0.2:80"; done[0] != want {

@@ -18,6 +18,7 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -317,8 +318,8 @@ func BenchmarkObserve10k(b *testing.B) {
 	for _, v := range p.virtuals {
 		for _, s := range v.servers {
 			v.Have.Put(s.Dest)
-			table.client.Do(b.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: v.key, Settings: v.settings},
-				ipvsctl.Op{Kind: ipvsctl.AddDest, Key: v.key, Dest: s.Dest})
+			table.client.Do(b.Context(), lvs.Op{Kind: lvs.AddService, Key: v.key, Settings: v.settings},
+				lvs.Op{Kind: lvs.AddDest, Key: v.key, Dest: s.Dest})
 		}
 	}
 	for b.Loop() {

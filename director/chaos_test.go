@@ -308,23 +308,23 @@ func (c *chaos) order() {
 func (c *chaos) byHand() (touched netip.AddrPort) {
 	key := keyFor(c.virtual())
 	v, there := c.read()[key]
-	op := ipvsctl.Op{Key: key, Settings: v.Settings,
+	op := lvs.Op{Key: key, Settings: v.Settings,
 		Dest: lvs.Dest{Addr: c.touchedServer(), Forward: lvs.Route, Weight: uint32(c.rand.IntN(4))}}
 	if d, in := v.Dests.At(op.Dest.Addr); in {
 		op.Dest.Forward = d.Forward
 	}
 	switch c.rand.IntN(8) {
 	case 0:
-		op.Kind = ipvsctl.DelService
+		op.Kind = lvs.DelService
 	case 1:
-		op.Kind, op.Settings.Scheduler = ipvsctl.EditService, schedulers[c.rand.IntN(len(schedulers))]
+		op.Kind, op.Settings.Scheduler = lvs.EditService, schedulers[c.rand.IntN(len(schedulers))]
 	case 2:
-		op.Kind, op.Key = ipvsctl.AddService, keyFor(foreign)
+		op.Kind, op.Key = lvs.AddService, keyFor(foreign)
 		op.Settings.Scheduler, there = "rr", true
 	case 3, 4:
-		op.Kind = ipvsctl.DelDest
+		op.Kind = lvs.DelDest
 	default:
-		op.Kind = ipvsctl.AddDest
+		op.Kind = lvs.AddDest
 	}
 	if !there {
 		return touched
@@ -423,9 +423,9 @@ func (c *chaos) stop(cause error) {
 	if cause == nil {
 		c.oracle.claim(nil)
 		c.oracle.leftover(before)
-		if left := c.read(); ipvsctl.Format(left) != ipvsctl.Format(before) {
-			c.complain("stop left\n%sand should have left\n%s", ipvsctl.Format(left),
-				ipvsctl.Format(before))
+		if left := c.read(); lvs.Format(left) != lvs.Format(before) {
+			c.complain("stop left\n%sand should have left\n%s", lvs.Format(left),
+				lvs.Format(before))
 		}
 	}
 	if err := c.journal.Close(context.Background()); err != nil {
@@ -479,7 +479,7 @@ func (c *chaos) settle() {
 	c.compare()
 }
 
-func (c *chaos) read() ipvsctl.Table {
+func (c *chaos) read() lvs.Table {
 	c.t.Helper()
 	table, err := c.table.Read(c.t.Context())
 	if err != nil {
@@ -497,13 +497,13 @@ func (c *chaos) compare() {
 		c.t.Fatal(err)
 	}
 	for _, wrong := range slices.Concat(forgotten(now), untold(now, c.read()), c.oracle.atRest(c.read(), knows)) {
-		c.complain("at rest: %s, in\n%s", wrong, ipvsctl.Format(c.read()))
+		c.complain("at rest: %s, in\n%s", wrong, lvs.Format(c.read()))
 	}
 	c.compareAddresses(c.read())
 }
 
 // untold are virtual services of which the snapshot does not say what the table says: whether clients get anything.
-func untold(now *view.Snapshot, table ipvsctl.Table) (wrong []string) {
+func untold(now *view.Snapshot, table lvs.Table) (wrong []string) {
 	for _, v := range now.Virtuals {
 		serves := table[v.Key].Dests.Serve()
 		isOff := slices.ContainsFunc(v.Servers, func(s view.Server) bool { return s.State == "off" })

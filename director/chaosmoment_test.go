@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lab/always"
 	"ldirectord/lvs"
@@ -126,7 +125,7 @@ func (o *oracle) weighted(key lvs.Key, s section) (n int) {
 }
 
 // step is one change, with the moments before and after it.
-func (o *oracle) step(op ipvsctl.Op, s section, before, after ipvsctl.Service) *always.Step {
+func (o *oracle) step(op lvs.Op, s section, before, after lvs.VirtualService) *always.Step {
 	step := &always.Step{Before: o.moment(op.Key, s, before.Dests), After: o.moment(op.Key, s, after.Dests)}
 	knows := o.believes(op.Key)
 	step.Before.Backed, step.After.Backed = knows.Backed, knows.Backed

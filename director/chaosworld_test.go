@@ -192,23 +192,23 @@ type watched struct {
 
 var errRefused = errors.New("refused")
 
-func (w *watched) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (w *watched) Read(ctx context.Context) (lvs.Table, error) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, err
 	}
 	return w.Memory.Read(ctx)
 }
 
-func (w *watched) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
-	return each(ops, func(op ipvsctl.Op) error { return w.do(ctx, op) })
+func (w *watched) Do(ctx context.Context, ops ...lvs.Op) []error {
+	return each(ops, func(op lvs.Op) error { return w.do(ctx, op) })
 }
 
-func (w *watched) do(ctx context.Context, op ipvsctl.Op) error {
+func (w *watched) do(ctx context.Context, op lvs.Op) error {
 	w.o.noteLeftOut(op.Key)
 	if err := w.o.refuses(true); err != nil {
 		return err
 	}
-	if on := w.o.on(op.Key.Addr.Addr()); op.Kind == ipvsctl.DelService && on != "" {
+	if on := w.o.on(op.Key.Addr.Addr()); op.Kind == lvs.DelService && on != "" {
 		w.o.complain("%v: it is announced on %s", op, on)
 	}
 	before, _ := w.Memory.Read(ctx)
@@ -223,7 +223,7 @@ func (w *watched) do(ctx context.Context, op ipvsctl.Op) error {
 }
 
 // Services adds the connections of busy servers, and the packets of clients.
-func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+func (w *watched) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	if err := w.o.refuses(false); err != nil {
 		return nil, err
 	}

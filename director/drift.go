@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 )
@@ -65,7 +64,7 @@ func (w *writer) keepTimeouts(ctx context.Context) {
 }
 
 // noteCounters notes the counters of the servers from the table, and when they were read.
-func (w *writer) noteCounters(table ipvsctl.Table) {
+func (w *writer) noteCounters(table lvs.Table) {
 	interval := w.driftInterval()
 	for _, v := range w.virtuals {
 		counters := table[v.key].Counters
@@ -81,7 +80,7 @@ func (w *writer) noteCounters(table ipvsctl.Table) {
 
 // notice reports external changes once. Such a change of a server is kept until the server's next change of state or a
 // reload, unless a file in maintenancedir or the directive repair forbids it.
-func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
+func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 	if have.Key != v.key {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
 		v.placed = false
@@ -89,20 +88,20 @@ func (w *writer) notice(v *virtual, was, have ipvsctl.Service) {
 		return
 	}
 	empties := v.beside != "" && !v.Have.Serve()
-	ops := ipvsctl.DiffService(was, have)
-	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
+	ops := lvs.DiffService(was, have)
+	slices.SortStableFunc(ops, func(a, b lvs.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {
 		what, addr := fmt.Sprintf("has weight %d", op.Dest.Weight), op.Dest.Addr
 		switch op.Kind {
-		case ipvsctl.EditService:
+		case lvs.EditService:
 			w.tell.override(v, netip.AddrPort{}, "the virtual service was changed; restoring it")
 			continue
-		case ipvsctl.AddDest:
+		case lvs.AddDest:
 			what = "was added"
-		case ipvsctl.DelDest:
+		case lvs.DelDest:
 			what = "was removed"
 		}
-		v.byHand(&w.tell, addr, op.Kind != ipvsctl.DelDest, empties, what)
+		v.byHand(&w.tell, addr, op.Kind != lvs.DelDest, empties, what)
 	}
 }
 

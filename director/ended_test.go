@@ -10,6 +10,7 @@ import (
 
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // endingTable is a table whose first reading, or first change, ends the daemon.
@@ -19,14 +20,14 @@ type endingTable struct {
 	atChange bool
 }
 
-func (e *endingTable) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (e *endingTable) Read(ctx context.Context) (lvs.Table, error) {
 	if !e.atChange {
 		e.end()
 	}
 	return e.Memory.Read(ctx)
 }
 
-func (e *endingTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (e *endingTable) Do(ctx context.Context, ops ...lvs.Op) []error {
 	e.end()
 	return e.Memory.Do(ctx, ops...)
 }
@@ -61,7 +62,7 @@ func TestAnEndDuringTheStartIsNoFailure(t *testing.T) {
 // hangingTable makes no change, and hangingMarks sets no rules, until the caller gives up.
 type hangingTable struct{ *ipvsctl.Memory }
 
-func (hangingTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (hangingTable) Do(ctx context.Context, ops ...lvs.Op) []error {
 	<-ctx.Done()
 	return slices.Repeat([]error{ctx.Err()}, len(ops))
 }

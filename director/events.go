@@ -10,34 +10,34 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/history"
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
 // op reports a change of the table in the words that log watchers know.
-func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
+func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	s, step := v.serverAt(op.Dest.Addr), false
 	c := Change{user: user{v: v, s: s}}
 	c.Virtual, c.Weight = v.cfg.ID, int(op.Dest.Weight)
 	if s != nil && err == nil {
-		step = op.Kind == ipvsctl.EditDest && s.steps && !s.Turned && !s.Rerouted
+		step = op.Kind == lvs.EditDest && s.steps && !s.Turned && !s.Rerouted
 		s.steps = false
 	}
 	if s != nil && !step {
 		c.Past = [...]history.Kind{
-			ipvsctl.AddDest: history.Add, ipvsctl.EditDest: history.Edit, ipvsctl.DelDest: history.Remove,
+			lvs.AddDest: history.Add, lvs.EditDest: history.Edit, lvs.DelDest: history.Remove,
 		}[op.Kind]
 	}
 	switch {
 	case step: // only the beginning and the end have a log line
 	case err != nil:
 		c.Note = err.Error()
-	case op.Kind == ipvsctl.AddService:
+	case op.Kind == lvs.AddService:
 		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.name)
-	case op.Kind == ipvsctl.EditService:
+	case op.Kind == lvs.EditService:
 		c.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.name)
-	case op.Kind == ipvsctl.DelService:
+	case op.Kind == lvs.DelService:
 		c.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.told.purge(), v.name)
 	default:
 		t.destOp(v, op, &c.Event)
@@ -45,7 +45,7 @@ func (t *teller) op(v *virtual, op ipvsctl.Op, err error) {
 	t.tell(c)
 }
 
-func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
+func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 	if sayLeaving(v, op, e) {
 		return
 	}
@@ -69,12 +69,12 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 	down := s != nil && s.State() == health.Down
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
-	case ipvsctl.AddDest:
+	case lvs.AddDest:
 		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
 		if kind == "real" && down && t.global.ReaddQuiescent {
 			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
 		}
-	case ipvsctl.EditDest:
+	case lvs.EditDest:
 		if kind == "real" && s != nil && (s.IsDraining() || s.Rerouted) && op.Dest.Weight == 0 {
 			e.Say(notify.Drained, "Drained real server: %s (%s) (Weight set to 0)",
 				tableName(table, name), v.called())
@@ -87,7 +87,7 @@ func (t *teller) destOp(v *virtual, op ipvsctl.Op, e *notify.Event) {
 			e.Say(notify.Quiescent, "Quiescent %s server: %s (%s) (Weight set to 0)",
 				kind, tableName(table, name), v.name)
 		}
-	case ipvsctl.DelDest:
+	case lvs.DelDest:
 		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.name)
 		if s == nil && !e.Fallback {
 			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.told.purge(), table, v.name)
@@ -124,9 +124,9 @@ func tableName(table, configured string) string {
 }
 
 // sayLeaving reports a change of a leaving server.
-func sayLeaving(v *virtual, op ipvsctl.Op, e *notify.Event) bool {
-	l, drains := v.Leaver(op.Dest.Addr), op.Kind == ipvsctl.EditDest && op.Dest.Weight == 0
-	if l == nil || !drains && op.Kind != ipvsctl.DelDest {
+func sayLeaving(v *virtual, op lvs.Op, e *notify.Event) bool {
+	l, drains := v.Leaver(op.Dest.Addr), op.Kind == lvs.EditDest && op.Dest.Weight == 0
+	if l == nil || !drains && op.Kind != lvs.DelDest {
 		return false
 	}
 	e.Real = l.Addr.String()
@@ -218,11 +218,11 @@ func (t *teller) guard(v *virtual, kind notify.Kind, does, more string) {
 }
 
 // isFallback reports whether a change concerns the fallback server. Its address may also be that of a real server, s.
-func (v *virtual) isFallback(op ipvsctl.Op, s *server) bool {
+func (v *virtual) isFallback(op lvs.Op, s *server) bool {
 	switch {
 	case v.FallbackAt(op.Dest.Addr) < 0:
 		return false
-	case op.Kind == ipvsctl.DelDest:
+	case op.Kind == lvs.DelDest:
 		return s == nil || v.FallbackIn
 	default:
 		return op.Dest.Weight > 0 && !v.ServedBy(op.Dest.Addr)

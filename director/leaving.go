@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 	"ldirectord/view"
 )
 
@@ -60,7 +60,7 @@ func (r *records) keep(now []judge.Record) {
 
 // mayServe reports whether a server that moved away was in service when the previous daemon ended, by the table, or was
 // in maintenance.
-func (all *leavers) mayServe(s *server, found ipvsctl.Service) bool {
+func (all *leavers) mayServe(s *server, found lvs.VirtualService) bool {
 	_, serves := found.Dests.At(s.Dest.Addr)
 	for _, l := range all.last {
 		if l.Key == found.Key && l.Addr == s.Dest.Addr {

@@ -14,7 +14,6 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -23,7 +22,7 @@ import (
 
 // begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail. It
 // purges unconfigured destinations of our virtual services.
-func (d *Director) begin(ctx context.Context, p *Plan, f folder, have ipvsctl.Table) {
+func (d *Director) begin(ctx context.Context, p *Plan, f folder, have lvs.Table) {
 	d.tell.status, d.global = lvs.StatusStarting, &p.Config.Global
 	var former []*virtual
 	for _, key := range d.deps.Former {

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 )
 
 // This file records what changes the weights of servers, for the next daemon.
@@ -65,7 +65,7 @@ func (all *movers) record(ends bool) {
 
 // resume continues where the previous daemon ended. A weight in the table that does not fit was changed by hand in the
 // meantime. A record that is not ours has no meaning for our servers.
-func (all *movers) resume(have ipvsctl.Table) {
+func (all *movers) resume(have lvs.Table) {
 	virtuals := byKey(all.virtuals)
 	for _, m := range all.last {
 		v := virtuals[m.Key]

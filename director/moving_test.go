@@ -29,14 +29,14 @@ type counting struct {
 	reads   int
 }
 
-func (c *counting) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (c *counting) Do(ctx context.Context, ops ...lvs.Op) []error {
 	c.mu.Lock()
 	c.ops, c.largest = c.ops+len(ops), max(c.largest, len(ops))
 	c.mu.Unlock()
 	return c.Memory.Do(ctx, ops...)
 }
 
-func (c *counting) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (c *counting) Read(ctx context.Context) (lvs.Table, error) {
 	c.mu.Lock()
 	c.reads++
 	c.mu.Unlock()
@@ -122,7 +122,7 @@ func TestManyClimbAtOnce(t *testing.T) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 			ops, largest, reads := table.took()
-			if ops > 2500 || largest > ipvsctl.Batch || reads > 1 || i > 1 && (ops != 2500 || largest < ipvsctl.Batch) {
+			if ops > 2500 || largest > lvs.Batch || reads > 1 || i > 1 && (ops != 2500 || largest < lvs.Batch) {
 				t.Errorf("second %d: %d operations, %d at once, %d readings", i, ops, largest, reads)
 			}
 		}
@@ -197,7 +197,7 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 		for i := range now.ours[0].Servers {
 			now.ours[0].Servers[i].Assume()
 		}
-		next.resume(ipvsctl.Table{v.key: {Key: v.key, Dests: v.Have}})
+		next.resume(lvs.Table{v.key: {Key: v.key, Dests: v.Have}})
 		for i := range v.Servers {
 			had, has := &v.Servers[i], &now.ours[0].Servers[i]
 			if has.Memory != had.Memory || has.Asks() != had.Asks() {

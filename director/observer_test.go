@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 )
 
@@ -125,7 +124,7 @@ func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 		time.Sleep(time.Minute - maxQuiet*observeInterval)
 		s.take()
 		key := snapshotOf(t, s.director).Virtuals[0].Key
-		s.table.Memory.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelDest, Key: key, Dest: lvs.Dest{Addr: servers[0]}})
+		s.table.Memory.Do(t.Context(), lvs.Op{Kind: lvs.DelDest, Key: key, Dest: lvs.Dest{Addr: servers[0]}})
 		time.Sleep(2 * observeInterval)
 		if got := snapshotOf(t, s.director).Virtuals[0].Servers[0].Suspected; got != "" {
 			t.Errorf("removed from the table, it is still suspected: %q", got)

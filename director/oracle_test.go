@@ -99,12 +99,12 @@ func (o *oracle) take(f file) {
 }
 
 // hand records a change by hand.
-func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
+func (o *oracle) hand(op lvs.Op, before lvs.VirtualService) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	at := spot{op.Key, op.Dest.Addr}
 	o.troubled, o.unseen[at], o.foreign = time.Now(), true, o.foreign || op.Key.Addr == foreign
-	if op.Kind < ipvsctl.AddDest {
+	if op.Kind < lvs.AddDest {
 		for _, all := range o.drainers() {
 			maps.DeleteFunc(all, func(at spot, _ time.Time) bool { return at.key == op.Key })
 		}
@@ -121,7 +121,7 @@ func (o *oracle) hand(op ipvsctl.Op, before ipvsctl.Service) {
 		o.byHand[at] = anyRest
 	}
 	switch {
-	case op.Kind == ipvsctl.DelDest || op.Dest.Weight == 0:
+	case op.Kind == lvs.DelDest || op.Dest.Weight == 0:
 		delete(o.putIn, at)
 	case before.Dests.Weight(at.addr) == 0:
 		o.putIn[at] = true
@@ -142,7 +142,7 @@ const (
 
 // settle finds, after a quiet time, which changes by hand may no longer stay. A file in maintenancedir ends all of
 // them, except the removal of a server that is out.
-func (o *oracle) settle(table ipvsctl.Table, knows believed) {
+func (o *oracle) settle(table lvs.Table, knows believed) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.unseen)
@@ -221,7 +221,7 @@ func (o *oracle) rest(p part) {
 }
 
 // leftover removes from a table what a stop removes: what cleanstop says, and what is not configured.
-func (o *oracle) leftover(table ipvsctl.Table) {
+func (o *oracle) leftover(table lvs.Table) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, addr := range virtuals {

@@ -3,7 +3,6 @@ package director
 import (
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 )
@@ -21,11 +20,11 @@ func (o *oracle) mayBeHeld(key lvs.Key, s section, e entry) bool {
 }
 
 // noteGone records which server the daemon takes out of service, or puts in.
-func (o *oracle) noteGone(op ipvsctl.Op, before, after ipvsctl.Service) {
+func (o *oracle) noteGone(op lvs.Op, before, after lvs.VirtualService) {
 	at := spot{op.Key, op.Dest.Addr}
 	delete(o.putIn, at)
 	switch {
-	case op.Kind < ipvsctl.AddDest:
+	case op.Kind < lvs.AddDest:
 	case after.Dests.Weight(op.Dest.Addr) > 0:
 		delete(o.gone, at)
 	case before.Dests.Weight(op.Dest.Addr) > 0:
@@ -34,7 +33,7 @@ func (o *oracle) noteGone(op ipvsctl.Op, before, after ipvsctl.Service) {
 }
 
 // isByChecks reports whether only checks can have taken a server out: nothing else is under way, and the guard counts.
-func (o *oracle) isByChecks(op ipvsctl.Op, s section) bool {
+func (o *oracle) isByChecks(op lvs.Op, s section) bool {
 	if len(o.files) > 1 || o.role != inService || o.refusal != nothing || time.Since(o.troubled) < guardQuiet {
 		return false
 	}

@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
+	"ldirectord/lvs"
 )
 
 // A fallback server that was removed by hand may stay out while no server can serve. Results of checks at the former
@@ -26,7 +26,7 @@ func TestOracleKnowsWhatServesInsteadOfTheFallbackServer(t *testing.T) {
 		key := keyFor(virtuals[0])
 		at, knows := spot{key, sorry}, believed{key: {Section: &judge.Section{}}}
 		o.byHand[at] = anyRest
-		table := ipvsctl.Table{key: {Key: key, Dests: nil}}
+		table := lvs.Table{key: {Key: key, Dests: nil}}
 		o.settle(table, knows)
 		for _, a := range homes["web1"] {
 			o.set(a, refusing)

@@ -4,20 +4,19 @@ import (
 	"fmt"
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/lab/always"
 	"ldirectord/lvs"
 )
 
 // judge checks one change that a daemon made, and returns what is wrong with it.
-func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
+func (o *oracle) judge(op lvs.Op, before, after lvs.VirtualService) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	at := spot{op.Key, op.Dest.Addr}
 	o.note("         " + op.String())
 	defer o.noteGone(op, before, after)
 	defer o.noteZero(op, after)
-	if op.Kind == ipvsctl.DelDest {
+	if op.Kind == lvs.DelDest {
 		defer delete(o.mustStay, at)
 	}
 	defer delete(o.unseen, at)
@@ -27,7 +26,7 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 	if op.Dest.Addr == sorry {
 		defer func() { o.sorryIn[op.Key] = after.Dests.Weight(sorry) > 0 }()
 	}
-	if op.Kind == ipvsctl.DelService && o.role != inService {
+	if op.Kind == lvs.DelService && o.role != inService {
 		o.sorryIn[op.Key] = false
 		return ""
 	}
@@ -48,9 +47,9 @@ func (o *oracle) judge(op ipvsctl.Op, before, after ipvsctl.Service) string {
 }
 
 // wrong returns what is wrong with a change if the section is this one.
-func (o *oracle) wrong(op ipvsctl.Op, s section, before, after ipvsctl.Service) string {
-	if op.Kind < ipvsctl.AddDest {
-		return map[bool]string{true: "it is configured"}[op.Kind == ipvsctl.DelService]
+func (o *oracle) wrong(op lvs.Op, s section, before, after lvs.VirtualService) string {
+	if op.Kind < lvs.AddDest {
+		return map[bool]string{true: "it is configured"}[op.Kind == lvs.DelService]
 	}
 	wrong := ""
 	o.step(op, s, before, after).Ask(func(n int, what string) {
@@ -60,7 +59,7 @@ func (o *oracle) wrong(op ipvsctl.Op, s section, before, after ipvsctl.Service) 
 		return wrong
 	}
 	e, _ := s.entry(op.Dest.Addr)
-	waits := op.Kind == ipvsctl.EditDest && op.Dest.Forward == lvs.Masq && !e.masq // to change to gate
+	waits := op.Kind == lvs.EditDest && op.Dest.Forward == lvs.Masq && !e.masq // to change to gate
 	goes := before.Dests.Weight(op.Dest.Addr) > 0 && after.Dests.Weight(op.Dest.Addr) == 0
 	if goes && !waits && !e.backup && o.mustBrake(op.Key, s, op.Dest.Addr) {
 		return "taken out though all servers fail only through the virtual address"
@@ -69,7 +68,7 @@ func (o *oracle) wrong(op ipvsctl.Op, s section, before, after ipvsctl.Service) 
 }
 
 // atRest returns what is wrong after a quiet time.
-func (o *oracle) atRest(table ipvsctl.Table, knows believed) (wrong []string) {
+func (o *oracle) atRest(table lvs.Table, knows believed) (wrong []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
@@ -81,9 +80,9 @@ func (o *oracle) atRest(table ipvsctl.Table, knows believed) (wrong []string) {
 	for addr, s := range o.files[0] {
 		key := keyFor(addr)
 		have, in := table[key]
-		want := ipvsctl.Service{Key: key, Settings: ipvsctl.Settings{Scheduler: s.scheduler}, Dests: have.Dests}
+		want := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: s.scheduler}, Dests: have.Dests}
 		if !in || knows[key] == nil ||
-			ipvsctl.Format(ipvsctl.Table{key: have}) != ipvsctl.Format(ipvsctl.Table{key: want}) {
+			lvs.Format(lvs.Table{key: have}) != lvs.Format(lvs.Table{key: want}) {
 			add("%v is not in the table as configured", key)
 			continue
 		}

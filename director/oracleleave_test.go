@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/lab/always"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -28,10 +27,10 @@ func (o *oracle) carry(a netip.AddrPort) (begin bool) {
 func (o *oracle) drainers() []map[spot]time.Time { return []map[spot]time.Time{o.mustStay, o.atZero} }
 
 // noteZero records that the daemon gives a server weight 0. Without draintime it stays as long as its connections.
-func (o *oracle) noteZero(op ipvsctl.Op, after ipvsctl.Service) {
+func (o *oracle) noteZero(op lvs.Op, after lvs.VirtualService) {
 	at := spot{op.Key, op.Dest.Addr}
 	d, in := after.Dests.At(at.addr)
-	if _, was := o.atZero[at]; op.Kind < ipvsctl.AddDest || was && in && d.Weight == 0 {
+	if _, was := o.atZero[at]; op.Kind < lvs.AddDest || was && in && d.Weight == 0 {
 		return
 	}
 	delete(o.atZero, at)
@@ -49,7 +48,7 @@ func (s section) drains() time.Duration {
 
 // leave records which servers leave with another file. The daemon began to read it at began, and before is the table
 // then.
-func (o *oracle) leave(next file, before ipvsctl.Table, began time.Time) {
+func (o *oracle) leave(next file, before lvs.Table, began time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	may, must := map[spot]time.Time{}, map[spot]time.Time{}

@@ -12,7 +12,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -117,8 +116,8 @@ func keysOf(virtuals []*virtual) []lvs.Key {
 
 // Preview is the table of the plan if every server passes its checks, with these orders. With slowstart, servers that
 // join others in service have their first weight.
-func (p *Plan) Preview(given orders.All, have ipvsctl.Table) ipvsctl.Table {
-	t := ipvsctl.Table{}
+func (p *Plan) Preview(given orders.All, have lvs.Table) lvs.Table {
+	t := lvs.Table{}
 	for _, v := range p.virtuals {
 		now := judge.Case{Section: v.Section, State: v.State.Clone()}
 		if now.Have = (lvs.Dests{}); v.SlowStart > 0 {
@@ -128,7 +127,7 @@ func (p *Plan) Preview(given orders.All, have ipvsctl.Table) ipvsctl.Table {
 			now.Servers[s.At].AssumeAll(health.Assume(health.Up))
 			now.Servers[s.At].Ordered(decisive(orderOf(given, v, s)))
 		}
-		t[v.key] = ipvsctl.Service{Key: v.key, Settings: v.settings,
+		t[v.key] = lvs.VirtualService{Key: v.key, Settings: v.settings,
 			Dests: lvs.DestsOf(judge.Decide(now, time.Unix(1, 0)).Places)}
 	}
 	return t

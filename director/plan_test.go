@@ -10,7 +10,6 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/parser"
@@ -65,7 +64,7 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if len(found) > 0 {
 				t.Fatal(found)
 			}
-			if got := ipvsctl.Format(p.Preview(nil, nil)); got != c.want {
+			if got := lvs.Format(p.Preview(nil, nil)); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
 			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != key.ID() {
@@ -85,7 +84,7 @@ func TestAPreviewFollowsOrders(t *testing.T) {
 	for real, o := range map[string]orders.Order{"10.2.0.1:80": {Kind: orders.Drain}, "10.2.0.2:80": {Kind: orders.Maint}, "10.2.0.3:80": {Kind: orders.Weigh, Weight: 7}} {
 		given[lvs.At("tcp:10.1.0.1:80", real)] = o
 	}
-	if got, want := ipvsctl.Format(p.Preview(given, nil)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
+	if got, want := lvs.Format(p.Preview(given, nil)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	if got := p.virtuals[0].servers[0].ordered(); got != (orders.Order{}) {

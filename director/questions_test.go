@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -182,7 +181,7 @@ func TestChangesOfTheFallbackServer(t *testing.T) {
 	s := serverOf(lvs.Dest{Addr: someAddr, Weight: 4})
 	for _, c := range []struct {
 		what       string
-		kind       ipvsctl.OpKind
+		kind       lvs.OpKind
 		weight     uint32
 		state      health.State
 		drained    bool
@@ -190,13 +189,13 @@ func TestChangesOfTheFallbackServer(t *testing.T) {
 		real       *server
 		want       bool
 	}{
-		{"added, the server is down", ipvsctl.AddDest, 1, health.Down, false, false, s, true},
-		{"added, the server is up", ipvsctl.AddDest, 1, health.Up, false, false, s, false},
-		{"added, the server is drained", ipvsctl.AddDest, 1, health.Up, true, false, s, true},
-		{"added with weight 0", ipvsctl.AddDest, 0, health.Down, false, false, s, false},
-		{"removed, the fallback server was in", ipvsctl.DelDest, 0, health.Down, false, true, s, true},
-		{"removed, it was not in", ipvsctl.DelDest, 0, health.Down, false, false, s, false},
-		{"removed, no server is there", ipvsctl.DelDest, 0, health.Down, false, false, nil, true},
+		{"added, the server is down", lvs.AddDest, 1, health.Down, false, false, s, true},
+		{"added, the server is up", lvs.AddDest, 1, health.Up, false, false, s, false},
+		{"added, the server is drained", lvs.AddDest, 1, health.Up, true, false, s, true},
+		{"added with weight 0", lvs.AddDest, 0, health.Down, false, false, s, false},
+		{"removed, the fallback server was in", lvs.DelDest, 0, health.Down, false, true, s, true},
+		{"removed, it was not in", lvs.DelDest, 0, health.Down, false, false, s, false},
+		{"removed, no server is there", lvs.DelDest, 0, health.Down, false, false, nil, true},
 	} {
 		v := virtualOf(&parser.Virtual{})
 		if c.real != nil {
@@ -204,11 +203,11 @@ func TestChangesOfTheFallbackServer(t *testing.T) {
 			v.Servers[0].Ordered(decisive(ordersIf(c.drained, lvs.Backend{})[lvs.Backend{}]))
 		}
 		v.Fallbacks, v.FallbackIn = []*judge.Member{{Dest: fallback}}, c.fallbackIn
-		if got := v.isFallback(ipvsctl.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},
+		if got := v.isFallback(lvs.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},
 			c.real); got != c.want {
 			t.Errorf("%s: counts as a change of the fallback server: %v", c.what, got)
 		}
-		if v.isFallback(ipvsctl.Op{Kind: c.kind}, nil) {
+		if v.isFallback(lvs.Op{Kind: c.kind}, nil) {
 			t.Errorf("%s: a change of another address counts as one of the fallback server", c.what)
 		}
 	}

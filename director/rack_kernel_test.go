@@ -12,6 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
@@ -23,7 +24,7 @@ type timedTable struct {
 	last    time.Time
 }
 
-func (tt *timedTable) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (tt *timedTable) Do(ctx context.Context, ops ...lvs.Op) []error {
 	results := tt.Client.Do(ctx, ops...)
 	tt.mu.Lock()
 	defer tt.mu.Unlock()

@@ -8,14 +8,14 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/notify"
 )
 
 // sync decides every virtual service that is due and updates the table. It starts from the last write, so that one
 // change is one request. It reads the table only if the last write is unknown, or if a change shows that the table
 // differs. Then it removes virtual services that are no longer configured. Have, if not nil, is the table as just read.
-func (w *writer) sync(ctx context.Context, have ipvsctl.Table) {
+func (w *writer) sync(ctx context.Context, have lvs.Table) {
 	var changes []*change
 	var unknown []*virtual
 	now := time.Now()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
@@ -123,7 +122,7 @@ func TestTheReasonOfAChange(t *testing.T) {
 		s.maintenance = file
 		s.Maintained(file != "")
 		e := notify.Event{}
-		d.tell.destOp(v, ipvsctl.Op{Kind: ipvsctl.EditDest, Dest: s.Dest}, &e)
+		d.tell.destOp(v, lvs.Op{Kind: lvs.EditDest, Dest: s.Dest}, &e)
 		if e.Reason != want {
 			t.Errorf("with file %q: %q, want %q", file, e.Reason, want)
 		}

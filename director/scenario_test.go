@@ -626,13 +626,13 @@ func (s *scenario) set(a netip.AddrPort, how string) {
 // -r R.
 func (s *scenario) hand(words []string) {
 	s.t.Helper()
-	op := ipvsctl.Op{
-		Kind: map[string]ipvsctl.OpKind{
-			"-A": ipvsctl.AddService, "-E": ipvsctl.EditService, "-D": ipvsctl.DelService,
-			"-a": ipvsctl.AddDest, "-e": ipvsctl.EditDest, "-d": ipvsctl.DelDest,
+	op := lvs.Op{
+		Kind: map[string]lvs.OpKind{
+			"-A": lvs.AddService, "-E": lvs.EditService, "-D": lvs.DelService,
+			"-a": lvs.AddDest, "-e": lvs.EditDest, "-d": lvs.DelDest,
 		}[words[0]],
 		Key:      lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(words[2])},
-		Settings: ipvsctl.Settings{Scheduler: "wrr", Netmask: 0xffffffff},
+		Settings: lvs.Settings{Scheduler: "wrr", Netmask: 0xffffffff},
 		Dest:     lvs.Dest{Forward: lvs.Route, Weight: 1},
 	}
 	for i := 3; i < len(words); i++ {
@@ -661,20 +661,20 @@ type recorder struct {
 	carries map[netip.AddrPort]lvs.Counters // guarded by s.mu
 }
 
-func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	r.looks.Add(1)
 	table, err := r.Memory.Services(ctx, keys...)
 	return r.carry(table), err
 }
 
 // Read returns the connections too, as the kernel does.
-func (r *recorder) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (r *recorder) Read(ctx context.Context) (lvs.Table, error) {
 	table, err := r.Memory.Read(ctx)
 	return r.carry(table), err
 }
 
 // carry adds the scenario's connections to a table.
-func (r *recorder) carry(table ipvsctl.Table) ipvsctl.Table {
+func (r *recorder) carry(table lvs.Table) lvs.Table {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	for key, service := range table {
@@ -687,8 +687,8 @@ func (r *recorder) carry(table ipvsctl.Table) ipvsctl.Table {
 	return table
 }
 
-func (r *recorder) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
-	return each(ops, func(op ipvsctl.Op) error {
+func (r *recorder) Do(ctx context.Context, ops ...lvs.Op) []error {
+	return each(ops, func(op lvs.Op) error {
 		if r.broken.Load() {
 			return fmt.Errorf("%s: no answer", op)
 		}
@@ -698,7 +698,7 @@ func (r *recorder) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
 }
 
 // each makes changes one after the other.
-func each(ops []ipvsctl.Op, do func(ipvsctl.Op) error) (results []error) {
+func each(ops []lvs.Op, do func(lvs.Op) error) (results []error) {
 	for _, op := range ops {
 		results = append(results, do(op))
 	}

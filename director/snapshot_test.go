@@ -15,7 +15,6 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/orders"
@@ -99,7 +98,7 @@ func TestASnapshotShowsWhatIsKnown(t *testing.T) {
 		if now.Overdue > 2*schedule.Tick {
 			t.Errorf("%v overdue", now.Overdue)
 		}
-		if done := now.Table; done[ipvsctl.AddService] != (view.Counts{Done: 2}) || done[ipvsctl.DelDest] != (view.Counts{Done: 1}) {
+		if done := now.Table; done[lvs.AddService] != (view.Counts{Done: 2}) || done[lvs.DelDest] != (view.Counts{Done: 1}) {
 			t.Errorf("operations %v", done)
 		}
 	})
@@ -161,7 +160,7 @@ func TestATableThatRefusesShowsUntilItDoesNot(t *testing.T) {
 		if web := now.Virtuals[0]; web.Written || web.Error != "-d -t 10.1.0.1:80 -r 10.2.0.1:80: no answer" {
 			t.Errorf("while the table refuses changes: %+v", web)
 		}
-		if failed := now.Table[ipvsctl.DelDest].Failed; failed < 2 {
+		if failed := now.Table[lvs.DelDest].Failed; failed < 2 {
 			t.Errorf("%d failures counted", failed)
 		}
 		s.table.broken.Store(false)

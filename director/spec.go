@@ -9,7 +9,6 @@ import (
 	"unique"
 
 	"ldirectord/checker"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/parser"
 )
@@ -99,23 +98,23 @@ func Catches(cfg *parser.Virtual, other lvs.Key) bool {
 	})
 }
 
-func settingsOf(cfg *parser.Virtual) (ipvsctl.Settings, error) {
-	s := ipvsctl.Settings{Scheduler: cfg.Scheduler, Netmask: ipvsctl.EachClient(cfg.IPv6)}
+func settingsOf(cfg *parser.Virtual) (lvs.Settings, error) {
+	s := lvs.Settings{Scheduler: cfg.Scheduler, Netmask: lvs.EachClient(cfg.IPv6)}
 	if cfg.SchedFlags != "" {
-		flags, err := ipvsctl.ParseSchedFlags(cfg.Scheduler, cfg.SchedFlags)
+		flags, err := lvs.ParseSchedFlags(cfg.Scheduler, cfg.SchedFlags)
 		if err != nil {
 			return s, &checker.SpecError{Directive: "schedflags", Err: err}
 		}
 		s.Flags |= flags
 	}
 	if cfg.OnePacket && cfg.Protocol == lvs.UDP {
-		s.Flags |= ipvsctl.OnePacket
+		s.Flags |= lvs.OnePacket
 	}
 	if cfg.Persistent <= 0 {
 		return s, nil
 	}
-	s.Flags |= ipvsctl.Persistent
-	s.Timeout = uint32(min(cfg.Persistent, ipvsctl.MaxTimeout))
+	s.Flags |= lvs.Persistent
+	s.Timeout = uint32(min(cfg.Persistent, lvs.MaxTimeout))
 	s.PEName = cfg.PEName
 	if cfg.Netmask != (parser.Netmask{}) {
 		s.Netmask = cfg.Netmask.Bits

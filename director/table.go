@@ -62,7 +62,7 @@ func (t *table) limit(ctx context.Context) (limited context.Context, ended func(
 }
 
 // read reads the whole table.
-func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
+func (t *table) read(ctx context.Context) (lvs.Table, error) {
 	limited, ended := t.limit(ctx)
 	have, err := t.client.Read(limited)
 	t.asked.Add(view.ReadTable, err)
@@ -71,7 +71,7 @@ func (t *table) read(ctx context.Context) (ipvsctl.Table, error) {
 }
 
 // counters reads virtual services with the counters of their destinations. Those that could not be read are missing.
-func (t *table) counters(ctx context.Context, keys ...lvs.Key) ipvsctl.Table {
+func (t *table) counters(ctx context.Context, keys ...lvs.Key) lvs.Table {
 	if len(keys) == 0 || t.silent() {
 		return nil
 	}

@@ -34,21 +34,21 @@ func (m *mute) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (m *mute) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (m *mute) Read(ctx context.Context) (lvs.Table, error) {
 	if err := m.wait(ctx); err != nil {
 		return nil, err
 	}
 	return m.recorder.Read(ctx)
 }
 
-func (m *mute) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+func (m *mute) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	if err := m.wait(ctx); err != nil {
 		return nil, err
 	}
 	return m.recorder.Services(ctx, keys...)
 }
 
-func (m *mute) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (m *mute) Do(ctx context.Context, ops ...lvs.Op) []error {
 	if err := m.wait(ctx); err != nil {
 		return slices.Repeat([]error{err}, len(ops))
 	}
@@ -207,7 +207,7 @@ type unreadable struct {
 	why atomic.Pointer[string]
 }
 
-func (u *unreadable) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (u *unreadable) Read(ctx context.Context) (lvs.Table, error) {
 	if why := u.why.Load(); why != nil {
 		return nil, errors.New(*why)
 	}
@@ -227,14 +227,14 @@ func (w *withoutIPVS) open() error {
 	return &ipvsctl.OpError{Op: "open", Err: syscall.ENOENT, Hint: "the module ip_vs can't be loaded"}
 }
 
-func (w *withoutIPVS) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (w *withoutIPVS) Read(ctx context.Context) (lvs.Table, error) {
 	if err := w.open(); err != nil {
 		return nil, err
 	}
 	return w.recorder.Read(ctx)
 }
 
-func (w *withoutIPVS) Do(ctx context.Context, ops ...ipvsctl.Op) []error {
+func (w *withoutIPVS) Do(ctx context.Context, ops ...lvs.Op) []error {
 	if err := w.open(); err != nil {
 		return slices.Repeat([]error{err}, len(ops))
 	}
@@ -253,7 +253,7 @@ func TestAKernelThatLosesIPVS(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		read := func() string {
 			t, _ := s.table.Memory.Read(s.t.Context()) // the memory can always be read
-			return ipvsctl.Format(t)
+			return lvs.Format(t)
 		}
 		before := read()
 		table.gone.Store(true)

@@ -7,7 +7,6 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/history"
-	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -21,7 +20,7 @@ type virtual struct {
 	cfg      *parser.Virtual
 	name     string // in the log: address:port, or the mark
 	key      lvs.Key
-	settings ipvsctl.Settings
+	settings lvs.Settings
 	servers  []*server // servers of the file, then servers that left it and stay, then servers that moved away
 	members  []*server // the servers in judge's order, including those that moved away and are no longer needed
 	earlier  []*server // former addresses of its servers, in a plan

@@ -33,16 +33,16 @@ type writer struct {
 
 // writing is the writer's notes on a virtual service.
 type writing struct {
-	written          ipvsctl.Settings // as last written to the table, while Known
-	retry            time.Time        // no retry before this time; zero after a success
-	backoff          time.Duration    // how long to wait after the next failure
-	lasts            time.Time        // until then the weights stay as they were decided; zero: longer
-	again            time.Time        // when it is due by time alone; zero: never
-	refused          string           // why the table refused the last change; "" after a success
-	dirty            bool             // it is due, see touch
-	placed           bool             // the table has it, as far as known
-	moves            bool             // the weight of a server changes
-	settingsRejected bool             // the table refuses only the settings
+	written          lvs.Settings  // as last written to the table, while Known
+	retry            time.Time     // no retry before this time; zero after a success
+	backoff          time.Duration // how long to wait after the next failure
+	lasts            time.Time     // until then the weights stay as they were decided; zero: longer
+	again            time.Time     // when it is due by time alone; zero: never
+	refused          string        // why the table refused the last change; "" after a success
+	dirty            bool          // it is due, see touch
+	placed           bool          // the table has it, as far as known
+	moves            bool          // the weight of a server changes
+	settingsRejected bool          // the table refuses only the settings
 }
 
 // sooner has it decided again by then.
@@ -57,7 +57,7 @@ func (n *writing) touch() { n.dirty = true }
 
 // follow updates the table. It reads the table first for virtual services whose entries are unknown. Have, if not nil,
 // is the table as it was just read.
-func (w *writer) follow(ctx context.Context, changes []*change, unknown []*virtual, have ipvsctl.Table) {
+func (w *writer) follow(ctx context.Context, changes []*change, unknown []*virtual, have lvs.Table) {
 	w.carryOut(ctx, changes)
 	for _, c := range changes {
 		if ipvsctl.IsMissing(c.err) {
@@ -70,7 +70,7 @@ func (w *writer) follow(ctx context.Context, changes []*change, unknown []*virtu
 }
 
 // followAsRead updates virtual services whose entries must be read first.
-func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have ipvsctl.Table) {
+func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have lvs.Table) {
 	if len(virtuals) == 0 || !w.mayAsk(ctx) {
 		return
 	}
@@ -91,7 +91,7 @@ func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have ipv
 }
 
 // found takes the entry of a virtual service as read, if there was one, and returns the change to make.
-func (w *writer) found(ctx context.Context, v *virtual, have ipvsctl.Service) *change {
+func (w *writer) found(ctx context.Context, v *virtual, have lvs.VirtualService) *change {
 	was, known := v.last(), v.Known
 	if v.Read(append(lvs.Dests{}, have.Dests...)); known {
 		w.notice(v, was, have)
@@ -164,7 +164,7 @@ func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) er
 
 // remove removes a virtual service from the table and reports these servers as removed.
 func (w *writer) remove(ctx context.Context, v *virtual, leaving ...*server) error {
-	op := ipvsctl.Op{Kind: ipvsctl.DelService, Key: v.key}
+	op := lvs.Op{Kind: lvs.DelService, Key: v.key}
 	if err := w.do(ctx, op)[0]; err != nil {
 		return err
 	}

@@ -13,12 +13,12 @@ import (
 )
 
 // rack is a table of services with four real servers each.
-func rack(services int, weight uint32) Table {
-	table := Table{}
+func rack(services int, weight uint32) lvs.Table {
+	table := lvs.Table{}
 	for s := range services {
 		key := lvs.Key{Protocol: lvs.TCP,
 			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(s / 250), byte(s % 250)}), 80)}
-		service := Service{Key: key, Settings: Settings{Scheduler: "rr"}}
+		service := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: "rr"}}
 		for d := range 4 {
 			addr := netip.AddrPortFrom(
 				netip.AddrFrom4([4]byte{10, byte(2 + d), byte(s / 250), byte(s % 250)}), 8080)
@@ -30,10 +30,10 @@ func rack(services int, weight uint32) Table {
 }
 
 // mobyDests changes destinations as moby/ipvs does: one at a time, and it waits for each answer.
-func mobyDests(t testing.TB, h *ipvs.Handle, ops []Op) {
+func mobyDests(t testing.TB, h *ipvs.Handle, ops []lvs.Op) {
 	t.Helper()
-	changes := map[OpKind]func(*ipvs.Service, *ipvs.Destination) error{
-		AddDest: h.NewDestination, EditDest: h.UpdateDestination, DelDest: h.DelDestination,
+	changes := map[lvs.OpKind]func(*ipvs.Service, *ipvs.Destination) error{
+		lvs.AddDest: h.NewDestination, lvs.EditDest: h.UpdateDestination, lvs.DelDest: h.DelDestination,
 	}
 	for _, op := range ops {
 		d := &ipvs.Destination{
@@ -63,14 +63,14 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 		none[key] = service
 	}
 	begun := time.Now()
-	apply(t, k, Diff(nil, none)...)
+	apply(t, k, lvs.Diff(nil, none)...)
 	t.Logf("a service is added in %v", time.Since(begun)/2500)
 	for _, step := range []struct {
 		name       string
-		have, want Table
+		have, want lvs.Table
 	}{{"add", none, up}, {"edit", up, down}, {"delete", down, none}, {"add again", none, up}} {
 		var batches, moby, slowBatch, slowMoby time.Duration
-		ops := Diff(step.have, step.want)
+		ops := lvs.Diff(step.have, step.want)
 		if step.name == "add again" {
 			// the kernel keeps a list of the destinations removed lately, and searches it from the last
 			// one on
@@ -94,7 +94,7 @@ func TestKernelChangesInBatchesCostLess(t *testing.T) {
 		}
 	}
 	begun = time.Now()
-	if left := Diff(apply(t, k), up); len(left) > 0 {
+	if left := lvs.Diff(apply(t, k), up); len(left) > 0 {
 		t.Errorf("%d differences, the first %s", len(left), left[0])
 	}
 	t.Logf("the table of 2,500 services with four destinations each is read in %v", time.Since(begun))

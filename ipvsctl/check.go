@@ -12,17 +12,17 @@ import (
 
 // Check refuses what ipvsadm or the kernel refuses, and what the kernel would misread. So both tables refuse the same.
 // Its errors wrap EINVAL or ERANGE.
-func (op Op) Check() error {
-	if op.Kind > DelDest {
+func Check(op lvs.Op) error {
+	if op.Kind > lvs.DelDest {
 		return invalid("unknown operation")
 	}
 	err := checkKey(op.Key)
 	switch op.Kind {
-	case AddService, EditService:
-		err = cmp.Or(err, op.Settings.check(op.Key))
-	case AddDest, EditDest:
+	case lvs.AddService, lvs.EditService:
+		err = cmp.Or(err, checkSettings(op.Settings, op.Key))
+	case lvs.AddDest, lvs.EditDest:
 		err = cmp.Or(err, checkDest(op.Dest, op.Key), checkAddr("destination", op.Dest.Addr))
-	case DelDest:
+	case lvs.DelDest:
 		err = cmp.Or(err, checkAddr("destination", op.Dest.Addr))
 	}
 	return err
@@ -68,18 +68,18 @@ func checkAddr(of string, addr netip.AddrPort) error {
 // IP_VS_SCHEDNAME_MAXLEN, IP_VS_PENAME_MAXLEN, each with a zero byte).
 const maxName = 15
 
-func (s Settings) check(k lvs.Key) error {
-	persistent := s.Flags&Persistent != 0
+func checkSettings(s lvs.Settings, k lvs.Key) error {
+	persistent := s.Flags&lvs.Persistent != 0
 	switch {
 	case len(s.Scheduler) > maxName || len(s.PEName) > maxName:
 		return invalid("a name of more than %d characters", maxName)
-	case persistent && (s.Timeout < 1 || s.Timeout > MaxTimeout):
-		return invalid("persistence of %d s, want 1 to %d", s.Timeout, MaxTimeout)
+	case persistent && (s.Timeout < 1 || s.Timeout > lvs.MaxTimeout):
+		return invalid("persistence of %d s, want 1 to %d", s.Timeout, lvs.MaxTimeout)
 	case persistent && k.IPv6 && (s.Netmask < 1 || s.Netmask > 128):
 		return invalid("granularity of a prefix of %d bits, want 1 to 128", s.Netmask)
 	case !persistent && k.Protocol != lvs.Mark && k.Addr.Port() == 0:
 		return invalid("port 0, every port, needs persistence")
-	case s.Flags&OnePacket != 0 && k.Protocol != lvs.UDP && k.Protocol != lvs.Mark:
+	case s.Flags&lvs.OnePacket != 0 && k.Protocol != lvs.UDP && k.Protocol != lvs.Mark:
 		return invalid("one-packet scheduling is for UDP")
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"ldirectord/lvs"
 )
 
 // TestKernelEditsKeepConnections keeps a connection open through a masquerading service during every kind of edit.
@@ -92,13 +94,13 @@ func TestKernelForeignServicesAreReadAndLeftAlone(t *testing.T) {
 	foreign := apply(t, k)
 	const text = "-A -t 10.9.0.1:80 -s sh -p 99 -b sh-port\n" +
 		"-a -t 10.9.0.1:80 -r 10.9.0.2:80 -i -w 70000 --tun-type gue --tun-port 6080 --tun-nocsum\n"
-	if got := Format(foreign); got != text {
+	if got := lvs.Format(foreign); got != text {
 		t.Fatalf("got\n%swant\n%s", got, text)
 	}
 	want := tableOf(t, "-A -t 10.1.0.1:80 -s rr", "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -m -w 1")
-	apply(t, k, Diff(foreign, want)...)
+	apply(t, k, lvs.Diff(foreign, want)...)
 	apply(t, k, removal(want)...)
-	if got := Format(apply(t, k)); got != text {
+	if got := lvs.Format(apply(t, k)); got != text {
 		t.Errorf("got\n%swant\n%s", got, text)
 	}
 }
@@ -110,12 +112,12 @@ func TestKernelReadsTenThousandDestinations(t *testing.T) {
 	k := openKernel(t)
 	want := manyDests()
 	start := time.Now()
-	have := apply(t, k, Diff(nil, want)...)
+	have := apply(t, k, lvs.Diff(nil, want)...)
 	made := time.Since(start)
 	start = time.Now()
 	apply(t, k)
 	t.Logf("%d services with 10,000 destinations: made in %v, read in %v", len(want), made, time.Since(start))
-	if left := Diff(have, want); len(left) > 0 {
+	if left := lvs.Diff(have, want); len(left) > 0 {
 		t.Errorf("%d differences, the first %s", len(left), left[0])
 	}
 }
@@ -124,7 +126,7 @@ func BenchmarkKernelRead10k(b *testing.B) {
 	needsIPVS(b)
 	namespace(b)
 	k := openKernel(b)
-	apply(b, k, Diff(nil, manyDests())...)
+	apply(b, k, lvs.Diff(nil, manyDests())...)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := k.Read(b.Context()); err != nil {

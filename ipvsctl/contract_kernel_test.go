@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 // needsIPVS skips a test where IPVS can't be used. When the test was asked for by name, that is a failure.
@@ -64,9 +66,9 @@ func openKernel(t testing.TB) *kernel {
 }
 
 // removal is the changes that remove all services of a table.
-func removal(t Table) (ops []Op) {
+func removal(t lvs.Table) (ops []lvs.Op) {
 	for _, key := range t.Keys() {
-		ops = append(ops, Op{Kind: DelService, Key: key})
+		ops = append(ops, lvs.Op{Kind: lvs.DelService, Key: key})
 	}
 	return ops
 }
@@ -93,7 +95,7 @@ func TestKernelAgreesWithIpvsadm(t *testing.T) {
 			}
 			namespace(t)
 			table := apply(t, openKernel(t), parseOps(t, append(slices.Clip(c.before), c.op)...)...)
-			if got, want := withoutThresholds(Format(table)), ipvsadm(t); got != want {
+			if got, want := withoutThresholds(lvs.Format(table)), ipvsadm(t); got != want {
 				t.Errorf("got\n%sipvsadm says\n%s", got, want)
 			}
 		})

@@ -373,7 +373,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 				after = c.before
 			}
 			table := apply(t, client)
-			if got, want := Format(table), text(after); got != want {
+			if got, want := lvs.Format(table), text(after); got != want {
 				t.Errorf("got\n%swant\n%s", got, want)
 			}
 		})
@@ -382,7 +382,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 		op := parseOp(t, "-A -f 1 -s rr")
 		op.Settings.Timeout, op.Settings.Netmask = 77, 0xff000000
 		got := apply(t, open(t), op)[op.Key].Settings
-		if want := (Settings{Scheduler: "rr", Netmask: EachClient(false)}); got != want {
+		if want := (lvs.Settings{Scheduler: "rr", Netmask: lvs.EachClient(false)}); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	})
@@ -392,7 +392,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 		ops := parseOps(t, "-A -f 1 -s rr", "-A -f 2 -s nope", "-E -f 3 -s rr", "-A -f 0 -s rr")
 		wrong := map[int]error{1: syscall.ENOENT, 3: syscall.EINVAL}
 		var want []string
-		for n := range 3 * Batch { // more than one send can carry
+		for n := range 3 * lvs.Batch { // more than one send can carry
 			dest := fmt.Sprintf("-a -f 3 -r 10.2.0.%d:0 -g -w 1", n)
 			switch n % 50 {
 			case 7:
@@ -413,7 +413,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 		}
 		slices.SortFunc(want,
 			func(a, b string) int { return parseOp(t, a).Dest.Addr.Compare(parseOp(t, b).Dest.Addr) })
-		if got, want := Format(apply(t, client)),
+		if got, want := lvs.Format(apply(t, client)),
 			text(append([]string{"-A -f 1 -s rr", "-A -f 3 -s rr"}, want...)); got != want {
 			t.Errorf("got\n%swant\n%s", got, want)
 		}
@@ -422,7 +422,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 		client := open(t)
 		do(t, client, parseOp(t, "-A -f 1 -s rr"))
 		gone := slices.Repeat(parseOps(t, "-e -f 1 -r 10.2.0.1:0 -g -w 1", "-d -f 1 -r 10.2.0.1:0",
-			"-d -f 2 -r 10.2.0.1:0"), 2*Batch)
+			"-d -f 2 -r 10.2.0.1:0"), 2*lvs.Batch)
 		for i, err := range client.Do(context.Background(), gone...) {
 			if want := []error{syscall.ENOENT, syscall.ENOENT, syscall.ESRCH}[i%3]; !errors.Is(err, want) {
 				t.Fatalf("%d: %s: got %v, want %v", i, gone[i], err, want)
@@ -441,7 +441,7 @@ func testContract(t *testing.T, open func(*testing.T) Client) {
 			}
 		}
 		if table := apply(t, client); len(table) > 0 {
-			t.Errorf("there is\n%s", Format(table))
+			t.Errorf("there is\n%s", lvs.Format(table))
 		}
 	})
 }
@@ -462,17 +462,17 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 func TestChangesThatMakeNoSenseAreRefused(t *testing.T) {
 	good := parseOp(t, "-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 1")
 	zoned := netip.MustParseAddrPort("[fe80::1%eth0]:80")
-	for name, spoil := range map[string]func(*Op){
-		"kind":                   func(op *Op) { op.Kind = DelDest + 1 },
-		"protocol":               func(op *Op) { op.Key.Protocol = 1 },
-		"address with a mark":    func(op *Op) { op.Key.Mark = 1 },
-		"mark with an address":   func(op *Op) { op.Key.Protocol, op.Key.Mark = lvs.Mark, 1 },
-		"family":                 func(op *Op) { op.Key.IPv6 = true },
-		"no address":             func(op *Op) { op.Key.Addr = netip.AddrPort{} },
-		"zone":                   func(op *Op) { op.Key.Addr, op.Key.IPv6, op.Dest.Forward = zoned, true, lvs.Tunnel },
-		"no destination address": func(op *Op) { op.Dest.Addr = netip.AddrPort{} },
-		"removal of no address":  func(op *Op) { op.Kind, op.Dest.Addr = DelDest, netip.AddrPort{} },
-		"method":                 func(op *Op) { op.Dest.Forward = lvs.Route + 1 },
+	for name, spoil := range map[string]func(*lvs.Op){
+		"kind":                   func(op *lvs.Op) { op.Kind = lvs.DelDest + 1 },
+		"protocol":               func(op *lvs.Op) { op.Key.Protocol = 1 },
+		"address with a mark":    func(op *lvs.Op) { op.Key.Mark = 1 },
+		"mark with an address":   func(op *lvs.Op) { op.Key.Protocol, op.Key.Mark = lvs.Mark, 1 },
+		"family":                 func(op *lvs.Op) { op.Key.IPv6 = true },
+		"no address":             func(op *lvs.Op) { op.Key.Addr = netip.AddrPort{} },
+		"zone":                   func(op *lvs.Op) { op.Key.Addr, op.Key.IPv6, op.Dest.Forward = zoned, true, lvs.Tunnel },
+		"no destination address": func(op *lvs.Op) { op.Dest.Addr = netip.AddrPort{} },
+		"removal of no address":  func(op *lvs.Op) { op.Kind, op.Dest.Addr = lvs.DelDest, netip.AddrPort{} },
+		"method":                 func(op *lvs.Op) { op.Dest.Forward = lvs.Route + 1 },
 	} {
 		op := good
 		spoil(&op)
@@ -489,27 +489,27 @@ func TestLimitsOfSettings(t *testing.T) {
 	for _, c := range []struct {
 		what    string
 		line    string
-		set     func(s *Settings, n int)
+		set     func(s *lvs.Settings, n int)
 		allowed int
 		refused int
 	}{
-		{"scheduler", "-A -t 10.1.0.1:80 -s rr", func(s *Settings, n int) { s.Scheduler = name(n) }, 15, 16},
-		{"engine", "-A -t 10.1.0.1:80 -s rr", func(s *Settings, n int) { s.PEName = name(n) }, 15, 16},
-		{"timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *Settings, n int) { s.Timeout = uint32(n) }, 2678400,
+		{"scheduler", "-A -t 10.1.0.1:80 -s rr", func(s *lvs.Settings, n int) { s.Scheduler = name(n) }, 15, 16},
+		{"engine", "-A -t 10.1.0.1:80 -s rr", func(s *lvs.Settings, n int) { s.PEName = name(n) }, 15, 16},
+		{"timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Timeout = uint32(n) }, 2678400,
 			2678401},
-		{"no timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *Settings, n int) { s.Timeout = uint32(n) }, 1,
+		{"no timeout", "-A -t 10.1.0.1:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Timeout = uint32(n) }, 1,
 			0},
-		{"prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *Settings, n int) { s.Netmask = uint32(n) }, 128,
+		{"prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Netmask = uint32(n) }, 128,
 			129},
-		{"no prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *Settings, n int) { s.Netmask = uint32(n) }, 1,
+		{"no prefix", "-A -t [fd00::1]:80 -s rr -p 1", func(s *lvs.Settings, n int) { s.Netmask = uint32(n) }, 1,
 			0},
 	} {
 		op := parseOp(t, c.line)
-		if c.set(&op.Settings, c.allowed); op.Check() != nil {
-			t.Errorf("%s: %d: %v", c.what, c.allowed, op.Check())
+		if c.set(&op.Settings, c.allowed); Check(op) != nil {
+			t.Errorf("%s: %d: %v", c.what, c.allowed, Check(op))
 		}
-		if c.set(&op.Settings, c.refused); !errors.Is(op.Check(), syscall.EINVAL) {
-			t.Errorf("%s: %d: %v, want EINVAL", c.what, c.refused, op.Check())
+		if c.set(&op.Settings, c.refused); !errors.Is(Check(op), syscall.EINVAL) {
+			t.Errorf("%s: %d: %v, want EINVAL", c.what, c.refused, Check(op))
 		}
 	}
 }
@@ -539,7 +539,7 @@ func TestMemoryTellsOfEachChangeAndOfNothingElse(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		seen = append(seen, Format(table))
+		seen = append(seen, lvs.Format(table))
 	}
 	apply(t, m, parseOps(t, "-A -f 1 -s rr", "-D -f 2", "-D -f 1")...)
 	for _, refused := range []string{"-A -f 3 -s nope", "-d -f 1 -r 10.2.0.1:0"} {
@@ -564,7 +564,7 @@ func TestMemorySharesNothingWithItsReaders(t *testing.T) {
 }
 
 func BenchmarkMemory10kChanges(b *testing.B) {
-	ops := Diff(nil, manyDests())
+	ops := lvs.Diff(nil, manyDests())
 	b.ReportAllocs()
 	for b.Loop() {
 		m := NewMemory(nil)
@@ -578,6 +578,6 @@ func BenchmarkFormat10k(b *testing.B) {
 	table := manyDests()
 	b.ReportAllocs()
 	for b.Loop() {
-		Format(table)
+		lvs.Format(table)
 	}
 }

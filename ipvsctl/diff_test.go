@@ -34,7 +34,7 @@ func TestDiffAddsBeforeItTakesAway(t *testing.T) {
 		"-A -t 10.1.0.3:80 -s rr",
 		"-a -t 10.1.0.3:80 -r 10.2.0.1:80 -g -w 1",
 	)
-	got := linesOf(Diff(have, want))
+	got := linesOf(lvs.Diff(have, want))
 	expected := []string{
 		"-E -t 10.1.0.1:80 -s wlc -p 60",
 		"-a -t 10.1.0.1:80 -r 10.2.0.5:80 -g -w 1",
@@ -54,7 +54,7 @@ func TestDiffAddsBeforeItTakesAway(t *testing.T) {
 func TestEditsAndRemovalsSayWhatStoodThere(t *testing.T) {
 	have := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 5", "-a -f 1 -r 10.2.0.2:0 -g -w 2")
 	want := tableOf(t, "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.1:0 -g -w 7")
-	ops := Diff(have, want)
+	ops := lvs.Diff(have, want)
 	if len(ops) != 2 || ops[0].Old.Weight != 5 || ops[1].Old.Weight != 2 || ops[1].Dest != ops[1].Old {
 		t.Errorf("%+v", ops)
 	}
@@ -67,7 +67,7 @@ func TestTimeoutAndGranularityDoNotCountWithoutPersistence(t *testing.T) {
 		service.Settings.Timeout, service.Settings.Netmask = 77, 0
 		want[key] = service
 	}
-	if ops := Diff(have, want); len(ops) > 0 {
+	if ops := lvs.Diff(have, want); len(ops) > 0 {
 		t.Errorf("changes where there is nothing to change: %q", linesOf(ops))
 	}
 }
@@ -79,18 +79,18 @@ func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		have, want := randomTable(r), randomTable(r)
 		table := NewMemory(have)
-		for i, op := range Diff(have, want) {
+		for i, op := range lvs.Diff(have, want) {
 			now := apply(t, table, op)
 			if _, ours := want[op.Key]; !ours {
 				t.Fatalf("seed %d: %s on a foreign service", seed, op)
 			}
 			if serves(have[op.Key]) && serves(want[op.Key]) && !serves(now[op.Key]) {
 				t.Fatalf("seed %d: no destination serves after change %d of %q", seed, i,
-					linesOf(Diff(have, want)))
+					linesOf(lvs.Diff(have, want)))
 			}
 		}
 		now := apply(t, table)
-		if left := Diff(now, want); len(left) > 0 {
+		if left := lvs.Diff(now, want); len(left) > 0 {
 			t.Fatalf("seed %d: still to do: %q", seed, linesOf(left))
 		}
 		for key, service := range now {
@@ -102,11 +102,11 @@ func TestDiffLeadsThereAndKeepsServing(t *testing.T) {
 	}
 }
 
-func equal(a, b Service) bool {
-	return Format(Table{a.Key: a}) == Format(Table{b.Key: b})
+func equal(a, b lvs.VirtualService) bool {
+	return lvs.Format(lvs.Table{a.Key: a}) == lvs.Format(lvs.Table{b.Key: b})
 }
 
-func serves(s Service) bool {
+func serves(s lvs.VirtualService) bool {
 	for _, dest := range s.Dests {
 		if dest.Weight > 0 {
 			return true
@@ -116,8 +116,8 @@ func serves(s Service) bool {
 }
 
 // randomTable has a few services and destinations of few kinds, so that two random tables have much in common.
-func randomTable(r *rand.Rand) Table {
-	table := Table{}
+func randomTable(r *rand.Rand) lvs.Table {
+	table := lvs.Table{}
 	for n := range 4 {
 		if r.IntN(3) == 0 {
 			continue
@@ -127,11 +127,11 @@ func randomTable(r *rand.Rand) Table {
 		if n == 3 {
 			key = lvs.Key{Protocol: lvs.Mark, Mark: 3}
 		}
-		settings := Settings{Scheduler: []string{"rr", "wlc"}[r.IntN(2)]}
+		settings := lvs.Settings{Scheduler: []string{"rr", "wlc"}[r.IntN(2)]}
 		if r.IntN(2) == 0 {
-			settings.Flags, settings.Timeout, settings.Netmask = Persistent, 60, EachClient(false)
+			settings.Flags, settings.Timeout, settings.Netmask = lvs.Persistent, 60, lvs.EachClient(false)
 		}
-		service := Service{Key: key, Settings: settings}
+		service := lvs.VirtualService{Key: key, Settings: settings}
 		for d := range 4 {
 			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, 0, byte(d)}), 80)
 			if r.IntN(3) > 0 {
@@ -145,12 +145,12 @@ func randomTable(r *rand.Rand) Table {
 }
 
 // manyDests is a table of 10,000 real servers behind 100 services.
-func manyDests() Table {
-	table := Table{}
+func manyDests() lvs.Table {
+	table := lvs.Table{}
 	for s := range 100 {
 		key := lvs.Key{Protocol: lvs.TCP,
 			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(s)}), 80)}
-		service := Service{Key: key, Settings: Settings{Scheduler: "wrr"}}
+		service := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: "wrr"}}
 		for d := range 100 {
 			addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 2, byte(s), byte(d)}), 80)
 			service.Dests.Put(lvs.Dest{Addr: addr, Weight: 1})
@@ -162,7 +162,7 @@ func manyDests() Table {
 
 func BenchmarkDiff10k(b *testing.B) {
 	have := manyDests()
-	oneIn := func(n int) Table {
+	oneIn := func(n int) lvs.Table {
 		want, i := clone(have), 0
 		for _, service := range want {
 			for _, dest := range service.Dests {
@@ -176,17 +176,17 @@ func BenchmarkDiff10k(b *testing.B) {
 	}
 	for _, c := range []struct {
 		name       string
-		have, want Table
+		have, want lvs.Table
 	}{
 		{"same", have, have},
 		{"one percent", have, oneIn(100)},
 		{"every one", have, oneIn(1)},
-		{"new", Table{}, have},
+		{"new", lvs.Table{}, have},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Diff(c.have, c.want)
+				lvs.Diff(c.have, c.want)
 			}
 		})
 	}
@@ -195,16 +195,16 @@ func BenchmarkDiff10k(b *testing.B) {
 func ExampleDiff() {
 	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
 	down, up := netip.MustParseAddrPort("192.0.2.21:80"), netip.MustParseAddrPort("192.0.2.22:80")
-	service := func(dests ...lvs.Dest) Table {
-		s := Service{Key: key, Settings: Settings{Scheduler: "wrr"}}
+	service := func(dests ...lvs.Dest) lvs.Table {
+		s := lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: "wrr"}}
 		for _, dest := range dests {
 			s.Dests.Put(dest)
 		}
-		return Table{key: s}
+		return lvs.Table{key: s}
 	}
 	have := service(lvs.Dest{Addr: down, Forward: lvs.Route, Weight: 1})
 	want := service(lvs.Dest{Addr: down, Forward: lvs.Route}, lvs.Dest{Addr: up, Forward: lvs.Route, Weight: 1})
-	for _, op := range Diff(have, want) {
+	for _, op := range lvs.Diff(have, want) {
 		fmt.Println(op)
 	}
 	// Output:
@@ -232,8 +232,8 @@ func TestRoundsPutWhatTakesAwayLast(t *testing.T) {
 }
 
 // clone returns a copy that shares no memory with t.
-func clone(t Table) Table {
-	c := make(Table, len(t))
+func clone(t lvs.Table) lvs.Table {
+	c := make(lvs.Table, len(t))
 	for key, service := range t {
 		service.Dests = slices.Clone(service.Dests)
 		c[key] = service

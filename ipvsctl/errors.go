@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+
+	"ldirectord/lvs"
 )
 
 // OpError is a failed request to a table. errors.Is finds the kernel's errno in it.
@@ -24,15 +26,15 @@ func (e *OpError) Error() string {
 func (e *OpError) Unwrap() error { return e.Err }
 
 // refused returns the error of Do for op; nil for a nil err.
-func refused(op Op, err error) error {
+func refused(op lvs.Op, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &OpError{Op: op.String(), Err: err, Hint: op.hint(err)}
+	return &OpError{Op: op.String(), Err: err, Hint: hint(op, err)}
 }
 
 // hint explains an errno for op, because the kernel uses the same few for everything.
-func (op Op) hint(err error) string {
+func hint(op lvs.Op, err error) string {
 	var open *OpError
 	var module absentModule
 	switch {
@@ -55,7 +57,7 @@ type absentModule string
 
 // lacking names the missing kernel module for s. The kernel looks for the scheduler first, so a scheduler that is
 // loaded is not missing. Built-in modules are not in the list of loaded ones.
-func lacking(s Settings, hasScheduler, hasEngine bool) absentModule {
+func lacking(s lvs.Settings, hasScheduler, hasEngine bool) absentModule {
 	scheduler, engine := "ip_vs_"+s.Scheduler, "ip_vs_pe_"+s.PEName
 	switch {
 	case s.PEName == "" || hasEngine:

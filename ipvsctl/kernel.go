@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker/raw"
+	"ldirectord/lvs"
 )
 
 // answerTimeout is the longest wait for the kernel's answer to a request or a batch.
@@ -76,10 +77,10 @@ func (k *kernel) Close() error {
 }
 
 // Do makes changes, see Client: services one by one, destinations in batches.
-func (k *kernel) Do(ctx context.Context, ops ...Op) (results []error) {
+func (k *kernel) Do(ctx context.Context, ops ...lvs.Op) (results []error) {
 	for len(ops) > 0 {
-		n := min(Batch, len(ops))
-		if i := slices.IndexFunc(ops[:n], func(op Op) bool { return op.Kind < AddDest }); i >= 0 {
+		n := min(lvs.Batch, len(ops))
+		if i := slices.IndexFunc(ops[:n], func(op lvs.Op) bool { return op.Kind < lvs.AddDest }); i >= 0 {
 			n = max(i, 1)
 		}
 		results = append(results, k.do(ctx, ops[:n])...)
@@ -89,16 +90,16 @@ func (k *kernel) Do(ctx context.Context, ops ...Op) (results []error) {
 }
 
 // do makes one change of a service, or a batch of changes of destinations.
-func (k *kernel) do(ctx context.Context, ops []Op) []error {
+func (k *kernel) do(ctx context.Context, ops []lvs.Op) []error {
 	results := make([]error, len(ops))
 	for i, op := range ops {
-		results[i] = cmp.Or(op.Check(), errPending)
+		results[i] = cmp.Or(Check(op), errPending)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(k.timeout, answerTimeout), errNoAnswer)
 	defer cancel()
 	err := k.request(ctx, func(c *conn) error {
 		switch {
-		case ops[0].Kind >= AddDest:
+		case ops[0].Kind >= lvs.AddDest:
 			return c.genl.changeDests(ops, results)
 		case results[0] == errPending:
 			return c.changeService(ops[0])
@@ -158,8 +159,8 @@ func (k *kernel) drop() {
 }
 
 // changeService adds, edits or removes a service.
-func (c *conn) changeService(op Op) error {
-	if op.Kind == DelService {
+func (c *conn) changeService(op lvs.Op) error {
+	if op.Kind == lvs.DelService {
 		return c.moby.remove(op)
 	}
 	err := c.moby.put(op)
@@ -177,11 +178,11 @@ func isLoaded(module string) bool {
 }
 
 // destCommands are the commands that change destinations.
-var destCommands = map[OpKind]uint8{AddDest: cmdNewDest, EditDest: cmdSetDest, DelDest: cmdDelDest}
+var destCommands = map[lvs.OpKind]uint8{lvs.AddDest: cmdNewDest, lvs.EditDest: cmdSetDest, lvs.DelDest: cmdDelDest}
 
 // changeDests makes the pending changes of destinations in one send, then additions of existing destinations, as edits,
 // in another. Its own error is about the line: changes without a result are still pending.
-func (g *genl) changeDests(ops []Op, results []error) error {
+func (g *genl) changeDests(ops []lvs.Op, results []error) error {
 	for range 2 {
 		var asked []int
 		for i, op := range ops {

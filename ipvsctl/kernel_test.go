@@ -96,7 +96,7 @@ func requestsIn(b []byte) (requests []sent) {
 // lastAcked is the answers of a kernel that makes all changes: it acknowledges only the last.
 func lastAcked(requests []sent) [][]byte { return [][]byte{requests[len(requests)-1].acked(0)} }
 
-func additions(t testing.TB, n int) (ops []Op) {
+func additions(t testing.TB, n int) (ops []lvs.Op) {
 	for i := range n {
 		ops = append(ops, parseOp(t, fmt.Sprintf("-a -f 1 -r 10.2.0.%d:0 -g -w 1", i)))
 	}
@@ -106,18 +106,18 @@ func additions(t testing.TB, n int) (ops []Op) {
 func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 	var sends [][]sent
 	k := &kernel{conn: lineTo(t, func(r []sent) [][]byte { sends = append(sends, r); return lastAcked(r) })}
-	ops := additions(t, Batch+2)
+	ops := additions(t, lvs.Batch+2)
 	for i, err := range k.Do(t.Context(), ops...) {
 		if err != nil {
 			t.Errorf("%s: %v", ops[i], err)
 		}
 	}
-	if len(sends) != 2 || len(sends[0]) != Batch || len(sends[1]) != 2 {
-		t.Fatalf("%d sends, want %d changes and 2", len(sends), Batch)
+	if len(sends) != 2 || len(sends[0]) != lvs.Batch || len(sends[1]) != 2 {
+		t.Fatalf("%d sends, want %d changes and 2", len(sends), lvs.Batch)
 	}
 	for i, r := range slices.Concat(sends...) {
 		want := uint16(unix.NLM_F_REQUEST)
-		if i == Batch-1 || i == Batch+1 {
+		if i == lvs.Batch-1 || i == lvs.Batch+1 {
 			want |= unix.NLM_F_ACK
 		}
 		dest, _, err := parseDest(readAttrs(r.attrs)[cmdAttrDest], false)
@@ -129,7 +129,7 @@ func TestABatchIsOneSendOfWhichTheLastIsAcknowledged(t *testing.T) {
 
 // BenchmarkBatch measures our part of a batch, without the kernel's.
 func BenchmarkBatch(b *testing.B) {
-	k, ops := &kernel{conn: lineTo(b, lastAcked)}, additions(b, Batch)
+	k, ops := &kernel{conn: lineTo(b, lastAcked)}, additions(b, lvs.Batch)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := errors.Join(k.Do(b.Context(), ops...)...); err != nil {
@@ -193,7 +193,7 @@ func TestAChangeThatCantBeIsNotSent(t *testing.T) {
 	badService := parseOps(t, "-a -f 1 -r 10.2.0.1:0 -g -w 1", "-A -f 1 -s rr", "-a -f 1 -r 10.2.0.2:0 -g -w 1", "-a -f 1 -r 10.2.0.3:0 -g -w 1")
 	badService[1].Key.Mark = 0
 	for name, row := range map[string]struct {
-		ops   []Op
+		ops   []lvs.Op
 		sends []int // the number of changes in each send
 	}{
 		"a destination":                  {badDest, []int{2}},
@@ -209,7 +209,7 @@ func TestAChangeThatCantBeIsNotSent(t *testing.T) {
 			t.Errorf("%s: %v sent, %d results", name, sends, len(results))
 		}
 		for i, err := range results {
-			if bad := row.ops[i].Check() != nil; (err != nil) != bad {
+			if bad := Check(row.ops[i]) != nil; (err != nil) != bad {
 				t.Errorf("%s: %s: %v", name, row.ops[i], err)
 			}
 		}
@@ -305,7 +305,7 @@ func TestCloseDropsTheLine(t *testing.T) {
 }
 
 // kernelOf answers requests as a kernel with this table does.
-func kernelOf(table Table) func([]sent) [][]byte {
+func kernelOf(table lvs.Table) func([]sent) [][]byte {
 	return func(requests []sent) (answers [][]byte) {
 		r := requests[0]
 		if r.flags != unix.NLM_F_REQUEST|unix.NLM_F_DUMP|unix.NLM_F_ACK {
@@ -473,10 +473,10 @@ func TestOpenErrorsSayWhatToDo(t *testing.T) {
 // Here each deadline is over as soon as it is set, so the error shows where one is set.
 func TestAReadGivesEachBatchOfRequestsItsTime(t *testing.T) {
 	table := tableOf(t, "-A -f 1 -s rr")
-	for last, want := range map[uint32]error{Batch - 1: errNoAnswer, 2*Batch - 1: errNoAnswer, Batch: nil, 0: nil} {
+	for last, want := range map[uint32]error{lvs.Batch - 1: errNoAnswer, 2*lvs.Batch - 1: errNoAnswer, lvs.Batch: nil, 0: nil} {
 		c := lineTo(t, kernelOf(table))
 		c.genl.seq, c.genl.timeout = last, -time.Second
-		if err := c.genl.read(Table{}); !errors.Is(err, want) || (err == nil) != (want == nil) {
+		if err := c.genl.read(lvs.Table{}); !errors.Is(err, want) || (err == nil) != (want == nil) {
 			t.Errorf("after request %d: %v, want %v", last, err, want)
 		}
 	}

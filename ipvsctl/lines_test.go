@@ -13,14 +13,14 @@ import (
 )
 
 // parseOp reads a change in the arguments of ipvsadm, as Op.String writes it.
-func parseOp(t testing.TB, line string) Op {
+func parseOp(t testing.TB, line string) lvs.Op {
 	t.Helper()
 	p := &opParser{t: t, line: line, words: strings.Fields(line)}
-	kind := slices.Index(opOptions[:], p.next())
+	kind := slices.Index([]string{"-A", "-E", "-D", "-a", "-e", "-d"}, p.next()) // in the order of lvs.OpKind
 	if kind < 0 {
 		t.Fatalf("%s: no operation", line)
 	}
-	p.op.Kind = OpKind(kind)
+	p.op.Kind = lvs.OpKind(kind)
 	for len(p.words) > 0 {
 		p.option(p.next())
 	}
@@ -30,9 +30,9 @@ func parseOp(t testing.TB, line string) Op {
 	return p.op
 }
 
-func parseOps(t testing.TB, lines ...string) []Op {
+func parseOps(t testing.TB, lines ...string) []lvs.Op {
 	t.Helper()
-	var ops []Op
+	var ops []lvs.Op
 	for _, line := range lines {
 		ops = append(ops, parseOp(t, line))
 	}
@@ -40,14 +40,14 @@ func parseOps(t testing.TB, lines ...string) []Op {
 }
 
 // tableOf is the table after the changes in lines.
-func tableOf(t testing.TB, lines ...string) Table {
+func tableOf(t testing.TB, lines ...string) lvs.Table {
 	t.Helper()
 	m := NewMemory(nil)
 	return apply(t, m, parseOps(t, lines...)...)
 }
 
 // apply makes changes that must succeed and returns the table then.
-func apply(t testing.TB, c Client, ops ...Op) Table {
+func apply(t testing.TB, c Client, ops ...lvs.Op) lvs.Table {
 	t.Helper()
 	do(t, c, ops...)
 	table, err := c.Read(context.Background())
@@ -58,14 +58,14 @@ func apply(t testing.TB, c Client, ops ...Op) Table {
 }
 
 // do makes changes that must succeed.
-func do(t testing.TB, c Client, ops ...Op) {
+func do(t testing.TB, c Client, ops ...lvs.Op) {
 	t.Helper()
 	if err := errors.Join(c.Do(context.Background(), ops...)...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func linesOf(ops []Op) []string {
+func linesOf(ops []lvs.Op) []string {
 	var lines []string
 	for _, op := range ops {
 		lines = append(lines, op.String())
@@ -77,7 +77,7 @@ type opParser struct {
 	t     testing.TB
 	line  string
 	words []string
-	op    Op
+	op    lvs.Op
 	mask  string
 }
 
@@ -132,8 +132,8 @@ func (p *opParser) option(name string) {
 	case "-s":
 		settings.Scheduler = p.next()
 	case "-p":
-		settings.Flags |= Persistent
-		settings.Timeout, settings.Netmask = p.number(), EachClient(false)
+		settings.Flags |= lvs.Persistent
+		settings.Timeout, settings.Netmask = p.number(), lvs.EachClient(false)
 	case "-M":
 		p.mask = p.next()
 		if a, err := netip.ParseAddr(p.mask); err == nil {
@@ -141,9 +141,9 @@ func (p *opParser) option(name string) {
 			settings.Netmask = uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
 		}
 	case "-o":
-		settings.Flags |= OnePacket
+		settings.Flags |= lvs.OnePacket
 	case "-b":
-		flags, err := ParseSchedFlags(settings.Scheduler, p.next())
+		flags, err := lvs.ParseSchedFlags(settings.Scheduler, p.next())
 		if err != nil {
 			p.t.Fatalf("%s: %v", p.line, err)
 		}
@@ -181,10 +181,10 @@ func (p *opParser) option(name string) {
 
 // ipv6Mask reads the netmask again when the address family is known.
 func (p *opParser) ipv6Mask() {
-	if p.op.Settings.Flags&Persistent == 0 {
+	if p.op.Settings.Flags&lvs.Persistent == 0 {
 		return
 	}
-	p.op.Settings.Netmask = EachClient(true)
+	p.op.Settings.Netmask = lvs.EachClient(true)
 	if n, err := strconv.ParseUint(p.mask, 10, 32); err == nil {
 		p.op.Settings.Netmask = uint32(n)
 	}

@@ -20,44 +20,44 @@ type Memory struct {
 	OnChange func()
 
 	mu    sync.Mutex // guards what follows
-	table Table
+	table lvs.Table
 	idle  lvs.Timeouts
 }
 
 // NewMemory returns a table with the initial content t.
-func NewMemory(t Table) *Memory {
-	return &Memory{table: t.clone(), idle: lvs.Timeouts{900, 120, 300}} // as in a new kernel
+func NewMemory(t lvs.Table) *Memory {
+	return &Memory{table: cloneOf(t), idle: lvs.Timeouts{900, 120, 300}} // as in a new kernel
 }
 
 // Connect does nothing: a Memory needs no connection.
 func (m *Memory) Connect(context.Context) error { return nil }
 
 // Read returns a copy of the table.
-func (m *Memory) Read(ctx context.Context) (Table, error) {
+func (m *Memory) Read(ctx context.Context) (lvs.Table, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &OpError{Op: "read", Err: err}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.table.clone(), nil
+	return cloneOf(m.table), nil
 }
 
-// clone is a table with destinations of its own, without counters.
-func (t Table) clone() Table {
-	own := make(Table, len(t))
+// cloneOf is a table with destinations of its own, without counters.
+func cloneOf(t lvs.Table) lvs.Table {
+	own := make(lvs.Table, len(t))
 	for key, s := range t {
-		own[key] = Service{Key: s.Key, Settings: s.Settings, Dests: slices.Clone(s.Dests)}
+		own[key] = lvs.VirtualService{Key: s.Key, Settings: s.Settings, Dests: slices.Clone(s.Dests)}
 	}
 	return own
 }
 
 // Services returns the destinations of these services. Their counters are zero: it has no connections.
-func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (Table, error) {
+func (m *Memory) Services(_ context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := Table{}
+	all := lvs.Table{}
 	for _, key := range keys {
-		one := Service{Key: key, Dests: slices.Clone(m.table[key].Dests),
+		one := lvs.VirtualService{Key: key, Dests: slices.Clone(m.table[key].Dests),
 			Counters: map[netip.AddrPort]lvs.Counters{}}
 		for _, dest := range one.Dests {
 			one.Counters[dest.Addr] = lvs.Counters{}
@@ -76,15 +76,15 @@ func (m *Memory) Timeouts(_ context.Context, order lvs.Timeouts) (was lvs.Timeou
 }
 
 // Do makes changes, see Client.
-func (m *Memory) Do(ctx context.Context, ops ...Op) (results []error) {
+func (m *Memory) Do(ctx context.Context, ops ...lvs.Op) (results []error) {
 	for _, op := range ops {
 		results = append(results, refused(op, m.do(ctx, op)))
 	}
 	return results
 }
 
-func (m *Memory) do(ctx context.Context, op Op) error {
-	if err := cmp.Or(ctx.Err(), op.Check()); err != nil {
+func (m *Memory) do(ctx context.Context, op lvs.Op) error {
+	if err := cmp.Or(ctx.Err(), Check(op)); err != nil {
 		return err
 	}
 	changed, err := m.apply(op)
@@ -97,14 +97,14 @@ func (m *Memory) do(ctx context.Context, op Op) error {
 // Close does nothing: the table lives as long as its Memory.
 func (m *Memory) Close() error { return nil }
 
-func (m *Memory) apply(op Op) (changed bool, err error) {
+func (m *Memory) apply(op lvs.Op) (changed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	service, exists := m.table[op.Key]
 	switch op.Kind {
-	case AddService, EditService:
+	case lvs.AddService, lvs.EditService:
 		err = putService(&service, op, exists)
-	case DelService:
+	case lvs.DelService:
 		delete(m.table, op.Key)
 		return exists, nil
 	default:
@@ -116,30 +116,30 @@ func (m *Memory) apply(op Op) (changed bool, err error) {
 	return err == nil, err
 }
 
-func putService(service *Service, op Op, exists bool) error {
+func putService(service *lvs.VirtualService, op lvs.Op, exists bool) error {
 	s := op.Settings
 	hasScheduler, hasEngine := slices.Contains(schedulers, s.Scheduler), slices.Contains(engines, s.PEName)
 	switch {
-	case !exists && op.Kind == EditService:
+	case !exists && op.Kind == lvs.EditService:
 		return syscall.ESRCH
 	case exists && op.New:
 		return syscall.EEXIST
 	case !hasScheduler || !hasEngine:
 		return lacking(s, hasScheduler, hasEngine)
 	}
-	service.Key, service.Settings = op.Key, s.stored(op.Key.IPv6)
+	service.Key, service.Settings = op.Key, s.Stored(op.Key.IPv6)
 	return nil
 }
 
 // changeDest changes a destination of a virtual service.
-func changeDest(service *Service, op Op, exists bool) error {
+func changeDest(service *lvs.VirtualService, op lvs.Op, exists bool) error {
 	_, in := service.Dests.At(op.Dest.Addr)
 	switch {
 	case !exists:
 		return syscall.ESRCH
-	case !in && op.Kind != AddDest:
+	case !in && op.Kind != lvs.AddDest:
 		return syscall.ENOENT
-	case op.Kind == DelDest:
+	case op.Kind == lvs.DelDest:
 		service.Dests.Remove(op.Dest.Addr)
 	default:
 		service.Dests.Put(op.Dest)

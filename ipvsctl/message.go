@@ -68,7 +68,7 @@ const (
 )
 
 const (
-	flagHashed  Flags       = 0x0002 // IP_VS_SVC_F_HASHED, the kernel's own
+	flagHashed  lvs.Flags   = 0x0002 // IP_VS_SVC_F_HASHED, the kernel's own
 	forwardMask lvs.Forward = 0x07   // IP_VS_CONN_F_FWD_MASK
 )
 
@@ -120,12 +120,12 @@ func destAttr(d lvs.Dest) *nl.RtAttr {
 	return a
 }
 
-func parseService(b []byte) (s Service, err error) {
+func parseService(b []byte) (s lvs.VirtualService, err error) {
 	a := readAttrs(b)
 	s.Key.IPv6 = num16(a[svcAttrFamily]) == unix.AF_INET6
-	s.Settings = Settings{
+	s.Settings = lvs.Settings{
 		Scheduler: unix.ByteSliceToString(a[svcAttrScheduler]),
-		Flags:     Flags(num32(a[svcAttrFlags])) &^ flagHashed,
+		Flags:     lvs.Flags(num32(a[svcAttrFlags])) &^ flagHashed,
 		Timeout:   num32(a[svcAttrTimeout]),
 		Netmask:   num32(a[svcAttrNetmask]),
 		PEName:    unix.ByteSliceToString(a[svcAttrEngine]),
@@ -133,7 +133,7 @@ func parseService(b []byte) (s Service, err error) {
 	if !s.Key.IPv6 {
 		s.Settings.Netmask = swapMask(s.Settings.Netmask)
 	}
-	s.Settings = s.Settings.stored(s.Key.IPv6)
+	s.Settings = s.Settings.Stored(s.Key.IPv6)
 	if s.Key.Mark = num32(a[svcAttrMark]); s.Key.Mark != 0 {
 		s.Key.Protocol = lvs.Mark
 		return s, nil

@@ -128,9 +128,9 @@ func TestDestinationOfAnOldKernelHasTheFamilyOfItsService(t *testing.T) {
 
 func TestServiceIsReadWithoutTheKernelsOwnFlag(t *testing.T) {
 	message := keyAttr(parseOp(t, "-D -f 7").Key)
-	message.AddRtAttr(svcAttrFlags, []byte{byte(Persistent | flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
+	message.AddRtAttr(svcAttrFlags, []byte{byte(lvs.Persistent | flagHashed), 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
 	service, err := parseService(readAttrs(message.Serialize())[cmdAttrService])
-	if err != nil || service.Settings.Flags != Persistent {
+	if err != nil || service.Settings.Flags != lvs.Persistent {
 		t.Errorf("%v, %v", service, err)
 	}
 }

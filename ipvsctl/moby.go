@@ -69,9 +69,9 @@ func (m moby) probe() error {
 }
 
 // put adds or edits a service. An addition of an existing service becomes an edit.
-func (m moby) put(op Op) error {
+func (m moby) put(op lvs.Op) error {
 	s := mobyService(op)
-	if op.Kind == AddService {
+	if op.Kind == lvs.AddService {
 		if err := m.NewService(s); op.New || !errors.Is(err, syscall.EEXIST) {
 			return err
 		}
@@ -80,7 +80,7 @@ func (m moby) put(op Op) error {
 }
 
 // remove removes a service. It succeeds if there is none.
-func (m moby) remove(op Op) error {
+func (m moby) remove(op lvs.Op) error {
 	err := m.DelService(mobyService(op))
 	if errors.Is(err, syscall.ESRCH) {
 		return nil
@@ -88,8 +88,8 @@ func (m moby) remove(op Op) error {
 	return err
 }
 
-func mobyService(op Op) *ipvs.Service {
-	settings := op.Settings.stored(op.Key.IPv6)
+func mobyService(op lvs.Op) *ipvs.Service {
+	settings := op.Settings.Stored(op.Key.IPv6)
 	s := &ipvs.Service{
 		AddressFamily: family(op.Key.IPv6),
 		FWMark:        op.Key.Mark,

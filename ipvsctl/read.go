@@ -11,8 +11,8 @@ import (
 )
 
 // Read returns the whole table, see Client.
-func (k *kernel) Read(ctx context.Context) (Table, error) {
-	table := make(Table)
+func (k *kernel) Read(ctx context.Context) (lvs.Table, error) {
+	table := make(lvs.Table)
 	err := k.request(ctx, func(c *conn) error { return c.genl.read(table) })
 	if err != nil {
 		return nil, &OpError{Op: "read", Err: err}
@@ -35,8 +35,8 @@ func (k *kernel) Timeouts(ctx context.Context, order lvs.Timeouts) (was lvs.Time
 }
 
 // Services returns the destinations of these services, see Client.
-func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
-	all := make(Table, len(keys))
+func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
+	all := make(lvs.Table, len(keys))
 	var key lvs.Key
 	err := k.request(ctx, func(c *conn) error {
 		c.genl.untold = k.untold
@@ -45,7 +45,7 @@ func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
 			if _, twice := all[key]; twice {
 				continue
 			}
-			service := Service{Key: key}
+			service := lvs.VirtualService{Key: key}
 			if err := c.genl.dests(&service); err != nil {
 				return err
 			}
@@ -61,10 +61,10 @@ func (k *kernel) Services(ctx context.Context, keys ...lvs.Key) (Table, error) {
 
 // read requests the services, then the destinations of each: the kernel lists destinations of one service at a time,
 // and accepts no second such request before it has answered the first.
-func (g *genl) read(table Table) error {
+func (g *genl) read(table lvs.Table) error {
 	err := g.ask(g.family, cmdGetService, unix.NLM_F_DUMP, func(a attrs) error {
 		service, err := parseService(a[cmdAttrService])
-		if !service.isPrivate() {
+		if !isPrivate(&service) {
 			table[service.Key] = service
 		}
 		return err
@@ -82,8 +82,8 @@ func (g *genl) read(table Table) error {
 }
 
 // dests reads the destinations of a service; there are none when it is not there.
-func (g *genl) dests(s *Service) error {
-	if g.seq%Batch == 0 { // one of many
+func (g *genl) dests(s *lvs.VirtualService) error {
+	if g.seq%lvs.Batch == 0 { // one of many
 		g.wait()
 	}
 	found := map[netip.AddrPort]lvs.Dest{} // a service may appear twice

@@ -35,12 +35,12 @@ func TestOpReadsAsIpvsadmTakesIt(t *testing.T) {
 func TestWhatIpvsadmCannotSayIsStillReadable(t *testing.T) {
 	dest := lvs.Dest{Addr: netip.MustParseAddrPort("10.2.0.1:80")}
 	for _, c := range []struct{ got, want string }{
-		{Op{Kind: 9}.String(), "unknown operation 9"},
+		{lvs.Op{Kind: 9}.String(), "unknown operation 9"},
 		{lvs.Key{Protocol: 99, Addr: dest.Addr}.String(), "protocol 99 10.2.0.1:80"},
 		{lvs.Dest{Addr: dest.Addr, Forward: lvs.Local}.String(), "-r 10.2.0.1:80 -g -w 0"},
 		{lvs.Dest{Addr: dest.Addr, Forward: lvs.Tunnel, Encap: lvs.Encap{Type: 9}}.String(),
 			"-r 10.2.0.1:80 -i -w 0 --tun-type 9 --tun-nocsum"},
-		{Service{Key: lvs.Key{Mark: 3}, Settings: Settings{Scheduler: "rr"}}.String(), "-f 3 -s rr"},
+		{lvs.VirtualService{Key: lvs.Key{Mark: 3}, Settings: lvs.Settings{Scheduler: "rr"}}.String(), "-f 3 -s rr"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
@@ -62,10 +62,10 @@ func TestFormatSortsAsIpvsadmDoes(t *testing.T) {
 		"-A -f 7 -6 -s rr",
 		"-A -f 8 -s rr",
 	}
-	if got, want := Format(tableOf(t, sorted...)), strings.Join(sorted, "\n")+"\n"; got != want {
+	if got, want := lvs.Format(tableOf(t, sorted...)), strings.Join(sorted, "\n")+"\n"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := Format(nil); got != "" {
+	if got := lvs.Format(nil); got != "" {
 		t.Errorf("an empty table is %q", got)
 	}
 }

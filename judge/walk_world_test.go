@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 )
 
@@ -283,13 +282,13 @@ func (w *world) tableAsRead() lvs.Dests {
 }
 
 var key = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("10.1.0.1:80")}
-var settings = ipvsctl.Settings{Scheduler: "wrr", Netmask: ipvsctl.EachClient(false)}
+var settings = lvs.Settings{Scheduler: "wrr", Netmask: lvs.EachClient(false)}
 
-func serviceOf(dests lvs.Dests, there bool) ipvsctl.Service {
+func serviceOf(dests lvs.Dests, there bool) lvs.VirtualService {
 	if !there {
-		return ipvsctl.Service{}
+		return lvs.VirtualService{}
 	}
-	s := ipvsctl.Service{Key: key, Settings: settings}
+	s := lvs.VirtualService{Key: key, Settings: settings}
 	for _, d := range dests {
 		s.Dests.Put(d)
 	}
@@ -305,8 +304,8 @@ func (w *world) write(d *Decision, m mishap) {
 		return
 	}
 	failed, missing, n := false, false, 0
-	ops, now := ipvsctl.DiffService(serviceOf(w.Have, exists), serviceOf(want, true)), slices.Clone(w.Have)
-	for round := range ipvsctl.Rounds {
+	ops, now := lvs.DiffService(serviceOf(w.Have, exists), serviceOf(want, true)), slices.Clone(w.Have)
+	for round := range lvs.Rounds {
 		skipped := failed
 		for i := range ops {
 			if ops[i].Round() != round || skipped {
@@ -341,9 +340,9 @@ func (w *world) write(d *Decision, m mishap) {
 	}
 }
 
-func describe(op ipvsctl.Op) string {
+func describe(op lvs.Op) string {
 	what := [...]string{"add the virtual service", "edit it", "remove it", "add", "change", "remove"}[op.Kind]
-	if op.Kind < ipvsctl.AddDest {
+	if op.Kind < lvs.AddDest {
 		return what
 	}
 	return fmt.Sprintf("%s %s", what, describeDest(op.Dest))
@@ -358,22 +357,22 @@ func describeDest(d lvs.Dest) string {
 }
 
 // noteOp applies an operation to a table.
-func noteOp(all *lvs.Dests, op *ipvsctl.Op) {
+func noteOp(all *lvs.Dests, op *lvs.Op) {
 	switch op.Kind {
-	case ipvsctl.AddDest, ipvsctl.EditDest:
+	case lvs.AddDest, lvs.EditDest:
 		all.Put(op.Dest)
-	case ipvsctl.DelDest:
+	case lvs.DelDest:
 		all.Remove(op.Dest.Addr)
 	}
 }
 
 // carryOut makes an operation, and reports whether the entry that it changes was there.
-func (w *world) carryOut(op *ipvsctl.Op) bool {
+func (w *world) carryOut(op *lvs.Op) bool {
 	_, in := w.table.At(op.Dest.Addr)
 	switch op.Kind {
-	case ipvsctl.AddService:
+	case lvs.AddService:
 		w.there = true
-	case ipvsctl.DelDest:
+	case lvs.DelDest:
 		w.conns[slotOf(op.Dest.Addr)] = false
 		for i := range w.Members {
 			if w.Members[i].Dest.Addr == op.Dest.Addr {
@@ -381,7 +380,7 @@ func (w *world) carryOut(op *ipvsctl.Op) bool {
 			}
 		}
 	}
-	if op.Kind >= ipvsctl.AddDest && (!w.there || op.Kind > ipvsctl.AddDest && !in) {
+	if op.Kind >= lvs.AddDest && (!w.there || op.Kind > lvs.AddDest && !in) {
 		return false
 	}
 	noteOp(&w.table, op)
@@ -395,11 +394,11 @@ func (w *world) notice() {
 		w.placed = false
 		return
 	}
-	ops := ipvsctl.DiffService(serviceOf(w.Have, true), serviceOf(w.table, true))
-	slices.SortStableFunc(ops, func(a, b ipvsctl.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
+	ops := lvs.DiffService(serviceOf(w.Have, true), serviceOf(w.table, true))
+	slices.SortStableFunc(ops, func(a, b lvs.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	w.Read(slices.Clone(w.tableAsRead()))
 	for _, op := range ops {
-		w.Changed(op.Dest.Addr, op.Kind != ipvsctl.DelDest, false)
+		w.Changed(op.Dest.Addr, op.Kind != lvs.DelDest, false)
 	}
 }
 

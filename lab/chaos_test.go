@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/lab/always"
 	"ldirectord/lvs"
 )
@@ -369,10 +368,10 @@ func (c *chaos) text() string {
 // wrong returns what is wrong with the table by the file, the servers' health and the operator's orders: missing or
 // additional virtual services, wrong settings, and broken predicates of package always.
 func (c *chaos) wrong() (all []string) {
-	have, want := c.read(), ipvsctl.Table{}
+	have, want := c.read(), lvs.Table{}
 	add := func(vip, scheduler string) (lvs.Key, lvs.Dests) {
 		key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort(vip + ":80")}
-		want[key] = ipvsctl.Service{Key: key, Settings: ipvsctl.Settings{Scheduler: scheduler}}
+		want[key] = lvs.VirtualService{Key: key, Settings: lvs.Settings{Scheduler: scheduler}}
 		return key, have[key].Dests
 	}
 	if c.foreign {
@@ -390,7 +389,7 @@ func (c *chaos) wrong() (all []string) {
 		service.Dests = dests
 		want[key] = service
 	}
-	if got, settings := ipvsctl.Format(have), ipvsctl.Format(want); got != settings {
+	if got, settings := lvs.Format(have), lvs.Format(want); got != settings {
 		all = append(all, "the virtual services should be\n"+settings)
 	}
 	return all

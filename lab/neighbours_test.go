@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // These tests play pairs of daemons with a virtual service in common. Several pairs share a guest. Each has its own
@@ -114,7 +115,7 @@ func (p *pair) look(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		weight := weightOf(ipvsctl.Format(table))
+		weight := weightOf(lvs.Format(table))
 		p.mu.Lock()
 		switch {
 		case weight == "" && empty.IsZero():

@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netns"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 // lab is a small network of namespaces: a director, real servers and a client. The client reaches drVIP in the
@@ -168,10 +169,10 @@ func (l *lab) ask(vip string) string {
 }
 
 // table is the director's table in the form of ipvsadm -Sn.
-func (l *lab) table() string { return ipvsctl.Format(l.read()) }
+func (l *lab) table() string { return lvs.Format(l.read()) }
 
 // read reads the director's table.
-func (l *lab) read() (table ipvsctl.Table) {
+func (l *lab) read() (table lvs.Table) {
 	var err error
 	l.in("dir", func() {
 		var k ipvsctl.Access

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/parser"
 	"ldirectord/view"
@@ -21,10 +20,10 @@ type place struct {
 }
 
 // serves reports whether a table has a destination in service.
-func (p place) serves(t ipvsctl.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
+func (p place) serves(t lvs.Table) bool { return t[p.key].Dests.Weight(p.addr) > 0 }
 
 // value is a table's entry there, in the notation of ipvsadm.
-func (p place) value(t ipvsctl.Table) string {
+func (p place) value(t lvs.Table) string {
 	service := t[p.key]
 	if !p.addr.IsValid() {
 		return strings.TrimPrefix(service.String(), p.key.String()+" ")
@@ -45,11 +44,11 @@ const (
 )
 
 // changes are the places in which one table differs from another. A service that only one of them has is left out.
-func changes(from, to ipvsctl.Table) map[place]bool {
+func changes(from, to lvs.Table) map[place]bool {
 	places := map[place]bool{}
 	for key, service := range to {
 		if old, there := from[key]; there {
-			for _, op := range ipvsctl.DiffService(old, service) {
+			for _, op := range lvs.DiffService(old, service) {
 				places[place{key, op.Dest.Addr}] = true
 			}
 		}

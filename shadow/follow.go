@@ -8,13 +8,13 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
 	"ldirectord/director"
-	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
 // follower is in place of a check that runs a program: the server is up while the live table has it in service.
 type follower struct {
-	table *atomic.Pointer[ipvsctl.Table]
+	table *atomic.Pointer[lvs.Table]
 	at    place
 }
 

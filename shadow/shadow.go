@@ -24,8 +24,8 @@ const (
 
 // Reader is the part of an ipvsctl.Client that only reads.
 type Reader interface {
-	Read(context.Context) (ipvsctl.Table, error)
-	Services(context.Context, ...lvs.Key) (ipvsctl.Table, error)
+	Read(context.Context) (lvs.Table, error)
+	Services(context.Context, ...lvs.Key) (lvs.Table, error)
 }
 
 // Options are what a shadow works with.
@@ -50,11 +50,11 @@ type shadow struct {
 	fallback map[place]bool
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
-	table    atomic.Pointer[ipvsctl.Table]
+	table    atomic.Pointer[lvs.Table]
 }
 
 // pair are both tables as they were read last; nil before.
-type pair struct{ live, ours ipvsctl.Table }
+type pair struct{ live, ours lvs.Table }
 
 // ownTable is the director's. A server that leaves the file drains by its connections in the live table.
 type ownTable struct {
@@ -63,7 +63,7 @@ type ownTable struct {
 }
 
 // Services returns those of the live table.
-func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+func (t ownTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	return t.live.Services(ctx, keys...)
 }
 
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	ours := maps.Clone(table)
 	maps.DeleteFunc(ours,
-		func(key lvs.Key, _ ipvsctl.Service) bool { return !slices.Contains(o.Plan.Keys(), key) })
+		func(key lvs.Key, _ lvs.VirtualService) bool { return !slices.Contains(o.Plan.Keys(), key) })
 	s.memory = ipvsctl.NewMemory(ours)
 	s.director = director.New(director.Deps{
 		Table: ownTable{s.memory, s.Live}, Maintenance: maintenance.New(nil).Watch,

@@ -57,7 +57,7 @@ func play(t *testing.T, test func(t *testing.T, f *farm)) {
 // carrying is a table in which the kernel counts a connection for each server.
 type carrying struct{ *ipvsctl.Memory }
 
-func (c carrying) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+func (c carrying) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	table, err := c.Memory.Services(ctx, keys...)
 	for key, service := range table {
 		service.Counters = map[netip.AddrPort]lvs.Counters{}
@@ -164,7 +164,7 @@ func (f *farm) shadow(text string, programs bool) (stop func() Report) {
 	return func() Report { end(); return <-done }
 }
 
-func (f *farm) do(ops ...ipvsctl.Op) {
+func (f *farm) do(ops ...lvs.Op) {
 	f.t.Helper()
 	if err := errors.Join(f.table.Do(f.t.Context(), ops...)...); err != nil {
 		f.t.Fatal(err)
@@ -176,7 +176,7 @@ func (f *farm) text() string {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return ipvsctl.Format(t)
+	return lvs.Format(t)
 }
 
 var web = lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
@@ -298,27 +298,27 @@ func TestAMissedFailureIsADifference(t *testing.T) {
 func TestWhatIsCompared(t *testing.T) {
 	other := web
 	other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
-	settings := ipvsctl.Settings{Scheduler: "wrr"}
+	settings := lvs.Settings{Scheduler: "wrr"}
 	for name, c := range map[string]struct {
-		op   ipvsctl.Op
+		op   lvs.Op
 		want string
 	}{
-		"weight": {ipvsctl.Op{Kind: ipvsctl.EditDest, Key: web, Dest: dest("192.0.2.22:80", 7)},
+		"weight": {lvs.Op{Kind: lvs.EditDest, Key: web, Dest: dest("192.0.2.22:80", 7)},
 			"live: -m -w 7; shadow: -m -w 3, up: connected; live changed first"},
-		"forwarding": {ipvsctl.Op{Kind: ipvsctl.EditDest, Key: web,
+		"forwarding": {lvs.Op{Kind: lvs.EditDest, Key: web,
 			Dest: lvs.Dest{Addr: netip.MustParseAddrPort("192.0.2.22:80"), Weight: 3, Forward: lvs.Tunnel}},
 			"live: -i -w 3; shadow"},
-		"removal": {ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
+		"removal": {lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
 			"live: not there; shadow: -m -w 3"},
-		"fallback": {ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)},
+		"fallback": {lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)},
 			"live: -m -w 1; shadow: not there, as in the file"},
-		"stranger": {ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.50:80", 1)},
+		"stranger": {lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.50:80", 1)},
 			"192.0.2.50:80: live"},
-		"scheduler": {ipvsctl.Op{Kind: ipvsctl.EditService, Key: web,
-			Settings: ipvsctl.Settings{Scheduler: "rr"}},
+		"scheduler": {lvs.Op{Kind: lvs.EditService, Key: web,
+			Settings: lvs.Settings{Scheduler: "rr"}},
 			"tcp:192.0.2.10:80: live: -s rr; shadow: -s wrr, as in the file"},
-		"others": {ipvsctl.Op{Kind: ipvsctl.AddService, Key: other, Settings: settings}, ""},
-		"gone":   {ipvsctl.Op{Kind: ipvsctl.DelService, Key: web}, ""},
+		"others": {lvs.Op{Kind: lvs.AddService, Key: other, Settings: settings}, ""},
+		"gone":   {lvs.Op{Kind: lvs.DelService, Key: web}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(t *testing.T, f *farm) {
@@ -357,9 +357,9 @@ func TestProgramsAreFollowed(t *testing.T) {
 			func() { defer f.locked()(); f.ran = nil }()
 			stop := f.shadow(text, programs)
 			time.Sleep(10 * time.Second)
-			f.do(ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.21:80", 0)},
-				ipvsctl.Op{Kind: ipvsctl.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
-				ipvsctl.Op{Kind: ipvsctl.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)})
+			f.do(lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.21:80", 0)},
+				lvs.Op{Kind: lvs.DelDest, Key: web, Dest: dest("192.0.2.22:80", 0)},
+				lvs.Op{Kind: lvs.AddDest, Key: web, Dest: dest("192.0.2.99:80", 1)})
 			time.Sleep(time.Minute)
 			r := stop()
 			if (len(f.ran) > 0) != programs {
@@ -413,14 +413,14 @@ func TestTheFileThatChangesIsCompared(t *testing.T) {
 		kill()
 		other := web
 		other.Addr = netip.MustParseAddrPort("192.0.2.11:80")
-		f.do(ipvsctl.Op{Kind: ipvsctl.AddService, Key: other, Settings: ipvsctl.Settings{Scheduler: "wrr"}})
+		f.do(lvs.Op{Kind: lvs.AddService, Key: other, Settings: lvs.Settings{Scheduler: "wrr"}})
 		f.follow(config + "virtual = 192.0.2.11:80\n\treal = 192.0.2.23:80 masq\n\tchecktype = connect\n")
 		time.Sleep(time.Minute)
 		if lines := f.said(); len(lines) != 1 ||
 			!strings.Contains(lines[0], ": tcp:192.0.2.11:80 192.0.2.23:80: live: not there; ") {
 			t.Errorf("%q", lines)
 		}
-		f.do(ipvsctl.Op{Kind: ipvsctl.DelService, Key: other})
+		f.do(lvs.Op{Kind: lvs.DelService, Key: other})
 		time.Sleep(time.Minute)
 		if r := stop(); len(f.said()) != 1 || len(r.Absent) != 1 || len(r.Now) > 0 {
 			t.Errorf("%q %+v", f.said(), r)
@@ -513,7 +513,7 @@ type flaky struct {
 
 func (f *flaky) set(broken bool) { f.mu.Lock(); f.broken = broken; f.mu.Unlock() }
 
-func (f *flaky) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (f *flaky) Read(ctx context.Context) (lvs.Table, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.broken {

@@ -40,16 +40,16 @@ func TestEveryOverrideShows(t *testing.T) {
 		web, other := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")},
 			lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.11:80")}
 		table := ipvsctl.NewMemory(nil)
-		hand := func(kind ipvsctl.OpKind, key lvs.Key, addr string, weight uint32) {
-			op := ipvsctl.Op{Kind: kind, Key: key, Settings: ipvsctl.Settings{Scheduler: "wrr",
+		hand := func(kind lvs.OpKind, key lvs.Key, addr string, weight uint32) {
+			op := lvs.Op{Kind: kind, Key: key, Settings: lvs.Settings{Scheduler: "wrr",
 				Netmask: 0xffffffff}, Dest: lvs.Dest{Addr: netip.MustParseAddrPort(addr),
 				Forward: lvs.Route, Weight: weight}}
 			if err := table.Do(t.Context(), op)[0]; err != nil {
 				t.Fatal(err)
 			}
 		}
-		hand(ipvsctl.AddService, web, "0.0.0.0:0", 0)
-		hand(ipvsctl.AddDest, web, "192.0.2.25:80", 0)
+		hand(lvs.AddService, web, "0.0.0.0:0", 0)
+		hand(lvs.AddDest, web, "192.0.2.25:80", 0)
 		journal := notify.NewJournal()
 		until := time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC)
 		d := director.New(director.Deps{
@@ -66,9 +66,9 @@ func TestEveryOverrideShows(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, planOf(t, []byte(overridden))) }()
 		time.Sleep(10 * time.Second)
-		hand(ipvsctl.DelDest, web, "192.0.2.25:80", 0)
-		hand(ipvsctl.AddDest, web, "192.0.2.99:80", 3)
-		hand(ipvsctl.EditDest, other, "127.0.0.1:80", 5)
+		hand(lvs.DelDest, web, "192.0.2.25:80", 0)
+		hand(lvs.AddDest, web, "192.0.2.99:80", 3)
+		hand(lvs.EditDest, other, "127.0.0.1:80", 5)
 		time.Sleep(10 * time.Second)
 		now, err := d.Snapshot(ctx)
 		if err != nil {

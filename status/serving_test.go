@@ -13,6 +13,7 @@ import (
 
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 	"ldirectord/orders"
 )
 
@@ -20,7 +21,7 @@ import (
 type told struct {
 	text, why, object, metrics string
 	trouble                    Trouble
-	table                      ipvsctl.Table
+	table                      lvs.Table
 }
 
 func tell(t *testing.T, config string, given orders.All, standby bool) (all told) {

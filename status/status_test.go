@@ -73,7 +73,7 @@ func answer(spec checker.Spec) checkFunc {
 // refusing is a table that refuses changes of one virtual service.
 type refusing struct{ *ipvsctl.Memory }
 
-func (r refusing) Do(ctx context.Context, ops ...ipvsctl.Op) (results []error) {
+func (r refusing) Do(ctx context.Context, ops ...lvs.Op) (results []error) {
 	for _, op := range ops {
 		if op.Key.Addr == netip.MustParseAddrPort("192.0.2.12:25") {
 			results = append(results, &ipvsctl.OpError{Op: op.String(), Err: errors.New("no such file or directory"), Hint: "the kernel lacks module ip_vs_wrr"})
@@ -85,7 +85,7 @@ func (r refusing) Do(ctx context.Context, ops ...ipvsctl.Op) (results []error) {
 }
 
 // Read has counters for two servers of one virtual service. One of them never had a connection.
-func (r refusing) Read(ctx context.Context) (ipvsctl.Table, error) {
+func (r refusing) Read(ctx context.Context) (lvs.Table, error) {
 	table, err := r.Memory.Read(ctx)
 	key := lvs.Key{Protocol: lvs.TCP, Addr: netip.MustParseAddrPort("192.0.2.10:80")}
 	if service, in := table[key]; in {

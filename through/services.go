@@ -155,7 +155,7 @@ type turn struct {
 }
 
 // do makes a change of the table.
-func (t turn) do(op ipvsctl.Op) error { return t.Table.Do(t.ctx, op)[0] }
+func (t turn) do(op lvs.Op) error { return t.Table.Do(t.ctx, op)[0] }
 
 // with waits for a turn, which f has.
 func (s *Services) with(ctx context.Context, limit time.Duration, f func(turn) error) error {
@@ -267,7 +267,7 @@ func (s *Services) ready(ctx context.Context, w checker.Through, p *passage) (do
 
 // make makes a service. If its mark now belongs to another program, it gets another mark.
 func (t turn) make(sv *service) error {
-	err := t.do(ipvsctl.Op{Kind: ipvsctl.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})
+	err := t.do(lvs.Op{Kind: lvs.AddService, Key: sv.Key, Settings: ipvsctl.Private, New: true})
 	if errors.Is(err, syscall.EEXIST) {
 		var free []bool
 		if _, free, err = t.look(sv); err != nil {
@@ -278,7 +278,7 @@ func (t turn) make(sv *service) error {
 		}
 	}
 	if sv.ours = true; err == nil {
-		err = t.do(ipvsctl.Op{Kind: ipvsctl.AddDest, Key: sv.Key, Dest: sv.Dest})
+		err = t.do(lvs.Op{Kind: lvs.AddDest, Key: sv.Key, Dest: sv.Dest})
 	}
 	if err == nil {
 		sv.entry = &entry{restored: sv.entry != nil}
@@ -331,7 +331,7 @@ func (s *Services) judge(ctx context.Context, p *passage, r checker.Result) (voi
 		if void == "" && !r.OK && p.restored {
 			// A connection from before may have left a route of another method: an edit ends that.
 			p.restored, void = false, errLost.Error()
-			return cmp.Or(err, t.do(ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key, Dest: p.Dest}))
+			return cmp.Or(err, t.do(lvs.Op{Kind: lvs.AddDest, Key: p.Key, Dest: p.Dest}))
 		}
 		return err
 	})
@@ -356,7 +356,7 @@ func voidBy(err error) string {
 func (t turn) remove(sv *service) error {
 	_, free, err := t.look(sv)
 	if err == nil && sv.ours && free[0] {
-		err = t.do(ipvsctl.Op{Kind: ipvsctl.DelService, Key: sv.Key})
+		err = t.do(lvs.Op{Kind: lvs.DelService, Key: sv.Key})
 	}
 	return err
 }

@@ -79,7 +79,7 @@ type countingTable struct {
 	f *fake
 }
 
-func (c countingTable) Services(ctx context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+func (c countingTable) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	if c.f.silent {
 		<-ctx.Done()
 		return nil, fmt.Errorf("connections: %w", context.Cause(ctx))
@@ -191,7 +191,7 @@ func TestNoMarkIsFree(t *testing.T) {
 func TestServicesComeAndGo(t *testing.T) {
 	table := ipvsctl.NewMemory(nil)
 	// a service of another daemon
-	table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.AddService, Key: lvs.Key{Mark: ipvsctl.FirstPrivate + 2},
+	table.Do(t.Context(), lvs.Op{Kind: lvs.AddService, Key: lvs.Key{Mark: ipvsctl.FirstPrivate + 2},
 		Settings: ipvsctl.Private})
 	f := newFake(table)
 	gate, tunnel, other := way("127.0.0.2", lvs.Route), way("127.0.0.2", lvs.Tunnel), way("127.0.0.3", lvs.Route)
@@ -243,7 +243,7 @@ func TestAServiceThatIsLost(t *testing.T) {
 	f.Set(t.Context(), []checker.Through{gate}, nil)
 	var before passage
 	f.reach(t, gate, &before)
-	f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelService, Key: before.Key})
+	f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: before.Key})
 	if void := f.use(t, gate); void == "" {
 		t.Error("lost, and it counts")
 	}
@@ -274,7 +274,7 @@ func TestAServiceThatIsChanged(t *testing.T) {
 		changed := now.Dest
 		change(&changed)
 		if err := f.table.Do(t.Context(),
-			ipvsctl.Op{Kind: ipvsctl.EditDest, Key: now.Key, Dest: changed})[0]; err != nil {
+			lvs.Op{Kind: lvs.EditDest, Key: now.Key, Dest: changed})[0]; err != nil {
 			t.Fatal(err)
 		}
 		if void := f.judge(t.Context(), &now,
@@ -302,8 +302,8 @@ func TestTheNextDaemon(t *testing.T) {
 	former := f.saved
 	for _, p := range former { // the mark of one of them belongs to another daemon now
 		if p.Dest.Addr.Addr() == c.Server {
-			table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelDest, Key: p.Key, Dest: p.Dest},
-				ipvsctl.Op{Kind: ipvsctl.AddDest, Key: p.Key,
+			table.Do(t.Context(), lvs.Op{Kind: lvs.DelDest, Key: p.Key, Dest: p.Dest},
+				lvs.Op{Kind: lvs.AddDest, Key: p.Key,
 					Dest: lvs.Dest{Addr: netip.MustParseAddrPort("127.0.0.99:0"), Weight: 1}})
 		}
 	}
@@ -477,7 +477,7 @@ func TestAnswersWithoutTheService(t *testing.T) {
 		flush := func() {
 			all, _ := f.table.Read(t.Context())
 			for key := range all {
-				f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelService, Key: key})
+				f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: key})
 			}
 		}
 		refused := checker.Result{Detail: "connect: refused", Cause: checker.Refused}

@@ -107,7 +107,7 @@ func TestASuccessCountsByItsOwnService(t *testing.T) {
 			all = append(all, c)
 		}
 		lost := all[1].(*check)
-		f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelService, Key: lost.now.Key})
+		f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: lost.now.Key})
 		if counts := all[0].Confirm(t.Context(), all); !counts[0] || counts[1] {
 			t.Errorf("the second one was lost: %v", counts)
 		}
@@ -127,7 +127,7 @@ func TestAServiceThatIsLostLate(t *testing.T) {
 			c := f.check(t, through, &answers{list: []checker.Result{{OK: true}}}).(*check)
 			through.then = func() {
 				if through.asked == 1 {
-					f.table.Do(t.Context(), ipvsctl.Op{Kind: ipvsctl.DelService, Key: c.now.Key})
+					f.table.Do(t.Context(), lvs.Op{Kind: lvs.DelService, Key: c.now.Key})
 				}
 			}
 			c.passed = true

@@ -28,7 +28,7 @@ type balanced struct {
 
 // newOwners takes the states of servers from the daemon's report, or from the table if the report has none. Shown are
 // the services that an operator names.
-func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.Backend]string,
+func newOwners(services []director.Service, table lvs.Table, states map[lvs.Backend]string,
 	shown string) *owners {
 	o := &owners{byKey: map[lvs.Key][]*balanced{}}
 	for key := range table {
@@ -47,7 +47,7 @@ func newOwners(services []director.Service, table ipvsctl.Table, states map[lvs.
 }
 
 // find finds the configured servers in file order, then the others in the table.
-func (b *balanced) find(in ipvsctl.Service, states map[lvs.Backend]string) {
+func (b *balanced) find(in lvs.VirtualService, states map[lvs.Backend]string) {
 	seen := map[netip.AddrPort]bool{}
 	add := func(name string, addr netip.AddrPort, state string) {
 		n := in.Counters[addr]

@@ -50,7 +50,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 		ruled,
 	}
 	foreign := tcp("10.9.0.1:80")
-	o := newOwners(services, ipvsctl.Table{foreign: {Key: foreign}}, nil, "")
+	o := newOwners(services, lvs.Table{foreign: {Key: foreign}}, nil, "")
 	for name, c := range map[string]struct {
 		protocol                      lvs.Protocol
 		client, virtual, server, want string
@@ -105,7 +105,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 
 // The connection template of a firewall mark has no protocol and no address: the mark is shown.
 func TestALineOfAMarksTemplate(t *testing.T) {
-	o := newOwners([]director.Service{service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:80")}, ipvsctl.Table{}, nil, "")
+	o := newOwners([]director.Service{service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:80")}, lvs.Table{}, nil, "")
 	line, shown := o.line(ipvsctl.Connection{Protocol: lvs.Mark, Client: addrPort("10.0.0.1:0"),
 		Virtual: addrPort("0.0.0.3:0"), Dest: addrPort("10.2.0.1:0"), State: "NONE"})
 	if !shown || line.Protocol != "mark" || line.To != "" || line.Kind != "template" {
@@ -123,7 +123,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		"10.2.0.5:80": 0, "10.2.0.9:80": 3} {
 		dests.Put(lvs.Dest{Addr: addrPort(addr), Weight: weight})
 	}
-	table := ipvsctl.Table{key: {Key: key, Dests: dests}}
+	table := lvs.Table{key: {Key: key, Dests: dests}}
 	told := map[lvs.Backend]string{
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.4:80"}: "drained",
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.3:80"}: "maintenance",
@@ -146,7 +146,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		}
 	}
 	dests.Put(lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1})
-	table[key] = ipvsctl.Service{Key: key, Dests: dests}
+	table[key] = lvs.VirtualService{Key: key, Dests: dests}
 	b = newOwners([]director.Service{s}, table, told, "").services[0]
 	if got := b.server(addrPort("10.2.0.6:80")).ServerState; got != "fallback" {
 		t.Errorf("the fallback server in the table is %s", got)
@@ -168,7 +168,7 @@ func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	services := []director.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"),
 		service("fwm:3", mark, "192.0.2.22:0")}
 	dest := lvs.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
-	table := ipvsctl.Table{
+	table := lvs.Table{
 		key: {Key: key, Dests: lvs.Dests{dest},
 			Counters: map[netip.AddrPort]lvs.Counters{dest.Addr: {Active: 1, Persistent: 1}}},
 		mark: {Key: mark,

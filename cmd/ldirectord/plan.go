@@ -31,7 +31,7 @@ func plan(c *call) error {
 	if err != nil {
 		return err
 	}
-	ops := ipvsctl.Diff(have, c.Plan.Preview(given, have))
+	ops := lvs.Diff(have, c.Plan.Preview(given, have))
 	for _, check := range c.Plan.Checks() {
 		if check.Waits != "" {
 			c.note(fmt.Sprintf("%s of %s is unknown: %s; "+
@@ -79,18 +79,18 @@ func printChanges(c *call, changes []change) {
 
 // planned are the changes of the table with their times. Changes within a virtual service that can't be set up are left
 // out.
-func planned(ops []ipvsctl.Op) []change {
+func planned(ops []lvs.Op) []change {
 	changes, missing := []change{}, map[lvs.Key]bool{}
 	for _, op := range ops {
 		if missing[op.Key] {
 			continue
 		}
 		one := change{Command: op.String()}
-		switch err := op.Check(); {
+		switch err := ipvsctl.Check(op); {
 		case err != nil:
-			missing[op.Key] = op.Kind == ipvsctl.AddService
+			missing[op.Key] = op.Kind == lvs.AddService
 			one.Error = err.Error()
-		case op.Kind == ipvsctl.AddDest:
+		case op.Kind == lvs.AddDest:
 			one.When = "after its first successful check"
 		}
 		changes = append(changes, one)
@@ -100,7 +100,7 @@ func planned(ops []ipvsctl.Op) []change {
 
 // machine reads the table that the configuration would change, and the commands for its mark rules and addresses. A
 // table in memory belongs to the running daemon, so plan compares with an empty one, and shows no other changes.
-func machine(c *call, given orders.All) (have ipvsctl.Table, commands []string, err error) {
+func machine(c *call, given orders.All) (have lvs.Table, commands []string, err error) {
 	if c.table.Live == nil {
 		c.note("compared with an empty table: one in memory belongs to its daemon")
 		return nil, nil, nil

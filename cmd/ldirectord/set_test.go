@@ -19,12 +19,12 @@ type emptying struct {
 	addr netip.AddrPort
 }
 
-func (e emptying) Services(_ context.Context, keys ...lvs.Key) (ipvsctl.Table, error) {
+func (e emptying) Services(_ context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	carries := lvs.Counters{}
 	if time.Now().Before(e.at) {
 		carries.Active = 1
 	}
-	return ipvsctl.Table{keys[0]: {Counters: map[netip.AddrPort]lvs.Counters{e.addr: carries}}}, nil
+	return lvs.Table{keys[0]: {Counters: map[netip.AddrPort]lvs.Counters{e.addr: carries}}}, nil
 }
 
 // --wait reads the connections of servers from the kernel's table. A table in memory has none, so it is not read.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/lvs"
 )
 
 const (
@@ -124,7 +125,7 @@ func (m *machine) table() string {
 			m.t.Error(err)
 			return
 		}
-		text = ipvsctl.Format(table)
+		text = lvs.Format(table)
 	})
 	return text
 }

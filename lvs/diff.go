@@ -1,4 +1,4 @@
-package ipvsctl
+package lvs
 
 import (
 	"cmp"
@@ -18,13 +18,13 @@ func Diff(have, want Table) (ops []Op) {
 }
 
 // DiffService lists the changes of one service. The zero Service is none.
-func DiffService(old, service Service) (ops []Op) {
+func DiffService(old, service VirtualService) (ops []Op) {
 	key := service.Key
-	settings := service.Settings.stored(key.IPv6)
+	settings := service.Settings.Stored(key.IPv6)
 	switch {
 	case old.Key != key:
 		ops = append(ops, Op{Kind: AddService, Key: key, Settings: settings})
-	case old.Settings.stored(key.IPv6) != settings:
+	case old.Settings.Stored(key.IPv6) != settings:
 		ops = append(ops, Op{Kind: EditService, Key: key, Settings: settings})
 	}
 	dests := len(ops)

@@ -1,4 +1,4 @@
-package ipvsctl
+package lvs
 
 import (
 	"fmt"

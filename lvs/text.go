@@ -1,4 +1,4 @@
-package ipvsctl
+package lvs
 
 import (
 	"encoding/binary"
@@ -45,7 +45,7 @@ func (op Op) String() string {
 }
 
 // String is the service as ipvsadm adds it: "-t 10.1.0.1:80 -s wrr -p 600".
-func (s Service) String() string { return s.Key.String() + " " + s.Settings.text(s.Key.IPv6) }
+func (s VirtualService) String() string { return s.Key.String() + " " + s.Settings.text(s.Key.IPv6) }
 
 func (s Settings) text(ipv6 bool) string {
 	text := "-s " + s.Scheduler

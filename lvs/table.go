@@ -1,0 +1,92 @@
+package lvs
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// Flags of a virtual service (linux/ip_vs.h: IP_VS_SVC_F_*), without the kernel's own bits.
+type Flags uint32
+
+// The flags an operator can set.
+const (
+	Persistent Flags = 0x0001
+	OnePacket  Flags = 0x0004 // each packet is scheduled on its own; for UDP and marks
+	Sched1     Flags = 0x0008 // sh: fallback, mh: fallback
+	Sched2     Flags = 0x0010 // sh: port, mh: port
+	Sched3     Flags = 0x0020
+)
+
+// MaxTimeout is the maximum persistence in seconds, 31 days as in ipvsadm(8): the kernel counts ticks in 32 bits, which
+// overflow after 49 days at 1000 ticks a second.
+const MaxTimeout = 31 * 24 * 60 * 60
+
+// Settings are the parts of a virtual service that can be edited in place.
+type Settings struct {
+	Scheduler string
+	Flags     Flags
+	Timeout   uint32 // seconds of persistence, 1 to MaxTimeout; not used when not Persistent
+	Netmask   uint32 // granularity of persistence, see EachClient; not used when not Persistent
+	PEName    string // persistence engine, "" for none
+}
+
+// EachClient is the Netmask that tells every client from every other: for IPv4 a mask in host byte order,
+// for IPv6 a prefix length.
+func EachClient(ipv6 bool) uint32 {
+	if ipv6 {
+		return 128
+	}
+	return 0xffffffff
+}
+
+// Stored is s in the form of a table: without persistence, timeout and granularity are 0.
+func (s Settings) Stored(ipv6 bool) Settings {
+	if s.Flags&Persistent == 0 {
+		s.Timeout, s.Netmask = 0, EachClient(ipv6)
+	}
+	return s
+}
+
+// VirtualService is a virtual service with its destinations.
+type VirtualService struct {
+	Key      Key
+	Settings Settings
+	Dests    Dests
+	// counters of the destinations, from the reading of the table; nil: none
+	Counters map[netip.AddrPort]Counters
+}
+
+// Table is a whole table of IPVS.
+type Table map[Key]VirtualService
+
+// Keys returns the keys in the order of Key.Compare.
+func (t Table) Keys() []Key {
+	return slices.SortedFunc(maps.Keys(t), Key.Compare)
+}
+
+// OpKind is the kind of an Op.
+type OpKind uint8
+
+// The operations on a table.
+const (
+	AddService OpKind = iota
+	EditService
+	DelService // with all its destinations
+	AddDest
+	EditDest
+	DelDest
+)
+
+// Op is one change of the table. Settings is for AddService and EditService, Dest for the others.
+type Op struct {
+	Kind     OpKind
+	Key      Key
+	Settings Settings
+	Dest     Dest
+	Old      Dest // in an EditDest or DelDest of Diff: the current destination
+	New      bool // AddService: it fails with EEXIST if the service exists
+}
+
+// Batch is how many changes of destinations the kernel gets in one send.
+const Batch = 64
