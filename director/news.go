@@ -35,8 +35,8 @@ func alike(event notify.Kind, what, more string) func(*subject, begun) notice {
 // begun is a condition that holds, as it was told last.
 type begun struct {
 	count int
-	since time.Time
-	told  bool // else it has not held long enough
+	due   time.Time // when it is told
+	told  bool      // else it has not held long enough
 }
 
 // recent is what is remembered of a server, or of a virtual service, while it changes.
@@ -69,7 +69,8 @@ func once(holds bool) int {
 // call, and notes when time alone changes that.
 func (t *teller) changed(v *virtual, s *server) { t.compare(v, s, true) }
 
-// known takes what holds now as told: another daemon has the virtual service, or a former plan or daemon told it.
+// known takes what holds now as told: another daemon has the virtual service, or a former plan or daemon told it. What
+// is told only after a while may not have been yet, and stays as it is.
 func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 
 func (t *teller) compare(v *virtual, s *server, tells bool) {
@@ -82,7 +83,7 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 	}
 	for i := range kinds {
 		k := kinds[i].news
-		if k == nil || k.ofSection != (s == nil) {
+		if k == nil || k.ofSection != (s == nil) || k.after != nil && !tells {
 			continue
 		}
 		count := k.count(a)
@@ -102,10 +103,13 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 // follow notes how often a condition has begun, and returns what there is to tell.
 func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	was, held := all[k]
-	now := begun{count, was.since, was.told}
+	now := begun{count, was.due, was.told}
 	switch {
 	case count > 0 && !held:
-		now.since = a.Now
+		now.due = a.Now
+		if k.after != nil {
+			now.due = now.due.Add(k.after(a.v))
+		}
 	case count > 0:
 	case held && k.ends != nil:
 		n = k.ends(a, was)
@@ -117,12 +121,8 @@ func (k *news) follow(a *subject, all map[*news]begun, count int) (n notice) {
 	if k.over != nil {
 		a.v.sooner(k.over(a))
 	}
-	due := now.since
-	if k.after != nil {
-		due = due.Add(k.after(a.v))
-	}
-	if now.told = was.told || !a.Now.Before(due); !now.told {
-		a.v.sooner(due)
+	if now.told = was.told || !a.Now.Before(now.due); !now.told {
+		a.v.sooner(now.due)
 	} else if !was.told || count > was.count {
 		n = k.begins(a, was)
 	}
