@@ -10,6 +10,7 @@ import (
 	"ldirectord/director"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
+	"ldirectord/notify/monitorfile"
 	"ldirectord/notify/webhook"
 )
 
@@ -31,7 +32,7 @@ func (d *daemon) openChannels() []director.Receiver {
 	d.webhook = webhook.New(d.journal.Emit)
 	d.setChannels(d.Loaded.Plan)
 	return []director.Receiver{
-		director.Words(d.journal.Emit), director.Monitorfiles(d.monitor.Record),
+		director.Words(d.journal.Emit), director.Results(monitorfile.Lines(d.monitor.Record)),
 		director.Posts(d.webhook.Post), director.Commands(d.hooks.Run),
 	}
 }

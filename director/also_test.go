@@ -10,6 +10,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/history"
 	"ldirectord/lvs"
+	"ldirectord/notify/monitorfile"
 	"ldirectord/parser"
 )
 
@@ -144,7 +145,7 @@ func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
 		t.Fatal(found)
 	}
 	var ids []string
-	d := New(Deps{Tell: []Receiver{Monitorfiles(recordedIDs{&ids}.Record)}})
+	d := New(Deps{Tell: []Receiver{Results(monitorfile.Lines(recordedIDs{&ids}.Record))}})
 	v, s := p.virtuals[0], p.virtuals[0].servers[0]
 	for j := &s.first; j != nil; j = j.next {
 		d.tell.found(history.Nothing, &checker.Result{OK: true, Detail: "200 OK"}, user{v, s, j})

@@ -26,10 +26,7 @@ type State struct {
 	Verdict  health.State // the state of a server by its checks
 	Fallback string       // the last argument of fallbackcommand: start or stop
 
-	// The report on a virtual service: its JSON, whether it is available, and how many of its servers are up.
-	Text        []byte
-	Available   bool
-	Up, Servers int
+	notify.Report // on a virtual service
 }
 
 // Cause is why something changed. It may change nothing.
@@ -63,6 +60,29 @@ func Posts(post func(virtual string, state []byte, tried func())) Receiver {
 	return func(c *Change) {
 		if c.After.Text != nil && c.Global.Webhook != "" {
 			post(c.Virtual, c.After.Text, c.Await())
+		}
+	}
+}
+
+// Commands passes on the operator's commands: fallbackcommand and onchange.
+func Commands(run func(notify.Hook)) Receiver {
+	return func(c *Change) {
+		if c.After.Fallback != c.Before.Fallback {
+			run(notify.FallbackCommand(c.v.cfg.FallbackCommand, c.v.key, c.After.Fallback))
+		}
+		if c.After.Text != nil && c.v.cfg.OnChange != "" {
+			hook := notify.OnChange(c.v.cfg.OnChange, c.Virtual, c.After.Report)
+			hook.Ended = c.Await()
+			run(hook)
+		}
+	}
+}
+
+// Results passes new results, each with its server, the section of its check, and whether that server is suspended.
+func Results(take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) Receiver {
+	return func(c *Change) {
+		if c.isNew() {
+			take(c.section().Check(int(c.j.number)), c.s.real, c.Result, c.s.Suspended())
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/notify/monitorfile"
 	"ldirectord/parser"
 	"ldirectord/view"
 )
@@ -112,7 +113,7 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 		{"on", "mon", checker.Spec{Type: "on"}, lvs.TCP, "", true, nil},
 	} {
 		var lines recorded
-		d := New(Deps{Tell: []Receiver{Monitorfiles(lines.Record)}})
+		d := New(Deps{Tell: []Receiver{Results(monitorfile.Lines(lines.Record))}})
 		v := &virtual{cfg: &parser.Virtual{Key: lvs.Key{Protocol: c.protocol}}}
 		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, c.spec.Type,
 			c.spec.Service

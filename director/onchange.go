@@ -3,10 +3,8 @@ package director
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"sync/atomic"
 
-	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/view"
@@ -132,34 +130,9 @@ func (t *teller) became(v *virtual, now message, up int, await func() (done func
 		return
 	}
 	c := Change{user: user{v: v}, Before: v.told.state, Await: await}
-	c.After = State{Text: text, Available: now.Available, Up: up, Servers: len(now.Servers)}
+	c.After.Report = notify.Report{Text: text, Available: now.Available, Up: up, Servers: len(now.Servers)}
 	v.told.state, c.Virtual = c.After, v.cfg.ID
 	t.tell(c)
-}
-
-// Commands runs the operator's commands: fallbackcommand and onchange.
-func Commands(run func(notify.Hook)) Receiver {
-	return func(c *Change) {
-		if c.After.Fallback != c.Before.Fallback {
-			address := c.v.name
-			if c.v.key.Protocol == lvs.Mark {
-				address = ":0" // what the Perl ldirectord gives for a mark
-			}
-			line := fmt.Sprintf("%s %s %s %s", c.v.cfg.FallbackCommand, c.After.Fallback, address,
-				c.v.cfg.Protocol)
-			run(notify.Hook{Lane: c.Virtual, Key: c.Virtual, Argv: notify.Shell(line)})
-		}
-		if c.After.Text == nil || c.v.cfg.OnChange == "" {
-			return
-		}
-		word := "unavailable"
-		if c.After.Available {
-			word = "available"
-		}
-		line := fmt.Sprintf("%s %s %s %d %d", c.v.cfg.OnChange, c.Virtual, word, c.After.Up, c.After.Servers)
-		run(notify.Hook{Lane: "onchange", Key: c.Virtual, Argv: notify.Shell(line), Stdin: c.After.Text,
-			Ended: c.Await()})
-	}
 }
 
 // fallback reports when the last server is lost and when the first one is back, for fallbackcommand.

@@ -12,6 +12,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
+	"ldirectord/notify/monitorfile"
 )
 
 // writer writes decisions into the table, retries failed changes, and undoes external changes.
@@ -147,7 +148,7 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	var leaving []*server
 	for _, s := range v.servers {
-		if id := monitorID(v.cfg, s.real); s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
+		if id := monitorfile.ID(v.cfg, s.real); s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
 			told[id] = true
 			leaving = append(leaving, s)
 		}

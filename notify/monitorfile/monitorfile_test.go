@@ -1,4 +1,4 @@
-package director
+package monitorfile
 
 import (
 	"bufio"
@@ -46,9 +46,9 @@ func TestMonitorfileHasTheWordsOfAnHTTPServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := check.Check(t.Context())
-			message, line := monitorMessage("http", r)
-			if r.OK != c.up || !line || message != c.message {
-				t.Errorf("up %v, %q (from %q), want %v, %q", r.OK, message, r.Detail, c.up, c.message)
+			text, line := message("http", r)
+			if r.OK != c.up || !line || text != c.message {
+				t.Errorf("up %v, %q (from %q), want %v, %q", r.OK, text, r.Detail, c.up, c.message)
 			}
 		})
 	}
@@ -101,7 +101,7 @@ func TestMonitorID(t *testing.T) {
 	} {
 		v, r := cfg, real
 		c.change(&v, &r)
-		if got := monitorID(&v, &r); got != c.want {
+		if got := ID(&v, &r); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
@@ -141,7 +141,7 @@ func TestMonitorMessage(t *testing.T) {
 		{"on", up, "", false},
 		{"off", down(wire.AtStart), "", false},
 	} {
-		if got, line := monitorMessage(c.kind, c.result); got != c.want || line != c.line {
+		if got, line := message(c.kind, c.result); got != c.want || line != c.line {
 			t.Errorf("%s, %+v: %q, %v; want %q, %v", c.kind, c.result, got, line, c.want, c.line)
 		}
 	}

@@ -1,4 +1,5 @@
-package director
+// Package monitorfile makes the lines of monitorfiles from the results of checks, in the words of the Perl ldirectord.
+package monitorfile
 
 import (
 	"cmp"
@@ -15,37 +16,34 @@ import (
 // inMaintenance is the message for a server that maintenancedir takes down.
 const inMaintenance = "Server in maintenance"
 
-// Monitorfiles writes conclusive results into the monitorfiles of their sections.
-func Monitorfiles(write func(file, id string, up bool, message string)) Receiver {
-	return func(c *Change) {
-		r := c.Result
-		if !c.isNew() || r.Cause == checker.Shortage || r.Cause == checker.Unjudged ||
-			c.section().MonitorFile == "" {
+// Lines writes conclusive results into the monitorfiles of their checks. A server may be suspended: in maintenance.
+func Lines(write func(file, id string, up bool, message string)) (
+	take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) {
+	return func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool) {
+		if check.MonitorFile == "" || r.Cause == checker.Shortage || r.Cause == checker.Unjudged {
 			return
 		}
-		cfg := c.section().Check(int(c.j.number))
-		id := monitorID(cfg, c.s.real)
-		if c.s.Suspended() {
-			write(cfg.MonitorFile, id, false, inMaintenance)
+		if suspended {
+			write(check.MonitorFile, ID(check, real), false, inMaintenance)
 			return
 		}
-		kind := cfg.CheckType
+		kind := check.CheckType
 		switch {
-		case cfg.Negotiates():
-			kind = cfg.Service
-		case cfg.Pings():
+		case check.Negotiates():
+			kind = check.Service
+		case check.Pings():
 			kind = "ping"
 		}
-		if message, line := monitorMessage(kind, *r); line {
-			write(cfg.MonitorFile, id, r.OK, message)
+		if text, line := message(kind, *r); line {
+			write(check.MonitorFile, ID(check, real), r.OK, text)
 		}
 	}
 }
 
-// monitorMessage is the text about a result for a monitorfile; "" for none. Kind is the service of a negotiate or
+// message is the text about a result for a monitorfile; "" for none. Kind is the service of a negotiate or
 // combined check, otherwise the check type; ping for connect with udp. The Perl leaves some results out; then there is
 // no line.
-func monitorMessage(kind string, r checker.Result) (message string, line bool) {
+func message(kind string, r checker.Result) (text string, line bool) {
 	switch kind {
 	case "on", "off", "external-perl", checker.Agent:
 		return "", false
@@ -98,9 +96,9 @@ var (
 	}
 )
 
-// monitorID names a check as the Perl does in a monitorfile, without passwords: its settings, with a blank for each run
+// ID names a check as the Perl does in a monitorfile, without passwords: its settings, with a blank for each run
 // of colons, and without backslashes. A colon of request or receive is kept.
-func monitorID(cfg *parser.Virtual, r *parser.Real) string {
+func ID(cfg *parser.Virtual, r *parser.Real) string {
 	check, checkPort := cfg.CheckType, ""
 	switch cfg.CheckType {
 	case parser.Negotiate, parser.Combined:
