@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/notify/monitorfile"
@@ -61,7 +60,7 @@ func (n *writing) touch() { n.dirty = true }
 func (w *writer) follow(ctx context.Context, changes []*change, unknown []*virtual, have lvs.Table) {
 	w.carryOut(ctx, changes)
 	for _, c := range changes {
-		if ipvsctl.IsMissing(c.err) {
+		if c.Missing {
 			unknown, have = append(unknown, c.v), nil
 			continue
 		}
@@ -127,10 +126,10 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 
 // conclude notes the result of a virtual service's change, and runs the hooks for the new table.
 func (w *writer) conclude(ctx context.Context, c *change) {
-	v, err := c.v, cmp.Or(c.err, c.refused)
-	if c.err == nil {
-		v.written, v.placed, v.weighed = c.want.Settings, true, false
-		v.Wrote(c.want.Dests)
+	v, err := c.v, cmp.Or(c.Err, c.Refused)
+	if c.Err == nil {
+		v.placed, v.weighed = true, false
+		v.Wrote(c.Want.Dests)
 		w.tell.fallback(v)
 		w.wrote(v)
 	}
