@@ -97,6 +97,8 @@ func TestWhatKindsSay(t *testing.T) {
 		}, nil},
 		{"moved", func(c *Case) { c.Members[0].MovedTo = 1 }, []string{"moved: its name has a new address; this server " +
 			"serves until it fails, or until the one at the new address is up"}},
+		{"moved to the first place", func(c *Case) { c.Members[0].MovedTo = 0 }, []string{"moved: its name has a new " +
+			"address; this server serves until it fails, or until the one at the new address is up"}},
 		{"a backup server that is needed", func(c *Case) { c.Members[0].Backup, c.Backed = true, true },
 			[]string{"backup: backup, needed: 1 of 1 real servers serve"}},
 		{"one that drains", func(c *Case) { c.Members[0].Backup = true },
@@ -187,6 +189,17 @@ func TestWhatKindsTell(t *testing.T) {
 	}
 }
 
+// Time changes the weight of a server while it climbs.
+func TestWhoseWeightMoves(t *testing.T) {
+	c := inService(4, 4)
+	c.SlowStart, c.Servers[0].Climbs = 40*time.Second, noon
+	for i, want := range []bool{true, false} {
+		if got := c.Seen(&c.Servers[i], noon).Moves(); got != want {
+			t.Errorf("the weight of server %d moves: %v", i+1, got)
+		}
+	}
+}
+
 // A level has a name in JSON; one of another version attracts attention.
 func TestTroubleHasAName(t *testing.T) {
 	for level := Fine; level <= Broken; level++ {
@@ -199,5 +212,8 @@ func TestTroubleHasAName(t *testing.T) {
 	var other Trouble
 	if _ = other.UnmarshalText([]byte("severe")); other != Noted {
 		t.Errorf("an unknown level is %v", other)
+	}
+	if got := (Broken + 1).String(); got != "broken" {
+		t.Errorf("a level above all is %s", got)
 	}
 }

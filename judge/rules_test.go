@@ -358,6 +358,31 @@ func TestAReleasedServerGetsItsState(t *testing.T) {
 
 // The guard counts a server that is back from a change by hand. A change by hand doesn't keep a server that the guard
 // releases.
+// A server that waits to change to gate, with weight 0, replaces a held one only where no other server serves.
+func TestTheGuardCountsAServerOnItsWayToGate(t *testing.T) {
+	for _, row := range []struct {
+		what  string
+		keeps int32
+		given func(*Case)
+		held  bool
+	}{
+		{"it is the only one", 1, func(c *Case) { c.says(2, health.Down) }, false},
+		{"as many are to serve", 2, func(c *Case) { c.says(2, health.Down) }, true},
+		{"another serves", 2, func(c *Case) {}, true},
+		{"it fails", 1, func(c *Case) { c.says(1, health.Down); c.says(2, health.Down) }, true},
+		{"its weight is 0", 1, func(c *Case) { c.Members[1].Dest.Weight = 0; c.says(2, health.Down) }, true},
+	} {
+		c := inService(4, 4, 4)
+		c.hold(0)
+		c.KeepServing.N, c.Servers[1].Rerouted = row.keeps, true
+		c.has(2, 0)
+		row.given(&c)
+		if h := hearRule("guard, leaves", c); h.Servers[0].Held != row.held {
+			t.Errorf("%s: held is %v", row.what, !row.held)
+		}
+	}
+}
+
 func TestTheGuardAndChangesByHand(t *testing.T) {
 	for _, c := range []struct {
 		what  string
