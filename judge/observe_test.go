@@ -101,3 +101,17 @@ func TestAServerStaysLeftOutWhenAWriteFails(t *testing.T) {
 		}
 	}
 }
+
+// Suspicions are counted until clients get answers: that nothing is asked of the server is not one.
+func TestAnAnswerForgetsSuspicions(t *testing.T) {
+	s := &inService(4).Servers[0]
+	for _, row := range []struct {
+		answered bool
+		want     uint8
+	}{{false, 2}, {true, 0}} {
+		s.Suspects = 2
+		if Observed(s, seen(false, true, row.answered)); s.Suspects != row.want {
+			t.Errorf("answered %v: %d suspicions", row.answered, s.Suspects)
+		}
+	}
+}
