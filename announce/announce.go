@@ -9,20 +9,9 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-)
 
-// Want is the desired place of one address.
-type Want struct {
-	Addr   netip.Addr
-	Device string // the device on which it is announced; "": none
-	// the configured devices on which it may be (announce, lastresort), including Device
-	Devices []string
-	// it is served here: a local route delivers its packets even while it is on no device. Device needs it
-	Local bool
-	// leave it on its current device, because its first results are missing. Device is "" then
-	Undecided bool
-	Repair    bool // put it there even after it was removed by hand
-}
+	"ldirectord/lvs"
+)
 
 // Place is where an address is.
 type Place struct {
@@ -66,7 +55,7 @@ func New(before Record, claims Claims, save func(Record) error) *Announcer {
 // or after it was wanted elsewhere. An address whose new device is missing or down stays where it is. Recorded
 // addresses that no service wants are withdrawn; if that fails, their places follow the others. ctx ends Sync between
 // two addresses.
-func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err error) {
+func (a *Announcer) Sync(ctx context.Context, want []lvs.Wanted) (places []Place, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k, err := a.open()
@@ -98,11 +87,11 @@ func (a *Announcer) Sync(ctx context.Context, want []Want) (places []Place, err 
 
 // claim plans the change of each address and records it. Addresses that another daemon has recorded are left to that
 // daemon.
-func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []Want) ([]settling, Record, error) {
+func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []lvs.Wanted) ([]settling, Record, error) {
 	all, next := []settling{}, Record{}
 	maps.Copy(next, a.recorded)
 	for i, w := range append(slices.Clone(want), a.leftovers(want)...) {
-		s := settling{Want: w, wanted: i < len(want)}
+		s := settling{Wanted: w, wanted: i < len(want)}
 		if _, ours := a.mine[w.Addr]; !ours {
 			s.owner = theirs[w.Addr]
 		}
@@ -118,13 +107,13 @@ func (a *Announcer) claim(now state, theirs map[netip.Addr]string, want []Want) 
 }
 
 // leftovers are the addresses of the record that no service wants.
-func (a *Announcer) leftovers(want []Want) (list []Want) {
+func (a *Announcer) leftovers(want []lvs.Wanted) (list []lvs.Wanted) {
 	left := maps.Clone(a.recorded)
 	for _, w := range want {
 		delete(left, w.Addr)
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(left), netip.Addr.Compare) {
-		list = append(list, Want{Addr: addr, Devices: left[addr]})
+		list = append(list, lvs.Wanted{Addr: addr, Devices: left[addr]})
 	}
 	return list
 }

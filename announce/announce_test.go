@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"ldirectord/lvs"
+
 	"github.com/vishvananda/netlink"
 )
 
@@ -240,7 +242,7 @@ func tell(t *testing.T, story string) {
 
 // syncLine is one line with the steps and the result of a Sync.
 func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
-	var want []Want
+	var want []lvs.Wanted
 	repair := false
 	for _, word := range words {
 		if word == "repair" {
@@ -278,9 +280,9 @@ func syncLine(t *testing.T, a *Announcer, f *fake, words []string) string {
 	return line
 }
 
-func wantOf(word string) Want {
+func wantOf(word string) lvs.Wanted {
 	addr, to, _ := strings.Cut(word, "=")
-	w := Want{Addr: netip.MustParseAddr(addr), Devices: []string{"lvs1", "lvs0"}}
+	w := lvs.Wanted{Addr: netip.MustParseAddr(addr), Devices: []string{"lvs1", "lvs0"}}
 	switch to {
 	case "?", "?local":
 		w.Undecided, w.Local = true, to != "?"
@@ -380,11 +382,11 @@ func TestRecord(t *testing.T) {
 	moved := wantOf("192.0.2.10=lvs2") // the configuration names another device
 	moved.Devices = []string{"lvs2"}
 	f.set("lvs2", true)
-	down := Want{Addr: moved.Addr, Devices: moved.Devices}
+	down := lvs.Wanted{Addr: moved.Addr, Devices: moved.Devices}
 	for _, step := range []struct {
 		what    string
 		err     error
-		want    Want
+		want    lvs.Wanted
 		steps   string
 		trouble string
 		record  string
@@ -398,7 +400,7 @@ func TestRecord(t *testing.T) {
 		{"down", nil, down, "[-addr 192.0.2.10 lvs2 -route 192.0.2.10]", "", "map[192.0.2.10:[]]", 7},
 	} {
 		f.steps, full = nil, step.err
-		places, err := a.Sync(t.Context(), []Want{step.want})
+		places, err := a.Sync(t.Context(), []lvs.Wanted{step.want})
 		if !errors.Is(err, step.err) && err != nil || len(places) != 1 || strings.TrimPrefix(fmt.Sprint(places[0].Trouble), "<nil>") != step.trouble {
 			t.Errorf("%s: %v, %v", step.what, places, err)
 		}
@@ -426,7 +428,7 @@ func TestTornLists(t *testing.T) {
 
 func TestLabel(t *testing.T) {
 	for name, want := range map[string]string{"lvs0": "lvs0:ldir", "announce10": "announce10:ldir", "announcements-4": "announceme:ldir"} {
-		if got := addressOn(device{}, Want{Addr: netip.AddrFrom4([4]byte{}), Device: name}).Label; got != want || len(got) > 15 {
+		if got := addressOn(device{}, lvs.Wanted{Addr: netip.AddrFrom4([4]byte{}), Device: name}).Label; got != want || len(got) > 15 {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}

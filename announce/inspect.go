@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"ldirectord/lvs"
 )
 
 // Fault is a reason why addresses can't be on a device, or an address that should not be on a device.
@@ -20,7 +22,7 @@ type Fault struct {
 // Inspect finds, without a change: devices that can't have their addresses, desired addresses that are on other devices
 // too, and addresses with our label that belong to no running daemon. For an Announcer that only looks, New needs no
 // function to save a record, and the claims are those of all running daemons.
-func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
+func (a *Announcer) Inspect(want []lvs.Wanted) (found []Fault, err error) {
 	now, err := a.look()
 	if err != nil {
 		return nil, err
@@ -56,7 +58,7 @@ func (a *Announcer) Inspect(want []Want) (found []Fault, err error) {
 
 // Preview describes what Sync would change: desired addresses that are on none of their devices, and recorded addresses
 // in unwanted places. An address that is only Local is withdrawn by order.
-func (a *Announcer) Preview(want []Want) (changes []string, err error) {
+func (a *Announcer) Preview(want []lvs.Wanted) (changes []string, err error) {
 	if len(want)+len(a.recorded) == 0 {
 		return nil, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 func TestInspect(t *testing.T) {
@@ -15,7 +17,7 @@ func TestInspect(t *testing.T) {
 	kill(gone)
 	f.byHand(netip.MustParseAddr("192.0.2.11"), "eth0")
 	f.set("lvs1", false)
-	want := []Want{wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.12=lvs1")}
+	want := []lvs.Wanted{wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.12=lvs1")}
 	want[1].Devices = append(want[1].Devices, "lvs2", "eth0")
 	found, err := f.announcer(t, "other.cf").Inspect(want)
 	var got []string
@@ -42,7 +44,7 @@ func TestPreview(t *testing.T) {
 	runs := f.announcer(t, "www.cf")
 	syncLine(t, runs, f, []string{"192.0.2.10=lvs0", "192.0.2.11=lvs1", "192.0.2.12=lvs0", "192.0.2.15=lvs0", "2001:db8::1=lvs0"})
 	f.byHand(netip.MustParseAddr("192.0.2.14"), "lvs0")
-	want := []Want{wantOf("192.0.2.10=lvs0"), wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.13=lvs0"), wantOf("192.0.2.14=lvs0"), wantOf("192.0.2.15=lvs0"), wantOf("192.0.2.16=lvs0")}
+	want := []lvs.Wanted{wantOf("192.0.2.10=lvs0"), wantOf("192.0.2.11=lvs0"), wantOf("192.0.2.13=lvs0"), wantOf("192.0.2.14=lvs0"), wantOf("192.0.2.15=lvs0"), wantOf("192.0.2.16=lvs0")}
 	for i := range want {
 		want[i].Devices = []string{"lvs0"}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"ldirectord/lvs"
 	"ldirectord/run"
 )
 
@@ -108,7 +109,7 @@ func readState(k kernel) (state, error) {
 
 // find finds an address on its devices: the one that is up, our entries by device, and an error if another program put
 // it there.
-func (s state) find(w Want, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
+func (s state) find(w lvs.Wanted, recorded []string) (at string, ours map[string]netlink.Addr, foreign error) {
 	ours = map[string]netlink.Addr{}
 	for _, name := range sorted(w.Devices, recorded) {
 		for _, h := range s.devices[name].held[w.Addr] {
@@ -142,7 +143,7 @@ func isOurs(h netlink.Addr) bool { return strings.HasSuffix(h.Label, ourLabel) }
 // addressOn is the address on its device. IPv4: without a broadcast address, with which FRR keeps an address that was
 // removed. A label has 15 bytes at most. IPv6: without duplicate address detection, and never the source of this
 // machine's own packets (preferred for 0 seconds).
-func addressOn(d device, w Want) *netlink.Addr {
+func addressOn(d device, w lvs.Wanted) *netlink.Addr {
 	h := &netlink.Addr{IPNet: single(w.Addr), LinkIndex: d.index}
 	if w.Addr.Is4() {
 		h.Label = w.Device[:min(len(w.Device), unix.IFNAMSIZ-1-len(ourLabel))] + ourLabel

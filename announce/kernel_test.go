@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"ldirectord/lvs"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -71,7 +73,7 @@ func (m *machine) announcer(file string) *Announcer {
 // sync calls Sync for the addresses in words, and returns where they are.
 func (m *machine) sync(a *Announcer, repair bool, words ...string) string {
 	m.Helper()
-	var want []Want
+	var want []lvs.Wanted
 	for _, word := range words {
 		w := wantOf(word)
 		w.Repair = repair
@@ -220,7 +222,7 @@ func TestKernelLongName(t *testing.T) {
 	m := newMachine(t)
 	m.must("link add lvs-announcemen type dummy; link set lvs-announcemen up")
 	a := m.announcer("ldirectord.cf")
-	want := []Want{{Addr: netip.MustParseAddr(four), Device: "lvs-announcemen", Devices: []string{"lvs-announcemen"}, Local: true}}
+	want := []lvs.Wanted{{Addr: netip.MustParseAddr(four), Device: "lvs-announcemen", Devices: []string{"lvs-announcemen"}, Local: true}}
 	for range 2 {
 		places, err := a.Sync(t.Context(), want)
 		m.expect("long name", fmt.Sprint(places, err), "[{192.0.2.10 lvs-announcemen true <nil>}] <nil>")

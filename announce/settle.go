@@ -9,12 +9,13 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"ldirectord/lvs"
 	"ldirectord/run"
 )
 
 // settling is the pending work for one address.
 type settling struct {
-	Want
+	lvs.Wanted
 	target   device
 	ours     map[string]netlink.Addr // by their devices
 	at       string                  // where it is announced
@@ -29,7 +30,7 @@ type settling struct {
 
 // plan plans the change of one address.
 func (a *Announcer) plan(now state, s *settling) {
-	s.at, s.ours, s.foreign = now.find(s.Want, a.recorded[s.Addr])
+	s.at, s.ours, s.foreign = now.find(s.Wanted, a.recorded[s.Addr])
 	_, s.there = s.ours[s.Device]
 	s.target = now.devices[s.Device]
 	s.routed = now.routed[netip.PrefixFrom(s.Addr, s.Addr.BitLen())]
@@ -93,7 +94,7 @@ func (a *Announcer) carryOut(k kernel, s *settling, unrecorded error) error {
 	switch {
 	case s.Device != "":
 		if !s.there {
-			trouble = run.While("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Want)))
+			trouble = run.While("announcing it", k.AddrAdd(nil, addressOn(s.target, s.Wanted)))
 		}
 		if trouble == nil {
 			s.at, s.ours[s.Device], a.placed[s.Addr] = s.Device, netlink.Addr{}, s.target.index

@@ -41,7 +41,7 @@ func newDevices(say func(string)) *devices {
 
 func (d *devices) Changes(context.Context) <-chan struct{} { return d.changed }
 
-func (d *devices) Sync(ctx context.Context, want []announce.Want) ([]announce.Place, error) {
+func (d *devices) Sync(ctx context.Context, want []lvs.Wanted) ([]announce.Place, error) {
 	time.Sleep(d.slow)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,13 +66,13 @@ func (d *devices) Sync(ctx context.Context, want []announce.Want) ([]announce.Pl
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(d.local), netip.Addr.Compare) {
 		if !wanted[addr] {
-			d.settle(announce.Want{Addr: addr})
+			d.settle(lvs.Wanted{Addr: addr})
 		}
 	}
 	return all, ctx.Err()
 }
 
-func (d *devices) settle(w announce.Want) error {
+func (d *devices) settle(w lvs.Wanted) error {
 	device, serves := w.Device, w.Local || w.Device != ""
 	if d.down[device] {
 		return fmt.Errorf("device %s is down", device)

@@ -9,23 +9,24 @@ import (
 	"time"
 
 	"ldirectord/announce"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 )
 
 const (
-	announceTimeout = 5 * time.Second // for one order, and at a stop for an address that can't be withdrawn
-	announceRetry   = time.Second     // after trouble
+	announceTimeout = judge.Moving // for one order, and at a stop for an address that can't be withdrawn
+	announceRetry   = time.Second  // after trouble
 )
 
 // Announcer puts addresses on devices and removes them, see package announce.
 type Announcer interface {
-	Sync(ctx context.Context, want []announce.Want) ([]announce.Place, error)
+	Sync(ctx context.Context, want []lvs.Wanted) ([]announce.Place, error)
 	Changes(ctx context.Context) <-chan struct{}
 }
 
 // announcer decides which addresses are announced. A goroutine of its own puts them on their devices.
 type announcer struct {
-	aside[[]announce.Want, places]
+	aside[[]lvs.Wanted, places]
 	*services
 	kernel Announcer // nil: the announcer only notes where the addresses should be
 	marks  *marker
@@ -33,6 +34,7 @@ type announcer struct {
 
 	changes <-chan struct{}
 	list    []*announcement // in the order of the file
+	known   []judge.Host    // see hosts
 	stale   bool            // the places have to be decided again
 	look    time.Time       // when time alone may change the decision; zero: never
 	again   time.Time       // when the order is repeated after a failure; zero: no failure
@@ -48,26 +50,26 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 	a.stale = true
 	byAddr := a.byAddr()
 	for _, one := range a.list {
-		one.virtuals, one.asked = nil, false
+		one.virtuals, one.Asked = nil, false
 	}
 	for _, v := range virtuals {
 		v.addresses = nil
 		for _, addr := range v.cfg.Announced() {
 			one := byAddr[addr]
 			if one == nil {
-				one = &announcement{addr: addr, since: now}
+				one = &announcement{Address: judge.Address{Want: lvs.Wanted{Addr: addr}}, since: now}
 				byAddr[addr] = one
 				a.list = append(a.list, one)
 			}
 			if len(one.virtuals) == 0 {
 				one.keys = nil
 			}
-			one.device, one.last = v.cfg.Announce, v.cfg.LastResort
+			one.Device, one.Last = v.cfg.Announce, v.cfg.LastResort
 			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.key)
 			v.addresses = append(v.addresses, one)
 			if v.cfg.CheckVIP == addr {
-				one.asked, a.due = true, true
-				one.routeBy = cmp.Or(one.routeBy, now.Add(announceTimeout))
+				one.Asked, a.due = true, true
+				one.RouteBy = cmp.Or(one.RouteBy, now.Add(announceTimeout))
 			}
 		}
 	}
@@ -76,7 +78,7 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 func (a *announcer) byAddr() map[netip.Addr]*announcement {
 	all := make(map[netip.Addr]*announcement, len(a.list))
 	for _, one := range a.list {
-		all[one.addr] = one
+		all[one.Want.Addr] = one
 	}
 	return all
 }
@@ -115,20 +117,18 @@ func (a *announcer) decide(now time.Time) {
 		a.due, a.again = true, time.Time{}
 	}
 	a.stale, a.look = false, a.again
+	together := a.together()
 	a.list = slices.DeleteFunc(a.list, func(one *announcement) bool {
-		one.gone = len(one.virtuals) == 0 && a.idle() && a.isGone(one, now)
+		one.gone = len(one.virtuals) == 0 && a.idle() && one.IsGone(together, now)
 		return one.gone
 	})
-	var all []announce.Want
+	var all []lvs.Wanted
 	for _, one := range a.list {
-		a.place(one, now)
-		want := one.want
-		if want.Undecided {
-			want.Device, want.Local = "", want.Local && one.asked
+		if again := one.Place(a.hosts(one), a.command(one), together, now); !again.IsZero() {
+			a.lookAt(again)
 		}
-		// otherwise the address is left to other directors
-		if one.owner == "" || !one.known || one.at != "" || want.Local {
-			all = append(all, want)
+		if one.IsOrdered() {
+			all = append(all, one.Ordered())
 		}
 	}
 	if !reflect.DeepEqual(all, a.want) {
@@ -140,89 +140,28 @@ func (a *announcer) decide(now time.Time) {
 	}
 }
 
-// place is where an address should be now. An address that an order withdraws moves to the last resort, if it has one,
-// and after withdrawwait to no device. Its packets are served while its virtual services serve.
-func (a *announcer) place(one *announcement, now time.Time) {
-	device, why, serves := a.belongs(one)
-	want := announce.Want{Addr: one.addr, Device: device, Local: serves, Undecided: !one.decided || !one.known,
-		Repair: a.global.Repair}
-	if len(one.virtuals) == 0 {
-		want.Local = one.want.Local
+// hosts are the virtual services of an address, until the next call.
+func (a *announcer) hosts(one *announcement) []judge.Host {
+	a.known = a.known[:0]
+	for _, v := range one.virtuals {
+		h := judge.Host{Case: &v.Case, Label: v.label(), Owner: v.owner, Placed: v.placed, Refused: v.refused,
+			Servers: v.size(), Stays: !v.cfg.CleanStop}
+		h.Marked, h.Known = a.marks.serves(v.cfg, one)
+		a.known = append(a.known, h)
 	}
-	if one.order = a.withdrawal(one); one.order == "" {
-		one.left = time.Time{}
-		want.Local = want.Local || one.asked
-	} else {
-		want.Device, want.Undecided, why = "", !one.known, one.order
-		if one.left.IsZero() && one.at != "" {
-			one.left = now
-		}
-		if until := one.left.Add(a.withdrawWait()); now.Before(until) {
-			a.lookAt(until)
-			if one.at != "" && want.Local {
-				want.Device = one.last
-			}
-		}
-	}
-	for _, device := range []string{one.device, one.last, one.at} {
-		if device != "" && !slices.Contains(want.Devices, device) {
-			want.Devices = append(want.Devices, device)
-		}
-	}
-	if now.Before(one.routeBy) && want.Local && a.trouble == "" && one.trouble == "" {
-		a.lookAt(one.routeBy)
-	} else {
-		one.routeBy = time.Time{}
-	}
-	one.want, one.why = want, why
+	return a.known
 }
 
-// belongs returns the device where an address belongs, given its virtual services, and why that is not the device of
-// announce. Serves reports whether one of its virtual services has a server in service.
-func (a *announcer) belongs(one *announcement) (device, why string, serves bool) {
-	stays, healthy, awaited, decided, gathers := false, true, false, false, false
-	one.owner = ""
-	for k, v := range one.virtuals {
-		gathers = gathers || v.Gathers()
-		if k == 0 || v.owner == "" { // the owner of the first virtual service, unless this director has one
-			one.owner = v.owner
-		}
-		if v.owner != "" {
-			continue
-		}
-		marked, known := a.marks.serves(v.cfg, one)
-		in := marked && v.Strength.Serves && v.placed
-		serves = serves || in
-		if !known || !v.Strength.Known {
-			awaited = true
-			continue
-		}
-		decided = true
-		weakness := v.weakness()
-		if v.placed && !marked {
-			weakness = "the mark rules of " + v.label() + " are not set"
-		}
-		healthy = healthy && weakness == ""
-		why = cmp.Or(why, weakness)
-		stays = stays || in && (v.Strength.Enough || v.Strength.Holds || v.FallbackIn)
+// command is the order that withdraws an address; "" for none.
+func (a *announcer) command(one *announcement) string {
+	if o := a.hold.Withdrawal(one.Want.Addr); o.Kind != "" {
+		return cmp.Or(o.Remark("order: "), "by order")
 	}
-	if one.at != one.device && gathers {
-		return one.at, "waits for results of the servers that are back", serves
-	}
-	switch { // a virtual service that a reload added counts once its first results are there
-	case awaited && !one.decided, !decided:
-		return "", "waits for the first results", serves
-	case healthy, one.last == "" && stays:
-		device = one.device
-	case serves:
-		device = one.last
-	}
-	one.decided = true
-	return device, why, serves
+	return ""
 }
 
 // put orders the addresses to their devices. With a table in memory the places are only noted.
-func (a *announcer) put(ctx context.Context, want []announce.Want) (r places) {
+func (a *announcer) put(ctx context.Context, want []lvs.Wanted) (r places) {
 	if a.kernel == nil {
 		for _, w := range want {
 			r.all = append(r.all, announce.Place{Addr: w.Addr, Device: w.Device, Local: w.Local})

@@ -45,8 +45,8 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 			a.settle(t.Context())
 		}
 		one := a.list[0]
-		if one.at != c.at || one.why != c.why || len(a.want) != c.wanted {
-			t.Errorf("%q: on %q, since %q, %d wanted; should be %q, %q, %d", c.owners, one.at, one.why,
+		if one.At != c.at || one.Why != c.why || len(a.want) != c.wanted {
+			t.Errorf("%q: on %q, since %q, %d wanted; should be %q, %q, %d", c.owners, one.At, one.Why,
 				len(a.want), c.at, c.why, c.wanted)
 		}
 		if told := 2 * c.wanted; moved != told {

@@ -135,7 +135,7 @@ func (m *marker) serves(cfg *parser.Virtual, one *announcement) (is, known bool)
 		return false, false
 	}
 	return m.changing() && slices.ContainsFunc(m.current, func(r fwmark.Rule) bool {
-		return r.Dest.Contains(one.addr) && (r.Mark == cfg.Mark || one.at != "" && m.succeeds(cfg, r))
+		return r.Dest.Contains(one.Want.Addr) && (r.Mark == cfg.Mark || one.At != "" && m.succeeds(cfg, r))
 	}), true
 }
 

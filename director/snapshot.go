@@ -96,7 +96,7 @@ func describeAll(virtuals []*virtual) []view.Virtual {
 				Paced: v.PaceOut.N > 0, Waits: v.Pace.N > 0, Brake: len(v.Brakes) > 0},
 			Full: v.full, Enough: v.minServers(), Beside: v.beside,
 		}
-		if elsewhere := func(one *announcement) bool { return !one.isThere() }; len(v.addresses) > 0 {
+		if elsewhere := func(one *announcement) bool { return !one.IsThere() }; len(v.addresses) > 0 {
 			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))
 		}
 		if v.owner != activeDirector {

@@ -1,10 +1,11 @@
 package director
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
+
+	"ldirectord/judge"
 )
 
 // This file withdraws addresses: by the operator's order, at a demotion, at a stop, and after they left the file.
@@ -13,23 +14,10 @@ import (
 // the order for standby is answered within 5 s, and the next order waits for it
 const maxDemotionWait = 4 * time.Second
 
-// withdrawal is the order that withdraws an address; "" for none.
-func (a *announcer) withdrawal(one *announcement) string {
-	cleans := func(v *virtual) bool { return v.cfg.CleanStop }
-	switch {
-	case len(one.virtuals) == 0:
-		return "it left the file"
-	case a.atEnd && slices.ContainsFunc(one.virtuals, cleans):
-		return "the director stops"
-	case a.standby, a.demotion != nil && !a.atEnd:
-		return "the director stands by"
-	case one.owner != "":
-		return "belongs to " + one.owner
-	}
-	if o := a.hold.Withdrawal(one.addr); o.Kind != "" {
-		return cmp.Or(o.Remark("order: "), "by order")
-	}
-	return ""
+// together is what decides about all addresses.
+func (a *announcer) together() judge.Addressing {
+	return judge.Addressing{Stops: a.atEnd, Standby: a.standby || a.demotion != nil && !a.atEnd,
+		Withdraw: a.withdrawWait(), Repair: a.global.Repair, Fails: a.trouble != ""}
 }
 
 // withdrawWait is how long the services of a withdrawn address continue to serve. The command that orders a demotion
@@ -42,15 +30,11 @@ func (a *announcer) withdrawWait() time.Duration {
 	return wait
 }
 
-// isGone reports whether a withdrawn address is on no device and withdrawWait is over.
-func (a *announcer) isGone(one *announcement, now time.Time) bool {
-	return one.known && one.at == "" && !now.Before(one.left.Add(a.withdrawWait()))
-}
-
 // isWithdrawn reports whether all withdrawn addresses are removed.
 func (a *announcer) isWithdrawn(now time.Time) bool {
+	together := a.together()
 	return !slices.ContainsFunc(a.list, func(one *announcement) bool {
-		return one.order != "" && !a.isGone(one, now)
+		return one.Order != "" && !one.IsGone(together, now)
 	})
 }
 
@@ -62,14 +46,8 @@ func (a *announcer) holds(addresses []*announcement) bool {
 
 // lingers reports whether an address that left the file still has to be served.
 func (a *announcer) lingers(one *announcement) bool {
-	now, wait := time.Now(), a.withdrawWait()+announceTimeout
-	switch {
-	case one.gone, len(one.virtuals) > 0 && !a.standby:
-		return false
-	case !one.left.IsZero() && now.After(one.left.Add(wait)): // the address can't be withdrawn
-		return false
-	}
-	return a.busy || one.want.Device != "" || !a.isGone(one, now)
+	isUsed := len(one.virtuals) > 0 && !a.standby
+	return !one.gone && !isUsed && one.Lingers(a.busy, a.together(), time.Now())
 }
 
 // demote withdraws all addresses, until the role changes. The channel is closed when that is done; it is nil if there

@@ -11,18 +11,19 @@ import (
 
 	"ldirectord/announce"
 	"ldirectord/director"
+	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
 // Inspect finds problems of devices and addresses, see announce.Announcer.Inspect.
-type Inspect func([]announce.Want) ([]announce.Fault, error)
+type Inspect func([]lvs.Wanted) ([]announce.Fault, error)
 
 // Wanted are the addresses that services announce, on the device of announce.
-func Wanted(services []director.Service) (list []announce.Want) {
+func Wanted(services []director.Service) (list []lvs.Wanted) {
 	for _, s := range services {
 		for _, addr := range s.Config.Announced() {
-			if !slices.ContainsFunc(list, func(w announce.Want) bool { return w.Addr == addr }) {
-				list = append(list, announce.Want{Addr: addr, Device: s.Config.Announce,
+			if !slices.ContainsFunc(list, func(w lvs.Wanted) bool { return w.Addr == addr }) {
+				list = append(list, lvs.Wanted{Addr: addr, Device: s.Config.Announce,
 					Devices: devicesOf(s.Config)})
 			}
 		}

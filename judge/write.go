@@ -15,7 +15,7 @@ import (
 type Write struct {
 	Want    lvs.VirtualService
 	Written lvs.Settings // the settings in the table
-	Refused error        // why the table refuses the settings: the former ones stay, and servers follow their checks
+	Refused error        // why the table refuses the settings: the former ones stay
 	Err     error        // why the rest failed
 	Missing bool         // Err: an entry was not there
 
