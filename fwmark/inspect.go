@@ -85,7 +85,7 @@ func (s Setting) String() string {
 	return fmt.Sprintf("a rule in chain %s (%s) %s: %s", s.Chain, s.BackEnd, does, s.Rule)
 }
 
-// Diverts names a rule that may keep this machine's marked packets from the service for that mark.
+// Diverts names a rule that may keep this machine's marked packets from the service for that mark; "" for none.
 func (m Machine) Diverts(mark uint32, ipv6 bool) string {
 	for _, s := range m.Outgoing {
 		if s.isOf(ipv6) {
@@ -97,8 +97,7 @@ func (m Machine) Diverts(mark uint32, ipv6 bool) string {
 			return fmt.Sprintf("ip rule %d sends them to table %s", r.Priority, r.Table)
 		}
 	}
-	return "no rule was found that would do that (iptables, nft, ip rule); " +
-		"or there are more checks than source ports"
+	return ""
 }
 
 // RoutingRule is a rule of `ip rule` that uses marks.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -233,7 +234,7 @@ func (c *check) again(ctx context.Context, first checker.Result, limit time.Dura
 // check.
 func (c *check) instead(r checker.Result) checker.Result {
 	why := fmt.Sprintf("not checked through %v: %s", c.way.Virtual, c.void)
-	forNow := c.void == errSilent.Error() || c.void == errLost.Error()
+	forNow := slices.Contains([]string{errSilent.Error(), errLost.Error(), errScarce.Error()}, c.void)
 	if r.OK && (c.missing || forNow && !c.passed) {
 		return checker.Result{Cause: checker.Unjudged, Detail: why, Way: checker.WayVoid}
 	}

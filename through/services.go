@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
 	"syscall"
@@ -34,12 +35,14 @@ const (
 	maxTries  = 24                     // connections until one is counted: most ports may lead elsewhere
 	turnLimit = overtime / 2           // the wait before a further connection, within the timeout of its check
 	lateLimit = overtime / 4           // after a longer wait for the table a failure proves nothing
+	firstUser = uint16(1024)           // the first port that is not reserved
 )
 
 var (
 	errSilent = errors.New("the table does not answer")
 	errLost   = errors.New("the private service was lost")
 	errStray  = errors.New("the connection leads elsewhere")
+	errScarce = errors.New("source ports are scarce, because this address and port are checked too often")
 )
 
 var errNoMark = fmt.Errorf(
@@ -54,7 +57,7 @@ type Options struct {
 	Save   func([]ipvsctl.PrivateService) error         // records services before they are in the table
 	Taken  func(context.Context) func(mark uint32) bool // the marks of others; called to choose a mark
 	Config string                                       // the configuration, as a word of a shell
-	// Diverts names the rules that may send packets with a mark elsewhere.
+	// Diverts names the rules that may send packets with a mark elsewhere; "" for none.
 	Diverts func(ctx context.Context, mark uint32, ipv6 bool) string
 }
 
@@ -65,6 +68,7 @@ type Services struct {
 	line chan struct{}                       // held by the one goroutine that uses the table and the fields below
 
 	ports wire.Ports
+	knock func(netip.AddrPort, wire.Via) error // wire.Knock
 
 	Options
 	all     map[ipvsctl.PrivateService]*service // the services by their keys, without their marks
@@ -120,6 +124,7 @@ func (sv *service) isPresent() bool { return sv.entry != nil && sv.present.Load(
 func New() *Services {
 	return &Services{
 		line:    make(chan struct{}, 1),
+		knock:   wire.Knock,
 		all:     map[ipvsctl.PrivateService]*service{},
 		used:    map[uint32]bool{},
 		next:    map[lvs.Forward]uint32{},
@@ -378,10 +383,23 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 		}
 	}
 	return r, s.with(ctx, checkTimeout, func(t turn) error {
-		why := s.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6)
-		p.stray, p.seen = fmt.Errorf("%s: %s", wire.Astray, why), time.Now()
+		p.stray, p.seen = t.strays(p), time.Now()
 		return p.stray
 	})
+}
+
+// strays finds out why no connection of a check is counted. Where no rule leads them elsewhere it may be their ports: a
+// connection to another port is a new one from each of them.
+func (t turn) strays(p *passage) error {
+	if why := t.Diverts(t.ctx, p.Key.Mark, p.Key.IPv6); why != "" {
+		return fmt.Errorf("%s: %s", wire.Astray, why)
+	}
+	n := &counting{Services: t.Services, p: p}
+	other := netip.AddrPortFrom(p.via.To, firstUser+rand.N(^firstUser))
+	if n.count(t, func() error { return t.knock(other, p.via) }) == nil {
+		return errScarce
+	}
+	return errors.New(wire.Astray + ": no rule was found that would do that (iptables, nft, ip rule)")
 }
 
 // counting has the kernel count the connections of a check. It is a wire.Starter.

@@ -67,6 +67,7 @@ type fake struct {
 	astray bool   // packets don't come to their services
 	only   uint16 // with astray: only those to this port; 0: all
 	silent bool   // the table does not answer
+	rule   string // that leads packets with a mark elsewhere
 	knocks int    // connections that a check had the kernel count
 	// what the table has of the next connection; nil: of each what astray says
 	knock func() error
@@ -106,11 +107,11 @@ func (f *fake) connect(port uint16) error {
 }
 
 func newFake(table *ipvsctl.Memory, former ...ipvsctl.PrivateService) *fake {
-	f := &fake{Services: New(), table: table}
+	f := &fake{Services: New(), table: table, rule: "a rule"}
 	f.Start(Options{
 		Table: countingTable{table, f}, Former: former,
 		Config:  "'/etc/x.cf'",
-		Diverts: func(context.Context, uint32, bool) string { return "a rule" },
+		Diverts: func(context.Context, uint32, bool) string { return f.rule },
 		Save:    func(all []ipvsctl.PrivateService) error { f.saved = all; return f.full },
 		Taken: func(context.Context) func(uint32) bool {
 			return func(m uint32) bool { return m == ipvsctl.FirstPrivate+1 }
@@ -551,6 +552,54 @@ func TestNoServerComesInWhileTheTableIsSilent(t *testing.T) {
 			t.Errorf("after it: %+v", r)
 		}
 	})
+}
+
+// Where no rule leads connections elsewhere, one to another port shows whether it is their source ports. While these are
+// scarce, a server that did not pass yet stays out.
+func TestSourcePortsAreScarce(t *testing.T) {
+	up := checker.Result{OK: true}
+	for _, row := range []struct {
+		what    string
+		rule    string
+		counted bool // a connection to another port
+		waits   bool
+		why     string
+	}{
+		{"a rule", "a rule", true, false, wire.Astray + ": a rule"},
+		{"no rule, and nothing is counted", "", false, false,
+			wire.Astray + ": no rule was found that would do that (iptables, nft, ip rule)"},
+		{"another port is counted", "", true, true, errScarce.Error()},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(ipvsctl.NewMemory(nil))
+				f.astray, f.rule = true, row.rule
+				f.Services.knock = func(to netip.AddrPort, via wire.Via) error {
+					if to.Addr() != virtual || to.Port() < firstUser || via.Mark == 0 {
+						t.Errorf("a connection to %v with mark %#x", to, via.Mark)
+					}
+					if row.counted {
+						f.count.Inactive++
+					}
+					return nil
+				}
+				c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
+				why := "not checked through 127.0.0.9: " + row.why
+				r := c.Check(t.Context())
+				if waits := r.Cause == checker.Unjudged; waits != row.waits || r.OK == row.waits || r.Detail+r.Warning != why {
+					t.Errorf("before its first success: %+v", r)
+				}
+				f.astray = false
+				time.Sleep(wayRenewed)
+				c.Check(t.Context())
+				f.astray = true
+				time.Sleep(summedUp + 1)
+				if r := c.Check(t.Context()); !r.OK || r.Warning != why {
+					t.Errorf("after it: %+v", r)
+				}
+			})
+		})
+	}
 }
 
 // A check that began while no answer could come back is void, even if an answer could have come at its end.

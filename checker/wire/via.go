@@ -56,16 +56,16 @@ func OpenUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		return errors.Join(c.Control(func(fd uintptr) { err = v.prepare(int(fd), false) }), err)
 	}}
 	if v.Starter != nil {
-		if err := v.Starter.Start(func() error { return knock(to, *v) }); err != nil {
+		if err := v.Starter.Start(func() error { return Knock(to, *v) }); err != nil {
 			return nil, err
 		}
 	}
 	return d.DialContext(ctx, "udp", to.String())
 }
 
-// knock starts a TCP connection on a path, and abandons it: the kernel keeps no connections of datagrams to the private
+// Knock starts a TCP connection on a path, and abandons it: the kernel keeps no connections of datagrams to the private
 // service, and does not count them at once.
-func knock(to netip.AddrPort, v Via) error {
+func Knock(to netip.AddrPort, v Via) error {
 	v.Starter = nil
 	fd, err := StartTCP(to, &v)
 	if err == nil {
