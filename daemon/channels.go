@@ -12,6 +12,7 @@ import (
 	"ldirectord/notify/mail"
 	"ldirectord/notify/monitorfile"
 	"ldirectord/notify/webhook"
+	"ldirectord/plan"
 )
 
 // channels report events to the outside. They are opened, configured and closed here.
@@ -38,7 +39,7 @@ func (d *daemon) openChannels() []director.Receiver {
 }
 
 // setChannels gives the channels the receivers of a plan.
-func (c *channels) setChannels(p *director.Plan) {
+func (c *channels) setChannels(p *plan.Plan) {
 	c.mailer.Set(mailRules(p))
 	c.webhook.Set(p.Config.Global.Webhook)
 }

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/run"
 	"ldirectord/view"
 )
@@ -122,7 +122,7 @@ func (c *claims) tell() {
 		c.contested = c.contested || len(changed) > 0
 		say("Changed by "+n.name+", too: ", changed, "; what that daemon changes counts as made by hand")
 		for _, v := range c.marking {
-			caught := c.called(n.has, func(k lvs.Key) bool { return director.Catches(v, k) })
+			caught := c.called(n.has, func(k lvs.Key) bool { return plan.Catches(v, k) })
 			marked := view.Label(v.ID, v.ServiceName)
 			say("Marked here: "+marked+" gets packets of "+n.name+": ", caught, "")
 		}

@@ -10,7 +10,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
-	"ldirectord/director"
+	"ldirectord/plan"
 	"ldirectord/through"
 )
 
@@ -53,7 +53,7 @@ func (e *Environment) lacksRights(err error) string {
 
 // Builder returns the function that makes the checkers of one plan or one command. The checkers share certificates.
 // Perl files, and the modules that they use, are read again.
-func (e *Environment) Builder() director.Build {
+func (e *Environment) Builder() plan.Build {
 	e.perls.Renew()
 	env := &checker.Env{
 		Pinger:   e.pinger,
@@ -90,7 +90,7 @@ func (f forbidden) Check(context.Context) checker.Result {
 }
 
 // SetVirtuals sets the virtual services to which no check may be redirected.
-func (e *Environment) SetVirtuals(p *director.Plan) {
+func (e *Environment) SetVirtuals(p *plan.Plan) {
 	virtuals := map[netip.AddrPort]bool{}
 	for _, k := range p.Keys() {
 		if k.Addr.IsValid() {

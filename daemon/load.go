@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker"
-	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/instance"
 	"ldirectord/names"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/run"
 )
 
@@ -37,7 +37,7 @@ type Source struct {
 type Loaded struct {
 	Text   []byte         // the text of the file; nil when it is no longer needed
 	Config *parser.Config // nil when it was refused, like Plan
-	Plan   *director.Plan
+	Plan   *plan.Plan
 	Draft  *parser.Config // the readable part of a refused configuration; nil otherwise
 	Found  parser.Diagnostics
 }
@@ -73,7 +73,7 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	if cfg == nil {
 		return l
 	}
-	plan, more := director.NewPlan(cfg, s.Checks.Builder())
+	plan, more := plan.New(cfg, s.Checks.Builder())
 	l.Found = append(l.Found, more...)
 	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
 		l.Found = append(l.Found, parser.Diagnostic{

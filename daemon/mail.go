@@ -1,15 +1,15 @@
 package daemon
 
 import (
-	"ldirectord/director"
 	"ldirectord/notify/mail"
+	"ldirectord/plan"
 	"ldirectord/printable"
 )
 
 // mailRules returns the mail settings of each virtual service, from the configuration.
-func mailRules(plan *director.Plan) map[string]mail.Rule {
+func mailRules(plan *plan.Plan) map[string]mail.Rule {
 	rules := map[string]mail.Rule{}
-	for _, s := range plan.Services("") {
+	for _, s := range plan.ServicesOf("") {
 		v := s.Config
 		if v.Mail.To == "" {
 			continue
@@ -19,7 +19,7 @@ func mailRules(plan *director.Plan) map[string]mail.Rule {
 			Freq: v.Mail.Freq.Duration(), Statuses: v.Mail.Status,
 			ServiceName: v.ServiceName, Comment: v.Comment,
 		}
-		for _, m := range s.Members {
+		for _, m := range s.Entries {
 			if !m.Fallback {
 				rule.Reals = append(rule.Reals, m.Dest.Addr.String())
 			}

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"ldirectord/control"
-	"ldirectord/director"
 	"ldirectord/instance"
 	"ldirectord/names"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // settleInterval is how long a changed file must stay as it is before it is read: it may be written in several steps.
@@ -287,7 +287,7 @@ func (f *configFile) adopt(ctx context.Context) {
 
 // install puts a configuration in force, in the channels and in the director, or in neither. The channels come first,
 // so that the director's changes are reported to the new log and the new mail addresses.
-func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *director.Plan) error) error {
+func (f *configFile) install(ctx context.Context, l *Loaded, give func(context.Context, *plan.Plan) error) error {
 	f.applySettings(ctx, l)
 	f.d.claims.renew(l.Config)
 	services := f.d.Config.Checks.through

@@ -3,12 +3,12 @@ package daemon
 import (
 	"slices"
 
-	"ldirectord/director"
+	"ldirectord/plan"
 )
 
 // tlsWatch notices, with autoreload, when a certificate, key or authority was renewed in place.
 type tlsWatch struct {
-	plan     *director.Plan // nil: nothing is watched
+	plan     *plan.Plan // nil: nothing is watched
 	last     []fileStamp
 	settling bool // the files may have changed since they were read
 }

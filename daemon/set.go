@@ -17,6 +17,7 @@ import (
 	"ldirectord/instance"
 	"ldirectord/lvs"
 	"ldirectord/orders"
+	"ldirectord/plan"
 	"ldirectord/run"
 	"ldirectord/view"
 )
@@ -41,7 +42,7 @@ type OrderedServer struct {
 
 // Record saves an order for a daemon that does not answer, or for the next daemon. Only the configuration decides which
 // server is the last one.
-func Record(ctx context.Context, i instance.Instance, plan *director.Plan, r orders.Request) (answer SetAnswer,
+func Record(ctx context.Context, i instance.Instance, plan *plan.Plan, r orders.Request) (answer SetAnswer,
 	err error) {
 	lock, err := i.LockFolder(ctx)
 	if err != nil {
@@ -54,7 +55,7 @@ func Record(ctx context.Context, i instance.Instance, plan *director.Plan, r ord
 		return answer, err
 	}
 	r.By = instance.UserName(os.Geteuid())
-	now := plan.Snapshot()
+	now := director.SnapshotOf(plan)
 	now.Orders = maps.Clone(all)
 	meant, err := carryOut(r, now, all, i.Path, file)
 	answer.Servers = inTable(now, meant)

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ldirectord/checker"
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
 	"ldirectord/ipvsctl"
+	"ldirectord/plan"
 	"ldirectord/printable"
 	"ldirectord/through"
 )
@@ -72,7 +72,7 @@ func diverters() func(ctx context.Context, mark uint32, ipv6 bool) string {
 
 // GoThrough runs checks through virtual addresses, by private services in the table, which it removes at the end. A
 // signal ends the context of the checks and is returned as the error.
-func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *director.Plan, ways []checker.Through,
+func (e *Environment) GoThrough(ctx context.Context, table ipvsctl.Client, p *plan.Plan, ways []checker.Through,
 	do func(context.Context)) error {
 	if err := table.Connect(ctx); err != nil {
 		return fmt.Errorf("opening the table for checks through virtual addresses: %w", err)

@@ -20,6 +20,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // devices is an Announcer whose kernel is a map. It reports every change as "+ ADDRESS DEVICE" or "- ADDRESS DEVICE",
@@ -206,7 +207,7 @@ func TestChecksOnLink(t *testing.T) {
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		p, found := NewPlan(cfg, func(checker.Spec) (checker.Checker, error) { return nil, nil })
+		p, found := plan.New(cfg, func(checker.Spec) (checker.Checker, error) { return nil, nil })
 		if found.HasErrors() {
 			t.Fatal(found)
 		}

@@ -38,7 +38,7 @@ type places struct {
 func (x user) awaitsRoute() bool {
 	now := time.Now()
 	return slices.ContainsFunc(x.v.addresses,
-		func(one *announcement) bool { return one.Want.Addr == x.v.cfg.CheckVIP && now.Before(one.RouteBy) })
+		func(one *announcement) bool { return one.Want.Addr == x.v.Config.CheckVIP && now.Before(one.RouteBy) })
 }
 
 // took handles the result of an order.
@@ -95,7 +95,7 @@ func (a *announcer) describe() (list []view.Announcement) {
 			Why:   cmp.Or(one.trouble, one.Why), Fails: one.Fails, Changes: one.changes,
 		}
 		for _, v := range one.virtuals {
-			now.IDs = append(now.IDs, v.cfg.ID)
+			now.IDs = append(now.IDs, v.Config.ID)
 		}
 		list = append(list, now)
 	}

@@ -54,7 +54,7 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 	}
 	for _, v := range virtuals {
 		v.addresses = nil
-		for _, addr := range v.cfg.Announced() {
+		for _, addr := range v.Config.Announced() {
 			one := byAddr[addr]
 			if one == nil {
 				one = &announcement{Address: judge.Address{Want: lvs.Wanted{Addr: addr}}, since: now}
@@ -64,10 +64,10 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 			if len(one.virtuals) == 0 {
 				one.keys = nil
 			}
-			one.Device, one.Last = v.cfg.Announce, v.cfg.LastResort
-			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.key)
+			one.Device, one.Last = v.Config.Announce, v.Config.LastResort
+			one.virtuals, one.keys = append(one.virtuals, v), append(one.keys, v.Key())
 			v.addresses = append(v.addresses, one)
-			if v.cfg.CheckVIP == addr {
+			if v.Config.CheckVIP == addr {
 				one.Asked, a.due = true, true
 				one.RouteBy = cmp.Or(one.RouteBy, now.Add(announceTimeout))
 			}
@@ -145,8 +145,8 @@ func (a *announcer) hosts(one *announcement) []judge.Host {
 	a.known = a.known[:0]
 	for _, v := range one.virtuals {
 		h := judge.Host{Case: &v.Case, Label: v.label(), Owner: v.owner, Placed: v.placed, Refused: v.refused,
-			Servers: v.size(), Stays: !v.cfg.CleanStop}
-		h.Marked, h.Known = a.marks.serves(v.cfg, one)
+			Servers: v.size(), Stays: !v.Config.CleanStop}
+		h.Marked, h.Known = a.marks.serves(v.Config, one)
 		a.known = append(a.known, h)
 	}
 	return a.known

@@ -36,7 +36,7 @@ func TestAnAddressOfAnotherDaemon(t *testing.T) {
 			cfg := &parser.Virtual{Settings: parser.Settings{Announce: "lvs0"}}
 			cfg.Addr = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.10"), uint16(80+i))
 			v := virtualOf(cfg)
-			v.owner, v.key, v.placed = owner, cfg.Key, true
+			v.owner, v.placed = owner, true
 			v.Strength = judge.Strength{Known: true, Serves: true, Enough: true}
 			virtuals = append(virtuals, v)
 		}

@@ -19,7 +19,7 @@ type change struct {
 // newChange returns the change from the current table to the decision.
 func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.Decision) *change {
 	tellHeld(&w.tell, v)
-	want := lvs.VirtualService{Key: v.key, Settings: v.settings, Dests: lvs.DestsOf(decision.Places)}
+	want := lvs.VirtualService{Key: v.Key(), Settings: v.Settings, Dests: lvs.DestsOf(decision.Places)}
 	return &change{v, judge.NewWrite(&v.Case, have, want)}
 }
 
@@ -72,5 +72,5 @@ func (w *writer) do(ctx context.Context, ops ...lvs.Op) []error {
 
 // last is the virtual service as it was last written.
 func (v *virtual) last() lvs.VirtualService {
-	return lvs.VirtualService{Key: v.key, Settings: v.written, Dests: slices.Clone(v.Have)}
+	return lvs.VirtualService{Key: v.Key(), Settings: v.written, Dests: slices.Clone(v.Have)}
 }

@@ -21,6 +21,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // With BENCH_SERVER the test binary is the web server of BenchmarkCycle, whose processor time must not count.
@@ -72,20 +73,20 @@ func many(n, port, interval int) string {
 	return b.String()
 }
 
-func planOf(t testing.TB, text string) *Plan {
+func planOf(t testing.TB, text string) *plan.Plan {
 	t.Helper()
 	env := &checker.Env{}
 	return planChecked(t, text, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 }
 
 // planChecked is the plan of a configuration, with the checks that the test makes.
-func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Checker, error)) *Plan {
+func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Checker, error)) *plan.Plan {
 	t.Helper()
 	cfg, found := parser.Parse(t.Context(), "test", []byte(text), parser.Options{})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	p, found := NewPlan(cfg, check)
+	p, found := plan.New(cfg, check)
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
@@ -94,16 +95,16 @@ func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Ch
 
 func BenchmarkDesired10k(b *testing.B) {
 	p := planOf(b, many(10000, 80, 1))
-	table := p.Preview(nil, nil)
-	for _, v := range p.virtuals {
+	table, virtuals := p.Preview(nil, nil), virtualsOf(p)
+	for _, v := range virtuals {
 		for _, s := range v.servers {
 			s.AssumeAll(health.Assume(health.Up))
 		}
-		v.Wrote(table[v.key].Dests)
+		v.Wrote(table[v.Key()].Dests)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, v := range p.virtuals {
+		for _, v := range virtuals {
 			judge.Decide(v.Case, time.Time{})
 		}
 	}
@@ -204,9 +205,9 @@ func BenchmarkAnnounceMarks(b *testing.B) {
 	p := planOf(b, text)
 	d := New(Deps{})
 	d.marker.marks = &markRecorder{}
-	d.virtuals, d.global = p.virtuals, &p.Config.Global
+	d.virtuals, d.global = virtualsOf(p), &p.Config.Global
 	d.marked(marked{rules: p.Rules()})
-	d.announcer.enlist(p.virtuals, time.Now())
+	d.announcer.enlist(d.virtuals, time.Now())
 	b.ReportAllocs()
 	for b.Loop() {
 		d.announcer.decide(time.Now())
@@ -221,7 +222,7 @@ func BenchmarkTenThousandLeave(b *testing.B) {
 	d := New(Deps{Table: table, Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
-	file := func(real string) *Plan {
+	file := func(real string) *plan.Plan {
 		return planOf(b, "checkinterval = 3600\ndraintime = 60\nvirtual = 10.0.0.1:80\n\tchecktype = on\n\treal = "+real+" masq\n")
 	}
 	go func() { ended <- d.Run(ctx, file("10.1.0.0->10.1.39.15:80")) }()
@@ -229,7 +230,7 @@ func BenchmarkTenThousandLeave(b *testing.B) {
 	var took time.Duration
 	for b.Loop() {
 		all, one := "10.1.0.0->10.1.39.15:80", "10.2.0.1:80"
-		for _, p := range []*Plan{file(one), file(all), file(one)} {
+		for _, p := range []*plan.Plan{file(one), file(all), file(one)} {
 			before := cpuTime()
 			if err := d.Reload(ctx, p); err != nil {
 				b.Fatal(err)
@@ -270,13 +271,13 @@ func (silent) Check(ctx context.Context) checker.Result {
 // all pass.
 func BenchmarkBrake10k(b *testing.B) {
 	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n\treal = 10.1.0.0->10.1.39.15:80 gate\n"
-	plan := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
+	p := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
 	j := notify.NewJournal()
 	d := New(Deps{Table: ipvsctl.NewMemory(nil), Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
-	tasks := plan.tasks
-	go func() { ended <- d.Run(ctx, plan) }()
+	tasks := p.Tasks
+	go func() { ended <- d.Run(ctx, p) }()
 	<-d.Started()
 	bring := func(r checker.Result) {
 		for i := 0; i < len(tasks); i += len(tasks) / 100 {
@@ -313,13 +314,14 @@ func BenchmarkBrake10k(b *testing.B) {
 // counters.
 func BenchmarkObserve10k(b *testing.B) {
 	p := planOf(b, strings.ReplaceAll(many(10000, 80, 10), "\tservice", "\tobserve = yes\n\tservice"))
-	o := observer{services: &services{virtuals: p.virtuals, ours: p.virtuals}}
+	virtuals := virtualsOf(p)
+	o := observer{services: &services{virtuals: virtuals, ours: virtuals}}
 	table := table{client: ipvsctl.NewMemory(nil), alive: func() {}}
-	for _, v := range p.virtuals {
+	for _, v := range virtuals {
 		for _, s := range v.servers {
 			v.Have.Put(s.Dest)
-			table.client.Do(b.Context(), lvs.Op{Kind: lvs.AddService, Key: v.key, Settings: v.settings},
-				lvs.Op{Kind: lvs.AddDest, Key: v.key, Dest: s.Dest})
+			table.client.Do(b.Context(), lvs.Op{Kind: lvs.AddService, Key: v.Key(), Settings: v.Settings},
+				lvs.Op{Kind: lvs.AddDest, Key: v.Key(), Dest: s.Dest})
 		}
 	}
 	for b.Loop() {

@@ -22,7 +22,7 @@ func (c *check) passage() judge.Passage {
 
 // user is the check that a spot identifies.
 func (v *virtual) user(at judge.Spot) user {
-	s := v.members[at.Server]
+	s := v.all[at.Server]
 	return user{v, s, s.judgement(at.Check)}
 }
 
@@ -38,11 +38,12 @@ func (e *examiner) brake(x user) bool {
 // settleBrake evaluates all results of a wake-up together. It judges the failures that the servers cause, and holds
 // those that this machine causes. If the results don't show which, it has other servers checked.
 func (e *examiner) settleBrake(v *virtual, line int) {
-	patience := v.cfg.CheckInterval.Duration() + 2*max(v.cfg.CheckTimeout, v.cfg.NegotiateTimeout).Duration()
+	cfg := v.Config
+	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()
 	done := v.Settle(line, patience, e.tell.now())
 	if done.Over {
 		e.tell.guard(v, notify.GuardOver, "Brake is over", ": checks count again, because this server passed: "+
-			v.user(v.Brakes[line].Newest).s.name())
+			v.user(v.Brakes[line].Newest).s.entry.Name())
 	}
 	e.judgeAccused(v, done.Judged)
 	for _, at := range done.Asked {
@@ -56,7 +57,7 @@ func (e *examiner) settleBrake(v *virtual, line int) {
 		why := v.user(done.Holds[0]).j.check.last.Detail
 		e.tell.report(v, nil, notify.GuardHolds, "Brake holds", fmt.Sprintf(": every server that was up "+
 			"fails, and only through %s. This points to a fault of this director, so the servers keep "+
-			"their states: %s", v.cfg.CheckVIP, why), why)
+			"their states: %s", v.Config.CheckVIP, why), why)
 	}
 }
 
@@ -75,7 +76,8 @@ var brakeKind = kind{name: "brake", trouble: judge.Noted, says: func(a *subject)
 	}
 	for _, c := range a.s.Checks() {
 		if a.v.IsBraked(c) {
-			return "not believed: every server that was up fails only through " + a.v.cfg.CheckVIP.String()
+			return "not believed: every server that was up fails only through " +
+				a.v.Config.CheckVIP.String()
 		}
 	}
 	return ""

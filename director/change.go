@@ -68,10 +68,10 @@ func Posts(post func(virtual string, state []byte, tried func())) Receiver {
 func Commands(run func(notify.Hook)) Receiver {
 	return func(c *Change) {
 		if c.After.Fallback != c.Before.Fallback {
-			run(notify.FallbackCommand(c.v.cfg.FallbackCommand, c.v.key, c.After.Fallback))
+			run(notify.FallbackCommand(c.v.Config.FallbackCommand, c.v.Key(), c.After.Fallback))
 		}
-		if c.After.Text != nil && c.v.cfg.OnChange != "" {
-			hook := notify.OnChange(c.v.cfg.OnChange, c.Virtual, c.After.Report)
+		if c.After.Text != nil && c.v.Config.OnChange != "" {
+			hook := notify.OnChange(c.v.Config.OnChange, c.Virtual, c.After.Report)
 			hook.Ended = c.Await()
 			run(hook)
 		}
@@ -82,7 +82,7 @@ func Commands(run func(notify.Hook)) Receiver {
 func Results(take func(check *parser.Virtual, real *parser.Real, r *checker.Result, suspended bool)) Receiver {
 	return func(c *Change) {
 		if c.isNew() {
-			take(c.section().Check(int(c.j.number)), c.s.real, c.Result, c.s.Suspended())
+			take(c.use().Check(), c.s.entry.Real, c.Result, c.s.Suspended())
 		}
 	}
 }

@@ -29,10 +29,10 @@ func TestAReceiverIsToldOfEachChange(t *testing.T) {
 				told = append(told, fmt.Sprintf("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers,
 					c.Before.Up))
 			case c.Before.Verdict != c.After.Verdict:
-				told = append(told, fmt.Sprintf("%s is %s, was %s, by %d of %d", c.s.name(), c.After.Verdict,
+				told = append(told, fmt.Sprintf("%s is %s, was %s, by %d of %d", c.s.entry.Name(), c.After.Verdict,
 					c.Before.Verdict, c.By.Count, c.By.Needed))
 			case c.Result != nil && !c.Result.OK:
-				told = append(told, fmt.Sprintf("%s failed, %d of %d", c.s.name(), c.By.Count, c.By.Needed))
+				told = append(told, fmt.Sprintf("%s failed, %d of %d", c.s.entry.Name(), c.By.Count, c.By.Needed))
 			}
 		}}
 		s.start("one", false)

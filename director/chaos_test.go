@@ -20,6 +20,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
@@ -517,14 +518,14 @@ func untold(now *view.Snapshot, table lvs.Table) (wrong []string) {
 func (c *chaos) server() netip.AddrPort  { return everyone[c.rand.IntN(len(everyone))] }
 func (c *chaos) virtual() netip.AddrPort { return virtuals[c.rand.IntN(len(virtuals))] }
 
-func (c *chaos) plan(f file) *Plan {
+func (c *chaos) plan(f file) *plan.Plan {
 	cfg, found := parser.Parse(c.t.Context(), "chaos.cf", []byte(f.text(c.dir)),
 		parser.Options{Resolver: c.names, Last: c.names.last, Wait: true})
 	if found.HasErrors() {
 		c.t.Fatal(found)
 	}
 	c.names.remember(cfg.Names)
-	p, found := NewPlan(cfg, c.oracle.checker)
+	p, found := plan.New(cfg, c.oracle.checker)
 	if found.HasErrors() {
 		c.t.Fatal(found)
 	}

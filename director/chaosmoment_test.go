@@ -28,7 +28,7 @@ func (c *chaos) beliefs() believed {
 	d := c.director
 	err := d.orders.submit(c.t.Context(), func(_ context.Context, done chan<- struct{}) {
 		for _, v := range d.virtuals {
-			all[v.key] = &judge.Case{Section: v.Section, State: v.Clone()}
+			all[v.Key()] = &judge.Case{Section: v.Case.Section, State: v.Clone()}
 		}
 		close(done)
 	})
@@ -42,7 +42,7 @@ func (c *chaos) beliefs() believed {
 func (o *oracle) believes(key lvs.Key) *judge.Case {
 	if o.director != nil {
 		for _, v := range o.director.virtuals {
-			if v.key == key {
+			if v.Key() == key {
 				return &v.Case
 			}
 		}

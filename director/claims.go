@@ -58,13 +58,13 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 		theirs, beside = c.claims.Take(claimed, keysOf(left))
 	}
 	for _, v := range slices.Concat(virtuals, left) {
-		v.beside = beside[v.key]
+		v.beside = beside[v.Key()]
 	}
 	c.idle = !c.standby && theirs[lvs.TimeoutsKey] == ""
 	aside := map[netip.Addr]bool{}
 	for _, v := range virtuals {
 		was := v.owner
-		if v.belongsTo(theirs[v.key]); c.standby {
+		if v.belongsTo(theirs[v.Key()]); c.standby {
 			v.belongsTo(activeDirector)
 		}
 		if v.isOurs() {
@@ -73,8 +73,8 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 		if was != "" && was != activeDirector && v.isOurs() {
 			gained = append(gained, v)
 		}
-		if all, met := aside[v.cfg.CheckVIP]; all || !met {
-			aside[v.cfg.CheckVIP] = theirs[v.key] != ""
+		if all, met := aside[v.Config.CheckVIP]; all || !met {
+			aside[v.Config.CheckVIP] = theirs[v.Key()] != ""
 		}
 	}
 	c.ours = ours

@@ -14,6 +14,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // claimer are the claims of a director without others. It is called with the virtual services that may be in the
@@ -141,7 +142,7 @@ func TestAddressesThatAreLeftToOthers(t *testing.T) {
 		var virtuals []*virtual
 		for i, isTheirs := range owners {
 			key := lvs.Key{Protocol: lvs.TCP, Addr: netip.AddrPortFrom(addr, uint16(80+i))}
-			virtuals = append(virtuals, &virtual{key: key, cfg: &parser.Virtual{CheckVIP: addr}})
+			virtuals = append(virtuals, &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: key, CheckVIP: addr}}})
 			if isTheirs {
 				theirs[key] = "b.cf"
 			}

@@ -137,7 +137,7 @@ var unjudgedKind = kind{name: "unjudged", trouble: judge.Doubt, says: func(a *su
 }}
 
 var staysKind = kind{name: "stays", trouble: judge.Noted, says: func(a *subject) string {
-	if !a.s.stays || a.s.MovedTo >= 0 {
+	if !a.v.Stays(a.s.entry) {
 		return ""
 	}
 	return "it left the file; it stays until every name in the file has an address, or until the next reload"

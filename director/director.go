@@ -1,3 +1,5 @@
+// Package director turns a plan and the results of checks into the desired IPVS table, and writes it. One goroutine
+// owns all of its state.
 package director
 
 import (
@@ -20,6 +22,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
@@ -161,7 +164,7 @@ func (d *Director) Settled() <-chan struct{} { return d.settled }
 
 // Run keeps the table in line with the plan and the checks until ctx is done. Then it removes virtual services
 // according to cleanstop, unless the cause is ErrHandover. It fails only if it could not read the table at the start.
-func (d *Director) Run(ctx context.Context, p *Plan) error {
+func (d *Director) Run(ctx context.Context, p *plan.Plan) error {
 	defer d.die()
 	f := d.deps.openFolder(ctx, d.life, p)
 	have, err := d.writer.read(ctx)
@@ -194,13 +197,13 @@ func (d *Director) leaveTable(ended context.Context) {
 		return
 	}
 	if !handedOver && !d.marker.isClear() {
-		cleans := func(v *virtual) bool { return v.cfg.CleanStop }
+		cleans := func(v *virtual) bool { return v.Config.CleanStop }
 		d.marker.took(d.marker.set(ctx, rulesOf(slices.DeleteFunc(slices.Clone(d.ours), cleans))))
 	}
 }
 
 // Reload puts a plan in force. It returns when the table follows it, or when ctx is done.
-func (d *Director) Reload(ctx context.Context, p *Plan) error {
+func (d *Director) Reload(ctx context.Context, p *plan.Plan) error {
 	return d.replace(ctx, p, false)
 }
 
@@ -209,15 +212,16 @@ func (d *Director) Reload(ctx context.Context, p *Plan) error {
 // that was in the table at the start may be one of them, so it is kept as it is until every name has an address.
 // Servers that left the file when such a name was added stay too, and are checked. Unlike a reload it keeps overrides.
 // It returns when the table follows, or when ctx is done.
-func (d *Director) Refine(ctx context.Context, p *Plan) error {
+func (d *Director) Refine(ctx context.Context, p *plan.Plan) error {
 	return d.replace(ctx, p, true)
 }
 
 // replace hands a new plan to the director, with the contents of its maintenancedir. For refining, see Refine.
-func (d *Director) replace(ctx context.Context, p *Plan, refines bool) error {
+func (d *Director) replace(ctx context.Context, p *plan.Plan, refines bool) error {
 	f := d.deps.openFolder(ctx, d.life, p)
+	virtuals := virtualsOf(p)
 	err := d.orders.submit(ctx, func(ctx context.Context, done chan<- struct{}) {
-		d.reload(ctx, p, f, refines)
+		d.reload(ctx, p, virtuals, f, refines)
 		d.awaiting = append(d.awaiting, done)
 	})
 	if errors.Is(err, errNotTaken) {
@@ -324,11 +328,11 @@ func (d *Director) marked(r marked) {
 	d.marker.took(r)
 	d.announcer.stale = true
 	for _, v := range d.ours {
-		if len(v.cfg.Marking) == 0 {
+		if len(v.Config.Marking) == 0 {
 			continue
 		}
 		for _, what := range r.fixed {
-			if v.key.IPv6 == strings.HasPrefix(what, "IPv6") {
+			if v.Key().IPv6 == strings.HasPrefix(what, "IPv6") {
 				what = "changed externally: mark rules: " + what + "; restored"
 				d.tell.note(history.Changed, what, v.servers...)
 			}
@@ -341,7 +345,7 @@ func (d *Director) marked(r marked) {
 func (d *Director) announce() {
 	a, now := d.announcer, time.Now()
 	for _, v := range d.virtuals {
-		if !v.weighed && (v.cfg.Announce != "" || v.cfg.MinServers.Low.N > 0) {
+		if !v.weighed && (v.Config.Announce != "" || v.Config.MinServers.Low.N > 0) {
 			v.Weigh()
 			v.weighed, a.stale = true, true
 		}

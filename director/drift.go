@@ -32,8 +32,8 @@ func (w *writer) checkDrift(ctx context.Context) {
 		if slices.ContainsFunc(v.servers, func(s *server) bool { return s.Rerouted }) {
 			v.touch() // the server's connections may have ended
 		}
-		have := table[v.key]
-		same := have.Key == v.key && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
+		have := table[v.Key()]
+		same := have.Key == v.Key() && have.Settings == v.written && slices.Equal(have.Dests, v.Have)
 		if v.Known && !same {
 			changes = append(changes, w.found(ctx, v, have))
 		}
@@ -67,21 +67,21 @@ func (w *writer) keepTimeouts(ctx context.Context) {
 func (w *writer) noteCounters(table lvs.Table) {
 	interval := w.driftInterval()
 	for _, v := range w.virtuals {
-		counters := table[v.key].Counters
+		counters := table[v.Key()].Counters
 		if counters != nil {
 			w.counted = time.Now()
 		}
 		for _, s := range v.servers {
 			s.carries, s.counted = counters[s.Dest.Addr]
 		}
-		w.limits(v, table[v.key].Dests, interval)
+		w.limits(v, table[v.Key()].Dests, interval)
 	}
 }
 
 // notice reports external changes once. Such a change of a server is kept until the server's next change of state or a
 // reload, unless a file in maintenancedir or the directive repair forbids it.
 func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
-	if have.Key != v.key {
+	if have.Key != v.Key() {
 		w.tell.override(v, netip.AddrPort{}, "the virtual service was removed; restoring it")
 		v.placed = false
 		v.Vanished()

@@ -19,7 +19,7 @@ import (
 func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	s, step := v.serverAt(op.Dest.Addr), false
 	c := Change{user: user{v: v, s: s}}
-	c.Virtual, c.Weight = v.cfg.ID, int(op.Dest.Weight)
+	c.Virtual, c.Weight = v.Config.ID, int(op.Dest.Weight)
 	if s != nil && err == nil {
 		step = op.Kind == lvs.EditDest && s.steps && !s.Turned && !s.Rerouted
 		s.steps = false
@@ -34,11 +34,11 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 	case err != nil:
 		c.Note = err.Error()
 	case op.Kind == lvs.AddService:
-		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.name)
+		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.Name())
 	case op.Kind == lvs.EditService:
-		c.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.name)
+		c.Say(notify.ChangedVirtual, "Changed virtual server: %s", v.Name())
 	case op.Kind == lvs.DelService:
-		c.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.told.purge(), v.name)
+		c.Say(notify.PurgedVirtual, "Purged virtual server (%s): %s", v.told.purge(), v.Name())
 	default:
 		t.destOp(v, op, &c.Event)
 	}
@@ -54,9 +54,9 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 	switch {
 	case v.isFallback(op, s):
 		kind, e.Fallback = "fallback", true
-		name = v.fallbackServers[v.FallbackAt(op.Dest.Addr)].name()
+		name = v.fallbackServers()[v.FallbackAt(op.Dest.Addr)].entry.Name()
 	case s != nil:
-		if name = s.label(); op.Dest.Addr == s.real.Addr {
+		if name = s.label(); op.Dest.Addr == s.entry.Real.Addr {
 			table = name
 		}
 		worst := s.worst()
@@ -70,9 +70,10 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 	e.Real = op.Dest.Addr.String()
 	switch op.Kind {
 	case lvs.AddDest:
-		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.name, op.Dest.Weight)
+		e.Say(notify.Added, "Added %s server: %s (%s) (Weight set to %d)", kind, name, v.Name(), op.Dest.Weight)
 		if kind == "real" && down && t.global.ReaddQuiescent {
-			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name, v.name)
+			e.Say(notify.Quiescent, "Readd Quiescent real server: %s (%s) (Weight set to 0)", name,
+				v.Name())
 		}
 	case lvs.EditDest:
 		if kind == "real" && s != nil && (s.IsDraining() || s.Rerouted) && op.Dest.Weight == 0 {
@@ -82,22 +83,22 @@ func (t *teller) destOp(v *virtual, op lvs.Op, e *notify.Event) {
 			return
 		}
 		e.Say(notify.Restored, "Restored %s server: %s (%s) (Weight set to %d)",
-			kind, name, v.name, op.Dest.Weight)
+			kind, name, v.Name(), op.Dest.Weight)
 		if kind == "real" && down {
 			e.Say(notify.Quiescent, "Quiescent %s server: %s (%s) (Weight set to 0)",
-				kind, tableName(table, name), v.name)
+				kind, tableName(table, name), v.Name())
 		}
 	case lvs.DelDest:
-		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.name)
+		e.Say(notify.Deleted, "Deleted %s server: %s (%s)", kind, tableName(table, name), v.Name())
 		if s == nil && !e.Fallback {
-			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.told.purge(), table, v.name)
+			e.Say(notify.Purged, "Purged real server (%s): %s (%s)", v.told.purge(), table, v.Name())
 		}
 	}
 }
 
 // addDetails adds the details for mails about a server. The servers are counted once for all events of a moment.
 func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
-	if v.cfg.Mail.To == "" {
+	if v.Config.Mail.To == "" {
 		return
 	}
 	if !v.told.leftAt.Equal(now) {
@@ -108,7 +109,7 @@ func addDetails(v *virtual, s *server, e *notify.Event, now time.Time) {
 			}
 		}
 	}
-	e.Name, e.Left, e.Servers = s.name(), v.told.left, v.size()
+	e.Name, e.Left, e.Servers = s.entry.Name(), v.told.left, v.size()
 	if s.before > judge.Unknown {
 		e.Before, e.Lasted = s.before.String(), time.Duration(s.lasted)*time.Second
 	}
@@ -130,7 +131,7 @@ func sayLeaving(v *virtual, op lvs.Op, e *notify.Event) bool {
 		return false
 	}
 	e.Real = l.Addr.String()
-	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(whyOver(l), v.told.purge()), l.Addr, v.name)
+	e.Say(notify.Purged, "Purged real server (%s): %s (%s)", cmp.Or(whyOver(l), v.told.purge()), l.Addr, v.Name())
 	if drains {
 		why := "it is not configured"
 		if v.At(l.Addr) != nil {
@@ -144,7 +145,7 @@ func sayLeaving(v *virtual, op lvs.Op, e *notify.Event) bool {
 
 // override reports a change by hand of a virtual service, or to the destination at addr.
 func (t *teller) override(v *virtual, addr netip.AddrPort, what string) {
-	e, whose, servers := notify.Event{Virtual: v.cfg.ID}, v.called()+":", v.servers
+	e, whose, servers := notify.Event{Virtual: v.Config.ID}, v.called()+":", v.servers
 	if addr.IsValid() {
 		e.Real = addr.String()
 		whose, servers = e.Real+" ("+v.called()+")", []*server{v.serverAt(addr)}

@@ -13,6 +13,7 @@ import (
 	"ldirectord/history"
 	"ldirectord/judge"
 	"ldirectord/notify"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
@@ -66,11 +67,11 @@ type user struct {
 }
 
 // enter puts the checks of a plan in force.
-func (e *examiner) enter(p *Plan) {
-	e.tasks, e.waiting = p.tasks, 0
-	checks := make(map[*schedule.Task]*check, len(p.tasks))
-	all := make([]check, len(p.tasks))
-	for i, t := range p.tasks {
+func (e *examiner) enter(p *plan.Plan) {
+	e.tasks, e.waiting = p.Tasks, 0
+	checks := make(map[*schedule.Task]*check, len(p.Tasks))
+	all := make([]check, len(p.Tasks))
+	for i, t := range p.Tasks {
 		c := &all[i]
 		if was := e.checks[t]; was != nil {
 			*c = *was
@@ -78,11 +79,11 @@ func (e *examiner) enter(p *Plan) {
 		c.users, c.watch, c.awaited, checks[t] = nil, nil, false, c
 	}
 	for x := range checked(e.virtuals...) {
-		c := checks[x.j.task]
+		c := checks[x.task()]
 		x.j.check, c.users = c, append(c.users, x)
 		c.agent, c.reported = x.j.Aside, c.reported || x.j.Aside
 		c.awaited = c.awaited || !x.s.Fallback
-		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.spec().Through.Virtual.IsValid()
+		tells := len(x.v.Brakes) > 0 && c.at == 0 && x.use().Spec().Through.Virtual.IsValid()
 		x.j.Took(c.passage(), x.v.Back)
 		if x.j.Pending = !c.reported; tells {
 			x.j.Tells = true
@@ -135,7 +136,8 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 			if !x.isWatched() || c.unwatched != "" {
 				continue
 			}
-			spec, every, silence := x.spec(), x.v.cfg.CheckInterval.Duration(), x.v.cfg.Watch.Silence
+			spec, cfg := x.use().Spec(), x.v.Config
+			every, silence := cfg.CheckInterval.Duration(), cfg.Watch.Silence
 			w := all[spec.Target]
 			switch {
 			case w == nil:
@@ -159,7 +161,7 @@ func (e *examiner) watch(tasks []*schedule.Task) {
 }
 
 // isWatched reports whether an idle connection shows the end of the server to the check, by the section.
-func (x user) isWatched() bool { return x.section().Check(int(x.j.number)).Watches(x.s.real) }
+func (x user) isWatched() bool { return x.use().Check().Watches(x.s.entry.Real) }
 
 // attend has the address of a check watched after a success, while a server is up there.
 func (e *examiner) attend(c *check) {
@@ -209,7 +211,7 @@ func (e *examiner) judgeKnown(v *virtual) {
 	for _, s := range v.entries() {
 		was := s.Verdict()
 		for j := &s.first; j != nil; j = j.next {
-			c := e.checks[j.task]
+			c := e.checks[s.entry.Line(int(j.k)).Task]
 			switch {
 			case c == nil || c.at == 0:
 			case j.Aside && j.Telling == (health.Telling{}):

@@ -5,41 +5,25 @@ import (
 
 	"ldirectord/history"
 	"ldirectord/notify"
-	"ldirectord/parser"
 	"ldirectord/view"
 )
 
-// fallbacks makes the fallback servers of a virtual service. With fallbackcheck they are checked like real servers, but
-// their checks decide nothing.
-func (v *virtual) fallbacks() []*server {
-	if v.cfg.Fallback == nil {
-		return nil
-	}
-	v.fallbackCheck, _ = v.cfg.Fallbacks()
-	s := newServer(v.cfg, v.cfg.Fallback)
-	s.Fallback = true
-	return []*server{s}
-}
+// members are the servers in judge's order.
+func (v *virtual) members() []*server { return v.all[:len(v.Members)] }
+
+func (v *virtual) fallbackServers() []*server { return v.all[len(v.Members):] }
 
 // entries are the real servers and the fallback servers.
-func (v *virtual) entries() []*server { return slices.Concat(v.servers, v.fallbackServers) }
+func (v *virtual) entries() []*server { return slices.Concat(v.servers, v.fallbackServers()) }
 
 // formerly is this fallback server in a former plan; nil: it was not there, or not checked.
 func (was *virtual) formerly(s *server) *server {
-	for _, old := range was.fallbackServers {
+	for _, old := range was.fallbackServers() {
 		if old.Dest.Addr == s.Dest.Addr && !old.Unchecked && !s.Unchecked {
 			return old
 		}
 	}
 	return nil
-}
-
-// section is the configuration of a check.
-func (x user) section() *parser.Virtual {
-	if x.s.Fallback && x.v.fallbackCheck != nil {
-		return x.v.fallbackCheck
-	}
-	return x.v.cfg
 }
 
 // turnedFallback tells that a fallback server begins to fail, or passes again.
@@ -55,12 +39,12 @@ func (t *teller) turnedFallback(x user, now history.Kind) {
 
 // describeFallback describes the fallback server of a virtual service.
 func describeFallback(v *virtual, a *subject) *view.Fallback {
-	if v.fallbackServers == nil {
+	if len(v.fallbackServers()) == 0 {
 		return nil
 	}
-	one := v.fallbackServers[0]
+	one := v.fallbackServers()[0]
 	addr := one.Dest.Addr
-	now := &view.Fallback{Server: one.name(), Active: v.FallbackIn, ByHand: v.ByHand[addr],
+	now := &view.Fallback{Server: one.entry.Name(), Active: v.FallbackIn, ByHand: v.ByHand[addr],
 		Rule: v.rules[addr].String()}
 	if weight, in := v.WeightAt(addr); in {
 		now.TableWeight = &weight

@@ -55,7 +55,7 @@ func TestFallbackServersAreCheckedAndCountAsNone(t *testing.T) {
 			}
 		}
 		s.start("one", false)
-		if n := len(s.plan("one").tasks); n != 3 {
+		if n := len(s.plan("one").Tasks); n != 3 {
 			t.Errorf("%d checks of three servers", n)
 		}
 		time.Sleep(5 * time.Second)

@@ -8,6 +8,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/judge"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 func TestFlapsCountsWhatIsRecent(t *testing.T) {
@@ -26,8 +27,8 @@ func TestFlapsCountsWhatIsRecent(t *testing.T) {
 		{"nine", []time.Duration{9, 8, 7, 6, 5, 4, 3, 2, 1}, "9 changes in 10 minutes" + helps},
 		{"more than are remembered", make([]time.Duration, shiftsKept+7), "100 changes in 10 minutes, or more" + helps},
 	} {
-		v := &virtual{cfg: &parser.Virtual{}}
-		v.Section = &judge.Section{}
+		v := &virtual{Service: &plan.Service{Config: &parser.Virtual{}}}
+		v.Case.Section = &judge.Section{}
 		s := &server{Server: &judge.Server{Member: &judge.Member{}}}
 		for _, ago := range row.changes {
 			c := Change{user: user{v: v, s: s}, Before: State{Verdict: health.Up}}

@@ -33,9 +33,9 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	w.countRerouted(ctx, v)
 	now, obeyed := w.tell.now(), v.Obeys
 	decision := judge.Decide(v.Case, now)
-	next := &judge.Case{Section: v.Section, State: decision.State}
+	next := &judge.Case{Section: v.Case.Section, State: decision.State}
 	v.moves, v.lasts = false, decision.Again
-	for i, s := range v.members {
+	for i, s := range v.members() {
 		was, is := v.Seen(s.Server, now), next.Seen(&next.Servers[i], now)
 		if is.One.Name != s.Name {
 			s.before, s.lasted = s.Name, uint32(is.One.Since.Sub(s.Since).Round(time.Second)/time.Second)
@@ -55,14 +55,14 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 	if v.isOurs() { // otherwise no server is in service
 		v.held = nil
 		for _, i := range decision.Held {
-			v.held = append(v.held, v.members[i])
+			v.held = append(v.held, v.all[i])
 		}
 	}
-	for _, s := range v.members {
+	for _, s := range v.members() {
 		w.tell.compare(v, s, v.isOurs())
 	}
 	if obeyed && !v.Obeys {
-		w.orders.drop(lvs.Backend{Virtual: v.cfg.ID})
+		w.orders.drop(lvs.Backend{Virtual: v.Config.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")
 	}
 	w.tell.compare(v, nil, v.isOurs() && v.placed)
@@ -73,7 +73,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 var holdsKind = kind{name: "holds", news: &news{
 	ofSection: true,
 	count:     func(a *subject) int { return len(a.v.held) },
-	after:     func(v *virtual) time.Duration { return v.cfg.CheckInterval.Duration() },
+	after:     func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
 	begins: func(a *subject, was begun) notice {
 		if was.told {
 			return notice{event: notify.GuardChanged, what: "Guard holds other servers",
@@ -112,7 +112,7 @@ func (a *subject) heldBy() string {
 func (v *virtual) listHeld() string {
 	var names []string
 	for _, s := range v.held {
-		names = append(names, s.name())
+		names = append(names, s.entry.Name())
 	}
 	return view.Listed(names)
 }

@@ -18,6 +18,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/notify/monitorfile"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
@@ -34,7 +35,7 @@ func TestOnChangeOfMarkedIsForMarkedOnes(t *testing.T) {
 		v := virtualOf(&parser.Virtual{ID: []string{"tcp:10.1.0.1:80", "fwm:3"}[marks],
 			Marking: make([]parser.Marking, marks)}, serverOf(lvs.Dest{Addr: someAddr, Weight: 1})).seated(health.Up)
 		v.Wrote(lvs.Dests{{Addr: someAddr, Weight: 1}})
-		v.cfg.OnChange = "tell"
+		v.Config.OnChange = "tell"
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals
@@ -114,12 +115,12 @@ func TestWhatGoesIntoAMonitorfile(t *testing.T) {
 	} {
 		var lines recorded
 		d := New(Deps{Tell: []Receiver{Results(monitorfile.Lines(lines.Record))}})
-		v := &virtual{cfg: &parser.Virtual{Key: lvs.Key{Protocol: c.protocol}}}
-		v.cfg.MonitorFile, v.cfg.CheckType, v.cfg.Service = c.file, c.spec.Type,
+		v := &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: lvs.Key{Protocol: c.protocol}}}}
+		v.Config.MonitorFile, v.Config.CheckType, v.Config.Service = c.file, c.spec.Type,
 			c.spec.Service
 		result.OK = c.ok
 		s := serverOf(lvs.Dest{})
-		s.Server = &judge.Server{File: c.maintenance != ""}
+		s.Server = &judge.Server{Member: &s.entry.Member, File: c.maintenance != ""}
 		d.tell.found(history.Nothing, &result, user{v, s, &s.first})
 		if !slices.Equal(lines, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, lines, c.want)
@@ -141,7 +142,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 	}
 	for range 2 {
 		v := virtualOf(&parser.Virtual{})
-		v.cfg.OnChange, v.cfg.CleanStop = "tell", true
+		v.Config.OnChange, v.Config.CleanStop = "tell", true
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals

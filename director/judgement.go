@@ -1,7 +1,6 @@
 package director
 
 import (
-	"fmt"
 	"iter"
 	"strings"
 	"time"
@@ -9,20 +8,19 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/judge"
+	"ldirectord/plan"
 )
 
 // judgement is the state of one server according to one check.
 type judgement struct {
 	*judge.Check
-	next  *judgement     // the judgement by the server's next check
-	task  *schedule.Task // nil with checktype=off
-	check *check         // the check of task, once it runs
+	next  *judgement // the judgement by the server's next check
+	check *check     // the check of its task, once it runs
 
 	reason    string    // the reason of the last failure
 	unjudged  *unjudged // nil: all answers could be judged
 	shortages int32     // results in a row with a shortage of this machine
 	k         uint8     // its place among the server's checks
-	number    uint8     // the number of its check in the section: 0, or the line of alsocheck
 }
 
 // unjudged describes answers of a check that can't be judged.
@@ -45,28 +43,20 @@ func (s *server) worst() *judgement {
 	return worst
 }
 
-// checkName is the name of a check: https, or https 443 if the server has several.
-func (x user) checkName() string {
-	spec := x.spec()
-	name := spec.Kind()
-	if x.s.first.next == nil {
-		return name
-	}
-	switch spec.Type {
-	case "combined":
-		name = spec.Service
-	case "on", "ping", "external", "external-perl":
-		return name
-	}
-	return fmt.Sprintf("%s %d", name, spec.Target.Port())
+// use is the check in the plan.
+func (x user) use() plan.Use {
+	return plan.Use{Service: x.v.Service, Entry: x.s.entry, Line: x.s.entry.Line(int(x.j.k))}
 }
+
+// task is the check as the pool has it; nil with checktype=off.
+func (x user) task() *schedule.Task { return x.s.entry.Line(int(x.j.k)).Task }
 
 // named adds the name of the check to a message if the server has several checks.
 func (x user) named(detail string) string {
 	if x.s.first.next == nil || detail == "" {
 		return detail
 	}
-	name := x.checkName() + ": "
+	name := x.use().Name() + ": "
 	return name + strings.TrimPrefix(detail, name)
 }
 

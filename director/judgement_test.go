@@ -6,6 +6,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // A server is down if one of its checks is, up if all are, and unknown until all have a result.
@@ -47,10 +48,10 @@ func TestTheWorstOfChecksThatPass(t *testing.T) {
 // checkedBy is a server with checks in these states.
 func checkedBy(states ...health.State) *server {
 	s := serverOf(lvs.Dest{})
-	last := &s.first
+	last := &s.entry.First
 	for range states[1:] {
-		last.next = &judgement{}
-		last = last.next
+		last.Next = &plan.Line{}
+		last = last.Next
 	}
 	virtualOf(&parser.Virtual{}, s)
 	for k, state := range states {

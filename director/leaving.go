@@ -7,6 +7,7 @@ import (
 
 	"ldirectord/judge"
 	"ldirectord/lvs"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
@@ -21,7 +22,7 @@ const lookInterval = time.Second
 func (v *virtual) depart(servers []*server) {
 	for _, s := range servers {
 		if l := v.Leaver(s.Dest.Addr); l != nil && l.Name == "" {
-			l.Name = s.name()
+			l.Name = s.entry.Name()
 		}
 	}
 }
@@ -60,10 +61,10 @@ func (r *records) keep(now []judge.Record) {
 
 // mayServe reports whether a server that moved away was in service when the previous daemon ended, by the table, or was
 // in maintenance.
-func (all *leavers) mayServe(s *server, found lvs.VirtualService) bool {
-	_, serves := found.Dests.At(s.Dest.Addr)
+func (all *leavers) mayServe(e *plan.Entry, found lvs.VirtualService) bool {
+	_, serves := found.Dests.At(e.Dest.Addr)
 	for _, l := range all.last {
-		if l.Key == found.Key && l.Addr == s.Dest.Addr {
+		if l.Key == found.Key && l.Addr == e.Dest.Addr {
 			serves = l.Stays
 		}
 	}
@@ -80,12 +81,12 @@ func (all *leavers) record() {
 			if l.Until.IsZero() {
 				continue // the next daemon finds it in the table
 			}
-			now = append(now, judge.Record{Key: v.key, Addr: l.Addr, Name: l.Name, Until: l.Until})
+			now = append(now, judge.Record{Key: v.Key(), Addr: l.Addr, Name: l.Name, Until: l.Until})
 		}
 		for _, s := range v.servers {
 			if s.MovedTo >= 0 && s.Suspended() {
-				now = append(now,
-					judge.Record{Key: v.key, Addr: s.Dest.Addr, Name: s.name(), Stays: true})
+				now = append(now, judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Name: s.entry.Name(),
+					Stays: true})
 			}
 		}
 	}
@@ -102,7 +103,7 @@ func (all *leavers) look(ctx context.Context, t *table) {
 		if len(v.Leavers) == 0 {
 			continue
 		}
-		counters := t.counters(ctx, v.key)[v.key].Counters
+		counters := t.counters(ctx, v.Key())[v.Key()].Counters
 		for i := range v.Leavers {
 			l := &v.Leavers[i]
 			carries, known := counters[l.Addr]

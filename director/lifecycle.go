@@ -1,7 +1,6 @@
 package director
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
@@ -18,21 +16,23 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // begin applies the first plan to the table as found. Servers with a weight count as up until their checks fail. It
 // purges unconfigured destinations of our virtual services.
-func (d *Director) begin(ctx context.Context, p *Plan, f folder, have lvs.Table) {
+func (d *Director) begin(ctx context.Context, p *plan.Plan, f folder, have lvs.Table) {
+	virtuals := virtualsOf(p)
 	d.tell.status, d.global = lvs.StatusStarting, &p.Config.Global
 	var former []*virtual
 	for _, key := range d.deps.Former {
-		former = append(former, &virtual{key: key})
+		former = append(former, &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: key}}})
 	}
-	d.claimant.assign(p.virtuals, former)
-	for _, v := range p.virtuals {
+	d.claimant.assign(virtuals, former)
+	for _, v := range virtuals {
 		v.touch()
-		found, there := have[v.key]
-		v.addEarlier(func(s *server) bool { return v.isOurs() && d.leavers.mayServe(s, found) })
+		found, there := have[v.Key()]
+		v.addEarlier(func(e *plan.Entry) bool { return v.isOurs() && d.leavers.mayServe(e, found) })
 		if !there || !v.isOurs() {
 			continue
 		}
@@ -42,12 +42,13 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have lvs.Table)
 			}
 		}
 		for _, l := range d.leavers.last {
-			if _, in := found.Dests.At(l.Addr); in && l.Key == v.key && !l.Stays {
+			if _, in := found.Dests.At(l.Addr); in && l.Key == v.Key() && !l.Stays {
 				v.SendOff(judge.Leaver{Addr: l.Addr, Name: l.Name, Until: l.Until}, time.Now())
 			}
 		}
 	}
-	d.install(p, f, slices.DeleteFunc(former, func(v *virtual) bool { return have[v.key].Key != v.key }))
+	former = slices.DeleteFunc(former, func(v *virtual) bool { return have[v.Key()].Key != v.Key() })
+	d.install(p, virtuals, p.Succeed(usesOf(nil), nil, usesOf(nil)), f, former)
 	d.movers.resume(have) // after the orders, which give weights
 	if d.standby {
 		d.tell.line(notify.StandingBy, standsBy)
@@ -58,7 +59,7 @@ func (d *Director) begin(ctx context.Context, p *Plan, f folder, have lvs.Table)
 
 // reload puts a new plan in force. A server whose check stays the same keeps its health. If its check changed, its
 // entry in the table stays until the first result of the new check.
-func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) {
+func (d *Director) reload(ctx context.Context, p *plan.Plan, virtuals []*virtual, f folder, refines bool) {
 	if !refines {
 		d.tell.status = lvs.StatusReloading
 		for _, c := range d.examiner.checks {
@@ -68,24 +69,24 @@ func (d *Director) reload(ctx context.Context, p *Plan, f folder, refines bool) 
 	before := byKey(d.virtuals)
 	owned := slices.DeleteFunc(slices.Clone(d.virtuals),
 		func(v *virtual) bool { return !v.isOurs() && !v.leftBehind })
-	for _, v := range p.virtuals {
-		was := before[v.key]
-		v.addEarlier(func(s *server) bool { return was != nil && was.WouldServe(s.Dest.Addr) })
+	for _, v := range virtuals {
+		was := before[v.Key()]
+		v.addEarlier(func(e *plan.Entry) bool { return was != nil && was.WouldServe(e.Dest.Addr) })
 		if was != nil {
 			v.belongsTo(was.owner)
 		}
 	}
-	d.claimant.assign(p.virtuals, slices.Concat(owned, d.purges))
-	p.adopt(d.virtuals, d.tls)
-	for _, v := range p.virtuals {
+	d.claimant.assign(virtuals, slices.Concat(owned, d.purges))
+	heirs := p.Succeed(usesOf(d.virtuals), d.tls, usesOf(virtuals))
+	for _, v := range virtuals {
 		v.touch()
-		takeOver(v, before[v.key], refines, &d.tell)
+		takeOver(v, before[v.Key()], refines, &d.tell)
 		if p.Config.Global.Channels != d.global.Channels {
 			v.told.state.Text = nil // a new receiver gets the current state
 		}
 		d.examiner.judgeKnown(v)
 	}
-	d.install(p, f, owned)
+	d.install(p, virtuals, heirs, f, owned)
 	d.writer.keepTimeouts(ctx)
 	d.remover.purge(ctx)
 }
@@ -109,13 +110,13 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		v.writing = was.writing
 		v.touch()
 		for _, s := range v.servers {
-			if o := was.serverAt(s.Dest.Addr); o != nil && o.name() == s.name() {
+			if o := was.serverAt(s.Dest.Addr); o != nil && o.entry.Name() == s.entry.Name() {
 				s.order, s.maintenance = o.order, o.maintenance
 				s.CarryOrders(o.Server)
 			}
 		}
 	}
-	for _, s := range v.members {
+	for _, s := range v.members() {
 		tell.known(v, s)
 	}
 	tell.known(v, nil)
@@ -131,42 +132,13 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 	v.depart(was.servers)
 }
 
-// adopt lets the plan continue checks that run already.
-func (p *Plan) adopt(virtuals []*virtual, tls checker.TLSSums) {
-	adopted, replaced := make(map[*schedule.Task]*schedule.Task, len(p.tasks)), map[job]*schedule.Task{}
-	p.heirs = map[*schedule.Task]*schedule.Task{}
-	for x := range checked(virtuals...) {
-		spec, j := x.job(tls)
-		if t := p.jobs[j]; t != nil {
-			adopted[t] = x.j.task
-		} else if spec.Type == parser.Negotiate {
-			replaced[whom(spec)] = x.j.task
-		}
-	}
-	for x := range checked(p.virtuals...) {
-		if t := adopted[x.j.task]; t != nil {
-			x.j.task = t
-		} else if t := replaced[whom(x.spec())]; t != nil {
-			p.heirs[t] = x.j.task
-		}
-	}
-	for i, t := range p.tasks {
-		p.tasks[i] = cmp.Or(adopted[t], t)
-	}
-}
-
-// whom is what of a check tells whose silence its timeout is: whom it asks, by which protocol, and for how long.
-func whom(s checker.Spec) job {
-	return job{target: s.Target, url: s.Service, every: s.NegotiateTimeout}
-}
-
 // checked yields all checks of all servers and fallback servers, except those with checktype=off.
 func checked(virtuals ...*virtual) iter.Seq[user] {
 	return func(yield func(user) bool) {
 		for _, v := range virtuals {
 			for _, s := range v.entries() {
 				for x := range v.checks(s) {
-					if x.j.task != nil && !yield(x) {
+					if x.task() != nil && !yield(x) {
 						return
 					}
 				}
@@ -175,17 +147,28 @@ func checked(virtuals ...*virtual) iter.Seq[user] {
 	}
 }
 
+// usesOf yields the checks of virtual services in their plan.
+func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
+	return func(yield func(plan.Use) bool) {
+		for x := range checked(virtuals...) {
+			if !yield(x.use()) {
+				return
+			}
+		}
+	}
+}
+
 // inherit copies the state of a virtual service without overrides, which end at a reload.
 func (v *virtual) inherit(was *virtual) {
 	v.acts, v.placed, v.backoff = was.acts, was.placed, was.backoff
-	v.leftBehind = was.leftBehind && !v.cfg.CleanStop
+	v.leftBehind = was.leftBehind && !v.Config.CleanStop
 	before, now := make(map[netip.AddrPort]*server, len(was.servers)), v.entries()
 	for _, s := range was.servers {
-		before[s.real.Addr] = s
+		before[s.entry.Real.Addr] = s
 	}
 	v.Carry(&was.Case, was.placed, func(i int) int {
 		s := now[i]
-		old, place := before[s.real.Addr], 0
+		old, place := before[s.entry.Real.Addr], 0
 		if s.Fallback {
 			old, place = was.formerly(s), len(was.Servers)
 		}
@@ -205,7 +188,7 @@ func (v *virtual) inherit(was *virtual) {
 		j.reason, j.shortages, j.unjudged = o.reason, o.shortages, o.unjudged
 		return o.Check
 	})
-	if len(v.cfg.Waiting) > 0 {
+	if len(v.Config.Waiting) > 0 {
 		v.waitingSince = was.waitingSince
 	}
 }
@@ -222,12 +205,12 @@ func (s *server) judgement(k int) *judgement {
 // before is the judgement of the same server by the same check; nil: none. A renewed certificate makes a new task, but
 // the check stays the same.
 func (x user) before(was *virtual) *judgement {
-	asOften := was.cfg.CheckInterval == x.v.cfg.CheckInterval
+	asOften := was.Config.CheckInterval == x.v.Config.CheckInterval
 	if x.s.Fallback {
 		return x.among(was, was.formerly(x.s), asOften)
 	}
 	for old := range was.Sharing(x.s.Dest.Addr) {
-		if j := x.among(was, was.members[old.At], asOften); j != nil {
+		if j := x.among(was, was.all[old.At], asOften); j != nil {
 			return j
 		}
 	}
@@ -240,22 +223,21 @@ func (x user) among(was *virtual, old *server, asOften bool) *judgement {
 		return nil
 	}
 	for o := range was.checks(old) {
-		if o.j.task == x.j.task || asOften && o.spec() == x.spec() {
+		if o.task() == x.task() || asOften && o.use().Spec() == x.use().Spec() {
 			return o.j
 		}
 	}
 	return nil
 }
 
-// install puts the plan's virtual services and checks in force. Owned are the virtual services that may be in the
-// table.
-func (d *Director) install(p *Plan, f folder, owned []*virtual) {
-	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, p.virtuals
+// install puts the plan's virtual services and checks in force. Heirs are its new checks by those that they replace,
+// owned the virtual services that may be in the table.
+func (d *Director) install(p *plan.Plan, virtuals []*virtual, heirs map[*schedule.Task]*schedule.Task, f folder,
+	owned []*virtual) {
+	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, virtuals
 	d.tell.global = d.global
-	heirs := p.heirs
-	p.jobs, p.heirs = nil, nil
 	for _, v := range d.virtuals {
-		if len(v.cfg.Waiting) > 0 && v.waitingSince.IsZero() {
+		if len(v.Config.Waiting) > 0 && v.waitingSince.IsZero() {
 			v.waitingSince = time.Now()
 		}
 	}
@@ -276,7 +258,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	d.tell.status = lvs.StatusStopping
 	d.writer.until, d.writer.timeout = time.Time{}, 0
 	for _, v := range d.purges {
-		v.retry, v.cfg.Marking = time.Time{}, nil
+		v.retry, v.Config.Marking = time.Time{}, nil
 	}
 	allow(ctx, d.demotion, demotionTimeout)
 	d.claimant.assign(d.ours, d.purges) // find out which daemon waits now

@@ -12,6 +12,7 @@ import (
 	"ldirectord/judge"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
+	"ldirectord/plan"
 )
 
 // folderWait is how long the caller of Run or Reload waits for the first reading of maintenancedir; the director's own
@@ -28,15 +29,15 @@ type folder struct {
 }
 
 // openFolder starts to watch the maintenancedir of a plan, until life ends, and waits for the first reading.
-func (d *Deps) openFolder(ctx, life context.Context, p *Plan) folder {
+func (d *Deps) openFolder(ctx, life context.Context, p *plan.Plan) folder {
 	f := folder{dir: p.Config.Global.MaintenanceDir, end: func() {}}
 	if f.dir == "" {
 		return f
 	}
 	var servers []maintenance.Server
-	for _, v := range p.virtuals {
-		for _, s := range slices.Concat(v.servers, v.earlier) {
-			servers = append(servers, maintenance.Server{Addr: s.real.Addr, Host: s.host()})
+	for _, s := range p.Services {
+		for _, e := range slices.Concat(s.Reals(), s.Earlier) {
+			servers = append(servers, maintenance.Server{Addr: e.Real.Addr, Host: e.Host()})
 		}
 	}
 	watch, end := context.WithCancel(life)
@@ -87,14 +88,14 @@ func (m *maintainer) obey(r maintenance.Reading) {
 func (m *maintainer) maintain(v *virtual) {
 	var taken *server // that could serve
 	for _, s := range v.servers {
-		file, where := m.out[s.real.Addr], ""
+		file, where := m.out[s.entry.Real.Addr], ""
 		if file != "" {
 			where = "file " + filepath.Join(filepath.Base(m.dir), file)
 		}
 		if where == s.maintenance {
 			continue
 		}
-		if s.maintenance == "" && s.State() != health.Down && s.first.task != nil && !s.Drained() {
+		if s.maintenance == "" && s.State() != health.Down && !s.Unchecked && !s.Drained() {
 			taken = s
 		}
 		s.maintenance = where

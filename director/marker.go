@@ -10,6 +10,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // The time limit of one order is marksTimeout and ruleTimeout for each rule: ldirectord runs a program for every rule.
@@ -99,7 +100,7 @@ func (m *marker) changing() bool {
 
 // has reports whether the rules of a section are set, or are not needed.
 func (m *marker) has(cfg *parser.Virtual) bool {
-	unset := func(line parser.Marking) bool { return !m.isSet(ruleOf(cfg, line)) }
+	unset := func(line parser.Marking) bool { return !m.isSet(plan.RuleOf(cfg, line)) }
 	return m.marks == nil || !slices.ContainsFunc(cfg.Marking, unset)
 }
 
@@ -144,7 +145,7 @@ func (m *marker) serves(cfg *parser.Virtual, one *announcement) (is, known bool)
 func (m *marker) succeeds(cfg *parser.Virtual, r fwmark.Rule) bool {
 	goes := !slices.ContainsFunc(m.want, func(w fwmark.Rule) bool { return w.Mark == r.Mark })
 	return goes && slices.ContainsFunc(cfg.Marking, func(line parser.Marking) bool {
-		w := ruleOf(cfg, line)
+		w := plan.RuleOf(cfg, line)
 		w.Mark = r.Mark
 		return sameRule(w, r)
 	})
@@ -158,19 +159,9 @@ func sameRule(x, y fwmark.Rule) bool {
 	return x.Mark == y.Mark && x.Equal(y.Packets)
 }
 
-// Rules are the mark rules of the plan.
-func (p *Plan) Rules() []fwmark.Rule { return rulesOf(p.virtuals) }
-
 func rulesOf(virtuals []*virtual) (rules []fwmark.Rule) {
 	for _, v := range virtuals {
-		for _, m := range v.cfg.Marking {
-			rules = append(rules, ruleOf(v.cfg, m))
-		}
+		rules = append(rules, plan.RulesOf(v.Config)...)
 	}
 	return rules
-}
-
-// ruleOf is the rule of a line of a section.
-func ruleOf(cfg *parser.Virtual, m parser.Marking) fwmark.Rule {
-	return fwmark.Rule{Mark: cfg.Mark, Packets: m.Packets}
 }

@@ -1,64 +1,20 @@
 package director
 
 import (
-	"net/netip"
+	"ldirectord/plan"
 	"slices"
-	"strconv"
 )
 
 // This file handles servers whose host name has a new address. The new address is a new server. The old server stays in
 // service and is checked until the new one is up, or until it fails itself.
 
-// earlier makes servers for the former addresses of a virtual service's names. A server at an address of the file has
-// not moved away.
-func (b *planBuilder) earlier(v *virtual) {
-	made := map[netip.AddrPort]bool{}
-	for _, s := range v.servers {
-		if s.real.Named == nil {
-			continue
-		}
-		for i := range s.real.Named.Earlier {
-			e := newServer(v.cfg, &s.real.Named.Earlier[i])
-			if made[e.Dest.Addr] || v.At(e.Dest.Addr) != nil {
-				continue
-			}
-			b.check(v, e)
-			e.MovedTo, made[e.Dest.Addr] = s.At, true
-			v.earlier = append(v.earlier, e)
-		}
-	}
-}
-
-// staying makes the servers that stay although they have left the file.
-func (b *planBuilder) staying(v *virtual) {
-	var all []*server
-	for i := range v.cfg.Staying {
-		if s := newServer(v.cfg, &v.cfg.Staying[i]); v.At(s.Dest.Addr) == nil {
-			b.check(v, s)
-			s.stays = true
-			all = append(all, s)
-		}
-	}
-	if len(all) > 0 {
-		v.servers = append(v.servers, all...)
-		v.enlist()
-	}
-}
-
-// check makes the checks of a server that is not in the file. Their mistakes were reported for the server in the file.
-func (b *planBuilder) check(v *virtual, s *server) {
-	for number := range v.cfg.Checks() {
-		_, _ = b.judgement(v, s, number)
-	}
-}
-
 // addEarlier adds to the servers of the file those that moved away and serve.
-func (v *virtual) addEarlier(serves func(*server) bool) {
-	if added := slices.DeleteFunc(v.earlier, func(s *server) bool { return !serves(s) }); len(added) > 0 {
-		v.servers = append(v.servers, added...)
-		v.enlist()
+func (v *virtual) addEarlier(serves func(*plan.Entry) bool) {
+	added := slices.DeleteFunc(slices.Clone(v.Earlier), func(e *plan.Entry) bool { return !serves(e) })
+	if len(added) > 0 {
+		s := v.With(added...)
+		v.enlist(s, roomFor(s))
 	}
-	v.earlier = nil
 }
 
 // endMoved ends the checks of servers that moved away and are no longer needed. It reports whether there was one: with
@@ -84,26 +40,4 @@ func (e *examiner) endMoved() (moved bool) {
 	}
 	e.run(nil)
 	return moved
-}
-
-// names returns the names of a server: as in the file, with the configured port, and the other name that orders may
-// use, its address or its host; "" for none.
-func (s *server) names() (name, other string) {
-	addr, named := s.real.Addr.String(), s.real.Named
-	if named == nil {
-		return addr, ""
-	}
-	host := named.Host + ":" + strconv.Itoa(int(s.real.Addr.Port()))
-	if s.followed() {
-		return host, addr
-	}
-	return addr, host
-}
-
-// host is the host name in the file of a server that may move, or has moved; "" for others.
-func (s *server) host() string {
-	if named := s.real.Named; named != nil && named.Followed {
-		return named.Host
-	}
-	return ""
 }

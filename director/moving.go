@@ -29,17 +29,17 @@ type movers struct {
 
 // note notes what changes the weights of a virtual service's servers.
 func (all *movers) note(v *virtual) {
-	for i, s := range v.members {
+	for i, s := range v.members() {
 		told := judge.SpokenBy(s.Server)
 		if v.moving == nil && s.Memory == (judge.Memory{}) && told == (judge.Spoken{}) {
 			continue
 		}
 		if v.moving == nil {
-			v.moving = make([]judge.Record, len(v.members))
+			v.moving = make([]judge.Record, len(v.members()))
 		}
 		if m := &v.moving[i]; m.Memory != s.Memory || m.Of != s.Weight() || m.Told != told {
 			nth := slices.Index(v.AllAt(s.Dest.Addr), s.At)
-			*m = judge.Record{Key: v.key, Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
+			*m = judge.Record{Key: v.Key(), Addr: s.Dest.Addr, Nth: uint32(nth), Of: s.Weight(),
 				Weight: v.Have.Weight(s.Dest.Addr), Memory: s.Memory, Told: told}
 			all.due = all.at.Add(min(time.Duration(1+len(all.last))*recordInterval, maxRecordInterval))
 		}
@@ -79,7 +79,7 @@ func (all *movers) resume(have lvs.Table) {
 		if !v.Resume(s, m, weight, time.Now()) && v.At(m.Addr) == s {
 			v.byHand(&all.tell, m.Addr, true, false, fmt.Sprintf("has weight %d", weight))
 		}
-		all.tell.known(v, v.members[s.At])
+		all.tell.known(v, v.all[s.At])
 	}
 }
 
@@ -110,12 +110,12 @@ func (v *virtual) whyWeight(s *server) string {
 		j := x.j
 		switch asks := j.Telling.Asks(); {
 		case asks > health.NoAdmin:
-			parts = append(parts, fmt.Sprintf("%s %v", x.spec().Kind(), asks))
+			parts = append(parts, fmt.Sprintf("%s %v", x.use().Spec().Kind(), asks))
 		case j.Telling.Less > 0:
-			parts = append(parts, fmt.Sprintf("%s %d %%", x.spec().Kind(), j.Telling.Percent()))
+			parts = append(parts, fmt.Sprintf("%s %d %%", x.use().Spec().Kind(), j.Telling.Percent()))
 		}
 		if j.Part > 0 && j.Health.State == health.Down {
-			parts = append(parts, fmt.Sprintf("%s is down: %d %%", x.checkName(), j.Part))
+			parts = append(parts, fmt.Sprintf("%s is down: %d %%", x.use().Name(), j.Part))
 		}
 	}
 	weight, in := v.WeightAt(s.Dest.Addr)

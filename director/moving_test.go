@@ -59,13 +59,13 @@ func crowd(t testing.TB, table ipvsctl.Client, slowstart int, move func([]judge.
 	for i := range 100 {
 		fmt.Fprintf(&file, "virtual = 10.0.0.%d:80\n\tchecktype = connect\n\tscheduler = wlc\n\treal = 10.1.%d.1->10.1.%d.50:80 masq 1000\n", i, i, i)
 	}
-	plan := planChecked(t, file.String(), func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
+	p := planChecked(t, file.String(), func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
 	j := notify.NewJournal()
 	d := New(Deps{Table: table, Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}, Move: move})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	tasks := plan.tasks
-	go func() { ended <- d.Run(ctx, plan) }()
+	tasks := p.Tasks
+	go func() { ended <- d.Run(ctx, p) }()
 	<-d.Started()
 	bring := func(r checker.Result, which func(int) bool) {
 		var updates []schedule.Update
@@ -174,15 +174,16 @@ func BenchmarkClimb(b *testing.B) {
 // Two lines of a section have one address and two checks. The waits and words of each line are recorded apart, also
 // for the next daemon. The weight in the table belongs to the line that serves.
 func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
-	plan := func() *services {
+	made := func() *services {
 		const file = "virtual = 10.0.0.1:80\n\tservice = http\n\tholddown = 30\n\tdrainstatus = 503\n" +
 			"\treal = 10.1.0.1:80 masq 4 \"a\", \"ok\"\n\treal = 10.1.0.1:80 masq 9 \"b\", \"ok\"\n"
 		p := planChecked(t, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
-		return &services{ours: p.virtuals, virtuals: p.virtuals, global: &p.Config.Global}
+		virtuals := virtualsOf(p)
+		return &services{ours: virtuals, virtuals: virtuals, global: &p.Config.Global}
 	}
 	words := health.Words{Admin: health.Drain}
 	for waits := range 2 {
-		was, now := plan(), plan()
+		was, now := made(), made()
 		v := was.ours[0]
 		v.Servers[waits].Memory = judge.Memory{Fallen: true, Noted: true, Falls: 3, Turn: time.Now().Add(time.Minute)}
 		v.Servers[waits].First.Telling = health.Tells(words)
@@ -197,7 +198,7 @@ func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
 		for i := range now.ours[0].Servers {
 			now.ours[0].Servers[i].Assume()
 		}
-		next.resume(lvs.Table{v.key: {Key: v.key, Dests: v.Have}})
+		next.resume(lvs.Table{v.Key(): {Key: v.Key(), Dests: v.Have}})
 		for i := range v.Servers {
 			had, has := &v.Servers[i], &now.ours[0].Servers[i]
 			if has.Memory != had.Memory || has.Asks() != had.Asks() {

@@ -46,7 +46,7 @@ type observer struct {
 // arm starts the timer for the next look, while there is something to observe.
 func (o *observer) arm() {
 	if o.lookAt == nil && slices.ContainsFunc(o.virtuals, func(v *virtual) bool {
-		return v.cfg.Observe != lvs.NotObserved || slices.ContainsFunc(v.servers, (*server).isSuspected)
+		return v.Config.Observe != lvs.NotObserved || slices.ContainsFunc(v.servers, (*server).isSuspected)
 	}) {
 		o.lookAt = time.After(observeInterval)
 	}
@@ -58,12 +58,12 @@ func (o *observer) look(ctx context.Context, t *table) {
 	var keys []lvs.Key
 	for _, v := range o.virtuals {
 		if v.isObserved() {
-			keys = append(keys, v.key)
+			keys = append(keys, v.Key())
 		}
 	}
 	found := t.counters(ctx, keys...)
 	for _, v := range o.virtuals {
-		if service, read := found[v.key]; read || !v.isObserved() {
+		if service, read := found[v.Key()]; read || !v.isObserved() {
 			o.observe(v, service.Counters)
 		}
 	}
@@ -72,7 +72,8 @@ func (o *observer) look(ctx context.Context, t *table) {
 
 // isObserved reports whether the counters of a virtual service are read.
 func (v *virtual) isObserved() bool {
-	return v.isOurs() && slices.ContainsFunc(v.servers, func(s *server) bool { return v.cfg.Observes(s.real) })
+	observes := func(s *server) bool { return v.Config.Observes(s.entry.Real) }
+	return v.isOurs() && slices.ContainsFunc(v.servers, observes)
 }
 
 // observe decides which servers of a virtual service are suspected. A server without counters is not there, or not
@@ -85,7 +86,7 @@ func (o *observer) observe(v *virtual, counters map[netip.AddrPort]lvs.Counters)
 		}
 		c, in := counters[s.Dest.Addr]
 		switch {
-		case in && v.cfg.Observes(s.real) && v.serverAt(s.Dest.Addr) == s:
+		case in && v.Config.Observes(s.entry.Real) && v.serverAt(s.Dest.Addr) == s:
 			if s.witness == nil {
 				s.witness = &judge.Witness{}
 			}
@@ -119,7 +120,7 @@ func (e *examiner) ask(v *virtual, s *server) {
 	for x := range v.checks(s) {
 		if c := x.j.check; c != nil {
 			c.observed = true
-			tasks = append(tasks, x.j.task)
+			tasks = append(tasks, x.task())
 		}
 	}
 	e.pool.Ask(tasks...)

@@ -62,14 +62,14 @@ func (v *virtual) message() (m message, up int) {
 
 // tells reports whether anything receives the states of a virtual service: the operator's command, or a channel.
 func (t *teller) tells(v *virtual) bool {
-	return v.cfg.OnChange != "" || t.global.Channels != parser.Channels{}
+	return v.Config.OnChange != "" || t.global.Channels != parser.Channels{}
 }
 
 // tellState reports the states of virtual services in the table, but not during a demotion.
 func (d *Director) tellState(virtuals ...*virtual) {
 	for _, v := range virtuals {
 		if d.demotion == nil && v.Known {
-			d.tell.state(v, d.marker.has(v.cfg), d.marker.trouble)
+			d.tell.state(v, d.marker.has(v.Config), d.marker.trouble)
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (t *teller) leaving(virtuals []*virtual, why string) <-chan struct{} {
 		return done
 	}
 	for _, v := range virtuals {
-		goes := v.cfg.CleanStop && v.beside == ""
+		goes := v.Config.CleanStop && v.beside == ""
 		if !goes || !t.tells(v) || v.told.state.Text != nil && !v.told.state.Available {
 			continue
 		}
@@ -131,7 +131,7 @@ func (t *teller) became(v *virtual, now message, up int, await func() (done func
 	}
 	c := Change{user: user{v: v}, Before: v.told.state, Await: await}
 	c.After.Report = notify.Report{Text: text, Available: now.Available, Up: up, Servers: len(now.Servers)}
-	v.told.state, c.Virtual = c.After, v.cfg.ID
+	v.told.state, c.Virtual = c.After, v.Config.ID
 	t.tell(c)
 }
 
@@ -142,10 +142,10 @@ func (t *teller) fallback(v *virtual) {
 	if !up {
 		state = "start"
 	}
-	if v.cfg.FallbackCommand == "" || !known || v.told.fallback == state {
+	if v.Config.FallbackCommand == "" || !known || v.told.fallback == state {
 		return
 	}
 	c := Change{user: user{v: v}, Before: State{Fallback: v.told.fallback}, After: State{Fallback: state}}
-	v.told.fallback, c.Virtual = state, v.cfg.ID
+	v.told.fallback, c.Virtual = state, v.Config.ID
 	t.tell(c)
 }

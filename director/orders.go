@@ -14,14 +14,9 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/orders"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
-
-// orderOf is the order for a server. The order may be older than resolve in the file, or than the server's new address.
-func orderOf(all orders.All, v *virtual, s *server) orders.Order {
-	name, other := s.names()
-	return cmp.Or(all[lvs.At(v.cfg.ID, name)], all[lvs.At(v.cfg.ID, cmp.Or(other, name))])
-}
 
 // clockLook is the interval between looks at the wall clock while an order has an end, because the clock may be set.
 const clockLook = 10 * time.Second
@@ -52,8 +47,8 @@ type orderBook struct {
 func (b *orderBook) forgive(ready []lvs.Backend) {
 	for _, v := range b.virtuals {
 		for _, s := range v.servers {
-			name, _ := s.names()
-			if s.Fallen && slices.Contains(ready, lvs.At(v.cfg.ID, name)) {
+			name, _ := s.entry.Names()
+			if s.Fallen && slices.Contains(ready, lvs.At(v.Config.ID, name)) {
 				b.tell.note(history.Order, "order: ready", s)
 				s.Forgive()
 				v.touch()
@@ -109,7 +104,7 @@ func (b *orderBook) say(at lvs.Backend, o orders.Order, kind notify.Kind, what s
 	}
 	name := at.Virtual
 	for _, v := range b.virtuals {
-		if v.cfg.ID == name {
+		if v.Config.ID == name {
 			name = v.label()
 		}
 	}
@@ -132,24 +127,16 @@ func (b *orderBook) apply() {
 	all := b.hold
 	b.announcer.stale = true
 	for _, v := range b.virtuals {
-		b.examiner.obey(v, all[lvs.Backend{Virtual: v.cfg.ID}])
+		b.examiner.obey(v, all[lvs.Backend{Virtual: v.Config.ID}])
 		for _, s := range v.servers {
-			if o := orderOf(all, v, s); o != s.ordered() {
+			if o := v.OrderOf(all, s.entry); o != s.ordered() {
 				b.tell.ordered(s, o)
 				s.order = new(o)
-				s.Ordered(decisive(o))
+				s.Ordered(plan.Decisive(o))
 				v.touch()
 			}
 		}
 	}
-}
-
-// decisive returns the part of an order that the rules use.
-func decisive(o orders.Order) judge.Order {
-	kinds := map[orders.Kind]judge.OrderKind{
-		orders.Drain: judge.Drain, orders.Maint: judge.Maint, orders.Weigh: judge.Weigh,
-	}
-	return judge.Order{Kind: kinds[o.Kind], Weight: uint32(o.Weight)}
 }
 
 // ordered is the server's order, zero without one.

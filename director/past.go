@@ -20,7 +20,7 @@ func remember(c *Change) {
 	switch now := history.At(c.Time); {
 	case c.Past == history.Nothing:
 	case c.Result != nil:
-		c.s.past.Result(now, c.j.number, c.Past, c.Result, c.By)
+		c.s.past.Result(now, c.j.Line, c.Past, c.Result, c.By)
 	case c.Past == history.Order:
 		c.s.past.Order(now, c.Note)
 	default:
@@ -48,7 +48,7 @@ func (t *teller) turned(x user, was health.State, by history.Verdict) {
 	if x.s.Fallback {
 		t.turnedFallback(x, c.Past)
 	}
-	c.By, c.Note = by, x.named(by.Words(up, x.v.cfg.Window.Of))
+	c.By, c.Note = by, x.named(by.Words(up, x.v.Config.Window.Of))
 	t.tell(c)
 }
 
@@ -117,7 +117,7 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapsho
 		for i, v := range d.virtuals {
 			list := now.Virtuals[i].Servers
 			for k, s := range v.servers {
-				if lvs.IsNamed(v.cfg.ID, virtual) && list[k].IsMeant(real) {
+				if lvs.IsNamed(v.Config.ID, virtual) && list[k].IsMeant(real) {
 					list[k].Past, list[k].CheckNames = s.past.Clone(), v.checkNames(s)
 					list[k].Conversations = d.examiner.said.of(v, s)
 				}
@@ -136,8 +136,8 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapsho
 func (v *virtual) checkNames(s *server) map[uint8]string {
 	names := map[uint8]string{}
 	for x := range v.checks(s) {
-		if x.j.task != nil {
-			names[x.j.number] = x.checkName()
+		if x.task() != nil {
+			names[x.j.Line] = x.use().Name()
 		}
 	}
 	return names

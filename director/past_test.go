@@ -100,7 +100,7 @@ func (s *scenario) stall(at netip.AddrPort) {
 	d := s.director
 	_ = d.orders.submit(s.t.Context(), func(_ context.Context, done chan<- struct{}) {
 		for task, c := range d.examiner.checks {
-			if c.users[0].s.real.Addr == at {
+			if c.users[0].s.entry.Real.Addr == at {
 				d.examiner.results([]schedule.Update{{Task: task, Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}, Stalled: true}})
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
@@ -156,20 +157,20 @@ func TestServicesThatAnOperatorMeans(t *testing.T) {
 			"connect\n", neverChecked)
 	for word, want := range map[string]int{"": 2, "tcp:10.1.0.1:80": 1, "10.1.0.1:80": 1, "3": 1, "fwm:3": 1,
 		"tcp:3": 0} {
-		if got := p.Services(word); len(got) != want {
+		if got := p.ServicesOf(word); len(got) != want {
 			t.Errorf("%q: %d virtual services, want %d", word, len(got), want)
 		}
 	}
-	services := p.Services("")
-	web, mark := services[0].Members, services[1].Members
-	if len(web) != 3 || web[0].Name != "10.2.0.1:80" || web[0].Fallback || web[0].Dest.Weight != 3 ||
-		!web[2].Fallback || web[2].Name != "127.0.0.1:80" || len(mark) != 1 {
+	services := p.ServicesOf("")
+	web, mark := services[0].Entries, services[1].Entries
+	if len(web) != 3 || web[0].Name() != "10.2.0.1:80" || web[0].Fallback || web[0].Dest.Weight != 3 ||
+		!web[2].Fallback || web[2].Name() != "127.0.0.1:80" || len(mark) != 1 {
 		t.Errorf("the members are %+v and %+v", web, mark)
 	}
-	if got := p.Snapshot().Backends("3", ""); len(got) != 1 || got[0] != (lvs.At("fwm:3", "10.2.0.1:80")) {
+	if got := SnapshotOf(p).Backends("3", ""); len(got) != 1 || got[0] != (lvs.At("fwm:3", "10.2.0.1:80")) {
 		t.Errorf("%v", got)
 	}
-	if got := p.Snapshot().Backends("", "10.2.0.1"); len(got) != 2 {
+	if got := SnapshotOf(p).Backends("", "10.2.0.1"); len(got) != 2 {
 		t.Errorf("%v", got)
 	}
 }
@@ -200,7 +201,7 @@ func TestChangesOfTheFallbackServer(t *testing.T) {
 		v := virtualOf(&parser.Virtual{})
 		if c.real != nil {
 			v = virtualOf(&parser.Virtual{}, c.real).seated(c.state)
-			v.Servers[0].Ordered(decisive(ordersIf(c.drained, lvs.Backend{})[lvs.Backend{}]))
+			v.Servers[0].Ordered(plan.Decisive(ordersIf(c.drained, lvs.Backend{})[lvs.Backend{}]))
 		}
 		v.Fallbacks, v.FallbackIn = []*judge.Member{{Dest: fallback}}, c.fallbackIn
 		if got := v.isFallback(lvs.Op{Kind: c.kind, Dest: lvs.Dest{Addr: someAddr, Weight: c.weight}},

@@ -95,7 +95,7 @@ func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 			fmt.Sprintf("Table change failed: %s: %v", v.called(), err), err.Error())
 	}
 	v.refused = err.Error()
-	v.backoff = min(max(v.backoff*2, firstRetry), max(v.cfg.CheckInterval.Duration(), minLastRetry))
+	v.backoff = min(max(v.backoff*2, firstRetry), max(v.Config.CheckInterval.Duration(), minLastRetry))
 	v.retry = time.Now().Add(v.backoff)
 }
 

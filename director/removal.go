@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // remover removes virtual services that are no longer configured. They continue to serve until their replacement is
@@ -22,9 +22,9 @@ type remover struct {
 // daemon added them.
 func (r *remover) disown(owned []*virtual) {
 	kept := byKey(r.virtuals)
-	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.isOurs() && v.cfg.CleanStop })
+	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.isOurs() && v.Config.CleanStop })
 	r.purges = slices.DeleteFunc(r.purges, func(p *virtual) bool {
-		if kept[p.key] == nil {
+		if kept[p.Key()] == nil {
 			return false
 		}
 		owned = append(owned, p)
@@ -32,22 +32,23 @@ func (r *remover) disown(owned []*virtual) {
 	})
 	announced := r.announcer.byKey()
 	for _, was := range owned {
-		if v := kept[was.key]; v != nil {
+		if v := kept[was.Key()]; v != nil {
 			v.leftBehind = r.standby
 		} else {
-			r.add(was, announced[was.key])
+			r.add(was, announced[was.Key()])
 		}
 	}
 }
 
 // add queues a virtual service for removal. Perhaps only its key is known. While it is announced, its mark rules stay.
 func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
-	cfg := &parser.Virtual{ID: was.key.ID(), Settings: parser.Settings{CheckInterval: r.global.CheckInterval}}
-	if was.cfg != nil && slices.ContainsFunc(addresses, r.announcer.lingers) {
-		cfg.Mark, cfg.Marking = was.cfg.Mark, was.cfg.Marking
+	cfg := &parser.Virtual{ID: was.Key().ID(), Key: was.Key()}
+	cfg.CheckInterval = r.global.CheckInterval
+	if slices.ContainsFunc(addresses, r.announcer.lingers) {
+		cfg.Marking = was.Config.Marking
 	}
-	v := &virtual{Case: judge.Case{Section: &judge.Section{}}, cfg: cfg, name: was.key.Name(), key: was.key,
-		addresses: addresses, writing: writing{dirty: true}}
+	v := &virtual{Service: &plan.Service{Config: cfg}, addresses: addresses, writing: writing{dirty: true}}
+	v.Case.Section = &v.Service.Section
 	r.purges = append(r.purges, v)
 	return v
 }
@@ -55,15 +56,15 @@ func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 // mayNotGo reports whether a virtual service must stay: until the mark rules that replace it are set and its addresses
 // are withdrawn.
 func (r *remover) mayNotGo(v *virtual) bool {
-	return !r.announcer.atEnd && (r.marker.holds(v.key) || r.announcer.holds(v.addresses))
+	return !r.announcer.atEnd && (r.marker.holds(v.Key()) || r.announcer.holds(v.addresses))
 }
 
 // purge removes the queued virtual services that no longer have to stay.
 func (r *remover) purge(ctx context.Context) {
 	unmarked := false
 	for _, v := range r.purges {
-		if len(v.cfg.Marking) > 0 && !r.announcer.holds(v.addresses) {
-			v.cfg.Marking, unmarked = nil, true
+		if len(v.Config.Marking) > 0 && !r.announcer.holds(v.addresses) {
+			v.Config.Marking, unmarked = nil, true
 		}
 	}
 	if unmarked {

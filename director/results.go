@@ -108,14 +108,14 @@ func (e *examiner) hurry(c *check) {
 	var every time.Duration
 	c.ended = c.ended && !c.last.OK
 	for _, x := range c.users {
-		fast := x.section().FastInterval.Duration()
+		fast := x.use().Section().FastInterval.Duration()
 		switch {
 		case x.v.Awaits(x.s.Server, x.j.Check):
 			fast = askedAgain
 		case c.last.Told.Silent,
 			!x.j.Health.Doubted(c.last.OK && !x.j.Telling.Down) && !x.j.Telling.IsDoubted():
 			continue
-		case c.ended && (x.isWatched() || x.section().Observes(x.s.real)):
+		case c.ended && (x.isWatched() || x.use().Section().Observes(x.s.entry.Real)):
 			fast = cmp.Or(fast, askedAgain)
 		}
 		if fast > 0 && (every == 0 || fast < every) {
@@ -131,7 +131,7 @@ func (e *examiner) hurry(c *check) {
 func (e *examiner) repeat(c *check, every time.Duration) {
 	if every != c.hurried && len(c.users) > 0 {
 		c.hurried = every
-		e.pool.Hurry(c.users[0].j.task, every)
+		e.pool.Hurry(c.users[0].task(), every)
 	}
 }
 

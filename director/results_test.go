@@ -114,9 +114,8 @@ func TestADirectorSettlesWithTheFirstResults(t *testing.T) {
 func TestTheReasonOfAChange(t *testing.T) {
 	addr := netip.MustParseAddrPort("10.2.0.1:80")
 	s := serverOf(lvs.Dest{Addr: addr})
-	s.real.Addr, s.first.reason = addr, "refused"
+	s.entry.Real.Addr, s.first.reason = addr, "refused"
 	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"}, s)
-	v.name = "10.1.0.1:80"
 	d := &Director{}
 	for file, want := range map[string]string{"": "refused", "web1": "maintenance: web1"} {
 		s.maintenance = file

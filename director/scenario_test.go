@@ -31,6 +31,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
@@ -129,7 +130,7 @@ type scenario struct {
 	watch    func(context.Context, string) <-chan struct{}
 	running  string                  // the name of the configuration
 	names    map[string]netip.Addr   // of hosts
-	current  *Plan                   // the last one that the director got
+	current  *plan.Plan              // the last one that the director got
 	past     map[string][]netip.Addr // addresses of the names when the file was last read, and earlier ones
 	table    *recorder
 	client   ipvsctl.Client // the director's table
@@ -480,11 +481,11 @@ func (s *scenario) Port(context.Context, string, string) (uint16, error) {
 	return 0, errors.New("no such service")
 }
 
-func (s *scenario) plan(name string) *Plan { return s.planWith(name, parser.Options{Resolver: s}) }
+func (s *scenario) plan(name string) *plan.Plan { return s.planWith(name, parser.Options{Resolver: s}) }
 
 // waitingPlan is a plan in which servers may wait for their addresses. It replaces the current one: its names may have
 // changed, or the whole file.
-func (s *scenario) waitingPlan(name string, refines bool) *Plan {
+func (s *scenario) waitingPlan(name string, refines bool) *plan.Plan {
 	o := parser.Options{Resolver: s, Wait: true, Refines: refines}
 	if s.current != nil {
 		o.Before = s.current.Config
@@ -493,7 +494,7 @@ func (s *scenario) waitingPlan(name string, refines bool) *Plan {
 	return s.current
 }
 
-func (s *scenario) planWith(name string, o parser.Options) *Plan {
+func (s *scenario) planWith(name string, o parser.Options) *plan.Plan {
 	o.Last = func(key known.Key) []netip.Addr { return s.past[key.Host] }
 	cfg, found := parser.Parse(s.t.Context(), name, []byte(strings.ReplaceAll(s.configs[name], "MAINTENANCE", s.folder)), o)
 	if found.HasErrors() {
@@ -502,7 +503,7 @@ func (s *scenario) planWith(name string, o parser.Options) *Plan {
 	for _, n := range cfg.Names {
 		s.past[n.Host] = append([]netip.Addr{n.Addr}, n.Earlier...)
 	}
-	p, found := NewPlan(cfg, func(spec checker.Spec) (checker.Checker, error) {
+	p, found := plan.New(cfg, func(spec checker.Spec) (checker.Checker, error) {
 		return checkFunc(func() checker.Result { return s.check(spec) }), nil
 	})
 	if found.HasErrors() {

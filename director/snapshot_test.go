@@ -290,10 +290,10 @@ func TestDurationsAreCountedInTheirClasses(t *testing.T) {
 func BenchmarkSnapshot10k(b *testing.B) {
 	p := planOf(b, many(10000, 80, 1))
 	d := New(Deps{})
-	d.virtuals, d.global = p.virtuals, &p.Config.Global
+	d.virtuals, d.global = virtualsOf(p), &p.Config.Global
 	table := p.Preview(nil, nil)
-	for _, v := range p.virtuals {
-		service := table[v.key]
+	for _, v := range d.virtuals {
+		service := table[v.Key()]
 		v.Wrote(service.Dests)
 		for _, s := range v.servers {
 			s.AssumeAll(health.Assume(health.Up))
@@ -338,11 +338,11 @@ func TestASnapshotShowsServersWithoutAnAddress(t *testing.T) {
 // The status of a backup server: what it does, and how many other servers serve.
 func TestABackupServerInASnapshot(t *testing.T) {
 	p := planOf(t, "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\treal = 10.2.0.2:80 gate\n\tbackup = 10.2.0.3:80 gate\n\tchecktype = connect\n")
-	v := p.virtuals[0]
+	v := virtualsOf(p)[0]
 	for _, s := range v.servers {
 		s.AssumeAll(health.Assume(health.Up))
 	}
-	told := func() string { s := p.Snapshot().Virtuals[0].Servers[2]; return s.Backup + "; " + s.Note }
+	told := func() string { s := describeAll([]*virtual{v})[0].Servers[2]; return s.Backup + "; " + s.Note }
 	if got, want := told(), "waits; backup, waits: 2 of 2 real servers serve"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -64,7 +64,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.claimant.assign(d.ours, d.purges) // which daemon waits now
 	for _, v := range d.ours {
 		if err := d.writer.leave(ctx, v, named); err != nil {
-			rest := d.remover.add(v, announced[v.key])
+			rest := d.remover.add(v, announced[v.Key()])
 			rest.told.stops = true
 			if !errors.Is(err, errSilent) {
 				d.writer.failed(ctx, rest, err)
@@ -74,7 +74,7 @@ func (d *Director) demote(ctx context.Context) {
 		v.writing, v.weighed = writing{dirty: v.dirty}, false
 		v.recent, v.held, v.full = nil, nil, false
 		v.told = told{unjudgedAt: v.told.unjudgedAt} // the last calls of its hooks are forgotten
-		v.leftBehind = !v.cfg.CleanStop && v.beside == ""
+		v.leftBehind = !v.Config.CleanStop && v.beside == ""
 	}
 	d.role = role{standby: true}
 	d.announcer.followRole()

@@ -6,7 +6,7 @@ import (
 
 // minServers is nil without the directive.
 func (v *virtual) minServers() *view.MinServers {
-	if v.cfg.MinServers.Low.N == 0 {
+	if v.Config.MinServers.Low.N == 0 {
 		return nil
 	}
 	now := v.Case

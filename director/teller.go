@@ -39,9 +39,9 @@ func (t *told) purge() string {
 
 // say reports an event of a virtual service, and of one of its servers, if not nil.
 func (t *teller) say(v *virtual, s *server, kind notify.Kind, text, reason string) {
-	e := notify.Event{Kind: kind, Virtual: v.cfg.ID, Text: text, Reason: reason}
+	e := notify.Event{Kind: kind, Virtual: v.Config.ID, Text: text, Reason: reason}
 	if s != nil {
-		e.Real, e.Fallback = s.name(), s.Fallback
+		e.Real, e.Fallback = s.entry.Name(), s.Fallback
 	}
 	t.emit(e)
 }
@@ -59,9 +59,9 @@ func (t *teller) report(v *virtual, s *server, kind notify.Kind, what, more, rea
 // several.
 func (t *teller) about(x user, kind notify.Kind, what, more, reason string) {
 	if x.s.first.next != nil {
-		more += ": " + x.checkName()
+		more += ": " + x.use().Name()
 	}
-	t.say(x.v, x.s, kind, what+": "+x.s.label()+" ("+x.v.cfg.ID+")"+more, reason)
+	t.say(x.v, x.s, kind, what+": "+x.s.label()+" ("+x.v.Config.ID+")"+more, reason)
 }
 
 // line reports an event of the director as a whole.

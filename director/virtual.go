@@ -5,28 +5,21 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/health"
 	"ldirectord/history"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
-// virtual is one virtual service: its configuration, its state, and the director's notes.
+// virtual is one virtual service: what is planned, its state, and the director's notes.
 type virtual struct {
 	judge.Case
-	cfg      *parser.Virtual
-	name     string // in the log: address:port, or the mark
-	key      lvs.Key
-	settings lvs.Settings
-	servers  []*server // servers of the file, then servers that left it and stay, then servers that moved away
-	members  []*server // the servers in judge's order, including those that moved away and are no longer needed
-	earlier  []*server // former addresses of its servers, in a plan
-
-	fallbackServers []*server
-	fallbackCheck   *parser.Virtual // the section as they are checked; nil: they are not
+	*plan.Service
+	servers []*server // servers of the file, then servers that left it and stay, then servers that moved away
+	all     []*server // as the entries, including those that moved away and are no longer needed
 
 	owner  string // the other daemon that has it in the table, see assign; "": it is ours
 	beside string // the daemon that waits for it, or changes it too; "": none
@@ -55,16 +48,14 @@ type acts struct {
 
 // server is one real server of a virtual service.
 type server struct {
-	judge.Member
 	*judge.Server
-	real  *parser.Real
-	first judgement // the judgement by its first check; with checktype=off it has no task
+	entry *plan.Entry
+	first judgement // the judgement by its first check; with checktype=off that has no task
 
 	maintenance string        // the file that puts it into maintenance; "" for none
 	order       *orders.Order // of the operator; nil, or without a kind: none
 
 	steps bool // only its weight changes, see judge.Section.Ramp
-	stays bool // it left the file and stays, see parser.Virtual.Staying
 
 	notes
 }
@@ -82,90 +73,84 @@ type notes struct {
 	*recent // nil: its state never changed, and no condition ever held that is told
 }
 
-// sectionOf returns the part of a section that judge needs.
-func sectionOf(cfg *parser.Virtual, readd bool) *judge.Section {
-	s := &judge.Section{
-		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,
-			Of: cfg.Window.Of},
-		Policy: cfg.Policy, Observe: cfg.Observe, Announce: cfg.Announce != "",
-		DrainTime: cfg.DrainTime.Duration(), Readd: readd,
-		NoFallback: cfg.CheckType == parser.Off && !cfg.OwnFallback,
+// virtualsOf are the virtual services of a plan, in the order of the file.
+func virtualsOf(p *plan.Plan) []*virtual {
+	list, all := make([]*virtual, len(p.Services)), make([]virtual, len(p.Services)) // allocated at once
+	left := roomFor(p.Services...)
+	for i, s := range p.Services {
+		list[i] = &all[i]
+		left = list[i].enlist(s, left)
 	}
-	for i := range cfg.Waiting {
-		weight := uint32(cfg.Waiting[i].Weight)
-		if cfg.Waiting[i].Backup {
-			weight = 0 // not counted
-		}
-		s.Waiting = append(s.Waiting, weight)
-	}
-	return s
+	return list
 }
 
-// enlist makes the servers members of the section, with empty states.
-func (v *virtual) enlist() {
-	v.members = v.servers
-	v.Members, v.Servers = v.enter(v.servers)
-	v.Fallbacks, v.FallbackServers = v.enter(v.fallbackServers)
-	v.Index()
+// room is memory for servers and their states.
+type room struct {
+	servers []server
+	states  []judge.Server
 }
 
-func (v *virtual) enter(servers []*server) ([]*judge.Member, []judge.Server) {
-	members, states := make([]*judge.Member, len(servers)), make([]judge.Server, len(servers))
-	for i, s := range servers {
-		members[i], s.Server = &s.Member, &states[i]
-		s.Server.Member, s.At = &s.Member, int32(i)
-		s.Unchecked = s.first.task == nil
-		more := 0
-		for j := s.first.next; j != nil; j = j.next {
-			more++
-		}
-		s.More = make([]judge.Check, more)
-		for k, j := 0, &s.first; j != nil; k, j = k+1, j.next {
-			j.k, j.Check = uint8(k), s.Check(k)
-			if n := int(j.number); n > 0 && n <= len(v.cfg.AlsoChecks) {
-				j.Part = v.cfg.AlsoChecks[n-1].Weight
-			}
-			if v.cfg.Check(int(j.number)).CheckType == parser.Agent {
-				j.Aside, j.Health = true, health.Assume(health.Up)
-			}
-			if j.Line = j.number; (len(v.Brakes) > 0 || v.Announce) && !s.Fallback {
-				j.Way = new(judge.Way)
-			}
-		}
+func roomFor(services ...*plan.Service) room {
+	n := 0
+	for _, s := range services {
+		n += len(s.Entries)
 	}
-	return members, states
+	return room{make([]server, n), make([]judge.Server, n)}
+}
+
+// enlist makes the servers of a virtual service, with empty states. It returns the room that is left.
+func (v *virtual) enlist(s *plan.Service, in room) (left room) {
+	servers, n := make([]*server, len(s.Entries)), len(s.Entries)
+	for i := range servers {
+		servers[i] = &in.servers[i]
+	}
+	v.seat(s, servers, in.states[:n])
+	return room{in.servers[n:], in.states[n:]}
+}
+
+// seat gives the servers of a virtual service their entries and empty states.
+func (v *virtual) seat(s *plan.Service, servers []*server, states []judge.Server) {
+	now, n := s.Unknown(states), len(s.Section.Members)
+	v.Service, v.Case.Section = s, &s.Section
+	v.Servers, v.FallbackServers, v.Brakes = now.Servers, now.FallbackServers, now.Brakes
+	v.all, v.servers = servers, servers[:n:n]
+	for i, one := range servers {
+		one.sit(s.Entries[i], &states[i])
+	}
+}
+
+// sit gives a server its entry and its state, and a judgement for each of its checks.
+func (s *server) sit(e *plan.Entry, state *judge.Server) {
+	s.entry, s.Server = e, state
+	j := &s.first
+	for k, l := 0, &e.First; l != nil; k, l = k+1, l.Next {
+		if k > 0 {
+			j.next = &judgement{}
+			j = j.next
+		}
+		j.k, j.Check = uint8(k), s.Check(k)
+	}
 }
 
 // label and called name the virtual service in lines that the Perl ldirectord does not have.
-func (v *virtual) label() string  { return view.Label(v.cfg.ID, v.cfg.ServiceName) }
-func (v *virtual) called() string { return view.Label(v.name, v.cfg.ServiceName) }
-
-// name is the name of a server in orders, status and metrics.
-func (s *server) name() string {
-	name, _ := s.names()
-	return name
-}
+func (v *virtual) label() string  { return view.Label(v.Config.ID, v.Config.ServiceName) }
+func (v *virtual) called() string { return view.Label(v.Name(), v.Config.ServiceName) }
 
 // label is the name of a server in the log: its name and its address.
 func (s *server) label() string {
 	if s.Fallback {
-		return "fallback server " + s.name()
+		return "fallback server " + s.entry.Name()
 	}
-	if s.followed() {
-		return s.name() + " at " + lvs.FormatAddr(s.real.Addr.Addr())
+	if s.entry.Follows() {
+		return s.entry.Name() + " at " + lvs.FormatAddr(s.entry.Real.Addr.Addr())
 	}
-	return s.name()
-}
-
-// followed reports whether the address of the server may change while the daemon runs.
-func (s *server) followed() bool {
-	return s.MovedTo < 0 && s.real.Named != nil && s.real.Named.Followed
+	return s.entry.Name()
 }
 
 // serverAt returns the real server with an address of the table: if several share it, the one that is up; nil for none.
 func (v *virtual) serverAt(addr netip.AddrPort) *server {
 	if s := v.At(addr); s != nil {
-		return v.members[s.At]
+		return v.all[s.At]
 	}
 	return nil
 }
@@ -191,8 +176,8 @@ const watchedDrift = 10
 func (all *services) driftInterval() time.Duration {
 	interval := all.global.CheckInterval
 	for _, v := range all.virtuals {
-		interval = min(interval, v.cfg.CheckInterval)
-		if v.cfg.Watch.On {
+		interval = min(interval, v.Config.CheckInterval)
+		if v.Config.Watch.On {
 			interval = min(interval, watchedDrift)
 		}
 	}
@@ -202,7 +187,15 @@ func (all *services) driftInterval() time.Duration {
 func byKey(virtuals []*virtual) map[lvs.Key]*virtual {
 	all := make(map[lvs.Key]*virtual, len(virtuals))
 	for _, v := range virtuals {
-		all[v.key] = v
+		all[v.Key()] = v
 	}
 	return all
+}
+
+func keysOf(virtuals []*virtual) []lvs.Key {
+	keys := make([]lvs.Key, len(virtuals))
+	for i, v := range virtuals {
+		keys[i] = v.Key()
+	}
+	return keys
 }

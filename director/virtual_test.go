@@ -1,6 +1,7 @@
 package director
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -9,18 +10,25 @@ import (
 	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // virtualOf is a virtual service with these servers.
 func virtualOf(cfg *parser.Virtual, servers ...*server) *virtual {
-	v := &virtual{Case: judge.Case{Section: sectionOf(cfg, false)}, cfg: cfg, servers: servers}
-	v.enlist()
+	p, _ := plan.New(&parser.Config{Virtuals: []*parser.Virtual{cfg}}, neverChecked)
+	entries := make([]*plan.Entry, len(servers))
+	for i, s := range servers {
+		entries[i] = s.entry
+	}
+	v := &virtual{}
+	v.seat(p.Services[0].With(entries...), servers, make([]judge.Server, len(servers)))
 	return v
 }
 
 // serverOf is a real server with one check.
 func serverOf(d lvs.Dest) *server {
-	return &server{real: &parser.Real{}, Member: judge.Member{Dest: d, MovedTo: -1}, first: judgement{task: &schedule.Task{}, check: &check{}}}
+	e := &plan.Entry{Real: &parser.Real{}, Member: judge.Member{Dest: d, MovedTo: -1}, First: plan.Line{Task: &schedule.Task{}}}
+	return &server{entry: e, first: judgement{check: &check{}}}
 }
 
 // seated sets the states of a virtual service's servers.
@@ -41,4 +49,24 @@ func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
 	if w.countRerouted(t.Context(), v); !server.Connected {
 		t.Error("the server has lost its connections")
 	}
+}
+
+// During a reload there are two plans, so the machine needs memory for both.
+func TestAPlanTakesLittleMemory(t *testing.T) {
+	const servers, most = 4000, 2130 // bytes for each server
+	live := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := live()
+	p := planOf(t, many(servers, 80, 5))
+	virtuals := virtualsOf(p)
+	if each := (live() - before) / servers; each > most {
+		t.Errorf("%d bytes for each server, at most %d", each, most)
+	}
+	runtime.KeepAlive(p)
+	runtime.KeepAlive(virtuals)
 }

@@ -14,6 +14,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/schedule"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // idle are watches without real connections. They report what happens to them, and the end of one requests checks, as
@@ -133,7 +134,7 @@ func TestTheTableIsComparedMoreOftenWhileServersAreWatched(t *testing.T) {
 		if found.HasErrors() {
 			t.Fatal(found)
 		}
-		all := services{global: &cfg.Global, virtuals: []*virtual{{cfg: cfg.Virtuals[0]}}}
+		all := services{global: &cfg.Global, virtuals: []*virtual{{Service: &plan.Service{Config: cfg.Virtuals[0]}}}}
 		if got := all.driftInterval(); got != want {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}

@@ -85,7 +85,7 @@ func (w *writer) followAsRead(ctx context.Context, virtuals []*virtual, have lvs
 	}
 	var changes []*change
 	for _, v := range virtuals {
-		changes = append(changes, w.found(ctx, v, have[v.key]))
+		changes = append(changes, w.found(ctx, v, have[v.Key()]))
 	}
 	w.settle(ctx, changes)
 }
@@ -117,7 +117,7 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 	if !v.isOurs() || !v.MayReroute(v.Have) || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk(ctx) {
 		return
 	}
-	counters := w.counters(ctx, v.key)[v.key].Counters
+	counters := w.counters(ctx, v.Key())[v.Key()].Counters
 	for _, s := range v.servers {
 		s.carries, s.counted = counters[s.Dest.Addr]
 		s.Counted(s.carries.Total())
@@ -147,12 +147,13 @@ func (w *writer) conclude(ctx context.Context, c *change) {
 func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) error {
 	var leaving []*server
 	for _, s := range v.servers {
-		if id := monitorfile.ID(v.cfg, s.real); s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
+		id := monitorfile.ID(v.Config, s.entry.Real)
+		if s.State() == health.Up && !v.Rests(s.Server) && !told[id] {
 			told[id] = true
 			leaving = append(leaving, s)
 		}
 	}
-	if !v.cfg.CleanStop || w.others.leaves(v) {
+	if !v.Config.CleanStop || w.others.leaves(v) {
 		return nil
 	}
 	if w.silent() {
@@ -164,13 +165,13 @@ func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) er
 
 // remove removes a virtual service from the table and reports these servers as removed.
 func (w *writer) remove(ctx context.Context, v *virtual, leaving ...*server) error {
-	op := lvs.Op{Kind: lvs.DelService, Key: v.key}
+	op := lvs.Op{Kind: lvs.DelService, Key: v.Key()}
 	if err := w.do(ctx, op)[0]; err != nil {
 		return err
 	}
 	v.placed = false
 	for _, s := range leaving {
-		text := fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.name)
+		text := fmt.Sprintf("Purged real server (stop): %s (%s)", s.label(), v.Name())
 		w.tell.say(v, s, notify.Purged, text, "")
 	}
 	w.tell.op(v, op, nil)

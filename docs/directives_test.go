@@ -11,9 +11,9 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
-	"ldirectord/director"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // The parser's services are the checkers' services, and directives.md names them all.
@@ -102,7 +102,7 @@ func checkExample(t *testing.T, source string) {
 		return
 	}
 	env := &checker.Env{Pinger: icmp.NewPinger()}
-	_, found = director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) {
+	_, found = plan.New(cfg, func(s checker.Spec) (checker.Checker, error) {
 		c, err := checker.New(s, env)
 		if errors.Is(err, os.ErrNotExist) {
 			err = nil
@@ -171,7 +171,7 @@ func TestExamples(t *testing.T) {
 				return
 			}
 			env := &checker.Env{Pinger: icmp.NewPinger()}
-			_, found = director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
+			_, found = plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, env) })
 			for _, d := range found {
 				t.Error(d)
 			}

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/printable"
 	"ldirectord/run"
 )
@@ -68,7 +68,7 @@ func single(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, addr.B
 
 // markAddresses warns of mark lines with an address that this machine does not have: the kernel would forward the
 // packets and bypass IPVS.
-func (e *examination) markAddresses(s director.Service) {
+func (e *examination) markAddresses(s *plan.Service) {
 	x := e.of(s)
 	for _, m := range s.Config.Marking {
 		if x.at = m.At; !x.ends(m.Dest) {

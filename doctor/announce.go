@@ -10,16 +10,16 @@ import (
 	"strings"
 
 	"ldirectord/announce"
-	"ldirectord/director"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // Inspect finds problems of devices and addresses, see announce.Announcer.Inspect.
 type Inspect func([]lvs.Wanted) ([]announce.Fault, error)
 
 // Wanted are the addresses that services announce, on the device of announce.
-func Wanted(services []director.Service) (list []lvs.Wanted) {
+func Wanted(services []*plan.Service) (list []lvs.Wanted) {
 	for _, s := range services {
 		for _, addr := range s.Config.Announced() {
 			if !slices.ContainsFunc(list, func(w lvs.Wanted) bool { return w.Addr == addr }) {
@@ -35,7 +35,7 @@ func devicesOf(v *parser.Virtual) []string {
 	return slices.DeleteFunc([]string{v.Announce, v.LastResort}, func(name string) bool { return name == "" })
 }
 
-func isAnnounced(s director.Service) bool { return len(s.Config.Announced()) > 0 }
+func isAnnounced(s *plan.Service) bool { return len(s.Config.Announced()) > 0 }
 
 // announcers are programs that announce the addresses of a device.
 var announcers = strings.Fields("bird bird6 bgpd gobgpd ospfd ospf6d isisd")

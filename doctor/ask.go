@@ -12,9 +12,9 @@ import (
 	"sync"
 
 	"ldirectord/checker"
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/lvs"
+	"ldirectord/plan"
 )
 
 // ask runs the slow probes concurrently.
@@ -65,7 +65,7 @@ func (f *facts) ask(ctx context.Context) {
 			return err
 		})
 	}
-	checksThrough := func(s director.Service) bool { return s.Config.CheckVIP.IsValid() }
+	checksThrough := func(s *plan.Service) bool { return s.Config.CheckVIP.IsValid() }
 	if usesMarks(f.services) || len(f.private) > 0 || slices.ContainsFunc(f.services, checksThrough) {
 		at("firewall marks", func() error {
 			f.marks = new(fwmark.Inspect(programs))
@@ -130,7 +130,7 @@ func (f *facts) inquiries() (list []inquiry) {
 func (f *facts) links() map[link]map[netip.Addr]bool {
 	links := map[link]map[netip.Addr]bool{}
 	for _, s := range f.services {
-		for _, m := range s.Members {
+		for _, m := range s.Entries {
 			r := f.routeTo(m)
 			if m.Dest.Forward == lvs.Masq || r.local || r.gateway || r.device == "" {
 				continue
@@ -165,8 +165,8 @@ func (f *facts) inquiryOn(l link, virtual map[netip.Addr]bool) (q inquiry) {
 	return q
 }
 
-func isMasqueraded(s director.Service) bool {
-	return slices.ContainsFunc(s.Members, func(m director.Member) bool { return m.Dest.Forward == lvs.Masq })
+func isMasqueraded(s *plan.Service) bool {
+	return slices.ContainsFunc(s.Entries, func(m *plan.Entry) bool { return m.Dest.Forward == lvs.Masq })
 }
 
 // fallbackServers are the TCP fallback servers to test with a connection. Servers on this machine by gate or ipip are
@@ -174,7 +174,7 @@ func isMasqueraded(s director.Service) bool {
 func (f *facts) fallbackServers() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, s := range f.services {
-		for _, m := range s.Members {
+		for _, m := range s.Entries {
 			local := m.Dest.Forward != lvs.Masq && f.routeTo(m).local
 			if m.Fallback && !local && s.Config.Protocol != lvs.UDP && m.Dest.Addr.Port() != 0 &&
 				!slices.Contains(list, m.Dest.Addr) {

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"syscall"
 
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/printable"
 )
 
@@ -132,7 +132,7 @@ type Daemon struct {
 
 // Examine finds what the services of the configuration at path lack on this machine and its neighbours, and changes
 // nothing.
-func Examine(ctx context.Context, services []director.Service, path string, own Daemon) Report {
+func Examine(ctx context.Context, services []*plan.Service, path string, own Daemon) Report {
 	facts := gather(ctx, services, own)
 	if want := Wanted(services); own.Inspect != nil && len(want) > 0 {
 		var err error
@@ -155,7 +155,7 @@ func Examine(ctx context.Context, services []director.Service, path string, own 
 // Advise examines facts outside the file: which users may read its passwords and change programs that root runs; which
 // programs, addresses and kernel modules exist; and which rules set and use its marks. It sends nothing to the network.
 // The services are those of cfg. The diagnostics are in the order of the file.
-func Advise(ctx context.Context, cfg *parser.Config, services []director.Service, own Daemon) parser.Diagnostics {
+func Advise(ctx context.Context, cfg *parser.Config, services []*plan.Service, own Daemon) parser.Diagnostics {
 	e := &examination{facts: gather(ctx, services, own), path: cfg.Name, early: true}
 	e.secrets(cfg)
 	e.trust(cfg)
@@ -202,7 +202,7 @@ func (x one) shared() {
 		x.tell("two-daemons", who)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(x.daemon.Shared), lvs.Key.Compare) {
-		if director.Catches(x.Virtual, k) {
+		if plan.Catches(x.Virtual, k) {
 			x.tell("mark-catches", markOf(x.Virtual), k.ID(),
 				strings.TrimSuffix(x.daemon.Shared[k], Waits))
 		}

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"ldirectord/director"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // examination compares virtual services with facts.
@@ -26,12 +26,12 @@ type examination struct {
 // one is the examination of one virtual service.
 type one struct {
 	*examination
-	director.Service
+	*plan.Service
 	*parser.Virtual                 // its Config
 	at              parser.Position // the position of findings; zero: the section's header
 }
 
-func (e *examination) of(s director.Service) one {
+func (e *examination) of(s *plan.Service) one {
 	return one{examination: e, Service: s, Virtual: s.Config}
 }
 
@@ -143,7 +143,7 @@ func (x one) silence(vip netip.Prefix) {
 }
 
 // pingAt is the position of a virtual service's first ping check; Line is 0 without one.
-func pingAt(s director.Service) (at parser.Position) {
+func pingAt(s *plan.Service) (at parser.Position) {
 	for _, check := range s.Config.Checks() {
 		if check.Pings() {
 			return cmp.Or(check.At["checktype"], check.At["virtual"])
@@ -168,7 +168,7 @@ func (x one) pingsAndMails() {
 // unset finds kernel settings that are 0 and should be 1.
 func (x one) unset() {
 	tcp := x.Protocol != lvs.UDP
-	forwarded := slices.ContainsFunc(x.Members, func(m director.Member) bool { return m.Dest.Forward != lvs.Masq })
+	forwarded := slices.ContainsFunc(x.Entries, func(m *plan.Entry) bool { return m.Dest.Forward != lvs.Masq })
 	// a director that takes over has none of the open connections
 	mh := tcp && forwarded && x.Scheduler == "mh"
 	steady := mh || tcp && forwarded && x.Scheduler == "sh"
@@ -182,7 +182,7 @@ func (x one) unset() {
 		name, setting string
 	}{
 		{x.Persistent > 0 && stays, "sticky-quiescent", expireTemplate},
-		{ends && len(x.Reals) > 0, lost, expireNoDest},
+		{ends && len(x.Virtual.Reals) > 0, lost, expireNoDest},
 		{x.Observe != lvs.NotObserved, "blind-observe", estimation},
 		{tcp && x.CheckVIP.IsValid(), "port-reuse checkvip", connReuse},
 		// with conntrack kernels before 5.9 lose a second on each such port

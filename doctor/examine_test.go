@@ -17,10 +17,10 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 const (
@@ -102,9 +102,9 @@ var notThrough = checker.Result{Way: checker.WayThrough, Cause: checker.Timeout,
 // answered sets the results of checking the servers of a section at the virtual address.
 func answered(f *facts, section string, results ...checker.Result) {
 	cfg, _ := parser.Parse(context.Background(), "ld.cf", []byte(section), parser.Options{})
-	plan, _ := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, nil) })
+	plan, _ := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, nil) })
 	f.reached = map[checker.Spec]checker.Result{}
-	for i, way := range waysOf(plan.Services("")[0]) {
+	for i, way := range waysOf(plan.ServicesOf("")[0]) {
 		f.reached[way] = results[i]
 	}
 }
@@ -590,22 +590,22 @@ func (c examineCase) facts(t *testing.T) facts {
 }
 
 // servicesOf are the virtual services of a configuration.
-func servicesOf(t *testing.T, config string) []director.Service {
+func servicesOf(t *testing.T, config string) []*plan.Service {
 	t.Helper()
 	cfg, found := parser.Parse(t.Context(), "ld.cf", []byte(config), parser.Options{})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	plan, found := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) {
+	plan, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) {
 		return checker.New(s, &checker.Env{Pinger: icmp.NewPinger()})
 	})
 	if plan == nil {
 		t.Fatal(found)
 	}
-	return plan.Services("")
+	return plan.ServicesOf("")
 }
 
-func newExamination(services []director.Service, facts facts, path string) *examination {
+func newExamination(services []*plan.Service, facts facts, path string) *examination {
 	facts.services = services
 	return &examination{facts: facts, path: path}
 }

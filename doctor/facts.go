@@ -15,12 +15,12 @@ import (
 
 	"ldirectord/announce"
 	"ldirectord/checker/icmp"
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
+	"ldirectord/plan"
 	"ldirectord/run"
 )
 
@@ -33,8 +33,8 @@ const (
 
 // facts are the input of an examination. They are gathered first, so that it depends on nothing else.
 type facts struct {
-	services []director.Service // of the configuration
-	settings map[string]string  // settings of the kernel (sysctl(8)), without missing ones
+	services []*plan.Service   // of the configuration
+	settings map[string]string // settings of the kernel (sysctl(8)), without missing ones
 	devices  []device
 	routes   map[routeQuery]route
 	modules  kernelModules
@@ -69,7 +69,7 @@ type routeQuery struct {
 }
 
 // gather reads the kernel's facts, without network probes or programs.
-func gather(ctx context.Context, services []director.Service, own Daemon) facts {
+func gather(ctx context.Context, services []*plan.Service, own Daemon) facts {
 	f := facts{
 		services: services, daemon: own, private: privateHere(), modules: modulesHere(),
 		settings: map[string]string{}, routes: map[routeQuery]route{},
@@ -94,7 +94,7 @@ func gather(ctx context.Context, services []director.Service, own Daemon) facts 
 	}
 	f.findRoutes()
 	f.readSettings()
-	f.noPing = slices.ContainsFunc(services, func(s director.Service) bool { return pingAt(s).Line > 0 }) &&
+	f.noPing = slices.ContainsFunc(services, func(s *plan.Service) bool { return pingAt(s).Line > 0 }) &&
 		!mayPing(ctx)
 	_, noShell := exec.LookPath(notify.Shell("")[0])
 	f.noMail = noShell == nil && !mail.HasProgram()
@@ -145,7 +145,7 @@ func (f *facts) findRoutes() {
 }
 
 // routeQueries request the routes of packets for virtual services and of those to their servers.
-func routeQueries(services []director.Service) []routeQuery {
+func routeQueries(services []*plan.Service) []routeQuery {
 	var list []routeQuery
 	for _, s := range services {
 		for _, p := range s.Config.Addresses() {
@@ -154,7 +154,7 @@ func routeQueries(services []director.Service) []routeQuery {
 		if vip := s.Config.CheckVIP; vip.IsValid() {
 			list = append(list, routeQuery{to: vip})
 		}
-		for _, m := range s.Members {
+		for _, m := range s.Entries {
 			list = append(list, routeQuery{to: m.Dest.Addr.Addr()})
 		}
 		list = append(list, routeQuery{to: client()}, routeQuery{client(), s.Config.Mark})
@@ -163,7 +163,7 @@ func routeQueries(services []director.Service) []routeQuery {
 }
 
 // routeTo is the route to a server.
-func (f *facts) routeTo(m director.Member) route {
+func (f *facts) routeTo(m *plan.Entry) route {
 	addr := m.Dest.Addr.Addr()
 	r := f.routes[routeQuery{to: addr}]
 	r.local = r.local || addr.IsLoopback()

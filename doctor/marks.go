@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strconv"
 
-	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
-func usesMarks(services []director.Service) bool {
-	return slices.ContainsFunc(services, func(s director.Service) bool { return s.Config.Mark != 0 })
+func usesMarks(services []*plan.Service) bool {
+	return slices.ContainsFunc(services, func(s *plan.Service) bool { return s.Config.Mark != 0 })
 }
 
 // tryMarks tries to set marks as the daemon does, which only root may do.

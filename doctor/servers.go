@@ -8,14 +8,14 @@ import (
 	"net/netip"
 	"slices"
 
-	"ldirectord/director"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // forwarding: answers of masqueraded servers are packets that the director forwards.
 func (x one) forwarding() {
-	for _, m := range x.Members {
+	for _, m := range x.Entries {
 		if m.Dest.Forward != lvs.Masq || x.routeTo(m).local {
 			continue
 		}
@@ -27,7 +27,7 @@ func (x one) forwarding() {
 
 // forwards is the setting for forwarding a server's answers. For IPv4 the setting of the incoming device decides
 // (ip_forward sets all of them), for IPv6 the common one.
-func (x one) forwards(m director.Member) string {
+func (x one) forwards(m *plan.Entry) string {
 	device := ofDevice(x.routeTo(m).device, forwards)
 	switch {
 	case m.Dest.Addr.Addr().Is6():
@@ -44,7 +44,7 @@ func (x one) behindRouter() {
 	if isAnnounced(x.Service) {
 		more = "; with announce its checks stay on the link, so it is down"
 	}
-	for _, m := range x.Members {
+	for _, m := range x.Entries {
 		if m.Dest.Forward == lvs.Route && x.routeTo(m).gateway {
 			x.tell("gate-routed", m.Dest.Addr.Addr(), more)
 		}
@@ -68,8 +68,8 @@ func (x one) answers() {
 
 // serverWith returns the server with a hardware address: preferably one of the virtual service.
 func (x one) serverWith(hardware string) (addr netip.Addr, known bool) {
-	for _, s := range append([]director.Service{x.Service}, x.services...) {
-		for _, m := range s.Members {
+	for _, s := range append([]*plan.Service{x.Service}, x.services...) {
+		for _, m := range s.Entries {
 			if addr = m.Dest.Addr.Addr(); slices.Contains(x.neighbours[addr], hardware) {
 				return addr, true
 			}
@@ -86,7 +86,7 @@ const (
 // tunnels: packets must fit into the tunnel, and packets out of it must not be dropped as forged.
 func (x one) tunnels() {
 	up := slices.ContainsFunc(x.devices, func(d device) bool { return d.Name == tunnel4 && d.is(net.FlagUp) })
-	for _, m := range x.Members {
+	for _, m := range x.Entries {
 		if m.Dest.Forward != lvs.Tunnel {
 			continue
 		}
@@ -111,7 +111,7 @@ func (x one) tunnels() {
 // own: a server on the director itself gets packets unchanged with gate and ipip. A dead fallback server would
 // otherwise be noticed only when all others are down.
 func (x one) own() {
-	for _, m := range x.Members {
+	for _, m := range x.Entries {
 		silent := "own-server"
 		if m.Fallback {
 			silent = "sorry-server"
@@ -119,16 +119,16 @@ func (x one) own() {
 		masq := m.Dest.Forward == lvs.Masq
 		switch local := x.routeTo(m).local; {
 		case local && masq && m.Dest.Addr.Addr().IsLoopback():
-			x.tell("masq-loopback", m.Name)
+			x.tell("masq-loopback", m.Name())
 		case local && !masq && x.listening != nil:
 			for _, to := range asked(x.Virtual) {
 				if !x.listening.accepts(to) {
-					x.tell(silent, m.Name, to, to.Port())
+					x.tell(silent, m.Name(), to, to.Port())
 				}
 			}
 		}
 		if err := x.refused[m.Dest.Addr]; m.Fallback && err != nil {
-			x.tell("sorry-server refuses", m.Name, reason(err))
+			x.tell("sorry-server refuses", m.Name(), reason(err))
 		}
 	}
 }

@@ -13,10 +13,10 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
-	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/printable"
 	throughIPVS "ldirectord/through"
 )
@@ -28,16 +28,16 @@ type Reach func(context.Context, []checker.Spec) (Reached, error)
 type Reached map[checker.Spec]checker.Result
 
 // isThrough reports whether clients reach a server at the virtual address itself.
-func isThrough(m director.Member) bool { return m.Dest.Forward != lvs.Masq && !m.Fallback }
+func isThrough(m *plan.Entry) bool { return m.Dest.Forward != lvs.Masq && !m.Fallback }
 
 // waysOf returns TCP checks of a virtual service's servers by gate and ipip, through one of its addresses.
-func waysOf(s director.Service) (list []checker.Spec) {
+func waysOf(s *plan.Service) (list []checker.Spec) {
 	to := asked(s.Config)
 	if len(to) == 0 {
 		return nil
 	}
 	virtual := cmp.Or(s.Config.CheckVIP, to[0].Addr())
-	for _, m := range s.Members {
+	for _, m := range s.Entries {
 		if !isThrough(m) {
 			continue
 		}
@@ -126,7 +126,7 @@ func (x one) through() {
 	here = here && vip.Is4()
 	there, known := x.routes[routeQuery{to: vip}]
 	out := x.routes[routeQuery{to: client()}]
-	for _, m := range x.Members {
+	for _, m := range x.Entries {
 		r := x.routeTo(m)
 		if !isThrough(m) || r.local || r.device == "" || !vip.IsValid() {
 			continue
@@ -174,8 +174,8 @@ func (x one) opened() {
 
 // unseen recommends checkvip, once for a file that does not have it.
 func (e *examination) unseen() {
-	isUnseen := func(s director.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
-	isChosen := func(s director.Service) bool { return s.Config.At["checkvip"].Line > 0 }
+	isUnseen := func(s *plan.Service) bool { return s.Config.WhyNotVIP() == "" && len(waysOf(s)) > 0 }
+	isChosen := func(s *plan.Service) bool { return s.Config.At["checkvip"].Line > 0 }
 	if i := slices.IndexFunc(e.services, isUnseen); i >= 0 && !slices.ContainsFunc(e.services, isChosen) {
 		e.of(e.services[i]).tell("no-checkvip")
 	}

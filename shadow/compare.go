@@ -158,7 +158,7 @@ func (s *shadow) explain(now *view.Snapshot) map[lvs.Key]time.Duration {
 			round += max(check.CheckTimeout*parser.Seconds(max(check.CheckCount, 1)),
 				check.NegotiateTimeout).Duration()
 		}
-		explained[v.Key] = time.Duration(max(c.FailureCount, c.RiseCount, c.Window.Of, 1))*round + slack +
+		explained[v.Key()] = time.Duration(max(c.FailureCount, c.RiseCount, c.Window.Of, 1))*round + slack +
 			c.SlowStart + c.HoldDownMax
 	}
 	return explained

@@ -7,9 +7,9 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
-	"ldirectord/director"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // follower is in place of a check that runs a program: the server is up while the live table has it in service.
@@ -28,7 +28,7 @@ func (f follower) Check(context.Context) checker.Result {
 }
 
 // follow replaces the checks of a plan that run programs.
-func (s *shadow) follow(p *director.Plan, places map[[2]string]place) {
+func (s *shadow) follow(p *plan.Plan, places map[[2]string]place) {
 	for _, c := range p.Checks() {
 		if kind := c.Spec.Type; c.Task != nil &&
 			(kind == parser.External || kind == parser.ExternalPerl) {

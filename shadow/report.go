@@ -83,7 +83,7 @@ func (s *shadow) publish() error {
 	r.Until = time.Now()
 	r.Now, r.Absent, r.Virtuals, r.Servers = nil, nil, 0, 0
 	for _, v := range s.services {
-		if _, there := s.was.live[v.Key]; !there {
+		if _, there := s.was.live[v.Key()]; !there {
 			r.Absent = append(r.Absent, v.Config.ID)
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
+	"ldirectord/plan"
 )
 
 const (
@@ -31,10 +32,10 @@ type Reader interface {
 // Options are what a shadow works with.
 type Options struct {
 	Live     Reader // the live table, read by several goroutines
-	Plan     *director.Plan
+	Plan     *plan.Plan
 	Programs bool // external checks are run; else their servers are in service here when they are in the live table
 	// Changed returns another plan when the file has changed, else nil. It is called after each reading.
-	Changed func() *director.Plan
+	Changed func() *plan.Plan
 	Say     func(line string)  // gets what happens, a line each
 	Update  func(Report) error // gets the report after each reading
 }
@@ -46,7 +47,7 @@ type shadow struct {
 	director *director.Director
 	report   Report
 	open     map[place]*Difference
-	services []director.Service // of the plan, whose virtual services are the director's
+	services []*plan.Service // of the plan, whose virtual services are the director's
 	fallback map[place]bool
 	was      pair
 	unread   string // why the live table can't be read; "" while it can
@@ -145,14 +146,14 @@ func (s *shadow) look(ctx context.Context) {
 }
 
 // adopt makes a plan the one that is followed.
-func (s *shadow) adopt(p *director.Plan) {
-	s.services = p.Services("")
+func (s *shadow) adopt(p *plan.Plan) {
+	s.services = p.ServicesOf("")
 	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
 	places := map[[2]string]place{}
 	for _, v := range s.services {
-		for _, m := range v.Members {
-			at := place{v.Key, m.Dest.Addr}
-			places[[2]string{v.Config.ID, m.Name}] = at
+		for _, m := range v.Entries {
+			at := place{v.Key(), m.Dest.Addr}
+			places[[2]string{v.Config.ID, m.Name()}] = at
 			s.fallback[at] = m.Fallback
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
@@ -43,7 +44,7 @@ type farm struct {
 	lines []string
 	ran   []string // the programs that ran
 	last  Report
-	file  *director.Plan // another file for the shadow to follow
+	file  *plan.Plan // another file for the shadow to follow
 	down  map[string]bool
 }
 
@@ -117,14 +118,14 @@ func (s server) Check(context.Context) checker.Result {
 	return checker.Result{OK: true, Detail: "connected"}
 }
 
-func (f *farm) plan(text string) *director.Plan {
+func (f *farm) plan(text string) *plan.Plan {
 	f.t.Helper()
 	cfg, found := parser.Parse(f.t.Context(), "test.cf", []byte(text),
 		parser.Options{DirExist: func(string) bool { return true }})
 	if found.HasErrors() {
 		f.t.Fatal(found)
 	}
-	p, found := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return server{f, s}, nil })
+	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return server{f, s}, nil })
 	if p == nil {
 		f.t.Fatal(found)
 	}
@@ -147,11 +148,11 @@ func (f *farm) live(text string) (kill func()) {
 func (f *farm) shadow(text string, programs bool) (stop func() Report) {
 	ctx, end := context.WithCancel(f.t.Context())
 	done := make(chan Report, 1)
-	plan := f.plan(text)
+	first := f.plan(text)
 	go func() {
 		r, err := Run(ctx, Options{
-			Live: carrying{f.table}, Plan: plan, Programs: programs,
-			Changed: func() *director.Plan { defer f.locked()(); p := f.file; f.file = nil; return p },
+			Live: carrying{f.table}, Plan: first, Programs: programs,
+			Changed: func() *plan.Plan { defer f.locked()(); p := f.file; f.file = nil; return p },
 			Say:     func(line string) { defer f.locked()(); f.lines = append(f.lines, line) },
 			Update:  func(r Report) error { defer f.locked()(); f.last = r; return nil },
 		})

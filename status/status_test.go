@@ -28,6 +28,7 @@ import (
 	"ldirectord/notify"
 	"ldirectord/orders"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/view"
 )
 
@@ -138,13 +139,13 @@ func observed(t *testing.T) (now *view.Snapshot) {
 	return now
 }
 
-func planOf(t testing.TB, source []byte) *director.Plan {
+func planOf(t testing.TB, source []byte) *plan.Plan {
 	t.Helper()
 	cfg, found := parser.Parse(t.Context(), "ld.cf", source, parser.Options{})
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	p, found := director.NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { return answer(s), nil })
+	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return answer(s), nil })
 	if found.HasErrors() {
 		t.Fatal(found)
 	}

@@ -38,7 +38,7 @@ var commands = commandsOf(map[string]action{
 	"force-reload":      reload,
 	"status":            showStatus,
 	"check":             check,
-	"plan":              plan,
+	"plan":              showPlan,
 	"probe":             loaded(probe),
 	"shadow":            loaded(runShadow),
 	"standby":           standby,

@@ -35,7 +35,7 @@ func newConnectionPrinter(w io.Writer, asJSON bool, services []*balanced) *conne
 			continue
 		}
 		virtuals = max(virtuals, len(s.Config.ID))
-		if s.Key.IPv6 {
+		if s.Key().IPv6 {
 			clients = maxIPv6
 		}
 		p.servers = append(p.servers, s.servers...)

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"ldirectord/director"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // The JSON object is complete for any length of its lists, empty ones included.
@@ -14,7 +14,7 @@ func TestConnectionsAsJSON(t *testing.T) {
 	for connections := range 3 {
 		for servers := range 3 {
 			var text strings.Builder
-			named := director.Service{Config: &parser.Virtual{}}
+			named := &plan.Service{Config: &parser.Virtual{}}
 			b := &balanced{Service: named, shown: true, servers: make([]serverLine, servers)}
 			out := newConnectionPrinter(&text, true, []*balanced{b, {servers: make([]serverLine, 5)}})
 			for range connections {

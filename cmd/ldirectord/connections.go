@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -16,10 +17,10 @@ import (
 // counters of each server, which also distinguish marks.
 func connections(c *call) error {
 	virtual := strings.Join(c.args, "")
-	if err := c.Plan.Snapshot().Called(&virtual); err != nil {
+	if err := director.SnapshotOf(c.Plan).Called(&virtual); err != nil {
 		return err
 	}
-	if len(c.Plan.Services(virtual)) == 0 && virtual != "" {
+	if len(c.Plan.ServicesOf(virtual)) == 0 && virtual != "" {
 		return fmt.Errorf("%s has no virtual service %s", c.path, virtual)
 	}
 	to := io.Writer(c.out)
@@ -41,7 +42,7 @@ func connections(c *call) error {
 	if err != nil {
 		return err
 	}
-	owners := newOwners(c.Plan.Services(""), table, states, virtual)
+	owners := newOwners(c.Plan.ServicesOf(""), table, states, virtual)
 	out := newConnectionPrinter(to, c.JSON, owners.services)
 	skipped, err := c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {

@@ -7,15 +7,15 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/schedule"
 	"ldirectord/daemon"
-	"ldirectord/director"
 	"ldirectord/doctor"
 	"ldirectord/fwmark"
+	"ldirectord/plan"
 )
 
 // examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
 // traffic can't flow.
 func examine(c *call) error {
-	report := doctor.Examine(c.ctx, c.Plan.Services(""), c.path, c.daemonHere())
+	report := doctor.Examine(c.ctx, c.Plan.ServicesOf(""), c.path, c.daemonHere())
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}
@@ -37,11 +37,11 @@ func (c *call) daemonHere() doctor.Daemon {
 
 // reach checks real servers through virtual addresses.
 func (c *call) reach(ctx context.Context, specs []checker.Spec) (doctor.Reached, error) {
-	var checks []director.Check
+	var checks []plan.Check
 	build := c.env.Builder()
 	for _, s := range specs {
 		check, _ := build(s) // it only connects
-		checks = append(checks, director.Check{Spec: s, Task: &schedule.Task{Checker: check}})
+		checks = append(checks, plan.Check{Spec: s, Task: &schedule.Task{Checker: check}})
 	}
 	results, err := c.probeThrough(ctx, checks)
 	answers := doctor.Reached{}

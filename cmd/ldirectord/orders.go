@@ -5,6 +5,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"ldirectord/director"
 	"ldirectord/orders"
 	"ldirectord/status"
 )
@@ -43,7 +44,7 @@ func (c *call) orders() ([]orders.Entry, error) {
 		return nil, err
 	}
 	all, err := orders.File(c.instance().Files().Drain).InForce()
-	return status.ListOrders(all, c.Plan.Snapshot()), err
+	return status.ListOrders(all, director.SnapshotOf(c.Plan)), err
 }
 
 // when formats a time of an order, in local time.

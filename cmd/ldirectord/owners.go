@@ -4,10 +4,10 @@ import (
 	"net/netip"
 	"slices"
 
-	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 // owners finds the virtual service of an entry of the kernel's table of connections. The entry of a template names its
@@ -21,14 +21,14 @@ type owners struct {
 
 // balanced is a virtual service with its servers as they are in the table.
 type balanced struct {
-	director.Service
+	*plan.Service
 	shown   bool
 	servers []serverLine
 }
 
 // newOwners takes the states of servers from the daemon's report, or from the table if the report has none. Shown are
 // the services that an operator names.
-func newOwners(services []director.Service, table lvs.Table, states map[lvs.Backend]string,
+func newOwners(services []*plan.Service, table lvs.Table, states map[lvs.Backend]string,
 	shown string) *owners {
 	o := &owners{byKey: map[lvs.Key][]*balanced{}}
 	for key := range table {
@@ -36,10 +36,10 @@ func newOwners(services []director.Service, table lvs.Table, states map[lvs.Back
 	}
 	for _, s := range services {
 		b := &balanced{Service: s, shown: lvs.IsNamed(s.Config.ID, shown)}
-		b.find(table[s.Key], states)
+		b.find(table[s.Key()], states)
 		o.services = append(o.services, b)
-		o.byKey[s.Key] = []*balanced{b}
-		if s.Key.Protocol == lvs.Mark {
+		o.byKey[s.Key()] = []*balanced{b}
+		if s.Key().Protocol == lvs.Mark {
 			o.marks = append(o.marks, b)
 		}
 	}
@@ -55,16 +55,16 @@ func (b *balanced) find(in lvs.VirtualService, states map[lvs.Backend]string) {
 			n.Persistent}
 		b.servers, seen[addr] = append(b.servers, line), true
 	}
-	for _, m := range b.Members {
+	for _, m := range b.Entries {
 		if seen[m.Dest.Addr] {
 			continue
 		}
-		state := states[lvs.At(b.Config.ID, m.Name)]
+		state := states[lvs.At(b.Config.ID, m.Name())]
 		if state == "" || m.Fallback {
 			dest, there := in.Dests.At(m.Dest.Addr)
 			state = memberState(m, dest, there)
 		}
-		add(m.Name, m.Dest.Addr, state)
+		add(m.Name(), m.Dest.Addr, state)
 	}
 	for _, d := range in.Dests {
 		if !seen[d.Addr] {
@@ -76,7 +76,7 @@ func (b *balanced) find(in lvs.VirtualService, states map[lvs.Backend]string) {
 const notConfigured = "not configured"
 
 // memberState is a server's state from the table alone.
-func memberState(m director.Member, dest lvs.Dest, in bool) string {
+func memberState(m *plan.Entry, dest lvs.Dest, in bool) string {
 	serves := in && (dest.Weight > 0 || m.Dest.Weight == 0)
 	switch {
 	case m.Fallback && serves:
@@ -124,7 +124,7 @@ func (o *owners) of(c ipvsctl.Connection) []*balanced {
 	}
 	var may []*balanced
 	for _, b := range o.marks {
-		if b.Key.IPv6 == ipv6 && b.server(c.Dest).addr.IsValid() {
+		if b.Key().IPv6 == ipv6 && b.server(c.Dest).addr.IsValid() {
 			may = append(may, b)
 		}
 	}

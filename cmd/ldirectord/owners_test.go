@@ -7,22 +7,23 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/director"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 )
 
 func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 // service is a virtual service with an id, a key, and servers by their addresses. The fallback server has "fallback "
 // in front of its address.
-func service(id string, key lvs.Key, servers ...string) director.Service {
-	s := director.Service{Config: &parser.Virtual{ID: id}, Key: key}
+func service(id string, key lvs.Key, servers ...string) *plan.Service {
+	s := &plan.Service{Config: &parser.Virtual{ID: id, Key: key}}
 	for _, name := range servers {
 		name, fallback := strings.CutPrefix(name, "fallback ")
-		s.Members = append(s.Members, director.Member{Name: name,
-			Dest: lvs.Dest{Addr: addrPort(name), Weight: 1}, Fallback: fallback})
+		s.Entries = append(s.Entries, &plan.Entry{Real: &parser.Real{Addr: addrPort(name)},
+			Member: judge.Member{Dest: lvs.Dest{Addr: addrPort(name), Weight: 1}, Fallback: fallback}})
 	}
 	return s
 }
@@ -37,7 +38,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 	ruled.Config.Marking = []parser.Marking{{Packets: lvs.Packets{
 		Dest: netip.MustParsePrefix("10.1.0.5/32"), Protocol: "tcp", Ports: []lvs.Ports{{First: 80, Last: 90}},
 	}}}
-	services := []director.Service{
+	services := []*plan.Service{
 		service("tcp:10.1.0.1:80", tcp("10.1.0.1:80"), "10.2.0.1:80"),
 		service("tcp:10.1.0.1:21", tcp("10.1.0.1:21"), "10.2.0.1:21"),
 		service("tcp:10.1.0.2:0", tcp("10.1.0.2:0"), "10.2.0.1:0"),
@@ -105,7 +106,7 @@ func TestOwnerOfAConnection(t *testing.T) {
 
 // The connection template of a firewall mark has no protocol and no address: the mark is shown.
 func TestALineOfAMarksTemplate(t *testing.T) {
-	o := newOwners([]director.Service{service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:80")}, lvs.Table{}, nil, "")
+	o := newOwners([]*plan.Service{service("fwm:3", lvs.Key{Mark: 3}, "10.2.0.1:80")}, lvs.Table{}, nil, "")
 	line, shown := o.line(ipvsctl.Connection{Protocol: lvs.Mark, Client: addrPort("10.0.0.1:0"),
 		Virtual: addrPort("0.0.0.3:0"), Dest: addrPort("10.2.0.1:0"), State: "NONE"})
 	if !shown || line.Protocol != "mark" || line.To != "" || line.Kind != "template" {
@@ -117,7 +118,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	key := tcp("10.1.0.1:80")
 	s := service("tcp:10.1.0.1:80", key, "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80", "10.2.0.4:80", "10.2.0.5:80",
 		"fallback 10.2.0.6:80")
-	s.Members[4].Dest.Weight = 0 // as in the file
+	s.Entries[4].Dest.Weight = 0 // as in the file
 	var dests lvs.Dests
 	for addr, weight := range map[string]uint32{"10.2.0.1:80": 1, "10.2.0.2:80": 0, "10.2.0.4:80": 0,
 		"10.2.0.5:80": 0, "10.2.0.9:80": 3} {
@@ -129,7 +130,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 		{Virtual: "tcp:10.1.0.1:80", Real: "10.2.0.3:80"}: "maintenance",
 		{Virtual: "tcp:10.1.0.2:80", Real: "10.2.0.1:80"}: "down", // a server of another virtual service
 	}
-	b := newOwners([]director.Service{s}, table, told, "").services[0]
+	b := newOwners([]*plan.Service{s}, table, told, "").services[0]
 	for addr, want := range map[string]string{
 		"10.2.0.1:80":  "up",
 		"10.2.0.2:80":  "down",
@@ -147,7 +148,7 @@ func TestServerBesideAConnectionIsAsTheTableShowsIt(t *testing.T) {
 	}
 	dests.Put(lvs.Dest{Addr: addrPort("10.2.0.6:80"), Weight: 1})
 	table[key] = lvs.VirtualService{Key: key, Dests: dests}
-	b = newOwners([]director.Service{s}, table, told, "").services[0]
+	b = newOwners([]*plan.Service{s}, table, told, "").services[0]
 	if got := b.server(addrPort("10.2.0.6:80")).ServerState; got != "fallback" {
 		t.Errorf("the fallback server in the table is %s", got)
 	}
@@ -165,7 +166,7 @@ func TestConnectionsShowNothingRawThatAClientChose(t *testing.T) {
 // The example in docs/doctor.md is the output of connections.
 func TestConnectionsAsAPersonSeesThem(t *testing.T) {
 	key, mark := tcp("192.0.2.10:80"), lvs.Key{Mark: 3}
-	services := []director.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"),
+	services := []*plan.Service{service("tcp:192.0.2.10:80", key, "192.0.2.21:80"),
 		service("fwm:3", mark, "192.0.2.22:0")}
 	dest := lvs.Dest{Addr: addrPort("192.0.2.21:80"), Weight: 1}
 	table := lvs.Table{

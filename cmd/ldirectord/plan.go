@@ -14,9 +14,10 @@ import (
 	"ldirectord/orders"
 )
 
-// plan shows what the configuration would change: the table as ipvsadm commands, the mark rules as iptables commands,
-// and then addresses that are announced while their services are healthy. All of them include the effect of orders.
-func plan(c *call) error {
+// showPlan shows what the configuration would change: the table as ipvsadm commands, the mark rules as iptables
+// commands, and then addresses that are announced while their services are healthy. All of them include the effect of
+// orders.
+func showPlan(c *call) error {
 	if err := c.loadAndAdvise(); err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func machine(c *call, given orders.All) (have lvs.Table, commands []string, err 
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the mark rules: %w", err)
 	}
-	wanted := doctor.Wanted(c.Plan.Services(""))
+	wanted := doctor.Wanted(c.Plan.ServicesOf(""))
 	for i := range wanted {
 		if w := &wanted[i]; given.Withdrawal(w.Addr).Kind != "" {
 			w.Device, w.Local = "", true // the virtual service continues to serve

@@ -15,6 +15,7 @@ import (
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
 	"ldirectord/director"
+	"ldirectord/plan"
 )
 
 // maxProbes is how many checks of a probe run at once.
@@ -35,7 +36,7 @@ func probe(c *call) error {
 	c.env.SetVirtuals(c.Plan)
 	words := append(slices.Clone(c.args), "", "")
 	virtual, real := words[0], words[1]
-	if err := c.Plan.Snapshot().Called(&virtual); err != nil {
+	if err := director.SnapshotOf(c.Plan).Called(&virtual); err != nil {
 		return err
 	}
 	checks := c.Plan.ChecksOf(virtual, real)
@@ -64,7 +65,7 @@ func probe(c *call) error {
 	default:
 		printResults(c, rows)
 	}
-	if slices.ContainsFunc(checks, func(check director.Check) bool {
+	if slices.ContainsFunc(checks, func(check plan.Check) bool {
 		return check.Waits != "" || check.Task != nil && !results[check.Task].OK
 	}) {
 		return exit{status: exitFailure}
@@ -74,7 +75,7 @@ func probe(c *call) error {
 
 // bothWays adds to each check through a virtual address the same check at the server's own address, which does not
 // count.
-func (c *call) bothWays(checks []director.Check) (both []director.Check) {
+func (c *call) bothWays(checks []plan.Check) (both []plan.Check) {
 	build := c.env.Builder()
 	for _, check := range checks {
 		both = append(both, check)
@@ -89,12 +90,12 @@ func (c *call) bothWays(checks []director.Check) (both []director.Check) {
 }
 
 // goesThrough reports whether a check goes through a virtual address; with a table in memory none does.
-func (c *call) goesThrough(check director.Check) bool {
+func (c *call) goesThrough(check plan.Check) bool {
 	return c.table.Private != nil && check.Spec.Through != (checker.Through{})
 }
 
 // probeThrough makes every check once, those through a virtual address by private services of this call.
-func (c *call) probeThrough(ctx context.Context, checks []director.Check) (results outcomes, err error) {
+func (c *call) probeThrough(ctx context.Context, checks []plan.Check) (results outcomes, err error) {
 	var ways []checker.Through
 	for _, check := range checks {
 		if c.goesThrough(check) {
@@ -120,7 +121,7 @@ type row struct {
 	Said    string  `json:"said,omitempty"` // with --verbose
 }
 
-func rowsOf(checks []director.Check, results outcomes) []row {
+func rowsOf(checks []plan.Check, results outcomes) []row {
 	rows := []row{}
 	for _, c := range checks {
 		one := row{Virtual: c.Virtual, Real: c.Real, Check: c.Name, State: "off", Detail: c.Waits}
@@ -167,7 +168,7 @@ func printResults(c *call, rows []row) {
 }
 
 // probeAll makes every check once; equal checks share a result.
-func probeAll(ctx context.Context, checks []director.Check, taped bool) outcomes {
+func probeAll(ctx context.Context, checks []plan.Check, taped bool) outcomes {
 	results := outcomes{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup

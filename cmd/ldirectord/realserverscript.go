@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"ldirectord/director"
 	"ldirectord/lvs"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/printable"
 )
 
@@ -31,7 +31,7 @@ type realServer struct {
 
 // printRealServerScript prints a script that sets up one real server, or any real server that runs it.
 func printRealServerScript(c *call) error {
-	servers, name, server := realServers(c.Plan.Services("")), c.instanceName(), ""
+	servers, name, server := realServers(c.Plan.ServicesOf("")), c.instanceName(), ""
 	if len(c.args) == 1 {
 		for _, n := range c.Config.Names {
 			if n.Host == c.args[0] && n.Addr.IsValid() {
@@ -60,10 +60,10 @@ func printRealServerScript(c *call) error {
 
 // realServers are the machines that serve virtual addresses, fallback servers among them, in file order. The director
 // itself (a loopback address) is left out.
-func realServers(services []director.Service) (servers []*realServer) {
+func realServers(services []*plan.Service) (servers []*realServer) {
 	byAddr := map[netip.Addr]*realServer{}
 	for _, s := range services {
-		for _, m := range s.Members {
+		for _, m := range s.Entries {
 			if addr := m.Dest.Addr.Addr(); byAddr[addr] == nil && !addr.IsLoopback() {
 				byAddr[addr] = &realServer{addr: addr, serves: map[string][]string{}}
 				servers = append(servers, byAddr[addr])
@@ -71,7 +71,7 @@ func realServers(services []director.Service) (servers []*realServer) {
 		}
 	}
 	for _, s := range services {
-		for _, m := range s.Members {
+		for _, m := range s.Entries {
 			if server := byAddr[m.Dest.Addr.Addr()]; server != nil {
 				server.add(s.Config, m.Dest.Forward, servers)
 			}

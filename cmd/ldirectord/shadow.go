@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ldirectord/director"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/run"
 	"ldirectord/shadow"
 )
@@ -76,7 +76,7 @@ type followedFile struct {
 }
 
 // changed returns the plan of a changed file that has been stable for a second. A refused file is reported.
-func (f *followedFile) changed() *director.Plan {
+func (f *followedFile) changed() *plan.Plan {
 	text, err := f.c.source().Read()
 	settled := err == nil && bytes.Equal(text, f.seen)
 	f.seen = text

@@ -33,6 +33,7 @@ import (
 	"ldirectord/maintenance"
 	"ldirectord/page"
 	"ldirectord/parser"
+	"ldirectord/plan"
 	"ldirectord/printable"
 	"ldirectord/status"
 )
@@ -200,7 +201,7 @@ func (w *way) take(t *testing.T, text string) {
 			said.WriteString(asLine(daemon.Message(d)))
 		}
 		stopWatching(l.Config)
-		plan, found := director.NewPlan(l.Config, w.build)
+		plan, found := plan.New(l.Config, w.build)
 		if plan == nil {
 			t.Fatalf("the same file has no plan now: %v\n%s", found, text)
 		}
@@ -265,7 +266,7 @@ func (w *way) Check(context.Context) checker.Result {
 }
 
 // decide lets a director have the plan until each server was checked, and shows what it made of it.
-func decide(t *testing.T, plan *director.Plan, out io.Writer) {
+func decide(t *testing.T, plan *plan.Plan, out io.Writer) {
 	access, err := ipvsctl.Open("memory")
 	if err == nil {
 		err = access.Connect(t.Context())

@@ -1,4 +1,4 @@
-package director
+package plan
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func TestEachDirectiveOfChecksIsUsedOrWarnedOf(t *testing.T) {
 		cfg, found := parser.Parse(t.Context(), "t.cf", []byte(src), parser.Options{})
 		all = map[checker.Spec]bool{}
 		if cfg != nil {
-			NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) {
+			New(cfg, func(s checker.Spec) (checker.Checker, error) {
 				if s.Type == "ping" || s.Command != "" { // their checkers have no use for the port
 					s.Target = netip.AddrPortFrom(s.Target.Addr(), 0)
 				}

@@ -1,15 +1,14 @@
-package director
+package plan
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"reflect"
-	"runtime"
 	"strings"
 	"testing"
 
 	"ldirectord/checker"
-	"ldirectord/checker/health"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/parser"
@@ -22,12 +21,17 @@ func planned(t *testing.T, config string, build Build) (*Plan, parser.Diagnostic
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	return NewPlan(cfg, build)
+	return New(cfg, build)
 }
 
 func neverChecked(checker.Spec) (checker.Checker, error) {
-	return checkFunc(func() checker.Result { return checker.Result{} }), nil
+	return passes{}, nil
 }
+
+// passes is a check that passes.
+type passes struct{}
+
+func (passes) Check(context.Context) checker.Result { return checker.Result{} }
 
 // lines is a virtual service with one real server.
 func lines(head, real string, directives ...string) string {
@@ -67,11 +71,8 @@ func TestWhatAPlanPutsIntoTheTable(t *testing.T) {
 			if got := lvs.Format(p.Preview(nil, nil)); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
-			if key := p.Keys()[0]; p.virtuals[0].cfg.ID != key.ID() {
-				t.Errorf("%v is named %s, want %s", key, key.ID(), p.virtuals[0].cfg.ID)
-			}
-			if p.virtuals[0].servers[0].first.Health != (health.Health{}) {
-				t.Error("a preview changes the plan")
+			if key := p.Keys()[0]; p.Services[0].Config.ID != key.ID() {
+				t.Errorf("%v is named %s, want %s", key, key.ID(), p.Services[0].Config.ID)
 			}
 		})
 	}
@@ -87,8 +88,8 @@ func TestAPreviewFollowsOrders(t *testing.T) {
 	if got, want := lvs.Format(p.Preview(given, nil)), "-A -t 10.1.0.1:80 -s wrr\n-a -t 10.1.0.1:80 -r 10.2.0.1:80 -g -w 0\n-a -t 10.1.0.1:80 -r 10.2.0.3:80 -g -w 7\n-a -t 10.1.0.1:80 -r 10.2.0.4:80 -g -w 5\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if got := p.virtuals[0].servers[0].ordered(); got != (orders.Order{}) {
-		t.Errorf("a preview changes the plan: %v", got)
+	if got := lvs.Format(p.Preview(nil, nil)); strings.Count(got, "-w 5\n") != 4 {
+		t.Errorf("a preview changes the plan: %s", got)
 	}
 }
 
@@ -172,8 +173,8 @@ func TestAPlanBuildsEqualChecksOnce(t *testing.T) {
 		"virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = negotiate\n\tservice = http\n\treceive = \"ok\"\n\trequest = \"/\"\n"
 	built := 0
 	p, found := planned(t, two, func(s checker.Spec) (checker.Checker, error) { built++; return neverChecked(s) })
-	if len(found) > 0 || built != 2 || len(p.tasks) != 2 || p.Checks()[0].Task != p.Checks()[2].Task {
-		t.Errorf("%d checkers, %d tasks, %v", built, len(p.tasks), found)
+	if len(found) > 0 || built != 2 || len(p.Tasks) != 2 || p.Checks()[0].Task != p.Checks()[2].Task {
+		t.Errorf("%d checkers, %d tasks, %v", built, len(p.Tasks), found)
 	}
 	p, found = planned(t, two, func(checker.Spec) (checker.Checker, error) {
 		return nil, &checker.SpecError{Directive: "receive", Err: fmt.Errorf("no pattern")}
@@ -196,26 +197,8 @@ func TestAPlanBuildsEachCheckThatDiffers(t *testing.T) {
 		{"", "checktimeout = 9"}, {"", "checkinterval = 9"}, {"", "checkvip = yes"}, {"", "service = https"}, {"", "checktype = connect"},
 	} {
 		p, found := planned(t, fmt.Sprintf(one+one, 1, "", "", 2, " 1 "+row.strings, "\t"+row.line+"\n"), neverChecked)
-		if p == nil || len(p.tasks) != 2 {
+		if p == nil || len(p.Tasks) != 2 {
 			t.Errorf("%v: %v", row, found)
 		}
 	}
-}
-
-// During a reload there are two plans, so the machine needs memory for both.
-func TestAPlanTakesLittleMemory(t *testing.T) {
-	const servers, most = 4000, 2130 // bytes for each server
-	live := func() int64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
-	before := live()
-	p := planOf(t, many(servers, 80, 5))
-	if each := (live() - before) / servers; each > most {
-		t.Errorf("%d bytes for each server, at most %d", each, most)
-	}
-	runtime.KeepAlive(p)
 }

@@ -1,4 +1,4 @@
-package director
+package plan
 
 import (
 	"fmt"
@@ -30,7 +30,7 @@ virtual=192.0.2.11:80
 		t.Fatal(found)
 	}
 	specs := map[checker.Spec]bool{}
-	plan, _ := NewPlan(cfg, func(s checker.Spec) (checker.Checker, error) { specs[s] = true; return nil, nil })
+	plan, _ := New(cfg, func(s checker.Spec) (checker.Checker, error) { specs[s] = true; return nil, nil })
 	got := ""
 	for _, c := range plan.Checks() {
 		got += fmt.Sprintf("%s %s %v\n", c.Real, c.Name, c.Spec.Through)

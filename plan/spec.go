@@ -1,39 +1,21 @@
-package director
+package plan
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
-	"unique"
 
 	"ldirectord/checker"
+	"ldirectord/checker/health"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/parser"
 )
 
-// job is one check and how often it is made. Equal jobs are made once.
-type job struct {
-	common unique.Handle[checker.Spec] // what servers have in common, kept once
-	target netip.AddrPort
-	url    string
-	every  time.Duration
-}
-
-// job returns a check of a real server. Sums are the checksums of the files that it reads.
-func (x user) job(tls checker.TLSSums) (checker.Spec, job) {
-	spec := x.spec()
-	spec.TLSFiles = tls.Of(spec)
-	common := spec
-	common.Target, common.URL, common.Through.Server = netip.AddrPort{}, "", netip.Addr{}
-	return spec, job{unique.Make(common), spec.Target, spec.URL, x.v.cfg.CheckInterval.Duration()}
-}
-
-// spec is the request of a check. It contains only what the check uses, so virtual services with equal checks
+// Spec is the request of a check. It contains only what the check uses, so virtual services with equal checks
 // share one.
-func (x user) spec() checker.Spec {
-	cfg, r := x.section().Check(int(x.j.number)), x.s.real
+func (x Use) Spec() checker.Spec {
+	cfg, r := x.Check(), x.Entry.Real
 	s := checker.Spec{
 		Type:     cfg.CheckType,
 		Protocol: cfg.Protocol.String(),
@@ -91,13 +73,6 @@ func externalArgs(cfg *parser.Virtual, r *parser.Real) [4]string {
 	return [4]string{virtual, port, lvs.FormatAddr(r.Addr.Addr()), strconv.Itoa(int(r.Addr.Port()))}
 }
 
-// Catches reports whether a mark rule of a section gives its mark to packets of another virtual service.
-func Catches(cfg *parser.Virtual, other lvs.Key) bool {
-	return slices.ContainsFunc(cfg.Marking, func(m parser.Marking) bool {
-		return other.Addr.IsValid() && m.Catches(other.Addr, other.Protocol.String())
-	})
-}
-
 func settingsOf(cfg *parser.Virtual) (lvs.Settings, error) {
 	s := lvs.Settings{Scheduler: cfg.Scheduler, Netmask: lvs.EachClient(cfg.IPv6)}
 	if cfg.SchedFlags != "" {
@@ -126,4 +101,23 @@ func settingsOf(cfg *parser.Virtual) (lvs.Settings, error) {
 func destOf(cfg *parser.Virtual, r *parser.Real) lvs.Dest {
 	return lvs.Dest{Addr: cfg.EntryOf(r), Forward: r.Forward, Weight: uint32(r.Weight),
 		Upper: uint32(r.Upper), Lower: uint32(r.Lower)}
+}
+
+// sectionOf returns the part of a section that judge needs.
+func sectionOf(cfg *parser.Virtual, readd bool) judge.Section {
+	s := judge.Section{
+		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,
+			Of: cfg.Window.Of},
+		Policy: cfg.Policy, Observe: cfg.Observe, Announce: cfg.Announce != "",
+		DrainTime: cfg.DrainTime.Duration(), Readd: readd,
+		NoFallback: cfg.CheckType == parser.Off && !cfg.OwnFallback,
+	}
+	for i := range cfg.Waiting {
+		weight := uint32(cfg.Waiting[i].Weight)
+		if cfg.Waiting[i].Backup {
+			weight = 0 // not counted
+		}
+		s.Waiting = append(s.Waiting, weight)
+	}
+	return s
 }
