@@ -73,7 +73,7 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 	if cfg == nil {
 		return l
 	}
-	plan, more := plan.New(cfg, s.Checks.Builder())
+	p, more := plan.New(cfg, s.Checks.Builder())
 	l.Found = append(l.Found, more...)
 	if len(cfg.Virtuals) == 0 && len(cfg.Global.Execute) == 0 && !found.HasErrors() {
 		l.Found = append(l.Found, parser.Diagnostic{
@@ -93,7 +93,7 @@ func (s Source) prepare(ctx context.Context, text []byte, o parser.Options) (l *
 		l.Draft = cfg
 		return l
 	}
-	l.Config, l.Plan = cfg, plan
+	l.Config, l.Plan = cfg, p
 	return l
 }
 

@@ -42,7 +42,7 @@ type OrderedServer struct {
 
 // Record saves an order for a daemon that does not answer, or for the next daemon. Only the configuration decides which
 // server is the last one.
-func Record(ctx context.Context, i instance.Instance, plan *plan.Plan, r orders.Request) (answer SetAnswer,
+func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Request) (answer SetAnswer,
 	err error) {
 	lock, err := i.LockFolder(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func Record(ctx context.Context, i instance.Instance, plan *plan.Plan, r orders.
 		return answer, err
 	}
 	r.By = instance.UserName(os.Geteuid())
-	now := director.SnapshotOf(plan)
+	now := director.SnapshotOf(p)
 	now.Orders = maps.Clone(all)
 	meant, err := carryOut(r, now, all, i.Path, file)
 	answer.Servers = inTable(now, meant)

@@ -102,9 +102,9 @@ var notThrough = checker.Result{Way: checker.WayThrough, Cause: checker.Timeout,
 // answered sets the results of checking the servers of a section at the virtual address.
 func answered(f *facts, section string, results ...checker.Result) {
 	cfg, _ := parser.Parse(context.Background(), "ld.cf", []byte(section), parser.Options{})
-	plan, _ := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, nil) })
+	p, _ := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, nil) })
 	f.reached = map[checker.Spec]checker.Result{}
-	for i, way := range waysOf(plan.ServicesOf("")[0]) {
+	for i, way := range waysOf(p.Services[0]) {
 		f.reached[way] = results[i]
 	}
 }
@@ -596,13 +596,13 @@ func servicesOf(t *testing.T, config string) []*plan.Service {
 	if found.HasErrors() {
 		t.Fatal(found)
 	}
-	plan, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) {
+	p, found := plan.New(cfg, func(s checker.Spec) (checker.Checker, error) {
 		return checker.New(s, &checker.Env{Pinger: icmp.NewPinger()})
 	})
-	if plan == nil {
+	if p == nil {
 		t.Fatal(found)
 	}
-	return plan.ServicesOf("")
+	return p.Services
 }
 
 func newExamination(services []*plan.Service, facts facts, path string) *examination {

@@ -147,7 +147,7 @@ func (s *shadow) look(ctx context.Context) {
 
 // adopt makes a plan the one that is followed.
 func (s *shadow) adopt(p *plan.Plan) {
-	s.services = p.ServicesOf("")
+	s.services = p.Services
 	s.Plan, s.report.Followed, s.fallback = p, nil, map[place]bool{}
 	places := map[[2]string]place{}
 	for _, v := range s.services {

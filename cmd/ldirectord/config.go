@@ -65,7 +65,7 @@ func (c *call) loadAndAdvise() error {
 		return err
 	}
 	if c.Config != nil {
-		services := c.Plan.ServicesOf("")
+		services := c.Plan.Services
 		c.Found = append(c.Found, doctor.Advise(c.ctx, c.Config, services, c.daemonHere())...)
 	} else if c.Draft != nil {
 		c.Found = append(c.Found, doctor.Advise(c.ctx, c.Draft, nil, doctor.Daemon{})...)

@@ -42,7 +42,7 @@ func connections(c *call) error {
 	if err != nil {
 		return err
 	}
-	owners := newOwners(c.Plan.ServicesOf(""), table, states, virtual)
+	owners := newOwners(c.Plan.Services, table, states, virtual)
 	out := newConnectionPrinter(to, c.JSON, owners.services)
 	skipped, err := c.table.Connections(c.ctx, func(e ipvsctl.Connection) error {
 		if line, ok := owners.line(e); ok {

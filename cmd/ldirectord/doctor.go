@@ -15,7 +15,7 @@ import (
 // examine finds what the configuration lacks on this machine and its neighbours, and changes nothing. It fails if some
 // traffic can't flow.
 func examine(c *call) error {
-	report := doctor.Examine(c.ctx, c.Plan.ServicesOf(""), c.path, c.daemonHere())
+	report := doctor.Examine(c.ctx, c.Plan.Services, c.path, c.daemonHere())
 	printReport(c, report)
 	if report.IsBroken() {
 		return exit{status: exitFailure}

@@ -121,7 +121,7 @@ func machine(c *call, given orders.All) (have lvs.Table, commands []string, err 
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the mark rules: %w", err)
 	}
-	wanted := doctor.Wanted(c.Plan.ServicesOf(""))
+	wanted := doctor.Wanted(c.Plan.Services)
 	for i := range wanted {
 		if w := &wanted[i]; given.Withdrawal(w.Addr).Kind != "" {
 			w.Device, w.Local = "", true // the virtual service continues to serve

@@ -31,7 +31,7 @@ type realServer struct {
 
 // printRealServerScript prints a script that sets up one real server, or any real server that runs it.
 func printRealServerScript(c *call) error {
-	servers, name, server := realServers(c.Plan.ServicesOf("")), c.instanceName(), ""
+	servers, name, server := realServers(c.Plan.Services), c.instanceName(), ""
 	if len(c.args) == 1 {
 		for _, n := range c.Config.Names {
 			if n.Host == c.args[0] && n.Addr.IsValid() {

@@ -201,11 +201,11 @@ func (w *way) take(t *testing.T, text string) {
 			said.WriteString(asLine(daemon.Message(d)))
 		}
 		stopWatching(l.Config)
-		plan, found := plan.New(l.Config, w.build)
-		if plan == nil {
+		p, found := plan.New(l.Config, w.build)
+		if p == nil {
 			t.Fatalf("the same file has no plan now: %v\n%s", found, text)
 		}
-		synctest.Test(t, func(t *testing.T) { decide(t, plan, &said) })
+		synctest.Test(t, func(t *testing.T) { decide(t, p, &said) })
 	}
 	if bad := bytes.IndexFunc(said.Bytes(), isControl); bad >= 0 {
 		t.Fatalf("what people read holds %q\nin the file\n%s", said.Bytes()[max(bad-40, 0):min(bad+8, said.Len())], text)
@@ -266,7 +266,7 @@ func (w *way) Check(context.Context) checker.Result {
 }
 
 // decide lets a director have the plan until each server was checked, and shows what it made of it.
-func decide(t *testing.T, plan *plan.Plan, out io.Writer) {
+func decide(t *testing.T, p *plan.Plan, out io.Writer) {
 	access, err := ipvsctl.Open("memory")
 	if err == nil {
 		err = access.Connect(t.Context())
@@ -277,7 +277,7 @@ func decide(t *testing.T, plan *plan.Plan, out io.Writer) {
 	d := director.New(director.Deps{Table: access, Maintenance: noFiles})
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx, plan) }()
+	go func() { ended <- d.Run(ctx, p) }()
 	time.Sleep(time.Second)
 	s, err := d.Snapshot(ctx)
 	if err != nil {
