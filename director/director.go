@@ -196,7 +196,7 @@ func (d *Director) leaveTable(ended context.Context) {
 		d.tell.line(notify.TableError, "Mark rules can't be removed: an earlier change of them has not ended")
 		return
 	}
-	if !handedOver && !d.marker.isClear() {
+	if !handedOver && !d.marker.now().IsClear() {
 		cleans := func(v *virtual) bool { return v.Config.CleanStop }
 		d.marker.took(d.marker.set(ctx, rulesOf(slices.DeleteFunc(slices.Clone(d.ours), cleans))))
 	}
@@ -328,7 +328,7 @@ func (d *Director) marked(r marked) {
 	d.marker.took(r)
 	d.announcer.stale = true
 	for _, v := range d.ours {
-		if len(v.Config.Marking) == 0 {
+		if len(v.Marks) == 0 {
 			continue
 		}
 		for _, what := range r.fixed {

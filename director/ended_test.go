@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 )
@@ -69,7 +68,7 @@ func (hangingTable) Do(ctx context.Context, ops ...lvs.Op) []error {
 
 type hangingMarks struct{}
 
-func (hangingMarks) Sync(ctx context.Context, _ []fwmark.Rule) ([]string, error) {
+func (hangingMarks) Sync(ctx context.Context, _ []lvs.MarkRule) ([]string, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }

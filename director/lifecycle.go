@@ -258,7 +258,7 @@ func (d *Director) cleanup(ctx context.Context) {
 	d.tell.status = lvs.StatusStopping
 	d.writer.until, d.writer.timeout = time.Time{}, 0
 	for _, v := range d.purges {
-		v.retry, v.Config.Marking = time.Time{}, nil
+		v.retry, v.Marks = time.Time{}, nil
 	}
 	allow(ctx, d.demotion, demotionTimeout)
 	d.claimant.assign(d.ours, d.purges) // find out which daemon waits now

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ldirectord/fwmark"
 	"ldirectord/lvs"
 	"ldirectord/view"
 )
@@ -65,7 +64,7 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 // untilCut are mark rules whose change ends only with its context.
 type untilCut struct{}
 
-func (untilCut) Sync(ctx context.Context, _ []fwmark.Rule) ([]string, error) {
+func (untilCut) Sync(ctx context.Context, _ []lvs.MarkRule) ([]string, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -75,7 +74,7 @@ func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 		d := New(Deps{Marks: untilCut{}})
 		for rules, want := range map[int]time.Duration{0: 15 * time.Second, 500: 25 * time.Second} {
 			begin := time.Now()
-			d.marker.set(t.Context(), make([]fwmark.Rule, rules))
+			d.marker.set(t.Context(), make([]lvs.MarkRule, rules))
 			if took := time.Since(begin); took != want {
 				t.Errorf("%d rules had %v, want %v", rules, took, want)
 			}

@@ -1,8 +1,9 @@
 package director
 
 import (
-	"ldirectord/plan"
 	"slices"
+
+	"ldirectord/plan"
 )
 
 // This file handles servers whose host name has a new address. The new address is a new server. The old server stays in

@@ -69,7 +69,7 @@ func (t *teller) tells(v *virtual) bool {
 func (d *Director) tellState(virtuals ...*virtual) {
 	for _, v := range virtuals {
 		if d.demotion == nil && v.Known {
-			d.tell.state(v, d.marker.has(v.Config), d.marker.trouble)
+			d.tell.state(v, d.marker.now().Has(v.Marks), d.marker.trouble)
 		}
 	}
 }

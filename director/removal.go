@@ -44,11 +44,10 @@ func (r *remover) disown(owned []*virtual) {
 func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 	cfg := &parser.Virtual{ID: was.Key().ID(), Key: was.Key()}
 	cfg.CheckInterval = r.global.CheckInterval
-	if slices.ContainsFunc(addresses, r.announcer.lingers) {
-		cfg.Marking = was.Config.Marking
-	}
 	v := &virtual{Service: &plan.Service{Config: cfg}, addresses: addresses, writing: writing{dirty: true}}
-	v.Case.Section = &v.Service.Section
+	if v.Case.Section = &v.Service.Section; slices.ContainsFunc(addresses, r.announcer.lingers) {
+		v.Marks = was.Service.Section.Marks
+	}
 	r.purges = append(r.purges, v)
 	return v
 }
@@ -56,15 +55,15 @@ func (r *remover) add(was *virtual, addresses []*announcement) *virtual {
 // mayNotGo reports whether a virtual service must stay: until the mark rules that replace it are set and its addresses
 // are withdrawn.
 func (r *remover) mayNotGo(v *virtual) bool {
-	return !r.announcer.atEnd && (r.marker.holds(v.Key()) || r.announcer.holds(v.addresses))
+	return !r.announcer.atEnd && (r.marker.now().Holds(v.Key()) || r.announcer.holds(v.addresses))
 }
 
 // purge removes the queued virtual services that no longer have to stay.
 func (r *remover) purge(ctx context.Context) {
 	unmarked := false
 	for _, v := range r.purges {
-		if len(v.Config.Marking) > 0 && !r.announcer.holds(v.addresses) {
-			v.Config.Marking, unmarked = nil, true
+		if len(v.Marks) > 0 && !r.announcer.holds(v.addresses) {
+			v.Marks, unmarked = nil, true
 		}
 	}
 	if unmarked {

@@ -22,7 +22,6 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
-	"ldirectord/fwmark"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -713,7 +712,7 @@ type markRecorder struct {
 	slow   time.Duration // of each Sync
 
 	mu      sync.Mutex // guards the fields below
-	current []fwmark.Rule
+	current []lvs.MarkRule
 	damaged []string
 }
 
@@ -723,14 +722,14 @@ func (m *markRecorder) damage(text string) {
 	m.damaged = append(m.damaged, text)
 }
 
-func (m *markRecorder) Sync(_ context.Context, want []fwmark.Rule) ([]string, error) {
+func (m *markRecorder) Sync(_ context.Context, want []lvs.MarkRule) ([]string, error) {
 	time.Sleep(5*time.Millisecond + m.slow)
 	if m.broken.Load() {
 		return nil, errors.New("iptables: no answer")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !sameRules(m.current, want) {
+	if !slices.EqualFunc(m.current, want, lvs.MarkRule.Equal) {
 		m.s.say(fmt.Sprintf("marks: %v", inWords(want)))
 	}
 	fixed := m.damaged
@@ -739,7 +738,7 @@ func (m *markRecorder) Sync(_ context.Context, want []fwmark.Rule) ([]string, er
 }
 
 // inWords are rules as an operator writes them.
-func inWords(rules []fwmark.Rule) (words []string) {
+func inWords(rules []lvs.MarkRule) (words []string) {
 	for _, r := range rules {
 		dest, ports := r.Dest.String(), "all"
 		if r.Dest.IsSingleIP() {

@@ -58,7 +58,7 @@ func after(rule string, options ...string) string {
 // A generation is one of our chains with all its rules.
 type generation struct {
 	chain string
-	rules []string // its rules, in the form of Rule.line
+	rules []string // its rules, in the form of lineOf
 	jumps []string // the rules of PREROUTING that lead to it, as printed
 }
 

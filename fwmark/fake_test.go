@@ -147,24 +147,24 @@ func (f *fakeTables) pass(p packet, chain string, mark uint32) uint32 {
 	for _, rule := range f.chains[chain] {
 		if _, isChain := f.chains[target(rule)]; isChain {
 			mark = f.pass(p, target(rule), mark)
-		} else if l, ok := parseLine(words(rule)); ok && l.matches(p) {
+		} else if l, ok := parseLine(words(rule)); ok && matches(l, p) {
 			mark = l.Mark
 		}
 	}
 	return mark
 }
 
-func (l Rule) matches(p packet) bool {
+func matches(l lvs.MarkRule, p packet) bool {
 	inPorts := func(r lvs.Ports) bool { return r.First <= p.port && p.port <= r.Last }
 	return (!l.Dest.IsValid() || l.Dest.Contains(p.dest)) && (l.Protocol == "all" || l.Protocol == p.protocol) &&
 		(len(l.Ports) == 0 || slices.ContainsFunc(l.Ports, inPorts))
 }
 
 // markWanted is the mark that these rules give a packet: the last one that matches decides.
-func markWanted(rules []Rule, p packet) uint32 {
+func markWanted(rules []lvs.MarkRule, p packet) uint32 {
 	mark := uint32(0)
 	for _, r := range rules {
-		if r.matches(p) {
+		if matches(r, p) {
 			mark = r.Mark
 		}
 	}
@@ -172,10 +172,10 @@ func markWanted(rules []Rule, p packet) uint32 {
 }
 
 // rule reads a rule as the directive has it: 8 192.0.2.10 tcp 80,443.
-func rule(t testing.TB, text string) Rule {
+func rule(t testing.TB, text string) lvs.MarkRule {
 	t.Helper()
 	var (
-		r               Rule
+		r               lvs.MarkRule
 		dest, proto, ps string
 	)
 	if _, err := fmt.Sscan(text, &r.Mark, &dest, &proto, &ps); err != nil {
@@ -194,9 +194,9 @@ func rule(t testing.TB, text string) Rule {
 	return r
 }
 
-func rules(t testing.TB, texts ...string) []Rule {
+func rules(t testing.TB, texts ...string) []lvs.MarkRule {
 	t.Helper()
-	var all []Rule
+	var all []lvs.MarkRule
 	for _, text := range texts {
 		all = append(all, rule(t, text))
 	}
@@ -205,7 +205,7 @@ func rules(t testing.TB, texts ...string) []Rule {
 
 // mustHave checks that the daemon's chains have exactly these rules, after one jump in first place, or that there are
 // none.
-func (f *fakeTables) mustHave(t testing.TB, daemon string, want []Rule) {
+func (f *fakeTables) mustHave(t testing.TB, daemon string, want []lvs.MarkRule) {
 	t.Helper()
 	lines := linesOf(want, false)
 	var ours []string

@@ -16,14 +16,14 @@ const wholeMark = 0xffffffff
 
 // linesOf makes lines of rules of one family. A line that comes twice is set once, at its last place: the later of two
 // rules sets the mark.
-func linesOf(rules []Rule, ipv6 bool) (lines []string) {
+func linesOf(rules []lvs.MarkRule, ipv6 bool) (lines []string) {
 	for _, r := range rules {
 		if r.Dest.Addr().Is6() != ipv6 {
 			continue
 		}
 		for _, ports := range splitPorts(mergePorts(r.Ports)) {
 			one := lvs.Packets{Dest: r.Dest.Masked(), Protocol: r.Protocol, Ports: ports}
-			text := Rule{r.Mark, one}.line()
+			text := lineOf(lvs.MarkRule{Mark: r.Mark, Packets: one})
 			lines = slices.DeleteFunc(lines, func(earlier string) bool { return earlier == text })
 			lines = append(lines, text)
 		}
@@ -31,8 +31,8 @@ func linesOf(rules []Rule, ipv6 bool) (lines []string) {
 	return lines
 }
 
-// line is a rule as arguments of iptables. Lines with the same meaning are written the same.
-func (l Rule) line() string {
+// lineOf is a rule as arguments of iptables. Lines with the same meaning are written the same.
+func lineOf(l lvs.MarkRule) string {
 	var words []string
 	if l.Dest.IsValid() && l.Dest.Bits() > 0 {
 		words = append(words, "-d", l.Dest.String())
@@ -50,19 +50,19 @@ func (l Rule) line() string {
 	return strings.Join(words, " ")
 }
 
-// normal is a rule of `iptables -S` in the form of Rule.line, so that equal rules are equal texts, whatever back end
+// normal is a rule of `iptables -S` in the form of lineOf, so that equal rules are equal texts, whatever back end
 // and version printed them. A rule that is not ours stays as it was printed.
 func normal(rule string) string {
 	l, ok := parseLine(words(rule))
 	if !ok {
 		return rule
 	}
-	return l.line()
+	return lineOf(l)
 }
 
 // parseLine reads the text after `-A CHAIN`. ok is false if it has parts that our rules never have.
-func parseLine(words []string) (Rule, bool) {
-	l := Rule{Packets: lvs.Packets{Protocol: "all"}}
+func parseLine(words []string) (lvs.MarkRule, bool) {
+	l := lvs.MarkRule{Packets: lvs.Packets{Protocol: "all"}}
 	marks := false
 	for len(words) > 1 {
 		ok := true
@@ -85,7 +85,7 @@ func parseLine(words []string) (Rule, bool) {
 			ok = false
 		}
 		if !ok {
-			return Rule{}, false
+			return lvs.MarkRule{}, false
 		}
 		words = words[2:]
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ldirectord/lvs"
 )
 
 func TestLinesOfRules(t *testing.T) {
@@ -30,11 +32,11 @@ func TestLinesOfRules(t *testing.T) {
 			"-d 192.0.2.10/32 -p tcp --dport 20:30 -j MARK --set-mark 8"}},
 	} {
 		r := rule(t, c.rule)
-		got := linesOf([]Rule{r, r}, r.Dest.Addr().Is6())
+		got := linesOf([]lvs.MarkRule{r, r}, r.Dest.Addr().Is6())
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s:\n%s, want\n%s", c.rule, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 		}
-		if other := linesOf([]Rule{r}, !r.Dest.Addr().Is6()); other != nil {
+		if other := linesOf([]lvs.MarkRule{r}, !r.Dest.Addr().Is6()); other != nil {
 			t.Errorf("%s: in the other family too: %q", c.rule, other)
 		}
 	}
@@ -63,7 +65,7 @@ func TestPrintedRulesAreRecognised(t *testing.T) {
 		"-d 2001:db8::10/128 -p udp -m multiport --dports 5060,10000:20000 -j MARK --set-xmark 8/0xffffffff ": "8 2001:db8::10 udp 5060,10000:20000",
 	} {
 		r := rule(t, want)
-		if lines := linesOf([]Rule{r}, r.Dest.Addr().Is6()); normal(printed) != lines[0] {
+		if lines := linesOf([]lvs.MarkRule{r}, r.Dest.Addr().Is6()); normal(printed) != lines[0] {
 			t.Errorf("%s\nis %s\nwant %s", printed, normal(printed), lines[0])
 		}
 	}

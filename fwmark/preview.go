@@ -1,9 +1,13 @@
 package fwmark
 
-import "context"
+import (
+	"context"
+
+	"ldirectord/lvs"
+)
 
 // Preview returns the iptables commands that Sync would run. It runs none and loads no module.
-func (f *Firewall) Preview(ctx context.Context, want []Rule) ([]string, error) {
+func (f *Firewall) Preview(ctx context.Context, want []lvs.MarkRule) ([]string, error) {
 	var lines []string
 	for _, fam := range f.families {
 		table, err := fam.tables.list(ctx, true)

@@ -19,7 +19,7 @@ type readOnly struct {
 func (r readOnly) list(context.Context, bool) (listing, error) { return parseListing(r.shown), nil }
 
 func TestPreviewWritesDownWhatSyncWouldDo(t *testing.T) {
-	rules := []Rule{
+	rules := []lvs.MarkRule{
 		{Mark: 3, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: "tcp",
 			Ports: []lvs.Ports{{First: 80, Last: 80}, {First: 443, Last: 443}}}},
 		{Mark: 3, Packets: lvs.Packets{Dest: netip.MustParsePrefix("2001:db8::10/128"), Protocol: "all"}},
@@ -32,7 +32,7 @@ func TestPreviewWritesDownWhatSyncWouldDo(t *testing.T) {
 	for _, tc := range []struct {
 		what       string
 		ipv4, ipv6 string
-		want       []Rule
+		want       []lvs.MarkRule
 		commands   string
 	}{
 		{"nothing wanted and nothing there", "", "", nil, ""},

@@ -9,13 +9,6 @@ import (
 	"ldirectord/lvs"
 )
 
-// Rule gives packets a mark. Its family is that of Dest; in a rule that was read, an invalid Dest means every address.
-// Rule is not validated beyond the parser: iptables refuses what it can't set.
-type Rule struct {
-	Mark uint32 // 1 or more
-	lvs.Packets
-}
-
 // mergePorts sorts ranges and joins overlapping ones; nil means every port.
 func mergePorts(ports []lvs.Ports) []lvs.Ports {
 	sorted := slices.SortedFunc(slices.Values(ports),

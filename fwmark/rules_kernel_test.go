@@ -282,7 +282,7 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 		// without the packets that the system sends to this address
 		k.count(t, match+" -p udp --dport 53", 0, 7, 8)
 		stays := rule(t, "8 "+dest+" udp 53")
-		mustSync(t, k.open("traffic"), []Rule{stays})
+		mustSync(t, k.open("traffic"), []lvs.MarkRule{stays})
 		end := stream(t, dest, 53)
 		for range rounds() {
 			want := append(randomRules(random), rule(t, "7 "+dest+" tcp 80"), stays)
@@ -291,7 +291,7 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 			open("traffic", short, short6).Sync(t.Context(), want)
 		}
 		f := k.open("traffic")
-		mustSync(t, f, []Rule{stays})
+		mustSync(t, f, []lvs.MarkRule{stays})
 		sent := end()
 		seen := k.countedAll(t, match, sent)
 		t.Logf("%s: %d packets sent, by mark %v", dest, sent, seen)
@@ -306,7 +306,7 @@ func changesUnderTraffic(t *testing.T, k *kernel) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := linesOf([]Rule{stays}, half.ipv6)
+		lines := linesOf([]lvs.MarkRule{stays}, half.ipv6)
 		if now := readState(table, half.prefix); len(now.changes(half.prefix, lines)) > 0 {
 			t.Errorf("left: %v", table)
 		}
@@ -320,7 +320,7 @@ func killsUnderTraffic(t *testing.T, k *kernel) {
 	}
 	random := rand.New(rand.NewPCG(5, 5))
 	const dest, match = "192.0.2.10", "-d 192.0.2.10"
-	stays := []Rule{rule(t, "8 "+dest+" udp 53")}
+	stays := []lvs.MarkRule{rule(t, "8 "+dest+" udp 53")}
 	mustSync(t, k.open(exchanger), stays)
 	k.count(t, match+" -p udp --dport 53", 0, 7, 8) // without the system's packets
 	end := stream(t, dest, 53)
@@ -399,11 +399,11 @@ func exchange(program string) {
 	k := kernel{ipv4: program}
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	f := open(exchanger, &xtables{program: k.ipv4}, newFake())
-	stays := Rule{Mark: 8, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: "udp",
+	stays := lvs.MarkRule{Mark: 8, Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.10/32"), Protocol: "udp",
 		Ports: []lvs.Ports{{First: 53, Last: 53}}}}
 	fmt.Println("begins")
 	for {
-		others := Rule{Mark: 7, Packets: lvs.Packets{Dest: stays.Dest, Protocol: "tcp",
+		others := lvs.MarkRule{Mark: 7, Packets: lvs.Packets{Dest: stays.Dest, Protocol: "tcp",
 			Ports: []lvs.Ports{{First: uint16(random.IntN(9999)), Last: 9999}}}}
 		if _, err := f.Sync(context.Background(), append(randomRules(random), others, stays)); err != nil {
 			fmt.Println(err)
@@ -586,8 +586,8 @@ func native(t *testing.T) {
 
 func realErrors(t *testing.T, k *kernel) {
 	x := &xtables{program: k.ipv4}
-	r := Rule{Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.1/32"), Protocol: "all"}, Mark: 8}
-	err := x.run(t.Context(), command{option: appendRule, chain: "NOWHERE", rule: r.line()})
+	r := lvs.MarkRule{Packets: lvs.Packets{Dest: netip.MustParsePrefix("192.0.2.1/32"), Protocol: "all"}, Mark: 8}
+	err := x.run(t.Context(), command{option: appendRule, chain: "NOWHERE", rule: lineOf(r)})
 	if err == nil ||
 		!strings.HasPrefix(err.Error(), k.ipv4+" -t mangle -A NOWHERE -d 192.0.2.1/32 -j MARK --set-mark 8: ") {
 		t.Errorf("error %v", err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"ldirectord/lvs"
 )
 
 // Firewall keeps the mark rules of one daemon. Its methods are called one after the other.
@@ -30,7 +32,7 @@ func open(name string, ipv4, ipv6 tables) *Firewall {
 // It returns a line for each difference from the last Sync, or, at the first Sync, for remains of an interrupted run.
 // It tries both families independently. If a rule can't be set, nothing of its family changes. Reading takes 2 ms; a
 // change runs iptables for every rule, 1000 of them take 3 to 6 s.
-func (f *Firewall) Sync(ctx context.Context, want []Rule) ([]string, error) {
+func (f *Firewall) Sync(ctx context.Context, want []lvs.MarkRule) ([]string, error) {
 	var (
 		found    []string
 		failures []error

@@ -20,7 +20,7 @@ const daemon = "/etc/ha.d/ldirectord.cf"
 // firewall has its IPv4 rules in f, and IPv6 rules in tables of its own.
 func firewall(f *fakeTables) *Firewall { return open(daemon, f, newFake()) }
 
-func mustSync(t testing.TB, f *Firewall, want []Rule) []string {
+func mustSync(t testing.TB, f *Firewall, want []lvs.MarkRule) []string {
 	t.Helper()
 	found, err := f.Sync(t.Context(), want)
 	if err != nil {
@@ -33,7 +33,7 @@ func TestSyncSetsChangesAndRemoves(t *testing.T) {
 	table := newFake()
 	table.chains[prerouting] = []string{"-i eth1 -j DROP"}
 	f := firewall(table)
-	for _, want := range [][]Rule{
+	for _, want := range [][]lvs.MarkRule{
 		nil,
 		rules(t, "8 192.0.2.10 tcp 80,443"),
 		rules(t, "8 192.0.2.10 tcp 80,443", "9 192.0.2.11 udp 53"),
@@ -58,14 +58,14 @@ func TestSyncSetsChangesAndRemoves(t *testing.T) {
 func TestSyncCostsOneListing(t *testing.T) {
 	table := newFake()
 	f := firewall(table)
-	cost := func(want []Rule) (lists, steps int) {
+	cost := func(want []lvs.MarkRule) (lists, steps int) {
 		lists, steps = table.lists, table.steps
 		mustSync(t, f, want)
 		return table.lists - lists, table.steps - steps
 	}
 	some := rules(t, "8 192.0.2.10 tcp 80")
 	for i, c := range []struct {
-		want         []Rule
+		want         []lvs.MarkRule
 		lists, steps int
 	}{{nil, 1, 0}, {nil, 0, 0}, {some, 2, 3}, {some, 1, 0}, {nil, 2, 3}, {nil, 0, 0}} {
 		if lists, steps := cost(c.want); lists != c.lists || steps != c.steps {
@@ -243,7 +243,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 }
 
 // watch checks the mark of every packet after every step, until the returned function is called.
-func watch(t *testing.T, table *fakeTables, want []Rule) func() {
+func watch(t *testing.T, table *fakeTables, want []lvs.MarkRule) func() {
 	before := map[packet]uint32{}
 	for _, p := range packets() {
 		before[p] = table.mark(p)
@@ -288,10 +288,10 @@ func packets() []packet {
 	return all
 }
 
-func randomRules(random *rand.Rand) []Rule {
-	all := make([]Rule, random.IntN(4))
+func randomRules(random *rand.Rand) []lvs.MarkRule {
+	all := make([]lvs.MarkRule, random.IntN(4))
 	for i := range all {
-		r := Rule{
+		r := lvs.MarkRule{
 			Mark: 1 + random.Uint32N(3),
 			Packets: lvs.Packets{
 				Dest:     netip.MustParsePrefix(someDests[random.IntN(len(someDests))]),
@@ -315,7 +315,7 @@ func TestRandomRulesAndDamage(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 2))
 	table := newFake()
 	f := firewall(table)
-	var before []Rule
+	var before []lvs.MarkRule
 	for range 500 {
 		want := randomRules(random)
 		hurt := random.IntN(2) == 0 && len(before) > 0

@@ -15,9 +15,10 @@ import (
 
 // Section is the configuration of one virtual service. It never changes: a reload makes a new one.
 type Section struct {
-	Members   []*Member // real servers, in the order of the file
-	Waiting   []uint32  // the weights of servers whose names have no address yet
-	Fallbacks []*Member // fallback servers
+	Members   []*Member      // real servers, in the order of the file
+	Waiting   []uint32       // the weights of servers whose names have no address yet
+	Fallbacks []*Member      // fallback servers
+	Marks     []lvs.MarkRule // that give packets its mark
 	Rule      health.Rule
 	lvs.Policy
 	Observe    lvs.Observe   // what happens to a server whose clients get no answers

@@ -24,6 +24,18 @@ func (p Packets) Catches(to netip.AddrPort, protocol string) bool {
 	return p.Ports == nil || slices.ContainsFunc(p.Ports, isIn)
 }
 
+// MarkRule gives packets a mark. Its family is that of Dest; in a rule that was read, an invalid Dest means every
+// address. It is not validated beyond the parser: iptables refuses what it can't set.
+type MarkRule struct {
+	Mark uint32 // 1 or more
+	Packets
+}
+
+// Equal reports whether two rules give the same packets the same mark.
+func (r MarkRule) Equal(other MarkRule) bool {
+	return r.Mark == other.Mark && r.Packets.Equal(other.Packets)
+}
+
 // Equal reports whether they are written the same.
 func (p Packets) Equal(q Packets) bool {
 	return p.Dest == q.Dest && p.Protocol == q.Protocol && slices.Equal(p.Ports, q.Ports)

@@ -112,6 +112,9 @@ func sectionOf(cfg *parser.Virtual, readd bool) judge.Section {
 		DrainTime: cfg.DrainTime.Duration(), Readd: readd,
 		NoFallback: cfg.CheckType == parser.Off && !cfg.OwnFallback,
 	}
+	for _, m := range cfg.Marking {
+		s.Marks = append(s.Marks, lvs.MarkRule{Mark: cfg.Mark, Packets: m.Packets})
+	}
 	for i := range cfg.Waiting {
 		weight := uint32(cfg.Waiting[i].Weight)
 		if cfg.Waiting[i].Backup {
