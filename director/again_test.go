@@ -33,7 +33,7 @@ func TestASectionIsDecidedWhenItsDecisionSaysSo(t *testing.T) {
 				time.Sleep(time.Second)
 				s.take()
 				s.inside(func(v *virtual) { // as a rule that depends on time does; no event follows
-					v.again = time.Now().Add(3 * time.Second)
+					v.wakeAt(time.Now().Add(3 * time.Second))
 					v.servers[0].Ordered(judge.Order{Kind: judge.Weigh, Weight: 3})
 				})
 				client.silent.Store(row.silent)

@@ -119,6 +119,7 @@ func (e *examiner) gather(v *virtual, by *judgement) {
 				continue
 			}
 			other.Gather(by.Began)
+			other.look()
 			for x := range checked(other) {
 				e.hurry(x.j.check)
 			}

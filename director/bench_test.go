@@ -116,6 +116,7 @@ func BenchmarkWake50k(b *testing.B) {
 	d := New(Deps{Table: ipvsctl.NewMemory(nil)})
 	d.virtuals, d.global, d.tell.global = virtualsOf(p), &p.Config.Global, &p.Config.Global
 	d.ours = d.virtuals
+	d.agenda.enter(d.virtuals, nil)
 	for _, v := range d.virtuals {
 		for _, s := range v.servers {
 			s.AssumeAll(health.Assume(health.Up))
@@ -130,7 +131,7 @@ func BenchmarkWake50k(b *testing.B) {
 	}
 }
 
-// alone is a configuration of so many virtual services, each with a server of its own.
+// alone is a configuration of n virtual services, each with a server of its own.
 func alone(n int) string {
 	var text strings.Builder
 	for i := range n {

@@ -344,8 +344,8 @@ func (d *Director) marked(r marked) {
 // announce decides again where the addresses belong, after a change.
 func (d *Director) announce() {
 	a, now := d.announcer, time.Now()
-	for _, v := range d.virtuals {
-		if !v.weighed && (v.Config.Announce != "" || v.Config.MinServers.Low.N > 0) {
+	for _, v := range d.agenda.open {
+		if v.isUnweighed() {
 			v.Weigh()
 			v.weighed, a.stale = true, true
 		}
@@ -363,7 +363,7 @@ func (d *Director) announce() {
 // nextLook is the time until the next retry of a failed change, the next decision on an address, or the next look at
 // the clock for the end of an order.
 func (d *Director) nextLook() time.Duration {
-	wait := d.writer.nextRetry(d.ours, slices.DeleteFunc(slices.Clone(d.purges), d.remover.mayNotGo))
+	wait := d.writer.nextRetry(d.agenda.open, slices.DeleteFunc(slices.Clone(d.purges), d.remover.mayNotGo))
 	if next := until(d.ordered.next); next < never {
 		wait = min(wait, next, clockLook)
 	}

@@ -26,6 +26,8 @@ type examiner struct {
 
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file
+	braked    []*virtual       // with brakes
+	moved     []*virtual       // with servers that moved away
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
 	shortages uint64
@@ -69,6 +71,15 @@ type user struct {
 // enter puts the checks of a plan in force.
 func (e *examiner) enter(p *plan.Plan) {
 	e.tasks, e.waiting = p.Tasks, 0
+	e.braked, e.moved = nil, nil
+	for _, v := range e.virtuals {
+		if len(v.Brakes) > 0 {
+			e.braked = append(e.braked, v)
+		}
+		if n := len(v.servers); n > 0 && v.servers[n-1].MovedTo >= 0 {
+			e.moved = append(e.moved, v)
+		}
+	}
 	checks := make(map[*schedule.Task]*check, len(p.Tasks))
 	all := make([]check, len(p.Tasks))
 	for i, t := range p.Tasks {

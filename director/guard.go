@@ -43,9 +43,10 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		v.moves = v.moves || is.Moves()
 		s.steps = s.steps || was.Moves() || is.Moves()
 	}
-	if v.rules, v.again = decision.Others, decision.Again; v.moves {
-		v.again = together(v.again)
+	if v.rules = decision.Others; v.moves {
+		decision.Again = together(decision.Again)
 	}
+	v.wakeAt(decision.Again)
 	leavers := v.Leavers
 	if v.Adopt(decision.State); !slices.Equal(v.Leavers, leavers) {
 		v.depart(v.servers)

@@ -234,6 +234,7 @@ func (x user) among(was *virtual, old *server, asOften bool) *judgement {
 // owned the virtual services that may be in the table.
 func (d *Director) install(p *plan.Plan, virtuals []*virtual, heirs map[*schedule.Task]*schedule.Task, f folder,
 	owned []*virtual) {
+	d.agenda.enter(virtuals, d.virtuals)
 	d.global, d.tls, d.virtuals = &p.Config.Global, p.TLS, virtuals
 	d.tell.global = d.global
 	for _, v := range d.virtuals {

@@ -22,7 +22,7 @@ func (v *virtual) addEarlier(serves func(*plan.Entry) bool) {
 // draintime it drains, which must be passed on before the table changes.
 func (e *examiner) endMoved() (moved bool) {
 	ended, gone := false, func(s *server) bool { return s.Gone }
-	for _, v := range e.virtuals {
+	for _, v := range e.moved {
 		before := v.servers
 		if n := len(before); n == 0 || before[n-1].MovedTo < 0 {
 			continue

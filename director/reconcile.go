@@ -19,15 +19,13 @@ func (w *writer) sync(ctx context.Context, have lvs.Table) {
 	var changes []*change
 	var unknown []*virtual
 	now := time.Now()
-	for _, v := range w.virtuals {
+	taken := w.agenda.take()
+	for _, v := range taken {
 		if v.Gathers() {
 			v.Away = v.addresses.areElsewhere()
 			if v.HasGathered() {
 				v.touch()
 			}
-		}
-		if until(v.again) <= 0 {
-			v.touch()
 		}
 		v.weighed = v.weighed && !v.dirty
 		steps := v.moves && until(v.again) < time.Second // which decides, too
@@ -36,7 +34,7 @@ func (w *writer) sync(ctx context.Context, have lvs.Table) {
 		}
 		v.dirty = v.dirty && v.isOurs() // the daemon that takes it over writes it
 		if v.moves && v.Known && v.dirty && !v.retry.After(now) && w.mayAsk(ctx) {
-			v.again = time.Time{}
+			v.wakeAt(time.Time{})
 			unknown = append(unknown, v) // a weight that moves may not undo a change by hand
 			continue
 		}
@@ -49,6 +47,7 @@ func (w *writer) sync(ctx context.Context, have lvs.Table) {
 			unknown = append(unknown, v)
 		}
 	}
+	w.agenda.giveBack(taken)
 	w.follow(ctx, changes, unknown, have)
 	w.remover.purge(ctx)
 }
@@ -113,10 +112,7 @@ func until(then time.Time) time.Duration {
 // nextRetry is the time until a virtual service is due by time alone, or until the next retry of a failed change; never
 // if there is neither.
 func (w *writer) nextRetry(lists ...[]*virtual) time.Duration {
-	wait := never
-	for _, v := range w.virtuals {
-		wait = min(wait, until(v.again))
-	}
+	wait := w.agenda.wait()
 	for _, list := range lists {
 		for _, v := range list {
 			if v.dirty {

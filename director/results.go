@@ -84,7 +84,7 @@ func (e *examiner) results(updates []schedule.Update) {
 		e.said.follow(u, c, now)
 		e.hurry(c)
 	}
-	for _, v := range e.virtuals {
+	for _, v := range e.braked {
 		for line := range v.Brakes {
 			e.settleBrake(v, line)
 		}
@@ -201,7 +201,7 @@ func (e *examiner) weighed(x user) {
 	}
 	now := e.tell.now()
 	if x.v.moves = true; x.v.again.IsZero() || now.Before(x.v.again) {
-		x.v.again = together(now)
+		x.v.wakeAt(together(now))
 	}
 }
 

@@ -71,7 +71,9 @@ func (d *Director) demote(ctx context.Context) {
 			}
 		}
 		v.Left()
-		v.writing, v.weighed = writing{dirty: v.dirty}, false
+		v.wakeAt(time.Time{})
+		v.writing = writing{dirty: v.dirty}
+		v.unweigh()
 		v.recent, v.held, v.full = nil, nil, false
 		v.told = told{unjudgedAt: v.told.unjudgedAt} // the last calls of its hooks are forgotten
 		v.leftBehind = !v.Config.CleanStop && v.beside == ""

@@ -26,6 +26,7 @@ type virtual struct {
 
 	writing
 	acts
+	post
 
 	leftBehind bool // on standby: cleanstop = no left it in the table
 	weighed    bool // when its strength last changed
@@ -166,6 +167,7 @@ type services struct {
 	virtuals []*virtual // in the order of the file
 	ours     []*virtual // those that this director puts into the table
 	purges   []*virtual // no longer configured, still in the table
+	agenda   agenda
 }
 
 // watchedDrift is the longest interval of drift checks, in seconds, where checkinterval may be long because servers are

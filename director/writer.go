@@ -37,23 +37,13 @@ type writing struct {
 	retry            time.Time     // no retry before this time; zero after a success
 	backoff          time.Duration // how long to wait after the next failure
 	lasts            time.Time     // until then the weights stay as they were decided; zero: longer
-	again            time.Time     // when it is due by time alone; zero: never
+	again            time.Time     // when it is due by time alone, see wakeAt; zero: never
 	refused          string        // why the table refused the last change; "" after a success
 	dirty            bool          // it is due, see touch
 	placed           bool          // the table has it, as far as known
 	moves            bool          // the weight of a server changes
 	settingsRejected bool          // the table refuses only the settings
 }
-
-// sooner has it decided again by then.
-func (n *writing) sooner(at time.Time) {
-	if n.again.IsZero() || at.Before(n.again) {
-		n.again = at
-	}
-}
-
-// touch makes a virtual service due: the writer decides it next and updates the table.
-func (n *writing) touch() { n.dirty = true }
 
 // follow updates the table. It reads the table first for virtual services whose entries are unknown. Have, if not nil,
 // is the table as it was just read.
@@ -128,7 +118,8 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 func (w *writer) conclude(ctx context.Context, c *change) {
 	v, err := c.v, cmp.Or(c.Err, c.Refused)
 	if c.Err == nil {
-		v.placed, v.weighed = true, false
+		v.placed = true
+		v.unweigh()
 		v.Wrote(c.Want.Dests)
 		w.tell.fallback(v)
 		w.wrote(v)

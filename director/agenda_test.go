@@ -1,0 +1,123 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ldirectord/parser"
+	"ldirectord/plan"
+)
+
+// offAgenda are the virtual services that are due, now or at a time, while no wake-up would look at them.
+func (a *agenda) offAgenda(virtuals []*virtual) (wrong []string) {
+	for _, v := range virtuals {
+		isOpen := slices.Contains(a.open, v)
+		isTimed := v.slot > 0 && a.timed[v.slot-1] == v
+		due := v.dirty || v.Gathers() || v.Obeys || v.isUnweighed()
+		if due && !isOpen || isOpen != v.isOpen || isTimed == v.again.IsZero() {
+			wrong = append(wrong, fmt.Sprintf("%s: due %t, at %v; open %t, in the heap at %d", v.Config.ID, due, v.again, isOpen, v.slot))
+		}
+	}
+	return wrong
+}
+
+// onAgenda checks the agenda, if the director is waiting.
+func (c *chaos) onAgenda() {
+	synctest.Wait()
+	d := c.director
+	if d == nil {
+		return
+	}
+	select {
+	case d.orders <- func(context.Context) {
+		for _, wrong := range d.agenda.offAgenda(d.virtuals) {
+			c.complain("off the agenda: %s", wrong)
+		}
+	}:
+	default:
+	}
+}
+
+// Whatever is touched, gets a time or loses it: a wake-up looks at what is due, in the order of the file, and at nothing
+// else. What stays due is looked at again.
+func TestTheAgendaHasWhatIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(1, 2))
+		var all []*virtual
+		for i := range 40 {
+			cfg := &parser.Virtual{ID: fmt.Sprint(i)}
+			v := &virtual{Service: &plan.Service{Config: cfg}}
+			v.Case.Section = &v.Service.Section
+			all = append(all, v)
+		}
+		var a agenda
+		a.enter(all, nil)
+		if got := a.take(); !slices.Equal(got, all) {
+			t.Fatalf("at first %d of %d", len(got), len(all))
+		} else {
+			a.giveBack(got)
+		}
+		looked := 0
+		for range 2000 {
+			for range random.IntN(4) {
+				v := all[random.IntN(len(all))]
+				switch random.IntN(5) {
+				case 0:
+					v.touch()
+				case 1:
+					v.wakeAt(time.Now().Add(time.Duration(random.IntN(5)) * time.Second))
+				case 2:
+					v.wakeAt(time.Time{})
+				case 3:
+					v.sooner(time.Now().Add(time.Second))
+				case 4:
+					v.look()
+				}
+			}
+			var want []*virtual
+			soonest := never
+			for _, v := range all {
+				if v.isOpen || until(v.again) <= 0 {
+					want = append(want, v)
+				}
+				soonest = min(soonest, until(v.again))
+			}
+			if a.wait() != soonest {
+				t.Fatalf("due in %v, want %v", a.wait(), soonest)
+			}
+			got := a.take()
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d are looked at, want %d", len(got), len(want))
+			}
+			looked += len(got)
+			for _, v := range got {
+				if v.dirty && random.IntN(3) > 0 { // it is decided and written
+					v.dirty = false
+				}
+				if until(v.again) <= 0 {
+					v.wakeAt(time.Time{})
+				}
+			}
+			a.giveBack(got)
+			if wrong := a.offAgenda(all); wrong != nil {
+				t.Fatal(wrong)
+			}
+			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
+		}
+		if looked == 0 || looked > 2000*len(all)/4 {
+			t.Errorf("%d looks", looked)
+		}
+		former := all[0]
+		a.enter(all[1:], all)
+		former.touch()
+		former.wakeAt(time.Now())
+		if slices.Contains(a.take(), former) {
+			t.Error("one that left the file is looked at")
+		}
+	})
+}
