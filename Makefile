@@ -219,7 +219,7 @@ long-onfail: ldirectord
 
 # Random trouble for the director, from many seeds: time is faked. One processor; long-chaos takes all.
 all-chaos:
-	CHAOS_SEEDS=300 GOMAXPROCS=1 nice -n 19 $(GO) test -count=1 -run '^TestChaos$$' ./director
+	CHAOS_SEEDS=300 GOMAXPROCS=1 nice -n 19 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
 
 long-chaos:
 	CHAOS_SEEDS=1000 $(GO) test -count=1 -timeout 30m -run '^TestChaos$$' ./director
