@@ -1,7 +1,6 @@
 package director
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -24,23 +23,6 @@ func (a *agenda) offAgenda(virtuals []*virtual) (wrong []string) {
 		}
 	}
 	return wrong
-}
-
-// onAgenda checks the agenda, if the director is waiting.
-func (c *chaos) onAgenda() {
-	synctest.Wait()
-	d := c.director
-	if d == nil {
-		return
-	}
-	select {
-	case d.orders <- func(context.Context) {
-		for _, wrong := range d.agenda.offAgenda(d.virtuals) {
-			c.complain("off the agenda: %s", wrong)
-		}
-	}:
-	default:
-	}
 }
 
 // Whatever is touched, gets a time or loses it: a wake-up looks at what is due, in the order of the file, and at nothing

@@ -112,7 +112,6 @@ func (c *chaos) play() {
 				break
 			}
 			c.event()
-			c.onAgenda()
 		}
 		c.fix()
 		if c.rand.IntN(3) == 0 { // a reload restores what was changed by hand without repair

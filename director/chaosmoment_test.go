@@ -22,13 +22,16 @@ import (
 // believed is what the daemon knows of its virtual services.
 type believed map[lvs.Key]*judge.Case
 
-// beliefs returns what the daemon knows, while it does nothing.
+// beliefs returns what the daemon knows, while it does nothing. Nothing due is off its agenda.
 func (c *chaos) beliefs() believed {
 	all := believed{}
 	d := c.director
 	err := d.orders.submit(c.t.Context(), func(_ context.Context, done chan<- struct{}) {
 		for _, v := range d.virtuals {
 			all[v.Key()] = &judge.Case{Section: v.Case.Section, State: v.Clone()}
+		}
+		for _, wrong := range d.agenda.offAgenda(d.virtuals) {
+			c.complain("off the agenda: %s", wrong)
 		}
 		close(done)
 	})
