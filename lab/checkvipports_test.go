@@ -151,14 +151,15 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		t.Helper()
 		time.Sleep(lasts)
 		var out, in []string
-		of := func(line string) (all string) { // what the log has of its server
+		of := func(line string) (all string) { // what the log and the history have of its server
 			server := strings.Fields(line[strings.Index(line, "server: "):])[1]
 			for _, other := range strings.Split(l.logText(), "\n") {
 				if strings.Contains(other, " "+server+" ") {
 					all += other + "\n"
 				}
 			}
-			return all
+			why, _ := l.command(path, "why", server).CombinedOutput()
+			return all + string(why)
 		}
 		said := l.logText()[before:]
 		others, _ := os.ReadFile(filepath.Join(l.dir, "other.cf.log"))
