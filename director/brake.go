@@ -1,7 +1,9 @@
 package director
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"ldirectord/checker"
@@ -32,11 +34,26 @@ func (e *examiner) brake(x user) bool {
 	if idle {
 		e.tell.found(history.Braked, &x.j.check.last, x)
 	}
+	if len(x.v.Brakes) > 0 && x.v.Brakes[x.j.Line].Due {
+		e.braked = append(e.braked, x.v)
+	}
 	return kept
 }
 
-// settleBrake evaluates all results of a wake-up together. It judges the failures that the servers cause, and holds
-// those that this machine causes. If the results don't show which, it has other servers checked.
+// settleBrakes evaluates all results of a wake-up together, of the virtual services that need it, in the order of the
+// file.
+func (e *examiner) settleBrakes() {
+	slices.SortFunc(e.braked, func(a, b *virtual) int { return cmp.Compare(a.nth, b.nth) })
+	for _, v := range slices.Compact(e.braked) {
+		for line := range v.Brakes {
+			e.settleBrake(v, line)
+		}
+	}
+	e.braked = nil
+}
+
+// settleBrake judges the failures that the servers cause, and holds those that this machine causes. If the results don't
+// show which, it has other servers checked.
 func (e *examiner) settleBrake(v *virtual, line int) {
 	cfg := v.Config
 	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()

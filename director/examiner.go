@@ -26,7 +26,7 @@ type examiner struct {
 
 	checks    map[*schedule.Task]*check
 	tasks     []*schedule.Task // of the plan, in the order of the file
-	braked    []*virtual       // with brakes
+	braked    []*virtual       // to be settled
 	moved     []*virtual       // with servers that moved away
 	held      bool             // some checks wait for a route
 	waiting   int              // checks without a result yet
@@ -71,11 +71,8 @@ type user struct {
 // enter puts the checks of a plan in force.
 func (e *examiner) enter(p *plan.Plan) {
 	e.tasks, e.waiting = p.Tasks, 0
-	e.braked, e.moved = nil, nil
+	e.moved = nil
 	for _, v := range e.virtuals {
-		if len(v.Brakes) > 0 {
-			e.braked = append(e.braked, v)
-		}
 		if n := len(v.servers); n > 0 && v.servers[n-1].MovedTo >= 0 {
 			e.moved = append(e.moved, v)
 		}

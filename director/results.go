@@ -84,11 +84,7 @@ func (e *examiner) results(updates []schedule.Update) {
 		e.said.follow(u, c, now)
 		e.hurry(c)
 	}
-	for _, v := range e.braked {
-		for line := range v.Brakes {
-			e.settleBrake(v, line)
-		}
-	}
+	e.settleBrakes()
 }
 
 // silent handles the end of checks that a reload replaced on their way. As many without an answer as failures make a
