@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 )
 
@@ -48,7 +49,7 @@ func TestAliveIsToldWhileTheTableIsSlowButNotWhenTheLoopIsStuck(t *testing.T) {
 		least, most time.Duration
 	}{
 		"quick":  {func(context.Context) {}, 5 * time.Second, 5 * time.Second},
-		"no end": {func(ctx context.Context) { <-ctx.Done() }, tableTimeout, tableTimeout},
+		"no end": {func(ctx context.Context) { <-ctx.Done() }, judge.TableTimeout, judge.TableTimeout},
 		"stuck":  {func(context.Context) { time.Sleep(time.Hour) }, time.Hour, 2 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,7 +42,7 @@ func (w *writer) carryOut(ctx context.Context, changes []*change) {
 		}
 	}
 	for _, c := range changes {
-		c.v.written, c.v.settingsRejected = c.Written, c.Refused != nil
+		c.v.written, c.v.retry.SettingsOnly = c.Written, c.Refused != nil
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/judge"
 	"ldirectord/lvs"
 )
 
@@ -176,7 +177,7 @@ func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 			t.Errorf("the log has\n%s", said)
 		}
 		table.silent.Store(false)
-		time.Sleep(tableTimeout + maxPause)
+		time.Sleep(judge.TableTimeout + judge.MaxPause)
 		have, _ := table.Memory.Read(t.Context())
 		for key, v := range have {
 			if _, in := v.Dests.At(servers[1]); in {

@@ -52,8 +52,8 @@ func (e *examiner) settleBrakes() {
 	e.braked = nil
 }
 
-// settleBrake judges the failures that the servers cause, and holds those that this machine causes. If the results don't
-// show which, it has other servers checked.
+// settleBrake judges the failures that the servers cause, and holds those that this machine causes. If the results
+// don't show which, it has other servers checked.
 func (e *examiner) settleBrake(v *virtual, line int) {
 	cfg := v.Config
 	patience := cfg.CheckInterval.Duration() + 2*max(cfg.CheckTimeout, cfg.NegotiateTimeout).Duration()

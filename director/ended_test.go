@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 )
 
@@ -96,7 +97,7 @@ virtual = 10.1.0.2:80
 				go func() {
 					ended <- New(Deps{Table: hangingTable{s.table.Memory}, Marks: hangingMarks{}, Tell: s.receivers()}).Run(ctx, s.plan("one"))
 				}()
-				time.Sleep(2*tableTimeout + marksTimeout + time.Second) // all requests hang again
+				time.Sleep(2*judge.TableTimeout + marksTimeout + time.Second) // all requests hang again
 				begun := time.Now()
 				end(cause)
 				if err := <-ended; err != nil {

@@ -160,7 +160,7 @@ func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
 
 // inherit copies the state of a virtual service without overrides, which end at a reload.
 func (v *virtual) inherit(was *virtual) {
-	v.acts, v.placed, v.backoff = was.acts, was.placed, was.backoff
+	v.acts, v.placed, v.retry = was.acts, was.placed, was.retry.Renewed()
 	v.leftBehind = was.leftBehind && !v.Config.CleanStop
 	before, now := make(map[netip.AddrPort]*server, len(was.servers)), v.entries()
 	for _, s := range was.servers {
@@ -257,9 +257,10 @@ func (d *Director) install(p *plan.Plan, virtuals []*virtual, heirs map[*schedul
 // cleanup removes, at a stop, the virtual services that have cleanstop.
 func (d *Director) cleanup(ctx context.Context) {
 	d.tell.status = lvs.StatusStopping
-	d.writer.until, d.writer.timeout = time.Time{}, 0
+	d.writer.silence = judge.Silence{}
 	for _, v := range d.purges {
-		v.retry, v.Marks = time.Time{}, nil
+		v.retry.AtOnce()
+		v.Marks = nil
 	}
 	allow(ctx, d.demotion, demotionTimeout)
 	d.claimant.assign(d.ours, d.purges) // find out which daemon waits now

@@ -33,14 +33,14 @@ func (w *writer) sync(ctx context.Context, have lvs.Table) {
 			continue
 		}
 		v.dirty = v.dirty && v.isOurs() // the daemon that takes it over writes it
-		if v.moves && v.Known && v.dirty && !v.retry.After(now) && w.mayAsk(ctx) {
+		if v.moves && v.Known && v.dirty && !v.retry.Waits(false, now) && w.mayAsk(ctx) {
 			v.wakeAt(time.Time{})
 			unknown = append(unknown, v) // a weight that moves may not undo a change by hand
 			continue
 		}
 		decision := w.decide(ctx, v)
 		switch {
-		case !v.dirty || v.retry.After(now) && !hasPendingTransition(v) || !w.mayAsk(ctx):
+		case !v.dirty || v.retry.Waits(v.hasTurned(), now) || !w.mayAsk(ctx):
 		case v.Known:
 			changes = append(changes, w.newChange(v, v.last(), decision))
 		default:
@@ -52,24 +52,16 @@ func (w *writer) sync(ctx context.Context, have lvs.Table) {
 	w.remover.purge(ctx)
 }
 
-// hasPendingTransition reports whether a server changed its state while only the settings wait for a retry.
-func hasPendingTransition(v *virtual) bool {
-	return v.settingsRejected && slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
+// hasTurned reports whether a server changed its state since the last write.
+func (v *virtual) hasTurned() bool {
+	return slices.ContainsFunc(v.servers, func(s *server) bool { return s.Turned })
 }
-
-// firstRetry is the wait after a failed change. It doubles up to the checkinterval, or minLastRetry.
-const (
-	firstRetry   = 100 * time.Millisecond
-	minLastRetry = time.Second
-)
 
 // succeeded ends a failure that failed has reported.
 func (w *writer) succeeded(v *virtual) {
-	if v.backoff == 0 {
-		return
+	if v.retry.Succeeded() {
+		w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
 	}
-	v.backoff, v.retry, v.refused = 0, time.Time{}, ""
-	w.tell.say(v, nil, notify.TableRecovered, "Table changes succeed again: "+v.called(), "")
 }
 
 // failed reports that a change failed and sets the time of the next try. It reports once until a change succeeds or the
@@ -81,10 +73,10 @@ func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	if !v.settingsRejected {
+	if !v.retry.SettingsOnly {
 		v.Lost() // some of the changes may have been made: the next difference is not an external change
 	}
-	if v.refused == "" {
+	if v.retry.Refusal == "" {
 		unanswered := errors.Is(err, context.DeadlineExceeded)
 		if unanswered && w.told {
 			return
@@ -93,9 +85,7 @@ func (w *writer) failed(ctx context.Context, v *virtual, err error) {
 		w.tell.say(v, nil, notify.TableError,
 			fmt.Sprintf("Table change failed: %s: %v", v.called(), err), err.Error())
 	}
-	v.refused = err.Error()
-	v.backoff = min(max(v.backoff*2, firstRetry), max(v.Config.CheckInterval.Duration(), minLastRetry))
-	v.retry = time.Now().Add(v.backoff)
+	v.retry.Failed(err.Error(), v.Config.CheckInterval.Duration(), time.Now())
 }
 
 // never is longer than any wait.
@@ -116,7 +106,7 @@ func (w *writer) nextRetry(lists ...[]*virtual) time.Duration {
 	for _, list := range lists {
 		for _, v := range list {
 			if v.dirty {
-				wait = min(wait, max(time.Until(v.retry), time.Until(w.until)))
+				wait = min(wait, max(time.Until(v.retry.Until()), time.Until(w.silence.Until())))
 			}
 		}
 	}

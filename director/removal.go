@@ -71,7 +71,7 @@ func (r *remover) purge(ctx context.Context) {
 	}
 	now, before := time.Now(), len(r.purges)
 	r.purges = slices.DeleteFunc(r.purges, func(v *virtual) bool {
-		if r.mayNotGo(v) || v.retry.After(now) || !r.writer.mayAsk(ctx) {
+		if r.mayNotGo(v) || v.retry.Waits(false, now) || !r.writer.mayAsk(ctx) {
 			return false
 		}
 		if r.leaves(v) {

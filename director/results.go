@@ -176,7 +176,7 @@ func (e *examiner) judge(x user, r *checker.Result) {
 	}
 	if turned {
 		v.touch()
-		v.retry = time.Time{} // this server does not wait for a change that was refused
+		v.retry.AtOnce() // this server does not wait for a change that was refused
 		e.tell.turned(x, was, by)
 		if s.Verdict() == health.Up {
 			for y := range v.checks(s) { // those that passed before

@@ -90,7 +90,7 @@ func describeAll(virtuals []*virtual) []view.Virtual {
 			ID: v.Config.ID, Name: v.Name(), Title: v.Config.ServiceName, Key: v.Key(),
 			Scheduler: v.Settings.Scheduler, Refuses: v.Config.RefusesClientsOfTheDown(),
 			Fallback: describeFallback(v, a),
-			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.refused, Added: added(&v.Case),
+			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.retry.Refusal, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: describeLeavers(v),
 			Guard: view.Guard{Keeps: v.Quota(), Held: len(v.held), Obeys: v.Obeys, Rests: v.Recovered(),

@@ -60,7 +60,7 @@ func (d *Director) demote(ctx context.Context) {
 	d.tell.status = lvs.StatusStopping
 	d.tell.line(notify.StandingBy, standsBy)
 	named, announced := map[string]bool{}, d.announcer.byKey()
-	d.writer.until = time.Time{}
+	d.writer.silence.AtOnce()
 	d.claimant.assign(d.ours, d.purges) // which daemon waits now
 	for _, v := range d.ours {
 		if err := d.writer.leave(ctx, v, named); err != nil {

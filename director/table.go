@@ -1,33 +1,23 @@
 package director
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/view"
 )
 
-// Limits on what the director waits for. Its goroutine waits only for the table.
-const (
-	tableTimeout = 15 * time.Second // the longest wait for one answer
-	// the wait for a table that did not answer last time; doubles up to tableTimeout
-	firstTimeout = time.Second
-	maxPause     = 5 * time.Second // the pause between two requests to such a table
-)
-
-// table sends the director's requests to IPVS. The director's goroutine waits for every answer. After a request without
-// an answer it therefore sends none for as long as it just waited: meanwhile it handles results, orders and questions.
-// A refusal is an answer.
+// table sends the director's requests to IPVS. The director's goroutine waits for every answer. While the table does
+// not answer, it handles results, orders and questions.
 type table struct {
 	client  ipvsctl.Client
-	alive   func()        // called after each request
-	until   time.Time     // no request before this time
-	timeout time.Duration // the time limit of the next request; zero: tableTimeout
-	told    bool          // the missing answer was reported
+	alive   func() // called after each request
+	silence judge.Silence
+	told    bool // the missing answer was reported
 	asked   view.Operations
 }
 
@@ -35,27 +25,22 @@ type table struct {
 var errSilent = errors.New("the table does not answer")
 
 // silent reports whether the table gets no request now, because it did not answer a moment ago.
-func (t *table) silent() bool { return !t.until.IsZero() && time.Now().Before(t.until) }
+func (t *table) silent() bool { return t.silence.Holds(time.Now()) }
 
 // mayAsk reports whether the table may get a request now.
 func (t *table) mayAsk(ctx context.Context) bool { return !t.silent() && ctx.Err() == nil }
 
 // limit bounds the wait for one request. Ended takes the request's error, and notes whether the table answers.
 func (t *table) limit(ctx context.Context) (limited context.Context, ended func(error)) {
-	timeout := cmp.Or(t.timeout, tableTimeout)
-	limited, cancel := context.WithTimeout(ctx, timeout)
+	limited, cancel := context.WithTimeout(ctx, t.silence.Limit())
 	return limited, func(err error) {
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 		case errors.Is(err, context.DeadlineExceeded):
-			next := firstTimeout
-			if t.timeout > 0 {
-				next = min(2*timeout, tableTimeout)
-			}
-			t.until, t.timeout = time.Now().Add(min(timeout, maxPause)), next
+			t.silence.Unanswered(time.Now())
 		default:
-			t.until, t.timeout, t.told = time.Time{}, 0, false
+			t.silence, t.told = judge.Silence{}, false
 		}
 		t.alive()
 	}

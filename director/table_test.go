@@ -14,8 +14,8 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/ipvsctl"
+	"ldirectord/judge"
 	"ldirectord/lvs"
-	"ldirectord/parser"
 )
 
 // mute is a table that can stop answering. It counts the requests from then on.
@@ -53,36 +53,6 @@ func (m *mute) Do(ctx context.Context, ops ...lvs.Op) []error {
 		return slices.Repeat([]error{err}, len(ops))
 	}
 	return m.recorder.Do(ctx, ops...)
-}
-
-// After the first request that a table does not answer, the waits and pauses are short. They grow to those of the first
-// request.
-func TestHowLongATableIsWaitedForAndLeftAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client := &mute{recorder: newScenario(t).table}
-		tab := table{client: client, alive: func() {}}
-		client.silent.Store(true)
-		for i, want := range []struct{ waited, pause time.Duration }{
-			{15 * time.Second, 5 * time.Second}, {time.Second, time.Second}, {2 * time.Second, 2 * time.Second},
-			{4 * time.Second, 4 * time.Second}, {8 * time.Second, 5 * time.Second}, {15 * time.Second, 5 * time.Second},
-		} {
-			begin := time.Now()
-			if _, err := tab.read(t.Context()); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != want.waited {
-				t.Errorf("request %d: %v after %v, want %v", i, err, time.Since(begin), want.waited)
-			}
-			time.Sleep(want.pause - 1)
-			if !tab.silent() {
-				t.Errorf("request %d: the pause ends before %v", i, want.pause)
-			}
-			if time.Sleep(time.Nanosecond); tab.silent() {
-				t.Errorf("request %d: the pause does not end after %v", i, want.pause)
-			}
-		}
-		client.silent.Store(false)
-		if _, err := tab.read(t.Context()); err != nil || tab.silent() || tab.timeout != 0 {
-			t.Errorf("after an answer: %v, %v", err, tab.timeout)
-		}
-	})
 }
 
 // hundred runs a director over a hundred virtual services, with a table that can stop answering.
@@ -132,7 +102,7 @@ func TestATableThatDoesNotAnswerDelaysNothingForLong(t *testing.T) {
 			answers++
 			time.Sleep(100 * time.Millisecond)
 		}
-		if longest > tableTimeout || answers < 500 {
+		if longest > judge.TableTimeout || answers < 500 {
 			t.Errorf("a snapshot took up to %v, and %d were made in ten minutes", longest, answers)
 		}
 		if n := table.asked.Load(); n > 100 {
@@ -153,7 +123,7 @@ func TestATableThatDoesNotAnswerDelaysNothingForLong(t *testing.T) {
 		for snapshotOf(t, s.director).Virtuals[99].Written == false {
 			time.Sleep(100 * time.Millisecond)
 		}
-		if took := time.Since(healed); took > tableTimeout+maxPause {
+		if took := time.Since(healed); took > judge.TableTimeout+judge.MaxPause {
 			t.Errorf("the table follows again after %v", took)
 		}
 		have, err := table.Memory.Read(t.Context())
@@ -176,11 +146,11 @@ func TestATableThatDoesNotAnswerHoldsUpNoStop(t *testing.T) {
 		if err := s.director.SetStandby(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took > tableTimeout+time.Second {
+		if took := time.Since(began); took > judge.TableTimeout+time.Second {
 			t.Errorf("the demotion took %v", took)
 		}
 		table.silent.Store(false)
-		time.Sleep(tableTimeout + maxPause)
+		time.Sleep(judge.TableTimeout + judge.MaxPause)
 		if have, _ := table.Memory.Read(t.Context()); len(have) != 0 {
 			t.Errorf("%d virtual services are left after the demotion", len(have))
 		}
@@ -325,19 +295,4 @@ func TestAWarningOfACheckIsToldOnce(t *testing.T) {
 		s.stop(nil)
 		time.Sleep(time.Second) // checks in flight end
 	})
-}
-
-func TestTheWaitForAnotherTryDoublesUpToTheInterval(t *testing.T) {
-	for interval, want := range map[parser.Seconds]time.Duration{0.1: time.Second, 5: 5 * time.Second} {
-		d := New(Deps{})
-		v := virtualOf(&parser.Virtual{Settings: parser.Settings{CheckInterval: interval}})
-		for i := range 10 {
-			if d.writer.failed(t.Context(), v, errors.New("refused")); i == 0 && v.backoff != firstRetry {
-				t.Errorf("interval %v: the first wait is %v", interval, v.backoff)
-			}
-		}
-		if v.backoff != want {
-			t.Errorf("interval %v: the last wait is %v, want %v", interval, v.backoff, want)
-		}
-	}
 }

@@ -45,7 +45,8 @@ func TestWhatAServerCarriesIsKeptWhileTheTableIsSilent(t *testing.T) {
 	v := virtualOf(&parser.Virtual{}, server)
 	v.Wrote(lvs.Dests{{Addr: someAddr, Forward: lvs.Masq, Weight: 1}})
 	server.Counted(1)
-	w := writer{table: table{until: time.Now().Add(time.Hour)}}
+	w := writer{}
+	w.silence.Unanswered(time.Now())
 	if w.countRerouted(t.Context(), v); !server.Connected {
 		t.Error("the server has lost its connections")
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ldirectord/checker/health"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/notify/monitorfile"
@@ -33,16 +34,13 @@ type writer struct {
 
 // writing is the writer's notes on a virtual service.
 type writing struct {
-	written          lvs.Settings  // as last written to the table, while Known
-	retry            time.Time     // no retry before this time; zero after a success
-	backoff          time.Duration // how long to wait after the next failure
-	lasts            time.Time     // until then the weights stay as they were decided; zero: longer
-	again            time.Time     // when it is due by time alone, see wakeAt; zero: never
-	refused          string        // why the table refused the last change; "" after a success
-	dirty            bool          // it is due, see touch
-	placed           bool          // the table has it, as far as known
-	moves            bool          // the weight of a server changes
-	settingsRejected bool          // the table refuses only the settings
+	retry   judge.Retry
+	written lvs.Settings // as last written to the table, while Known
+	lasts   time.Time    // until then the weights stay as they were decided; zero: longer
+	again   time.Time    // when it is due by time alone, see wakeAt; zero: never
+	dirty   bool         // it is due, see touch
+	placed  bool         // the table has it, as far as known
+	moves   bool         // the weight of a server changes
 }
 
 // follow updates the table. It reads the table first for virtual services whose entries are unknown. Have, if not nil,

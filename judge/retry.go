@@ -1,0 +1,80 @@
+package judge
+
+import (
+	"cmp"
+	"time"
+)
+
+const (
+	firstRetry   = 100 * time.Millisecond // the wait after a failed change; doubles up to the checkinterval
+	minLastRetry = time.Second            // or to this, if that is longer
+
+	// TableTimeout is the longest wait for one answer of the table.
+	TableTimeout = 15 * time.Second
+	firstTimeout = time.Second // that after a request without an answer; doubles up to TableTimeout
+	// MaxPause is the longest pause after a request without an answer.
+	MaxPause = 5 * time.Second
+)
+
+// Retry is when the table gets the changes of one virtual service again, after it refused some.
+type Retry struct {
+	Refusal      string        // why the last change failed; "" after a success
+	SettingsOnly bool          // the table refuses only the settings
+	wait         time.Duration // after the last failure; 0 after a success
+	until        time.Time     // no change before; zero: at once
+}
+
+// Failed notes a failure, and why.
+func (r *Retry) Failed(why string, interval time.Duration, now time.Time) {
+	r.Refusal, r.wait = why, min(max(2*r.wait, firstRetry), max(interval, minLastRetry))
+	r.until = now.Add(r.wait)
+}
+
+// Succeeded notes a success, and reports whether it is the first one after a failure.
+func (r *Retry) Succeeded() (again bool) {
+	again = r.wait > 0
+	*r = Retry{}
+	return again
+}
+
+// Waits reports whether the virtual service gets no change now. A server that turned does not wait for settings.
+func (r *Retry) Waits(turned bool, now time.Time) bool {
+	return r.until.After(now) && !(turned && r.SettingsOnly)
+}
+
+// Until is the time of the next try.
+func (r *Retry) Until() time.Time { return r.until }
+
+// AtOnce has the next change tried without a wait.
+func (r *Retry) AtOnce() { r.until = time.Time{} }
+
+// Renewed is a Retry for another configuration: it is tried at once, and a failure is told again.
+func (r Retry) Renewed() Retry { return Retry{wait: r.wait} }
+
+// Silence is that of a table that does not answer. It gets no request for as long as one just waited, so that something
+// else can be done meanwhile. A refusal is an answer.
+type Silence struct {
+	until time.Time     // no request before
+	limit time.Duration // of the next request; 0: TableTimeout
+}
+
+// Limit is how long the next request may take.
+func (s *Silence) Limit() time.Duration { return cmp.Or(s.limit, TableTimeout) }
+
+// Unanswered notes that a request got no answer within its limit.
+func (s *Silence) Unanswered(now time.Time) {
+	next := firstTimeout
+	if s.limit > 0 {
+		next = min(2*s.limit, TableTimeout)
+	}
+	*s = Silence{now.Add(min(s.Limit(), MaxPause)), next}
+}
+
+// Holds reports whether the table gets no request now.
+func (s *Silence) Holds(now time.Time) bool { return now.Before(s.until) }
+
+// AtOnce has the next request sent without a pause.
+func (s *Silence) AtOnce() { s.until = time.Time{} }
+
+// Until is the time of the next request.
+func (s *Silence) Until() time.Time { return s.until }
