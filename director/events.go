@@ -24,15 +24,22 @@ func (t *teller) op(v *virtual, op lvs.Op, err error) {
 		step = op.Kind == lvs.EditDest && s.steps && !s.Turned && !s.Rerouted
 		s.steps = false
 	}
+	if err != nil {
+		c.Note = err.Error()
+	}
+	past := [...]history.Kind{
+		lvs.AddDest: history.Add, lvs.EditDest: history.Edit, lvs.DelDest: history.Remove,
+	}[op.Kind]
+	if v.isFallback(op, s) {
+		its := c
+		its.s, its.Past = v.fallbackServers()[v.FallbackAt(op.Dest.Addr)], past
+		t.tell(its)
+	}
 	if s != nil && !step {
-		c.Past = [...]history.Kind{
-			lvs.AddDest: history.Add, lvs.EditDest: history.Edit, lvs.DelDest: history.Remove,
-		}[op.Kind]
+		c.Past = past
 	}
 	switch {
-	case step: // only the beginning and the end have a log line
-	case err != nil:
-		c.Note = err.Error()
+	case step, err != nil: // of small steps only the beginning and the end have a log line
 	case op.Kind == lvs.AddService:
 		c.Say(notify.AddedVirtual, "Added virtual server: %s", v.Name())
 	case op.Kind == lvs.EditService:

@@ -16,10 +16,10 @@ func (v *virtual) fallbackServers() []*server { return v.all[len(v.Members):] }
 // entries are the real servers and the fallback servers.
 func (v *virtual) entries() []*server { return slices.Concat(v.servers, v.fallbackServers()) }
 
-// formerly is this fallback server in a former plan; nil: it was not there, or not checked.
+// formerly is this fallback server in a former plan; nil: it was not there, or only one of them is checked.
 func (was *virtual) formerly(s *server) *server {
 	for _, old := range was.fallbackServers() {
-		if old.Dest.Addr == s.Dest.Addr && !old.Unchecked && !s.Unchecked {
+		if old.Dest.Addr == s.Dest.Addr && old.Unchecked == s.Unchecked {
 			return old
 		}
 	}

@@ -59,6 +59,11 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 			v.held = append(v.held, v.all[i])
 		}
 	}
+	for _, s := range v.fallbackServers() {
+		if name := s.StateName(); name != s.Name {
+			s.Name, s.Since = name, now
+		}
+	}
 	for _, s := range v.members() {
 		w.tell.compare(v, s, v.isOurs())
 	}

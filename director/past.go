@@ -8,6 +8,7 @@ import (
 	"ldirectord/checker"
 	"ldirectord/checker/health"
 	"ldirectord/history"
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 	"ldirectord/view"
@@ -115,12 +116,8 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapsho
 		now := d.snapshot()
 		refused = now.Called(&virtual)
 		for i, v := range d.virtuals {
-			list := now.Virtuals[i].Servers
-			for k, s := range v.servers {
-				if lvs.IsNamed(v.Config.ID, virtual) && list[k].IsMeant(real) {
-					list[k].Past, list[k].CheckNames = s.past.Clone(), v.checkNames(s)
-					list[k].Conversations = d.examiner.said.of(v, s)
-				}
+			if lvs.IsNamed(v.Config.ID, virtual) {
+				d.recall(&now.Virtuals[i], v, real)
 			}
 		}
 		now.Only(virtual, real)
@@ -130,6 +127,26 @@ func (d *Director) Why(ctx context.Context, virtual, real string) (*view.Snapsho
 		return nil, err
 	}
 	return found, refused
+}
+
+// recall adds the history of those servers of a virtual service that an operator names.
+func (d *Director) recall(now *view.Virtual, v *virtual, real string) {
+	for k, s := range v.entries() {
+		one := &view.Server{}
+		if s.Fallback {
+			describe(one, v, s, &subject{View: judge.View{Now: d.tell.now()}})
+		} else {
+			one = &now.Servers[k]
+		}
+		if !one.IsMeant(real) {
+			continue
+		}
+		one.Past, one.CheckNames = s.past.Clone(), v.checkNames(s)
+		one.Conversations = d.examiner.said.of(v, s)
+		if s.Fallback {
+			now.Fallback.Asked = one
+		}
+	}
 }
 
 // checkNames are the names of a server's checks, by their numbers in the section.

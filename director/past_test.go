@@ -19,7 +19,12 @@ import (
 // remembered is the history of the servers of a snapshot, one line for each record, ordered by its start.
 func remembered(now *view.Snapshot) (lines []string) {
 	for _, v := range now.Virtuals {
-		for _, s := range v.Servers {
+		servers := v.Servers
+		if f := v.Fallback; f != nil && f.Asked != nil {
+			lines = append(lines, "fallback since "+f.Asked.Since.UTC().Format("15:04:05"))
+			servers = append(slices.Clip(servers), *f.Asked)
+		}
+		for _, s := range servers {
 			lines = append(lines, fmt.Sprintf("%s of %s: %s", s.Real, v.ID, s.State))
 			if s.Parts != "" {
 				lines = append(lines, "  "+s.Parts)

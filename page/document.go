@@ -83,7 +83,7 @@ func (v *view) one() markup {
 // past are the rows of the server's history, the latest first. A server that left the file meanwhile has none.
 func (v *view) past() (rows markup) {
 	for _, c := range v.why.Servers {
-		if c.Virtual != v.about.At.ID || c.Real != v.about.Server.Real {
+		if c.Virtual != v.about.At.ID || c.Real != v.about.Server.Real || c.Fallback {
 			continue
 		}
 		slices.Reverse(c.History)

@@ -29,7 +29,17 @@ func TestWhatIsSaidOfAFallback(t *testing.T) {
 			if !strings.HasPrefix(metric, `ldirectord_fallback_up{virtual="tcp:192.0.2.10:80",real="192.0.2.2`) {
 				metric = ""
 			}
+			_, server, _ := strings.Cut(c.config, "fallback = ")
+			server, _, _ = strings.Cut(server, "\n")
+			place, _, checked := strings.Cut(strings.TrimSpace(c.row), ";")
+			state := "fallback"
+			if checked {
+				state = map[bool]string{false: "up", true: "down"}[c.remark != ""]
+			}
+			_, its, _ := strings.Cut(got.why, server+" of tcp:192.0.2.10:80: "+state+" since 2000-01-01 ")
 			for what, is := range map[string]bool{
+				"its own why": strings.Contains(its, "\n  fallback: "+place+"\n") && strings.Contains(its, " passed in ") == (state == "up") &&
+					strings.Contains(its, "table: added with weight 1") == strings.HasPrefix(place, "serves") && strings.Contains(its, "due ") == checked,
 				"the row":    strings.Contains(got.text, "fallback                            "+c.row),
 				"the remark": strings.Contains(got.text, "\n  the fallback ") == (c.remark != "") && strings.Contains(got.text, "\n  "+c.remark),
 				"why":        strings.Contains(got.why, "\n  the fallback ") == (c.remark != "") && strings.Contains(got.why, "\n  "+c.remark),

@@ -27,6 +27,7 @@ type Why struct {
 type Case struct {
 	Virtual    string   `json:"virtual"`
 	Title      string   `json:"servicename,omitempty"`
+	Fallback   bool     `json:"fallback,omitempty"` // it is the fallback server
 	Server              // the same fields as in a Report
 	TableError string   `json:"table_error,omitempty"` // why the table refuses the virtual service
 	Guard      Guard    `json:"guard,omitzero"`
@@ -60,18 +61,36 @@ func NewWhy(s *view.Snapshot, started time.Time, carried map[lvs.Backend]Connect
 		v := &s.Virtuals[i]
 		known := newVirtual(v, s.Time, carried)
 		about := known.Remarks()
-		known.Fallback = nil
+		if f := v.Fallback; f != nil && f.Asked == nil {
+			known.Fallback = nil
+		}
 		for k, row := range known.Rows() {
-			c := Case{v.ID, v.Title, *row.Server, known.Error, known.Guard, about, []Entry{}}
-			if k < len(v.Servers) {
+			isFallback := row.Server.State == "fallback"
+			c := Case{v.ID, v.Title, isFallback, *row.Server, known.Error, known.Guard, about, []Entry{}}
+			switch {
+			case k < len(v.Servers):
 				c.History = entries(&v.Servers[k], v.Rule.Of)
-			} else {
+			case isFallback:
+				c.Server = inFull(v.Fallback, row.Server.Note, s.Time)
+				c.History = entries(&c.Server, v.Rule.Of)
+			default:
 				c.Since = w.Time
 			}
 			w.Servers = append(w.Servers, c)
 		}
 	}
 	return w
+}
+
+// inFull is a fallback server with all that is known of it. Place is whether it serves.
+func inFull(f *Fallback, place string, now time.Time) Server {
+	s := f.Asked
+	complete(s, now)
+	if s.Rule = f.Rule; f.State == "" {
+		s.State = "fallback"
+	}
+	s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Text: "fallback: " + place})
+	return *s
 }
 
 // entries are all records of a server.

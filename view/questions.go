@@ -136,6 +136,7 @@ func (now *Snapshot) Only(virtual, real string) {
 		v.Leaving = slices.DeleteFunc(v.Leaving,
 			func(l Leaver) bool { return real != "" && !lvs.IsServer(l.Real, real) })
 	}
-	now.Virtuals = slices.DeleteFunc(now.Virtuals,
-		func(v Virtual) bool { return len(v.Servers)+len(v.Leaving) == 0 })
+	now.Virtuals = slices.DeleteFunc(now.Virtuals, func(v Virtual) bool {
+		return len(v.Servers)+len(v.Leaving) == 0 && (v.Fallback == nil || v.Fallback.Asked == nil)
+	})
 }

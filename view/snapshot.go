@@ -143,6 +143,7 @@ type Fallback struct {
 	Checked    time.Time      `json:"-"`
 	Last       checker.Result `json:"-"`
 	Check      *LastCheck     `json:"last_check,omitempty"`
+	Asked      *Server        `json:"-"` // all that is known of it; only Why fills it in, where it is named
 }
 
 // Server is a real server at one moment.
