@@ -17,12 +17,15 @@ var crash = regexp.MustCompile(`(?m)WARNING: DATA RACE|^\s*panic: |^fatal error:
 // harm is what a failing test must not say: clients got no answer, or the kernel's table was wrong.
 var harm = regexp.MustCompile(`(?i)requests?\b.*\b(failed|lost)|\blost\b|left after stop` +
 	`|client.*\b(answer|got|notices)` +
-	`|\btable (is|was|has|does not have)\b|connections?.*\b(broken|broke)\b`)
+	`|\btable (is|was|has|does not have)\b|connections?.*\b(broken|broke)\b|\b[1-9]\d* failed\b`)
+
+// harmless is the heading of a table of results, and a line that counts nothing.
+var harmless = regexp.MustCompile(`\| requests \||\b0 of \d+ requests\b`)
 
 // isGrave returns the line for which a failure is final, "" without one.
 func isGrave(output string) string {
 	for line := range strings.Lines(output) {
-		if crash.MatchString(line) || harm.MatchString(line) {
+		if crash.MatchString(line) || harm.MatchString(line) && !harmless.MatchString(line) {
 			return strings.TrimSpace(line)
 		}
 	}

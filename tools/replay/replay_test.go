@@ -64,6 +64,9 @@ func TestWhatIsPlayedAgain(t *testing.T) {
 		"TestMain fails":     {source: good + main, says: "not only tests failed"},
 		"it does not build":  {source: unbuilt, says: "not only tests failed"},
 		"a client's request": {source: fails("TestF", "3 of 80 requests failed"), says: "requests failed"},
+		"requests of a row":  {source: fails("TestF", "the link is down: 1 failed, 0 pages"), says: "1 failed"},
+		"none of requests":   {source: good + fails("TestF", "0 of 80 requests failed"), flaky: "x TestF\n"},
+		"a heading":          {source: good + fails("TestF", "| fault | requests | failed |"), flaky: "x TestF\n"},
 		"a wrong table":      {source: fails("TestF", "the table is\\n10.1.0.1:80"), says: "the table is"},
 	} {
 		t.Run(name, func(t *testing.T) {
