@@ -121,7 +121,7 @@ func (r *resolver) globalFallback(f *realLine, ipv6 bool) *GlobalFallback {
 // fallbackServer is a fallback server with its address, nil when it has none.
 func (r *resolver) fallbackServer(at finder, f *realLine, ipv6 bool, port names.PortLookup) *Real {
 	addr, ok := r.hostAddress(at, fallbackHost, f.line, f.hosts[0], ipv6)
-	if !ok || !at.hasNumber(fallbackPort, f.line, f.port, port) {
+	if !at.hasNumber(fallbackPort, f.line, f.port, port) || !ok {
 		return nil
 	}
 	server := f.server

@@ -144,6 +144,8 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 
 		// fallback.go
 		{virtual + real + "\tfallback=192.0.2.9]:80\n", "it is not a host name", ""},
+		{virtual + real + "\tfallback=192.0.2.300:web\n", "out leading zeros\nthe port \"web\" cannot be used", ""},
+		{"fallback=192.0.2.300:65536\n", "out leading zeros\nthe port \"65536\" cannot be used", ""},
 		{virtual + "\tfallback=:80\n", "the address is missing", ""},
 		{virtual + "\tfallback=[192.0.2.9]:80\n", "is not an IPv6 address and has no brackets", ""},
 		{virtual6 + "\tfallback6=2001:db8::9:80\n", "is in brackets before a port", ""},
