@@ -28,7 +28,7 @@ func (a adviser) advise() {
 	a.checkVIP()
 	a.announced()
 	a.fallback()
-	a.checksFallback()
+	a.idle()
 	a.unused()
 }
 
@@ -101,8 +101,38 @@ func (a adviser) commands() {
 		"checkport has no effect with checktype=%s", a.CheckType)
 	a.when(a.has("checkinterval") && !a.global.Fork, "checkinterval", ownInterval,
 		"the section's checkinterval applies; the Perl ldirectord ignores it unless fork=yes")
-	why := a.neverFast()
-	a.when(why != "" && a.has("fastinterval"), "fastinterval", noEffect, "%s", why)
+}
+
+// idle are directives for sections and for all of them, each with the function that returns why it has no effect in a
+// section; "" where it has one, or is off.
+var idle = map[string]func(*Virtual) string{
+	"fastinterval": (*Virtual).neverFast, "fallbackcheck": (*Virtual).neverChecksFallback,
+}
+
+// idle warns of directives of the section without an effect.
+func (a adviser) idle() {
+	for name, why := range idle {
+		text := why(a.Virtual)
+		a.when(text != "" && a.has(name), name, noEffect, "%s", text)
+	}
+}
+
+// idle warns of global directives without an effect in any section that has none of its own.
+func (r *resolver) idle(c *Config) {
+	for name, why := range idle {
+		last := ""
+		for _, v := range c.Virtuals {
+			if v.has(name) {
+				continue
+			}
+			if last = why(v); last == "" {
+				break
+			}
+		}
+		if last != "" {
+			r.useless(name, last)
+		}
+	}
 }
 
 // neverFast returns why the fastinterval of a virtual service has no effect.
@@ -116,19 +146,6 @@ func (v *Virtual) neverFast() string {
 		return "fastinterval has no effect where one result decides; it needs failurecount, risecount or window"
 	}
 	return ""
-}
-
-// neverFast warns of a global fastinterval without any effect.
-func (r *resolver) neverFast(c *Config) {
-	why := ""
-	for _, v := range c.Virtuals {
-		if why = v.neverFast(); why == "" {
-			return
-		}
-	}
-	if why != "" {
-		r.useless("fastinterval", why)
-	}
 }
 
 func (v *Virtual) runsCommand() bool { return v.CheckType == External || v.CheckType == ExternalPerl }

@@ -1,7 +1,6 @@
 package parser
 
 import (
-	"cmp"
 	"net/netip"
 
 	"ldirectord/lvs"
@@ -42,22 +41,11 @@ func (v *Virtual) Fallbacks() (one *Virtual, why string) {
 	return nil, why
 }
 
-func (a adviser) checksFallback() {
-	_, why := a.Fallbacks()
-	a.when(why != "" && a.has("fallbackcheck"), "fallbackcheck", noEffect, "fallbackcheck has no effect: %s", why)
-}
-
-// neverChecksFallback warns of a global fallbackcheck without any effect.
-func (r *resolver) neverChecksFallback(c *Config) {
-	last := ""
-	for _, v := range c.Virtuals {
-		one, why := v.Fallbacks()
-		if one != nil {
-			return
-		}
-		last = cmp.Or(why, last)
+// neverChecksFallback returns why the fallbackcheck of a virtual service has no effect.
+func (v *Virtual) neverChecksFallback() string {
+	_, why := v.Fallbacks()
+	if why != "" {
+		why = "fallbackcheck has no effect: " + why
 	}
-	if last != "" {
-		r.useless("fallbackcheck", "fallbackcheck has no effect: "+last)
-	}
+	return why
 }

@@ -60,4 +60,7 @@ func TestHowAFallbackIsChecked(t *testing.T) {
 	if says(t, both, "fallbackcheck has no effect") {
 		t.Error("a global one that has an effect in one section is warned of")
 	}
+	if !says(t, both+"\tfallbackcheck=section\n", "fallbackcheck has no effect: connect needs TCP") {
+		t.Error("a global one is not warned of where the only section in which it had an effect has its own")
+	}
 }
