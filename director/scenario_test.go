@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -43,7 +44,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	start NAME       start the director; start NAME standby: start it as a standby
 //	standby, serve   the order to become a standby, and to serve
 //	begin-standby    the order to become a standby, without waiting for its results
-//	reload NAME      load another configuration
+//	reload NAME      load another configuration; begin-reload NAME: without waiting for its results
 //	name HOST ADDRESS…  a host name gets an address, and a running director gets it too; a name has none before
 //	lost HOST           the name server no longer knows the name
 //	stop, handover   end the director
@@ -67,6 +68,7 @@ var update = flag.Bool("update", false, "rewrite the scenarios' expectations")
 //	maintain NAME, unmaintain NAME   add or remove a file in MAINTENANCE, the folder of the configuration
 //	break, fix       the table refuses every change, or accepts them again; `break marks`: so do the mark rules;
 //	                 `break devices`: no address can be changed
+//	late DURATION    how long the table takes from now on, for each operation and reading. What it does is done before
 //	carry ADDR:PORT ACTIVE INACTIVE PERSISTENT   the connections of a server from now on
 //	traffic ADDR:PORT CONNECTIONS IN OUT         more new connections of a server, and packets of its clients
 //	crash            end the director as kill -9 does: it records nothing any more
@@ -208,11 +210,19 @@ func (s *scenario) step(words []string, body string) {
 		}
 	case "start":
 		s.start(words[1], len(words) > 2)
-	case "reload":
+	case "reload", "begin-reload":
 		s.running = words[1]
-		if err := s.director.Reload(s.t.Context(), s.waitingPlan(words[1], false)); err != nil {
-			s.t.Error(err)
+		p := s.waitingPlan(words[1], false)
+		reload := func() {
+			if err := s.director.Reload(s.t.Context(), p); err != nil {
+				s.t.Error(err)
+			}
 		}
+		if words[0] == "reload" {
+			reload()
+			break
+		}
+		go reload()
 	case "name":
 		for pair := range slices.Chunk(words[1:], 2) {
 			s.names[pair[0]] = netip.MustParseAddr(pair[1])
@@ -285,6 +295,8 @@ func (s *scenario) step(words []string, body string) {
 			broken = &s.marks.broken
 		}
 		broken.Store(words[0] == "break")
+	case "late":
+		s.table.late.Store(int64(s.duration(words[1])))
 	case "hooks":
 		s.hookTime = s.duration(words[1])
 	case "carry":
@@ -657,18 +669,39 @@ type recorder struct {
 	*ipvsctl.Memory
 	s       *scenario
 	broken  atomic.Bool
+	late    atomic.Int64                    // how long an answer takes, in nanoseconds
 	looks   atomic.Int32                    // how often the connections were read
 	carries map[netip.AddrPort]lvs.Counters // guarded by s.mu
 }
 
+// answer waits until the table answers, or until nobody waits for that any more.
+func (r *recorder) answer(ctx context.Context) error {
+	late := time.Duration(r.late.Load())
+	if late == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(late):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (r *recorder) Services(ctx context.Context, keys ...lvs.Key) (lvs.Table, error) {
 	r.looks.Add(1)
+	if err := r.answer(ctx); err != nil {
+		return nil, err
+	}
 	table, err := r.Memory.Services(ctx, keys...)
 	return r.carry(table), err
 }
 
 // Read returns the connections too, as the kernel does.
 func (r *recorder) Read(ctx context.Context) (lvs.Table, error) {
+	if err := r.answer(ctx); err != nil {
+		return nil, err
+	}
 	table, err := r.Memory.Read(ctx)
 	return r.carry(table), err
 }
@@ -693,7 +726,7 @@ func (r *recorder) Do(ctx context.Context, ops ...lvs.Op) []error {
 			return fmt.Errorf("%s: no answer", op)
 		}
 		r.s.say(op.String())
-		return r.Memory.Do(ctx, op)[0]
+		return cmp.Or(r.Memory.Do(ctx, op)[0], r.answer(ctx))
 	})
 }
 
