@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	firstRetry   = 100 * time.Millisecond // the wait after a failed change; doubles up to the checkinterval
-	minLastRetry = time.Second            // or to this, if that is longer
+	firstRetry   = time.Second / 10 // the wait after a failed change; doubles up to the checkinterval
+	minLastRetry = time.Second      // or to this, if that is longer
 
 	// TableTimeout is the longest wait for one answer of the table.
 	TableTimeout = 15 * time.Second
