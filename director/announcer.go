@@ -145,8 +145,8 @@ func (a *announcer) hosts(one *announcement) []judge.Host {
 	a.known = a.known[:0]
 	marks := a.marks.now()
 	for _, v := range one.virtuals {
-		h := judge.Host{Case: &v.Case, Label: v.label(), Owner: v.owner, Placed: v.placed,
-			Refused: v.retry.Refusal, Servers: v.size(), Stays: !v.Config.CleanStop}
+		h := judge.Host{Case: &v.Case, Label: v.label(), Placed: v.placed, Refused: v.retry.Refusal,
+			Servers: v.size()}
 		h.Marked, h.Known = marks.Serve(v.Marks, &one.Address)
 		a.known = append(a.known, h)
 	}

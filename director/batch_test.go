@@ -138,35 +138,6 @@ func TestARefusedServerHoldsNoOther(t *testing.T) {
 	}
 }
 
-// A backup server that is up stays while the table refuses the server that is back.
-func TestABackupServerStaysForARefusedServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newScenario(t)
-		table := &picky{recorder: s.table}
-		s.client = table
-		s.configs["one"] = "checkinterval = 5\nquiescent = no\nvirtual = 10.1.0.1:80\n" +
-			"\treal = 10.2.0.1:80 masq\n\tbackup = 10.2.0.2:80 masq\n\tchecktype = connect\n"
-		s.start("one", false)
-		time.Sleep(10 * time.Second)
-		s.set(servers[0], "down")
-		time.Sleep(10 * time.Second)
-		table.tell("-a -t 10.1.0.1:80 -r 10.2.0.1:80 -m -w 1")
-		s.set(servers[0], "up")
-		time.Sleep(time.Minute)
-		if said := strings.Join(s.take(), "\n"); !strings.Contains(said, "refused: ") {
-			t.Errorf("nothing was refused:\n%s", said)
-		}
-		have, _ := s.table.Memory.Read(t.Context())
-		for key, v := range have {
-			if v.Dests.Weight(servers[1]) != 1 {
-				t.Errorf("%v has %v, without the backup server", key, v.Dests)
-			}
-		}
-		s.stop(ErrHandover)
-		time.Sleep(time.Second) // checks in flight end
-	})
-}
-
 // A batch without an answer is one failure in the log. Later the table is read and corrected.
 func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 	hundred(t, func(t *testing.T, s *scenario, table *mute) {
@@ -186,33 +157,6 @@ func TestABatchWithoutAnAnswerIsToldOnce(t *testing.T) {
 		}
 		if said := strings.Join(s.take(), "\n"); strings.Contains(said, "Changed externally") {
 			t.Errorf("the log has\n%s", said)
-		}
-	})
-}
-
-// Removals that fill more than a batch are made in reverse order, so that the kernel finds returning entries among
-// those removed last.
-func TestManyRemovalsGoBackwards(t *testing.T) {
-	hundred(t, func(t *testing.T, s *scenario, _ *mute) {
-		for _, c := range []struct{ how, first, last string }{
-			{"down", "-d -t 10.1.0.100:80 -r 10.2.0.2:80", "-d -t 10.1.0.1:80 -r 10.2.0.2:80"},
-			{"up", "-a -t 10.1.0.1:80 -r 10.2.0.2:80 -g -w 1", "-a -t 10.1.0.100:80 -r 10.2.0.2:80 -g -w 1"},
-		} {
-			s.set(servers[1], c.how)
-			time.Sleep(5 * time.Second)
-			if done := s.take(); done[0] != c.first || done[99] != c.last {
-				t.Errorf("%s: from %s to %s, want %s to %s", c.how, done[0], done[99], c.first, c.last)
-			}
-		}
-	})
-}
-
-func TestTheRemovalsOfOneBatchGoForwards(t *testing.T) {
-	several(t, lvs.Batch, func(t *testing.T, s *scenario, _ *mute) {
-		s.set(servers[1], "down")
-		time.Sleep(5 * time.Second)
-		if done, want := s.take(), "-d -t 10.1.0.1:80 -r 10.2.0.2:80"; done[0] != want {
-			t.Errorf("the first is %s, want %s", done[0], want)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ldirectord/judge"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/view"
@@ -22,15 +23,6 @@ type Claims interface {
 	Changed() <-chan struct{}
 }
 
-// activeDirector has the virtual services of a director that is on standby.
-const activeDirector = "the active director"
-
-// isOurs reports whether this director puts a virtual service into the table. Otherwise it only checks the servers.
-func (v *virtual) isOurs() bool { return !v.Theirs }
-
-// belongsTo notes which other daemon has a virtual service; "": it is ours.
-func (v *virtual) belongsTo(owner string) { v.owner, v.Theirs = owner, owner != "" }
-
 // claimant claims virtual services, and knows the claims of other daemons.
 type claimant struct {
 	*services
@@ -42,44 +34,28 @@ type claimant struct {
 	announcer *announcer
 }
 
-// assign decides which daemon has each virtual service. left has the virtual services that are no longer configured
-// and may still be in the table. It returns the virtual services that this daemon takes over from another one.
+// assign claims virtual services, and notes whose they are. left has the virtual services that are no longer
+// configured and may still be in the table. It returns those that this daemon takes over from another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
-	var theirs, beside map[lvs.Key]string
-	var ours []*virtual
-	var claimed []lvs.Key
-	if !c.standby {
-		claimed = keysOf(virtuals)
-		if c.global.Timeouts != (lvs.Timeouts{}) {
-			claimed = append(claimed, lvs.TimeoutsKey)
-		}
-	}
+	now := judge.Claims{Standby: c.standby, Aside: map[netip.Addr]bool{}}
 	if c.claims != nil {
-		theirs, beside = c.claims.Take(claimed, keysOf(left))
+		wanted := now.Wanted(keysOf(virtuals), c.global.Timeouts)
+		now.Theirs, now.Beside = c.claims.Take(wanted, keysOf(left))
 	}
-	for _, v := range slices.Concat(virtuals, left) {
-		v.beside = beside[v.Key()]
+	for _, v := range left {
+		v.Beside = now.Beside[v.Key()]
 	}
-	c.idle = !c.standby && theirs[lvs.TimeoutsKey] == ""
-	aside := map[netip.Addr]bool{}
+	c.idle, c.ours = now.HasTimeouts(), nil
 	for _, v := range virtuals {
-		was := v.owner
-		if v.belongsTo(theirs[v.Key()]); c.standby {
-			v.belongsTo(activeDirector)
-		}
-		if v.isOurs() {
-			ours = append(ours, v)
-		}
-		if was != "" && was != activeDirector && v.isOurs() {
+		if now.Assign(&v.Claim, v.Key(), v.Config.CheckVIP) {
 			gained = append(gained, v)
 		}
-		if all, met := aside[v.Config.CheckVIP]; all || !met {
-			aside[v.Config.CheckVIP] = theirs[v.Key()] != ""
+		if v.IsOurs() {
+			c.ours = append(c.ours, v)
 		}
 	}
-	c.ours = ours
 	if c.through != nil {
-		c.through(aside)
+		c.through(now.Aside)
 	}
 	return gained
 }
@@ -87,7 +63,7 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 // record passes on the virtual services that this director may have in the table. It takes over those that no other
 // daemon has any more, as they are in the table.
 func (c *claimant) record() {
-	left := slices.DeleteFunc(slices.Clone(c.virtuals), func(v *virtual) bool { return !v.leftBehind })
+	left := slices.DeleteFunc(slices.Clone(c.virtuals), func(v *virtual) bool { return !v.LeftIn })
 	gained := c.assign(c.virtuals, slices.Concat(left, c.purges))
 	if len(gained) == 0 {
 		return
@@ -95,7 +71,6 @@ func (c *claimant) record() {
 	var names []string
 	for _, v := range gained {
 		v.touch()
-		v.leftBehind = false
 		names = append(names, v.label())
 	}
 	c.tell.line(notify.TakenOver, "Taken over: "+view.Listed(names))
@@ -105,8 +80,8 @@ func (c *claimant) record() {
 
 // leaves reports whether a virtual service stays in the table for another daemon, which has it or waits for it.
 func (c *claimant) leaves(v *virtual) bool {
-	if v.beside != "" {
-		c.tell.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", v.beside, v.called()), "")
+	if v.Beside != "" {
+		c.tell.say(v, nil, notify.TakenOver, fmt.Sprintf("Left to %s: %s", v.Beside, v.called()), "")
 	}
-	return v.beside != ""
+	return v.Beside != ""
 }

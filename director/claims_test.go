@@ -13,8 +13,6 @@ import (
 
 	"ldirectord/lvs"
 	"ldirectord/orders"
-	"ldirectord/parser"
-	"ldirectord/plan"
 )
 
 // claimer are the claims of a director without others. It is called with the virtual services that may be in the
@@ -124,33 +122,4 @@ func TestADirectorBesideAnother(t *testing.T) {
 		}
 		time.Sleep(time.Second) // checks in flight end
 	})
-}
-
-// taken are the virtual services of another daemon.
-type taken map[lvs.Key]string
-
-func (t taken) Take([]lvs.Key, []lvs.Key) (theirs, beside map[lvs.Key]string) { return t, nil }
-func (t taken) Changed() <-chan struct{}                                      { return nil }
-
-// No check goes through a virtual address if other daemons have all its virtual services.
-func TestAddressesThatAreLeftToOthers(t *testing.T) {
-	for owners, want := range map[[3]bool]bool{
-		{false, false, false}: false, {true, false, false}: false, {false, false, true}: false,
-		{false, true, false}: false, {true, true, true}: true,
-	} {
-		theirs, addr := taken{}, netip.MustParseAddr("192.0.2.10")
-		var virtuals []*virtual
-		for i, isTheirs := range owners {
-			key := lvs.Key{Protocol: lvs.TCP, Addr: netip.AddrPortFrom(addr, uint16(80+i))}
-			virtuals = append(virtuals, &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: key, CheckVIP: addr}}})
-			if isTheirs {
-				theirs[key] = "b.cf"
-			}
-		}
-		var left map[netip.Addr]bool
-		c := claimant{services: &services{global: &parser.Global{}}, claims: theirs, through: func(all map[netip.Addr]bool) { left = all }}
-		if c.assign(virtuals, nil); left[addr] != want {
-			t.Errorf("services of another daemon: %v; its address is left to it: %v", owners, left[addr])
-		}
-	}
 }

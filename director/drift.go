@@ -87,7 +87,7 @@ func (w *writer) notice(v *virtual, was, have lvs.VirtualService) {
 		v.Vanished()
 		return
 	}
-	empties := v.beside != "" && !v.Have.Serve()
+	empties := v.Beside != "" && !v.Have.Serve()
 	ops := lvs.DiffService(was, have)
 	slices.SortStableFunc(ops, func(a, b lvs.Op) int { return a.Dest.Addr.Compare(b.Dest.Addr) })
 	for _, op := range ops {

@@ -173,7 +173,7 @@ func (t *teller) unjudged(c *check, r *checker.Result) {
 			x.j.unjudged = &unjudged{}
 		}
 		kind, detail := notify.CheckWarning, x.named(strings.TrimPrefix(r.Detail, "cannot be judged: "))
-		if x.v.isOurs() && !x.s.Fallback && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
+		if x.v.IsOurs() && !x.s.Fallback && now.Sub(x.v.told.unjudgedAt) > unjudgedQuiet {
 			kind = notify.Unjudged
 		}
 		if now.Sub(x.j.unjudged.at) > unjudgedQuiet {

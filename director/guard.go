@@ -53,7 +53,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		w.left = true
 	}
 	w.decided(v)
-	if v.isOurs() { // otherwise no server is in service
+	if v.IsOurs() { // otherwise no server is in service
 		v.held = nil
 		for _, i := range decision.Held {
 			v.held = append(v.held, v.all[i])
@@ -65,13 +65,13 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		}
 	}
 	for _, s := range v.members() {
-		w.tell.compare(v, s, v.isOurs())
+		w.tell.compare(v, s, v.IsOurs())
 	}
 	if obeyed && !v.Obeys {
 		w.orders.drop(lvs.Backend{Virtual: v.Config.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")
 	}
-	w.tell.compare(v, nil, v.isOurs() && v.placed)
+	w.tell.compare(v, nil, v.IsOurs() && v.placed)
 	return decision
 }
 

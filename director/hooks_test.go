@@ -141,8 +141,7 @@ func TestLeavingWaitsForTheLastCommand(t *testing.T) {
 		t.Error("there is a wait without commands")
 	}
 	for range 2 {
-		v := virtualOf(&parser.Virtual{})
-		v.Config.OnChange, v.Config.CleanStop = "tell", true
+		v := virtualOf(&parser.Virtual{Settings: parser.Settings{OnChange: "tell", CleanStop: true}})
 		d.virtuals = append(d.virtuals, v)
 	}
 	d.ours = d.virtuals

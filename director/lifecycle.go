@@ -32,8 +32,8 @@ func (d *Director) begin(ctx context.Context, p *plan.Plan, f folder, have lvs.T
 	for _, v := range virtuals {
 		v.touch()
 		found, there := have[v.Key()]
-		v.addEarlier(func(e *plan.Entry) bool { return v.isOurs() && d.leavers.mayServe(e, found) })
-		if !there || !v.isOurs() {
+		v.addEarlier(func(e *plan.Entry) bool { return v.IsOurs() && d.leavers.mayServe(e, found) })
+		if !there || !v.IsOurs() {
 			continue
 		}
 		for _, s := range v.servers {
@@ -68,13 +68,10 @@ func (d *Director) reload(ctx context.Context, p *plan.Plan, virtuals []*virtual
 	}
 	before := byKey(d.virtuals)
 	owned := slices.DeleteFunc(slices.Clone(d.virtuals),
-		func(v *virtual) bool { return !v.isOurs() && !v.leftBehind })
+		func(v *virtual) bool { return !v.MayBeIn() })
 	for _, v := range virtuals {
 		was := before[v.Key()]
 		v.addEarlier(func(e *plan.Entry) bool { return was != nil && was.WouldServe(e.Dest.Addr) })
-		if was != nil {
-			v.belongsTo(was.owner)
-		}
 	}
 	d.claimant.assign(virtuals, slices.Concat(owned, d.purges))
 	heirs := p.Succeed(usesOf(d.virtuals), d.tls, usesOf(virtuals))
@@ -120,7 +117,7 @@ func takeOver(v, was *virtual, refines bool, tell *teller) {
 		tell.known(v, s)
 	}
 	tell.known(v, nil)
-	if !was.isOurs() {
+	if !was.IsOurs() {
 		return
 	}
 	for _, l := range was.Leavers {
@@ -161,7 +158,6 @@ func usesOf(virtuals []*virtual) iter.Seq[plan.Use] {
 // inherit copies the state of a virtual service without overrides, which end at a reload.
 func (v *virtual) inherit(was *virtual) {
 	v.acts, v.placed, v.retry = was.acts, was.placed, was.retry.Renewed()
-	v.leftBehind = was.leftBehind && !v.Config.CleanStop
 	before, now := make(map[netip.AddrPort]*server, len(was.servers)), v.entries()
 	for _, s := range was.servers {
 		before[s.entry.Real.Addr] = s

@@ -73,7 +73,7 @@ func (all *movers) resume(have lvs.Table) {
 			continue
 		}
 		weight, s := uint32(0), &v.Servers[v.AllAt(m.Addr)[m.Nth]]
-		if v.isOurs() {
+		if v.IsOurs() {
 			weight = have[m.Key].Dests.Weight(m.Addr)
 		}
 		if !v.Resume(s, m, weight, time.Now()) && v.At(m.Addr) == s {

@@ -73,7 +73,7 @@ func (o *observer) look(ctx context.Context, t *table) {
 // isObserved reports whether the counters of a virtual service are read.
 func (v *virtual) isObserved() bool {
 	observes := func(s *server) bool { return v.Config.Observes(s.entry.Real) }
-	return v.isOurs() && slices.ContainsFunc(v.servers, observes)
+	return v.IsOurs() && slices.ContainsFunc(v.servers, observes)
 }
 
 // observe decides which servers of a virtual service are suspected. A server without counters is not there, or not

@@ -107,8 +107,7 @@ func (t *teller) leaving(virtuals []*virtual, why string) <-chan struct{} {
 		return done
 	}
 	for _, v := range virtuals {
-		goes := v.Config.CleanStop && v.beside == ""
-		if !goes || !t.tells(v) || v.told.state.Text != nil && !v.told.state.Available {
+		if !v.Goes() || !t.tells(v) || v.told.state.Text != nil && !v.told.state.Available {
 			continue
 		}
 		now, up := v.message()

@@ -32,7 +32,7 @@ func (w *writer) sync(ctx context.Context, have lvs.Table) {
 		if !v.dirty && (steps || !v.Obeys) {
 			continue
 		}
-		v.dirty = v.dirty && v.isOurs() // the daemon that takes it over writes it
+		v.dirty = v.dirty && v.IsOurs() // the daemon that takes it over writes it
 		if v.moves && v.Known && v.dirty && !v.retry.Waits(false, now) && w.mayAsk(ctx) {
 			v.wakeAt(time.Time{})
 			unknown = append(unknown, v) // a weight that moves may not undo a change by hand

@@ -22,7 +22,7 @@ type remover struct {
 // daemon added them.
 func (r *remover) disown(owned []*virtual) {
 	kept := byKey(r.virtuals)
-	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.isOurs() && v.Config.CleanStop })
+	maps.DeleteFunc(kept, func(_ lvs.Key, v *virtual) bool { return !v.Keeps() })
 	r.purges = slices.DeleteFunc(r.purges, func(p *virtual) bool {
 		if kept[p.Key()] == nil {
 			return false
@@ -33,7 +33,7 @@ func (r *remover) disown(owned []*virtual) {
 	announced := r.announcer.byKey()
 	for _, was := range owned {
 		if v := kept[was.Key()]; v != nil {
-			v.leftBehind = r.standby
+			v.LeftIn = r.standby
 		} else {
 			r.add(was, announced[was.Key()])
 		}

@@ -95,15 +95,15 @@ func describeAll(virtuals []*virtual) []view.Virtual {
 			Leaving: describeLeavers(v),
 			Guard: view.Guard{Keeps: v.Quota(), Held: len(v.held), Obeys: v.Obeys, Rests: v.Recovered(),
 				Paced: v.PaceOut.N > 0, Waits: v.Pace.N > 0, Brake: len(v.Brakes) > 0},
-			Full: v.full, Enough: v.minServers(), Beside: v.beside,
+			Full: v.full, Enough: v.minServers(), Beside: v.Beside,
 		}
 		if elsewhere := func(one *announcement) bool { return !one.IsThere() }; len(v.addresses) > 0 {
 			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))
 		}
-		if v.owner != activeDirector {
-			list[i].Owner = v.owner
+		if v.Owner != judge.ActiveDirector {
+			list[i].Owner = v.Owner
 		}
-		if v.owner != "" {
+		if v.Owner != "" {
 			list[i].Beside = ""
 		}
 	}
@@ -112,7 +112,7 @@ func describeAll(virtuals []*virtual) []view.Virtual {
 
 // servesNothing reports whether clients get nothing: nothing in the table has a weight, and the file wants more.
 func (v *virtual) servesNothing() bool {
-	return v.isOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
+	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }
 
 // size is the number of servers of a virtual service, including servers without an address.

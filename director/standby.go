@@ -47,7 +47,6 @@ func (d *Director) promote(ctx context.Context) {
 	d.remover.disown(nil)
 	for _, v := range d.virtuals {
 		v.touch()
-		v.leftBehind = false
 	}
 	d.marker.order()
 	d.writer.sync(ctx, nil)
@@ -76,7 +75,6 @@ func (d *Director) demote(ctx context.Context) {
 		v.unweigh()
 		v.recent, v.held, v.full = nil, nil, false
 		v.told = told{unjudgedAt: v.told.unjudgedAt} // the last calls of its hooks are forgotten
-		v.leftBehind = !v.Config.CleanStop && v.beside == ""
 	}
 	d.role = role{standby: true}
 	d.announcer.followRole()

@@ -21,15 +21,11 @@ type virtual struct {
 	servers []*server // servers of the file, then servers that left it and stay, then servers that moved away
 	all     []*server // as the entries, including those that moved away and are no longer needed
 
-	owner  string // the other daemon that has it in the table, see assign; "": it is ours
-	beside string // the daemon that waits for it, or changes it too; "": none
-
 	writing
 	acts
 	post
 
-	leftBehind bool // on standby: cleanstop = no left it in the table
-	weighed    bool // when its strength last changed
+	weighed bool // when its strength last changed
 
 	addresses    announced                       // the addresses that are announced for it
 	moving       []judge.Record                  // members, with what was recorded of them; nil: none moved yet

@@ -102,7 +102,7 @@ func (w *writer) countRerouted(ctx context.Context, v *virtual) {
 		now, in := v.Have.At(s.Dest.Addr)
 		return in && s.Reroutes(now)
 	}
-	if !v.isOurs() || !v.MayReroute(v.Have) || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk(ctx) {
+	if !v.IsOurs() || !v.MayReroute(v.Have) || !slices.ContainsFunc(v.servers, isRerouted) || !w.mayAsk(ctx) {
 		return
 	}
 	counters := w.counters(ctx, v.Key())[v.Key()].Counters
@@ -142,7 +142,7 @@ func (w *writer) leave(ctx context.Context, v *virtual, told map[string]bool) er
 			leaving = append(leaving, s)
 		}
 	}
-	if !v.Config.CleanStop || w.others.leaves(v) {
+	if v.Remains || w.others.leaves(v) {
 		return nil
 	}
 	if w.silent() {

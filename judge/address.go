@@ -38,13 +38,11 @@ type Address struct {
 type Host struct {
 	*Case
 	Label   string // its name in messages
-	Owner   string // the other daemon that has it; "": it is ours
 	Placed  bool   // the table has it, as far as known
 	Refused string // why the table does not have it
 	Servers int    // how many the file has
 	Marked  bool   // packets get its mark
 	Known   bool   // whether they get it is known
-	Stays   bool   // cleanstop = no
 }
 
 // Addressing is what decides about all addresses at a moment.
@@ -155,7 +153,7 @@ func (h *Host) weakness() string {
 
 // withdrawal is why an address is withdrawn; "" while it is not.
 func (a *Address) withdrawal(hosts []Host, order string, all Addressing) string {
-	cleans := func(h Host) bool { return !h.Stays }
+	cleans := func(h Host) bool { return !h.Remains }
 	switch {
 	case len(hosts) == 0:
 		return "it left the file"

@@ -95,7 +95,7 @@ func TestWhereAnAddressBelongs(t *testing.T) {
 			want: "lvs1 served", why: "the director stands by", in: 3 * time.Second},
 		{what: "the director stops", given: func(_ *Address, _ []Host, all *Addressing) { all.Stops = true },
 			want: "lvs1 served", why: "the director stops", in: 3 * time.Second},
-		{what: "… with cleanstop = no", given: func(_ *Address, h []Host, all *Addressing) { all.Stops, h[0].Stays = true, true },
+		{what: "… with cleanstop = no", given: func(_ *Address, h []Host, all *Addressing) { all.Stops, h[0].Remains = true, true },
 			want: "lvs0 served"},
 	} {
 		a, hosts := addressed()

@@ -52,7 +52,7 @@ func TestACopyHasChecksOfFallbackServersOfItsOwn(t *testing.T) {
 // A fallback server that passes is not in service by that, and one that fails is not held.
 func TestTheChecksOfAFallbackServerDecideNothing(t *testing.T) {
 	c := checkedFallbacks()
-	c.KeepServing, c.Theirs = lvs.Share{N: 1}, true
+	c.KeepServing, c.Owner = lvs.Share{N: 1}, ActiveDirector
 	one := &c.FallbackServers[1]
 	one.AssumeAll(health.Assume(health.Up))
 	if c.Serves(one) || !c.Rests(one) {

@@ -14,7 +14,7 @@ import (
 
 // Result notes a check's result for a server, and reports whether the server's verdict changed.
 func (c *Case) Result(s *Server, check *Check, ok bool, loss Loss) (turned bool) {
-	was, served := s.Verdict(), c.Serves(s) && (s.Entered || c.Theirs)
+	was, served := s.Verdict(), c.Serves(s) && (s.Entered || !c.IsOurs())
 	check.Health, _ = check.Health.Next(ok, c.Rule)
 	check.Proven = check.Proven || ok && check.Health.State == health.Up
 	if !ok {
@@ -157,12 +157,13 @@ func (c *Case) Wrote(have lvs.Dests) {
 	c.FallbackIn = sorry.IsValid() && !c.ServedBy(sorry) && have.Weight(sorry) > 0
 }
 
-// Left notes that this director is on standby and has removed the section from the table.
-func (s *State) Left() {
-	s.Have, s.Known, s.FallbackIn, s.Backed = nil, false, false, false
-	s.Found, s.Leavers = nil, nil
-	for i := range s.Servers {
-		s.Servers[i].Climbs, s.Servers[i].Failed = time.Time{}, time.Time{}
+// Left notes that this director is on standby and has removed the section from the table, or left it there.
+func (c *Case) Left() {
+	c.LeftIn = c.Remains && c.Beside == ""
+	c.Have, c.Known, c.FallbackIn, c.Backed = nil, false, false, false
+	c.Found, c.Leavers = nil, nil
+	for i := range c.Servers {
+		c.Servers[i].Climbs, c.Servers[i].Failed = time.Time{}, time.Time{}
 	}
-	clear(s.ByHand)
+	clear(c.ByHand)
 }

@@ -47,7 +47,7 @@ func TestAResult(t *testing.T) {
 		{"… and it did not serve", func(c *Case, s *Server) { c.KeepServing.N = 1; s.Entered = false },
 			false, true, "turned "},
 		{"… and another director has it", func(c *Case, s *Server) {
-			c.KeepServing.N, c.Theirs = 1, true
+			c.KeepServing.N, c.Owner = 1, ActiveDirector
 			s.Entered = false
 		}, false, true, "held "},
 		{"… and it has no weight", func(c *Case, s *Server) { c.KeepServing.N = 1; s.Dest.Weight = 0 },

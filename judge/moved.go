@@ -33,7 +33,7 @@ func moved(h *hearing) {
 		if s.Gone = replaced || !s.works(); !s.Gone {
 			continue
 		}
-		if s.Why = h.by; !h.Theirs {
+		if s.Why = h.by; h.IsOurs() {
 			h.SendOff(Leaver{Addr: s.Dest.Addr}, h.now)
 		}
 	}

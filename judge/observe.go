@@ -16,7 +16,7 @@ var suspectRule = Rule{"suspects", "packets of clients", false, leaveOut,
 
 // leaveOut leaves out a server that is suspected, unless another one of the section is out for that.
 func leaveOut(h *hearing) {
-	serving, leaves := 0, h.Observe == lvs.LeftOut && !h.Obeys && !h.Theirs
+	serving, leaves := 0, h.Observe == lvs.LeftOut && !h.Obeys && h.IsOurs()
 	var suspect *Server
 	for s := range h.all() {
 		leaves = leaves && !s.Suspect

@@ -69,7 +69,7 @@ func TestObserve(t *testing.T) {
 		{"a reload forgets nothing", nil, twice + ", " + out + ", 2 reload, 100s", "0444"},
 		{"… nor a look", nil, "1 looks, 1 looks, 2 reload, 1 looks", "0444 10s"},
 		{"a weight by hand ends it", nil, out + ", 1 hand", "9444"},
-		{"a director that stands by leaves none out", func(c *Case) { c.Theirs = true }, out, "4444"},
+		{"a director that stands by leaves none out", func(c *Case) { c.Owner = ActiveDirector }, out, "4444"},
 		{"nor does one that obeys checks", func(c *Case) { c.Obeys = true; c.hold(3) }, out, "444-"},
 	} {
 		t.Run(row.what, func(t *testing.T) {

@@ -18,7 +18,7 @@ var paceKind = Kind{Name: "pace", Trouble: Doubt, Says: func(v View) string {
 
 // takeTurns has servers in the queue wait for their turn.
 func takeTurns(h *hearing) {
-	if h.Pace.N == 0 || h.Obeys || h.Theirs {
+	if h.Pace.N == 0 || h.Obeys || !h.IsOurs() {
 		return
 	}
 	var came []time.Time // when each of those that returned no longer counts

@@ -43,7 +43,7 @@ func removals(h *hearing) {
 // waitsToGo reports whether a server that checks take out waits for its turn, and counts it if not. A server that
 // accepts no connection, or that requests it, is taken out at once.
 func (h *hearing) waitsToGo(s *Server) bool {
-	if h.PaceOut.N == 0 || h.Theirs || s.Verdict() == health.Up || lossOf(s) == NotReached {
+	if h.PaceOut.N == 0 || !h.IsOurs() || s.Verdict() == health.Up || lossOf(s) == NotReached {
 		return false
 	}
 	if !h.now.Before(h.Removals.Since.Add(h.PaceOut.Every)) {

@@ -52,7 +52,7 @@ func queue(h *hearing) {
 			waiting = append(waiting, waiter{Server: s})
 		case s.Fallen && s.Verdict() == health.Up && s.Asks() <= health.NoAdmin:
 			s.Forgive() // an order overrides it
-		case !s.Held && !s.Backup && (h.Serves(s) || h.Theirs && s.Verdict() == health.Unknown):
+		case !s.Held && !s.Backup && (h.Serves(s) || !h.IsOurs() && s.Verdict() == health.Unknown):
 			missing--
 		}
 	}

@@ -146,7 +146,7 @@ func TestHoldDown(t *testing.T) {
 		{"two whose time is over come together", nil,
 			"1 fails, 1 passes, 1 fails, 1 passes, 2 fails, 2 passes, 2 fails, 2 passes, 10s", "4444"},
 		{"standing by, it takes servers without a result to serve", func(c *Case) {
-			c.Theirs = true
+			c.Owner = ActiveDirector
 			c.says(1, health.Unknown)
 			c.says(2, health.Unknown)
 			c.says(3, health.Unknown)
@@ -220,7 +220,7 @@ func TestPace(t *testing.T) {
 		{"… also for the last that waits", nil, "1 fails, 2 fails, 1 passes, 2 passes, 1 obey", "4444"},
 		{"servers without a result that are gone from the table do not serve", nil,
 			"1 fails, 2 fails, 1 passes, 2 passes, 3 reload, 4 reload, 1 vanishes", "44--"},
-		{"standing by", func(c *Case) { c.Theirs = true }, "1 fails, 2 fails, 1 passes, 2 passes", "4444"},
+		{"standing by", func(c *Case) { c.Owner = ActiveDirector }, "1 fails, 2 fails, 1 passes, 2 passes", "4444"},
 		{"ready", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 ready", "4444"},
 		{"a drain, and its end", nil, "1 fails, 2 fails, 1 passes, 2 passes, 2 drain, 2 undo", "4444"},
 		{"the end of maintenance", nil, "1 file, 2 file, 1 file, 2 file", "4444"},
@@ -265,7 +265,7 @@ func TestPaceOut(t *testing.T) {
 		{"the guard holds beyond", func(c *Case) { c.KeepServing.N = 3 }, "1 lies, 2 lies, 10s", "-444"},
 		{"… and who it lets go waits", func(c *Case) { c.KeepServing.N = 2 }, "1 lies, 2 lies, 3 lies, 5s", "-444 5s"},
 		{"obey lifts it", nil, "1 lies, 2 lies, 3 lies, 1 obey", "---4"},
-		{"standing by", func(c *Case) { c.Theirs = true }, "1 lies, 2 lies", "--44"},
+		{"standing by", func(c *Case) { c.Owner = ActiveDirector }, "1 lies, 2 lies", "--44"},
 		{"a drain", nil, "1 lies, 2 lies, 2 drain", "-044"},
 		{"maintenance", nil, "1 lies, 2 lies, 2 file", "--44"},
 		{"without it", func(c *Case) { c.PaceOut = lvs.Pace{} }, "1 lies, 2 lies", "--44"},

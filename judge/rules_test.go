@@ -156,13 +156,13 @@ func TestRuleMoved(t *testing.T) {
 }
 
 func TestTheFormerAddressDrains(t *testing.T) {
-	for _, theirs := range []bool{false, true} {
+	for _, owner := range []string{"", ActiveDirector} {
 		c := inService(4, 4)
 		movedAway(&c)
-		c.DrainTime, c.Theirs = time.Minute, theirs
+		c.DrainTime, c.Owner = time.Minute, owner
 		h := hearRule("moved", c)
-		if drains := h.Leaver(at(1)) != nil; drains == theirs {
-			t.Errorf("another director has the table: %v; it drains: %v", theirs, drains)
+		if drains := h.Leaver(at(1)) != nil; drains != c.IsOurs() {
+			t.Errorf("the table belongs to %q; it drains: %v", owner, drains)
 		}
 	}
 }

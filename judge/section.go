@@ -25,6 +25,7 @@ type Section struct {
 	DrainTime  time.Duration // 0: a server that leaves the file is removed at once
 	Announce   bool          // its addresses are announced
 	Readd      bool          // readdquiescent
+	Remains    bool          // cleanstop = no
 	NoFallback bool          // the fallback server never serves: checktype=off, and the section has none of its own
 
 	byAddr  []int32 // members in the order of their addresses

@@ -26,9 +26,9 @@ type State struct {
 	Found map[netip.AddrPort]bool
 
 	Lasting
+	Claim
 
 	Known  bool // Have is what this director wrote, with changes noted since
-	Theirs bool // another director has it in the table
 	Backed bool // too few real servers serve: the backup servers do
 	Away   bool // it has announce, and its addresses are not on that device
 }

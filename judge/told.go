@@ -43,7 +43,7 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 		rule = health.Rule{Fall: 1}
 	}
 	asked, before := s.Asks(), check.Telling.Words
-	holds := c.guards() && c.Serves(s) && (s.Entered || c.Theirs)
+	holds := c.guards() && c.Serves(s) && (s.Entered || !c.IsOurs())
 	check.Telling = check.Telling.Next(told, rule)
 	if s.Asks() != asked {
 		s.Hold(holds)

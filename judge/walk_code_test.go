@@ -201,7 +201,9 @@ func (w *world) codeMemory(c *codec, m *Memory) {
 
 func (w *world) codeState(c *codec) {
 	known, same := w.Have != nil, slices.Equal(w.Have, w.table)
-	c.flags(&w.Theirs, &w.Backed, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same)
+	theirs := !w.IsOurs()
+	c.flags(&theirs, &w.Backed, &w.Away, &w.Obeys, &w.Known, &w.FallbackIn, &w.FallbackWanted, &known, &same)
+	w.standBy(theirs)
 	switch {
 	case !known:
 	case !same:

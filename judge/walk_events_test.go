@@ -136,7 +136,7 @@ func (w *world) events(all []event) []event {
 	}
 	switch {
 	case !w.sl.has(standby):
-	case !w.Theirs:
+	case w.IsOurs():
 		add(demote, 0)
 		add(demote, 1)
 	default:
@@ -248,7 +248,7 @@ func (w *world) handEvents(add func(eventKind, ...int)) {
 	if w.Known {
 		add(look)
 	}
-	if unseen || w.Theirs {
+	if unseen || !w.IsOurs() {
 		return
 	}
 	add(removal)
@@ -338,11 +338,12 @@ func (w *world) apply(e event) {
 		if w.Left(); e.a == 0 {
 			w.table, w.there, w.conns = nil, false, [slots]bool{}
 		}
-		w.Theirs, w.failed, w.placed = true, false, false
+		w.failed, w.placed = false, false
+		w.standBy(true)
 		w.record()
 		w.sync(e.mishap)
 	case promote:
-		w.Theirs = false
+		w.standBy(false)
 		w.sync(e.mishap)
 	}
 	if (e.kind == order || e.kind == obey || e.kind == file) && alive {
@@ -397,7 +398,7 @@ func (w *world) take(i, k int, found uint8) {
 func (w *world) judge(at Spot, ok bool, loss Loss) {
 	s := &w.Servers[at.Server]
 	turned := w.Result(s, s.Check(at.Check), ok, loss)
-	w.Away = w.sl.has(strength) && !w.Theirs
+	w.Away = w.sl.has(strength) && w.IsOurs()
 	if turned && s.Verdict() == health.Up && w.IsAway() && !w.Gathers() {
 		w.Gather(instant)
 	}

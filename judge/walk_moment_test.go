@@ -11,7 +11,7 @@ import (
 func (w *world) look(m *always.Moment) *always.Moment {
 	*m = always.Moment{
 		Servers: m.Servers[:0], Leavers: m.Leavers[:0], Passed: m.Passed[:0], Call: callAddr,
-		Dead: w.dead, Theirs: w.Theirs, Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
+		Dead: w.dead, Theirs: !w.IsOurs(), Failed: w.failed, Follows: w.serves(), Obeys: w.obey,
 		Gathers: w.Gathers(), Table: w.table, Have: w.Have, ByHand: w.ByHand, Found: w.Found,
 		Waiting: w.Waiting, Fallback: w.fallback(), NoFallback: w.NoFallback, KeepServing: w.KeepServing,
 		BackupBelow: w.BackupBelow, Backed: w.Backed, Quiescent: w.Quiescent, OnFail: w.OnFail, Repair: w.Repair, FallbackIn: w.FallbackIn,
@@ -101,7 +101,7 @@ func isPending(s Server) bool {
 
 // serves reports whether the director is responsible for the section, and knows its table as it is.
 func (w *world) serves() bool {
-	return !w.dead && !w.Theirs && !w.failed && w.Known && w.there && slices.Equal(w.Have, w.table)
+	return !w.dead && w.IsOurs() && !w.failed && w.Known && w.there && slices.Equal(w.Have, w.table)
 }
 
 // touched reports whether a destination was changed by hand, and the director keeps that or has not seen it.

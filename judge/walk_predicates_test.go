@@ -171,7 +171,7 @@ func handEnds(s *step) string {
 }
 
 func standbyIsIdle(s *step) string {
-	if s.after.Theirs && len(s.after.did) > 0 {
+	if !s.after.IsOurs() && len(s.after.did) > 0 {
 		return "the director changes the table while it is a standby"
 	}
 	return ""

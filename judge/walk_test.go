@@ -137,7 +137,7 @@ func (k *walk) compare(w *world, code words) {
 // rest checks a world in which the director has nothing left to do, and that each world gets there.
 func (k *walk) rest(w *world, code words, id uint32) {
 	w.did = nil
-	if !w.serves() && (w.dead || !w.Theirs) {
+	if !w.serves() && (w.dead || w.IsOurs()) {
 		for range 3 {
 			w.calm()
 		}

@@ -249,10 +249,10 @@ func (d *Decision) wanted() lvs.Dests {
 // sync updates the table after an event, as the director does.
 func (w *world) sync(m mishap) {
 	defer w.conclude()
-	w.Away = w.sl.has(strength) && !w.Theirs
+	w.Away = w.sl.has(strength) && w.IsOurs()
 	d := w.decide()
 	switch {
-	case w.Theirs, w.failed:
+	case !w.IsOurs(), w.failed:
 	case w.Known:
 		w.write(&d, m)
 	default:
@@ -420,7 +420,7 @@ func (w *world) lookAtTable(m mishap) {
 // record writes the file of leaving servers.
 func (w *world) record() {
 	w.left = [slots]record{}
-	if w.Theirs {
+	if !w.IsOurs() {
 		return
 	}
 	for _, l := range w.Leavers {
@@ -499,6 +499,13 @@ func (w *world) obeyFiles() {
 	}
 }
 
+// standBy has another director serve, or this one again.
+func (w *world) standBy(is bool) {
+	if w.Owner = ""; is {
+		w.Owner = ActiveDirector
+	}
+}
+
 // reload loads another file. With refines, only names have got an address. Known, if not 0, is the result that another
 // section's check already has: 1 is a pass, 2 a failure. The server at line other, if any, has another check than
 // before.
@@ -512,7 +519,7 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 	}
 	w.use()
 	w.State = w.unknown()
-	w.Theirs = was.Theirs
+	w.Claim = was.Claim
 	before := func(i int) int {
 		for o := range was.Servers {
 			if !was.Servers[o].Gone && was.Members[o].Dest.Addr == w.Members[i].Dest.Addr {
@@ -538,7 +545,7 @@ func (w *world) reload(lines [2]line, refines bool, known uint8, other int, m mi
 	} else {
 		w.failed = false
 	}
-	if !was.Theirs {
+	if was.IsOurs() {
 		for _, l := range was.Leavers {
 			w.SendOff(l, instant)
 		}

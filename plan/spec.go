@@ -109,7 +109,7 @@ func sectionOf(cfg *parser.Virtual, readd bool) judge.Section {
 		Rule: health.Rule{Fall: cfg.FailureCount, Rise: cfg.RiseCount, Need: cfg.Window.Need,
 			Of: cfg.Window.Of},
 		Policy: cfg.Policy, Observe: cfg.Observe, Announce: cfg.Announce != "",
-		DrainTime: cfg.DrainTime.Duration(), Readd: readd,
+		DrainTime: cfg.DrainTime.Duration(), Readd: readd, Remains: !cfg.CleanStop,
 		NoFallback: cfg.CheckType == parser.Off && !cfg.OwnFallback,
 	}
 	for _, m := range cfg.Marking {
