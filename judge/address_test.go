@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -302,5 +303,27 @@ func TestAnAddressIsNeverWantedWhereNothingServes(t *testing.T) {
 	}
 	if n.announced == 0 || n.last == 0 || n.nowhere == 0 || n.withdrawn == 0 || n.undecided == 0 {
 		t.Errorf("not all was reached: %+v", n)
+	}
+}
+
+// An address is taken off each device on which it may be: that of announce, the last resort, and where it is now.
+func TestTheDevicesOfAnAddress(t *testing.T) {
+	for _, row := range []struct {
+		last, at string
+		want     []string
+		isThere  bool
+	}{
+		{"", "", []string{"lvs0"}, false},
+		{"", "lvs0", []string{"lvs0"}, true},
+		{"lvs1", "", []string{"lvs0", "lvs1"}, false},
+		{"lvs1", "lvs1", []string{"lvs0", "lvs1"}, false},
+		{"lvs1", "former", []string{"lvs0", "lvs1", "former"}, false},
+	} {
+		a, hosts := addressed()
+		a.Last, a.At = row.last, row.at
+		a.Place(hosts, "", Addressing{}, noon)
+		if !slices.Equal(a.Want.Devices, row.want) || a.IsThere() != row.isThere {
+			t.Errorf("%+v: %v, there: %t", row, a.Want.Devices, a.IsThere())
+		}
 	}
 }
