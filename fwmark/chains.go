@@ -67,7 +67,8 @@ type state struct {
 	generations []generation // by number
 	// the rules of PREROUTING before our first jump, without the jumps of other daemons
 	before []string
-	// the position of a new jump in PREROUTING, from 1: after the jumps of daemons at its start
+	// the position of a new jump in PREROUTING: after our last one that only jumps of daemons precede; without one,
+	// the first
 	jumpAt int
 }
 
