@@ -26,7 +26,7 @@ type Rule struct {
 	// emailalertdetail: the command that shows more about a server, without the virtual service and the server; "":
 	// the mail is as in the Perl
 	Why   string
-	Reals []string // the real servers by the names of Event.Real; nil when that is not known
+	Reals []string // the real servers by the names of Event.Real
 }
 
 // mails reports whether mail is sent about what happens in a state of the daemon.
@@ -63,8 +63,7 @@ func (m *Mailer) Set(rules map[string]Rule) {
 	m.mu.Lock()
 	m.rules = maps.Clone(rules)
 	for s := range m.down {
-		rule, kept := m.rules[s.Virtual]
-		if !kept || rule.Reals != nil && !slices.Contains(rule.Reals, s.Real) {
+		if !slices.Contains(m.rules[s.Virtual].Reals, s.Real) {
 			delete(m.down, s)
 		}
 	}

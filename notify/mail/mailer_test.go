@@ -111,7 +111,7 @@ func cameBack(real string) notify.Event {
 }
 
 func testRule() Rule {
-	return Rule{To: "admin@example.net", SMTP: "127.0.0.1",
+	return Rule{To: "admin@example.net", SMTP: "127.0.0.1", Reals: []string{testReal},
 		Statuses: []lvs.Status{lvs.StatusStarting, lvs.StatusRunning, lvs.StatusStopping, lvs.StatusReloading}}
 }
 
@@ -326,6 +326,10 @@ func TestRemindersAfterAReload(t *testing.T) {
 		{"end with the virtual service", func(Rule) map[string]Rule { return nil }, 0},
 		{"end with the server", func(r Rule) map[string]Rule {
 			r.Reals = []string{"10.2.0.9:7000"}
+			return map[string]Rule{testVirtual: r}
+		}, 0},
+		{"end with the last server", func(r Rule) map[string]Rule {
+			r.Reals = nil
 			return map[string]Rule{testVirtual: r}
 		}, 0},
 		{"go on while the server is configured", func(r Rule) map[string]Rule {
