@@ -167,14 +167,17 @@ func splitPair(text string) (request, receive string, ok bool) {
 	return pair[1], pair[2], true
 }
 
-// commas at the end of a word are words of their own. They are skipped, because they may separate the parts.
-var commas = strings.NewReplacer(", ", " , ", ",\t", " , ")
+// parts are words. Commas at the end of one are words of their own, which are skipped, because they may separate the
+// parts.
+func parts(text string) []string {
+	return words(strings.ReplaceAll(text, ", ", " , "))
+}
 
 // readNumbers reads the weight before the strings, and the thresholds before or after them.
 func (r *realLine) readNumbers(v *value, before, after string) {
-	list := words(commas.Replace(before))
+	list := parts(before)
 	if r.server.OwnRequest {
-		list = append(append(list, ""), words(commas.Replace(after))...) // "" at the strings
+		list = append(append(list, ""), parts(after)...) // "" at the strings
 	}
 	weighted, skipped := false, ""
 	for _, word := range list {

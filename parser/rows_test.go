@@ -148,6 +148,7 @@ func TestWhatIsSaidOfLines(t *testing.T) {
 
 		// fallback.go
 		{virtual + real + "\tfallback=192.0.2.9]:80\n", "it is not a host name", ""},
+		{virtual + "\treal=192.0.2.2:80 masq 5,\tu:9\n", "", "5"},
 		{virtual + real + "\tfallback=192.0.2.300:web\n", "out leading zeros\nthe port \"web\" cannot be used", ""},
 		{"fallback=192.0.2.300:65536\n", "out leading zeros\nthe port \"65536\" cannot be used", ""},
 		{virtual + "\tfallback=:80\n", "the address is missing", ""},
