@@ -11,6 +11,7 @@ import (
 	"ldirectord/announce"
 	"ldirectord/judge"
 	"ldirectord/lvs"
+	"ldirectord/orders"
 )
 
 const (
@@ -155,7 +156,7 @@ func (a *announcer) hosts(one *announcement) []judge.Host {
 
 // command is the order that withdraws an address; "" for none.
 func (a *announcer) command(one *announcement) string {
-	if o := a.hold.Withdrawal(one.Want.Addr); o.Kind != "" {
+	if o := orders.All(a.hold.Held).Withdrawal(one.Want.Addr); o.Kind != "" {
 		return cmp.Or(o.Remark("order: "), "by order")
 	}
 	return ""

@@ -128,16 +128,15 @@ func New(deps Deps) *Director {
 	d.examiner = examiner{services: all, pool: pool, watches: &pool.Watches,
 		said: conversations{tape: pool.Tape, kept: map[*schedule.Task]view.Conversation{}}}
 	d.observer = observer{services: all, examiner: &d.examiner}
-	d.hold = deps.Orders
-	d.ordered = orderBook{services: all, over: orders.All{},
-		examiner: &d.examiner, announcer: d.announcer}
+	d.hold.Given(deps.Orders)
+	d.ordered = orderBook{services: all, examiner: &d.examiner, announcer: d.announcer}
 	d.claimant = claimant{services: all, claims: deps.Claims, through: deps.Through,
 		marker: d.marker, announcer: d.announcer}
 	if deps.Claims != nil {
 		d.claims = deps.Claims.Changed()
 	}
 	d.remover = remover{claimant: &d.claimant, writer: &d.writer}
-	d.writer = writer{services: all, others: &d.claimant, orders: &d.ordered, remover: &d.remover,
+	d.writer = writer{services: all, others: &d.claimant, remover: &d.remover,
 		decided: d.movers.note, wrote: d.tellState}
 	d.writer.table = table{client: deps.Table, alive: func() { // the director's goroutine does not hang
 		d.tell.clock = time.Time{} // time has passed

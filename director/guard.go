@@ -68,7 +68,7 @@ func (w *writer) decide(ctx context.Context, v *virtual) judge.Decision {
 		w.tell.compare(v, s, v.IsOurs())
 	}
 	if obeyed && !v.Obeys {
-		w.orders.drop(lvs.Backend{Virtual: v.Config.ID})
+		w.hold.End(lvs.Backend{Virtual: v.Config.ID})
 		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")
 	}
 	w.tell.compare(v, nil, v.IsOurs() && v.placed)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -33,11 +32,10 @@ func (d *Director) Order(ctx context.Context, all orders.All, ready ...lvs.Backe
 	})
 }
 
-// orderBook puts orders in force, and has the ended ones.
+// orderBook puts orders in force.
 type orderBook struct {
 	*services
-	over orders.All // orders that ended here while the sender still gives them
-	next time.Time  // when the next order ends; zero: none has an end
+	next time.Time // when the next order ends; zero: none has an end
 
 	examiner  *examiner
 	announcer *announcer
@@ -57,74 +55,56 @@ func (b *orderBook) forgive(ready []lvs.Backend) {
 	}
 }
 
-// replace reports which orders are new and which are undone. An order that ended here stays ended, even if the sender
-// still gives it.
+// replace reports which orders are new and which are undone.
 func (b *orderBook) replace(all orders.All) {
-	maps.DeleteFunc(b.over, func(at lvs.Backend, o orders.Order) bool { return all[at] != o })
-	all = maps.Clone(all)
-	maps.DeleteFunc(all, func(at lvs.Backend, o orders.Order) bool { return b.over[at] == o })
-	before := b.hold
-	b.hold = all
-	for _, at := range all.Sorted() {
-		if o := all[at]; o != before[at] {
-			b.say(at, o, notify.Ordered, "Order")
-		}
-	}
-	for _, at := range before.Sorted() {
-		if _, holds := all[at]; !holds {
-			b.say(at, before[at], notify.Ordered, "Order undone")
-		}
-	}
+	begun, undone := b.hold.Given(all)
+	b.say(begun, notify.Ordered, "Order")
+	b.say(undone, notify.Ordered, "Order undone")
 }
 
 // end drops and reports orders whose time is over, and notes when the next one ends.
 func (b *orderBook) end(now time.Time) {
-	b.next = time.Time{}
-	for _, at := range b.hold.Sorted() {
-		o := b.hold[at]
+	var over orders.All
+	ends := map[lvs.Backend]time.Time{}
+	for at, o := range b.hold.Held {
 		end := o.End()
 		if o.Ends > 0 { // by the monotonic clock, which can't be set
 			end = now.Add(min(end.Sub(now), clockLook))
 		}
-		if o.IsOver(now) {
-			b.over[at] = o
-			b.say(at, o, notify.OrderEnded, "Order ended")
-		} else if !end.IsZero() && (b.next.IsZero() || end.Before(b.next)) {
-			b.next = end
+		if !o.Until.IsZero() {
+			ends[at] = end
 		}
 	}
-	b.hold = b.hold.At(now)
+	over, b.next = b.hold.Expire(ends, now)
+	b.say(over, notify.OrderEnded, "Order ended")
 }
 
-// say reports an event of an order. For a plain drain the line about the weight is enough; for an order to obey, the
-// line of the guard.
-func (b *orderBook) say(at lvs.Backend, o orders.Order, kind notify.Kind, what string) {
-	if o.Kind == orders.Obey || o.IsPlain() {
-		return
-	}
-	name := at.Virtual
-	for _, v := range b.virtuals {
-		if v.Config.ID == name {
-			name = v.label()
+// say reports an event of orders. For a plain drain the line about the weight is enough; for an order to obey, the line
+// of the guard.
+func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
+	for _, at := range all.Sorted() {
+		o := all[at]
+		if o.Kind == orders.Obey || o.IsPlain() {
+			continue
 		}
+		name := at.Virtual
+		for _, v := range b.virtuals {
+			if v.Config.ID == name {
+				name = v.label()
+			}
+		}
+		if at.Real != "" {
+			name = at.Real + " (" + name + ")"
+		}
+		text := fmt.Sprintf("%s: %s: %s", what, name, o)
+		b.tell.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
 	}
-	if at.Real != "" {
-		name = at.Real + " (" + name + ")"
-	}
-	text := fmt.Sprintf("%s: %s: %s", what, name, o)
-	b.tell.emit(notify.Event{Kind: kind, Virtual: at.Virtual, Real: at.Real, Text: text, Reason: o.Why})
-}
-
-// drop ends an order without a report.
-func (b *orderBook) drop(at lvs.Backend) {
-	b.over[at], b.hold = b.hold[at], maps.Clone(b.hold)
-	delete(b.hold, at)
 }
 
 // apply carries out the orders in force. Orders for servers outside the plan are kept for a later plan.
 func (b *orderBook) apply() {
 	b.end(time.Now())
-	all := b.hold
+	all := b.hold.Held
 	b.announcer.stale = true
 	for _, v := range b.virtuals {
 		b.examiner.obey(v, all[lvs.Backend{Virtual: v.Config.ID}])

@@ -47,7 +47,7 @@ func SnapshotOf(p *plan.Plan) *view.Snapshot {
 func (d *Director) snapshot() *view.Snapshot {
 	return &view.Snapshot{
 		Time: time.Now(), Status: d.tell.status, Standby: d.standby,
-		Orders: d.hold, Over: maps.Clone(d.ordered.over),
+		Orders: d.hold.Held, Over: maps.Clone(d.hold.Over),
 		Table: d.writer.asked, Unread: d.writer.unread, Marks: d.marker.trouble, Folder: d.folder.trouble,
 		Shortages: d.examiner.shortages, Purging: len(d.purges),
 		Announcements: d.announcer.describe(), Announcing: d.announcer.trouble,

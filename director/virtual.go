@@ -158,7 +158,7 @@ type services struct {
 	role
 	tell     teller
 	global   *parser.Global
-	hold     orders.All // in force
+	hold     judge.Orders[orders.Order]
 	tls      checker.TLSSums
 	virtuals []*virtual // in the order of the file
 	ours     []*virtual // those that this director puts into the table

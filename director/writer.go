@@ -20,7 +20,6 @@ type writer struct {
 	table
 	*services
 	others  *claimant // finds the daemon that has a virtual service, or waits for it
-	orders  *orderBook
 	remover *remover
 	decided func(*virtual)    // called after each decision
 	before  func()            // called before the table follows
