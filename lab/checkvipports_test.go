@@ -166,7 +166,7 @@ func (r portsRow) play(t *testing.T, lasts time.Duration) {
 		for _, line := range strings.Split(said+string(others), "\n") {
 			switch {
 			case strings.Contains(line, "] Deleted real server") && !r.isDead(line):
-				out = append(out, line)
+				out = append(out, of(line))
 			case strings.Contains(line, "] Added real server") && r.isDead(line) && !strings.Contains(line, "|other.cf|"): // the address is not its own
 				in = append(in, of(line))
 			}
