@@ -40,7 +40,7 @@ func (w *writer) sync(ctx context.Context, have lvs.Table) {
 		}
 		decision := w.decide(ctx, v)
 		switch {
-		case !v.dirty || v.retry.Waits(v.hasTurned(), now) || !w.mayAsk(ctx):
+		case !v.dirty || v.retry.Waits(v.retry.SettingsOnly && v.hasTurned(), now) || !w.mayAsk(ctx):
 		case v.Known:
 			changes = append(changes, w.newChange(v, v.last(), decision))
 		default:

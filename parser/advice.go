@@ -105,32 +105,33 @@ func (a adviser) commands() {
 
 // idle are directives for sections and for all of them, each with the function that returns why it has no effect in a
 // section; "" where it has one, or is off.
-var idle = map[string]func(*Virtual) string{
-	"fastinterval": (*Virtual).neverFast, "fallbackcheck": (*Virtual).neverChecksFallback,
-}
+var idle = []struct {
+	name string
+	why  func(*Virtual) string
+}{{"fastinterval", (*Virtual).neverFast}, {"fallbackcheck", (*Virtual).neverChecksFallback}}
 
 // idle warns of directives of the section without an effect.
 func (a adviser) idle() {
-	for name, why := range idle {
-		text := why(a.Virtual)
-		a.when(text != "" && a.has(name), name, noEffect, "%s", text)
+	for _, d := range idle {
+		text := d.why(a.Virtual)
+		a.when(text != "" && a.has(d.name), d.name, noEffect, "%s", text)
 	}
 }
 
 // idle warns of global directives without an effect in any section that has none of its own.
 func (r *resolver) idle(c *Config) {
-	for name, why := range idle {
+	for _, d := range idle {
 		last := ""
 		for _, v := range c.Virtuals {
-			if v.has(name) {
+			if v.has(d.name) {
 				continue
 			}
-			if last = why(v); last == "" {
+			if last = d.why(v); last == "" {
 				break
 			}
 		}
 		if last != "" {
-			r.useless(name, last)
+			r.useless(d.name, last)
 		}
 	}
 }
