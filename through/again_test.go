@@ -68,6 +68,38 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 	}
 }
 
+// A server that passed before does not go out by one connection, even if the service counted it: where ports are scarce, a
+// new connection from the port of one that a flush made IPVS forget may wait for a second packet. One that did not pass
+// stays out by one.
+func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
+	up, silent := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
+	for _, row := range []struct {
+		name        string
+		list        []checker.Result
+		ok          bool
+		took        time.Duration
+		connections int
+	}{
+		{"the second one answers", []checker.Result{up, silent, up}, true, 5 * time.Second, 2},
+		{"the second one does not", []checker.Result{up, silent, silent}, false, 6 * time.Second, 2},
+		{"it was out", []checker.Result{silent, silent, up}, false, 5 * time.Second, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(ipvsctl.NewMemory(nil))
+				c := f.check(t, &answers{list: row.list}, &answers{list: []checker.Result{up}})
+				c.Check(t.Context())
+				time.Sleep(summedUp + 1)
+				before, began := f.knocks, time.Now()
+				r := c.Check(t.Context())
+				if r.OK != row.ok || time.Since(began) != row.took || f.knocks-before != row.connections {
+					t.Errorf("after %v and %d connections: %+v", time.Since(began), f.knocks-before, r)
+				}
+			})
+		})
+	}
+}
+
 // twice makes two connections, and fails if it can't.
 type twice struct {
 	f       *fake

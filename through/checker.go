@@ -186,7 +186,8 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 }
 
 // count returns the result for an answer that counts. A failure is explained by the result at the server's own address
-// in the time that is left. Meanwhile the server is asked again, unless its service counted the connection.
+// in the time that is left. Meanwhile the server is asked again: its first connection may not be counted, and of a
+// server that passed before no single one decides.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	if !r.OK && r.Conclusive() {
 		beside, cancel := context.WithCancel(wire.Taped(ctx, nil))
@@ -195,7 +196,7 @@ func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 		defer time.AfterFunc(left+overtime, cancel).Stop()
 		own := make(chan checker.Result, 1)
 		go func() { own <- c.own.Check(beside) }()
-		if !c.now.counted {
+		if !c.now.counted || c.passed {
 			r = c.again(ctx, r, max(left+min(overtime, c.timeout/2), 2*c.usual))
 		}
 		fails := c.void == "" && !r.OK && r.Conclusive()
