@@ -47,7 +47,7 @@ DESTDIR ?=
 FUZZTIME ?= 100000x
 BENCH    ?= .
 RUN      ?= .
-MUTATE   ?= ./judge ./director ./history ./through ./ipvsctl ./notify ./status ./parser ./instance ./checker/health ./checker/schedule
+MUTATE   ?= ./judge ./core ./director ./history ./through ./ipvsctl ./notify ./status ./parser ./instance ./checker/health ./checker/schedule
 GOARCH  ?= $(shell $(GO) env GOARCH)
 PROGRAM ?= ldirectord
 # With the one that checks Oracle for it.

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"ldirectord/director"
+	"ldirectord/core"
 	"ldirectord/notify"
 	"ldirectord/notify/mail"
 	"ldirectord/notify/monitorfile"
@@ -25,16 +25,16 @@ type channels struct {
 }
 
 // openChannels opens the channels, and returns the receivers for the director.
-func (d *daemon) openChannels() []director.Receiver {
+func (d *daemon) openChannels() []core.Receiver {
 	d.mailer = mail.New(func(e notify.Event) { d.journal.Emit(e) })
 	d.journal = notify.NewJournal(d.log.Notify, d.mailer.Notify, d.tally.Notify, d.tellStarter)
 	d.monitor = notify.NewMonitor(d.journal.Emit)
 	d.hooks = notify.NewHooks(d.journal)
 	d.webhook = webhook.New(d.journal.Emit)
 	d.setChannels(d.Loaded.Plan)
-	return []director.Receiver{
-		director.Words(d.journal.Emit), director.Results(monitorfile.Lines(d.monitor.Record)),
-		director.Posts(d.webhook.Post), director.Commands(d.hooks.Run),
+	return []core.Receiver{
+		core.Words(d.journal.Emit), core.Results(monitorfile.Lines(d.monitor.Record)),
+		core.Posts(d.webhook.Post), core.Commands(d.hooks.Run),
 	}
 }
 

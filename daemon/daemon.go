@@ -18,6 +18,7 @@ import (
 
 	"ldirectord/announce"
 	"ldirectord/control"
+	"ldirectord/core"
 	"ldirectord/director"
 	"ldirectord/fwmark"
 	"ldirectord/instance"
@@ -132,16 +133,15 @@ func (d *daemon) assemble() {
 	d.orders, d.claims = newOrders(d), newClaims(d)
 	d.siblings = &siblings{d: d, names: cfg.Global.Execute, role: d.orders.role.Role}
 	deps := director.Deps{
-		Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby,
-		Withdraw: len(d.lock.Before.Announced) > 0,
-		Table:    d.Table, Tell: receivers,
-		Maintenance: maintenance.New(watch).Watch,
-		Former:      d.lock.Before.Virtuals, Claims: d.claims, Through: d.Config.Checks.through.Leave,
-		Leavers: d.lock.Before.Leavers,
-		Leave:   recording(d, (*instance.State).SetLeavers),
-		Moving:  d.lock.Before.Moving,
-		Move:    recording(d, (*instance.State).SetMoving),
-		Alive:   d.Manager.alive, Pulse: d.Manager.every,
+		World: core.World{
+			Orders: d.orders.given, Standby: d.orders.role.Role == instance.Standby,
+			Withdraw: len(d.lock.Before.Announced) > 0, Tell: receivers,
+			Former: d.lock.Before.Virtuals, Through: d.Config.Checks.through.Leave,
+			Leavers: d.lock.Before.Leavers, Leave: recording(d, (*instance.State).SetLeavers),
+			Moving: d.lock.Before.Moving, Move: recording(d, (*instance.State).SetMoving),
+		},
+		Table: d.Table, Maintenance: maintenance.New(watch).Watch, Claims: d.claims,
+		Alive: d.Manager.alive, Pulse: d.Manager.every,
 	}
 	if d.Table.Machine { // with a table in memory there are no mark rules and no addresses
 		deps.Marks = fwmark.Open(d.Instance.Chains())

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"ldirectord/control"
-	"ldirectord/director"
+	"ldirectord/core"
 	"ldirectord/instance"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -55,7 +55,7 @@ func Record(ctx context.Context, i instance.Instance, p *plan.Plan, r orders.Req
 		return answer, err
 	}
 	r.By = instance.UserName(os.Geteuid())
-	now := director.SnapshotOf(p)
+	now := core.SnapshotOf(p, time.Now())
 	now.Orders = maps.Clone(all)
 	meant, err := carryOut(r, now, all, i.Path, file)
 	answer.Servers = inTable(now, meant)

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -32,7 +33,7 @@ func maxSilence(t *testing.T, until func(context.Context)) (longest time.Duratio
 	defer end()
 	last := time.Now()
 	look := func() { longest, last = max(longest, time.Since(last)), time.Now() }
-	d := New(Deps{Table: &slowTable{s.table.Memory, until}, Tell: s.receivers(), Alive: look, Pulse: 5 * time.Second})
+	d := New(Deps{Table: &slowTable{s.table.Memory, until}, Alive: look, Pulse: 5 * time.Second, World: core.World{Tell: s.receivers()}})
 	if err := d.Run(ctx, s.plan("one")); err != nil {
 		t.Error(err)
 	}

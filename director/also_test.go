@@ -8,30 +8,10 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/history"
 	"ldirectord/lvs"
-	"ldirectord/notify/monitorfile"
 	"ldirectord/parser"
 	"ldirectord/plan"
 )
-
-const manyChecks = `virtual = 10.1.0.1:80
-	real = 10.2.0.1:80 gate "own", "strings"
-	real = 10.2.0.2:80 gate
-	checktype = 2
-	service = http
-	checktimeout = 3
-	negotiatetimeout = 4
-	receive = "ok"
-	passwd = "pw"
-	alsocheck = connect 81
-	alsocheck = https 443 "health" "^well"
-	alsocheck = ping
-	alsocheck = external
-	alsocheck = pop 110
-	alsocheck = connect 81
-	tlsexpirywarn = 0
-`
 
 func TestASnapshotShowsEachCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -92,34 +72,6 @@ func TestAShortageThatLastsIsNotWaitedFor(t *testing.T) {
 		time.Sleep(time.Second) // checks in flight end
 	})
 }
-
-// A monitorfile has a line for each check, with the name that the Perl ldirectord gives it.
-func TestAMonitorfileHasALineForEachCheck(t *testing.T) {
-	p, found := planned(t, manyChecks+"\tmonitorfile = mon\n", neverChecked)
-	if found.HasErrors() {
-		t.Fatal(found)
-	}
-	var ids []string
-	d := New(Deps{Tell: []Receiver{Results(monitorfile.Lines(recordedIDs{&ids}.Record))}})
-	v := virtualsOf(p)[0]
-	s := v.servers[0]
-	for j := &s.first; j != nil; j = j.next {
-		d.tell.found(history.Nothing, &checker.Result{OK: true, Detail: "200 OK"}, user{v, s, j})
-	}
-	const want = `combined http tcp 10.2.0.1 80 1 gate /own strings
-connect tcp 10.2.0.1 80 81 1 gate / 
-negotiate https tcp 10.2.0.1 80 443 1 gate /health ^well
-ping tcp 10.2.0.1 80 1 gate / 
-external /bin/true tcp 10.2.0.1 80 1 gate / 
-negotiate pop tcp 10.2.0.1 80 110 1 gate / `
-	if got := strings.Join(ids, "\n"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
-type recordedIDs struct{ ids *[]string }
-
-func (r recordedIDs) Record(_, id string, _ bool, _ string) { *r.ids = append(*r.ids, id) }
 
 // planned makes a plan of a configuration, with the checks that build makes. The diagnostics are those of the plan.
 func planned(t *testing.T, config string, build plan.Build) (*plan.Plan, parser.Diagnostics) {

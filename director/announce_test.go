@@ -15,6 +15,7 @@ import (
 
 	"ldirectord/announce"
 	"ldirectord/checker"
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -173,7 +174,7 @@ func TestAddressesOfTheDaemonBeforeStay(t *testing.T) {
 			}
 			j := notify.NewJournal()
 			table := &slowTable{ipvsctl.NewMemory(nil), func(context.Context) { time.Sleep(time.Millisecond) }}
-			d := New(Deps{Table: table, Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}, Announcer: devices, Withdraw: true})
+			d := New(Deps{Table: table, Announcer: devices, World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}, Withdraw: true}})
 			ctx, end := context.WithCancelCause(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- d.Run(ctx, p) }()

@@ -14,11 +14,9 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
-	"ldirectord/judge"
-	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 	"ldirectord/plan"
@@ -93,53 +91,6 @@ func planChecked(t testing.TB, text string, check func(checker.Spec) (checker.Ch
 	return p
 }
 
-func BenchmarkDesired10k(b *testing.B) {
-	p := planOf(b, many(10000, 80, 1))
-	table, virtuals := p.Preview(nil, nil), virtualsOf(p)
-	for _, v := range virtuals {
-		for _, s := range v.servers {
-			s.AssumeAll(health.Assume(health.Up))
-		}
-		v.Wrote(table[v.Key()].Dests)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, v := range virtuals {
-			judge.Decide(v.Case, time.Time{})
-		}
-	}
-}
-
-// BenchmarkWake50k is what a result costs the director that changes nothing, in 50,000 virtual services.
-func BenchmarkWake50k(b *testing.B) {
-	p := planOf(b, alone(50000))
-	d := New(Deps{Table: ipvsctl.NewMemory(nil)})
-	d.virtuals, d.global, d.tell.global = virtualsOf(p), &p.Config.Global, &p.Config.Global
-	d.ours = d.virtuals
-	d.agenda.enter(d.virtuals, nil)
-	for _, v := range d.virtuals {
-		for _, s := range v.servers {
-			s.AssumeAll(health.Assume(health.Up))
-		}
-	}
-	d.writer.sync(b.Context(), nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		d.announce()
-		d.nextLook()
-		d.writer.sync(b.Context(), nil)
-	}
-}
-
-// alone is a configuration of n virtual services, each with a server of its own.
-func alone(n int) string {
-	var text strings.Builder
-	for i := range n {
-		fmt.Fprintf(&text, "virtual = 10.1.%d.%d:80\n\treal = 10.2.%[1]d.%[2]d:80 gate\n\tchecktype = connect\n", i/250, i%250)
-	}
-	return text.String()
-}
-
 // BenchmarkCycle checks real servers on loopback for a while. It measures processor time and memory of a whole
 // director with a table in memory.
 func BenchmarkCycle(b *testing.B) {
@@ -147,7 +98,7 @@ func BenchmarkCycle(b *testing.B) {
 		b.Run(fmt.Sprintf("%d@%ds", c.servers, c.interval), func(b *testing.B) {
 			p := planOf(b, many(c.servers, startServer(b), c.interval))
 			j := notify.NewJournal()
-			d := New(Deps{Table: ipvsctl.NewMemory(nil), Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
+			d := New(Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
 			ctx, end := context.WithCancel(b.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- d.Run(ctx, p) }()
@@ -205,7 +156,7 @@ func cpuTime() time.Duration {
 // memory. It measures the processor time of the reloads.
 func BenchmarkReload(b *testing.B) {
 	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil), Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
+	d := New(Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	text := strings.ReplaceAll(many(10000, 80, 3600), "\treceive", "\tchecktype = on\n\treceive")
@@ -226,30 +177,12 @@ func BenchmarkReload(b *testing.B) {
 	}
 }
 
-// BenchmarkAnnounceMarks decides where the addresses of 2,000 marks belong, as after a change of a server's state.
-func BenchmarkAnnounceMarks(b *testing.B) {
-	text := "announce = lvs0\n"
-	for i := range 2000 {
-		text += fmt.Sprintf("virtual = %d\n\tmark = 10.1.%d.%d tcp 80\n\treal = 10.2.0.1 gate\n\tcheckport = 80\n\tchecktype = connect\n", i+1, i/250, i%250)
-	}
-	p := planOf(b, text)
-	d := New(Deps{})
-	d.marker.marks = &markRecorder{}
-	d.virtuals, d.global = virtualsOf(p), &p.Config.Global
-	d.marked(marked{rules: p.Rules()})
-	d.announcer.enlist(d.virtuals, time.Now())
-	b.ReportAllocs()
-	for b.Loop() {
-		d.announcer.decide(time.Now())
-	}
-}
-
 // BenchmarkTenThousandLeave replaces all servers of a virtual service by another one, puts them back while they drain,
 // and replaces them again until they are gone from the table.
 func BenchmarkTenThousandLeave(b *testing.B) {
 	j := notify.NewJournal()
 	table := ipvsctl.NewMemory(nil)
-	d := New(Deps{Table: table, Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
+	d := New(Deps{Table: table, World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	file := func(real string) *plan.Plan {
@@ -303,7 +236,7 @@ func BenchmarkBrake10k(b *testing.B) {
 	const file = "checkinterval = 3600\nvirtual = 10.0.0.1:80\n\tchecktype = connect\n\tcheckvip = yes\n\treal = 10.1.0.0->10.1.39.15:80 gate\n"
 	p := planChecked(b, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
 	j := notify.NewJournal()
-	d := New(Deps{Table: ipvsctl.NewMemory(nil), Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}})
+	d := New(Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}}})
 	ctx, end := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
 	tasks := p.Tasks
@@ -311,12 +244,12 @@ func BenchmarkBrake10k(b *testing.B) {
 	<-d.Started()
 	bring := func(r checker.Result) {
 		for i := 0; i < len(tasks); i += len(tasks) / 100 {
-			err := d.orders.submit(ctx, func(_ context.Context, done chan<- struct{}) {
+			err := d.asked.submit(ctx, func(done chan<- struct{}) {
 				var updates []schedule.Update
 				for _, t := range tasks[i : i+len(tasks)/100] {
 					updates = append(updates, schedule.Update{Task: t, Result: r, Began: time.Now()})
 				}
-				d.examiner.results(updates)
+				d.core.Results(time.Now(), updates)
 				close(done)
 			})
 			if err != nil {
@@ -337,24 +270,5 @@ func BenchmarkBrake10k(b *testing.B) {
 	end()
 	if err := <-ended; err != nil {
 		b.Error(err)
-	}
-}
-
-// BenchmarkObserve10k is one look of observe at 10,000 servers, without the time in which the kernel reads their
-// counters.
-func BenchmarkObserve10k(b *testing.B) {
-	p := planOf(b, strings.ReplaceAll(many(10000, 80, 10), "\tservice", "\tobserve = yes\n\tservice"))
-	virtuals := virtualsOf(p)
-	o := observer{services: &services{virtuals: virtuals, ours: virtuals}}
-	table := table{client: ipvsctl.NewMemory(nil), alive: func() {}}
-	for _, v := range virtuals {
-		for _, s := range v.servers {
-			v.Have.Put(s.Dest)
-			table.client.Do(b.Context(), lvs.Op{Kind: lvs.AddService, Key: v.Key(), Settings: v.Settings},
-				lvs.Op{Kind: lvs.AddDest, Key: v.Key(), Dest: s.Dest})
-		}
-	}
-	for b.Loop() {
-		o.look(b.Context(), &table)
 	}
 }

@@ -2,6 +2,8 @@ package director
 
 import (
 	"fmt"
+	"ldirectord/core"
+	"ldirectord/history"
 	"slices"
 	"strings"
 	"testing"
@@ -15,24 +17,24 @@ func TestAReceiverIsToldOfEachChange(t *testing.T) {
 		s := newScenario(t)
 		s.configs["one"] = strings.Replace(threeAndOne, "= connect\n", "= connect\n\tonchange = tell\n", 1)
 		var told []string
-		s.channels = []Receiver{func(c *Change) {
+		s.channels = []core.Receiver{func(c *core.Change) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if c.Status == "" || c.Time.IsZero() || c.Global != s.director.global {
+			if c.Status == "" || c.Time.IsZero() || c.Global == nil || c.Global.CheckInterval != s.current.Config.Global.CheckInterval {
 				t.Errorf("%s: status %q at %v", c.Kind, c.Status, c.Time)
 			}
 			switch {
-			case c.isNew():
+			case c.Result != nil && c.Past == history.Nothing:
 			case c.Kind != "":
 				told = append(told, string(c.Kind))
 			case c.After.Text != nil:
 				told = append(told, fmt.Sprintf("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers,
 					c.Before.Up))
 			case c.Before.Verdict != c.After.Verdict:
-				told = append(told, fmt.Sprintf("%s is %s, was %s, by %d of %d", c.s.entry.Name(), c.After.Verdict,
+				told = append(told, fmt.Sprintf("it is %s, was %s, by %d of %d", c.After.Verdict,
 					c.Before.Verdict, c.By.Count, c.By.Needed))
 			case c.Result != nil && !c.Result.OK:
-				told = append(told, fmt.Sprintf("%s failed, %d of %d", c.s.entry.Name(), c.By.Count, c.By.Needed))
+				told = append(told, fmt.Sprintf("it failed, %d of %d", c.By.Count, c.By.Needed))
 			}
 		}}
 		s.start("one", false)
@@ -46,8 +48,8 @@ func TestAReceiverIsToldOfEachChange(t *testing.T) {
 		got := slices.Clone(told)
 		s.mu.Unlock()
 		want := []string{
-			"10.2.0.1:80 failed, 1 of 2", "soft-failure", "10.2.0.1:80 failed, 2 of 2", "check-failed",
-			"10.2.0.1:80 is down, was up, by 2 of 2", "deleted", "tcp:10.1.0.1:80 has 2 of 3 up, before 3",
+			"it failed, 1 of 2", "soft-failure", "it failed, 2 of 2", "check-failed",
+			"it is down, was up, by 2 of 2", "deleted", "tcp:10.1.0.1:80 has 2 of 3 up, before 3",
 		}
 		if len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
 			t.Errorf("%q, want %q", got, want)

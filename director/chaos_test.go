@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
@@ -398,12 +399,9 @@ func (c *chaos) start() {
 	c.journal = notify.NewJournal(func(e notify.Event) { c.say("log: %s", e.Text) })
 	c.devices.broken.Store(false)
 	c.director = New(Deps{
-		Announcer: c.devices, Withdraw: true,
-		Table: c.oracle.live(c.table), Tell: []Receiver{Words(c.journal.Emit), Posts(slowHooks{}.Post), Commands(slowHooks{}.Run)},
-		Orders: c.oracle.given(), Maintenance: maintenance.New(nil).Watch,
-		Former: c.oracle.claimed(), Claims: claimer(c.oracle.claim), Standby: c.oracle.rests(),
-		Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers,
-		Moving: c.oracle.recordedMoving(), Move: c.oracle.recordMoving,
+		Announcer: c.devices, Table: c.oracle.live(c.table), Maintenance: maintenance.New(nil).Watch, Claims: claimer(c.oracle.claim), World: core.World{
+			Withdraw: true, Tell: []core.Receiver{core.Words(c.journal.Emit), core.Posts(slowHooks{}.Post), core.Commands(slowHooks{}.Run)}, Orders: c.oracle.given(), Former: c.oracle.claimed(), Standby: c.oracle.rests(), Leavers: c.oracle.recordedLeavers(), Leave: c.oracle.recordLeavers, Moving: c.oracle.recordedMoving(), Move: c.oracle.recordMoving,
+		},
 	})
 	c.idle = newIdle(c.director, func(what string) { c.say("%s", what) })
 	c.oracle.director = c.director // before the new director runs, after the end of the old one

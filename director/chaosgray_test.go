@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/judge"
 	"ldirectord/lvs"
 )
@@ -120,7 +121,7 @@ func (o *oracle) mayNotBeOut(key lvs.Key, knows *judge.Case, now *judge.Server, 
 		observed = observed || e.masq && s.leavesOut()
 	}
 	for at, one := range o.seen {
-		compared = compared || at.key == key && one.answered.Sub(was.answered) >= observeInterval
+		compared = compared || at.key == key && one.answered.Sub(was.answered) >= core.ObserveInterval
 	}
 	s := o.files[0][key.Addr]
 	_, may := o.serving(key, s, knows, now)
@@ -146,7 +147,7 @@ func (o *oracle) isEarly(key lvs.Key, knows *judge.Case, now *judge.Server, was 
 	sure, _ := o.serving(key, s, knows, now)
 	early := was.times > 2 || time.Since(was.since) < time.Duration(seconds)*time.Second
 	// otherwise it may have been left out before that was seen
-	quiet := o.refusal == nothing && was.since.Sub(o.troubled) > observeInterval
+	quiet := o.refusal == nothing && was.since.Sub(o.troubled) > core.ObserveInterval
 	e, in := entryAt(s.places(), now.Dest.Addr)
 	ordered := o.orderFor(key, e, 0) != o.orderFor(key, e, time.Since(was.since)) // an order has ended
 	return early && quiet && in && !ordered && s.leavesOut() && sure >= o.neededBy(key, s)

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"context"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -26,11 +25,11 @@ type believed map[lvs.Key]*judge.Case
 func (c *chaos) beliefs() believed {
 	all := believed{}
 	d := c.director
-	err := d.orders.submit(c.t.Context(), func(_ context.Context, done chan<- struct{}) {
-		for _, v := range d.virtuals {
-			all[v.Key()] = &judge.Case{Section: v.Case.Section, State: v.Clone()}
+	err := d.asked.submit(c.t.Context(), func(done chan<- struct{}) {
+		for key, v := range d.core.Cases() {
+			all[key] = &judge.Case{Section: v.Section, State: v.Clone()}
 		}
-		for _, wrong := range d.agenda.offAgenda(d.virtuals) {
+		for _, wrong := range d.core.Forgotten() {
 			c.complain("off the agenda: %s", wrong)
 		}
 		close(done)
@@ -44,9 +43,9 @@ func (c *chaos) beliefs() believed {
 // believes is what a working daemon knows of a virtual service.
 func (o *oracle) believes(key lvs.Key) *judge.Case {
 	if o.director != nil {
-		for _, v := range o.director.virtuals {
-			if v.Key() == key {
-				return &v.Case
+		for of, v := range o.director.core.Cases() {
+			if of == key {
+				return v
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/lvs"
 	"ldirectord/orders"
 )
@@ -83,7 +84,7 @@ func TestADirectorBesideAnother(t *testing.T) {
 		s.journal = s.newJournal()
 		theirs := map[lvs.Key]bool{keyFor(netip.MustParseAddrPort("10.1.0.1:80")): true}
 		n := &neighbour{changed: make(chan struct{}), has: theirs}
-		d := New(Deps{Table: s.table, Tell: s.receivers(), Claims: n})
+		d := New(Deps{Table: s.table, Claims: n, World: core.World{Tell: s.receivers()}})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("one")) }()

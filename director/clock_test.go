@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/notify"
@@ -31,7 +32,7 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 		for run.SinceBoot() < given[at("10.2.0.2:80")].Ends { // the boot clock is not a fake one
 		}
 		journal := notify.NewJournal()
-		d := New(Deps{Tell: []Receiver{Words(journal.Emit)}, Orders: given, Table: ipvsctl.NewMemory(nil)})
+		d := New(Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: given}})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, p) }()

@@ -9,36 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/lvs"
 )
-
-// The end of an interval counts, not the number of readings: the table is also read when another daemon comes or goes.
-func TestALimitIsToldAfterAWholeInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := lvs.Dest{Upper: 4, Weight: 1}
-		var l limit
-		for _, step := range []struct {
-			after       time.Duration
-			connections uint32
-			turned      bool
-		}{
-			{0, 4, false},
-			{500 * time.Millisecond, 4, false},
-			{500 * time.Millisecond, 4, true},
-			{time.Second, 4, false},
-			{time.Second, 2, false},
-			{500 * time.Millisecond, 4, false}, // the interval begins again
-			{500 * time.Millisecond, 2, false},
-			{500 * time.Millisecond, 2, false},
-			{500 * time.Millisecond, 2, true},
-		} {
-			time.Sleep(step.after)
-			if turned := l.look(d, step.connections, time.Second); turned != step.turned {
-				t.Errorf("%+v: turned %t", step, turned)
-			}
-		}
-	})
-}
 
 const withTimeouts = "checkinterval = 1\ntimeouts = 7200/0/60\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
 
@@ -52,7 +25,7 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 		s.configs["none"] = strings.Replace(withTimeouts, "timeouts = 7200/0/60\n", "", 1)
 		s.journal = s.newJournal()
 		n := &neighbour{changed: make(chan struct{})}
-		d := New(Deps{Table: s.table, Tell: s.receivers(), Claims: n})
+		d := New(Deps{Table: s.table, Claims: n, World: core.World{Tell: s.receivers()}})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("one")) }()
@@ -107,7 +80,7 @@ func TestTimeoutsOfIdleConnections(t *testing.T) {
 		if _, err := s.table.Timeouts(t.Context(), lvs.Timeouts{9, 9, 9}); err != nil {
 			t.Fatal(err)
 		}
-		d = New(Deps{Table: s.table, Tell: s.receivers(), Standby: true})
+		d = New(Deps{Table: s.table, World: core.World{Tell: s.receivers(), Standby: true}})
 		ctx, end = context.WithCancel(t.Context())
 		go func() { ended <- d.Run(ctx, s.plan("one")) }()
 		step("standby", lvs.Timeouts{}, lvs.Timeouts{9, 9, 9}, "")

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -41,7 +42,7 @@ func TestAnEndDuringTheStartIsNoFailure(t *testing.T) {
 				ctx, end := context.WithCancel(t.Context())
 				table := &endingTable{s.table.Memory, end, atChange}
 				s.journal = s.newJournal()
-				err := New(Deps{Table: table, Tell: s.receivers()}).Run(ctx, s.plan("one"))
+				err := New(Deps{Table: table, World: core.World{Tell: s.receivers()}}).Run(ctx, s.plan("one"))
 				if err != nil {
 					t.Error(err)
 				}
@@ -95,7 +96,7 @@ virtual = 10.1.0.2:80
 				s.journal = s.newJournal()
 				ended := make(chan error, 1)
 				go func() {
-					ended <- New(Deps{Table: hangingTable{s.table.Memory}, Marks: hangingMarks{}, Tell: s.receivers()}).Run(ctx, s.plan("one"))
+					ended <- New(Deps{Table: hangingTable{s.table.Memory}, Marks: hangingMarks{}, World: core.World{Tell: s.receivers()}}).Run(ctx, s.plan("one"))
 				}()
 				time.Sleep(2*judge.TableTimeout + marksTimeout + time.Second) // all requests hang again
 				begun := time.Now()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/core"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/view"
@@ -134,7 +135,7 @@ func TestTheEventsOfAFallbackServer(t *testing.T) {
 		s.configs["one"] = twoFallbacks
 		at := netip.MustParseAddrPort("10.2.0.8:80")
 		var got []string
-		s.channels = []Receiver{Words(func(e notify.Event) {
+		s.channels = []core.Receiver{core.Words(func(e notify.Event) {
 			if e.Real == at.String() {
 				got = append(got, fmt.Sprintf("%s of %s %t %s", e.Kind, e.Virtual, e.Fallback, e.Reason))
 			}

@@ -1,15 +1,12 @@
 package director
 
 import (
-	"net/netip"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ldirectord/judge"
 	"ldirectord/lvs"
-	"ldirectord/parser"
 	"ldirectord/view"
 )
 
@@ -70,17 +67,5 @@ func TestConnectionsInWords(t *testing.T) {
 		if got := view.Carried(c); got != want {
 			t.Errorf("%+v: %s, want %s", c, got, want)
 		}
-	}
-}
-
-// onchange gets the leaving servers that are in the table.
-func TestOnChangeGetsLeavingServers(t *testing.T) {
-	in, out := netip.MustParseAddrPort("10.2.0.1:80"), netip.MustParseAddrPort("10.2.0.2:80")
-	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"})
-	v.Leavers = []judge.Leaver{{Addr: in, Name: "10.2.0.1:8080"}, {Addr: out, Name: "10.2.0.2:80"}}
-	v.Have, v.Known = lvs.Dests{{Addr: in}}, true
-	now, up := v.message()
-	if !slices.Equal(now.Leaving, []string{"10.2.0.1:8080"}) || up != 0 || len(now.Servers) != 0 {
-		t.Errorf("onchange gets %+v, %d up", now, up)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/lvs"
 	"ldirectord/view"
 )
@@ -24,11 +25,15 @@ func TestADirectorRecordsWhatItHasInTheTable(t *testing.T) {
 		var mu sync.Mutex // guards told
 		var told [][]lvs.Key
 		owned := func() [][]lvs.Key { mu.Lock(); defer mu.Unlock(); return told }
-		d := New(Deps{Table: s.table, Tell: s.receivers(), Claims: claimer(func(keys []lvs.Key) {
-			mu.Lock()
-			defer mu.Unlock()
-			told = append(told, keys)
-		})})
+		d := New(Deps{
+			Table: s.table, Claims: claimer(func(keys []lvs.Key) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, keys)
+			}), World: core.World{
+				Tell: s.receivers(),
+			},
+		})
 		ctx, end := context.WithCancelCause(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("two")) }()
@@ -74,7 +79,7 @@ func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 		d := New(Deps{Marks: untilCut{}})
 		for rules, want := range map[int]time.Duration{0: 15 * time.Second, 500: 25 * time.Second} {
 			begin := time.Now()
-			d.marker.set(t.Context(), make([]lvs.MarkRule, rules))
+			d.setRules(t.Context(), make([]lvs.MarkRule, rules))
 			if took := time.Since(begin); took != want {
 				t.Errorf("%d rules had %v, want %v", rules, took, want)
 			}

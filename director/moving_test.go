@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/health"
 	"ldirectord/checker/schedule"
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -61,7 +61,7 @@ func crowd(t testing.TB, table ipvsctl.Client, slowstart int, move func([]judge.
 	}
 	p := planChecked(t, file.String(), func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
 	j := notify.NewJournal()
-	d := New(Deps{Table: table, Tell: []Receiver{Words(j.Emit), Commands(notify.NewHooks(j).Run)}, Move: move})
+	d := New(Deps{Table: table, World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}, Move: move}})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	tasks := p.Tasks
@@ -74,8 +74,8 @@ func crowd(t testing.TB, table ipvsctl.Client, slowstart int, move func([]judge.
 				updates = append(updates, schedule.Update{Task: task, Result: r, Began: time.Now()})
 			}
 		}
-		err := d.orders.submit(ctx, func(_ context.Context, done chan<- struct{}) {
-			d.examiner.results(updates)
+		err := d.asked.submit(ctx, func(done chan<- struct{}) {
+			d.core.Results(time.Now(), updates)
 			close(done)
 		})
 		if err != nil {
@@ -169,44 +169,4 @@ func BenchmarkClimb(b *testing.B) {
 		b.ReportMetric(float64(reads)/window.Seconds(), "reads/s")
 	}
 	end()
-}
-
-// Two lines of a section have one address and two checks. The waits and words of each line are recorded apart, also
-// for the next daemon. The weight in the table belongs to the line that serves.
-func TestTwoLinesOfOneAddressAreRecordedApart(t *testing.T) {
-	made := func() *services {
-		const file = "virtual = 10.0.0.1:80\n\tservice = http\n\tholddown = 30\n\tdrainstatus = 503\n" +
-			"\treal = 10.1.0.1:80 masq 4 \"a\", \"ok\"\n\treal = 10.1.0.1:80 masq 9 \"b\", \"ok\"\n"
-		p := planChecked(t, file, func(checker.Spec) (checker.Checker, error) { return silent{}, nil })
-		virtuals := virtualsOf(p)
-		return &services{ours: virtuals, virtuals: virtuals, global: &p.Config.Global}
-	}
-	words := health.Words{Admin: health.Drain}
-	for waits := range 2 {
-		was, now := made(), made()
-		v := was.ours[0]
-		v.Servers[waits].Memory = judge.Memory{Fallen: true, Noted: true, Falls: 3, Turn: time.Now().Add(time.Minute)}
-		v.Servers[waits].First.Telling = health.Tells(words)
-		v.Servers[1-waits].Memory = judge.Memory{Turn: time.Now().Add(-time.Second)}
-		v.Have = lvs.Dests{v.Servers[waits].Dest}
-		before := movers{services: was}
-		before.note(v)
-		v.Have = lvs.Dests{v.Servers[1-waits].Dest} // the other line serves by now
-		before.record(true)
-
-		next := movers{services: now, records: before.records}
-		for i := range now.ours[0].Servers {
-			now.ours[0].Servers[i].Assume()
-		}
-		next.resume(lvs.Table{v.Key(): {Key: v.Key(), Dests: v.Have}})
-		for i := range v.Servers {
-			had, has := &v.Servers[i], &now.ours[0].Servers[i]
-			if has.Memory != had.Memory || has.Asks() != had.Asks() {
-				t.Errorf("line %d: %+v, %v; want %+v, %v", i, has.Memory, has.Asks(), had.Memory, had.Asks())
-			}
-		}
-		if by := now.ours[0].ByHand; len(by) > 0 {
-			t.Errorf("changed by hand: %v", by)
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/lvs"
 )
 
@@ -78,7 +79,7 @@ func TestWhichServersAreComparedForObserve(t *testing.T) {
 			for i, out := range []string{"0", "30", "0"} {
 				s.step([]string{"traffic", servers[i].String(), "15", "15", out}, "")
 			}
-			time.Sleep(observeInterval)
+			time.Sleep(core.ObserveInterval)
 		}
 		v := snapshotOf(t, s.director).Virtuals[0]
 		if v.Servers[0].Suspected+v.Servers[3].Suspected == "" || v.Servers[1].Suspected+v.Servers[2].Suspected != "" {
@@ -103,7 +104,7 @@ func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 			for i, out := range []int{0, 30, 30} {
 				s.step([]string{"traffic", servers[i].String(), "15", "15", fmt.Sprint(out)}, "")
 			}
-			time.Sleep(observeInterval)
+			time.Sleep(core.ObserveInterval)
 			return snapshotOf(t, s.director).Virtuals[0].Servers[0].Suspected
 		}
 		ask()
@@ -121,11 +122,11 @@ func TestWhatCanNotBeReadIsNotForgotten(t *testing.T) {
 			t.Errorf("while the table is silent: %q", got)
 		}
 		table.silent.Store(false)
-		time.Sleep(time.Minute - maxQuiet*observeInterval)
+		time.Sleep(time.Minute - maxQuiet*core.ObserveInterval)
 		s.take()
 		key := snapshotOf(t, s.director).Virtuals[0].Key
 		s.table.Memory.Do(t.Context(), lvs.Op{Kind: lvs.DelDest, Key: key, Dest: lvs.Dest{Addr: servers[0]}})
-		time.Sleep(2 * observeInterval)
+		time.Sleep(2 * core.ObserveInterval)
 		if got := snapshotOf(t, s.director).Virtuals[0].Servers[0].Suspected; got != "" {
 			t.Errorf("removed from the table, it is still suspected: %q", got)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/lab/always"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -124,7 +125,7 @@ func (o *oracle) mayLeave(key lvs.Key, s section, addr netip.AddrPort) bool {
 	endless := known && e.elsewhere && e.backup && s.drain == 0
 	drains := isHome(addr) && time.Duration(s.drain)*time.Second > quietTime || endless
 	began := slices.ContainsFunc(s.servers, func(now entry) bool { // when an order for the new address ended
-		return now.name == e.name && o.orderFor(key, now, 0) != o.orderFor(key, now, 5*lookInterval)
+		return now.name == e.name && o.orderFor(key, now, 0) != o.orderFor(key, now, 5*core.LookInterval)
 	})
-	return isHome(addr) && began || o.busy[addr] && (drains || left && time.Since(until) < 2*lookInterval)
+	return isHome(addr) && began || o.busy[addr] && (drains || left && time.Since(until) < 2*core.LookInterval)
 }

@@ -1,18 +1,15 @@
 package director
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-	"testing"
+	"time"
 
 	"ldirectord/checker"
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
-	"ldirectord/lvs"
-	"ldirectord/parser"
 	"ldirectord/view"
 )
 
@@ -103,29 +100,15 @@ func forgotten(now *view.Snapshot) (wrong []string) {
 // stall gives the director the result of a check that failed while this machine stood still, as the pool does.
 func (s *scenario) stall(at netip.AddrPort) {
 	d := s.director
-	_ = d.orders.submit(s.t.Context(), func(_ context.Context, done chan<- struct{}) {
-		for task, c := range d.examiner.checks {
-			if c.users[0].s.entry.Real.Addr == at {
-				d.examiner.results([]schedule.Update{{Task: task, Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}, Stalled: true}})
+	_ = d.asked.submit(s.t.Context(), func(done chan<- struct{}) {
+		for _, service := range s.current.Services {
+			for _, e := range service.Entries {
+				if e.Real.Addr == at {
+					d.core.Results(time.Now(), []schedule.Update{{Task: e.First.Task, Stalled: true,
+						Result: checker.Result{Cause: checker.Timeout, Detail: "no answer in 5s"}}})
+				}
 			}
 		}
 		close(done)
 	})
-}
-
-// A further success of a healthy server needs no memory.
-func TestOneMoreSuccessAllocatesNothing(t *testing.T) {
-	s := serverOf(lvs.Dest{})
-	v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80",
-		Settings: parser.Settings{FailureCount: 1, RiseCount: 1}}, s)
-	kindsOf(t, func(d *Director) {
-		success := checker.Result{OK: true, Took: 1}
-		d.examiner.judge(user{v, s, &s.first}, &success)
-		if n := testing.AllocsPerRun(100, func() { d.examiner.judge(user{v, s, &s.first}, &success) }); n > 0 {
-			t.Errorf("a success makes %v allocations", n)
-		}
-	})
-	if runs := s.past.Records(); len(runs) != 1 || runs[0].Times != 102 {
-		t.Errorf("the history is %+v, want one record of 102 successes", runs)
-	}
 }

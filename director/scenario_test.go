@@ -23,6 +23,7 @@ import (
 	"ldirectord/checker/health"
 	"ldirectord/checker/icmp"
 	"ldirectord/checker/wire"
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
@@ -123,7 +124,7 @@ func TestScenarios(t *testing.T) {
 }
 
 type scenario struct {
-	channels []Receiver // in addition to those of every scenario
+	channels []core.Receiver // in addition to those of every scenario
 	t        *testing.T
 	configs  map[string]string
 	folder   string // maintenancedir
@@ -424,8 +425,9 @@ func (s *scenario) start(name string, standby bool) {
 	s.dead = false
 	s.mu.Unlock()
 	s.director = New(Deps{
-		Table: s.client, Marks: s.marks, Announcer: s.devices, Tell: s.receivers(), Standby: standby, Maintenance: maintenance.New(s.watch).Watch,
-		Leavers: s.leavers, Leave: s.record, Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
+		Table: s.client, Marks: s.marks, Announcer: s.devices, Maintenance: maintenance.New(s.watch).Watch, World: core.World{
+			Tell: s.receivers(), Standby: standby, Leavers: s.leavers, Leave: s.record, Orders: s.orders, Moving: s.moving, Move: s.recordMoving,
+		},
 	})
 	s.watches = newIdle(s.director, s.say)
 	ctx, end := context.WithCancelCause(context.Background())
@@ -437,8 +439,8 @@ func (s *scenario) start(name string, standby bool) {
 }
 
 // receivers are the log, the operator's commands and the webhook.
-func (s *scenario) receivers() []Receiver {
-	return append([]Receiver{Words(s.journal.Emit), Posts(s.Post), Commands(s.Run)}, s.channels...)
+func (s *scenario) receivers() []core.Receiver {
+	return append([]core.Receiver{core.Words(s.journal.Emit), core.Posts(s.Post), core.Commands(s.Run)}, s.channels...)
 }
 
 func (s *scenario) stop(cause error) {

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/lvs"
 )
 
@@ -31,8 +32,11 @@ virtual = 10.1.0.2:80
 		}
 		s.journal = s.newJournal()
 		var ours []lvs.Key
-		d := New(Deps{Table: s.table, Tell: s.receivers(), Standby: true, Former: former[:3],
-			Claims: claimer(func(keys []lvs.Key) { ours = keys })})
+		d := New(Deps{
+			Table: s.table, Claims: claimer(func(keys []lvs.Key) { ours = keys }), World: core.World{
+				Tell: s.receivers(), Standby: true, Former: former[:3],
+			},
+		})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- d.Run(ctx, s.plan("one")) }()

@@ -3,66 +3,91 @@ package director
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/lvs"
-	"ldirectord/view"
 )
 
-// table sends the director's requests to IPVS. The director's goroutine waits for every answer. While the table does
-// not answer, it handles results, orders and questions.
+// table carries out the core's requests to the director's table, until ctx is done.
 type table struct {
-	client  ipvsctl.Client
-	alive   func() // called after each request
-	silence judge.Silence
-	told    bool // the missing answer was reported
-	asked   view.Operations
+	ctx    context.Context
+	client ipvsctl.Client
+	alive  func() // called after each request
 }
 
-// errSilent is the error while a table that did not answer gets no requests.
-var errSilent = errors.New("the table does not answer")
+func (d *Director) table(ctx context.Context) core.Table { return table{ctx, d.deps.Table, d.alive} }
 
-// silent reports whether the table gets no request now, because it did not answer a moment ago.
-func (t *table) silent() bool { return t.silence.Holds(time.Now()) }
-
-// mayAsk reports whether the table may get a request now.
-func (t *table) mayAsk(ctx context.Context) bool { return !t.silent() && ctx.Err() == nil }
-
-// limit bounds the wait for one request. Ended takes the request's error, and notes whether the table answers.
-func (t *table) limit(ctx context.Context) (limited context.Context, ended func(error)) {
-	limited, cancel := context.WithTimeout(ctx, t.silence.Limit())
-	return limited, func(err error) {
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-		case errors.Is(err, context.DeadlineExceeded):
-			t.silence.Unanswered(time.Now())
-		default:
-			t.silence, t.told = judge.Silence{}, false
-		}
+// ask makes a request with a time limit, unless the director ends.
+func (t table) ask(limit time.Duration, request func(context.Context) error) judge.Outcome {
+	err := t.ctx.Err()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(t.ctx, limit)
+		defer cancel()
+		err = request(ctx)
 		t.alive()
 	}
+	return t.outcome(err)
 }
 
-// read reads the whole table.
-func (t *table) read(ctx context.Context) (lvs.Table, error) {
-	limited, ended := t.limit(ctx)
-	have, err := t.client.Read(limited)
-	t.asked.Add(view.ReadTable, err)
-	ended(err)
-	return have, err
-}
-
-// counters reads virtual services with the counters of their destinations. Those that could not be read are missing.
-func (t *table) counters(ctx context.Context, keys ...lvs.Key) lvs.Table {
-	if len(keys) == 0 || t.silent() {
-		return nil
+// outcome is the outcome that an error of the table is.
+func (t table) outcome(err error) judge.Outcome {
+	switch {
+	case err == nil:
+		return judge.Outcome{}
+	case t.ctx.Err() != nil:
+		return judge.Outcome{Answer: judge.Interrupted, Err: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return judge.Outcome{Answer: judge.Unanswered, Err: err}
+	case ipvsctl.IsMissing(err):
+		return judge.Outcome{Answer: judge.Missing, Err: err}
 	}
-	limited, ended := t.limit(ctx)
-	found, err := t.client.Services(limited, keys...)
-	t.asked.Add(view.ReadTable, err)
-	ended(err)
-	return found
+	return judge.Outcome{Answer: judge.Refused, Err: err}
 }
+
+// Do implements core.Table.
+func (t table) Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome {
+	var results []error
+	all := t.ask(limit, func(ctx context.Context) error {
+		results = t.client.Do(ctx, ops...)
+		return nil
+	})
+	outcomes := slices.Repeat([]judge.Outcome{all}, len(ops))
+	for i, err := range results {
+		outcomes[i] = t.outcome(err)
+	}
+	return outcomes
+}
+
+// Read implements core.Table.
+func (t table) Read(limit time.Duration) (have lvs.Table, o judge.Outcome) {
+	o = t.ask(limit, func(ctx context.Context) (err error) {
+		have, err = t.client.Read(ctx)
+		return err
+	})
+	return have, o
+}
+
+// Services implements core.Table.
+func (t table) Services(limit time.Duration, keys ...lvs.Key) (found lvs.Table, o judge.Outcome) {
+	o = t.ask(limit, func(ctx context.Context) (err error) {
+		found, err = t.client.Services(ctx, keys...)
+		return err
+	})
+	return found, o
+}
+
+// Timeouts implements core.Table.
+func (t table) Timeouts(limit time.Duration, want lvs.Timeouts) (was lvs.Timeouts, o judge.Outcome) {
+	o = t.ask(limit, func(ctx context.Context) (err error) {
+		was, err = t.client.Timeouts(ctx, want)
+		return err
+	})
+	return was, o
+}
+
+// Now implements core.Table.
+func (t table) Now() time.Time { return time.Now() }

@@ -1,7 +1,6 @@
 package director
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -13,8 +12,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/schedule"
-	"ldirectord/parser"
-	"ldirectord/plan"
+	"ldirectord/core"
 )
 
 // idle are watches without real connections. They report what happens to them, and the end of one requests checks, as
@@ -31,8 +29,8 @@ type idle struct {
 
 // newIdle gives such watches to a director that is not running yet.
 func newIdle(d *Director, say func(string)) *idle {
-	w := &idle{Watches: &d.examiner.pool.Watches, director: d, say: say, open: map[netip.AddrPort]bool{}}
-	d.examiner.watches = w
+	w := &idle{Watches: &d.pool.Watches, director: d, say: say, open: map[netip.AddrPort]bool{}}
+	d.core = core.New(d.deps.World, d.performers(w))
 	return w
 }
 
@@ -97,8 +95,8 @@ func (w *idle) giveUp(to netip.AddrPort) {
 	delete(w.open, to)
 	task := w.all[to].Tasks[0]
 	w.mu.Unlock()
-	w.director.orders <- func(context.Context) {
-		w.director.examiner.results([]schedule.Update{
+	w.director.asked <- func() {
+		w.director.core.Results(time.Now(), []schedule.Update{
 			{Task: task, Result: checker.Result{Detail: "it ends each connection within 5s"}, Unwatched: true},
 		})
 	}
@@ -115,30 +113,7 @@ func TestWithoutWatchNothingIsWatched(t *testing.T) {
 		if s.watches.all == nil || len(s.watches.all) > 0 {
 			t.Errorf("watched: %v", s.watches.all)
 		}
-		for _, c := range s.director.examiner.checks {
-			if c.watch != nil {
-				t.Errorf("watched: %v", c.watch)
-			}
-		}
 	})
-}
-
-// While servers are watched, the table is compared at least every 10 s.
-func TestTheTableIsComparedMoreOftenWhileServersAreWatched(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"checkinterval = 60\n": 54 * time.Second, "checkinterval = 60\nwatch = yes\n": 9 * time.Second,
-		"checkinterval = 60\nwatch = 30\n": 9 * time.Second, "checkinterval = 5\nwatch = yes\n": 4500 * time.Millisecond,
-	} {
-		src := text + "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate\n\tchecktype = connect\n"
-		cfg, found := parser.Parse(t.Context(), "", []byte(src), parser.Options{})
-		if found.HasErrors() {
-			t.Fatal(found)
-		}
-		all := services{global: &cfg.Global, virtuals: []*virtual{{Service: &plan.Service{Config: cfg.Virtuals[0]}}}}
-		if got := all.driftInterval(); got != want {
-			t.Errorf("%q: %v, want %v", text, got, want)
-		}
-	}
 }
 
 // A reload adds, changes or takes away watch in each state of a server: a connection is there while all checks pass.

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"cmp"
 	"slices"
 
 	"ldirectord/lvs"
@@ -16,8 +15,7 @@ type Write struct {
 	Want    lvs.VirtualService
 	Written lvs.Settings // the settings in the table
 	Refused error        // why the table refuses the settings: the former ones stay
-	Err     error        // why the rest failed
-	Missing bool         // Err: an entry was not there
+	Outcome              // of the rest: the first one that is not Done
 
 	of     *Case
 	ops    []lvs.Op
@@ -31,9 +29,17 @@ type Answer uint8
 const (
 	Done Answer = iota
 	Refused
-	Missing    // the entry is not there
-	Unanswered // it may be done, or not
+	Missing     // the entry is not there
+	Unanswered  // it may be done, or not
+	Unsent      // the table gets no requests now
+	Interrupted // the daemon ends
 )
+
+// Outcome is what became of a request to the table.
+type Outcome struct {
+	Answer
+	Err error // nil: it is Done
+}
 
 // NewWrite is the write that leads from the table's entry of a virtual service to the desired one.
 func NewWrite(c *Case, have, want lvs.VirtualService) *Write {
@@ -91,26 +97,31 @@ func (w *Writes) stepsOf(round int) (steps []sending) {
 // Skip notes that the operations of Next were not sent.
 func (w *Writes) Skip(why error) {
 	for _, s := range w.sent {
-		one := w.all[s.of]
-		one.Err = cmp.Or(one.Err, why)
+		w.all[s.of].fails(Outcome{Unsent, why})
 	}
 }
 
-// Answered notes the answer to one of the operations of Next, with its error. Of is the place of its write.
-func (w *Writes) Answered(i int, a Answer, err error) (of int) {
+// fails notes an outcome, if it is the first that is not Done.
+func (w *Write) fails(o Outcome) {
+	if w.Err == nil {
+		w.Outcome = o
+	}
+}
+
+// Answered notes what became of one of the operations of Next. Of is the place of its write.
+func (w *Writes) Answered(i int, o Outcome) (of int) {
 	op, of := w.sent[i].op, w.sent[i].of
-	one := w.all[of]
+	one, a := w.all[of], o.Answer
 	switch {
 	case a == Done && op.Kind < lvs.DelService:
 		one.Written = op.Settings
 	case a == Done:
 		one.of.Did(op.Dest, op.Kind == lvs.DelDest)
 	case a == Refused && op.Kind == lvs.EditService:
-		one.Refused, one.Want.Settings = err, one.Written
+		one.Refused, one.Want.Settings = o.Err, one.Written
 	default:
 		one.partly = (one.Err == nil || one.partly) && a == Refused && one.placesServer(op)
-		one.Missing = one.Missing || one.Err == nil && a == Missing
-		one.Err = cmp.Or(one.Err, err)
+		one.fails(o)
 	}
 	return of
 }

@@ -63,17 +63,17 @@ func TestWhatIsSentAfterWhichAnswer(t *testing.T) {
 				want.Settings.Scheduler = "wlc"
 			}
 			first, second := NewWrite(&one, a, want), NewWrite(&two, b, there)
-			sent := sendAll(NewWrites([]*Write{first, second}), func(op string) (Answer, error) {
+			sent := sendAll(NewWrites([]*Write{first, second}), func(op string) Outcome {
 				if op == row.refuses {
-					return row.answer, oops
+					return Outcome{row.answer, oops}
 				}
-				return Done, nil
+				return Outcome{}
 			})
 			if sent != row.want || serversIn(one.Have) != row.have {
 				t.Errorf("sent %s\nwant %s\nknown is %s, want %s", sent, row.want, serversIn(one.Have), row.have)
 			}
-			if (first.Err != nil) != row.err || first.Missing != (row.answer == Missing) || second.Err != nil {
-				t.Errorf("%v, missing %t; of the other service %v", first.Err, first.Missing, second.Err)
+			if (first.Err != nil) != row.err || (first.Answer == Missing) != (row.answer == Missing) || second.Err != nil {
+				t.Errorf("%+v; of the other service %v", first.Outcome, second.Err)
 			}
 			refused := row.edited && row.answer == Refused
 			if isOld := first.Written == a.Settings; (first.Refused != nil) != refused || isOld != (!row.edited || row.refuses != "") {
@@ -122,7 +122,7 @@ func TestAWriteIsSentInBatches(t *testing.T) {
 		for ops := writes.Next(); len(ops) > 0; ops = writes.Next() {
 			sizes, all = append(sizes, fmt.Sprint(len(ops))), append(all, ops...)
 			for i := range ops {
-				writes.Answered(i, Done, nil)
+				writes.Answered(i, Outcome{})
 			}
 		}
 		if strings.Join(sizes, " ") != row.batches || all[0].Dest.Addr != at(row.firstOut) ||
@@ -148,7 +148,7 @@ func serversIn(have lvs.Dests) string {
 }
 
 // sendAll sends all operations, and returns them with the services A and B, and the numbers of their servers.
-func sendAll(writes *Writes, answer func(op string) (Answer, error)) string {
+func sendAll(writes *Writes, answer func(op string) Outcome) string {
 	var batches []string
 	for ops := writes.Next(); len(ops) > 0; ops = writes.Next() {
 		var sent []string
@@ -158,8 +158,7 @@ func sendAll(writes *Writes, answer func(op string) (Answer, error)) string {
 				text += fmt.Sprint(op.Dest.Addr.Addr().As4()[3])
 			}
 			sent = append(sent, text)
-			a, err := answer(text)
-			writes.Answered(i, a, err)
+			writes.Answered(i, answer(text))
 		}
 		batches = append(batches, strings.Join(sent, " "))
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -53,13 +54,14 @@ func TestEveryOverrideShows(t *testing.T) {
 		journal := notify.NewJournal()
 		until := time.Date(2000, 1, 1, 6, 0, 0, 0, time.UTC)
 		d := director.New(director.Deps{
-			Table: table, Tell: []director.Receiver{director.Words(journal.Emit)},
-			Orders: orders.All{
-				{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: orders.Drain},
-				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: orders.Weigh, Weight: 7,
-					Why: "new disk", By: "kim", Until: until},
-				{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: orders.Maint,
-					Why: "sold"},
+			Table: table, World: core.World{
+				Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: orders.All{
+					{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.22:80"}: {Kind: orders.Drain},
+					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.22:80"}: {Kind: orders.Weigh, Weight: 7,
+						Why: "new disk", By: "kim", Until: until},
+					{Virtual: "tcp:192.0.2.11:80", Real: "192.0.2.29:80"}: {Kind: orders.Maint,
+						Why: "sold"},
+				},
 			},
 		})
 		ctx, end := context.WithCancel(t.Context())

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"ldirectord/core"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/notify"
@@ -17,7 +18,7 @@ import (
 // For the race detector: a reload changes nothing that a scrape is still using.
 func TestScrapingWhileReloading(t *testing.T) {
 	journal := notify.NewJournal()
-	d := director.New(director.Deps{Table: ipvsctl.NewMemory(nil), Tell: []director.Receiver{director.Words(journal.Emit)}})
+	d := director.New(director.Deps{Table: ipvsctl.NewMemory(nil), World: core.World{Tell: []core.Receiver{core.Words(journal.Emit)}}})
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx, planOf(t, services(0))) }()

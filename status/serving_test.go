@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ldirectord/core"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -28,7 +29,7 @@ func tell(t *testing.T, config string, given orders.All, standby bool) (all told
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		table := ipvsctl.NewMemory(nil)
-		d := director.New(director.Deps{Table: table, Orders: given, Standby: standby})
+		d := director.New(director.Deps{Table: table, World: core.World{Orders: given, Standby: standby}})
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {

@@ -21,6 +21,7 @@ import (
 
 	"ldirectord/checker"
 	"ldirectord/checker/wire"
+	"ldirectord/core"
 	"ldirectord/director"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
@@ -119,8 +120,9 @@ func observed(t *testing.T) (now *view.Snapshot) {
 	synctest.Test(t, func(t *testing.T) {
 		journal := notify.NewJournal()
 		d := director.New(director.Deps{
-			Table: refusing{ipvsctl.NewMemory(nil)}, Tell: []director.Receiver{director.Words(journal.Emit)}, Maintenance: maintenance.New(nil).Watch,
-			Orders: orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: orders.Drain}},
+			Table: refusing{ipvsctl.NewMemory(nil)}, Maintenance: maintenance.New(nil).Watch, World: core.World{
+				Tell: []core.Receiver{core.Words(journal.Emit)}, Orders: orders.All{{Virtual: "tcp:192.0.2.10:80", Real: "192.0.2.24:80"}: {Kind: orders.Drain}},
+			},
 		})
 		p := planOf(t, source)
 		ctx, end := context.WithCancel(t.Context())

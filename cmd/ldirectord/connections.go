@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"ldirectord/director"
+	"ldirectord/core"
 	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
 	"ldirectord/orders"
@@ -17,7 +17,7 @@ import (
 // counters of each server, which also distinguish marks.
 func connections(c *call) error {
 	virtual := strings.Join(c.args, "")
-	if err := director.SnapshotOf(c.Plan).Called(&virtual); err != nil {
+	if err := core.SnapshotOf(c.Plan, time.Now()).Called(&virtual); err != nil {
 		return err
 	}
 	if len(c.Plan.ServicesOf(virtual)) == 0 && virtual != "" {

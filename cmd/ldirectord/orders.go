@@ -5,7 +5,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"ldirectord/director"
+	"ldirectord/core"
 	"ldirectord/orders"
 	"ldirectord/status"
 )
@@ -44,7 +44,7 @@ func (c *call) orders() ([]orders.Entry, error) {
 		return nil, err
 	}
 	all, err := orders.File(c.instance().Files().Drain).InForce()
-	return status.ListOrders(all, director.SnapshotOf(c.Plan)), err
+	return status.ListOrders(all, core.SnapshotOf(c.Plan, time.Now())), err
 }
 
 // when formats a time of an order, in local time.

@@ -14,7 +14,7 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/checker/transcript"
 	"ldirectord/checker/wire"
-	"ldirectord/director"
+	"ldirectord/core"
 	"ldirectord/plan"
 )
 
@@ -36,7 +36,7 @@ func probe(c *call) error {
 	c.env.SetVirtuals(c.Plan)
 	words := append(slices.Clone(c.args), "", "")
 	virtual, real := words[0], words[1]
-	if err := director.SnapshotOf(c.Plan).Called(&virtual); err != nil {
+	if err := core.SnapshotOf(c.Plan, time.Now()).Called(&virtual); err != nil {
 		return err
 	}
 	checks := c.Plan.ChecksOf(virtual, real)

@@ -1,0 +1,144 @@
+package core
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// agenda has the virtual services that a wake-up looks at: those that are due, or may be at any moment, and those that
+// time alone makes due. So a wake-up costs nothing for all others.
+type agenda struct {
+	open  []*virtual
+	timed byTime
+	spare []*virtual // memory for the next list
+}
+
+// post is the place of a virtual service on the agenda.
+type post struct {
+	agenda *agenda // nil: it is not in force yet, or no longer
+	nth    int32   // in the file
+	slot   int32   // in the heap, from 1 on; 0: it is not there
+	isOpen bool
+}
+
+// enter puts all virtual services of a plan on the agenda, instead of those of the former one.
+func (a *agenda) enter(virtuals, former []*virtual) {
+	for _, v := range former {
+		v.post = post{}
+	}
+	*a = agenda{open: slices.Clone(virtuals)}
+	for i, v := range virtuals {
+		v.post = post{agenda: a, nth: int32(i), isOpen: true}
+		v.wakeAt(v.again)
+	}
+}
+
+// take returns the open virtual services and those whose time has come, in the order of the file. They are given back
+// when they are decided.
+func (a *agenda) take(now time.Time) []*virtual {
+	for len(a.timed) > 0 && !now.Before(a.timed[0].again) {
+		v := a.timed[0]
+		heap.Remove(&a.timed, 0)
+		v.touch()
+	}
+	taken := a.open
+	a.open = a.spare[:0]
+	slices.SortFunc(taken, func(x, y *virtual) int { return cmp.Compare(x.nth, y.nth) })
+	for _, v := range taken {
+		v.isOpen = false
+	}
+	return taken
+}
+
+// giveBack keeps those of the taken virtual services open that are not done.
+func (a *agenda) giveBack(taken []*virtual) {
+	for _, v := range taken {
+		if v.dirty || v.Gathers() || v.Obeys || v.isUnweighed() {
+			v.look()
+		}
+	}
+	a.spare = taken
+}
+
+// next is when time alone makes a virtual service due; zero: never.
+func (a *agenda) next() time.Time {
+	if len(a.timed) == 0 {
+		return time.Time{}
+	}
+	return a.timed[0].again
+}
+
+// look has the next wake-up look at a virtual service.
+func (v *virtual) look() {
+	if v.agenda != nil && !v.isOpen {
+		v.isOpen = true
+		v.agenda.open = append(v.agenda.open, v)
+	}
+}
+
+// touch makes a virtual service due: the writer decides it next and updates the table.
+func (v *virtual) touch() {
+	v.dirty = true
+	v.look()
+}
+
+// unweigh has its strength counted again.
+func (v *virtual) unweigh() {
+	v.weighed = false
+	v.look()
+}
+
+// isUnweighed reports whether its strength is counted, and has to be counted again.
+func (v *virtual) isUnweighed() bool {
+	return !v.weighed && (v.Config.Announce != "" || v.Config.MinServers.Low.N > 0)
+}
+
+// wakeAt sets when time alone makes a virtual service due; zero: never.
+func (v *virtual) wakeAt(at time.Time) {
+	v.again = at
+	switch {
+	case v.agenda == nil:
+	case at.IsZero() && v.slot > 0:
+		heap.Remove(&v.agenda.timed, int(v.slot-1))
+	case at.IsZero():
+	case v.slot > 0:
+		heap.Fix(&v.agenda.timed, int(v.slot-1))
+	default:
+		heap.Push(&v.agenda.timed, v)
+	}
+}
+
+// sooner has it decided again by then.
+func (v *virtual) sooner(at time.Time) {
+	if v.again.IsZero() || at.Before(v.again) {
+		v.wakeAt(at)
+	}
+}
+
+// byTime is a heap: the virtual service that is due next is the first.
+type byTime []*virtual
+
+func (h byTime) Len() int           { return len(h) }
+func (h byTime) Less(i, j int) bool { return h[i].again.Before(h[j].again) }
+
+func (h byTime) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].slot, h[j].slot = int32(i+1), int32(j+1)
+}
+
+// Push implements heap.Interface.
+func (h *byTime) Push(v any) {
+	*h = append(*h, v.(*virtual))
+	(*h)[len(*h)-1].slot = int32(len(*h))
+}
+
+// Pop implements heap.Interface.
+func (h *byTime) Pop() any {
+	last := len(*h) - 1
+	v := (*h)[last]
+	(*h)[last] = nil
+	*h, v.slot = (*h)[:last], 0
+	return v
+}

@@ -1,0 +1,21 @@
+package core
+
+// aside is work that takes long and is done meanwhile, one order after the other.
+type aside[O any] struct {
+	want    O      // the next order
+	due     bool   // the next order has to start
+	busy    bool   // an order is in progress
+	trouble string // why the last order failed
+}
+
+// take begins the order that is due, unless another one is in progress.
+func (a *aside[O]) take() (want O, begins bool) {
+	if !a.due || a.busy {
+		return want, false
+	}
+	a.due, a.busy = false, true
+	return a.want, true
+}
+
+// idle reports whether no order is due or in progress.
+func (a *aside[O]) idle() bool { return !a.due && !a.busy }

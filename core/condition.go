@@ -1,0 +1,151 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+
+	"ldirectord/checker"
+	"ldirectord/judge"
+	"ldirectord/notify"
+	"ldirectord/view"
+)
+
+// subject is what a sentence is about.
+type subject struct {
+	judge.View
+	v     *virtual
+	s     *server
+	worst *judgement
+	state judge.Name
+}
+
+// about turns to a server.
+func (a *subject) about(v *virtual, s *server, worst *judgement) {
+	*a = subject{v.Seen(s.Server, a.Now), v, s, worst, s.StateName()}
+}
+
+// kind is a kind of condition that rests on what the director knows. Says is its sentence; "" while it does not hold.
+// A kind without says is told, and not shown.
+type kind struct {
+	name    string
+	trouble judge.Trouble
+	says    func(*subject) string
+	*news   // nil: it is shown, and not told
+}
+
+// kinds are all kinds, in the order in which they are shown and told.
+var kinds = slices.Concat(
+	[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
+	ofRules(),
+	[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind, unjudgedKind,
+		failingKind, flapsKind, byHandKind, allFullKind, holdsKind},
+)
+
+// ofRules are the kinds that rules have. Those that are part of the sentence about the weight are not shown here.
+func ofRules() (list []kind) {
+	for _, k := range judge.Kinds {
+		one := kind{name: k.Name, trouble: k.Trouble}
+		if k.Share == nil {
+			one.says = func(a *subject) string { return k.Says(a.View) }
+		}
+		if k.Count != nil {
+			one.news = &news{count: func(a *subject) int { return k.Count(a.View) },
+				begins: byRule(k.Begins), ends: byRule(k.Ends), ofSection: k.OfSection}
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// byRule is what a rule has to tell.
+func byRule(of func(judge.View) judge.Notice) func(*subject, begun) notice {
+	if of == nil {
+		return nil
+	}
+	return func(a *subject, _ begun) notice {
+		n := of(a.View)
+		return notice{event: notify.Kind(n.Event), what: n.What, more: n.More}
+	}
+}
+
+// conditions are those that hold.
+func (a *subject) conditions() (list []view.Condition) {
+	for i := range kinds {
+		if kinds[i].says == nil {
+			continue
+		}
+		if says := kinds[i].says(a); says != "" {
+			list = append(list, view.Condition{Kind: kinds[i].name, Trouble: kinds[i].trouble, Text: says})
+		}
+	}
+	return list
+}
+
+var downKind = kind{name: "down", trouble: judge.Broken, says: func(a *subject) string {
+	if a.state != judge.Down {
+		return ""
+	}
+	return cmp.Or(a.reason(), "its checks fail")
+}}
+
+// reason is why the check that decides fails.
+func (a *subject) reason() string { return user{a.v, a.s, a.worst}.named(a.worst.reason) }
+
+var unknownKind = kind{name: "unknown", trouble: judge.Doubt, says: func(a *subject) string {
+	switch {
+	case a.state != judge.Unknown:
+		return ""
+	case a.worst.shortages > 0:
+		return cmp.Or(a.reason(), view.NoResult)
+	}
+	return view.NoResult
+}}
+
+var drainedKind = kind{name: "drained", trouble: judge.Noted, says: func(a *subject) string {
+	if !a.s.Drained() || a.state == judge.Draining {
+		return ""
+	}
+	return "drained too: it gets no new connections when it is up again"
+}}
+
+// last is the last result of the check that decides, of a server that is up.
+func (a *subject) last() *checker.Result {
+	if a.worst.check == nil || a.worst.check.at == 0 || a.state != judge.Up {
+		return &checker.Result{OK: true}
+	}
+	return &a.worst.check.last
+}
+
+var warningKind = kind{name: "warning", trouble: judge.Doubt, says: func(a *subject) string {
+	return view.After("warning: ", a.last().Warning)
+}}
+
+var failingKind = kind{name: "failing", trouble: judge.Doubt, says: func(a *subject) string {
+	if a.last().OK {
+		return ""
+	}
+	return "last check: " + a.last().Detail
+}}
+
+var unjudgedKind = kind{name: "unjudged", trouble: judge.Doubt, says: func(a *subject) string {
+	for x := range a.v.checks(a.s) {
+		if why := x.j.cantJudge(); why != "" {
+			return "its state is kept: " + x.named(why)
+		}
+	}
+	return ""
+}}
+
+var staysKind = kind{name: "stays", trouble: judge.Noted, says: func(a *subject) string {
+	if !a.v.Stays(a.s.entry) {
+		return ""
+	}
+	return "it left the file; it stays until every name in the file has an address, or until the next reload"
+}}
+
+var byHandKind = kind{name: view.ByHand.Kind, trouble: view.ByHand.Trouble, says: func(a *subject) string {
+	if !a.v.ByHand[a.s.Dest.Addr] {
+		return ""
+	}
+	return view.ByHand.Text
+}}

@@ -1,0 +1,141 @@
+package core
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"ldirectord/checker"
+	"ldirectord/checker/health"
+	"ldirectord/checker/wire"
+	"ldirectord/judge"
+	"ldirectord/lvs"
+	"ldirectord/notify"
+	"ldirectord/orders"
+	"ldirectord/view"
+)
+
+// lossOf grades the failure of a check.
+func lossOf(r checker.Result) judge.Loss {
+	switch {
+	case r.Stage == wire.AtConnect, r.Cause == checker.Refused, r.Cause == checker.Unreachable:
+		return judge.NotReached
+	case r.Cause == checker.Answer:
+		return judge.WrongAnswer
+	default:
+		return judge.NoAnswer
+	}
+}
+
+// decide applies the rules to a virtual service, and reports changes of the guard.
+func (w *writer) decide(v *virtual) judge.Decision {
+	w.countRerouted(v)
+	now, obeyed := w.tell.now(), v.Obeys
+	decision := judge.Decide(v.Case, now)
+	next := &judge.Case{Section: v.Case.Section, State: decision.State}
+	v.moves, v.lasts = false, decision.Again
+	for i, s := range v.members() {
+		was, is := v.Seen(s.Server, now), next.Seen(&next.Servers[i], now)
+		if is.One.Name != s.Name {
+			s.before, s.lasted = s.Name, uint32(is.One.Since.Sub(s.Since).Round(time.Second)/time.Second)
+		}
+		v.moves = v.moves || is.Moves()
+		s.steps = s.steps || was.Moves() || is.Moves()
+	}
+	if v.rules = decision.Others; v.moves {
+		decision.Again = together(decision.Again)
+	}
+	v.wakeAt(decision.Again)
+	leavers := v.Leavers
+	if v.Adopt(decision.State); !slices.Equal(v.Leavers, leavers) {
+		v.depart(v.servers)
+		w.left = true
+	}
+	w.decided(v)
+	if v.IsOurs() { // otherwise no server is in service
+		v.held = nil
+		for _, i := range decision.Held {
+			v.held = append(v.held, v.all[i])
+		}
+	}
+	for _, s := range v.fallbackServers() {
+		if name := s.StateName(); name != s.Name {
+			s.Name, s.Since = name, now
+		}
+	}
+	for _, s := range v.members() {
+		w.tell.compare(v, s, v.IsOurs())
+	}
+	if obeyed && !v.Obeys {
+		w.hold.End(lvs.Backend{Virtual: v.Config.ID})
+		w.tell.guard(v, notify.GuardObeys, "Guard is in force again", ": every server is up")
+	}
+	w.tell.compare(v, nil, v.IsOurs() && v.placed)
+	return decision
+}
+
+// holdsKind is told once a checkinterval after servers are first held: by then all held servers are known.
+var holdsKind = kind{name: "holds", news: &news{
+	ofSection: true,
+	count:     func(a *subject) int { return len(a.v.held) },
+	after:     func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
+	begins: func(a *subject, was begun) notice {
+		if was.told {
+			return notice{event: notify.GuardChanged, what: "Guard holds other servers",
+				more: ": " + a.v.listHeld()}
+		}
+		why := ": checks fail"
+		if slices.ContainsFunc(a.v.held, func(s *server) bool { return s.Asks() > health.NoAdmin }) {
+			why = ": checks fail, or servers report drain or maint"
+		}
+		return notice{event: notify.GuardHolds, what: "Guard holds",
+			more: why + ", and " + a.heldBy() + " in service: " + a.v.listHeld()}
+	},
+	ends: func(_ *subject, was begun) notice {
+		if !was.told {
+			return notice{event: notify.GuardChanged, what: "Guard held servers for a moment",
+				more: ": servers whose checks failed stayed in service"}
+		}
+		return notice{event: notify.GuardOver, what: "Guard is over", more: ": no server is held any more"}
+	},
+}}
+
+// heldBy names the directives that hold servers.
+func (a *subject) heldBy() string {
+	var by []string
+	for _, s := range a.v.held {
+		by = append(by, a.v.Seen(s.Server, a.Now).HeldBy())
+	}
+	slices.Sort(by)
+	if by = slices.Compact(by); len(by) == 1 {
+		return by[0] + " keeps"
+	}
+	return strings.Join(by, " and ") + " keep"
+}
+
+// listHeld names the servers that are held in one line, shortened.
+func (v *virtual) listHeld() string {
+	var names []string
+	for _, s := range v.held {
+		names = append(names, s.entry.Name())
+	}
+	return view.Listed(names)
+}
+
+// obey carries out an order for a virtual service.
+func (e *examiner) obey(v *virtual, o orders.Order) {
+	if v.Obeys == (o.Kind == orders.Obey) {
+		return
+	}
+	braking := v.IsBraking()
+	judged := v.Obey(!v.Obeys)
+	if v.touch(); !v.Obeys {
+		e.tell.guard(v, notify.GuardObeys, "Guard is in force again", "")
+		return
+	}
+	e.tell.guard(v, notify.GuardObeys, "Guard is suspended by order", o.Remark(": "))
+	if braking {
+		e.tell.guard(v, notify.GuardOver, "Brake is over", ": suspended by order")
+	}
+	e.judgeAccused(v, judged)
+}
