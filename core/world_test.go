@@ -1,0 +1,253 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ldirectord/announce"
+	"ldirectord/checker"
+	"ldirectord/checker/schedule"
+	"ldirectord/ipvsctl"
+	"ldirectord/judge"
+	"ldirectord/lvs"
+	"ldirectord/maintenance"
+	"ldirectord/notify"
+	"ldirectord/plan"
+)
+
+// world carries out what a core decides, without goroutines and at a time of its own. It notes what it is asked, in
+// that order.
+type world struct {
+	*testing.T
+	memory
+	*Core
+	now    time.Time
+	plan   *plan.Plan
+	e      Effects
+	did    []string
+	begun  int      // checks that run
+	hooks  []func() // commands that run
+	theirs map[lvs.Key]string
+	slow   bool // slow orders are not carried out before perform is called
+	rules  *[]lvs.MarkRule
+	wanted *[]lvs.Wanted
+	asked  []lvs.Op // by the request that is answered now
+	// answers, if not nil, is what becomes of a request, and how long that takes. A request that is Done is carried out.
+	answers func(what string) (judge.Outcome, time.Duration)
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{T: t, memory: memory{ipvsctl.NewMemory(nil)}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	w.Core = New(World{
+		Tell: []Receiver{Words(func(e notify.Event) { w.note("log %s", e.Kind) }), Commands(func(h notify.Hook) {
+			w.note("run %s", strings.Join(h.Argv[1:], " "))
+			if h.Ended != nil {
+				w.hooks = append(w.hooks, h.Ended)
+			}
+		})},
+		Leave: func(all []judge.Record) { w.note("leavers %d", len(all)) },
+		Move:  func(all []judge.Record) { w.note("moving %d", len(all)) },
+	}, Performers{Checks: w, Watches: unwatched{}, Claims: w, Marks: true, Await: func() func() { return func() {} }})
+	return w
+}
+
+func (w *world) note(format string, args ...any) { w.did = append(w.did, fmt.Sprintf(format, args...)) }
+
+// ask is one request to the table.
+func (w *world) ask(what string) judge.Outcome {
+	w.note("%s", what)
+	if w.answers == nil {
+		return judge.Outcome{}
+	}
+	o, took := w.answers(what)
+	w.now = w.now.Add(took)
+	return o
+}
+
+func (w *world) Now() time.Time { return w.now }
+
+func (w *world) Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome {
+	all := make([]judge.Outcome, len(ops))
+	w.asked = ops
+	for i, op := range ops {
+		if all[i] = w.ask(op.String()); all[i].Err == nil {
+			all[i] = w.memory.Do(limit, op)[0]
+		}
+	}
+	w.note("answered")
+	return all
+}
+
+func (w *world) Read(limit time.Duration) (have lvs.Table, o judge.Outcome) {
+	if o = w.ask("read"); o.Err == nil {
+		have, o = w.memory.Read(limit)
+	}
+	return have, o
+}
+
+func (w *world) Services(limit time.Duration, keys ...lvs.Key) (have lvs.Table, o judge.Outcome) {
+	if o = w.ask("counters"); o.Err == nil {
+		have, o = w.memory.Services(limit, keys...)
+	}
+	return have, o
+}
+
+func (w *world) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
+	w.note("claim %d, left %d", len(keys), len(left))
+	return w.theirs, w.theirs
+}
+
+func (w *world) Set(tasks []*schedule.Task, _ map[*schedule.Task]*schedule.Task) {
+	if len(tasks) != w.begun {
+		w.begun = len(tasks)
+		w.note("checks %d", w.begun)
+	}
+}
+func (w *world) Hurry(*schedule.Task, time.Duration) {}
+func (w *world) Ask(...*schedule.Task)               {}
+func (w *world) Tape(*schedule.Task)                 {}
+
+// file makes a plan of a configuration.
+func (w *world) file(text string) Plan {
+	w.Helper()
+	w.plan = planned(w, text, neverChecked)
+	return Ready(w.plan)
+}
+
+// start begins with a configuration, whose servers pass.
+func (w *world) start(text string) {
+	w.Helper()
+	var err error
+	if w.e, err = w.Begin(w.now, w, w.file(text), maintenance.Reading{}); err != nil {
+		w.Fatal(err)
+	}
+	w.pending()
+	w.perform()
+	w.results(true, "")
+	w.pass(2 * time.Second)
+	w.did = nil
+}
+
+// reload puts another configuration in force.
+func (w *world) reload(text string) {
+	w.Helper()
+	w.Replace(w.now, w.file(text), maintenance.Reading{})
+	w.step()
+}
+
+// step makes a step, and carries out its slow orders.
+func (w *world) step() {
+	w.e = w.Step(w.now)
+	w.pending()
+	if !w.slow {
+		w.perform()
+	}
+}
+
+// pending keeps the slow orders of a step.
+func (w *world) pending() {
+	e := w.e
+	if e.SetRules {
+		w.rules = &e.Rules
+	}
+	if e.Place {
+		w.wanted = &e.Wanted
+	}
+}
+
+// perform carries out slow orders until there are none.
+func (w *world) perform() {
+	for w.rules != nil || w.wanted != nil {
+		if rules := w.rules; rules != nil {
+			w.rules = nil
+			w.note("rules %d", len(*rules))
+			w.Marked(w.now, *rules, nil, nil)
+		}
+		if wanted := w.wanted; wanted != nil {
+			w.wanted = nil
+			w.place(*wanted)
+		}
+		w.e = w.Step(w.now)
+		w.pending()
+	}
+}
+
+// place puts addresses on devices.
+func (w *world) place(want []lvs.Wanted) {
+	var all []announce.Place
+	var where []string
+	for _, one := range want {
+		all = append(all, announce.Place{Addr: one.Addr, Device: one.Device, Local: one.Local})
+		where = append(where, strings.TrimSpace(fmt.Sprint(one.Addr, " on ", one.Device)))
+	}
+	w.note("place %s", strings.Join(where, ", "))
+	w.Placed(w.now, all, nil)
+}
+
+// pass lets time pass, with all steps that it makes due.
+func (w *world) pass(d time.Duration) {
+	end := w.now.Add(d)
+	for range 10000 {
+		if w.e.Next.IsZero() || w.e.Next.After(end) {
+			w.now = end
+			w.step()
+			return
+		}
+		if w.e.Next.After(w.now) {
+			w.now = w.e.Next
+		}
+		w.step()
+	}
+	w.Fatal("time does not pass: a step makes itself due")
+}
+
+// results gives the checks of a server, or of all, a result.
+func (w *world) results(ok bool, server string) {
+	var all []schedule.Update
+	for _, s := range w.plan.Services {
+		for _, e := range s.Entries {
+			if e.First.Task != nil && (server == "" || e.Real.Addr == netip.MustParseAddrPort(server)) {
+				all = append(all, schedule.Update{Task: e.First.Task, Began: w.now, Result: checker.Result{OK: ok}})
+			}
+		}
+	}
+	w.Results(w.now, all)
+	w.step()
+}
+
+// saw returns what was asked since the last call, without what begins with one of these words.
+func (w *world) saw(without ...string) string {
+	seen := slices.DeleteFunc(w.did, func(what string) bool {
+		return slices.ContainsFunc(without, func(word string) bool { return strings.HasPrefix(what, word) })
+	})
+	w.did = nil
+	return strings.Join(seen, "\n")
+}
+
+// real is the nth real server of web, web a section with the nth address and two servers, marked one with a mark.
+func real(n int) string { return fmt.Sprintf("\treal = 10.2.0.%d:80 gate 4\n", n) }
+func web(n int) string {
+	return fmt.Sprintf("virtual = 10.1.0.%d:80\n", n) + real(1) + real(2) + "\tchecktype = connect\n"
+}
+
+const marked = "virtual = 7\n\tmark = 10.1.0.1 tcp 80\n\treal = 10.2.0.1 gate 4\n\treal = 10.2.0.2 gate 4\n\tcheckport = 80\n\tchecktype = connect\n"
+
+// keyOf is the first virtual service of a configuration.
+func keyOf(t testing.TB, text string) lvs.Key {
+	return planned(t, text, neverChecked).Services[0].Config.Key
+}
+
+// refuse has the table refuse what begins like this.
+func (w *world) refuse(begins string) {
+	w.answers = func(what string) (judge.Outcome, time.Duration) {
+		if strings.HasPrefix(what, begins) {
+			return judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}, 0
+		}
+		return judge.Outcome{}, 0
+	}
+}
