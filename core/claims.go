@@ -62,7 +62,11 @@ func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {
 // daemon has any more, as they are in the table.
 func (c *claimant) record() {
 	left := slices.DeleteFunc(slices.Clone(c.virtuals), func(v *virtual) bool { return !v.LeftIn })
-	gained := c.assign(c.virtuals, slices.Concat(left, c.purges))
+	c.takeOver(c.assign(c.virtuals, slices.Concat(left, c.purges)))
+}
+
+// takeOver tells which virtual services other daemons gave up, and has them written.
+func (c *claimant) takeOver(gained []*virtual) {
 	if len(gained) == 0 {
 		return
 	}

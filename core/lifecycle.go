@@ -99,8 +99,11 @@ func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines
 	for _, v := range p.virtuals {
 		was := before[v.Key()]
 		v.addEarlier(func(e *plan.Entry) bool { return was != nil && was.WouldServe(e.Dest.Addr) })
+		if was != nil {
+			v.Owner = was.Owner
+		}
 	}
-	c.claimant.assign(p.virtuals, slices.Concat(owned, c.purges))
+	gained := c.claimant.assign(p.virtuals, slices.Concat(owned, c.purges))
 	heirs := p.Succeed(usesOf(c.virtuals), c.tls, usesOf(p.virtuals))
 	for _, v := range p.virtuals {
 		v.touch()
@@ -111,6 +114,7 @@ func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines
 		c.examiner.judgeKnown(v)
 	}
 	c.install(p, heirs, first, owned)
+	c.claimant.takeOver(gained)
 	c.writer.keepTimeouts()
 	c.remover.purge()
 }

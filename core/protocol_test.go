@@ -59,6 +59,22 @@ read
 				w.reload(web(2))
 			}, "log claim answered", `
 -D -t 10.1.0.1:80`},
+		{"one that the other daemon gives up just when this one reloads is taken over", web(1),
+			func(w *world) {
+				w.theirs = map[lvs.Key]string{keyOf(w, web(1)): "b.cf"}
+				w.Claimed(w.now)
+				w.theirs = nil
+				w.saw()
+				w.reload(web(1) + web(2))
+			}, "claim answered checks", `
+log taken-over
+read
+-A -t 10.1.0.2:80 -s wrr
+log added-virtual
+-a -t 10.1.0.2:80 -r 10.2.0.1:80 -g -w 4
+-a -t 10.1.0.2:80 -r 10.2.0.2:80 -g -w 4
+log added
+log added`},
 		{"connections are counted before a server changes to gate", strings.ReplaceAll(web(1), "gate", "masq"),
 			func(w *world) { w.reload(web(1)) }, "log claim", `
 read
@@ -188,7 +204,7 @@ place 10.1.0.1 on lvs0`},
 rules are set
 rules 1
 -D -f 8`},
-		{"hooks hear that it is available after the table is written and its packets are marked", "",
+		{"hooks get that it is available after the table is written and its packets are marked", "",
 			func(w *world) {
 				w.slow = true
 				w.reload("onchange = tell\n" + marked)

@@ -33,6 +33,7 @@ const (
 const (
 	countedBy = 100 * time.Millisecond // after this time a connection that was not counted is made a last time
 	maxTries  = 24                     // connections until one is counted: most ports may lead elsewhere
+	fewTries  = 2                      // the same while ports are scarce, because each connection takes one
 	turnLimit = overtime / 2           // the wait before a further connection, within the timeout of its check
 	lateLimit = overtime / 4           // after a longer wait for the table a failure proves nothing
 	firstUser = uint16(1024)           // the first port that is not reserved
@@ -371,16 +372,25 @@ func (t turn) remove(sv *service) error {
 // change marks.
 func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, c checker.Checker) (r checker.Result,
 	err error) {
-	if p.stray != nil && time.Since(p.seen) < wayRenewed {
-		return r, p.stray
+	stray, tries := p.stray, maxTries
+	switch {
+	case stray == nil || time.Since(p.seen) >= wayRenewed:
+		stray = nil
+	case stray != errScarce:
+		return r, stray
+	default:
+		tries = fewTries
 	}
-	p.stray = nil
-	for try := 1; try < maxTries || try == maxTries && run.Pause(ctx, countedBy); try++ {
+	for try := 1; try <= tries && (try < maxTries || run.Pause(ctx, countedBy)); try++ {
 		n := &counting{Services: s, ctx: ctx, p: p, left: make(chan struct{}), first: make(chan func() error),
 			judged: make(chan error)}
 		if r, err = n.check(limit, c); err != errStray {
+			p.stray = nil
 			return r, err
 		}
+	}
+	if stray != nil {
+		return r, stray
 	}
 	return r, s.with(ctx, checkTimeout, func(t turn) error {
 		p.stray, p.seen = t.strays(p), time.Now()

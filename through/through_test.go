@@ -602,6 +602,29 @@ func TestSourcePortsAreScarce(t *testing.T) {
 	}
 }
 
+// While source ports are scarce each check makes two connections. A server that is back comes in with the first that is
+// counted, not a minute later.
+func TestSourcePortsAreFreeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(ipvsctl.NewMemory(nil))
+		f.Services.knock = func(netip.AddrPort, wire.Via) error { f.count.Inactive++; return nil }
+		up := checker.Result{OK: true}
+		c := f.check(t, &answers{list: []checker.Result{up}}, &answers{list: []checker.Result{up}})
+		f.astray, f.rule = true, ""
+		for _, want := range []int{maxTries + fewTries, fewTries, fewTries} { // the first one is made again at once
+			before := f.knocks
+			if r := c.Check(t.Context()); r.Cause != checker.Unjudged || f.knocks-before != want {
+				t.Errorf("%d connections, want %d: %+v", f.knocks-before, want, r)
+			}
+			time.Sleep(time.Second)
+		}
+		f.astray = false
+		if r := c.Check(t.Context()); !r.OK || r.Way != checker.WayThrough {
+			t.Errorf("with free ports: %+v", r)
+		}
+	})
+}
+
 // A check that began while no answer could come back is void, even if an answer could have come at its end.
 func TestTheWayIsOpenedMeanwhile(t *testing.T) {
 	if sysctl("all", "accept_local") != "0" || sysctl("lo", "accept_local") != "0" {
