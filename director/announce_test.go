@@ -20,8 +20,6 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/orders"
-	"ldirectord/parser"
-	"ldirectord/plan"
 )
 
 // devices is an Announcer whose kernel is a map. It reports every change as "+ ADDRESS DEVICE" or "- ADDRESS DEVICE",
@@ -184,36 +182,5 @@ func TestAddressesOfTheDaemonBeforeStay(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-// Servers by gate are checked on the link where the address is announced.
-func TestChecksOnLink(t *testing.T) {
-	for _, c := range []struct {
-		announce, forward, check string
-		onLink                   bool
-	}{
-		{"lvs0", "gate", "connect", true},
-		{"lvs0", "gate", "negotiate", true},
-		{"lvs0", "gate", "3", true},
-		{"no", "gate", "connect", false},
-		{"lvs0", "masq", "connect", false},
-		{"lvs0", "ipip", "negotiate", false},
-		{"lvs0", "gate", "ping", true},
-		{"lvs0", "gate", "external", false},
-		{"lvs0", "gate", "on", false},
-	} {
-		src := fmt.Sprintf("announce = %s\nvirtual = 192.0.2.1:80\n\treal = 192.0.2.2:80 %s\n\tservice = http\n\tchecktype = %s\n", c.announce, c.forward, c.check)
-		cfg, found := parser.Parse(t.Context(), "x.cf", []byte(src), parser.Options{})
-		if found.HasErrors() {
-			t.Fatal(found)
-		}
-		p, found := plan.New(cfg, func(checker.Spec) (checker.Checker, error) { return nil, nil })
-		if found.HasErrors() {
-			t.Fatal(found)
-		}
-		if got := p.Checks()[0].Spec.OnLink; got != c.onLink {
-			t.Errorf("announce = %s, %s, %s: on link %v", c.announce, c.forward, c.check, got)
-		}
 	}
 }

@@ -74,12 +74,3 @@ func TestAnOrderForATimeFollowsTheBootClock(t *testing.T) {
 		}
 	})
 }
-
-// Unless the clock is set, an order ends at the second that it names.
-func TestAnEndStaysWhereNobodySetsTheClock(t *testing.T) {
-	until := time.Now().Add(time.Hour)
-	o := orders.Order{Kind: orders.Drain, Until: until, Ends: run.SinceBoot() + time.Hour + time.Second}
-	if !o.End().Equal(until) || o.IsOver(time.Now()) {
-		t.Errorf("%v, not %v", o.End(), until)
-	}
-}

@@ -105,29 +105,6 @@ func TestFallbackServersAreCheckedAndCountAsNone(t *testing.T) {
 	})
 }
 
-// A mistake of the section's check is reported once, also where only the fallback server has it.
-func TestAMistakeInTheCheckOfAFallback(t *testing.T) {
-	const bad = "virtual = 10.1.0.1:80\n\tservice = http\n\tfallback = 10.2.0.9:80\n\tfallbackcheck = section\n\treceive = \"(\"\n"
-	for _, real := range []string{"", "\treal = 10.2.0.1:80 gate\n"} {
-		p, found := planned(t, bad+real, func(s checker.Spec) (checker.Checker, error) { return checker.New(s, &checker.Env{}) })
-		if p != nil || len(found.Errors()) != 1 || found[0].Pos.Line != 5 {
-			t.Errorf("%q: %v", real, found)
-		}
-	}
-}
-
-// The checks of fallback servers are among those of a plan, so probe makes them, and a shadow replaces their programs.
-func TestAPlanListsTheChecksOfFallbackServers(t *testing.T) {
-	p := planOf(t, twoFallbacks)
-	var list []string
-	for _, c := range p.ChecksOf("10.1.0.1:80", "") {
-		list = append(list, c.Real+" "+c.Name)
-	}
-	if got := strings.Join(list, ", "); got != "10.2.0.1:80 connect, 10.2.0.9:80 connect" {
-		t.Error(got)
-	}
-}
-
 // The failure of a fallback server is an event about it, once. What its checks find causes no mail.
 func TestTheEventsOfAFallbackServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"ldirectord/judge"
-	"ldirectord/lvs"
-	"ldirectord/view"
 )
 
 // A server that has left is forgotten: nothing of it is recorded for the next daemon, and its connections are no
@@ -56,16 +54,4 @@ func (s *scenario) recorded() []judge.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.leavers
-}
-
-func TestConnectionsInWords(t *testing.T) {
-	for want, c := range map[string]lvs.Counters{
-		"0 connections":                       {},
-		"1 connection":                        {Inactive: 1},
-		"12 connections, 1 persistent client": {Active: 9, Inactive: 3, Persistent: 1},
-	} {
-		if got := view.Carried(c); got != want {
-			t.Errorf("%+v: %s, want %s", c, got, want)
-		}
-	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"ldirectord/core"
 	"ldirectord/lvs"
-	"ldirectord/view"
 )
 
 // The virtual services that a director claims grow before one is added, and shrink after one is gone from the table.
@@ -85,25 +84,6 @@ func TestMarkRulesHaveMoreTimeTheMoreTheyAre(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestTheClassesOfDurations(t *testing.T) {
-	var d view.Durations
-	for _, took := range []time.Duration{0, time.Millisecond, time.Millisecond + 1, time.Second, time.Minute} {
-		d.Add(took)
-	}
-	want := map[time.Duration]uint64{
-		time.Millisecond: 2, 5 * time.Millisecond: 3, 10 * time.Millisecond: 3, 50 * time.Millisecond: 3, 100 * time.Millisecond: 3,
-		500 * time.Millisecond: 3, time.Second: 4, 5 * time.Second: 4, 10 * time.Second: 4, 30 * time.Second: 4,
-	}
-	for i, bound := range view.Bounds {
-		if count := d.Classes[i]; count != want[bound] {
-			t.Errorf("up to %v: %d, want %d", bound, count, want[bound])
-		}
-	}
-	if n := len(view.Bounds); n != len(want) || d.Count != 5 || d.Sum != time.Minute+time.Second+2*time.Millisecond+1 {
-		t.Errorf("%d classes, %+v", n, d)
-	}
 }
 
 // Servers without an address come last in a snapshot.

@@ -271,20 +271,6 @@ func TestCancelledCallsDontDelayChecks(t *testing.T) {
 	})
 }
 
-func TestDurationsAreCountedInTheirClasses(t *testing.T) {
-	var d view.Durations
-	for _, took := range []time.Duration{0, time.Millisecond, 1001 * time.Microsecond, 30 * time.Second, time.Minute} {
-		d.Add(took)
-	}
-	got := map[time.Duration]uint64{}
-	for i, bound := range view.Bounds {
-		got[bound] = d.Classes[i]
-	}
-	if d.Count != 5 || d.Sum != 90*time.Second+2001*time.Microsecond || got[time.Millisecond] != 2 || got[5*time.Millisecond] != 3 || got[10*time.Second] != 3 || got[30*time.Second] != 4 {
-		t.Errorf("%d in %v: %v", d.Count, d.Sum, got)
-	}
-}
-
 func TestASnapshotShowsServersWithoutAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScenario(t)
