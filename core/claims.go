@@ -32,6 +32,34 @@ type claimant struct {
 	announcer *announcer
 }
 
+// elsewhere is the other daemon that has a virtual service in the table; "": none of this machine has.
+func (v *virtual) elsewhere() string {
+	if v.Owner == judge.ActiveDirector {
+		return ""
+	}
+	return v.Owner
+}
+
+// shared is a daemon that waits for a virtual service of this one, or changes it too.
+func (v *virtual) shared() string {
+	if !v.IsOurs() {
+		return ""
+	}
+	return v.Beside
+}
+
+var (
+	elsewhereKind = kind{name: "elsewhere", ofSection: true, says: func(a *subject) string {
+		if a.v.elsewhere() == "" {
+			return ""
+		}
+		return "belongs to " + a.v.Owner + "; this daemon only checks, and takes over when that one leaves"
+	}}
+	sharedKind = kind{name: "shared", ofSection: true, says: func(a *subject) string {
+		return view.After("it also belongs to ", a.v.shared())
+	}}
+)
+
 // assign claims virtual services, and notes whose they are. left has the virtual services that are no longer
 // configured and may still be in the table. It returns those that this daemon takes over from another one.
 func (c *claimant) assign(virtuals, left []*virtual) (gained []*virtual) {

@@ -2,26 +2,36 @@ package core
 
 import (
 	"cmp"
+	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"ldirectord/checker"
 	"ldirectord/judge"
 	"ldirectord/notify"
+	"ldirectord/orders"
 	"ldirectord/view"
 )
 
-// subject is what a sentence is about.
+// subject is what a sentence is about: a server, or a virtual service.
 type subject struct {
 	judge.View
-	v     *virtual
-	s     *server
-	worst *judgement
-	state judge.Name
+	orders orders.All // in force
+	v      *virtual
+	s      *server // nil: the virtual service
+	worst  *judgement
+	state  judge.Name
 }
 
 // about turns to a server.
 func (a *subject) about(v *virtual, s *server, worst *judgement) {
-	*a = subject{v.Seen(s.Server, a.Now), v, s, worst, s.StateName()}
+	*a = subject{v.Seen(s.Server, a.Now), a.orders, v, s, worst, s.StateName()}
+}
+
+// aboutAll turns to a virtual service.
+func (a *subject) aboutAll(v *virtual) {
+	*a = subject{View: v.Seen(nil, a.Now), orders: a.orders, v: v}
 }
 
 // kind is a kind of condition that rests on what the director knows. Says is its sentence; "" while it does not hold.
@@ -31,6 +41,8 @@ type kind struct {
 	trouble judge.Trouble
 	says    func(*subject) string
 	*news   // nil: it is shown, and not told
+	// it is one of the virtual service, and there is no server
+	ofSection bool
 }
 
 // kinds are all kinds, in the order in which they are shown and told.
@@ -38,19 +50,21 @@ var kinds = slices.Concat(
 	[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
 	ofRules(),
 	[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind, unjudgedKind,
-		failingKind, flapsKind, byHandKind, allFullKind, holdsKind},
+		failingKind, flapsKind, byHandKind,
+		refusedKind, elsewhereKind, sharedKind, obeyedKind, heldKind, allFullKind, nothingServesKind,
+		noWeightKind, fallbackFailsKind, addedKind},
 )
 
 // ofRules are the kinds that rules have. Those that are part of the sentence about the weight are not shown here.
 func ofRules() (list []kind) {
 	for _, k := range judge.Kinds {
-		one := kind{name: k.Name, trouble: k.Trouble}
-		if k.Share == nil {
+		one := kind{name: k.Name, trouble: k.Trouble, ofSection: k.OfSection}
+		if k.Says != nil && k.Share == nil {
 			one.says = func(a *subject) string { return k.Says(a.View) }
 		}
 		if k.Count != nil {
 			one.news = &news{count: func(a *subject) int { return k.Count(a.View) },
-				begins: byRule(k.Begins), ends: byRule(k.Ends), ofSection: k.OfSection}
+				begins: byRule(k.Begins), ends: byRule(k.Ends)}
 		}
 		list = append(list, one)
 	}
@@ -71,7 +85,7 @@ func byRule(of func(judge.View) judge.Notice) func(*subject, begun) notice {
 // conditions are those that hold.
 func (a *subject) conditions() (list []view.Condition) {
 	for i := range kinds {
-		if kinds[i].says == nil {
+		if kinds[i].says == nil || kinds[i].ofSection != (a.s == nil) {
 			continue
 		}
 		if says := kinds[i].says(a); says != "" {
@@ -148,4 +162,29 @@ var byHandKind = kind{name: view.ByHand.Kind, trouble: view.ByHand.Trouble, says
 		return ""
 	}
 	return view.ByHand.Text
+}}
+
+var addedKind = kind{name: "by hand", trouble: judge.Doubt, ofSection: true, says: func(a *subject) string {
+	all := added(&a.v.Case)
+	if all == nil {
+		return ""
+	}
+	return "added externally: " + strings.Join(all, ", ") + "; kept until a reload"
+}}
+
+// added are destinations that were added by hand.
+func added(v *judge.Case) (list []string) {
+	if len(v.ByHand) == 0 { // the usual case allocates nothing
+		return nil
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(v.ByHand), netip.AddrPort.Compare) {
+		if _, in := v.WeightAt(addr); in && v.IsNobodys(addr) {
+			list = append(list, addr.String())
+		}
+	}
+	return list
+}
+
+var refusedKind = kind{name: "refused", trouble: judge.Broken, ofSection: true, says: func(a *subject) string {
+	return view.After("the table refuses it: ", a.v.retry.Refusal)
 }}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ldirectord/history"
+	"ldirectord/judge"
 	"ldirectord/notify"
 	"ldirectord/view"
 )
@@ -57,3 +58,14 @@ func describeFallback(v *virtual, a *subject) *view.Fallback {
 	}
 	return now
 }
+
+var fallbackFailsKind = kind{name: "fallback fails", trouble: judge.Doubt, ofSection: true,
+	says: func(a *subject) string {
+		if len(a.v.Fallbacks) == 0 {
+			return ""
+		}
+		one := a.v.fallbackServers()[0]
+		its := subject{View: a.View}
+		its.about(a.v, one, one.worst())
+		return view.After("the fallback "+one.entry.Name()+" fails: ", downKind.says(&its))
+	}}

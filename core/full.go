@@ -91,10 +91,15 @@ var fullKind = kind{name: "full", trouble: judge.Doubt,
 		ends: alike(notify.FullOver, "No longer full", ""),
 	}}
 
-// status shows it of the virtual service
-var allFullKind = kind{name: "all full", news: &news{
-	ofSection: true,
-	count:     func(a *subject) int { return once(a.v.full) },
-	begins:    alike(notify.AllFull, "All servers in service are full", ": new clients are refused"),
-	ends:      alike(notify.FullOver, "The servers are no longer all full", ""),
-}}
+var allFullKind = kind{name: "all full", trouble: judge.Broken, ofSection: true,
+	says: func(a *subject) string {
+		if !a.v.full {
+			return ""
+		}
+		return "all servers in service are full: new clients are refused"
+	},
+	news: &news{
+		count:  func(a *subject) int { return once(a.v.full) },
+		begins: alike(notify.AllFull, "All servers in service are full", ": new clients are refused"),
+		ends:   alike(notify.FullOver, "The servers are no longer all full", ""),
+	}}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -74,11 +75,51 @@ func (w *writer) decide(v *virtual) judge.Decision {
 	return decision
 }
 
-// holdsKind is told once a checkinterval after servers are first held: by then all held servers are known.
-var holdsKind = kind{name: "holds", news: &news{
-	ofSection: true,
-	count:     func(a *subject) int { return len(a.v.held) },
-	after:     func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
+// holder is the first directive that holds servers in service, or has them wait to come back; "": none does.
+func (v *virtual) holder() string {
+	switch {
+	case v.Quota() > 0:
+		return "keepserving"
+	case len(v.Brakes) > 0:
+		return "checkvip"
+	case v.PaceOut.N > 0:
+		return "paceout"
+	case v.Pace.N > 0:
+		return "pace"
+	}
+	return ""
+}
+
+// guard is what holds servers in service, as JSON shows it.
+func (v *virtual) guard() view.Guard {
+	now := view.Guard{Keeps: v.Quota(), Held: len(v.held), Obeys: v.Obeys, Paced: v.PaceOut.N > 0}
+	if now.Keeps == 0 && !now.Paced && !(now.Obeys && v.holder() != "") {
+		return view.Guard{}
+	}
+	return now
+}
+
+var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, ofSection: true, says: func(a *subject) string {
+	by, order := a.v.holder(), a.orders[lvs.Backend{Virtual: a.v.Config.ID}]
+	if !a.v.Obeys || by == "" {
+		return ""
+	}
+	none := by + " holds no"
+	switch {
+	case by == "pace":
+		none = "pace delays no"
+	case by == "keepserving" && a.v.PaceOut.N > 0:
+		none = "neither keepserving nor paceout holds a"
+	case a.v.PaceOut.N > 0:
+		none = "paceout holds no"
+	}
+	return "by order, until every server is up: " + none + " server" + order.Remark("; order: ")
+}}
+
+// heldKind is told once a checkinterval after servers are first held: by then all held servers are known.
+var heldKind = kind{name: "held", trouble: judge.Noted, ofSection: true, says: (*subject).held, news: &news{
+	count: func(a *subject) int { return len(a.v.held) },
+	after: func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
 	begins: func(a *subject, was begun) notice {
 		if was.told {
 			return notice{event: notify.GuardChanged, what: "Guard holds other servers",
@@ -99,6 +140,21 @@ var holdsKind = kind{name: "holds", news: &news{
 		return notice{event: notify.GuardOver, what: "Guard is over", more: ": no server is held any more"}
 	},
 }}
+
+// held describes how many servers are held, and until when.
+func (a *subject) held() string {
+	switch held, g := len(a.v.held), a.v.guard(); {
+	case g.Obeys || held == 0:
+	case g.Paced && g.Keeps > 0:
+		return fmt.Sprintf("%d fail but stay in service until paceout or keepserving releases them", held)
+	case g.Paced:
+		return fmt.Sprintf("%d fail but stay in service until paceout releases them", held)
+	case g.Keeps > 0:
+		return fmt.Sprintf("keepserving holds %d in service although their checks fail: the minimum is %d",
+			held, g.Keeps)
+	}
+	return ""
+}
 
 // heldBy names the directives that hold servers.
 func (a *subject) heldBy() string {

@@ -15,7 +15,6 @@ type news struct {
 	begins, ends func(*subject, begun) notice
 	after        func(*virtual) time.Duration // it is told when it has held so long; nil: at once
 	over         func(*subject) time.Time     // when time alone ends it; nil: never
-	ofSection    bool                         // it is one of the virtual service, and there is no server
 }
 
 // notice is what is told, once.
@@ -75,7 +74,8 @@ func (t *teller) known(v *virtual, s *server) { t.compare(v, s, false) }
 
 func (t *teller) compare(v *virtual, s *server, tells bool) {
 	a, was := &t.subject, v.recent
-	*a = subject{v: v, View: v.Seen(nil, t.now())}
+	a.Now = t.now()
+	a.aboutAll(v)
 	defer func() { *a = subject{} }() // a plan that was replaced may be freed
 	if s != nil {
 		a.about(v, s, s.worst())
@@ -83,7 +83,7 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 	}
 	for i := range kinds {
 		k := kinds[i].news
-		if k == nil || k.ofSection != (s == nil) || k.after != nil && !tells {
+		if k == nil || kinds[i].ofSection != (s == nil) || k.after != nil && !tells {
 			continue
 		}
 		count := k.count(a)

@@ -53,7 +53,7 @@ func newMessage(now *view.Virtual) (m message, up int) {
 
 // message describes a virtual service at a moment.
 func (v *virtual) message(now time.Time) (m message, up int) {
-	m, up = newMessage(&describeAll([]*virtual{v}, now)[0])
+	m, up = newMessage(&describeAll([]*virtual{v}, nil, now)[0])
 	if m.Available, _ = v.Available(); m.Available && v.servesNothing() {
 		m.Available, m.Reason = false, "servers pass, and have weight 0"
 	}

@@ -3,13 +3,13 @@ package core
 import (
 	"cmp"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
 	"ldirectord/checker/health"
 	"ldirectord/judge"
-	"ldirectord/parser"
+	"ldirectord/lvs"
+	"ldirectord/orders"
 	"ldirectord/plan"
 	"ldirectord/view"
 )
@@ -18,7 +18,7 @@ import (
 func SnapshotOf(p *plan.Plan, now time.Time) *view.Snapshot {
 	a, virtuals := announcer{}, virtualsOf(p)
 	a.enlist(virtuals, time.Time{})
-	return &view.Snapshot{Standby: true, Virtuals: describeAll(virtuals, now), Announcements: a.describe()}
+	return &view.Snapshot{Standby: true, Virtuals: describeAll(virtuals, nil, now), Announcements: a.describe()}
 }
 
 // Snapshot copies the state: one to three milliseconds for 10,000 servers.
@@ -30,13 +30,14 @@ func (c *Core) Snapshot(now time.Time) *view.Snapshot {
 		Table: c.writer.asked, Unread: c.writer.unread, Marks: c.marker.trouble, Folder: c.folder.trouble,
 		Shortages: c.examiner.shortages, Purging: len(c.purges),
 		Announcements: c.announcer.describe(), Announcing: c.announcer.trouble,
-		Virtuals: describeAll(c.virtuals, now), Counted: c.writer.counted,
+		Virtuals: describeAll(c.virtuals, c.hold.Held, now), Counted: c.writer.counted,
 		Small: c.global.Metrics == "small",
 	}
 }
 
-func describeAll(virtuals []*virtual, now time.Time) []view.Virtual {
-	list, a := make([]view.Virtual, len(virtuals)), &subject{}
+// describeAll describes virtual services, with the orders in force.
+func describeAll(virtuals []*virtual, held orders.All, now time.Time) []view.Virtual {
+	list, a := make([]view.Virtual, len(virtuals)), &subject{orders: held}
 	a.Now = now
 	all := 0
 	for _, v := range virtuals {
@@ -72,26 +73,17 @@ func describeAll(virtuals []*virtual, now time.Time) []view.Virtual {
 			Written:  v.Known && !v.dirty, Rule: v.Rule, Error: v.retry.Refusal, Added: added(&v.Case),
 			Took: v.took, Stages: v.stages, Servers: own,
 			Leaving: describeLeavers(v),
-			Guard: view.Guard{Keeps: v.Quota(), Held: len(v.held), Obeys: v.Obeys, Rests: v.Recovered(),
-				Paced: v.PaceOut.N > 0, Waits: v.Pace.N > 0, Brake: len(v.Brakes) > 0},
-			Full: v.full, Enough: v.minServers(), Beside: v.Beside,
+			Guard:   v.guard(), Holder: v.holder(), Recovered: v.Recovered(),
+			Order: held[lvs.Backend{Virtual: v.Config.ID}],
+			Full:  v.full, Enough: v.minServers(), Owner: v.elsewhere(), Beside: v.shared(),
 		}
+		a.aboutAll(v)
+		list[i].Conditions = a.conditions()
 		if elsewhere := func(one *announcement) bool { return !one.IsThere() }; len(v.addresses) > 0 {
 			list[i].Announced = new(!slices.ContainsFunc(v.addresses, elsewhere))
 		}
-		if v.Owner != judge.ActiveDirector {
-			list[i].Owner = v.Owner
-		}
-		if v.Owner != "" {
-			list[i].Beside = ""
-		}
 	}
 	return list
-}
-
-// servesNothing reports whether clients get nothing: nothing in the table has a weight, and the file wants more.
-func (v *virtual) servesNothing() bool {
-	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }
 
 // size is the number of servers of a virtual service, including servers without an address.
@@ -147,17 +139,4 @@ func (x user) describe() view.Check {
 		now.Checked, now.Last = j.check.at.Time(), j.check.last
 	}
 	return now
-}
-
-// added are destinations that were added by hand.
-func added(v *judge.Case) (list []string) {
-	if len(v.ByHand) == 0 { // the usual case allocates nothing
-		return nil
-	}
-	for _, addr := range slices.SortedFunc(maps.Keys(v.ByHand), netip.AddrPort.Compare) {
-		if _, in := v.WeightAt(addr); in && v.IsNobodys(addr) {
-			list = append(list, addr.String())
-		}
-	}
-	return list
 }

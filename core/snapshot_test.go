@@ -36,7 +36,7 @@ func TestABackupServerInASnapshot(t *testing.T) {
 		s.AssumeAll(health.Assume(health.Up))
 	}
 	told := func() string {
-		s := describeAll([]*virtual{v}, time.Now())[0].Servers[2]
+		s := describeAll([]*virtual{v}, nil, time.Now())[0].Servers[2]
 		return s.Backup + "; " + s.Note
 	}
 	if got, want := told(), "waits; backup, waits: 2 of 2 real servers serve"; got != want {

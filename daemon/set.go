@@ -34,7 +34,7 @@ type OrderedServer struct {
 	lvs.Backend
 	Key   lvs.Key        `json:"key"`
 	Addr  netip.AddrPort `json:"addr"`
-	Guard string         `json:"guard,omitempty"` // of a virtual service: see guardOf
+	Guard string         `json:"guard,omitempty"` // of a virtual service: the first directive that guards it
 	Waits bool           `json:"waits,omitempty"` // it has no address yet
 	Owner string         `json:"owner,omitempty"` // the other daemon that has the virtual service
 	Fresh bool           `json:"fresh,omitempty"` // it had no order before, and did not wait to come back
@@ -134,30 +134,16 @@ func guarded(r orders.Request, now *view.Snapshot) (found []lvs.Backend, why str
 	for i := range now.Virtuals {
 		switch v := &now.Virtuals[i]; {
 		case name != v.ID && name != v.Name:
-		case guardOf(&v.Guard) == "":
-			why = v.ID + " has no keepserving: its checks can already remove every server"
-		case r.Kind == orders.Obey && v.Guard.Rests:
+		case v.Holder == "":
+			why = v.ID + " has no keepserving, checkvip, paceout or pace: " +
+				"its checks can already remove every server"
+		case r.Kind == orders.Obey && v.Recovered:
 			why = "every server of " + v.ID + " is up: the order would end at once"
 		default:
 			found = append(found, lvs.Backend{Virtual: v.ID})
 		}
 	}
 	return found, why
-}
-
-// guardOf is the first directive that holds servers of a virtual service, or makes them wait; "" for none.
-func guardOf(g *view.Guard) string {
-	switch {
-	case g.Keeps > 0:
-		return "keepserving"
-	case g.Brake:
-		return "checkvip"
-	case g.Paced:
-		return "paceout"
-	case g.Waits:
-		return "pace"
-	}
-	return ""
 }
 
 // announced returns the addresses that an order for withdraw names.
@@ -264,7 +250,7 @@ func inTable(now *view.Snapshot, meant []lvs.Backend) (list []OrderedServer) {
 	}
 	for v, s := range now.Each() {
 		if i, is := index[lvs.Backend{Virtual: v.ID}]; is {
-			list[i].Guard = guardOf(&v.Guard)
+			list[i].Guard = v.Holder
 		}
 		at := lvs.At(v.ID, s.Real)
 		if i, is := index[at]; is {

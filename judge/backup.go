@@ -9,7 +9,7 @@ import (
 var backupRule = Rule{"backup", "the file", true, backup,
 	"backup servers serve once fewer than LOW other servers serve, and drain once HIGH serve"}
 
-var backupKind = Kind{Name: "backup", Trouble: Noted, OfSection: true,
+var backupKind = Kind{Name: "backup", Trouble: Noted,
 	Says: func(v View) string {
 		if !v.One.Backup {
 			return ""
@@ -22,6 +22,10 @@ var backupKind = Kind{Name: "backup", Trouble: Noted, OfSection: true,
 		}
 		return "backup, " + does + ": " + v.OwnServe()
 	},
+}
+
+// backedKind is told, and each backup server shows what it does.
+var backedKind = Kind{Name: "backed", OfSection: true,
 	Count: func(v View) int {
 		if !v.Backed {
 			return 0

@@ -19,10 +19,10 @@ type Kind struct {
 	delays func(*Section, *Server) bool
 
 	// Count is how often it began; 0 while it does not hold. Begins is told when that rises, Ends when it becomes
-	// zero. With OfSection the three are about the section.
+	// zero.
 	Count        func(View) int
 	Begins, Ends func(View) Notice
-	OfSection    bool
+	OfSection    bool // it is one of the section, and there is no server
 	// Holds is the directive, with its value, by which it holds the server in service; "" if it does not.
 	Holds func(View) string
 }
@@ -38,6 +38,7 @@ var Kinds = []Kind{
 	paceoutKind,
 	movedKind,
 	backupKind,
+	backedKind,
 	weightKind,
 	slowstartKind,
 }

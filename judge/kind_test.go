@@ -12,8 +12,8 @@ import (
 // said are the sentences of all kinds about a server.
 func said(v View) (all []string) {
 	for i := range Kinds {
-		if says := Kinds[i].Says(v); says != "" {
-			all = append(all, Kinds[i].Name+": "+says)
+		if k := &Kinds[i]; k.Says != nil && k.Says(v) != "" {
+			all = append(all, k.Name+": "+k.Says(v))
 		}
 	}
 	return all

@@ -120,8 +120,10 @@ func some() *status.Report {
 		status.Virtual{ID: "tcp:192.0.2.2:80", Scheduler: "wlc", Servers: []status.Server{newServer("10.0.1.1:80", "down")},
 			Fallback: &status.Fallback{Server: "127.0.0.1:80", Active: true}, Leaving: []status.Leaver{{Real: "10.0.1.9:80", State: "drained", Note: "draining, 3 connections, 40s left"}}},
 		status.Virtual{ID: "tcp:192.0.2.3:80", Scheduler: "rr", Servers: []status.Server{newServer("10.0.2.1:80", "off")}},
-		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held}, Guard: status.Guard{Keeps: 1, Held: 1}},
-		status.Virtual{ID: "tcp:192.0.2.4:80", Error: "no such scheduler", Servers: []status.Server{newServer("10.0.3.1:80", "up")}},
+		status.Virtual{ID: "fwm:3", Scheduler: "sh", Servers: []status.Server{held}, Guard: status.Guard{Keeps: 1, Held: 1},
+			Conditions: []seen.Condition{{Kind: "held", Trouble: status.Noted, Text: "keepserving holds 1"}}},
+		status.Virtual{ID: "tcp:192.0.2.4:80", Servers: []status.Server{newServer("10.0.3.1:80", "up")},
+			Conditions: []seen.Condition{{Kind: "refused", Trouble: status.Broken, Text: "the table refuses it: no such scheduler"}}},
 	)
 	r.Table.Error = "permission denied"
 	return r
@@ -268,7 +270,8 @@ func TestSize(t *testing.T) {
 func TestRowsOfOneReasonAreOneRow(t *testing.T) {
 	r := newReport()
 	for i := range 300 {
-		v := status.Virtual{ID: fmt.Sprintf("tcp:192.0.2.%d:80", i+1), Nothing: true}
+		v := status.Virtual{ID: fmt.Sprintf("tcp:192.0.2.%d:80", i+1), Conditions: []seen.Condition{{
+			Kind: "nothing serves", Trouble: status.Broken, Text: "no server serves, and there is no fallback: clients get nothing"}}}
 		for j := range 2 {
 			v.Servers = append(v.Servers, newServer(fmt.Sprintf("10.0.%d.%d:80", i, j+1), "down"))
 		}
@@ -340,7 +343,7 @@ func TestWordsOfOthersAreText(t *testing.T) {
 func quoting(words string) *status.Report {
 	s := newServer(words, "down")
 	s.Reason, s.Note, s.Unjudged, s.Address, s.Check.Detail, s.Check.Warning, s.Check.Cause = words, words, words, words, words+"x", words, words
-	r := newReport(status.Virtual{ID: words, Scheduler: words, Error: words, Added: []string{words}, Servers: []status.Server{s},
+	r := newReport(status.Virtual{ID: words, Scheduler: words, Conditions: []seen.Condition{{Kind: words, Text: words}}, Servers: []status.Server{s},
 		Fallback: &status.Fallback{Server: words, Active: true}, Leaving: []status.Leaver{{Real: words, State: words, Note: words}}})
 	r.Config, r.Version, r.MarkError, r.Table.Error, r.Reloads.Error, r.Phase = words, words, words, words, words, words
 	r.Names = []status.Name{{Name: words, Address: netip.MustParseAddr("192.0.2.22"), Error: words}}

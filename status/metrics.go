@@ -182,8 +182,8 @@ func (e exposition) servers() {
 func (e exposition) conditions() {
 	f := e.family("ldirectord_condition")
 	for i := range e.s.Virtuals {
-		v := Virtual(e.s.Virtuals[i])
-		for _, c := range v.conditions() {
+		v := &e.s.Virtuals[i]
+		for _, c := range v.Conditions {
 			f.add(1, "virtual", v.ID, "kind", c.Kind)
 		}
 	}

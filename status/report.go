@@ -116,10 +116,7 @@ func NewReport(s *view.Snapshot, p Process, carried map[lvs.Backend]Connections)
 	}
 	r.Announcements, r.AnnounceError = s.Announcements, s.Announcing
 	for i := range s.Virtuals {
-		v := newVirtual(&s.Virtuals[i], s.Time, carried)
-		v.Order = s.Orders[lvs.Backend{Virtual: v.ID}]
-		v.Conditions = v.conditions()
-		r.Virtuals = append(r.Virtuals, v)
+		r.Virtuals = append(r.Virtuals, newVirtual(&s.Virtuals[i], s.Time, carried))
 	}
 	return r
 }
@@ -156,9 +153,6 @@ func ListOrders(all orders.All, now *view.Snapshot) []orders.Entry {
 // be many.
 func newVirtual(known *view.Virtual, now time.Time, carried map[lvs.Backend]Connections) Virtual {
 	v := Virtual(*known)
-	if v.Guard.Keeps == 0 && !v.Guard.Paced && !(v.Guard.Obeys && v.Guard.Brake) {
-		v.Guard = Guard{}
-	}
 	for i := range v.Servers {
 		s := &v.Servers[i]
 		complete(s, now)

@@ -84,7 +84,9 @@ func (v *Virtual) Rows() (rows []Row) {
 			}
 			s.Conditions = append(s.Conditions, view.Condition{Kind: "fallback", Trouble: Doubt})
 		}
-		addByHand(s)
+		if f.State == "" { // otherwise it is among its conditions
+			addByHand(s)
+		}
 		add(s)
 	}
 	return rows
@@ -119,6 +121,29 @@ func worst(s *Server) (one view.Condition) {
 		}
 	}
 	return one
+}
+
+// Remarks are the sentences of its conditions. They contain text from servers and other programs: escape it.
+func (v *Virtual) Remarks() (all []string) {
+	for _, c := range v.Conditions {
+		all = append(all, c.Text)
+	}
+	return all
+}
+
+// Trouble is that of a virtual service. It is broken only where no server serves, or the table refuses it.
+func (v *Virtual) Trouble() Trouble {
+	worst := Fine
+	for _, r := range v.Rows() {
+		worst = max(worst, min(r.Trouble, Doubt))
+	}
+	if v.Serving == 0 && worst > Fine {
+		return Broken
+	}
+	for _, c := range v.Conditions {
+		worst = max(worst, c.Trouble)
+	}
+	return worst
 }
 
 // IsOff reports whether the file keeps every server out.

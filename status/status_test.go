@@ -246,29 +246,6 @@ func TestAServerThatIsSuspected(t *testing.T) {
 	}
 }
 
-// Servers that wait for their turn to be removed are reported, also without keepserving.
-func TestServersThatWaitToGo(t *testing.T) {
-	now := observed(t)
-	for _, row := range []struct {
-		guard view.Guard
-		want  string
-	}{
-		{view.Guard{Keeps: 2, Obeys: true}, "keepserving holds no server; order: obey by kim: broken"},
-		{view.Guard{Paced: true, Held: 3}, "3 fail but stay in service until paceout releases them"},
-		{view.Guard{Paced: true, Held: 3, Keeps: 2}, "3 fail but stay in service until paceout or keepserving releases them"},
-		{view.Guard{Paced: true, Obeys: true}, "by order, until every server is up: paceout holds no server"},
-		{view.Guard{Paced: true, Obeys: true, Keeps: 2}, "by order, until every server is up: neither keepserving nor paceout holds a server"},
-		{view.Guard{Held: 3, Keeps: 2}, "keepserving holds 3 in service although their checks fail: the minimum is 2"},
-	} {
-		now.Virtuals[0].Guard = row.guard
-		now.Orders = orders.All{{Virtual: now.Virtuals[0].ID}: {Kind: orders.Obey, By: "kim", Why: "broken"}}
-		v := NewReport(now, process(), nil).Virtuals[0]
-		if got := strings.Join(v.Remarks(), "\n"); !strings.Contains(got, row.want) {
-			t.Errorf("%q, want %q", got, row.want)
-		}
-	}
-}
-
 func metricsOf(t *testing.T, now *view.Snapshot) []byte {
 	t.Helper()
 	var form bytes.Buffer

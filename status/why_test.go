@@ -89,8 +89,10 @@ func night() *view.Snapshot {
 			ServerPast:   view.ServerPast{Past: &first},
 		}}},
 		{
-			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: view.Guard{Keeps: 1,
-				Held: 1}, Rule: health.Rule{Need: 3, Of: 5},
+			ID: "tcp:192.0.2.10:443", Error: "no answer", Guard: view.Guard{Keeps: 1, Held: 1},
+			Conditions: []view.Condition{{Kind: "refused", Trouble: Broken, Text: "the table refuses it: no answer"},
+				{Kind: "held", Trouble: Noted, Text: "keepserving holds 1 in service although their checks fail: the minimum is 1"}},
+			Rule: health.Rule{Need: 3, Of: 5},
 			Servers: []view.Server{
 				{Real: "192.0.2.21:443", State: "up", Since: at("3h6m").Time(), InTable: true,
 					Effective: 5, ByHand: true, Conditions: []view.Condition{view.ByHand}, ServerPast: view.ServerPast{Past: &second,

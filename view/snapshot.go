@@ -63,7 +63,7 @@ type Virtual struct {
 	Fallback  *Fallback    `json:"fallback,omitempty"` // nil: none
 	Rule      health.Rule  `json:"-"`                  // the thresholds for its servers
 	Guard     Guard        `json:"guard,omitzero"`
-	Order     orders.Order `json:"order,omitzero"`           // to obey; filled in later
+	Order     orders.Order `json:"order,omitzero"`           // to obey
 	Enough    *MinServers  `json:"minservers,omitempty"`     // nil without minservers
 	Written   bool         `json:"written"`                  // the table is as the director wants it
 	Error     string       `json:"error,omitempty"`          // why the table refused the last change
@@ -73,11 +73,14 @@ type Virtual struct {
 	Nothing   bool         `json:"serves_nothing,omitempty"` // nothing in the table has a weight
 	// destinations that were added by hand and are kept
 	Added      []string    `json:"added_by_hand,omitempty"`
-	Conditions []Condition `json:"conditions,omitempty"` // filled in later
-	Took       Durations   `json:"-"`
-	Stages     StageTimes  `json:"-"`
-	Servers    []Server    `json:"servers"` // in the order of the file; servers without an address last
-	Leaving    []Leaver    `json:"leaving,omitempty"`
+	Conditions []Condition `json:"conditions,omitempty"`
+	// the first directive that holds servers, or has them wait to come back; "": none does
+	Holder    string     `json:"-"`
+	Recovered bool       `json:"-"` // every server is up, except those that orders take out
+	Took      Durations  `json:"-"`
+	Stages    StageTimes `json:"-"`
+	Servers   []Server   `json:"servers"` // in the order of the file; servers without an address last
+	Leaving   []Leaver   `json:"leaving,omitempty"`
 }
 
 // Leaver is a real server that left the file, at one moment. It gets no new connections, and is removed when it
@@ -100,10 +103,7 @@ type Guard struct {
 	Keeps int  `json:"keeps"`           // how many servers checks must leave in service; 0: none
 	Held  int  `json:"held"`            // how many servers are held
 	Obeys bool `json:"obeys,omitempty"` // an order lets checks remove every server, until all are up
-	Rests bool `json:"-"`               // every server is up, except those that orders take out
 	Paced bool `json:"paced,omitempty"` // it has paceout, which may hold servers too
-	Waits bool `json:"-"`               // it has pace, for which servers may wait
-	Brake bool `json:"-"`               // the section has a brake (checkvip), which may hold servers too
 }
 
 // Each yields every real server once with its virtual service. A server that a section has twice is one entry of the
