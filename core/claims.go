@@ -49,13 +49,13 @@ func (v *virtual) shared() string {
 }
 
 var (
-	elsewhereKind = kind{name: "elsewhere", ofSection: true, says: func(a *subject) string {
+	elsewhereKind = kind{name: "elsewhere", says: func(a *subject) string {
 		if a.v.elsewhere() == "" {
 			return ""
 		}
 		return "belongs to " + a.v.Owner + "; this daemon only checks, and takes over when that one leaves"
 	}}
-	sharedKind = kind{name: "shared", ofSection: true, says: func(a *subject) string {
+	sharedKind = kind{name: "shared", says: func(a *subject) string {
 		return view.After("it also belongs to ", a.v.shared())
 	}}
 )

@@ -41,24 +41,35 @@ type kind struct {
 	trouble judge.Trouble
 	says    func(*subject) string
 	*news   // nil: it is shown, and not told
-	// it is one of the virtual service, and there is no server
-	ofSection bool
 }
 
-// kinds are all kinds, in the order in which they are shown and told.
-var kinds = slices.Concat(
-	[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
-	ofRules(),
-	[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind, unjudgedKind,
-		failingKind, flapsKind, byHandKind,
-		refusedKind, elsewhereKind, sharedKind, obeyedKind, heldKind, allFullKind, nothingServesKind,
-		noWeightKind, fallbackFailsKind, addedKind},
+// The kinds of servers, and those of virtual services, in the order in which they are shown and told.
+var (
+	serverKinds = slices.Concat(
+		[]kind{downKind, unknownKind, maintenanceKind, warningKind, drainedKind, suspectedKind, fullKind},
+		ofRules(false),
+		[]kind{brakeKind, unwatchedKind, staysKind, reroutedKind, orderKind, reportsKind, weightKind,
+			unjudgedKind, failingKind, flapsKind, byHandKind},
+	)
+	sectionKinds = append(ofRules(true), refusedKind, elsewhereKind, sharedKind, obeyedKind, heldKind, allFullKind,
+		nothingServesKind, noWeightKind, fallbackFailsKind, addedKind)
 )
 
+// kinds are those that it may have.
+func (a *subject) kinds() []kind {
+	if a.s == nil {
+		return sectionKinds
+	}
+	return serverKinds
+}
+
 // ofRules are the kinds that rules have. Those that are part of the sentence about the weight are not shown here.
-func ofRules() (list []kind) {
+func ofRules(section bool) (list []kind) {
 	for _, k := range judge.Kinds {
-		one := kind{name: k.Name, trouble: k.Trouble, ofSection: k.OfSection}
+		if k.OfSection != section {
+			continue
+		}
+		one := kind{name: k.Name, trouble: k.Trouble}
 		if k.Says != nil && k.Share == nil {
 			one.says = func(a *subject) string { return k.Says(a.View) }
 		}
@@ -84,12 +95,12 @@ func byRule(of func(judge.View) judge.Notice) func(*subject, begun) notice {
 
 // conditions are those that hold.
 func (a *subject) conditions() (list []view.Condition) {
-	for i := range kinds {
-		if kinds[i].says == nil || kinds[i].ofSection != (a.s == nil) {
+	for _, k := range a.kinds() {
+		if k.says == nil {
 			continue
 		}
-		if says := kinds[i].says(a); says != "" {
-			list = append(list, view.Condition{Kind: kinds[i].name, Trouble: kinds[i].trouble, Text: says})
+		if says := k.says(a); says != "" {
+			list = append(list, view.Condition{Kind: k.name, Trouble: k.trouble, Text: says})
 		}
 	}
 	return list
@@ -164,7 +175,7 @@ var byHandKind = kind{name: view.ByHand.Kind, trouble: view.ByHand.Trouble, says
 	return view.ByHand.Text
 }}
 
-var addedKind = kind{name: "by hand", trouble: judge.Doubt, ofSection: true, says: func(a *subject) string {
+var addedKind = kind{name: "by hand", trouble: judge.Doubt, says: func(a *subject) string {
 	all := added(&a.v.Case)
 	if all == nil {
 		return ""
@@ -185,6 +196,6 @@ func added(v *judge.Case) (list []string) {
 	return list
 }
 
-var refusedKind = kind{name: "refused", trouble: judge.Broken, ofSection: true, says: func(a *subject) string {
+var refusedKind = kind{name: "refused", trouble: judge.Broken, says: func(a *subject) string {
 	return view.After("the table refuses it: ", a.v.retry.Refusal)
 }}

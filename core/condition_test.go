@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,7 +21,7 @@ func TestDocsKnowTheConditions(t *testing.T) {
 			trouble[strings.Trim(name, "`")] = row[2]
 		}
 	}
-	for _, k := range kinds {
+	for _, k := range slices.Concat(serverKinds, sectionKinds) {
 		if k.says == nil {
 			continue
 		}

@@ -59,7 +59,7 @@ func describeFallback(v *virtual, a *subject) *view.Fallback {
 	return now
 }
 
-var fallbackFailsKind = kind{name: "fallback fails", trouble: judge.Doubt, ofSection: true,
+var fallbackFailsKind = kind{name: "fallback fails", trouble: judge.Doubt,
 	says: func(a *subject) string {
 		if len(a.v.Fallbacks) == 0 {
 			return ""

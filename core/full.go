@@ -91,7 +91,7 @@ var fullKind = kind{name: "full", trouble: judge.Doubt,
 		ends: alike(notify.FullOver, "No longer full", ""),
 	}}
 
-var allFullKind = kind{name: "all full", trouble: judge.Broken, ofSection: true,
+var allFullKind = kind{name: "all full", trouble: judge.Broken,
 	says: func(a *subject) string {
 		if !a.v.full {
 			return ""

@@ -99,7 +99,7 @@ func (v *virtual) guard() view.Guard {
 	return now
 }
 
-var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, ofSection: true, says: func(a *subject) string {
+var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, says: func(a *subject) string {
 	by, order := a.v.holder(), a.orders[lvs.Backend{Virtual: a.v.Config.ID}]
 	if !a.v.Obeys || by == "" {
 		return ""
@@ -117,7 +117,7 @@ var obeyedKind = kind{name: "obeyed", trouble: judge.Noted, ofSection: true, say
 }}
 
 // heldKind is told once a checkinterval after servers are first held: by then all held servers are known.
-var heldKind = kind{name: "held", trouble: judge.Noted, ofSection: true, says: (*subject).held, news: &news{
+var heldKind = kind{name: "held", trouble: judge.Noted, says: (*subject).held, news: &news{
 	count: func(a *subject) int { return len(a.v.held) },
 	after: func(v *virtual) time.Duration { return v.Config.CheckInterval.Duration() },
 	begins: func(a *subject, was begun) notice {

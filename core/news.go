@@ -81,9 +81,9 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 		a.about(v, s, s.worst())
 		was = s.recent
 	}
-	for i := range kinds {
-		k := kinds[i].news
-		if k == nil || kinds[i].ofSection != (s == nil) || k.after != nil && !tells {
+	for _, one := range a.kinds() {
+		k := one.news
+		if k == nil || k.after != nil && !tells {
 			continue
 		}
 		count := k.count(a)

@@ -24,7 +24,7 @@ func (v *virtual) servesNothing() bool {
 	return v.IsOurs() && v.Known && !v.Have.Serve() && v.Config.CheckType != parser.Off
 }
 
-var nothingServesKind = kind{name: "nothing serves", trouble: judge.Broken, ofSection: true,
+var nothingServesKind = kind{name: "nothing serves", trouble: judge.Broken,
 	says: func(a *subject) string {
 		if !a.v.servesNothing() {
 			return ""
@@ -36,7 +36,7 @@ var nothingServesKind = kind{name: "nothing serves", trouble: judge.Broken, ofSe
 		return "no server serves, and " + fallback + ": clients get nothing"
 	}}
 
-var noWeightKind = kind{name: "no weight", trouble: judge.Broken, ofSection: true, says: func(a *subject) string {
+var noWeightKind = kind{name: "no weight", trouble: judge.Broken, says: func(a *subject) string {
 	passes := func(s *server) bool { return s.IsUp() && !s.Held }
 	if !a.v.servesNothing() || !slices.ContainsFunc(a.v.servers, passes) {
 		return ""
