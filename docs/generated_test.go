@@ -1,14 +1,15 @@
 package docs
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"go/ast"
 	goparser "go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -89,11 +90,44 @@ func TestTheListOfEvents(t *testing.T) {
 // The rules in judgement.md are those of package judge, in their order.
 func TestTheListOfRules(t *testing.T) {
 	list := "| | Rule | From | What |\n|---|---|---|---|\n"
+	says := commentsOfRules(t)
 	for i, rule := range judge.Rules {
-		who := cmp.Or(rule.Who, "–")
-		list += fmt.Sprintf("| %d | `%s` | %s | %s |\n", i+1, rule.Name, who, rule.Says)
+		who, what, has := strings.Cut(strings.TrimPrefix(says[rule.Name], "From "), ": ")
+		if !has {
+			t.Errorf("the comment of the rule %s is %q", rule.Name, says[rule.Name])
+		}
+		list += fmt.Sprintf("| %d | `%s` | %s | %s |\n", i+1, rule.Name, who, strings.TrimSuffix(what, "."))
 	}
 	hold(t, "judgement.md", "<!-- rules -->\n", list, "<!-- end rules -->\n")
+}
+
+// commentsOfRules are the comments of the rules in package judge, as lines, by the rules' names.
+func commentsOfRules(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	files, _ := filepath.Glob("../judge/*.go")
+	for _, file := range files {
+		parsed, err := goparser.ParseFile(token.NewFileSet(), file, nil, goparser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range parsed.Decls {
+			one, is := decl.(*ast.GenDecl)
+			if !is || one.Doc == nil {
+				continue
+			}
+			ast.Inspect(one, func(n ast.Node) bool {
+				rule, is := n.(*ast.CompositeLit)
+				if !is || fmt.Sprint(rule.Type) != "Rule" {
+					return true
+				}
+				name, _ := strconv.Unquote(rule.Elts[0].(*ast.BasicLit).Value)
+				all[name] = strings.Join(strings.Fields(one.Doc.Text()), " ")
+				return false
+			})
+		}
+	}
+	return all
 }
 
 // constantsOf are the constants of a type in a file of Go.

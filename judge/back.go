@@ -51,8 +51,8 @@ func (c *Case) HasGathered() bool {
 	return true
 }
 
-var gatheredRule = Rule{"back together", "announce", false, gathered,
-	"servers that come back after too few were up wait for each other"}
+// From announce: servers that come back after too few were up wait for each other.
+var gatheredRule = Rule{"back together", false, gathered}
 
 // gathered lets servers that are back come into the table.
 func gathered(h *hearing) {

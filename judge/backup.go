@@ -6,8 +6,8 @@ import (
 	"ldirectord/checker/health"
 )
 
-var backupRule = Rule{"backup", "the file", true, backup,
-	"backup servers serve once fewer than LOW other servers serve, and drain once HIGH serve"}
+// From the file: backup servers serve once fewer than LOW other servers serve, and drain once HIGH serve.
+var backupRule = Rule{"backup", true, backup}
 
 var backupKind = Kind{Name: "backup", Trouble: Noted,
 	Says: func(v View) string {

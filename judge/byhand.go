@@ -6,11 +6,11 @@ import (
 	"ldirectord/checker/health"
 )
 
-var releaseRule = Rule{"released", "checks, orders", true, released,
-	"a change by hand ends with the server's next change of state"}
+// From checks, orders: a change by hand ends with the server's next change of state.
+var releaseRule = Rule{"released", true, released}
 
-var releaseAgainRule = Rule{"let go", "keepserving", true, released,
-	"a change by hand ends when the guard releases that server"}
+// From keepserving: a change by hand ends when the guard releases that server.
+var releaseAgainRule = Rule{"let go", true, released}
 
 // released ends the overrides of servers whose state has changed, and of the fallback server. It is applied before
 // guard, which counts the result. A server that went down and was removed by hand stays out, unless readdquiescent adds
@@ -31,8 +31,8 @@ func released(h *hearing) {
 	}
 }
 
-var byHandRule = Rule{"hand", "another program", true, byHand,
-	"a change by hand in the table stays"}
+// From another program: a change by hand in the table stays.
+var byHandRule = Rule{"hand", true, byHand}
 
 // byHand keeps changes made by hand.
 func byHand(h *hearing) {

@@ -8,8 +8,8 @@ import (
 
 // With comeback = order, a server that was taken out stays out until an operator lets it back in.
 
-var comebackRule = Rule{"comeback", "comeback", false, awaitOrder,
-	"a server that failed waits for an order"}
+// From comeback: a server that failed waits for an order.
+var comebackRule = Rule{"comeback", false, awaitOrder}
 
 var comebackKind = Kind{Name: "comeback", Trouble: Doubt, delays: byOrder,
 	Says: func(v View) string {

@@ -7,8 +7,8 @@ import (
 	"ldirectord/lvs"
 )
 
-var fallbackRule = Rule{"fallback", "the file", true, fallback,
-	"the fallback server serves while no other does"}
+// From the file: the fallback server serves while no other does.
+var fallbackRule = Rule{"fallback", true, fallback}
 
 // fallback puts the fallback server in service while every real server is down. While a server is unknown and none is
 // up, the fallback server stays in or out.
@@ -22,8 +22,8 @@ func fallback(h *hearing) {
 	}
 }
 
-var replacedRule = Rule{"replaced", "a reload", true, replaced,
-	"while a server has no result and none serves, servers that left the file still serve"}
+// From a reload: while a server has no result and none serves, servers that left the file still serve.
+var replacedRule = Rule{"replaced", true, replaced}
 
 // replaced keeps destinations in service that are no longer configured. It applies after a reload that replaced all
 // servers, until one of the new ones passes a check. It does not apply to members: checks and orders have decided

@@ -1,7 +1,7 @@
 package judge
 
-var foundRule = Rule{"found", "a host name", true, found,
-	"the entries in the table stay while a server has no address"}
+// From a host name: the entries in the table stay while a server has no address.
+var foundRule = Rule{"found", true, found}
 
 // found leaves destinations of no known server as they are.
 func found(h *hearing) {

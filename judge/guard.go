@@ -6,8 +6,8 @@ import (
 	"ldirectord/checker/health"
 )
 
-var guardRule = Rule{"guard", "keepserving", false, guard,
-	"checks leave that many servers in service; unreachable ones are removed first"}
+// From keepserving: checks leave that many servers in service; unreachable ones are removed first.
+var guardRule = Rule{"guard", false, guard}
 
 var guardKind = Kind{Name: "held", Trouble: Noted,
 	Says: func(v View) string {
@@ -60,8 +60,8 @@ func (s *Server) letGo() {
 	s.Fallen = s.Verdict() != health.Up
 }
 
-var leaveRule = Rule{"leaves", "checks", false, leave,
-	"a server leaves service when no rule holds it"}
+// From checks: a server leaves service when no rule holds it.
+var leaveRule = Rule{"leaves", false, leave}
 
 // leave releases the servers that no rule holds. They may get other names.
 func leave(h *hearing) {
@@ -72,8 +72,8 @@ func leave(h *hearing) {
 	name(h)
 }
 
-var obeyRule = Rule{"obeyed", "an operator", false, obeyed,
-	"an order to obey the checks ends when every server is up"}
+// From an operator: an order to obey the checks ends when every server is up.
+var obeyRule = Rule{"obeyed", false, obeyed}
 
 // obeyed ends the order to obey the checks when no server is left that a guard could hold.
 func obeyed(h *hearing) {

@@ -10,11 +10,11 @@ import (
 
 // With holddown, a server that fails again soon after its return stays out, for longer each time.
 
-var holddownRule = Rule{"held down", "holddown", false, heldDown,
-	"a server that fails again soon after its return stays out, longer each time"}
+// From holddown: a server that fails again soon after its return stays out, longer each time.
+var holddownRule = Rule{"held down", false, heldDown}
 
-var holddownAgainRule = Rule{"counted", "holddown", false, heldDown,
-	"the failure of a server that was just taken out is counted"}
+// From holddown: the failure of a server that was just taken out is counted.
+var holddownAgainRule = Rule{"counted", false, heldDown}
 
 var holddownKind = Kind{Name: "holddown", Trouble: Doubt,
 	delays: func(c *Section, _ *Server) bool { return c.HoldDown > 0 },

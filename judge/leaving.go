@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-var leaverRule = Rule{"leaver", "the file", true, leaving,
-	"a server that left the file drains"}
+// From the file: a server that left the file drains.
+var leaverRule = Rule{"leaver", true, leaving}
 
 // leaving keeps servers that left the file, and backup servers that are no longer needed, at weight 0.
 func leaving(h *hearing) {

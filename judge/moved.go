@@ -6,8 +6,9 @@ import (
 	"ldirectord/checker/health"
 )
 
-var movedRule = Rule{"moved", "a host name", false, moved,
-	"the server at the former address is removed when the one at the new address is up, or when it fails"}
+// From a host name: the server at the former address is removed when the one at the new address is up, or when it
+// fails.
+var movedRule = Rule{"moved", false, moved}
 
 var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {
 	if v.One.MovedTo < 0 {
@@ -17,8 +18,8 @@ var movedKind = Kind{Name: "moved", Trouble: Noted, Says: func(v View) string {
 		"until the one at the new address is up"
 }}
 
-var movedAgainRule = Rule{"given up", "keepserving", false, moved,
-	"the server at a former address is removed when the guard releases it"}
+// From keepserving: the server at a former address is removed when the guard releases it.
+var movedAgainRule = Rule{"given up", false, moved}
 
 // moved removes servers at former addresses that are no longer needed. A server in maintenance is no longer needed once
 // the one at the new address, also in maintenance, passes its checks.

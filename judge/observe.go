@@ -11,8 +11,8 @@ import (
 // clients gets an answer. With observe = out it is then left out: it has weight 0, and holddown decides when it comes
 // back.
 
-var suspectRule = Rule{"suspects", "packets of clients", false, leaveOut,
-	"a server whose clients get no answers is left out, one at a time, while enough others serve"}
+// From packets of clients: a server whose clients get no answers is left out, one at a time, while enough others serve.
+var suspectRule = Rule{"suspects", false, leaveOut}
 
 // leaveOut leaves out a server that is suspected, unless another one of the section is out for that.
 func leaveOut(h *hearing) {
@@ -37,8 +37,8 @@ func leaveOut(h *hearing) {
 	}
 }
 
-var observeRule = Rule{"observe", "packets of clients", false, observed,
-	"a server that was left out stays out as long as holddown says"}
+// From packets of clients: a server that was left out stays out as long as holddown says.
+var observeRule = Rule{"observe", false, observed}
 
 var observeKind = Kind{Name: "observe", Trouble: Doubt,
 	Says: func(v View) string {

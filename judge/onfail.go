@@ -11,8 +11,8 @@ import (
 // With onfail, the file decides what happens to the connections of a server that checks take out. They stay while it
 // has weight 0, and end when it is removed from the table.
 
-var onfailRule = Rule{"onfail", "the file", true, failed,
-	"a server that checks take out has weight 0 while it fails or for a time, or is removed"}
+// From the file: a server that checks take out has weight 0 while it fails or for a time, or is removed.
+var onfailRule = Rule{"onfail", true, failed}
 
 var onfailKind = Kind{Name: "onfail", Trouble: Noted, Says: sayOnFail, keeps: keepsFailing}
 

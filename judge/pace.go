@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-var paceRule = Rule{"returns", "pace", false, takeTurns,
-	"servers return at the configured pace, unless they are needed"}
+// From pace: servers return at the configured pace, unless they are needed.
+var paceRule = Rule{"returns", false, takeTurns}
 
 var paceKind = Kind{Name: "pace", Trouble: Doubt, Says: func(v View) string {
 	if !v.One.Waits() || v.One.Until.IsZero() {

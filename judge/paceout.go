@@ -8,8 +8,8 @@ import (
 	"ldirectord/checker/health"
 )
 
-var paceoutRule = Rule{"removals", "paceout", false, removals,
-	"checks take out servers at the configured pace, unreachable ones at once"}
+// From paceout: checks take out servers at the configured pace, unreachable ones at once.
+var paceoutRule = Rule{"removals", false, removals}
 
 var paceoutKind = Kind{Name: "paceout", Trouble: Noted,
 	Says: func(v View) string {

@@ -2,8 +2,8 @@ package judge
 
 import "ldirectord/checker/health"
 
-var drainRule = Rule{"drain", "an operator", true, drained,
-	"a drained server has weight 0"}
+// From an operator: a drained server has weight 0.
+var drainRule = Rule{"drain", true, drained}
 
 // drained keeps the connections of a drained server, whatever quiescent is. It does not count as available.
 func drained(h *hearing) {
@@ -18,8 +18,8 @@ func drained(h *hearing) {
 	}
 }
 
-var nameRule = Rule{"names", "", false, name,
-	"each server's state gets a name, and the time when it began"}
+// From –: each server's state gets a name, and the time when it began.
+var nameRule = Rule{"names", false, name}
 
 // name notes the state of each server and when that state began.
 func name(h *hearing) {
@@ -30,8 +30,8 @@ func name(h *hearing) {
 	}
 }
 
-var downRule = Rule{"down", "checks, maintenance", true, down,
-	"a server that is out is removed, or has weight 0 with quiescent, unless onfail decides"}
+// From checks, maintenance: a server that is out is removed, or has weight 0 with quiescent, unless onfail decides.
+var downRule = Rule{"down", true, down}
 
 // down takes a server out of service.
 func down(h *hearing) {
@@ -67,8 +67,8 @@ func outByChecks(s *Server) bool {
 	return s.State() == health.Down && !s.Suspended() && !isLeftOut(s)
 }
 
-var unknownRule = Rule{"unknown", "checks", true, unknown,
-	"a server without a result stays as it is, as does one that is back and waits for others"}
+// From checks: a server without a result stays as it is, as does one that is back and waits for others.
+var unknownRule = Rule{"unknown", true, unknown}
 
 // unknown leaves the entry of a server as it was found: a new server gets no traffic before its first success, and a
 // current one stays until its first failure. Servers that are back and wait for others are treated alike.
@@ -88,8 +88,8 @@ func unknown(h *hearing) {
 	}
 }
 
-var upRule = Rule{"up", "checks", true, up,
-	"a server that passes serves with its weight"}
+// From checks: a server that passes serves with its weight.
+var upRule = Rule{"up", true, up}
 
 // up puts servers in service with their weights.
 func up(h *hearing) {
@@ -104,8 +104,8 @@ func up(h *hearing) {
 	}
 }
 
-var offRule = Rule{"off", "the file", true, unchecked,
-	"a server with checktype = off is not in the table"}
+// From the file: a server with checktype = off is not in the table.
+var offRule = Rule{"off", true, unchecked}
 
 // unchecked keeps servers with checktype=off out of the table, unless they were added by hand.
 func unchecked(h *hearing) {

@@ -8,8 +8,8 @@ import (
 	"ldirectord/lvs"
 )
 
-var rerouteRule = Rule{"rerouted", "the kernel", true, rerouted,
-	"a server changes to gate when its connections have ended, one after the other, while others pass"}
+// From the kernel: a server changes to gate when its connections have ended, one after the other, while others pass.
+var rerouteRule = Rule{"rerouted", true, rerouted}
 
 // rerouted delays the change to gate while a server has connections. If others serve, one server at a time gets no new
 // connections; it changes to gate when its connections have ended, and then the next one follows. The reason: the

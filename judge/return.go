@@ -32,8 +32,9 @@ type waiter struct {
 	needed bool // it comes back at once
 }
 
-var queueRule = Rule{"queue", "checks", false, queue,
-	"servers that checks took out wait in the order in which they passed, or come back at once while too few serve"}
+// From checks: servers that checks took out wait in the order in which they passed, or come back at once while too few
+// serve.
+var queueRule = Rule{"queue", false, queue}
 
 // delaysReturn reports whether a server that checks took out may have to wait.
 func (c *Section) delaysReturn(s *Server) bool {
@@ -75,8 +76,8 @@ func (h *hearing) waits(s *Server, turn, again time.Time) {
 	h.askAgain(again)
 }
 
-var letInRule = Rule{"let in", "checks", false, letIn,
-	"a server in the queue comes back when no rule keeps it there"}
+// From checks: a server in the queue comes back when no rule keeps it there.
+var letInRule = Rule{"let in", false, letIn}
 
 // letIn lets in the servers that no rule has wait longer.
 func letIn(h *hearing) {

@@ -1,13 +1,12 @@
 package judge
 
-// Rule is one step of a decision. A later rule overrides earlier ones.
+// Rule is one step of a decision. A later rule overrides earlier ones. Its comment has its source, and what it does, as
+// docs/judgement.md shows it.
 type Rule struct {
 	Name string
-	Who  string // its source
 	// places: the rule places destinations, so the contents of the table must be known.
 	places bool
 	step   func(*hearing) // applies it
-	Says   string         // what the rule does, for people
 }
 
 // RuleID is the place of a rule in Rules, counted from 1; 0: none.

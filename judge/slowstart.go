@@ -23,8 +23,8 @@ func (c *Section) Ramp(s *Server, now time.Time) Part {
 	return Part{uint64(max(age.Microseconds(), 1)), uint64(c.SlowStart.Microseconds())}
 }
 
-var slowstartRule = Rule{"slowstart", "the file", true, climb,
-	"the weight of a server that comes back climbs while others serve"}
+// From the file: the weight of a server that comes back climbs while others serve.
+var slowstartRule = Rule{"slowstart", true, climb}
 
 var slowstartKind = Kind{Name: "slowstart", Share: func(v View) Part { return v.Ramp(v.One, v.Now) },
 	Says: func(v View) string {

@@ -1,7 +1,7 @@
 package judge
 
-var togetherRule = Rule{"together", "announce", true, together,
-	"the first servers are added when each has a result, because the order of entries counts"}
+// From announce: the first servers are added when each has a result, because the order of entries counts.
+var togetherRule = Rule{"together", true, together}
 
 // together adds the first servers of an announced section in one step. mh depends on the order of the entries, which
 // must be the same on all directors, whichever server answers first. Nothing is announced before that. Servers that

@@ -52,8 +52,8 @@ func Told(c *Case, s *Server, check *Check, told health.Told) (changed bool) {
 	return check.Telling.Words != before
 }
 
-var toldRule = Rule{"told", "the server", true, leftOut,
-	"a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it"}
+// From the server: a server that reports drain has weight 0, one that reports maint is out, unless the guard holds it.
+var toldRule = Rule{"told", true, leftOut}
 
 // leftOut takes out servers that ask for that and are not held. A server that reports drain keeps its connections, as
 // by an order, but is not added to the table for that.
