@@ -95,7 +95,7 @@ func (a *announcer) describe() (list []view.Announcement) {
 	return list
 }
 
-// announced returns the addresses of a virtual service.
+// announced are the addresses of a virtual service.
 type announced []*announcement
 
 // areElsewhere reports whether a virtual service has addresses to announce and none of them is on its device.

@@ -9,7 +9,6 @@ import (
 
 	"ldirectord/judge"
 	"ldirectord/lvs"
-	"ldirectord/orders"
 )
 
 const (
@@ -138,7 +137,7 @@ func (a *announcer) hosts(one *announcement) []judge.Host {
 
 // command is the order that withdraws an address; "" for none.
 func (a *announcer) command(one *announcement) string {
-	if o := orders.All(a.hold.Held).Withdrawal(one.Want.Addr); o.Kind != "" {
+	if o := a.hold.Held.Withdrawal(one.Want.Addr); o.Kind != "" {
 		return cmp.Or(o.Remark("order: "), "by order")
 	}
 	return ""

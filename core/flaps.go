@@ -61,7 +61,6 @@ func (v *virtual) flaps(s *server, now time.Time) string {
 var flapsKind = kind{name: "flaps", trouble: judge.Doubt,
 	says: func(a *subject) string { return a.v.flaps(a.s, a.Now) },
 	news: &news{
-		count: func(a *subject) int { return min(a.s.lately(a.Now)/flapsFrom, 1) },
 		begins: func(a *subject, _ begun) notice {
 			return notice{event: notify.Flaps, what: "Flaps", more: ": " + a.v.flaps(a.s, a.Now)}
 		},

@@ -84,7 +84,6 @@ var fullKind = kind{name: "full", trouble: judge.Doubt,
 		return "full: " + a.s.fullness()
 	},
 	news: &news{
-		count: func(a *subject) int { return once(a.s.limit.isFull()) },
 		begins: func(a *subject, _ begun) notice {
 			return notice{event: notify.Full, what: "Full", more: ": " + a.s.fullness()}
 		},
@@ -99,7 +98,6 @@ var allFullKind = kind{name: "all full", trouble: judge.Broken,
 		return "all servers in service are full: new clients are refused"
 	},
 	news: &news{
-		count:  func(a *subject) int { return once(a.v.full) },
 		begins: alike(notify.AllFull, "All servers in service are full", ": new clients are refused"),
 		ends:   alike(notify.FullOver, "The servers are no longer all full", ""),
 	}}

@@ -68,7 +68,6 @@ func (m *maintainer) maintain(v *virtual) {
 var maintenanceKind = kind{name: "maintenance", trouble: judge.Noted,
 	says: func(a *subject) string { return a.s.maintenance },
 	news: &news{
-		count: func(a *subject) int { return once(a.s.maintenance != "") },
 		begins: func(a *subject, _ begun) notice {
 			by := filepath.Base(a.s.maintenance)
 			return notice{notify.MaintenanceOn, "Maintenance begins", " by file " + by, by,

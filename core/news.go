@@ -9,7 +9,8 @@ import (
 
 // news is what is told of a kind of condition when it begins and ends.
 type news struct {
-	count func(*subject) int // how often it began; 0 while it does not hold
+	// how often it began; 0 while it does not hold. Nil: it can't begin again while it says something
+	count func(*subject) int
 	// begins is told when the count rises, ends when it becomes 0; nil: nothing is. A notice without an event is
 	// not told.
 	begins, ends func(*subject, begun) notice
@@ -56,12 +57,12 @@ func memoryOf(v *virtual, s *server) *recent {
 	return *kept
 }
 
-// once counts a condition that can't begin again while it holds.
-func once(holds bool) int {
-	if holds {
-		return 1
+// often is how often a kind of condition that is told has begun; 0 while it does not hold.
+func (k *kind) often(a *subject) int {
+	if k.count != nil {
+		return k.count(a)
 	}
-	return 0
+	return min(len(k.says(a)), 1)
 }
 
 // changed tells which conditions of a server, or without one of its virtual service, have begun or ended since the last
@@ -86,7 +87,7 @@ func (t *teller) compare(v *virtual, s *server, tells bool) {
 		if k == nil || k.after != nil && !tells {
 			continue
 		}
-		count := k.count(a)
+		count := one.often(a)
 		if count == 0 && (was == nil || len(was.begun) == 0) {
 			continue // as for most servers
 		}

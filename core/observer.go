@@ -128,7 +128,6 @@ func (e *examiner) ask(v *virtual, s *server) {
 var suspectedKind = kind{name: "suspected", trouble: judge.Doubt,
 	says: func(a *subject) string { return view.After("suspected: ", a.s.suspicion()) },
 	news: &news{
-		count: func(a *subject) int { return once(a.s.isSuspected()) },
 		begins: func(a *subject, _ begun) notice {
 			why := a.s.suspicion()
 			return notice{notify.Suspected, "Suspected", ": " + why, why, "suspected: " + why}

@@ -158,7 +158,7 @@ type services struct {
 	role
 	tell     teller
 	global   *parser.Global
-	hold     judge.Orders[orders.Order]
+	hold     orders.Book
 	tls      checker.TLSSums
 	virtuals []*virtual // in the order of the file
 	ours     []*virtual // those that this director puts into the table

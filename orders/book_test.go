@@ -1,4 +1,4 @@
-package judge
+package orders
 
 import (
 	"fmt"
@@ -11,24 +11,24 @@ import (
 
 // What becomes of the orders that are given after those of the servers a and b, of which that of a ended here.
 func TestWhichOrdersAreInForce(t *testing.T) {
-	type orders = map[lvs.Backend]string
+	drain, maint := Order{Kind: Drain}, Order{Kind: Maint}
 	a, b, c := lvs.At("web", "a"), lvs.At("web", "b"), lvs.At("web", "c")
 	for _, row := range []struct {
 		what  string
-		given orders
+		given All
 		want  string // in force; ended, and still given; new; undone
 	}{
-		{"the same", orders{a: "drain", b: "maint"}, "map[b of web:maint] map[a of web:drain] map[] map[]"},
-		{"another one for the server whose order ended", orders{a: "maint", b: "maint"},
+		{"the same", All{a: drain, b: maint}, "map[b of web:maint] map[a of web:drain] map[] map[]"},
+		{"another one for the server whose order ended", All{a: maint, b: maint},
 			"map[a of web:maint b of web:maint] map[] map[a of web:maint] map[]"},
-		{"without the one that ended", orders{b: "maint"}, "map[b of web:maint] map[] map[] map[]"},
-		{"another one", orders{a: "drain", b: "drain"},
+		{"without the one that ended", All{b: maint}, "map[b of web:maint] map[] map[] map[]"},
+		{"another one", All{a: drain, b: drain},
 			"map[b of web:drain] map[a of web:drain] map[b of web:drain] map[]"},
-		{"more", orders{b: "maint", c: "drain"}, "map[b of web:maint c of web:drain] map[] map[c of web:drain] map[]"},
+		{"more", All{b: maint, c: drain}, "map[b of web:maint c of web:drain] map[] map[c of web:drain] map[]"},
 		{"none", nil, "map[] map[] map[] map[b of web:maint]"},
 	} {
-		var all Orders[string]
-		all.Given(orders{a: "drain", b: "maint"})
+		var all Book
+		all.Given(All{a: drain, b: maint})
 		before := all.Held
 		all.End(a)
 		given := maps.Clone(row.given)
@@ -45,9 +45,10 @@ func TestWhichOrdersAreInForce(t *testing.T) {
 // Orders end by the clock, however it is set, and stay ended.
 func TestWhenOrdersEnd(t *testing.T) {
 	a, b, c := lvs.At("web", "a"), lvs.At("web", "b"), lvs.At("web", "c")
+	drain, maint, noon := Order{Kind: Drain}, Order{Kind: Maint}, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	ends := map[lvs.Backend]time.Time{a: noon, b: noon.Add(time.Hour)}
-	var all Orders[string]
-	all.Given(map[lvs.Backend]string{a: "drain", b: "maint", c: "drain"})
+	var all Book
+	all.Given(All{a: drain, b: maint, c: drain})
 	for _, row := range []struct {
 		what  string
 		clock time.Duration
