@@ -111,11 +111,7 @@ func (v *virtual) wakeAt(at time.Time) {
 }
 
 // sooner has it decided again by then.
-func (v *virtual) sooner(at time.Time) {
-	if v.again.IsZero() || at.Before(v.again) {
-		v.wakeAt(at)
-	}
-}
+func (v *virtual) sooner(at time.Time) { v.wakeAt(earliest(v.again, at)) }
 
 // byTime is a heap: the virtual service that is due next is the first.
 type byTime []*virtual

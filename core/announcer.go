@@ -87,13 +87,6 @@ func (a *announcer) byKey() map[lvs.Key][]*announcement {
 // recheck has the addresses examined again, if there are any.
 func (a *announcer) recheck() { a.due = a.due || len(a.list) > 0 || a.trouble != "" }
 
-// lookAt sets a time at which to decide again.
-func (a *announcer) lookAt(when time.Time) {
-	if a.look.IsZero() || when.Before(a.look) {
-		a.look = when
-	}
-}
-
 // decide decides where each address belongs, and orders what changed since the last order.
 func (a *announcer) decide(now time.Time) {
 	if isDue(a.again, now) {
@@ -107,9 +100,7 @@ func (a *announcer) decide(now time.Time) {
 	})
 	var all []lvs.Wanted
 	for _, one := range a.list {
-		if again := one.Place(a.hosts(one), a.command(one), together, now); !again.IsZero() {
-			a.lookAt(again)
-		}
+		a.look = earliest(a.look, one.Place(a.hosts(one), a.command(one), together, now))
 		if one.IsOrdered() {
 			all = append(all, one.Ordered())
 		}

@@ -113,10 +113,7 @@ func describe(now *view.Server, v *virtual, s *server, a *subject) {
 			now.CertEnd = c.last.CertEnd
 		}
 		if c != nil && c.answered != 0 {
-			due := c.answered.Time().Add(cmp.Or(c.hurried, x.task().Every))
-			if now.Due.IsZero() || due.Before(now.Due) {
-				now.Due = due
-			}
+			now.Due = earliest(now.Due, c.answered.Time().Add(cmp.Or(c.hurried, x.task().Every)))
 		}
 		if s.first.next != nil {
 			now.Checks = append(now.Checks, x.describe())
