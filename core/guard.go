@@ -60,9 +60,7 @@ func (w *writer) decide(v *virtual) judge.Decision {
 		}
 	}
 	for _, s := range v.fallbackServers() {
-		if name := s.StateName(); name != s.Name {
-			s.Name, s.Since = name, now
-		}
+		s.Rename(now)
 	}
 	for _, s := range v.members() {
 		w.tell.compare(v, s, v.IsOurs())

@@ -1,6 +1,10 @@
 package judge
 
-import "ldirectord/checker/health"
+import (
+	"time"
+
+	"ldirectord/checker/health"
+)
 
 // From an operator: a drained server has weight 0.
 var drainRule = Rule{"drain", true, drained}
@@ -24,9 +28,14 @@ var nameRule = Rule{"names", false, name}
 // name notes the state of each server and when that state began.
 func name(h *hearing) {
 	for s := range h.all() {
-		if name := s.StateName(); name != s.Name {
-			s.Name, s.Since = name, h.now
-		}
+		s.Rename(h.now)
+	}
+}
+
+// Rename gives a server's state its name, and notes when it began.
+func (s *Server) Rename(now time.Time) {
+	if name := s.StateName(); name != s.Name {
+		s.Name, s.Since = name, now
 	}
 }
 

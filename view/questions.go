@@ -77,10 +77,10 @@ func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.
 			case s.Moved, !s.Addr.IsValid(): // it is about to be removed, or has no address
 			case goes[at]:
 				asked = at
-				serve = serve || now.serves(v, s)
+				serve = serve || s.serves()
 			case !given[at].TakesOut():
 				others = true
-				othersServe = othersServe || now.serves(v, s)
+				othersServe = othersServe || s.serves()
 			}
 		}
 		if asked != (lvs.Backend{}) && !othersServe && (serve || !others) {
@@ -90,10 +90,9 @@ func (now *Snapshot) Last(backends []lvs.Backend, given orders.All) (last []lvs.
 	return last
 }
 
-// serves reports whether a server gets new connections. If the table is unknown, its checks decide.
-func (now *Snapshot) serves(v Virtual, s Server) bool {
-	return s.Serves || s.Backup == "waits" && s.Up
-}
+// serves reports whether a server gets new connections, or would as a backup server. If the table is unknown, its
+// checks decide.
+func (s *Server) serves() bool { return s.Serves || s.Backup == "waits" && s.Up }
 
 // Undrained finds one of these servers that still gets new connections, and the reason.
 func (now *Snapshot) Undrained(backends []lvs.Backend) (left lvs.Backend, why string, any bool) {
