@@ -91,28 +91,26 @@ func TestAway(t *testing.T) {
 func TestWhichServersAreWaitedFor(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		given func(*Case, *Server)
+		given string
 		want  bool
 	}{
-		{"its check is awaited", func(c *Case, s *Server) {}, true},
-		{"no server is back", func(c *Case, s *Server) { c.Back = time.Time{} }, false},
-		{"its check is not awaited", func(c *Case, s *Server) { s.First.Awaited = false }, false},
-		{"its section was announced until the last reload", func(c *Case, s *Server) { s.First.Way = nil }, false},
-		{"it has no weight", func(c *Case, s *Server) { s.Dest.Weight = 0 }, false},
-		{"it has weight 1", func(c *Case, s *Server) { s.Dest.Weight = 1 }, true},
-		{"it is held", func(c *Case, s *Server) { s.Held = true }, false},
-		{"it is drained", func(c *Case, s *Server) { s.Order.Kind = Drain }, false},
-		{"it is in maintenance", func(c *Case, s *Server) { s.File = true }, false},
-		{"it is not checked", func(c *Case, s *Server) { s.Unchecked = true }, false},
-		{"it has gone", func(c *Case, s *Server) { s.Gone = true }, false},
-		{"another check of it is", func(c *Case, s *Server) {
-			s.First.Awaited, s.More = false, []Check{{Way: &Way{Awaited: true}}}
-		}, true},
+		{"its check is awaited", "", true},
+		{"no server is back", "not back", false},
+		{"its check is not awaited", "1 not awaited", false},
+		{"its section was announced until the last reload", "1 noway", false},
+		{"it has no weight", "1 weight=0", false},
+		{"it has weight 1", "1 weight=1", true},
+		{"it is held", "1 held", false},
+		{"it is drained", "1 drained", false},
+		{"it is in maintenance", "1 file", false},
+		{"it is not checked", "1 unchecked", false},
+		{"it has gone", "1 gone", false},
+		{"another check of it is", "1 not awaited also=unknown more.awaited", true},
 	} {
 		c := inService(4, 4)
 		c.Back, c.Away, c.Strength.Known = noon, true, true
 		c.Servers[0].First.Awaited = true
-		row.given(&c, &c.Servers[0])
+		c.given(row.given)
 		if gathered := c.HasGathered(); gathered != (!row.want && c.Gathers()) {
 			t.Errorf("%s: HasGathered is %v", row.what, gathered)
 		}

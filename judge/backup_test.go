@@ -26,108 +26,49 @@ func (c *Case) reserveServes() {
 }
 
 func TestRuleBackup(t *testing.T) {
-	below := func(low, high int32) func(c *Case) {
-		return func(c *Case) { c.BackupBelow = lvs.LowHigh{Low: lvs.Share{N: low}, High: lvs.Share{N: high}} }
-	}
-	two := below(2, 2)
+	const two = "backupbelow=2"
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		want  bool // the backup server serves
 	}{
-		{"both serve", func(c *Case) {}, false},
-		{"one fails", func(c *Case) { c.says(0, health.Down) }, false},
-		{"both fail", func(c *Case) { c.says(0, health.Down); c.says(1, health.Down) }, true},
-		{"both are held", func(c *Case) { c.hold(0, 1) }, true},
-		{"both are drained", func(c *Case) { c.Servers[0].Order.Kind, c.Servers[1].Order.Kind = Drain, Drain }, true},
-		{"both are in maintenance", func(c *Case) { c.Servers[0].File, c.Servers[1].File = true, true }, true},
-		{"both have no weight", func(c *Case) { c.Members[0].Dest.Weight, c.Members[1].Dest.Weight = 0, 0 }, true},
-		{"by order both have one", func(c *Case) {
-			c.Members[0].Dest.Weight, c.Members[1].Dest.Weight = 0, 0
-			c.Servers[0].Order = Order{Weigh, 1}
-		}, false},
-		{"fewer than two serve", func(c *Case) { two(c); c.says(0, health.Down) }, true},
-		{"fewer than half of three", func(c *Case) {
-			c.BackupBelow.Low, c.BackupBelow.High = lvs.Share{N: 50, Percent: true}, lvs.Share{N: 50, Percent: true}
-			c.Waiting = []uint32{1, 1}
-			c.says(0, health.Down)
-		}, true},
-		{"one was taken out by hand", func(c *Case) { two(c); c.byHand(1); c.has(1, 0) }, true},
-		{"one climbs", func(c *Case) { two(c); c.Servers[0].Climbs = noon }, true},
-		{"one has no result", func(c *Case) { two(c); c.says(0, health.Unknown) }, false},
-		{"… and the backup server serves", func(c *Case) { two(c); c.says(0, health.Unknown); c.reserveServes() }, true},
-		{"one waits for its first result", func(c *Case) { two(c); c.Servers[0].First.Pending = true }, false},
-		{"… and the backup server serves", func(c *Case) {
-			two(c)
-			c.Servers[0].First.Pending = true
-			c.reserveServes()
-		}, true},
-		{"one fails, and has another check without a result", func(c *Case) {
-			two(c)
-			c.says(0, health.Down)
-			c.Servers[0].First.Pending = true
-		}, true},
-		{"one has no result, and the other fails", func(c *Case) {
-			two(c)
-			c.says(0, health.Unknown)
-			c.says(1, health.Down)
-		}, true},
-		{"one serves, of two numbers", func(c *Case) { below(1, 2)(c); c.says(0, health.Down) }, false},
-		{"… after none did", func(c *Case) { below(1, 2)(c); c.says(0, health.Down); c.reserveServes() }, true},
-		{"both serve, after none did", func(c *Case) { below(1, 2)(c); c.reserveServes() }, false},
-		{"the table has it as a director starts", func(c *Case) {
-			below(1, 2)(c)
-			c.says(0, health.Down)
-			c.has(3, 4)
-			c.Known = false
-		}, true},
-		{"… by hand", func(c *Case) {
-			below(1, 2)(c)
-			c.says(0, health.Down)
-			c.has(3, 4)
-			c.byHand(3)
-			c.Known = false
-		}, false},
-		{"… beside enough", func(c *Case) { below(1, 2)(c); c.has(3, 4); c.Known = false }, false},
-		{"… and drains", func(c *Case) { below(1, 2)(c); c.says(0, health.Down); c.has(3, 0); c.Known = false }, false},
-		{"by hand it serves", func(c *Case) { below(1, 2)(c); c.says(0, health.Down); c.has(3, 4) }, false},
-		{"both fail while servers that are back wait for others", func(c *Case) {
-			c.says(0, health.Down)
-			c.says(1, health.Down)
-			c.Back = noon
-		}, true},
-		{"both are back, and wait for others", func(c *Case) { c.Back = noon }, false},
-		{"… and the backup server serves", func(c *Case) { c.Back = noon; c.reserveServes() }, true},
-		{"one is back and waits for another, which has no result", func(c *Case) {
-			two(c)
-			c.Back = noon
-			c.says(0, health.Unknown)
-		}, false},
-		{"one has moved, and the new one serves not yet", func(c *Case) {
-			two(c)
-			c.Members[0].MovedTo = 1
-			c.says(1, health.Unknown)
-		}, true},
-		{"… which comes first in the file", func(c *Case) {
-			two(c)
-			c.Members[1].MovedTo = 0
-			c.says(0, health.Unknown)
-		}, true},
-		{"what was found serves", func(c *Case) {
-			c.says(0, health.Down)
-			c.says(1, health.Down)
-			c.Found = map[addrPort]bool{at(7): true}
-			c.has(7, 1)
-		}, false},
-		{"it is not checked", func(c *Case) {
-			c.says(0, health.Down)
-			c.says(1, health.Down)
-			c.Members[2].Unchecked = true
-			c.Index()
-		}, false},
+		{"both serve", "", false},
+		{"one fails", "1 down", false},
+		{"both fail", "1 down, 2 down", true},
+		{"both are held", "1 2 down held", true},
+		{"both are drained", "1 drained, 2 drained", true},
+		{"both are in maintenance", "1 file, 2 file", true},
+		{"both have no weight", "1 weight=0, 2 weight=0", true},
+		{"by order both have one", "1 weight=0, 2 weight=0, 1 ordered=1", false},
+		{"fewer than two serve", two + ", 1 down", true},
+		{"fewer than half of three", "backupbelow.low=50%, backupbelow.high=50%, waiting=1/1, 1 down", true},
+		{"one was taken out by hand", two + ", 1 byhand table=0", true},
+		{"one climbs", two + ", 1 climbs", true},
+		{"one has no result", two + ", 1 unknown", false},
+		{"… and the backup server serves", two + ", 1 unknown, backed, 3 table=4", true},
+		{"one waits for its first result", two + ", 1 pending", false},
+		{"… and the backup server serves", two + ", 1 pending, backed, 3 table=4", true},
+		{"one fails, and has another check without a result", two + ", 1 down pending", true},
+		{"one has no result, and the other fails", two + ", 1 unknown, 2 down", true},
+		{"one serves, of two numbers", "backupbelow=1/2, 1 down", false},
+		{"… after none did", "backupbelow=1/2, 1 down, backed, 3 table=4", true},
+		{"both serve, after none did", "backupbelow=1/2, backed, 3 table=4", false},
+		{"the table has it as a director starts", "backupbelow=1/2, 1 down, 3 table=4, not known", true},
+		{"… by hand", "backupbelow=1/2, 1 down, 3 table=4 byhand, not known", false},
+		{"… beside enough", "backupbelow=1/2, 3 table=4, not known", false},
+		{"… and drains", "backupbelow=1/2, 1 down, 3 table=0, not known", false},
+		{"by hand it serves", "backupbelow=1/2, 1 down, 3 table=4", false},
+		{"both fail while servers that are back wait for others", "1 down, 2 down, back", true},
+		{"both are back, and wait for others", "back", false},
+		{"… and the backup server serves", "back, backed, 3 table=4", true},
+		{"one is back and waits for another, which has no result", two + ", back, 1 unknown", false},
+		{"one has moved, and the new one serves not yet", two + ", 1 moved=2, 2 unknown", true},
+		{"… which comes first in the file", two + ", 2 moved=1, 1 unknown", true},
+		{"what was found serves", "1 down, 2 down, found=7, 7 table=1", false},
+		{"it is not checked", "1 down, 2 down, 3 unchecked", false},
 	} {
 		c := backedUp()
-		row.given(&c)
+		c.given(row.given)
 		if h := hearRule("backup", c); h.Backed != row.want {
 			t.Errorf("%s: the backup server serves: %v", row.what, h.Backed)
 		}
@@ -136,43 +77,40 @@ func TestRuleBackup(t *testing.T) {
 
 // The place of a backup server in the table, after all rules.
 func TestABackupServerComesAndDrains(t *testing.T) {
-	fails := func(c *Case) { c.says(0, health.Down); c.says(1, health.Down) }
-	serves := func(c *Case) { c.reserveServes(); c.Servers[2].Entered = true }
-	drains := func(c *Case) { c.has(3, 0) }
+	fails := "1 down, 2 down"
+	serves := "backed, 3 table=4 entered"
+	drains := "3 table=0"
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		want  string
 	}{
-		{"it waits", func(c *Case) {}, "1:4, 2:4"},
-		{"… drained", func(c *Case) { c.Servers[2].Order.Kind = Drain }, "1:4, 2:4"},
-		{"… quiescent, and fails", func(c *Case) { c.Quiescent = true; c.says(2, health.Down) }, "1:4, 2:4"},
+		{"it waits", "", "1:4, 2:4"},
+		{"… drained", "3 drained", "1:4, 2:4"},
+		{"… quiescent, and fails", "quiescent, 3 down", "1:4, 2:4"},
 		{"it takes over", fails, "3:4"},
-		{"… with the weight of an order", func(c *Case) { fails(c); c.Servers[2].Order = Order{Weigh, 9} }, "3:9"},
-		{"… not drained", func(c *Case) { fails(c); c.Servers[2].Order.Kind = Drain }, "3:0, 9:1"},
-		{"… not in maintenance", func(c *Case) { fails(c); c.Servers[2].File = true }, "9:1"},
-		{"… not without a result", func(c *Case) { fails(c); c.says(2, health.Unknown) }, ""},
-		{"… not if it fails", func(c *Case) { fails(c); c.says(2, health.Down) }, "9:1"},
-		{"… not held", func(c *Case) { fails(c); c.hold(2); c.KeepServing.N = 3 }, "9:1"},
+		{"… with the weight of an order", fails + ", 3 ordered=9", "3:9"},
+		{"… not drained", fails + ", 3 drained", "3:0, 9:1"},
+		{"… not in maintenance", fails + ", 3 file", "9:1"},
+		{"… not without a result", fails + ", 3 unknown", ""},
+		{"… not if it fails", fails + ", 3 down", "9:1"},
+		{"… not held", fails + ", 3 down held, keepserving=3", "9:1"},
 		{"it gives back", serves, "1:4, 2:4, 3:0"},
-		{"… quiescent", func(c *Case) { serves(c); c.Quiescent = true }, "1:4, 2:4, 3:0"},
-		{"… and fails", func(c *Case) { serves(c); c.says(2, health.Down) }, "1:4, 2:4"},
-		{"… and fails, quiescent", func(c *Case) { serves(c); c.says(2, health.Down); c.Quiescent = true },
+		{"… quiescent", serves + ", quiescent", "1:4, 2:4, 3:0"},
+		{"… and fails", serves + ", 3 down", "1:4, 2:4"},
+		{"… and fails, quiescent", serves + ", 3 down, quiescent",
 			"1:4, 2:4, 3:0"},
-		{"… and has no result", func(c *Case) { serves(c); c.says(2, health.Unknown) }, "1:4, 2:4, 3:0"},
-		{"… in maintenance", func(c *Case) { serves(c); c.Servers[2].File = true }, "1:4, 2:4"},
+		{"… and has no result", serves + ", 3 unknown", "1:4, 2:4, 3:0"},
+		{"… in maintenance", serves + ", 3 file", "1:4, 2:4"},
 		{"it drains", drains, "1:4, 2:4, 3:0"},
-		{"… and is needed again", func(c *Case) { drains(c); fails(c) }, "3:4"},
-		{"… and is done", func(c *Case) {
-			drains(c)
-			c.Leavers = []Leaver{{Addr: at(3), Over: Drained}}
-		}, "1:4, 2:4"},
-		{"by hand it has a weight", func(c *Case) { c.has(3, 7); c.byHand(3) }, "1:4, 2:4, 3:7"},
-		{"… until it gives back", func(c *Case) { serves(c); c.has(3, 7); c.byHand(3) }, "1:4, 2:4, 3:0"},
+		{"… and is needed again", drains + ", " + fails, "3:4"},
+		{"… and is done", drains + ", leaver=3, over=drained", "1:4, 2:4"},
+		{"by hand it has a weight", "3 table=7 byhand", "1:4, 2:4, 3:7"},
+		{"… until it gives back", serves + ", 3 table=7 byhand", "1:4, 2:4, 3:0"},
 	} {
 		c := backedUp()
 		c.Fallbacks = fallbackAt(9)
-		row.given(&c)
+		c.given(row.given)
 		d := Decide(c, noon)
 		if got := placed(&hearing{Decision: Decision{Places: d.Places}}); got != row.want {
 			t.Errorf("%s: %s, want %s", row.what, got, row.want)
@@ -264,28 +202,20 @@ func TestABackupServerDrainsFromWeight0(t *testing.T) {
 func TestAvailableByBackupServers(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		up    bool
 		known bool
 	}{
-		{"both serve", func(c *Case) {}, true, true},
-		{"both fail", func(c *Case) { c.says(0, health.Down); c.says(1, health.Down) }, true, true},
-		{"all fail", func(c *Case) { c.says(0, health.Down); c.says(1, health.Down); c.says(2, health.Down) },
+		{"both serve", "", true, true},
+		{"both fail", "1 down, 2 down", true, true},
+		{"all fail", "1 down, 2 down, 3 down",
 			false, true},
-		{"one has no result", func(c *Case) { c.says(0, health.Unknown); c.says(1, health.Down) }, false, false},
-		{"… and it serves", func(c *Case) {
-			c.says(0, health.Unknown)
-			c.says(1, health.Down)
-			c.reserveServes()
-		}, true, true},
-		{"it has no result", func(c *Case) {
-			c.says(0, health.Down)
-			c.says(1, health.Down)
-			c.says(2, health.Unknown)
-		}, false, false},
+		{"one has no result", "1 unknown, 2 down", false, false},
+		{"… and it serves", "1 unknown, 2 down, backed, 3 table=4", true, true},
+		{"it has no result", "1 down, 2 down, 3 unknown", false, false},
 	} {
 		c := backedUp()
-		row.given(&c)
+		c.given(row.given)
 		if up, known := c.Available(); up != row.up || known != row.known {
 			t.Errorf("%s: available %v, known %v", row.what, up, known)
 		}
@@ -296,14 +226,14 @@ func TestBackupServersCountForMinservers(t *testing.T) {
 	c := backedUp()
 	c.MinServers = lvs.LowHigh{Low: lvs.Share{N: 1}, High: lvs.Share{N: 1}}
 	for i, row := range []struct {
-		given func(*Case)
+		given string
 		up    int
 	}{
-		{func(c *Case) {}, 2},
-		{func(c *Case) { c.says(0, health.Down); c.says(1, health.Down); c.has(1, 0); c.has(2, 0) }, 0},
-		{func(c *Case) { c.reserveServes() }, 1},
+		{"", 2},
+		{"1 down, 2 down, 1 table=0, 2 table=0", 0},
+		{"backed, 3 table=4", 1},
 	} {
-		row.given(&c)
+		c.given(row.given)
 		if c.Weigh(); c.Strength.Up != row.up || c.Strength.Enough != (row.up > 0) {
 			t.Errorf("row %d: %+v", i, c.Strength)
 		}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"ldirectord/checker/health"
 )
 
 // Servers 1 and 2 are checked through the virtual address, by checks of line 0. Server 3 is gone. Each row has the
@@ -31,34 +29,34 @@ func (c *Case) own(i int, began time.Time) {
 func TestWhatTheBrakeTakes(t *testing.T) {
 	for _, row := range []struct {
 		what       string
-		given      func(*Case)
+		given      string
 		kept, idle bool
 		accused    bool
 		brake      string // Accuses and Due
 	}{
-		{"it passes", func(c *Case) {}, false, false, false, "false false"},
-		{"it fails through the virtual address alone", func(c *Case) { c.own(0, noon) }, true, false, true, "true true"},
-		{"… for the second time", func(c *Case) { c.own(0, noon); c.Servers[0].First.Accused = noon.Add(-1) }, true, true,
+		{"it passes", "", false, false, false, "false false"},
+		{"it fails through the virtual address alone", "1 vipfails", true, false, true, "true true"},
+		{"… for the second time", "1 vipfails accused=-1ns", true, true,
 			true, "false false"},
-		{"… while the brake holds", func(c *Case) { c.own(0, noon); c.Brakes[0].Holds = true }, true, true, true, "true true"},
-		{"… by a check from before the brake ended", func(c *Case) { c.own(0, noon); c.Brakes[0].Over = noon.Add(1) }, true,
+		{"… while the brake holds", "1 vipfails, brakes.holds", true, true, true, "true true"},
+		{"… by a check from before the brake ended", "1 vipfails, brakes.over=1ns", true,
 			true, false, "false false"},
-		{"… by a check from when the brake ended", func(c *Case) { c.own(0, noon); c.Brakes[0].Over = noon }, true, false,
+		{"… by a check from when the brake ended", "1 vipfails, brakes.over", true, false,
 			true, "true true"},
-		{"… and is down", func(c *Case) { c.own(0, noon); c.says(0, health.Down) }, false, false, false, "false false"},
-		{"… and has no result", func(c *Case) { c.own(0, noon); c.says(0, health.Unknown) }, false, false, false,
+		{"… and is down", "1 vipfails down", false, false, false, "false false"},
+		{"… and has no result", "1 vipfails unknown", false, false, false,
 			"false false"},
-		{"… in maintenance", func(c *Case) { c.own(0, noon); c.Servers[0].File = true }, false, false, false, "false false"},
-		{"… without checkvip", func(c *Case) { c.own(0, noon); c.Brakes = nil }, false, false, false, ""},
-		{"… where checks are obeyed by order", func(c *Case) { c.own(0, noon); c.Obeys = true }, false, false, false,
+		{"… in maintenance", "1 vipfails file", false, false, false, "false false"},
+		{"… without checkvip", "1 vipfails, nobrakes", false, false, false, ""},
+		{"… where checks are obeyed by order", "1 vipfails, obeys", false, false, false,
 			"false false"},
-		{"it was accused, and passes", func(c *Case) { c.Servers[0].First.Accused = noon }, false, false, false,
+		{"it was accused, and passes", "1 accused", false, false, false,
 			"false false"},
-		{"it passes while another is accused", func(c *Case) { c.Brakes[0].Accuses = true }, false, false, false,
+		{"it passes while another is accused", "brakes.accuses", false, false, false,
 			"true true"},
 	} {
 		c := braked()
-		row.given(&c)
+		c.given(row.given)
 		kept, idle := c.Brake(Spot{}, noon)
 		brake := ""
 		if len(c.Brakes) > 0 {
@@ -91,17 +89,13 @@ func TestTheNewestCheckOfAWakeUp(t *testing.T) {
 }
 
 func TestWhatTheBrakeSettles(t *testing.T) {
-	both := func(c *Case) {
-		c.own(0, noon)
-		c.own(1, noon)
-		c.Servers[0].First.Accused, c.Servers[1].First.Accused = noon, noon
-	}
-	one := func(c *Case) { c.own(0, noon); c.Servers[0].First.Accused = noon }
+	both := "1 vipfails, 2 vipfails, 1 accused, 2 accused"
+	one := "1 vipfails accused"
 	accuses := Brake{Accuses: true, Due: true}
 	holding := Brake{Accuses: true, Holds: true, Due: true}
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		brake Brake
 		now   time.Time
 		want  string // Over, then the servers in Judged, Asked and Holds
@@ -110,45 +104,32 @@ func TestWhatTheBrakeSettles(t *testing.T) {
 		{what: "nothing is new", given: both, brake: Brake{Accuses: true}, want: "false [] [] []", after: "true false"},
 		{what: "both fail: it holds", given: both, brake: accuses, want: "false [] [] [1 2]", after: "true true"},
 		{what: "one fails: the other is asked", given: one, brake: accuses, want: "false [] [2] []", after: "true false"},
-		{what: "one fails alone: the other can't tell", given: func(c *Case) { one(c); c.Servers[1].First.Tells = false },
+		{what: "one fails alone: the other can't tell", given: one + ", 2 not tells",
 			brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails, the other passed since", given: func(c *Case) {
-			one(c)
-			c.Servers[1].First.Began = noon.Add(1)
-		}, brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other is down", given: func(c *Case) {
-			one(c)
-			c.says(1, health.Down)
-			c.Servers[1].First.Passed = false
-		}, brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other is in maintenance", given: func(c *Case) { one(c); c.Servers[1].File = true },
+		{what: "one fails, the other passed since", given: one + ", 2 began=1ns", brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "one fails alone: the other is down", given: one + ", 2 down not passed", brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "one fails alone: the other is in maintenance", given: one + ", 2 file",
 			brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other has gone", given: func(c *Case) { one(c); c.Servers[1].Gone = true },
+		{what: "one fails alone: the other has gone", given: one + ", 2 gone",
 			brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other is not checked", given: func(c *Case) { one(c); c.Members[1].Unchecked = true },
+		{what: "one fails alone: the other is not checked", given: one + ", 2 unchecked",
 			brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "one fails alone: the other has another line of checks", given: func(c *Case) {
-			one(c)
-			c.Servers[1].First.Line = 1
-		}, brake: accuses, want: "false [1] [] []", after: "false false"},
-		{what: "both fail: a third one is asked", given: func(c *Case) { both(c); c.Servers[2].Gone = false },
+		{what: "one fails alone: the other has another line of checks", given: one + ", 2 line=1", brake: accuses, want: "false [1] [] []", after: "false false"},
+		{what: "both fail: a third one is asked", given: both + ", 3 not gone",
 			brake: accuses, want: "false [] [3] []", after: "true false"},
 		{what: "both fail for as long as failures wait", given: both, brake: accuses, now: noon.Add(patience),
 			want: "false [] [] [1 2]", after: "true true"},
 		{what: "both fail for longer", given: both, brake: accuses, now: noon.Add(patience + 1), want: "false [1 2] [] []",
 			after: "false false"},
-		{what: "one fails for longer, the other can't yet", given: func(c *Case) {
-			both(c)
-			c.Servers[1].First.Accused = noon.Add(1)
-		}, brake: accuses, now: noon.Add(patience + 1), want: "false [1] [] [2]", after: "true true"},
+		{what: "one fails for longer, the other can't yet", given: both + ", 2 accused=1ns", brake: accuses, now: noon.Add(patience + 1), want: "false [1] [] [2]", after: "true true"},
 		{what: "it holds, and fails still", given: both, brake: holding, want: "false [] [] []", after: "true true"},
-		{what: "it holds, and one passes", given: func(c *Case) { both(c); c.Servers[0].First.Passed = true },
+		{what: "it holds, and one passes", given: both + ", 1 passed",
 			brake: holding, want: "true [] [] []", after: "false false"},
-		{what: "it holds, and none is accused", given: func(c *Case) { c.own(0, noon) }, brake: holding,
+		{what: "it holds, and none is accused", given: "1 vipfails", brake: holding,
 			want: "true [] [] []", after: "false false"},
 	} {
 		c := braked()
-		row.given(&c)
+		c.given(row.given)
 		c.Brakes[0] = row.brake
 		now := row.now
 		if now.IsZero() {

@@ -2,61 +2,46 @@ package judge
 
 import (
 	"testing"
-	"time"
-
-	"ldirectord/checker/health"
-	"ldirectord/lvs"
 )
 
 func TestRuleComeback(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		does  string
 		want  string // the weights, and the time until the next decision
 	}{
-		{"by default checks let a server back in", func(c *Case) { c.Comeback = false }, "1 fails, 1 passes", "4444"},
-		{"the first failure takes it out until an order", nil, "1 fails, 1 passes, 1000h, 1 passes", "-444"},
-		{"it may be said of one server alone", func(c *Case) { c.Comeback, c.Members[0].Comeback = false, lvs.ByOrder },
+		{"by default checks let a server back in", "comeback=checks", "1 fails, 1 passes", "4444"},
+		{"the first failure takes it out until an order", "", "1 fails, 1 passes, 1000h, 1 passes", "-444"},
+		{"it may be said of one server alone", "comeback=checks, 1 comeback=order",
 			"1 fails, 2 fails, 1 passes, 2 passes", "-444"},
-		{"ready ends it", nil, "1 fails, 1 passes, 5s, 1 ready", "4444"},
-		{"… and the next failure begins it again", nil, "1 fails, 1 passes, 1 ready, 1 fails, 1 passes", "-444"},
-		{"ready while it fails: its next success brings it back", nil, "1 fails, 1 ready, 1 passes", "4444"},
-		{"another server's failure is not its own", nil, "1 fails, 2 fails, 1 passes, 2 passes, 1 ready", "4-44"},
-		{"with quiescent it has weight 0", func(c *Case) { c.Quiescent = true }, "1 fails, 1 passes", "0444"},
-		{"half of them are enough", nil, "1 fails, 2 fails, 1 passes, 2 passes", "--44"},
-		{"fewer are not: one comes back", nil, "1 fails, 2 fails, 1 passes, 2 passes, 3 fails", "4--4"},
-		{"… and stays", nil, "1 fails, 2 fails, 1 passes, 2 passes, 3 fails, 4 fails, 3 passes, 4 passes, 1s", "44--"},
-		{"as many as the guard says", func(c *Case) { c.KeepServing = lvs.Share{N: 4} }, "1 fails, 1 passes", "4444"},
-		{"as many as minservers says", func(c *Case) { c.MinServers.High = lvs.Share{N: 4} }, "1 fails, 1 passes", "4444"},
-		{"a server that is held has not left", func(c *Case) { c.KeepServing = lvs.Share{N: 3} },
+		{"ready ends it", "", "1 fails, 1 passes, 5s, 1 ready", "4444"},
+		{"… and the next failure begins it again", "", "1 fails, 1 passes, 1 ready, 1 fails, 1 passes", "-444"},
+		{"ready while it fails: its next success brings it back", "", "1 fails, 1 ready, 1 passes", "4444"},
+		{"another server's failure is not its own", "", "1 fails, 2 fails, 1 passes, 2 passes, 1 ready", "4-44"},
+		{"with quiescent it has weight 0", "quiescent", "1 fails, 1 passes", "0444"},
+		{"half of them are enough", "", "1 fails, 2 fails, 1 passes, 2 passes", "--44"},
+		{"fewer are not: one comes back", "", "1 fails, 2 fails, 1 passes, 2 passes, 3 fails", "4--4"},
+		{"… and stays", "", "1 fails, 2 fails, 1 passes, 2 passes, 3 fails, 4 fails, 3 passes, 4 passes, 1s", "44--"},
+		{"as many as the guard says", "keepserving=4", "1 fails, 1 passes", "4444"},
+		{"as many as minservers says", "minservers.high=4", "1 fails, 1 passes", "4444"},
+		{"a server that is held has not left", "keepserving=3",
 			"1 fails, 2 fails, 2 passes", "-444"},
-		{"after holddown, too", func(c *Case) { c.HoldDown, c.HoldDownMax = 10*time.Second, 40*time.Second },
+		{"after holddown, too", "holddown=10",
 			"1 fails, 1 passes, 10s", "-444"},
-		{"ready ends both", func(c *Case) { c.HoldDown, c.HoldDownMax = 10*time.Second, 40*time.Second },
+		{"ready ends both", "holddown=10",
 			"1 fails, 1 passes, 1 ready, 1 fails, 1 passes, 1 ready", "4444"},
-		{"with pace it does not take the turn of another", func(c *Case) {
-			c.Pace = lvs.Pace{Share: lvs.Share{N: 1}, Every: 10 * time.Second}
-		}, "1 fails, 2 fails, 1 passes, 2 passes, 2 ready", "-444"},
-		{"obey changes nothing", nil, "1 obey, 1 fails, 1 passes", "-444"},
-		{"the end of a drain ends it", nil, "1 fails, 1 passes, 1 drain, 1 undo", "4444"},
-		{"the end of maintenance too", nil, "1 fails, 1 passes, 1 file, 1 file", "4444"},
-		{"a drain while it fails does not", nil, "1 fails, 1 drain, 1 undo, 1 passes", "-444"},
-		{"a weight by hand ends it", nil, "1 fails, 1 passes, 1 hand", "9444"},
-		{"a backup server does not wait", func(c *Case) { c.Members[0].Backup = true; c.Index() },
+		{"with pace it does not take the turn of another", "pace=1/10", "1 fails, 2 fails, 1 passes, 2 passes, 2 ready", "-444"},
+		{"obey changes nothing", "", "1 obey, 1 fails, 1 passes", "-444"},
+		{"the end of a drain ends it", "", "1 fails, 1 passes, 1 drain, 1 undo", "4444"},
+		{"the end of maintenance too", "", "1 fails, 1 passes, 1 file, 1 file", "4444"},
+		{"a drain while it fails does not", "", "1 fails, 1 drain, 1 undo, 1 passes", "-444"},
+		{"a weight by hand ends it", "", "1 fails, 1 passes, 1 hand", "9444"},
+		{"a backup server does not wait", "1 backup",
 			"2 fails, 3 fails, 4 fails, 1 fails, 1 passes", "4---"},
-		{"a server that was never in service", func(c *Case) {
-			c.says(0, health.Unknown)
-			c.Servers[0].Entered = false
-			c.Have.Remove(at(1))
-		}, "1 fails, 1 passes", "4444"},
+		{"a server that was never in service", "1 unknown not entered absent", "1 fails, 1 passes", "4444"},
 	} {
-		p := playedWith(func(c *Case) {
-			c.HoldDown, c.HoldDownMax, c.Comeback = 0, 0, lvs.ByOrder
-			if row.given != nil {
-				row.given(c)
-			}
-		})
+		p := playedWith("comeback=order, " + row.given)
 		if p.do(t, row.does); p.String() != row.want {
 			t.Errorf("%s: %s, want %s", row.what, p, row.want)
 		}
@@ -65,7 +50,7 @@ func TestRuleComeback(t *testing.T) {
 
 // It is said and told from the decision that finds that the server passes, until it is let in.
 func TestKindComeback(t *testing.T) {
-	p := playedWith(func(c *Case) { c.HoldDown, c.HoldDownMax, c.Comeback = 0, 0, lvs.ByOrder })
+	p := playedWith("comeback=order")
 	const says = "held down until an order (set … ready): comeback = order"
 	for _, row := range []struct {
 		does, says string

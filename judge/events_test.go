@@ -30,36 +30,29 @@ func facts(s *Server) (text string) {
 func TestAResult(t *testing.T) {
 	for _, row := range []struct {
 		what   string
-		given  func(*Case, *Server)
+		given  string
 		ok     bool
 		turned bool
 		want   string
 	}{
-		{"it passes as before", func(c *Case, s *Server) {}, true, false, "entered "},
-		{"it fails", func(c *Case, s *Server) {}, false, true, "turned "},
-		{"it fails for the first of two times", func(c *Case, s *Server) { c.Rule.Fall = 2 }, false, false, "entered "},
-		{"another check of it fails already", func(c *Case, s *Server) {
-			s.More = []Check{{Health: health.Assume(health.Down)}}
-		}, false, false, "entered "},
-		{"it fails, with a guard", func(c *Case, s *Server) { c.KeepServing.N = 1 }, false, true, "held entered "},
-		{"… where checks are obeyed by order", func(c *Case, s *Server) { c.KeepServing.N, c.Obeys = 1, true },
+		{"it passes as before", "", true, false, "entered "},
+		{"it fails", "", false, true, "turned "},
+		{"it fails for the first of two times", "rule.fall=2", false, false, "entered "},
+		{"another check of it fails already", "1 also=down", false, false, "entered "},
+		{"it fails, with a guard", "keepserving=1", false, true, "held entered "},
+		{"… where checks are obeyed by order", "keepserving=1, obeys",
 			false, true, "turned "},
-		{"… and it did not serve", func(c *Case, s *Server) { c.KeepServing.N = 1; s.Entered = false },
+		{"… and it did not serve", "keepserving=1, 1 not entered",
 			false, true, "turned "},
-		{"… and another director has it", func(c *Case, s *Server) {
-			c.KeepServing.N, c.Owner = 1, ActiveDirector
-			s.Entered = false
-		}, false, true, "held "},
-		{"… and it has no weight", func(c *Case, s *Server) { c.KeepServing.N = 1; s.Dest.Weight = 0 },
+		{"… and another director has it", "keepserving=1, standby, 1 not entered", false, true, "held "},
+		{"… and it has no weight", "keepserving=1, 1 weight=0",
 			false, true, "turned "},
-		{"held, it passes again: the table is as it is to be", func(c *Case, s *Server) {
-			c.hold(0)
-		}, true, true, "entered "},
-		{"kept over a reload, it fails", func(c *Case, s *Server) { s.Kept = true }, false, true, "turned "},
+		{"held, it passes again: the table is as it is to be", "1 down held", true, true, "entered "},
+		{"kept over a reload, it fails", "1 kept", false, true, "turned "},
 	} {
 		c := inService(4, 4)
 		s := &c.Servers[0]
-		row.given(&c, s)
+		c.given(row.given)
 		if turned := c.Result(s, &s.First, row.ok, NoAnswer); turned != row.turned || facts(s) != row.want {
 			t.Errorf("%s: turned %v, %s", row.what, turned, facts(s))
 		}
@@ -141,27 +134,27 @@ func TestAFileOfMaintenance(t *testing.T) {
 }
 
 func TestAChangeByHand(t *testing.T) {
-	maintained := func(c *Case) { c.Servers[0].File = true }
-	found := func(c *Case) { c.Found = map[netip.AddrPort]bool{at(1): true} }
+	maintained := "1 file"
+	found := "found=1"
 	for _, row := range []struct {
 		what        string
-		given       func(*Case)
+		given       string
 		in, empties bool
 		kept        bool
 	}{
-		{"it is kept", func(c *Case) {}, true, false, true},
-		{"a removal", func(c *Case) {}, false, false, true},
-		{"with repair", func(c *Case) { c.Repair = true }, true, false, false},
-		{"another daemon empties the section", func(c *Case) {}, false, true, false},
+		{"it is kept", "", true, false, true},
+		{"a removal", "", false, false, true},
+		{"with repair", "repair", true, false, false},
+		{"another daemon empties the section", "", false, true, false},
 		{"in maintenance: it is put in", maintained, true, false, false},
 		{"in maintenance: it is taken out", maintained, false, false, true},
-		{"… and is to be quiescent", func(c *Case) { maintained(c); c.Readd = true }, false, false, false},
-		{"found in the table, with repair", func(c *Case) { found(c); c.Repair = true }, true, false, true},
-		{"at an address of no server", func(c *Case) { c.Members[0].Dest.Addr = at(7); c.Index() }, true, false, true},
+		{"… and is to be quiescent", maintained + ", readd", false, false, false},
+		{"found in the table, with repair", found + ", repair", true, false, true},
+		{"at an address of no server", "1 at=7", true, false, true},
 	} {
 		for _, before := range []bool{false, true} {
 			c := inService(4, 4)
-			row.given(&c)
+			c.given(row.given)
 			if before {
 				c.byHand(1)
 			}
@@ -185,27 +178,23 @@ func tableOf(c *Case) string {
 func TestWhatIsKnownOfTheTable(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		event func(*Case)
+		event string
 		want  string
 	}{
-		{"as it was", func(c *Case) {}, "2 known true by hand 1 fallback true"},
-		{"the virtual service vanished", func(c *Case) { c.Vanished() }, "0 known false by hand 0 fallback true"},
-		{"it is not known", func(c *Case) { c.Lost() }, "0 known false by hand 1 fallback true"},
-		{"this director stands by", func(c *Case) { c.Left() }, "0 known false by hand 0 fallback false"},
-		{"a destination was added", func(c *Case) { c.Did(lvs.Dest{Addr: at(3)}, false) },
+		{"as it was", "", "2 known true by hand 1 fallback true"},
+		{"the virtual service vanished", "vanished", "0 known false by hand 0 fallback true"},
+		{"it is not known", "lost", "0 known false by hand 1 fallback true"},
+		{"this director stands by", "left", "0 known false by hand 0 fallback false"},
+		{"a destination was added", "3 added",
 			"3 known true by hand 1 fallback true"},
-		{"one was removed", func(c *Case) { c.Did(lvs.Dest{Addr: at(1)}, true) },
+		{"one was removed", "1 removed",
 			"1 known true by hand 1 fallback true"},
-		{"one was added, where the rest is not known", func(c *Case) {
-			c.Known = false
-			c.Did(lvs.Dest{Addr: at(3)}, false)
-			c.Did(lvs.Dest{Addr: at(1)}, true)
-		}, "2 known false by hand 1 fallback true"},
+		{"one was added, where the rest is not known", "not known, 3 added, 1 removed", "2 known false by hand 1 fallback true"},
 	} {
 		c := inService(4, 4)
 		c.byHand(1)
 		c.FallbackIn = true
-		if row.event(&c); tableOf(&c) != row.want {
+		if c.given(row.event); tableOf(&c) != row.want {
 			t.Errorf("%s: %s, want %s", row.what, tableOf(&c), row.want)
 		}
 	}
@@ -244,18 +233,18 @@ func TestAServerReadWithoutAWeightIsOut(t *testing.T) {
 func TestWhatIsFoundInTheTable(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		want  []netip.AddrPort
 	}{
-		{"all servers have an address", func(c *Case) { c.Waiting = nil }, nil},
-		{"an address of no server may be that of the one without", func(c *Case) {}, []netip.AddrPort{at(5)}},
-		{"it was read before", func(c *Case) { c.Found = map[netip.AddrPort]bool{at(6): true} },
+		{"all servers have an address", "waiting=", nil},
+		{"an address of no server may be that of the one without", "", []netip.AddrPort{at(5)}},
+		{"it was read before", "found=6",
 			[]netip.AddrPort{at(6)}},
 	} {
 		c := inService(4, 4)
 		c.Waiting = []uint32{1}
 		c.Have = nil
-		row.given(&c)
+		c.given(row.given)
 		have := lvs.Dests{{Addr: at(1), Weight: 4}, {Addr: at(5), Weight: 2}}
 		c.Read(have)
 		got := slices.SortedFunc(maps.Keys(c.Found), netip.AddrPort.Compare)

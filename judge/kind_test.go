@@ -1,12 +1,10 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
-
-	"ldirectord/checker/health"
-	"ldirectord/lvs"
 )
 
 // said are the sentences of all kinds about a server.
@@ -21,99 +19,60 @@ func said(v View) (all []string) {
 
 // Each kind says what an operator needs to know, and nothing while it does not hold.
 func TestWhatKindsSay(t *testing.T) {
-	in := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
-	fallen := func(c *Case) { c.Servers[0].Fallen, c.Servers[0].Falls, c.Servers[0].Turn = true, 3, in(20) }
-	suspect := func(c *Case, n uint8) {
-		fallen(c)
-		c.Servers[0].Suspect, c.Servers[0].Suspects = true, n
-	}
-	failing := func(c *Case, o lvs.OnFail) {
-		c.OnFail = o
-		c.says(0, health.Down)
-		c.has(1, 0)
-	}
+	fallen := "1 fallen falls=3 turn=20s"
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		want  []string
 	}{
-		{"it serves", func(*Case) {}, nil},
-		{"it fails", func(c *Case) { c.says(0, health.Down) }, nil},
-		{"pace", func(c *Case) {
-			fallen(c)
-			c.Servers[0].Until, c.Pace = in(5), lvs.Pace{Share: lvs.Share{N: 1}, Every: 10 * time.Second}
-		}, []string{"pace: waits another 5s for its turn: pace = 1/10s"}},
-		{"a turn that is over", func(c *Case) {
-			fallen(c)
-			c.Servers[0].Until, c.Pace = in(-5), lvs.Pace{Share: lvs.Share{N: 1}, Every: 10 * time.Second}
-		}, []string{"pace: waits another 0s for its turn: pace = 1/10s"}},
-		{"holddown", func(c *Case) { fallen(c); c.Servers[0].FellFirst = uint32(in(-90).Unix()) },
+		{"it serves", "", nil},
+		{"it fails", "1 down", nil},
+		{"pace", fallen + ", 1 until=5s, pace=1/10", []string{"pace: waits another 5s for its turn: pace = 1/10s"}},
+		{"a turn that is over", fallen + ", 1 until=-5s, pace=1/10", []string{"pace: waits another 0s for its turn: pace = 1/10s"}},
+		{"holddown", fallen + ", 1 fellfirst=-90s",
 			[]string{"holddown: held down for another 20s: failed 3 times in 1m30s"}},
-		{"holddown, while it fails", func(c *Case) { fallen(c); c.says(0, health.Down) }, nil},
-		{"observe", func(c *Case) { suspect(c, 1) },
+		{"holddown, while it fails", fallen + ", 1 down", nil},
+		{"observe", fallen + ", 1 suspect suspects=1",
 			[]string{"observe: held down for another 20s: its clients got no answers"}},
-		{"observe, again", func(c *Case) { suspect(c, 2) },
+		{"observe, again", fallen + ", 1 suspect suspects=2",
 			[]string{"observe: held down for another 20s: its clients got no answers, 2 times in a row"}},
-		{"observe, until an order", func(c *Case) { suspect(c, 3) },
+		{"observe, until an order", fallen + ", 1 suspect suspects=3",
 			[]string{"observe: held down until an order (set … ready): its clients got no answers, 3 times in a row"}},
-		{"onfail = keep", func(c *Case) { failing(c, lvs.Keep) },
+		{"onfail = keep", "onfail=keep, 1 down table=0",
 			[]string{"onfail: failed: weight 0 while it fails (onfail = keep)"}},
-		{"onfail = cut, and it has not passed", func(c *Case) { failing(c, lvs.Cut) }, []string{
+		{"onfail = cut, and it has not passed", "onfail=cut, 1 down table=0", []string{
 			"onfail: failed: weight 0: its check has not passed since the start, or since a reload changed it (onfail = cut)"}},
-		{"onfail = cut, out of the table", func(c *Case) { failing(c, lvs.Cut); c.Have.Remove(at(1)) },
+		{"onfail = cut, out of the table", "onfail=cut, 1 down table=0 absent",
 			[]string{"onfail: failed: not in the table until it passes (onfail = cut)"}},
-		{"onfail with a time", func(c *Case) {
-			failing(c, lvs.OnFail(30*time.Second))
-			c.Servers[0].Failed = in(-10)
-		}, []string{"onfail: failed: weight 0 for another 20s, then it is removed (onfail = 30s)"}},
-		{"onfail with a time, drained", func(c *Case) {
-			failing(c, lvs.OnFail(30*time.Second))
-			c.Servers[0].Order.Kind = Drain
-		}, []string{"onfail: failed: weight 0 while it is drained (onfail = 30s)"}},
-		{"onfail, and it waits", func(c *Case) {
-			fallen(c)
-			c.OnFail, c.Servers[0].Failed = lvs.OnFail(30*time.Second), in(-10)
-			c.Servers[0].FellFirst = uint32(in(-10).Unix())
-			c.has(1, 0)
-		}, []string{"holddown: held down for another 20s: failed 3 times in 10s", "onfail: removed in 20s (onfail = 30s)"}},
-		{"onfail, and it waits out of the table", func(c *Case) {
-			fallen(c)
-			c.OnFail, c.Servers[0].Failed = lvs.OnFail(30*time.Second), in(-10)
-			c.Servers[0].FellFirst = uint32(in(-10).Unix())
-			c.Have.Remove(at(1))
-		}, []string{"holddown: held down for another 20s: failed 3 times in 10s"}},
-		{"onfail, and the table is unknown", func(c *Case) { failing(c, lvs.Keep); c.Known = false }, nil},
-		{"onfail, and it was changed by hand", func(c *Case) { failing(c, lvs.Keep); c.byHand(1) }, nil},
-		{"onfail, in maintenance", func(c *Case) { failing(c, lvs.Keep); c.Servers[0].File = true }, nil},
-		{"paceout", func(c *Case) {
-			c.says(0, health.Down)
-			c.Servers[0].Held, c.Servers[0].Until = true, in(7)
-			c.PaceOut = lvs.Pace{Share: lvs.Share{N: 1}, Every: 10 * time.Second}
-		}, []string{"paceout: held for another 7s: paceout = 1/10s"}},
-		{"held", func(c *Case) { c.says(0, health.Down); c.Servers[0].Held = true }, []string{"held: held"}},
-		{"held and drained", func(c *Case) {
-			c.says(0, health.Down)
-			c.Servers[0].Held, c.Servers[0].Order.Kind = true, Drain
-		}, nil},
-		{"moved", func(c *Case) { c.Members[0].MovedTo = 1 }, []string{"moved: its name has a new address; this server " +
+		{"onfail with a time", "onfail=30, 1 down table=0 failed=-10s", []string{"onfail: failed: weight 0 for another 20s, then it is removed (onfail = 30s)"}},
+		{"onfail with a time, drained", "onfail=30, 1 down table=0 drained", []string{"onfail: failed: weight 0 while it is drained (onfail = 30s)"}},
+		{"onfail, and it waits", fallen + ", onfail=30, 1 failed=-10s fellfirst=-10s table=0", []string{"holddown: held down for another 20s: failed 3 times in 10s", "onfail: removed in 20s (onfail = 30s)"}},
+		{"onfail, and it waits out of the table", fallen + ", onfail=30, 1 failed=-10s fellfirst=-10s absent", []string{"holddown: held down for another 20s: failed 3 times in 10s"}},
+		{"onfail, and the table is unknown", "onfail=keep, 1 down table=0, not known", nil},
+		{"onfail, and it was changed by hand", "onfail=keep, 1 down table=0 byhand", nil},
+		{"onfail, in maintenance", "onfail=keep, 1 down table=0 file", nil},
+		{"paceout", "1 down held until=7s, paceout=1/10", []string{"paceout: held for another 7s: paceout = 1/10s"}},
+		{"held", "1 down held", []string{"held: held"}},
+		{"held and drained", "1 down held drained", nil},
+		{"moved", "1 moved=2", []string{"moved: its name has a new address; this server " +
 			"serves until it fails, or until the one at the new address is up"}},
-		{"moved to the first place", func(c *Case) { c.Members[0].MovedTo = 0 }, []string{"moved: its name has a new " +
+		{"moved to the first place", "1 moved=1", []string{"moved: its name has a new " +
 			"address; this server serves until it fails, or until the one at the new address is up"}},
-		{"a backup server that is needed", func(c *Case) { c.Members[0].Backup, c.Backed = true, true },
+		{"a backup server that is needed", "1 backup, backed",
 			[]string{"backup: backup, needed: 1 of 1 real servers serve"}},
-		{"one that drains", func(c *Case) { c.Members[0].Backup = true },
+		{"one that drains", "1 backup",
 			[]string{"backup: backup, drains: 1 of 1 real servers serve"}},
-		{"one that waits", func(c *Case) { c.Members[0].Backup = true; c.Have.Remove(at(1)) },
+		{"one that waits", "1 backup absent",
 			[]string{"backup: backup, waits: 1 of 1 real servers serve"}},
-		{"no weight", func(c *Case) { c.Members[0].Dest.Weight = 0 },
+		{"no weight", "1 weight=0",
 			[]string{"weightless: weight 0 in the file: it gets no new clients"}},
-		{"no weight, and it fails", func(c *Case) { c.Members[0].Dest.Weight = 0; c.says(0, health.Down) }, nil},
-		{"slowstart", func(c *Case) { c.SlowStart, c.Servers[0].Climbs = 40*time.Second, in(-10) },
+		{"no weight, and it fails", "1 weight=0 down", nil},
+		{"slowstart", "slowstart=40, 1 climbs=-10s",
 			[]string{"slowstart: 25 % after 10 s of slowstart 40"}},
-		{"slowstart at its end", func(c *Case) { c.SlowStart, c.Servers[0].Climbs = 40*time.Second, in(-40) }, nil},
+		{"slowstart at its end", "slowstart=40, 1 climbs=-40s", nil},
 	} {
 		c := inService(4, 4)
-		row.given(&c)
+		c.given(row.given)
 		if got := said(c.Seen(&c.Servers[0], noon)); !slices.Equal(got, row.want) {
 			t.Errorf("%s: %q, want %q", row.what, got, row.want)
 		}
@@ -138,22 +97,15 @@ func TestWhatKindsTell(t *testing.T) {
 		}
 		return all
 	}
-	falls := func(n uint8) func(*Case) {
-		return func(c *Case) {
-			s := &c.Servers[0]
-			s.Fallen, s.Falls, s.FellFirst, s.Turn = true, n, uint32(noon.Unix()), noon.Add(20*time.Second)
-			c.says(0, health.Down)
-		}
+	falls := func(n int) string {
+		return fmt.Sprintf("1 fallen falls=%d fellfirst=0s turn=20s down", n)
 	}
-	suspects := func(n uint8) func(*Case) {
-		return func(c *Case) { falls(n)(c); c.Servers[0].Suspect, c.Servers[0].Suspects = true, n }
-	}
-	climbs := func(c *Case) { c.Servers[0].Climbs = noon }
-	backed := func(c *Case) { c.Backed = true }
-	nothing := func(*Case) {}
+	suspects := func(n int) string { return falls(n) + fmt.Sprint(" suspect suspects=", n) }
+	climbs := "1 climbs"
+	nothing := ""
 	for _, row := range []struct {
 		what    string
-		was, is func(*Case)
+		was, is string
 		want    []Notice
 	}{
 		{"nothing", nothing, nothing, nil},
@@ -168,19 +120,19 @@ func TestWhatKindsTell(t *testing.T) {
 		{"it climbs", nothing, climbs, []Notice{{"climbs", "Weight starts to rise to 4 (slowstart)", ""}}},
 		{"it climbs on", climbs, climbs, nil},
 		{"it has climbed", climbs, nothing, []Notice{{"climbed", "Full weight reached", ": 4"}}},
-		{"it fails while it climbs", climbs, func(c *Case) { c.says(0, health.Down) }, []Notice{{}}},
-		{"it is changed by hand while it climbs", climbs, func(c *Case) { c.byHand(1) }, []Notice{{}}},
-		{"it is held while it climbs", climbs, func(c *Case) { c.Servers[0].Held = true }, []Notice{{}}},
+		{"it fails while it climbs", climbs, "1 down", []Notice{{}}},
+		{"it is changed by hand while it climbs", climbs, "1 byhand", []Notice{{}}},
+		{"it is held while it climbs", climbs, "1 held", []Notice{{}}},
 	} {
 		was, is := inService(4, 4), inService(4, 4)
-		row.was(&was)
-		row.is(&is)
+		was.given(row.was)
+		is.given(row.is)
 		if got := tells(false, was, is); !slices.Equal(got, row.want) {
 			t.Errorf("%s: %q, want %q", row.what, got, row.want)
 		}
 	}
 	was, is := inService(4, 4), inService(4, 4)
-	backed(&is)
+	is.given("backed")
 	if got := tells(true, was, is); !slices.Equal(got, []Notice{{"backup-serves", "Backup servers take over", ": 2 of 2 real servers serve"}}) {
 		t.Errorf("%q", got)
 	}

@@ -12,64 +12,44 @@ import (
 // The place of a failing server in the table, and the rule that decided it.
 func TestOnFail(t *testing.T) {
 	const out, keeps = "2:4", "1:0, 2:4"
-	proven := func(c *Case) { c.Servers[0].First.Proven = true }
+	proven := "1 proven"
 	for _, row := range []struct {
 		what   string
 		onFail lvs.OnFail
-		given  func(*Case)
+		given  string
 		want   string
 		rule   string
 	}{
-		{"quiescent decides", lvs.ByQuiescent, func(c *Case) {}, out, "down"},
-		{"… yes", lvs.ByQuiescent, func(c *Case) { c.Quiescent = true }, keeps, "down"},
-		{"keep", lvs.Keep, func(c *Case) {}, keeps, "onfail"},
-		{"… not in the table", lvs.Keep, func(c *Case) { c.Have.Remove(at(1)) }, out, "onfail"},
-		{"… and quiescent", lvs.Keep, func(c *Case) { c.Quiescent = true; c.Have.Remove(at(1)) }, keeps, "onfail"},
-		{"… in maintenance", lvs.Keep, func(c *Case) { c.Servers[0].File = true }, out, "down"},
-		{"… by its own word", lvs.Keep, func(c *Case) {
-			c.says(0, health.Up)
-			c.Servers[0].First.Telling = health.Tells(health.Words{Admin: health.Maint})
-		}, out, "told"},
-		{"… drained", lvs.Keep, func(c *Case) { c.Servers[0].Order.Kind = Drain }, keeps, "onfail"},
-		{"… it waits to come back", lvs.Keep, func(c *Case) {
-			c.says(0, health.Up)
-			c.Servers[0].Memory = Memory{Fallen: true, Noted: true, Turn: noon.Add(time.Minute)}
-			c.HoldDown, c.HoldDownMax = time.Minute, time.Minute
-			c.has(1, 0)
-		}, keeps, "held down"},
-		{"… held by the guard", lvs.Cut, func(c *Case) { proven(c); c.hold(0); c.KeepServing.N = 2 }, "1:4, 2:4", "guard"},
-		{"… not any more", lvs.Cut, func(c *Case) { proven(c); c.hold(0); c.KeepServing.N = 1 }, out, "onfail"},
+		{"quiescent decides", lvs.ByQuiescent, "", out, "down"},
+		{"… yes", lvs.ByQuiescent, "quiescent", keeps, "down"},
+		{"keep", lvs.Keep, "", keeps, "onfail"},
+		{"… not in the table", lvs.Keep, "1 absent", out, "onfail"},
+		{"… and quiescent", lvs.Keep, "quiescent, 1 absent", keeps, "onfail"},
+		{"… in maintenance", lvs.Keep, "1 file", out, "down"},
+		{"… by its own word", lvs.Keep, "1 up says=maint", out, "told"},
+		{"… drained", lvs.Keep, "1 drained", keeps, "onfail"},
+		{"… it waits to come back", lvs.Keep, "1 up fallen noted turn=1m, holddown=60, 1 table=0", keeps, "held down"},
+		{"… held by the guard", lvs.Cut, proven + ", 1 down held, keepserving=2", "1:4, 2:4", "guard"},
+		{"… not any more", lvs.Cut, proven + ", 1 down held, keepserving=1", out, "onfail"},
 		{"cut", lvs.Cut, proven, out, "onfail"},
-		{"… and quiescent", lvs.Cut, func(c *Case) { proven(c); c.Quiescent = true }, out, "onfail"},
-		{"… by a check that never passed", lvs.Cut, func(c *Case) {}, keeps, "onfail"},
-		{"… while another one passed", lvs.Cut, func(c *Case) {
-			c.Servers[0].More = []Check{{Health: health.Assume(health.Up), Proven: true}}
-		}, keeps, "onfail"},
-		{"… drained by order", lvs.Cut, func(c *Case) { proven(c); c.Servers[0].Order.Kind = Drain }, keeps, "onfail"},
-		{"… that only weighs", lvs.Cut, func(c *Case) {
-			c.Servers[0].More = []Check{{Health: health.Assume(health.Down), Proven: true, Part: 50}}
-		}, keeps, "onfail"},
-		{"… by hand", lvs.Cut, func(c *Case) { proven(c); c.has(1, 7); c.byHand(1) }, "1:7, 2:4", "hand"},
-		{"a time begins", lvs.OnFail(time.Minute), func(c *Case) {}, keeps, "onfail"},
-		{"… continues", lvs.OnFail(time.Minute), func(c *Case) { c.Servers[0].Failed = noon.Add(1 - time.Minute) }, keeps, "onfail"},
-		{"… is over", lvs.OnFail(time.Minute), func(c *Case) { c.Servers[0].Failed = noon.Add(-time.Minute) }, out, "onfail"},
-		{"… is over, and quiescent", lvs.OnFail(time.Minute), func(c *Case) {
-			c.Servers[0].Failed, c.Quiescent = noon.Add(-time.Minute), true
-		}, out, "onfail"},
-		{"… not in the table", lvs.OnFail(time.Minute), func(c *Case) { c.Have.Remove(at(1)) }, out, "onfail"},
-		{"… is over, drained by order", lvs.OnFail(time.Minute), func(c *Case) {
-			c.Servers[0].Failed, c.Servers[0].Order.Kind = noon.Add(-time.Minute), Drain
-		}, keeps, "onfail"},
-		{"… is over, without a result", lvs.OnFail(time.Minute), func(c *Case) {
-			c.says(0, health.Unknown)
-			c.has(1, 0)
-			c.Servers[0].Failed = noon.Add(-time.Minute)
-		}, keeps, "unknown"},
+		{"… and quiescent", lvs.Cut, proven + ", quiescent", out, "onfail"},
+		{"… by a check that never passed", lvs.Cut, "", keeps, "onfail"},
+		{"… while another one passed", lvs.Cut, "1 also=up more.proven", keeps, "onfail"},
+		{"… drained by order", lvs.Cut, proven + ", 1 drained", keeps, "onfail"},
+		{"… that only weighs", lvs.Cut, "1 also=down more.proven more.part=50", keeps, "onfail"},
+		{"… by hand", lvs.Cut, proven + ", 1 table=7 byhand", "1:7, 2:4", "hand"},
+		{"a time begins", lvs.OnFail(time.Minute), "", keeps, "onfail"},
+		{"… continues", lvs.OnFail(time.Minute), "1 failed=-59.999999999s", keeps, "onfail"},
+		{"… is over", lvs.OnFail(time.Minute), "1 failed=-1m", out, "onfail"},
+		{"… is over, and quiescent", lvs.OnFail(time.Minute), "1 failed=-1m, quiescent", out, "onfail"},
+		{"… not in the table", lvs.OnFail(time.Minute), "1 absent", out, "onfail"},
+		{"… is over, drained by order", lvs.OnFail(time.Minute), "1 failed=-1m drained", keeps, "onfail"},
+		{"… is over, without a result", lvs.OnFail(time.Minute), "1 unknown table=0 failed=-1m", keeps, "unknown"},
 	} {
 		c := inService(4, 4)
 		c.says(0, health.Down)
 		c.OnFail = row.onFail
-		row.given(&c)
+		c.given(row.given)
 		d := Decide(c, noon)
 		got := placed(&hearing{Decision: d})
 		if got != row.want || d.State.Servers[0].Why.String() != row.rule {

@@ -90,7 +90,7 @@ func numbers(h *hearing, is func(*Server) bool) string {
 
 type ruleRow struct {
 	what  string
-	given func(*Case)
+	given string
 	want  string
 }
 
@@ -98,7 +98,7 @@ func testRule(t *testing.T, rule string, rows []ruleRow, got func(*hearing) stri
 	t.Helper()
 	for _, row := range rows {
 		c := inService(4, 4)
-		row.given(&c)
+		c.given(row.given)
 		h := hearRule(rule, c)
 		if got := got(h); got != row.want {
 			t.Errorf("%s: %q, want %q", row.what, got, row.want)
@@ -111,46 +111,32 @@ func testRule(t *testing.T, rule string, rows []ruleRow, got func(*hearing) stri
 
 func TestRuleBackTogether(t *testing.T) {
 	testRule(t, "back together", []ruleRow{
-		{"no server is back", func(c *Case) {}, "no"},
-		{"each that is back has passed", func(c *Case) { c.Back, c.Away, c.Strength.Known = noon, true, true }, "no"},
-		{"one has not", func(c *Case) {
-			c.Back, c.Away, c.Strength.Known, c.Servers[1].First.Awaited = noon, true, true, true
-		}, "yes"},
-		{"its addresses are not away", func(c *Case) { c.Back, c.Servers[1].First.Awaited = noon, true }, "no"},
+		{"no server is back", "", "no"},
+		{"each that is back has passed", "back, away, strength.known", "no"},
+		{"one has not", "back, away, strength.known, 2 awaited", "yes"},
+		{"its addresses are not away", "back, 2 awaited", "no"},
 	}, func(h *hearing) string { return map[bool]string{true: "yes", false: "no"}[h.Gathers()] })
 }
 
-func movedAway(c *Case) { c.Members[0].MovedTo = 1 }
+const movedAway = "1 moved=2"
 
 func TestRuleMoved(t *testing.T) {
 	for _, rule := range []string{"moved", "given up"} {
 		testRule(t, rule, []ruleRow{
-			{"both are of the file", func(c *Case) {}, ""},
+			{"both are of the file", "", ""},
 			{"the new one is up", movedAway, "1"},
-			{"the new one is the first", func(c *Case) { c.Members[1].MovedTo = 0 }, "2"},
-			{"the new one has no result", func(c *Case) { movedAway(c); c.says(1, health.Unknown) }, ""},
-			{"the new one fails", func(c *Case) { movedAway(c); c.says(1, health.Down) }, ""},
-			{"… and so does the former", func(c *Case) { movedAway(c); c.says(0, health.Down); c.says(1, health.Down) },
+			{"the new one is the first", "2 moved=1", "2"},
+			{"the new one has no result", movedAway + ", 2 unknown", ""},
+			{"the new one fails", movedAway + ", 2 down", ""},
+			{"… and so does the former", movedAway + ", 1 down, 2 down",
 				"1"},
-			{"… which is held", func(c *Case) {
-				movedAway(c)
-				c.says(0, health.Down)
-				c.says(1, health.Down)
-				c.Servers[0].Held = true
-			}, ""},
+			{"… which is held", movedAway + ", 1 down, 2 down, 1 held", ""},
 			{"both in maintenance, the new one passes",
-				func(c *Case) { movedAway(c); c.Servers[0].File, c.Servers[1].File = true, true }, "1"},
-			{"both in maintenance, the new one fails", func(c *Case) {
-				movedAway(c)
-				c.Servers[0].File, c.Servers[1].File = true, true
-				c.says(1, health.Down)
-			}, ""},
-			{"the new one alone in maintenance", func(c *Case) { movedAway(c); c.Servers[1].File = true }, ""},
-			{"the new one is drained by order", func(c *Case) { movedAway(c); c.Servers[1].Order.Kind = Drain }, "1"},
-			{"the new one tells drain", func(c *Case) {
-				movedAway(c)
-				c.Servers[1].First.Telling = health.Tells(health.Words{Admin: health.Drain})
-			}, ""},
+				movedAway + ", 1 file, 2 file", "1"},
+			{"both in maintenance, the new one fails", movedAway + ", 1 file, 2 file down", ""},
+			{"the new one alone in maintenance", movedAway + ", 2 file", ""},
+			{"the new one is drained by order", movedAway + ", 2 drained", "1"},
+			{"the new one tells drain", movedAway + ", 2 says=drain", ""},
 		}, func(h *hearing) string { return numbers(h, func(s *Server) bool { return s.Gone }) })
 	}
 }
@@ -158,8 +144,8 @@ func TestRuleMoved(t *testing.T) {
 func TestTheFormerAddressDrains(t *testing.T) {
 	for _, owner := range []string{"", ActiveDirector} {
 		c := inService(4, 4)
-		movedAway(&c)
-		c.DrainTime, c.Owner = time.Minute, owner
+		c.given(movedAway + ", draintime=60")
+		c.Owner = owner
 		h := hearRule("moved", c)
 		if drains := h.Leaver(at(1)) != nil; drains != c.IsOurs() {
 			t.Errorf("the table belongs to %q; it drains: %v", owner, drains)
@@ -169,42 +155,25 @@ func TestTheFormerAddressDrains(t *testing.T) {
 
 func TestRuleNames(t *testing.T) {
 	testRule(t, "names", []ruleRow{
-		{"a new state", func(c *Case) { c.Servers[0].Name = Up }, "2"},
-		{"both are as they were", func(c *Case) { c.Servers[0].Name, c.Servers[1].Name = Up, Up }, ""},
-		{"one fails now", func(c *Case) {
-			c.Servers[0].Name, c.Servers[1].Name = Up, Up
-			c.says(0, health.Down)
-		}, "1"},
+		{"a new state", "1 name=up", "2"},
+		{"both are as they were", "1 name=up, 2 name=up", ""},
+		{"one fails now", "1 name=up, 2 name=up, 1 down", "1"},
 	}, func(h *hearing) string { return numbers(h, func(s *Server) bool { return s.Since.Equal(noon) }) })
 }
 
 func TestRuleObeyed(t *testing.T) {
 	testRule(t, "obeyed", []ruleRow{
-		{"no order", func(c *Case) { c.says(0, health.Down) }, "false"},
-		{"all are up", func(c *Case) { c.Obeys = true }, "false"},
-		{"one fails", func(c *Case) { c.Obeys = true; c.says(0, health.Down) }, "true"},
-		{"one has no result", func(c *Case) { c.Obeys = true; c.says(0, health.Unknown) }, "true"},
-		{"one fails through the virtual address alone", func(c *Case) { c.Obeys, c.Servers[0].First.Own = true, true },
+		{"no order", "1 down", "false"},
+		{"all are up", "obeys", "false"},
+		{"one fails", "obeys, 1 down", "true"},
+		{"one has no result", "obeys, 1 unknown", "true"},
+		{"one fails through the virtual address alone", "obeys, 1 own",
 			"true"},
-		{"all are up, without checkvip", func(c *Case) {
-			c.Obeys, c.Servers[0].First.Way, c.Servers[1].First.Way = true, nil, nil
-		}, "false"},
-		{"one fails that has no weight", func(c *Case) {
-			c.Obeys, c.Members[0].Dest.Weight = true, 0
-			c.says(0, health.Down)
-		}, "false"},
-		{"one fails that is drained", func(c *Case) {
-			c.Obeys, c.Servers[0].Order.Kind = true, Drain
-			c.says(0, health.Down)
-		}, "false"},
-		{"one fails that is in maintenance", func(c *Case) {
-			c.Obeys, c.Servers[0].File = true, true
-			c.says(0, health.Down)
-		}, "false"},
-		{"one is not checked", func(c *Case) {
-			c.Obeys, c.Members[0].Unchecked = true, true
-			c.says(0, health.Unknown)
-		}, "false"},
+		{"all are up, without checkvip", "obeys, 1 2 noway", "false"},
+		{"one fails that has no weight", "obeys, 1 weight=0 down", "false"},
+		{"one fails that is drained", "obeys, 1 drained down", "false"},
+		{"one fails that is in maintenance", "obeys, 1 file down", "false"},
+		{"one is not checked", "obeys, 1 unchecked unknown", "false"},
 	}, func(h *hearing) string { return fmt.Sprint(h.Obeys) })
 }
 
@@ -218,51 +187,20 @@ func (c *Case) hold(servers ...int) {
 
 func TestRuleGuard(t *testing.T) {
 	testRule(t, "guard, removals, leaves", []ruleRow{
-		{"one is to serve, and another does", func(c *Case) { c.KeepServing.N = 1; c.hold(0) }, ""},
-		{"two are to serve", func(c *Case) { c.KeepServing.N = 2; c.hold(0) }, "1 2/2"},
-		{"two fail, one is to serve: the one that failed last", func(c *Case) {
-			c.KeepServing.N = 1
-			c.hold(0, 1)
-			c.Servers[0].Since = noon
-		}, "1 1/1"},
-		{"two fail, one is to serve: the one that answers", func(c *Case) {
-			c.KeepServing.N = 1
-			c.hold(0, 1)
-			c.Servers[0].Since, c.Servers[1].First.Loss = noon, WrongAnswer
-		}, "2 1/1"},
-		{"without a guard", func(c *Case) { c.hold(0, 1) }, ""},
-		{"by order the checks are obeyed", func(c *Case) { c.KeepServing.N, c.Obeys = 2, true; c.hold(0, 1) }, ""},
-		{"its weight is 0", func(c *Case) { c.KeepServing.N, c.Members[0].Dest.Weight = 2, 0; c.hold(0) }, ""},
-		{"it was taken out by hand", func(c *Case) {
-			c.KeepServing.N = 2
-			c.hold(0)
-			c.byHand(1)
-			c.has(1, 0)
-		}, ""},
-		{"servers that are back wait for others", func(c *Case) {
-			c.KeepServing.N, c.Back = 2, noon
-			c.hold(0)
-		}, "1 2/2"},
-		{"… and the virtual service was removed by hand", func(c *Case) {
-			c.KeepServing.N, c.Back = 2, noon
-			c.hold(0)
-			c.Vanished()
-		}, ""},
-		{"… and it is not known what the table has", func(c *Case) {
-			c.KeepServing.N, c.Back = 2, noon
-			c.hold(0)
-			c.Lost()
-		}, "1 kept"},
-		{"a reload changed its check, and the other serves", func(c *Case) {
-			c.KeepServing.N = 1
-			c.says(0, health.Unknown)
-			c.Servers[0].Held = true
-		}, "1 2/1"},
-		{"it is drained", func(c *Case) {
-			c.KeepServing.N, c.Servers[0].Order.Kind = 2, Drain
-			c.hold(0)
-		}, "1 kept"},
-		{"it passes, and requests nothing any more", func(c *Case) { c.KeepServing.N, c.Servers[0].Held = 2, true }, ""},
+		{"one is to serve, and another does", "keepserving=1, 1 down held", ""},
+		{"two are to serve", "keepserving=2, 1 down held", "1 2/2"},
+		{"two fail, one is to serve: the one that failed last", "keepserving=1, 1 2 down held, 1 since", "1 1/1"},
+		{"two fail, one is to serve: the one that answers", "keepserving=1, 1 2 down held, 1 since, 2 wrong", "2 1/1"},
+		{"without a guard", "1 2 down held", ""},
+		{"by order the checks are obeyed", "keepserving=2, obeys, 1 2 down held", ""},
+		{"its weight is 0", "keepserving=2, 1 weight=0 down held", ""},
+		{"it was taken out by hand", "keepserving=2, 1 down held byhand table=0", ""},
+		{"servers that are back wait for others", "keepserving=2, back, 1 down held", "1 2/2"},
+		{"… and the virtual service was removed by hand", "keepserving=2, back, 1 down held, vanished", ""},
+		{"… and it is not known what the table has", "keepserving=2, back, 1 down held, lost", "1 kept"},
+		{"a reload changed its check, and the other serves", "keepserving=1, 1 unknown held", "1 2/1"},
+		{"it is drained", "keepserving=2, 1 drained down held", "1 kept"},
+		{"it passes, and requests nothing any more", "keepserving=2, 1 held", ""},
 	}, func(h *hearing) string {
 		text, serving := "", 0
 		for s := range h.all() {
@@ -310,35 +248,18 @@ func TestAReleasedServerTurns(t *testing.T) {
 }
 
 func TestRuleReleased(t *testing.T) {
-	turned := func(c *Case) { c.byHand(1); c.Servers[0].Turned = true }
+	turned := "1 byhand turned"
 	rows := []ruleRow{
-		{"it did not change its state", func(c *Case) { c.byHand(1) }, "by hand"},
+		{"it did not change its state", "1 byhand", "by hand"},
 		{"it did", turned, ""},
-		{"another one did", func(c *Case) { c.byHand(1); c.Servers[1].Turned = true }, "by hand"},
-		{"it went down, and is removed", func(c *Case) {
-			turned(c)
-			c.says(0, health.Down)
-			c.Have.Remove(at(1))
-		}, "by hand"},
-		{"… and is to be quiescent", func(c *Case) {
-			turned(c)
-			c.says(0, health.Down)
-			c.Have.Remove(at(1))
-			c.Readd = true
-		}, ""},
-		{"it went down, and is there", func(c *Case) { turned(c); c.says(0, health.Down) }, ""},
-		{"it came up, and is removed", func(c *Case) { turned(c); c.Have.Remove(at(1)) }, ""},
-		{"the fallback server is as it was", func(c *Case) { c.byHand(9); c.Fallbacks = fallbackAt(9) }, "by hand"},
-		{"the fallback server is not wanted any more", func(c *Case) {
-			c.byHand(9)
-			c.Fallbacks, c.FallbackWanted = fallbackAt(9), true
-		}, ""},
-		{"… or that is not known", func(c *Case) {
-			c.byHand(9)
-			c.Fallbacks, c.FallbackWanted = fallbackAt(9), true
-			c.says(0, health.Unknown)
-			c.says(1, health.Unknown)
-		}, "by hand"},
+		{"another one did", "1 byhand, 2 turned", "by hand"},
+		{"it went down, and is removed", turned + ", 1 down absent", "by hand"},
+		{"… and is to be quiescent", turned + ", 1 down absent, readd", ""},
+		{"it went down, and is there", turned + ", 1 down", ""},
+		{"it came up, and is removed", turned + ", 1 absent", ""},
+		{"the fallback server is as it was", "9 byhand, fallback=9", "by hand"},
+		{"the fallback server is not wanted any more", "9 byhand, fallback=9, fallbackwanted", ""},
+		{"… or that is not known", "9 byhand, fallback=9, fallbackwanted, 1 unknown, 2 unknown", "by hand"},
 	}
 	for _, rule := range []string{"released", "let go"} {
 		testRule(t, rule, rows, func(h *hearing) string { return map[bool]string{true: "by hand"}[len(h.ByHand) > 0] })
@@ -363,20 +284,20 @@ func TestTheGuardCountsAServerOnItsWayToGate(t *testing.T) {
 	for _, row := range []struct {
 		what  string
 		keeps int32
-		given func(*Case)
+		given string
 		held  bool
 	}{
-		{"it is the only one", 1, func(c *Case) { c.says(2, health.Down) }, false},
-		{"as many are to serve", 2, func(c *Case) { c.says(2, health.Down) }, true},
-		{"another serves", 2, func(c *Case) {}, true},
-		{"it fails", 1, func(c *Case) { c.says(1, health.Down); c.says(2, health.Down) }, true},
-		{"its weight is 0", 1, func(c *Case) { c.Members[1].Dest.Weight = 0; c.says(2, health.Down) }, true},
+		{"it is the only one", 1, "3 down", false},
+		{"as many are to serve", 2, "3 down", true},
+		{"another serves", 2, "", true},
+		{"it fails", 1, "2 down, 3 down", true},
+		{"its weight is 0", 1, "2 weight=0, 3 down", true},
 	} {
 		c := inService(4, 4, 4)
 		c.hold(0)
 		c.KeepServing.N, c.Servers[1].Rerouted = row.keeps, true
 		c.has(2, 0)
-		row.given(&c)
+		c.given(row.given)
 		if h := hearRule("guard, leaves", c); h.Servers[0].Held != row.held {
 			t.Errorf("%s: held is %v", row.what, !row.held)
 		}
@@ -386,27 +307,16 @@ func TestTheGuardCountsAServerOnItsWayToGate(t *testing.T) {
 func TestTheGuardAndChangesByHand(t *testing.T) {
 	for _, c := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		want  map[byte]uint32
 	}{
-		{"one by hand passes now: the other one goes", func(c *Case) {
-			c.hold(0)
-			c.has(2, 0)
-			c.byHand(2)
-			c.Servers[1].Turned = true
-		}, map[byte]uint32{2: 4}},
-		{"another weight by hand: it goes", func(c *Case) { c.hold(0); c.has(1, 7); c.byHand(1) },
+		{"one by hand passes now: the other one goes", "1 down held, 2 table=0 byhand turned", map[byte]uint32{2: 4}},
+		{"another weight by hand: it goes", "1 down held table=7 byhand",
 			map[byte]uint32{2: 4}},
-		{"one that changes to gate carries nothing any more: the other one goes", func(c *Case) {
-			c.hold(0)
-			c.has(2, 0)
-			c.Members[1].Dest.Forward, c.Servers[1].Rerouted = lvs.Route, true
-			c.Servers[1].Counted(0)
-		}, map[byte]uint32{2: 4}},
+		{"one that changes to gate carries nothing any more: the other one goes", "1 down held, 2 table=0 gate rerouted not connected", map[byte]uint32{2: 4}},
 	} {
 		decided := inService(4, 4)
-		decided.KeepServing.N = 1
-		c.given(&decided)
+		decided.given("keepserving=1, " + c.given)
 		if got := weights(Decide(decided, noon).Places); !maps.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.what, got, c.want)
 		}
@@ -414,32 +324,23 @@ func TestTheGuardAndChangesByHand(t *testing.T) {
 }
 
 func TestRuleTogether(t *testing.T) {
-	first := func(c *Case) {
-		c.Announce, c.Quiescent, c.Have = true, true, lvs.Dests{}
-		c.Servers[1].First.Pending = true
-		c.Servers[0].Entered, c.Servers[1].Entered = false, false
-	}
+	first := "announce, quiescent, empty, 2 pending, 1 not entered, 2 not entered"
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		last  bool
 	}{
 		{"one has no result", first, true},
-		{"all have one", func(c *Case) { first(c); c.Servers[1].First.Pending = false }, false},
-		{"the one without is back from before, and kept", func(c *Case) {
-			first(c)
-			c.Servers[1].First.Pending = false
-			c.Servers[1].Kept = true
-			c.says(1, health.Unknown)
-		}, true},
-		{"something is in the table", func(c *Case) { first(c); c.has(1, 0) }, false},
+		{"all have one", first + ", 2 not pending", false},
+		{"the one without is back from before, and kept", first + ", 2 not pending kept unknown", true},
+		{"something is in the table", first + ", 1 table=0", false},
 		{"one served until the virtual service was removed by hand",
-			func(c *Case) { first(c); c.Servers[0].Entered = true }, false},
-		{"its addresses are not announced", func(c *Case) { first(c); c.Announce = false }, false},
-		{"servers that fail are removed", func(c *Case) { first(c); c.Quiescent = false }, false},
+			first + ", 1 entered", false},
+		{"its addresses are not announced", first + ", not announce", false},
+		{"servers that fail are removed", first + ", not quiescent", false},
 	} {
 		c := inService(4, 4)
-		row.given(&c)
+		c.given(row.given)
 		if h := hearRule("together", c); h.over != row.last {
 			t.Errorf("%s: servers wait for others: %v", row.what, h.over)
 		}
@@ -448,21 +349,14 @@ func TestRuleTogether(t *testing.T) {
 
 // Each server has the rule that decided its place, even if it is not in the table.
 func TestAServerOutsideTheTableHasARule(t *testing.T) {
-	for want, given := range map[string]func(*Case){
-		"together": func(c *Case) {
-			c.Announce, c.Quiescent, c.Have = true, true, lvs.Dests{}
-			c.Servers[0].First.Pending, c.Servers[0].Entered, c.Servers[1].Entered = true, false, false
-		},
-		"drain": func(c *Case) {
-			c.says(1, health.Unknown)
-			c.Servers[1].Order.Kind = Drain
-			c.Have.Remove(at(2))
-		},
-		"off":  func(c *Case) { c.Members[1].Unchecked = true },
-		"hand": func(c *Case) { c.Members[1].Unchecked = true; c.byHand(2) },
+	for want, given := range map[string]string{
+		"together": "announce, quiescent, empty, 1 pending not entered, 2 not entered",
+		"drain":    "2 unknown drained absent",
+		"off":      "2 unchecked",
+		"hand":     "2 unchecked byhand",
 	} {
 		c := inService(4, 4)
-		given(&c)
+		c.given(given)
 		if by := Decide(c, noon).State.Servers[1].Why.String(); by != want {
 			t.Errorf("rule %s, want %s", by, want)
 		}
@@ -470,40 +364,36 @@ func TestAServerOutsideTheTableHasARule(t *testing.T) {
 }
 
 func TestRuleLeaver(t *testing.T) {
-	leaves := func(c *Case) { c.has(5, 3); c.Leavers = []Leaver{{Addr: at(5)}} }
+	leaves := "5 table=3, leaver=5"
 	testRule(t, "leaver", []ruleRow{
-		{"none", func(c *Case) { c.has(5, 3) }, ""},
+		{"none", "5 table=3", ""},
 		{"it drains", leaves, "5:0"},
-		{"it is done", func(c *Case) { leaves(c); c.Leavers[0].Over = Drained }, ""},
-		{"its time is over", func(c *Case) { leaves(c); c.Leavers[0].Over = Late }, ""},
-		{"it is not in the table", func(c *Case) { leaves(c); c.Have.Remove(at(5)) }, ""},
+		{"it is done", leaves + ", over=drained", ""},
+		{"its time is over", leaves + ", over=late", ""},
+		{"it is not in the table", leaves + ", 5 absent", ""},
 	}, placed)
 }
 
 func TestRuleDrain(t *testing.T) {
-	drains := func(c *Case) { c.Servers[0].Order.Kind = Drain }
+	drains := "1 drained"
 	testRule(t, "drain", []ruleRow{
-		{"no order", func(c *Case) {}, ""},
+		{"no order", "", ""},
 		{"up", drains, "1:0"},
-		{"up, not in the table", func(c *Case) { drains(c); c.Have.Remove(at(1)) }, "1:0"},
-		{"without a result", func(c *Case) { drains(c); c.says(0, health.Unknown) }, "1:0"},
-		{"without a result, not in the table", func(c *Case) {
-			drains(c)
-			c.says(0, health.Unknown)
-			c.Have.Remove(at(1))
-		}, ""},
-		{"down", func(c *Case) { drains(c); c.says(0, health.Down) }, ""},
+		{"up, not in the table", drains + ", 1 absent", "1:0"},
+		{"without a result", drains + ", 1 unknown", "1:0"},
+		{"without a result, not in the table", drains + ", 1 unknown absent", ""},
+		{"down", drains + ", 1 down", ""},
 	}, placed)
 }
 
 func TestRuleDown(t *testing.T) {
 	testRule(t, "down", []ruleRow{
-		{"both are up", func(c *Case) { c.Quiescent = true }, ""},
-		{"one fails", func(c *Case) { c.says(0, health.Down) }, ""},
-		{"… quiescent", func(c *Case) { c.Quiescent = true; c.says(0, health.Down) }, "1:0"},
-		{"without a result", func(c *Case) { c.Quiescent = true; c.says(0, health.Unknown) }, ""},
-		{"in maintenance", func(c *Case) { c.Quiescent, c.Servers[0].File = true, true }, "1:0"},
-		{"held", func(c *Case) { c.Quiescent = true; c.hold(0) }, ""},
+		{"both are up", "quiescent", ""},
+		{"one fails", "1 down", ""},
+		{"… quiescent", "quiescent, 1 down", "1:0"},
+		{"without a result", "quiescent, 1 unknown", ""},
+		{"in maintenance", "quiescent, 1 file", "1:0"},
+		{"held", "quiescent, 1 down held", ""},
 	}, placed)
 	c := inService(4, 4)
 	c.says(0, health.Down)
@@ -513,18 +403,18 @@ func TestRuleDown(t *testing.T) {
 }
 
 func TestRuleUnknown(t *testing.T) {
-	one := func(c *Case) { c.says(0, health.Unknown) }
+	one := "1 unknown"
 	testRule(t, "unknown", []ruleRow{
-		{"both are up", func(c *Case) {}, ""},
+		{"both are up", "", ""},
 		{"in service", one, "1:4 unknown"},
-		{"in service with another weight", func(c *Case) { one(c); c.has(1, 9) }, "1:4 unknown"},
-		{"in the table with weight 0", func(c *Case) { one(c); c.has(1, 0) }, "1:0 unknown"},
-		{"not in the table", func(c *Case) { one(c); c.Have.Remove(at(1)) }, " unknown"},
-		{"drained", func(c *Case) { one(c); c.Servers[0].Order.Kind = Drain }, ""},
-		{"down", func(c *Case) { c.says(0, health.Down) }, ""},
-		{"up, while servers that are back wait for each other", func(c *Case) { c.Back = noon; c.Have.Remove(at(2)) },
+		{"in service with another weight", one + ", 1 table=9", "1:4 unknown"},
+		{"in the table with weight 0", one + ", 1 table=0", "1:0 unknown"},
+		{"not in the table", one + ", 1 absent", " unknown"},
+		{"drained", one + ", 1 drained", ""},
+		{"down", "1 down", ""},
+		{"up, while servers that are back wait for each other", "back, 2 absent",
 			"1:4 unknown"},
-		{"… down meanwhile", func(c *Case) { c.Back = noon; c.says(0, health.Down); c.says(1, health.Down) }, ""},
+		{"… down meanwhile", "back, 1 down, 2 down", ""},
 	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " unknown"}[h.unknown] })
 }
 
@@ -542,22 +432,22 @@ func TestAHeldServerIsTheGuardsWhileOthersWait(t *testing.T) {
 
 func TestRuleUp(t *testing.T) {
 	testRule(t, "up", []ruleRow{
-		{"both", func(c *Case) {}, "1:4, 2:4 up"},
-		{"one", func(c *Case) { c.says(0, health.Down) }, "2:4 up"},
-		{"by order with another weight", func(c *Case) { c.Servers[0].Order = Order{Weigh, 3} }, "1:3, 2:4 up"},
-		{"drained", func(c *Case) { c.Servers[0].Order.Kind = Drain }, "2:4 up"},
-		{"held", func(c *Case) { c.hold(0) }, "1:4, 2:4 up"},
-		{"none", func(c *Case) { c.says(0, health.Down); c.says(1, health.Unknown) }, ""},
-		{"servers that are back wait for each other", func(c *Case) { c.Back = noon }, ""},
+		{"both", "", "1:4, 2:4 up"},
+		{"one", "1 down", "2:4 up"},
+		{"by order with another weight", "1 ordered=3", "1:3, 2:4 up"},
+		{"drained", "1 drained", "2:4 up"},
+		{"held", "1 down held", "1:4, 2:4 up"},
+		{"none", "1 down, 2 unknown", ""},
+		{"servers that are back wait for each other", "back", ""},
 	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
 }
 
 func TestRuleFound(t *testing.T) {
 	testRule(t, "found", []ruleRow{
-		{"nothing", func(c *Case) {}, ""},
-		{"it serves", func(c *Case) { c.has(5, 3); c.Found = map[netip.AddrPort]bool{at(5): true} }, "5:3 up"},
-		{"it has weight 0", func(c *Case) { c.has(5, 0); c.Found = map[netip.AddrPort]bool{at(5): true} }, "5:0"},
-		{"it is gone", func(c *Case) { c.Found = map[netip.AddrPort]bool{at(5): true} }, ""},
+		{"nothing", "", ""},
+		{"it serves", "5 table=3, found=5", "5:3 up"},
+		{"it has weight 0", "5 table=0, found=5", "5:0"},
+		{"it is gone", "found=5", ""},
 	}, func(h *hearing) string { return placed(h) + map[bool]string{true: " up"}[h.up] })
 }
 
@@ -632,16 +522,16 @@ func TestRuleReplaced(t *testing.T) {
 func TestRuleHand(t *testing.T) {
 	for _, row := range []struct {
 		what, want, by string
-		given          func(*Case)
+		given          string
 	}{
-		{"nothing is changed", "1:4", "", func(c *Case) {}},
-		{"another weight", "1:7", "hand", func(c *Case) { c.byHand(1); c.has(1, 7) }},
-		{"weight 0", "1:0", "hand", func(c *Case) { c.byHand(1); c.has(1, 0) }},
-		{"removed", "", "hand", func(c *Case) { c.byHand(1); c.Have.Remove(at(1)) }},
-		{"of no server", "1:4, 5:3", "", func(c *Case) { c.byHand(5); c.has(5, 3) }},
+		{"nothing is changed", "1:4", "", ""},
+		{"another weight", "1:7", "hand", "1 byhand table=7"},
+		{"weight 0", "1:0", "hand", "1 byhand table=0"},
+		{"removed", "", "hand", "1 byhand absent"},
+		{"of no server", "1:4, 5:3", "", "5 byhand table=3"},
 	} {
 		c := inService(4, 4)
-		row.given(&c)
+		c.given(row.given)
 		id := slices.IndexFunc(Rules, func(r Rule) bool { return r.Name == "hand" })
 		h := &hearing{Case: c, by: RuleID(id + 1)}
 		h.Places = dests{at(1): {Addr: at(1), Weight: 4}}

@@ -44,134 +44,82 @@ func decideOnce(c Case) string {
 
 func TestRuleSlowStart(t *testing.T) {
 	const whole, begins = "1:40, 2:40, 3:40 by up", "1:40, 2:1, 3:40 by slowstart, for 0s, again in 2s"
-	gone := func(c *Case) { c.Have.Remove(at(2)) }
+	gone := "2 absent"
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		want  string
 	}{
 		// servers that come in
 		{"it was absent: it failed, is new, has a new address, or maintenance is over", gone, begins},
-		{"it had weight 0, with quiescent", func(c *Case) { c.Quiescent = true; c.has(2, 0) }, begins},
-		{"its drain is over", func(c *Case) { c.has(2, 0); c.Servers[1].Turned = true }, begins},
-		{"it was removed by hand, and its state has changed", func(c *Case) {
-			gone(c)
-			c.byHand(2)
-			c.Servers[1].Turned = true
-		}, begins},
-		{"half of the weight serves", func(c *Case) {
-			gone(c)
-			c.Members[0].Dest.Weight, c.Members[2].Dest.Weight = 30, 10
-		}, "1:30, 2:1, 3:10 by slowstart, for 0s, again in 2s"},
+		{"it had weight 0, with quiescent", "quiescent, 2 table=0", begins},
+		{"its drain is over", "2 table=0 turned", begins},
+		{"it was removed by hand, and its state has changed", gone + ", 2 byhand turned", begins},
+		{"half of the weight serves", gone + ", 1 weight=30, 3 weight=10", "1:30, 2:1, 3:10 by slowstart, for 0s, again in 2s"},
 		{"it was out for a moment, and climbed before",
-			func(c *Case) { c.since(1, 30*time.Second, 20); gone(c) }, begins},
-		{"an order gives it another weight", func(c *Case) { gone(c); c.Servers[1].Order = Order{Weigh, 3} },
+			"2 climbs=-30s table=20, " + gone, begins},
+		{"an order gives it another weight", gone + ", 2 ordered=3",
 			"1:40, 2:1, 3:40 by slowstart, for 0s, again in 21s"},
 		// servers that keep their full weight
-		{"all serve", func(c *Case) {}, whole},
-		{"no slowstart", func(c *Case) { gone(c); c.SlowStart = 0 }, whole},
-		{"it has another weight in the table", func(c *Case) { c.has(2, 3) }, whole},
-		{"it has weight 1", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 1 }, "1:40, 2:1, 3:40 by up"},
-		{"it says that it can bear nothing", func(c *Case) { c.has(2, 0); c.tells(1, 0) }, "1:40, 2:0, 3:40 by told"},
-		{"… and climbed", func(c *Case) { c.since(1, 18*time.Second, 12); c.tells(1, 0) }, "1:40, 2:0, 3:40 by told"},
-		{"it has weight 0", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 0 }, "1:40, 2:0, 3:40 by up"},
-		{"it was removed by hand", func(c *Case) { gone(c); c.byHand(2) }, "1:40, 3:40 by hand"},
-		{"it was changed by hand", func(c *Case) { c.since(1, 30*time.Second, 7); c.byHand(2) },
+		{"all serve", "", whole},
+		{"no slowstart", gone + ", slowstart=0", whole},
+		{"it has another weight in the table", "2 table=3", whole},
+		{"it has weight 1", gone + ", 2 weight=1", "1:40, 2:1, 3:40 by up"},
+		{"it says that it can bear nothing", "2 table=0 bears=0", "1:40, 2:0, 3:40 by told"},
+		{"… and climbed", "2 climbs=-18s table=12 bears=0", "1:40, 2:0, 3:40 by told"},
+		{"it has weight 0", gone + ", 2 weight=0", "1:40, 2:0, 3:40 by up"},
+		{"it was removed by hand", gone + ", 2 byhand", "1:40, 3:40 by hand"},
+		{"it was changed by hand", "2 climbs=-30s table=7 byhand",
 			"1:40, 2:7, 3:40 by hand"},
-		{"… and its state has changed", func(c *Case) { c.has(2, 7); c.byHand(2); c.Servers[1].Turned = true },
+		{"… and its state has changed", "2 table=7 byhand turned",
 			whole},
-		{"the table is empty", func(c *Case) { c.Have = c.Have[:0] }, whole},
-		{"less than half of the weight serves", func(c *Case) { gone(c); c.Members[1].Dest.Weight = 81 },
+		{"the table is empty", "empty", whole},
+		{"less than half of the weight serves", gone + ", 2 weight=81",
 			"1:40, 2:81, 3:40 by up"},
-		{"… with that of a server without an address", func(c *Case) { gone(c); c.Waiting = []uint32{41} },
+		{"… with that of a server without an address", gone + ", waiting=41",
 			whole},
-		{"… as one fails", func(c *Case) { gone(c); c.says(0, health.Down) }, "2:40, 3:40 by up"},
-		{"… as one is drained", func(c *Case) { gone(c); c.Servers[0].Order.Kind = Drain },
+		{"… as one fails", gone + ", 1 down", "2:40, 3:40 by up"},
+		{"… as one is drained", gone + ", 1 drained",
 			"1:0, 2:40, 3:40 by up"},
-		{"… as one is held", func(c *Case) {
-			gone(c)
-			c.KeepServing = lvs.Share{N: 3}
-			c.says(0, health.Down)
-			c.Servers[0].Held = true
-		}, whole},
-		{"… as the guard lets one go in whose stead it comes", func(c *Case) {
-			gone(c)
-			c.KeepServing = lvs.Share{N: 1}
-			c.says(0, health.Down)
-			c.Servers[0].Held, c.Servers[0].Kept = true, true
-		}, "2:40, 3:40 by up"},
-		{"… as another one climbs", func(c *Case) { gone(c); c.since(0, 30*time.Second, 20) }, whole},
-		{"none served, and one had no result yet", func(c *Case) { gone(c); c.Cold = true }, whole},
-		{"a name moves: the server at the former address counts for it", func(c *Case) {
-			gone(c)
-			c.Members[2].MovedTo = 0
-			c.says(0, health.Unknown)
-			c.Have.Remove(at(1))
-		}, "2:1, 3:40 by slowstart, for 0s, again in 2s"},
+		{"… as one is held", gone + ", keepserving=3, 1 down held", whole},
+		{"… as the guard lets one go in whose stead it comes", gone + ", keepserving=1, 1 down held kept", "2:40, 3:40 by up"},
+		{"… as another one climbs", gone + ", 1 climbs=-30s table=20", whole},
+		{"none served, and one had no result yet", gone + ", cold", whole},
+		{"a name moves: the server at the former address counts for it", gone + ", 3 moved=1, 1 unknown absent", "2:1, 3:40 by slowstart, for 0s, again in 2s"},
 		// servers that climb
-		{"another line has its address: one server climbs", func(c *Case) { besideOneThatClimbs(c, 2) },
+		{"another line has its address: one server climbs", "2 climbs=-18s table=11, 3 at=2 absent",
 			"1:40, 2:12 by slowstart, for 18s, again in 1s"},
-		{"… the line before it", func(c *Case) { besideOneThatClimbs(c, 0) },
+		{"… the line before it", "2 climbs=-18s table=11, 1 at=2 absent",
 			"2:12, 3:40 by slowstart, for 18s, again in 1s"},
-		{"… which is held", func(c *Case) {
-			besideOneThatClimbs(c, 2)
-			c.KeepServing.N = 3
-			c.Members[0].Dest.Weight = 100
-			c.has(1, 100)
-			c.hold(2)
-		}, "1:100, 2:40 by slowstart, for 18s, again in 1s"},
-		{"it has climbed a while", func(c *Case) { c.since(1, 18*time.Second, 11) },
+		{"… which is held", "2 climbs=-18s table=11, 3 at=2 absent, keepserving=3, 1 weight=100 table=100, 3 down held", "1:100, 2:40 by slowstart, for 18s, again in 1s"},
+		{"it has climbed a while", "2 climbs=-18s table=11",
 			"1:40, 2:12, 3:40 by slowstart, for 18s, again in 1s"},
-		{"… and not a whole second since", func(c *Case) { c.since(1, 18900*time.Millisecond, 12) },
+		{"… and not a whole second since", "2 climbs=-18900ms table=12",
 			"1:40, 2:12, 3:40 by slowstart, for 18.9s, again in 100ms"},
-		{"it is at the next number for a second", func(c *Case) { c.since(1, 19*time.Second, 12) },
+		{"it is at the next number for a second", "2 climbs=-19s table=12",
 			"1:40, 2:13, 3:40 by slowstart, for 19s, again in 1s"},
-		{"… for two", func(c *Case) { c.since(1, 19*time.Second, 13) },
+		{"… for two", "2 climbs=-19s table=13",
 			"1:40, 2:13, 3:40 by slowstart, for 19s, again in 1s"},
 		{"small numbers have few steps",
-			func(c *Case) { c.Members[1].Dest.Weight = 3; c.since(1, 20*time.Second, 1) },
+			"2 weight=3 climbs=-20s table=1",
 			"1:40, 2:1, 3:40 by slowstart, for 20s, again in 1s"},
-		{"… rounded up", func(c *Case) { c.Members[1].Dest.Weight = 3; c.since(1, 21*time.Second, 1) },
+		{"… rounded up", "2 weight=3 climbs=-21s table=1",
 			"1:40, 2:2, 3:40 by slowstart, for 21s, again in 20s"},
-		{"it is whole", func(c *Case) { c.since(1, 59*time.Second, 39) }, whole},
-		{"it was whole long ago", func(c *Case) { c.since(1, time.Hour, 39) }, whole},
-		{"an order halves its weight", func(c *Case) {
-			c.since(1, 18*time.Second, 12)
-			c.Servers[1].Order = Order{Weigh, 20}
-		}, "1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
-		{"it says that it can bear a half", func(c *Case) { c.since(1, 18*time.Second, 12); c.tells(1, 50) },
+		{"it is whole", "2 climbs=-59s table=39", whole},
+		{"it was whole long ago", "2 climbs=-1h table=39", whole},
+		{"an order halves its weight", "2 climbs=-18s table=12 ordered=20", "1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
+		{"it says that it can bear a half", "2 climbs=-18s table=12 bears=50",
 			"1:40, 2:6, 3:40 by slowstart, for 18s, again in 1s"},
-		{"it has no result any more", func(c *Case) {
-			c.since(1, 18*time.Second, 12)
-			c.says(1, health.Unknown)
-			c.Servers[1].Kept = true
-		}, "1:40, 2:12, 3:40 by unknown, for 18s, again in 1s"},
-		{"… and was removed by hand before a reload", func(c *Case) {
-			c.since(1, 18*time.Second, 12)
-			c.says(1, health.Unknown)
-			c.Servers[1].Kept = true
-			gone(c)
-		}, "1:40, 3:40 by unknown"},
-		{"it fails", func(c *Case) { c.since(1, 18*time.Second, 12); c.says(1, health.Down) },
+		{"it has no result any more", "2 climbs=-18s table=12 unknown kept", "1:40, 2:12, 3:40 by unknown, for 18s, again in 1s"},
+		{"… and was removed by hand before a reload", "2 climbs=-18s table=12 unknown kept, " + gone, "1:40, 3:40 by unknown"},
+		{"it fails", "2 climbs=-18s table=12 down",
 			"1:40, 3:40 by down"},
-		{"… and is held", func(c *Case) {
-			c.since(1, 18*time.Second, 12)
-			c.says(1, health.Down)
-			c.KeepServing, c.Servers[1].Held = lvs.Share{N: 3}, true
-		}, "1:40, 2:40, 3:40 by guard"},
-		{"the others fail", func(c *Case) {
-			c.since(1, 18*time.Second, 12)
-			c.says(0, health.Down)
-			c.says(2, health.Down)
-		}, "2:40 by up"},
-		{"it changes to gate, and another one has no connections", func(c *Case) {
-			c.since(1, 18*time.Second, 12)
-			c.Members[1].Dest.Forward = lvs.Route
-			c.Servers[1].Connected = true
-		}, "1:40, 2:0, 3:40 by rerouted, again in 1s"},
+		{"… and is held", "2 climbs=-18s table=12 down, keepserving=3, 2 held", "1:40, 2:40, 3:40 by guard"},
+		{"the others fail", "2 climbs=-18s table=12, 1 down, 3 down", "2:40 by up"},
+		{"it changes to gate, and another one has no connections", "2 climbs=-18s table=12 gate connected", "1:40, 2:0, 3:40 by rerouted, again in 1s"},
 	} {
 		c := climbing()
-		row.given(&c)
+		c.given(row.given)
 		if got := decideOnce(c); got != row.want {
 			t.Errorf("%s: %q, want %q", row.what, got, row.want)
 		}

@@ -215,29 +215,29 @@ func TestWithoutATableNothingIsPlaced(t *testing.T) {
 func TestWhichServersServe(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		given func(*Case, *Server)
+		given string
 		want  bool
 	}{
-		{"up", func(c *Case, s *Server) {}, true},
-		{"weight 0", func(c *Case, s *Server) { s.Dest.Weight = 0 }, false},
-		{"drained", func(c *Case, s *Server) { s.Order.Kind = Drain }, false},
-		{"down", func(c *Case, s *Server) { c.says(0, health.Down) }, false},
-		{"down, kept", func(c *Case, s *Server) { c.says(0, health.Down); s.Kept = true }, false},
-		{"without a result", func(c *Case, s *Server) { c.says(0, health.Unknown) }, false},
-		{"without a result, kept", func(c *Case, s *Server) { c.says(0, health.Unknown); s.Kept = true }, true},
-		{"by hand with another weight", func(c *Case, s *Server) { c.byHand(1); c.has(1, 9) }, true},
-		{"by hand with weight 0", func(c *Case, s *Server) { c.byHand(1); c.has(1, 0) }, false},
-		{"weight 0 in the table", func(c *Case, s *Server) { c.has(1, 0) }, true},
-		{"… and on its way to gate", func(c *Case, s *Server) { c.has(1, 0); s.Rerouted = true }, false},
-		{"on its way to gate", func(c *Case, s *Server) { s.Rerouted = true }, true},
-		{"weight 0 in the table, while servers wait for each other", func(c *Case, s *Server) { c.has(1, 0); c.Back = noon },
+		{"up", "", true},
+		{"weight 0", "1 weight=0", false},
+		{"drained", "1 drained", false},
+		{"down", "1 down", false},
+		{"down, kept", "1 down kept", false},
+		{"without a result", "1 unknown", false},
+		{"without a result, kept", "1 unknown kept", true},
+		{"by hand with another weight", "1 byhand table=9", true},
+		{"by hand with weight 0", "1 byhand table=0", false},
+		{"weight 0 in the table", "1 table=0", true},
+		{"… and on its way to gate", "1 table=0 rerouted", false},
+		{"on its way to gate", "1 rerouted", true},
+		{"weight 0 in the table, while servers wait for each other", "1 table=0, back",
 			false},
-		{"while servers wait for each other", func(c *Case, s *Server) { c.Back = noon }, true},
-		{"… and the table was read, and not written yet", func(c *Case, s *Server) { c.Back, c.Known = noon, false },
+		{"while servers wait for each other", "back", true},
+		{"… and the table was read, and not written yet", "back, not known",
 			true},
 	} {
 		c := inService(4, 4)
-		if row.given(&c, &c.Servers[0]); c.Serves(&c.Servers[0]) != row.want {
+		if c.given(row.given); c.Serves(&c.Servers[0]) != row.want {
 			t.Errorf("%s: %v", row.what, !row.want)
 		}
 	}
@@ -272,40 +272,27 @@ func TestWhichAddressesAreNobodys(t *testing.T) {
 func TestAvailable(t *testing.T) {
 	for _, row := range []struct {
 		what   string
-		given  func(*Case)
+		given  string
 		want   string // available, known
 		wanted string // fallback server wanted, known
 	}{
-		{"both are up", func(c *Case) {}, "true true", "false true"},
-		{"one is", func(c *Case) { c.says(0, health.Down) }, "true true", "false true"},
-		{"one is, the other has no result", func(c *Case) { c.says(0, health.Unknown) }, "true true", "false true"},
-		{"none is", func(c *Case) { c.says(0, health.Down); c.says(1, health.Down) }, "false true", "true true"},
-		{"none is, of one it is not known", func(c *Case) { c.says(0, health.Unknown); c.says(1, health.Down) },
+		{"both are up", "", "true true", "false true"},
+		{"one is", "1 down", "true true", "false true"},
+		{"one is, the other has no result", "1 unknown", "true true", "false true"},
+		{"none is", "1 down, 2 down", "false true", "true true"},
+		{"none is, of one it is not known", "1 unknown, 2 down",
 			"false false", "false false"},
-		{"one is drained, the other fails", func(c *Case) { c.Servers[0].Order.Kind = Drain; c.says(1, health.Down) },
+		{"one is drained, the other fails", "1 drained, 2 down",
 			"false true", "true true"},
-		{"they wait for each other", func(c *Case) { c.Back = noon }, "false false", "false false"},
-		{"… and one was found that serves", func(c *Case) {
-			c.Back, c.Found = noon, map[netip.AddrPort]bool{at(5): true}
-			c.has(5, 1)
-		}, "true true", "false true"},
-		{"… and one was found of weight 0", func(c *Case) {
-			c.Back, c.Found = noon, map[netip.AddrPort]bool{at(5): true}
-			c.has(5, 0)
-		}, "false false", "false false"},
-		{"none is, without a fallback server", func(c *Case) {
-			c.Fallbacks = nil
-			c.says(0, health.Down)
-			c.says(1, health.Down)
-		}, "false true", "false false"},
-		{"none is checked", func(c *Case) {
-			c.NoFallback = true
-			c.Members[0].Unchecked, c.Members[1].Unchecked = true, true
-		}, "false true", "false true"},
+		{"they wait for each other", "back", "false false", "false false"},
+		{"… and one was found that serves", "back, found=5, 5 table=1", "true true", "false true"},
+		{"… and one was found of weight 0", "back, found=5, 5 table=0", "false false", "false false"},
+		{"none is, without a fallback server", "nofallbacks, 1 down, 2 down", "false true", "false false"},
+		{"none is checked", "nofallback, 1 unchecked, 2 unchecked", "false true", "false true"},
 	} {
 		c := inService(4, 4)
 		c.Fallbacks = fallbackAt(9)
-		row.given(&c)
+		c.given(row.given)
 		if got := fmt.Sprint(c.Available()); got != row.want {
 			t.Errorf("%s: available %s", row.what, got)
 		}
@@ -340,18 +327,18 @@ func TestQuota(t *testing.T) {
 func TestAServerThatMovedAwayWouldServe(t *testing.T) {
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		want  bool
 	}{
-		{"up, in the table", func(c *Case) {}, true},
-		{"up, not in the table", func(c *Case) { c.Have = lvs.Dests{} }, true},
-		{"down", func(c *Case) { c.says(0, health.Down) }, false},
-		{"without a result, in the table", func(c *Case) { c.says(0, health.Unknown) }, true},
-		{"without a result, not in the table", func(c *Case) { c.says(0, health.Unknown); c.Have = lvs.Dests{} }, false},
-		{"no server", func(c *Case) { c.Members[0].Dest.Addr = at(7); c.Index() }, false},
+		{"up, in the table", "", true},
+		{"up, not in the table", "empty", true},
+		{"down", "1 down", false},
+		{"without a result, in the table", "1 unknown", true},
+		{"without a result, not in the table", "1 unknown, empty", false},
+		{"no server", "1 at=7", false},
 	} {
 		c := inService(4)
-		if row.given(&c); c.WouldServe(at(1)) != row.want {
+		if c.given(row.given); c.WouldServe(at(1)) != row.want {
 			t.Errorf("%s: %v", row.what, !row.want)
 		}
 	}

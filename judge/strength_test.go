@@ -2,10 +2,8 @@ package judge
 
 import (
 	"fmt"
-	"net/netip"
 	"testing"
 
-	"ldirectord/checker/health"
 	"ldirectord/lvs"
 )
 
@@ -25,109 +23,53 @@ func strong(n Strength) string {
 
 // Three servers with minservers 2, or 1/3 where a row says so.
 func TestWhetherEnoughAreUp(t *testing.T) {
-	fail := func(c *Case, servers ...int) {
-		for _, i := range servers {
-			c.says(i, health.Down)
-		}
-	}
-	lowHigh := func(c *Case) { c.MinServers = lvs.LowHigh{Low: lvs.Share{N: 1}, High: lvs.Share{N: 3}} }
-	known := func(c *Case, enough bool) { c.Strength = Strength{Known: true, Enough: enough} }
+	lowHigh := "minservers=1/3"
 	for _, row := range []struct {
 		what  string
-		given func(*Case)
+		given string
 		want  string
 	}{
-		{"all are up", func(c *Case) {}, "3/2 enough known serves"},
-		{"as many as are needed", func(c *Case) { fail(c, 0) }, "2/2 enough known serves"},
-		{"one less", func(c *Case) { fail(c, 0, 1) }, "1/2 known serves"},
-		{"none", func(c *Case) { fail(c, 0, 1, 2) }, "0/2 known"},
-		{"none, and the fallback server serves", func(c *Case) { fail(c, 0, 1, 2); c.FallbackIn = true },
+		{"all are up", "", "3/2 enough known serves"},
+		{"as many as are needed", "1 down", "2/2 enough known serves"},
+		{"one less", "1 2 down", "1/2 known serves"},
+		{"none", "1 2 3 down", "0/2 known"},
+		{"none, and the fallback server serves", "1 2 3 down, fallbackin",
 			"0/2 known serves"},
-		{"one is held", func(c *Case) { fail(c, 0, 1, 2); c.KeepServing.N = 1; c.Servers[0].Held = true },
+		{"one is held", "1 2 3 down, keepserving=1, 1 held",
 			"0/2 known serves holds"},
-		{"one is held, and not in the table", func(c *Case) {
-			fail(c, 0, 1, 2)
-			c.Servers[0].Held = true
-			c.Have.Remove(at(1))
-		}, "0/2 known"},
-		{"weight 0", func(c *Case) { c.Members[0].Dest.Weight = 0 }, "2/2 enough known serves"},
-		{"drained", func(c *Case) { c.Servers[0].Order.Kind = Drain }, "2/2 enough known serves"},
-		{"maintenance", func(c *Case) { c.Servers[0].File = true }, "2/2 enough known serves"},
-		{"one has no result", func(c *Case) { c.Servers[0].First.Pending = true }, "2/2 enough serves"},
-		{"two have none", func(c *Case) { c.Servers[0].First.Pending, c.Servers[1].First.Pending = true, true },
+		{"one is held, and not in the table", "1 2 3 down, 1 held absent", "0/2 known"},
+		{"weight 0", "1 weight=0", "2/2 enough known serves"},
+		{"drained", "1 drained", "2/2 enough known serves"},
+		{"maintenance", "1 file", "2/2 enough known serves"},
+		{"one has no result", "1 pending", "2/2 enough serves"},
+		{"two have none", "1 pending, 2 pending",
 			"1/2 serves"},
-		{"one is not in the table", func(c *Case) { c.Have.Remove(at(1)) }, "2/2 enough known serves"},
-		{"one has weight 0 in the table", func(c *Case) { c.has(1, 0) }, "2/2 enough known serves"},
-		{"what the table has is not known", func(c *Case) { c.Lost() }, "3/2 enough known serves"},
-		{"of 1/3 there are two, and were enough", func(c *Case) { lowHigh(c); known(c, true); fail(c, 0) },
+		{"one is not in the table", "1 absent", "2/2 enough known serves"},
+		{"one has weight 0 in the table", "1 table=0", "2/2 enough known serves"},
+		{"what the table has is not known", "lost", "3/2 enough known serves"},
+		{"of 1/3 there are two, and were enough", lowHigh + ", strength.known, strength.enough, 1 down",
 			"2/1 enough known serves"},
-		{"of 1/3 there are two, and were too few", func(c *Case) { lowHigh(c); known(c, false); fail(c, 0) },
+		{"of 1/3 there are two, and were too few", lowHigh + ", strength.known, 1 down",
 			"2/3 known serves"},
-		{"of 1/3 there are three, and were too few", func(c *Case) { lowHigh(c); known(c, false) },
+		{"of 1/3 there are three, and were too few", lowHigh + ", strength.known",
 			"3/1 enough known serves"},
-		{"of 1/3 there is one, and were enough", func(c *Case) { lowHigh(c); known(c, true); fail(c, 0, 1) },
+		{"of 1/3 there is one, and were enough", lowHigh + ", strength.known, strength.enough, 1 2 down",
 			"1/1 enough known serves"},
-		{"of 1/3 there is none, and were enough", func(c *Case) { lowHigh(c); known(c, true); fail(c, 0, 1, 2) },
+		{"of 1/3 there is none, and were enough", lowHigh + ", strength.known, strength.enough, 1 2 3 down",
 			"0/3 known"},
-		{"of 1/3 there is none, one is awaited, and were enough", func(c *Case) {
-			lowHigh(c)
-			known(c, true)
-			fail(c, 0, 1)
-			c.Servers[2].First.Pending = true
-		}, "0/1 enough known serves"},
-		{"two of two are awaited, and were enough", func(c *Case) {
-			known(c, true)
-			fail(c, 0)
-			c.Servers[1].First.Pending, c.Servers[2].First.Pending = true, true
-		}, "0/2 enough known serves"},
-		{"a reload replaced all, and the old ones serve on", func(c *Case) {
-			for i := range c.Servers {
-				c.Servers[i].First.Pending = true
-				c.says(i, health.Unknown)
-			}
-			c.Have = lvs.Dests{{Addr: at(7), Weight: 1}}
-		}, "0/2 serves"},
-		{"… or have weight 0", func(c *Case) {
-			for i := range c.Servers {
-				c.Servers[i].First.Pending = true
-				c.says(i, health.Unknown)
-			}
-			c.Have = lvs.Dests{{Addr: at(7)}}
-		}, "0/2"},
-		{"none is awaited, and something else serves", func(c *Case) {
-			fail(c, 0, 1, 2)
-			c.Have = lvs.Dests{{Addr: at(7), Weight: 1}}
-		}, "0/2 known"},
-		{"not checked", func(c *Case) {
-			for i, m := range c.Members {
-				m.Unchecked = true
-				c.says(i, health.Unknown)
-			}
-			c.has(2, 0)
-			c.Have.Remove(at(3))
-		}, "1/2 known serves"},
-		{"not checked, and none put into the table", func(c *Case) {
-			for i, m := range c.Members {
-				m.Unchecked = true
-				c.says(i, health.Unknown)
-			}
-			c.Have = lvs.Dests{}
-		}, "0/2 known"},
-		{"a name has no address, and what was found serves", func(c *Case) {
-			known(c, true)
-			fail(c, 0, 1)
-			c.Waiting, c.Found = []uint32{1}, map[netip.AddrPort]bool{at(7): true}
-			c.has(7, 1)
-		}, "1/2 enough known serves"},
-		{"a name has no address, and nothing was found", func(c *Case) {
-			known(c, true)
-			fail(c, 0, 1)
-			c.Waiting = []uint32{1}
-		}, "1/2 known serves"},
+		{"of 1/3 there is none, one is awaited, and were enough", lowHigh + ", strength.known, strength.enough, 1 2 down, 3 pending", "0/1 enough known serves"},
+		{"two of two are awaited, and were enough", "strength.known, strength.enough, 1 down, 2 pending, 3 pending", "0/2 enough known serves"},
+		{"a reload replaced all, and the old ones serve on", "1 2 3 pending unknown, empty, 7 table=1", "0/2 serves"},
+		{"… or have weight 0", "1 2 3 pending unknown, empty, 7 table=0", "0/2"},
+		{"none is awaited, and something else serves", "1 2 3 down, empty, 7 table=1", "0/2 known"},
+		{"not checked", "1 2 3 unchecked unknown, 2 table=0, 3 absent", "1/2 known serves"},
+		{"not checked, and none put into the table", "1 2 3 unchecked unknown, empty", "0/2 known"},
+		{"a name has no address, and what was found serves", "strength.known, strength.enough, 1 2 down, waiting=1, found=7, 7 table=1", "1/2 enough known serves"},
+		{"a name has no address, and nothing was found", "strength.known, strength.enough, 1 2 down, waiting=1", "1/2 known serves"},
 	} {
 		c := inService(4, 4, 4)
 		c.MinServers = lvs.LowHigh{Low: lvs.Share{N: 2}, High: lvs.Share{N: 2}}
-		row.given(&c)
+		c.given(row.given)
 		if c.Weigh(); strong(c.Strength) != row.want {
 			t.Errorf("%s: %s, want %s", row.what, strong(c.Strength), row.want)
 		}

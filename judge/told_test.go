@@ -203,15 +203,12 @@ func TestWhichWordChangesSomething(t *testing.T) {
 
 // A server whose answer is drain is added with weight 0 only where a failing one would be.
 func TestRuleTold(t *testing.T) {
-	drains := func(c *Case) {
-		c.Servers[0].First.Telling = health.Tells(health.Words{Admin: health.Drain})
-		c.Have.Remove(at(1))
-	}
+	const drains = "1 says=drain absent"
 	testRule(t, "told", []ruleRow{
 		{"not in the table", drains, ""},
-		{"… with quiescent", func(c *Case) { drains(c); c.Quiescent = true }, "1:0"},
-		{"… without a result", func(c *Case) { drains(c); c.Quiescent = true; c.says(0, health.Unknown) }, ""},
-		{"in the table, without a result", func(c *Case) { drains(c); c.has(1, 4); c.says(0, health.Unknown) }, "1:0"},
+		{"… with quiescent", drains + ", quiescent", "1:0"},
+		{"… without a result", drains + ", quiescent, 1 unknown", ""},
+		{"in the table, without a result", drains + ", 1 table=4 unknown", "1:0"},
 	}, placed)
 }
 

@@ -1,0 +1,207 @@
+package judge
+
+import (
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"ldirectord/checker/health"
+	"ldirectord/lvs"
+)
+
+// What holds before something happens is a script of clauses, divided by commas. A clause is a directive, as in the
+// file ("keepserving=2", times in seconds), a fact of the section ("back", "not known"), or servers and their facts
+// ("1 2 down held", "3 table=0 byhand"). A name is that of a field, of a server's first check too, or is listed in fact
+// and factOf. Times are relative to noon ("climbs=-18s"), and noon without a value.
+func (c *Case) given(script string) {
+	for clause := range strings.SplitSeq(script, ", ") {
+		var servers []int
+		not := false
+		for word := range strings.FieldsSeq(clause) {
+			if n, err := strconv.Atoi(word); err == nil {
+				servers = append(servers, n)
+				continue
+			} else if word == "not" {
+				not = true
+				continue
+			}
+			name, value, _ := strings.Cut(word, "=")
+			if servers == nil {
+				c.fact(name, value, not)
+			}
+			for _, n := range servers {
+				c.factOf(byte(n), name, value, not)
+			}
+			not = false
+		}
+	}
+}
+
+func (c *Case) fact(name, value string, not bool) {
+	n, _ := strconv.Atoi(value)
+	addr := at(byte(n))
+	switch name {
+	case "standby":
+		c.Owner = ActiveDirector
+	case "lost":
+		c.Lost()
+	case "vanished":
+		c.Vanished()
+	case "left":
+		c.Left()
+	case "empty":
+		c.Have = lvs.Dests{}
+	case "found":
+		c.Found = map[netip.AddrPort]bool{addr: true}
+	case "leaver":
+		c.Leavers = []Leaver{{Addr: addr}}
+	case "fallback":
+		c.Fallbacks = fallbackAt(byte(n))
+	case "nobrakes":
+		c.Brakes = nil
+	case "over": // of the one that leaves
+		c.Leavers[0].Over = map[string]Ending{"drained": Drained, "late": Late}[value]
+	case "nofallbacks":
+		c.Fallbacks = nil
+	case "waiting": // the weights of servers without an address
+		if c.Waiting = nil; value == "" {
+			return
+		}
+		for weight := range strings.SplitSeq(value, "/") {
+			n, _ := strconv.Atoi(weight)
+			c.Waiting = append(c.Waiting, uint32(n))
+		}
+	default:
+		put(fieldOf(reflect.ValueOf(c), name), value, not)
+		c.HoldDownMax = 4 * c.HoldDown
+	}
+}
+
+// factOf is about the server at an address, or about that address.
+func (c *Case) factOf(at_ byte, name, value string, not bool) {
+	n, _ := strconv.Atoi(value)
+	switch name {
+	case "table":
+		c.has(at_, uint32(n))
+		return
+	case "absent":
+		c.Have.Remove(at(at_))
+		return
+	case "added", "removed":
+		c.Did(lvs.Dest{Addr: at(at_)}, name == "removed")
+		return
+	case "byhand":
+		c.byHand(at_)
+		return
+	}
+	s := &c.Servers[at_-1]
+	switch name {
+	case "up", "down", "unknown":
+		s.AssumeAll(assumed(name))
+	case "drained":
+		s.Order.Kind = Drain
+	case "maint":
+		s.Order.Kind = Maint
+	case "ordered": // another weight
+		s.Order = Order{Weigh, uint32(n)}
+	case "gate":
+		s.Dest.Forward = lvs.Route
+	case "weight":
+		s.Dest.Weight = uint32(n)
+	case "at": // another address
+		s.Dest.Addr = at(byte(n))
+	case "moved": // its name is that of another server now
+		s.MovedTo = int32(n - 1)
+	case "says":
+		s.First.Telling = health.Tells(health.Words{
+			Admin: map[string]health.Admin{"drain": health.Drain, "maint": health.Maint}[value]})
+	case "bears": // a percentage
+		s.First.Telling = health.Tells(health.Words{Less: 100 - uint8(n)})
+	case "vipfails": // through the virtual address alone
+		s.First.Took(Passage{Began: noon, Own: true}, time.Time{})
+	case "fellfirst":
+		ago, _ := time.ParseDuration(value)
+		s.FellFirst = uint32(noon.Add(ago).Unix())
+	case "noway": // without checkvip and announce
+		s.First.Way = nil
+	case "also": // the state of its second check
+		s.More = []Check{{Way: &Way{}, Health: assumed(value)}}
+	case "wrong":
+		s.First.Loss = WrongAnswer
+	default:
+		put(fieldOf(reflect.ValueOf(s), name), value, not)
+	}
+	c.Index()
+}
+
+func assumed(state string) health.Health {
+	return health.Assume(map[string]health.State{"up": health.Up, "down": health.Down}[state])
+}
+
+// fieldOf follows a path like "strength.known".
+func fieldOf(of reflect.Value, path string) reflect.Value {
+	for name := range strings.SplitSeq(path, ".") {
+		named := func(s string) bool { return strings.EqualFold(s, name) }
+		field := reflect.Indirect(of).FieldByNameFunc(named)
+		if s, is := of.Interface().(*Server); is && !field.IsValid() {
+			field = reflect.ValueOf(&s.First).Elem().FieldByNameFunc(named)
+		}
+		if of = field; of.Kind() == reflect.Slice {
+			of = of.Index(0)
+		}
+	}
+	return of
+}
+
+// put sets a field to a value, which is written as in the file.
+func put(of reflect.Value, value string, not bool) {
+	n, _ := strconv.Atoi(value)
+	seconds := time.Duration(n) * time.Second
+	low, high, two := strings.Cut(value, "/")
+	switch field := of.Addr().Interface().(type) {
+	case *bool:
+		*field = !not
+	case *time.Time:
+		after, _ := time.ParseDuration(value)
+		if *field = noon.Add(after); not {
+			*field = time.Time{}
+		}
+	case *time.Duration:
+		*field = seconds
+	case *lvs.Share:
+		*field = shareOf(value)
+	case *lvs.LowHigh:
+		if *field = (lvs.LowHigh{Low: shareOf(low), High: shareOf(low)}); two {
+			field.High = shareOf(high)
+		}
+	case *lvs.Pace:
+		every, _ := time.ParseDuration(high + "s")
+		*field = lvs.Pace{Share: shareOf(low), Every: every}
+	case *lvs.OnFail:
+		*field = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut}[value] + lvs.OnFail(seconds)
+	case *lvs.Comeback:
+		*field, _ = lvs.ParseComeback(value)
+	case *lvs.Observe:
+		*field, _ = lvs.ParseObserve(value)
+	case *Name:
+		*field = map[string]Name{"up": Up, "down": Down, "draining": Draining}[value]
+	default:
+		putNumber(of, n)
+	}
+}
+
+func putNumber(field reflect.Value, n int) {
+	if field.CanInt() {
+		field.SetInt(int64(n))
+	} else {
+		field.SetUint(uint64(n))
+	}
+}
+
+func shareOf(value string) (s lvs.Share) {
+	digits, percent := strings.CutSuffix(value, "%")
+	n, _ := strconv.Atoi(digits)
+	return lvs.Share{N: int32(n), Percent: percent}
+}
