@@ -108,15 +108,14 @@ func TestWhichServersAreWaitedFor(t *testing.T) {
 		{"another check of it is", "1 not awaited also=unknown more.awaited", true},
 	} {
 		c := inService(4, 4)
-		c.Back, c.Away, c.Strength.Known = noon, true, true
-		c.Servers[0].First.Awaited = true
+		c.given("back, away, strength.known, 1 awaited")
 		c.given(row.given)
 		if gathered := c.HasGathered(); gathered != (!row.want && c.Gathers()) {
 			t.Errorf("%s: HasGathered is %v", row.what, gathered)
 		}
 	}
 	c := inService(4)
-	c.Back, c.Servers[0].First.Awaited = noon, true
+	c.given("back, 1 awaited")
 	if !c.HasGathered() {
 		t.Error("a section that is not away waits for servers")
 	}

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/lvs"
 )
 
@@ -12,10 +11,7 @@ import (
 // table.
 func backedUp() Case {
 	c := inService(4, 4, 4)
-	c.Members[2].Backup = true
-	c.Index()
-	c.Have.Remove(at(3))
-	c.Servers[2].Entered = false
+	c.given("3 backup absent not entered")
 	return c
 }
 
@@ -109,7 +105,7 @@ func TestABackupServerComesAndDrains(t *testing.T) {
 		{"… until it gives back", serves + ", 3 table=7 byhand", "1:4, 2:4, 3:0"},
 	} {
 		c := backedUp()
-		c.Fallbacks = fallbackAt(9)
+		c.given("fallback=9")
 		c.given(row.given)
 		d := Decide(c, noon)
 		if got := placed(&hearing{Decision: Decision{Places: d.Places}}); got != row.want {
@@ -121,9 +117,7 @@ func TestABackupServerComesAndDrains(t *testing.T) {
 // The guard neither counts nor holds a backup server.
 func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 	c := backedUp()
-	c.KeepServing = lvs.Share{N: 2}
-	c.reserveServes()
-	c.Servers[2].Entered = true
+	c.given("keepserving=2, backed, 3 table=4 entered")
 	for i := range c.Servers {
 		s := &c.Servers[i]
 		c.Result(s, &s.First, false, NoAnswer)
@@ -137,14 +131,11 @@ func TestTheGuardDoesNotCountBackupServers(t *testing.T) {
 // A backup server gets its whole weight at once. Slowstart does not count it among the servers that serve.
 func TestABackupServerDoesNotClimb(t *testing.T) {
 	c := backedUp()
-	c.SlowStart, c.Members[2].Dest.Weight = time.Minute, 100
-	c.Have.Remove(at(1))
-	c.Servers[0].Entered = false
+	c.given("slowstart=60, 3 weight=100, 1 absent not entered")
 	if d := Decide(c, noon); !d.State.Servers[2].Climbs.IsZero() || d.State.Servers[0].Climbs.IsZero() || !d.Places[at(1)].Addr.IsValid() {
 		t.Errorf("the unused backup server climbs, or the returned server does not: %+v", d.Places)
 	}
-	c.says(0, health.Down)
-	c.BackupBelow.Low = lvs.Share{N: 2}
+	c.given("1 down, backupbelow.low=2")
 	if d := Decide(c, noon); d.Places[at(3)].Weight != 100 || d.Places[at(2)].Weight != 4 {
 		t.Errorf("the backup server does not get its whole weight at once: %+v", d.Places)
 	}
@@ -156,8 +147,7 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 	for _, drainTime := range []time.Duration{0, time.Minute} {
 		c := backedUp()
 		c.DrainTime = drainTime
-		c.has(3, 4)
-		c.reserveServes()
+		c.given("backed, 3 table=4")
 		d := Decide(c, noon)
 		c.State = d.State
 		c.Wrote(lvs.DestsOf(d.Places))
@@ -184,8 +174,7 @@ func TestHowLongABackupServerDrains(t *testing.T) {
 // Draintime begins when the table has weight 0. While the kernel refuses that weight, the connections are not cut.
 func TestABackupServerDrainsFromWeight0(t *testing.T) {
 	c := backedUp()
-	c.DrainTime = time.Minute
-	c.reserveServes()
+	c.given("draintime=60, backed, 3 table=4")
 	c.State = Decide(c, noon).State // the kernel refuses this decision's change
 	c.Leaver(at(3)).Name = "web"
 	later := noon.Add(time.Hour)
@@ -224,7 +213,7 @@ func TestAvailableByBackupServers(t *testing.T) {
 
 func TestBackupServersCountForMinservers(t *testing.T) {
 	c := backedUp()
-	c.MinServers = lvs.LowHigh{Low: lvs.Share{N: 1}, High: lvs.Share{N: 1}}
+	c.given("minservers=1")
 	for i, row := range []struct {
 		given string
 		up    int

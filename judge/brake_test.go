@@ -72,17 +72,17 @@ func TestWhatTheBrakeTakes(t *testing.T) {
 // The first check that passes in a wake-up is the newest one until the next wake-up.
 func TestTheNewestCheckOfAWakeUp(t *testing.T) {
 	c := braked()
-	c.Brakes[0].Accuses = true
+	c.given("brakes.accuses")
 	one, two := Spot{Server: 0}, Spot{Server: 1}
 	c.Brake(one, noon)
 	if c.Brake(two, noon); c.Brakes[0].Newest != one {
 		t.Error("the second pass of the wake-up replaced the first one as the newest check")
 	}
-	c.own(0, noon)
+	c.given("1 vipfails")
 	if c.Brake(two, noon); c.Brakes[0].Newest != two {
 		t.Error("a check that has failed since is still the newest")
 	}
-	c.Brakes[0].Due = false
+	c.given("not brakes.due")
 	if c.Brake(one, noon); c.Brakes[0].Newest != one {
 		t.Error("a check of the last wake-up is still the newest")
 	}
@@ -163,12 +163,12 @@ func serversAt(spots []Spot) (list []int) {
 // The newest of the checks that passed proves that the path works.
 func TestTheProofIsTheNewestPass(t *testing.T) {
 	c := braked()
-	c.Servers[0].First.Began = noon.Add(time.Second)
+	c.given("1 began=1s")
 	_, open, proof := fellows(&c, 0)
 	if !proof.Equal(noon.Add(time.Second)) || !slices.Equal(serversAt(open), []int{1, 2}) {
 		t.Errorf("the checks that can still tell: %v, the newest pass: %v", open, proof)
 	}
-	c.Servers[0].First.Passed = false
+	c.given("1 not passed")
 	if _, _, proof := fellows(&c, 0); !proof.Equal(noon) {
 		t.Errorf("after the newest pass has gone, the newest is %v", proof)
 	}

@@ -135,8 +135,7 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 	Rules = slices.Insert(slices.Clone(Rules), after, Rule{Name: "slow start", places: true, step: slowly})
 
 	c := inService(4, 4)
-	c.has(1, 0) // server 1 is back; server 2 is back a second later
-	c.has(2, 0)
+	c.given("1 table=0, 2 table=0")
 	decide := func(now time.Time) (said string) {
 		d := Decide(c, now)
 		c.Adopt(d.State)
@@ -147,8 +146,7 @@ func TestARuleThatMovesWithTime(t *testing.T) {
 		}
 		return said + d.Again.Sub(noon).String()
 	}
-	c.Servers[0].Name, c.Servers[0].Since = Up, noon
-	c.Servers[1].Name, c.Servers[1].Since = Up, noon.Add(time.Second)
+	c.given("1 name=up since, 2 name=up since=1s")
 	for _, row := range []struct {
 		at   time.Duration
 		want string

@@ -1,9 +1,9 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"ldirectord/checker/health"
 	"ldirectord/lvs"
@@ -83,10 +83,9 @@ func TestWhichDirectiveHoldsAServer(t *testing.T) {
 		{true, true, 0, "paceout = 2/30s"},
 	} {
 		c := inService(4)
-		c.KeepServing = lvs.Share{N: row.keeps}
-		c.PaceOut = lvs.Pace{Share: lvs.Share{N: 2}, Every: 30 * time.Second}
+		c.given(fmt.Sprintf("keepserving=%d, paceout=2/30", row.keeps))
 		if c.Servers[0].Held = row.held; row.waits {
-			c.Servers[0].Until = noon
+			c.given("1 until")
 		}
 		if got := c.Seen(&c.Servers[0], noon).HeldBy(); got != row.want {
 			t.Errorf("%+v: held by %q", row, got)

@@ -74,7 +74,7 @@ func TestACheckThatOthersHadBefore(t *testing.T) {
 		c := inService(4)
 		s := &c.Servers[0]
 		c.KeepServing.N, s.Kept = 1, true
-		c.says(0, health.Unknown)
+		c.given("1 unknown")
 		s.First.Learn(c.Rule, ok, WrongAnswer)
 		c.Learned(s)
 		want := map[bool]string{true: "kept entered ", false: "held entered "}[ok]
@@ -83,8 +83,7 @@ func TestACheckThatOthersHadBefore(t *testing.T) {
 		}
 	}
 	c := inService(4)
-	c.KeepServing.N = 1
-	c.says(0, health.Down)
+	c.given("keepserving=1, 1 down")
 	if c.Learned(&c.Servers[0]); facts(&c.Servers[0]) != "" {
 		t.Errorf("the server did not serve: %s", facts(&c.Servers[0]))
 	}
@@ -158,7 +157,7 @@ func TestAChangeByHand(t *testing.T) {
 			if before {
 				c.byHand(1)
 			}
-			c.Servers[0].Climbs, c.Servers[1].Climbs = noon, noon
+			c.given("1 climbs, 2 climbs")
 			if kept := c.Changed(at(1), row.in, row.empties); kept != row.kept || c.ByHand[at(1)] != row.kept {
 				t.Errorf("%s: kept %v", row.what, kept)
 			}
@@ -192,18 +191,17 @@ func TestWhatIsKnownOfTheTable(t *testing.T) {
 		{"one was added, where the rest is not known", "not known, 3 added, 1 removed", "2 known false by hand 1 fallback true"},
 	} {
 		c := inService(4, 4)
-		c.byHand(1)
-		c.FallbackIn = true
+		c.given("1 byhand, fallbackin")
 		if c.given(row.event); tableOf(&c) != row.want {
 			t.Errorf("%s: %s, want %s", row.what, tableOf(&c), row.want)
 		}
 	}
 	c := inService(4)
-	c.Found, c.Leavers = map[netip.AddrPort]bool{at(5): true}, []Leaver{{Addr: at(6)}}
+	c.given("found=5, leaver=6")
 	if c.Left(); c.Found != nil || c.Leavers != nil {
 		t.Error("a standby still has leaving or found servers")
 	}
-	c.Servers[0].Rerouted = true
+	c.given("1 rerouted")
 	if c.Vanished(); c.Have == nil || c.Servers[0].Rerouted {
 		t.Error("after the virtual service vanished, its table is unknown or a server is still rerouted")
 	}
@@ -222,8 +220,7 @@ func TestAServerReadWithoutAWeightIsOut(t *testing.T) {
 		{"it is not there: it comes back with the virtual service", lvs.Dests{}, true},
 	} {
 		c := inService(4)
-		c.Servers[0].Entered = true
-		c.Lost()
+		c.given("1 entered, lost")
 		if c.Read(row.have); c.Servers[0].Entered != row.entered {
 			t.Errorf("%s: in service %t", row.what, c.Servers[0].Entered)
 		}
@@ -242,7 +239,7 @@ func TestWhatIsFoundInTheTable(t *testing.T) {
 			[]netip.AddrPort{at(6)}},
 	} {
 		c := inService(4, 4)
-		c.Waiting = []uint32{1}
+		c.given("waiting=1")
 		c.Have = nil
 		c.given(row.given)
 		have := lvs.Dests{{Addr: at(1), Weight: 4}, {Addr: at(5), Weight: 2}}
@@ -256,13 +253,9 @@ func TestWhatIsFoundInTheTable(t *testing.T) {
 
 func TestWhatWasWritten(t *testing.T) {
 	c := inService(4, 4)
-	c.Fallbacks = fallbackAt(9)
+	c.given("fallback=9")
 	c.Leavers = []Leaver{{Addr: at(5)}, {Addr: at(6)}}
-	c.Servers[0].Turned, c.Servers[1].Turned, c.Servers[1].Entered = true, true, false
-	c.says(0, health.Down)
-	c.says(1, health.Down)
-	c.Known = false
-	c.Servers[0].Kept, c.Servers[1].Kept = true, true
+	c.given("1 turned, 2 turned not entered, 1 down, 2 down, not known, 1 kept, 2 kept")
 	c.Wrote(lvs.Dests{{Addr: at(1)}, {Addr: at(2), Weight: 4}, {Addr: at(6)}, {Addr: at(9), Weight: 1}})
 	if a, b := facts(&c.Servers[0]), facts(&c.Servers[1]); a != "" || b != "kept entered " {
 		t.Errorf("of weight 0: %s, of weight 4: %s", a, b)
@@ -277,14 +270,11 @@ func TestWhatWasWritten(t *testing.T) {
 	if c.FallbackIn {
 		t.Error("a fallback server of weight 0 serves")
 	}
-	c.says(0, health.Unknown)
-	c.says(1, health.Unknown)
+	c.given("1 unknown, 2 unknown")
 	if c.Wrote(lvs.Dests{}); !c.FallbackWanted {
 		t.Error("while no server has a result, the fallback server is not wanted any more")
 	}
-	c.Members[0].Dest.Addr = at(9)
-	c.Index()
-	c.says(0, health.Up)
+	c.given("1 at=9 up")
 	if c.Wrote(lvs.Dests{{Addr: at(9), Weight: 1}}); c.FallbackIn || c.FallbackWanted {
 		t.Error("the address of the fallback server is a server's that is up")
 	}
@@ -314,8 +304,7 @@ func TestAServerLeaves(t *testing.T) {
 		{"it is in the file", func(c *Case) Leaver { return Leaver{Addr: at(2)} }, 0},
 	} {
 		c := inService(4, 4)
-		c.DrainTime = time.Minute
-		c.byHand(5)
+		c.given("draintime=60, 5 byhand")
 		c.SendOff(row.given(&c), noon)
 		l := c.Leaver(at(5))
 		if (l != nil) != (row.left > 0) || l != nil && !l.Until.Equal(noon.Add(row.left)) {
@@ -326,7 +315,7 @@ func TestAServerLeaves(t *testing.T) {
 		}
 	}
 	c := inService(4)
-	c.DrainTime = time.Minute
+	c.given("draintime=60")
 	for _, n := range []byte{7, 5, 6, 5} {
 		c.SendOff(Leaver{Addr: at(n)}, noon)
 		c.DrainTime *= 2
@@ -358,8 +347,7 @@ func TestALeaverIsLookedAt(t *testing.T) {
 		{"its time is almost over", func(c *Case, l *Leaver) {}, false, noon.Add(time.Minute - 1), Stays, false},
 	} {
 		c := inService(4)
-		c.has(5, 0)
-		c.byHand(5)
+		c.given("5 table=0 byhand")
 		l := &Leaver{Addr: at(5), Until: noon.Add(time.Minute)}
 		row.given(&c, l)
 		goes := c.Looked(l, row.idle, row.now)

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"net/netip"
 	"reflect"
 	"strconv"
@@ -40,8 +41,6 @@ func (c *Case) given(script string) {
 }
 
 func (c *Case) fact(name, value string, not bool) {
-	n, _ := strconv.Atoi(value)
-	addr := at(byte(n))
 	switch name {
 	case "standby":
 		c.Owner = ActiveDirector
@@ -54,11 +53,11 @@ func (c *Case) fact(name, value string, not bool) {
 	case "empty":
 		c.Have = lvs.Dests{}
 	case "found":
-		c.Found = map[netip.AddrPort]bool{addr: true}
+		c.Found = map[netip.AddrPort]bool{at(byte(number(value))): true}
 	case "leaver":
-		c.Leavers = []Leaver{{Addr: addr}}
+		c.Leavers = []Leaver{{Addr: at(byte(number(value)))}}
 	case "fallback":
-		c.Fallbacks = fallbackAt(byte(n))
+		c.Fallbacks = fallbackAt(byte(number(value)))
 	case "nobrakes":
 		c.Brakes = nil
 	case "over": // of the one that leaves
@@ -70,8 +69,7 @@ func (c *Case) fact(name, value string, not bool) {
 			return
 		}
 		for weight := range strings.SplitSeq(value, "/") {
-			n, _ := strconv.Atoi(weight)
-			c.Waiting = append(c.Waiting, uint32(n))
+			c.Waiting = append(c.Waiting, uint32(number(weight)))
 		}
 	default:
 		put(fieldOf(reflect.ValueOf(c), name), value, not)
@@ -81,10 +79,9 @@ func (c *Case) fact(name, value string, not bool) {
 
 // factOf is about the server at an address, or about that address.
 func (c *Case) factOf(at_ byte, name, value string, not bool) {
-	n, _ := strconv.Atoi(value)
 	switch name {
 	case "table":
-		c.has(at_, uint32(n))
+		c.has(at_, uint32(number(value)))
 		return
 	case "absent":
 		c.Have.Remove(at(at_))
@@ -105,25 +102,24 @@ func (c *Case) factOf(at_ byte, name, value string, not bool) {
 	case "maint":
 		s.Order.Kind = Maint
 	case "ordered": // another weight
-		s.Order = Order{Weigh, uint32(n)}
+		s.Order = Order{Weigh, uint32(number(value))}
 	case "gate":
 		s.Dest.Forward = lvs.Route
 	case "weight":
-		s.Dest.Weight = uint32(n)
+		s.Dest.Weight = uint32(number(value))
 	case "at": // another address
-		s.Dest.Addr = at(byte(n))
+		s.Dest.Addr = at(byte(number(value)))
 	case "moved": // its name is that of another server now
-		s.MovedTo = int32(n - 1)
+		s.MovedTo = int32(number(value) - 1)
 	case "says":
 		s.First.Telling = health.Tells(health.Words{
 			Admin: map[string]health.Admin{"drain": health.Drain, "maint": health.Maint}[value]})
 	case "bears": // a percentage
-		s.First.Telling = health.Tells(health.Words{Less: 100 - uint8(n)})
+		s.First.Telling = health.Tells(health.Words{Less: 100 - uint8(number(value))})
 	case "vipfails": // through the virtual address alone
 		s.First.Took(Passage{Began: noon, Own: true}, time.Time{})
 	case "fellfirst":
-		ago, _ := time.ParseDuration(value)
-		s.FellFirst = uint32(noon.Add(ago).Unix())
+		s.FellFirst = uint32(noon.Add(after(value)).Unix())
 	case "noway": // without checkvip and announce
 		s.First.Way = nil
 	case "also": // the state of its second check
@@ -157,19 +153,16 @@ func fieldOf(of reflect.Value, path string) reflect.Value {
 
 // put sets a field to a value, which is written as in the file.
 func put(of reflect.Value, value string, not bool) {
-	n, _ := strconv.Atoi(value)
-	seconds := time.Duration(n) * time.Second
 	low, high, two := strings.Cut(value, "/")
 	switch field := of.Addr().Interface().(type) {
 	case *bool:
 		*field = !not
 	case *time.Time:
-		after, _ := time.ParseDuration(value)
-		if *field = noon.Add(after); not {
+		if *field = noon.Add(after(value)); not {
 			*field = time.Time{}
 		}
 	case *time.Duration:
-		*field = seconds
+		*field = time.Duration(number(value)) * time.Second
 	case *lvs.Share:
 		*field = shareOf(value)
 	case *lvs.LowHigh:
@@ -177,10 +170,12 @@ func put(of reflect.Value, value string, not bool) {
 			field.High = shareOf(high)
 		}
 	case *lvs.Pace:
-		every, _ := time.ParseDuration(high + "s")
-		*field = lvs.Pace{Share: shareOf(low), Every: every}
+		*field = lvs.Pace{Share: shareOf(low), Every: time.Duration(number(high)) * time.Second}
 	case *lvs.OnFail:
-		*field = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut}[value] + lvs.OnFail(seconds)
+		var known bool
+		if *field, known = map[string]lvs.OnFail{"keep": lvs.Keep, "cut": lvs.Cut, "byquiescent": 0}[value]; !known {
+			*field = lvs.OnFail(number(value)) * lvs.OnFail(time.Second)
+		}
 	case *lvs.Comeback:
 		*field, _ = lvs.ParseComeback(value)
 	case *lvs.Observe:
@@ -188,7 +183,7 @@ func put(of reflect.Value, value string, not bool) {
 	case *Name:
 		*field = map[string]Name{"up": Up, "down": Down, "draining": Draining}[value]
 	default:
-		putNumber(of, n)
+		putNumber(of, number(value))
 	}
 }
 
@@ -202,6 +197,23 @@ func putNumber(field reflect.Value, n int) {
 
 func shareOf(value string) (s lvs.Share) {
 	digits, percent := strings.CutSuffix(value, "%")
-	n, _ := strconv.Atoi(digits)
-	return lvs.Share{N: int32(n), Percent: percent}
+	return lvs.Share{N: int32(number(digits)), Percent: percent}
+}
+
+// number is 0 without a value.
+func number(value string) int {
+	n, err := strconv.Atoi(cmp.Or(value, "0"))
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// after is a time since noon.
+func after(value string) time.Duration {
+	d, err := time.ParseDuration(cmp.Or(value, "0"))
+	if err != nil {
+		panic(err)
+	}
+	return d
 }

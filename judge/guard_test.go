@@ -31,7 +31,7 @@ func failAndReturn(failing, returning []int, wrong int) string {
 		all = append(all, lvs.Dest{Addr: addr, Weight: 1})
 	}
 	c := caseOf(all...)
-	c.KeepServing = lvs.Share{N: 50, Percent: true}
+	c.given("keepserving=50%")
 	for i := range c.Servers {
 		c.Servers[i].Entered = true
 	}

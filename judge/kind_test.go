@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 )
 
 // said are the sentences of all kinds about a server.
@@ -144,7 +143,7 @@ func TestWhatKindsTell(t *testing.T) {
 // Time changes the weight of a server while it climbs.
 func TestWhoseWeightMoves(t *testing.T) {
 	c := inService(4, 4)
-	c.SlowStart, c.Servers[0].Climbs = 40*time.Second, noon
+	c.given("slowstart=40, 1 climbs")
 	for i, want := range []bool{true, false} {
 		if got := c.Seen(&c.Servers[i], noon).Moves(); got != want {
 			t.Errorf("the weight of server %d moves: %v", i+1, got)

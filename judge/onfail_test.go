@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"ldirectord/checker/health"
 	"ldirectord/lvs"
 )
 
@@ -47,7 +46,7 @@ func TestOnFail(t *testing.T) {
 		{"… is over, without a result", lvs.OnFail(time.Minute), "1 unknown table=0 failed=-1m", keeps, "unknown"},
 	} {
 		c := inService(4, 4)
-		c.says(0, health.Down)
+		c.given("1 down")
 		c.OnFail = row.onFail
 		c.given(row.given)
 		d := Decide(c, noon)
@@ -64,7 +63,7 @@ func TestOnFail(t *testing.T) {
 // The time of onfail begins with each failure. When it is over, the next decision is due.
 func TestTheTimeOfOnFail(t *testing.T) {
 	c := inService(4, 4)
-	c.OnFail = lvs.OnFail(10 * time.Second)
+	c.given("onfail=10")
 	p := &played{Case: c, now: noon}
 	for _, row := range []struct{ does, want string }{
 		{"1 fails", "0 until 10s"},
@@ -99,7 +98,7 @@ func TestTheTimeOfOnFail(t *testing.T) {
 // A failing check cuts connections only if it has passed before: this check, in this daemon.
 func TestWhichCheckCuts(t *testing.T) {
 	c := inService(4, 4)
-	c.OnFail = lvs.Cut
+	c.given("onfail=cut")
 	p := &played{Case: c, now: noon}
 	for _, row := range []struct {
 		does string
@@ -135,7 +134,7 @@ func TestWhichCheckCuts(t *testing.T) {
 // A demotion forgets when servers failed. An order that ends a wait does not.
 func TestWhatForgetsAFailure(t *testing.T) {
 	c := inService(4)
-	c.Servers[0].Failed = noon
+	c.given("1 failed")
 	if c.Servers[0].Forgive(); !c.Servers[0].Failed.Equal(noon) {
 		t.Error("the order that ends a wait forgets the time of the failure")
 	}

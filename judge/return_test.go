@@ -276,14 +276,13 @@ func TestPaceWhileANameMoves(t *testing.T) {
 // percentage is of no servers, but one server returns nevertheless.
 func TestPaceWithWeightsAtFormerAddresses(t *testing.T) {
 	c := inService(0, 0, 0, 0)
-	c.Pace = lvs.Pace{Share: lvs.Share{N: 25, Percent: true}, Every: 10 * time.Second}
+	c.given("pace=25%/10")
 	for i := range 2 {
 		c.Members[i].MovedTo, c.Servers[i].Order = int32(i+2), Order{Kind: Weigh, Weight: 4}
 		c.says(i, health.Up)
 		c.says(i+2, health.Unknown)
 	}
-	c.has(1, 4)
-	c.Servers[0].Entered, c.Servers[1].Fallen = true, true
+	c.given("1 table=4 entered, 2 fallen")
 	if got := placed(&hearing{Decision: Decision{Places: Decide(c, noon).Places}}); got != "1:4, 2:4, 3:0, 4:0" {
 		t.Errorf("the table is to have %s, want 1:4, 2:4, 3:0, 4:0", got)
 	}

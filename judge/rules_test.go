@@ -219,8 +219,7 @@ func TestRuleGuard(t *testing.T) {
 // The guard holds one of seven failing servers. Two are removed each minute, the others wait for their turns.
 func TestRuleRemovals(t *testing.T) {
 	c := inService(4, 4, 4, 4, 4, 4, 4)
-	c.KeepServing.N, c.PaceOut = 1, lvs.Pace{Share: lvs.Share{N: 2}, Every: time.Minute}
-	c.hold(0, 1, 2, 3, 4, 5, 6)
+	c.given("keepserving=1, paceout=2/60, 1 2 3 4 5 6 7 down held")
 	for i := range c.Servers {
 		c.Servers[i].First.Loss = WrongAnswer
 	}
@@ -239,8 +238,7 @@ func TestRuleRemovals(t *testing.T) {
 
 func TestAReleasedServerTurns(t *testing.T) {
 	c := inService(4, 4)
-	c.KeepServing.N = 1
-	c.hold(0)
+	c.given("keepserving=1, 1 down held")
 	h := hearRule("guard, removals, leaves", c)
 	if s := h.Servers[0]; s.Held || s.Entered || !s.Turned {
 		t.Errorf("held %v, entered %v, turned %v", s.Held, s.Entered, s.Turned)
@@ -269,9 +267,7 @@ func TestRuleReleased(t *testing.T) {
 // A drained server that is held keeps the state drained. When the guard releases it, it is down.
 func TestAReleasedServerGetsItsState(t *testing.T) {
 	c := inService(4, 4)
-	c.KeepServing.N, c.Obeys = 2, true
-	c.hold(0, 1)
-	c.Servers[0].Name, c.Servers[0].Order.Kind = Draining, Drain
+	c.given("keepserving=2, obeys, 1 2 down held, 1 name=draining drained")
 	if s := Decide(c, noon).State.Servers[0]; s.Name != Down || !s.Since.Equal(noon) {
 		t.Errorf("%v since %v", s.Name, s.Since)
 	}
@@ -296,7 +292,7 @@ func TestTheGuardCountsAServerOnItsWayToGate(t *testing.T) {
 		c := inService(4, 4, 4)
 		c.hold(0)
 		c.KeepServing.N, c.Servers[1].Rerouted = row.keeps, true
-		c.has(2, 0)
+		c.given("2 table=0")
 		c.given(row.given)
 		if h := hearRule("guard, leaves", c); h.Servers[0].Held != row.held {
 			t.Errorf("%s: held is %v", row.what, !row.held)
@@ -396,7 +392,7 @@ func TestRuleDown(t *testing.T) {
 		{"held", "quiescent, 1 down held", ""},
 	}, placed)
 	c := inService(4, 4)
-	c.says(0, health.Down)
+	c.given("1 down")
 	if h := hearRule("down", c); h.Servers[0].Why.String() != "down" || h.Servers[1].Why != 0 {
 		t.Errorf("why: %v", whys(&h.Case.State))
 	}
@@ -420,9 +416,7 @@ func TestRuleUnknown(t *testing.T) {
 
 func TestAHeldServerIsTheGuardsWhileOthersWait(t *testing.T) {
 	c := inService(4, 4)
-	c.KeepServing.N = 2
-	c.hold(0)
-	c.Back, c.Away, c.Strength.Known = noon, true, true
+	c.given("keepserving=2, 1 down held, back, away, strength.known")
 	c.Servers[1].First.Way = &Way{Awaited: true}
 	d := Decide(c, noon)
 	if why := fmt.Sprint(whys(&d.State)); why != "[guard unknown]" {
@@ -510,7 +504,7 @@ func TestRuleReplaced(t *testing.T) {
 		}, "5:3"},
 	} {
 		c := inService(4, 4)
-		c.Have = lvs.Dests{{Addr: at(5), Weight: 3}}
+		c.given("empty, 5 table=3")
 		h := &hearing{Case: c, Decision: Decision{Places: dests{}}, unknown: true}
 		row.given(h)
 		if replaced(h); placed(h) != row.want {
@@ -556,7 +550,7 @@ func TestWhichSectionsMayReroute(t *testing.T) {
 		}
 	}
 	c := inService(4)
-	c.Servers[0].Rerouted = true
+	c.given("1 rerouted")
 	if d := Decide(c, noon); d.State.Servers[0].Rerouted {
 		t.Error("a server is rerouted where none may be")
 	}
@@ -630,9 +624,7 @@ func TestRuleRerouted(t *testing.T) {
 // A place has the name of the rule that decided it.
 func TestEachPlaceHasARule(t *testing.T) {
 	c := inService(4, 4)
-	c.Quiescent, c.Fallbacks = true, fallbackAt(9)
-	c.says(0, health.Down)
-	c.says(1, health.Down)
+	c.given("quiescent, fallback=9, 1 down, 2 down")
 	d := Decide(c, noon)
 	if a, b := d.State.Servers[0].Why.String(), d.Others[at(9)].String(); a != "down" || b != "fallback" {
 		t.Errorf("server: %s, fallback server: %s", a, b)

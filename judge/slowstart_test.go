@@ -13,7 +13,7 @@ import (
 // climbing is a section of three servers of weight 40 that pass and serve, with slowstart = 60.
 func climbing() Case {
 	c := inService(40, 40, 40)
-	c.SlowStart = time.Minute
+	c.given("slowstart=60")
 	return c
 }
 
@@ -138,7 +138,7 @@ func TestARampStepsAtWholeSeconds(t *testing.T) {
 		for _, m := range c.Members {
 			m.Dest.Weight = row.weight
 		}
-		c.Have.Remove(at(2))
+		c.given("2 absent")
 		c.SlowStart = row.over
 		now, last, steps := noon, uint32(0), -1
 		for {
@@ -176,8 +176,7 @@ func TestARampStepsAtWholeSeconds(t *testing.T) {
 // All servers of a section step in the same seconds, whenever they came in.
 func TestServersClimbInStep(t *testing.T) {
 	c := inService(40, 40, 40, 40)
-	c.SlowStart = 40 * time.Second
-	c.Have.Remove(at(2))
+	c.given("slowstart=40, 2 absent")
 	come := func(at time.Duration) Decision {
 		d := Decide(c, noon.Add(at))
 		c.Adopt(d.State)
@@ -185,7 +184,7 @@ func TestServersClimbInStep(t *testing.T) {
 		return d
 	}
 	come(0)
-	c.Have.Remove(at(3))
+	c.given("3 absent")
 	if d := come(2700 * time.Millisecond); d.State.Servers[2].Climbs != noon.Add(2*time.Second) ||
 		d.Again != noon.Add(3*time.Second) || weights(d.Places)[2] != 2 {
 		t.Errorf("server 3 climbs since %v: %v, again at %v", d.State.Servers[2].Climbs, d.Places,
@@ -196,7 +195,7 @@ func TestServersClimbInStep(t *testing.T) {
 		t.Errorf("after 4.3s the weights are %s", got)
 	}
 	// a server keeps its ramp when the one that began earlier is out
-	c.says(1, health.Down)
+	c.given("2 down")
 	d = come(4500 * time.Millisecond)
 	if got := fmt.Sprint(weights(d.Places)); got != "map[1:40 3:2 4:40]" || d.Again != noon.Add(5*time.Second) {
 		t.Errorf("with server 2 down the weights are %s, the next decision is due at %v", got, d.Again)
@@ -207,7 +206,7 @@ func TestServersClimbInStep(t *testing.T) {
 // weight at once.
 func TestTheFirstServersAreWhole(t *testing.T) {
 	c := inService(40, 40, 40)
-	c.SlowStart, c.Have = time.Minute, lvs.Dests{}
+	c.given("slowstart=60, empty")
 	for i := range c.Servers {
 		c.says(i, health.Unknown)
 		c.Servers[i].First.Pending, c.Servers[i].Entered = true, false
@@ -228,7 +227,7 @@ func TestTheFirstServersAreWhole(t *testing.T) {
 			t.Errorf("again: %s, want %s", got, want)
 		}
 	}
-	c.Have.Remove(at(3))
+	c.given("3 absent")
 	if got := decide(); got != "map[1:40 2:40 3:1]" {
 		t.Errorf("a server that comes in later does not climb: %s", got)
 	}
@@ -264,7 +263,7 @@ func TestARampOverAReload(t *testing.T) {
 		}
 	}
 	c := climbing()
-	c.since(1, 18*time.Second, 12)
+	c.given("2 climbs=-18s table=12")
 	have := c.Have
 	c.Left()
 	c.Read(have)

@@ -146,15 +146,15 @@ func TestMembersAtAnAddress(t *testing.T) {
 			t.Errorf("at %d: %v", n, got)
 		}
 	}
-	c.says(0, health.Down)
+	c.given("1 down")
 	if s := c.At(at(7)); s != &c.Servers[2] {
 		t.Error("with several members at an address, the one that is up is not found")
 	}
-	c.says(2, health.Unknown)
+	c.given("3 unknown")
 	if s := c.At(at(7)); s != &c.Servers[0] {
 		t.Error("with none up, the first member at the address is not found")
 	}
-	c.Servers[0].Gone = true
+	c.given("1 gone")
 	if s := c.At(at(7)); s != &c.Servers[2] {
 		t.Error("a member is found that is gone")
 	}
@@ -185,8 +185,7 @@ func TestACopySharesNothing(t *testing.T) {
 
 func TestADecisionChangesNothingButItsOwn(t *testing.T) {
 	c := inService(4, 4)
-	c.KeepServing.N = 1
-	c.hold(0)
+	c.given("keepserving=1, 1 down held")
 	first := &c.Servers[0]
 	d := Decide(c, noon)
 	if !first.Held || d.State.Servers[0].Held {
@@ -200,13 +199,11 @@ func TestADecisionChangesNothingButItsOwn(t *testing.T) {
 // While the table is unknown no places are decided, but which servers are held is.
 func TestWithoutATableNothingIsPlaced(t *testing.T) {
 	c := inService(4, 4)
-	c.KeepServing.N = 1
-	c.hold(0)
-	c.Lost()
+	c.given("keepserving=1, 1 down held, lost")
 	if d := Decide(c, noon); d.Places != nil || d.State.Servers[0].Held || d.State.Servers[1].Name != Up {
 		t.Errorf("with an unknown table the decision is %+v", d)
 	}
-	c.Have = lvs.Dests{}
+	c.given("empty")
 	if d := Decide(c, noon); len(d.Places) != 1 {
 		t.Errorf("with an empty, known table the places are %v", d.Places)
 	}
@@ -291,7 +288,7 @@ func TestAvailable(t *testing.T) {
 		{"none is checked", "nofallback, 1 unchecked, 2 unchecked", "false true", "false true"},
 	} {
 		c := inService(4, 4)
-		c.Fallbacks = fallbackAt(9)
+		c.given("fallback=9")
 		c.given(row.given)
 		if got := fmt.Sprint(c.Available()); got != row.want {
 			t.Errorf("%s: available %s", row.what, got)
@@ -304,13 +301,13 @@ func TestAvailable(t *testing.T) {
 
 func TestQuota(t *testing.T) {
 	c := inService(4, 4, 0)
-	c.Waiting = []uint32{9, 0}
+	c.given("waiting=9/0")
 	for share, want := range map[lvs.Share]int{{}: 0, {N: 2}: 2, {N: 100, Percent: true}: 3} {
 		if c.KeepServing = share; c.Quota() != want {
 			t.Errorf("%v: %d", share, c.Quota())
 		}
 	}
-	c.KeepServing = lvs.Share{N: 100, Percent: true}
+	c.given("keepserving=100%")
 	for i, to := range []int32{1, 0} {
 		c.Members[i].MovedTo = to
 		if c.Quota() != 2 {
@@ -318,7 +315,7 @@ func TestQuota(t *testing.T) {
 		}
 		c.Members[i].MovedTo = -1
 	}
-	c.Members[0].MovedTo = 1
+	c.given("1 moved=2")
 	if c.Servers[1].Gone = true; c.Quota() != 1 {
 		t.Errorf("a server that has gone counts: %d", c.Quota())
 	}

@@ -3,8 +3,6 @@ package judge
 import (
 	"fmt"
 	"testing"
-
-	"ldirectord/lvs"
 )
 
 // strong is the strength of a section: servers up, servers needed, then the facts that are true.
@@ -68,7 +66,7 @@ func TestWhetherEnoughAreUp(t *testing.T) {
 		{"a name has no address, and nothing was found", "strength.known, strength.enough, 1 2 down, waiting=1", "1/2 known serves"},
 	} {
 		c := inService(4, 4, 4)
-		c.MinServers = lvs.LowHigh{Low: lvs.Share{N: 2}, High: lvs.Share{N: 2}}
+		c.given("minservers=2")
 		c.given(row.given)
 		if c.Weigh(); strong(c.Strength) != row.want {
 			t.Errorf("%s: %s, want %s", row.what, strong(c.Strength), row.want)
