@@ -95,7 +95,12 @@ func planOf(t testing.TB, text string) *plan.Plan {
 // planned is the plan of a configuration, with the checks that build makes.
 func planned(t testing.TB, config string, build plan.Build) *plan.Plan {
 	t.Helper()
-	cfg, found := parser.Parse(t.Context(), "plan.cf", []byte(config), parser.Options{})
+	return plannedWith(t, config, build, parser.Options{})
+}
+
+func plannedWith(t testing.TB, config string, build plan.Build, o parser.Options) *plan.Plan {
+	t.Helper()
+	cfg, found := parser.Parse(t.Context(), "plan.cf", []byte(config), o)
 	if found.HasErrors() {
 		t.Fatal(found)
 	}

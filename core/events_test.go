@@ -1,76 +1,138 @@
 package core
 
 import (
-	"context"
 	"net/netip"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"ldirectord/checker"
+	"ldirectord/checker/schedule"
+	"ldirectord/history"
 	"ldirectord/lvs"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
 
-// kindsOf calls test with a core that has not begun, and returns the kinds of its events.
-func kindsOf(t *testing.T, test func(c *Core)) (kinds []notify.Kind) {
-	t.Helper()
-	journal := notify.NewJournal(func(e notify.Event) { kinds = append(kinds, e.Kind) })
-	test(newCore(Words(journal.Emit)))
-	if err := journal.Close(context.Background()); err != nil {
-		t.Error(err)
+// What is told of results, and how often.
+func TestWhatResultsTell(t *testing.T) {
+	const first, second = "10.2.0.1:80", "10.2.0.2:80"
+	unjudged := checker.Result{Cause: checker.Unjudged, Detail: "too long"}
+	sorry := "fallbackcheck = connect\n" + strings.Replace(web(1), real(2), "\tfallback = 10.2.0.9:80\n", 1)
+	settled := func(w *world) { w.note("%s, settled %t", w.Snapshot(w.now).Status, w.e.Settled) }
+	var rows []row
+	for how, r := range map[string]checker.Result{"up": {OK: true}, "down": refused, "unjudged": unjudged} {
+		rows = append(rows, row{"it has settled with the first results of all: " + how, "", func(w *world) {
+			w.reload(web(1))
+			w.result(r, first)
+			settled(w)
+			w.result(r, second)
+			settled(w)
+		}, "log - answered read claim checks", "\nreloading, settled false\nrunning, settled true"})
 	}
-	return kinds
+	play(t, append(rows, []row{
+		{"answers that can't be judged are a mail for the first server and a line for each other one, once an hour", web(1),
+			func(w *world) {
+				for _, at := range []struct {
+					wait time.Duration
+					who  string
+				}{{0, ""}, {0, ""}, {unjudgedQuiet, ""}, {1, ""}, {time.Hour + 1, first}, {1, second}, {unjudgedQuiet, first}} {
+					w.pass(at.wait)
+					w.note("%v later: %s", at.wait, at.who)
+					w.result(unjudged, at.who)
+				}
+			}, "read rules", `
+0s later: 
+log unjudged
+log check-warning
+0s later: 
+1h0m0s later: 
+1ns later: 
+log unjudged
+log check-warning
+1h0m0.000000001s later: 10.2.0.1:80
+log unjudged
+1ns later: 10.2.0.2:80
+log check-warning
+1h0m0s later: 10.2.0.1:80
+log check-warning`},
+		{"a warning is told once for each text", web(1),
+			func(w *world) {
+				w.texts = true
+				for _, text := range []string{"ends in 5 days", "ends in 5 days", "ends in 4 days", "ends in 4 days"} {
+					w.result(checker.Result{OK: true, Warning: text}, first)
+				}
+			}, "", `
+log Check warning: 10.2.0.1:80 (tcp:10.1.0.1:80): ends in 5 days
+log Check warning: 10.2.0.1:80 (tcp:10.1.0.1:80): ends in 4 days`},
+		{"a shortage that lasts is not waited for", "",
+			func(w *world) {
+				w.reload(web(1) + "\talsocheck = ping\n")
+				w.results(true, "")
+				for range 4 {
+					for _, e := range w.plan.Services[0].Entries {
+						w.Results(w.now, updates([]*schedule.Task{e.Line(1).Task}, checker.Result{Cause: checker.Shortage, Detail: "not allowed"}, w.now))
+					}
+					w.step()
+					settled(w)
+					w.pass(time.Second)
+				}
+			}, "log read checks claim rules", `
+-A -t 10.1.0.1:80 -s wrr
+answered
+reloading, settled false
+reloading, settled false
+running, settled true
+running, settled true`},
+		{"a fallback server fails and passes; what its checks find is no mail", sorry,
+			func(w *world) {
+				for _, r := range []checker.Result{unjudged, refused, refused, {OK: true}} {
+					w.result(r, "10.2.0.9:80")
+				}
+			}, "", `
+log check-warning
+log fallback-fails
+log fallback-passes`},
+	}...))
 }
 
-// Answers that can't be judged are one mail for the first server of a virtual service, and a line in the log for each
-// other one. Each is reported once an hour.
-func TestAnswersThatCantBeJudgedAreReportedOnceInAnHour(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		one, two := serverOf(lvs.Dest{}), serverOf(lvs.Dest{})
-		v := virtualOf(&parser.Virtual{ID: "tcp:10.1.0.1:80"}, one, two)
-		result := checker.Result{Cause: checker.Unjudged, Detail: "too long"}
-		c := &check{}
-		kinds := kindsOf(t, func(core *Core) {
-			unjudged := func(servers ...*server) {
-				c.users = nil
-				for _, s := range servers {
-					c.users = append(c.users, user{v, s, &s.first})
-				}
-				core.tell.clock = time.Now()
-				core.tell.unjudged(c, &result)
+// A receiver gets everything that it must know with each change, in the order of the events.
+func TestAReceiverIsToldOfEachChange(t *testing.T) {
+	var w *world
+	w = newWorld(t, func(before *World) {
+		before.Tell = []Receiver{func(c *Change) {
+			if c.Status == "" || c.Time != w.now || c.Global == nil {
+				t.Errorf("%s: status %q at %v", c.Kind, c.Status, c.Time)
 			}
-			unjudged(one, two)
-			unjudged(one, two)
-			time.Sleep(unjudgedQuiet)
-			unjudged(one, two)
-			time.Sleep(time.Nanosecond)
-			unjudged(one, two)
-			time.Sleep(time.Hour + 1)
-			unjudged(one)
-			time.Sleep(time.Nanosecond)
-			unjudged(two)
-			time.Sleep(unjudgedQuiet)
-			unjudged(one) // an hour after the other server
-		})
-		want := []notify.Kind{
-			notify.Unjudged, notify.CheckWarning, notify.Unjudged, notify.CheckWarning,
-			notify.Unjudged, notify.CheckWarning, notify.CheckWarning,
-		}
-		if len(kinds) != len(want) {
-			t.Fatalf("%v, want %v", kinds, want)
-		}
-		for i := range want {
-			if kinds[i] != want[i] {
-				t.Errorf("%v, want %v", kinds, want)
-				break
+			switch {
+			case c.Result != nil && c.Past == history.Nothing:
+			case c.Kind != "":
+				w.note("%s", c.Kind)
+			case c.After.Text != nil:
+				w.note("%s has %d of %d up, before %d", c.Virtual, c.After.Up, c.After.Servers, c.Before.Up)
+			case c.Before.Verdict != c.After.Verdict:
+				w.note("it is %s, was %s, by %d of %d", c.After.Verdict, c.Before.Verdict, c.By.Count, c.By.Needed)
+			case c.Result != nil && !c.Result.OK:
+				w.note("it failed, %d of %d", c.By.Count, c.By.Needed)
 			}
-		}
-		if one.first.cantJudge() != "too long" {
-			t.Errorf("the check cannot be judged because of %q", one.first.cantJudge())
-		}
+		}}
 	})
+	w.start("failurecount = 2\n" + web(1) + "\tonchange = tell\n")
+	for range 2 {
+		w.results(false, "10.2.0.1:80")
+	}
+	const want = `it failed, 1 of 2
+soft-failure
+it failed, 2 of 2
+check-failed
+it is down, was up, by 2 of 2
+-d -t 10.1.0.1:80 -r 10.2.0.1:80
+answered
+deleted
+tcp:10.1.0.1:80 has 1 of 2 up, before 2`
+	if got := w.saw("moving"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 }
 
 // A file in maintenancedir is the reason for a change of its server.

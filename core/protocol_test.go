@@ -13,12 +13,7 @@ import (
 // What is confirmed before what. Each row is a few events, and what the core asks for then, in that order.
 func TestTheProtocol(t *testing.T) {
 	const first, second = "10.2.0.1:80", "10.2.0.2:80"
-	for _, row := range []struct {
-		what, before string // before: the configuration at first, of globals and sections
-		does         func(*world)
-		without      string // words of what is of no interest
-		want         string
-	}{
+	play(t, []row{
 		{"records of who leaves are written before the table changes", "draintime = 60\n" + web(1),
 			func(w *world) { w.reload("draintime = 60\n" + strings.Replace(web(1), real(2), "", 1)) }, "claim checks log read", `
 leavers 1
@@ -314,14 +309,5 @@ log table-recovered`},
 -d -t 10.1.0.1:80 -r 10.2.0.2:80
 -d -t 10.1.0.2:80 -r 10.2.0.2:80
 answered`},
-	} {
-		t.Run(row.what, func(t *testing.T) {
-			w := newWorld(t)
-			w.start(row.before)
-			row.does(w)
-			if got := w.saw(strings.Fields(row.without)...); got != strings.TrimPrefix(row.want, "\n") {
-				t.Errorf("got\n%s\nwant%s", got, row.want)
-			}
-		})
-	}
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ldirectord/checker"
-	"ldirectord/checker/schedule"
 	"ldirectord/ipvsctl"
 	"ldirectord/judge"
 	"ldirectord/maintenance"
@@ -72,16 +71,12 @@ func BenchmarkStepOfMany(b *testing.B) {
 			if _, err := c.Begin(now, memory{ipvsctl.NewMemory(nil)}, Ready(p), maintenance.Reading{}); err != nil {
 				b.Fatal(err)
 			}
-			var all []schedule.Update
-			for _, task := range p.Tasks {
-				all = append(all, schedule.Update{Task: task, Began: now, Result: checker.Result{OK: true}})
-			}
-			c.Results(now, all)
+			c.Results(now, updates(p.Tasks, checker.Result{OK: true}, now))
 			c.Step(now)
 			b.ReportAllocs()
 			for b.Loop() {
 				for _, ok := range []bool{false, true} {
-					c.Results(now, []schedule.Update{{Task: p.Tasks[n/2], Began: now, Result: checker.Result{OK: ok}}})
+					c.Results(now, updates(p.Tasks[n/2:n/2+1], checker.Result{OK: ok}, now))
 					c.Step(now)
 				}
 			}

@@ -1,9 +1,11 @@
 package core
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +19,9 @@ import (
 	"ldirectord/lvs"
 	"ldirectord/maintenance"
 	"ldirectord/notify"
+	"ldirectord/parser"
 	"ldirectord/plan"
+	"ldirectord/view"
 )
 
 // world carries out what a core decides, without goroutines and at a time of its own. It notes what it is asked, in
@@ -30,21 +34,27 @@ type world struct {
 	plan   *plan.Plan
 	e      Effects
 	did    []string
-	begun  int      // checks that run
-	hooks  []func() // commands that run
-	theirs map[lvs.Key]string
-	slow   bool // slow orders are not carried out before perform is called
+	begun  int                   // checks that run
+	hooks  []func()              // commands that run
+	theirs map[lvs.Key]string    // the virtual services that other daemons have
+	beside map[lvs.Key]string    // and those that they wait for
+	names  map[string]netip.Addr // of hosts
+	slow   bool                  // slow orders are not carried out before perform is called
 	rules  *[]lvs.MarkRule
 	wanted *[]lvs.Wanted
 	asked  []lvs.Op // by the request that is answered now
+	texts  bool     // the log is noted in words
+	// carries are the connections and packets of servers, as the table counts them.
+	carries map[netip.AddrPort]lvs.Counters
 	// answers, if not nil, is what becomes of a request, and how long that takes. A request that is Done is carried out.
 	answers func(what string) (judge.Outcome, time.Duration)
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld is a world that has not begun. Each of these changes what its core is told of the time before.
+func newWorld(t *testing.T, before ...func(*World)) *world {
 	w := &world{T: t, memory: memory{ipvsctl.NewMemory(nil)}, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	w.Core = New(World{
-		Tell: []Receiver{Words(func(e notify.Event) { w.note("log %s", e.Kind) }), Commands(func(h notify.Hook) {
+	told := World{
+		Tell: []Receiver{Words(w.log), Commands(func(h notify.Hook) {
 			w.note("run %s", strings.Join(h.Argv[1:], " "))
 			if h.Ended != nil {
 				w.hooks = append(w.hooks, h.Ended)
@@ -52,14 +62,29 @@ func newWorld(t *testing.T) *world {
 		})},
 		Leave: func(all []judge.Record) { w.note("leavers %d", len(all)) },
 		Move:  func(all []judge.Record) { w.note("moving %d", len(all)) },
-	}, Performers{Checks: w, Watches: unwatched{}, Claims: w, Marks: true, Await: func() func() { return func() {} }})
+	}
+	for _, change := range before {
+		change(&told)
+	}
+	w.Core = New(told, Performers{Checks: w, Watches: &watched{w: w}, Claims: w, Marks: true, Await: func() func() { return func() {} }})
 	return w
+}
+
+func (w *world) log(e notify.Event) {
+	if w.texts {
+		w.note("log %s", e.Text)
+		return
+	}
+	w.note("log %s", e.Kind)
 }
 
 func (w *world) note(format string, args ...any) { w.did = append(w.did, fmt.Sprintf(format, args...)) }
 
 // ask is one request to the table.
-func (w *world) ask(what string) judge.Outcome {
+func (w *world) ask(what string, limit time.Duration) judge.Outcome {
+	if limit <= 0 || limit > judge.TableTimeout {
+		w.Errorf("%s may take %v", what, limit)
+	}
 	w.note("%s", what)
 	if w.answers == nil {
 		return judge.Outcome{}
@@ -75,7 +100,7 @@ func (w *world) Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome {
 	all := make([]judge.Outcome, len(ops))
 	w.asked = ops
 	for i, op := range ops {
-		if all[i] = w.ask(op.String()); all[i].Err == nil {
+		if all[i] = w.ask(op.String(), limit); all[i].Err == nil {
 			all[i] = w.memory.Do(limit, op)[0]
 		}
 	}
@@ -84,22 +109,39 @@ func (w *world) Do(limit time.Duration, ops ...lvs.Op) []judge.Outcome {
 }
 
 func (w *world) Read(limit time.Duration) (have lvs.Table, o judge.Outcome) {
-	if o = w.ask("read"); o.Err == nil {
+	if o = w.ask("read", limit); o.Err == nil {
 		have, o = w.memory.Read(limit)
 	}
-	return have, o
+	return w.carry(have), o
 }
 
 func (w *world) Services(limit time.Duration, keys ...lvs.Key) (have lvs.Table, o judge.Outcome) {
-	if o = w.ask("counters"); o.Err == nil {
+	if o = w.ask("counters", limit); o.Err == nil {
 		have, o = w.memory.Services(limit, keys...)
 	}
-	return have, o
+	return w.carry(have), o
+}
+
+func (w *world) carry(have lvs.Table) lvs.Table {
+	for key, service := range have {
+		if w.carries == nil {
+			break
+		}
+		service.Counters = map[netip.AddrPort]lvs.Counters{}
+		for _, d := range service.Dests {
+			service.Counters[d.Addr] = w.carries[d.Addr]
+		}
+		have[key] = service
+	}
+	return have
 }
 
 func (w *world) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
 	w.note("claim %d, left %d", len(keys), len(left))
-	return w.theirs, w.theirs
+	if w.theirs != nil {
+		return w.theirs, w.theirs
+	}
+	return nil, w.beside
 }
 
 func (w *world) Set(tasks []*schedule.Task, _ map[*schedule.Task]*schedule.Task) {
@@ -112,11 +154,22 @@ func (w *world) Hurry(*schedule.Task, time.Duration) {}
 func (w *world) Ask(...*schedule.Task)               {}
 func (w *world) Tape(*schedule.Task)                 {}
 
-// file makes a plan of a configuration.
+// file makes a plan of a configuration, whose names may have no address yet.
 func (w *world) file(text string) Plan {
 	w.Helper()
-	w.plan = planned(w, text, neverChecked)
+	w.plan = plannedWith(w, text, neverChecked, parser.Options{Resolver: w, Wait: true})
 	return Ready(w.plan)
+}
+
+func (w *world) Host(_ context.Context, name string, _ bool) ([]netip.Addr, error) {
+	if a, is := w.names[name]; is {
+		return []netip.Addr{a}, nil
+	}
+	return nil, errors.New("no answer")
+}
+
+func (w *world) Port(context.Context, string, string) (uint16, error) {
+	return 0, errors.New("no such service")
 }
 
 // start begins with a configuration, whose servers pass.
@@ -207,17 +260,101 @@ func (w *world) pass(d time.Duration) {
 }
 
 // results gives the checks of a server, or of all, a result.
-func (w *world) results(ok bool, server string) {
-	var all []schedule.Update
+func (w *world) results(ok bool, server string) { w.result(checker.Result{OK: ok}, server) }
+
+func (w *world) result(r checker.Result, server string) {
+	w.give(r, func(e *plan.Entry) bool { return server == "" || e.Real.Addr == netip.MustParseAddrPort(server) })
+}
+
+// give gives the checks of these servers a result.
+func (w *world) give(r checker.Result, which func(*plan.Entry) bool) {
+	var all []*schedule.Task
 	for _, s := range w.plan.Services {
 		for _, e := range s.Entries {
-			if e.First.Task != nil && (server == "" || e.Real.Addr == netip.MustParseAddrPort(server)) {
-				all = append(all, schedule.Update{Task: e.First.Task, Began: w.now, Result: checker.Result{OK: ok}})
+			if e.First.Task != nil && which(e) {
+				all = append(all, e.First.Task)
 			}
 		}
 	}
-	w.Results(w.now, all)
+	w.Results(w.now, updates(all, r, w.now))
 	w.step()
+}
+
+// show notes these fields of the servers of the first virtual service, or of a part of a snapshot.
+func (w *world) show(names string, of ...any) {
+	if of == nil {
+		for _, s := range w.Snapshot(w.now).Virtuals[0].Servers {
+			of = append(of, s)
+		}
+	}
+	for _, one := range of {
+		var line []string
+		for _, name := range strings.Fields(names) {
+			field := reflect.Indirect(reflect.ValueOf(one)).FieldByName(name).Interface()
+			if at, is := field.(time.Time); is {
+				field = w.now.Sub(at)
+			}
+			line = append(line, fmt.Sprint(field))
+		}
+		w.note("%s", strings.Join(line, ", "))
+	}
+}
+
+// first is the first virtual service of a snapshot.
+func (w *world) first() view.Virtual { return w.Snapshot(w.now).Virtuals[0] }
+
+// watched notes which idle connections there are.
+type watched struct {
+	w         *world
+	all       map[netip.AddrPort]*schedule.Watch
+	connected map[netip.AddrPort]time.Duration // by their silence
+}
+
+func (c *watched) Set(all map[netip.AddrPort]*schedule.Watch) {
+	c.all = all
+	for to, silence := range c.connected {
+		if all[to] == nil || all[to].Silence != silence {
+			c.Attend(to, false)
+		}
+	}
+}
+
+func (c *watched) Attend(to netip.AddrPort, up bool) {
+	_, was := c.connected[to]
+	switch {
+	case up == was:
+	case !up:
+		delete(c.connected, to)
+		c.w.note("%v is not watched", to)
+	case c.all[to] != nil:
+		if c.connected == nil {
+			c.connected = map[netip.AddrPort]time.Duration{}
+		}
+		c.connected[to] = c.all[to].Silence
+		c.w.note("%v is watched, silence %v", to, c.all[to].Silence)
+	}
+}
+
+// row is a test of a world: a configuration at first, of globals and sections, what happens then, and what the core asks
+// for, in that order.
+type row struct {
+	what, before string
+	does         func(*world)
+	without      string // words of what is of no interest
+	want         string
+}
+
+func play(t *testing.T, rows []row) {
+	for _, row := range rows {
+		t.Run(row.what, func(t *testing.T) {
+			w := newWorld(t)
+			w.start(row.before)
+			row.does(w)
+			if got := w.saw(strings.Fields(row.without)...); got != strings.TrimPrefix(row.want, "\n") {
+				t.Errorf("got\n%s\nwant%s", got, row.want)
+			}
+		})
+	}
 }
 
 // saw returns what was asked since the last call, without what begins with one of these words.
