@@ -1,7 +1,10 @@
 package core
 
 import (
+	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +13,7 @@ import (
 	"ldirectord/checker/schedule"
 	"ldirectord/history"
 	"ldirectord/lvs"
+	"ldirectord/maintenance"
 	"ldirectord/notify"
 	"ldirectord/parser"
 )
@@ -84,6 +88,58 @@ reloading, settled false
 reloading, settled false
 running, settled true
 running, settled true`},
+		{"a renewed certificate makes a new check, which changes nothing: failurecount still applies", "",
+			func(w *world) {
+				cert := filepath.Join(w.TempDir(), "cert.pem")
+				file := "failurecount = 3\nvirtual = 10.1.0.1:443\n\treal = 10.2.0.1:443 gate\n\tservice = https\n\ttlscert = " + cert + "\n\ttlskey = " + cert + "\n"
+				for _, text := range []string{"first", "second"} {
+					if err := os.WriteFile(cert, []byte(text), 0o600); err != nil {
+						w.Fatal(err)
+					}
+					w.reload(file)
+					w.note("%d in place of others", w.heirs)
+					w.results(text == "first", "")
+				}
+				w.show("State")
+			}, "read -A -a claim answered log_added", `
+checks 1
+log added-virtual
+0 in place of others
+log added
+1 in place of others
+log soft-failure
+up`},
+		{"a folder that can't be read keeps servers in maintenance, after a reload too", "maintenancedir = /m\n" + web(1),
+			func(w *world) {
+				w.texts = true
+				out := maintenance.Reading{Out: map[netip.AddrPort]string{netip.MustParseAddrPort(first): "web1"}}
+				bad := maintenance.Reading{Err: errors.New("no answer")}
+				for _, r := range []maintenance.Reading{out, bad, bad} {
+					w.Maintained(w.now, r)
+					w.step()
+				}
+				w.Replace(w.now, w.file("maintenancedir = /m\n"+web(1)), bad)
+				w.step()
+				w.show("State")
+				w.show("Folder", w.Snapshot(w.now))
+				w.Maintained(w.now, maintenance.Reading{})
+				w.step()
+				w.show("State")
+				w.show("Folder", w.Snapshot(w.now))
+			}, "read claim answered -", `
+log Maintenance begins: 10.2.0.1:80 (tcp:10.1.0.1:80) by file web1
+log Deleted real server: 10.2.0.1:80 (10.1.0.1:80)
+log Maintenance folder can't be read; servers in maintenance stay there: /m: no answer
+log Maintenance begins: 10.2.0.1:80 (tcp:10.1.0.1:80) by file web1
+maintenance
+up
+no answer
+log Maintenance folder can be read again: /m
+log Maintenance ends: 10.2.0.1:80 (tcp:10.1.0.1:80)
+log Added real server: 10.2.0.1:80 (10.1.0.1:80) (Weight set to 4)
+up
+up
+`},
 		{"a fallback server fails and passes; what its checks find is no mail", sorry,
 			func(w *world) {
 				for _, r := range []checker.Result{unjudged, refused, refused, {OK: true}} {

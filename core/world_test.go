@@ -35,6 +35,7 @@ type world struct {
 	e      Effects
 	did    []string
 	begun  int                   // checks that run
+	heirs  int                   // how many of them replaced others at the last change
 	hooks  []func()              // commands that run
 	theirs map[lvs.Key]string    // the virtual services that other daemons have
 	beside map[lvs.Key]string    // and those that they wait for
@@ -144,7 +145,8 @@ func (w *world) Take(keys, left []lvs.Key) (theirs, beside map[lvs.Key]string) {
 	return nil, w.beside
 }
 
-func (w *world) Set(tasks []*schedule.Task, _ map[*schedule.Task]*schedule.Task) {
+func (w *world) Set(tasks []*schedule.Task, heirs map[*schedule.Task]*schedule.Task) {
+	w.heirs = len(heirs)
 	if len(tasks) != w.begun {
 		w.begun = len(tasks)
 		w.note("checks %d", w.begun)
