@@ -19,7 +19,7 @@ import (
 )
 
 // What is told of results, and how often.
-func TestWhatResultsTell(t *testing.T) {
+func TestResultsTell(t *testing.T) {
 	const first, second = "10.2.0.1:80", "10.2.0.2:80"
 	unjudged := checker.Result{Cause: checker.Unjudged, Detail: "too long"}
 	sorry := "fallbackcheck = connect\n" + strings.Replace(web(1), real(2), "\tfallback = 10.2.0.9:80\n", 1)

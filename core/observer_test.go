@@ -12,7 +12,7 @@ import (
 
 // The counters are read every two seconds, in one request for all observed sections. A server is suspected when its
 // clients get no packet back while others do: of those by masq, and once for two lines with one address.
-func TestWhatIsReadAndComparedForObserve(t *testing.T) {
+func TestObserve(t *testing.T) {
 	const section = "virtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 masq\n\treal = 10.2.0.2:80 masq\n\treal = 10.2.0.3:80 masq\n\tchecktype = connect\n\tobserve = yes\n"
 	const observed = "checkinterval = 600\n" + section + "virtual = 10.1.0.2:80\n\treal = 10.2.0.1:80 masq\n\tchecktype = connect\n\tobserve = yes\n"
 	instead := strings.NewReplacer

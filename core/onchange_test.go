@@ -69,7 +69,7 @@ func (r *recorded) Record(file, id string, up bool, message string) {
 	*r = append(*r, file+" "+map[bool]string{true: "up", false: "down"}[up]+" "+message)
 }
 
-func TestWhatGoesIntoAMonitorfile(t *testing.T) {
+func TestLinesOfAMonitorfile(t *testing.T) {
 	result := checker.Result{OK: true, Stage: wire.AtMatch, Detail: "200 OK"}
 	for _, c := range []struct {
 		what        string

@@ -38,7 +38,7 @@ func BenchmarkSnapshot10k(b *testing.B) {
 var refused = checker.Result{Detail: "connect: refused", Cause: checker.Refused}
 
 // What a snapshot has, field by field.
-func TestWhatASnapshotShows(t *testing.T) {
+func TestASnapshot(t *testing.T) {
 	const first, second, third = "10.2.0.1:80", "10.2.0.2:80", "10.2.0.3:80"
 	const three = "failurecount = 2\nvirtual = 10.1.0.1:80\n\treal = 10.2.0.1:80 gate 3\n\treal = 10.2.0.2:80 gate\n" +
 		"\treal = 10.2.0.3:80 gate\n\tfallback = 127.0.0.1:80\n\tchecktype = connect\n" +

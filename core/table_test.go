@@ -128,7 +128,9 @@ read`},
 		{"the kernel loses IPVS with all entries, and gets it back", web(1),
 			func(w *world) {
 				w.texts = true
-				w.refuse("")
+				w.answers = func(string) (judge.Outcome, time.Duration) {
+					return judge.Outcome{Answer: judge.Missing, Err: errors.New("ip_vs can't be loaded")}, 0
+				}
 				w.results(false, second)
 				w.memory.Do(0, lvs.Op{Kind: lvs.DelService, Key: keyOf(w, web(1))})
 				w.results(true, second)
@@ -137,7 +139,7 @@ read`},
 			}, "rules answered moving read", `
 log Check failed: 10.2.0.2:80 (tcp:10.1.0.1:80): 
 -d -t 10.1.0.1:80 -r 10.2.0.2:80
-log Table change failed: 10.1.0.1:80: refused
+log Table change failed: 10.1.0.1:80: ip_vs can't be loaded
 log Resetting soft failure count: 10.2.0.2:80 (tcp:10.1.0.1:80)
 -A -t 10.1.0.1:80 -s wrr
 log Added virtual server: 10.1.0.1:80

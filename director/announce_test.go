@@ -9,16 +9,10 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"testing"
-	"testing/synctest"
 	"time"
 
 	"ldirectord/announce"
-	"ldirectord/checker"
-	"ldirectord/core"
-	"ldirectord/ipvsctl"
 	"ldirectord/lvs"
-	"ldirectord/notify"
 	"ldirectord/orders"
 )
 
@@ -153,34 +147,4 @@ func (c *chaos) withdraw() {
 	c.oracle.order(lvs.Backend{Virtual: orders.EveryAddress}, orders.Order{Kind: orders.Withdraw, Since: time.Unix(time.Now().Unix(), 0).UTC()})
 	c.say("orders: %v", c.oracle.given())
 	c.director.Order(c.t.Context(), c.oracle.given())
-}
-
-// A daemon that finds the last daemon's addresses changes nothing until it knows which of them it wants: otherwise it
-// would withdraw them. What happens first is a matter of chance, so the test starts many daemons.
-func TestAddressesOfTheDaemonBeforeStay(t *testing.T) {
-	addr := netip.MustParseAddr("192.0.2.1")
-	for range 50 {
-		synctest.Test(t, func(t *testing.T) {
-			devices := newDevices(func(change string) { t.Errorf("at the start: %s", change) })
-			devices.on[addr], devices.local[addr] = "lvs0", true
-			p, found := planned(t, "announce = lvs0\nvirtual = 192.0.2.1:80\n\treal = 192.0.2.2:80 gate\n\tchecktype = connect\n",
-				func(checker.Spec) (checker.Checker, error) {
-					return checkFunc(func() checker.Result { return checker.Result{OK: true} }), nil
-				})
-			if found.HasErrors() {
-				t.Fatal(found)
-			}
-			j := notify.NewJournal()
-			table := &slowTable{ipvsctl.NewMemory(nil), func(context.Context) { time.Sleep(time.Millisecond) }}
-			d := New(Deps{Table: table, Announcer: devices, World: core.World{Tell: []core.Receiver{core.Words(j.Emit), core.Commands(notify.NewHooks(j).Run)}, Withdraw: true}})
-			ctx, end := context.WithCancelCause(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- d.Run(ctx, p) }()
-			time.Sleep(time.Minute)
-			end(ErrHandover)
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-	}
 }
