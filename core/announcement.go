@@ -77,7 +77,7 @@ func (a *announcer) found(one *announcement, p announce.Place) {
 			fmt.Sprintf("Announced %s on %s, the last resort: %s", p.Addr, one.At, why)
 	}
 	a.tell.emit(e)
-	a.moved(one.virtuals...)
+	a.marks.tellState(one.virtuals...)
 }
 
 func (a *announcer) describe() (list []view.Announcement) {

@@ -21,7 +21,6 @@ type announcer struct {
 	aside[[]lvs.Wanted]
 	*services
 	marks *marker
-	moved func(...*virtual) // called when an address of these virtual services has moved
 
 	list      []*announcement // in the order of the file
 	known     []judge.Host    // see hosts
@@ -64,6 +63,9 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 		}
 	}
 }
+
+// reconsider has the next step decide all places again.
+func (a *announcer) reconsider() { a.stale = true }
 
 func (a *announcer) byAddr() map[netip.Addr]*announcement {
 	all := make(map[netip.Addr]*announcement, len(a.list))

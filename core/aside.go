@@ -17,5 +17,8 @@ func (a *aside[O]) take() (want O, begins bool) {
 	return a.want, true
 }
 
+// interrupt ends what is due or in progress.
+func (a *aside[O]) interrupt() { a.due, a.busy = false, false }
+
 // idle reports whether no order is due or in progress.
 func (a *aside[O]) idle() bool { return !a.due && !a.busy }

@@ -20,9 +20,18 @@ func (w *writer) newChange(v *virtual, have lvs.VirtualService, decision judge.D
 	return &change{v, judge.NewWrite(&v.Case, have, want)}
 }
 
+// record passes on who leaves and whose weight moves, before the table changes.
+func (w *writer) record() {
+	if w.examiner.endMoved() || w.left {
+		w.left = false
+		w.leavers.record()
+	}
+	w.movers.record(false)
+}
+
 // carryOut makes changes.
 func (w *writer) carryOut(changes []*change) {
-	w.before()
+	w.record()
 	all := make([]*judge.Write, len(changes))
 	for i, c := range changes {
 		all[i] = c.Write

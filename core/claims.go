@@ -104,7 +104,7 @@ func (c *claimant) takeOver(gained []*virtual) {
 		names = append(names, v.label())
 	}
 	c.tell.line(notify.TakenOver, "Taken over: "+view.Listed(names))
-	c.announcer.stale = true
+	c.announcer.reconsider()
 	c.marker.order()
 }
 

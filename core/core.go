@@ -83,15 +83,14 @@ type Core struct {
 func New(w World, by Performers) *Core {
 	c := &Core{former: w.Former}
 	all := &c.services
-	c.standby = w.Standby
+	c.role = role{standby: w.Standby}
 	c.tell = teller{receivers: append([]Receiver{count, remember, shift}, w.Tell...), global: &parser.Global{},
 		await: by.Await}
 	c.leavers = leavers{services: all, records: records{w.Leavers, w.Leave}}
 	c.movers = movers{services: all, records: records{w.Moving, w.Move}}
 	c.folder = maintainer{services: all}
 	c.marker = &marker{services: all, rules: judge.Marks{Kept: by.Marks}}
-	c.announcer = &announcer{services: all, marks: c.marker, looked: !w.Withdraw, moved: c.tellState}
-	c.announcer.due = w.Withdraw
+	c.announcer = &announcer{aside: aside[[]lvs.Wanted]{due: w.Withdraw}, services: all, marks: c.marker, looked: !w.Withdraw}
 	c.examiner = examiner{services: all, checked: by.Checks, watches: by.Watches,
 		said: conversations{tape: by.Checks.Tape, kept: map[*schedule.Task]view.Conversation{}}}
 	c.observer = observer{services: all, examiner: &c.examiner}
@@ -100,14 +99,7 @@ func New(w World, by Performers) *Core {
 	c.claimant = claimant{services: all, claims: by.Claims, through: w.Through, marker: c.marker,
 		announcer: c.announcer}
 	c.remover = remover{claimant: &c.claimant, writer: &c.writer}
-	c.writer = writer{services: all, others: &c.claimant, remover: &c.remover, decided: c.movers.note,
-		wrote: c.tellState}
-	c.writer.before = func() {
-		if c.examiner.endMoved() || c.writer.left {
-			c.writer.left = false
-			c.leavers.record()
-		}
-		c.movers.record(false)
-	}
+	c.writer = writer{services: all, others: &c.claimant, remover: &c.remover, marker: c.marker,
+		examiner: &c.examiner, leavers: &c.leavers, movers: &c.movers}
 	return c
 }

@@ -52,7 +52,7 @@ func (w *writer) decide(v *virtual) judge.Decision {
 		v.depart(v.servers)
 		w.left = true
 	}
-	w.decided(v)
+	w.movers.note(v)
 	if v.IsOurs() { // otherwise no server is in service
 		v.held = nil
 		for _, i := range decision.Held {

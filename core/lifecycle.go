@@ -31,7 +31,8 @@ func Ready(p *plan.Plan) Plan { return Plan{p, virtualsOf(p)} }
 // purges unconfigured destinations of our virtual services. First is the first reading of maintenancedir. Begin fails
 // only if it can't read the table.
 func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) (Effects, error) {
-	c.tell.clock, c.writer.Table = now, t
+	c.tell.tick(now)
+	c.writer.use(t)
 	have, o := c.writer.read()
 	if o.Err != nil && o.Answer != judge.Interrupted {
 		return Effects{}, fmt.Errorf("reading the table: %w", o.Err)
@@ -87,7 +88,7 @@ func (c *Core) Refine(now time.Time, p Plan, first maintenance.Reading) {
 }
 
 func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
-	if c.tell.clock = now; !refines {
+	if c.tell.tick(now); !refines {
 		c.tell.status = lvs.StatusReloading
 		for _, one := range c.examiner.checks {
 			one.unwatched = ""
@@ -282,15 +283,16 @@ func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first ma
 
 // End records what changes the weights of servers, for the next daemon. No result of a check is taken after it.
 func (c *Core) End(now time.Time) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	c.movers.record(true)
 }
 
 // Stop begins the end: the virtual services with cleanstop are about to leave the table. The addresses are withdrawn
 // next, see Withdrawing, then Clear removes the virtual services. From now on t is the table.
 func (c *Core) Stop(now time.Time, t Table) {
-	c.tell.clock, c.tell.status = now, lvs.StatusStopping
-	c.writer.Table, c.writer.ends, c.writer.silence = t, false, judge.Silence{}
+	c.tell.tick(now)
+	c.tell.status = lvs.StatusStopping
+	c.writer.use(t)
 	for _, v := range c.purges {
 		v.retry.AtOnce()
 		v.Marks = nil
@@ -302,7 +304,7 @@ func (c *Core) Stop(now time.Time, t Table) {
 
 // Clear removes the virtual services that have cleanstop from the table.
 func (c *Core) Clear(now time.Time) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	c.remover.purge()
 	told, left := map[string]bool{}, 0
 	for _, v := range c.ours {
@@ -328,7 +330,7 @@ func (c *Core) RulesLeft() (rules []lvs.MarkRule, any bool) {
 
 // RulesSet is Marked at a stop.
 func (c *Core) RulesSet(now time.Time, rules []lvs.MarkRule, restored []string, err error) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	c.marker.took(rules, restored, err)
 }
 

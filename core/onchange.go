@@ -66,10 +66,10 @@ func (t *teller) tells(v *virtual) bool {
 }
 
 // tellState reports the states of virtual services in the table, but not during a demotion.
-func (c *Core) tellState(virtuals ...*virtual) {
+func (m *marker) tellState(virtuals ...*virtual) {
 	for _, v := range virtuals {
-		if c.demotion == nil && v.Known {
-			c.tell.state(v, c.marker.now().Has(v.Marks), c.marker.trouble)
+		if m.demotion == nil && v.Known {
+			m.tell.state(v, m.now().Has(v.Marks), m.trouble)
 		}
 	}
 }

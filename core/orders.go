@@ -22,7 +22,7 @@ const clockLook = 10 * time.Second
 // Order puts these orders in force, and has the table follow. Ready are servers that no longer wait to come back, even
 // those without an order.
 func (c *Core) Order(now time.Time, all orders.All, ready ...lvs.Backend) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	c.ordered.forgive(ready)
 	c.ordered.replace(all)
 	c.ordered.apply()
@@ -102,7 +102,7 @@ func (b *orderBook) say(all orders.All, kind notify.Kind, what string) {
 func (b *orderBook) apply() {
 	b.end(b.tell.now())
 	all := b.hold.Held
-	b.announcer.stale = true
+	b.announcer.reconsider()
 	for _, v := range b.virtuals {
 		b.examiner.obey(v, all[lvs.Backend{Virtual: v.Config.ID}])
 		for _, s := range v.servers {

@@ -33,13 +33,13 @@ const (
 // alone; cleanstop decides whether its virtual services are removed first. When it serves again, it writes the table
 // from the current states.
 func (c *Core) SetStandby(now time.Time, standby bool) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	switch {
 	case standby && c.demotion != nil: // the demotion is under way
 	case c.demotion != nil: // the demotion is cancelled
 		c.demotion = nil
 		c.announcer.followRole()
-		c.tellState(c.virtuals...)
+		c.marker.tellState(c.virtuals...)
 	case standby == c.standby:
 	case standby:
 		c.beginDemotion()
@@ -111,7 +111,7 @@ func (c *Core) beginDemotion() {
 
 // HooksEnded takes that no receiver is awaited any more.
 func (c *Core) HooksEnded(now time.Time) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	if c.demotion != nil {
 		*c.demotion = demotion{until: now.Add(maxDemotionWait + announceTimeout)}
 	}

@@ -26,7 +26,7 @@ type Effects struct {
 
 // Step has everything follow that events and time have made due: the table, addresses, mark rules, orders.
 func (c *Core) Step(now time.Time) Effects {
-	c.tell.clock = now
+	c.tell.tick(now)
 	if isDue(c.compared, now) {
 		c.compare()
 		c.compared = c.tell.now().Add(c.driftInterval())
@@ -74,7 +74,8 @@ func (c *Core) announce() {
 	for _, v := range c.agenda.open {
 		if v.isUnweighed() {
 			v.Weigh()
-			v.weighed, a.stale = true, true
+			v.weighed = true
+			a.reconsider()
 		}
 	}
 	if !a.stale && !isDue(a.look, now) {
@@ -113,19 +114,19 @@ func earliest(times ...time.Time) (first time.Time) {
 
 // Results takes the results of checks.
 func (c *Core) Results(now time.Time, updates []schedule.Update) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	c.examiner.results(updates)
 }
 
 // Maintained takes a reading of maintenancedir.
 func (c *Core) Maintained(now time.Time, r maintenance.Reading) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	c.folder.obey(r)
 }
 
 // Placed takes the places of addresses, after an order or its failure.
 func (c *Core) Placed(now time.Time, all []announce.Place, err error) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	c.announcer.took(all, err)
 }
 
@@ -134,7 +135,7 @@ func (c *Core) Recheck() { c.announcer.recheck() }
 
 // Claimed takes a change of the claims of other daemons. A virtual service of a daemon that stopped is back at once.
 func (c *Core) Claimed(now time.Time) {
-	c.tell.clock = now
+	c.tell.tick(now)
 	if c.demotion == nil {
 		c.claimant.record()
 	}
@@ -145,7 +146,7 @@ func (c *Core) Claimed(now time.Time) {
 // Marked takes the result of an order for mark rules, with a line for each damaged rule that was restored.
 func (c *Core) Marked(now time.Time, rules []lvs.MarkRule, restored []string, err error) {
 	c.RulesSet(now, rules, restored, err)
-	c.announcer.stale = true
+	c.announcer.reconsider()
 	for _, v := range c.ours {
 		if len(v.Marks) == 0 {
 			continue
@@ -156,6 +157,6 @@ func (c *Core) Marked(now time.Time, rules []lvs.MarkRule, restored []string, er
 				c.tell.note(history.Changed, what, v.servers...)
 			}
 		}
-		c.tellState(v)
+		c.marker.tellState(v)
 	}
 }

@@ -33,6 +33,9 @@ type table struct {
 	asked   view.Operations
 }
 
+// use has another way to the same table, which is asked at once.
+func (t *table) use(now Table) { t.Table, t.ends, t.silence = now, false, judge.Silence{} }
+
 // errSilent is the error while a table that did not answer gets no requests.
 var errSilent = errors.New("the table does not answer")
 
@@ -44,7 +47,7 @@ func (w *writer) mayAsk() bool { return !w.silent() && !w.ends }
 
 // ended notes what became of a request, and that time has passed.
 func (w *writer) ended(all ...judge.Outcome) {
-	w.tell.clock = w.Now()
+	w.tell.tick(w.Now())
 	silence := judge.Silence{}
 	for _, o := range all {
 		switch {

@@ -83,6 +83,9 @@ func (t *teller) tell(c Change) {
 
 func (t *teller) now() time.Time { return t.clock }
 
+// tick takes the time of an event, or of an answer of the table.
+func (t *teller) tick(now time.Time) { t.clock = now }
+
 // trouble reports trouble once for each reason, and once that it is over. told points to the last reported reason.
 func (t *teller) trouble(told *string, err error, fails notify.Kind, failed string, works notify.Kind, again string) {
 	e, why := notify.Event{Kind: works, Text: again}, ""

@@ -65,8 +65,8 @@ func (c *Core) WithdrawWait() time.Duration { return c.announcer.withdrawWait() 
 
 // Withdrawing returns which addresses still have to be on their devices at a stop. Withdrew takes where they are then.
 func (c *Core) Withdrawing(now time.Time) []lvs.Wanted {
-	c.tell.clock = now
-	c.announcer.due, c.announcer.busy = false, false
+	c.tell.tick(now)
+	c.announcer.interrupt()
 	c.announcer.decide(now)
 	return c.announcer.want
 }

@@ -17,11 +17,12 @@ import (
 type writer struct {
 	table
 	*services
-	others  *claimant // finds the daemon that has a virtual service, or waits for it
-	remover *remover
-	decided func(*virtual)    // called after each decision
-	before  func()            // called before the table follows
-	wrote   func(...*virtual) // called when the table has the decision
+	others   *claimant // finds the daemon that has a virtual service, or waits for it
+	remover  *remover
+	marker   *marker
+	examiner *examiner
+	leavers  *leavers
+	movers   *movers
 
 	left    bool      // a server has begun to leave since the leaving servers were last recorded
 	unread  string    // why the table could not be read the last time
@@ -117,7 +118,7 @@ func (w *writer) conclude(c *change) {
 		v.unweigh()
 		v.Wrote(c.Want.Dests)
 		w.tell.fallback(v)
-		w.wrote(v)
+		w.marker.tellState(v)
 	}
 	switch v.dirty = c.Err != nil || c.Refused != nil; {
 	case !v.dirty:

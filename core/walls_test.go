@@ -1,0 +1,136 @@
+package core
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestOnlyAPartWritesItsFields holds the inner walls: what a part of the core keeps is written by its own methods, and
+// by those of the parts that embed it. All others read it, or call that part.
+func TestOnlyAPartWritesItsFields(t *testing.T) {
+	parts := strings.Fields("agenda aside announcer claimant examiner leavers maintainer marker movers observer orderBook records " +
+		"remover role table teller writer")
+	fset, files := sources(t)
+	info := &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}
+	c := types.Config{Importer: noPackage{}, Error: func(error) {}} // the types of other packages are not needed
+	pkg, _ := c.Check("core", fset, files, info)
+	owner := map[types.Object]string{} // of each field, the part
+	for _, name := range parts {
+		part := pkg.Scope().Lookup(name)
+		if part == nil {
+			t.Fatalf("there is no part %s", name)
+		}
+		for field := range part.Type().Underlying().(*types.Struct).Fields() {
+			owner[field] = name
+		}
+	}
+	written := 0
+	for _, f := range files {
+		for _, d := range f.Decls {
+			fn, is := d.(*ast.FuncDecl)
+			if !is {
+				continue
+			}
+			for _, s := range writes(fn) {
+				if info.Selections[s] == nil {
+					continue
+				}
+				field := info.Selections[s].Obj()
+				if owner[field] == "" {
+					continue
+				}
+				if written++; !slices.Contains(embedded(pkg, receiver(fn)), owner[field]) {
+					t.Errorf("%s: %s writes %s of %s", fset.Position(s.Pos()), fn.Name.Name, field.Name(), owner[field])
+				}
+			}
+		}
+	}
+	if written < 50 {
+		t.Errorf("only %d writes were found", written)
+	}
+}
+
+// writes are the fields that a function assigns.
+func writes(fn *ast.FuncDecl) (all []*ast.SelectorExpr) {
+	note := func(at ast.Expr) {
+		if s, is := at.(*ast.SelectorExpr); is {
+			all = append(all, s)
+		}
+	}
+	ast.Inspect(fn, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, at := range n.Lhs {
+				note(at)
+			}
+		case *ast.IncDecStmt:
+			note(n.X)
+		}
+		return true
+	})
+	return all
+}
+
+// receiver is the type whose method a function is; "" for none.
+func receiver(fn *ast.FuncDecl) string {
+	if fn.Recv == nil {
+		return ""
+	}
+	of := fn.Recv.List[0].Type
+	if star, is := of.(*ast.StarExpr); is {
+		of = star.X
+	}
+	if index, is := of.(*ast.IndexExpr); is {
+		of = index.X
+	}
+	return of.(*ast.Ident).Name
+}
+
+// embedded are a type and those that it embeds.
+func embedded(pkg *types.Package, name string) []string {
+	all := []string{name}
+	of := pkg.Scope().Lookup(name)
+	if of == nil {
+		return all
+	}
+	if s, is := of.Type().Underlying().(*types.Struct); is {
+		for field := range s.Fields() {
+			if field.Embedded() {
+				all = append(all, embedded(pkg, field.Name())...)
+			}
+		}
+	}
+	return all
+}
+
+type noPackage struct{}
+
+func (noPackage) Import(string) (*types.Package, error) { return nil, errors.New("not needed") }
+
+// sources are the files of the package, without tests.
+func sources(t *testing.T) (*token.FileSet, []*ast.File) {
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fset := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	return fset, files
+}
