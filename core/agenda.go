@@ -74,9 +74,11 @@ func (a *agenda) next() time.Time {
 func (v *virtual) look() {
 	if v.agenda != nil && !v.isOpen {
 		v.isOpen = true
-		v.agenda.open = append(v.agenda.open, v)
+		v.agenda.add(v)
 	}
 }
+
+func (a *agenda) add(v *virtual) { a.open = append(a.open, v) }
 
 // touch makes a virtual service due: the writer decides it next and updates the table.
 func (v *virtual) touch() {

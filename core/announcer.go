@@ -67,6 +67,9 @@ func (a *announcer) enlist(virtuals []*virtual, now time.Time) {
 // reconsider has the next step decide all places again.
 func (a *announcer) reconsider() { a.stale = true }
 
+// end has all addresses withdrawn, except those that cleanstop = no leaves.
+func (a *announcer) end() { a.atEnd = true }
+
 func (a *announcer) byAddr() map[netip.Addr]*announcement {
 	all := make(map[netip.Addr]*announcement, len(a.list))
 	for _, one := range a.list {

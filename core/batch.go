@@ -48,7 +48,7 @@ func (w *writer) carryOut(changes []*change) {
 		}
 	}
 	for _, c := range changes {
-		c.v.written, c.v.retry.SettingsOnly = c.Written, c.Refused != nil
+		c.v.written, c.v.retry.SettingsOnly = c.Written, c.Refused != nil && c.Err == nil
 	}
 }
 

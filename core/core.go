@@ -90,7 +90,8 @@ func New(w World, by Performers) *Core {
 	c.movers = movers{services: all, records: records{w.Moving, w.Move}}
 	c.folder = maintainer{services: all}
 	c.marker = &marker{services: all, rules: judge.Marks{Kept: by.Marks}}
-	c.announcer = &announcer{aside: aside[[]lvs.Wanted]{due: w.Withdraw}, services: all, marks: c.marker, looked: !w.Withdraw}
+	c.announcer = &announcer{aside: aside[[]lvs.Wanted]{due: w.Withdraw}, services: all, marks: c.marker,
+		looked: !w.Withdraw}
 	c.examiner = examiner{services: all, checked: by.Checks, watches: by.Watches,
 		said: conversations{tape: by.Checks.Tape, kept: map[*schedule.Task]view.Conversation{}}}
 	c.observer = observer{services: all, examiner: &c.examiner}

@@ -37,7 +37,8 @@ func (c *Core) Begin(now time.Time, t Table, p Plan, first maintenance.Reading) 
 	if o.Err != nil && o.Answer != judge.Interrupted {
 		return Effects{}, fmt.Errorf("reading the table: %w", o.Err)
 	}
-	c.tell.status, c.global = lvs.StatusStarting, &p.Config.Global
+	c.tell.enter(lvs.StatusStarting)
+	c.global = &p.Config.Global
 	var former []*virtual
 	for _, key := range c.former {
 		former = append(former, &virtual{Service: &plan.Service{Config: &parser.Virtual{Key: key}}})
@@ -89,7 +90,7 @@ func (c *Core) Refine(now time.Time, p Plan, first maintenance.Reading) {
 
 func (c *Core) replace(now time.Time, p Plan, first maintenance.Reading, refines bool) {
 	if c.tell.tick(now); !refines {
-		c.tell.status = lvs.StatusReloading
+		c.tell.enter(lvs.StatusReloading)
 		for _, one := range c.examiner.checks {
 			one.unwatched = ""
 		}
@@ -263,7 +264,7 @@ func (x user) among(was *virtual, old *server, asOften bool) *judgement {
 func (c *Core) install(p Plan, heirs map[*schedule.Task]*schedule.Task, first maintenance.Reading, owned []*virtual) {
 	c.agenda.enter(p.virtuals, c.virtuals)
 	c.global, c.tls, c.virtuals = &p.Config.Global, p.TLS, p.virtuals
-	c.tell.global = c.global
+	c.tell.use(c.global)
 	for _, v := range c.virtuals {
 		if len(v.Config.Waiting) > 0 && v.waitingSince.IsZero() {
 			v.waitingSince = c.tell.now()
@@ -291,7 +292,7 @@ func (c *Core) End(now time.Time) {
 // next, see Withdrawing, then Clear removes the virtual services. From now on t is the table.
 func (c *Core) Stop(now time.Time, t Table) {
 	c.tell.tick(now)
-	c.tell.status = lvs.StatusStopping
+	c.tell.enter(lvs.StatusStopping)
 	c.writer.use(t)
 	for _, v := range c.purges {
 		v.retry.AtOnce()
@@ -299,7 +300,7 @@ func (c *Core) Stop(now time.Time, t Table) {
 	}
 	c.claimant.assign(c.ours, c.purges) // find out which daemon waits now
 	c.tell.leaving(c.ours, "the director stops")
-	c.announcer.atEnd = true
+	c.announcer.end()
 }
 
 // Clear removes the virtual services that have cleanstop from the table.

@@ -298,6 +298,30 @@ answered
 log table-error
 read
 log table-recovered`},
+		{"nor if the table refused other settings before it", web(1),
+			func(w *world) {
+				other := strings.Replace(web(1), "\tchecktype", "\tscheduler = rr\n\tchecktype", 1)
+				w.refuse("-E")
+				w.reload(other)
+				w.answers = func(what string) (judge.Outcome, time.Duration) {
+					if strings.HasPrefix(what, "-E") {
+						return judge.Outcome{Answer: judge.Refused, Err: errors.New("refused")}, 0
+					}
+					if what != "read" {
+						w.memory.Do(0, w.asked...)
+					}
+					return judge.Outcome{Answer: judge.Unanswered, Err: errors.New("no answer")}, judge.TableTimeout
+				}
+				w.results(false, second)
+				w.saw()
+				w.answers = nil
+				w.pass(judge.MaxPause)
+			}, "moving rules", `
+read
+-E -t 10.1.0.1:80 -s rr
+answered
+log changed-virtual
+log table-recovered`},
 		{"the daemon ends: nothing more is sent, and nothing told", web(1) + web(2),
 			func(w *world) {
 				w.answers = func(string) (judge.Outcome, time.Duration) {

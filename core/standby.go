@@ -52,7 +52,7 @@ func (c *Core) SetStandby(now time.Time, standby bool) {
 func (c *Core) promote() {
 	c.standby = false
 	c.announcer.followRole()
-	c.tell.status = lvs.StatusStarting
+	c.tell.enter(lvs.StatusStarting)
 	c.tell.line(notify.Promoted, "Promoted: the table follows the checks")
 	c.claimant.record()
 	c.remover.disown(nil)
@@ -67,7 +67,7 @@ const standsBy = "Standing by: this director leaves the table alone"
 
 // demote removes everything from the table. Logs and mails show it as a stop.
 func (c *Core) demote() {
-	c.tell.status = lvs.StatusStopping
+	c.tell.enter(lvs.StatusStopping)
 	c.tell.line(notify.StandingBy, standsBy)
 	named, announced := map[string]bool{}, c.announcer.byKey()
 	c.writer.silence.AtOnce()
@@ -91,7 +91,7 @@ func (c *Core) demote() {
 	c.announcer.followRole()
 	c.marker.order()
 	c.claimant.record()
-	c.tell.status = lvs.StatusRunning
+	c.tell.enter(lvs.StatusRunning)
 }
 
 // beginDemotion begins a demotion: onchange is called before the table is emptied, so that no client is sent to a

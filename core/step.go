@@ -62,7 +62,7 @@ func (c *Core) effects() (e Effects) {
 	e.Follow = len(c.announcer.list) > 0
 	e.Idle = c.marker.idle() && c.demotion == nil
 	if e.Settled = c.examiner.waiting == 0; e.Settled {
-		c.tell.status = lvs.StatusRunning
+		c.tell.enter(lvs.StatusRunning)
 	}
 	e.Next = c.next()
 	return e

@@ -83,6 +83,10 @@ func (t *teller) tell(c Change) {
 
 func (t *teller) now() time.Time { return t.clock }
 
+// enter takes a new status of the daemon, use the configuration in force.
+func (t *teller) enter(status lvs.Status)   { t.status = status }
+func (t *teller) use(global *parser.Global) { t.global = global }
+
 // tick takes the time of an event, or of an answer of the table.
 func (t *teller) tick(now time.Time) { t.clock = now }
 
