@@ -15,12 +15,6 @@ func backedUp() Case {
 	return c
 }
 
-// reserveServes puts the backup server into service.
-func (c *Case) reserveServes() {
-	c.Backed = true
-	c.has(3, 4)
-}
-
 func TestRuleBackup(t *testing.T) {
 	const two = "backupbelow=2"
 	for _, row := range []struct {

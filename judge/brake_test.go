@@ -21,11 +21,6 @@ func braked() Case {
 	return c
 }
 
-// own makes the check of server i fail through the virtual address and pass at the server's own address.
-func (c *Case) own(i int, began time.Time) {
-	c.Servers[i].First.Took(Passage{Began: began, Own: true}, time.Time{})
-}
-
 func TestWhatTheBrakeTakes(t *testing.T) {
 	for _, row := range []struct {
 		what       string

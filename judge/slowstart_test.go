@@ -23,11 +23,6 @@ func (c *Case) since(i int, age time.Duration, weight uint32) {
 	c.has(byte(i+1), weight)
 }
 
-// tells makes the check of server i say how much of its weight it can bear.
-func (c *Case) tells(i int, percent uint8) {
-	c.Servers[i].First.Telling = health.Tells(health.Words{Less: 100 - percent})
-}
-
 // decideOnce decides a case at noon. It returns the table, the rule of server 2, how long that climbs, and when the
 // next decision is due.
 func decideOnce(c Case) string {
@@ -283,12 +278,4 @@ func TestARampOfYears(t *testing.T) {
 			t.Errorf("after %d days %d, want %d", days, got, want)
 		}
 	}
-}
-
-// besideOneThatClimbs gives server i the address of server 2, which has climbed for 18 seconds.
-func besideOneThatClimbs(c *Case, i int) {
-	c.since(1, 18*time.Second, 11)
-	c.Members[i].Dest.Addr = at(2)
-	c.Index()
-	c.Have.Remove(at(byte(i + 1)))
 }
