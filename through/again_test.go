@@ -69,25 +69,37 @@ func TestAFailureIsRepeatedBeforeItCounts(t *testing.T) {
 }
 
 // A server that passed before does not go out by one connection, even if the service counted it: where ports are scarce, a
-// new connection from the port of one that a flush made IPVS forget may wait for a second packet. One that did not pass
-// stays out by one.
+// new connection from the port of one that a flush made IPVS forget may wait for a second packet. Then a last one has a
+// whole timeout, if the server answers at its own address. One that did not pass stays out by one.
 func TestNoSingleConnectionTakesAServerOut(t *testing.T) {
 	up, silent := checker.Result{OK: true}, checker.Result{Cause: checker.Timeout, Took: 5 * time.Second}
+	late := checker.Result{OK: true, Took: 3 * time.Second}
 	for _, row := range []struct {
 		name        string
 		list        []checker.Result
+		crowded     bool // every other connection is not counted
+		own         checker.Result
 		ok          bool
 		took        time.Duration
 		connections int
 	}{
-		{"the second one answers", []checker.Result{up, silent, up}, true, 5 * time.Second, 2},
-		{"the second one does not", []checker.Result{up, silent, silent}, false, 6 * time.Second, 2},
-		{"it was out", []checker.Result{silent, silent, up}, false, 5 * time.Second, 1},
+		{"the second one answers", []checker.Result{up, silent, up}, false, up, true, 5 * time.Second, 2},
+		{"the second one does not", []checker.Result{up, silent, silent}, false, up, false, 6 * time.Second, 2},
+		{"the last one answers", []checker.Result{up, silent, silent, late}, true, up, true, 9 * time.Second, 6},
+		{"nor does the last one", []checker.Result{up, silent, silent, silent}, true, up, false, 11 * time.Second, 6},
+		{"it is dead", []checker.Result{up, silent, silent, late}, true, silent, false, 6 * time.Second, 4},
+		{"it was out", []checker.Result{silent, silent, up}, false, up, false, 5 * time.Second, 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(ipvsctl.NewMemory(nil))
-				c := f.check(t, &answers{list: row.list}, &answers{list: []checker.Result{up}})
+				c := f.check(t, &answers{list: row.list}, &answers{list: []checker.Result{row.own}})
+				if row.crowded {
+					f.knock = func() error {
+						f.count.Inactive += uint32(f.knocks+1) % 2
+						return nil
+					}
+				}
 				c.Check(t.Context())
 				time.Sleep(summedUp + 1)
 				before, began := f.knocks, time.Now()

@@ -109,6 +109,7 @@ type passage struct {
 	seen   time.Time // when that was found
 	// the service counted the connections of the last check
 	counted bool
+	crowded bool // the last one that it counted was not the first that was made: the kernel remembers many ports
 }
 
 // lose notes that a service may not be in the table.
@@ -385,7 +386,7 @@ func (s *Services) surely(ctx context.Context, p *passage, limit time.Duration, 
 		n := &counting{Services: s, ctx: ctx, p: p, left: make(chan struct{}), first: make(chan func() error),
 			judged: make(chan error)}
 		if r, err = n.check(limit, c); err != errStray {
-			p.stray = nil
+			p.stray, p.crowded = nil, try > 1
 			return r, err
 		}
 	}
