@@ -187,8 +187,8 @@ func (c *check) finish(ctx context.Context, r checker.Result) checker.Result {
 
 // count returns the result for an answer that counts. A failure is explained by the result at the server's own address
 // in the time that is left. Meanwhile the server is asked again: its first connection may not be counted, and of a
-// server that passed before no single one decides. Where few ports are free, and the server answers at its own address, it
-// is asked a last time, for as long as at first: an earlier connection from the same port may delay the answer.
+// server that passed before no single one decides. Where few ports are free, and the server answers at its own address,
+// it is asked a last time, for as long as at first: an earlier connection from the same port may delay the answer.
 func (c *check) count(ctx context.Context, r checker.Result) checker.Result {
 	if !r.OK && r.Conclusive() {
 		beside, cancel := context.WithCancel(wire.Taped(ctx, nil))
